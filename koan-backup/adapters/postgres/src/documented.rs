@@ -1,7 +1,8 @@
 //! Checks that the table of types in the documentation matches the code.
 
-use crate::column_type::{FieldKind, binary_format};
+use crate::column_type::binary_format;
 use crate::types::StoredType;
+use koan_backup_sql::field_kind::FieldKind;
 
 /// Returns the column types with their SQL names.
 fn stored_types() -> Vec<(&'static str, StoredType)> {

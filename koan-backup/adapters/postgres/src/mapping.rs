@@ -8,6 +8,7 @@ use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::ColumnType;
 use super::types::StoredType;
 use koan_backup_sql::columns::{Columns, missing, require_none};
+use koan_backup_sql::content::Content;
 use koan_backup_sql::coverage::{self, MatchedColumns};
 use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::{folded, listed, quoted};
@@ -47,15 +48,6 @@ impl MappedColumn {
             Content::Extra => &self.column.name,
         }
     }
-}
-
-/// The data of an entity that a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    /// The field with this index.
-    Field(usize),
-    /// An entry of a flattened map, under the column's name.
-    Extra,
 }
 
 impl Mapping {
@@ -101,10 +93,7 @@ impl Mapping {
                 None => unmapped_columns.push(column),
             }
         }
-        let is_key = |mapped: &MappedColumn| match mapped.content {
-            Content::Field(index) => schema.fields[index].key,
-            Content::Extra => false,
-        };
+        let is_key = |mapped: &MappedColumn| mapped.content.is_key(entity);
         let key = (0..columns.len()).filter(|&index| is_key(&columns[index])).collect();
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields, incompatible }
     }

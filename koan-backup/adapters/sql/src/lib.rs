@@ -3,6 +3,7 @@
 //! It knows no database, and is not an interface for applications.
 
 pub mod columns;
+pub mod content;
 pub mod conversion_error;
 pub mod coverage;
 #[cfg(feature = "testing")]

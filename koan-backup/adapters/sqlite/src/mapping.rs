@@ -7,7 +7,8 @@ use koan_backup_core::{Error, Result, SetName, entity::EntityCodec};
 use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::ColumnType;
 use koan_backup_sql::columns::{Columns, missing, require_none};
-use koan_backup_sql::coverage::{self, MatchedColumns};
+use koan_backup_sql::content::Content;
+use koan_backup_sql::coverage::MatchedColumns;
 use koan_backup_sql::identifier::folded;
 use koan_backup_sql::tables;
 
@@ -32,15 +33,6 @@ pub(super) struct Mapping {
 pub(super) struct MappedColumn {
     pub(super) column: Column,
     pub(super) content: Content,
-}
-
-/// The data of an entity that a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    /// The field with this index.
-    Field(usize),
-    /// An entry of a flattened map, under the column's name.
-    Extra,
 }
 
 impl MappedColumn {
@@ -98,10 +90,7 @@ impl Mapping {
         } else {
             unmapped_columns.extend(rest);
         }
-        let is_key = |mapped: &MappedColumn| match mapped.content {
-            Content::Field(index) => schema.fields[index].key,
-            Content::Extra => false,
-        };
+        let is_key = |mapped: &MappedColumn| mapped.content.is_key(entity);
         let key = (0..columns.len()).filter(|&index| is_key(&columns[index])).collect();
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields }
     }
@@ -126,12 +115,7 @@ impl Mapping {
 
     /// Returns the fields of bytes that are written as a list of numbers.
     fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
-        let fields = &entity.schema().fields;
-        let is_bulky = |mapped: &MappedColumn| match mapped.content {
-            Content::Field(index) => coverage::is_bulky(&fields[index]).then_some(index),
-            Content::Extra => None,
-        };
-        self.columns.iter().filter_map(is_bulky).collect()
+        self.columns.iter().filter_map(|mapped| mapped.content.bulky_field(entity)).collect()
     }
 
     /// Returns the [`problem`](Self::problem) as an error.

@@ -15,12 +15,13 @@ use super::super::connection::Connection;
 use super::super::defaults::{self, ColumnDefault, Trial, Within};
 use super::super::derived::{self, RecomputedColumn};
 use super::super::insert_only;
-use super::super::mapping::{Content, MappedColumn, Mapping};
+use super::super::mapping::{MappedColumn, Mapping};
 use super::super::null_form::{NullForm, NullReplay};
 use super::super::physical::PhysicalForm;
 use super::super::types::StoredType;
 use super::equality::KeyEquality;
 use super::extent::Extent;
+use koan_backup_sql::content::Content;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::{folded, quoted, quoted_list};
 

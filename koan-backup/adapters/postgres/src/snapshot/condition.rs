@@ -3,8 +3,9 @@
 use koan_backup_core::{entity::EntityCodec, value::Value};
 
 use super::super::literal::literal;
-use super::super::mapping::{Content, Mapping};
+use super::super::mapping::Mapping;
 use super::super::types::StoredType;
+use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
 /// Returns the condition that finds a record by the values of its key fields, in their order.

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::super::mapping::{Content, MappedColumn, Mapping};
+use super::super::mapping::{MappedColumn, Mapping};
 use super::super::null_form::RecordedNulls;
 use super::super::physical;
 use super::super::sequence;
@@ -22,7 +22,7 @@ use super::condition::condition;
 use super::copy::CopyReader;
 use super::duplicates;
 use super::json_null::JsonNullRecorder;
-use koan_backup_sql::conversion_error::ConversionError;
+use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
 /// The size at which a chunk is handed over. Rows are not split, so most chunks are a little larger.
@@ -176,7 +176,12 @@ fn decode(
                     Ok(value) => values.push(value),
                     Err(conversion_error) => {
                         let key = key_text(entity, mapping, &reader);
-                        return Err(unreadable(entity, mapped, &key, &conversion_error));
+                        return Err(mapped.content.unreadable(
+                            entity,
+                            &mapped.column.name,
+                            &key,
+                            &conversion_error,
+                        ));
                     }
                 }
             }
@@ -247,20 +252,4 @@ fn key_text(entity: &EntityCodec, mapping: &Mapping, reader: &CopyReader) -> Str
     };
     let parts: Vec<_> = mapping.key.iter().map(part).collect();
     entity.key_text(parts.iter().map(|(name, value)| (*name, value)))
-}
-
-fn unreadable(
-    entity: &EntityCodec,
-    mapped: &MappedColumn,
-    key: &str,
-    conversion_error: &ConversionError,
-) -> Error {
-    let column = &mapped.column.name;
-    let what = match mapped.content {
-        Content::Field(index) if entity.schema().fields[index].name != *column => {
-            format!("field `{}`: column `{column}`", entity.schema().fields[index].name)
-        }
-        _ => format!("column `{column}`"),
-    };
-    Error::new(ErrorKind::Record, format!("{} `{key}`: {what} {conversion_error}", entity.name()))
 }

@@ -17,9 +17,10 @@ use super::super::column_type::ColumnType;
 use super::super::error::failed;
 use super::super::form::FormReplay;
 use super::super::key_equality::KeyEquality;
-use super::super::mapping::{Content, Mapping};
+use super::super::mapping::Mapping;
 use super::super::observed_encoding::observed_forms;
 use super::super::snapshot::PhysicalForm;
+use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::folded;
 
 /// An entity's table, ready to be filled.

@@ -14,7 +14,7 @@ use super::super::bind::Stored;
 use super::super::column_type::ColumnType;
 use super::super::error::{failed, is_refused_statement};
 use super::super::form::{Form, FormRecorder, SQL_NULL, UuidStyle};
-use super::super::mapping::{Content, MappedColumn, Mapping};
+use super::super::mapping::Mapping;
 use super::super::observed_encoding::{KeyForms, key_forms, observed_forms};
 use super::super::thread::JobStatus;
 use super::super::unwritable;
@@ -22,6 +22,7 @@ use super::access::{Access, equality};
 use super::duplicates::{self, LastKey};
 use super::physical::{self, ColumnReport};
 use super::reader::Reader;
+use koan_backup_sql::content::Content;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::quoted;
@@ -116,7 +117,12 @@ pub(super) fn read(
                 Ok(value) => values.push(value),
                 Err(conversion_error) => {
                     let key = stored_key_text(entity, &mapping, get);
-                    return Err(unreadable(entity, &mapping.columns[index], &key, &conversion_error));
+                    return Err(mapping.columns[index].content.unreadable(
+                        entity,
+                        &mapping.columns[index].column.name,
+                        &key,
+                        &conversion_error,
+                    ));
                 }
             }
         }
@@ -307,20 +313,4 @@ fn stored_key_text<'r>(
     };
     let parts: Vec<_> = mapping.key.iter().map(part).collect();
     entity.key_text(parts.iter().map(|(name, value)| (*name, value)))
-}
-
-fn unreadable(
-    entity: &EntityCodec,
-    mapped: &MappedColumn,
-    key: &str,
-    conversion_error: &ConversionError,
-) -> Error {
-    let column = &mapped.column.name;
-    let what = match mapped.content {
-        Content::Field(index) if entity.schema().fields[index].name != *column => {
-            format!("field `{}`: column `{column}`", entity.schema().fields[index].name)
-        }
-        _ => format!("column `{column}`"),
-    };
-    Error::new(ErrorKind::Record, format!("{} `{key}`: {what} {conversion_error}", entity.name()))
 }
