@@ -1,4 +1,4 @@
-//! Looks a backup up, among those of one application.
+//! Looks up a backup among the backups of one application.
 
 use super::origin::Origin;
 use super::reference::BackupRef;
@@ -12,7 +12,7 @@ use crate::storage::Storage;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lookup<'a> {
     pub(crate) own: &'a ApplicationIdentity,
-    /// Another application that was named instead.
+    /// Another application that the caller named instead of this one.
     pub(crate) from: Option<&'a ApplicationIdentity>,
 }
 
@@ -21,8 +21,9 @@ impl Lookup<'_> {
         manifest.producer.origin(self.from.unwrap_or(self.own))
     }
 
-    /// Returns those of the backups with a name that belong to the application, in the same order. Backups
-    /// that record no environment are returned only if no own backup is accepted by `accept`.
+    /// Returns the backups of the application from `named`, which all have the same name, in the same order.
+    /// Backups that record no environment are returned only if `accept` accepts none of the application's own
+    /// backups.
     pub(crate) fn select<'a>(
         &self,
         named: &[StoredBackup<'a>],
