@@ -59,7 +59,7 @@ impl DecimalText {
     }
 }
 
-/// The sign, the mantissa and the exponent of a number.
+/// Splits a number into its sign, its mantissa and its exponent.
 fn split(text: &str) -> Option<(bool, &str, i64)> {
     let (is_negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
