@@ -32,7 +32,7 @@ impl DroppableIndexes {
         if is_small { Self::Unique } else { Self::All }
     }
 
-    /// Returns whether an index is among them.
+    /// Returns whether an index may be dropped.
     pub fn include(self, is_unique: bool) -> bool {
         match self {
             Self::None => false,
