@@ -157,7 +157,7 @@ async fn replacing_in_a_database_that_folds_keys_never_removes_what_was_just_wri
 }
 
 #[tokio::test]
-async fn two_records_that_the_database_makes_one_are_refused_by_name() {
+async fn two_records_with_keys_that_the_database_considers_equal_are_refused_by_name() {
     let both = [("a@x", 5), ("b@x", 6), ("A@x", 7)];
     for folding in [Folding::KeepsSpelling, Folding::TakesSpelling] {
         for replacing in [false, true] {
@@ -207,7 +207,7 @@ async fn a_record_that_the_repository_drops_is_named() {
 }
 
 #[tokio::test]
-async fn a_backup_of_keys_that_the_database_takes_for_one_is_refused() {
+async fn a_backup_with_keys_that_the_database_considers_equal_is_refused() {
     let repository = folded(&[], Folding::TakesSpelling, true);
     let row = |email: &str| Mail { email: email.to_owned(), n: 1 };
     // The database has equal keys, as after an import that bypassed its own index.
@@ -299,7 +299,7 @@ impl Repository<Price> for Ledger {
 }
 
 #[tokio::test]
-async fn values_that_come_back_in_another_form_are_the_values_that_were_written() {
+async fn values_that_are_returned_in_another_form_count_as_written() {
     let price = Price {
         id: 1,
         amount: "1.5".parse().expect("a decimal"),
@@ -387,7 +387,7 @@ async fn fields_that_the_database_maintains_are_not_compared_and_all_others_are_
 }
 
 #[tokio::test]
-async fn a_maintained_field_that_does_not_exist_or_is_of_the_key_is_a_problem_at_the_start() {
+async fn a_maintained_field_that_does_not_exist_or_belongs_to_the_key_is_a_problem_at_the_start() {
     for maintained in [&["versoin"][..], &["version", "id"]] {
         let codec = EntityCodec::new(Versioned::descriptor());
         let provider = Repositories::new().with(Counted { rows: Mutex::default(), maintained, length: 9 });
