@@ -67,11 +67,11 @@ impl Lookup<'_> {
     }
 }
 
-/// Finds a backup: by id, whichever application made it; by name, the newest one that `accept` accepts, among
-/// those of the application in `lookup`.
+/// Finds a backup: by id, in any application; by name, the newest one that `accept` accepts, among those of
+/// the application in `lookup`.
 ///
 /// # Errors
-/// There is none, or it cannot be read.
+/// There is no such backup, or it cannot be read.
 pub(crate) async fn find<'a>(
     storage: &'a Storage,
     lookup: Lookup<'_>,
