@@ -30,7 +30,8 @@ use koan_backup_sql::identifier::listed;
 pub(super) enum Occasion {
     /// A restore by this role, or its dry run.
     Restore,
-    /// A backup that was made just now. Another role may restore it, so what depends on the role is left out.
+    /// A backup that was just completed. Another role may restore it, so findings that depend on the role are
+    /// omitted.
     Backup,
 }
 

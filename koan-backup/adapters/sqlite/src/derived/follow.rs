@@ -20,9 +20,9 @@ use trigger::{Clause, Event, Insertion, Source, Step, Trigger, names, trigger};
 /// How a restore fills an index from its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Follow {
-    /// Run the command `rebuild`.
+    /// Runs the command `rebuild`.
     Rebuild,
-    /// Empty the index and run this statement.
+    /// Empties the index and runs this statement.
     Select(String),
     /// The method cannot be determined because of this trigger.
     Unknown { trigger: String, table: String },
