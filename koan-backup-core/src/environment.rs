@@ -30,9 +30,9 @@ use crate::storage::Storage;
 pub(crate) struct Environment {
     pub(crate) inventory: Inventory,
     pub(crate) entities: Vec<KnownEntity>,
-    /// By name; the first is the default.
+    /// The providers with their names; the first one is the default.
     pub(crate) providers: Vec<(String, Arc<dyn Provider>)>,
-    /// By name; the first is the default.
+    /// The storage profiles with their names; the first one is the default.
     pub(crate) storages: Vec<(String, Storage)>,
     /// The cache of manifests.
     pub(crate) manifests: ManifestCache,
@@ -179,7 +179,7 @@ impl Environment {
         self.entity(name).map_or_else(|| name.to_owned(), |known| known.codec.name().to_owned())
     }
 
-    /// Returns among whose backups a name is looked up: those of `from`, or of this application.
+    /// Returns the lookup of names among the backups of `from`, or of this application if it is `None`.
     pub(crate) fn lookup<'a>(&'a self, from: Option<&'a ApplicationIdentity>) -> Lookup<'a> {
         Lookup { own: &self.identity, from }
     }

@@ -1,4 +1,5 @@
-//! An archive of another time: of a newer format, of a type that has changed since, of entities that are no more.
+//! Restores archives of a newer format, of types that have changed since the backup, and of entities that no
+//! longer exist.
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, SetName, provider::Severity, report::VerifyReport};
@@ -30,7 +31,7 @@ mod then {
     }
 }
 
-/// Each module is a `User` of another day.
+/// Defines a module with another version of the type `User`.
 macro_rules! user {
     ($module:ident, $(#[$attribute:meta])* { $($(#[$on_field:meta])* $field:ident: $ty:ty),* $(,)? }) => {
         mod $module {
@@ -55,7 +56,7 @@ user!(with_number, { id: i64, name: i64, email: String });
 user!(with_initial, { id: i64, #[serde(deserialize_with = "super::capitalised")] name: String, email: String });
 user!(with_alias, { id: i64, name: String, #[serde(alias = "email")] address: String });
 
-/// Reads names of older days, which began with a small letter.
+/// Reads names of an older format, which begin with a lower-case letter.
 fn capitalised<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     String::deserialize(deserializer).map(|name| name.replacen('d', "D", 1))
 }
@@ -114,7 +115,7 @@ async fn archived_of(records: i64) -> Archived {
     Archived { vault, id }
 }
 
-/// The application of today, which knows these two types, and its database with one row.
+/// The current application, which registers two types, and its database with one row.
 struct Today {
     koan: Koan,
     database: Scripted,
@@ -141,7 +142,7 @@ impl Today {
         self.database.len("User", &SetName::root())
     }
 
-    /// The error of a restore before which nothing was written.
+    /// Returns the error of a restore, and asserts that the restore wrote nothing.
     async fn refused(&self, id: BackupId) -> Error {
         let error = restore_as_reported(|| self.koan.restore(id)).await.expect_err("refused");
         self.empty();
@@ -158,7 +159,7 @@ impl Today {
 }
 
 #[tokio::test]
-async fn the_same_types_restore_without_a_word() {
+async fn unchanged_types_are_restored_without_a_warning() {
     let archived = archived().await;
     let today = archived.today::<then::User, then::Order>().await;
     let check = today.koan.restore(archived.id).viability().await.expect("a report");
@@ -176,7 +177,7 @@ async fn a_newer_format_is_refused_before_anything_else_and_says_what_differs() 
         for (what, seal) in [("published", Seal::Archive), ("everywhere", Seal::Records)] {
             let mut forgery = Forgery::of(&stored);
             forgery.manifest["formatVersion"] = version.clone();
-            // A newer format may say things that this version cannot even read.
+            // A manifest of a newer format may contain values that this version cannot read.
             forgery.manifest["entities"][0]["policy"] = json!("as usual");
             archived.vault.keep(&forgery.seal(seal)).await;
             for error in [
@@ -187,7 +188,7 @@ async fn a_newer_format_is_refused_before_anything_else_and_says_what_differs() 
                 assert_eq!(error.kind(), ErrorKind::Incompatible, "{what}: {error}");
                 assert!(error.to_string().contains(&format!("format version {version}")), "{what}: {error}");
             }
-            // It hides no other backup, and is reported.
+            // The backup is reported as unreadable and hides no other backup.
             let named = restore_as_reported(|| today.koan.restore("nightly"))
                 .await
                 .expect_err("not readable")
@@ -202,7 +203,7 @@ async fn a_newer_format_is_refused_before_anything_else_and_says_what_differs() 
 }
 
 #[tokio::test]
-async fn a_format_version_that_is_none_is_damage() {
+async fn an_invalid_format_version_is_damage() {
     let archived = archived().await;
     let today = archived.today::<then::User, then::Order>().await;
     let stored = archived.vault.stored(archived.id).await;
@@ -302,7 +303,7 @@ async fn a_new_field_without_a_default_is_noted_where_there_is_no_record() {
 }
 
 #[tokio::test]
-async fn a_type_that_reads_an_older_form_restores_it_in_the_form_of_today() {
+async fn a_type_that_reads_an_older_form_restores_it_in_the_current_form() {
     let archived = archived().await;
     let today = archived.today::<with_initial::User, then::Order>().await;
     today.koan.restore(archived.id).await.expect("restored");
@@ -346,7 +347,7 @@ async fn a_type_that_changed_so_that_records_do_not_decode_is_refused_without_qu
 }
 
 #[tokio::test]
-async fn a_type_that_changed_without_a_schema_in_the_archive_is_warned_of_and_still_checked() {
+async fn a_changed_type_without_a_schema_in_the_archive_is_a_warning_and_is_still_checked() {
     let archived = archived().await;
     let today = archived.today::<then::User, wider::Order>().await;
     let restored = today.koan.restore(archived.id).await.expect("restored");
@@ -357,7 +358,7 @@ async fn a_type_that_changed_without_a_schema_in_the_archive_is_warned_of_and_st
 }
 
 #[tokio::test]
-async fn an_entity_that_the_application_does_not_know_is_refused_by_name_unless_it_is_left_out() {
+async fn an_entity_that_the_application_does_not_know_is_refused_by_name_unless_it_is_excluded() {
     let archived = archived().await;
     let today = archived.today::<then::User, then::User>().await;
     let error = today.refused(archived.id).await;

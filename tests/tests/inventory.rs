@@ -28,7 +28,7 @@ fn linked() -> Inventory {
 }
 
 #[test]
-fn entities_of_a_linked_crate_are_found_and_keep_to_its_scope() {
+fn entities_of_a_linked_crate_are_found_and_follow_the_scope_of_that_crate() {
     let inventory = linked();
     let included: Vec<_> = inventory.included.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -43,7 +43,7 @@ fn entities_of_a_linked_crate_are_found_and_keep_to_its_scope() {
 }
 
 #[test]
-fn included_excluded_and_uncovered_are_three_different_things() {
+fn the_inventory_distinguishes_included_excluded_and_uncovered_entities() {
     let inventory = linked();
     let uncovered: Vec<_> =
         inventory.uncovered.iter().map(|gap| (gap.entity.as_str(), gap.why.as_str())).collect();
@@ -76,7 +76,7 @@ async fn context(builder: koan_backup::KoanBuilder) -> Result<Koan, Error> {
 }
 
 #[tokio::test]
-async fn the_boot_report_has_one_event_a_line() {
+async fn the_boot_report_logs_one_event_per_line() {
     let (log, guard) = Log::capture();
     context(Koan::builder()).await.expect("a context");
     drop(guard);
@@ -119,7 +119,7 @@ async fn an_uncovered_or_excluded_entity_is_never_backed_up_even_when_it_is_name
     assert!(error.to_string().contains("no entity is called `Invocie`"), "{error}");
 }
 
-/// Entities made by hand, one for each row of the table of policies.
+/// Creates an entity by hand, for one row of the table of policies.
 fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static EntityDescriptor {
     const FIELDS: &[FieldDeclaration] = &[FieldDeclaration::new::<i64>("id", "i64").key()];
     Box::leak(Box::new(EntityDescriptor::new::<Media>(EntityDeclaration {
@@ -137,7 +137,7 @@ fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static E
     })))
 }
 
-/// What a scope and an attribute come to, in the words of the boot report.
+/// Returns the result of a scope and an attribute, in the words of the boot report.
 async fn resolved(
     scope: Option<ScopeDeclaration>,
     policy: Option<PolicyDeclaration>,
@@ -191,7 +191,7 @@ const BARE: PolicyDeclaration = PolicyDeclaration {
 };
 
 #[tokio::test]
-async fn the_table_of_policies() {
+async fn every_combination_of_scope_and_attribute_gives_the_expected_policy() {
     let out = PolicyDeclaration { enabled: Some(false), reason: Some("derived"), ..BARE };
     let in_clear = PolicyDeclaration { encrypt: Some(false), ..BARE };
     let no_schema = PolicyDeclaration { include_schema: Some(false), ..BARE };
@@ -343,7 +343,7 @@ async fn two_scopes_in_one_crate_are_an_error_that_names_both() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_not_there_is_named_with_those_that_are() {
+async fn an_unknown_provider_is_an_error_that_lists_the_known_providers() {
     #[derive(Serialize, Deserialize)]
     struct Elsewhere {
         id: i64,

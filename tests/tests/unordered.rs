@@ -19,7 +19,7 @@ static SCOPE: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
-/// The result of a start with one entity.
+/// Starts a context with one entity and returns the result.
 async fn start<T: Entity>() -> Result<Koan, Error> {
     let directory = tempfile::tempdir().expect("a directory");
     Koan::builder()
@@ -36,7 +36,7 @@ async fn assert_refused<T: Entity>(place: &str) {
     assert_eq!(accepted::<T>(place).await, None);
 }
 
-/// What a start says that does not refuse this place.
+/// Returns what the start reports if it does not refuse the field `place`; `None` if it refuses the field.
 async fn accepted<T: Entity>(place: &str) -> Option<String> {
     let error = match start::<T>().await {
         Ok(koan) => return Some(format!("{place}: {:?}", koan.inventory().warnings)),
@@ -97,7 +97,7 @@ struct Tree {
 #[serde(transparent)]
 struct Transparent(HashSet<String>);
 
-/// Hides its collection from whoever looks at types.
+/// Converts its collection to a list, so that the type that serde sees does not show the collection.
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 struct Converted(HashSet<String>);
@@ -139,7 +139,7 @@ enum Loose {
     Several(HashSet<String>),
 }
 
-/// Read into a buffer of serde: its fields are not asked for.
+/// serde reads this enum into a buffer and does not request its fields.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
 enum Tagged {
@@ -211,7 +211,7 @@ struct WithFlatMap {
     rest: HashMap<String, HashSet<String>>,
 }
 
-/// Left out where it is empty.
+/// Leaves out the collection if it is empty.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
 enum TaggedSkipped {
@@ -351,7 +351,7 @@ entities! {
     Untagged { tags: Loose } "tags"
 }
 
-/// Writes the elements as they come.
+/// Serializes and deserializes the elements in the order in which the set iterates over them.
 mod as_they_come {
     use std::collections::HashSet;
 
@@ -397,7 +397,7 @@ struct ReadOnly {
     tags: HashSet<String>,
 }
 
-/// A field of a variant.
+/// An entity with the collection in a field of a variant.
 #[derive(Serialize, Deserialize, Entity)]
 #[serde(tag = "kind")]
 enum Document {
@@ -513,7 +513,7 @@ struct Guarded {
     words: HashSet<Unsampled>,
 }
 
-/// Nothing that is tried is accepted in a variant.
+/// A variant with a field that accepts no sample value.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
 enum GuardedVariant {

@@ -1,5 +1,5 @@
-//! An archive that is open for reading: its directory and documents are checked, and its encrypted entries are unlocked as far as the
-//! given identities allow.
+//! An archive that is open for reading: its directory and documents are checked, and its encrypted entries
+//! are unlocked as far as the given identities allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,7 +37,8 @@ impl OpenArchive {
     /// Opens an archive and checks everything in it except the records.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] or [`ErrorKind::Incompatible`] if the archive is damaged; another kind if it cannot be read.
+    /// Returns [`ErrorKind::Corrupt`] or [`ErrorKind::Incompatible`] if the archive is damaged, and another
+    /// kind if it cannot be read.
     pub(crate) async fn open(source: PublishedArchive<'_>, identities: &Arc<Identities>) -> Result<Self> {
         let PublishedArchive { storage, archive, manifest, published } = source;
         let object = ArchiveObject::find(storage, &archive.file).await?;

@@ -1,4 +1,4 @@
-//! Looks a backup up, among those of one application.
+//! Looks up a backup among the backups of one application.
 
 use super::origin::Origin;
 use super::reference::BackupRef;
@@ -12,7 +12,7 @@ use crate::storage::Storage;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lookup<'a> {
     pub(crate) own: &'a ApplicationIdentity,
-    /// Another application that was named instead.
+    /// Another application that the caller named instead of this one.
     pub(crate) from: Option<&'a ApplicationIdentity>,
 }
 
@@ -21,8 +21,9 @@ impl Lookup<'_> {
         manifest.producer.origin(self.from.unwrap_or(self.own))
     }
 
-    /// Returns those of the backups with a name that belong to the application, in the same order. Backups
-    /// that record no environment are returned only if no own backup is accepted by `accept`.
+    /// Returns the backups of the application from `named`, which all have the same name, in the same order.
+    /// Backups that record no environment are returned only if `accept` accepts none of the application's own
+    /// backups.
     pub(crate) fn select<'a>(
         &self,
         named: &[StoredBackup<'a>],
@@ -66,11 +67,11 @@ impl Lookup<'_> {
     }
 }
 
-/// Finds a backup: by id, whichever application made it; by name, the newest one that `accept` accepts, among
-/// those of the application in `lookup`.
+/// Finds a backup: by id, in any application; by name, the newest one that `accept` accepts, among those of
+/// the application in `lookup`.
 ///
 /// # Errors
-/// There is none, or it cannot be read.
+/// There is no such backup, or it cannot be read.
 pub(crate) async fn find<'a>(
     storage: &'a Storage,
     lookup: Lookup<'_>,

@@ -40,9 +40,10 @@ thread_local! {
     static SHOWS_SKIPPED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Serializes on this thread with the names of fields that types leave out, by `skip_serializing_if` for example. Their value is `null`.
+/// Calls `serialize` and writes fields that types leave out, for example with `skip_serializing_if`, as
+/// `null` on this thread.
 pub(crate) fn showing_skipped_fields<R>(serialize: impl FnOnce() -> R) -> R {
-    /// Ends it, also when a type panics.
+    /// Ends this mode when it is dropped, even after a panic of a type.
     struct Shown;
     impl Drop for Shown {
         fn drop(&mut self) {
@@ -238,7 +239,7 @@ impl fmt::Write for AppendedText<'_> {
         Ok(())
     }
 
-    /// Faster for dates, which are formatted digit by digit.
+    /// Appends one character. This override makes dates faster, which are formatted digit by digit.
     fn write_char(&mut self, piece: char) -> fmt::Result {
         match u8::try_from(piece) {
             Ok(byte) if byte.is_ascii() => self.0.push(byte),

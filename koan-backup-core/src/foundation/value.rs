@@ -12,9 +12,9 @@ pub use temporal::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp};
 
 /// A value of a column or field, borrowed from the buffer of the database if possible.
 ///
-/// An adapter returns the variant of the field's [logical type](crate::schema::LogicalType). Decimals are text, so
-/// that no digit is lost. A date or time that the database stores as ISO 8601 text can be returned as
-/// [`Value::Str`].
+/// An adapter returns the variant of the field's [logical type](crate::schema::LogicalType). Decimals are
+/// text, so that no digit is lost. A date or time that the database stores as ISO 8601 text can be returned
+/// as [`Value::Str`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value<'a> {

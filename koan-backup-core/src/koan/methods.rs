@@ -1,4 +1,4 @@
-//! The methods of the context. Each returns a builder of this room or calls one operation.
+//! The methods of the context. Each method returns a builder or calls one operation.
 
 use super::backup::BackupBuilder;
 use super::builder::KoanBuilder;

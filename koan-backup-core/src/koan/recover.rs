@@ -1,4 +1,4 @@
-//! `koan.catalog().recover().await?`
+//! The builder that `koan.catalog().recover()` returns.
 
 use std::future::IntoFuture;
 
@@ -17,8 +17,8 @@ use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
 /// the current path of the archive. A readable manifest is never replaced; a damaged one is renamed to
 /// `{id}.json.damaged-…`.
 ///
-/// Archives with a removal record are skipped, and so are those of a backup of which another archive is
-/// listed and verifies. While another process removes backups of the profile, this fails with
+/// Archives with a removal record are skipped. Archives of a backup that has another listed and valid archive
+/// are skipped as well. While another process removes backups of the profile, the recovery fails with
 /// [`ErrorKind::Busy`](crate::ErrorKind::Busy).
 ///
 /// ```no_run

@@ -48,8 +48,7 @@ macro_rules! selection_setters {
 macro_rules! application_setter {
     () => {
         /// Looks up a backup name among the backups of another application. Without it, only backups of the
-        /// application of this context are considered. A backup is found by its id whichever application made
-        /// it.
+        /// application of this context are considered. A backup is found by its id in any application.
         pub fn from_application(
             mut self,
             application: impl Into<String>,

@@ -2,8 +2,8 @@
 //!
 //! The crate `age` cannot wrap the key of a file for other recipients. Therefore encrypted content is
 //! decrypted and encrypted again, block by block in memory; no plain text is written to a disk. The new
-//! archive is written and verified while the old one still exists. Then the manifest is replaced, which makes
-//! the new archive count. At last the old archive is removed.
+//! archive is written and verified while the old one still exists. The replacement of the manifest then makes
+//! the new archive the archive of the backup. Finally, the old archive is removed.
 
 mod archive_rewriter;
 mod options;

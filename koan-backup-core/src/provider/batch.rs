@@ -110,9 +110,9 @@ pub struct EncodedRecords {
 /// Where the original records are.
 #[derive(Debug)]
 enum RecordOrigin {
-    /// They can be read again.
+    /// A locator can read the original records again.
     Located(Box<dyn RecordLocator>),
-    /// They are kept in memory.
+    /// The original records are kept in memory.
     Memory(EntityCodec, Vec<Record>),
 }
 

@@ -34,7 +34,8 @@ impl RateLimit {
     }
 
     /// Reserves the time for these bytes, and waits until the time of earlier bytes has passed. If the future
-    /// is dropped, the reservation stays, so others wait a little longer but never too short.
+    /// is dropped, the reservation remains, so other transfers wait longer than necessary, but never too
+    /// short.
     pub(super) async fn wait_for(&self, bytes: usize) {
         let now = Instant::now();
         let start = {

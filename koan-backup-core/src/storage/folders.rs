@@ -2,7 +2,8 @@
 
 use object_store::path::Path;
 
-/// How the name of a file begins with which a directory is tried. A process that is killed meanwhile leaves it there.
+/// The name prefix of the files with which a directory is tested. A process that is killed during the test
+/// leaves its file behind.
 pub(crate) const PROBE_PREFIX: &str = "koan-probe-";
 
 /// Returns the path prefix of all archives.

@@ -1,4 +1,4 @@
-//! Finding backups among many: on a disk, and in a store that takes its time.
+//! Measures finding backups among many, on a disk and in a slow store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::orders;
 use crate::table::{Table, count};
 use crate::{Result, work};
 
-/// What a request to the slow store takes.
+/// The latency of a request to the slow store.
 const LATENCY: Duration = Duration::from_millis(20);
 
 /// Measures listings of a catalog.
@@ -41,7 +41,7 @@ fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }
 
-/// The manifest of a backup of orders.
+/// Returns the manifest of a backup of orders.
 async fn one_manifest(folder: &Path) -> Result<serde_json::Value> {
     let storage = Storage::local(folder.join("one"))?;
     let koan = orders::context(folder)?.storage("local", storage).build().await?;
@@ -49,7 +49,7 @@ async fn one_manifest(folder: &Path) -> Result<serde_json::Value> {
     Ok(serde_json::to_value(backup.manifest())?)
 }
 
-/// The same manifest under the ids of so many backups: the path and the content of each.
+/// Returns the path and the content of copies of the manifest, each with another id.
 fn copies(manifest: &serde_json::Value, backups: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     (0..backups).map(|number| {
         let mut manifest = manifest.clone();
@@ -82,7 +82,7 @@ async fn far(manifest: &serde_json::Value, backups: usize) -> Result<Storage> {
     Ok(Storage::object_store(store, "far"))
 }
 
-/// The median time of a first listing, and of a second.
+/// Returns the median times of a first and of a second listing.
 async fn listed(
     folder: &Path,
     storage: &Storage,

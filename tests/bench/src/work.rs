@@ -1,4 +1,4 @@
-//! What is measured of ours, each in a process of its own.
+//! The measured operations of koan-backup. Each one runs in its own process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::measured::{Measured, run};
 use crate::{Result, encrypted, orders, postgres};
 
-/// The database, in the folder of a run.
+/// The file name of the database in the folder of a run.
 pub(crate) const DATABASE: &str = "orders.db";
-/// The storage profile, in the folder of a run.
+/// The directory name of the storage profile in the folder of a run.
 pub(crate) const STORAGE: &str = "backups";
 
-/// One piece of work.
+/// A measured operation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Work {
     Backup(Compression),
@@ -29,7 +29,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// The work that this process was started for, if it was started by another of this program.
+    /// Returns the operation that this process must perform, if another process of this program started it.
     pub(crate) fn asked_for(arguments: &[String]) -> Result<Option<(Self, PathBuf)>> {
         match arguments {
             [flag, work, folder] if flag == "--work" => {
@@ -39,7 +39,7 @@ impl Work {
         }
     }
 
-    /// Does it in a new process, and measures that.
+    /// Performs the operation in a new process and measures it.
     pub(crate) fn in_a_process(self, folder: &Path) -> Result<Measured> {
         let work = serde_json::to_string(&self)?;
         let (output, took) = run(Command::new(std::env::current_exe()?).args(["--work", &work]).arg(folder))?;
@@ -47,7 +47,7 @@ impl Work {
         Ok(Measured { wall: took.wall, processor: took.processor, ..told })
     }
 
-    /// Does it in this process, and prints what it took.
+    /// Performs the operation in this process and prints the measurement.
     pub(crate) fn perform(self, folder: &Path) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let measured = runtime.block_on(self.run(folder))?;
@@ -87,7 +87,7 @@ impl Work {
     }
 }
 
-/// The most memory that this process held at once, as Linux counts it.
+/// Returns the peak memory of this process, as Linux counts it.
 fn peak_memory_bytes() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line =

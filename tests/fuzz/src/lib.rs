@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their input. Each `run` panics where a promise is broken.
+//! The checks of the fuzz targets. Each `run` panics if its input violates a guarantee of the library.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Any line and any row as records of rich types.
+//! Fuzzes the codec with arbitrary lines and rows, for records with fields of many types.
 
 #![no_main]
 

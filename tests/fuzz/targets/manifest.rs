@@ -1,4 +1,4 @@
-//! Any bytes in the place of a published manifest, and manifests that were altered.
+//! Fuzzes the parser of published manifests with arbitrary bytes and with altered manifests.
 
 #![no_main]
 

@@ -9,7 +9,7 @@ use super::len64;
 pub struct Zip {
     /// The entries, in the order of the file.
     pub entries: Vec<ZipEntry>,
-    /// The number of entries that it claims to have, if that is wrong.
+    /// The number of entries that the file claims to have, if the file states a wrong number.
     pub claimed: Option<u16>,
 }
 

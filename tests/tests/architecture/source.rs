@@ -1,6 +1,7 @@
-//! The modules of a crate and what each takes from which other one, read from its source files.
+//! Reads the modules of a crate from its source files, and which names each module imports from which other
+//! module.
 //!
-//! A module that only hands a name on (`pub use`) is not who is imported: the import counts for the module that defines the name.
+//! An import through a re-export (`pub use`) counts as an import from the module that defines the name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,18 +10,18 @@ use std::path::Path;
 use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, ItemUse, UseTree, Visibility};
 
-/// For each module the modules that it takes names from, with these names. Modules are paths such as `catalog::query`; that of
-/// `lib.rs` is empty.
+/// For each module, the modules from which it imports names, with these names. Modules are paths such as
+/// `catalog::query`; the path of `lib.rs` is empty.
 pub(super) type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// A module as its file has it, without its unit tests.
+/// A module as read from its file, without its unit tests.
 #[derive(Default)]
 struct Module {
-    /// Names that it hands on: the name, and the path where it comes from.
+    /// The re-exported names with the paths where they come from.
     exports: BTreeMap<String, Vec<String>>,
-    /// Names that it uses under a name of its own.
+    /// The imported names with their paths, by the name that the module uses for them.
     aliases: BTreeMap<String, Vec<String>>,
-    /// Paths that its code names.
+    /// The paths that occur in the code.
     paths: BTreeSet<Vec<String>>,
 }
 
@@ -38,7 +39,8 @@ impl Crate {
         Self { modules }
     }
 
-    /// Returns what each module takes from others. What a module has from one below itself by handing it on is not counted.
+    /// Returns the imports of each module from other modules. Names that a module re-exports from a module
+    /// below it are not counted for it.
     pub(super) fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for (name, module) in &self.modules {
@@ -53,7 +55,7 @@ impl Crate {
         imports
     }
 
-    /// Returns the module that defines what a path names in a module, and its name there.
+    /// Returns the module that defines the item of a path in a module, and the name of the item there.
     fn resolved(&self, module: &str, path: &[String], depth: usize) -> Option<(String, String)> {
         if depth > 20 {
             return None;
@@ -163,7 +165,7 @@ impl Reader {
                 self.found(name.ident.to_string(), with(name.ident.to_string()), is_export)
             }
             UseTree::Rename(rename) => {
-                // `use X as _` still takes X.
+                // `use X as _` imports X as well.
                 let path = with(rename.ident.to_string());
                 self.found(
                     rename.rename.to_string().replace('_', &rename.ident.to_string()),

@@ -1,4 +1,4 @@
-//! Every provider of ours passes the suite that all are held to.
+//! Runs the conformance suite for every provider of this repository.
 
 #![expect(clippy::print_stdout, reason = "it shows how each provider did")]
 
@@ -21,8 +21,8 @@ async fn conforms(empty: impl AsyncFnMut() -> Result<Arc<dyn Provider>>) -> Conf
     conformance.require_passed().expect("conforms")
 }
 
-/// A table with so many indexes that a level that rebuilds them gains something on any machine. The other tables are made by the
-/// provider.
+/// A table with so many indexes that rebuilding them saves time on any machine. The provider creates the
+/// other tables.
 const PAIRS: &str = "CREATE TABLE koan_pairs (owner TEXT NOT NULL, number INTEGER NOT NULL, content TEXT NOT NULL, \
     PRIMARY KEY (owner, number)); CREATE INDEX pairs_by_content ON koan_pairs (content); \
     CREATE INDEX pairs_by_owner ON koan_pairs (owner, content); CREATE INDEX pairs_by_both ON koan_pairs (content, owner); \
@@ -35,7 +35,7 @@ async fn sqlite_conforms() {
     let conformance = conforms(async || {
         number += 1;
         let path = folder.path().join(format!("{number}.db"));
-        // So that it can be written while a snapshot is read.
+        // WAL mode allows writes while a snapshot is read.
         let database = rusqlite::Connection::open(&path).expect("a database");
         database.pragma_update(None, "journal_mode", "wal").expect("set");
         database.execute_batch(PAIRS).expect("a table with indexes");
@@ -52,7 +52,7 @@ async fn memory_conforms() {
     assert_eq!(not_claimed, 3, "only the refusal of what it can do: {conformance}");
 }
 
-/// Each case in a fresh directory.
+/// Runs the suite, with a new directory for each case.
 async fn json_conforms(open: impl Fn(std::path::PathBuf) -> Result<JsonFiles>) -> Conformance {
     let folder = tempfile::tempdir().expect("a directory");
     let mut number = 0;

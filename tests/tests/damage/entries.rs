@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::shop::{ORDERS, Shop, USERS, sentinel, shop, source, with_archive};
 
 #[tokio::test]
-async fn a_completed_entity_without_a_file_is_never_left_out_in_silence() {
+async fn a_completed_entity_without_a_file_is_never_silently_left_out() {
     let shop = shop().await;
     let mut forgery = Forgery::of(&shop.stored);
     forgery.entity("User")["storageFile"] = Value::Null;
@@ -69,7 +69,7 @@ async fn entries_exchanged_renamed_doubled_removed_or_added_are_found() {
 }
 
 #[tokio::test]
-async fn entries_that_belong_to_no_entity_or_to_two_are_found_though_every_hash_was_made_to_match() {
+async fn entries_that_belong_to_no_entity_or_to_two_are_found_even_if_every_hash_matches() {
     let shop = shop().await;
     let mut forgery = Forgery::of(&shop.stored);
     forgery.zip.entries.push(ZipEntry::deflated("entities/Stray.jsonl", b"{}\n"));
@@ -125,14 +125,14 @@ async fn a_document_that_was_altered_with_its_checksum_is_found_by_its_hash() {
         let issues = shop.issues(&forgery.seal(Seal::Archive)).await;
         assert!(issues.iter().all(|issue| issue.file == shop.stored.archive_path), "{name}: {issues:?}");
     }
-    // The hash of the records, in the checksums alone.
+    // The forgery alters the hash of the records only in the checksums.
     let mut forgery = Forgery::of(&shop.stored);
     forgery.alter_document(document::CHECKSUMS, |sums| sums[USERS] = json!("sha256:0"));
     let altered = forgery.seal(Seal::Documents);
     assert_ne!(serde_json::from_slice::<Value>(&altered.manifest).expect("JSON"), manifest);
     let issues = shop.issues(&altered).await;
     assert_eq!((issues[0].entity.as_deref(), issues[0].file.as_str()), (Some("User"), USERS), "{issues:?}");
-    // The hash of the checksums, in both manifests.
+    // The forgery alters the hash of the checksums in both manifests.
     let mut forgery = Forgery::of(&shop.stored);
     forgery.manifest["verification"]["overallChecksum"] = json!("sha256:0");
     let inner = inner_copy(&forgery.manifest);
@@ -160,7 +160,7 @@ async fn the_end_of_a_stream_of_records_is_checked() {
 }
 
 #[tokio::test]
-async fn an_archive_that_is_missing_is_an_issue_and_not_a_backup_of_nothing() {
+async fn a_missing_archive_is_an_issue_and_not_an_empty_backup() {
     let shop = shop().await;
     shop.vault.remove(&shop.stored.archive_path).await;
     let report = shop.verify().await.expect("a report");
@@ -180,7 +180,7 @@ async fn an_archive_without_its_manifest_is_no_backup() {
 }
 
 #[tokio::test]
-async fn the_manifest_of_another_backup_is_not_taken_for_this_one() {
+async fn the_manifest_of_another_backup_is_refused() {
     let shop = shop().await;
     let other = source(&shop.vault, Script::default()).await.backup("other").await.expect("a backup").id();
     let theirs = shop.vault.stored(other).await;

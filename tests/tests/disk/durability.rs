@@ -1,4 +1,5 @@
-//! A sync that fails once and succeeds when it is asked again, as on Linux: the attempt failed all the same.
+//! Tests a sync that fails once and succeeds when it is repeated, as on Linux: the operation must fail all
+//! the same.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -10,7 +11,7 @@ use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
 
 use super::fixture::{FOLDER, builder, child_folder, files, koan, local};
 
-/// Runs the rest of a test in a process that can fail.
+/// Runs the rest of a test in a child process, in which system calls can be made to fail.
 pub(super) fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
     if let Some(folder) = child_folder() {
         return Some(folder);
@@ -60,16 +61,16 @@ async fn a_sync_that_fails_once_fails_the_backup_and_leaves_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn a_folder_whose_name_is_not_durable_is_made_again_by_the_next_backup() {
+async fn a_backup_succeeds_after_one_that_could_not_make_a_folder_durable() {
     let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_folder_whose_name_is_not_durable_is_made_again_by_the_next_backup",
+        "durability::a_backup_succeeds_after_one_that_could_not_make_a_folder_durable",
     ) else {
         return;
     };
     let koan = koan(&folder).await.expect("a context");
     let root = folder.join("backups");
     assert!(!root.join("archives").exists());
-    // The lease is written first, into a folder that this makes.
+    // The first write is that of the lease, which creates a folder.
     fail(&["syncdir /backups 5 once"]);
     koan.backup("nightly").await.expect_err("a folder could not be made durable");
     assert!(have_all_happened());
@@ -107,7 +108,8 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
     assert!(archives.iter().all(|archive| now.contains(archive)), "{now:?}");
     assert!(koan.verify(made.id()).await.expect("verified").is_valid());
 
-    // After a loss of power the old manifest may be back, which names the old archive. Until the new one is durable, both stay.
+    // After a loss of power, the old manifest may reappear, and it names the old archive. Until the new
+    // manifest is durable, both archives must stay.
     let manifest = folder.join(format!("backups/manifests/{}.json", made.id()));
     let unsynced = std::fs::metadata(&manifest).expect("there").ino();
     fail(&["syncdir /manifests 5 always"]);
@@ -133,7 +135,7 @@ async fn an_archive_that_another_supersedes_stays_until_the_manifest_is_durable(
     let koan = koan(&folder).await.expect("a context");
     let made = koan.backup("nightly").await.expect("a backup");
     let archive = files(&folder.join("backups/archives")).remove(0);
-    // The archive as it was before somebody rekeyed the backup, without a record.
+    // Puts back the archive from before a rekey, without a removal record.
     let name = archive.file_name().expect("a name").to_string_lossy().replace(".zip", "-00000001.zip");
     let old = archive.with_file_name(name);
     std::fs::copy(&archive, &old).expect("copied");
@@ -160,10 +162,10 @@ async fn a_backup_whose_removal_is_not_durable_stays_whole() {
     let other = koan.backup("nightly").await.expect("a backup");
     let root = folder.join("backups");
     for fault in [
-        // What stays is made durable first.
+        // The remaining files are made durable before anything is removed.
         "syncdir /archives 5 once",
         "syncdir /manifests 5 once",
-        // The manifest goes, and comes back after a loss of power.
+        // The removed manifest may reappear after a loss of power.
         "syncdir /manifests 5 second",
     ] {
         fail(&[fault]);
@@ -196,7 +198,7 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
     let one = koan.backup("nightly").await.expect("a backup");
     koan.backup("nightly").await.expect("a backup");
     let root = folder.join("backups");
-    // Somebody who removed the backup died right after its manifest was gone.
+    // A process that removed the backup has ended right after the removal of its manifest.
     let archive = one.manifest().archive.as_ref().expect("an archive").file.clone();
     let name = archive.strip_prefix("archives/").expect("a path");
     let record = serde_json::json!({
@@ -214,8 +216,9 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
 }
 
 #[tokio::test]
-async fn a_copy_that_is_not_durable_is_no_copy() {
-    let Some(folder) = in_a_process_that_can_fail("durability::a_copy_that_is_not_durable_is_no_copy") else {
+async fn a_copy_that_is_not_durable_is_an_error() {
+    let Some(folder) = in_a_process_that_can_fail("durability::a_copy_that_is_not_durable_is_an_error")
+    else {
         return;
     };
     let koan = builder(&folder)
@@ -236,7 +239,7 @@ async fn a_copy_that_is_not_durable_is_no_copy() {
         assert!(koan.verify(made.id()).await.expect("verified").is_valid(), "{fault}");
     }
     koan.copy(made.id()).to_profile("other").await.expect("copied");
-    // Whoever finds a copy there need not find it after a loss of power.
+    // A copy that exists may still be lost after a loss of power.
     for fault in ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once"] {
         fail(&[fault]);
         koan.copy(made.id()).to_profile("other").await.expect_err(fault);
@@ -264,7 +267,7 @@ async fn a_file_system_without_hard_links_keeps_backups_and_replaces_no_file() {
             assert!(koan.verify(id).await.expect("verified").is_valid(), "{errno}");
         }
         assert!(temporary_files(&folder).is_empty(), "{errno}");
-        // The sync of a name that was given in another way counts as much.
+        // Without hard links, a file gets its name in another way; the sync of this name is required as well.
         fail(&[&fault, "syncdir /manifests 5 once"]);
         koan.backup("nightly").await.expect_err("not durable");
         assert_eq!(
@@ -294,7 +297,7 @@ async fn a_file_system_that_cannot_make_files_durable_is_refused_at_the_start() 
     ) else {
         return;
     };
-    // Of a profile that exists, so that nothing but the trial is written.
+    // The profile exists already, so that only the probe file is written.
     drop(koan(&folder).await.expect("a context"));
     for fault in [
         "sync /backups/ 22 always",

@@ -1,4 +1,4 @@
-//! Files and directories are made for their owner only, under any umask.
+//! Files and directories are accessible only to their owner, under any umask.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).expect("there").permissions().mode() & 0o7777
 }
 
-/// What everybody may know of a directory: files and directories that others can use, or the owner cannot.
+/// Collects the files and directories in a directory that others can access, or that the owner cannot access.
 fn open_to_others(directory: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(directory).expect("listed") {
         let path = entry.expect("listed").path();
@@ -28,8 +28,8 @@ fn open_to_others(directory: &Path, found: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn under_any_umask_files_are_for_their_owner_and_restored_files_keep_their_mode() {
-    const TEST: &str = "modes::under_any_umask_files_are_for_their_owner_and_restored_files_keep_their_mode";
+async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() {
+    const TEST: &str = "modes::files_are_private_under_any_umask_and_restored_files_keep_their_mode";
     let Some(folder) = child_folder() else {
         for umask in ["000", "022", "077", "277"] {
             let folder = tempfile::tempdir().expect("a folder");

@@ -16,10 +16,10 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_takes_
     let (fresh, koan) = (koan(&folder).await.expect("a context"), koan(&folder).await.expect("another"));
     koan.backup("nightly").await.expect("a backup");
     let newest = koan.backup("nightly").await.expect("a backup").id();
-    // EMFILE, ENFILE, ENOMEM, ESTALE and ETIMEDOUT of one manifest, and EIO of all of them.
+    // One manifest fails with EMFILE, ENFILE, ENOMEM, ESTALE and ETIMEDOUT; all of them fail with EIO.
     let (one, all) = (format!("/manifests/{newest}"), "/manifests/".to_owned());
     let of_one = [24, 23, 12, 116, 110].map(|errno| (&koan, &one, errno));
-    // A context that has read none of them before.
+    // The context `fresh` has not read any of the manifests before.
     for (koan, path, errno) in of_one.into_iter().chain([(&fresh, &all, 5)]) {
         fail(&[&format!("open {path} {errno} always")]);
         for error in [
@@ -45,7 +45,7 @@ async fn a_manifest_that_cannot_be_read_hides_no_other_and_is_reported() {
     let koan = koan(&folder).await.expect("a context");
     let older = koan.backup("nightly").await.expect("a backup").id();
     let newest = koan.backup("nightly").await.expect("a backup").id();
-    // EACCES, and EIO: a bad sector of the disk.
+    // The errors are EACCES, and EIO as for a bad sector of the disk.
     for errno in [13, 5] {
         fail(&[&format!("open /manifests/{newest} {errno} always")]);
         let listed = koan.backups().await.expect("listed");

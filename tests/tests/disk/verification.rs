@@ -21,7 +21,7 @@ async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
 }
 
 #[tokio::test]
-async fn a_backup_that_reads_back_whole_is_called_verified_by_report_and_catalog() {
+async fn a_backup_that_reads_back_intact_is_verified_in_the_report_and_the_catalog() {
     let folder = tempfile::tempdir().expect("a folder");
     let (koan, store) = faulty(folder.path()).await;
     let unverified = koan.backup("nightly").await.expect("a backup");
@@ -63,7 +63,7 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
         let newest = &backups[0];
         assert!(error.chain().contains(&newest.id.to_string()), "{failure:?}: {error:?}");
         if error.kind() == ErrorKind::Storage {
-            // Whether it is damaged is not known, and it is not called so.
+            // It is unknown whether the backup is damaged, so the error does not say so.
             assert!(error.chain().contains("not known whether it is valid"), "{error:?}");
             assert_eq!(newest.status, BackupStatus::Completed);
             continue;
@@ -126,7 +126,7 @@ async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manifest_that_cannot_be_parsed_is_left_and_the_error_says_so() {
+async fn a_manifest_that_cannot_be_parsed_is_not_changed_and_the_error_says_so() {
     for content in ["{", "", "{}"] {
         let (_, error, id, left) = read_back_with(|_| content.into()).await;
         assert_eq!(left, content.as_bytes(), "it is not replaced");
@@ -157,7 +157,7 @@ async fn a_verification_that_is_cancelled_leaves_the_backup_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_no_key_opens_is_said_to_be_unopened() {
+async fn a_backup_that_no_key_opens_is_reported_as_unopened() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = age::x25519::Identity::generate().to_public().to_string();
     let koan = builder(folder.path())
@@ -170,7 +170,8 @@ async fn what_no_key_opens_is_said_to_be_unopened() {
     assert!(!report.verification().expect("verified").unopened.is_empty());
 }
 
-/// Two contexts of one store, of which the first can be held up: each encrypts for a key of its own, and has both keys.
+/// Creates two contexts of one store; requests of the first one can be paused. Each context encrypts for its
+/// own key and has both keys.
 async fn two(folder: &std::path::Path) -> (Koan, FaultyStore, Koan) {
     let inner = Arc::new(InMemory::new());
     let store = FaultyStore::over(Arc::clone(&inner) as _);
@@ -209,7 +210,7 @@ async fn a_backup_that_is_rekeyed_while_it_is_read_back_is_verified_as_it_is_sto
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_deleted_while_it_is_read_back_is_said_to_be_removed_and_stays_so() {
+async fn a_backup_that_is_deleted_while_it_is_read_back_is_reported_as_removed_and_stays_removed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (koan, store, other) = two(folder.path()).await;
     let good = koan.backup("nightly").await.expect("a backup").id();
@@ -230,10 +231,11 @@ async fn a_backup_that_is_deleted_while_it_is_read_back_is_said_to_be_removed_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damage_that_is_found_while_somebody_rekeys_the_backup_does_not_replace_their_manifest() {
+async fn damage_that_is_found_during_a_rekey_does_not_replace_the_new_manifest() {
     let folder = tempfile::tempdir().expect("a folder");
     let (koan, store, other) = two(folder.path()).await;
-    // What is read back is damaged, and the note of it waits until somebody has rekeyed the backup.
+    // The content that is read back is damaged. The damage record waits until another process has rekeyed the
+    // backup.
     store.fail([
         Fault::always(Operation::Get, "archives/", Failure::Zeros),
         Fault::always(Operation::List, "leases/rekey", Failure::Held),

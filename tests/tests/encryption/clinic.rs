@@ -52,7 +52,7 @@ pub(super) struct KeyPair {
 }
 
 impl KeyPair {
-    /// A new one of age.
+    /// Generates an age key pair.
     pub(super) fn new() -> Self {
         let identity = age::x25519::Identity::generate();
         Self {
@@ -61,7 +61,7 @@ impl KeyPair {
         }
     }
 
-    /// A new one of SSH, of that type.
+    /// Generates an SSH key pair of the type `sort`.
     pub(super) fn ssh(sort: &str, passphrase: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("key");
@@ -78,12 +78,12 @@ pub(super) struct Clinic {
 }
 
 impl Clinic {
-    /// With so many patients.
+    /// Creates a clinic with this number of patients.
     pub(super) fn of(patients: usize) -> Self {
         Self::within(tempfile::tempdir().expect("a directory"), patients)
     }
 
-    /// In a directory, with so many patients.
+    /// Creates a clinic with this number of patients in a directory.
     pub(super) fn within(directory: tempfile::TempDir, patients: usize) -> Self {
         let clinic = Self { directory };
         clinic.sql(&format!(
@@ -113,7 +113,7 @@ impl Clinic {
         Connection::open(self.database()).expect("a database").execute_batch(sql).expect(sql);
     }
 
-    /// Every value of every patient as it is stored.
+    /// Returns every value of every patient as it is stored.
     pub(super) fn dump(&self) -> Vec<String> {
         let connection = Connection::open(self.database()).expect("a database");
         let columns = ["number", "name", "born", "blood", "fee", "insured", "ward", "results"];
@@ -125,12 +125,12 @@ impl Clinic {
         rows.map(|row| row.expect("a row")).collect()
     }
 
-    /// A context that encrypts for these public keys.
+    /// Builds a context that encrypts for these recipients.
     pub(super) async fn writing(&self, recipients: Recipients) -> Koan {
         self.builder().encrypt_to(recipients).build().await.expect("a context")
     }
 
-    /// A context that encrypts for these public keys, and has the private ones.
+    /// Builds a context that encrypts for these key pairs and has their private keys.
     pub(super) async fn reading<const N: usize>(&self, keys: [&KeyPair; N]) -> Koan {
         let builder = self.builder().encrypt_to(recipients(keys));
         let builder = keys.iter().fold(builder, |builder, key| builder.keys(Keys::text(&key.private)));
@@ -143,7 +143,7 @@ impl Clinic {
             .storage("local", Storage::local(self.backups()).expect("a directory"))
     }
 
-    /// The archive of the only backup.
+    /// Returns the path of the archive of the only backup.
     pub(super) fn archive(&self) -> PathBuf {
         let archives = files(&self.backups().join("archives"));
         assert_eq!(archives.len(), 1, "{archives:?}");

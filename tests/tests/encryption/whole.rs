@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::clinic::{Clinic, KeyPair, Ward, files, recipients};
 use crate::leaks::{check, check_files};
 
-/// A scope in which nothing is encrypted by itself.
+/// A scope in which no entity is encrypted by default.
 static IN_CLEAR: ScopeDeclaration = ScopeDeclaration {
     module_path: module_path!(),
     file: file!(),
@@ -41,7 +41,7 @@ fn local(clinic: &Clinic) -> Storage {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_that_is_encrypted_as_a_whole_comes_back_and_opens_with_age() {
+async fn an_archive_that_is_encrypted_as_a_whole_is_restored_and_opens_with_age() {
     let key = KeyPair::new();
     let clinic = Clinic::of(20_000);
     let before = clinic.dump();
@@ -68,7 +68,7 @@ async fn an_archive_that_is_encrypted_as_a_whole_comes_back_and_opens_with_age()
 }
 
 #[tokio::test]
-async fn only_the_envelope_of_its_manifest_lies_in_clear() {
+async fn only_the_envelope_of_the_manifest_is_not_encrypted() {
     let key = KeyPair::new();
     let clinic = Clinic::of(20);
     clinic.sql("UPDATE patients SET blood = 'Leukaemia' WHERE number = 'number-000007'");
@@ -95,7 +95,7 @@ async fn only_the_envelope_of_its_manifest_lies_in_clear() {
             .iter()
             .all(|entity| entity.content_hash.is_none() && entity.record_set_hash.is_none())
     );
-    // What was warned of is inside; that somebody was warned is not.
+    // The texts of warnings are encrypted with the archive; the fact that there were warnings is not.
     let entry = koan.catalog().get(listed.id).await.expect("there");
     assert_eq!((entry.warnings(), entry.is_healthy()), (None, false));
     let query = || koan.catalog().query();
@@ -112,7 +112,7 @@ async fn only_the_envelope_of_its_manifest_lies_in_clear() {
 }
 
 #[tokio::test]
-async fn the_record_of_a_failure_tells_nothing_of_the_records() {
+async fn the_published_error_of_a_failed_backup_reveals_nothing_about_records() {
     let key = KeyPair::new();
     let clinic = Clinic::of(3);
     let koan = context(&clinic, local(&clinic), &key, &[]).await;
@@ -164,7 +164,7 @@ async fn without_recipients_no_context_is_built() {
 }
 
 #[tokio::test]
-async fn it_is_sealed_for_others_as_a_whole() {
+async fn a_rekey_encrypts_the_whole_archive_for_the_new_recipients() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(50);
     let before = clinic.dump();
@@ -199,7 +199,7 @@ async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
         let mut altered = stored.clone();
         altered.archive[at] ^= 1 << (at % 8);
         assert!(!is_valid(&keyless, &altered).await, "byte {at} of the archive, without a key");
-        // Somebody who may write to the storage makes the hash of the archive match.
+        // An attacker who may write to the storage makes the hash of the archive match.
         let altered = resigned(&stored, altered.archive);
         assert!(!is_valid(&koan, &altered).await, "byte {at} of the archive, re-signed");
     }
@@ -223,7 +223,7 @@ async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
 }
 
 #[tokio::test]
-async fn a_sealed_archive_of_another_backup_is_not_taken_for_this_one() {
+async fn an_encrypted_archive_of_another_backup_is_refused() {
     let key = KeyPair::new();
     let (clinic, vault) = (Clinic::of(3), Vault::default());
     let koan = context(&clinic, vault.storage(), &key, &[&key]).await;
@@ -234,7 +234,7 @@ async fn a_sealed_archive_of_another_backup_is_not_taken_for_this_one() {
     vault.keep(&resigned(&stored, other.archive)).await;
     let report = koan.verify(id).await.expect("verified");
     assert!(report.issues()[0].file.starts_with("archives/"), "{:?}", report.issues());
-    // Something that is not sealed in its place.
+    // The archive is replaced by bytes that are not encrypted.
     vault.keep(&resigned(&stored, vec![0; stored.archive.len()])).await;
     let report = koan.verify(id).await.expect("verified");
     let told = &report.issues()[0].problem;

@@ -1,4 +1,4 @@
-//! A backup that is killed.
+//! Tests a backup by a process that is killed.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use super::catalog::{Catalog, every_backup_is_whole, nothing_else_is_there};
 use super::harness::{Left, Scenario, Words};
 use super::shop::{Dump, NAME, Shop, after_the_last_entity, days_pass, time_passes};
 
-/// Kills between two runs of maintenance, so that most jobs find what the killed before them have left.
+/// The number of kills between two runs of maintenance. Most jobs therefore find the files of earlier killed
+/// jobs.
 const KILLS_PER_MAINTENANCE: u32 = 3;
 
 pub(super) struct KilledBackup {
@@ -63,7 +64,8 @@ impl Scenario for KilledBackup {
 }
 
 impl KilledBackup {
-    /// Maintenance removes what the killed have left unfinished, and no more. A complete archive is unlisted, and is recovered.
+    /// Runs maintenance, which must remove only the unfinished files of killed jobs. A complete archive is
+    /// reported as unlisted and then recovered.
     async fn maintain(&mut self) {
         let storage = self.shop.storage();
         days_pass(&storage);

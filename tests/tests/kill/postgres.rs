@@ -1,4 +1,4 @@
-//! Jobs on PostgreSQL whose client is killed. The server lives on, and notices.
+//! Jobs on PostgreSQL whose client is killed. The server keeps running and detects the lost connection.
 
 mod backup;
 mod restore;

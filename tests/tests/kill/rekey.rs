@@ -1,4 +1,4 @@
-//! A backup that is sealed for another key, by a process that is killed.
+//! Tests a rekey by a process that is killed.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::shop::{NAME, Shop};
 
 pub(super) struct KilledRekey {
     shop: Shop,
-    /// Has both keys.
+    /// A context with both keys.
     koan: Koan,
     id: BackupId,
     records: u64,
@@ -51,7 +51,7 @@ impl Scenario for KilledRekey {
     }
 
     async fn work(koan: &Koan, ending: fn()) {
-        // What decides it is anywhere in it: there is no last record.
+        // A rekey has no last record, so its end is reported at its start, and a kill may come at any time.
         ending();
         let _ =
             koan.rekey(NAME).await.expect("sealed anew").require_replaced().expect("the old archive is gone");
@@ -98,7 +98,7 @@ fn kept(folder: &Path) -> PathBuf {
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("made");
-    // The mark of the profile, without which it is refused.
+    // Without the profile mark, the storage profile would be refused.
     std::fs::copy(from.join("koan-profile.json"), to.join("koan-profile.json")).expect("copied");
     for part in ["archives", "manifests"] {
         std::fs::create_dir_all(to.join(part)).expect("made");

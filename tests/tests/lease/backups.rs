@@ -1,4 +1,4 @@
-//! Backups of one name: one at a time.
+//! Only one backup with a name runs at a time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::shop::{NAME, Shared, User, builder, complete, patiently};
 const SLOW: Duration = Duration::from_millis(20);
 
 #[tokio::test(start_paused = true)]
-async fn of_two_that_back_up_under_one_name_one_wins_and_the_other_is_told_who() {
+async fn of_two_backups_with_one_name_one_succeeds_and_the_error_of_the_other_names_it() {
     let shared = Shared::new();
     let (a, b) = (shared.koan("shop", SLOW).await, shared.koan("shop", SLOW).await);
     let (left, right) = tokio::join!(a.backup(NAME).into_future(), b.backup(NAME).into_future());
@@ -30,14 +30,14 @@ async fn of_two_that_back_up_under_one_name_one_wins_and_the_other_is_told_who()
     ] {
         assert!(lost.to_string().contains(part), "{part} is not in {lost}");
     }
-    // Whoever was too late leaves no record of a failure.
+    // A backup that did not get the lease leaves no record of a failure.
     assert_eq!(a.backups().await.expect("listed").len(), 1);
     assert_eq!(complete(&a).await, [won.id()]);
     b.backup(NAME).await.expect("free again");
 }
 
 #[tokio::test]
-async fn another_name_or_another_place_does_not_wait() {
+async fn backups_with_another_name_or_in_another_profile_do_not_wait() {
     let (shared, other) = (Shared::new(), Shared::new());
     let koan = builder("shop", shared.storage(), SLOW).storage("other", other.storage());
     let koan = koan.build().await.expect("a context");
@@ -50,7 +50,7 @@ async fn another_name_or_another_place_does_not_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_says_who_works_on_what() {
+async fn a_lease_records_its_holder_and_its_work() {
     let shared = Shared::new();
     let koan = shared.koan("shop", SLOW).await;
     let backup = koan.backup(NAME).into_future();
@@ -76,7 +76,7 @@ async fn a_lease_says_who_works_on_what() {
 }
 
 #[tokio::test]
-async fn a_backup_that_fails_is_cancelled_or_dropped_gives_its_lease_back() {
+async fn a_failed_cancelled_or_dropped_backup_releases_its_lease() {
     let shared = Shared::new();
     let dies = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
     dies.put(&SetName::root(), &User { id: 1 });
@@ -97,12 +97,12 @@ async fn a_backup_that_fails_is_cancelled_or_dropped_gives_its_lease_back() {
     assert_eq!(backup.await.expect_err("cancelled").kind(), ErrorKind::Cancelled);
     assert_eq!(shared.lease("backup/nightly")["released"], true);
 
-    // At any moment, also while the lease is taken.
+    // The backup is dropped at several moments, also while the lease is acquired.
     let quick = shared.koan("shop", Duration::ZERO).await;
     for millis in [1, 3, 10, 100] {
         let dropped = tokio::time::timeout(Duration::from_millis(millis), koan.backup(NAME).into_future());
         assert!(dropped.await.is_err(), "it was done within {millis} ms");
-        // Long before it would expire.
+        // The lease is free long before it would expire.
         patiently(async || quick.backup(NAME).await.is_ok()).await;
     }
 }
@@ -110,7 +110,7 @@ async fn a_backup_that_fails_is_cancelled_or_dropped_gives_its_lease_back() {
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_takes_longer_than_its_lease_keeps_it() {
     let shared = Shared::new();
-    // By the time of the runtime, which is paused: 20 records take 4 s, whatever the machine does meanwhile.
+    // Times are those of the paused runtime: 20 records take 4 s, regardless of the load of the machine.
     let (slow, clock) = (Duration::from_millis(200), VirtualClock::start());
     let koan = builder("shop", shared.storage(), slow).lease_time(Duration::from_secs(1));
     let koan = koan.clock(clock.clone()).build().await.expect("a context");
@@ -126,7 +126,7 @@ async fn a_backup_that_takes_longer_than_its_lease_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_lease_that_holds_for_too_short_or_too_long_fails_the_start() {
+async fn a_lease_time_that_is_too_short_or_too_long_fails_the_start() {
     for time in [Duration::ZERO, Duration::from_millis(999), Duration::from_secs(3601)] {
         let koan = builder("shop", Storage::memory(), SLOW).lease_time(time);
         let error = koan.build().await.expect_err("refused");

@@ -8,7 +8,7 @@ use koan_backup::{Clock, archive::BackupStatus};
 
 use super::shop::{NAME, Shared, builder};
 
-/// A clock that stands still.
+/// A clock that always returns the same time.
 #[derive(Debug)]
 struct Still(Timestamp);
 
@@ -25,7 +25,7 @@ async fn at(shared: &Shared, now: &str) -> Koan {
 }
 
 #[tokio::test]
-async fn a_backup_made_by_a_clock_that_is_behind_is_the_newest_and_says_so() {
+async fn a_backup_made_while_the_clock_is_behind_is_the_newest_and_has_a_warning() {
     let shared = Shared::new();
     let first = at(&shared, "2026-05-01T12:00:00.0004Z").await.backup(NAME).await.expect("a backup");
     assert_eq!(first.status(), BackupStatus::Completed);
@@ -46,13 +46,13 @@ async fn a_backup_made_by_a_clock_that_is_behind_is_the_newest_and_says_so() {
     assert!(newer.completed_at >= newer.created_at);
     assert_eq!(koan.backups().await.expect("listed")[0].id, newer.id);
     assert_eq!(koan.restore(NAME).dry_run().await.expect("compared").id, newer.id);
-    // Under another name as well, and after one that failed.
+    // The same holds for a backup with another name, and after a failed backup.
     let third = koan.backup("weekly").await.expect("a backup");
     assert!(third.id() > newer.id);
 }
 
 #[tokio::test]
-async fn backups_of_one_moment_follow_each_other_without_a_warning() {
+async fn backups_started_at_the_same_time_are_ordered_without_a_warning() {
     let shared = Shared::new();
     let koan = at(&shared, "2026-05-01T12:00:00Z").await;
     let mut last = None;
@@ -69,7 +69,7 @@ async fn backups_of_one_moment_follow_each_other_without_a_warning() {
 }
 
 #[tokio::test]
-async fn files_that_are_no_manifests_tell_nothing_of_the_time() {
+async fn files_that_are_not_manifests_do_not_affect_the_clock_check() {
     let shared = Shared::new();
     let koan = at(&shared, "2026-05-01T12:00:00Z").await;
     let folder = shared.path().join("manifests");
@@ -77,7 +77,8 @@ async fn files_that_are_no_manifests_tell_nothing_of_the_time() {
     for name in [
         "notes.txt",
         "latest.json",
-        // Far in the future, and of another layout, of another version, or beyond all time.
+        // These ids have a time far in the future, but the name has another extension, the UUID another
+        // version, or the time is out of range.
         "01ffffff-0000-7000-8000-000000000000.bak",
         "01ffffff-0000-4000-8000-000000000000.json",
         "ffffffff-ffff-7000-8000-000000000000.json",

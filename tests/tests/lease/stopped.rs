@@ -1,4 +1,5 @@
-//! Two processes that remove backups: one is stopped in the middle of a removal, until the other has its lease.
+//! Tests two processes that remove backups: one is stopped in the middle of a removal until the other has
+//! acquired its lease.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,14 +15,15 @@ use super::shop::{NAME, Shared, builder, complete};
 
 const TEST: &str = "stopped::a_process_that_was_stopped_within_a_removal_does_not_remove_the_last_good_copy";
 
-/// A word that was said to this process.
+/// Reads a line that the parent process sent to this process.
 fn told() -> String {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("readable");
     line.trim().to_owned()
 }
 
-/// In a process that was started here: deletes the backup that it is told, and stops at the moment that it is told until it hears more.
+/// Runs in a child process. Deletes the backup whose id it receives, pauses at the moment whose number it
+/// receives, and continues after another line.
 async fn delete(folder: &Path) {
     let store = store(folder);
     let koan =
@@ -38,7 +40,7 @@ async fn delete(folder: &Path) {
     };
     let stopping = async {
         store.until_asked(moment.0, moment.1, moment.2).await;
-        // It has verified the other copy, and has confirmed its lease.
+        // This process has verified the other copy and confirmed its lease.
         say(&format!("{SAYS}removing"));
         tokio::task::spawn_blocking(told).await.expect("heard");
         store.resume();
@@ -61,7 +63,8 @@ async fn a_process_that_was_stopped_within_a_removal_does_not_remove_the_last_go
         worker.tell(&moment.to_string());
         assert_eq!(worker.hear(), "removing", "{moment}");
         worker.signal("-STOP");
-        // Its lease expires by itself; then this process removes the other copy, if that is not the only one it sees.
+        // The lease of the stopped process expires by itself. Then this process removes the other copy,
+        // unless that is the only copy that it finds.
         let mut removed = false;
         let is_over = async || match koan.delete(other).await {
             Ok(_) => {

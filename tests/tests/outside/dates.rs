@@ -1,4 +1,4 @@
-//! Dates at the end of names, as people write them.
+//! Recognizes dates at the end of backup names, in the forms that people write.
 
 use koan_backup::{BackupName, catalog::SeriesName};
 
@@ -17,7 +17,7 @@ fn dates_with_the_year_last_are_dates_in_either_order() {
 }
 
 #[test]
-fn what_is_no_complete_date_with_the_year_last_stays() {
+fn text_that_is_not_a_complete_date_with_the_year_last_is_kept() {
     for name in [
         "nightly-29-11_2026",
         "nightly-31-11-2026",

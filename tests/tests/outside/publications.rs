@@ -1,4 +1,5 @@
-//! Tables whose rows PostgreSQL lets nobody change: that is said before a restore, with the remedy.
+//! Tables whose rows cannot be changed because of a PostgreSQL publication. This is reported before a
+//! restore, with the remedy.
 
 use koan_backup::prelude::*;
 use koan_backup::{provider::Severity, report::ViabilityReport};
@@ -67,7 +68,7 @@ async fn a_published_table_whose_rows_cannot_be_identified_is_reported_with_the_
         if publish.ends_with("(name)") {
             server.sql("ALTER PUBLICATION outbound DROP TABLE item");
         }
-        // The remedy is one.
+        // The suggested remedy works.
         let full = "ALTER TABLE item REPLICA IDENTITY FULL";
         server.sql(full);
         if table.contains("PARTITION") {
@@ -142,7 +143,8 @@ async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one
         let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
         koan.backup("nightly").await.expect("a backup");
         server.sql("DELETE FROM item");
-        // Once it is populated, the view reads another one, which never was.
+        // After it was populated, the view is changed so that it reads another view, which was never
+        // populated.
         server.sql(
             "CREATE OR REPLACE FUNCTION read() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM public.other); END';
              CREATE MATERIALIZED VIEW counted AS SELECT name, public.read() FROM item;
@@ -153,7 +155,7 @@ async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one
         assert!(error.contains("SQLSTATE 55000"), "{error}");
         assert!(!error.contains("REPLICA IDENTITY"), "{error}");
     }
-    // Updates of this table are allowed, though its rows cannot be deleted; an expression fails one of them.
+    // Rows of this table can be updated but not deleted. One update fails because of a generated expression.
     let koan = koan_of(&server, PLAIN).await;
     server.sql(
         "UPDATE item SET name = 'other'; ALTER TABLE item REPLICA IDENTITY NOTHING;

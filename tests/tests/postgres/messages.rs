@@ -84,7 +84,7 @@ async fn a_schema_that_may_not_be_used_is_reported_with_the_grant() {
     let koan = koan_of(Postgres::connect(&address).expect("an address"), orders).await;
     let text = koan.inventory().warnings.join("; ");
     assert!(text.contains("may use none of its search_path") && text.contains("`public`"), "{text}");
-    // A schema that does not exist.
+    // The configured schema does not exist.
     let database = Postgres::options(server.address()).schema("salse").connect().expect("an address");
     let text = koan_of(database, orders).await.inventory().warnings.join("; ");
     assert!(text.contains("there is no schema `salse`") && text.contains("`sales`"), "{text}");

@@ -29,16 +29,16 @@ struct Letter {
 async fn a_refused_record_is_named_whatever_was_sent_before_it() {
     let server = Server::start();
     server.sql("CREATE TABLE page (id bigint PRIMARY KEY, text text NOT NULL)");
-    // More records than one COPY holds.
+    // The table has more records than one COPY holds.
     server.sql("INSERT INTO page SELECT number, repeat(md5(number::text), 2000) FROM generate_series(1, 1200) AS number");
     let koan = koan(&server, |builder| builder.register::<Page>()).await;
     koan.backup("nightly").await.expect("a backup");
     let pages = server.sql("SELECT md5(string_agg(id || text, ',' ORDER BY id)) FROM page");
 
-    // The first record, one in the middle, and the last.
+    // The server refuses the first record, one in the middle, or the last one.
     for id in [1, 642, 1200] {
         server.sql(&format!("TRUNCATE page; ALTER TABLE page ADD CONSTRAINT never CHECK (id <> {id})"));
-        // Several batches in a block.
+        // A block contains several batches.
         let error =
             restore_as_reported(|| koan.restore("nightly").batch_size(5)).await.expect_err("one is refused");
         let text = error.chain();
@@ -81,7 +81,7 @@ async fn a_refused_record_of_an_encrypted_entity_is_identified_only_by_its_entit
         .await
         .expect_err("one is refused")
         .chain();
-    // The record was found in the archive: without it the table contains everything.
+    // The error names the record but hides its key.
     assert!(text.contains("Letter `id=(hidden)` was refused") && text.contains("never"), "{text}");
     assert_eq!(server.sql("SELECT count(*) FROM letter"), "0");
 }

@@ -150,8 +150,8 @@ async fn a_violated_constraint_rolls_back_the_restore_and_is_named() {
     let koan = shop(&server).await;
     koan.backup("nightly").await.expect("a backup");
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced] {
-        // Line 1 of purchase 1 is deleted too; a reference to a user who is not restored is refused at the
-        // end.
+        // Line 1 of purchase 1 is deleted too. A reference to a user who is not restored is refused at the
+        // end of the restore.
         server.sql("INSERT INTO users (email) VALUES ('s3cret@example.org') ON CONFLICT DO NOTHING");
         server.sql("INSERT INTO purchase (user_id, note) SELECT max(id), 's3cret' FROM users");
         let before = (dump(&server), server.schema());

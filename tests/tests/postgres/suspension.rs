@@ -54,7 +54,7 @@ fn names(suspended: &[SuspendedObject]) -> Vec<(SuspendedKind, &str, &str)> {
     names
 }
 
-/// The files of the indexes. An index that was created again has another one.
+/// Returns the files of the indexes. An index that was created again has another file.
 fn files(server: &Server) -> Vec<(String, String)> {
     let rows = server.sql(
         "SELECT indexrelid::regclass || '=' || pg_relation_filenode(indexrelid) FROM pg_index
@@ -118,7 +118,7 @@ async fn each_option_keeps_its_objects_in_place_and_the_report_lists_the_others(
             let put_back_at = SystemTime::from(object.put_back_at);
             assert!(started <= put_back_at && put_back_at <= SystemTime::now(), "{object:?}");
         }
-        // The database says the same of the indexes.
+        // The files show which indexes were created again.
         for (before, after) in before.iter().zip(files(&server)) {
             let is_again = expected.iter().any(|(_, _, object)| *object == before.0);
             assert_eq!(before.1 != after.1, is_again, "{name}: {}", before.0);
@@ -143,7 +143,7 @@ async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
     koan.backup("nightly").await.expect("a backup");
     let schema = server.schema();
     empty(&server);
-    // Deferred until the end, by altering it.
+    // Without bulk mode, the constraint is altered so that it is checked at the end.
     let deferred = koan.restore("nightly").without_bulk_mode();
     let viable = koan.restore("nightly").without_bulk_mode().viability().await.expect("assessed");
     let noted = |text: &str| {
@@ -156,7 +156,8 @@ async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
     let report = deferred.await.expect("restored");
     assert!(names(&report.suspended).contains(&FOREIGN_KEY), "{:?}", report.suspended);
     assert_eq!(server.schema(), schema);
-    // Kept as it is declared: a book comes before its shelf.
+    // With `keep_constraints`, the constraint stays as it is declared, and a book is restored before its
+    // shelf.
     empty(&server);
     let viable = koan.restore("nightly").keep_constraints().viability().await.expect("assessed");
     let warned = viable.findings.iter().any(|finding| {
@@ -168,7 +169,7 @@ async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
     assert_eq!(error.kind(), ErrorKind::Constraint);
     assert!(error.chain().contains("without `keep_constraints`"), "{}", error.chain());
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("0", schema.clone()));
-    // In the order that the constraint accepts, it works.
+    // The restore succeeds in the order that the constraint accepts.
     koan.restore("nightly").entity::<Shelf>().keep_constraints().await.expect("restored");
     koan.restore("nightly").entity::<Book>().keep_constraints().await.expect("restored");
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("3", schema.clone()));
@@ -181,7 +182,7 @@ async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_key_that_acts_and_must_be_kept_refuses_the_restore() {
+async fn a_foreign_key_with_an_action_that_must_be_kept_refuses_the_restore() {
     for (action, replaces) in
         [("ON DELETE CASCADE", true), ("ON DELETE SET NULL", true), ("ON UPDATE CASCADE", false)]
     {
@@ -191,7 +192,7 @@ async fn a_foreign_key_that_acts_and_must_be_kept_refuses_the_restore() {
         server.sql(&format!(
             "ALTER TABLE book DROP CONSTRAINT on_shelf; ALTER TABLE book ADD CONSTRAINT on_shelf {again}"
         ));
-        // The key may change in its form, so that it may be updated.
+        // The form of the key may change, so an UPDATE of the key is possible.
         let koan = context(&server).await;
         koan.backup("nightly").await.expect("a backup");
         let before = (server.sql("TABLE shelf; TABLE book"), server.schema());
@@ -210,7 +211,7 @@ async fn a_foreign_key_that_acts_and_must_be_kept_refuses_the_restore() {
     }
 }
 
-/// The files of the tables. TRUNCATE gives a table another one.
+/// Returns the file of the table. TRUNCATE gives a table another file.
 fn table_file(server: &Server) -> String {
     server.sql("SELECT pg_relation_filenode('book'::regclass)")
 }

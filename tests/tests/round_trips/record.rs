@@ -1,4 +1,4 @@
-//! A record with a field of every sort.
+//! A record with a field of every supported type.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ pub(super) struct Anything {
     pub(super) maybe_words: Option<Vec<String>>,
 }
 
-/// Named by a text and a number.
+/// A record with a composite key of text and a number.
 #[derive(Debug, Clone, Serialize, Deserialize, Entity)]
 #[entity(key = "name, number")]
 pub(super) struct Named {

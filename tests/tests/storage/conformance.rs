@@ -1,4 +1,4 @@
-//! What every store is held to. Where one differs, `koan-backup/docs/storage.md` says so.
+//! The requirements for every store. `koan-backup/docs/storage.md` describes the differences between stores.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ async fn google_by_moto_keeps_backups() {
     conform(TestStore::Google(GoogleByMoto::start())).await;
 }
 
-/// Every case in a profile of its own.
+/// Runs every case in its own profile.
 async fn conform(mut place: TestStore) {
     nothing_is_there_at_first(place.storage("empty")).await;
     backups_come_back(place.storage("come-back")).await;
@@ -51,7 +51,8 @@ async fn conform(mut place: TestStore) {
     two_backups_in_one_second_are_two(place.storage("second")).await;
     what_is_sealed_comes_back(place.storage("sealed")).await;
     copies_come_and_go(place.storage("copies")).await;
-    // s3s-fs looks whether a file is there and writes it then, so of two puts that create only, both may pass when they arrive at once.
+    // s3s-fs first checks whether a file exists and then writes it, so two simultaneous conditional puts may
+    // both succeed.
     let refuses = if matches!(place, TestStore::S3s(_)) { Refuses::Mostly } else { Refuses::Always };
     of_copies_at_once_one_counts(place.storage("at-once"), refuses).await;
     of_backups_at_once_one_wins(place.storage("contended")).await;
@@ -59,7 +60,7 @@ async fn conform(mut place: TestStore) {
     the_catalog_finds_and_compares(place.storage("catalog")).await;
 }
 
-/// Each comes through a context of its own, as from machines that share the store.
+/// Starts each backup in its own context, as from machines that share the store.
 async fn of_backups_at_once_one_wins(storage: Storage) {
     let contexts = join_all((0..4).map(|_| koan(shop(1 << 20), [("store", storage.clone())]))).await;
     let made = join_all(contexts.iter().map(|koan| backup(koan, "nightly"))).await;
@@ -68,7 +69,7 @@ async fn of_backups_at_once_one_wins(storage: Storage) {
     for error in lost {
         assert_eq!(error.expect_err("it lost").kind(), ErrorKind::Busy);
     }
-    // One that lost its lease to another leaves the record of its failure.
+    // A backup that lost its lease to another one leaves a record of its failure.
     let listed = contexts[0].catalog().query().healthy().await.expect("listed");
     assert_eq!(listed.total, won.len(), "nothing counts but what was said to be there");
 }
@@ -106,7 +107,8 @@ async fn the_catalog_finds_and_compares(storage: Storage) {
     }
     let diff = koan.diff(before, after).entities(["Customer"]).await.expect("compared");
     assert_eq!(diff.entities[0].removed, 3);
-    // It is the last one from before the customers were lost, until somebody accepts the loss.
+    // This is the last backup from before the loss of the customers, so it is kept until somebody
+    // acknowledges the loss.
     assert_eq!(koan.delete(before).await.map(drop).expect_err("kept").kind(), ErrorKind::Conflict);
     koan.catalog().acknowledge(after, "cleared by this test").await.expect("acknowledged");
     koan.delete(before).await.expect("deleted");
@@ -114,9 +116,9 @@ async fn the_catalog_finds_and_compares(storage: Storage) {
     assert!(koan.warm_up().await.is_clean());
 }
 
-/// The clock of the store tells that this machine's is wrong.
+/// The clock of the store shows that the clock of this machine is wrong.
 #[tokio::test]
-async fn a_clock_that_is_not_that_of_the_store_removes_nothing() {
+async fn retention_removes_nothing_if_the_clock_differs_from_that_of_the_store() {
     let server = Moto::start();
     let clock = HandClock::at(&Timestamp::now().to_string());
     clock.pass(1);
@@ -145,7 +147,7 @@ async fn nothing_is_there_at_first(storage: Storage) {
     assert_eq!(koan.verify(id).await.expect_err("none").kind(), ErrorKind::NotFound);
 }
 
-/// An archive of several parts is made, listed, verified and restored, as a whole and by ranges.
+/// Creates, lists, verifies and restores an archive of several parts, as a whole and by ranges.
 async fn backups_come_back(storage: Storage) {
     let koan = koan(shop(12 << 20), [("store", storage)]).await;
     let first = backup(&koan, "nightly").await.expect("a backup");
@@ -197,7 +199,7 @@ async fn a_backup_that_is_cancelled_is_not_there(storage: Storage) {
     backup(&koan, "nightly").await.expect("nothing is in the way");
 }
 
-/// A clock that stands.
+/// A clock that always returns the same time.
 #[derive(Debug)]
 struct Standing(Timestamp);
 
@@ -249,7 +251,7 @@ async fn what_is_sealed_comes_back(storage: Storage) {
     assert_eq!(customers_of(&koan).await, customers());
 }
 
-/// From memory into the store, and from there into memory.
+/// Copies a backup from memory into the store, and from there into memory.
 async fn copies_come_and_go(storage: Storage) {
     let koan =
         koan(shop(12 << 20), [("here", Storage::memory()), ("store", storage), ("there", Storage::memory())])
@@ -264,14 +266,14 @@ async fn copies_come_and_go(storage: Storage) {
     assert_eq!(customers_of(&koan).await, customers());
 }
 
-/// Whether a store refuses the second of two puts that create only.
+/// Whether a store refuses the second of two simultaneous conditional puts.
 #[derive(PartialEq)]
 enum Refuses {
     Always,
     Mostly,
 }
 
-/// A manifest is only ever created: of several who create the same one, one does.
+/// Starts several copies that create the same manifest: exactly one of them creates it.
 async fn of_copies_at_once_one_counts(storage: Storage, refuses: Refuses) {
     let koan = Arc::new(koan(shop(0), [("here", Storage::memory()), ("store", storage)]).await);
     let made = backup(&koan, "nightly").await.expect("a backup");

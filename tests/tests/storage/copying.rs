@@ -1,4 +1,4 @@
-//! A backup goes into another profile whole, or not at all.
+//! A backup is copied into another profile completely or not at all.
 
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Recipients, archive::BackupStatus};
@@ -25,7 +25,7 @@ async fn two() -> Two {
 }
 
 #[tokio::test]
-async fn a_copy_is_the_same_backup_in_another_place() {
+async fn a_copy_is_the_same_backup_in_another_profile() {
     let two = two().await;
     let made = backup(&two.koan, "nightly").await.expect("a backup");
     let report = two.koan.copy("nightly").to_profile("dr").await.expect("copied");
@@ -41,13 +41,13 @@ async fn a_copy_is_the_same_backup_in_another_place() {
     two.koan.data::<Customer>().clear().await.expect("cleared");
     two.koan.restore("nightly").from_profile("dr").await.expect("restored");
     assert_eq!(customers_of(&two.koan).await, customers());
-    // And back, where it is already.
+    // Copying it back does nothing, because the backup exists there.
     let back = two.koan.copy(made.id).from_profile("dr").to_profile("here").await.expect("it is there");
     assert!(back.already_existed && back.verification.is_none());
 }
 
 #[tokio::test]
-async fn a_backup_that_is_there_is_not_copied_again() {
+async fn an_existing_copy_is_not_copied_again() {
     let two = two().await;
     backup(&two.koan, "nightly").await.expect("a backup");
     let first = two.koan.copy("nightly").to_profile("dr").await.expect("copied");
@@ -58,7 +58,7 @@ async fn a_backup_that_is_there_is_not_copied_again() {
     assert_eq!(second.archive, first.archive);
     assert_eq!(two.faulty_there.asked(Operation::Begin, ""), 0);
     assert_eq!(two.there.files().await, before);
-    // What is there without its archive is not called a copy.
+    // A manifest without its archive is not reported as an existing copy.
     two.there.remove(&first.archive.file).await;
     let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("its archive is missing");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -72,7 +72,7 @@ async fn a_backup_that_is_there_is_not_copied_again() {
 }
 
 #[tokio::test]
-async fn another_backup_under_the_same_id_is_left_as_it_is() {
+async fn another_backup_with_the_same_id_is_not_changed() {
     let two = two().await;
     let made = backup(&two.koan, "nightly").await.expect("a backup");
     two.koan.copy("nightly").to_profile("dr").await.expect("copied");
@@ -120,7 +120,7 @@ async fn a_copy_that_fails_anywhere_leaves_nothing() {
 async fn a_damaged_archive_is_not_copied_and_a_copy_that_arrives_damaged_does_not_stay() {
     let two = two().await;
     let made = backup(&two.koan, "nightly").await.expect("a backup");
-    // It arrives as zeros, which only reading it back tells.
+    // The archive arrives as zeros, which only the verification of the copy detects.
     two.faulty_there.fail([Fault::always(Operation::Get, "archives/", Failure::Zeros)]);
     let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("it is damaged there");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -172,7 +172,7 @@ async fn a_copy_that_is_dropped_while_it_is_verified_does_not_stay() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_makes_no_second_copy() {
+async fn a_lost_response_does_not_create_a_second_copy() {
     let two = two().await;
     let made = backup(&two.koan, "nightly").await.expect("a backup");
     two.faulty_there.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
@@ -183,7 +183,7 @@ async fn an_answer_that_was_lost_makes_no_second_copy() {
 }
 
 #[tokio::test]
-async fn a_backup_that_failed_is_not_copied_and_the_reason_is_told() {
+async fn a_failed_backup_is_not_copied_and_the_error_contains_the_reason() {
     let dying = Script { dies_at: Some(("Customer".to_owned(), 0)), ..Script::default() };
     let database = Scripted::new(dying);
     database.put(&koan_backup::SetName::root(), &customers()[0]);
@@ -201,7 +201,7 @@ async fn a_backup_that_failed_is_not_copied_and_the_reason_is_told() {
 }
 
 #[tokio::test]
-async fn clear_text_does_not_enter_a_profile_that_promises_encryption() {
+async fn an_unencrypted_backup_is_not_copied_into_a_profile_that_requires_encryption() {
     let key = age::x25519::Identity::generate().to_public().to_string();
     let (here, sealed) = (Vault::default(), Vault::default());
     let koan = Koan::builder()
@@ -217,7 +217,7 @@ async fn clear_text_does_not_enter_a_profile_that_promises_encryption() {
     assert_eq!(error.kind(), ErrorKind::Encryption);
     assert!(error.to_string().contains("must be encrypted as a whole"), "{error}");
     assert_eq!(sealed.files().await, [""; 0]);
-    // What is sealed may go anywhere, without a key.
+    // An encrypted archive may be copied to any profile, without a key.
     koan.backup("sealed").to_profile("sealed").await.expect("a backup");
     let report = koan.copy("sealed").from_profile("sealed").to_profile("here").await.expect("copied");
     assert!(report.verification.expect("read back").is_valid());

@@ -1,4 +1,4 @@
-//! All the mistakes of one item are reported together, and only they: the type is still an entity.
+//! All mistakes of one item are reported together, without follow-up errors: the type is still an entity.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

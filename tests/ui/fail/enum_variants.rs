@@ -1,4 +1,4 @@
-//! Variants without the key, or with another one.
+//! Variants without the key field, or with a key field of another type or name.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! A key that cannot be copied out of a record is rustc's to report, on the type of the field.
+//! rustc reports a key type that is not `Clone`, at the type of the field.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

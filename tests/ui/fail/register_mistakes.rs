@@ -1,4 +1,4 @@
-//! Registrations with mistakes, all of them at once.
+//! Registrations with mistakes, which are all reported at once.
 
 use koan_backup::register;
 use serde::{Deserialize, Serialize};

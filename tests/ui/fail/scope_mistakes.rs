@@ -1,4 +1,4 @@
-//! Scopes with mistakes, all of them at once.
+//! Scopes with mistakes, which are all reported at once.
 
 koan_backup::entity_backup_scope!();
 

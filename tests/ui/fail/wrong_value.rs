@@ -1,4 +1,4 @@
-//! Values of the wrong kind.
+//! Options whose values have the wrong type.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

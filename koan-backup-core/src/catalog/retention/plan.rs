@@ -1,4 +1,5 @@
-//! Computes which backups are kept and which are removed. Pure: the same input gives the same plan.
+//! Computes which backups are kept and which are removed. The computation is pure: the same input gives the
+//! same plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -126,7 +127,7 @@ struct SeriesState {
     periods: BTreeMap<Period, BTreeSet<String>>,
 }
 
-/// Decides about every backup. `losses` are those that are not acknowledged.
+/// Decides about every backup. `losses` contains the losses of records that nobody has acknowledged.
 pub(crate) fn plan(
     retention: &Retention,
     mut candidates: Vec<Candidate>,

@@ -88,7 +88,7 @@ impl LeaseFile {
         self.released || now > self.free_at()
     }
 
-    /// Returns the error of a contender when another process holds this lease.
+    /// Returns the error for another process when this lease is held.
     pub(crate) fn busy(&self, storage: &Storage) -> Error {
         Error::new(
             ErrorKind::Busy,

@@ -40,7 +40,7 @@ pub(crate) async fn find_held(
     clock: &Arc<dyn Clock>,
     subject: &Subject,
 ) -> Result<Option<LeaseFile>> {
-    // The time before the read, because the holder may have renewed the lease since.
+    // The time is taken before the read, because the holder may have renewed the lease since.
     let now = clock.now();
     let found = below(storage, &subject.folder()).await?;
     Ok(found.into_iter().map(|lease| lease.file).find(|file| !file.is_free(now)))
@@ -63,7 +63,7 @@ async fn below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease>> {
             continue;
         }
         for path in paths.into_iter().filter(|path| path.as_ref().ends_with(".json")) {
-            // A file that has disappeared was released.
+            // A lease whose file has disappeared was released.
             if let Some(file) = LeaseFile::read(storage, &path).await? {
                 found.push(FoundLease { path, file });
             }

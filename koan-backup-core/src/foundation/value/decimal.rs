@@ -1,6 +1,7 @@
 //! Decimal numbers as text.
 
-/// A decimal number of any precision, read from its text. Numbers are compared by value: `1.50` equals `15e-1`.
+/// A decimal number of any precision, read from its text. Numbers are compared by value: `1.50` equals
+/// `15e-1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DecimalText {
     is_negative: bool,
@@ -11,8 +12,8 @@ pub struct DecimalText {
 }
 
 impl DecimalText {
-    /// Reads a number in the form of SQL and JSON: an optional sign, digits with an optional point, an optional exponent. Returns
-    /// `None` for other text, and for an exponent beyond 64 bits.
+    /// Reads a number in the form of SQL and JSON: an optional sign, digits with an optional point, an
+    /// optional exponent. Returns `None` for other text, and for an exponent beyond 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
         let (is_negative, mantissa, exponent) = split(text)?;
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -42,8 +43,8 @@ impl DecimalText {
         }
     }
 
-    /// Returns the number of digits behind the decimal point that the value needs; negative if it ends with zeros before the point.
-    /// `None` if the number is zero.
+    /// Returns the number of digits after the decimal point that the value needs; negative if it ends with
+    /// zeros before the point. Returns `None` if the number is zero.
     pub fn scale(&self) -> Option<i64> {
         (!self.digits.is_empty()).then_some(self.exponent.saturating_neg())
     }
@@ -59,7 +60,7 @@ impl DecimalText {
     }
 }
 
-/// The sign, the mantissa and the exponent of a number.
+/// Splits a number into its sign, its mantissa and its exponent.
 fn split(text: &str) -> Option<(bool, &str, i64)> {
     let (is_negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

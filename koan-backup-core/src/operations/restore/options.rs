@@ -60,12 +60,12 @@ pub struct RestoreOptions {
 /// Whether an archive is verified before the first write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// Everything that is restored. If that is the whole archive, every byte of it. Otherwise its directory,
-    /// its documents, and the entries that are restored.
+    /// Verifies everything that is restored: every byte of the archive if all of it is restored, otherwise
+    /// its directory, its documents and the restored entries.
     #[default]
     Whole,
-    /// Only the directory and documents before the first write, and the hash of each entry before the commit.
-    /// For archives that were verified recently.
+    /// Verifies only the directory and the documents before the first write, and the hash of each entry
+    /// before the commit. This is meant for archives that were verified recently.
     BeforeCommit,
 }
 

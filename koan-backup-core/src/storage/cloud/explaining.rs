@@ -1,4 +1,5 @@
-//! A store whose errors contain the answer without secrets, and a hint what to check.
+//! Wraps a store so that its errors contain the response of the server, without secrets, and a hint on what
+//! to check.
 
 mod multipart;
 
@@ -19,7 +20,7 @@ use super::answer::explained;
 use super::request_kind::RequestKind;
 use super::secrets::Secrets;
 
-/// A store whose errors contain the answer and a hint what to check.
+/// A store whose errors contain the response of the server and a hint on what to check.
 pub(super) struct ExplainingStore {
     inner: Arc<dyn ObjectStore>,
     secrets: Secrets,

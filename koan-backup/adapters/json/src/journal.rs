@@ -17,8 +17,8 @@ use koan_backup_core::private_files::{ExistingFile, create_private_directories, 
 pub(super) const STAGING_PREFIX: &str = "restore-";
 const JOURNAL_FILE: &str = "commit.json";
 const UNFINISHED_FILE: &str = "commit.json.new";
-/// Exists while the names of new files could not be made durable. It need not survive a loss of power: then
-/// the names on the disk show what was done.
+/// The name of a marker file that exists while the names of new files are not durable. The marker need not
+/// survive a loss of power, because after that the names on the disk show which steps were completed.
 const UNSYNCED_MARKER: &str = "commit.unsynced";
 const VERSION: u32 = 1;
 

@@ -85,7 +85,7 @@ impl RowTrigger {
         })
     }
 
-    /// Returns whether it computes a text search vector with a function of PostgreSQL.
+    /// Returns whether the trigger computes a text search vector with a function of PostgreSQL.
     fn is_vector(&self) -> bool {
         self.is_built_in && BUILT_IN.contains(&self.function.as_str())
     }

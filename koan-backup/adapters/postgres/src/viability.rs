@@ -30,11 +30,12 @@ use koan_backup_sql::identifier::listed;
 pub(super) enum Occasion {
     /// A restore by this role, or its dry run.
     Restore,
-    /// A backup that was made just now. Another role may restore it, so what depends on the role is left out.
+    /// A backup that was just completed. Another role may restore it, so findings that depend on the role are
+    /// omitted.
     Backup,
 }
 
-/// Looks at each target without writing.
+/// Assesses the targets without writing.
 pub(super) async fn assess(
     connection: &Connection,
     targets: &[RestoreTarget],
@@ -104,7 +105,7 @@ pub(super) async fn assess(
     Ok(findings)
 }
 
-/// The columns of one target.
+/// Adds findings about the columns of one target.
 fn look_at(
     target: &RestoreTarget,
     mapping: &Mapping,
@@ -141,7 +142,7 @@ fn look_at(
     }
 }
 
-/// What the role may not do. Gives the triggers that do not fire.
+/// Adds findings about missing privileges of the role. Returns the names of the triggers that do not fire.
 async fn look_at_privileges(
     connection: &Connection,
     entity: &str,
@@ -173,7 +174,7 @@ async fn look_at_privileges(
         }
     }
     let triggers = connection.client.query(TRIGGERS, &[&oid]).await.map_err(|error| failed(&what, &error))?;
-    // Those of a partition that belongs to another role fire as well.
+    // Triggers of a partition that belongs to another role fire as well.
     let is_silenced = |row: &tokio_postgres::Row| {
         mapping.table.is_owned && row.try_get::<_, bool>(4).is_ok_and(|is_owned| is_owned)
     };
@@ -193,7 +194,7 @@ async fn look_at_privileges(
     Ok(names_where(true))
 }
 
-/// Sequences that would not be where they must be.
+/// Adds findings about sequences that would not continue where they must.
 async fn look_at_sequences(
     connection: &Connection,
     target: &RestoreTarget,
@@ -256,7 +257,7 @@ async fn look_at_sequences(
     Ok(())
 }
 
-/// Defaults and constraints that refuse new rows whatever the records hold.
+/// Adds findings about defaults and constraints that refuse new rows regardless of the records.
 async fn look_at_defaults(
     connection: &Connection,
     entity: &str,
@@ -272,7 +273,7 @@ async fn look_at_defaults(
         let what = format!("reading about table `{}`", table.display_name);
         table.is_readable && !table.hides_rows && connection.number(&what, &any).await? == 0
     };
-    // Rows that are there already need no default; a dry run knows whether all of them are.
+    // Existing rows need no default. Only a dry run shows whether all records exist as rows.
     let severity = if inserts { Severity::Error } else { Severity::Warning };
     let found = defaults::assess(connection, entity, mapping, computed, severity).await?;
     let is_told = |role: &ColumnRole| occasion == Occasion::Restore || *role == ColumnRole::OfTheTable;
@@ -280,7 +281,7 @@ async fn look_at_defaults(
     Ok(())
 }
 
-/// Materialized views over what is restored.
+/// Adds findings about materialized views that depend on restored tables.
 async fn look_at_views(
     connection: &Connection,
     catalog: &Catalog,
@@ -317,7 +318,8 @@ async fn look_at_views(
     Ok(())
 }
 
-/// What would change rows beside those that are written, and what refuses a restore for it.
+/// Adds findings about triggers, rules and policies that would change other rows than those of the records,
+/// or that make a restore fail.
 async fn look_at_interference(
     connection: &Connection,
     request: &RestoreTarget,
@@ -350,7 +352,7 @@ async fn look_at_interference(
         );
         findings.push(Finding::new(Severity::Note, entity, text));
     }
-    // A target that cannot be written is a finding already.
+    // Another finding already reports a target that cannot be written.
     if mapping.problem(&request.entity).is_some() || !table.is_readable {
         return Ok(());
     }
@@ -369,7 +371,8 @@ async fn look_at_interference(
     if connection.number(&what, may).await? == 0 {
         target.find_recomputed(connection).await?;
         let route = Route::of(&target, options, is_empty, Interference::of(connection).await?);
-        // The keys of rows that are removed are remembered in one. A table that is empty now may have rows by the time of the restore.
+        // A temporary table holds the keys of removed rows. A table that is empty now may have rows when the
+        // restore begins.
         let is_certain = extent.deletes || route == Route::Staged;
         let severity = if is_certain { Severity::Error } else { Severity::Warning };
         let text = "the role may not create temporary tables in this database, which a restore compares records in; GRANT \
@@ -380,7 +383,7 @@ async fn look_at_interference(
     Ok(())
 }
 
-/// Tables that are referred to and not restored.
+/// Adds findings about tables that restored tables refer to and that are not restored.
 async fn look_at_references(
     connection: &Connection,
     catalog: &Catalog,

@@ -1,4 +1,4 @@
-//! Repositories of a database that takes keys for one that differ.
+//! Tests of repositories whose database considers different keys to be equal.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ struct Mail {
     n: i64,
 }
 
-/// What the database does with the key of a row that is there, and whether the repository says how it compares.
+/// Whether the database keeps the spelling of an existing key or takes that of the new record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Folding {
     KeepsSpelling,
@@ -46,13 +46,13 @@ struct Folded {
 /// What a repository does wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    /// It inserts, and ignores records whose key is there.
+    /// Inserts records, and ignores those whose key exists.
     IgnoresExisting,
-    /// It writes another value.
+    /// Writes another value.
     Changes,
-    /// It removes nothing.
+    /// Removes nothing.
     KeepsAll,
-    /// It removes one record too many.
+    /// Removes one record too many.
     RemovesMore,
 }
 
@@ -157,7 +157,7 @@ async fn replacing_in_a_database_that_folds_keys_never_removes_what_was_just_wri
 }
 
 #[tokio::test]
-async fn two_records_that_the_database_makes_one_are_refused_by_name() {
+async fn two_records_with_keys_that_the_database_considers_equal_are_refused_by_name() {
     let both = [("a@x", 5), ("b@x", 6), ("A@x", 7)];
     for folding in [Folding::KeepsSpelling, Folding::TakesSpelling] {
         for replacing in [false, true] {
@@ -207,10 +207,10 @@ async fn a_record_that_the_repository_drops_is_named() {
 }
 
 #[tokio::test]
-async fn a_backup_of_keys_that_the_database_takes_for_one_is_refused() {
+async fn a_backup_with_keys_that_the_database_considers_equal_is_refused() {
     let repository = folded(&[], Folding::TakesSpelling, true);
     let row = |email: &str| Mail { email: email.to_owned(), n: 1 };
-    // As after an import past the database's own index.
+    // The database has equal keys, as after an import that bypassed its own index.
     let odd = [("1", row("a@x")), ("2", row("b@x")), ("3", row("A@x"))];
     repository.rows.lock().expect("sound").extend(odd.map(|(key, row)| (key.to_owned(), row)));
     let codec = EntityCodec::new(Mail::descriptor());
@@ -229,7 +229,7 @@ async fn a_record_that_the_repository_skips_or_changes_is_named() {
             for replacing in [false, true] {
                 let mut repository = folded(&THERE, Folding::TakesSpelling, declares);
                 repository.fault = Some(fault);
-                // The first is there with another value; the second is new.
+                // The first record exists with another value; the second one is new.
                 let records = [("A@x", 7), ("b@x", 6)];
                 let ended = restore(&repository, &records, &options(replacing, SessionIntent::Apply)).await;
                 let error = ended.expect_err("it is not what was written");
@@ -271,8 +271,8 @@ struct Price {
     parts: Vec<rust_decimal::Decimal>,
 }
 
-/// A database that has its own form of a value: decimals with four digits, no negative zero, instants in UTC and in microseconds, to which it
-/// adds some before it cuts the rest.
+/// A database that returns values in its own form: decimals with four digits, no negative zero, and instants
+/// in UTC. It adds `rounding` to an instant before it truncates it to microseconds.
 struct Ledger {
     rows: Mutex<Vec<Price>>,
     rounding: i64,
@@ -299,7 +299,7 @@ impl Repository<Price> for Ledger {
 }
 
 #[tokio::test]
-async fn values_that_come_back_in_another_form_are_the_values_that_were_written() {
+async fn values_that_are_returned_in_another_form_count_as_written() {
     let price = Price {
         id: 1,
         amount: "1.5".parse().expect("a decimal"),
@@ -331,7 +331,7 @@ struct Versioned {
     version: i64,
 }
 
-/// A database that counts the version of a record up, and perhaps cuts its name.
+/// A database that increments the version of each written record and truncates its name to `length`.
 struct Counted {
     rows: Mutex<BTreeMap<i64, Versioned>>,
     maintained: &'static [&'static str],
@@ -387,7 +387,7 @@ async fn fields_that_the_database_maintains_are_not_compared_and_all_others_are_
 }
 
 #[tokio::test]
-async fn a_maintained_field_that_does_not_exist_or_is_of_the_key_is_a_problem_at_the_start() {
+async fn a_maintained_field_that_does_not_exist_or_belongs_to_the_key_is_a_problem_at_the_start() {
     for maintained in [&["versoin"][..], &["version", "id"]] {
         let codec = EntityCodec::new(Versioned::descriptor());
         let provider = Repositories::new().with(Counted { rows: Mutex::default(), maintained, length: 9 });

@@ -139,7 +139,8 @@ pub fn of_entities<I: PartialEq>(views: &[EntityTables<'_, I>]) -> Vec<EntityCov
     views.iter().enumerate().map(of).collect()
 }
 
-/// Returns how a message shows a table in no entity. `root` is the table whose set `root` it would be.
+/// Returns the description of a table that belongs to no entity. If the name of the table would stand for the
+/// set `root`, `root` is the table that actually holds this set.
 pub fn unmapped_table(table: &str, root: Option<&String>) -> String {
     match root {
         Some(root) => format!("{table} (no set: the set `root` is table `{root}` itself; rename this one)"),

@@ -22,8 +22,7 @@ impl DroppableIndexes {
     ///
     /// A table that keeps its rows keeps its indexes, because rebuilding them costs more than updating them.
     /// A table whose rows are replaced by few records keeps its other indexes for the same reason. Its unique
-    /// indexes are dropped all the same, because only a violation that is found at the end can name both
-    /// records.
+    /// indexes are dropped even so, because only a violation that is found at the end can name both records.
     pub fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         if !options.may_drop_indexes() || !(is_empty || options.replace_existing) {
             return Self::None;
@@ -32,7 +31,7 @@ impl DroppableIndexes {
         if is_small { Self::Unique } else { Self::All }
     }
 
-    /// Returns whether an index is among them.
+    /// Returns whether an index may be dropped.
     pub fn include(self, is_unique: bool) -> bool {
         match self {
             Self::None => false,

@@ -96,7 +96,8 @@ pub fn of_unmapped_fields<'a>(
     lost.collect()
 }
 
-/// Returns one finding about all triggers that do not fire, by table, so that they do not hide other findings.
+/// Returns one finding about all triggers that do not fire, by table. It is one finding so that it does not
+/// hide the others.
 pub fn of_triggers(silenced: &[(&'static str, &str, Vec<String>)]) -> Option<Finding> {
     let names = |triggers: &[String]| listed(triggers.iter().map(String::as_str));
     let rest = "what they did is restored only if it is in the archive";

@@ -281,7 +281,7 @@ fn finite(real: f64) -> Result<(), ConversionError> {
     real.is_finite().then_some(()).ok_or_else(infinite)
 }
 
-/// Types without −0.0 lose its sign.
+/// Returns whether a number is −0.0, whose sign is lost in types that have no −0.0.
 fn is_negative_zero(real: f64) -> bool {
     real == 0.0 && real.is_sign_negative()
 }

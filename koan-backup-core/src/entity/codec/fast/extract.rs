@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_only_the_type_can_tell_are_not_extracted() {
+    fn values_that_depend_on_the_type_are_not_extracted() {
         for line in [
             r#"{"id":1,"meta":1.50}"#,
             r#"{"id":1,"meta":"text"}"#,

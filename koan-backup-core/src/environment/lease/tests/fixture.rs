@@ -98,7 +98,7 @@ impl Fixture {
         self.storage.store().put(&path.into(), content).await.expect("written");
     }
 
-    /// Reads the lease that counts.
+    /// Reads the lease file with the highest generation of a subject.
     pub(super) async fn read(&self, subject: Subject) -> LeaseFile {
         self.generations(subject).newest().await.expect("readable").expect("there").1
     }

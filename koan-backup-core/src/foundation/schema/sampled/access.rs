@@ -1,4 +1,4 @@
-//! The parts of lists, maps, structs and enums that a type reads one after the other.
+//! Gives a type the parts of sample lists, maps, structs and enums, one after the other.
 
 use std::any::type_name;
 
@@ -12,14 +12,14 @@ use super::learned::Refused;
 use super::learned::{Others, VALUES};
 use super::sampler::{Buffered, ELEMENTS, Sampler};
 
-/// What the elements of a list are.
+/// How the elements of a list are generated.
 #[derive(Clone, Copy)]
 pub(super) enum Element {
-    /// What is asked for, other in each element.
+    /// Elements of the requested type, each with another value.
     Asked,
-    /// The same, in the buffer of a field.
+    /// Like `Asked`, but serde stores the elements in the buffer of a field.
     Buffered,
-    /// What is asked for; a member of a tuple.
+    /// A member of a tuple, of the requested type.
     Member,
     Text,
     Integer,
@@ -42,13 +42,13 @@ impl Sampler<'_> {
     }
 }
 
-/// The name of a type without its path and parameters.
+/// Returns the name of a type without its path and parameters.
 fn base(name: &str) -> &str {
     let path = name.split('<').next().unwrap_or(name);
     path.rsplit("::").next().unwrap_or(path)
 }
 
-/// Whether a type is known by its name to give its elements in no order of its own.
+/// Returns whether the name of a type shows that it iterates over its elements in no defined order.
 fn has_no_order(name: &str) -> bool {
     let base = base(name);
     base.ends_with("HashSet") || base.ends_with("HashMap") || base == "DashSet" || base == "DashMap"
@@ -109,14 +109,14 @@ impl<'de> SeqAccess<'de> for List<'_> {
     }
 }
 
-/// The entries of a map: first those whose names were learned, then so many others.
+/// The entries of a map: first the entries whose names were learned, then `length` others.
 pub(super) struct Entries<'a> {
     pub(super) of: Sampler<'a>,
     pub(super) next: usize,
     pub(super) length: usize,
-    /// The name that was learned of the entry.
+    /// The learned name of the current entry, if it has one.
     pub(super) name: Option<String>,
-    /// Whether the entries without such a name are in the buffer of a field.
+    /// Whether serde stores the entries without a learned name in the buffer of a field.
     pub(super) buffered: Buffered,
 }
 
@@ -176,7 +176,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 }
 
-/// A variant of an enum in the buffer of a field, as a map with its name and content.
+/// A variant of an enum in the buffer of a field, as a map with one entry: the name of the variant and its
+/// content.
 pub(super) struct OneEntry<'a> {
     pub(super) of: Sampler<'a>,
     pub(super) variant: Option<&'static str>,

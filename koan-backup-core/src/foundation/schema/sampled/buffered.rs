@@ -1,5 +1,5 @@
-//! Answers for values that serde puts into a buffer before their type asks for them: those of fields whose names were learned, and what is
-//! in them.
+//! Generates sample values for fields that serde stores in a buffer before their type requests them. Covers
+//! the fields whose names were learned, and their content.
 
 use serde::de::Visitor;
 
@@ -10,7 +10,7 @@ use super::learned::Refused;
 use super::sampler::{Buffered, Sampler};
 
 impl<'a> Sampler<'a> {
-    /// The entries of a map whose values are not in a buffer.
+    /// Returns the entries of a map whose values serde does not store in a buffer.
     pub(super) fn entries(self, length: usize) -> Entries<'a> {
         Entries { of: self, next: 0, length, name: None, buffered: Buffered::No }
     }
@@ -20,7 +20,8 @@ impl<'a> Sampler<'a> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         if let Some(variants) = self.seen.learned.variants(&self.path) {
-            // The name of a variant, which may be a tag, or a map of that name and its content.
+            // The sample is the name of a variant, which may be a tag, or a map with this name and the
+            // content of the variant.
             return match self.candidate(2) {
                 0 => {
                     let parent = self.parent();

@@ -74,7 +74,7 @@ impl Date {
 }
 
 impl Time {
-    /// 00:00:00
+    /// Midnight, 00:00:00.
     pub const MIDNIGHT: Self = Self { hour: 0, minute: 0, second: 0, nanosecond: 0 };
 }
 

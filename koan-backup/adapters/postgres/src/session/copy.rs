@@ -17,7 +17,8 @@ use super::target::CopyForm;
 /// COPY is not requested in advance: if the server refuses one, the driver would assign its answers to the
 /// wrong requests (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
 const MAX_COPY_BYTES: usize = 64 << 20;
-/// The same for records that are held in memory until then, where they take several times as much.
+/// The maximum number of bytes in one COPY if the records stay in memory until its end, where they need
+/// several times as much.
 const MAX_HELD_BYTES: usize = 4 << 20;
 
 /// A COPY that the server has not confirmed. Dropping it aborts the COPY.

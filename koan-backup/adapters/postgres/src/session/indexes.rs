@@ -60,7 +60,7 @@ pub(super) struct Index {
     is_unique: bool,
     /// The name of the index or of its constraint in the database.
     pub(super) plain_name: String,
-    /// The name of the index as SQL takes it.
+    /// The name of the index, quoted for SQL.
     pub(super) name: String,
     /// The statement that drops it.
     pub(super) drop: String,
@@ -78,7 +78,7 @@ impl Index {
         dropped: &[Oid],
         what: &str,
     ) -> Result<Vec<Self>> {
-        // What belongs to another role cannot be dropped, and a partitioned table has its indexes in its
+        // A role cannot drop the indexes of another role, and the indexes of a partitioned table are in its
         // partitions.
         let droppable = extent.droppable_indexes;
         if droppable == DroppableIndexes::None || !table.is_owned || table.kind != TableKind::Table {

@@ -36,8 +36,8 @@ pub(super) enum Attempt {
     Refused(tokio_postgres::Error),
 }
 
-/// Selects the foreign keys to a table that delete or change rows when its rows are deleted. With `$2`, also
-/// those that refuse it at once.
+/// Selects the foreign keys to a table that delete or change rows when rows of the table are deleted. With
+/// `$2`, also selects the foreign keys that refuse such a deletion immediately.
 const ACTING: &str = "
     SELECT k.conname::text, k.conrelid::regclass::text,
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
@@ -57,8 +57,8 @@ impl FinalState {
         }
     }
 
-    /// Returns the records of a stage that are written, as a query selects from them. Of the columns without a field, it contains those
-    /// whose value is known.
+    /// Returns a subquery for the records of a stage that are written. Of the columns without a field, it
+    /// contains those whose value is known.
     pub(super) fn written(self, target: &Target, stage: &str) -> String {
         let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
@@ -95,7 +95,7 @@ impl FinalState {
         target.with_known_generated(written)
     }
 
-    /// Returns the rows of a target after the records of a stage were written, as a query selects from them.
+    /// Returns a subquery for the rows of a target after the records of a stage were written.
     pub(super) fn rows(self, target: &Target, stage: &str) -> String {
         let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
         let other = |prefix: &str| -> Vec<String> {
@@ -107,7 +107,7 @@ impl FinalState {
                 })
                 .collect()
         };
-        // Of a record that is inserted, a default is there where it is known.
+        // An inserted record gets the default of a column if the default is known.
         let inserted = |column: &str, other: String, prefix: &str| match (target.default_of(column), prefix) {
             (None, _) => other,
             (Some(default), "") => format!("{default} AS {}", quoted(column)),
@@ -115,7 +115,7 @@ impl FinalState {
                 format!("CASE WHEN {THERE} THEN {other} ELSE {default} END AS {}", quoted(column))
             }
         };
-        // Of a record that is written, what is computed is in the stage.
+        // For a written record, the stage contains the values of computed columns.
         let written = |prefix: &str| -> Vec<String> {
             let columns = target.mapping.unmapped_columns.iter().zip(other(prefix));
             columns
@@ -153,10 +153,10 @@ impl FinalState {
     }
 }
 
-/// True of a row `t` of [`marked_rows`], NULL where an outer join found none.
+/// Evaluates to true for a row `t` of [`marked_rows`], and to NULL if an outer join found no row.
 const THERE: &str = "t.\"koan there\"";
 
-/// The rows `t` of a target's table, each with a mark.
+/// Returns the rows `t` of a target's table, each with a mark.
 fn marked_rows(target: &Target) -> String {
     let table = &target.mapping.table;
     let columns = table.columns.iter().filter(|column| column.is_readable);
@@ -195,8 +195,8 @@ pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) || is_of_one_row(error.code())
 }
 
-/// Returns the error of a statement that a constraint refused: the records that the final state would not let
-/// stand side by side, else what the server said.
+/// Returns the error of a statement that a constraint refused. The error names the records that violate the
+/// constraint in the final state; if there are none, it contains the message of the server.
 pub(super) async fn explained(
     connection: &Connection,
     target: &Target,
@@ -313,8 +313,8 @@ pub(super) async fn require_swaps(
     Ok(())
 }
 
-/// Returns why the rows of a target cannot be removed and inserted again, if that is so; before a restore
-/// with these options, or while one writes.
+/// Returns why the rows of a target cannot be removed and inserted again, or `None` if they can. `before`
+/// contains the options of the restore if it has not begun yet.
 async fn obstacle(
     connection: &Connection,
     target: &Target,

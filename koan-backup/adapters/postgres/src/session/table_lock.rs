@@ -13,7 +13,8 @@ pub(super) enum Locked {
 }
 
 impl Locked {
-    /// Returns another possible cause of unexpected rows, as the beginning of a list of causes.
+    /// Returns the cause "another session changed rows" as the beginning of a list of causes, or an empty
+    /// text if the table is locked.
     pub(super) fn other_cause(self) -> &'static str {
         match self {
             Self::Yes => "",
@@ -21,7 +22,7 @@ impl Locked {
         }
     }
 
-    /// Returns the remedy for that cause, as the beginning of a list of remedies.
+    /// Returns the remedy for this cause, as the beginning of a list of remedies.
     pub(super) fn other_remedy(self) -> &'static str {
         match self {
             Self::Yes => "",

@@ -186,7 +186,7 @@ fn push(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ConversionError> {
     })
 }
 
-/// Appends the length of what `push` appends, and then that.
+/// Appends the bytes that `push` appends, preceded by their length.
 fn push_with_length(
     out: &mut Vec<u8>,
     push: impl FnOnce(&mut Vec<u8>) -> Result<(), ConversionError>,

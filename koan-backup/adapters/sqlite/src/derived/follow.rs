@@ -1,8 +1,10 @@
-//! How a full-text index follows its content: every row, or those that triggers choose.
+//! Determines how a full-text index is filled from its content: with every row, or with the rows that
+//! triggers choose.
 //!
-//! The command `rebuild` of FTS puts every row of the content into the index. Where triggers leave rows out, such as those that are
-//! marked as deleted, these rows would be found again after a restore. So the statements of the triggers are read, and done once for
-//! the whole table: `INSERT INTO f (…) VALUES (new.…)` under `WHEN c` becomes `INSERT INTO f (…) SELECT new.… FROM docs AS new WHERE c`.
+//! The command `rebuild` of FTS indexes every row of the content. If triggers leave rows out, such as rows
+//! that are marked as deleted, `rebuild` would make these rows searchable after a restore. Therefore the
+//! statements of the triggers are parsed and run once for the whole table: `INSERT INTO f (…) VALUES (new.…)`
+//! under `WHEN c` becomes `INSERT INTO f (…) SELECT new.… FROM docs AS new WHERE c`.
 
 mod trigger;
 
@@ -15,18 +17,18 @@ use super::trigger_writes::triggers_that_write;
 use koan_backup_sql::identifier::quoted;
 use trigger::{Clause, Event, Insertion, Source, Step, Trigger, names, trigger};
 
-/// How an index is made to fit its content.
+/// How a restore fills an index from its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Follow {
-    /// By the command `rebuild`.
+    /// Runs the command `rebuild`.
     Rebuild,
-    /// By emptying it and by this statement.
+    /// Empties the index and runs this statement.
     Select(String),
-    /// It cannot be told; the trigger is named.
+    /// The method cannot be determined because of this trigger.
     Unknown { trigger: String, table: String },
 }
 
-/// Reads the triggers that write an index.
+/// Reads the triggers that write an index and determines how a restore fills it.
 pub(super) fn follow(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<Follow> {
     let writers = triggers_that_write(connection, catalog, index)?;
     let mut statement = connection.prepare_cached(
@@ -51,7 +53,8 @@ pub(super) fn follow(connection: &Connection, catalog: &Catalog, index: &Externa
     Ok(decide(&triggers, index, usize::try_from(columns).unwrap_or(usize::MAX)))
 }
 
-/// `columns` is the number of columns of the index.
+/// Determines how a restore fills an index from its triggers. `columns` is the number of columns of the
+/// index.
 fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> Follow {
     let unknown =
         |trigger: &Trigger| Follow::Unknown { trigger: trigger.name.clone(), table: trigger.table.clone() };
@@ -65,7 +68,7 @@ fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> Follow
         })
         .collect();
     let (trigger, insertion) = match insertions.as_slice() {
-        // The application fills it.
+        // No trigger inserts rows, so the application fills the index.
         [] => return triggers.first().map_or(Follow::Rebuild, unknown),
         [one] => *one,
         [_, (trigger, _), ..] => return unknown(trigger),
@@ -100,7 +103,8 @@ fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> Follow
     }
 }
 
-/// Whether an update leaves exactly those rows in the index that an insertion of the new rows would put there.
+/// Returns whether an update leaves exactly those rows in the index that an insertion of the new rows would
+/// add.
 fn keeps_up(trigger: &Trigger, all: &[Trigger], inserted: &Insertion, condition: Option<&Clause>) -> bool {
     let (mut removed, mut added) = (Vec::new(), Vec::new());
     for step in &trigger.steps {
@@ -115,7 +119,7 @@ fn keeps_up(trigger: &Trigger, all: &[Trigger], inserted: &Insertion, condition:
         }
     }
     let Some(condition) = condition else {
-        // A row that goes comes back under the same condition, in this trigger or in another.
+        // Each removed row must be added again under the same condition, in this trigger or in another one.
         let conditions = |of: &Trigger, is_added: bool| {
             let mut found = Vec::new();
             for step in &of.steps {
@@ -141,7 +145,7 @@ fn keeps_up(trigger: &Trigger, all: &[Trigger], inserted: &Insertion, condition:
         back.sort();
         return gone == back;
     };
-    // Each update must be seen that may change whether the condition holds.
+    // The trigger must fire on every update that may change whether the condition holds.
     let named = condition.normal.split(' ').collect::<Vec<_>>();
     let columns = named.windows(3).filter(|three| three[0] == "$" && three[1] == ".").map(|three| three[2]);
     let sees_all = trigger.of.is_empty() || columns.clone().all(|column| trigger.of.contains(column));
@@ -157,7 +161,7 @@ fn keeps_up(trigger: &Trigger, all: &[Trigger], inserted: &Insertion, condition:
         && has(|step| matches!(step, Step::Remove(_)))
 }
 
-/// Both conditions. In the form in which they are compared the row of that name is `$`.
+/// Returns the conjunction of two conditions. In their normal form, `$` replaces the name `row`.
 fn all_of(one: Option<&Clause>, other: Option<&Clause>, row: &str) -> Option<Clause> {
     let shown = |normal: &str| normal.replace(&format!("{row} . "), "$ . ");
     let clauses: Vec<&Clause> = one.into_iter().chain(other).collect();

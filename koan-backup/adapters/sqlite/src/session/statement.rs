@@ -1,4 +1,4 @@
-//! The statements that write one record, by how the table tells its keys apart.
+//! The SQL statements that write one record, depending on whether the table has a unique key.
 
 use koan_backup_core::ConflictMode;
 use rusqlite::Connection;
@@ -7,17 +7,18 @@ use super::super::error::is_refused_statement;
 use super::target::Target;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// How records are written.
+/// The SQL statements that write the records of a target.
 #[derive(Clone, Debug)]
 pub(super) struct Statements {
-    /// One statement for a record, where the table has a unique key or nothing can be there.
+    /// A single statement that writes a record. It exists if the table has a unique key for it, or if the
+    /// table is empty.
     pub(super) direct: Option<String>,
-    /// Whether the one statement may leave what is there, because it is kept or equal.
+    /// Whether the single statement may leave an existing row unchanged, because the row is kept or equal.
     pub(super) may_keep: bool,
     pub(super) insert: String,
     pub(super) update: String,
     pub(super) exists: String,
-    /// Finds the row of a key, and whether it differs from the record.
+    /// Finds the row of a key and returns whether the row differs from the record.
     pub(super) compare: String,
 }
 
@@ -31,7 +32,8 @@ impl Statements {
         let names: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
         let columns = quoted_list(names.iter().copied());
         let parameters: Vec<String> = (1..=names.len()).map(|index| format!("?{index}")).collect();
-        // The table may name another way to meet a conflict, which would drop records or delete rows in silence.
+        // A constraint of the table may declare another conflict clause, which would silently drop records or
+        // delete rows.
         let insert = format!(
             "INSERT OR ABORT INTO main.{table} AS {ROW} ({columns}) VALUES ({})",
             parameters.join(", ")
@@ -44,11 +46,12 @@ impl Statements {
                 .join(", ")
         };
         let all = set(&mut (0..names.len()), &|column| format!("?{}", column + 1));
-        // The key comes once more, behind the columns.
+        // The values of the key are bound once more, after the values of all columns.
         let key = target.key_condition(names.len() + 1);
         let update = format!("UPDATE OR ABORT main.{table} SET {all} WHERE {key}");
         let exists = format!("SELECT 1 FROM main.{table} WHERE {}", target.key_condition(1));
-        // An integer key that matched is the same number; any other may match and yet be written differently.
+        // A matching integer key is the same number. Any other key may match and still be stored in another
+        // form.
         let skips_key = target
             .mapping
             .table
@@ -61,7 +64,7 @@ impl Statements {
                 names.iter().enumerate().map(|(column, name)| differs(name, &value(column))).collect();
             any_of(&terms)
         };
-        // A row that is equal is not written again, which SQLite tells by the number of rows that changed.
+        // An equal row is not written again. SQLite reports this through the number of changed rows.
         let action = match conflict {
             ConflictMode::Keep => "NOTHING".to_owned(),
             _ if excluded.is_empty() => "NOTHING".to_owned(),
@@ -77,7 +80,7 @@ impl Statements {
         );
         let on_conflict = quoted_list(target.key_names());
         let upsert = format!("{insert} ON CONFLICT ({on_conflict}) DO {action}");
-        // SQLite itself knows best whether one of its indexes makes the key unique.
+        // Preparing the statement shows whether an index of the table makes the key unique.
         let direct = match connection.prepare(&upsert) {
             Ok(_) if conflict == ConflictMode::Fail => Some(insert.clone()),
             Ok(_) => Some(upsert),
@@ -87,13 +90,13 @@ impl Statements {
         Ok(Self { direct, may_keep, insert, update, exists, compare })
     }
 
-    /// Rows are found by their key before they are written.
+    /// Uses the statements that find a row by its key before it is written.
     pub(super) fn by_key(mut self) -> Self {
         self.direct = None;
         self
     }
 
-    /// Nothing is there: whatever is in the way is in the archive twice.
+    /// Uses a plain INSERT, for an empty table: any conflict is a duplicate key in the archive.
     pub(super) fn insert_only(mut self) -> Self {
         self.direct = Some(self.insert.clone());
         self.may_keep = false;
@@ -101,17 +104,18 @@ impl Statements {
     }
 }
 
-/// The row that is there, in the statements.
+/// The name of the existing row in the statements.
 const ROW: &str = "koan_row";
 
-/// Whether a column of the row that is there differs from a value, be it in its storage class or in letters that its collation
-/// takes for one.
+/// Returns the condition that a column of the existing row differs from a value. It also detects another
+/// storage class and text that is equal only under the collation of the column.
 fn differs(column: &str, value: &str) -> String {
     let column = format!("{ROW}.{}", quoted(column));
     format!("typeof({column}) <> typeof({value}) OR {column} COLLATE BINARY IS NOT {value}")
 }
 
-/// Whether one of these terms holds: nested as a tree, because SQLite limits the depth of an expression.
+/// Returns the condition that one of the terms holds, nested as a tree because SQLite limits the depth of an
+/// expression.
 fn any_of(terms: &[String]) -> String {
     match terms {
         [] => "0".to_owned(),

@@ -1,4 +1,4 @@
-//! Indexes, triggers, without_physical_form keys and sequences are unchanged after a restore.
+//! Indexes, triggers, foreign keys and sequences are unchanged after a restore.
 
 use koan_backup_core::{ErrorKind, RestoreLevel, SetName, provider::Provider as _};
 use serde::{Deserialize, Serialize};

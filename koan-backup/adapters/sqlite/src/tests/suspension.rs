@@ -17,7 +17,7 @@ struct Member {
     age: i64,
 }
 
-/// The last object makes an index that is created again have another row in `sqlite_schema`.
+/// The last object causes an index that is created again to get another rowid in `sqlite_schema`.
 const TABLE: &str = "
     CREATE TABLE member (id INTEGER PRIMARY KEY, email TEXT UNIQUE, age INT);
     CREATE INDEX by_age ON member (age); CREATE UNIQUE INDEX one_each ON member (email, age);
@@ -46,7 +46,7 @@ fn names(suspended: &[SuspendedObject], kind: SuspendedKind) -> Vec<&str> {
     objects.map(|object| object.name.as_str()).collect()
 }
 
-/// The indexes that were created again, by their rows in the schema.
+/// Returns the indexes that were created again, which have another rowid in `sqlite_schema` than before.
 fn created_again(database: &Database, before: &[(String, i64)]) -> Vec<String> {
     let changed = index_rows(database).into_iter().filter(|row| !before.contains(row));
     changed.map(|(name, _)| name).collect()

@@ -222,13 +222,14 @@ fn a_type_that_ignores_an_error_is_left_to_the_general_path() {
         #[serde(deserialize_with = "lenient")]
         text: Option<i128>,
     }
-    // `serde_json` is at another position after the `null`, which is neither of the types.
+    // `null` decodes as neither type, and after the failed read `serde_json` is at another position than the
+    // fast path.
     let null = ("text", LogicalType::Text, Value::Null);
     assert!(round_trips::<Lenient>(&[id(1), text("Open")]));
     assert!(!round_trips::<Lenient>(&[id(1), null.clone()]));
     assert!(!round_trips::<LenientNumber>(&[id(1), null.clone()]));
 
-    /// Reads as a default what does not decode, which happens to serialize as the line.
+    /// Decodes invalid input as a default value that happens to serialize as the same line.
     struct Whole(Usual);
     impl<'de> Deserialize<'de> for Whole {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {

@@ -1,11 +1,11 @@
-//! A trigger that writes a full-text index, taken apart.
+//! Parses a trigger that writes a full-text index.
 
 use std::collections::BTreeSet;
 
 use super::super::external_index::ExternalIndex;
 use super::super::tokens::{Token, in_parentheses, parts, position};
 
-/// A trigger that writes the index.
+/// A parsed trigger that writes the index.
 pub(super) struct Trigger {
     pub(super) name: String,
     pub(super) table: String,
@@ -23,7 +23,7 @@ pub(super) enum Event {
     Delete,
 }
 
-/// A condition: as it is written, and in the form in which it is compared.
+/// A condition: its SQL text, and a normal form for comparisons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Clause {
     pub(super) sql: String,
@@ -33,18 +33,18 @@ pub(super) struct Clause {
 /// A statement of a trigger that writes the index.
 pub(super) enum Step {
     Insert(Insertion),
-    /// Takes a row out. The condition is that of the statement alone.
+    /// Removes a row. The condition is that of the statement, without the condition of the trigger.
     Remove(Option<Clause>),
-    /// Changes a row in its place.
+    /// Changes an indexed row in place.
     Change,
-    /// Leaves the content of the index alone: it writes another table, or maintains the index.
+    /// Does not change the content of the index: it writes another table, or maintains the index.
     Nothing,
 }
 
 pub(super) struct Insertion {
     pub(super) columns: String,
     pub(super) values: String,
-    /// Each column with its value, in the form in which they are compared.
+    /// Each column with its value, in normal form.
     pub(super) pairs: BTreeSet<(String, String)>,
     pub(super) condition: Option<Clause>,
     pub(super) source: Source,
@@ -55,11 +55,12 @@ pub(super) struct Insertion {
 pub(super) enum Source {
     /// The row of the trigger.
     Row,
-    /// The row of the content that has the same number.
+    /// The row of the content with the same rowid.
     Content,
 }
 
-/// The commands of FTS that change how an index is stored, and not what it holds: <https://sqlite.org/fts5.html#special_insert_commands>
+/// The commands of FTS that change how an index is stored, but not its content:
+/// <https://sqlite.org/fts5.html#special_insert_commands>
 const MAINTENANCE: &[&str] = &[
     "optimize",
     "merge",
@@ -73,7 +74,7 @@ const MAINTENANCE: &[&str] = &[
     "integrity-check",
 ];
 
-/// Takes a trigger apart. `None` if it writes the index in a way that is not understood.
+/// Parses a trigger. Returns `None` if it writes the index in a way that is not supported.
 pub(super) fn trigger(
     name: String,
     table: String,
@@ -117,7 +118,7 @@ fn step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> {
     let (first, rest) = step.split_first()?;
     if first.is_word("delete") {
         let rest = rest.strip_prefix_word("from")?.strip_prefix_name(index)?.strip_prefix_word("where")?;
-        // The row of the trigger, and nothing else.
+        // The condition must select the row of the trigger and nothing else.
         let is_row = matches!(rest, [_, equals, old, dot, _] if equals.is_mark('=') && old.is_word("old") && dot.is_mark('.'));
         return is_row.then_some(Step::Remove(None));
     }
@@ -187,7 +188,7 @@ fn step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> {
     }))
 }
 
-/// Whether a statement is known to write another table than the index, or none.
+/// Returns whether a statement is known to write no table, or another table than the index.
 fn writes_another(step: &[Token], index: &ExternalIndex) -> bool {
     let Some((first, rest)) = step.split_first() else { return true };
     let rest = match rest {
@@ -212,22 +213,24 @@ fn writes_another(step: &[Token], index: &ExternalIndex) -> bool {
     object.first().is_some_and(|first| !names(first, index))
 }
 
-/// Whether a token may be the name of the index. SQLite takes a text for a name where only a name can be.
+/// Returns whether a token may be the name of the index. SQLite accepts a string literal as a name where only
+/// a name is possible.
 pub(super) fn names(token: &Token, index: &ExternalIndex) -> bool {
     token.is_name(&index.name) || token.is_text(&index.name)
 }
 
-/// Whether a text is a command that leaves the content alone. FTS4 has the value behind the name: `merge=200,8`.
+/// Returns whether a string is a command that does not change the content. In FTS4, the value follows the
+/// name: `merge=200,8`.
 fn is_maintenance(command: &Token) -> bool {
     let name = command.content().and_then(|text| text.split('=').next()).unwrap_or_default();
     MAINTENANCE.iter().any(|known| known.eq_ignore_ascii_case(name))
         && command.content().is_some_and(|text| command.is_text(text))
 }
 
-/// Tokens that begin with what is expected.
+/// Removes an expected prefix from a list of tokens.
 trait Prefix<'t> {
     fn strip_prefix_word(self, word: &str) -> Option<&'t [Token]>;
-    /// The index, with or without its schema.
+    /// Removes the name of the index, with or without its schema.
     fn strip_prefix_name(self, index: &ExternalIndex) -> Option<&'t [Token]>;
 }
 
@@ -256,7 +259,7 @@ fn text<'s>(sql: &'s str, tokens: &[Token]) -> &'s str {
     }
 }
 
-/// The tokens without parentheses around all of them, in one spelling.
+/// Returns the normal form of tokens: uniform spelling, and no parentheses around all of them.
 fn normal(tokens: &[Token]) -> String {
     match in_parentheses(tokens) {
         Some((inner, [])) => normal(inner),
