@@ -31,7 +31,8 @@ impl Koan {
         KoanBuilder::new()
     }
 
-    /// Makes this the context of [`EntityBackup`], [`Backup`] and [`Restore`]. A later call replaces it.
+    /// Makes this the context of [`EntityBackup`](crate::EntityBackup), [`Backup`](crate::Backup) and
+    /// [`Restore`](crate::Restore). A later call replaces it.
     pub fn install(&self) {
         installed::install(self.clone());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::location::Location;
 use super::profile_state::NewProfile;
 
-/// The options of a storage that a URL names; see [`Storage::options`]. Options that are not set come from
+/// The options of a storage that a URL names; see [`Storage::options`](crate::Storage::options). Options that are not set come from
 /// the usual environment variables of each cloud.
 #[derive(Clone)]
 #[must_use = "call `open` to get the storage"]
@@ -95,7 +95,7 @@ impl StorageOptions {
     }
 
     /// Allows the creation of a new profile if the environment variable `KOAN_ENV` is `production`; see
-    /// [`Storage::create_if_missing`].
+    /// [`Storage::create_if_missing`](crate::Storage::create_if_missing).
     pub fn create_if_missing(mut self) -> Self {
         self.new_profile = NewProfile::Allowed;
         self
