@@ -164,7 +164,10 @@ async fn the_one_liners_speak_to_the_installed_context() {
     Backup::by_provider("main-only", ["main"]).await.expect("a backup");
     Restore::all("system").await.expect("restored");
     let error = Backup::by_provider("other", ["other"]).await.expect_err("no such provider");
-    assert!(error.to_string().contains("no provider is called `other`; known are `main`"), "{error}");
+    assert!(
+        error.to_string().contains("no provider has the name or kind `other`; the names are `main`"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
