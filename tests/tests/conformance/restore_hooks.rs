@@ -151,13 +151,17 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
         .await
         .expect("a context");
     koan.backup("nightly").await.expect("a backup");
-    // The restore has something to write.
+    change(&koan, &shared).await;
+    (koan, shared)
+}
+
+/// Changes the records, so that a restore has something to write.
+async fn change(koan: &Koan, shared: &Shared) {
     koan.data::<Line>().upsert_many([Line { id: 1, content: "other".to_owned() }]).await.expect("written");
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "other".to_owned() };
     koan.data::<Pair>().upsert_many([pair]).await.expect("written");
     shared.take();
     shared.requests.lock().expect("sound").clear();
-    (koan, shared)
 }
 
 const FAILED: [&str; 2] = ["finish pairs Failed", "finish lines Failed"];
@@ -256,7 +260,12 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
         *shared.fault.lock().expect("sound") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
+        // The records are there all the same.
+        let written = "all records of Line, Pair were written and stay";
+        assert!(error.contains(written), "{error}");
         let completed = ["finish pairs Completed", "finish lines Completed"];
         assert_eq!(finishes(&shared.take()), completed, "{fault:?}");
+        *shared.fault.lock().expect("sound") = Fault::None;
+        change(&koan, &shared).await;
     }
 }
