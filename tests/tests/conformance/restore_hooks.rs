@@ -30,7 +30,11 @@ enum Fault {
     WriteHangs,
     FinishFails,
     FinishPanics,
+    FinishTakesTime,
 }
+
+/// How long [`Fault::FinishTakesTime`] takes at least.
+const FINISH_TIME: Duration = Duration::from_millis(500);
 
 /// The state that the repositories of a test share.
 struct Shared {
@@ -116,6 +120,10 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
         match self.fault() {
             Fault::FinishFails => Err("the end fails".into()),
             Fault::FinishPanics => panic!("the end panics"),
+            Fault::FinishTakesTime => {
+                tokio::time::sleep(FINISH_TIME).await;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -268,4 +276,13 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
         *shared.fault.lock().expect("sound") = Fault::None;
         change(&koan, &shared).await;
     }
+}
+
+#[tokio::test]
+async fn the_duration_of_a_restore_includes_its_commit() {
+    let backups = tempfile::tempdir().expect("a directory");
+    let (koan, shared) = fixture(backups.path()).await;
+    *shared.fault.lock().expect("sound") = Fault::FinishTakesTime;
+    let report = koan.restore("nightly").await.expect("restored");
+    assert!(u128::from(report.duration_ms) >= FINISH_TIME.as_millis(), "{report:?}");
 }

@@ -80,6 +80,7 @@ async fn run_pinned(
     options: &RestoreOptions,
     operation: &Operation<'_>,
 ) -> Result<RestoreReport> {
+    let started = Instant::now();
     let listener = operation.listener(&options.listener);
     listener.emit(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     // The sessions outlive the work, so that they can be rolled back after it was cancelled.
@@ -89,9 +90,11 @@ async fn run_pinned(
     // From here on nothing is cancelled: a restore that was committed must not be reported as cancelled.
     let ended = match written {
         Ok(_) if options.cancel.is_cancelled() => Err(roll_back(sessions, Error::cancelled()).await),
-        Ok(report) => {
-            commit(sessions, options.intent).await.map(|suspended| RestoreReport { suspended, ..report })
-        }
+        Ok(report) => commit(sessions, options.intent).await.map(|suspended| RestoreReport {
+            suspended,
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..report
+        }),
         Err(error) => Err(roll_back(sessions, error).await),
     };
     let ended = ended.map_err(|error| operation.explain(error));
@@ -117,7 +120,6 @@ async fn write(
     listener: &Listener,
     sessions: &mut Sessions,
 ) -> Result<RestoreReport> {
-    let started = Instant::now();
     let archive = archive_of(&backup.manifest)?;
     let open = backup.open_archive(archive, identities).await?;
     let (reader, documents) = (open.reader(), open.documents());
@@ -155,8 +157,9 @@ async fn write(
         entities,
         findings,
         verification,
+        // Known after the commit.
         suspended: Vec::new(),
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration_ms: 0,
     };
     Ok(report)
 }
