@@ -44,7 +44,7 @@ pub mod report {
     pub use crate::operations::rekey::{RekeyReport, RekeySummary};
     pub use crate::operations::restore::{EntityRestore, RestoreReport, Verification, ViabilityReport};
     pub use crate::operations::verify::{EntityVerification, Issue, VerifyReport, VerifyScope};
-    pub use crate::provider::{SuspendedKind, SuspendedObject};
+    pub use crate::provider::{Finding, Severity, SuspendedKind, SuspendedObject, WriteCounts};
 }
 /// Which backups stay and which are removed, with the reasons. The policy is [`Retention`].
 pub mod retention {

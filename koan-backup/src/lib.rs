@@ -31,6 +31,12 @@
 //! It runs on a Tokio runtime with timers, which `#[tokio::main]` has and `Builder::enable_time` gives; on another a context is
 //! not built.
 //!
+//! # Where names are
+//! The root and the [`prelude`] hold what most applications use. Everything else is in modules: [`report`] (what operations
+//! return), [`builders`] (what the methods of [`Koan`] return), [`catalog`], [`retention`], [`maintenance`], [`storage`] and
+//! [`encryption`] for operations; [`archive`] for readers of archives; [`provider`], [`entity`], [`schema`] and [`value`] for
+//! authors of adapters.
+//!
 //! The format of an archive is described in [`archive_format`].
 
 #[doc = include_str!("../docs/archive-format.md")]

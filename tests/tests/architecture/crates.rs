@@ -7,11 +7,22 @@ use super::root;
 
 /// The crates of this workspace that a crate depends on outside of its tests.
 fn dependencies(folder: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest");
-    let (_, section) = text.split_once("\n[dependencies]").unwrap_or_default();
-    let section = section.split("\n[").next().unwrap_or_default();
-    let names = section.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
-    names.filter(|name| name.starts_with("koan-backup")).map(str::to_owned).collect()
+    dependencies_in(&fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest"))
+}
+
+/// Every name of ours in a section of dependencies counts: the name of a dependency, of its section, or of its package.
+fn dependencies_in(manifest: &str) -> BTreeSet<String> {
+    let (mut found, mut is_section) = (BTreeSet::new(), false);
+    for line in manifest.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        if line.starts_with('[') {
+            is_section = line.contains("dependencies") && !line.contains("dev-dependencies");
+        }
+        let words = line.split(|sign: char| !(sign.is_ascii_alphanumeric() || "-_/".contains(sign)));
+        let ours = words.filter(|word| word.starts_with("koan-backup") && !word.contains('/'));
+        found.extend(ours.filter(|_| is_section).map(str::to_owned));
+    }
+    found
 }
 
 #[test]
@@ -30,4 +41,20 @@ fn core_and_the_macros_depend_on_no_crate_of_ours() {
     for folder in ["koan-backup-core", "koan-backup-derive"] {
         assert_eq!(dependencies(folder), BTreeSet::new(), "{folder}");
     }
+}
+
+#[test]
+fn a_dependency_is_found_in_whatever_form_it_is_written() {
+    for form in [
+        "[dependencies]\nkoan-backup-json.workspace = true",
+        "[dependencies.koan-backup-json]\nworkspace = true",
+        "[dependencies]\nother = { package = \"koan-backup-json\", path = \"..\" }",
+        "[target.'cfg(unix)'.dependencies]\nkoan-backup-json = { path = \"../koan-backup/json\" }",
+        "[build-dependencies]\nkoan-backup-json = \"0.1\"",
+    ] {
+        let found = dependencies_in(&format!("[package]\nname = \"koan-backup-memory\"\n\n{form}\n"));
+        assert_eq!(found, BTreeSet::from(["koan-backup-json".to_owned()]), "{form}");
+    }
+    let of_tests = "[dependencies]\nserde = \"1\"  # as koan-backup\n[dev-dependencies]\nkoan-backup = { path = \"..\" }";
+    assert_eq!(dependencies_in(of_tests), BTreeSet::new());
 }

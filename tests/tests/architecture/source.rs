@@ -1,27 +1,30 @@
-//! Reads the modules of a crate from its source files, and which names each module imports from which other
-//! module.
+//! The modules of a crate and what each takes from which other one, read from its source files.
 //!
-//! An import through a re-export (`pub use`) counts as an import from the module that defines the name.
+//! A module that only hands a name on (`pub use`) is not who is imported: the import counts for the module that defines the name. What
+//! a module hands on from elsewhere than below itself, it takes as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::Visit;
-use syn::{Attribute, Item, ItemMod, ItemUse, UseTree, Visibility};
+use syn::{Attribute, Item, ItemMod, ItemUse, LitStr, Macro, Meta, UseTree, Visibility};
 
-/// For each module, the modules from which it imports names, with these names. Modules are paths such as
-/// `catalog::query`; the path of `lib.rs` is empty.
+/// For each module the modules that it takes names from, with these names. Modules are paths such as `catalog::query`; that of
+/// `lib.rs` is empty.
 pub(super) type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// A module as read from its file, without its unit tests.
+/// A module as its file has it, without its unit tests. A module in braces is one as well.
 #[derive(Default)]
 struct Module {
-    /// The re-exported names with the paths where they come from.
+    /// The module of the file that it is in.
+    file: String,
+    /// Names that it hands on: the name, and the path where it comes from.
     exports: BTreeMap<String, Vec<String>>,
-    /// The imported names with their paths, by the name that the module uses for them.
+    /// Names that it uses under a name of its own.
     aliases: BTreeMap<String, Vec<String>>,
-    /// The paths that occur in the code.
+    /// Paths that its code names.
     paths: BTreeSet<Vec<String>>,
 }
 
@@ -39,23 +42,25 @@ impl Crate {
         Self { modules }
     }
 
-    /// Returns the imports of each module from other modules. Names that a module re-exports from a module
-    /// below it are not counted for it.
+    /// Returns what each module takes from others. What a module has from one below itself by handing it on is not counted.
     pub(super) fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for (name, module) in &self.modules {
-            let used = imports.entry(name.clone()).or_default();
-            for path in module.paths.iter().chain(module.aliases.values()) {
-                let Some((from, what)) = self.resolved(name, path, 0) else { continue };
-                if from != *name {
-                    used.entry(from).or_default().insert(what);
+            let used = imports.entry(module.file.clone()).or_default();
+            let mut add = |(from, what): (String, String)| {
+                let file = self.modules.get(&from).map_or(&from, |module| &module.file);
+                if *file != module.file {
+                    used.entry(file.clone()).or_default().insert(what);
                 }
-            }
+            };
+            module.paths.iter().filter_map(|path| self.resolved(name, path, 0)).for_each(&mut add);
+            let handed_on = module.exports.values().filter_map(|path| self.resolved(name, path, 0));
+            handed_on.filter(|(from, _)| !is_below(from, &module.file)).for_each(add);
         }
         imports
     }
 
-    /// Returns the module that defines the item of a path in a module, and the name of the item there.
+    /// Returns the module that defines what a path names in a module, and its name there.
     fn resolved(&self, module: &str, path: &[String], depth: usize) -> Option<(String, String)> {
         if depth > 20 {
             return None;
@@ -64,17 +69,21 @@ impl Crate {
         let mut rest = path.iter();
         let mut segment = rest.next()?;
         match segment.as_str() {
-            "crate" => {
-                at = String::new();
-                segment = rest.next()?;
-            }
-            "self" => segment = rest.next()?,
-            "super" => {
-                at = parent(&at)?;
-                segment = rest.next()?;
-                while segment == "super" {
-                    at = parent(&at)?;
-                    segment = rest.next()?;
+            "crate" | "self" | "super" => {
+                let mut next = Some(segment);
+                while let Some(word) = next.filter(|word| ["crate", "self", "super"].contains(&word.as_str()))
+                {
+                    match word.as_str() {
+                        "crate" => at = String::new(),
+                        "super" => at = parent(&at)?,
+                        _ => {}
+                    }
+                    next = rest.next();
+                }
+                match next {
+                    Some(next) => segment = next,
+                    // `use super::*`
+                    None => return Some((at, "*".to_owned())),
                 }
             }
             first => {
@@ -110,6 +119,10 @@ fn child(module: &str, name: &str) -> String {
     if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") }
 }
 
+fn is_below(module: &str, other: &str) -> bool {
+    other.is_empty() || module.strip_prefix(other).is_some_and(|rest| rest.starts_with("::"))
+}
+
 fn parent(module: &str) -> Option<String> {
     match module.rsplit_once("::") {
         Some((parent, _)) => Some(parent.to_owned()),
@@ -127,18 +140,33 @@ fn read_folder(folder: &Path, module: &str, modules: &mut BTreeMap<String, Modul
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") && stem != "tests" {
             let text = fs::read_to_string(&path).expect("a source file");
-            let file = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let name = if stem == "lib" { module.to_owned() } else { child(module, &stem) };
-            let mut reader = Reader::default();
-            file.items.iter().for_each(|item| reader.visit_item(item));
-            modules.insert(name, reader.module);
+            read_file(&text, &name, modules);
         }
+    }
+}
+
+fn read_file(text: &str, name: &str, modules: &mut BTreeMap<String, Module>) {
+    let file = syn::parse_file(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    read_items(&file.items, name, name, modules);
+}
+
+/// Reads a module and those in braces within it.
+fn read_items(items: &[Item], name: &str, file: &str, modules: &mut BTreeMap<String, Module>) {
+    let mut reader = Reader::default();
+    reader.module.file = file.to_owned();
+    items.iter().for_each(|item| reader.visit_item(item));
+    modules.insert(name.to_owned(), reader.module);
+    for (inner, items) in reader.inner {
+        read_items(&items, &child(name, &inner), file, modules);
     }
 }
 
 #[derive(Default)]
 struct Reader {
     module: Module,
+    /// The modules in braces.
+    inner: Vec<(String, Vec<Item>)>,
 }
 
 fn is_test(attributes: &[Attribute]) -> bool {
@@ -165,13 +193,10 @@ impl Reader {
                 self.found(name.ident.to_string(), with(name.ident.to_string()), is_export)
             }
             UseTree::Rename(rename) => {
-                // `use X as _` imports X as well.
+                // `use X as _` still takes X.
                 let path = with(rename.ident.to_string());
-                self.found(
-                    rename.rename.to_string().replace('_', &rename.ident.to_string()),
-                    path,
-                    is_export,
-                );
+                let name = if rename.rename == "_" { &rename.ident } else { &rename.rename };
+                self.found(name.to_string(), path, is_export);
             }
             UseTree::Glob(_) => {
                 self.module.paths.insert(before.to_vec());
@@ -179,7 +204,43 @@ impl Reader {
         }
     }
 
+    /// Finds the paths among the arguments of a macro, which nothing has parsed.
+    fn find_paths(&mut self, tokens: TokenStream) {
+        let (mut segments, mut colons) = (Vec::new(), 0);
+        for token in tokens {
+            match token {
+                TokenTree::Ident(ident) => {
+                    if colons != 2 {
+                        self.end_path(&mut segments);
+                    }
+                    segments.push(ident.to_string());
+                    colons = 0;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' && !segments.is_empty() => colons += 1,
+                other => {
+                    self.end_path(&mut segments);
+                    colons = 0;
+                    if let TokenTree::Group(group) = other {
+                        self.find_paths(group.stream());
+                    }
+                }
+            }
+        }
+        self.end_path(&mut segments);
+    }
+
+    fn end_path(&mut self, segments: &mut Vec<String>) {
+        let segments = std::mem::take(segments);
+        if segments.len() > 1 {
+            self.module.paths.insert(segments);
+        }
+    }
+
     fn found(&mut self, name: String, path: Vec<String>, is_export: bool) {
+        if !is_export {
+            // Two functions may use different names under the same one.
+            self.module.paths.insert(path.clone());
+        }
         let names = if is_export { &mut self.module.exports } else { &mut self.module.aliases };
         names.insert(name, path);
     }
@@ -201,8 +262,31 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
-        // A module in braces is a part of its file.
-        syn::visit::visit_item_mod(self, item);
+        if let Some((_, items)) = &item.content {
+            self.inner.push((item.ident.to_string(), items.clone()));
+        }
+    }
+
+    fn visit_visibility(&mut self, _: &'ast Visibility) {
+        // `pub(in super::super)` imports nothing.
+    }
+
+    fn visit_macro(&mut self, item: &'ast Macro) {
+        self.find_paths(item.tokens.clone());
+        syn::visit::visit_macro(self, item);
+    }
+
+    fn visit_attribute(&mut self, item: &'ast Attribute) {
+        // `#[serde(with = "crate::…")]`
+        if let Meta::List(list) = &item.meta {
+            for token in list.tokens.clone() {
+                let Ok(text) = syn::parse2::<LitStr>(token.into()) else { continue };
+                if let Ok(path) = text.parse::<syn::Path>() {
+                    self.visit_path(&path);
+                }
+            }
+        }
+        syn::visit::visit_attribute(self, item);
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
@@ -217,4 +301,56 @@ impl<'ast> Visit<'ast> for Reader {
         }
         syn::visit::visit_path(self, path);
     }
+}
+
+#[test]
+fn an_import_is_found_in_whatever_form_it_is_written() {
+    let forms = [
+        "use crate::high::Name;",
+        "use crate::high::Name as _;",
+        "use crate::high::*;",
+        "use super::high::{self, Other};",
+        // Handed on, perhaps to be used here.
+        "pub(crate) use crate::high::Name;",
+        "pub use crate::high::*;",
+        // By a module in braces of `lib.rs` or of the file.
+        "use crate::names::Name;",
+        "fn f() -> crate::names::Name { todo!() }",
+        "mod inner { use super::super::high::Name; }",
+        // Two names that are used under the same one.
+        "fn f() { use crate::high::f as g; } fn h() { use crate::low::g; }",
+        "fn f() { format!(\"{}\", crate::high::f(1)); }",
+        "fn f() { vec![[crate::high::Name { a: 1 }]]; }",
+        "struct S { #[serde(with = \"crate::high\")] a: u8 }",
+        "impl crate::high::Trait for u8 {}",
+    ];
+    for form in forms {
+        let mut modules = BTreeMap::new();
+        read_file("mod high; mod low; pub mod names { pub use crate::high::Name; }", "", &mut modules);
+        read_file("pub struct Name;", "high", &mut modules);
+        read_file(form, "file", &mut modules);
+        let imports = Crate { modules }.imports();
+        assert!(imports["file"].contains_key("high"), "{form}: {imports:?}");
+    }
+    // With such an import, any module can be named.
+    for form in ["use crate::*;", "use super::*;"] {
+        let mut modules = BTreeMap::new();
+        read_file("mod file;", "", &mut modules);
+        read_file(form, "file", &mut modules);
+        assert!(Crate { modules }.imports()["file"].contains_key(""), "{form}");
+    }
+}
+
+#[test]
+fn what_is_below_a_module_or_in_its_tests_is_no_import_when_it_is_handed_on() {
+    let mut modules = BTreeMap::new();
+    read_file("mod low; pub mod names { pub use crate::low::Name; }", "", &mut modules);
+    read_file(
+        "mod part; pub use part::Name; #[cfg(test)] mod tests { use crate::high::Name; }",
+        "low",
+        &mut modules,
+    );
+    read_file("pub(in super::super) struct Name;", "low::part", &mut modules);
+    let imports = Crate { modules }.imports();
+    assert!(imports.values().all(BTreeMap::is_empty), "{imports:?}");
 }

@@ -30,7 +30,11 @@ enum Fault {
     WriteHangs,
     FinishFails,
     FinishPanics,
+    FinishTakesTime,
 }
+
+/// How long [`Fault::FinishTakesTime`] takes at least.
+const FINISH_TIME: Duration = Duration::from_millis(500);
 
 /// The state that the repositories of a test share.
 struct Shared {
@@ -116,6 +120,10 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
         match self.fault() {
             Fault::FinishFails => Err("the end fails".into()),
             Fault::FinishPanics => panic!("the end panics"),
+            Fault::FinishTakesTime => {
+                tokio::time::sleep(FINISH_TIME).await;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -151,13 +159,17 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
         .await
         .expect("a context");
     koan.backup("nightly").await.expect("a backup");
-    // The restore has something to write.
+    change(&koan, &shared).await;
+    (koan, shared)
+}
+
+/// Changes the records, so that a restore has something to write.
+async fn change(koan: &Koan, shared: &Shared) {
     koan.data::<Line>().upsert_many([Line { id: 1, content: "other".to_owned() }]).await.expect("written");
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "other".to_owned() };
     koan.data::<Pair>().upsert_many([pair]).await.expect("written");
     shared.take();
     shared.requests.lock().expect("sound").clear();
-    (koan, shared)
 }
 
 const FAILED: [&str; 2] = ["finish pairs Failed", "finish lines Failed"];
@@ -256,7 +268,21 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
         *shared.fault.lock().expect("sound") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
+        // The records are there all the same.
+        let written = "all records of Line, Pair were written and stay";
+        assert!(error.contains(written), "{error}");
         let completed = ["finish pairs Completed", "finish lines Completed"];
         assert_eq!(finishes(&shared.take()), completed, "{fault:?}");
+        *shared.fault.lock().expect("sound") = Fault::None;
+        change(&koan, &shared).await;
     }
+}
+
+#[tokio::test]
+async fn the_duration_of_a_restore_includes_its_commit() {
+    let backups = tempfile::tempdir().expect("a directory");
+    let (koan, shared) = fixture(backups.path()).await;
+    *shared.fault.lock().expect("sound") = Fault::FinishTakesTime;
+    let report = koan.restore("nightly").await.expect("restored");
+    assert!(u128::from(report.duration_ms) >= FINISH_TIME.as_millis(), "{report:?}");
 }

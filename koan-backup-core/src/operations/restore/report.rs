@@ -24,7 +24,7 @@ pub struct RestoreReport {
     /// The indexes, constraints, triggers and rules that were suspended during the restore and put back, by
     /// provider. Empty for a dry run, which suspends nothing.
     pub suspended: Vec<SuspendedObject>,
-    /// The duration in milliseconds.
+    /// The duration in milliseconds, from the start to the end of the commit.
     pub duration_ms: u64,
 }
 

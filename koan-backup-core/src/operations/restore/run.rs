@@ -80,6 +80,7 @@ async fn run_pinned(
     options: &RestoreOptions,
     operation: &Operation<'_>,
 ) -> Result<RestoreReport> {
+    let started = Instant::now();
     let listener = operation.listener(&options.listener);
     listener.emit(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     // The sessions outlive the work, so that they can be rolled back after it was cancelled.
@@ -89,9 +90,11 @@ async fn run_pinned(
     // From here on nothing is cancelled: a restore that was committed must not be reported as cancelled.
     let ended = match written {
         Ok(_) if options.cancel.is_cancelled() => Err(roll_back(sessions, Error::cancelled()).await),
-        Ok(report) => {
-            commit(sessions, options.intent).await.map(|suspended| RestoreReport { suspended, ..report })
-        }
+        Ok(report) => commit(sessions, options.intent).await.map(|suspended| RestoreReport {
+            suspended,
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..report
+        }),
         Err(error) => Err(roll_back(sessions, error).await),
     };
     let ended = ended.map_err(|error| operation.explain(error));
@@ -117,7 +120,6 @@ async fn write(
     listener: &Listener,
     sessions: &mut Sessions,
 ) -> Result<RestoreReport> {
-    let started = Instant::now();
     let archive = archive_of(&backup.manifest)?;
     let open = backup.open_archive(archive, identities).await?;
     let (reader, documents) = (open.reader(), open.documents());
@@ -155,8 +157,9 @@ async fn write(
         entities,
         findings,
         verification,
+        // Known after the commit.
         suspended: Vec::new(),
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration_ms: 0,
     };
     Ok(report)
 }
@@ -280,8 +283,8 @@ async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<Vec<Suspend
             }
             Err(error) => {
                 let error = roll_back(sessions.collect(), error).await;
-                let is_first = committed.is_empty();
-                return Err(if is_first { error } else { half_committed(&name, &committed, error) });
+                let is_half = intent == SessionIntent::Apply && !committed.is_empty();
+                return Err(if is_half { half_committed(&name, &committed, error) } else { error });
             }
         }
         committed.push(name);
@@ -308,4 +311,51 @@ fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {
     error.context(format!(
         "provider `{failed}` did not commit after {committed} did: restore again once the cause is mended"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::foundation::error::ErrorKind;
+    use crate::provider::{RestoreTarget, TargetWriter};
+
+    /// A session that may fail when it ends.
+    #[derive(Debug)]
+    struct Ending(bool);
+
+    impl Ending {
+        fn end(&self) -> Result<()> {
+            if self.0 { Ok(()) } else { Err(Error::new(ErrorKind::Provider, "the connection is lost")) }
+        }
+    }
+
+    #[async_trait]
+    impl RestoreSession for Ending {
+        async fn begin<'s>(&'s mut self, _: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
+            Err(Error::new(ErrorKind::Internal, "it has no targets"))
+        }
+
+        async fn commit(self: Box<Self>) -> Result<CommitReport> {
+            self.end().map(|()| CommitReport::default())
+        }
+
+        async fn rollback(self: Box<Self>) -> Result<()> {
+            self.end()
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_restore_reports_that_an_earlier_provider_was_committed() {
+        for (intent, is_half) in [(SessionIntent::Apply, true), (SessionIntent::Compare, false)] {
+            let session = |name: &str, ends| -> (String, Box<dyn RestoreSession>) {
+                (name.to_owned(), Box::new(Ending(ends)))
+            };
+            let error = commit(vec![session("a", true), session("b", false)], intent).await;
+            let error = error.expect_err("the second one fails").chain();
+            assert!(error.contains("the connection is lost"), "{error}");
+            assert_eq!(error.contains("`b` did not commit after `a` did"), is_half, "{error}");
+        }
+    }
 }

@@ -6,6 +6,8 @@ use koan_backup_core::{
     provider::{Finding, Severity},
 };
 
+use tokio_postgres::error::SqlState;
+
 use super::catalog::{Table, TableKind};
 use super::connection::Connection;
 use super::error::failed;
@@ -46,18 +48,18 @@ const READ_ONLY_PARTITIONS: &str = "
            OR $3 AND pg_catalog.pg_relation_is_updatable(c.oid, false) & 16 = 0)
     ORDER BY 1";
 
-/// The codes with which the server refuses an update or delete of a published table, as they appear in
-/// messages.
-const REFUSAL_CODES: [&str; 2] = ["(SQLSTATE 55000", "(SQLSTATE 42P10"];
+/// The codes with which the server refuses an update or delete of a published table.
+const REFUSAL_CODES: [SqlState; 2] =
+    [SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, SqlState::INVALID_COLUMN_REFERENCE];
 
 /// Adds the reason to the error of an update or delete that the server refused because the table is
 /// published.
 pub(super) fn explained(error: Error, table: &Table, publications: &[String]) -> Error {
-    let text = error.to_string();
-    if publications.is_empty() || !REFUSAL_CODES.iter().any(|refusal| text.contains(refusal)) {
+    let is_refusal = REFUSAL_CODES.iter().any(|refusal| error.code() == Some(refusal.code()));
+    if publications.is_empty() || !is_refusal {
         return error;
     }
-    Error::new(error.kind(), format!("{text}; {}", unchangeable(&table.display_name, publications)))
+    Error::new(error.kind(), format!("{error}; {}", unchangeable(&table.display_name, publications)))
 }
 
 /// Returns the publications because of which the server refuses the updates or deletes of a restore.

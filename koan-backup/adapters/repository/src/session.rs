@@ -72,7 +72,14 @@ impl RestoreSession for RepositorySession {
 
     async fn commit(mut self: Box<Self>) -> Result<CommitReport> {
         self.targets.require_finished()?;
-        self.prepared.finish(RestoreOutcome::Completed).await.map(|()| CommitReport::default())
+        let finished = self.prepared.finish(RestoreOutcome::Completed).await;
+        finished.map(|()| CommitReport::default()).map_err(|error| match self.changed.as_slice() {
+            [] => error,
+            changed => error.context(format!(
+                "all records of {} were written and stay, because there is no transaction",
+                changed.join(", ")
+            )),
+        })
     }
 
     async fn rollback(mut self: Box<Self>) -> Result<()> {
