@@ -82,7 +82,7 @@ impl Bucket {
 #[cfg(all(test, feature = "s3"))]
 mod tests {
     use super::*;
-    use crate::Storage;
+    use crate::storage::Storage;
 
     #[test]
     fn the_debug_text_of_a_storage_contains_no_secret() {

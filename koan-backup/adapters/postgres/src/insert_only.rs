@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use super::catalog::{Table, TableKind};
 use super::connection::Connection;
 use super::error::failed;
-use super::session::Extent;
+use super::session::extent::Extent;
 use koan_backup_sql::identifier::listed;
 
 /// The publications of a table and its partitions that prevent updates or deletes, because the published
