@@ -1,4 +1,4 @@
-//! `koan.backup("nightly").tags(["nightly"]).await?`
+//! The builder of a backup: `koan.backup("nightly").tags(["nightly"]).await?`.
 
 use std::future::IntoFuture;
 

@@ -1,4 +1,4 @@
-//! `koan.catalog().recent(7).await?`
+//! The catalog and the builder of a query: `koan.catalog().recent(7).await?`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::IntoFuture;

@@ -1,4 +1,4 @@
-//! `koan.copy("nightly").to_profile("dr").await?`
+//! The builder of a copy: `koan.copy("nightly").to_profile("dr").await?`.
 
 use std::future::IntoFuture;
 

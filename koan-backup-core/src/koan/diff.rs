@@ -1,4 +1,4 @@
-//! `koan.diff(before, after).await?`
+//! The builder of a comparison: `koan.diff(before, after).await?`.
 
 use std::future::IntoFuture;
 use std::sync::Arc;

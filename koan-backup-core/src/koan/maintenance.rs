@@ -1,4 +1,4 @@
-//! `koan.maintenance().retention(…).every(…).start()`
+//! The builder of maintenance: `koan.maintenance().retention(…).every(…).start()`.
 
 use std::future::IntoFuture;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! `koan.rekey("nightly").await?`
+//! The builders of rekeys: `koan.rekey("nightly").await?`.
 
 use std::future::IntoFuture;
 

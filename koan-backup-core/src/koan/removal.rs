@@ -1,4 +1,4 @@
-//! `koan.delete(id).await?`
+//! The builder of a deletion: `koan.delete(id).await?`.
 
 use std::future::IntoFuture;
 

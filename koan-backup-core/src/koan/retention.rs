@@ -1,4 +1,4 @@
-//! `koan.retention(policy).plan().await?`, then `.apply(&plan)`.
+//! The builder of a retention plan: `koan.retention(policy).plan().await?`, then `.apply(&plan)`.
 
 use tokio_util::sync::CancellationToken;
 

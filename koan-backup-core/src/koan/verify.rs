@@ -1,4 +1,4 @@
-//! `koan.verify(backup.id()).await?`
+//! The builder of a verification: `koan.verify(backup.id()).await?`.
 
 use std::collections::BTreeSet;
 use std::future::IntoFuture;

@@ -1,4 +1,4 @@
-//! `koan.warm_up().await`
+//! Opens everything before the first backup: `koan.warm_up().await`.
 
 use std::time::Instant;
 
