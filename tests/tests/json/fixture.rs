@@ -24,7 +24,7 @@ pub(super) struct Book {
     pub(super) tags: Vec<String>,
 }
 
-/// An entity whose directory is named by its table.
+/// An entity whose directory has the name of its table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(table = "people", key = "name, born")]
 pub(super) struct Person {

@@ -98,7 +98,7 @@ async fn an_invalid_document_is_reported_with_file_and_position() {
         assert!(error.contains("Book/a.json`") && error.contains(wanted), "{broken}: {error}");
         assert!(!error.contains("sec"), "{error}");
     }
-    // Two files with the same key, which are not adjacent.
+    // The two files with the same key are not adjacent.
     fixture.put("Book/a.json", "{\"id\": 1, \"title\": \"a\"}");
     fixture.put("Book/b.json", "{\"id\": 2, \"title\": \"b\"}");
     fixture.put("Book/c.json", "{\"id\": 1, \"title\": \"c\"}");

@@ -5,7 +5,7 @@ use koan_backup_tests::small_disk::SmallDisk;
 
 use super::fixture::{Book, context, files_of};
 
-/// Returns as many books as fit on the disk once, but not twice.
+/// Returns books whose files fit on the disk once, but not twice.
 fn books(title: &str) -> impl Iterator<Item = Book> {
     let title = title.to_owned();
     (0..60).map(move |id| Book {

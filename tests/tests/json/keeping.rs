@@ -12,7 +12,7 @@ use koan_backup::{
 
 use super::fixture::{Book, JsonFixture, NAME, Person, context, files_of};
 
-/// A change by another program, with its name.
+/// The name of a change, and a function that makes the change as another program would.
 type Change = (&'static str, fn(&JsonFixture));
 
 fn codec() -> EntityCodec {
@@ -78,8 +78,8 @@ async fn a_read_fails_if_documents_are_added_removed_or_changed_meanwhile() {
         ("changed", |fixture| fixture.put("Book/0001.json", "{\"id\":1,\"title\":\"b\"}")),
     ];
     for (what, change) in changes {
-        // Two documents fill a chunk, and the sink holds few chunks: most documents are not read before a
-        // chunk is received.
+        // Two documents fill a chunk and the sink holds few chunks, so the provider reads most documents only
+        // after the test has received a chunk.
         let title = "a".repeat(600 << 10);
         for id in 0..16 {
             fixture.put(&format!("Book/{id:04}.json"), format!("{{\"id\":{id},\"title\":\"{title}\"}}"));
@@ -89,7 +89,7 @@ async fn a_read_fails_if_documents_are_added_removed_or_changed_meanwhile() {
         let (sink, mut chunks) = RecordSink::channel(codec(), 1);
         let read = snapshot.read(ReadRequest::all(codec(), SetName::root()), sink);
         let changing = async {
-            // The directory was listed, and the document that changes was read.
+            // At this point, the provider has listed the directory and read the document that changes.
             chunks.recv().await.expect("documents");
             change(&fixture);
             while chunks.recv().await.is_some() {}
@@ -131,7 +131,7 @@ async fn a_damaged_directory_is_refused_unless_it_is_replaced() {
     for fixture in [JsonFixture::lines().await, JsonFixture::documents().await] {
         let file = ["Book/root.jsonl", "Book/1.json"];
         file.iter().for_each(|file| fixture.put(file, lines(1)));
-        // One of the two files is not data in either layout.
+        // Each layout ignores one of the two files, so the backup succeeds.
         fixture.backup().await.expect("a backup");
         for file in file {
             fixture.put(file, "{\"id\":1,\"ti");
@@ -254,7 +254,7 @@ async fn a_restore_does_not_follow_links() {
     fs::remove_dir(fixture.path("Book")).expect("removed");
     symlink("../outside", fixture.path("Book")).expect("linked");
     refused().await;
-    // The restore refuses it even without viability.
+    // The provider refuses the link even if viability is not assessed first.
     let provider = JsonFiles::lines(fixture.path("")).expect("opened");
     let mut session =
         provider.begin_restore(&koan_backup::provider::SessionOptions::default()).await.expect("begun");

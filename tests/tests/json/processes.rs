@@ -22,7 +22,8 @@ fn record(id: i64) -> koan_backup::entity::Record {
     EntityCodec::new(Book::descriptor()).decode(line.as_bytes()).expect("a record")
 }
 
-/// Runs in the other process: writes, reports that, and keeps its session until it is killed.
+/// Writes records in the other process, prints a message, and keeps the session open until the process is
+/// killed.
 async fn hold(folder: PathBuf) {
     let provider = JsonFiles::lines(folder).expect("opened");
     let mut session = provider.begin_restore(&SessionOptions::default()).await.expect("begun");
@@ -71,7 +72,7 @@ async fn one_process_writes_at_a_time_and_a_killed_one_leaves_no_files() {
     let error =
         provider.begin_restore(&SessionOptions::default()).await.expect_err("another writes").to_string();
     assert!(error.contains("writer.lock") && error.contains("lock_timeout"), "{error}");
-    // Reading is not blocked.
+    // The session of the other process does not block reading.
     fixture.backup().await.expect("a backup");
     assert_eq!(staged(&fixture), 1);
     child.kill().expect("killed");
@@ -89,7 +90,7 @@ async fn a_restore_does_not_take_effect_while_documents_are_read() {
     fixture.put("Book/1.json", "{\"id\":1,\"title\":\"old\"}");
     let provider =
         JsonFiles::documents(fixture.path("")).expect("opened").lock_timeout(Duration::from_millis(100));
-    // This creates the lock file.
+    // This session creates the lock file.
     provider
         .begin_restore(&SessionOptions::default())
         .await

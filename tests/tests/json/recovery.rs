@@ -1,4 +1,4 @@
-//! A committed restore that was interrupted is finished by the next use of the directory.
+//! The next use of the directory finishes a committed restore that was interrupted.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use koan_backup::{
 
 use super::fixture::{JsonFixture, context};
 
-/// Creates the state after a commit that ended directly after its journal was written.
+/// Creates the state of a commit that was interrupted directly after its journal was written.
 fn cut_short(fixture: &JsonFixture) {
     fixture.put("Book/1.json", "{\"id\":1,\"title\":\"old\"}");
     fixture.put("Book/2.json", "{\"id\":2,\"title\":\"goes\"}");
@@ -87,7 +87,7 @@ async fn an_invalid_journal_is_refused_with_its_path() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
         assert!(error.to_string().contains("commit.json"), "{error}");
     }
-    // The new file is lost: it is neither staged nor renamed.
+    // The new file is lost: it is not staged, and it was not moved to its final name either.
     fixture.put(".koan/commit.json", journal("restore-1", "0", "Book/1.json", "Book/2.json"));
     let error = JsonFiles::documents(fixture.path("")).expect_err("a file is missing").chain();
     assert!(error.contains("Book/1.json") && error.contains("completed"), "{error}");

@@ -157,7 +157,7 @@ async fn values_that_a_type_wrote_are_restored_without_a_warning() {
         fixture.koan.data::<Open>().clear().await.expect("cleared");
         fixture.restored().await;
         assert_eq!(fixture.files(), before);
-        // The existing data equals the restored data, so nothing changes.
+        // The existing data equals the archived data, so a restore would change nothing.
         let counts = fixture.koan.restore(super::fixture::NAME).dry_run().await.expect("compared").counts();
         assert_eq!((counts.unchanged, counts.updated, counts.inserted), (5, 0, 0));
     }
@@ -173,7 +173,8 @@ async fn lost_digits_cause_a_warning() {
     );
     let report = fixture.backup().await.expect("a backup");
     let [warning] = report.warnings() else { panic!("{:?}", report.warnings()) };
-    // Names of a flattened map are secret and not displayed, and `1.50` is preserved.
+    // The field names of a flattened map are treated as secret, so the warning does not show them. The value
+    // `1.50` is preserved and not counted.
     assert!(
         warning
             .contains("1 records, the first `id=\"a\"`, hold more in fields that the type does not declare"),
