@@ -1,4 +1,5 @@
-//! Catalogs as years and people leave them: odd dates, unknown fields, folders and links where files are, very many manifests.
+//! Catalogs with unusual contents: odd dates, unknown fields, directories and links in place of files, and
+//! very many manifests.
 
 use std::path::PathBuf;
 
@@ -87,7 +88,7 @@ async fn folders_links_and_devices_where_manifests_are_stop_nothing() {
     assert!(shop.listed().await.contains(&first));
     shop.koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(shop.koan.catalog().latest().await.expect("listed").map(|entry| entry.id()), Some(second));
-    // A link that cannot be followed may be a manifest.
+    // A link that cannot be followed may be a manifest, so it is reported as unreadable.
     let unreadable = shop.koan.catalog().unreadable().await.expect("listed");
     assert_eq!(unreadable.len(), 1, "{unreadable:?}");
     let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
@@ -111,7 +112,7 @@ async fn a_manifest_with_fields_of_a_later_version_is_listed_and_kept() {
 
 #[tokio::test]
 async fn dates_at_the_ends_of_time_are_listed_and_nothing_panics() {
-    // The last two cannot be read as dates; their manifests are reported and kept.
+    // The last two values cannot be read as dates, so their manifests are reported and kept.
     for (date, is_readable) in [
         ("1970-01-01T00:00:00Z", true),
         ("2026-11-29T12:00:00+14:00", true),
@@ -145,7 +146,8 @@ async fn dates_at_the_ends_of_time_are_listed_and_nothing_panics() {
         }
         shop.koan.catalog().recent(u32::MAX).await.expect("queried");
         let retention = || Retention::new().keep_last(1).daily(1).weekly(1).monthly(1);
-        // A backup of the future refuses a plan, which a report says.
+        // The plan may fail because of a backup with a date in the future. Maintenance reports that failure
+        // and does not fail.
         drop(shop.koan.retention(retention()).plan().await);
         let _ = shop.koan.maintenance().retention(retention()).await.expect("ran");
         assert!(shop.listed().await.contains(&second), "{date}");
@@ -168,12 +170,12 @@ async fn an_archive_renamed_by_hand_is_neither_removed_nor_taken_for_another() {
     let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
     assert!(!ran.is_clean(), "{ran:?}");
     assert!(new.is_file(), "{ran:?}");
-    // The newest that verifies stays.
+    // Retention keeps the newest backup that can be verified.
     assert!(shop.listed().await.contains(&ids[1]), "{ran:?}");
     let recovered = shop.koan.catalog().recover().await.expect("ran");
     assert!(recovered.archives.len() == 1 && new.is_file(), "{recovered:?}");
     assert!(format!("{recovered:?}").contains("is already listed"), "{recovered:?}");
-    // The remedy that it names is one.
+    // The remedy that the report names works: move the manifest away and recover again.
     std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[2]))).expect("moved away");
     let _ = shop.koan.catalog().recover().await.expect("ran");
     let _ = shop.koan.verify(ids[2]).await.expect("read").require_valid().expect("valid");

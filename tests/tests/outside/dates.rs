@@ -1,4 +1,4 @@
-//! Recognizes dates at the end of backup names, in the forms that people write.
+//! Dates at the end of backup names, in the notations that people use.
 
 use koan_backup::{BackupName, catalog::SeriesName};
 

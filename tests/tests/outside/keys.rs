@@ -1,4 +1,5 @@
-//! Keys of unusual types: they come back as they were spelled, and a second look finds nothing to do.
+//! Keys of unusual types: a restore writes them as the archive spells them, and a second restore would change
+//! nothing.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
@@ -11,7 +12,7 @@ struct Word {
     note: String,
 }
 
-/// A type, a key, the same key in another spelling or the same one, and another key.
+/// A column type, a key, an equal key that may be spelled differently, and a different key.
 const KEYS: [(&str, &str, &str, &str); 17] = [
     ("timestamptz", "2026-11-29 12:00:00+00", "2026-11-29 13:00:00+01", "infinity"),
     ("timestamp", "0044-03-15 12:00:00 BC", "0044-03-15 12:00:00 BC", "294276-12-31 23:59:59"),

@@ -1,4 +1,5 @@
-//! Limits and selections at their ends: no time, a century, nothing that matches.
+//! Extreme limits and selections: a timeout of zero, a timeout of a century, and selections that match
+//! nothing.
 
 use std::time::Duration;
 
@@ -45,7 +46,8 @@ async fn a_selection_that_matches_nothing_is_refused_and_names_what_there_is() {
     ] {
         assert!([ErrorKind::NotFound, ErrorKind::Configuration].contains(&error.kind()), "{error:?}");
     }
-    // The name of a provider that is the kind of another one means both.
+    // A selection matches a provider by its name or its kind, even if the name is also the kind of other
+    // providers.
     koan.backup("nightly").providers(["postgres"]).await.expect("by its name");
     koan.backup("nightly").providers(["memory"]).await.expect("by its kind");
     let error = koan.restore("latest").set("absent").await.expect_err("no such set");

@@ -1,4 +1,4 @@
-//! Cases that outside users bring: unusual but legal databases, files, names and addresses.
+//! Unusual but legal databases, files, names and addresses, as users may have them.
 
 mod catalogs;
 mod dates;

@@ -1,4 +1,4 @@
-//! Privileges that a restore needs beside those on its tables.
+//! Privileges that a restore needs in addition to those on its tables.
 
 use koan_backup::prelude::*;
 use koan_backup::provider::Severity;
@@ -39,7 +39,7 @@ async fn a_role_that_may_create_no_temporary_table_is_told_before_the_restore() 
         let error = restore().await.expect_err("there is no place to compare records in");
         assert!(is_told(&error.chain()), "{}", error.chain());
     }
-    // An empty table is filled directly.
+    // A restore into an empty table needs no temporary table.
     server.sql("DELETE FROM item");
     assert!(koan.restore("nightly").viability().await.expect("assessed").is_viable());
     koan.restore("nightly").await.expect("restored");

@@ -1,5 +1,5 @@
-//! Tables whose rows cannot be changed because of a PostgreSQL publication. This is reported before a
-//! restore, with the remedy.
+//! Tables whose rows cannot be changed because of a PostgreSQL publication. Viability reports this with a
+//! remedy before a restore.
 
 use koan_backup::prelude::*;
 use koan_backup::{provider::Severity, report::ViabilityReport};
@@ -63,7 +63,7 @@ async fn a_published_table_whose_rows_cannot_be_identified_is_reported_with_the_
         assert_eq!(told(&found), Some(Severity::Error), "{publish}: {found:?}");
         replaced().await.expect_err("rows cannot be deleted");
         assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), before);
-        // Records that are missing can be inserted all the same.
+        // The publication does not prevent the insertion of missing records.
         koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("restored");
         if publish.ends_with("(name)") {
             server.sql("ALTER PUBLICATION outbound DROP TABLE item");
@@ -143,7 +143,7 @@ async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one
         let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
         koan.backup("nightly").await.expect("a backup");
         server.sql("DELETE FROM item");
-        // After it was populated, the view is changed so that it reads another view, which was never
+        // After the view is populated, its function is replaced by one that reads a view that was never
         // populated.
         server.sql(
             "CREATE OR REPLACE FUNCTION read() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM public.other); END';
@@ -155,7 +155,8 @@ async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one
         assert!(error.contains("SQLSTATE 55000"), "{error}");
         assert!(!error.contains("REPLICA IDENTITY"), "{error}");
     }
-    // Rows of this table can be updated but not deleted. One update fails because of a generated expression.
+    // Rows of this table can be updated but not deleted. One update fails because of the expression of a
+    // generated column.
     let koan = koan_of(&server, PLAIN).await;
     server.sql(
         "UPDATE item SET name = 'other'; ALTER TABLE item REPLICA IDENTITY NOTHING;

@@ -1,4 +1,5 @@
-//! Work that is begun on one runtime and goes on on another, and futures that are dropped wherever they wait.
+//! Operations that start on one runtime and continue on another, and futures that are dropped at any await
+//! point.
 
 use std::future::IntoFuture as _;
 use std::task::{Context, Poll, Waker};
@@ -83,14 +84,14 @@ async fn work_within_spawn_blocking_and_block_on_completes() {
     assert_eq!(within.await.expect("no panic"), 3);
 }
 
-/// Polls a future so many times, then drops it. Returns whether it completed.
+/// Polls a future at most `polls` times, then drops it. Returns whether it completed.
 async fn dropped_after(polls: usize, mut future: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> bool {
     for _ in 0..polls {
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(()) = future.as_mut().poll(&mut context) {
             return true;
         }
-        // What it waits for is done by then or not: the next poll finds out.
+        // Other tasks get an opportunity to run, so that the next poll may make progress.
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
@@ -112,7 +113,7 @@ async fn futures_that_are_dropped_wherever_they_wait_leave_everything_usable() {
         let maintenance = koan.maintenance().retention(Retention::new().keep_last(50)).into_future();
         dropped_after(polls, Box::pin(async { drop(maintenance.await) })).await;
     }
-    // Leases of what was dropped are given back in the background.
+    // The leases of the dropped operations are released in the background.
     koan_backup_tests::wait::until("a backup can be made again", async || {
         koan.backup("nightly").await.is_ok()
     })

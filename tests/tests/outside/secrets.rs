@@ -1,4 +1,4 @@
-//! No password is in an error, a debug text or a log, however the address is written.
+//! No error, debug output or log contains a password, however the address is written.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ struct Item {
     name: String,
 }
 
-/// All that is logged by koan on this thread, whatever its level.
+/// Everything that koan logs on this thread, at every level.
 #[derive(Clone, Default)]
 struct Trace(Arc<Mutex<Vec<u8>>>);
 
@@ -157,7 +157,8 @@ fn a_key_of_a_store_is_shown_nowhere_however_it_is_given() {
     ] {
         for url in ["s3://bucket/shop", "az://container/shop", "gs://bucket/shop"] {
             let options = Storage::options(url).without_environment().option(name, value.clone());
-            // A value that is an option's own name for something is no secret, and may be shown where it is refused.
+            // The value of an unknown option, or of an option that holds no secret, may appear in the error
+            // that refuses it.
             let is_secret = !["nonsense", "allow_http", "checksum_algorithm"].contains(&name);
             let shown = format!("{options:?}");
             let opened = match options.open() {

@@ -1,4 +1,4 @@
-//! SQLite databases as people have them: every conflict clause, encoding and odd name.
+//! Unusual but legal SQLite databases: all conflict clauses, other encodings and odd names.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ const ROWS: &str = "INSERT INTO item (id, name) VALUES (1, 'a'), (2, 'b'), (3, '
 const PASSED_ON: &str = "DELETE FROM item; INSERT INTO item (id, name) VALUES (1, 'b'), (2, 'a'), (3, 'c')";
 const DAMAGE: &str = "UPDATE item SET name = 'x' WHERE id = 1; DELETE FROM item WHERE id = 2";
 
-/// A table, and what happens to it after the backup.
+/// The definition of a table, and the statements that change its rows after the backup.
 const TABLES: [(&str, &str); 15] = [
     ("PRAGMA encoding = 'UTF-16le'; CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL);", DAMAGE),
     ("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;", DAMAGE),

@@ -1,4 +1,5 @@
-//! Triggers that the role of a restore cannot silence: nothing that they change is reported as restored.
+//! Triggers that the role of a restore cannot disable. A restore never reports a row as restored if a trigger
+//! changed it.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ const TABLE: &str = "CREATE ROLE clerk LOGIN;
     GRANT SELECT, INSERT, UPDATE, DELETE ON item TO clerk;
     CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';";
 
-/// The body of a trigger's function, when it fires, and which modes of a restore it spoils: overwrite, replace, keep.
+/// The body of a trigger's function, when the trigger fires, and whether it makes a restore fail in each
+/// mode: overwrite, replace, keep.
 const SPOILING: [(&str, &str, [bool; 3]); 9] = [
     ("NEW.name := upper(NEW.name); RETURN NEW;", "BEFORE INSERT OR UPDATE ON item FOR EACH ROW", [true; 3]),
     ("NEW.id := NEW.id + 1000; RETURN NEW;", "BEFORE INSERT ON item FOR EACH ROW", [true; 3]),
@@ -80,7 +82,7 @@ async fn a_trigger_that_alters_what_is_written_undoes_the_restore_and_names_a_re
             (RestoreLevel::Safe, "DELETE FROM item"),
         ] {
             for (mode, spoils) in spoils.into_iter().enumerate() {
-                // Without rows, nothing is updated, and all modes insert.
+                // An empty table has no rows to update, so all modes insert.
                 let is_empty = damage == "DELETE FROM item";
                 server.sql("DROP TRIGGER IF EXISTS act ON item; DELETE FROM item; INSERT INTO item VALUES (1, 'a'), (2, 'b'), (3, 'c')");
                 server.sql(damage);
@@ -164,7 +166,8 @@ async fn another_session_that_writes_to_a_table_which_the_role_cannot_lock_is_na
     server.sql("REVOKE UPDATE, DELETE ON item FROM clerk");
     for (mode, left) in [(ConflictMode::Keep, "id < 3"), (ConflictMode::Fail, "false")] {
         server.sql(&format!("DELETE FROM item WHERE NOT ({left})"));
-        // It lets the restore read, and not insert. It writes and ends once the restore waits.
+        // The lock of the other session allows the restore to read but not to insert. The other session
+        // writes and ends as soon as the restore waits for the lock.
         let other = {
             let server = Arc::clone(&server);
             tokio::task::spawn_blocking(move || server.sql(OTHER_SESSION))
