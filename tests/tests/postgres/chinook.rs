@@ -53,14 +53,14 @@ async fn over(database: impl koan_backup::provider::Provider, storage: &Path) ->
     builder.deny_uncovered().build().await.expect("a context")
 }
 
-/// Creates Chinook with its own script.
+/// Creates the Chinook database from its published script.
 fn published(server: &Server, folder: &Path) {
     let script = std::fs::read_to_string(data("Chinook_PostgreSql.sql")).expect("a script");
-    // The script creates a database and connects to it.
+    // The script first creates a database and connects to it. The test runs only the statements after that.
     let (_, tables) = script.split_once("\\c chinook;").expect("it enters its database");
     let file = folder.join("chinook.sql");
-    // N'…' is text padded with spaces. PostgreSQL removes them at the end of an address; SQLite's file
-    // contains them.
+    // A literal `N'…'` has the type `char`, so PostgreSQL removes the trailing spaces of an address. The
+    // addresses in SQLite's file contain them.
     let tables = tables.replace(", N'", ", '").replace("(N'", "('");
     std::fs::write(&file, tables).expect("written");
     server.run_file(&file);

@@ -26,7 +26,7 @@ fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
     report.entities[0].counts
 }
 
-/// A key type with two spellings of one key, the spelling of the archive, and another key.
+/// A key type, a key as the archive spells it, another spelling of that key, and a different key.
 const KEYS: [(&str, &str, &str, &str); 8] = [
     ("bpchar", "ab", "ab  ", "b"),
     ("public.citext", "Ann@x", "ann@X", "bob@x"),
@@ -95,7 +95,7 @@ async fn two_records_with_keys_that_the_database_treats_as_equal_are_refused_wit
         if kind == "pair" || kind == "interval" {
             continue;
         }
-        // They come from a table that distinguishes them.
+        // The records come from a table of type `text`, which distinguishes the spellings.
         server.sql(&of("text", first, other));
         server.sql(&format!("INSERT INTO word VALUES ('{spelled}', 'three')"));
         let koan = koan(&server, KoanBuilder::register::<Word>).await;

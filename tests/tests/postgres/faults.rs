@@ -82,7 +82,7 @@ async fn a_cancelled_or_dropped_backup_ends_its_queries_on_the_server() {
     let backup = koan.backup("dropped").batch_size(100).on_event(move |event| {
         if matches!(event, Event::BatchRead { .. }) {
             told.cancel();
-            // The read then takes longer than its cancellation.
+            // The delay ensures that the read does not complete before its future is dropped.
             std::thread::sleep(Duration::from_millis(2));
         }
     });
@@ -139,7 +139,7 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
     assert_eq!(report.record_count(), 60_000);
 }
 
-/// Returns the server's current address: its port changes with each start.
+/// Creates a context for the server's current address, because the port changes with each start.
 async fn koan_on(server: &Server, folder: &Path) -> Koan {
     let database = Postgres::connect(server.address()).expect("an address");
     let disk = Storage::local(folder).expect("a directory");
@@ -181,7 +181,7 @@ async fn a_failed_connection_reports_the_reason() {
     assert!(text.contains("enable TLS"), "never in clear: {text}");
 }
 
-/// Creates an authority and a certificate for `localhost` that it signed.
+/// Creates a certificate authority, and a certificate for `localhost` that the authority signs.
 fn certificates(folder: &Path) {
     let openssl = |arguments: &[&str]| {
         let output = Command::new("openssl").args(arguments).current_dir(folder).output().expect("openssl");

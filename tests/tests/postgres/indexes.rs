@@ -22,7 +22,7 @@ const MEMBERS: &str =
     CREATE UNIQUE INDEX by_age ON member (age, id); CREATE INDEX by_mail ON member (email);
     INSERT INTO member VALUES ('a', 'a@example.org', 1), ('b', NULL, 2), ('c', NULL, 2);";
 
-/// Returns the indexes with their files: a rebuilt index has another file.
+/// Returns each index with the name of its file, which a rebuild changes.
 fn files(server: &Server) -> Vec<(String, String)> {
     let rows = server.sql(
         "SELECT indexrelid::regclass || '=' || pg_relation_filenode(indexrelid) FROM pg_index
@@ -80,7 +80,8 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
         ("ALTER INDEX one_each SET (fillfactor = 50)", "ALTER INDEX one_each RESET (fillfactor)", "one_each"),
     ] {
         let before = kept(setup, index);
-        // Only the object that was set up prevents dropping the index.
+        // The restore must keep the index because of the object that was set up, and not because of the lock
+        // of another session.
         server.until_left_alone();
         let schema = server.schema();
         koan.restore("nightly").await.expect("restored");
@@ -118,8 +119,8 @@ async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_and_are_
             "ALTER TABLE member ALTER COLUMN id TYPE text COLLATE \"default\"",
             "Member `id=\"A\"` and `id=\"a\"` are two records of the archive and one key to table `member`",
         ),
-        // Such an index is not dropped, because no query finds the rows that violate it: the row is refused
-        // when it is inserted.
+        // A restore does not drop this kind of index, because no query finds the rows that violate it. The
+        // server refuses the row on insertion.
         (
             "CREATE UNIQUE INDEX by_start ON member (left(email, 1), (age > 0))",
             "DROP INDEX by_start",
@@ -150,7 +151,7 @@ async fn a_restore_during_a_backup_does_not_wait_for_it_and_keeps_the_indexes() 
     let before = files(&server);
     let reading = Postgres::connect(server.address()).expect("an address");
     let snapshot = reading.snapshot().await.expect("a snapshot");
-    // A restore that waited for the snapshot would never end.
+    // If the restore waited for the snapshot, it would never end.
     koan.restore("nightly").await.expect("restored");
     drop(snapshot);
     assert_eq!(files(&server), before);

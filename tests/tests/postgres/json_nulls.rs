@@ -1,4 +1,4 @@
-//! JSON `null` and NULL, for which a record holds the same `null`, are both restored as they were.
+//! JSON `null` and SQL NULL are the same `null` in a record, and both are restored as they were.
 
 use age::secrecy::ExposeSecret as _;
 use koan_backup::prelude::*;
@@ -176,7 +176,7 @@ async fn a_backup_fails_with_the_column_if_it_alternates_between_null_and_json_n
     server.sql("CREATE TABLE often (id bigint PRIMARY KEY, value jsonb, list jsonb[])");
     let koan = koan(&server, |builder| builder.register::<Often>()).await;
     let runs = "INSERT INTO often SELECT i, CASE i % 2 WHEN 0 THEN 'null'::jsonb END FROM generate_series(1, 1048577) i";
-    // Each list has a form of about ten thousand bytes.
+    // The physical form of each list has about ten thousand bytes.
     let lists = "INSERT INTO often SELECT i, NULL, (SELECT array_agg(CASE WHEN (n + i * (n / 2 % 3)) % 2 = 0 THEN 'null'::jsonb END)
         || array_fill('null'::jsonb, ARRAY[i]) FROM generate_series(1, 4000) n) FROM generate_series(1, 1200) i";
     let (runs, lists) =

@@ -79,7 +79,7 @@ async fn a_schema_that_may_not_be_used_is_reported_with_the_grant() {
             assert!(!text.contains("did you mean") && !text.contains("which are ;"), "{text}");
         }
     }
-    // The role may use none of its schemas, and the table exists in none.
+    // The role may use no schema of its search path, and the table exists in none of them.
     server.sql("DROP TABLE sales.\"order\"");
     let koan = koan_of(Postgres::connect(&address).expect("an address"), orders).await;
     let text = koan.inventory().warnings.join("; ");
