@@ -1,4 +1,4 @@
-//! A record that the server refuses is named, wherever it is in the data.
+//! The error names the record that the server refuses, wherever the record is in the data.
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
@@ -29,7 +29,7 @@ struct Letter {
 async fn a_refused_record_is_named_whatever_was_sent_before_it() {
     let server = Server::start();
     server.sql("CREATE TABLE page (id bigint PRIMARY KEY, text text NOT NULL)");
-    // The table has more records than one COPY holds.
+    // The table has more records than one COPY statement transfers.
     server.sql("INSERT INTO page SELECT number, repeat(md5(number::text), 2000) FROM generate_series(1, 1200) AS number");
     let koan = koan(&server, |builder| builder.register::<Page>()).await;
     koan.backup("nightly").await.expect("a backup");
@@ -38,7 +38,7 @@ async fn a_refused_record_is_named_whatever_was_sent_before_it() {
     // The server refuses the first record, one in the middle, or the last one.
     for id in [1, 642, 1200] {
         server.sql(&format!("TRUNCATE page; ALTER TABLE page ADD CONSTRAINT never CHECK (id <> {id})"));
-        // A block contains several batches.
+        // With this batch size, a block contains several batches.
         let error =
             restore_as_reported(|| koan.restore("nightly").batch_size(5)).await.expect_err("one is refused");
         let text = error.chain();

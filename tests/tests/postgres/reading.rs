@@ -1,4 +1,4 @@
-//! Tables are found and read completely, in order and as of one moment.
+//! Tables are found and read completely, in order and from one snapshot.
 
 use koan_backup::prelude::*;
 use koan_backup::{
@@ -202,7 +202,7 @@ async fn every_connection_sees_the_snapshot_and_no_later_changes() {
     assert_eq!(counts, (40_000, 40_000));
 }
 
-/// Restores a backup into SQLite, and returns the sums there.
+/// Restores a backup into SQLite and returns the sums of the balances and amounts there.
 async fn sums(storage: Storage, backup: &BackupReport) -> (i64, i64) {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("bank.db");

@@ -1,4 +1,4 @@
-//! Reasons for refusing a restore that exist before it starts are reported by viability or by a dry run.
+//! Viability or a dry run reports the reasons for refusing a restore that exist before it starts.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ struct Part {
 
 const ROWS: &str = "INSERT INTO part (id, kind, size) SELECT i, CASE WHEN i <> 3 THEN 'k' || i % 2 END, i FROM generate_series(1, 9) i";
 
-/// Tables with the same rows that refuse some of them, with the expected text of the error.
+/// Definitions of a table that refuses some of the archived records, with the expected text of the error.
 const TABLES: &[(&str, &str)] = &[
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, CONSTRAINT small CHECK (size < 8))", "small"),
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind text NOT NULL, size bigint)", "`kind` is NOT NULL"),
@@ -49,7 +49,8 @@ const TABLES: &[(&str, &str)] = &[
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind varchar(1), size bigint)", "characters, and the text is longer"),
 ];
 
-/// Tables that refuse each new row by what it gets in columns that are in no field.
+/// Additional columns without a field whose values make the table refuse each new row, with the expected text
+/// of the error.
 const DEFAULTS: &[(&str, &str)] = &[
     (
         "note int DEFAULT 0, plus int GENERATED ALWAYS AS (note + 1) STORED, CONSTRAINT large CHECK (plus > 5)",
@@ -136,7 +137,8 @@ async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refu
         let replacing = || koan.restore("parts").replace_existing();
         restore_as_reported(replacing).await.expect_err(columns);
     }
-    // Rows that are there have a value already, whatever new ones would get. One that is missing is refused.
+    // Existing rows already have a value in the column, so its default does not affect them. A missing row is
+    // refused because of the default.
     for (column, default) in
         [("int", "(1 / 0)"), ("int", "boom()"), ("varchar(2)", "'abc'"), ("int CHECK (note IS NULL)", "3")]
     {

@@ -37,7 +37,7 @@ struct Line {
     amount: f64,
 }
 
-/// Cyclic and self-referencing foreign keys, one that cascades, one that is not validated, triggers in three
+/// Foreign keys that are cyclic, refer to their own table, cascade or are not validated; triggers in three
 /// states, indexes of all kinds with comments, a generated column, and sequences of all kinds.
 const SHOP: &str = r#"
     CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL CONSTRAINT "E-mail" UNIQUE,
@@ -135,7 +135,8 @@ async fn conflicts_are_resolved_by_the_conflict_mode_and_counted() {
         "x@example.org\n2"
     );
 
-    // A purchase is restored before its user, in tables with rows: its foreign key is checked later.
+    // A purchase is restored before its user, and the tables contain rows, so the foreign key must be checked
+    // later.
     server.sql("DELETE FROM line WHERE purchase_id = 1; UPDATE users SET boss = NULL; DELETE FROM users WHERE id = 1; TRUNCATE audit");
     let written = koan.restore("nightly").await.expect("restored");
     assert_eq!((of_users(&written).updated, of_users(&written).inserted), (2, 1));
@@ -150,8 +151,7 @@ async fn a_violated_constraint_rolls_back_the_restore_and_is_named() {
     let koan = shop(&server).await;
     koan.backup("nightly").await.expect("a backup");
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced] {
-        // Line 1 of purchase 1 is deleted too. A reference to a user who is not restored is refused at the
-        // end of the restore.
+        // The restore would delete a user to whom a purchase refers, so it is refused at its end.
         server.sql("INSERT INTO users (email) VALUES ('s3cret@example.org') ON CONFLICT DO NOTHING");
         server.sql("INSERT INTO purchase (user_id, note) SELECT max(id), 's3cret' FROM users");
         let before = (dump(&server), server.schema());

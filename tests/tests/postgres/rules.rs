@@ -1,4 +1,4 @@
-//! Rewrite rules and triggers do not affect a restore, and are unchanged afterwards.
+//! Rewrite rules and triggers do not affect a restore, and a restore leaves them unchanged.
 
 use koan_backup::prelude::*;
 use koan_backup::provider::{Severity, WriteCounts};
@@ -31,7 +31,7 @@ const ITEMS: &str = "
 const STATES: &str =
     "SELECT rulename, ev_enabled FROM pg_rewrite WHERE ev_class = 'item'::regclass ORDER BY 1";
 
-/// Changes the rows without the rules.
+/// Changes the rows while no rule applies.
 fn change(server: &Server) {
     server.sql(
         "SET session_replication_role = replica; ALTER TABLE item DISABLE RULE redirect; ALTER TABLE item DISABLE RULE keep_row;
@@ -120,7 +120,7 @@ async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
         let found = koan.restore("nightly").on_conflict(conflict).viability().await.expect("looked at");
         let refusal =
             found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
-        // A trigger for replicas does not fire here.
+        // The error does not name `keep_row`, because a rule for replicas does not apply here.
         assert!(
             refusal.message.contains("rules `also`, `keep_name`, `redirect` of table `item`"),
             "{refusal}"
