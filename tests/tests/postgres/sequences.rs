@@ -1,4 +1,4 @@
-//! Sequences: after a restore no number is issued again, and none is skipped.
+//! Sequences: after a restore, no number is issued a second time, and none is skipped.
 
 use koan_backup::prelude::*;
 use koan_backup::provider::Severity;
@@ -120,7 +120,7 @@ async fn a_sequence_never_goes_back_and_a_failed_restore_does_not_change_it() {
         .await
         .expect_err("the check refuses it");
     assert_eq!(next(&server), before);
-    // The view causes an error after the sequences were moved.
+    // The materialized view makes the restore fail after the sequences were moved.
     server.sql(
         "ALTER TABLE ticket DROP CONSTRAINT ticket_id_check; INSERT INTO ticket (id) VALUES (9);
         SELECT setval('codes', 1), setval('ticket_id_seq', 1);
@@ -139,8 +139,8 @@ async fn a_sequence_of_a_computed_default_is_not_set_from_the_rows() {
     let koan = koan(&server, |builder| builder.register::<Ticket>()).await;
     server.sql("INSERT INTO ticket (id) VALUES (5)");
     let one = all::<Ticket>(&koan).await;
-    // Without an archive only the rows determine the position, and only for columns that hold the numbers
-    // themselves.
+    // Without an archive, only the rows determine the position of a sequence, and only if a column holds the
+    // numbers of the sequence unchanged.
     server.sql("DELETE FROM ticket; SELECT setval('tens', 1, false), setval('codes', 1, false), setval('shared', 1, false)");
     koan.data::<Ticket>().upsert_many(one).await.expect("written");
     assert_eq!(
@@ -189,7 +189,7 @@ async fn uncovered_sequences_are_reported() {
         "{:?}",
         backup.warnings()
     );
-    // Nothing uses the other sequence.
+    // Nothing uses the sequence `alone`.
     let koan = of(Postgres::options(server.address())).await;
     let warnings = koan.inventory().warnings.join("\n");
     assert!(
@@ -208,7 +208,7 @@ async fn uncovered_sequences_are_reported() {
     let error =
         Postgres::options(server.address()).ignore_sequence("alone", " ").connect().expect_err("no reason");
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    // The sequence of the archive no longer exists.
+    // The archive records a sequence that no longer exists in the database.
     koan.backup("small").await.expect("a backup");
     server.sql("ALTER TABLE small ALTER id DROP DEFAULT; DROP SEQUENCE owned");
     let viable = koan.restore("small").viability().await.expect("assessed");
@@ -329,7 +329,8 @@ async fn a_sequence_that_another_session_uses_meanwhile_never_goes_back() {
         let koan = koan(&server, |builder| builder.register::<Small>()).await;
         koan.backup("small").await.expect("a backup");
         server.sql("DELETE FROM small; ALTER SEQUENCE numbers RESTART");
-        // The session has taken a number, and takes more while the restore waits for it.
+        // The other session requests one number now, and more numbers while the restore waits for the
+        // sequence.
         let mut other = server.spawn_sql(
             "BEGIN; SELECT nextval('numbers');
             DO $$ BEGIN

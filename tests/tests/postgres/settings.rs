@@ -1,5 +1,5 @@
-//! Settings of the server, the database and the role do not change what is backed up or restored, or its
-//! durability.
+//! Settings of the server, the database and the role do not change which data is backed up or restored, or
+//! the durability of a restore.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fixture::{all, koan, koan_of};
 
-/// Settings that each connection sets: its value, and another value that a role can have.
+/// Settings that each connection sets: the name, the value, and another value that a role can have.
 const PINNED: &[(&str, &str, &str)] = &[
     ("client_encoding", "UTF8", "LATIN1"),
     ("jit", "off", "on"),
@@ -52,10 +52,10 @@ const PINNED: &[(&str, &str, &str)] = &[
     ("search_path", "pg_catalog, public, pg_temp", "\"$user\", public"),
 ];
 
-/// Settings that were reviewed and change neither what is read or written, nor its durability.
+/// Settings that were reviewed and affect neither the data that is read or written nor its durability.
 #[rustfmt::skip]
 const WITHOUT_EFFECT: &[&str] = &[
-    // How statements are planned and executed, which does not change a result.
+    // These settings affect how statements are planned and executed, but not their results.
     "backend_flush_after", "constraint_exclusion", "cpu_index_tuple_cost", "cpu_operator_cost",
     "cpu_tuple_cost", "cursor_tuple_fraction", "debug_discard_caches", "debug_parallel_query",
     "default_statistics_target", "effective_cache_size", "effective_io_concurrency",
@@ -76,7 +76,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "min_parallel_table_scan_size", "parallel_leader_participation", "parallel_setup_cost",
     "parallel_tuple_cost", "plan_cache_mode", "random_page_cost", "recursive_worktable_factor",
     "seq_page_cost", "stats_fetch_consistency", "synchronize_seqscans", "temp_buffers", "work_mem",
-    // What is logged, measured and displayed.
+    // These settings affect what is logged, measured and displayed.
     "application_name", "backtrace_functions", "client_min_messages", "compute_query_id",
     "debug_logical_replication_streaming", "debug_pretty_print", "debug_print_parse",
     "debug_print_plan", "debug_print_rewritten", "lc_messages", "log_connections",
@@ -88,7 +88,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "log_temp_files", "log_transaction_sample_rate", "post_auth_delay", "trace_notify",
     "trace_sort", "track_activities", "track_cost_delay_timing", "track_counts", "track_functions",
     "track_io_timing", "track_wal_io_timing", "update_process_title",
-    // How pages, the write-ahead log and temporary files are stored, and what VACUUM does.
+    // These settings affect how pages, the write-ahead log and temporary files are stored, and what VACUUM
+    // does.
     "allow_in_place_tablespaces", "commit_delay", "commit_siblings", "default_toast_compression",
     "file_copy_method", "gin_pending_list_limit", "temp_file_limit", "temp_tablespaces",
     "vacuum_buffer_usage_limit", "vacuum_cost_delay", "vacuum_cost_limit", "vacuum_cost_page_dirty",
@@ -98,18 +99,20 @@ const WITHOUT_EFFECT: &[&str] = &[
     "vacuum_multixact_freeze_table_age", "vacuum_truncate", "wal_compression",
     "wal_consistency_checking", "wal_init_zero", "wal_recycle", "wal_sender_timeout",
     "wal_skip_threshold",
-    // Connections, passwords, libraries, and privileges of roles.
+    // These settings affect connections, passwords, libraries, and the privileges of roles.
     "allow_system_table_mods", "client_connection_check_interval", "createrole_self_grant",
     "deadlock_timeout", "dynamic_library_path", "event_triggers", "extension_control_path",
     "extension_destdir", "lo_compat_privileges", "local_preload_libraries", "max_stack_depth",
     "md5_password_warnings", "password_encryption", "restrict_nonsystem_relation_kind",
     "scram_iterations", "session_preload_libraries", "tcp_keepalives_count", "tcp_keepalives_idle",
     "tcp_keepalives_interval", "tcp_user_timeout",
-    // Set by each `BEGIN` statement of the provider.
+    // Each `BEGIN` statement of the provider sets these values.
     "transaction_deferrable", "transaction_isolation", "transaction_read_only",
-    // For functions, collations and texts of applications; the provider creates none.
+    // These settings affect functions, collations and texts of applications. The provider creates none of
+    // them.
     "check_function_bodies", "default_text_search_config", "icu_validation_level",
-    // How the bodies of the database's functions are parsed; they were written for the database's values.
+    // These settings affect how function bodies are parsed. The functions of a database were written for the
+    // values that the database has.
     "plpgsql.check_asserts", "plpgsql.extra_errors", "plpgsql.extra_warnings", "plpgsql.print_strict_params",
     "plpgsql.variable_conflict",
 ];
@@ -120,7 +123,7 @@ struct Probe {
     id: i64,
 }
 
-/// A check constraint that reads the settings on the connection that writes.
+/// A check constraint that records the settings of the connection that writes.
 const PROBE: &str = "
     CREATE TABLE seen (name text, setting text);
     CREATE FUNCTION look() RETURNS bool LANGUAGE sql AS
@@ -206,7 +209,8 @@ struct Price {
     list: Vec<String>,
 }
 
-/// A server with a locale that the machine may not have.
+/// Starts a server with a locale that the machine may lack. Returns the server and the directory of the
+/// locale.
 fn server_with_locale(locale: &str) -> (Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a directory");
     let made = Command::new("localedef")

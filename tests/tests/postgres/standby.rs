@@ -29,15 +29,16 @@ const TABLES: &str = "
     INSERT INTO crate SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 40000) g;
     INSERT INTO truck SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;";
 
-/// Returns whether the replay process of a standby waits for a session, according to its title.
+/// Returns whether the replay process of a standby waits for a session, according to the title of the
+/// process.
 fn replay_waits(standby: &Server) -> bool {
     let process = standby.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'");
     let title = std::fs::read_to_string(format!("/proc/{process}/cmdline")).expect("the process of replay");
     title.contains("waiting")
 }
 
-/// Returns the end of the write-ahead log, which is sent to the standby. A commit after it ensures that
-/// replay reaches it, even if it is the position of the first record of a page.
+/// Returns the end of the write-ahead log, and commits a transaction after it. The commit ensures that replay
+/// reaches the returned position, even if it is the position of the first record of a page.
 fn end_of_log(primary: &Server) -> String {
     let position = primary.sql("SELECT pg_current_wal_insert_lsn()");
     primary.sql("SELECT txid_current()");
@@ -48,8 +49,8 @@ fn has_replayed(standby: &Server, position: &str) -> bool {
     standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{position}'")) == "t"
 }
 
-/// Returns the error of a backup of the standby, while `conflict` runs on the primary as soon as crates are
-/// read.
+/// Returns the error of a backup of the standby. The statements of `conflict` run on the primary after the
+/// first batch of crates was read.
 async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> String {
     let one = 1.try_into().expect("not nought");
     let database = Postgres::options(standby.address()).connections(one).connect().expect("an address");
@@ -69,12 +70,12 @@ async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> S
             .await
     });
     reached.cancelled().await;
-    // Each statement runs separately: VACUUM cannot run in a transaction.
+    // Each statement runs separately, because VACUUM cannot run in a transaction.
     for statement in conflict {
         primary.sql(statement);
     }
     // The standby ends conflicting sessions one after another. An idle session ends at once. A session that
-    // sends data ends when its client reads on; replay waits for that.
+    // sends data ends only when its client continues to read, and replay waits until then.
     let conflict_end = end_of_log(primary);
     let what = format!("the standby meets a session in the way of {conflict:?}");
     wait::until_so(&what, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
@@ -97,7 +98,7 @@ async fn a_read_that_a_standby_cancels_fails_the_backup_with_a_remedy() {
         &["DELETE FROM crate WHERE id % 2 = 0", "VACUUM crate"][..],
         &["TRUNCATE crate"],
         &["DROP TABLE crate"],
-        // A conflict with a table that is read later.
+        // These statements conflict with a table that is read later.
         &["TRUNCATE truck"],
         &["DROP TABLE truck"],
     ] {

@@ -20,7 +20,8 @@ async fn opened(options: koan_backup::PostgresOptions) -> Koan {
     koan_of(options.connect().expect("an address"), |builder| builder.register::<Film>()).await
 }
 
-/// Views over views, named so that dependent ones come first by name; one is not populated.
+/// Views over views, with names whose alphabetical order is the reverse of their dependencies. One view is
+/// not populated.
 const VIEWS: &str = "
     CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); INSERT INTO film VALUES (1, 'one'), (2, 'two');
     CREATE MATERIALIZED VIEW z_titles AS SELECT title, now() AS at FROM film;
@@ -107,8 +108,9 @@ async fn a_column_that_only_a_trigger_fills_is_an_error_unless_it_is_declared_as
     let own = function("NEW.search := to_tsvector('english', NEW.title)");
     let other = function("NEW.title := lower(NEW.title)");
     let second = "CREATE TRIGGER zz BEFORE INSERT ON film FOR EACH ROW EXECUTE FUNCTION search();";
-    // PostgreSQL's own function is not recomputed if it does not run for each row, depends on a column that
-    // is not in the archive, or if another function changes its input or result.
+    // A restore does not recompute the column if the trigger calls a function of the application, does not
+    // run for each row, or depends on a column that is not in the archive, or if another function changes the
+    // input or the result.
     for (function, event, when, call, more) in [
         (own.as_str(), always, "", "search()", ""),
         ("", "BEFORE INSERT", "", vector, ""),
@@ -196,7 +198,7 @@ async fn a_restore_computes_a_text_search_column_like_its_trigger() {
             "{viable:?}"
         );
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
-            // Rows that are missing, that changed, and that swap a unique value.
+            // Some rows are missing, some have changed, and two have swapped a unique value.
             server.sql("DELETE FROM page WHERE id = 3; UPDATE page SET title = 'mice' WHERE id IN (1, 4); UPDATE page SET place = -place WHERE id < 3;
                 UPDATE page SET place = 3 + place WHERE id < 3; INSERT INTO page VALUES (9, 'extra', 'row', 'simple', 9)");
             let done = koan.restore("pages").level(level).await.expect("restored").counts();

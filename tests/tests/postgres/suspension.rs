@@ -1,4 +1,4 @@
-//! What a restore suspends, what the options keep in place, and what viability and the report say about it.
+//! What a restore suspends, what its options keep in place, and what viability and the report say about it.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fixture::koan;
 
-/// A book is restored before the shelf that it refers to.
+/// A book, which is restored before the shelf that it refers to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 struct Book {
@@ -54,7 +54,7 @@ fn names(suspended: &[SuspendedObject]) -> Vec<(SuspendedKind, &str, &str)> {
     names
 }
 
-/// Returns the files of the indexes. An index that was created again has another file.
+/// Returns each index with the name of its file, which changes if the index is created again.
 fn files(server: &Server) -> Vec<(String, String)> {
     let rows = server.sql(
         "SELECT indexrelid::regclass || '=' || pg_relation_filenode(indexrelid) FROM pg_index
@@ -74,7 +74,7 @@ const KEYS: [(SuspendedKind, &str, &str); 3] = [
     (SuspendedKind::Constraint, "shelf", "shelf_pkey"),
 ];
 
-/// A restore with some options, their name, and what it suspends.
+/// A function that sets options of a restore, their name, and the objects that the restore suspends.
 type Case =
     (fn(RestoreBuilder) -> RestoreBuilder, &'static str, Vec<(SuspendedKind, &'static str, &'static str)>);
 
@@ -82,7 +82,8 @@ type Case =
 async fn each_option_keeps_its_objects_in_place_and_the_report_lists_the_others() {
     let server = Server::start();
     server.sql(TABLES);
-    // With `keep_constraints`, a book may only refer to a later shelf if the constraint is declared so.
+    // With `keep_constraints`, a book may refer to a shelf that is restored later only if the constraint is
+    // deferrable.
     server.sql("ALTER TABLE book ALTER CONSTRAINT on_shelf DEFERRABLE");
     let koan = context(&server).await;
     koan.backup("nightly").await.expect("a backup");
@@ -143,7 +144,7 @@ async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
     koan.backup("nightly").await.expect("a backup");
     let schema = server.schema();
     empty(&server);
-    // Without bulk mode, the constraint is altered so that it is checked at the end.
+    // Without bulk mode, the restore alters the constraint so that it is checked at the end.
     let deferred = koan.restore("nightly").without_bulk_mode();
     let viable = koan.restore("nightly").without_bulk_mode().viability().await.expect("assessed");
     let noted = |text: &str| {
@@ -156,8 +157,8 @@ async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
     let report = deferred.await.expect("restored");
     assert!(names(&report.suspended).contains(&FOREIGN_KEY), "{:?}", report.suspended);
     assert_eq!(server.schema(), schema);
-    // With `keep_constraints`, the constraint stays as it is declared, and a book is restored before its
-    // shelf.
+    // With `keep_constraints`, the constraint is checked as it is declared, so the restore of a book before
+    // its shelf fails.
     empty(&server);
     let viable = koan.restore("nightly").keep_constraints().viability().await.expect("assessed");
     let warned = viable.findings.iter().any(|finding| {
@@ -169,11 +170,11 @@ async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
     assert_eq!(error.kind(), ErrorKind::Constraint);
     assert!(error.chain().contains("without `keep_constraints`"), "{}", error.chain());
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("0", schema.clone()));
-    // The restore succeeds in the order that the constraint accepts.
+    // The restore succeeds if the shelves are restored before the books.
     koan.restore("nightly").entity::<Shelf>().keep_constraints().await.expect("restored");
     koan.restore("nightly").entity::<Book>().keep_constraints().await.expect("restored");
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("3", schema.clone()));
-    // A shelf that books refer to cannot be removed, even if it comes back.
+    // A shelf that books refer to cannot be deleted, even if the restore would insert it again.
     let replacing = || koan.restore("nightly").entity::<Shelf>().replace_existing().keep_constraints();
     let error = restore_as_reported(replacing).await.expect_err("books refer to it").chain();
     assert!(error.contains("without `keep_constraints`"), "{error}");
@@ -192,7 +193,6 @@ async fn a_foreign_key_with_an_action_that_must_be_kept_refuses_the_restore() {
         server.sql(&format!(
             "ALTER TABLE book DROP CONSTRAINT on_shelf; ALTER TABLE book ADD CONSTRAINT on_shelf {again}"
         ));
-        // The form of the key may change, so an UPDATE of the key is possible.
         let koan = context(&server).await;
         koan.backup("nightly").await.expect("a backup");
         let before = (server.sql("TABLE shelf; TABLE book"), server.schema());
@@ -204,14 +204,14 @@ async fn a_foreign_key_with_an_action_that_must_be_kept_refuses_the_restore() {
             let error = restore_as_reported(restore).await.expect_err(action).chain();
             assert!(error.contains("on_shelf") && error.contains("without `keep_constraints`"), "{error}");
         } else {
-            // Its key cannot change, so the constraint has nothing to do.
+            // The key of a shelf cannot change, so the action of the foreign key never runs.
             restore().await.expect(action);
         }
         assert_eq!((server.sql("TABLE shelf; TABLE book"), server.schema()), before, "{action}");
     }
 }
 
-/// Returns the file of the table. TRUNCATE gives a table another file.
+/// Returns the name of the table's file, which TRUNCATE changes.
 fn table_file(server: &Server) -> String {
     server.sql("SELECT pg_relation_filenode('book'::regclass)")
 }
@@ -255,10 +255,11 @@ async fn a_table_that_few_records_replace_keeps_the_indexes_that_are_not_unique(
         assert_eq!(is_noted, is_dropped, "{name}: {:?}", viable.findings);
         let report = koan.restore(name).entity::<Book>().replace_existing().await.expect("restored");
         assert_eq!(names(&report.suspended).contains(&INDEX), is_dropped, "{name}: {:?}", report.suspended);
-        // A unique index that is checked at the end can name both records that violate it.
+        // Unique constraints are suspended in both cases, so that an error can name both records that violate
+        // one.
         assert!(names(&report.suspended).contains(&KEYS[1]), "{name}: {:?}", report.suspended);
     }
-    // An empty table has nothing to rebuild, so its indexes are dropped for few records as well.
+    // An empty table has no rows to index again, so its indexes are dropped for few records as well.
     server.sql("DELETE FROM book");
     server.until_left_alone();
     let report = koan.restore("few").entity::<Book>().await.expect("restored");

@@ -1,4 +1,4 @@
-//! Overwrites with a valid final state in which unique values move between rows.
+//! Overwrites that move unique values between rows and end in a valid state.
 
 use koan_backup::prelude::*;
 use koan_backup::{
@@ -26,7 +26,7 @@ struct Ticket {
     seat_id: i64,
 }
 
-/// 500 seats, each with its number as place; `extra` has no field.
+/// 500 seats, whose place equals their number. The entity has no field for the column `extra`.
 const SEATS: &str = "
     CREATE TABLE seat (id bigint PRIMARY KEY, place int NOT NULL, row text, extra text DEFAULT 'none',
         doubled int GENERATED ALWAYS AS (place * 2) STORED);
@@ -34,7 +34,7 @@ const SEATS: &str = "
     INSERT INTO seat SELECT g, g, 'r' || g, 'extra ' || g FROM generate_series(1, 500) g;
     INSERT INTO ticket SELECT g, g FROM generate_series(1, 500) g;";
 
-/// The constraints that make seats unique.
+/// Constraints that allow each place or row name only once.
 const CONSTRAINTS: [&str; 9] = [
     "ALTER TABLE seat ADD CONSTRAINT apart UNIQUE (place)",
     "ALTER TABLE seat ADD CONSTRAINT apart UNIQUE (place) DEFERRABLE",
@@ -83,7 +83,7 @@ async fn passed_on(version: u32) {
         let schema = server.schema();
         server.sql("ALTER TABLE seat DROP CONSTRAINT IF EXISTS apart; DROP INDEX IF EXISTS apart");
         for change in CHANGES {
-            // With rows that are missing and rows that differ in other columns.
+            // In addition, a row is missing, and rows differ in other columns.
             server.sql(&format!(
                     "{change}; DELETE FROM seat WHERE id = 250; INSERT INTO ticket VALUES (250, 1) ON CONFLICT DO NOTHING; {constraint}"
                 ));
@@ -132,7 +132,8 @@ async fn conflicting_rows_are_named_by_the_dry_run_and_the_restore() {
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
     koan.backup("nightly").await.expect("a backup");
     for constraint in CONSTRAINTS {
-        // A row that is not in the archive has the previous value of a row of the archive, which was changed.
+        // A row that is not in the archive holds the archived values of another row, whose own values were
+        // changed.
         server.sql("DELETE FROM seat WHERE id > 500; UPDATE seat SET place = id, row = 'r' || id");
         server.sql(
             "UPDATE seat SET place = 900, row = 'r900' WHERE id = 7; INSERT INTO seat VALUES (777, 7, 'r7')",
@@ -218,13 +219,14 @@ async fn cascading_foreign_keys_are_reported_and_never_cascade() {
         let errors = viability.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
         errors.map(|finding| finding.message).collect()
     };
-    // The key of a seat is exact and never changes, so deferred actions on its change do not run.
+    // The key of a seat has only one spelling and never changes, so deferred actions on key changes do not
+    // run.
     server.sql("ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON UPDATE CASCADE DEFERRABLE");
     assert_eq!(refused(koan.restore("nightly").viability().await.expect("looked at")), [""; 0]);
     server.sql("UPDATE seat SET row = 'x' WHERE id = 3");
     koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql(ROWS), rows);
-    // A foreign key to a column that may change.
+    // This foreign key refers to a column whose value may change.
     server.sql("ALTER TABLE ticket DROP CONSTRAINT of; ALTER TABLE ticket ADD COLUMN place int REFERENCES seat (place) ON UPDATE CASCADE");
     let found = refused(koan.restore("nightly").viability().await.expect("looked at"));
     assert!(
@@ -252,7 +254,7 @@ async fn cascading_foreign_keys_are_reported_and_never_cascade() {
         restore_as_reported(restore).await.expect_err("it would act");
         assert_eq!(server.sql(ROWS), rows);
     }
-    // Here nothing checks in advance.
+    // Nothing is checked before `clear`, so the operation itself detects the problem.
     let text = koan.data::<Seat>().clear().await.expect_err("it would act").chain();
     assert!(text.contains("would change rows of its own accord"), "{text}");
     assert_eq!(server.sql(ROWS), rows);
@@ -273,7 +275,7 @@ async fn a_foreign_key_with_disabled_triggers_is_reported_if_it_refuses_rows() {
     restore_as_reported(|| koan.restore("nightly").replace_existing()).await.expect_err("it would act");
     assert!(koan.restore("nightly").viability().await.expect("looked at").is_viable());
     koan.restore("nightly").await.expect("nothing is removed");
-    // Its cascading triggers are disabled as well, so it has no effect.
+    // The triggers that carry out the cascade are now disabled as well, so the foreign key has no effect.
     server.sql("ALTER TABLE seat DISABLE TRIGGER ALL");
     assert!(koan.restore("nightly").replace_existing().viability().await.expect("looked at").is_viable());
     koan.restore("nightly").replace_existing().await.expect("it does not act");
@@ -339,7 +341,7 @@ async fn records_that_violate_a_check_or_not_null_are_named_by_the_dry_run_and_t
         assert_eq!(server.sql(ROWS), before);
         server.sql(undo);
     }
-    // Equal rows are not written, so constraints that they violate already do not refuse them.
+    // A restore does not write equal rows, so a constraint that they already violate does not refuse them.
     koan.restore("nightly").replace_existing().await.expect("restored");
     server.sql("ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID; UPDATE seat SET row = 'x' WHERE id = 1");
     let dry = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
@@ -364,7 +366,7 @@ async fn an_exclusion_constraint_of_many_rows_is_checked_by_the_dry_run() {
     );
     let koan = koan(&server, KoanBuilder::register::<Booking>).await;
     koan.backup("nightly").await.expect("a backup");
-    // The last two records overlap, which a search in the order of the rows finds late.
+    // Only the last two records overlap, so a search in the order of the rows finds them late.
     server.sql("UPDATE booking SET first = 399992 WHERE id = 40000");
     koan.backup("overlapping").await.expect("a backup");
     server.sql(
@@ -416,7 +418,8 @@ async fn a_foreign_key_that_prevents_a_swap_is_reported_before_an_earlier_table_
     assert!(text.contains("`worn_by`") && text.contains("replace_existing"), "{text}");
     koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(rows(), before);
-    // An index shows that values may move, so the foreign key is dropped in time.
+    // The unique index shows in advance that values may move, so the restore suspends the foreign key in
+    // time.
     server.sql(swap);
     server.sql("ALTER TABLE person ADD UNIQUE (code)");
     koan.restore("nightly").await.expect("restored");

@@ -101,7 +101,8 @@ const ZOO: &str = r#"
         '9999-12-31 23:59:59.999999+00', -1, '0', '[]', '{}', '{}', '{}', '{}', '{}', '{}', '{}', 'sad', 1, '::1',
         '::/0', '00:00:00:00:00:00', 'empty', ROW('', 0), '', '(0,0)', '', 'there');"#;
 
-/// Packages of other releases may lack extensions.
+/// Returns the statements that create the table `zoo`. The packages of versions other than 15 may lack
+/// extensions, so these versions use other types.
 fn zoo_of(version: u32) -> String {
     if version == 15 {
         return ZOO.to_owned();
@@ -198,7 +199,7 @@ async fn values_that_no_record_can_hold_are_refused_with_entity_key_and_column()
         let text = refused::<Reading>(&koan).await;
         assert!(text.contains("Reading `id=42`") && text.contains(column) && text.contains(reason), "{text}");
     }
-    // `chrono` writes such a year in a form that it does not parse.
+    // `chrono` writes years before our era in a form that it cannot parse.
     server.sql("TRUNCATE reading; INSERT INTO reading (id, day) VALUES (42, '0044-03-15 BC')");
     let text = refused::<Reading>(&koan).await;
     assert!(text.contains("Reading `id=42`") && text.contains("`day`"), "{text}");
@@ -245,7 +246,7 @@ async fn every_type_is_restored_unchanged() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(&zoo_of(version));
-        // JSON is preserved in meaning; white space and the order of keys are not.
+        // A backup preserves the meaning of JSON, but not its white space and the order of its keys.
         server.sql("UPDATE zoo SET json = json::jsonb::text::json WHERE id = 1");
         let before = dump(&server);
         let koan = koan(&server, |builder| builder.register::<Zoo>()).await;

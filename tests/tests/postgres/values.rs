@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use super::fixture::{koan, refused};
 
-/// Backs up, empties the tables, restores in both formats, and returns the values before and after.
+/// Checks that a table is unchanged after a backup and restores into a table with one row and into an empty
+/// table.
 async fn round_trip(server: &Server, koan: &Koan, table: &str) {
     let dump = || server.sql(&format!("SELECT x::text FROM {table} x ORDER BY id"));
     let before = dump();
@@ -278,7 +279,7 @@ async fn a_composite_type_that_contains_hstore_is_refused_at_boot() {
     assert!(warnings.contains("column `part` of table `labelled` is of type `part`"), "{warnings}");
 }
 
-/// Types that a text field reads, with extreme values.
+/// Types that can be read into a text field, with extreme values.
 const TEXTS: &[(&str, &[&str])] = &[
     ("int4range", &["empty", "(,)", "[1,10)", "[-5,)"]),
     ("numrange", &["[1.10,2.50]", "(,1e10)", "(-Infinity,Infinity)"]),
@@ -324,7 +325,7 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("cidr", &["10.0.0.0/8", "::/0"]),
 ];
 
-/// Creates an entity with these text fields.
+/// Creates an entity with the given text fields, and a list of their names.
 macro_rules! texts {
     ($($field:ident)*) => {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
@@ -352,7 +353,7 @@ async fn every_type_with_a_text_form_is_restored_from_a_text_field() {
             CHECK (lower(VALUE) > 0)");
         let has_xml = server.sql("SELECT to_regproc('pg_catalog.xml_is_well_formed') IS NOT NULL") == "t"
             && version == 15;
-        // All types at once: each has a column with its values.
+        // One table has a column for each type, which holds the values of that type.
         let types =
             FIELDS.iter().zip(TEXTS).map(|(field, (stored, values))| match *stored == "xml" && !has_xml {
                 true => (field, "text", values),
