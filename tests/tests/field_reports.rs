@@ -90,7 +90,7 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rot
     for night in 0..15 {
         clock.pass(24);
         if night == 7 {
-            // From here on, the source has a directory again, but not the one with the records.
+            // From here on, the source contains another directory, and only `docs` is missing.
             std::fs::create_dir(source.join("notes")).expect("made");
         }
         match koan.backup("nightly").await {
