@@ -1,6 +1,5 @@
 //! Backups on a disk on which opening, reading, syncing or renaming fails, injected by `libfiu` into a child
-//! process. No incomplete backup is published, existing backups stay, and the error names the object that
-//! failed.
+//! process. No incomplete backup is published, existing backups stay, and the error describes the failure.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -48,7 +47,7 @@ async fn back_up_on_a_disk_that_fails(folder: &Path, port: u16) {
     // The result is not sent by standard output, which fails together with the disk.
     let mut parent = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a parent");
     parent.read_exact(&mut [0]).expect("a word");
-    // Each process uses another backup name, because a lease that cannot be released is held until it
+    // Each process uses its own backup name, because a lease that cannot be released is held until it
     // expires.
     let told = match koan.backup(format!("nightly {}", std::process::id())).await {
         Ok(report) => format!("{:?}", report.status()),

@@ -1,7 +1,7 @@
 //! The modules of a crate and their imports, read from its source files.
 //!
-//! An import counts for the module that defines the name, not for a module that only re-exports it (`pub
-//! use`). A re-export is an import as well, unless the name is defined below the module that re-exports it.
+//! An import counts for the module that defines the name, not for a module that only re-exports it with `pub
+//! use`. A re-export is an import as well, unless the name is defined below the module that re-exports it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,8 +15,7 @@ use syn::{Attribute, Item, ItemMod, ItemUse, LitStr, Macro, Meta, UseTree, Visib
 /// `catalog::query`; the path of `lib.rs` is empty.
 pub(super) type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// A module of a source file, without its unit tests. An inline module (`mod name { … }`) is a module as
-/// well.
+/// A module of a source file, without its unit tests. Inline modules (`mod name { … }`) are included.
 #[derive(Default)]
 struct Module {
     /// The module of the file that contains it.
@@ -239,8 +238,7 @@ impl Reader {
 
     fn found(&mut self, name: String, path: Vec<String>, is_export: bool) {
         if !is_export {
-            // Two functions may use different paths under the same name, and `aliases` holds only one of
-            // them.
+            // Two functions may use different paths under the same name, of which `aliases` holds only one.
             self.module.paths.insert(path.clone());
         }
         let names = if is_export { &mut self.module.exports } else { &mut self.module.aliases };

@@ -20,7 +20,7 @@ use koan_backup::{
 enum Lie {
     /// Every read sees the current data instead of the snapshot.
     NoSnapshot,
-    /// One record of a batch of 1,000 is not written, but counted.
+    /// One record of each batch of 1,000 is not written.
     LosesRecords,
     /// A session that is rolled back is committed.
     NoRollback,

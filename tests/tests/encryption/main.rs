@@ -1,5 +1,5 @@
-//! Verifies that encryption covers every entity that requires it, that only its keys open it, and that it
-//! leaves no plain text on disk.
+//! Verifies that encryption covers every entity that requires it, that only its keys open it, and that no
+//! content of encrypted records leaks.
 
 mod clinic;
 mod files;
