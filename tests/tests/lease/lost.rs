@@ -16,8 +16,8 @@ fn is_lost(error: &Error) {
     }
 }
 
-/// Verifies the state after a backup that lost its lease: the record of its failure exists, no archive was
-/// added, and the lease of the new holder is unchanged.
+/// Verifies the state after a backup that lost its lease: the record of its failure exists, no archive
+/// exists, and the lease of the new holder is unchanged.
 async fn left(shared: &Shared, koan: &Koan) {
     assert_eq!(shared.archives(), 0);
     let failure = the_failure(koan).await;
