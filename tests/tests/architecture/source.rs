@@ -1,7 +1,7 @@
 //! The modules of a crate and their imports, read from its source files.
 //!
-//! An import counts for the module that defines the name, not for a module that only re-exports the name. A
-//! re-export (`pub use`) is an import as well, unless the name is defined below the module that re-exports it.
+//! An import counts for the module that defines the name, not for a module that only re-exports the name.
+//! A re-export (`pub use`) is an import as well, unless the name is defined below the re-exporting module.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
