@@ -43,7 +43,7 @@ pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
     text
 }
 
-/// Makes calls of this process fail from now on: lines of `CALL SUBSTRING ERRNO TIMES`, see
+/// Makes calls of this process fail from now on. Each fault is a line `CALL SUBSTRING ERRNO TIMES`; see
 /// `shim/disk_faults.c`.
 ///
 /// # Panics
@@ -54,7 +54,7 @@ pub fn fail(faults: &[&str]) {
     faults.iter().for_each(|fault| writeln!(file, "{fault}").expect("written"));
 }
 
-/// Returns whether every fault that was to happen once has happened.
+/// Returns whether every fault that was injected for one call has happened.
 ///
 /// # Panics
 /// This process was not started by [`run_test`].

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{Span, Timestamp};
 use koan_backup::Clock;
 
-/// A clock that returns the instant that the test set. Clones share it.
+/// A clock that returns the instant that the test set. Clones share the instant.
 #[derive(Clone, Debug)]
 pub struct HandClock(Arc<Mutex<Timestamp>>);
 
@@ -20,7 +20,7 @@ impl HandClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = instant;
     }
 
-    /// Moves the clock forward, or back.
+    /// Moves the clock by this number of hours; a negative number moves it back.
     pub fn pass(&self, hours: i64) {
         self.set(self.now() + Span::new().hours(hours));
     }

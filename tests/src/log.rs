@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Starts capturing, until the returned guard is dropped.
+    /// Starts capturing. Capturing ends when the returned guard is dropped.
     pub fn capture() -> (Self, DefaultGuard) {
         let log = Self::default();
         let subscriber =
@@ -20,7 +20,7 @@ impl Log {
         (log, guard)
     }
 
-    /// Returns the lines so far, without trailing white space.
+    /// Returns the lines captured so far, without trailing white space.
     pub fn lines(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).lines().map(|line| line.trim_end().to_owned()).collect()

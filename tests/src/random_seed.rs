@@ -1,23 +1,23 @@
-//! The seed and the number of rounds of randomized suites, so that a run can be repeated.
+//! The seed and the number of rounds of randomized suites. With both, a run can be repeated.
 
 use std::env;
 
-/// The environment variable for the seed of an earlier run.
+/// The environment variable that sets the seed, for example to that of an earlier run.
 pub const SEED: &str = "KOAN_FAULT_SEED";
-/// The environment variable for a factor by which more cases are tried than usual.
+/// The environment variable that multiplies the number of cases.
 pub const ROUNDS: &str = "KOAN_FAULT_ROUNDS";
 
-/// Returns the seed of this run: that of [`SEED`], otherwise a new one.
+/// Returns the seed of this run: the value of [`SEED`] if it is set, otherwise a new seed.
 pub fn seed() -> u64 {
     number_from_environment(SEED).unwrap_or_else(|| fastrand::u64(..))
 }
 
-/// Returns the factor by which more cases are tried than usual.
+/// Returns the factor that multiplies the number of cases.
 pub fn rounds() -> u32 {
     number_from_environment(ROUNDS).unwrap_or(1)
 }
 
-/// Prints a line to the output of the run.
+/// Prints a line to the output of the test run.
 #[expect(clippy::print_stdout, reason = "a suite says how much it tried, and from which seed")]
 pub fn say(text: &str) {
     println!("{text}");

@@ -1,6 +1,6 @@
 //! A provider in memory with injected behavior: it fails at a record, waits, or reads several entities at
 //! once.
-//!
+//! It represents the adapters of other authors, and uses only the public provider port.
 //! It represents the adapters of other authors, and uses only the public port.
 
 use std::collections::BTreeMap;
@@ -34,17 +34,17 @@ pub struct Scripted {
 /// The injected behavior.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// The connection is lost when this record of this entity is read, counted from 0.
+    /// The record of this entity, counted from 0, at which reading loses the connection.
     pub dies_at: Option<(String, usize)>,
-    /// The duration of reading a record.
+    /// The time that reading one record takes.
     pub per_record: Duration,
-    /// The number of entities that can be read at once; 0 counts as 1.
+    /// The number of entities that can be read concurrently; 0 counts as 1.
     pub concurrent_reads: usize,
-    /// One record of this entity is neither stored nor counted when it is restored, as with a trigger.
+    /// An entity of which one record is neither stored nor counted in a restore, as if a trigger dropped it.
     pub drops_one_of: Option<String>,
-    /// Reading this record of this entity never ends, counted from 0.
+    /// The record of this entity, counted from 0, at which reading never ends.
     pub hangs_at: Option<(String, usize)>,
-    /// No record is read before this number of reads have begun; 0 waits for none.
+    /// The number of reads that must have begun before the first record is read; 0 means no wait.
     pub meeting: usize,
 }
 
@@ -91,22 +91,22 @@ impl Drop for Running {
 }
 
 impl Scripted {
-    /// Creates an empty database with a script.
+    /// Creates an empty database with the behavior of a script.
     pub fn new(script: Script) -> Self {
         Self { tables: Arc::default(), script, reads: Arc::default() }
     }
 
-    /// Returns the largest number of reads that were in progress at the same moment.
+    /// Returns the largest number of concurrent reads so far.
     pub fn most_reads_at_once(&self) -> usize {
         self.reads.most_at_once.load(Ordering::SeqCst)
     }
 
-    /// Waits until a read has reached the record at which it hangs.
+    /// Waits until a read has reached the record at which it never ends.
     pub async fn until_it_hangs(&self) {
         self.reads.until(|reads| reads.hanging.load(Ordering::SeqCst) > 0).await;
     }
 
-    /// Adds a record, as the JSON of its type.
+    /// Adds a record, encoded as the JSON of its type.
     ///
     /// # Panics
     /// The JSON cannot be decoded as the entity.
@@ -117,7 +117,7 @@ impl Scripted {
         self.lock().entry((codec.name().to_owned(), set.clone())).or_default().push(record);
     }
 
-    /// Keeps the first records of a set.
+    /// Removes all records of a set but the first `count`.
     pub fn truncate(&self, entity: &str, set: &SetName, count: usize) {
         if let Some(records) = self.lock().get_mut(&(entity.to_owned(), set.clone())) {
             records.truncate(count);

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Returns a state directory for this process. Test stores reuse addresses with other content, so their
-/// profiles must not be remembered from one run to the next.
+/// Returns a state directory for this process. Test stores reuse addresses with other content, so a run must
+/// not remember the profiles of an earlier run.
 ///
 /// # Panics
 /// The directory cannot be created.

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Text that starts with `§§`, which no generated sample does, so the check at the start cannot find out in
-/// which order a set of it is written.
+/// Text that starts with `§§`. No generated sample starts with it, so the check at the start of an
+/// application cannot determine the order in which a set of this type is written.
 #[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone, Debug)]
 #[serde(try_from = "String", into = "String")]
 pub struct Unsampled(String);
 
 impl Unsampled {
-    /// Returns one of many different values.
+    /// Returns the value with a number. Different numbers result in different values.
     pub fn numbered(number: usize) -> Self {
         Self(format!("§§{number}"))
     }

@@ -1,12 +1,12 @@
-//! Waits for events instead of for time.
+//! Waits for events instead of fixed durations.
 //!
-//! A test never asserts how long something takes. If an event cannot be observed directly, a condition is
-//! polled. Polling has no deadline that a busy machine could exceed: a condition that never becomes true ends
-//! with the limit of the test runner, or with [`GIVE_UP`] and a message.
+//! A test never asserts how long an operation takes. If an event cannot be observed directly, a condition is
+//! polled. Polling has no deadline that a busy machine could exceed: if the condition never becomes true, the
+//! wait ends at the limit of the test runner, or after [`GIVE_UP`] with a message.
 
 use std::time::{Duration, Instant};
 
-/// The time after which a waiting test is considered to hang. No passing test comes near it.
+/// The time after which a waiting test is considered to hang. A passing test needs far less.
 pub const GIVE_UP: Duration = Duration::from_secs(420);
 const POLL: Duration = Duration::from_millis(5);
 
@@ -34,7 +34,7 @@ pub async fn until_so(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until a condition is true, and blocks the thread meanwhile.
+/// Blocks the thread until a condition is true.
 ///
 /// # Panics
 /// The condition does not become true within [`GIVE_UP`].

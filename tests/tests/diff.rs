@@ -1,4 +1,4 @@
-//! Two backups are compared record by record, in whatever order they were read.
+//! Compares two backups record by record, independently of the order in which their records were read.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,5 +1,5 @@
-//! A disk on which opening, reading, syncing or renaming fails, by `libfiu` below a child process: nothing is published that is
-//! not whole, what was there stays, and the error says where.
+//! Backups on a disk on which opening, reading, syncing or renaming fails, injected by `libfiu` into a child
+//! process. No incomplete backup is published, existing backups stay, and the error describes the failure.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -23,8 +23,9 @@ const FOLDER: &str = "KOAN_BACKUP_DISK_FOLDER";
 const TEST: &str = "a_disk_that_fails_publishes_nothing_and_is_told";
 const PORT: &str = "KOAN_BACKUP_DISK_PORT";
 
-/// Calls that fail, as `libfiu` names them, and with what: `EIO`. Not `write`, by which the runtime wakes its threads
-/// too: a disk without room is a mount of its own in `storage_faults`.
+/// The calls that fail, by their names in `libfiu`, and the error number, which is `EIO`. `write` is not
+/// among them because the runtime also uses it to wake its threads. `storage_faults` tests a full disk with a
+/// separate mount.
 const CALLS: [(&str, u32); 4] = [
     ("posix/io/oc/open", 5),
     ("posix/io/sync/fsync", 5),
@@ -39,13 +40,15 @@ fn builder(folder: &Path) -> KoanBuilder {
         .state_directory(folder.join("state"))
 }
 
-/// Waits until the disk fails, backs up, and tells how it ended.
+/// Waits for a byte from the parent process, backs up on the disk that now fails, and sends the result to the
+/// parent.
 async fn back_up_on_a_disk_that_fails(folder: &Path, port: u16) {
     let koan = builder(folder).build().await.expect("a context");
-    // Not by standard output, which fails together with the disk.
+    // The result is not sent by standard output, which fails together with the disk.
     let mut parent = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a parent");
     parent.read_exact(&mut [0]).expect("a word");
-    // Under a name of its own: a lease that cannot be released is held until it expires.
+    // Each process uses its own backup name, because a lease that cannot be released is held until it
+    // expires.
     let told = match koan.backup(format!("nightly {}", std::process::id())).await {
         Ok(report) => format!("{:?}", report.status()),
         Err(error) => format!("{:?}: {}", error.kind(), error.chain().replace('\n', " ")),
@@ -59,7 +62,7 @@ struct Process {
 }
 
 impl Process {
-    /// Starts one that waits for a word.
+    /// Starts a child process, which waits for a byte before its backup.
     fn start(folder: &Path) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let child = Command::new("fiu-run")
@@ -78,7 +81,7 @@ impl Process {
         Self { child, talk }
     }
 
-    /// How its backup ends.
+    /// Starts the backup, waits for its end, and returns its result.
     fn ended(mut self) -> String {
         self.talk.write_all(b"!").expect("heard");
         let mut told = String::new();
@@ -87,7 +90,7 @@ impl Process {
         told
     }
 
-    /// Has every such call fail from now on.
+    /// Makes every such call of the child process fail from now on.
     fn fail(&self, folder: &Path, call: &str, errno: u32) {
         let command = format!("enable name={call},failinfo={errno}");
         let control = Command::new("fiu-ctrl")
@@ -106,7 +109,7 @@ impl Process {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_fails_publishes_nothing_and_is_told() {
     if let (Some(folder), Ok(port)) = (std::env::var_os(FOLDER), std::env::var(PORT)) {
-        // This is the process whose disk fails.
+        // This is the child process, whose disk fails.
         return back_up_on_a_disk_that_fails(Path::new(&folder), port.parse().expect("a port")).await;
     }
     let folder = tempfile::tempdir().expect("a directory");
@@ -135,7 +138,7 @@ async fn a_disk_that_fails_publishes_nothing_and_is_told() {
     println!("calls that failed: tried {0}, backups refused {0}", CALLS.len());
 }
 
-/// There is one complete backup, the first, and it is whole.
+/// Verifies that the first backup is the only complete one, and that it is valid.
 async fn check(koan: &Koan, call: &str, told: &str) {
     let manifests = koan.backups().await.expect("listed");
     let complete: Vec<_> = manifests.iter().filter(|manifest| manifest.status.is_complete()).collect();

@@ -1,6 +1,7 @@
-//! Faults that users reported of other backup tools, rebuilt as small inputs for this one.
+//! Failures that users reported of other backup tools, reproduced with small inputs for koan-backup.
 //!
-//! Each test names the report. What one of them needs beyond SQLite, JSON files and a directory is in the suite of that subject.
+//! Each test names the report. Tests that need more than SQLite, JSON files and a directory are in the suite
+//! of their subject.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -49,7 +50,7 @@ async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
         .expect("a context")
 }
 
-/// A shop whose backups are in a store that fails on request.
+/// Creates a context for a shop whose backups are in a store that fails on request.
 async fn over_faulty_store(folder: &Path) -> (Koan, FaultyStore) {
     drop(database(&folder.join("shop.db")));
     let stored = folder.join("backups");
@@ -62,8 +63,9 @@ fn local(folder: &Path) -> Storage {
     Storage::local(folder.join("backups")).expect("a directory")
 }
 
-/// <https://github.com/duplicati/duplicati/issues/4496>, <https://github.com/rsnapshot/rsnapshot/issues/351>: the mount point of the
-/// source stays as an empty directory, nightly backups complete, and the last full one is rotated away.
+/// <https://github.com/duplicati/duplicati/issues/4496>, <https://github.com/rsnapshot/rsnapshot/issues/351>:
+/// the mount point of the source remains as an empty directory, nightly backups complete, and the rotation
+/// removes the last full backup.
 #[tokio::test]
 async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rotation() {
     let folder = tempfile::tempdir().expect("a directory");
@@ -88,7 +90,7 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rot
     for night in 0..15 {
         clock.pass(24);
         if night == 7 {
-            // One directory of two: the other one is still there.
+            // From here on, the source contains another directory, and only `docs` is missing.
             std::fs::create_dir(source.join("notes")).expect("made");
         }
         match koan.backup("nightly").await {
@@ -112,7 +114,7 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rot
     assert_eq!(std::fs::read_dir(&documents).expect("there").count(), 20);
 }
 
-/// A store whose answers can be held up, and a context over it.
+/// Creates a context on a store whose responses can be delayed.
 async fn over_a_slow_store(folder: &Path) -> (Koan, FaultyStore) {
     let path = folder.join("backups");
     std::fs::create_dir_all(&path).expect("made");
@@ -178,8 +180,9 @@ async fn a_catalog_that_cannot_be_read_is_a_warning_of_the_backup() {
     }
 }
 
-/// <https://github.com/vectorize-io/hindsight/issues/3841>, <https://github.com/yugabyte/yugabyte-db/issues/13250>: rows come back
-/// with their ids, the counter does not, and the first insert fails or takes the id of a row that was deleted.
+/// <https://github.com/vectorize-io/hindsight/issues/3841>,
+/// <https://github.com/yugabyte/yugabyte-db/issues/13250>: a restore writes rows with their ids but does not
+/// restore the counter, so the first insert fails or reuses the id of a deleted row.
 #[tokio::test]
 async fn the_first_insert_after_a_restore_gets_an_id_that_was_never_used() {
     let folder = tempfile::tempdir().expect("a directory");
@@ -195,8 +198,9 @@ async fn the_first_insert_after_a_restore_gets_an_id_that_was_never_used() {
     assert_eq!(count(&connection, "SELECT max(id) FROM docs"), 4, "the id of a deleted row is used again");
 }
 
-/// <https://github.com/geldata/gel/issues/6550>, <https://github.com/Dahliyaal/justicelibre/pull/8>: a restore suspends triggers or
-/// replaces rows that only a trigger for inserts follows, and searches find old text, or fail.
+/// <https://github.com/geldata/gel/issues/6550>, <https://github.com/Dahliyaal/justicelibre/pull/8>: a
+/// restore suspends triggers, or replaces rows for which only an insert trigger exists. Searches then find
+/// old text, or fail.
 #[tokio::test]
 async fn a_search_finds_restored_text_and_no_other_though_only_inserts_are_followed() {
     for mode in [ConflictMode::Overwrite, ConflictMode::Fail] {
@@ -220,8 +224,8 @@ async fn a_search_finds_restored_text_and_no_other_though_only_inserts_are_follo
     }
 }
 
-/// <https://github.com/oneprolabs/hyperfilelens/issues/917>: what a failed backup stored belongs to no listed backup, and retention
-/// never removes it.
+/// <https://github.com/oneprolabs/hyperfilelens/issues/917>: the files of a failed backup belong to no listed
+/// backup, and retention never removes them.
 #[tokio::test]
 async fn a_failed_backup_stores_no_archive_and_its_record_goes_with_the_others() {
     let folder = tempfile::tempdir().expect("a directory");
@@ -247,7 +251,8 @@ async fn a_failed_backup_stores_no_archive_and_its_record_goes_with_the_others()
     assert!(left[0].status.is_complete(), "{left:?}");
 }
 
-/// <https://github.com/otavio/nix-config/pull/242>: a check of freshness needs a lock, and fails while old backups are removed.
+/// <https://github.com/otavio/nix-config/pull/242>: a health check needs a lock, and fails while old backups
+/// are removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_lists_and_restores_do_not_wait_for_a_retention() {
     let folder = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! Names and values that were made to break out: they come back exactly.
+//! Round trips of names and values that attempt injection, for example into SQL, JSON or paths.
 
 use koan_backup::prelude::*;
 use proptest::prelude::*;

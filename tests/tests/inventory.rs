@@ -1,4 +1,4 @@
-//! Policies, scopes, the inventory and the boot report.
+//! Tests policies, scopes, the inventory and the boot report.
 
 use koan_backup::entity::{EntityDeclaration, EntityDescriptor};
 use koan_backup::entity::{
@@ -137,7 +137,7 @@ fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static E
     })))
 }
 
-/// Returns the result of a scope and an attribute, in the words of the boot report.
+/// Returns the policy that results from a scope and an attribute, in the wording of the boot report.
 async fn resolved(
     scope: Option<ScopeDeclaration>,
     policy: Option<PolicyDeclaration>,

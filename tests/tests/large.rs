@@ -1,4 +1,4 @@
-//! Values of 64 MiB in SQLite, and what is said of fields that cannot hold them.
+//! Values of 64 MiB in SQLite, and the messages about fields that cannot hold them.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::log::Log;
@@ -26,7 +26,7 @@ struct Bulky {
     preview: Option<Vec<u8>>,
 }
 
-/// A record that is large because of its text.
+/// A record with a large text.
 #[derive(Clone, Serialize, Deserialize, Entity)]
 #[entity_backup]
 #[entity(table = "page")]

@@ -1,4 +1,5 @@
-//! The names of a flattened map are content of the record: no error and no warning shows them.
+//! Verifies that no error and no warning shows the keys of a flattened map, because they are content of the
+//! record.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

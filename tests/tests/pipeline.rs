@@ -1,4 +1,4 @@
-//! Backups and restores of a provider in memory that fails, waits and reads at once as it is told.
+//! Backups and restores of a provider in memory that fails, waits and reads concurrently on request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -116,7 +116,8 @@ async fn a_backup_cancelled_in_its_second_batch_publishes_nothing() {
     assert_eq!(files(&shop), Vec::<String>::new());
 }
 
-/// Waits until no file is left: the temporary file of a dropped backup is removed by a thread that nobody waits for.
+/// Waits until no file is left. The temporary file of a dropped backup is removed by a thread that nobody
+/// waits for.
 async fn settled(shop: &Shop) {
     wait::until_so("no file is left", || files(shop).is_empty()).await;
 }
@@ -183,7 +184,7 @@ async fn one_failed_entity_of_three_is_told_everywhere_and_the_two_can_be_restor
 
 #[tokio::test]
 async fn entities_are_read_at_once_and_written_in_order() {
-    // No record is read before all three reads have begun: reads one after the other would wait for ever.
+    // No record is read before all three reads have begun, so sequential reads would wait forever.
     let shop = shop(Script { meeting: 3, concurrent_reads: 3, ..Script::default() }).await;
     let backup = shop.koan.backup("parallel").await.expect("a backup");
     assert_eq!(shop.database.most_reads_at_once(), 3);
@@ -194,7 +195,7 @@ async fn entities_are_read_at_once_and_written_in_order() {
 #[tokio::test]
 async fn no_more_entities_are_read_at_once_than_either_side_allows() {
     for (concurrent_reads, max_concurrency, most) in [(3, 1, 1), (3, 2, 2), (1, 3, 1), (2, 8, 2)] {
-        // A read takes a while, so that one that begins too early meets those before it.
+        // Each record takes a while, so that a read that begins too early overlaps with earlier reads.
         let per_record = Duration::from_millis(10);
         let shop = shop(Script { concurrent_reads, meeting: most, per_record, ..Script::default() }).await;
         shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
@@ -290,7 +291,7 @@ async fn a_restore_that_is_cancelled_once_all_is_written_is_undone() {
     let token = CancellationToken::new();
     let cancel = token.clone();
     let restored = shop.koan.restore("nightly").cancel_on(token).on_event(move |event| {
-        // The last of the three.
+        // `User` is the last of the three entities.
         if matches!(event, Event::EntityCompleted { entity, .. } if entity == "User") {
             cancel.cancel();
         }
@@ -340,7 +341,8 @@ async fn the_same_name_twice_is_two_backups_and_the_newest_is_found() {
     assert_eq!(restored.id, second.id());
 }
 
-/// All files in the storage directory, but for its mark and leases: of those that are held no more one stays.
+/// Returns all files in the storage directory except the profile mark and the leases. One lease file of a
+/// subject stays after the release.
 fn files(shop: &Shop) -> Vec<String> {
     let mut files = Vec::new();
     let mut directories = vec![shop._directory.path().to_owned()];
@@ -368,7 +370,7 @@ fn a_runtime_without_timers_fails_the_start_and_not_the_rollback() {
     assert!(error.to_string().contains("enable_time"), "{error}");
 }
 
-/// One thread for everything but blocking work, and one for that.
+/// The runtime has one thread for everything except blocking work, and one thread for blocking work.
 #[test]
 fn the_smallest_runtime_is_enough() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -383,7 +385,7 @@ fn the_smallest_runtime_is_enough() {
             assert!(shop.koan.verify(backup.id()).await.expect("verified").is_valid());
             shop.koan.restore("small").replace_existing().await.expect("restored");
         };
-        // Work that waits for itself never ends.
+        // If the work waited for a thread that it occupies itself, this would never end.
         work.await;
     });
 }
@@ -458,7 +460,7 @@ async fn a_restore_whose_counts_do_not_balance_is_rolled_back_and_names_the_enti
             "{text}"
         );
         assert!(text.contains("trigger, rule or policy"), "{text}");
-        // Entities before it are rolled back as well.
+        // The entities that were restored before it are rolled back as well.
         assert_eq!(["User", "Order", "Address"].map(|entity| drops.len(entity, &root)), [0, 1, 0]);
     }
     let written = shop.koan.data::<Order>().upsert_many([Order { id: 1, total: 2.0 }]).await;

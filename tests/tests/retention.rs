@@ -1,4 +1,4 @@
-//! Retention is applied to real backups: exactly what the plan says goes, and it is gone.
+//! Applies retention to real backups, and verifies that exactly the backups in the plan are removed.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -55,7 +55,7 @@ async fn shop_of(database: Scripted) -> Shop {
 }
 
 impl Shop {
-    /// One backup of invoices a day.
+    /// Makes one backup of the invoices a day.
     async fn nightly(&self, days: usize) -> Vec<BackupId> {
         let mut ids = Vec::new();
         for _ in 0..days {
@@ -84,7 +84,7 @@ impl Shop {
         self.folder.path().join(&manifest.archive.as_ref().expect("an archive").file)
     }
 
-    /// Why a plan of this retention is not applied; nothing is removed.
+    /// Returns the error of applying the plan of this retention, and verifies that nothing is removed.
     async fn refused(&self, retention: Retention) -> Error {
         let before = self.ids().await;
         let retention = self.koan.retention(retention);
@@ -194,7 +194,7 @@ async fn the_newest_backup_that_verifies_is_never_removed() {
     let error = shop.refused(Retention::new().keep_last(1)).await;
     let text = error.to_string();
     assert!(text.contains(&ids[2].to_string()) && text.contains(&ids[3].to_string()), "{error:?}");
-    // One that stays verifies: what is older may go.
+    // A backup that stays is valid, so older backups may be removed.
     let retention = shop.koan.retention(Retention::new().keep_last(2));
     let plan = retention.plan().await.expect("a plan");
     let report = retention.apply(&plan).await.expect("applied");
@@ -202,7 +202,8 @@ async fn the_newest_backup_that_verifies_is_never_removed() {
     assert_eq!(report.damaged.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[3]]);
     assert_eq!(shop.ids().await, ids[2..]);
     std::fs::write(shop.archive_of(&manifests, ids[2]), b"PK").expect("damaged");
-    // That the newest is damaged is known to the plan, and that this one is will be found.
+    // The plan knows that the newest backup is damaged. The damage of this one is found only when it is
+    // verified.
     let plan = shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");
     assert_eq!(plan.removals().count(), 0, "{plan}");
 }
@@ -242,7 +243,7 @@ async fn what_is_not_gone_is_not_called_removed() {
         let plan = retention.plan().await.expect("a plan");
         retention.apply(&plan).await
     };
-    // The manifest stays: the backup is as before.
+    // The manifest is not deleted, so the backup is unchanged.
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Forbidden)]);
     let error = apply().await.expect_err("refused");
     assert!(error.chain().contains(&format!("backup {} was not removed", ids[0])), "{error:?}");
@@ -250,7 +251,8 @@ async fn what_is_not_gone_is_not_called_removed() {
     assert_eq!(shop.ids().await, ids);
     let verified = shop.koan.verify(ids[0]).await.expect("read");
     assert!(verified.is_valid(), "{verified:?}");
-    // The second archive stays: its backup does not exist any more, and that is said, with what went before.
+    // The second archive is not deleted, although its backup no longer exists. The error says so, and names
+    // the backups that were removed before.
     let fault = Fault::always(Operation::Delete, "archives", Failure::Broken);
     shop.store.fail([Fault { after: 1, ..fault }]);
     let error = apply().await.expect_err("refused");
@@ -284,7 +286,7 @@ async fn one_backup_is_deleted_and_the_last_good_one_only_when_told() {
     assert!(error.to_string().contains("audit 2026"), "{error:?}");
     shop.koan.unpin(ids[0], None).await.expect("unpinned");
     assert!(!shop.koan.unpin(ids[0], None).await.expect("unpinned"), "it was not pinned any more");
-    // The other one is no good copy while it is damaged.
+    // While the other backup is damaged, it does not count as a valid copy.
     let other = shop.archive_of(&shop.manifests().await, ids[1]);
     let whole = std::fs::read(&other).expect("read");
     std::fs::write(&other, b"PK").expect("written");
@@ -324,18 +326,19 @@ async fn a_damaged_pin_pins_and_a_damaged_manifest_is_never_treated_as_absent() 
     shop.koan.delete(ids[0]).await.expect("deleted");
 }
 
-/// Waits until something is there.
+/// Waits until a condition is true.
 async fn patiently(is_there: impl FnMut() -> bool) {
     koan_backup_tests::wait::until_so("what the test waits for is there", is_there).await;
 }
 
-/// How many files there are. One that is still being written lies beside its name, and does not count.
+/// Returns the number of complete files. A file that is still being written has a temporary name and is not
+/// counted.
 fn files(folder: &Path) -> usize {
     let is_whole = |file: &std::fs::DirEntry| file.path().extension().is_some_and(|end| end == "json");
     std::fs::read_dir(folder).map_or(0, |files| files.flatten().filter(is_whole).count())
 }
 
-/// Reading the archive of this backup takes for ever.
+/// Returns a fault that makes reading the archive of this backup never end.
 fn slow_archive(id: BackupId) -> Fault {
     Fault::always(Operation::Get, String::leak(format!("{}.zip", id.short())), Failure::Never)
 }
@@ -452,7 +455,7 @@ async fn damage(shop: &Shop, id: BackupId) {
 }
 
 impl Shop {
-    /// Backups of a name, a day apart.
+    /// Makes a backup and moves the clock by a day.
     async fn backup(&self, name: &str, entities: &[&str]) -> BackupId {
         let id = self.koan.backup(name).entities(entities.iter().copied()).await.expect("a backup").id();
         self.clock.pass(24);
@@ -469,7 +472,7 @@ async fn the_newest_holder_of_an_entity_that_verifies_stays_though_newer_backups
     let narrow = shop.backup("nightly", &["Invoice"]).await;
     damage(&shop, damaged).await;
     shop.clock.pass(24 * 40);
-    // The damage is not known to the first plan.
+    // The first plan does not know about the damage.
     let error = shop.refused(Retention::new().keep_last(1)).await;
     assert!(
         error.to_string().contains(&format!("{intact}, the newest one with `Visit` that verifies")),
@@ -511,7 +514,7 @@ async fn a_holder_of_another_name_counts_and_is_verified() {
     let newest = shop.backup("visits", &["Visit"]).await;
     damage(&shop, newest).await;
     shop.clock.pass(24 * 40);
-    // Of its own series none would verify.
+    // Without this backup, no backup of its series would be valid.
     let error = shop.refused(Retention::new().keep_last(1)).await;
     assert!(error.to_string().contains(&format!("{old}, the newest one called `visits`")), "{error:?}");
     shop.koan.delete(old).await.expect("another name holds it");
@@ -547,7 +550,7 @@ async fn what_a_failed_backup_alone_holds_stays() {
     let shop = shop_of(Scripted::new(Script { dies_at, ..Script::default() })).await;
     let failed = shop.koan.backup("nightly").continue_on_error().await.expect("in part").id();
     shop.clock.pass(24);
-    // A completed backup of the same series without the invoices.
+    // This completed backup of the same series contains no invoices.
     let empty = shop.koan.backup("nightly").entity::<Invoice>().set("root").await.expect("a backup").id();
     shop.clock.pass(24);
     let plan = shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");
@@ -623,7 +626,8 @@ async fn the_last_backup_from_before_a_loss_stays_until_the_loss_is_acknowledged
     let ids = shop.nightly(2).await;
     database.truncate("Invoice", &SetName::root(), 0);
     let lost = shop.nightly(1).await[0];
-    // One without the entity comes in between, and later ones are as empty as the first.
+    // A backup without the entity follows, and then backups that are as empty as the first one after the
+    // loss.
     shop.backup("nightly-2026-11-04", &["Visit"]).await;
     let later = shop.nightly(3).await;
     let catalog = shop.koan.catalog();
@@ -658,7 +662,7 @@ async fn the_last_backup_from_before_a_loss_stays_until_the_loss_is_acknowledged
     let accepted = catalog.acknowledge(loss.backup, "archived elsewhere").await.expect("acknowledged");
     assert_eq!(accepted, [loss]);
     assert!(health().await.is_healthy(), "{:?}", health().await);
-    // What is the newest of its entity is another rule.
+    // The newest backup of the entity stays because of another rule.
     let newest = shop.nightly(1).await[0];
     assert!(!prune().await.contains(&ids[1]));
     assert!(health().await.size_drops.is_empty() && shop.ids().await.contains(&newest));

@@ -1,4 +1,5 @@
-//! The whole job on SQLite and the local disk: what a team types, and what it fears.
+//! End-to-end tests with SQLite and the local disk: the usual operations of an application and their
+//! failures.
 
 use std::path::PathBuf;
 
@@ -75,7 +76,7 @@ impl Shop {
         self.connection().query_row(&sql, [], |row| row.get(0)).expect("a count")
     }
 
-    /// Every value of every table with its storage class, so that equal dumps are equal databases.
+    /// Returns every value of every table with its storage class. Equal dumps mean equal databases.
     fn dump(&self) -> Vec<String> {
         let connection = self.connection();
         let mut lines = Vec::new();
@@ -223,7 +224,7 @@ async fn a_row_that_does_not_decode_fails_the_backup_and_names_entity_and_key() 
 async fn a_broken_constraint_undoes_the_restore_and_is_named_with_the_key() {
     let shop = Shop::open().await;
     shop.koan.backup("nightly").await.expect("a backup");
-    // The record before the one that fails is written first, and must go again.
+    // The record before the failing one is written first, and must be rolled back.
     shop.sql("DELETE FROM users WHERE id IN (1, 2); INSERT INTO users VALUES (20, 'b@example.org', 1);");
     let before = shop.dump();
     let error = restore_as_reported(|| shop.koan.restore("nightly").entity::<User>())
@@ -335,7 +336,7 @@ async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
         let connection = Connection::open(path).expect("a database");
         connection.busy_timeout(koan_backup_tests::wait::GIVE_UP).expect("set");
         let mut added = 0;
-        // A purchase and its line come together.
+        // Each transaction inserts a purchase together with its line.
         while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
             added += 1;
             let id = 3000 + added;
@@ -350,7 +351,7 @@ async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
     for _ in 0..10 {
         let (seen, once) = (std::sync::Arc::clone(&written), std::sync::Once::new());
         let backup = shop.koan.backup("busy").entity::<Purchase>().entity::<PurchaseLine>();
-        // Between the first records and the last, something is written.
+        // The other thread commits writes between the first batch and the last.
         let backup = backup.batch_size(500).on_event(move |event| {
             if matches!(event, koan_backup::Event::BatchRead { .. }) {
                 once.call_once(|| {
@@ -379,7 +380,7 @@ async fn a_table_altered_during_a_backup_does_not_change_it_and_the_next_one_say
         .koan
         .backup("altered")
         .on_event(move |event| {
-            // The snapshot is open, and no table of it is read yet.
+            // The snapshot is open, and no table has been read yet.
             if matches!(event, koan_backup::Event::BackupStarted { .. }) {
                 altered.call_once(|| {
                     Connection::open(&path)
@@ -391,7 +392,7 @@ async fn a_table_altered_during_a_backup_does_not_change_it_and_the_next_one_say
         })
         .await
         .expect("the snapshot is as it was");
-    // Everything is in it, and it would not go back into the tables as they are now.
+    // The backup contains everything, but a restore into the altered tables would fail.
     assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
     assert!(
         backup.warnings().iter().all(|warning| warning.contains("as it is now would fail")),

@@ -1,4 +1,5 @@
-//! A store that fails, lies or is full: nothing is published that is not whole, and nothing is hidden.
+//! Stores that fail, return wrong results or are full: no incomplete backup is published, and every failure
+//! is reported.
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ async fn shop() -> Shop {
     shop_of(10).await
 }
 
-/// A shop whose archives are larger than one part of an upload.
+/// Creates a shop whose archives are larger than one part of an upload.
 async fn large_shop() -> Shop {
     shop_of(3 << 19).await
 }
@@ -50,7 +51,7 @@ async fn shop_of(name_length: usize) -> Shop {
 }
 
 impl Shop {
-    /// A backup that fails; nothing but the record of its failure may be left.
+    /// Runs a backup that fails, and verifies that it leaves nothing but the record of its failure.
     async fn failed_backup(&self, faults: impl IntoIterator<Item = Fault>) -> Error {
         self.store.fail(faults);
         let backup = self.koan.backup("nightly").compression(Compression::stored());
@@ -137,7 +138,7 @@ async fn the_upload_of_a_backup_that_is_dropped_is_aborted() {
     shop.store.fail([Fault::always(Operation::Part, "archives/", Failure::Never)]);
     let backup = shop.koan.backup("dropped").compression(Compression::stored());
     wait::dropped_at(shop.store.until_asked(Operation::Part, "archives/", 1), backup).await;
-    // Parts would stay in a store that keeps them until they are aborted.
+    // A store keeps the parts of an upload until it is aborted.
     shop.store.until_asked(Operation::Abort, "archives/", 1).await;
 }
 
@@ -226,7 +227,7 @@ async fn a_manifest_of_which_nothing_is_known_leaves_its_archive() {
     let error = shop.koan.backup("nightly").await.expect_err("nobody knows");
     assert_eq!(error.kind(), ErrorKind::Storage);
     shop.store.fail([]);
-    // It was published after all: what is there must be whole.
+    // The manifest was published although the response was lost, so the backup must be valid.
     let listed = shop.koan.backups().await.expect("listed");
     assert!(shop.koan.verify(listed[0].id).await.expect("a report").is_valid());
 }
@@ -240,7 +241,7 @@ async fn a_manifest_is_never_written_over() {
         let koan = context(store.storage(), 10).await;
         store.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
         let backup = koan.backup("nightly").await.expect("a backup");
-        // A second backup whose failure is recorded does not touch the first.
+        // Recording the failure of a second backup does not change the manifest of the first.
         store.fail([Fault::always(Operation::Begin, "archives/", Failure::Lost)]);
         koan.backup("nightly").await.expect_err("failed");
         store.fail([]);
@@ -283,7 +284,7 @@ async fn a_read_that_is_always_cut_short_is_never_healthy() {
                     "{path} {failure:?} after {after}: {verified:?}"
                 );
                 if tried && matches!(failure, Failure::Lost | Failure::Forbidden) {
-                    // A store that cannot be read says nothing of the backup.
+                    // If the store cannot be read, the state of the backup is unknown.
                     let error = verified.expect_err("nothing is known");
                     assert_eq!(error.kind(), ErrorKind::Storage, "{path} after {after}: {}", error.chain());
                     assert!(error.to_string().contains(path), "{error}");

@@ -1,4 +1,4 @@
-//! Collections that give their elements in another order each time are found when the application starts.
+//! Verifies that collections with a varying order of elements are detected when the application starts.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -19,7 +19,7 @@ static SCOPE: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
-/// Starts a context with one entity and returns the result.
+/// Starts a context with one entity, and returns the context or the error.
 async fn start<T: Entity>() -> Result<Koan, Error> {
     let directory = tempfile::tempdir().expect("a directory");
     Koan::builder()
@@ -97,7 +97,7 @@ struct Tree {
 #[serde(transparent)]
 struct Transparent(HashSet<String>);
 
-/// Converts its collection to a list, so that the type that serde sees does not show the collection.
+/// A collection that is converted to a list, so that the type that serde sees does not show the collection.
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 struct Converted(HashSet<String>);
@@ -139,7 +139,7 @@ enum Loose {
     Several(HashSet<String>),
 }
 
-/// serde reads this enum into a buffer and does not request its fields.
+/// An enum that serde reads into a buffer, without requesting its fields.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
 enum Tagged {
@@ -211,7 +211,7 @@ struct WithFlatMap {
     rest: HashMap<String, HashSet<String>>,
 }
 
-/// Leaves out the collection if it is empty.
+/// An enum that omits the collection if it is empty.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
 enum TaggedSkipped {

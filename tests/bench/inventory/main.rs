@@ -1,4 +1,4 @@
-//! A program with a thousand entities: prints what it costs to start.
+//! A program with a thousand entities that prints the duration of its start.
 #![expect(clippy::print_stdout, reason = "its parent reads what it prints")]
 
 mod entities;
@@ -10,12 +10,12 @@ use koan_backup::prelude::*;
 use rusqlite::Connection;
 use serde::Serialize;
 
-/// One start, in a process in which nothing was done before.
+/// The durations of one start, in a process that has not started a context before.
 #[derive(Serialize)]
 struct Boot {
-    /// Every policy resolved.
+    /// The time to resolve every policy.
     inventory: Duration,
-    /// A context, with every field compared with its column in the database.
+    /// The time to build a context, which compares every field with its column in the database.
     context: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What encryption costs: beside our own backup in clear, and beside the tool `age`.
+//! Measures encryption against an unencrypted backup of this library and against the tool `age`.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,9 +14,9 @@ use crate::table::{Table, megabytes, seconds};
 use crate::work::{self, Work};
 use crate::{Result, orders, peer, remove};
 
-/// The private key, in the folder of a run.
+/// The file name of the private key, in the folder of a run.
 const KEY: &str = "koan.key";
-/// The public key, in the folder of a run.
+/// The file name of the public key, in the folder of a run.
 const PUBLIC_KEY: &str = "koan.pub";
 
 /// A scope in which everything is encrypted.
@@ -29,14 +29,15 @@ static SCOPE: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
-/// A context in which orders are encrypted for the key of the folder.
+/// Creates a builder for a context that encrypts orders for the key in the folder.
 pub(crate) fn context(folder: &Path) -> Result<KoanBuilder> {
     let key = std::fs::read_to_string(folder.join(PUBLIC_KEY))?;
     let builder = orders::provider(folder)?.register_scope(&SCOPE);
     Ok(builder.encrypt_to(Recipients::keys([key.trim()])?).keys(Keys::file(folder.join(KEY))))
 }
 
-/// Measures backups with and without encryption in turns, then verifying and restoring what is encrypted.
+/// Measures backups with and without encryption in alternation, then the verification of the encrypted
+/// backup.
 pub(crate) fn measure(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
     let script = format!("rm -f {KEY}; age-keygen -o {KEY} 2>/dev/null; age-keygen -y {KEY} > {PUBLIC_KEY}");
     run(Command::new("sh").args(["-ec", &script]).current_dir(folder))?;

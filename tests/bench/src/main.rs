@@ -1,11 +1,11 @@
-//! Measures koan-backup beside the tools people use today, in one run, and prints a table.
+//! Compares koan-backup with widely used tools in one run, and prints a table.
 //!
 //! ```sh
 //! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres [--parts] | --catalog]
 //! ```
 //!
-//! Each of our figures is that of a process of its own, from its start to its end, so that it compares with the peer's
-//! and so that its peak memory is its own.
+//! Each operation of koan-backup is measured in a separate process, from its start to its end. The times are
+//! therefore comparable with those of the other tools, and the peak memory is that of one operation.
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
 mod catalog;
@@ -65,7 +65,7 @@ fn growth(table: &mut Table, large: u64, small: u64) {
     table.row("peak memory of a backup, large against small", &format!("{growth:.2} ×"), "", "", "≤ 1.10 ×");
 }
 
-/// What the command line asks for.
+/// The options of the command line.
 struct Settings {
     scale: f64,
     runs: usize,
@@ -116,14 +116,14 @@ impl Settings {
     }
 }
 
-/// How much is measured at one size.
+/// The operations that are measured at one size.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {
     BackupOnly,
     Everything,
 }
 
-/// Measures at one size, and gives the peak memory of a backup.
+/// Measures the operations at one size, and returns the peak memory of a backup.
 fn orders(table: &mut Table, scale: f64, settings: &Settings, extent: Extent) -> Result<u64> {
     let runs = settings.runs;
     let folder = tempfile::tempdir()?;
@@ -160,7 +160,7 @@ fn orders(table: &mut Table, scale: f64, settings: &Settings, extent: Extent) ->
     Ok(peak_memory)
 }
 
-/// Backs up at several levels of compression, in turns.
+/// Measures backups at several compression levels, in alternation.
 fn levels(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
     let deflate = [1, 2, 3, 4, 6, 9].map(Compression::deflate);
     let zstd = [1, 3].map(Compression::zstd);

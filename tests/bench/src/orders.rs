@@ -1,4 +1,4 @@
-//! The orders of TPC-H, in SQLite as an application would keep them.
+//! The orders of TPC-H in SQLite, in the schema that an application would use.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use tpchgen::generators::OrderGenerator;
 
 use crate::{Result, work};
 
-/// The scope of backups in clear.
+/// The scope of unencrypted backups.
 pub(crate) static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: module_path!(),
     file: file!(),
@@ -25,12 +25,13 @@ pub(crate) static SCOPE: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
-/// A context in which orders are in clear.
+/// Creates a builder for a context that does not encrypt orders.
 pub(crate) fn context(folder: &Path) -> Result<KoanBuilder> {
     Ok(provider(folder)?.register_scope(&SCOPE))
 }
 
-/// A context on the orders of a folder, without a scope. Other entities of this program live elsewhere.
+/// Creates a builder for a context on the orders of a folder, without a scope. The other entities of this
+/// program are not registered in it.
 pub(crate) fn provider(folder: &Path) -> Result<KoanBuilder> {
     let builder = Koan::builder().only_registered().register::<Order>();
     Ok(builder.provider("main", Sqlite::open(folder.join(work::DATABASE))?))
@@ -50,7 +51,7 @@ pub(crate) struct Order {
     o_comment: String,
 }
 
-/// Makes an empty database with a rollback journal.
+/// Creates an empty database with a rollback journal.
 pub(crate) fn create(path: &Path) -> Result<Connection> {
     let database = Connection::open(path)?;
     database.execute_batch(
@@ -63,7 +64,7 @@ pub(crate) fn create(path: &Path) -> Result<Connection> {
     Ok(database)
 }
 
-/// Makes a database of all orders of a scale factor, and tells how many there are.
+/// Creates a database with all orders of a scale factor, and returns their number.
 pub(crate) fn load(path: &Path, scale: f64) -> Result<u64> {
     let mut database = create(path)?;
     let transaction = database.transaction()?;

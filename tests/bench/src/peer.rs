@@ -1,4 +1,4 @@
-//! The tools people use today.
+//! The other tools that koan-backup is compared with.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,13 +9,13 @@ use crate::work::DATABASE;
 
 const DUMP: &str = "dump.sql.gz";
 
-/// `sqlite3 .dump`, compressed by `compress`.
+/// Runs `sqlite3 .dump` and compresses its output with `compress`.
 pub(crate) fn dump(folder: &Path, compress: &str) -> Result<Measured> {
     let measured = shell(folder, &format!("sqlite3 {DATABASE} .dump | {compress} > {DUMP}"))?;
     Ok(Measured { output_bytes: std::fs::metadata(folder.join(DUMP))?.len(), ..measured })
 }
 
-/// The dump, loaded into a new database.
+/// Loads the dump into a new database.
 pub(crate) fn load(folder: &Path) -> Result<Measured> {
     let measured = shell(folder, &format!("gunzip -c {DUMP} | sqlite3 loaded.db"));
     std::fs::remove_file(folder.join("loaded.db"))?;

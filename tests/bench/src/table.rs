@@ -1,4 +1,4 @@
-//! The table that is printed, in Markdown.
+//! The table of results, in Markdown.
 
 use std::fmt;
 use std::ops::Div;
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use crate::measured::Measured;
 
-/// Rows under headings.
+/// A table of rows under headings.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     lines: Vec<[String; 5]>,
 }
 
 impl Table {
-    /// What the rows that follow are about.
+    /// Adds a heading for the rows that follow.
     pub(crate) fn heading(&mut self, text: &str) {
         self.row(&format!("**{text}**"), "", "", "", "");
     }
 
-    /// One row.
+    /// Adds a row.
     pub(crate) fn row(&mut self, work: &str, ours: &str, peer: &str, ratio: &str, goal: &str) {
         self.lines.push([work, ours, peer, ratio, goal].map(str::to_owned));
     }
@@ -46,7 +46,7 @@ impl fmt::Display for Table {
 }
 
 impl Table {
-    /// Our time and the peer's, by the clock and of the processors.
+    /// Adds two rows that compare our time with that of the other tool: wall-clock time and processor time.
     pub(crate) fn against(&mut self, work: &str, ours: &Measured, peer: &Measured, goal: &str) {
         let of = |ours: Duration, peer: Duration| {
             (seconds(ours), seconds(peer), format!("{:.2} ×", ratio(ours, peer)))
@@ -58,34 +58,34 @@ impl Table {
     }
 }
 
-/// `1.23 s`
+/// Formats a duration, for example `1.23 s`.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{:.2} s", duration.as_secs_f64())
 }
 
-/// `12.3 MB`
+/// Formats a size, for example `12.3 MB`.
 pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes.figure() / 1e6)
 }
 
-/// Records and bytes of lines a second.
+/// Formats the records and the bytes of JSON per second.
 pub(crate) fn rate(measured: &Measured) -> String {
     let seconds = measured.wall.as_secs_f64();
     let (records, bytes) = (measured.records.figure() / seconds, measured.json_bytes.figure() / seconds);
     format!("{} records/s, {:.0} MB/s", thousands(&format!("{records:.0}")), bytes / 1e6)
 }
 
-/// `1,500,000`
+/// Formats a number, for example `1,500,000`.
 pub(crate) fn count(number: u64) -> String {
     thousands(&number.to_string())
 }
 
-/// How many times `b` goes into `a`.
+/// Returns `a` divided by `b`.
 pub(crate) fn ratio<T: Figure>(a: T, b: T) -> f64 {
     a.figure().div(b.figure())
 }
 
-/// Something that is shown, and may be rounded.
+/// A number that is displayed and may be rounded.
 pub(crate) trait Figure {
     fn figure(self) -> f64;
 }

@@ -1,6 +1,6 @@
-//! Makes the backups in `base/` and the seeds in `corpus/`: `cargo run --example seeds`.
+//! Creates the backups in `base/` and the seeds in `corpus/`: `cargo run --example seeds`.
 //!
-//! Only to be run when the format has changed: the ids and times of the backups are new each time.
+//! Run it only after a change of the format, because each run creates backups with new ids and times.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,8 @@ fn main() -> std::io::Result<()> {
             seed("manifest", "published", 0, &stored.manifest)?;
         }
     }
-    // Alterations: how far they are covered up, then what is altered. The fuzzer finds the rest.
+    // The first byte selects which hashes are recomputed after the alterations, and the other bytes are the
+    // alterations. The fuzzer finds further inputs.
     for (name, cover) in [("uncovered", 0), ("resigned", 1), ("sealed", 2), ("forged", 3)] {
         let alterations: Vec<u8> =
             [cover, 0, 0, 0].into_iter().chain((0..96u8).map(|n| n.wrapping_mul(37))).collect();

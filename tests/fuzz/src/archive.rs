@@ -1,11 +1,12 @@
-//! Any bytes in the place of an archive, and archives that were forged.
+//! Fuzzes the readers of archives with arbitrary bytes and with forged archives.
 
 use koan_backup_tests::archive_surgery::{Stored, resigned};
 
 use crate::alteration::Alteration;
 use crate::shop::{Method, Shop, Trust, with_shop};
 
-/// The first byte says what the others are: an archive of one of three methods, or a list of alterations.
+/// Runs one input. The first byte selects the meaning of the others: an archive of one of three compression
+/// methods, or a list of alterations.
 pub fn run(input: &[u8]) {
     let Some((&kind, rest)) = input.split_first() else { return };
     match kind % 4 {
@@ -19,7 +20,8 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// The bytes behind the manifest as it was published, and behind one that was signed for them.
+/// Reads the bytes as the archive of the published manifest, and of a manifest that was signed for these
+/// bytes.
 fn any_bytes(shop: &mut Shop, archive: &[u8]) {
     if archive == shop.stored.archive {
         shop.receive(&shop.stored.clone(), Trust::Whole);

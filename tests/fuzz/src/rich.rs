@@ -1,4 +1,4 @@
-//! Records of every sort of field.
+//! Entities with fields of every supported type.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A part of a record that is one of several things.
+/// An externally tagged enum in a record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Status {
     #[default]
@@ -21,7 +21,7 @@ pub enum Status {
     Moved(i64),
 }
 
-/// A part of a record that is told by its own tag.
+/// An internally tagged enum in a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Shape {
@@ -29,7 +29,7 @@ pub enum Shape {
     Square { side: i32 },
 }
 
-/// A part of a record that is told by what it is.
+/// An untagged enum in a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Untagged {
@@ -38,14 +38,14 @@ pub enum Untagged {
     List(Vec<i64>),
 }
 
-/// A part of a record with fields of its own.
+/// A nested struct in a record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Address {
     street: String,
     zip: Option<String>,
 }
 
-/// A record of every sort of field. Every field may be missing, so that short lines are records already.
+/// An entity with fields of every type. Every field may be missing, so that short lines are valid records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
 #[serde(default)]
 pub struct Everything {
@@ -91,7 +91,7 @@ pub struct Everything {
     original: String,
 }
 
-/// A record whose fields are single values: its rows go the shortest way.
+/// An entity with scalar fields only, whose rows are encoded without going through the Rust type.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
 #[serde(default)]
 pub struct Scalars {
@@ -108,7 +108,7 @@ pub struct Scalars {
     status: Option<Status>,
 }
 
-/// A record that takes up fields it does not know, with a key of two parts.
+/// An entity with a flattened map for unknown fields and a composite key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
 #[serde(default)]
 pub struct Open {
@@ -120,7 +120,7 @@ pub struct Open {
     rest: BTreeMap<String, serde_json::Value>,
 }
 
-/// A record that is one of several things.
+/// An entity that is an internally tagged enum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[serde(tag = "kind")]
 pub enum Event {

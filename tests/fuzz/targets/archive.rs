@@ -1,4 +1,4 @@
-//! Any bytes in the place of an archive, and archives that were forged.
+//! Fuzzes the readers of archives with arbitrary bytes and with forged archives.
 
 #![no_main]
 

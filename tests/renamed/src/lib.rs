@@ -1,4 +1,5 @@
-//! A crate that knows `koan-backup` by another name, and forbids what an expansion must not hold.
+//! A crate that depends on `koan-backup` under another name, and denies warnings and unsafe code in
+//! expansions.
 
 #![forbid(unsafe_code)]
 #![deny(warnings)]
@@ -14,7 +15,7 @@ kb::entity_backup_scope!(crate = kb, mode = All);
 pub struct User {
     /// The key.
     pub id: i64,
-    /// A field with functions of its own.
+    /// A field with custom serde functions.
     #[serde(with = "same")]
     pub name: String,
 }

@@ -1,4 +1,4 @@
-//! A ZIP file, entry by entry, which is written without checking that it is valid.
+//! Reads and writes ZIP files entry by entry, without checking that they are valid.
 
 use std::io::{Cursor, Read, Write};
 
@@ -18,11 +18,11 @@ pub struct Zip {
 pub struct ZipEntry {
     /// The name, which may be invalid.
     pub name: String,
-    /// The method: 0 stored, 8 deflated.
+    /// The compression method: 0 is stored, 8 is deflated.
     pub method: u16,
     /// The claimed checksum.
     pub crc32: u32,
-    /// The data as they are stored.
+    /// The data as they are stored in the file.
     pub data: Vec<u8>,
     /// The claimed size of the extracted data.
     pub size: u64,
@@ -35,7 +35,8 @@ pub struct ZipEntry {
 pub enum Place {
     /// The actual position.
     Own,
-    /// This number of bytes after the start of the entry with this index; the entry itself is not written.
+    /// A position this number of bytes after the start of the entry with this index. The entry itself is not
+    /// written.
     Within(usize, usize),
 }
 
@@ -83,7 +84,7 @@ impl Zip {
         self.entries.iter().find(|entry| entry.name == name).expect("the entry is there")
     }
 
-    /// Returns the entry with a name, to alter it.
+    /// Returns the entry with a name for modification.
     pub fn entry_mut(&mut self, name: &str) -> &mut ZipEntry {
         self.entries.iter_mut().find(|entry| entry.name == name).expect("the entry is there")
     }
@@ -134,7 +135,7 @@ impl ZipEntry {
         Self { name: name.to_owned(), method: 8, crc32, data, size, place: Place::Own }
     }
 
-    /// Creates an entry that claims to be `claimed` bytes long and inflates to `inflated` zeros.
+    /// Creates an entry that claims a size of `claimed` bytes and extracts to `inflated` zeros.
     pub fn bomb(name: &str, claimed: u64, inflated: u64) -> Self {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::copy(&mut std::io::repeat(b'0').take(inflated), &mut encoder).expect("memory");
@@ -148,7 +149,7 @@ impl ZipEntry {
             return self.data.clone();
         }
         let mut content = Vec::new();
-        // A damaged stream results in the part before the damage.
+        // If the stream is damaged, the content is the part before the damage.
         let _ = flate2::read::DeflateDecoder::new(&self.data[..]).read_to_end(&mut content);
         content
     }

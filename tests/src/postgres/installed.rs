@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The versions that tests run on.
+/// The major versions that all tests of PostgreSQL run on.
 pub const VERSIONS: [u32; 2] = [15, 16];
 
 /// The versions that some tests also run on if they are installed.
@@ -29,7 +29,7 @@ pub(super) fn binaries(version: u32) -> PathBuf {
     find(version).unwrap_or_else(|missing| panic!("PostgreSQL {version}: {missing}"))
 }
 
-/// Returns the folder with the programs of a version, or how to install them.
+/// Returns the folder with the programs of a version, or a message that says how to install them.
 fn find(version: u32) -> Result<PathBuf, String> {
     let variable = format!("KOAN_TEST_POSTGRES_{version}");
     let candidates = match std::env::var_os(&variable) {
@@ -51,7 +51,7 @@ fn find(version: u32) -> Result<PathBuf, String> {
     })
 }
 
-/// Prints a line to the output of the run.
+/// Prints a line to the output of the test run.
 #[expect(clippy::print_stderr, reason = "a test says what it did not run on")]
 fn say(text: &str) {
     eprintln!("{text}");

@@ -1,4 +1,4 @@
-//! A server whose answers a test defines, for answers that the other stores never give.
+//! A server whose responses are defined by a test, for responses that the other stores never send.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -21,7 +21,7 @@ impl Asked {
     }
 }
 
-/// Starts a server, and returns its port. It answers until the process ends.
+/// Starts a server and returns its port. The server responds until the process ends.
 ///
 /// # Panics
 /// No port is available.
@@ -38,7 +38,7 @@ pub fn answering(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'stati
     port
 }
 
-/// Answers one request; returns `None` if the connection ends before the request does.
+/// Responds to one request. Returns `None` if the connection ends before the request does.
 fn serve(stream: TcpStream, answer: &(impl Fn(&Asked) -> (u16, String) + ?Sized)) -> Option<()> {
     let mut input = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();

@@ -1,5 +1,5 @@
-//! Google Cloud Storage with an emulator, in memory. It writes and reads objects and ranges; it does not
-//! support lists, removals, and the multipart protocol that archives use.
+//! Google Cloud Storage with an emulator, in memory. The emulator writes and reads objects and ranges. It
+//! does not support lists, removals, or the multipart protocol that archives use.
 
 use koan_backup::{Storage, storage::StorageOptions};
 
@@ -55,8 +55,8 @@ impl GoogleEmulator {
 /// Moto requires a signature on reads, but does not verify it.
 const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=koan/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 
-/// A proxy that translates Google's protocol to S3 with moto. Both share multipart uploads, ranges, lists and
-/// removals.
+/// A proxy that translates Google's protocol to S3 with moto. The two protocols have the same multipart
+/// uploads, ranges, lists and removals.
 #[derive(Debug)]
 pub struct GoogleByMoto {
     proxy: Proxy,
@@ -69,7 +69,7 @@ impl GoogleByMoto {
         let moto = Moto::start();
         let proxy = Proxy::rewriting(moto.port(), |line| match line.to_ascii_lowercase().as_str() {
             "x-goog-if-generation-match: 0" => Some("if-none-match: *"),
-            // Every request has this header, and moto does not need it.
+            // Every request contains this header and moto does not need it, so the signature replaces it.
             "accept: */*" => Some(SIGNED),
             lower if lower.starts_with("authorization:") => None,
             _ => Some(line),
@@ -82,7 +82,7 @@ impl GoogleByMoto {
         self.proxy.port()
     }
 
-    /// Returns the server that requests are forwarded to.
+    /// Returns the server to which requests are forwarded.
     pub fn moto(&self) -> &Moto {
         &self.moto
     }
@@ -93,8 +93,8 @@ impl GoogleByMoto {
     }
 }
 
-/// Returns a profile in the bucket `backups` of a server with Google's protocol on a port of this machine,
-/// without credentials.
+/// Returns a profile in the bucket `backups` of a server on a port of this machine that uses Google's
+/// protocol, without credentials.
 pub fn google(prefix: &str, port: u16) -> StorageOptions {
     let key =
         r#"{"private_key": "none", "private_key_id": "none", "client_email": "none", "disable_oauth": true}"#;

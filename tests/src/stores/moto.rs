@@ -1,4 +1,4 @@
-//! S3 with moto, in memory. It supports every operation and does not verify signatures.
+//! S3 with moto, in memory. Moto supports every operation and does not verify signatures.
 
 use koan_backup::storage::StorageOptions;
 

@@ -1,4 +1,4 @@
-//! S3 with s3s-fs, in a folder. It verifies signatures.
+//! S3 with s3s-fs, in a folder. s3s-fs verifies signatures.
 
 use std::path::PathBuf;
 
@@ -72,13 +72,13 @@ impl S3s {
     }
 }
 
-/// Returns a profile in the bucket `backups` of a server with the protocol of S3 on a port of this machine,
-/// with the credentials of the test servers.
+/// Returns a profile in the bucket `backups` of a server on a port of this machine that uses the protocol of
+/// S3, with the credentials of the test servers.
 pub fn amazon(prefix: &str, port: u16) -> StorageOptions {
     s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)
 }
 
-/// Returns options for S3 on a port of this machine.
+/// Returns options for a server with the protocol of S3 on a port of this machine.
 pub(super) fn s3(url: &str, port: u16) -> StorageOptions {
     Storage::options(url)
         .without_environment()
@@ -86,7 +86,7 @@ pub(super) fn s3(url: &str, port: u16) -> StorageOptions {
         .endpoint(format!("http://127.0.0.1:{port}"))
 }
 
-/// Returns the contents of the elements with a name.
+/// Returns the contents of all XML elements with a name.
 pub(super) fn elements(xml: &str, name: &str) -> Vec<String> {
     let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
     xml.split(begin.as_str())

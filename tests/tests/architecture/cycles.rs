@@ -1,4 +1,4 @@
-//! No files import each other in a circle.
+//! Verifies that no files import each other in a cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,8 @@ use std::fs;
 use super::root;
 use super::source::{Crate, Imports};
 
-/// The modules that reach themselves, in groups of those that reach each other.
+/// Returns the modules that import themselves directly or indirectly, in groups of modules that import each
+/// other.
 fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
     let reach = |from: &str| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
@@ -32,7 +33,8 @@ fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
     groups
 }
 
-/// What ties a group together: which module takes which names from which other one.
+/// Describes the imports between the modules of a group: which module imports which names from which other
+/// module.
 fn ties(group: &BTreeSet<String>, imports: &Imports) -> String {
     let mut text = String::new();
     for module in group {

@@ -1,7 +1,7 @@
-//! The modules of a crate and what each takes from which other one, read from its source files.
+//! The modules of a crate and their imports, read from its source files.
 //!
-//! A module that only hands a name on (`pub use`) is not who is imported: the import counts for the module that defines the name. What
-//! a module hands on from elsewhere than below itself, it takes as well.
+//! An import counts for the module that defines the name, not for a module that only re-exports the name.
+//! A re-export (`pub use`) is an import as well, unless the name is defined below the re-exporting module.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,20 +11,20 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, ItemUse, LitStr, Macro, Meta, UseTree, Visibility};
 
-/// For each module the modules that it takes names from, with these names. Modules are paths such as `catalog::query`; that of
-/// `lib.rs` is empty.
+/// For each module, the modules that it imports from, with the imported names. Modules are paths such as
+/// `catalog::query`; the path of `lib.rs` is empty.
 pub(super) type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// A module as its file has it, without its unit tests. A module in braces is one as well.
+/// A module of a source file, without its unit tests. Inline modules (`mod name { … }`) are included.
 #[derive(Default)]
 struct Module {
-    /// The module of the file that it is in.
+    /// The module of the file that contains it.
     file: String,
-    /// Names that it hands on: the name, and the path where it comes from.
+    /// The re-exported names, each with the path that it is re-exported from.
     exports: BTreeMap<String, Vec<String>>,
-    /// Names that it uses under a name of its own.
+    /// The names that `use` introduces, each with the path that it stands for.
     aliases: BTreeMap<String, Vec<String>>,
-    /// Paths that its code names.
+    /// The paths that occur in its code.
     paths: BTreeSet<Vec<String>>,
 }
 
@@ -42,7 +42,7 @@ impl Crate {
         Self { modules }
     }
 
-    /// Returns what each module takes from others. What a module has from one below itself by handing it on is not counted.
+    /// Returns the imports of each module. Re-exports of names from below the module are not counted.
     pub(super) fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for (name, module) in &self.modules {
@@ -60,7 +60,7 @@ impl Crate {
         imports
     }
 
-    /// Returns the module that defines what a path names in a module, and its name there.
+    /// Returns the module that defines the item of a path, and the name of the item in that module.
     fn resolved(&self, module: &str, path: &[String], depth: usize) -> Option<(String, String)> {
         if depth > 20 {
             return None;
@@ -82,7 +82,7 @@ impl Crate {
                 }
                 match next {
                     Some(next) => segment = next,
-                    // `use super::*`
+                    // The path is that of `use super::*`.
                     None => return Some((at, "*".to_owned())),
                 }
             }
@@ -151,7 +151,7 @@ fn read_file(text: &str, name: &str, modules: &mut BTreeMap<String, Module>) {
     read_items(&file.items, name, name, modules);
 }
 
-/// Reads a module and those in braces within it.
+/// Reads a module and its inline modules.
 fn read_items(items: &[Item], name: &str, file: &str, modules: &mut BTreeMap<String, Module>) {
     let mut reader = Reader::default();
     reader.module.file = file.to_owned();
@@ -165,7 +165,7 @@ fn read_items(items: &[Item], name: &str, file: &str, modules: &mut BTreeMap<Str
 #[derive(Default)]
 struct Reader {
     module: Module,
-    /// The modules in braces.
+    /// The inline modules.
     inner: Vec<(String, Vec<Item>)>,
 }
 
@@ -193,7 +193,7 @@ impl Reader {
                 self.found(name.ident.to_string(), with(name.ident.to_string()), is_export)
             }
             UseTree::Rename(rename) => {
-                // `use X as _` still takes X.
+                // `use X as _` imports X as well.
                 let path = with(rename.ident.to_string());
                 let name = if rename.rename == "_" { &rename.ident } else { &rename.rename };
                 self.found(name.to_string(), path, is_export);
@@ -204,7 +204,7 @@ impl Reader {
         }
     }
 
-    /// Finds the paths among the arguments of a macro, which nothing has parsed.
+    /// Finds the paths in the arguments of a macro, which `syn` does not parse.
     fn find_paths(&mut self, tokens: TokenStream) {
         let (mut segments, mut colons) = (Vec::new(), 0);
         for token in tokens {
@@ -238,7 +238,7 @@ impl Reader {
 
     fn found(&mut self, name: String, path: Vec<String>, is_export: bool) {
         if !is_export {
-            // Two functions may use different names under the same one.
+            // Two functions may use different paths under the same name, of which `aliases` holds only one.
             self.module.paths.insert(path.clone());
         }
         let names = if is_export { &mut self.module.exports } else { &mut self.module.aliases };
@@ -277,7 +277,7 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_attribute(&mut self, item: &'ast Attribute) {
-        // `#[serde(with = "crate::…")]`
+        // The attribute can contain a path in a string, as in `#[serde(with = "crate::…")]`.
         if let Meta::List(list) = &item.meta {
             for token in list.tokens.clone() {
                 let Ok(text) = syn::parse2::<LitStr>(token.into()) else { continue };
@@ -310,14 +310,14 @@ fn an_import_is_found_in_whatever_form_it_is_written() {
         "use crate::high::Name as _;",
         "use crate::high::*;",
         "use super::high::{self, Other};",
-        // Handed on, perhaps to be used here.
+        // These re-export the name.
         "pub(crate) use crate::high::Name;",
         "pub use crate::high::*;",
-        // By a module in braces of `lib.rs` or of the file.
+        // These import through an inline module of `lib.rs` or of the file.
         "use crate::names::Name;",
         "fn f() -> crate::names::Name { todo!() }",
         "mod inner { use super::super::high::Name; }",
-        // Two names that are used under the same one.
+        // This uses two functions under the same name.
         "fn f() { use crate::high::f as g; } fn h() { use crate::low::g; }",
         "fn f() { format!(\"{}\", crate::high::f(1)); }",
         "fn f() { vec![[crate::high::Name { a: 1 }]]; }",
@@ -332,7 +332,7 @@ fn an_import_is_found_in_whatever_form_it_is_written() {
         let imports = Crate { modules }.imports();
         assert!(imports["file"].contains_key("high"), "{form}: {imports:?}");
     }
-    // With such an import, any module can be named.
+    // After such an import, a name of any module can be used.
     for form in ["use crate::*;", "use super::*;"] {
         let mut modules = BTreeMap::new();
         read_file("mod file;", "", &mut modules);

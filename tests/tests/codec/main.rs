@@ -1,4 +1,4 @@
-//! The type in the middle: every supported field type, from a row to a line and back, bit for bit.
+//! Bit-exact round trips of every supported field type from a row to a line and back, through the Rust type.
 
 mod scalars;
 
@@ -202,7 +202,8 @@ fn everything() -> Everything {
     }
 }
 
-/// Through the archive and an adapter: line → values → row → line.
+/// Converts a value from line to values to row to line, as an archive and an adapter do. Returns the lines of
+/// the first and the second conversion.
 fn round_trip<T: Entity>(value: &T) -> (String, String) {
     let codec = EntityCodec::new(T::descriptor());
     let mut projection = Projection::new(codec.schema());
@@ -223,7 +224,8 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
     (String::from_utf8(line).expect("text"), String::from_utf8(second).expect("text"))
 }
 
-/// Where a row or a line goes the short way, it comes to what the long way comes to. Tells which of them it went.
+/// Verifies that the conversions without the Rust type have the results of the conversions through it.
+/// Returns which conversions without the type are possible: row to line, and line to values.
 fn short_ways(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
     let (mut plain, mut again) = (Vec::new(), Vec::new());
     let is_plain = codec.encode_fast(row, &mut plain, &mut again);
@@ -300,7 +302,7 @@ fn what_is_usual_goes_the_short_ways() {
     }
 }
 
-/// What has a column, and what may be without one.
+/// An entity with a field that may have no column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 struct Account {
@@ -341,7 +343,7 @@ fn a_row_that_its_type_does_not_keep_as_it_is_goes_the_long_way() {
         assert!(!codec.encode_fast(&row, &mut out, &mut Vec::new()), "{settings}");
         assert_eq!(out, b"before\n");
     }
-    // NaN; the fields of another variant; a value in a variant that is not that of its field.
+    // The cases are NaN, the fields of another variant, and a value whose variant does not match its field.
     for (codec, values) in [
         (EntityCodec::new(Reading::descriptor()), vec![Value::I64(1), Value::F64(f64::NAN), Value::Null]),
         (

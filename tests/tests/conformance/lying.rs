@@ -1,4 +1,4 @@
-//! Providers that lie, of which the suite must find each.
+//! Providers that violate the requirements, each of which the conformance suite must detect.
 
 use std::sync::Arc;
 
@@ -15,40 +15,40 @@ use koan_backup::{
     },
 };
 
-/// What is not as it says.
+/// The requirement that a provider violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lie {
-    /// Every read sees what is there now.
+    /// Every read sees the current data instead of the snapshot.
     NoSnapshot,
-    /// A record of a thousand is not written, and counted.
+    /// One record of each batch of 1,000 is not written.
     LosesRecords,
-    /// A session that is given up was committed.
+    /// A session that is rolled back is committed.
     NoRollback,
-    /// All sets are one.
+    /// All sets are written to the root set.
     OneSet,
-    /// The conflict mode is not looked at.
+    /// The conflict mode is ignored.
     AlwaysOverwrites,
-    /// `replace_existing` is not looked at.
+    /// `replace_existing` is ignored.
     NeverDeletes,
     /// A dry run writes.
     WetRun,
-    /// A dry run refuses nothing.
+    /// A dry run never reports a refusal.
     SeesNoRefusal,
-    /// Each batch is committed at once, and undone by hand.
+    /// Each target is committed when it is finished.
     CommitsEarly,
-    /// What is read at different moments is called a snapshot, though none is claimed.
+    /// The snapshot claims snapshot consistency although the provider has no snapshot reads.
     CallsItASnapshot,
-    /// A read that failed is called complete.
+    /// A read that failed is reported as complete.
     ShortRead,
-    /// Each record has a session of its own, within one that calls itself bulk.
+    /// Each record of a bulk session is written in a separate session.
     OneByOne,
     /// A target whose writer failed or was dropped is committed without its records.
     CommitsUnfinished,
-    /// A level that is called faster prepares something that gains nothing.
+    /// The level `fast` prepares something that makes it no faster.
     GainsNothing,
 }
 
-/// A provider in memory that lies.
+/// A provider in memory that violates one requirement.
 #[derive(Clone, Debug)]
 struct Liar {
     lie: Lie,
@@ -221,7 +221,7 @@ async fn write_all(
     writer.finish().await
 }
 
-/// Writes each of many records in a session of its own.
+/// Writes each record of a large batch in a separate session.
 #[derive(Debug)]
 struct OneByOne<'s> {
     session: &'s mut LyingSession,
@@ -238,7 +238,7 @@ impl TargetWriter for OneByOne<'_> {
             self.counts.add(&counts);
             return Ok(());
         }
-        // Only one session can write at a time.
+        // Only one session can write at a time, so the session of the target is committed first.
         self.session.truth.take().expect("open").commit().await?;
         for record in records {
             let mut one = self.session.database.begin_restore(&SessionOptions::default()).await?;
@@ -257,7 +257,7 @@ impl TargetWriter for OneByOne<'_> {
     }
 }
 
-/// Commits when the target is finished.
+/// Commits when the target is finished, not when the session is committed.
 #[derive(Debug)]
 struct EarlyCommit<'s> {
     session: &'s mut LyingSession,
@@ -281,7 +281,7 @@ impl TargetWriter for EarlyCommit<'_> {
     }
 }
 
-/// Finishes its target although the writer failed or was dropped.
+/// Finishes its target even if the writer failed or was dropped.
 #[derive(Debug)]
 struct Unfinished<'s> {
     session: &'s mut LyingSession,
@@ -302,7 +302,7 @@ impl TargetWriter for Unfinished<'_> {
     }
 }
 
-/// A dry run that compares nothing.
+/// A dry run that compares no record.
 #[derive(Debug)]
 struct CarelessDryRun;
 
@@ -335,7 +335,7 @@ impl TargetWriter for CarelessWriter {
     }
 }
 
-/// What one waits for there.
+/// Waits as long as a commit on a disk would take.
 async fn a_commit_on_a_disk() {
     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
 }
@@ -372,7 +372,8 @@ async fn a_provider_that_lies_does_not_conform() {
     }
 }
 
-/// The clock is paused: only what a provider waits for counts, and not what the machine does.
+/// The clock is paused, so the measured time is only that of the waits in the provider, not that of the
+/// machine.
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_is_not_as_fast_as_it_says_does_not_conform() {
     let many = "many records in one session take less than as many sessions";

@@ -1,4 +1,4 @@
-//! Repositories as an application would write them.
+//! Repositories in the form that an application would write.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conforms;
 
-/// Records by the text of their keys.
+/// A repository in memory, with records by the text of their keys.
 pub(super) struct MemoryRepository<T> {
     records: Mutex<BTreeMap<String, T>>,
     deletes: bool,
@@ -77,7 +77,7 @@ async fn repositories_conform() {
     }
 }
 
-/// The scope of the suite's entities, which are in a crate of their own: everything is backed up.
+/// The scope of the suite's entities, which are defined in another crate: everything is backed up.
 pub(super) static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: "koan_backup_core",
     file: file!(),
@@ -194,7 +194,7 @@ struct Visit {
 
 #[tokio::test]
 async fn a_record_that_a_restore_could_not_tell_is_a_failed_backup() {
-    // `chrono` writes and reads the year as `+12345`, which no provider is handed as a date.
+    // `chrono` writes and reads the year as `+12345`. No adapter passes such a date to a provider.
     let visit = |id, year| Ok(Visit { id, day: NaiveDate::from_ymd_opt(year, 1, 1).expect("a date") });
     let koan = {
         let builder = Koan::builder().only_registered().register::<Visit>();
@@ -209,7 +209,7 @@ async fn a_record_that_a_restore_could_not_tell_is_a_failed_backup() {
     assert!(koan.backups().await.expect("listed").iter().all(|manifest| manifest.archive.is_none()));
 }
 
-/// A repository that two contexts have.
+/// A repository that two contexts share.
 struct Shared<T>(Arc<MemoryRepository<T>>);
 
 #[async_trait]
@@ -223,7 +223,7 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Shared<T> {
     }
 }
 
-/// A repository that gives this, once.
+/// A repository that returns these records once.
 struct Given<T>(Mutex<Vec<Result<T, RepositoryError>>>);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The table of what each provider can do is that of the providers.
+//! Verifies that the documented table of capabilities agrees with the providers.
 
 use koan_backup::prelude::*;
 use koan_backup::provider::conformance::{Line, Pair, Specimen};
@@ -6,7 +6,7 @@ use koan_backup::{Repositories, provider::Provider};
 
 use crate::repositories::MemoryRepository;
 
-/// The providers by the names of the table.
+/// Creates the providers, with their names in the table.
 fn providers(folder: &std::path::Path) -> Vec<(&'static str, Box<dyn Provider>)> {
     let database = folder.join("any.db");
     drop(rusqlite::Connection::open(&database).expect("a database"));

@@ -1,4 +1,4 @@
-//! Entries, documents and manifests that are missing, exchanged, added, or those of another backup.
+//! Archives with entries, documents or manifests that are missing, exchanged, added, or from another backup.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::archive_surgery::{

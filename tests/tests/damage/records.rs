@@ -1,4 +1,4 @@
-//! Records that are not what was written, in archives whose other hashes were made to match.
+//! Archives with altered records whose other hashes were made to match.
 
 use koan_backup::SetName;
 use koan_backup::prelude::*;

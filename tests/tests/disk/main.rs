@@ -1,5 +1,5 @@
-//! Directories as storage profiles and as databases: what is durable, who may read it, and whether it is the directory that was there
-//! before.
+//! Directories as storage profiles and as databases: what is durable, who may read it, and whether a
+//! directory is the one that was used before.
 #![cfg(target_os = "linux")]
 
 mod durability;

@@ -1,4 +1,4 @@
-//! Files and directories are accessible only to their owner, under any umask.
+//! Verifies that files and directories are accessible only to their owner, under any umask.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The directory of a JSON database that is gone or empty is not backed up as a database without records.
+//! Verifies that a JSON database whose directory is missing or empty is not backed up as a database without
+//! records.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A clinic: patients who must be encrypted, and wards that need not be.
+//! A clinic with patients, who must be encrypted, and wards, which need no encryption.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub(super) struct Ward {
     pub(super) name: String,
 }
 
-/// A public key and the private one that belongs to it.
+/// A public key and its private key.
 #[derive(Clone)]
 pub(super) struct KeyPair {
     pub(super) public: String,

@@ -1,4 +1,4 @@
-//! Keys that are wrong, missing or not what they should be, and where they come from. None is ever shown.
+//! Keys that are wrong, missing or invalid, and the sources of keys. No key appears in any output.
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -16,7 +16,7 @@ async fn without_recipients_no_context_is_built() {
     assert!(!clinic.backups().join("archives").exists(), "something was written");
 }
 
-/// A public RSA key of so many bits, to which there is no private one.
+/// Creates a public RSA key with this number of bits, for which no private key exists.
 fn rsa(bits: usize) -> String {
     let mut modulus = vec![0xff; bits / 8 + 1];
     modulus[0] = 0;
@@ -133,7 +133,7 @@ async fn keys_come_from_a_file_a_command_or_at_hand() {
     }
 }
 
-/// A key service as a user would connect one.
+/// A key source that a user defines, for example for a key service.
 #[derive(Debug)]
 struct Service(String);
 
@@ -162,7 +162,8 @@ async fn keys_come_from_a_source_of_the_user() {
 const KEY: &str = "KOAN_BACKUP_TEST_KEY";
 const FOLDER: &str = "KOAN_BACKUP_TEST_FOLDER";
 
-/// A variable cannot be set safely in a process that has threads, so this program is started once more with it.
+/// Runs the test in a child process with the variable, because a process with several threads cannot set a
+/// variable safely.
 #[tokio::test]
 async fn keys_come_from_a_variable() {
     if let (Some(folder), Ok(public)) = (std::env::var_os(FOLDER), std::env::var("KOAN_BACKUP_TEST_PUBLIC")) {

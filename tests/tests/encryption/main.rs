@@ -1,4 +1,5 @@
-//! What must be encrypted is, opens with its keys and with nothing else, and leaves no trace of itself.
+//! Verifies that encryption covers every entity that requires it, that only its keys open it, and that no
+//! content of encrypted records leaks.
 
 mod clinic;
 mod files;

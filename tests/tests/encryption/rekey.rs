@@ -1,4 +1,4 @@
-//! Other recipients for backups that were made before.
+//! Encrypts existing backups for other recipients.
 
 use koan_backup::prelude::*;
 use koan_backup::{
@@ -13,7 +13,7 @@ use object_store::path::Path;
 
 use crate::clinic::{Clinic, KeyPair, files, recipients};
 
-/// A context that seals for `new`, with the key of `old`.
+/// Builds a context that encrypts for `new` and has the private key of `old`.
 async fn rekeying(clinic: &Clinic, old: &KeyPair, new: &KeyPair) -> Koan {
     let builder = clinic.builder().encrypt_to(recipients([new])).keys(Keys::text(&old.private));
     builder.build().await.expect("a context")
@@ -73,19 +73,20 @@ async fn a_backup_whose_key_is_missing_is_left_as_it_is() {
     assert_eq!(std::fs::read(clinic.archive()).expect("an archive"), archive);
 }
 
-/// A context over a storage that seals for `to`, with the key of `keys`.
+/// Builds a context on a storage that encrypts for `to` and has the private key of `keys`.
 async fn over(clinic: &Clinic, storage: Storage, to: &KeyPair, keys: &KeyPair) -> Koan {
     let database = Sqlite::open(clinic.database()).expect("opened");
     let builder = Koan::builder().provider("main", database).storage("vault", storage);
     builder.encrypt_to(recipients([to])).keys(Keys::text(&keys.private)).build().await.expect("a context")
 }
 
-/// The archives in a store, whether they count or not.
+/// Returns the number of archives in a store, whether a manifest names them or not.
 async fn archives(vault: &Vault) -> usize {
     vault.files().await.into_iter().filter(|file| file.starts_with("archives/")).count()
 }
 
-/// A store in which replacing a manifest goes wrong in this way.
+/// Rekeys a backup in a store in which replacing a manifest fails in this way. Returns the result of the
+/// rekey and whether the new key opens the backup.
 async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<RekeyReport, Error>, bool) {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
@@ -95,7 +96,7 @@ async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<Reke
     store.fail(failure.map(|failure| Fault::always(Operation::Put, "manifests/", failure)));
     let ended = context(&new, &old).await.rekey(id).await;
     store.fail([]);
-    // Whichever of the two counts: it is whole, and one key opens it.
+    // Whichever archive the manifest names, it is valid and exactly one key opens it.
     let mut opened = 0;
     for key in [&old, &new] {
         let report = context(&new, key).await.verify(id).await.expect("verified");
@@ -121,7 +122,7 @@ async fn a_store_that_fails_while_the_manifest_is_replaced_loses_neither_archive
     assert!(ended.is_ok() && is_new, "{ended:?}");
 }
 
-/// The files in a store that are no leases.
+/// Returns the files in a store except the leases.
 async fn stored(vault: &Vault) -> Vec<String> {
     vault.files().await.into_iter().filter(|file| !file.starts_with("leases/")).collect()
 }
@@ -150,7 +151,7 @@ async fn an_archive_that_is_restored_from_is_not_removed_and_that_is_told() {
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     let koan = over(&clinic, vault.storage(), &new, &old).await;
-    // Its lease is written when it waits for the archive.
+    // The restore has written its lease when it waits for the archive.
     store.fail([Fault::always(Operation::Head, "archives/", Failure::Never)]);
     let restoring = over(&clinic, store.storage(), &old, &old).await;
     let sealing = async {
@@ -175,7 +176,7 @@ async fn of_two_at_once_of_which_one_knows_no_leases_the_later_one_changes_nothi
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
-    // It has read all of the old archive when it waits for the store.
+    // The slow rekey has read the whole old archive when it waits for the store.
     store.fail([Fault::always(Operation::Complete, "archives/", Failure::Held)]);
     let slow = over(&clinic, store.storage(), &other, &old).await;
     let quick = over(&clinic, vault.storage(), &new, &old).await;
@@ -204,7 +205,7 @@ async fn a_damaged_backup_is_not_sealed_anew() {
     clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let path = clinic.archive();
     let mut archive = std::fs::read(&path).expect("an archive");
-    // The time in front of the first entry, which no tool looks at.
+    // This alters the modification time in the header of the first entry, which no ZIP tool checks.
     archive[10] ^= 1;
     std::fs::write(&path, &archive).expect("written");
     let koan = rekeying(&clinic, &old, &new).await;
@@ -237,7 +238,7 @@ async fn a_whole_profile_is_sealed_anew_and_what_failed_is_told() {
     }
 }
 
-/// Makes backups in the store ones of an older version, which recorded no environment.
+/// Removes the environment from the manifests of these backups, as in backups of an older version.
 fn made_older(clinic: &Clinic, ids: &[BackupId]) {
     for id in ids {
         let path = clinic.backups().join(format!("manifests/{id}.json"));
@@ -308,7 +309,7 @@ async fn an_old_archive_that_cannot_be_removed_is_told_as_an_error_by_whoever_as
     let error = report.require_replaced().expect_err("the old keys open it");
     assert!(error.chain().contains(&left), "{error:?}");
     let summary = over(&clinic, store.storage(), &new, &old).await.rekey_all().await.expect("listed");
-    // The first can be opened by nobody here any longer.
+    // No private key in this context opens the first backup any longer.
     assert_eq!((summary.rekeyed.len(), summary.failed.len()), (1, 1));
     store.fail([]);
     let summary = over(&clinic, store.storage(), &old, &new).await.rekey_all().await.expect("listed");
@@ -319,7 +320,8 @@ async fn an_old_archive_that_cannot_be_removed_is_told_as_an_error_by_whoever_as
     summary.require_all().expect_err("the old keys open one of the old archives");
 }
 
-/// Cancels when the store was asked once more than `after` times. The store never answers: only the cancellation ends the work.
+/// Cancels when the store has received more than `after` such requests. The store never responds, so only the
+/// cancellation ends the work.
 async fn cancelled_at(token: &CancellationToken, store: &FaultyStore, operation: Operation, after: usize) {
     store.until_asked(operation, "archives/", after + 1).await;
     token.cancel();
@@ -345,7 +347,7 @@ async fn a_cancelled_rekey_leaves_the_backup_as_it_was_and_no_second_archive() {
     };
     let error = cancelled(Operation::Part, 0).await.expect_err("cancelled while it writes");
     assert_eq!((error.kind(), stored(&vault).await), (ErrorKind::Cancelled, before.clone()));
-    // At each read, of the old archive and then of the new one.
+    // Cancels at each read, first of the old archive and then of the new one.
     let mut reads = 0;
     while let Err(error) = cancelled(Operation::Get, reads).await {
         assert_eq!(

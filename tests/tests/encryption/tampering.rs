@@ -1,4 +1,4 @@
-//! Encrypted backups that are damaged, or forged by somebody who has no key.
+//! Encrypted backups that are damaged, or forged by somebody without a key.
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, archive::Manifest};
@@ -35,7 +35,7 @@ async fn hospital(patients: usize) -> Hospital {
 }
 
 impl Hospital {
-    /// Whether damage is found, with a key and without.
+    /// Returns whether a verification detects the alteration, with a key and without.
     async fn finds(&self, altered: &Stored) -> (bool, bool) {
         self.vault.keep(altered).await;
         let valid = async |koan: &Koan| match koan.verify(self.id).await {
@@ -48,7 +48,7 @@ impl Hospital {
         (!valid(&self.koan).await, !valid(&self.keyless).await)
     }
 
-    /// Nothing is restored from it.
+    /// Verifies that a restore fails and changes nothing.
     async fn refuses(&self, altered: &Stored, what: &str) {
         self.vault.keep(altered).await;
         let before = self.clinic.dump();
@@ -67,7 +67,7 @@ async fn one_flipped_bit_in_any_byte_is_found_with_a_key_and_without() {
         assert_eq!(hospital.finds(&altered).await, (true, true), "byte {at}");
     }
     println!("flipped bytes of an encrypted archive: tried {length}, found {length}");
-    // A sample of what cannot be opened is all of it.
+    // Without a key, a sample always covers the whole entry.
     let whole = Zip::ranges(&hospital.stored.archive);
     let (_, range) = whole.into_iter().find(|(name, _)| name == PATIENTS).expect("there");
     for at in range {
@@ -101,7 +101,7 @@ async fn a_flipped_bit_in_what_is_sealed_is_found_though_every_hash_was_made_to_
     println!("flipped bytes of re-signed sealed entries: tried {tried}, found {tried}");
 }
 
-/// An entry with other content, stored as the original is.
+/// Creates an entry with other content, in the stored form of the original.
 fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
     let original = Zip::read(&stored.archive).entry(name).clone();
     if name == SEALED {
@@ -115,7 +115,7 @@ fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
     }
 }
 
-/// Makes every hash right that takes no key.
+/// Corrects every hash that can be computed without a key.
 fn reseal(mut forgery: Forgery, entry: &str) -> Stored {
     if entry == PATIENTS {
         let content = forgery.zip.entry(entry).content();

@@ -1,4 +1,4 @@
-//! Tests a backup by a process that is killed.
+//! Tests a backup whose process is killed.
 
 use std::path::Path;
 

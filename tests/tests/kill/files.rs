@@ -1,4 +1,4 @@
-//! A restore into JSON files that is killed.
+//! Tests a restore into JSON files whose process is killed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,10 +10,10 @@ use super::catalog::every_backup_is_whole;
 use super::harness::{Left, Scenario, Side, Words};
 use super::shop::{NAME, Purchase, User, after_the_last_entity};
 
-/// By its path.
+/// The content of files by their paths.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// A document a file in every other folder, and a document a line in the others.
+/// The scenario. Every other folder has one document in each file; the others have one document in each line.
 pub(super) struct KilledFiles {
     folder: PathBuf,
     koan: Koan,
@@ -77,7 +77,7 @@ impl Scenario for KilledFiles {
         } else {
             None
         };
-        // Whoever opens the directory finishes what is in the journal.
+        // Opening the directory completes the restore from the journal.
         let _ = open(&self.folder);
         let found = data(&self.folder);
         let side = if found == self.before {
@@ -108,7 +108,7 @@ async fn fill(koan: &Koan, from: i64, to: i64) {
     koan.data::<Purchase>().upsert_many((from..to).map(purchase)).await.expect("written");
 }
 
-/// Whether both hold the same records, in whatever order.
+/// Returns whether both hold the same records, in any order.
 fn same_records(found: &Files, wanted: &Files) -> bool {
     let lines = |files: &Files| {
         let mut lines: Vec<(String, String)> = Vec::new();
@@ -123,7 +123,7 @@ fn same_records(found: &Files, wanted: &Files) -> bool {
     lines(found) == lines(wanted)
 }
 
-/// The files that are data, by their paths.
+/// Returns the files with records, by their paths.
 fn data(folder: &Path) -> Files {
     let root = folder.join("data");
     let mut files = Files::new();

@@ -1,6 +1,7 @@
-//! A process that is killed at any moment of its work leaves what was there before, or what it was to bring about.
+//! A process that is killed at any moment of its work leaves either the earlier state or the completed
+//! result.
 //!
-//! Another job, database or store is another [`Scenario`](harness::Scenario) and one test.
+//! A test of another job, database or store is a [`Scenario`](harness::Scenario) and a test function.
 
 mod backup;
 mod catalog;

@@ -1,4 +1,4 @@
-//! Tests a rekey by a process that is killed.
+//! Tests a rekey whose process is killed.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::shop::{NAME, Shop};
 
 pub(super) struct KilledRekey {
     shop: Shop,
-    /// A context with both keys.
+    /// A context that has both private keys.
     koan: Koan,
     id: BackupId,
     records: u64,

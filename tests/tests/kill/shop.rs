@@ -1,4 +1,5 @@
-//! The database whose jobs are killed: two tables that belong together, with indexes that a fast restore rebuilds.
+//! The database of the killed jobs: two tables with a foreign key, and with indexes that a fast restore
+//! rebuilds.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +29,7 @@ pub(super) struct Purchase {
     pub(super) note: Option<String>,
 }
 
-/// Users have even keys, which leaves room for others between them.
+/// Creates the tables. Users have even keys, so that other users can have the keys in between.
 const SCHEMA: &str = "
     CREATE TABLE user (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL, active BOOLEAN NOT NULL);
     CREATE TABLE purchase (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES user(id), amount NOT NULL, note TEXT);
@@ -40,7 +41,7 @@ const SCHEMA: &str = "
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO purchase SELECT i, 2 * (i % 1000) + 2, iif(i % 2, i, i + 0.5), iif(i % 7, hex(randomblob(300)), NULL) FROM n;";
 
-/// A listener that tells when the last of both entities is done with.
+/// Creates a listener that calls `tell` when the last of both entities is completed.
 pub(super) fn after_the_last_entity(tell: fn()) -> impl Fn(&Event) + Send + Sync + 'static {
     let open = AtomicUsize::new(2);
     move |event| {
@@ -55,7 +56,7 @@ pub(super) fn after_the_last_entity(tell: fn()) -> impl Fn(&Event) + Send + Sync
 pub(super) struct Shop(PathBuf);
 
 impl Shop {
-    /// A new one; every other folder has a write-ahead log.
+    /// Creates a shop. Every other folder uses a write-ahead log.
     pub(super) fn open(folder: &Path, number: u32) -> Self {
         let shop = Self(folder.to_owned());
         shop.sql(if number.is_multiple_of(2) {
@@ -67,7 +68,7 @@ impl Shop {
         shop
     }
 
-    /// The application of a folder.
+    /// Builds the context of the application in a folder.
     pub(super) async fn context(folder: &Path) -> Koan {
         let shop = Self(folder.to_owned());
         Koan::builder()
@@ -90,12 +91,13 @@ impl Shop {
         self.connection().execute_batch(sql).expect(sql);
     }
 
-    /// Whether a transaction that did not end is to be undone when the database is opened next.
+    /// Returns whether an unfinished transaction will be rolled back when the database is opened next.
     pub(super) fn has_journal(&self) -> bool {
         std::fs::metadata(self.0.join("shop.db-journal")).is_ok_and(|journal| journal.len() > 0)
     }
 
-    /// Every value of every table with its storage class, and the schema, so that equal dumps are equal databases.
+    /// Returns every value of every table with its storage class, and the schema. Equal dumps mean equal
+    /// databases.
     pub(super) fn dump(&self) -> Dump {
         let connection = self.connection();
         let check: String =
@@ -129,15 +131,16 @@ impl Shop {
     }
 }
 
-/// The restore that is killed: everything, as fast as it goes.
+/// Restores everything at the fastest level. This is the restore that is killed.
 pub(super) async fn restore_all(koan: &Koan, ending: fn()) {
     let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
     restore.on_event(after_the_last_entity(ending)).await.expect("restored");
 }
 
-/// As if so much time had passed that every lease in a storage has expired. Whoever was killed has left each of them whole.
+/// Makes every lease in a storage expire, as if time had passed. A killed process must leave every lease file
+/// complete.
 pub(super) fn time_passes(storage: &Path) {
-    // Not those that are not whole yet and called otherwise.
+    // Temporary files of leases may be incomplete. They have another extension and are skipped.
     let leases = below(&storage.join("leases"))
         .into_iter()
         .filter(|path| path.extension().is_some_and(|is| is == "json"));
@@ -150,7 +153,7 @@ pub(super) fn time_passes(storage: &Path) {
     }
 }
 
-/// As if days had passed: every lease in a storage has expired, and no file is young.
+/// Makes every lease in a storage expire and every file old, as if days had passed.
 pub(super) fn days_pass(storage: &Path) {
     time_passes(storage);
     for file in below(storage) {
@@ -159,19 +162,20 @@ pub(super) fn days_pass(storage: &Path) {
     }
 }
 
-/// All files below a folder.
+/// Returns all files below a folder.
 pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.expect("readable").path());
     paths.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
 }
 
-/// What a database holds.
+/// The content of a database.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Dump(pub(super) Vec<String>);
 
 impl Dump {
-    /// Whether this is the database as it was before a restore, or as the archive has it. There is nothing between.
+    /// Returns whether this is the database before a restore or the database of the archive. Panics if it is
+    /// neither.
     pub(super) fn side(&self, before: &Self, archived: &Self) -> Side {
         if self == before {
             Side::Before
@@ -187,7 +191,7 @@ impl Dump {
         }
     }
 
-    /// The first thing that is here and not in the other, and how many there are.
+    /// Describes the first line that only this dump contains, and the number of further ones.
     pub(super) fn beyond(&self, other: &Self) -> String {
         let known: std::collections::BTreeSet<_> = other.0.iter().collect();
         let mut beyond = self.0.iter().filter(|line| !known.contains(line));

@@ -1,4 +1,5 @@
-//! Work that is cancelled ends although the store never answers, at whichever request that happens: long before its lease would end.
+//! Verifies that cancelled work ends although the store never responds, at whichever request this happens,
+//! and long before its lease would expire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use object_store::local::LocalFileSystem;
 
 use super::shop::{NAME, Shared, builder, complete};
 
-/// So long that a test which waits for the end of a lease hangs.
+/// A lease time so long that a test that waits for the end of a lease hangs.
 const HOLDS: Duration = Duration::from_secs(3600);
 
 struct LeaseFixture {
@@ -44,7 +45,7 @@ impl LeaseFixture {
         Self { other, shared, store, koan }
     }
 
-    /// Begins work, cancels it once a request was made that is never answered, and waits for its end.
+    /// Starts work, cancels it after a request that is never answered, and waits for its end.
     async fn cancelled(
         &self,
         fault: Fault,
@@ -58,7 +59,7 @@ impl LeaseFixture {
         let ended = work.await.expect("no panic");
         self.store.fail([]);
         let error = ended.expect_err("it was cancelled");
-        // Of what was being published it is not known whether it was.
+        // If the manifest was being published, its state is unknown, which is a storage error.
         let is_published = fault.operation == Operation::Put && fault.path == "manifests/";
         let told = if is_published { ErrorKind::Storage } else { ErrorKind::Cancelled };
         assert_eq!(error.kind(), told, "{fault:?}: {error:?}");
@@ -80,7 +81,7 @@ async fn a_backup_that_is_cancelled_ends_whatever_request_is_never_answered() {
     for fault in [
         never(Operation::List, "leases"),
         never(Operation::Put, "leases"),
-        // What its lease says of its archive.
+        // This write records in the lease which archive is written.
         never(Operation::Put, "leases").after(1),
         never(Operation::Begin, "archives/"),
         never(Operation::Part, "archives/"),
@@ -104,7 +105,8 @@ async fn a_backup_that_is_cancelled_ends_whatever_request_is_never_answered() {
     }
 }
 
-/// Begins work, cancels it while the store completes the archive, and waits for its end. The store goes on by itself.
+/// Starts work, cancels it while the store completes the archive, and waits for its end. The store completes
+/// the archive even if nobody waits for it.
 async fn cancelled_while_the_store_completes(
     store: &FaultyStore,
     work: impl FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), Error>>,
@@ -114,7 +116,7 @@ async fn cancelled_while_the_store_completes(
     let mut work = tokio::spawn(work(token.clone()));
     store.until_asked(Operation::Complete, "archives/", 1).await;
     token.cancel();
-    // Work that does not wait for the store ends now, and the archive appears afterwards.
+    // If the work does not wait for the store, it ends now and the archive appears afterwards.
     let ended = tokio::time::timeout(Duration::from_secs(1), &mut work).await;
     store.resume();
     store.until_asked(Operation::Complete, "archives/", 1).await;
@@ -166,7 +168,7 @@ async fn a_backup_that_exceeds_its_limit_ends_although_the_store_never_answers()
     for fault in [never(Operation::Complete, "archives/"), never(Operation::Part, "archives/")] {
         let fixture = LeaseFixture::new().await;
         fixture.store.fail([fault, never(Operation::Put, "manifests/")]);
-        // The limit is over before or after that request: the store never answers in either case.
+        // The timeout may end before or after that request. The store never responds in either case.
         let backup = fixture.koan.backup(NAME).timeout(Duration::from_millis(500));
         let error = backup.await.expect_err("it has a limit");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
@@ -204,7 +206,7 @@ async fn a_copy_or_rekey_that_is_cancelled_ends_whatever_request_is_never_answer
         never(Operation::Put, "leases/rekey"),
         never(Operation::Part, "archives/"),
         never(Operation::Complete, "archives/"),
-        // It is looked at once more before it is replaced.
+        // The manifest is read again before it is replaced.
         never(Operation::Get, "manifests/").after(1),
         never(Operation::Put, "removals"),
         never(Operation::Put, "manifests/"),
@@ -264,7 +266,8 @@ async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_nev
         });
         fixture.store.until_asked(fault.operation, fault.path, 1).await;
         token.cancel();
-        // Of what was being removed it may not be known whether it was: then that is what the report says.
+        // The state of a backup that was being removed may be unknown. The report then says so, without an
+        // error.
         if let Err(error) = running.await.expect("no panic") {
             assert_eq!(error.kind(), ErrorKind::Cancelled, "{fault:?}: {error:?}");
         }
@@ -285,7 +288,7 @@ async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_nev
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_exceeds_its_limit_ends_although_the_store_never_answers() {
     let fixture = LeaseFixture::new().await;
-    // While the backup is looked for, and while it is verified.
+    // The timeout ends while the restore searches for the backup, or while it verifies the backup.
     for fault in [never(Operation::List, "manifests"), never(Operation::Get, "archives/")] {
         fixture.store.fail([fault]);
         let error =

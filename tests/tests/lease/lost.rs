@@ -1,4 +1,4 @@
-//! A lease that is lost while somebody works under it: nothing is published.
+//! Verifies that a backup that loses its lease while it runs publishes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,15 @@ fn is_lost(error: &Error) {
     }
 }
 
-/// What a backup that lost its lease leaves: the record of its failure, and what was there before.
+/// Verifies the state after a backup that lost its lease: the record of its failure exists, no archive
+/// exists, and the lease of the new holder is unchanged.
 async fn left(shared: &Shared, koan: &Koan) {
     assert_eq!(shared.archives(), 0);
     let failure = the_failure(koan).await;
     assert_eq!((failure.status, &failure.archive), (BackupStatus::Failed, &None));
     assert!(failure.error.is_some_and(|error| error.contains("the lease")), "it does not say why");
     assert_eq!(koan.restore(NAME).await.expect_err("none").kind(), ErrorKind::NotFound);
-    // It does not touch the lease of the other.
+    // The backup does not change the lease of the new holder.
     let lease = shared.lease("backup/nightly");
     assert_eq!(
         (lease["holder"]["application"].as_str(), lease["released"].as_bool()),
@@ -40,7 +41,7 @@ async fn a_backup_stops_when_another_takes_its_lease() {
         patiently(async || !shared.leases("backup/nightly").is_empty()).await;
         shared.take_over("backup/nightly");
     };
-    // The database never answers: only the loss of the lease ends the backup.
+    // The database never responds, so only the loss of the lease ends the backup.
     let (backup, ()) = tokio::join!(koan.backup(NAME).into_future(), thief);
     is_lost(&backup.expect_err("another has it"));
     left(&shared, &koan).await;
@@ -52,7 +53,7 @@ async fn a_backup_whose_lease_was_taken_at_its_end_is_not_published() {
     let koan = shared.koan("shop", Duration::ZERO).await;
     let taken = Arc::clone(&shared);
     let backup = koan.backup(NAME).on_event(move |event| {
-        // The last one: nothing is renewed between this and publishing.
+        // This is the last event before the publication, and the lease is not renewed in between.
         if matches!(event, Event::EntityCompleted { .. }) {
             taken.take_over("backup/nightly");
         }

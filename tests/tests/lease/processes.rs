@@ -1,4 +1,4 @@
-//! Processes that want one lease: contending, killed and paused.
+//! Processes that need the same lease: contending, killed and paused.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,17 @@ use koan_backup_tests::test_process;
 use super::shop::{NAME, RECORDS, Shared, builder, complete};
 
 pub(super) const FOLDER: &str = "KOAN_BACKUP_LEASE_FOLDER";
-/// In front of what a process says, because tests say other things.
+/// The prefix of each message of a child process. Test output without the prefix is ignored.
 pub(super) const SAYS: &str = "> ";
-/// Rounds of two that contend, unless more are asked for.
+/// The number of rounds in which two processes contend, before the factor of `rounds`.
 const ROUNDS: u32 = 1000;
-/// Nothing here takes that long, however busy the machine is: a process that does hangs.
+/// The time after which a child process is considered to hang, however busy the machine is.
 const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
-/// How long the leases of processes hold that are killed or paused.
+/// The lease time of processes that are killed or paused.
 pub(super) const HOLDS: Duration = Duration::from_secs(3);
 
-/// A process that backs up when it is told to, and waits in the middle of it, with its lease, until it is told to go on.
+/// A child process that starts a backup on command, and pauses in the middle of it, with its lease, until the
+/// next command.
 pub(super) struct Worker {
     child: Child,
     told: ChildStdin,
@@ -46,14 +47,14 @@ impl Worker {
     pub(super) fn hear(&self) -> String {
         loop {
             let line = self.says.recv_timeout(HANGS).expect("it says something");
-            // The name of the test may stand in front.
+            // The line may begin with the name of the test.
             if let Some((_, word)) = line.split_once(SAYS) {
                 return word.to_owned();
             }
         }
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub(super) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill").success(), "{signal}");
@@ -67,12 +68,12 @@ impl Drop for Worker {
     }
 }
 
-/// Waits for a word; there is none when whoever started this is gone.
+/// Waits for a command. Returns `false` if the parent process has ended.
 fn is_told() -> bool {
     std::io::stdin().read_line(&mut String::new()).is_ok_and(|read| read > 0)
 }
 
-/// In a process that was started here: backs up each time it is told to.
+/// Runs in the child process and makes a backup at each command.
 async fn work(folder: PathBuf) {
     let storage = Storage::local(folder).expect("a directory");
     let koan = builder("shop", storage, Duration::ZERO).lease_time(HOLDS).build().await.expect("a context");
@@ -81,7 +82,7 @@ async fn work(folder: PathBuf) {
         let backup = koan.backup(NAME).on_event(|event| {
             if matches!(event, Event::BackupStarted { .. }) {
                 say(&format!("{SAYS}began"));
-                // Its lease is renewed meanwhile, unless the whole process is paused.
+                // The lease is renewed during this wait, unless the whole process is paused.
                 is_told();
             }
         });
@@ -160,7 +161,8 @@ async fn a_process_that_was_paused_for_too_long_does_not_publish() {
     let test = "processes::a_process_that_was_paused_for_too_long_does_not_publish";
     let koan = shared.koan("shop", Duration::ZERO).await;
     let mut worker = Worker::start(test, shared.path());
-    // While another took the lease and gave it back, and while nobody did.
+    // In the first round, another backup takes the lease and releases it meanwhile; in the second round,
+    // nobody does.
     for is_taken in [true, false] {
         worker.tell("back up");
         assert_eq!(worker.hear(), "began");

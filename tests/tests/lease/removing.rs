@@ -1,4 +1,5 @@
-//! Whoever loses its lease removes nothing more, at whichever moment it is cut off from its storage.
+//! Verifies that a process that lost its lease removes nothing more, at whichever moment it is disconnected
+//! from its storage.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -13,10 +14,10 @@ use object_store::local::LocalFileSystem;
 
 use super::shop::{NAME, Shared, builder, complete, patiently};
 
-/// The shortest there is.
+/// The shortest lease time that is allowed.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// A store in the shared directory that can be paused.
+/// Creates a store in the shared directory that can be paused.
 pub(super) fn store(folder: &Path) -> FaultyStore {
     FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(folder).expect("a directory")))
 }
@@ -26,7 +27,8 @@ async fn koan(store: &FaultyStore, holds: Duration) -> Koan {
     koan.build().await.expect("a context")
 }
 
-/// The moments at which the removal of a backup is cut off: two before its manifest goes, two before its archive goes.
+/// Returns the requests at which the removal of a backup is interrupted: two before its manifest is deleted,
+/// and two before its archive is deleted.
 pub(super) fn moments(id: BackupId) -> Vec<(Operation, &'static str, usize)> {
     let pin: &str = String::leak(format!("pins/{id}"));
     let lease: &str = String::leak(format!("leases/rekey/{id}"));
@@ -36,7 +38,7 @@ pub(super) fn moments(id: BackupId) -> Vec<(Operation, &'static str, usize)> {
         .collect()
 }
 
-/// Pauses the store at such a moment.
+/// Pauses the store at one of these requests.
 pub(super) fn pause(store: &FaultyStore, (operation, path, time): (Operation, &'static str, usize)) {
     store.fail([Fault::always(operation, path, Failure::Held).after(time - 1)]);
 }
@@ -54,7 +56,7 @@ async fn of_two_last_good_copies_one_stays_though_whoever_deletes_the_other_was_
     pause(&store, moment);
     let deleting = tokio::spawn(first.delete(one).into_future());
     patiently(async || store.asked(moment.0, moment.1) == 1).await;
-    // It has verified the other copy. Now it is cut off, and does not renew its lease any more.
+    // The deletion has verified the other copy. From now on it is disconnected and does not renew its lease.
     store.fail([
         Fault::always(Operation::Put, "leases", Failure::Held),
         Fault::always(Operation::Get, "leases", Failure::Held),
@@ -108,7 +110,7 @@ async fn a_retention_that_lost_its_lease_removes_nothing_more() {
         }
         let retention = koan.retention(Retention::new().keep_last(1));
         let plan = retention.plan().await.expect("a plan");
-        // The oldest goes; then it is cut off.
+        // The oldest backup is removed before the interruption.
         let moment = moments(ids[2])[moment];
         pause(&store, moment);
         let pruning = tokio::spawn(async move { retention.apply(&plan).await });
@@ -125,7 +127,7 @@ async fn a_retention_that_lost_its_lease_removes_nothing_more() {
     }
 }
 
-/// Makes a file look as if it was a week old.
+/// Sets the modification time of a file to a week ago.
 fn age(path: &Path) {
     let week = std::time::SystemTime::now() - Duration::from_secs(7 * 86_400);
     let file = std::fs::File::options().append(true).open(path).expect("opened");
@@ -163,7 +165,7 @@ async fn maintenance_that_lost_its_lease_removes_no_leftovers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_seals_for_others_and_lost_its_lease_leaves_the_old_archive() {
-    // Before the manifest is replaced, and before the old archive goes.
+    // The rekey is interrupted before it replaces the manifest, and before it removes the old archive.
     for (operation, path, is_sealed) in
         [(Operation::Get, "manifests", false), (Operation::List, "leases/restore", true)]
     {

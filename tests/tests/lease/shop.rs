@@ -1,4 +1,4 @@
-//! A shop whose backups lie in a directory that several applications share.
+//! A shop whose backups are in a directory that several applications share.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub(super) const NAME: &str = "nightly";
-/// Records in the shop.
+/// The number of records in the shop.
 pub(super) const RECORDS: u64 = 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -18,14 +18,14 @@ pub(super) struct User {
     pub(super) id: u64,
 }
 
-/// A database whose records take so long to be read.
+/// Creates a database in which reading a record takes this long.
 pub(super) fn database(per_record: Duration) -> Scripted {
     let database = Scripted::new(Script { per_record, ..Script::default() });
     (0..RECORDS).for_each(|id| database.put(&SetName::root(), &User { id }));
     database
 }
 
-/// A builder over a database whose first record is never read.
+/// Creates a builder with a database whose first record is never read.
 pub(super) fn hanging(application: &str, storage: Storage) -> KoanBuilder {
     let database = Scripted::new(Script { hangs_at: Some(("User".into(), 0)), ..Script::default() });
     database.put(&SetName::root(), &User { id: 0 });
@@ -37,7 +37,7 @@ pub(super) fn builder(application: &str, storage: Storage, per_record: Duration)
     builder.provider("main", database(per_record))
 }
 
-/// A directory for backups.
+/// A shared directory for backups.
 pub(super) struct Shared(tempfile::TempDir);
 
 impl Shared {
@@ -53,12 +53,12 @@ impl Shared {
         Storage::local(self.path()).expect("a directory")
     }
 
-    /// An application whose records take so long to be read.
+    /// Builds a context in which reading a record takes this long.
     pub(super) async fn koan(&self, application: &str, per_record: Duration) -> Koan {
         builder(application, self.storage(), per_record).build().await.expect("a context")
     }
 
-    /// The files of the leases of a subject, which are held or not.
+    /// Returns the lease files of a subject, whether the leases are held or released.
     pub(super) fn leases(&self, subject: &str) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.folder(subject)) else { return Vec::new() };
         let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
@@ -66,7 +66,8 @@ impl Shared {
         files
     }
 
-    /// The folder of the leases of a subject. That of a backup by name ends with a hash of whose it is.
+    /// Returns the folder of the leases of a subject. The folder of a backup name ends with a hash
+    /// of the name, the application and the environment.
     fn folder(&self, subject: &str) -> PathBuf {
         let folder = self.path().join("leases").join(subject);
         let (Some(above), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str()))
@@ -81,13 +82,13 @@ impl Shared {
         found.map_or(folder.clone(), |entry| entry.path())
     }
 
-    /// The lease of a subject that counts.
+    /// Returns the lease of a subject with the highest generation.
     pub(super) fn lease(&self, subject: &str) -> Value {
         let file = self.leases(subject).pop().expect("a lease");
         serde_json::from_slice(&std::fs::read(file).expect("readable")).expect("JSON")
     }
 
-    /// Somebody else takes the lease of a subject.
+    /// Gives the lease of a subject to another holder.
     pub(super) fn take_over(&self, subject: &str) {
         let last = self.leases(subject).pop().expect("a lease");
         let number: u64 =
@@ -101,26 +102,26 @@ impl Shared {
         std::fs::write(path, lease.to_string()).expect("written");
     }
 
-    /// The archives that are there.
+    /// Returns the number of archives.
     pub(super) fn archives(&self) -> usize {
         std::fs::read_dir(self.path().join("archives")).map_or(0, Iterator::count)
     }
 }
 
-/// The backups that were completed.
+/// Returns the ids of the completed backups.
 pub(super) async fn complete(koan: &Koan) -> Vec<BackupId> {
     let manifests = koan.backups().await.expect("listed");
     manifests.iter().filter(|manifest| manifest.status.is_complete()).map(|manifest| manifest.id).collect()
 }
 
-/// The backup that failed, if it is the only one there is.
+/// Returns the manifest of the failed backup, which must be the only backup.
 pub(super) async fn the_failure(koan: &Koan) -> Manifest {
     let mut manifests = koan.backups().await.expect("listed");
     assert_eq!(manifests.len(), 1, "{manifests:?}");
     manifests.remove(0)
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 pub(super) async fn patiently(is_so: impl AsyncFn() -> bool) {
     koan_backup_tests::wait::until("what the test waits for is so", is_so).await;
 }

@@ -22,14 +22,15 @@ async fn shop(per_record: Duration) -> Shop {
     over(store.clone(), vault, builder("shop", store.storage(), per_record)).await
 }
 
-/// A shop whose database never answers.
+/// Creates a shop whose database never responds.
 async fn hanging_shop() -> Shop {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
     over(store.clone(), vault, hanging("shop", store.storage())).await
 }
 
-/// Leases expire by the time of the runtime, which is paused: a busy machine makes none expire.
+/// Creates a shop on a store. Its leases expire by the clock of the runtime, which is paused, so no lease
+/// expires because the machine is busy.
 async fn over(store: FaultyStore, vault: Vault, builder: KoanBuilder) -> Shop {
     let koan = builder.lease_time(Duration::from_secs(1)).clock(VirtualClock::start());
     Shop { koan: koan.build().await.expect("a context"), store, vault }
@@ -79,7 +80,7 @@ async fn a_list_that_fails_once_the_lease_is_written_gives_it_back() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_fails_once_is_tried_again() {
     let shop = shop(Duration::from_millis(100)).await;
-    // The first two writes take the lease and say what is worked on.
+    // The first two writes take the lease and record what it is used for.
     shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::Lost).after(2)]);
     shop.koan.backup(NAME).await.expect("renewed");
     assert!(shop.store.asked(Operation::Put, "leases/") > 6);
@@ -101,7 +102,7 @@ async fn a_lease_that_cannot_be_renewed_until_it_expires_stops_the_work() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_is_answered_too_late_does_not_count() {
     let shop = shop(Duration::ZERO).await;
-    // It arrives, once the lease has expired.
+    // The renewal is answered only after the lease has expired.
     shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::Slow(1_300)).after(2)]);
     let error = shop.koan.backup(NAME).await.expect_err("the lease is lost");
     assert_eq!(error.kind(), ErrorKind::Busy);
@@ -118,6 +119,6 @@ async fn publishing_is_given_up_when_the_lease_is_over() {
     assert!(error.to_string().contains("is not known"), "{error}");
     assert!(error.chain().contains("did not answer in time"), "{}", error.chain());
     shop.store.fail([]);
-    // What was not answered may be written yet: its archive is there.
+    // The manifest may still be written after the lost response, so its archive stays.
     assert_eq!((shop.archives().await, complete(&shop.koan).await.len()), (1, 0));
 }

@@ -1,4 +1,4 @@
-//! Whatever is done in whatever order, the database holds what a map in memory holds.
+//! Verifies that the database contains the same records as a map in memory after every step of any sequence.
 
 mod database;
 mod reference;
@@ -12,9 +12,9 @@ use reference::Model;
 
 koan_backup::entity_backup_scope!(mode = All);
 
-/// Sequences of steps, unless more are asked for.
+/// The number of sequences of steps, before the factor of `rounds`.
 const CASES: u32 = 200;
-/// Steps in one of them, at most.
+/// The largest number of steps in a sequence.
 const STEPS: usize = 40;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What can be done.
+//! The steps of a sequence.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,16 @@ use koan_backup::prelude::*;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 
-/// The columns of a row behind its key, as the database stores them.
+/// The columns of a row without its key, as the database stores them.
 pub(super) type Columns = [Value; 4];
 
-/// A set of the entity: a table of its own.
+/// A set of the entity, which has its own table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Set {
     Root,
     Archive,
-    /// Not always there: a restore makes it. Among several sets it comes before the archive.
+    /// A set whose table may be missing; a restore can create it. Its name sorts before that of the set
+    /// `archive`.
     Annex,
 }
 
@@ -36,22 +37,22 @@ impl Set {
     }
 }
 
-/// Which backup is meant.
+/// The choice of a backup.
 #[derive(Clone, Debug)]
 pub(super) enum Which {
-    /// The newest of a name.
+    /// The newest backup with this name.
     Newest(&'static str),
-    /// One of those there are, by its id.
+    /// The existing backup with this index, selected by its id.
     Number(usize),
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// Inserts a row, or updates the one of that key.
+    /// Inserts a row, or updates the row with that key.
     Write(Set, i64, Columns),
     /// Deletes the rows between two keys.
     Delete(Set, i64, i64),
-    /// Drops the table of the annex.
+    /// Drops the table of the set `annex`.
     Drop,
     Backup {
         name: &'static str,
@@ -61,7 +62,7 @@ pub(super) enum Step {
     Restore(Restoring),
 }
 
-/// How a restore is done.
+/// The options of a restore.
 #[derive(Clone, Debug)]
 pub(super) struct Restoring {
     pub(super) which: Which,
@@ -74,9 +75,9 @@ pub(super) struct Restoring {
     pub(super) dry_run: bool,
 }
 
-/// Any step there can be, where so many backups are.
+/// Generates any step, for this number of existing backups.
 pub(super) fn any_step(backups: usize) -> impl Strategy<Value = Step> {
-    // Restoring from nothing is tried as well, and seldom.
+    // A restore without any backup is tried as well, but rarely.
     let restores = if backups == 0 { 1 } else { 6 };
     prop_oneof![
         8 => (any_set(), any_key(), any_columns()).prop_map(|(set, key, columns)| Step::Write(set, key, columns)),
@@ -88,7 +89,7 @@ pub(super) fn any_step(backups: usize) -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The rows of a table.
+/// Generates the rows of a table.
 pub(super) fn any_rows() -> impl Strategy<Value = BTreeMap<i64, Columns>> {
     prop::collection::btree_map(any_key(), any_columns(), 0..4)
 }
@@ -97,7 +98,7 @@ fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
     let mode = prop_oneof![
 1 => Just(ConflictMode::Overwrite), 1 => Just(ConflictMode::Keep), 2 => Just(ConflictMode::Fail)];
     let level = prop_oneof![Just(RestoreLevel::Fast), Just(RestoreLevel::Balanced), Just(RestoreLevel::Safe)];
-    // More than one set goes to no other set: that is tried, and seldom.
+    // Several sets cannot be restored into another set. This is tried as well, but rarely.
     let sets = prop_oneof![
         6 => Just((None, None)),
         2 => any_set().prop_map(|only| (Some(only), None)),
@@ -141,12 +142,12 @@ fn any_set() -> impl Strategy<Value = Set> {
     prop_oneof![3 => Just(Set::Root), 2 => Just(Set::Archive), 1 => Just(Set::Annex)]
 }
 
-/// So few that rows meet one another.
+/// Generates one of a few keys, so that steps often use the same key.
 fn any_key() -> impl Strategy<Value = i64> {
     0..8i64
 }
 
-/// In every form in which a field of the type can be stored.
+/// Generates columns in every form in which the fields of the type can be stored.
 fn any_columns() -> impl Strategy<Value = Columns> {
     let text = || any::<String>().prop_map(Value::Text);
     let active = prop_oneof![

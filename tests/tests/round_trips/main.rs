@@ -1,5 +1,5 @@
-//! Values that nobody chose, of every type of field, through every provider: written, backed up, lost, restored, and compared
-//! bit for bit.
+//! Round trips of random values of every field type through every provider: the values are written, backed
+//! up, deleted, restored, and compared bit for bit.
 
 mod harness;
 mod making;
@@ -24,7 +24,7 @@ fn any_record_comes_back_from_sqlite() {
         .expect("a database")
         .execute_batch("VACUUM")
         .expect("an empty database");
-    // A column of type REAL keeps whole numbers as integers, which have one nought.
+    // A column of type REAL stores whole numbers as integers, which have no negative zero.
     let limits = Limits { signs_nought: false, ..Limits::default() };
     any_record_comes_back(Sqlite::open(path).expect("opened"), limits);
 }
@@ -45,7 +45,7 @@ fn any_record_comes_back_from_documents() {
 #[test]
 fn any_record_comes_back_from_postgres() {
     let server = koan_backup_tests::postgres::Server::start();
-    // Its texts hold no NUL, its times nothing below a microsecond, and the numbers of its `jsonb` no sign of nought.
+    // PostgreSQL stores no NUL in texts, no more than microseconds in times, and no negative zero in `jsonb`.
     let limits = Limits { has_nul: false, signs_nought_in_lists: false, nanos: 1_000, ..Limits::default() };
     any_record_comes_back(Postgres::connect(server.address()).expect("an address"), limits);
 }

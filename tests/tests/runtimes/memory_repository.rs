@@ -1,4 +1,4 @@
-//! A repository as an application would write it.
+//! A repository in the form that an application would write.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use koan_backup::{Entity, Repository, RepositoryError};
 
-/// A repository in memory, with records by the text of their keys.
+/// A repository in memory that stores records by the text of their keys.
 pub(super) struct MemoryRepository<T>(Mutex<BTreeMap<String, T>>);
 
 impl<T> Default for MemoryRepository<T> {

@@ -1,4 +1,4 @@
-//! What a store refuses is told at once, with what to check.
+//! Verifies that a refusal of a store is reported without retries, and that the error says what to check.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use koan_backup_tests::stores::{Azurite, GoogleEmulator, Moto, S3s};
 
 use crate::fixture::{Customer, backup, customers, customers_of, koan, shop};
 
-/// All that is asked of a store that refuses, each with its error.
+/// Runs several operations on a store that refuses all requests, and returns their errors.
 async fn refused(options: StorageOptions) -> Vec<Error> {
     let koan = koan(shop(0), [("store", options.open().expect("nothing is asked yet"))]).await;
     let id = "01a20039-2e20-73ff-b80d-43944b669d73";
@@ -42,14 +42,15 @@ async fn wrong_credentials_are_refused_at_once_and_no_secret_is_shown() {
             assert!(!told.contains("hunter22") && !told.contains("koan-secret"), "{told}");
         }
         let asked = ["GET", "HEAD", "POST", "PUT"].map(|method| proxy.seen(method, "").len());
-        // A backup that is refused asks once more, for its failure to be recorded; the others ask once.
+        // A refused backup sends a second request to record its failure; every other operation sends one
+        // request.
         assert!(asked.iter().sum::<usize>() <= 6, "it was tried again: {asked:?}");
     }
 }
 
 #[tokio::test]
 async fn a_missing_bucket_is_refused_at_once_and_does_not_pass_for_a_missing_backup() {
-    // s3s-fs makes a bucket that is missing.
+    // s3s-fs is not tested because it creates a missing bucket.
     let (moto, azurite) = (Moto::start(), Azurite::start());
     for (name, options) in
         [("moto", moto.storage_in("nowhere", "shop")), ("azurite", azurite.storage_in("nowhere", "shop"))]
@@ -85,11 +86,11 @@ async fn google_s_emulator_knows_too_little_and_that_is_told() {
     let proxy = Proxy::before(google.port());
     let storage = google.storage("shop").endpoint(format!("http://127.0.0.1:{}", proxy.port()));
     let koan = koan(shop(0), [("store", storage.open().expect("a profile"))]).await;
-    // It takes no uploads in parts.
+    // The emulator does not support multipart uploads.
     let error = koan.backup("nightly").await.expect_err("it takes no uploads in parts");
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.chain().contains("gs://backups/shop"), "{}", error.chain());
-    // A missing file is missing; of one that is there it does not say when it was changed.
+    // A missing file is reported as missing. For an existing file, the response lacks the modification time.
     let id = "01a20039-2e20-73ff-b80d-43944b669d73";
     assert_eq!(koan.verify(id).await.expect_err("none").kind(), ErrorKind::NotFound);
     google.put(&format!("shop/manifests/{id}.json"), "{}");
@@ -122,7 +123,7 @@ async fn a_shop_on_s3_survives_its_database() {
     let s3 = S3s::start();
     let koan = koan(shop(1 << 20), [("store", s3.storage("shop").open().expect("a profile"))]).await;
     let made = backup(&koan, "nightly").await.expect("a backup");
-    // What lies in the bucket is what the manifest says, to whoever looks there.
+    // The file in the bucket has the path and the size that the manifest records.
     let archive = made.archive.expect("an archive");
     let stored = std::fs::read(s3.bucket().join("shop").join(&archive.file)).expect("a file");
     assert_eq!(u64::try_from(stored.len()), Ok(archive.size_bytes));
@@ -131,7 +132,7 @@ async fn a_shop_on_s3_survives_its_database() {
     assert_eq!(customers_of(&koan).await, customers());
 }
 
-/// Names the URL to the child process of the test below.
+/// The environment variable that passes the URL to the child process of the test below.
 const CHILD: &str = "KOAN_TEST_STORAGE_URL";
 
 #[tokio::test]

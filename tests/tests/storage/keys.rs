@@ -1,4 +1,5 @@
-//! Keys in a bucket that are no paths: other programs write them, and consoles do for folders.
+//! Object keys in a bucket that are no valid paths. Other programs write such keys, and consoles create them
+//! for folders.
 
 use koan_backup::{Retention, catalog::Expectations};
 use koan_backup_tests::stores::{Moto, request};

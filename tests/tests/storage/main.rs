@@ -1,4 +1,4 @@
-//! Every store that archives can be kept in, and what each does when something goes wrong.
+//! Tests every supported store of archives, in normal operation and in failures.
 
 mod answers;
 #[cfg(unix)]

@@ -1,4 +1,5 @@
-//! Faults between us and a real store: what passes is tried again, what is refused is not, and what is lost for good leaves nothing.
+//! Failures of the network in front of a real store: temporary failures are retried, refusals are not, and a
+//! permanent failure leaves no archive.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ impl Bucket {
         files(&self.s3.bucket().join("shop/archives"))
     }
 
-    /// A backup that fails, and of which nothing stays.
+    /// Runs a backup that fails, and verifies that no archive is left.
     async fn failed(&self, fault: Fault) -> Error {
         self.proxy.fail([fault]);
         let error = backup(&self.koan, "nightly").await.expect_err("the store failed");
@@ -88,7 +89,8 @@ async fn a_fault_that_stays_is_told_after_a_few_tries_with_pauses_and_nothing_st
     for (status, told) in [(503, "503"), (429, "429"), (500, "500")] {
         let began = Instant::now();
         let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::Status(status))).await;
-        // Back-off begins with a tenth of a second. A busy machine makes it longer and never shorter.
+        // The back-off begins with 100 ms, so three retries wait at least 300 ms. A busy machine only makes
+        // this longer.
         assert!(began.elapsed() >= 3 * Duration::from_millis(100), "{status}: {:?}", began.elapsed());
         let chain = error.chain();
         assert!(chain.contains(told) && chain.contains("after 3 retries"), "{chain}");
@@ -113,7 +115,7 @@ async fn a_refusal_is_told_at_once() {
             assert!(error.chain().contains(&status.to_string()), "{}", error.chain());
             assert!(error.chain().contains(told), "{}", error.chain());
             let tries = bucket.proxy.seen(method, target).len();
-            // A manifest is also written to tell of the failure.
+            // A second manifest is written to record the failure.
             let most = if target == "manifests" { 2 } else { 1 };
             assert!((1..=most).contains(&tries), "{method} {target} {status}: {tries} tries");
         }

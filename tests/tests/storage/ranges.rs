@@ -1,4 +1,4 @@
-//! One entity of an archive is verified and restored without the rest.
+//! Verifies and restores one entity of an archive without reading the rest.
 
 use koan_backup::prelude::*;
 use koan_backup::{Keys, Recipients};

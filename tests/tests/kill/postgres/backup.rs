@@ -1,4 +1,4 @@
-//! A backup of PostgreSQL that is killed.
+//! Tests a backup of PostgreSQL whose process is killed.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ impl Scenario for KilledBackup {
         let is_noticed_late = self.shop.is_left_alone();
         let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
         let side = self.known.side(&found);
-        // It would wait for a lock that is left.
+        // If the killed client left a lock, this statement would wait for it and fail after the timeout.
         self.shop.sql("SET lock_timeout = '60s'; BEGIN; LOCK TABLE \"user\", purchase; COMMIT");
         assert_eq!(self.shop.dump(), self.dump);
         self.known = found;

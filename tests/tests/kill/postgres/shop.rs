@@ -1,4 +1,4 @@
-//! The shop on a server of its own: a foreign key, secondary indexes, a trigger, and a column that counts.
+//! The shop in PostgreSQL: a foreign key, secondary indexes, triggers, and a column with a sequence.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use koan_backup_tests::postgres::Server;
 
 use super::super::shop::Dump;
 
-/// Nothing that a client left takes the server that long.
+/// The time after which the session of a killed client is considered to hang. The server ends it far earlier.
 const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
 
 const SCHEMA: &str = r#"
@@ -28,7 +28,7 @@ const SCHEMA: &str = r#"
         FROM generate_series(1, 5000) i;
     SELECT setval('user_id_seq', 3000); TRUNCATE audit;"#;
 
-/// Every row, and what is around the rows, in the state it is in.
+/// Selects every row, and the state of the sequence, indexes, constraints, triggers and relations.
 const DUMP: &str = r#"
     SELECT 'user', t::text FROM "user" t ORDER BY id;
     SELECT 'purchase', t::text FROM purchase t ORDER BY id;
@@ -42,7 +42,7 @@ const DUMP: &str = r#"
         WHERE tgrelid IN ('"user"'::regclass, 'purchase'::regclass) ORDER BY 2, 4, 5;
     SELECT 'relation', relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 2;"#;
 
-/// Fails where an index lacks a row or has one too many.
+/// Fails if an index lacks a row or has a row too many.
 const INDEXES: &str = r#"SELECT count(bt_index_check(indexrelid, true)::text) FROM pg_index
     WHERE indrelid IN ('"user"'::regclass, 'purchase'::regclass)"#;
 
@@ -54,7 +54,7 @@ pub(super) struct Shop {
 }
 
 impl Shop {
-    /// A new one. Whoever is killed finds it by a file in the folder.
+    /// Creates a shop. A child process finds the server through a file in the folder.
     pub(super) fn open(folder: &Path) -> Self {
         let server = Server::with_settings(15, &["fsync=off", "autovacuum=off"]);
         server.sql(SCHEMA);
@@ -62,7 +62,7 @@ impl Shop {
         Self { server, folder: folder.to_owned() }
     }
 
-    /// The application of a folder.
+    /// Builds the context of the application in a folder.
     pub(super) async fn context(folder: &Path) -> Koan {
         let address = std::fs::read_to_string(folder.join("address")).expect("an address");
         Koan::builder()
@@ -86,7 +86,8 @@ impl Shop {
         Dump(self.sql(DUMP).lines().map(str::to_owned).collect())
     }
 
-    /// Waits until the server has noticed that the client is gone, and tells whether something of it was left till then.
+    /// Waits until the server has noticed that the client was killed. Returns whether a session of the client
+    /// remained until then.
     pub(super) fn is_left_alone(&self) -> bool {
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
         let (begun, mut waited) = (Instant::now(), false);
