@@ -297,7 +297,7 @@ async fn the_envelope_of_a_sealed_archive_tells_identity_and_series() {
     let left: Vec<_> =
         production.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
     assert_eq!(left, [own[2], theirs.id()]);
-    // With a key, verification compares the envelope with the manifest in the archive.
+    // With a key, the envelope is found to belong to the archive.
     use age::secrecy::ExposeSecret as _;
     let opened = koan("production", Some(Keys::text(identity.to_string().expose_secret()))).await;
     assert!(opened.verify(own[2]).await.expect("read").is_valid());

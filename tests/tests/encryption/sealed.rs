@@ -7,7 +7,7 @@ use koan_backup::{archive::BackupStatus, provider::Severity};
 
 use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
 
-/// The number of records that fill several blocks.
+/// A number of records that fills several blocks.
 const MANY: usize = 20_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
