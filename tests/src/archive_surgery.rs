@@ -1,5 +1,5 @@
-//! Takes a backup apart, alters it and puts it together again, like decay does, or like an attacker who may
-//! write to the storage and recomputes as many hashes as possible.
+//! Takes a backup apart, alters it and reassembles it, as storage corruption does, or as an attacker does who
+//! may write to the storage and recomputes as many hashes as possible.
 
 mod zip;
 
@@ -116,7 +116,7 @@ pub enum Seal {
     Records,
 }
 
-/// A backup that was taken apart.
+/// The parts of a backup, which can be altered and reassembled.
 #[derive(Clone, Debug)]
 pub struct Forgery {
     /// The published manifest.
@@ -182,7 +182,7 @@ impl Forgery {
         self.alter_document(document::BLOCKS, |blocks| blocks[file] = table.into());
     }
 
-    /// Puts the backup together again, and recomputes the hashes that `seal` names.
+    /// Reassembles the backup, and recomputes the hashes that `seal` names.
     #[must_use]
     pub fn seal(mut self, seal: Seal) -> Stored {
         if seal >= Seal::Records {

@@ -80,24 +80,24 @@ pub struct Fault {
     pub path: &'static str,
     /// How the operation fails.
     pub failure: Failure,
-    /// The number of matching operations that succeed before.
+    /// The number of matching operations that succeed before the first failure.
     pub after: usize,
     /// The number of times that the operation fails.
     pub times: usize,
 }
 
 impl Fault {
-    /// Every such operation on such a path fails.
+    /// Creates a fault that makes every such operation on such a path fail.
     pub fn always(operation: Operation, path: &'static str, failure: Failure) -> Self {
         Self { operation, path, failure, after: 0, times: usize::MAX }
     }
 
-    /// The first such operation on such a path fails.
+    /// Creates a fault that makes only the first such operation on such a path fail.
     pub fn once(operation: Operation, path: &'static str, failure: Failure) -> Self {
         Self { times: 1, ..Self::always(operation, path, failure) }
     }
 
-    /// The first operations succeed.
+    /// Lets this number of matching operations succeed before the first failure.
     #[must_use]
     pub fn after(self, after: usize) -> Self {
         Self { after, ..self }
@@ -188,7 +188,8 @@ fn error(failure: Failure, path: &Path) -> Error {
     }
 }
 
-/// Performs the operation unless it fails before; then fails if only the answer is lost.
+/// Performs the operation unless the fault prevents it. If only the answer is lost, performs the operation
+/// and returns an error.
 macro_rules! attempt {
     ($store:expr, $fault:expr, $path:expr, $work:expr) => {
         match $fault {

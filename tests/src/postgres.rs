@@ -31,7 +31,7 @@ pub struct Server {
     data: PathBuf,
     port: u16,
     settings: Vec<String>,
-    /// The variables of its environment.
+    /// The environment variables of the server.
     environment: Vec<(String, PathBuf)>,
     postmaster: Option<Child>,
     keep: Option<tempfile::TempDir>,
@@ -149,7 +149,7 @@ impl Server {
         panic!("PostgreSQL did not start: {log:?}");
     }
 
-    /// Kills all its processes at once, like a loss of power.
+    /// Kills all processes of the server at once, like a loss of power.
     pub fn kill(&mut self) {
         if let Some(mut postmaster) = self.postmaster.take() {
             let children = Command::new("pgrep").args(["-P", &postmaster.id().to_string()]).output();
@@ -189,7 +189,7 @@ impl Server {
         self.psql("test", sql)
     }
 
-    /// Runs SQL in a database.
+    /// Runs SQL in a database, and returns its output.
     pub fn psql(&self, database: &str, sql: &str) -> String {
         let output = self.psql_command(database, sql).output().expect("psql");
         let error = String::from_utf8_lossy(&output.stderr);
@@ -204,8 +204,8 @@ impl Server {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Waits until every session of a backup or restore has ended, with its locks. A connection is closed
-    /// when it is dropped, and the server notices that a moment later.
+    /// Waits until every session of a backup or restore has ended and has released its locks. A connection is
+    /// closed when its client is dropped, and the server notices that a moment later.
     pub fn until_left_alone(&self) {
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
         crate::wait::until_blocking("no session of a backup is left", || self.sql(sessions) == "0");
@@ -236,13 +236,13 @@ impl Server {
         let output = dump.output().expect("pg_dump");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        // Newer releases begin and end with a word that is random in each dump.
+        // Newer releases of `pg_dump` write a random word at the beginning and at the end of each dump.
         text.lines().filter(|line| !line.starts_with('\\')).collect::<Vec<_>>().join("\n")
     }
 
     fn psql_command(&self, database: &str, sql: &str) -> Command {
         let own = self.binaries.join("psql");
-        // Packages of the server alone contain no `psql`; that of any version works.
+        // A package that contains only the server has no `psql`. The `psql` of any version works.
         let psql = if own.is_file() { own } else { binaries(VERSIONS[0]).join("psql") };
         let mut command = Command::new(psql);
         command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-d", database]);
@@ -265,7 +265,7 @@ impl Drop for Server {
     }
 }
 
-/// Returns a new cluster that is only copied.
+/// Returns the data directory of a new cluster, which is only used as the source of copies.
 fn template(version: u32, binaries: &Path) -> PathBuf {
     let place = std::env::temp_dir().join(format!("koan-backup-postgres-{version}"));
     if place.join("PG_VERSION").is_file() {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A fault of a request.
+/// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The store does not receive the request; this status is the answer.
@@ -29,28 +29,28 @@ pub enum Trouble {
 pub struct Fault {
     /// The method.
     pub method: &'static str,
-    /// A part of path and query; the end of it, if a `$` follows.
+    /// A part of path and query. If it ends with `$`, path and query must end with it.
     pub target: &'static str,
-    /// The fault.
+    /// How the request fails.
     pub trouble: Trouble,
-    /// The number of matching requests that succeed before.
+    /// The number of matching requests that succeed before the first failure.
     pub after: usize,
     /// The number of times that the request fails.
     pub times: usize,
 }
 
 impl Fault {
-    /// Every such request fails.
+    /// Creates a fault that makes every such request fail.
     pub fn always(method: &'static str, target: &'static str, trouble: Trouble) -> Self {
         Self { method, target, trouble, after: 0, times: usize::MAX }
     }
 
-    /// The first such request fails.
+    /// Creates a fault that makes only the first such request fail.
     pub fn once(method: &'static str, target: &'static str, trouble: Trouble) -> Self {
         Self { times: 1, ..Self::always(method, target, trouble) }
     }
 
-    /// The first requests succeed.
+    /// Lets this number of matching requests succeed before the first failure.
     #[must_use]
     pub fn after(self, after: usize) -> Self {
         Self { after, ..self }
@@ -64,7 +64,7 @@ pub struct Seen {
     pub method: String,
     /// Path and query.
     pub target: String,
-    /// Its index in the order in which requests arrived.
+    /// The index of the request in the order of arrival.
     pub number: usize,
 }
 
@@ -86,7 +86,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How often the faults were set.
+    /// The number of times that the faults were set.
     fault_changes: u32,
     faults: Vec<Fault>,
     seen: Vec<Seen>,
@@ -111,7 +111,7 @@ impl Proxy {
                     return;
                 }
                 let shared = Arc::clone(&accepting);
-                // Errors of the connection are reported to its two ends.
+                // Errors of the connection are ignored here, because its two ends notice them.
                 std::thread::spawn(move || shared.serve(client));
             }
         });
@@ -130,8 +130,8 @@ impl Proxy {
         *state = State { fault_changes: state.fault_changes + 1, faults, seen: Vec::new() };
     }
 
-    /// Returns the requests of a method whose path and query contain `target`, or end with it if a `$`
-    /// follows.
+    /// Returns the requests of a method whose path and query contain `target`. If `target` ends with `$`,
+    /// path and query must end with it.
     pub fn seen(&self, method: &str, target: &str) -> Vec<Seen> {
         let state = self.shared.lock();
         let matching =
@@ -152,7 +152,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the fault of a request, and how often the faults were set before.
+    /// Returns the fault of a request, and the number of times that the faults were set before.
     fn trouble(&self, method: &str, target: &str) -> (u32, Option<Trouble>) {
         let mut state = self.lock();
         let fault_changes = state.fault_changes;

@@ -1,4 +1,4 @@
-//! Checks that a reason for which a restore fails was reported before the restore started.
+//! Checks that viability or a dry run reports the reason of a failure before the restore starts.
 
 use koan_backup::{
     Error, ErrorKind, Result,
@@ -6,11 +6,11 @@ use koan_backup::{
     report::{RestoreReport, ViabilityReport},
 };
 
-/// Runs a restore. If the restore fails, viability or the dry run must have reported it: the first for
-/// reasons that depend only on the database, the second for those that depend on values.
+/// Runs a restore. If the restore fails, viability must have reported reasons that depend only on the
+/// database, and the dry run must have reported reasons that depend on values.
 ///
 /// # Panics
-/// The restore failed for a reason that neither of them reported.
+/// Panics if the restore fails for a reason that neither of them reported.
 pub async fn restore_as_reported(restore: impl Fn() -> RestoreBuilder) -> Result<RestoreReport> {
     let reported = reported(&restore).await;
     let ended = restore().await;
@@ -20,11 +20,11 @@ pub async fn restore_as_reported(restore: impl Fn() -> RestoreBuilder) -> Result
     ended
 }
 
-/// Runs a restore into a database with transactions, and requires the report only if the restore fails: the
-/// database is then unchanged.
+/// Runs a restore into a database with transactions. Viability and the dry run run only if the restore fails,
+/// because the database is then unchanged.
 ///
 /// # Panics
-/// The restore failed for a reason that neither viability nor the dry run reports.
+/// Panics if the restore fails for a reason that neither viability nor the dry run reports.
 pub async fn restore_or_reported(restore: impl Fn() -> RestoreBuilder) -> Result<RestoreReport> {
     let ended = restore().await;
     if let Err(error) = &ended {

@@ -1,4 +1,4 @@
-//! A small disk.
+//! A disk of 2 MiB for tests of a full disk.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::process::Command;
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// Mounts the disk. Returns `None` with a printed message if that is not possible; in CI it fails
+    /// Mounts the disk. If that is not possible, prints a message and returns `None`; in CI, the test fails
     /// instead.
     pub fn mount() -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");

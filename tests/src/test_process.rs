@@ -1,15 +1,15 @@
-//! Runs one test of this program in another process.
+//! Runs one test of the current test program in another process.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
-/// Starts the test `test` with a folder in the environment variable `variable`. Returns the process and its
-/// lines; its input is open.
+/// Starts the test `test` in a new process, with a folder in the environment variable `variable`. Returns the
+/// process and the lines that it prints. The standard input of the process stays open.
 ///
 /// # Panics
-/// The process cannot be started.
+/// Panics if the process cannot be started.
 pub fn of_test(test: &str, variable: &str, folder: &Path) -> (Child, Receiver<String>) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture"])

@@ -13,7 +13,7 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// Creates a clock that starts now, at the time of the operating system.
+    /// Creates a clock that starts at the current time of the operating system.
     pub fn start() -> Self {
         Self { began: Instant::now(), began_at: Timestamp::now() }
     }

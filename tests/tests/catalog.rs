@@ -1,4 +1,5 @@
-//! Backups are found by what they are, counted, and judged; nothing that cannot be read is left out in silence.
+//! The catalog finds backups by their properties, counts them and assesses their health. It reports every
+//! manifest that it cannot read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,7 +149,8 @@ async fn manifests_are_read_once_and_again_when_the_cache_is_damaged() {
         before.clock.pass(24);
     }
     let all = ids(&before.koan.catalog().all().await.expect("listed"));
-    // No manifest can be read any more: what is known is in memory, then on disk.
+    // From here on, no manifest can be read. The catalog answers from memory, and after a restart from its
+    // cache on disk.
     let unreadable = [Fault::always(Operation::Get, "manifests", Failure::Forbidden)];
     before.store.fail(unreadable);
     assert_eq!(ids(&before.koan.catalog().all().await.expect("from memory")), all);

@@ -1,6 +1,6 @@
-//! Archives and manifests made to harm whoever reads them: each is refused, and memory stays bounded.
+//! Archives and manifests that are made to harm their reader: each is refused, and memory stays bounded.
 //!
-//! Every case is read in a process of its own, whose address space is limited.
+//! Every case is read in its own process, whose address space is limited.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,12 +18,13 @@ use serde_json::json;
 koan_backup::entity_backup_scope!(mode = All);
 
 const USERS: &str = "entities/User.jsonl";
-/// More than there is room for.
+/// The size of a decompression bomb, which is more than the process may allocate.
 const BOMB: u64 = 640 << 20;
 
-/// What a process that reads a hostile archive may have, in KiB: everything the process maps counts, not only the heap.
+/// The limit of the address space of a process that reads a hostile archive, in KiB. Everything that the
+/// process maps counts, not only the heap.
 const ROOM_KIB: u64 = 512 << 10;
-/// What it may use of that.
+/// The limit of the peak memory of this process, in KiB.
 const PEAK_KIB: u64 = 200 << 10;
 const CASE: &str = "KOAN_BACKUP_HOSTILE_CASE";
 const ID: &str = "KOAN_BACKUP_HOSTILE_ID";
@@ -53,7 +54,8 @@ async fn archived() -> (BackupId, Stored) {
     (id, vault.stored(id).await)
 }
 
-/// What happened to a case in a process with little room: its last words.
+/// Reads a case in a process with little memory, and returns the message of the refusal that the process
+/// prints.
 fn read_in_a_small_room(id: BackupId, case: &Stored) -> String {
     let directory = tempfile::tempdir().expect("a directory");
     let place = |path: &str, content: &[u8]| {
@@ -69,7 +71,8 @@ fn read_in_a_small_room(id: BackupId, case: &Stored) -> String {
         .args(["--exact", "what_a_process_with_little_room_says", "--nocapture", "--test-threads", "1"])
         .env(CASE, directory.path())
         .env(ID, id.to_string())
-        // Address space that is reserved for each thread and never used would count as well.
+        // The address space that malloc reserves for each thread would count as well, although it is never
+        // used.
         .env("MALLOC_ARENA_MAX", "1")
         .env("RUST_BACKTRACE", "0")
         .output()
@@ -81,7 +84,8 @@ fn read_in_a_small_room(id: BackupId, case: &Stored) -> String {
     words.unwrap_or_else(|| panic!("nothing was refused: {said}{complaint}"))
 }
 
-/// Not a case of its own: what the others run in another process. Without their word it does nothing.
+/// Reads a hostile archive in the child process of another test. Does nothing unless that test has set the
+/// environment variables.
 #[tokio::test]
 async fn what_a_process_with_little_room_says() {
     let (Some(directory), Some(id)) = (std::env::var_os(CASE), std::env::var(ID).ok()) else { return };
@@ -96,7 +100,7 @@ async fn what_a_process_with_little_room_says() {
         }
         Err(error) => error.chain(),
     };
-    // Whatever it says, it must come back.
+    // The result may be anything, but the call must return.
     drop(koan.restore(id).viability().await);
     koan.restore(id).replace_existing().await.expect_err("it was restored");
     koan.restore(id).replace_existing().without_verification().await.expect_err("it was restored unverified");
@@ -106,14 +110,14 @@ async fn what_a_process_with_little_room_says() {
     say(&format!("refused: {} (peak {})", words.replace('\n', " "), peak()));
 }
 
-/// The most memory this process had.
+/// Returns the peak memory of this process.
 fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.map_or("unknown".to_owned(), |line| line.trim().to_owned())
 }
 
-/// For whoever reads the output of the run.
+/// Prints a line to the output of the run.
 #[expect(clippy::print_stdout, reason = "what the processes say is read by the tests")]
 fn say(text: &str) {
     println!("{text}");
@@ -135,7 +139,7 @@ async fn a_healthy_archive_fits_in_the_little_room() {
     let (id, stored) = archived().await;
     let mut broken = Forgery::of(&stored);
     broken.set_blocks(USERS, &["{}\n"]);
-    // The room is no reason to refuse: a small fault is still told as what it is.
+    // The little memory causes no refusal by itself: a small fault is still reported precisely.
     expect_refusal(id, "a small fault", &broken.seal(Seal::Records), &["User", "block 0, record 0"]);
 }
 
@@ -150,7 +154,7 @@ async fn records_that_inflate_beyond_what_they_declare_are_refused() {
         (u64::MAX, &["User", USERS, "archives/"]),
     ] {
         let mut forgery = Forgery::of(&stored);
-        // The block is all of the stream but the two bytes that end it.
+        // The block is the whole stream except for the two bytes that end it.
         let mut data = deflate_block(b"");
         data.splice(0..0, bomb.data.iter().copied());
         let length = data.len();
@@ -186,7 +190,7 @@ async fn a_document_that_inflates_without_end_is_refused() {
 #[tokio::test]
 async fn a_document_of_very_many_small_values_is_refused() {
     let (id, stored) = archived().await;
-    // Each value takes two bytes of text and many times that in memory.
+    // Each value takes two bytes as text and many times as much in memory.
     let zeros = format!("{{\"physical\":[{}0]}}", "0,".repeat(12 << 20));
     let mut entries = String::from("{");
     for number in 0..3_000_000u32 {
@@ -199,7 +203,7 @@ async fn a_document_of_very_many_small_values_is_refused() {
         let mut forgery = Forgery::of(&stored);
         *forgery.zip.entry_mut(name) = ZipEntry::deflated(name, content.as_bytes());
         if name == document::PROVIDERS {
-            // Its hash is made to match, so that it is parsed.
+            // The hash of the document is recomputed, so that the document is parsed.
             forgery = Forgery::of(&forgery.seal(Seal::Documents));
         }
         expect_refusal(id, &format!("{name} of many values"), &forgery.seal(Seal::Archive), &[]);
@@ -269,7 +273,8 @@ async fn entries_that_are_doubled_or_overlap_are_refused() {
     let twice = ZipEntry { ..whole.zip.entry(USERS).clone() };
     let same =
         ZipEntry { name: "entities/Other.jsonl".into(), place: Place::Within(users, 0), ..twice.clone() };
-    // A whole entry within the data of another, as bombs do it that quote themselves.
+    // A complete entry lies within the data of another entry, as in decompression bombs that contain
+    // themselves.
     let inside = ZipEntry { name: "entities/Inside.jsonl".into(), ..ZipEntry::deflated("", b"{}\n") };
     let mut around = inside.local_header();
     around.extend_from_slice(&inside.data);
@@ -316,7 +321,8 @@ async fn very_many_entries_are_refused() {
     for _ in 0..count {
         archive.extend_from_slice(&record);
     }
-    // The 64-bit end of the directory, its locator, and the old end that points to them.
+    // The 64-bit end record of the directory follows, then its locator, and then the old end record that
+    // points to them.
     let end = archive.len();
     let length = u64::try_from(end - start).expect("fits");
     archive.extend(b"PK\x06\x06");

@@ -1,4 +1,5 @@
-//! Applications that share a storage profile: each considers its own backups, unless another application is named.
+//! Applications that share a storage profile: each uses only its own backups, unless the call names another
+//! application.
 
 use koan_backup::prelude::*;
 use koan_backup::{
@@ -49,7 +50,7 @@ impl Profile {
         koan.backup(NAME).await.expect("a backup").id()
     }
 
-    /// Makes a backup look as if an older version had made it.
+    /// Changes a backup so that it looks as if an older version of the library had made it.
     async fn made_older(&self, id: BackupId, application: Option<&str>) {
         let mut forgery = Forgery::of(&self.vault.stored(id).await);
         let manifest = forgery.manifest.as_object_mut().expect("an object");
@@ -87,7 +88,7 @@ async fn a_backup_is_looked_up_by_name_among_those_of_the_application_in_its_env
     let query = production.catalog().query().from_application("till", "production").await.expect("listed");
     assert_eq!(query.entries.iter().map(|entry| entry.id()).collect::<Vec<_>>(), theirs[1..]);
 
-    // Another application is named, which every report says.
+    // The call names another application, and every report says so.
     let restored = production.restore(NAME).from_application("shop", "staging").await.expect("restored");
     assert_eq!(restored.id, theirs[0]);
     assert!(says(&restored.findings, "made by application `shop` in `staging`"), "{restored:?}");
@@ -103,7 +104,7 @@ async fn a_backup_is_looked_up_by_name_among_those_of_the_application_in_its_env
     assert_eq!((diff.before, diff.after, diff.notes.len()), (own, theirs[0], 1));
     let both = production.diff(NAME, NAME).from_application("till", "production").await.expect("compared");
     assert_eq!((both.before, both.after), (theirs[1], theirs[1]));
-    // An id is exact.
+    // An id finds a backup of any application.
     let restored = production.restore(theirs[0]).await.expect("restored");
     assert!(says(&restored.findings, "made by application `shop` in `staging`"), "{restored:?}");
 }
@@ -164,7 +165,7 @@ async fn retention_counts_and_removes_the_backups_of_its_application_alone() {
     let plan = retention.plan().await.expect("a plan");
     assert_eq!((plan.decisions.len(), plan.other_applications), (3, 3), "{plan}");
     assert!(plan.to_string().contains("3 belong to other applications"), "{plan}");
-    // What another application does does not concern the plan.
+    // A new backup of another application does not affect the plan.
     theirs.push(profile.koan("shop", "staging").await.backup(NAME).await.expect("a backup").id());
     let report = retention.apply(&plan).await.expect("applied");
     assert_eq!(report.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), own[..2]);
@@ -207,7 +208,7 @@ async fn backups_that_record_no_environment_are_used_with_a_message_and_removed_
         older.push(id);
     }
     let [nameless, same, other] = older[..] else { panic!("three") };
-    // That of another application is not used by name.
+    // A lookup by name does not find the backup of another application.
     let restored = koan.restore(NAME).await.expect("restored");
     assert_eq!(restored.id, same);
     assert!(says(&restored.findings, "recorded no environment"), "{restored:?}");
@@ -219,7 +220,7 @@ async fn backups_that_record_no_environment_are_used_with_a_message_and_removed_
     assert_eq!(listed.iter().map(|entry| entry.id()).collect::<Vec<_>>(), [same, nameless]);
     assert_eq!(koan.catalog().latest().await.expect("listed").map(|entry| entry.id()), Some(same));
     assert_eq!(koan.catalog().health(&Expectations::new()).await.expect("looked at").unidentified, 2);
-    // Rekeying all of them leaves alone what another application may need, as a retention does.
+    // Like a retention, `rekey_all` leaves out backups that another application may need.
     let summary = koan.rekey_all().await.expect("listed");
     assert_eq!(
         (summary.unidentified.as_slice(), summary.other_applications.as_slice()),
@@ -235,7 +236,7 @@ async fn backups_that_record_no_environment_are_used_with_a_message_and_removed_
         asked == [same, nameless] && summary.unidentified.is_empty(),
         "there are no recipients: {summary:?}"
     );
-    // As soon as there is one of its own, that is the one.
+    // As soon as the application has a backup of its own, a lookup by name finds that one.
     let own = profile.backup(&koan).await;
     let newer = profile.backup(&koan).await;
     profile.made_older(newer, None).await;
@@ -289,18 +290,18 @@ async fn the_envelope_of_a_sealed_archive_tells_identity_and_series() {
     let envelope = envelopes.iter().find(|manifest| manifest.id == theirs.id()).expect("there");
     assert_eq!(envelope.producer.environment.as_deref(), Some("staging"));
     assert_eq!(envelope.series_name().as_str(), "sealed");
-    // Without a key.
+    // The application applies the retention without a key.
     let retention = production.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
     retention.apply(&plan).await.expect("applied");
     let left: Vec<_> =
         production.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
     assert_eq!(left, [own[2], theirs.id()]);
-    // With one, the envelope is that of the archive.
+    // With a key, the envelope is found to belong to the archive.
     use age::secrecy::ExposeSecret as _;
     let opened = koan("production", Some(Keys::text(identity.to_string().expose_secret()))).await;
     assert!(opened.verify(own[2]).await.expect("read").is_valid());
-    // Sealing all for new recipients leaves those of others as they are.
+    // `rekey_all` leaves the backups of other applications unchanged.
     let summary = opened.rekey_all().await.expect("sealed");
     assert_eq!(
         (summary.rekeyed.len(), summary.other_applications.as_slice()),

@@ -1,5 +1,5 @@
-//! A backup says what it does not hold: values that a type does not keep, keys that do not tell records apart, names that
-//! were mistyped.
+//! A backup reports what it does not preserve: values that a type changes, keys that do not distinguish
+//! records, and mistyped names.
 
 use koan_backup::archive::BackupStatus;
 use koan_backup::prelude::*;

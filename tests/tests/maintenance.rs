@@ -1,4 +1,4 @@
-//! Maintenance prunes, verifies each backup in its turn, and removes what crashed runs left, and nothing else.
+//! Maintenance prunes, verifies each backup in turn, and removes only the files that crashed runs left.
 
 use std::future::IntoFuture as _;
 use std::path::{Path, PathBuf};
@@ -37,13 +37,13 @@ async fn shop() -> Shop {
 }
 
 async fn shop_over(storage: Storage, folder: tempfile::TempDir) -> Shop {
-    // Files have the time of this machine.
+    // The modification times of files come from the clock of this machine.
     let clock = HandClock::at(&jiff::Timestamp::now().to_string());
     let koan = context(storage, &clock).await;
     Shop { koan, clock, folder }
 }
 
-/// A shop whose storage fails as it is told.
+/// Creates a shop whose storage fails on request.
 async fn faulty_shop() -> (Shop, FaultyStore) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = LocalFileSystem::new_with_prefix(folder.path()).expect("a folder");
@@ -67,7 +67,7 @@ fn ids(entries: &[CatalogEntry]) -> Vec<BackupId> {
 }
 
 impl Shop {
-    /// The same storage as another process sees it.
+    /// Returns a context of another process with the same storage.
     async fn elsewhere(&self) -> Koan {
         context(Storage::local(self.folder.path()).expect("a folder"), &self.clock).await
     }
@@ -150,7 +150,7 @@ async fn leftovers_go_when_they_are_old_and_everything_else_stays() {
     for name in old {
         age(&archives.join(name), Duration::from_secs(3 * 86_400));
     }
-    // What somebody else put there is not ours.
+    // Files that somebody else put there are not removed.
     let foreign = ["notes.txt#1", "notes.zip", "backup-of-my-own.zip", "backup-of-my-own.zip#1"];
     for name in foreign {
         std::fs::write(archives.join(name), b"mine").expect("written");
@@ -179,11 +179,11 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
         format!("manifests/{}.json#1", ids[0]),
         format!("pins/{}.json#3", ids[0]),
         "removals/backup-a-20260101-000000-0a1b2c3d.zip.json#1".to_owned(),
-        // What a process leaves that is killed while it makes the names in a folder durable.
+        // A process leaves these files if it is killed while it makes the names in a folder durable.
         format!("archives/{}.json#1", ids[0]),
         format!("removals/{}.json#1", ids[0]),
         format!("leases/backup/nightly/{}.json#1", ids[0]),
-        // What a process leaves that is killed while it tries whether the directory is durable.
+        // A process leaves these files if it is killed while it tests whether the directory is durable.
         format!("koan-probe-{}", ids[0]),
         format!("koan-probe-{}#1", ids[0]),
     ];
@@ -229,7 +229,7 @@ async fn temporary_files_are_judged_by_the_time_at_which_maintenance_looked() {
     let id = koan.backup("nightly").await.expect("a backup").id();
     let file = folder.path().join(format!("manifests/{id}.json#1"));
     std::fs::write(&file, b"123").expect("written");
-    // It is older than a day now, and was not when maintenance looked.
+    // The file is older than a day now, but was not when maintenance started.
     age(&file, Duration::from_secs(2 * 86_400 + 3600));
     let report = koan.maintenance().await.expect("ran");
     assert!(report.profiles[0].removed_files.is_empty() && file.exists(), "{report:?}");
@@ -322,7 +322,7 @@ async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
     );
 }
 
-/// A clock that does something when it is asked for the time for the so-many-th time.
+/// A clock that calls a function once, when its time is read for the n-th time.
 #[derive(Clone)]
 struct Alarm {
     clock: HandClock,
@@ -351,7 +351,7 @@ impl Clock for Alarm {
 
 #[tokio::test]
 async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported() {
-    // Somebody begins to rekey the backup at each moment of the run, one after the other.
+    // Another process begins to rekey the backup, each time at a later moment of the run.
     let mut reported = 0;
     for moment in 1..40 {
         let shop = shop().await;
@@ -414,7 +414,7 @@ async fn a_retention_that_was_refused_is_in_the_health_until_one_goes_well() {
     assert!(undone.problem.contains("leagl"), "{undone:?}");
     let [problem] = told.problems.as_slice() else { panic!("{told:?}") };
     assert!(problem.contains("leagl") && problem.contains("did not complete `retention`"), "{problem}");
-    // A run without a retention says nothing of one.
+    // A run without a retention does not change the record of the failed retention.
     let _ = elsewhere.maintenance().await.expect("ran");
     assert_eq!(health(&elsewhere).await.incomplete_tasks.len(), 1);
     let ran = elsewhere.maintenance().retention(misspelt().allow_idle_rules()).await.expect("ran");
@@ -434,7 +434,7 @@ async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
         std::fs::write(&file, b"12345").expect("written");
         age(&file, Duration::from_secs(3 * 86_400));
     }
-    // Whichever comes first.
+    // Only the first removal fails, whichever archive it concerns.
     store.fail([Fault::once(Operation::Delete, "archives/backup-", Failure::Forbidden)]);
     let ran = shop.koan.maintenance().await.expect("ran");
     let profile = &ran.profiles[0];
@@ -447,7 +447,7 @@ async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
     let [undone] = told.incomplete_tasks.as_slice() else { panic!("{told:?}") };
     assert_eq!(undone.task, "cleanup");
     assert!(undone.problem.contains(stays) && told.problems[0].contains(stays), "{told:?}");
-    // What says it is gone and is not has not been removed either.
+    // An archive that still exists is not removed, even if the store reports that it is.
     store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
     let _ = shop.koan.maintenance().await.expect("ran");
     assert!(
@@ -503,7 +503,7 @@ async fn damage_that_maintenance_found_is_known_to_queries_until_it_is_mended() 
     let other = elsewhere.catalog().get(ids_made[1]).await.expect("there");
     assert!(other.is_healthy() && other.damage().is_none());
     assert_eq!(health(&elsewhere).await.damaged, [("local".to_owned(), ids_made[0])]);
-    // A record that cannot be read is not taken for none.
+    // A damage record that cannot be read does not count as absent.
     let record = shop.folder.path().join(format!("damage/{}.json", ids_made[0]));
     let text = std::fs::read(&record).expect("kept");
     std::fs::write(&record, b"{").expect("written");
@@ -543,9 +543,10 @@ async fn a_run_looks_once_at_what_is_there() {
     assert!(ran.is_clean() && ran.profiles[0].verified.is_some(), "{ran:?}");
     assert_eq!(ran.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()), Some(1));
     assert_eq!(store.asked(Operation::List, "manifests"), 2, "once, and once for the catalog");
-    // Four that are there, and once more that which goes, right before it does.
+    // The four manifests are read once, and the manifest of the removed backup once more right before its
+    // removal.
     assert_eq!(store.asked(Operation::Get, "manifests"), 4 + 1);
-    // Confirmed before the manifest goes and before the archive goes.
+    // The lease is confirmed before the manifest is removed and before the archive is removed.
     assert_eq!(
         store.asked(Operation::Put, "leases/prune"),
         1 + 2 + 1,
@@ -594,7 +595,7 @@ async fn what_is_known_of_backups_that_are_gone_goes_as_well() {
     assert_eq!((shop.files("verifications").len(), shop.files("damage").len(), kept()), (3, 1, 3));
     let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
     assert!(ran.is_clean(), "{ran:?}");
-    // What went in this run is cleared away by the next.
+    // The next run removes the files about the backups that this run removed.
     let ran = shop.koan.maintenance().await.expect("ran");
     assert!(ran.is_clean(), "{ran:?}");
     assert_eq!(shop.files("verifications"), [name(&ids_made[2])]);
@@ -689,7 +690,7 @@ async fn a_clock_that_is_behind_removes_nothing_and_what_a_retention_removed_is_
     );
 }
 
-/// The clock of a system that is so many seconds ahead.
+/// The clock of a system that is ahead by this number of seconds.
 #[derive(Clone, Debug, Default)]
 struct Ahead(Arc<AtomicI64>);
 

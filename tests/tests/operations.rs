@@ -1,4 +1,5 @@
-//! What surrounds every backup and restore: which entities and which backup are meant, progress, the log, and time limits.
+//! The common steps of every backup and restore: the choice of entities and of the backup, progress, the log,
+//! and time limits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -43,7 +44,7 @@ struct Shop {
     directory: tempfile::TempDir,
 }
 
-/// Users are in a scripted provider, orders and invoices in memory.
+/// Creates a shop with its users in a scripted provider, and its orders and invoices in memory.
 async fn shop_with(
     script: Script,
     change: impl FnOnce(koan_backup::KoanBuilder) -> koan_backup::KoanBuilder,
@@ -165,7 +166,7 @@ async fn latest_passes_over_backups_that_failed() {
     assert_eq!(shop.koan.restore("latest").allow_partial().await.expect("restored").id, good);
 }
 
-/// A context whose users cannot be read.
+/// Creates a context with the storage of the shop, whose users cannot be read.
 async fn shop_of_same_storage(shop: &Shop) -> Koan {
     let main = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
     main.put(&SetName::root(), &User { id: 1, name: "a".into() });
@@ -199,7 +200,7 @@ async fn existing_backups_with_such_names_are_listed_and_restored_by_id() {
     let koan = builder.storage("vault", vault.storage()).build().await.expect("a context");
     for name in ["latest", "deadbeef"] {
         let id = koan.backup("older").await.expect("a backup").id();
-        // As an earlier version wrote it, when the name was allowed.
+        // The manifest is changed to what an earlier version wrote, when the name was allowed.
         let mut forgery = Forgery::of(&vault.stored(id).await);
         forgery.manifest["name"] = name.into();
         vault.keep(&forgery.seal(Seal::Documents)).await;
@@ -208,7 +209,7 @@ async fn existing_backups_with_such_names_are_listed_and_restored_by_id() {
     }
 }
 
-/// The percentages of a backup or restore, and whether each was told before its last event.
+/// The percentages of a backup or restore, and whether each was emitted after the last event.
 #[derive(Clone, Default)]
 struct Percents(Arc<Mutex<Vec<(u8, bool)>>>);
 
@@ -341,7 +342,8 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
 async fn a_backup_that_exceeds_its_limit_fails_names_it_and_publishes_nothing() {
     let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
     let Shop { koan, directory: _kept } = shop_with(script, |builder| builder).await;
-    // A limit that ends before the backup has begun says nothing of what this is about.
+    // A limit that ends before the backup has started proves nothing, so the limit is doubled until the
+    // backup starts.
     let mut limit = Duration::from_millis(40);
     let text = loop {
         let ended = Arc::new(Mutex::new(None));
@@ -391,7 +393,8 @@ async fn a_backup_that_is_cancelled_within_its_limit_is_cancelled() {
     assert_eq!(backup.await.map(drop).expect_err("cancelled").kind(), ErrorKind::Cancelled);
 }
 
-/// A database that never answers when it is written to. Its record is another one at every read, so that a restore must write it.
+/// A database that never completes a write. Its record changes with every read, so that a restore must write
+/// it.
 #[derive(Default)]
 struct Silent(AtomicU64);
 

@@ -1,4 +1,5 @@
-//! Archives that no manifest names: they are never garbage, they are reported, and they are recovered.
+//! Unlisted archives: maintenance never removes a complete one, reports it, and a recovery publishes it
+//! again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,7 +103,7 @@ impl Shop {
         ids
     }
 
-    /// Recovers, and gives the outcomes by archive.
+    /// Runs a recovery, and returns the outcomes with the paths of the archives, sorted by path.
     async fn recover(&self) -> Vec<(String, RecoveryOutcome)> {
         let report = self.koan.catalog().recover().await.expect("ran");
         let mut found: Vec<_> =
@@ -237,12 +238,13 @@ async fn only_what_is_proven_to_be_cut_off_is_removed() {
         name(number)
     };
     let goes: Vec<_> = cut.map(|length| write(&whole[..length])).to_vec();
-    // Damaged, and not cut off: the end record, the directory, and the number of its entries.
+    // These archives are damaged, but not truncated: the bytes differ in the end record, in the directory,
+    // and in the number of its entries.
     for at in [end - 22, manifest - 46, end - 12] {
         stays.push(write(&flipped(at)));
     }
     shop.age_archives();
-    // Enough is listed.
+    // Enough archives are listed for maintenance to remove incomplete ones.
     shop.nightly(4).await;
     let (_, profile) = shop.maintain().await;
     let mut removed = profile.removed_files.clone();
@@ -321,7 +323,7 @@ async fn a_removal_that_was_interrupted_is_finished_and_not_recovered() {
         ]
     );
     assert!(shop.health().await.unlisted.is_empty(), "somebody wanted them to go");
-    // Also when the manifests of the others are lost.
+    // This also holds when the manifests of the other backups are lost.
     let kept = shop.path("kept");
     std::fs::rename(shop.path("manifests"), &kept).expect("renamed");
     assert_eq!(shop.koan.catalog().recover().await.expect("ran").recovered().count(), 4);
@@ -341,7 +343,7 @@ async fn a_removal_that_did_not_happen_leaves_no_record() {
     shop.store.fail([Fault::always(Operation::Delete, "manifests/", Failure::Forbidden)]);
     shop.koan.delete(ids[0]).await.expect_err("its manifest stays");
     assert_eq!(shop.files("removals"), [""; 0]);
-    // Nothing is removed of which the removal cannot be recorded.
+    // A backup is not removed if its removal cannot be recorded.
     shop.store.fail([Fault::always(Operation::Put, "removals/", Failure::Forbidden)]);
     shop.koan.delete(ids[0]).await.expect_err("not recorded");
     shop.store.fail([]);
@@ -350,7 +352,8 @@ async fn a_removal_that_did_not_happen_leaves_no_record() {
 }
 
 async fn koan_delete_is_recorded_first(shop: &Shop, id: BackupId) {
-    // A pin that is set after the manifest was hidden: it is put back, and the record is withdrawn.
+    // The pin is set after the manifest was hidden: the manifest is put back, and the removal record is
+    // withdrawn.
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(std::future::IntoFuture::into_future(shop.koan.delete(id)));
     shop.store.until_asked(Operation::Delete, "manifests", 1).await;
@@ -363,7 +366,7 @@ async fn koan_delete_is_recorded_first(shop: &Shop, id: BackupId) {
     assert!(shop.koan.verify(id).await.expect("read").is_valid());
 }
 
-/// A record as a process leaves it that dies.
+/// Writes a removal record, as a process leaves it that crashes.
 fn record(shop: &Shop, id: BackupId, archive: &str, reason: &str, replacement: Option<&str>) {
     let record = serde_json::json!({
         "archive": archive, "id": id, "reason": reason, "replacement": replacement, "decidedAt": shop.clock.now(),
@@ -413,7 +416,7 @@ async fn a_record_of_a_rekey_counts_only_if_the_replacement_verifies() {
         assert_eq!(profile.unlisted.len(), 1);
         std::fs::write(shop.path(&new), &whole).expect("written");
     }
-    // Another backup in the place of the replacement is no replacement.
+    // Another backup at the path of the replacement does not count as the replacement.
     std::fs::copy(shop.path(&shop.archive(ids[1])), shop.path(&new)).expect("copied");
     assert!(!shop.maintain().await.1.removed_files.contains(&old));
     std::fs::write(shop.path(&new), &whole).expect("written");
@@ -467,7 +470,7 @@ async fn a_damaged_manifest_is_replaced_by_that_of_its_archive_and_kept_beside_i
     assert_eq!(shop.manifest(ids[1]), before);
     assert!(shop.files("manifests").iter().any(|name| name.contains(".damaged-")));
     assert_eq!(shop.listed().await, ids);
-    // What the store does not hand out is not replaced.
+    // A manifest that the store refuses to return is not replaced.
     shop.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Forbidden).after(0)]);
     shop.koan.catalog().recover().await.expect_err("none is handed out");
 }
@@ -496,7 +499,7 @@ async fn a_file_that_was_replaced_after_it_was_judged_is_not_removed() {
     std::fs::write(shop.path(archive), b"12345").expect("written");
     age(&shop.path(archive));
     let whole = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("an archive");
-    // Judged by its bytes; then leases and manifests are read once more.
+    // Maintenance first assesses the content of the file, and then reads leases and manifests once more.
     let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || {
         std::fs::write(shop.path(archive), &whole).expect("written");
     });
@@ -504,7 +507,7 @@ async fn a_file_that_was_replaced_after_it_was_judged_is_not_removed() {
     assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
 }
 
-/// A lease of somebody who works on an archive.
+/// Writes a lease of another process that works on an archive.
 fn lease(shop: &Shop, archive: &str, minutes: i64) {
     let now = shop.clock.now();
     let lease = serde_json::json!({
@@ -516,7 +519,7 @@ fn lease(shop: &Shop, archive: &str, minutes: i64) {
     std::fs::write(shop.path("leases/backup/slow/0000000001.json"), lease.to_string()).expect("written");
 }
 
-/// Runs maintenance, and does something once a slow operation was asked for.
+/// Runs maintenance, and calls `work` while an operation is held.
 async fn meanwhile(
     shop: &Shop,
     operation: Operation,
@@ -542,15 +545,15 @@ async fn an_archive_that_becomes_a_backup_while_maintenance_runs_stays() {
         age(&shop.path(archive));
         (shop, ids)
     };
-    // Its lease is judged by the time at which it was read, not by the time after the survey.
-    // Others may take it after half a minute, and maintenance holds its own for longer.
+    // The lease is assessed for the time at which it was read, not for the time after the survey. Other
+    // processes may acquire it after half a minute, and maintenance holds its own lease for longer.
     let (shop, _) = unfinished().await;
     lease(&shop, archive, 0);
     let (clock, later) = (shop.clock.clone(), shop.clock.now() + jiff::Span::new().seconds(35));
     let profile = meanwhile(&shop, Operation::List, "manifests", || clock.set(later)).await;
     assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
     assert!(profile.failures.is_empty(), "its own lease lasts: {profile:?}");
-    // A manifest that appears after the survey names it.
+    // A manifest that appears after the survey names the archive.
     let (shop, ids) = unfinished().await;
     let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || {
         let mut manifest = shop.manifest(ids[0]);
@@ -561,11 +564,11 @@ async fn an_archive_that_becomes_a_backup_while_maintenance_runs_stays() {
     });
     let profile = profile.await;
     assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
-    // So does a lease.
+    // A lease that appears after the survey names the archive as well.
     let (shop, _) = unfinished().await;
     let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || lease(&shop, archive, 1)).await;
     assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
-    // It goes when nobody names it.
+    // The archive is removed when no manifest and no lease names it.
     std::fs::remove_dir_all(shop.path("leases/backup/slow")).expect("removed");
     assert_eq!(shop.maintain().await.1.removed_files, [archive]);
 }

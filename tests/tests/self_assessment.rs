@@ -1,4 +1,5 @@
-//! A backup that could not be restored into its own database says so: in its warnings, its report and the next boot report.
+//! A backup that could not be restored into its own database reports this in its warnings, in its report and
+//! in the next boot report.
 #![cfg(unix)]
 
 use std::path::Path;
@@ -29,14 +30,14 @@ struct Sound {
     name: String,
 }
 
-/// Its table has a column `code` that is NOT NULL, has no default, and is in no field.
+/// An entity whose table has a column `code` that is NOT NULL, has no default, and belongs to no field.
 #[derive(Serialize, Deserialize, Entity)]
 struct Partial {
     id: i64,
     name: String,
 }
 
-/// The database computes its key.
+/// An entity whose key is computed by the database.
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(key = "code")]
 struct Computed {
@@ -44,7 +45,7 @@ struct Computed {
     code: String,
 }
 
-/// Its table has a row that is older than a constraint.
+/// An entity whose table has a row that is older than a constraint, and violates it.
 #[derive(Serialize, Deserialize, Entity)]
 struct Older {
     id: i64,
@@ -62,7 +63,7 @@ async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Result<K
         .await
 }
 
-/// Backs up, and expects that the restore is refused exactly if a warning says so.
+/// Makes a backup, and asserts that its restore is refused exactly if a warning of the backup says so.
 async fn assert_assessed<T: Entity, P: Provider>(provider: impl Fn() -> P, expected: Option<&str>) {
     let backups = tempfile::tempdir().expect("a directory");
     let koan = context::<T>(provider(), backups.path()).await.expect("a start");
@@ -125,7 +126,7 @@ async fn postgres_backups_that_can_be_restored_have_no_such_warning() {
          GRANT SELECT ON sound TO reader;",
     );
     assert_assessed::<Sound, _>(|| Postgres::connect(server.address()).expect("an address"), None).await;
-    // A role that backs up need not be one that may restore.
+    // A role that makes backups need not have the right to restore them.
     let backups = tempfile::tempdir().expect("a directory");
     let reader = Postgres::connect(server.address_of("reader", "test")).expect("an address");
     let koan = context::<Sound>(reader, backups.path()).await.expect("a start");

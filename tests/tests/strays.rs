@@ -1,4 +1,4 @@
-//! One file that is not ours, or that cannot be read, stops nothing but what concerns it.
+//! A file that is foreign or cannot be read affects only the operations that need it.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -106,7 +106,8 @@ async fn files_that_are_not_ours_stop_nothing() {
             std::fs::write(shop.path(folder).join(below).join(format!("{id}.json")), b"x").expect("written");
         }
     }
-    // One that somebody put in the folder of a subject that is ours may be a lease.
+    // A foreign file in the lease folder of one of the used subjects could be a lease, so the test removes
+    // it.
     for folder in ["leases/prune", of_name.as_str()] {
         std::fs::remove_file(shop.path(folder).join("notes.json")).expect("removed");
     }
@@ -136,12 +137,13 @@ async fn a_manifest_that_cannot_be_read_is_reported_and_hides_no_other() {
     let file = folder.path().join(&path);
     let whole = std::fs::read_to_string(&file).expect("a manifest");
     let newer = whole.replacen("\"formatVersion\": 1", "\"formatVersion\": 99", 1);
-    // 64 MiB and a byte: too large to be read.
+    // The content has 64 MiB and one byte, which is too large to be read.
     let large = format!("{whole}{}", " ".repeat((64 << 20) + 1 - whole.len()));
     let contents = ["", "{", "{}", "\0\0\0", newer.as_str(), large.as_str(), whole.as_str()];
     for content in contents {
         std::fs::write(&file, content).expect("written");
-        // The last one is whole, and the store does not hand it out: cold storage answers 403.
+        // The last content is complete, but the store does not return it: cold storage answers with status
+        // 403.
         let cold = content == whole;
         let leaked: &'static str = Box::leak(ids[1].to_string().into_boxed_str());
         store.fail(cold.then(|| Fault::always(Operation::Get, leaked, Failure::Forbidden)));
@@ -210,20 +212,20 @@ async fn an_older_backup_that_is_used_because_the_newest_cannot_be_read_is_repor
     }
     let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
     assert!(health.problems.iter().any(|problem| problem.contains(&ids[2].to_string())), "{health:?}");
-    // Whoever names a backup by its id means no other.
+    // A restore by id uses exactly this backup, so no message is needed.
     let restored = shop.koan.restore(ids[1]).replace_existing().await.expect("restored");
     assert!(
         !restored.findings.iter().any(|finding| finding.message.contains("there may be a newer one")),
         "{restored:?}"
     );
-    // One that is older than the newest does not matter.
+    // A manifest that cannot be read and is older than the newest backup does not matter.
     std::fs::write(path(ids[2]), whole).expect("written");
     std::fs::write(path(ids[0]), "{").expect("written");
     for wanted in ["nightly", "latest"] {
         let verified = shop.koan.verify(wanted).await.expect("verified");
         assert_eq!((verified.id, verified.notes.len()), (ids[2], 0), "{verified:?}");
     }
-    // Where none is left, the error says why.
+    // If no readable manifest is left, the error states the reason.
     for id in ids {
         std::fs::write(path(id), "{").expect("written");
     }

@@ -7,7 +7,7 @@ entity_backup_scope!(mode = All);
 
 macro_rules! entities {
     ($($name:ident)*) => {
-        /// Their names.
+        /// The names of the entities.
         pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),*];
 
         $(

@@ -1,4 +1,4 @@
-//! Measures finding backups among many, on a disk and in a slow store.
+//! Measures how long it takes to find backups among many, on a disk and in a slow store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ async fn one_manifest(folder: &Path) -> Result<serde_json::Value> {
     Ok(serde_json::to_value(backup.manifest())?)
 }
 
-/// Returns the path and the content of copies of the manifest, each with another id.
+/// Returns the paths and contents of copies of the manifest, each with a different id.
 fn copies(manifest: &serde_json::Value, backups: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     (0..backups).map(|number| {
         let mut manifest = manifest.clone();
@@ -82,7 +82,7 @@ async fn far(manifest: &serde_json::Value, backups: usize) -> Result<Storage> {
     Ok(Storage::object_store(store, "far"))
 }
 
-/// Returns the median times of a first and of a second listing.
+/// Returns the median times of the first and of the second listing.
 async fn listed(
     folder: &Path,
     storage: &Storage,

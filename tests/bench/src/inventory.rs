@@ -1,4 +1,5 @@
-//! A thousand entities: what their derives cost to compile, and what an inventory of them costs at boot.
+//! Measures a program with a thousand entities: the compile time of their derives, and the time that their
+//! inventory takes at boot.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,14 +12,14 @@ use crate::table::{Table, seconds};
 
 const PROGRAM: &str = "koan-backup-bench-inventory";
 
-/// What the program with a thousand entities says of one start.
+/// The times that the program with a thousand entities reports for one start.
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Boot {
     inventory: Duration,
     context: Duration,
 }
 
-/// Whether the program is compiled anew, to see what that takes: minutes.
+/// Whether the program is recompiled in order to measure the compile time, which takes minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compiling {
     IfNeeded,
@@ -54,7 +55,7 @@ pub(crate) fn measure(table: &mut Table, runs: usize, compiling: Compiling) -> R
     Ok(())
 }
 
-/// Compiles the program; what it depends on is there already.
+/// Compiles the program and returns the time that this takes. The dependencies are already compiled.
 fn compile() -> Result<Duration> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let started = Instant::now();

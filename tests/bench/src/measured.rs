@@ -1,4 +1,4 @@
-//! What one run of one program took.
+//! The time and memory that one run of a program uses.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -7,38 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// One run.
+/// The measurements of one run.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// From the start of the process to its end.
+    /// The time from the start of the process to its end.
     pub(crate) wall: Duration,
-    /// What it took of all processors together; it hardly depends on what else the machine does.
+    /// The processor time on all processors together. The load of the machine hardly affects it.
     pub(crate) processor: Duration,
-    /// Records it worked on.
+    /// The number of records that the run processed.
     pub(crate) records: u64,
-    /// Bytes of their lines.
+    /// The size of the JSON lines of the records.
     pub(crate) json_bytes: u64,
-    /// Bytes of the file it wrote.
+    /// The size of the file that the run wrote.
     pub(crate) output_bytes: u64,
-    /// The most memory it held at once.
+    /// The peak memory of the run.
     pub(crate) peak_memory_bytes: u64,
 }
 
-/// The run that took the median time.
+/// Returns the run with the median wall clock time.
 pub(crate) fn median(runs: &[Measured]) -> Measured {
     let mut runs = runs.to_vec();
     runs.sort_by_key(|run| run.wall);
     runs[runs.len() / 2]
 }
 
-/// The median of the most memory that each run held.
+/// Returns the median of the peak memory of the runs.
 pub(crate) fn median_memory(runs: &[Measured]) -> u64 {
     let mut peaks: Vec<u64> = runs.iter().map(|run| run.peak_memory_bytes).collect();
     peaks.sort_unstable();
     peaks[peaks.len() / 2]
 }
 
-/// Runs a command to its end, and tells what it and those it started took.
+/// Runs a command until it ends, and returns the time that the command and its child processes used.
 pub(crate) fn run(command: &mut Command) -> Result<(Output, Measured)> {
     let (before, started) = (processor_time_of_children()?, Instant::now());
     let output = command.output()?;
@@ -51,7 +51,8 @@ pub(crate) fn run(command: &mut Command) -> Result<(Output, Measured)> {
     Err(format!("{command:?} failed: {errors}; tests/setup installs what it needs").into())
 }
 
-/// What children that have ended took, as Linux counts it: in hundredths of a second.
+/// Returns the processor time of the child processes that have ended. Linux counts it in hundredths of a
+/// second.
 fn processor_time_of_children() -> Result<Duration> {
     let status = std::fs::read_to_string("/proc/self/stat")?;
     let (_, fields) = status.rsplit_once(')').ok_or("this system does not count it")?;

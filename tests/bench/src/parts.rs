@@ -1,7 +1,8 @@
-//! What a backup of PostgreSQL cannot do without, one part after the other, each on one core.
+//! Measures the steps that no backup of PostgreSQL can avoid, one after the other, each on one core.
 //!
-//! They are measured by programs and libraries that know nothing of koan-backup, on the lines of an archive that it wrote. What a
-//! backup does besides (reading rows, writing lines, moving bytes between threads) is in none of them.
+//! The steps run in programs and libraries that are independent of koan-backup, on the lines of an archive
+//! that it wrote. The measurements do not include the other work of a backup: it reads rows, writes lines and
+//! moves bytes between threads.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -20,12 +21,12 @@ use crate::postgres::{Customer, LineItem};
 use crate::table::{Table, ratio, seconds};
 use crate::work::STORAGE;
 
-/// Lines that are compressed at once.
+/// The number of bytes of lines that are compressed at once.
 const BLOCK_BYTES: usize = 1 << 20;
-/// Deflate's, as a backup has it by default.
+/// The compression level of deflate, which is the default of a backup.
 const LEVEL: u32 = 2;
 
-/// What the parts took.
+/// The time that each step took.
 #[derive(Default)]
 struct Parts {
     deflate: Duration,
@@ -33,7 +34,7 @@ struct Parts {
     proof: Duration,
 }
 
-/// Measures the parts of the backup in a folder, as shares of what two cores can do while a peer works.
+/// Measures the steps for the backup in a folder, as shares of the time of two cores while a peer tool works.
 pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Duration) -> Result<()> {
     let server = server_time(folder, address)?;
     let archives = std::fs::read_dir(folder.join(STORAGE).join("archives"))?;
@@ -63,7 +64,7 @@ pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Dur
 }
 
 impl Parts {
-    /// Adds those of the lines of one entity.
+    /// Adds the times for the lines of one entity.
     fn add<T: Serialize + DeserializeOwned>(&mut self, archive: &Path, entity: &str) -> Result<()> {
         let mut unzip = Command::new("unzip");
         let unzip = unzip.arg("-p").arg(archive).arg(format!("entities/{entity}.jsonl"));
@@ -125,7 +126,8 @@ impl Parts {
     }
 }
 
-/// The processor time that the server takes to hand over the tables, as Linux counts it: in hundredths of a second.
+/// Returns the processor time that the server uses to send the tables. Linux counts it in hundredths of a
+/// second.
 fn server_time(folder: &Path, address: &str) -> Result<Duration> {
     let of = |table: &str, key: &str| {
         format!("COPY (SELECT * FROM {table} ORDER BY {key}) TO STDOUT (FORMAT binary);\n")

@@ -1,4 +1,5 @@
-//! PostgreSQL beside its own tools: customers, orders and line items of TPC-H, with three indexes and two foreign keys.
+//! Compares backups of PostgreSQL with the tools of PostgreSQL, on customers, orders and line items of TPC-H
+//! with three indexes and two foreign keys.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -18,14 +19,14 @@ use crate::table::{Table, count, megabytes, rate, ratio, seconds};
 use crate::work::{self, Work};
 use crate::{Result, Settings, parts, remove};
 
-/// The version that is measured.
+/// The version of PostgreSQL that is measured.
 const VERSION: u32 = 15;
-/// The address of the server, in the folder of a run.
+/// The file in the folder of a run that contains the address of the server.
 const ADDRESS: &str = "postgres";
-/// The full database, and the one that is restored into.
+/// The name of the full database, and of the target of restores.
 const FULL: &str = "tpch";
 const RESTORED: &str = "restored";
-/// Rows that are written one by one: more would take minutes.
+/// The number of rows that are written one by one. More rows would take minutes.
 const ONE_BY_ONE: usize = 20_000;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -82,7 +83,7 @@ const INDEXES: &str = "
     ALTER TABLE orders ADD FOREIGN KEY (o_custkey) REFERENCES customer;
     ALTER TABLE lineitem ADD FOREIGN KEY (l_orderkey) REFERENCES orders;";
 
-/// A context on the database of this name.
+/// Returns a context for the database with this name.
 pub(crate) fn context(folder: &Path, database: &str) -> Result<KoanBuilder> {
     let address = std::fs::read_to_string(folder.join(ADDRESS))?;
     let builder = Koan::builder().only_registered().register_scope(&orders::SCOPE);
@@ -90,12 +91,12 @@ pub(crate) fn context(folder: &Path, database: &str) -> Result<KoanBuilder> {
     Ok(builder.provider("main", Postgres::connect(format!("{address}/{database}"))?))
 }
 
-/// The database that a piece of work is about.
+/// Returns the name of the database that an operation uses.
 pub(crate) fn database_of(work: Work) -> &'static str {
     if matches!(work, Work::PostgresBackup) { FULL } else { RESTORED }
 }
 
-/// Measures at one size, and gives the peak memory of a backup.
+/// Measures all operations at one scale, and returns the peak memory of a backup.
 pub(crate) fn measure(table: &mut Table, scale: f64, settings: &Settings) -> Result<u64> {
     let runs = settings.runs;
     let server = Server::with_settings(VERSION, &["shared_buffers=512MB", "max_wal_size=8GB"]);
@@ -191,7 +192,7 @@ fn restore(table: &mut Table, server: &Server, folder: &Path, address: &str, run
     Ok(())
 }
 
-/// By the clock: what the server takes is not in the processor time of either.
+/// Compares the wall clock times, because neither processor time includes the work of the server.
 fn against(table: &mut Table, work: &str, ours: &Measured, peer: &Measured, goal: &str) {
     let share = format!("{:.2} ×", ratio(ours.wall, peer.wall));
     table.row(work, &seconds(ours.wall), &seconds(peer.wall), &share, goal);
@@ -202,7 +203,7 @@ fn shell(folder: &Path, command: &str) -> Result<Measured> {
     Ok(measured)
 }
 
-/// Makes the full database, and tells how many rows it has.
+/// Creates the full database, and returns the number of its rows.
 fn load(server: &Server, address: &str, scale: f64) -> Result<u64> {
     server.psql("postgres", &format!("CREATE DATABASE {FULL}"));
     server.psql(FULL, TABLES);
@@ -214,7 +215,7 @@ fn load(server: &Server, address: &str, scale: f64) -> Result<u64> {
     Ok(customers + orders + items)
 }
 
-/// Writes rows, which show themselves with a bar behind each field, into a table.
+/// Writes rows into a table, and returns their number. Each row displays itself with a `|` after each field.
 fn copy(address: &str, table: &str, rows: impl Iterator<Item = impl std::fmt::Display>) -> Result<u64> {
     let statement = format!("COPY {table} FROM STDIN (DELIMITER '|')");
     let mut psql = Command::new("psql");

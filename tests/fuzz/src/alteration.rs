@@ -1,4 +1,5 @@
-//! Input read as alterations of a backup: what a forger does who may write to the storage and knows the format.
+//! Reads the input of the fuzzer as alterations of a backup, as an attacker makes them who may write to the
+//! storage and knows the format.
 
 use arbitrary::{Arbitrary, Unstructured};
 use koan_backup_tests::archive_surgery::{
@@ -8,66 +9,66 @@ use serde_json::{Value, json};
 
 use crate::shop::{ORDERS, Trust, USERS};
 
-/// Alterations beyond this many are left out.
+/// The maximum number of alterations; further ones are ignored.
 const MAX_STEPS: usize = 12;
 
-/// The deepest a document is nested: less than the parser's limit of 128.
+/// The maximum depth of a document, which is less than the parser's limit of 128.
 const MAX_DEPTH: usize = 120;
 
-/// A list of alterations, and how far they are covered up.
+/// A list of alterations, and the hashes that are recomputed to hide them.
 #[derive(Debug)]
 pub struct Alteration<'a> {
     cover: Cover,
     steps: Vec<Step<'a>>,
 }
 
-/// What is made to match again.
+/// Which hashes and counts are recomputed after the alterations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Arbitrary)]
 enum Cover {
     /// Nothing.
     Nothing,
     /// The hash of the archive.
     Archive,
-    /// That, and the hashes of the documents.
+    /// The hashes of the archive and of the documents.
     Documents,
-    /// That, and what is said of the records.
+    /// The hashes of the archive and of the documents, and the counts, sizes and hashes of the records.
     Records,
 }
 
-/// One alteration. Numbers are taken modulo what there is.
+/// One alteration. An index is taken modulo the number of objects that exist.
 #[derive(Debug, Arbitrary)]
 enum Step<'a> {
-    /// The records of one entity are these blocks of lines.
+    /// Replaces the records of one entity by these blocks of lines.
     Blocks { orders: bool, blocks: [&'a [u8]; 2] },
-    /// A value of a document is another one.
+    /// Replaces a value of a document.
     Document { document: u8, node: u16, with: Json<'a> },
-    /// A value of the manifest is another one.
+    /// Replaces a value of the manifest.
     Manifest { node: u16, with: Json<'a> },
-    /// The bytes of an entry as they are stored.
+    /// Overwrites stored bytes of an entry.
     Bytes { entry: u8, at: u16, with: &'a [u8] },
-    /// The rest of an entry is gone.
+    /// Truncates an entry.
     Cut { entry: u8, to: u16 },
-    /// An entry is gone.
+    /// Removes an entry.
     Removed { entry: u8 },
-    /// An entry is there once more.
+    /// Adds a copy of an entry.
     Doubled { entry: u8 },
-    /// An entry has another name.
+    /// Renames an entry.
     Renamed { entry: u8, name: &'a str },
-    /// Two entries have each other's content.
+    /// Exchanges the contents of two entries.
     Exchanged { one: u8, other: u8 },
-    /// An entry has another size when it is extracted.
+    /// Changes the uncompressed size that is recorded for an entry.
     Sized { entry: u8, size: u32 },
-    /// An entry has another checksum.
+    /// Changes the checksum that is recorded for an entry.
     Summed { entry: u8, crc32: u32 },
-    /// An entry is compressed by another method.
+    /// Changes the compression method that is recorded for an entry.
     Method { entry: u8, method: u16 },
-    /// An entry lies within another one.
+    /// Places an entry inside another entry.
     Within { entry: u8, other: u8, distance: u16 },
-    /// The directory says that it has another number of entries.
+    /// Changes the number of entries that the central directory declares.
     Claimed { entries: u16 },
 }
 
-/// What stands in the place of a value of JSON.
+/// The replacement of a JSON value.
 #[derive(Debug, Arbitrary)]
 enum Json<'a> {
     Gone,
@@ -84,7 +85,7 @@ enum Json<'a> {
 }
 
 impl<'a> Alteration<'a> {
-    /// Reads as many alterations as there are bytes for.
+    /// Reads alterations until the bytes or the allowed steps are used up.
     pub fn from_bytes(input: &'a [u8]) -> Self {
         let mut input = Unstructured::new(input);
         let cover = input.arbitrary().unwrap_or(Cover::Nothing);
@@ -98,14 +99,14 @@ impl<'a> Alteration<'a> {
         Self { cover, steps }
     }
 
-    /// The backup with these alterations, and how far it may be believed.
+    /// Returns the backup with these alterations, and how far its content may be trusted.
     pub fn apply(&self, stored: &Stored) -> (Stored, Trust) {
         let mut forgery = Forgery::of(stored);
         let mut inner = false;
         for step in &self.steps {
             inner |= alter_content(&mut forgery, step);
         }
-        // What was sealed is taken apart once more: sealing would mend what is altered next.
+        // The sealed backup is parsed again, because `seal` would also repair the alterations that follow.
         if inner && self.cover >= Cover::Documents {
             let seal = if self.cover == Cover::Records { Seal::Records } else { Seal::Documents };
             forgery = Forgery::of(&forgery.seal(seal));
@@ -136,7 +137,7 @@ impl<'a> Alteration<'a> {
         (Stored { manifest, archive, ..stored.clone() }, trust)
     }
 
-    /// The published manifest with those alterations that are of a manifest.
+    /// Returns the published manifest with those alterations that apply to a manifest.
     pub fn of_manifest(&self, stored: &Stored) -> Vec<u8> {
         let mut manifest = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
         for step in &self.steps {
@@ -154,7 +155,7 @@ impl PartialOrd for Cover {
     }
 }
 
-/// Alters records and documents; whether there was something to do.
+/// Applies a step to records or documents, and returns whether the step is of that kind.
 fn alter_content(forgery: &mut Forgery, step: &Step<'_>) -> bool {
     match step {
         Step::Blocks { orders, blocks } => {
@@ -178,7 +179,7 @@ fn alter_content(forgery: &mut Forgery, step: &Step<'_>) -> bool {
     }
 }
 
-/// Alters the file.
+/// Applies a step to the ZIP file.
 fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
     let count = zip.entries.len();
     if count == 0 {
@@ -198,7 +199,8 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
         }
         Step::Removed { entry } => {
             zip.entries.remove(index(entry));
-            // What lay within another entry lies nowhere now.
+            // The entry that contained another entry may be the removed one, so every entry gets its own
+            // place.
             zip.entries.iter_mut().for_each(|entry| entry.place = Place::Own);
         }
         Step::Doubled { entry } => {
@@ -232,7 +234,7 @@ fn of(zip: &mut Zip, entry: u8) -> &mut ZipEntry {
     &mut zip.entries[index]
 }
 
-/// Puts another value in the place of one that is not the root.
+/// Replaces a value other than the root.
 fn replace(root: &mut Value, node: u16, with: &Json<'_>) {
     let mut nodes = Vec::new();
     pointers(root, "", &mut nodes);
@@ -266,7 +268,8 @@ fn replace(root: &mut Value, node: u16, with: &Json<'_>) {
             root.pointer(other).cloned().unwrap_or_default()
         }
     };
-    // What is nested deeper than that cannot be taken apart again; any bytes can be nested as deep as they like.
+    // A document with deeper nesting cannot be parsed again. The target that reads arbitrary bytes covers
+    // deeper nesting.
     if chosen.split('/').count() + depth(&new) > MAX_DEPTH {
         return;
     }
@@ -283,7 +286,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// The pointers of all values but the root.
+/// Collects the JSON pointers of all values except the root.
 fn pointers(value: &Value, path: &str, found: &mut Vec<String>) {
     let mut inner = |name: &str, value: &Value| {
         let path = format!("{path}/{name}");

@@ -1,4 +1,5 @@
-//! Any line and any row as records of rich types: what is accepted comes back.
+//! Feeds arbitrary lines and rows to the codecs of rich types, and checks that everything that is accepted
+//! round-trips.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use koan_backup::{
@@ -11,8 +12,8 @@ use koan_backup_core::canonical::write_canonical;
 
 use crate::rich::{Event, Everything, Open, Scalars};
 
-/// The first byte says what the others are: a line, fields of a line, or values of a row; of one of four
-/// types.
+/// Runs one input. The first byte selects one of four types, and whether the remaining bytes are a line, the
+/// fields of a line or the values of a row.
 pub fn run(input: &[u8]) {
     let Some((&kind, rest)) = input.split_first() else { return };
     match kind % 3 {
@@ -36,7 +37,7 @@ fn run_as<T: Entity>(kind: u8, input: &[u8]) {
     }
 }
 
-/// A line that decodes is written as the line that its type writes, however it is read.
+/// Checks that a line that decodes is written as its type writes it, on the fast path and on the general one.
 fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     let round_trips = codec.round_trips(line, &mut Vec::new());
     let Ok(record) = codec.decode(line) else {
@@ -57,7 +58,7 @@ fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     comes_back(codec, &again, &record);
 }
 
-/// A row that is taken becomes a line that comes back.
+/// Checks that a row that the codec accepts becomes a line that round-trips.
 fn row(codec: &EntityCodec, values: &[Value<'_>]) {
     let mut line = b"before\n".to_vec();
     let projection = projection(codec, &[]);
@@ -90,7 +91,7 @@ fn comes_back(codec: &EntityCodec, line: &[u8], record: &Record) {
     }
 }
 
-/// The line of a record, which loses nothing.
+/// Returns the line of a record, and asserts that no value changes.
 fn encoded(codec: &EntityCodec, record: &Record) -> Vec<u8> {
     let projection = projection(codec, &record.extra);
     let mut values = record.values.clone();
@@ -114,7 +115,7 @@ fn text(line: &[u8]) -> &str {
     std::str::from_utf8(line).expect("a line is text")
 }
 
-/// A line of some fields of a schema, each with any text in the place of its value.
+/// Returns a line of some fields of a schema, with arbitrary text as the value of each field.
 fn fields(schema: &EntitySchema, mut input: Unstructured<'_>) -> Vec<u8> {
     let mut line = b"{".to_vec();
     while let (false, Ok((field, value))) = (input.is_empty(), <(u8, &[u8])>::arbitrary(&mut input)) {
@@ -130,7 +131,7 @@ fn fields(schema: &EntitySchema, mut input: Unstructured<'_>) -> Vec<u8> {
     line
 }
 
-/// Any value, as an adapter might give it.
+/// Returns an arbitrary value, as an adapter might provide it.
 fn value<'a>(input: &mut Unstructured<'a>) -> Result<Value<'a>> {
     Ok(match input.int_in_range(0..=13)? {
         0 => Value::Null,
@@ -154,7 +155,7 @@ fn date_time(input: &mut Unstructured<'_>) -> Result<DateTime> {
     Ok(DateTime { date: date(input)?, time: time(input)? })
 }
 
-/// Days that are none as well: nothing keeps an adapter from giving them.
+/// Returns an arbitrary date, which may be invalid, because an adapter may provide invalid dates.
 fn date(input: &mut Unstructured<'_>) -> Result<Date> {
     let month = input.int_in_range(0..=13)?;
     Ok(Date { year: input.arbitrary()?, month, day: input.int_in_range(0..=32)? })

@@ -1,4 +1,4 @@
-//! Any bytes in the place of a published manifest, and manifests that were altered.
+//! Replaces the published manifest by arbitrary bytes or by an altered manifest.
 
 use koan_backup_tests::archive_surgery::Stored;
 use serde_json::Value;
@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::alteration::Alteration;
 use crate::shop::{Method, Trust, with_shop};
 
-/// The first byte says what the others are: a manifest, or a list of alterations of one.
+/// Runs one input. The first byte selects whether the remaining bytes are a manifest or a list of alterations
+/// of the manifest.
 pub fn run(input: &[u8]) {
     let Some((&kind, rest)) = input.split_first() else { return };
     with_shop(Method::Deflate, |shop| {

@@ -1,4 +1,4 @@
-//! A backup that is always the same, and a database that must not notice when it is damaged.
+//! A fixed backup that is altered, and a database that a refused restore must not change.
 
 use std::cell::RefCell;
 
@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-/// The entry of the users' records.
+/// The name of the entry with the users' records.
 pub const USERS: &str = "entities/User.jsonl";
-/// The entry of the orders' records.
+/// The name of the entry with the orders' records.
 pub const ORDERS: &str = "entities/Order.jsonl";
 /// The name of the backup.
 pub const NAME: &str = "nightly";
 
-/// What ZIP calls Zstandard, which tools that take archives apart do not read.
+/// The number of Zstandard in the ZIP format. The tools that take archives apart do not support it.
 const ZSTD: u16 = 93;
 
-/// A record that holds anything.
+/// A record whose notes may be any JSON value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 pub struct User {
@@ -31,7 +31,7 @@ pub struct User {
     notes: serde_json::Value,
 }
 
-/// A record of numbers and an instant.
+/// A record with numbers and an instant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 pub struct Order {
@@ -40,31 +40,33 @@ pub struct Order {
     placed: chrono::DateTime<chrono::Utc>,
 }
 
-/// All records of a database.
+/// All records of a database: the users and the orders.
 pub type Content = (Vec<User>, Vec<Order>);
 
-/// What is in the backup.
+/// Returns the records of the backup.
 pub fn archived() -> Content {
     let placed = chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("an instant");
     let user = |id| User { id, name: format!("user {id}"), notes: json!({"n": [id, null]}) };
     (vec![user(1), user(2), user(3)], vec![Order { id: 1, total: 0.5, placed }])
 }
 
-/// What is in the database until something is restored.
+/// Returns the records of the database before a restore.
 fn sentinel() -> Content {
     (vec![User { id: 2, name: "sentinel".to_owned(), notes: serde_json::Value::Null }], Vec::new())
 }
 
-/// How much of an altered backup may be believed.
+/// How far the content of an altered backup may be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// It is the original.
+    /// The backup is the original.
     Whole,
-    /// It has other bytes than the manifest says: verification must find that.
+    /// The bytes differ from the hashes in the manifest: verification must detect that.
     Nothing,
-    /// The hashes of its records are those of the original: if it is restored, so are they.
+    /// The hashes of the records are the original ones: a restore that succeeds must restore the original
+    /// records.
     Records,
-    /// Every hash may have been made to match: what is valid must restore, and what does not must leave no trace.
+    /// Every hash may have been recomputed: a backup that is valid must restore, and a failed restore must
+    /// change nothing.
     Hashes,
 }
 
@@ -76,9 +78,9 @@ pub enum Method {
     Stored,
 }
 
-/// A backup, and a context with a database of its own.
+/// A backup, and a context with its own database.
 pub struct Shop {
-    /// The backup as it was made.
+    /// The original backup.
     pub stored: Stored,
     id: BackupId,
     vault: Vault,
@@ -94,7 +96,7 @@ thread_local! {
     ].map(|(manifest, archive)| RefCell::new(Shop::open(manifest, archive)));
 }
 
-/// Works with the backup of a method.
+/// Calls `work` with the backup that is compressed by this method.
 pub fn with_shop<T>(method: Method, work: impl FnOnce(&mut Shop) -> T) -> T {
     let index = match method {
         Method::Deflate => 0,
@@ -122,7 +124,7 @@ async fn content(koan: &Koan) -> Content {
     (users, koan.data().all_stream().try_collect().await.expect("readable"))
 }
 
-/// Makes the backup that lies in `base/`; its users are in two blocks.
+/// Creates the backup that is stored in `base/`. With deflate, the users are in two blocks.
 pub fn make(method: Method) -> Stored {
     runtime().block_on(async {
         let vault = Vault::default();
@@ -134,7 +136,7 @@ pub fn make(method: Method) -> Stored {
         let koan = context(&vault, &archived()).await;
         let id = koan.backup(NAME).tags(["a tag"]).compression(compression).await.expect("a backup").id();
         let mut forgery = Forgery::of(&vault.stored(id).await);
-        // Where it was made is nobody's business.
+        // The committed file must not contain the name of the machine on which it was made.
         forgery.manifest["producer"]["host"] = serde_json::Value::Null;
         if method == Method::Zstd {
             let records = |entry: &&mut ZipEntry| entry.name.starts_with("entities/");
@@ -172,7 +174,7 @@ impl Shop {
     /// Verifies and restores an altered backup.
     ///
     /// # Panics
-    /// It is believed more than it may be, or leaves a trace without being restored.
+    /// Panics if the backup is trusted more than `trust` allows, or if a failed restore changes the database.
     pub fn receive(&mut self, altered: &Stored, trust: Trust) {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
@@ -212,8 +214,8 @@ impl Shop {
     /// Lists the backups, and looks one up by its name.
     ///
     /// # Panics
-    /// More is found than one backup of this id, its manifest is neither listed nor reported, or it is called valid though nothing may
-    /// be believed.
+    /// Panics if another backup than the one with this id is found, if its manifest is neither listed nor
+    /// reported as unreadable, or if it is called valid although `trust` is [`Trust::Nothing`].
     pub fn look_up(&mut self, altered: &Stored, trust: Trust) {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
@@ -221,7 +223,7 @@ impl Shop {
             vault.keep(altered).await;
             if let Ok(listed) = koan.backups().await {
                 assert!(listed.iter().all(|backup| backup.id == id), "another backup was listed");
-                // A manifest that cannot be read hides no other backup, and is reported.
+                // An unreadable manifest must hide no other backup, and must be reported.
                 let unreadable = koan.catalog().unreadable().await.expect("listed");
                 assert_eq!(listed.len() + unreadable.len(), 1, "a manifest was passed over in silence");
             }
@@ -229,14 +231,14 @@ impl Shop {
                 assert_eq!(report.id, id, "another backup was found");
                 assert!(trust != Trust::Nothing || !report.is_valid(), "it was called valid");
             }
-            // Whatever they say, they must come back.
+            // The results may be anything, but the calls must return.
             drop(koan.restore(NAME).viability().await);
             drop(koan.restore(id).allow_partial().dry_run().await);
         });
     }
 }
 
-/// The database holds what was restored, or what it held before.
+/// Checks that the database contains the restored records, or is unchanged after a failed restore.
 async fn check(koan: &Koan, restored: bool, trust: Trust) {
     let now = content(koan).await;
     if !restored {

@@ -1,29 +1,29 @@
-//! Entities in a crate of their own, found through the linker: one for each way an entity can be declared under a scope
-//! that covers nothing by itself.
+//! Entities in a separate crate, which are found through the linker. There is one for each way to declare an
+//! entity under a scope that includes nothing by default.
 
 use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};
 
 koan_backup::entity_backup_scope!(mode = None, include_schema_by_default = false);
 
-/// Opts in, with the scope's defaults.
+/// An entity that opts in, with the defaults of the scope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 pub struct Invoice {
     /// The key.
     pub id: i64,
-    /// What is due.
+    /// The amount that is due.
     pub total_cents: i64,
 }
 
-/// Nobody decided about it.
+/// An entity without any declaration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 pub struct Draft {
     /// The key.
     pub id: i64,
 }
 
-/// Left out on purpose.
+/// An entity that is excluded explicitly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup(enabled = false, reason = "rebuilt from invoices")]
 pub struct InvoiceIndex {

@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 use super::http::request;
 use super::program::{Program, Start};
 
-/// The account of Azurite.
+/// The name of the storage account in Azurite.
 const ACCOUNT: &str = "devstoreaccount1";
-/// The key of the account, which is public.
+/// The public key of the account.
 pub const KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-/// Any version is accepted: Azurite runs without checking it.
+/// The API version of the requests. Azurite runs without checking it.
 const VERSION: &str = "2023-11-03";
 
 /// Azure Blob Storage with Azurite, with an empty container `backups`.

@@ -13,7 +13,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Sends a request to a server on this machine; returns `None` if it does not answer.
+/// Sends a request to a server on this machine. Returns `None` if the server does not answer.
 pub fn request(
     port: u16,
     method: &str,

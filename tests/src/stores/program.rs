@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A server process with its own folder. It runs until this is dropped.
+/// A server process with its own folder, which runs until the value is dropped.
 #[derive(Debug)]
 pub(super) struct Program {
     child: Child,
@@ -14,15 +14,16 @@ pub(super) struct Program {
     folder: tempfile::TempDir,
 }
 
-/// How to start a server.
+/// The parameters to start a server.
 pub(super) struct Start<'a> {
-    /// The name, for messages.
+    /// The name of the server, for messages.
     pub(super) name: &'a str,
-    /// The environment variable with the path of the program, if it is not where `tests/setup` installs it.
+    /// The environment variable with the path of the program, for a program that is not where `tests/setup`
+    /// installs it.
     pub(super) variable: &'a str,
-    /// The path at which `tests/setup` installs it.
+    /// The path at which `tests/setup` installs the program.
     pub(super) installed: &'a str,
-    /// Returns its arguments for a port and a folder.
+    /// Returns the arguments of the program for a port and a folder.
     pub(super) arguments: &'a dyn Fn(u16, &Path) -> Vec<String>,
     /// Returns whether the server answers.
     pub(super) is_ready: &'a dyn Fn(u16) -> bool,
@@ -32,7 +33,7 @@ impl Program {
     /// Starts the server and waits until it answers.
     ///
     /// # Panics
-    /// The program is not installed, or does not start: a test that needs it must not pass.
+    /// Panics if the program is not installed or does not start, because a test that needs it must not pass.
     pub(super) fn start(start: &Start<'_>) -> Self {
         let program = start.program();
         let mut logs = Vec::new();
@@ -66,7 +67,7 @@ impl Program {
         self.port
     }
 
-    /// Returns the folder of its data, if it stores data on disk.
+    /// Returns the data folder of the server, if it stores data on disk.
     pub(super) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }

@@ -1,16 +1,17 @@
-//! What each crate may depend on.
+//! The permitted dependencies of each crate.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use super::root;
 
-/// The crates of this workspace that a crate depends on outside of its tests.
+/// Returns the crates of this workspace that a crate depends on, without those of its tests.
 fn dependencies(folder: &str) -> BTreeSet<String> {
     dependencies_in(&fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest"))
 }
 
-/// Every name of ours in a section of dependencies counts: the name of a dependency, of its section, or of its package.
+/// Returns the names of crates of this workspace in the dependency sections of a manifest: as the name of a
+/// dependency, of a section or of a package.
 fn dependencies_in(manifest: &str) -> BTreeSet<String> {
     let (mut found, mut is_section) = (BTreeSet::new(), false);
     for line in manifest.lines() {

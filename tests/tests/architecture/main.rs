@@ -1,5 +1,5 @@
-//! The structure of the code is the one that ARCHITECTURE.md describes: the folders of core use only those below them, no files
-//! import each other in a circle, and every path that the page names exists.
+//! Checks that the structure of the code is the one that ARCHITECTURE.md describes: the folders of core use
+//! only folders on lower floors, no files import each other in a cycle, and every path on the page exists.
 
 mod crates;
 mod cycles;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use source::Crate;
 
-/// The folder of the workspace.
+/// Returns the folder of the workspace.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf()
 }
@@ -20,7 +20,7 @@ fn page() -> String {
     fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md")
 }
 
-/// The floor of each folder: the rows of the table below the heading "Floors of core".
+/// Returns the floor of each folder: the rows of the table below the heading "Floors of core".
 fn floors() -> BTreeMap<String, u8> {
     let page = page();
     let (_, section) = page.split_once("## Floors of core").expect("the section about floors");
@@ -83,14 +83,15 @@ fn the_page_names_only_files_that_exist() {
             folders.iter().any(|folder| {
                 let path = root().join(folder).join(name);
                 path.exists() || path.with_extension("rs").exists() || {
-                    // A path in an adapter leaves out the folder `src`.
+                    // The page leaves out the folder `src` in the path of an adapter.
                     let (adapter, rest) = name.split_once('/').unwrap_or((name, ""));
                     let path = root().join(folder).join(adapter).join("src").join(rest);
                     path.exists() || path.with_extension("rs").exists()
                 }
             })
         };
-        // Only what begins with a folder of ours is a path of the code: archives and buckets have paths as well.
+        // Only a name that begins with an existing folder is a path of the code, because the page also names
+        // paths in archives and buckets.
         if is_path && exists(top) && !exists(name) && !exists(name.split("::").next().unwrap_or_default()) {
             missing.insert(name.to_owned());
         }

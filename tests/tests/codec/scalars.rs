@@ -1,4 +1,5 @@
-//! Records of single values, which are proven and read without a parser: whatever a line or a row is, that says what the parser says.
+//! Records of scalar values, which the codec can check and read without a parser: for every line and every
+//! row, the fast path must agree with the parser.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use koan_backup::prelude::*;
@@ -39,7 +40,8 @@ enum Mood {
     Bad,
 }
 
-/// What many applications write: a name that is not known is none. At anything that is no name, `serde_json` loses its place.
+/// Reads an unknown name as `None`, as many applications do. After a value that is not a name, `serde_json`
+/// does not continue at the right position.
 fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Mood>, D::Error> {
     Ok(Mood::deserialize(deserializer).ok())
 }
@@ -55,7 +57,8 @@ fn readings() -> impl Strategy<Value = Reading> {
     let more =
         (proptest::option::of(any::<f64>().prop_filter("finite", finite)), any::<bool>(), any::<char>());
     let texts = (any::<String>(), any::<Option<String>>(), any::<u128>());
-    // `chrono` writes zeros at the end of a fraction and years before the first in forms of its own: such rows go the long way.
+    // The times have no fraction that ends with a zero and no year before 1. `chrono` has special forms for
+    // them, so that such rows do not take the fast path.
     let nanos = (0u32..100_000_000).prop_map(|n| n * 10 + 7);
     let times = (400i32..2_900_000, -62_135_596_800i64..253_402_300_799, nanos);
     let rest = (any::<i64>(), 0u32..28, prop_oneof![Just(Mood::Good), Just(Mood::Bad)]);
@@ -77,7 +80,7 @@ fn readings() -> impl Strategy<Value = Reading> {
     })
 }
 
-/// The line of a record.
+/// Returns the line of a record.
 fn line(codec: &EntityCodec, reading: &Reading) -> Vec<u8> {
     let mut line = Vec::new();
     codec.write_record(reading, &mut line).expect("written");
@@ -85,14 +88,15 @@ fn line(codec: &EntityCodec, reading: &Reading) -> Vec<u8> {
     line
 }
 
-/// Whether a line is what its type writes, as the parser finds it; none if it does not decode.
+/// Returns whether a line is equal to what its type writes, according to the parser, or `None` if the line
+/// does not decode.
 fn is_written(codec: &EntityCodec, text: &[u8]) -> Option<bool> {
     codec.check(text).ok()?;
     let value: Reading = serde_json::from_slice(text).expect("it decodes");
     Some(line(codec, &value) == text)
 }
 
-/// A line that was changed at a place: a byte less, another, or one more.
+/// Returns the line with one byte removed, replaced or inserted.
 fn changed(line: &[u8], place: prop::sample::Index, byte: u8, how: u8) -> Vec<u8> {
     let (at, mut line) = (place.index(line.len()), line.to_vec());
     match how % 3 {
@@ -136,7 +140,7 @@ proptest! {
         let row = Row { projection: &fields, values: &record.values };
         prop_assert!(codec.encode_fast(&row, &mut plain, &mut Vec::new()));
         prop_assert_eq!(String::from_utf8_lossy(plain.trim_ascii_end()), String::from_utf8_lossy(&line));
-        // A value where another belongs, or none.
+        // The value of another field, or NULL, replaces the value.
         for value in [record.values[other.index(record.values.len())].clone(), Value::Null] {
             let mut values = record.values.clone();
             let at = place.index(values.len());

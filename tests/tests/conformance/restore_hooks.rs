@@ -1,4 +1,5 @@
-//! `prepare_restore` and `finish_restore` of a repository: each restore that prepares it finishes it.
+//! Tests `prepare_restore` and `finish_restore` of repositories: each restore that prepares a repository also
+//! finishes it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ use super::repositories::{SCOPE, key};
 /// The maximum time that a test waits for a call.
 const MAX_WAIT: Duration = Duration::from_secs(120);
 
-/// The call that a repository does not complete, and how.
+/// The call of a repository that fails or does not return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
@@ -33,13 +34,13 @@ enum Fault {
     FinishTakesTime,
 }
 
-/// How long [`Fault::FinishTakesTime`] takes at least.
+/// The minimum duration of the call with [`Fault::FinishTakesTime`].
 const FINISH_TIME: Duration = Duration::from_millis(500);
 
 /// The state that the repositories of a test share.
 struct Shared {
     fault: Mutex<Fault>,
-    /// The calls so far.
+    /// The names of the calls so far.
     calls: watch::Sender<Vec<String>>,
     requests: Mutex<Vec<RestoreRequest>>,
 }
@@ -57,22 +58,22 @@ impl Shared {
         self.calls.send_replace(Vec::new())
     }
 
-    /// Waits until a call was made.
+    /// Waits until the call with this name was made.
     async fn until(&self, call: &str) {
         let mut calls = self.calls.subscribe();
         let made = calls.wait_for(|calls| calls.iter().any(|made| made == call));
-        // Only ends a test that would wait forever.
+        // The timeout only ends a test that would otherwise wait forever.
         let made = tokio::time::timeout(MAX_WAIT, made).await;
         made.expect("the call is never made").expect("the sender lives");
     }
 }
 
-/// A repository of records by the text of their keys.
+/// A repository that stores its records by the text of their keys.
 struct Hooked<T> {
     name: &'static str,
     records: Mutex<BTreeMap<String, T>>,
     shared: Arc<Shared>,
-    /// Whether the fault is one of this repository.
+    /// Whether the fault of the test applies to this repository.
     is_faulty: bool,
 }
 
@@ -114,7 +115,7 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
     }
 
     async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<(), RepositoryError> {
-        // Cancelled work would end here.
+        // If the call had been cancelled, it would end here.
         tokio::task::yield_now().await;
         self.shared.log(format!("finish {} {outcome:?}", self.name));
         match self.fault() {
@@ -129,7 +130,8 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
     }
 }
 
-/// A context with a backup of one line and one pair. Lines are restored first; pairs have the fault.
+/// Creates a context with a backup of one line and one pair. Lines are restored first, and the fault applies
+/// to the pairs.
 async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
     let (calls, _) = watch::channel(Vec::new());
     let shared = Arc::new(Shared { fault: Mutex::new(Fault::None), calls, requests: Mutex::default() });
@@ -163,7 +165,7 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
     (koan, shared)
 }
 
-/// Changes the records, so that a restore has something to write.
+/// Changes the records, so that a restore must write.
 async fn change(koan: &Koan, shared: &Shared) {
     koan.data::<Line>().upsert_many([Line { id: 1, content: "other".to_owned() }]).await.expect("written");
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "other".to_owned() };
@@ -199,11 +201,11 @@ async fn each_prepared_repository_is_finished_after_a_success() {
         "{requests:?}"
     );
     assert_eq!(requests[0].conflict, ConflictMode::Overwrite);
-    // A dry run writes nothing and prepares nothing; so does a viability check.
+    // A dry run and a viability check write nothing, so they prepare no repository.
     koan.restore("nightly").dry_run().await.expect("compared");
     let _ = koan.restore("nightly").viability().await.expect("assessed");
     assert_eq!(shared.take(), Vec::<String>::new());
-    // Only repositories that are restored are prepared.
+    // A restore prepares only the repositories that it restores.
     koan.restore("nightly").entity::<Line>().await.expect("restored");
     assert_eq!(shared.take(), ["prepare lines", "finish lines Completed"]);
 }
@@ -238,7 +240,7 @@ async fn each_prepared_repository_is_finished_after_a_cancellation() {
             token.cancel();
         });
         assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{fault:?}");
-        // The restore has waited for them.
+        // The restore has waited for both calls of `finish_restore`.
         assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
     }
 }
@@ -268,7 +270,7 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
         *shared.fault.lock().expect("sound") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
-        // The records are there all the same.
+        // The records stay in the database although finishing failed.
         let written = "all records of Line, Pair were written and stay";
         assert!(error.contains(written), "{error}");
         let completed = ["finish pairs Completed", "finish lines Completed"];

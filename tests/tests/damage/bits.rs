@@ -1,4 +1,4 @@
-//! Decay: bits that flip, files that are cut, a manifest that is not what it was.
+//! Storage corruption: flipped bits, truncated files and altered manifests.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::archive_surgery::{Forgery, Stored, Zip, document, resigned};
@@ -25,7 +25,7 @@ async fn one_flipped_bit_in_any_entry_is_found_though_the_hash_of_the_archive_wa
         for at in range {
             let mut archive = shop.stored.archive.clone();
             archive[at] ^= 1 << (at % 8);
-            // The last byte of a compressed document has bits that mean nothing.
+            // Some bits in the last byte of a compressed document have no meaning.
             let extracted = Zip::read(&archive).entry(&name).content();
             if !name.starts_with("entities/") && extracted == whole.entry(&name).content() {
                 continue;
@@ -124,7 +124,7 @@ async fn any_altered_field_of_the_published_manifest_is_found() {
     try_all(&shop, alterations, "altered fields of a manifest").await;
 }
 
-/// Calls `found` with every copy of `root` in which one thing differs.
+/// Calls `found` with every copy of `root` that differs in one value.
 fn alter_everywhere(root: &Value, pointer: &str, found: &mut impl FnMut(String, Value)) {
     let here = root.pointer(pointer).expect("it exists");
     let mut with = |what: &str, new: Value| {

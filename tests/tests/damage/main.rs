@@ -1,4 +1,5 @@
-//! A damaged or altered archive is never healthy, and nothing of it reaches the database.
+//! Tests that a damaged or altered archive is never reported as valid, and that none of its records reach the
+//! database.
 
 mod bits;
 mod entries;

@@ -1,4 +1,4 @@
-//! A backup in a vault that is damaged, and a database that must not notice.
+//! A backup in a vault that tests damage, and a database that must stay unchanged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) const USERS: &str = "entities/User.jsonl";
 pub(super) const ORDERS: &str = "entities/Order.jsonl";
-/// In every record: no message may quote it.
+/// A text in every user record, which no message may quote.
 pub(super) const SECRET: &str = "do-not-quote-me";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -26,7 +26,7 @@ pub(super) struct Order {
     pub(super) total: f64,
 }
 
-/// A backup in a vault, and a database with a row of its own that no refused restore may touch.
+/// A backup in a vault, and a database with one row that no refused restore may change.
 pub(super) struct Shop {
     pub(super) vault: Vault,
     pub(super) koan: Koan,
@@ -63,7 +63,7 @@ pub(super) async fn shop() -> Shop {
     Shop { koan: sentinel(&vault).await, vault, id, stored }
 }
 
-/// A context whose database holds one row that is in no backup.
+/// Creates a context whose database contains one row that is in no backup.
 pub(super) async fn sentinel(vault: &Vault) -> Koan {
     let database = Scripted::new(Script::default());
     database.put(&SetName::root(), &User { id: 3, name: "sentinel".into() });
@@ -71,7 +71,7 @@ pub(super) async fn sentinel(vault: &Vault) -> Koan {
 }
 
 impl Shop {
-    /// The same backup, with the users in three blocks of two.
+    /// Rewrites the backup so that the users are in three blocks of two.
     pub(super) async fn in_blocks(mut self) -> Self {
         let mut forgery = Forgery::of(&self.stored);
         forgery.set_blocks(USERS, &[lines(0..2), lines(2..4), lines(4..6)]);
@@ -80,19 +80,20 @@ impl Shop {
         self
     }
 
-    /// The same backup in a vault of its own, for another task.
+    /// Copies the backup into a new vault, for another task.
     pub(super) async fn copy(&self) -> Self {
         let vault = Vault::default();
         vault.keep(&self.stored).await;
         Self { koan: sentinel(&vault).await, vault, id: self.id, stored: self.stored.clone() }
     }
 
-    /// What verification says, or its error.
+    /// Verifies the backup.
     pub(super) async fn verify(&self) -> Result<VerifyReport, Error> {
         self.koan.verify(self.id).await
     }
 
-    /// The error of a restore; nothing may have been written, not even to be undone.
+    /// Returns the error of a restore that must be refused. The restore must write nothing, not even
+    /// something that is rolled back.
     pub(super) async fn restore_refused(&self) -> Result<Error, String> {
         let written = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&written);
@@ -122,7 +123,8 @@ impl Shop {
         if intact && orders == 0 { Ok(()) } else { Err("the database was changed".to_owned()) }
     }
 
-    /// What is wrong with how an altered backup was received; nothing if it was refused all along.
+    /// Stores an altered backup and returns how it was wrongly trusted, or `None` if verification and restore
+    /// refused it.
     pub(super) async fn trusted(&self, altered: &Stored) -> Option<String> {
         self.vault.keep(altered).await;
         if self.verify().await.is_ok_and(|report| report.is_valid()) {
@@ -131,7 +133,8 @@ impl Shop {
         self.restore_refused().await.err()
     }
 
-    /// Like [`trusted`](Self::trusted), where the restore is told not to verify: nothing may be committed all the same.
+    /// Does the same as [`trusted`](Self::trusted) with a restore that does not verify first. That restore
+    /// must not commit anything either.
     pub(super) async fn committed_unverified(&self, altered: &Stored) -> Option<String> {
         self.vault.keep(altered).await;
         let restored = self.koan.restore(self.id).replace_existing().without_verification().await;
@@ -141,7 +144,7 @@ impl Shop {
         restored.is_ok().then(|| "it was restored".to_owned())
     }
 
-    /// The issues of an altered backup, which must be refused.
+    /// Returns the issues of an altered backup, which must be refused.
     pub(super) async fn issues(&self, altered: &Stored) -> Vec<koan_backup::report::Issue> {
         assert_eq!(self.trusted(altered).await, None);
         self.verify().await.expect("a report").issues().to_vec()
@@ -157,7 +160,7 @@ pub(super) fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
     .collect()
 }
 
-/// Tries every alteration on both cores, and names those that were trusted.
+/// Tries every alteration in two tasks, and fails with the names of those that were trusted.
 pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, what: &str) {
     let tried = alterations.len();
     let mut tasks = Vec::new();
@@ -180,7 +183,7 @@ pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, wha
     assert_eq!(trusted, Vec::<String>::new(), "{what}");
 }
 
-/// For whoever reads the output of the run.
+/// Prints a line to the output of the run.
 #[expect(clippy::print_stdout, reason = "a test says what it tried")]
 pub(super) fn say(text: &str) {
     println!("{text}");

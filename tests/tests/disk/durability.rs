@@ -1,5 +1,5 @@
-//! Tests a sync that fails once and succeeds when it is repeated, as on Linux: the operation must fail all
-//! the same.
+//! Tests a sync that fails once and succeeds when it is repeated, as on Linux: the operation must fail
+//! although the second sync succeeds.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -70,7 +70,7 @@ async fn a_backup_succeeds_after_one_that_could_not_make_a_folder_durable() {
     let koan = koan(&folder).await.expect("a context");
     let root = folder.join("backups");
     assert!(!root.join("archives").exists());
-    // The first write is that of the lease, which creates a folder.
+    // The first write is the one of the lease, which creates a folder.
     fail(&["syncdir /backups 5 once"]);
     koan.backup("nightly").await.expect_err("a folder could not be made durable");
     assert!(have_all_happened());
@@ -239,7 +239,7 @@ async fn a_copy_that_is_not_durable_is_an_error() {
         assert!(koan.verify(made.id()).await.expect("verified").is_valid(), "{fault}");
     }
     koan.copy(made.id()).to_profile("other").await.expect("copied");
-    // A copy that exists may still be lost after a loss of power.
+    // A copy that exists may still disappear after a loss of power.
     for fault in ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once"] {
         fail(&[fault]);
         koan.copy(made.id()).to_profile("other").await.expect_err(fault);

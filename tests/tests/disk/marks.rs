@@ -1,4 +1,4 @@
-//! A profile that this machine knows and that is gone, empty or another is refused.
+//! A profile that this machine has used before is refused if it is missing, empty or a different one.
 
 use std::path::Path;
 
@@ -94,7 +94,8 @@ async fn a_profile_that_was_emptied_on_purpose_begins_anew_when_the_machine_forg
     let error = koan(folder.path()).await.expect_err("it is empty").chain();
     let file =
         error.split('`').find(|part| part.ends_with(".json") && part.contains("state")).expect("named");
-    // The directory is remembered as it was named, and without symbolic links.
+    // The state directory has an entry for the path as it was given, and another one for the path without
+    // symbolic links if the two paths differ.
     let places = Path::new(file).parent().expect("a directory");
     std::fs::remove_file(file).expect("removed");
     if std::fs::read_dir(places).expect("listed").next().is_none() {

@@ -1,4 +1,4 @@
-//! A backup that is verified after it was published, read back from its storage.
+//! Backups that are verified after publication, by reading them back from storage.
 
 use std::future::IntoFuture as _;
 use std::sync::{Arc, Mutex};
@@ -78,7 +78,7 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
     }
 }
 
-/// Backs up, and replaces the manifest after it was published and before it is read back.
+/// Makes a backup, and replaces its manifest after it was published and before it is read back.
 async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error, BackupId, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = Arc::new(InMemory::new());

@@ -8,7 +8,7 @@ use koan_backup::prelude::*;
 
 use super::clinic::{Clinic, KeyPair, files, recipients};
 
-/// By its path.
+/// The contents of files by their paths.
 type Files = BTreeMap<String, Vec<u8>>;
 
 async fn over(clinic: &Clinic, provider: JsonFiles, key: &KeyPair) -> Koan {
@@ -20,7 +20,7 @@ async fn over(clinic: &Clinic, provider: JsonFiles, key: &KeyPair) -> Koan {
     builder.build().await.expect("a context")
 }
 
-/// The files that are data.
+/// Returns the data files of a provider.
 fn data(root: &Path) -> Files {
     let mut found = Files::new();
     for folder in files(root).into_iter().filter(|folder| !folder.ends_with(".koan")) {

@@ -1,4 +1,5 @@
-//! Nothing of an encrypted record is anywhere in clear: not in the archive, the manifest, a file beside them, a log or an error.
+//! No value of an encrypted record appears in clear: not in the archive, the manifest, a sidecar file, a log
+//! or an error.
 
 use std::io::Read;
 use std::path::Path;
@@ -8,7 +9,7 @@ use koan_backup_tests::log::Log;
 
 use crate::clinic::{Clinic, KeyPair, Patient, files, recipients};
 
-/// Values of the records: as they are stored, as JSON has them, and what is told of them elsewhere.
+/// Fragments of the values of encrypted records, in the forms of the database and of JSON.
 const VALUES: [&str; 8] = [
     "Confidential",
     "number-0000",
@@ -27,7 +28,8 @@ pub(super) fn check(place: &str, bytes: &[u8]) {
     }
 }
 
-/// Every file below a directory, and what is in those that are archives.
+/// Checks every file below a directory, and every entry of the archives among them. Returns the number of
+/// files and entries.
 pub(super) fn check_files(directory: &Path) -> usize {
     let mut checked = 0;
     for path in files(directory) {
@@ -57,7 +59,8 @@ async fn no_value_of_an_encrypted_record_is_anywhere_in_clear() {
     let (log, _guard) = Log::capture();
     let key = KeyPair::new();
     let clinic = Clinic::of(50);
-    // A value that its type does not keep, forms that are mixed, and values that no form writes back: each is told of.
+    // Each of these rows causes a warning: a value that its type does not preserve, mixed physical forms, and
+    // a value in a form that no restore writes back.
     clinic.sql(
         "UPDATE patients SET blood = 'Leukaemia' WHERE number = 'number-000007';
          UPDATE patients SET insured = 1 WHERE number = 'number-000008';
@@ -75,7 +78,8 @@ async fn no_value_of_an_encrypted_record_is_anywhere_in_clear() {
     check("the log", log.lines().join("\n").as_bytes());
 }
 
-/// A variable cannot be set safely in a process that has threads, so this program is started once more with it.
+/// Runs the test in a new process with the environment variable, because it cannot be set safely in a process
+/// that has threads.
 #[tokio::test]
 async fn nothing_is_written_to_a_temporary_file() {
     const FOLDER: &str = "KOAN_BACKUP_TEST_LEAKS";
@@ -123,12 +127,12 @@ async fn no_error_shows_a_value_of_an_encrypted_record() {
         assert!(told.contains("Patient") && told.contains("number=(hidden)"), "{told}");
         check("an error", told.as_bytes());
     }
-    // A restore that is refused at a record.
+    // The restore is refused because of a record.
     clinic.sql("UPDATE patients SET born = '1951-01-01'");
     let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("they are there");
     assert!(error.chain().contains("number=(hidden)"), "{error:?}");
     check("an error", format!("{} {error:?}", error.chain()).as_bytes());
-    // Rows that would refer to nothing.
+    // The restored rows would violate a foreign key.
     clinic.sql("PRAGMA foreign_keys = OFF; DELETE FROM wards; DELETE FROM patients");
     let error = koan.restore("nightly").entity::<Patient>().await.expect_err("the wards are gone");
     assert!(error.chain().contains("wards"), "{error:?}");

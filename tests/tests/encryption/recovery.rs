@@ -1,4 +1,4 @@
-//! Archives that no manifest names and that are encrypted: they are recovered with a key, and stay without one.
+//! Encrypted unlisted archives: they are recovered with a key, and stay without one.
 
 use std::path::PathBuf;
 
@@ -82,7 +82,7 @@ async fn an_old_archive_that_a_rekey_left_goes_and_is_not_recovered_in_place_of_
     let removals = || files(&clinic.backups().join("removals"));
     assert!(removals().is_empty(), "nothing is kept of what went well");
     let second = clinic.archive();
-    // As a process leaves it that dies before the old archive is removed.
+    // This is the state that a process leaves if it crashes before it removes the old archive.
     std::fs::write(&first, bytes).expect("written");
     let path = |file: &PathBuf| {
         format!("archives/{}", file.file_name().and_then(|name| name.to_str()).expect("a name"))

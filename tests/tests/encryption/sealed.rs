@@ -1,4 +1,4 @@
-//! The way there and back, and what other tools see.
+//! Round trips of encrypted entities, and what other tools can see in their archives.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,7 @@ use koan_backup::{archive::BackupStatus, provider::Severity};
 
 use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
 
-/// Enough for several blocks.
+/// A number of records that fills several blocks.
 const MANY: usize = 20_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +99,7 @@ async fn without_a_key_bytes_are_checked_and_that_is_said() {
                 .iter()
                 .any(|finding| { finding.severity == Severity::Error && finding.message.contains(&id) })
         );
-        // What is not encrypted needs no key.
+        // An entity that is not encrypted needs no key.
         koan.restore("nightly").entities(["Ward"]).await.expect("restored");
     }
     let koan = clinic.reading([&key]).await;

@@ -1,4 +1,4 @@
-//! What must hold of a directory of backups, whoever was killed while using it.
+//! The invariants of a directory of backups after a process that uses it was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,24 +13,26 @@ use serde_json::Value;
 use super::harness::Side;
 use super::shop::{NAME, below};
 
-/// The backups of a directory.
+/// The content of a directory of backups.
 pub(super) struct Catalog {
     pub(super) backups: BTreeMap<BackupId, Manifest>,
-    /// Archives that belong to no backup.
+    /// The number of archives that belong to no backup.
     pub(super) without_manifest: usize,
-    /// Files of neither archives nor manifests: what those are called before they are whole.
+    /// The number of other files in the folders of archives and manifests: temporary files, before they are
+    /// renamed.
     pub(super) unfinished: usize,
 }
 
 impl Catalog {
-    /// What a backup that was killed made of this: one backup more, or none, of a database that does not change.
+    /// Returns whether the killed process has published its backup. The directory may contain one more backup
+    /// than before, or none, and the database does not change.
     pub(super) fn side(&self, found: &Self) -> Side {
         for (id, manifest) in &self.backups {
             assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup is gone or has changed");
         }
         let new = found.backups.len() - self.backups.len();
         assert!(new <= 1, "one job made {new} backups");
-        // Whatever was published holds all of it.
+        // Every published backup contains all records.
         let mut contents = found.backups.values().map(contents);
         let first = contents.next().expect("the backup that was there before any kill");
         assert!(contents.all(|other| other == first), "a backup holds other records than the first");
@@ -45,13 +47,14 @@ fn contents(manifest: &Manifest) -> Vec<(&str, u64, Option<&str>)> {
         .collect()
 }
 
-/// A restore that was killed has not touched the one backup there is.
+/// Asserts that a killed restore did not touch the only backup.
 pub(super) async fn the_one_backup_is_left_alone(koan: &Koan, storage: &Path) {
     let catalog = every_backup_is_whole(koan, storage).await;
     assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
 }
 
-/// Looks at every file without the library, and has the library list, find and verify every backup.
+/// Checks every file without the library, and then lists, looks up and verifies every backup with the
+/// library.
 pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalog {
     let (mut archives, manifests) = (files(storage, "archives"), files(storage, "manifests"));
     let mut stored = BTreeSet::new();
@@ -84,7 +87,7 @@ pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalo
     Catalog { backups, without_manifest, unfinished }
 }
 
-/// There is nothing but whole backups and leases that nobody holds.
+/// Asserts that the directory contains only complete backups and released leases.
 pub(super) fn nothing_else_is_there(storage: &Path, catalog: &Catalog) {
     assert_eq!((catalog.without_manifest, catalog.unfinished), (0, 0), "maintenance left something");
     let others = below(storage).into_iter().filter(|path| {
@@ -96,7 +99,7 @@ pub(super) fn nothing_else_is_there(storage: &Path, catalog: &Catalog) {
     assert_eq!(others.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "maintenance left something");
 }
 
-/// The files of a folder of the storage by their paths in it.
+/// Returns the contents of the files in a folder of the storage, by their paths.
 fn files(storage: &Path, folder: &str) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(storage.join(folder)).expect("readable");
     let paths = entries.map(|entry| entry.expect("readable").path());

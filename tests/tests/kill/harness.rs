@@ -1,4 +1,4 @@
-//! Kills a job again and again, and checks what is left each time.
+//! Kills a job repeatedly, and checks the state after each kill.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
@@ -11,60 +11,60 @@ use tokio::runtime::Runtime;
 
 use super::process::{Moment, Reached, Took, Worker, do_the_job, folder, say_that_it_ends};
 
-/// Kills in one folder, so that what is left of one is there when the next job begins.
+/// The number of kills in one folder. The next job starts with what the killed one left.
 const KILLS_PER_FOLDER: u32 = 10;
-/// Up to which part of the time a job takes it is killed: beyond the end as well.
+/// The latest moment of a kill, as a factor of the duration of the job. It lies after the end of the job.
 const LATEST: f64 = 1.25;
 
-/// A job that is killed, and what must hold afterwards.
+/// A job that is killed, and the conditions that must hold afterwards.
 pub(super) trait Scenario: Sized {
-    /// What it is called, and its two sides.
+    /// The name of the job and the names of its two outcomes.
     const WORDS: Words;
 
-    /// How often it is killed, unless more is asked for.
+    /// The number of kills, unless the environment multiplies it.
     const KILLS: u32 = 100;
 
-    /// Fills an empty folder; `number` tells folders apart.
+    /// Fills an empty folder. `number` distinguishes the folders.
     async fn prepare(folder: &Path, number: u32) -> Self;
 
-    /// Before each kill: puts back what the job has changed.
+    /// Reverts the changes of the job, before each kill.
     fn put_back(&self) {}
 
-    /// The application, in the process that is killed.
+    /// Creates the context of the application, in the process that is killed.
     async fn context(folder: &Path) -> Koan;
 
-    /// The job, in the process that is killed. Calls `ending` when its last record was read or written.
+    /// Runs the job, in the process that is killed. Calls `ending` when the last record was read or written.
     async fn work(koan: &Koan, ending: fn());
 
-    /// Checks what is left, and tells what it is.
+    /// Checks the state after a kill, and returns it.
     async fn check(&mut self) -> Left;
 }
 
-/// What is told of a job.
+/// The texts for the output about a job.
 pub(super) struct Words {
     pub(super) job: &'static str,
-    /// Kills that left everything as it was.
+    /// The text for the number of kills that left everything unchanged.
     pub(super) before: &'static str,
-    /// Kills after which everything was as it was to be.
+    /// The text for the number of kills after which the job was complete.
     pub(super) after: &'static str,
 }
 
-/// What a kill left.
+/// The state after a kill.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Left {
     pub(super) side: Side,
-    /// What unfinished thing there is beside it.
+    /// The unfinished file or journal that the kill left, if any.
     pub(super) trace: Option<&'static str>,
 }
 
-/// On which side of the one moment from which the job has happened.
+/// Whether a kill came before or after the moment at which the job takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Before,
     After,
 }
 
-/// Kills the job of a scenario at random moments. In the process that is to be killed, does it.
+/// Kills the job of a scenario at random moments. In the process that is to be killed, runs the job.
 pub(super) fn kill<S: Scenario>(test: &str) {
     let runtime = Runtime::new().expect("a runtime");
     match folder() {
@@ -83,7 +83,7 @@ fn kill_again_and_again<S: Scenario>(runtime: &Runtime, test: &str) {
     for number in 0..kills.div_ceil(KILLS_PER_FOLDER) {
         let folder = tempfile::tempdir().expect("a directory");
         let mut scenario = runtime.block_on(S::prepare(folder.path(), number));
-        // Measured in each folder, because the machine has other things to do as well.
+        // The duration is measured in each folder, because the load of the machine changes.
         scenario.put_back();
         times.add(Worker::start(test, folder.path()).time());
         let left = runtime.block_on(scenario.check());
@@ -103,7 +103,7 @@ fn kill_again_and_again<S: Scenario>(runtime: &Runtime, test: &str) {
     tally.say_if_unfair(S::WORDS.job);
 }
 
-/// How long the job took of late.
+/// The latest durations of the job.
 #[derive(Default)]
 struct Times(VecDeque<Took>);
 
@@ -117,7 +117,8 @@ impl Times {
         }
     }
 
-    /// Half of the kills are spread evenly over the whole job, and half over its end, which is short.
+    /// Returns a random moment. Half of the kills are spread evenly over the whole job, and half over its
+    /// end, which is short.
     fn moment(&self, chance: &mut fastrand::Rng) -> Moment {
         let part = chance.f64() * LATEST;
         match chance.bool() {
@@ -126,7 +127,7 @@ impl Times {
         }
     }
 
-    /// The one in the middle.
+    /// Returns the median duration of a part of the job.
     fn usual(&self, part: fn(&Took) -> Duration) -> Duration {
         let mut times: Vec<_> = self.0.iter().map(part).collect();
         times.sort();
@@ -141,7 +142,7 @@ impl fmt::Display for Times {
     }
 }
 
-/// Tells which kill it was when a check fails.
+/// The current kill, which is printed if a check fails.
 struct Attempt {
     job: &'static str,
     number: u32,
@@ -190,8 +191,8 @@ impl Tally {
         text
     }
 
-    /// Kills that all come too early or too late show nothing. When they come depends on the machine, so that is said and not
-    /// asserted.
+    /// Prints a message if nearly all kills came too early or too late and so test little. Their moments
+    /// depend on the machine, so this is not an assertion.
     fn say_if_unfair(&self, job: &str) {
         if self.working < self.kills / 4 || self.before == 0 || self.after == 0 {
             let Self { kills, working, before, after, .. } = self;

@@ -1,4 +1,4 @@
-//! The process that is killed: this program once more, for one test.
+//! The child process that is killed. It runs the same test program, for one test.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,50 +13,50 @@ const FOLDER: &str = "KOAN_BACKUP_KILL_FOLDER";
 const BEGUN: &str = "the job has begun";
 const ENDING: &str = "the job is ending";
 const DONE: &str = "the job is done";
-/// Nothing here takes that long: a process that does hangs.
+/// The time after which a process that does not continue is considered hung.
 const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
 
-/// How far a job was when it was killed.
+/// The progress of a job when it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reached {
-    /// It was at work.
+    /// The job was running.
     Working,
-    /// It had said that it was done.
+    /// The process had reported that the job was done.
     Done,
 }
 
 /// A moment in a job.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Moment {
-    /// So long after it began.
+    /// This time after the job began.
     OfAll(Duration),
-    /// So long after its last record, when it is decided whether it has happened.
+    /// This time after the last record of the job, in the phase that decides whether the job takes effect.
     OfItsEnd(Duration),
 }
 
-/// How long a job takes.
+/// The duration of a job.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Took {
     pub(super) all: Duration,
-    /// From its last record on.
+    /// The duration from the last record to the end.
     pub(super) end: Duration,
 }
 
-/// In the process that is killed, the folder of its work.
+/// Returns the folder of the job, in the process that is killed.
 pub(super) fn folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// In the process that is killed, does the job, says so, and lives on until it is killed.
+/// Runs the job in the process that is killed, prints that it is done, and waits to be killed.
 pub(super) fn do_the_job(job: impl FnOnce()) {
     say(BEGUN);
     job();
     say(DONE);
-    // Ends when whoever is to kill it has gone.
+    // This read ends when the parent process has ended.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
 
-/// In the process that is killed, says that the last record was read or written.
+/// Prints that the last record was read or written, in the process that is killed.
 pub(super) fn say_that_it_ends() {
     say(ENDING);
 }
@@ -69,7 +69,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts one that runs `test`, and waits for its job to begin.
+    /// Starts a process that runs `test`, and waits until its job begins.
     pub(super) fn start(test: &str, folder: &Path) -> Self {
         let (child, lines) = test_process::of_test(test, FOLDER, folder);
         let worker = Self { child, lines, begun: Instant::now() };
@@ -77,7 +77,7 @@ impl Worker {
         Self { begun: Instant::now(), ..worker }
     }
 
-    /// How long the job takes. The process is killed afterwards.
+    /// Returns the duration of the job, and kills the process afterwards.
     pub(super) fn time(mut self) -> Took {
         self.hear(ENDING, self.begun + HANGS);
         let ending = Instant::now();
@@ -87,7 +87,7 @@ impl Worker {
         took
     }
 
-    /// Kills it at a moment of its job.
+    /// Kills the process at a moment of its job.
     pub(super) fn kill_at(mut self, moment: Moment) -> Reached {
         let until = match moment {
             Moment::OfAll(moment) => self.begun + moment,
@@ -99,11 +99,11 @@ impl Worker {
         let done = self.heard(DONE, until);
         std::thread::sleep(until.saturating_duration_since(Instant::now()));
         self.end();
-        // What it said before it died may still be on its way.
+        // A line that the process printed before it was killed may not have been read yet.
         if done || self.heard(DONE, Instant::now() + HANGS) { Reached::Done } else { Reached::Working }
     }
 
-    /// Kills it now, in the middle of its job.
+    /// Kills the process now, in the middle of its job.
     pub(super) fn kill(mut self) {
         self.end();
         assert!(!self.heard(DONE, Instant::now() + HANGS), "it was done before it was killed");
@@ -120,11 +120,11 @@ impl Worker {
         assert!(self.heard(word, until), "the process did not say `{word}`");
     }
 
-    /// Whether it says the word before that moment, or before it ends.
+    /// Returns whether the process prints the word before that moment and before it ends.
     fn heard(&self, word: &str, until: Instant) -> bool {
         loop {
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                // The name of the test may stand in front.
+                // The line may begin with the name of the test.
                 Ok(line) if line.ends_with(word) => return true,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,

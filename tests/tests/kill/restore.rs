@@ -8,7 +8,7 @@ use super::catalog::the_one_backup_is_left_alone;
 use super::harness::{Left, Scenario, Words};
 use super::shop::{Dump, NAME, Shop, restore_all};
 
-/// What the restore has to undo: rows that are gone, changed and new in both tables.
+/// The changes that the restore has to undo: deleted, changed and new rows in both tables.
 const CHANGES: &str = "
     DELETE FROM purchase WHERE id % 3 = 0 OR user_id > 1800;
     DELETE FROM user WHERE id > 1800;
@@ -18,7 +18,7 @@ const CHANGES: &str = "
     INSERT INTO purchase SELECT id + 100000, user_id - 1, 1, NULL FROM purchase WHERE user_id % 4 = 0;
     UPDATE sqlite_sequence SET seq = 1800;";
 
-/// The tables as they were before the first restore.
+/// Resets the tables to their content before the first restore.
 const PUT_BACK: &str = "
     BEGIN;
     DELETE FROM purchase; DELETE FROM user; DELETE FROM sqlite_sequence;
@@ -63,7 +63,7 @@ impl Scenario for KilledRestore {
     }
 
     async fn check(&mut self) -> Left {
-        // Whoever opens the database undoes what is in the journal.
+        // The next process that opens the database undoes the changes in the journal.
         let trace = self.shop.has_journal().then_some("a journal to undo it by");
         let found = self.shop.dump();
         let side = found.side(&self.before, &self.archived);

@@ -1,5 +1,5 @@
-//! A backup into an object store that is killed in the middle of its upload: the store keeps the parts until maintenance has them
-//! removed, once the lease of the dead has expired.
+//! A backup into an object store that is killed during its upload. The store keeps the parts until
+//! maintenance aborts the upload, once the lease of the killed process has expired.
 
 use std::path::Path;
 
@@ -15,14 +15,16 @@ use koan_backup_tests::stores::{GoogleByMoto, Moto, S3s, amazon, google};
 use super::process::{Worker, do_the_job, folder};
 use super::shop::User;
 
-/// The lease of who is killed was taken so long ago: it has expired, and others still wait half a lease longer.
+/// The time since the killed process acquired its lease. The lease has expired, and other processes wait for
+/// half a lease time longer.
 const BEFORE: SignedDuration = SignedDuration::from_secs(75);
-/// Then others need not wait any more, and a lease that is taken now holds.
+/// A further time after which other processes need not wait any more. A lease that is acquired now is still
+/// valid after this time.
 const LATER: SignedDuration = SignedDuration::from_secs(20);
-/// Which protocol the killed process speaks, where to, and when it is there.
+/// The file that contains the protocol, the port and the current time of the killed process.
 const STORE: &str = "store";
 
-/// Users whose archive takes three parts.
+/// Returns users whose archive has three parts.
 fn users() -> Scripted {
     let database = Scripted::default();
     for id in 0..56 {
@@ -49,7 +51,7 @@ async fn backup(koan: &Koan, name: &str) -> Result<Manifest, Error> {
     Ok(koan.backup(name).compression(Compression::stored()).await?.manifest().clone())
 }
 
-/// In the process that is killed.
+/// Makes the backup, in the process that is killed.
 fn back_up_into_the_store(folder: &Path) {
     let store = std::fs::read_to_string(folder.join(STORE)).expect("readable");
     let mut words = store.split(' ');
@@ -61,7 +63,7 @@ fn back_up_into_the_store(folder: &Path) {
     do_the_job(|| drop(runtime.block_on(backup(&koan, "nightly")).expect("a backup")));
 }
 
-/// A store in which a killed process has left the first parts of an archive.
+/// A store in which a killed process left the first parts of an archive.
 struct UploadFixture {
     protocol: &'static str,
     clock: HandClock,
@@ -96,14 +98,15 @@ impl UploadFixture {
     }
 }
 
-/// Waits until the second part of an archive is under way: its answer is held, and the first is in the store.
+/// Waits until the second part of an archive is being uploaded. The answer of this part is held, and the
+/// first part is in the store.
 async fn in_its_second_part(proxy: &Proxy) {
     let sent = || !proxy.seen("PUT", "partNumber=2").is_empty();
     koan_backup_tests::wait::until_so("the second part is sent", sent).await;
 }
 
-/// Kills a backup in its upload, and has maintenance run beside one that lives. `unfinished` are the archives whose parts the store
-/// has.
+/// Kills a backup during its upload, and runs maintenance while another backup uploads. `unfinished` returns
+/// the number of archives of which the store has only parts.
 async fn kill_in_an_upload(test: &str, protocol: &'static str, port: u16, unfinished: impl Fn() -> usize) {
     let fixture = UploadFixture::new(test, protocol, port).await;
     assert_eq!(unfinished(), 1, "the killed process has left nothing");
@@ -130,7 +133,7 @@ async fn kill_in_an_upload(test: &str, protocol: &'static str, port: u16, unfini
     assert_eq!((last.aborted_uploads.len(), last.verified), (0, Some(made.id)));
 }
 
-/// In the process that is to be killed, backs up; otherwise tries `case`.
+/// Makes a backup in the process that is to be killed. Otherwise runs `case`.
 fn killed(case: impl AsyncFnOnce()) {
     match folder() {
         Some(folder) => back_up_into_the_store(&folder),
@@ -193,7 +196,7 @@ fn an_upload_is_aborted_though_others_have_taken_the_lease_over_since() {
     });
 }
 
-/// The notes of uploads that are there.
+/// Returns the paths of the upload notes in the store.
 fn notes(moto: &Moto) -> Vec<String> {
     moto.objects().into_iter().filter(|path| path.starts_with("shop/uploads/")).collect()
 }

@@ -1,4 +1,4 @@
-//! Only one backup with a name runs at a time.
+//! Only one backup with the same name runs at a time.
 
 use std::time::Duration;
 
@@ -97,12 +97,12 @@ async fn a_failed_cancelled_or_dropped_backup_releases_its_lease() {
     assert_eq!(backup.await.expect_err("cancelled").kind(), ErrorKind::Cancelled);
     assert_eq!(shared.lease("backup/nightly")["released"], true);
 
-    // The backup is dropped at several moments, also while the lease is acquired.
+    // The backup is dropped at several moments, one of them while the lease is acquired.
     let quick = shared.koan("shop", Duration::ZERO).await;
     for millis in [1, 3, 10, 100] {
         let dropped = tokio::time::timeout(Duration::from_millis(millis), koan.backup(NAME).into_future());
         assert!(dropped.await.is_err(), "it was done within {millis} ms");
-        // The lease is free long before it would expire.
+        // The lease is released long before it would expire.
         patiently(async || quick.backup(NAME).await.is_ok()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A clock that is behind: a new backup never sorts before the latest.
+//! A clock that runs behind: a new backup never sorts before the latest one.
 
 use std::time::Duration;
 

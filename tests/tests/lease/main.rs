@@ -1,4 +1,4 @@
-//! Who may work on what in a storage: leases, seen from outside.
+//! Tests leases from outside: which process may work on a subject in a storage profile.
 
 mod backups;
 mod cancelled;

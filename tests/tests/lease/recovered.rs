@@ -1,4 +1,5 @@
-//! An archive that a recovery published stays, though its writer, who had lost its lease, gives it up afterwards.
+//! An archive that was published by a recovery stays, although its writer, which had lost its lease, abandons
+//! it afterwards.
 
 use std::future::IntoFuture as _;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use super::removing::store;
 use super::shop::{NAME, Shared, builder, complete};
 
-/// Nobody renews a lease meanwhile.
+/// The lease time, which is so long that no lease is renewed during the test.
 const HOLDS: Duration = Duration::from_secs(3600);
 
-/// Two applications of one storage, of which the first can be held up.
+/// Two applications that share a storage profile. The first application can be paused.
 struct Two {
     elsewhere: Shared,
     shared: Shared,
@@ -42,7 +43,8 @@ impl Two {
         Self { elsewhere, shared, store, first, second }
     }
 
-    /// The lease of the first one expires without its notice, and the second one recovers the archive.
+    /// Removes the lease of the first application, which does not notice it. Then recovers the archive with
+    /// the second application.
     async fn recover(&self) {
         std::fs::remove_dir_all(self.shared.path().join("leases")).expect("removed");
         let report = self.second.catalog().recover().profiles(["shared"]).await.expect("a report");
@@ -58,13 +60,13 @@ impl Two {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
-    // It finds that its lease is lost, or its upload fails at the end.
+    // The writer either notices that its lease is lost, or its upload fails at the end.
     let held = |operation, path| Fault::always(operation, path, Failure::Held);
     let lost = Fault::always(Operation::Head, "archives/", Failure::Lost);
     for (faults, asked, told) in [
-        // The archive is whole, and its size is asked for.
+        // The archive is complete, and its size is requested.
         (vec![held(Operation::Head, "archives/")], (Operation::Head, "archives/"), ErrorKind::Busy),
-        // Its size is not told, and the archive is given up unless it was published.
+        // The request for the size fails, and the archive is abandoned unless it was published.
         (vec![lost, held(Operation::Get, "manifests/")], (Operation::Get, "manifests/"), ErrorKind::Storage),
     ] {
         let two = Two::new().await;
@@ -87,7 +89,7 @@ async fn a_copy_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
     two.store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
     let copy = two.first.copy(id).from_profile("elsewhere").to_profile("shared");
     let copying = tokio::spawn(copy.into_future());
-    // It verifies what it has written.
+    // The copy verifies the archive that it has written.
     two.store.until_asked(Operation::Get, "archives/", 1).await;
     two.recover().await;
     two.store.resume();
@@ -103,7 +105,8 @@ async fn a_rekey_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
     let manifest = two.shared.path().join(format!("manifests/{id}.json"));
     two.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held).after(1)]);
     let sealing = tokio::spawn(two.first.rekey(id).into_future());
-    // It has verified the new archive, and looks at the manifest once more, which is lost meanwhile together with the old archive.
+    // The rekey has verified the new archive and reads the manifest once more. Meanwhile, the manifest and
+    // the old archive are lost.
     two.store.until_asked(Operation::Get, "manifests/", 2).await;
     std::fs::remove_file(&manifest).expect("removed");
     std::fs::remove_file(two.shared.path().join(&old)).expect("removed");

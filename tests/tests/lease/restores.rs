@@ -1,4 +1,4 @@
-//! A backup that is restored is pinned.
+//! A restore pins its backup while it runs.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn a_backup_is_pinned_while_it_is_restored_and_no_longer() {
     let seen = seen.lock().expect("sound").clone();
     assert!(!seen.is_empty() && seen.iter().all(|&pins| pins == 1), "{seen:?}");
     assert!(shared.leases(&subject).is_empty());
-    // What writes nothing holds nothing.
+    // An operation that writes nothing sets no pin.
     let (restore, seen) = pins(koan.restore(NAME).dry_run());
     restore.await.expect("compared");
     assert!(seen.lock().expect("sound").iter().all(|&pins| pins == 0));
@@ -77,7 +77,7 @@ async fn a_backup_that_is_removed_while_its_restore_begins_is_not_restored() {
     let store = FaultyStore::over(vault.store());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
     let id = koan.backup(NAME).await.expect("a backup").id();
-    // It was found, and is removed before it is pinned.
+    // The restore has found the backup, which is removed before the restore pins it.
     store.fail([Fault::once(Operation::Put, "leases/restore", Failure::Held)]);
     let removed = async {
         store.until_asked(Operation::Put, "leases/restore", 1).await;

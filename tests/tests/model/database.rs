@@ -31,7 +31,7 @@ const INDEXES: [(&str, &str); 2] = [
     ("note_by_title", "CREATE INDEX note_by_title ON note (title, active)"),
 ];
 
-/// The statement that makes the table of a set, as SQLite keeps it.
+/// Returns the statement that creates the table of a set, as SQLite stores it.
 fn create(set: Set) -> String {
     let columns =
         "id INTEGER PRIMARY KEY, title TEXT NOT NULL, active BOOLEAN NOT NULL, amount NOT NULL, remark TEXT";
@@ -42,7 +42,7 @@ pub(super) struct Database {
     runtime: Runtime,
     koan: Koan,
     connection: Connection,
-    /// The backups in the order in which they were made.
+    /// The ids of the backups in the order in which they were made.
     ids: Vec<BackupId>,
     _directory: tempfile::TempDir,
 }
@@ -56,7 +56,7 @@ impl StateMachineTest for Database {
         let path = directory.path().join("notes.db");
         let connection = Connection::open(&path).expect("a database");
         connection.busy_timeout(Duration::from_secs(10)).expect("set");
-        // What is written here need not outlive a crash, and a log is synced less often.
+        // The database need not survive a crash, and WAL mode syncs less often.
         connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL").expect("set");
         for (set, table) in &model.tables {
             connection.execute_batch(&create(*set)).expect("a table");
@@ -114,7 +114,7 @@ impl Database {
     }
 
     fn back_up(&mut self, name: &str, only: Option<Set>) -> Ended {
-        // A series for each backup: records that the model deleted are no loss.
+        // Each backup has its own series, so that records that the model deleted are not reported as a loss.
         let mut backup = self.koan.backup(name).series(format!("step-{}", self.ids.len()));
         if let Some(set) = only {
             backup = backup.set(set.name());
@@ -196,7 +196,7 @@ impl Database {
         self.ids.iter().position(|known| *known == id).expect("a backup that was made here")
     }
 
-    /// The rows of every set that has a table, as they are stored.
+    /// Returns the stored rows of every set that has a table.
     fn tables(&self) -> Tables {
         let names = self.schema();
         let sets = [Set::Root, Set::Archive, Set::Annex].into_iter();
@@ -204,7 +204,7 @@ impl Database {
         found.map(|set| (set, self.table(set))).collect()
     }
 
-    /// Tables and indexes by their names, with the text that makes them.
+    /// Returns tables and indexes by their names, with the statements that create them.
     fn schema(&self) -> BTreeMap<String, String> {
         let sql = "SELECT name, sql FROM sqlite_schema";
         rows(&self.connection, sql, |row| Ok((row.get(0)?, row.get(1)?))).into_iter().collect()
@@ -219,7 +219,7 @@ impl Database {
     }
 }
 
-/// Updates the row of a key, or inserts it.
+/// Updates the row of a key, or inserts it if there is none.
 fn write(connection: &Connection, set: Set, key: i64, [title, active, amount, remark]: &Columns) -> Ended {
     let table = set.table();
     let row = params![key, title, active, amount, remark];
@@ -243,10 +243,10 @@ fn rows<T>(
     rows.map(|row| row.expect("a row")).collect()
 }
 
-/// How often each kind of step was tried, with how it ended.
+/// The number of times that each kind of step was tried, by its outcome.
 static TRIED: Mutex<BTreeMap<&'static str, u32>> = Mutex::new(BTreeMap::new());
 
-/// The kinds of steps that are in every run of the usual size.
+/// The kinds of steps that occur in every run of the usual size.
 const KINDS: [&str; 16] = [
     "insert",
     "update",
@@ -295,7 +295,7 @@ fn lock() -> MutexGuard<'static, BTreeMap<&'static str, u32>> {
     TRIED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was tried, for whoever reads the output.
+/// Returns the counts of the steps that were tried, for the output of the run.
 pub(super) fn tried() -> String {
     let mut text = String::new();
     for (kind, count) in lock().iter() {
@@ -304,7 +304,7 @@ pub(super) fn tried() -> String {
     text
 }
 
-/// Sequences in which something never happens show nothing of it.
+/// Asserts that every kind of step occurred, because a kind that never occurs is not tested.
 pub(super) fn assert_all_was_tried() {
     let tried = lock();
     let missing: Vec<_> = KINDS.iter().filter(|kind| !tried.contains_key(**kind)).collect();

@@ -1,4 +1,4 @@
-//! What the database must hold: maps in memory.
+//! The model of the database: maps in memory with the expected content.
 
 use std::collections::BTreeMap;
 
@@ -12,40 +12,40 @@ use super::step::{Columns, Restoring, Set, Step, Which, any_rows, any_step};
 pub(super) type Table = BTreeMap<i64, Columns>;
 pub(super) type Tables = BTreeMap<Set, Table>;
 
-/// What is there, and how the last step ended.
+/// The expected content, and the outcome of the last step.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) tables: Tables,
     pub(super) backups: Vec<Kept>,
     pub(super) ended: Ended,
-    /// Whether the last step had written something before it was refused.
+    /// Whether the last step wrote something that was rolled back when the step was refused.
     pub(super) undone: bool,
 }
 
-/// A backup, as it must come back.
+/// A backup with the content that it must restore.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     name: &'static str,
-    /// Nothing if it failed: of that there is a record as well.
+    /// The content, or `None` if the backup failed. A failed backup is recorded as well.
     pub(super) tables: Option<Tables>,
 }
 
-/// How a step ended.
+/// The outcome of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Inserted,
     Updated,
-    /// So many rows.
+    /// This number of rows was deleted.
     Deleted(usize),
     Dropped,
     BackedUp,
-    /// Of a verification: this backup was found, and is valid.
+    /// A verification found this backup, and it is valid.
     Valid(usize),
-    /// Of a verification: this backup was found, and had failed.
+    /// A verification found this backup, which had failed.
     Failed(usize),
-    /// Of a restore: from this backup, with these counts.
+    /// A restore from this backup ended with these counts.
     Restored(usize, WriteCounts),
-    /// It was refused, and has changed nothing.
+    /// The step was refused, and has changed nothing.
     Refused(ErrorKind),
 }
 
@@ -115,7 +115,8 @@ impl Model {
         Ok(if self.backups[number].tables.is_some() { Ended::Valid(number) } else { Ended::Failed(number) })
     }
 
-    /// By name, the newest that `accept`s.
+    /// Returns the index of a backup. A name selects the newest backup of this name for which `accept`
+    /// returns `true`.
     fn find(&self, which: &Which, accept: impl Fn(&Kept) -> bool) -> Result<usize, ErrorKind> {
         match which {
             Which::Number(number) => Ok(*number),
@@ -151,7 +152,7 @@ impl Model {
     }
 }
 
-/// The sets that are meant.
+/// Returns the tables of the selected sets.
 fn selected(tables: &Tables, only: Option<Set>) -> Result<Tables, ErrorKind> {
     match only {
         None => Ok(tables.clone()),
@@ -162,7 +163,7 @@ fn selected(tables: &Tables, only: Option<Set>) -> Result<Tables, ErrorKind> {
     }
 }
 
-/// Writes the records of one set, and tells what became of them.
+/// Writes the records of one set, and returns the counts.
 fn write(table: &mut Table, records: &Table, restoring: &Restoring) -> Result<WriteCounts, ErrorKind> {
     let mut counts = WriteCounts::default();
     let before = table.clone();

@@ -1,4 +1,4 @@
-//! Writes, backs up, loses and restores records of one database, again and again.
+//! Writes, backs up, clears and restores generated records of one database repeatedly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,10 @@ use tokio::runtime::Runtime;
 use super::making::Limits;
 use super::record::{Anything, Named};
 
-/// How many backups are made, unless more are asked for.
+/// The number of backups, unless the environment multiplies it.
 const CASES: u32 = 16;
 
-/// Holds a provider to it, whose database is empty.
+/// Asserts that a provider restores every record exactly. Its database must be empty.
 pub(super) fn any_record_comes_back(database: impl Provider, limits: Limits) {
     let runtime = Runtime::new().expect("a runtime");
     let koan = runtime.block_on(context(database));
@@ -36,7 +36,7 @@ pub(super) fn any_record_comes_back(database: impl Provider, limits: Limits) {
     }
 }
 
-/// A context over a database whose tables are made first.
+/// Creates the tables of a database, and a context for it.
 async fn context(database: impl Provider) -> Koan {
     let mut options = SessionOptions::default();
     options.create_missing = true;
@@ -77,7 +77,7 @@ async fn comes_back(koan: &Koan, anything: Vec<Anything>, named: Vec<Named>) -> 
         same(when, &texts(&found_named), &wanted.1)
     };
     holds("as it was written").await?;
-    // A series for each case: that the next one has fewer records is no loss.
+    // Each case has its own series, so that fewer records in the next case are not reported as a loss.
     let series = format!("case-{:016x}", fastrand::u64(..));
     let backup = koan.backup("any").series(series).await.map_err(told("backed up"))?;
     if !backup.warnings().is_empty() {
@@ -97,12 +97,14 @@ async fn comes_back(koan: &Koan, anything: Vec<Anything>, named: Vec<Named>) -> 
     Ok(())
 }
 
-/// Records as text, in which every bit of a value shows: the sign of nought, digits behind the point.
+/// Returns records as text that shows every bit of a value, such as the sign of zero and the digits after the
+/// decimal point.
 fn texts<'r, T: serde::Serialize + 'r>(records: impl IntoIterator<Item = &'r T>) -> BTreeSet<String> {
     records.into_iter().map(|record| serde_json::to_string(record).expect("text")).collect()
 }
 
-/// Refuses other records than those wanted, by the first field of the first one that differs.
+/// Compares the found records with the expected ones. The error names the first field in which the first
+/// different records differ.
 fn same(when: &str, found: &BTreeSet<String>, wanted: &BTreeSet<String>) -> Result<(), String> {
     let fields = |text: Option<&String>| -> BTreeMap<String, Box<RawValue>> {
         text.map_or_else(BTreeMap::new, |text| serde_json::from_str(text).expect("an object"))

@@ -1,4 +1,4 @@
-//! How a record is made up.
+//! The generators of records.
 
 use chrono::{DateTime, Utc};
 use proptest::collection::{btree_map, vec};
@@ -9,18 +9,18 @@ use uuid::Uuid;
 
 use super::record::{Anything, Named, Place, Shape, Sort, Wrapped};
 
-/// Years 1 to 9999, but for the last day: `jiff` has none of it.
+/// The seconds of the years 1 to 9999 without the last day, which `jiff` does not support.
 const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_207_200;
 
-/// What a provider cannot hold and says so; another suite shows that.
+/// The values that a provider cannot store. Another suite tests that the provider reports them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) has_nul: bool,
-    /// Whether nought keeps its sign in a column.
+    /// Whether a column preserves the sign of zero.
     pub(super) signs_nought: bool,
-    /// Whether it does in a list.
+    /// Whether a list preserves the sign of zero.
     pub(super) signs_nought_in_lists: bool,
-    /// The step of its clock.
+    /// The resolution of instants in the provider, in nanoseconds.
     pub(super) nanos: u32,
 }
 
@@ -30,7 +30,7 @@ impl Default for Limits {
     }
 }
 
-/// Both ends, nought, and anything between.
+/// Generates the minimum, the maximum, zero, and any other value of an integer type.
 macro_rules! integer {
     ($type:ty) => {
         prop_oneof![Just(<$type>::MIN), Just(<$type>::MAX), Just(0), any::<$type>()]
@@ -44,7 +44,7 @@ fn double(signs_nought: bool) -> impl Strategy<Value = f64> {
         proptest::sample::select(edges.to_vec()),
         any::<f64>().prop_filter("finite", |v| v.is_finite())
     ];
-    // Adding nought takes its sign.
+    // Adding zero turns negative zero into zero.
     any.prop_map(move |value| if signs_nought { value } else { value + 0.0 })
 }
 
@@ -54,7 +54,7 @@ fn single(signs_nought: bool) -> impl Strategy<Value = f32> {
         proptest::sample::select(edges.to_vec()),
         any::<f32>().prop_filter("finite", |v| v.is_finite())
     ];
-    // Adding nought takes its sign.
+    // Adding zero turns negative zero into zero.
     any.prop_map(move |value| if signs_nought { value } else { value + 0.0 })
 }
 
@@ -97,7 +97,7 @@ impl Limits {
         ]
     }
 
-    /// Seconds and the part of one below them.
+    /// Generates a number of seconds, and the nanoseconds within the second.
     fn moment(self) -> impl Strategy<Value = (i64, u32)> {
         let seconds = prop_oneof![Just(SECONDS.start), Just(SECONDS.end - 1), Just(-1), Just(0), SECONDS];
         let nanos = prop_oneof![Just(0), Just(999_999_999), Just(1), 0u32..1_000_000_000];
@@ -121,7 +121,7 @@ impl Limits {
         ]
     }
 
-    /// Any record with a key of 0.
+    /// Generates any record, with 0 as its key.
     pub(super) fn anything(self) -> impl Strategy<Value = Anything> {
         let integers =
             (integer!(i64), integer!(i8), integer!(u16), integer!(i32), integer!(u64), integer!(i128));

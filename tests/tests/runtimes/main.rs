@@ -1,5 +1,5 @@
-//! Everything completes on runtimes that have only one thread for blocking work and small stacks, whatever the provider is. What waits for ever
-//! is ended by the test runner.
+//! Every operation of every provider completes on runtimes that have small stacks and only one thread for
+//! blocking work. The test runner ends a test that waits forever.
 
 mod memory_repository;
 
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 koan_backup::entity_backup_scope!(mode = All);
 
-/// Records of some kilobytes: an entity fills every channel between the database and the archive several times.
+/// A record of several kilobytes, so that one entity fills every channel between the database and the archive
+/// several times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 struct Note {
     id: i64,
@@ -35,7 +36,7 @@ const TABLES: &str = "CREATE TABLE note (id BIGINT PRIMARY KEY, text TEXT NOT NU
     CREATE TABLE letter (id BIGINT PRIMARY KEY, text TEXT NOT NULL);";
 
 fn text(id: i64) -> String {
-    // No compressor makes much of it.
+    // Random text hardly compresses.
     let mut chance = fastrand::Rng::with_seed(id.unsigned_abs());
     (0..8_000).map(|_| chance.alphanumeric()).collect()
 }
@@ -82,10 +83,11 @@ async fn everything<P: Provider>(provider: impl Fn() -> P) {
     assert_eq!(other.data::<Letter>().get(&7).await.expect("read"), Some(Letter { id: 7, text: text(7) }));
 }
 
-/// Half of what a thread of a runtime has. The other half is left to the application, whose functions call ours.
+/// Half of the default stack size of a runtime thread. The other half is left to the application, whose
+/// functions call the library.
 const STACK_BYTES: usize = 1 << 20;
 
-/// Runs the work on each flavour of runtime, with one thread for blocking work, and with a small stack.
+/// Runs `work` on each kind of runtime, with one thread for blocking work and small stacks.
 fn on_small_runtimes(work: impl AsyncFn() + Sync) {
     let mut single = tokio::runtime::Builder::new_current_thread();
     let mut several = tokio::runtime::Builder::new_multi_thread();
@@ -145,8 +147,8 @@ fn repositories_complete_with_one_blocking_thread() {
     });
 }
 
-/// A restore takes effect once the backup that reads the same documents has ended, and waits for it. That wait must not keep the
-/// backup from its files.
+/// A restore waits for the end of a backup that reads the same documents before it takes effect. While the
+/// restore waits, the backup must still be able to read its files.
 #[test]
 fn a_restore_of_documents_waits_for_a_backup_that_needs_the_only_blocking_thread() {
     on_small_runtimes(async || {

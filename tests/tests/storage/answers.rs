@@ -1,4 +1,4 @@
-//! What a store answers is explained by its code, with the remedy of that cause.
+//! An error answer of a store is explained by its code, with the remedy for that cause.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn error(code: &str) -> String {
     format!("<Error><Code>{code}</Code><Message>No.</Message></Error>")
 }
 
-/// An empty bucket.
+/// Answers a request as a store with an empty bucket does.
 fn empty(asked: &Asked) -> (u16, String) {
     match asked.method.as_str() {
         "GET" if asked.target.contains("list-type=2") => (200, EMPTY.to_owned()),
@@ -28,7 +28,7 @@ fn s3(port: u16) -> StorageOptions {
     options.endpoint(format!("http://127.0.0.1:{port}")).credentials("koan", "koan-secret")
 }
 
-/// Why a backup into a store is refused.
+/// Returns the error with which a backup into a store is refused.
 async fn refusal(options: StorageOptions) -> String {
     let options = options.retries(0, Duration::from_secs(5));
     let koan = koan(shop(0), [("store", options.open().expect("a profile"))]).await;

@@ -127,7 +127,7 @@ async fn a_damaged_archive_is_not_copied_and_a_copy_that_arrives_damaged_does_no
     assert!(error.to_string().contains("was not verified and was removed"), "{error}");
     two.faulty_there.fail([]);
     assert_eq!(two.there.files().await, [""; 0]);
-    // The source is damaged.
+    // The archive of the source is damaged.
     let file = made.archive.expect("an archive").file;
     let mut archive = two.here.read(&file).await;
     let middle = archive.len() / 2;

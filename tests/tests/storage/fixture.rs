@@ -71,7 +71,7 @@ pub(crate) async fn backup(koan: &Koan, name: &str) -> Result<Manifest, Error> {
     Ok(koan.backup(name).compression(Compression::stored()).await?.manifest().clone())
 }
 
-/// A store that runs until this is dropped.
+/// A store that runs until the value is dropped.
 pub(crate) enum TestStore {
     Directory(tempfile::TempDir),
     Memory(Vec<(String, Storage)>),
@@ -82,7 +82,7 @@ pub(crate) enum TestStore {
 }
 
 impl TestStore {
-    /// Returns a profile with this prefix; it is the same for the same prefix.
+    /// Returns a profile with this prefix. The same prefix always gives the same profile.
     pub(crate) fn storage(&mut self, prefix: &str) -> Storage {
         let opened = |options: StorageOptions| options.open().expect("a profile");
         match self {

@@ -1,4 +1,4 @@
-//! What is no list of files is never taken for an empty one.
+//! An answer that is not a list of files is never treated as an empty list.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,11 +8,12 @@ use koan_backup_tests::stores::{AZURITE_KEY, amazon, answering, google};
 
 use crate::fixture::{koan, shop};
 
-/// The mark of a profile, so that its lists are asked for.
+/// The mark of a profile. With this mark the profile can be opened, and its files are listed.
 const MARK: &str =
     r#"{"formatVersion":1,"id":"01a22903-1183-703a-88d8-dd0b0a095f25","createdAt":"2026-08-01T00:00:00Z"}"#;
 
-/// A server that answers every request with status 200: the mark of a profile with that, everything else with one body.
+/// A server that answers every request with status 200. A request for the mark gets the mark, and every other
+/// request gets the same body.
 struct Portal {
     port: u16,
     body: Arc<Mutex<String>>,

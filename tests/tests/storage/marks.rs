@@ -1,10 +1,10 @@
-//! A bucket that this machine knows and that was emptied is refused.
+//! A bucket that this machine has used before is refused if it was emptied.
 
 use koan_backup_tests::stores::{Moto, request};
 
 use crate::fixture::{backup, koan, shop};
 
-/// Loses everything that the store holds, and makes the bucket again.
+/// Removes everything from the store, and creates the bucket again.
 fn empty(server: &Moto) {
     let reset = request(server.port(), "POST", "/moto-api/reset", &[], "").expect("moto answers");
     assert_eq!(reset.status, 200, "{reset:?}");
@@ -31,7 +31,7 @@ async fn a_bucket_that_was_emptied_is_refused_and_not_called_empty() {
             assert!(error.chain().contains("this machine has used it before"), "{error:?}");
         }
     }
-    // Another prefix and another bucket are other profiles.
+    // Another prefix or another bucket is a different profile.
     let other = koan(shop(0), [("store", server.storage("other").open().expect("a profile"))]).await;
     backup(&other, "nightly").await.expect("a first backup");
 }
@@ -41,7 +41,7 @@ async fn a_bucket_from_before_marks_is_adopted() {
     let server = Moto::start();
     let first = koan(shop(0), [("store", server.storage("new").open().expect("a profile"))]).await;
     backup(&first, "nightly").await.expect("a backup");
-    // What an older version has written: everything but the mark.
+    // An older version has written everything except the mark.
     for object in server.objects().iter().filter(|object| !object.ends_with("koan-profile.json")) {
         let target = format!("/backups/{}", object.replacen("new/", "old/", 1));
         let source = format!("/backups/{object}");

@@ -1,4 +1,4 @@
-//! Places by URL, several of them, and how fast each may be.
+//! Storage profiles that are opened by URL, several profiles of one context, and their bandwidth limits.
 
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ async fn the_first_profile_is_the_default_unless_another_is_named() {
     let first = koan(shop(0), both()).await;
     backup(&first, "a").await.expect("a backup");
     first.backup("b").to_profile("dr").await.expect("a backup");
-    // An archive and a manifest.
+    // A backup consists of an archive and a manifest.
     let made =
         async |vault: &Vault| vault.files().await.iter().filter(|file| !file.starts_with("leases/")).count();
     assert_eq!((made(&local).await, made(&dr).await), (2, 2));
@@ -117,7 +117,8 @@ async fn a_backup_keeps_to_the_bandwidth_of_its_profile() {
     let koan = koan(shop(5 << 20), [("slow", limited)]).await;
     let began = Instant::now();
     let made = backup(&koan, "nightly").await.expect("a backup");
-    // Of five parts of a mebibyte the last goes when the first four have had their time. A busy machine takes longer, never less.
+    // The last of five parts of 1 MiB is sent after the time that the first four take. A busy machine takes
+    // longer, but never less.
     assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
     let began = Instant::now();
     assert!(koan.verify(made.id).await.expect("a report").is_valid());
@@ -133,7 +134,7 @@ async fn a_backup_that_waits_for_bandwidth_can_be_cancelled() {
     let token = CancellationToken::new();
     let backup =
         koan.backup("nightly").compression(koan_backup::Compression::stored()).cancel_on(token.clone());
-    // The line is busy for more than an hour when the first records have been read.
+    // After the first records were read, the upload waits for bandwidth for more than an hour.
     let cancel = token.clone();
     let backup = backup.on_event(move |event| {
         if matches!(event, Event::BatchRead { .. }) {

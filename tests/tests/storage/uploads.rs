@@ -1,4 +1,4 @@
-//! What is left of an upload that did not come to its end, by a store that lists them.
+//! The remains of an unfinished upload, in a store that lists unfinished uploads.
 
 use std::time::Duration;
 
@@ -26,12 +26,12 @@ async fn bucket() -> Bucket {
 }
 
 impl Bucket {
-    /// The archives that are there.
+    /// Returns the paths of the archives in the store.
     fn archives(&self) -> Vec<String> {
         self.moto.objects().into_iter().filter(|path| path.contains("/archives/")).collect()
     }
 
-    /// The notes of uploads that are under way.
+    /// Returns the paths of the upload notes in the store.
     fn notes(&self) -> Vec<String> {
         self.moto.objects().into_iter().filter(|path| path.contains("/uploads/")).collect()
     }
@@ -105,7 +105,7 @@ async fn an_upload_whose_connection_is_cut_for_good_is_aborted() {
         let error = backup(&bucket.koan, "nightly").await.expect_err("it never arrived");
         assert_eq!(error.kind(), ErrorKind::Storage, "{trouble:?}");
         assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]), "{trouble:?}");
-        // A copy goes the same way.
+        // A copy behaves like a backup.
         bucket.proxy.fail([]);
         bucket
             .koan
@@ -139,7 +139,7 @@ async fn an_upload_whose_last_answer_is_lost_leaves_one_whole_archive_or_none() 
     }
 }
 
-/// Waits until the second part of an archive is under way, and its answer is held.
+/// Waits until the second part of an archive is being uploaded and its answer is held.
 async fn in_its_second_part(proxy: &Proxy) {
     while proxy.seen("PUT", "partNumber=2").is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -230,7 +230,7 @@ async fn an_upload_that_was_completed_though_its_note_stayed_does_no_harm() {
 #[tokio::test]
 async fn a_backup_that_begins_while_maintenance_looks_around_is_left_alone() {
     let bucket = bucket().await;
-    // Who works here is listed, and meanwhile somebody begins.
+    // Another backup starts while maintenance lists the leases.
     let listing = "prefix=shop%2Fleases%2F$";
     bucket.proxy.fail([Fault::once("GET", listing, Trouble::Held)]);
     let other = Proxy::before(bucket.moto.port());

@@ -9,7 +9,7 @@ use super::super::harness::{Left, Scenario, Words};
 use super::super::shop::{Dump, NAME, restore_all};
 use super::shop::Shop;
 
-/// What the restore has to undo: rows that are gone, changed and new in both tables.
+/// The changes that the restore has to undo: deleted, changed and new rows in both tables.
 const CHANGES: &str = r#"
     SET session_replication_role = replica;
     DELETE FROM purchase WHERE id % 3 = 0 OR user_id > 2800;
@@ -22,7 +22,8 @@ const CHANGES: &str = r#"
     CREATE SCHEMA kept;
     CREATE TABLE kept."user" AS TABLE "user"; CREATE TABLE kept.purchase AS TABLE purchase;"#;
 
-/// The tables as they were before the first restore. A lock that is left fails it.
+/// Resets the tables to their content before the first restore. A lock that a killed restore left makes this
+/// fail.
 const PUT_BACK: &str = r#"
     SET session_replication_role = replica; SET lock_timeout = '60s';
     BEGIN;
