@@ -154,8 +154,9 @@ impl Unique {
         Ok(Some(Error::new(ErrorKind::Constraint, format!("{text}; {remedy}"))))
     }
 
-    /// Returns the keys of records that get values which other rows still have at that time. The result is
-    /// empty for an exclusion constraint, and for a constraint over columns that are not selected.
+    /// Returns the keys of records that get values which other rows still have at that time, or `None` if
+    /// there are none. Also returns `None` for an exclusion constraint, and for a constraint over columns
+    /// that are not written.
     pub(super) async fn passed_on(
         &self,
         connection: &Connection,
