@@ -251,7 +251,8 @@ impl Target {
         quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
     }
 
-    /// Returns the values of these columns for a row `s` of a stage, as a list in SQL.
+    /// Returns the values of the columns of [`filled_list`](Self::filled_list) for a row `s` of a stage, as a
+    /// list in SQL.
     pub(super) fn filled(&self) -> String {
         let sent = self.columns.iter().map(TargetColumn::converted);
         let computed = self.recomputed.iter().map(|recomputed| format!("s.{}", quoted(&recomputed.column)));

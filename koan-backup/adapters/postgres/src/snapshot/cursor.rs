@@ -25,7 +25,7 @@ use super::json_null::JsonNullRecorder;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
-/// The minimum size of a chunk that is sent to the decoder. Rows are not split, so most chunks are a little
+/// The size from which a chunk is sent to the decoder. Rows are not split, so most chunks are a little
 /// larger.
 const CHUNK_BYTES: usize = 256 << 10;
 /// The capacity of the buffers. A buffer that a large row has extended is not reused.

@@ -77,7 +77,7 @@ fn suffixed_tables<'c>(
         name.eq_ignore_ascii_case(&root.name)
             || !is_named
                 && folded(name) == folded(&root.name)
-                // A set is not found if its name is exactly that of another table: the set then belongs to
+                // A name that is exactly that of another table refers to that table.
                 // that table.
                 && !catalog.tables.iter().any(|table| table.name.eq_ignore_ascii_case(name))
     };
