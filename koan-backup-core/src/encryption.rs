@@ -16,11 +16,11 @@ pub(crate) use unlocked::{HEADER_BYTES, Unlocked, is_sealed};
 
 use sha2::{Digest, Sha256};
 
-/// Which part of an archive is encrypted.
+/// The part of an archive that is encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArchiveEncryption {
-    /// The entities whose policy requires it.
+    /// The entities whose policy requires encryption.
     #[default]
     ByEntity,
     /// The whole archive. Only the envelope of its manifest is not encrypted.

@@ -15,8 +15,8 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 #[derive(Default)]
 pub struct Identities {
     all: Vec<IdentifiedKey>,
-    /// The keys of files that were found, by file header, because a passphrase takes about a second for each
-    /// file.
+    /// The known keys of files, by file header. They are cached because a passphrase takes about a second for
+    /// each file.
     found: Mutex<BTreeMap<Vec<u8>, FileKey>>,
 }
 
@@ -72,7 +72,7 @@ impl Identities {
         Ok(Self::of(vec![IdentifiedKey { id: key_id(&public.to_string()), key: Box::new(key) }]))
     }
 
-    /// Returns a passphrase as an identity.
+    /// Creates an identity from a passphrase.
     ///
     /// # Errors
     /// The passphrase is empty.
@@ -97,7 +97,7 @@ impl Identities {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).get(header).cloned()
     }
 
-    /// Remembers the key of the file with this header.
+    /// Caches the key of the file with this header.
     pub(super) fn remember(&self, header: &[u8], key: FileKey) {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(header.to_vec(), key);
     }

@@ -44,7 +44,7 @@ enum KeyOrigin {
     Text(SecretString),
 }
 
-/// What the text contains.
+/// The content of the text.
 #[derive(Clone, Copy, Debug)]
 enum KeyContent {
     Identities,
@@ -148,7 +148,8 @@ async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
     command.stdout(Stdio::piped());
     let failed = |what| move |source| Error::with_source(ErrorKind::Encryption, what, source);
     let mut child = command.spawn().map_err(failed("it did not start"))?;
-    // Enough capacity for all of it: growing the buffer would leave a copy of the key in freed memory.
+    // The capacity is sufficient for the whole output: growing the buffer would leave a copy of the key in
+    // freed memory.
     let mut printed = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT_BYTES + 1));
     let ended = async {
         if let Some(output) = child.stdout.take() {

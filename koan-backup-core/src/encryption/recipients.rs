@@ -12,7 +12,8 @@ use age::{Encryptor, scrypt, ssh, x25519};
 use super::{HEADER_BYTES, PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Who can decrypt a backup: the holder of any one of these keys, or whoever knows the passphrase.
+/// The recipients of a backup. It can be decrypted with any one of their private keys, or with the
+/// passphrase.
 #[derive(Clone)]
 pub struct Recipients(Arc<RecipientSet>);
 
@@ -74,8 +75,9 @@ impl Recipients {
         Self::keys(lines).map_err(|error| error.context(format!("the recipients in `{shown}`")))
     }
 
-    /// Encrypts with a passphrase. Each encrypted entity takes about one second and 256 MiB to encrypt and to
-    /// decrypt, which makes it hard to guess the passphrase; public keys need neither.
+    /// Creates a recipient that encrypts with a passphrase. Each encrypted entity takes about one second and
+    /// 256 MiB to encrypt and to decrypt, which makes it hard to guess the passphrase; public keys need
+    /// neither.
     ///
     /// # Errors
     /// The passphrase is empty.

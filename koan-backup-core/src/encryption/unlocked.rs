@@ -42,7 +42,7 @@ pub(crate) struct Unlocked {
 
 impl Unlocked {
     /// Finds the key of a file of `length` bytes that starts with `start`. Returns `None` if no identity can
-    /// decrypt it. Slow for a passphrase.
+    /// decrypt it. This is slow for a passphrase.
     ///
     /// # Errors
     /// The header is damaged, or demands a higher work factor than is allowed for a passphrase.
@@ -66,7 +66,7 @@ impl Unlocked {
         Ok(Some(Self { header, key, length }))
     }
 
-    /// Returns the size of the decrypted content, or `None` if the file cannot have its size.
+    /// Returns the size of the decrypted content, or `None` if no encrypted file can have this size.
     pub(crate) fn plain_length(&self) -> Option<u64> {
         let payload = self.length.checked_sub(self.header_length())?;
         let chunks = payload.div_ceil(CHUNK_BYTES + TAG_BYTES);
@@ -81,8 +81,8 @@ impl Unlocked {
         absolute(start)..absolute(end)
     }
 
-    /// Decrypts a range from the bytes of its [`sealed_range`](Self::sealed_range). Returns `None` if they
-    /// were altered.
+    /// Decrypts a range from the bytes of its [`sealed_range`](Self::sealed_range). Returns `None` if the
+    /// bytes were altered.
     pub(crate) fn open(&self, plain: &Range<u64>, sealed: &[u8]) -> Option<Vec<u8>> {
         let length = usize::try_from(plain.end.checked_sub(plain.start)?).ok()?;
         if length == 0 {
@@ -95,11 +95,11 @@ impl Unlocked {
             .decrypt(std::iter::once(&KnownKey(&self.key) as &dyn age::Identity))
             .ok()?;
         // To seek to the start of a chunk, the reader would read the end of the file, which is not available.
-        // So it seeks to the byte before and skips that.
+        // So it seeks to the byte before and skips that byte.
         let skipped = u64::from(plain.start > 0 && plain.start.is_multiple_of(CHUNK_BYTES));
         reader.seek(SeekFrom::Start(plain.start - skipped)).ok()?;
         reader.read_exact(&mut [0; 1][..usize::from(skipped == 1)]).ok()?;
-        // Bounded by the encrypted bytes, whatever size was declared.
+        // The capacity is limited by the number of encrypted bytes, whatever size was declared.
         let mut opened = Vec::with_capacity(length.min(sealed.len()));
         let limit = u64::try_from(length).ok()?;
         reader.take(limit).read_to_end(&mut opened).ok()?;
@@ -153,7 +153,7 @@ impl BufRead for CountingReader<'_> {
 
 type FoundKey = RefCell<Option<FileKey>>;
 
-/// Tries all identities, and keeps the file key that one of them finds.
+/// An identity that tries all identities and keeps the file key that one of them finds.
 struct KeyFinder<'a> {
     identities: &'a Identities,
     found: &'a FoundKey,
@@ -217,7 +217,7 @@ impl Read for FileRange<'_> {
     }
 }
 
-/// Buffered, so that the header is parsed in one pass.
+/// The reader is buffered, so that the header is parsed in one pass.
 impl BufRead for FileRange<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         Ok(self.rest())
@@ -280,7 +280,7 @@ mod tests {
                     let needed = unlocked.sealed_range(&range);
                     let bytes = usize::try_from(needed.start).expect("small")
                         ..usize::try_from(needed.end).expect("small");
-                    // At most the chunks of the range, and one before it.
+                    // This is the maximum: the chunks of the range, and one before it.
                     let chunks = range.end.div_ceil(CHUNK_BYTES) - range.start / CHUNK_BYTES + 1;
                     assert!(
                         needed.end - needed.start <= chunks * (CHUNK_BYTES + TAG_BYTES),

@@ -14,7 +14,7 @@ pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
 
 /// Returns whether no byte of a text needs to be escaped in JSON.
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    // Without an early exit, so that the compiler can vectorise the loop.
+    // The loop has no early exit, so that the compiler can vectorise it.
     !text.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 

@@ -1,11 +1,13 @@
-//! Whether a type writes its lists in the same order each time.
+//! Detects types that do not write their lists in the same order each time.
 //!
-//! A `HashSet` gives its elements in another order after it was read back. Then the same record has many lines, and a backup, which
-//! requires that a line comes back as it is, fails by chance. So each type writes a sample several times when the application starts.
+//! A `HashSet` returns its elements in another order after it was read back. The same record can then have
+//! many lines, and a backup, which requires that a line does not change in a round trip, fails by chance.
+//! Therefore each type writes a sample several times when the application starts.
 //!
-//! One place is not found: an optional field with `skip_serializing_if` of a type that a nested type flattens, and such a field of a nested
-//! type that flattens another. Serde shows the names of these fields neither when it reads nor when it writes. The backup names the record
-//! and the field then.
+//! One case is not detected: an optional field with `skip_serializing_if` in a type that a nested type
+//! flattens, or in a nested type that flattens another one. Serde does not show the names of these fields,
+//! neither when it reads nor when it writes. In this case, the error of the backup names the record and the
+//! field.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,23 +18,25 @@ use serde_json::de::SliceRead;
 use super::sampled::{Observations, Refused, Sampler, sample};
 use crate::foundation::canonical::{CanonicalError, CanonicalSerializer, showing_skipped_fields};
 
-/// How often a sample is read back and written. A set of two elements keeps its order by chance in one of 65 536 cases.
+/// The number of round trips of a sample. A set of two elements keeps its order by chance in one of 65 536
+/// cases.
 const ROUND_TRIPS: usize = 16;
-/// Variants of enums that are tried, and combinations of variants.
+/// The maximum number of rounds, each of which tries other variants of the enums.
 const MAX_ROUNDS: usize = 48;
 
-/// A list whose elements have no order of their own.
+/// A list whose elements have no stable order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unordered {
-    /// A sample came back in another order. Holds the path to the list.
+    /// A sample came back in another order. Contains the path to the list.
     Proven(String),
-    /// No sample could be made; a collection of this kind is at this path.
+    /// No sample could be created. Contains the path to a collection without an order, and the name of the
+    /// collection.
     Suspected(String, String),
-    /// No sample could be made of the value at this path, which serde reads without asking for its parts.
+    /// No sample could be created of the value at this path, which serde reads with `deserialize_any`.
     Untried(String),
 }
 
-/// Looks for a list within `T` whose order is left to chance.
+/// Looks for a list within `T` whose order is not stable.
 pub(crate) fn unordered<T: Serialize + for<'de> Deserialize<'de>>() -> Option<Unordered> {
     unordered_with::<T>(
         |sampler| T::deserialize(sampler),
@@ -41,7 +45,8 @@ pub(crate) fn unordered<T: Serialize + for<'de> Deserialize<'de>>() -> Option<Un
     )
 }
 
-/// Looks for such a list within what these functions read and write. `make` and `read` are one function.
+/// Looks for such a list within the values that these functions read and write. `make` and `read` are the
+/// same function with different deserializers.
 pub fn unordered_with<T>(
     make: impl Fn(Sampler<'_>) -> Result<T, Refused>,
     read: impl Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
@@ -49,7 +54,7 @@ pub fn unordered_with<T>(
 ) -> Option<Unordered> {
     let mut seen = Observations::default();
     let type_ = Functions { make, read, write };
-    // A type may panic when it meets a value that the application never makes.
+    // A type may panic for a value that the application never creates.
     let tried = catch_unwind(AssertUnwindSafe(|| type_.try_all(&mut seen)));
     match tried.unwrap_or(Tried::Refused) {
         Tried::Ordered => None,
@@ -68,7 +73,7 @@ enum Tried {
     Refused,
 }
 
-/// How a value is made, read and written.
+/// The functions that create, read and write a value.
 struct Functions<M, R, W> {
     make: M,
     read: R,
@@ -84,7 +89,7 @@ where
     fn try_all(&self, seen: &mut Observations) -> Tried {
         let mut is_refused = false;
         loop {
-            // A field that is left out when it is empty is asked for as well.
+            // A field that is omitted when it is empty is included as well.
             let written = |value: &T| {
                 let line = showing_skipped_fields(|| self.line(value))?;
                 serde_json::from_slice(&line).ok()
@@ -111,7 +116,7 @@ where
         Some(line)
     }
 
-    /// The path to the first list that comes back in another order.
+    /// Returns the path to the first list that comes back in another order.
     fn changed_order(&self, value: &T) -> Option<String> {
         let line = self.line(value)?;
         for _ in 0..ROUND_TRIPS {
@@ -129,7 +134,7 @@ where
     }
 }
 
-/// Whether two values are equal but for the order of their lists.
+/// Returns whether two values are equal if the order of their lists is ignored.
 fn is_reordered(before: &Value, after: &Value) -> bool {
     fn sorted(value: &Value) -> Value {
         match value {
@@ -147,8 +152,8 @@ fn is_reordered(before: &Value, after: &Value) -> bool {
     sorted(before) == sorted(after)
 }
 
-/// Finds the first place at which two values differ, and appends the way to it: `.lines[].tags`. In a list whose elements are
-/// the same in another order it is the list itself.
+/// Finds the first difference between two values and appends its path, such as `.lines[].tags`. If a list has
+/// the same elements in another order, the path is that of the list. Returns whether there is a difference.
 pub(crate) fn first_difference(before: &Value, after: &Value, path: &mut String) -> bool {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {

@@ -1,7 +1,8 @@
-//! Makes a value of a type without knowing it, by answering what its `Deserialize` asks for.
+//! Creates a sample value of an unknown type, by answering the requests of its `Deserialize` implementation.
 //!
-//! The answers differ from element to element, so that a set keeps all of them. A type that refuses an answer is asked once more with
-//! the next candidate at that place: text that is an address, a date, a number and so on.
+//! The answers differ between the elements of a list, so that a set keeps all of them. If a type refuses an
+//! answer, the next attempt uses the next candidate at that path: text that is an address, a date, a number
+//! and so on.
 
 mod access;
 mod answers;
@@ -17,7 +18,8 @@ pub(super) use sampler::Observations;
 pub use sampler::Sampler;
 use sampler::{Buffered, MAX_ATTEMPTS, MAX_FIELDS};
 
-/// Makes a `T` by `make`; none if no answer is accepted. `write` gives what the type writes of a value.
+/// Creates a `T` with `make`, or returns `None` if no answer is accepted. `write` returns the JSON that the
+/// type writes for a value.
 pub(super) fn sample<T>(
     seen: &mut Observations,
     make: &impl Fn(Sampler<'_>) -> Result<T, Refused>,
@@ -28,7 +30,7 @@ pub(super) fn sample<T>(
     seen.refused.clear();
     seen.learned = Learned::default();
     let mut made = attempt(seen, make)?;
-    // Fields that may be absent are in what is written, though nothing asked for them.
+    // Optional fields are in the written JSON, although the type has not requested them.
     let mut tried = Vec::new();
     for _ in 0..MAX_FIELDS {
         let unseen = write(&made).map(|written| seen.learned.unseen(&written)).unwrap_or_default();
@@ -45,7 +47,7 @@ pub(super) fn sample<T>(
         tried.push((path, field));
     }
     if seen.learned.has_fields() {
-        // A flattened map takes any other names.
+        // A flattened map accepts any other names.
         seen.learned.others = Others::Given;
         made = attempt(seen, make).unwrap_or(made);
     }
@@ -62,14 +64,15 @@ fn attempt<T>(seen: &mut Observations, make: &impl Fn(Sampler<'_>) -> Result<T, 
             Ok(value) => return Some(value),
             Err(why) => why,
         };
-        // The elements of a list of texts are no place of their own, so a variant that they do not name is learned of the list's elements.
+        // The elements of a list of texts have no path of their own, so a refusal because of a variant name
+        // is treated as a refusal of the elements' shape.
         let is_list = matches!(why, Refused::Variant(_))
             && seen.last.as_ref().is_some_and(|(place, _)| seen.shape_at(place) == Some(Shape::List));
         let why = if is_list { Refused::Type(Shape::Scalar) } else { why };
         if seen.learned.note(&why, seen.last.as_ref().map(|(place, _)| place.as_str())) {
             continue;
         }
-        // The answer that was given last is the one that was refused.
+        // The last answer is the one that was refused.
         let (place, count) = seen.last.take()?;
         let (place, count) = match why {
             Refused::Type(shape) => seen.refuse(place, count, shape),

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-/// The years that are recognised. Eight digits with another year are a number, not a date.
+/// The years that are recognised. Eight digits with another year are considered a number and not a date.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2999;
 
 /// Year, month and day, not yet validated.
@@ -65,8 +65,8 @@ fn date(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     Some((date, rest, separator.is_none()))
 }
 
-/// Returns whether the text is a time: hours, minutes if any, seconds if any, then optionally a fraction and
-/// a time zone.
+/// Returns whether the text is a time: hours, optional minutes, optional seconds, then optionally a fraction
+/// and a time zone.
 fn is_time(text: &[u8]) -> bool {
     let Some((hour, rest)) = number(text, 2) else { return false };
     if hour > 23 {

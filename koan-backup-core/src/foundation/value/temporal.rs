@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn an_offset_with_seconds_is_written_as_the_same_instant_in_utc() {
         let local = DateTime { date: Date { year: 1850, month: 1, day: 1 }, time: Time::MIDNIGHT };
-        // Berlin before 1893.
+        // This is the offset of Berlin before 1893.
         let value = Timestamp { local, offset_seconds: 53 * 60 + 28 };
         assert_eq!(value.to_string(), "1849-12-31T23:06:32Z");
         let (read, _) = Timestamp::parse(&value.to_string()).expect("valid");

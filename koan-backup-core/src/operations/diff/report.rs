@@ -61,11 +61,11 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
-    /// It exists only in the later backup.
+    /// The record exists only in the later backup.
     Added,
-    /// It exists only in the earlier backup.
+    /// The record exists only in the earlier backup.
     Removed,
-    /// It has different content.
+    /// The record exists in both backups with different content.
     Changed,
 }
 

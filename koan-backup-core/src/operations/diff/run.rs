@@ -28,7 +28,7 @@ const MAX_RECORDS_PER_SHARE: u64 = 1 << 18;
 pub(crate) struct DiffOptions {
     pub(crate) before_profile: Option<String>,
     pub(crate) after_profile: Option<String>,
-    /// The applications that made the backups, if they are others.
+    /// The applications that made the backups, if they differ from the current one.
     pub(crate) before_application: Option<ApplicationIdentity>,
     pub(crate) after_application: Option<ApplicationIdentity>,
     /// The entities to compare; all if it is empty.
@@ -89,7 +89,7 @@ async fn compare(
 
 /// One entity and set in both backups.
 struct EntityPair<'a> {
-    /// The manifest entry in the later backup, otherwise that in the earlier one.
+    /// The manifest entry in the later backup, or in the earlier one if the later one has none.
     part: &'a EntityManifest,
     before: (&'a Side, Option<&'a EntityManifest>),
     after: (&'a Side, Option<&'a EntityManifest>),
@@ -129,7 +129,7 @@ impl EntityPair<'_> {
                 Some(format!("no entity is called `{}` in this application", self.part.entity));
             return Ok(diff);
         };
-        // A codec that shows keys, because the one for errors hides the keys of encrypted entities.
+        // This codec shows keys. The codec for errors hides the keys of encrypted entities.
         let codec = EntityCodec::new(known.codec.descriptor());
         let records = |part: Option<&EntityManifest>| part.map_or(0, |part| part.item_count);
         let shares = records(self.before.1).max(records(self.after.1)).div_ceil(MAX_RECORDS_PER_SHARE).max(1);

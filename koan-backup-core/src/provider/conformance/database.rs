@@ -82,7 +82,7 @@ impl Database {
     }
 }
 
-/// Adds to a target how many records and bytes it will get, as a restore does.
+/// Adds to a target the numbers of records and bytes that will be written, as a restore does.
 fn sized<T: Entity>(target: RestoreTarget, records: &[T]) -> Result<RestoreTarget> {
     let bytes =
         records.iter().try_fold(0, |bytes, record| Ok::<_, Error>(bytes + line(record)?.len() + 1))?;
@@ -138,7 +138,7 @@ pub(super) async fn request(
     Ok(ReadRecords { lines, batches })
 }
 
-/// Returns a sink with little room, so that a read waits if nothing is received from it.
+/// Returns a sink with a small capacity, so that a read waits if nothing is received from it.
 pub(super) fn small_sink(
     entity: EntityCodec,
     batch_size: usize,

@@ -15,7 +15,7 @@ pub fn entities() -> Vec<EntityCodec> {
     [Specimen::descriptor(), Pair::descriptor(), Line::descriptor()].map(EntityCodec::new).to_vec()
 }
 
-/// An entity with a field of every kind.
+/// An entity with a field of every logical type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Specimen {
     /// The key.
@@ -100,7 +100,7 @@ impl Line {
     }
 }
 
-/// Returns records with values at the limits that all built-in databases support.
+/// Returns records with extreme values that all built-in databases support.
 pub(super) fn specimens() -> Vec<Specimen> {
     let plain = Specimen {
         id: 1,
@@ -154,8 +154,8 @@ where
     FieldDeclaration::new::<T>(name, rust_type)
 }
 
-/// Implements `Entity` as the derive does, but without a registration: the entities of the suite are in no
-/// inventory.
+/// Implements `Entity` as the derive macro does, but without a registration: the entities of the suite must
+/// not be registered in the application.
 macro_rules! entity {
     ($ty:ident, $table:literal, $key:ty, |$record:ident| $of:expr, [$($field:expr),+ $(,)?]) => {
         const _: () = {

@@ -1,4 +1,4 @@
-//! The cases about reading.
+//! The cases for reading.
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::foundation::id::SetName;
 use crate::foundation::value::Value;
 use crate::provider::{ConflictMode, ReadRequest};
 
-/// More records than any provider sends at once.
+/// A number of records that is larger than any batch of a provider.
 const MANY: i64 = 100_000;
 
 pub(super) const CASES: &[Case] = &[
@@ -82,7 +82,7 @@ async fn hard_text(database: &Database) -> Result<()> {
 async fn composite_keys(database: &Database) -> Result<()> {
     let pair =
         |owner: &str, number| Pair { owner: owner.to_owned(), number, content: format!("{owner}{number}") };
-    // Keys that would be equal if their fields were joined.
+    // These keys would be equal if their fields were concatenated.
     let pairs = [pair("a", 11), pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)];
     database.write(&root(), &pairs, &options()).await?;
     database.holds(&root(), &pairs).await?;
@@ -159,16 +159,16 @@ async fn unchanging(database: &Database) -> Result<()> {
     ensure(snapshot.consistency() == Consistency::Snapshot, || {
         "its consistency is not `Snapshot`, although snapshot reads are claimed".to_owned()
     })?;
-    // Read once in advance, for a snapshot that is taken by its first read.
+    // The first read happens in advance, for providers that take the snapshot with their first read.
     same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
     database.write(&root(), &[Line::new(2, "changed"), Line::new(9, "new")], &options()).await?;
-    // On every connection that the snapshot may use.
+    // The reads use every connection that the snapshot may have.
     let root = root();
     let reads = (0..snapshot.concurrent_reads().min(4)).map(|_| read::<Line>(snapshot.as_ref(), &root, 10));
     for found in futures::future::try_join_all(reads).await? {
         same(&found, &lines(5))?;
     }
-    // An entity that is read for the first time, later than the other one.
+    // This entity is read for the first time after the other one.
     database.write(&root, &specimens(), &options()).await?;
     same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root, 10).await?, &[])
 }
@@ -196,7 +196,7 @@ async fn cancelled(database: &Database) -> Result<()> {
     let snapshot = database.provider.snapshot().await?;
     let token = CancellationToken::new();
     let (cancel, all) = (token.clone(), ReadRequest::all(EntityCodec::new(Line::descriptor()), root()));
-    // Cancels in the second batch.
+    // The read is cancelled in the second batch.
     let on_batch = move |records| {
         if records == 20 {
             cancel.cancel()
@@ -227,7 +227,7 @@ async fn dropped(database: &Database) -> Result<()> {
     database.write(&root(), &lines(20_000), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
-    // Nothing is received, so that the read waits before its end. It is dropped once it has read its first
+    // The receiver takes nothing, so the read waits before its end. It is dropped after it has read its first
     // batch.
     let started = CancellationToken::new();
     let on_first_batch = started.clone();

@@ -24,8 +24,8 @@ pub(super) const CASES: &[Case] = &[
         .needing(|capabilities| capabilities.restore_optimisation),
 ];
 
-/// The minimum and maximum number of rounds before there is a verdict. The shortest time of each way counts,
-/// because other load can only make a time longer.
+/// The minimum and maximum number of rounds before the result is decided. The shortest time of each way is
+/// used, because other load can only make a time longer.
 const ROUNDS: std::ops::RangeInclusive<usize> = 3..=8;
 /// A record that takes no longer than this involves no waiting: there is no server and no disk whose waiting
 /// time could be saved.
@@ -37,8 +37,8 @@ const SINGLE_RECORD_SESSIONS: u32 = 10;
 /// The number of records that are written at each restore level.
 const RECORDS_PER_LEVEL: i64 = 20_000;
 
-/// Checks that a record in a session of many takes at most half of the time of a record with its own session,
-/// or almost no time.
+/// Checks that a record in a session of many records takes at most half of the time of a record with its own
+/// session, or almost no time.
 async fn many(database: &Database) -> Result<()> {
     let target = RestoreTarget::new(EntityCodec::new(Line::descriptor()), SetName::root());
     let mut id = 0;
@@ -95,7 +95,7 @@ async fn levels(database: &Database) -> Result<()> {
     )))
 }
 
-/// Returns records whose fields are in no order, so that each index is written at random positions.
+/// Returns records in random order of their fields, so that each index is written at random positions.
 fn shuffled() -> impl Iterator<Item = Pair> {
     // Multiplying by a prime that does not divide the number of records visits each exactly once.
     let position = |number: i64| number * 7_919 % RECORDS_PER_LEVEL;

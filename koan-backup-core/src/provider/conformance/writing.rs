@@ -1,4 +1,4 @@
-//! The cases about writing.
+//! The cases for writing.
 
 use futures::FutureExt;
 
@@ -57,7 +57,7 @@ fn root() -> SetName {
     SetName::root()
 }
 
-/// The default set of lines as a target.
+/// Returns the default set of lines as a target.
 fn lines() -> RestoreTarget {
     RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())
 }
@@ -66,7 +66,7 @@ fn before() -> Vec<Line> {
     vec![Line::new(1, "one"), Line::new(2, "two"), Line::new(3, "three")]
 }
 
-/// A record that exists with other values, and a new one.
+/// Returns an existing record with other values, and a new one.
 fn after() -> Vec<Line> {
     vec![Line::new(2, "TWO"), Line::new(4, "four")]
 }
@@ -77,7 +77,7 @@ async fn overwrite(database: &Database) -> Result<()> {
     counted(&counts, WriteCounts { inserted: 1, updated: 1, ..WriteCounts::default() })?;
     let wanted = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
     database.holds(&root(), &wanted).await?;
-    // One of them would be lost.
+    // One of these records would be lost.
     let twice = [Line::new(9, "first"), Line::new(9, "last")];
     let written = database.write(&root(), &twice, &options()).await;
     ensure(written.is_err(), || "two records of one key were written in one session".to_owned())
@@ -141,7 +141,7 @@ async fn replace(database: &Database) -> Result<()> {
     database.write(&root(), &before(), &options()).await?;
     let counts = database.write(&root(), &after(), &replacing()).await?;
     let total = counts.inserted + counts.updated;
-    // Whether the one that is in both was deleted first or written again is the provider's matter.
+    // A provider may delete the record that is in both and write it again, or leave it.
     ensure(total == 2 && matches!(counts.deleted, 2 | 3), || format!("{counts:?} were counted"))?;
     database.holds(&root(), &after()).await?;
     let counts = database.write::<Line>(&root(), &[], &replacing()).await?;
@@ -169,7 +169,7 @@ async fn sets(database: &Database) -> Result<()> {
     ensure(count == 2, || format!("{count} records are counted in a set of 2"))?;
     drop(snapshot);
     if database.provider.capabilities().bulk_delete {
-        // Each way: emptying one leaves the other.
+        // Both directions are checked: emptying one set must not change the other.
         database.write::<Line>(&archive, &[], &replacing()).await?;
         database.holds::<Line>(&archive, &[]).await?;
         database.holds(&root(), &before()).await?;
@@ -206,7 +206,7 @@ async fn dropped(database: &Database) -> Result<()> {
     let (session, _) = database.written(&root(), &after(), &options()).await?;
     drop(session);
     database.holds(&root(), &before()).await?;
-    // In the middle of a write, as in a restore that is cancelled.
+    // The session is dropped during a write, as in a restore that is cancelled.
     let mut session = database.provider.begin_restore(&options()).await?;
     let mut writer = session.begin(lines()).await?;
     let records = after().iter().map(record).collect::<Result<Vec<_>>>()?;
@@ -232,7 +232,7 @@ async fn failed_half_way(database: &Database) -> Result<()> {
     database.holds::<Specimen>(&root(), &[]).await
 }
 
-/// An error or a cancellation that the database does not notice must not lead to a commit of a part.
+/// Checks that an error or a cancellation that the database does not notice never leads to a partial commit.
 async fn unfinished(database: &Database) -> Result<()> {
     database.write(&root(), &before(), &options()).await?;
     let refuses = async |mut session: Box<dyn RestoreSession>, what: &str| {
@@ -265,7 +265,7 @@ async fn written(mut writer: Box<dyn TargetWriter + '_>, records: &[Line]) -> Re
 async fn hidden(database: &Database) -> Result<()> {
     database.write(&root(), &before(), &options()).await?;
     let (session, _) = database.written(&root(), &after(), &options()).await?;
-    // The snapshot is opened now, after the write.
+    // The snapshot is opened after the write.
     database.holds(&root(), &before()).await?;
     session.commit().await?;
     let wanted = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
@@ -294,7 +294,7 @@ async fn compare(database: &Database) -> Result<()> {
 async fn counts_agree(database: &Database) -> Result<()> {
     let records = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(4, "four")];
     let all = [options(), on_conflict(ConflictMode::Keep), replacing()];
-    // Levels make a difference only where a provider says so.
+    // Levels make a difference only if the capabilities of the provider say so.
     let levels: &[_] = match database.provider.capabilities().restore_optimisation {
         true => &[RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe],
         false => &[RestoreLevel::Fast],
@@ -312,7 +312,7 @@ async fn counts_agree(database: &Database) -> Result<()> {
     Ok(())
 }
 
-/// Checks each way in which the records themselves or existing records refuse a restore.
+/// Checks every case in which records of the archive or existing records make a restore fail.
 async fn refusals(database: &Database) -> Result<()> {
     let mut all = vec![options(), on_conflict(ConflictMode::Keep), on_conflict(ConflictMode::Fail)];
     if database.provider.capabilities().bulk_delete {

@@ -15,7 +15,8 @@ use crate::provider::{
 pub enum Decision {
     /// The record is written.
     Write,
-    /// The existing record is equal. A restore that removes all existing records first writes it again.
+    /// The existing record is equal. If all existing records are removed first, the record is still written
+    /// again.
     Unchanged,
     /// The record is not written.
     Leave,
@@ -28,27 +29,27 @@ pub struct Decisions {
     options: SessionOptions,
     seen: HashSet<RecordKey>,
     counts: WriteCounts,
-    /// The records that a decision was asked for, those that were refused included.
+    /// The number of records that were passed to `decide`, including refused ones.
     asked: u64,
 }
 
-/// The keys for which room is reserved in advance, at most.
+/// The maximum number of keys for which memory is reserved in advance.
 const MAX_RESERVED_KEYS: usize = 1 << 16;
 
 impl Decisions {
-    /// Creates the decisions of a target.
+    /// Creates the state of a target.
     pub fn new(target: &RestoreTarget, options: SessionOptions) -> Self {
         let expected = target.record_count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         let seen = HashSet::with_capacity(expected.min(MAX_RESERVED_KEYS));
         Self { codec: target.entity.clone(), options, seen, counts: WriteCounts::default(), asked: 0 }
     }
 
-    /// Decides about a record. `existing` is `None` if no record has its key, else whether that record is
-    /// equal.
+    /// Decides about a record. `existing` is `None` if no record has its key, otherwise whether the existing
+    /// record is equal.
     ///
     /// # Errors
-    /// A record exists and the conflict mode forbids it, or the key was decided about before. The error names
-    /// entity and key.
+    /// A record exists and the conflict mode forbids it, or the archive contains the key more than once. The
+    /// error names the entity and the key.
     pub fn decide(&mut self, key: RecordKey, record: &Record, existing: Option<bool>) -> Result<Decision> {
         self.asked += 1;
         let named = || format!("{} `{}`", self.codec.name(), self.codec.record_key(record));

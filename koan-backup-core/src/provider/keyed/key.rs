@@ -4,11 +4,11 @@ use crate::entity::codec::Record;
 use crate::foundation::schema::EntitySchema;
 use crate::foundation::value::Value;
 
-/// The key of a record. It defines key equality for providers whose database does not.
+/// The key of a record. It defines key equality for providers whose database has no own definition.
 ///
 /// Numbers are compared by value: `1`, `1.0` and `1.00` are equal, and so are `-0.0` and `0.0`. Instants are
-/// compared by the point in time, text by its bytes. Numbers are ordered by value, text by its bytes, and
-/// decimals with a fraction by their text.
+/// compared by their point in time, and text by its bytes. Numbers are ordered by value, text by its bytes,
+/// and decimals with a fraction by their text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey(Vec<KeyField>);
 
@@ -79,7 +79,7 @@ fn order_preserving(value: f64) -> i128 {
     if value.is_sign_negative() { -1 - bits } else { bits }
 }
 
-/// Returns a decimal without a plus sign and without insignificant zeros.
+/// Converts a decimal to a key field without a plus sign and without insignificant zeros.
 fn decimal(text: &str) -> KeyField {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),

@@ -20,7 +20,7 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
         Layout::Documents => format!("JSON documents, koan-backup {}", env!("CARGO_PKG_VERSION")),
     };
     let found = entries(&directory.root)?;
-    // On a file system that ignores case, `User` and `user` are one directory.
+    // On a file system that ignores case, `User` and `user` are the same directory.
     let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for entity in entities {
         owners.entry(name::of_type(entity).to_lowercase()).or_default().push(entity.name());

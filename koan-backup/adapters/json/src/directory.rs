@@ -202,7 +202,7 @@ fn resolved(path: &Path) -> PathBuf {
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Ok(path), _, _) => path,
         (Err(_), Some(parent), Some(name)) => match fs::read_link(path) {
-            // A link to a disk that is not mounted.
+            // This is a link to a disk that is not mounted.
             Ok(target) => parent.join(target),
             Err(_) => resolved(parent).join(name),
         },

@@ -88,7 +88,7 @@ pub(super) struct Documents {
 
 #[derive(Debug)]
 enum DocumentSource {
-    /// The set does not exist.
+    /// There is no file or directory, because the set does not exist.
     Nothing,
     Lines {
         file: Arc<OpenFile>,
@@ -126,7 +126,7 @@ impl Documents {
         Self { source: DocumentSource::Files { listing, next: 0 }, ..Self::none() }
     }
 
-    /// Goes to the next document.
+    /// Advances to the next document.
     pub(super) fn advance(&mut self) -> Result<Option<DocumentLocation>> {
         match &mut self.source {
             DocumentSource::Nothing => Ok(None),

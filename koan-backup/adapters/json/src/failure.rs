@@ -24,7 +24,7 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     Error::with_source(ErrorKind::Provider, format!("{what} `{}` failed: {remedy}", path.display()), error)
 }
 
-/// Runs blocking work on a thread for it.
+/// Runs blocking work on a thread for blocking work.
 pub(super) async fn blocking<T: Send + 'static>(
     job: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

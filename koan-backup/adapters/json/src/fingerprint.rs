@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// The resolution of file times: a second change within it would not be detected.
+/// The resolution of file times. A second change within this time would not be detected.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_millis(20);
 
 /// The properties of a file that change with its content.

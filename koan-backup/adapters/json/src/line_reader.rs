@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-/// The length of a line in bytes; archives have the same limit.
+/// The maximum length of a line in bytes; archives have the same limit.
 pub(super) const MAX_LINE_BYTES: usize = 128 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -27,7 +27,7 @@ pub(super) struct Line {
     pub(super) offset: u64,
 }
 
-/// Why the next line cannot be read.
+/// The reason why the next line cannot be read.
 #[derive(Debug)]
 pub(super) enum LineError {
     /// The line with this number is too long.
@@ -40,7 +40,7 @@ impl<R: BufRead> LineReader<R> {
         Self { reader, max_bytes: MAX_LINE_BYTES, line: Vec::new(), number: 0, offset: 0 }
     }
 
-    /// Goes to the next line that is not empty; [`content`](Self::content) then returns it.
+    /// Advances to the next line that is not empty. [`content`](Self::content) then returns it.
     pub(super) fn advance(&mut self) -> Result<Option<Line>, LineError> {
         loop {
             let mut offset = self.offset;
@@ -65,7 +65,7 @@ impl<R: BufRead> LineReader<R> {
         &self.line
     }
 
-    /// Reads a line without its line feed, and returns whether there is one.
+    /// Reads a line without its line feed. Returns `false` at the end of the file.
     fn read(&mut self) -> Result<bool, LineError> {
         self.line.clear();
         self.number += 1;

@@ -27,8 +27,8 @@ impl RecordLineWriter {
     /// Returns an error with entity and key if the type refuses the record.
     pub(super) fn line(&self, record: &Record) -> Result<Vec<u8>> {
         let fields = &self.codec.schema().fields;
-        // The type omitted the field because it had its default; a field that is not an option would refuse
-        // null.
+        // The type omitted the field because the field had its default. A field that is not an option would
+        // refuse null.
         let is_left_out = |(field, value): (&koan_backup_core::schema::FieldSchema, &Value<'_>)| {
             value.is_null() && !field.nullable && !field.required
         };

@@ -13,14 +13,15 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use super::failure::failed;
 use koan_backup_core::private_files::{ExistingFile, private_file};
 
-/// Held by the session that writes.
+/// The lock file of the session that writes.
 pub(super) const WRITER_LOCK: &str = "writer.lock";
-/// Held in shared mode while files are opened for a snapshot, and exclusively while a restore takes effect.
+/// The lock file that is locked in shared mode while files are opened for a snapshot, and exclusively while a
+/// restore takes effect.
 pub(super) const COMMIT_LOCK: &str = "commit.lock";
 
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A lock that is held until it is dropped.
+/// A lock that is released when it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
@@ -33,7 +34,7 @@ pub(super) enum LockMode {
     Exclusive,
 }
 
-/// How long to wait for a lock. Waiting can be cancelled.
+/// The time limit for waiting for a lock. Waiting can be cancelled.
 #[derive(Clone, Debug)]
 pub(super) struct LockTimeout {
     pub(super) duration: Duration,

@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 
 use koan_backup_core::{Error, ErrorKind, storage::MachineState};
 
-/// What is known about the directory, once a context was built.
+/// What is known about the directory after a context was built.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     pub(super) state: OnceLock<MachineState>,
-    /// Whether it is remembered that the directory was not empty.
+    /// Whether it was recorded that the directory was not empty.
     pub(super) is_remembered: AtomicBool,
 }
 

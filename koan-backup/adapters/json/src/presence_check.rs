@@ -1,4 +1,4 @@
-//! Compares the directory of a database with what this machine remembers about it.
+//! Compares the directory of a database with what the machine state recorded about it.
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -18,12 +18,10 @@ const KIND: &str = "directory of JSON files";
 const FILLED: &str = "filled";
 
 impl Directory {
-    /// Compares the directory with what the machine remembers, and creates an unknown directory that does not
-    /// exist.
+    /// Compares the directory with the machine state, and creates an unknown directory that does not exist.
     ///
     /// # Errors
-    /// Returns an error if the machine knows the directory and it no longer exists, or if it cannot be
-    /// created.
+    /// Returns an error if a known directory no longer exists, or if the directory cannot be created.
     pub(super) fn attach(&self, state: &MachineState) -> Result<()> {
         let _ = self.presence.state.set(state.clone());
         if !self.root.exists() {
@@ -46,7 +44,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Refuses to read a directory that no longer exists, or that is empty and was not when it was last used.
+    /// Refuses to read a directory that no longer exists, or that is empty but was not empty when it was last
+    /// used.
     pub(super) fn require_content(&self) -> Result<()> {
         self.require_root()?;
         let Some(state) = self.presence.state.get() else { return Ok(()) };
@@ -59,8 +58,8 @@ impl Directory {
         }
     }
 
-    /// Refuses a directory that no longer exists; it is never created again automatically. Without a context
-    /// nothing is known about it, and it is created.
+    /// Refuses a directory that no longer exists, because it must not be created again automatically. Without
+    /// a context, nothing is known about the directory, and it is created.
     pub(super) fn require_root(&self) -> Result<()> {
         if self.root.is_dir() {
             return Ok(());
@@ -85,7 +84,8 @@ impl Directory {
         Ok(listed.next().is_none())
     }
 
-    /// Remembers the directory. A failure is only logged, because it must not prevent a backup.
+    /// Records the directory in the machine state. A failure is only logged, because it must not prevent a
+    /// backup.
     fn remember(&self, state: &MachineState) -> Result<()> {
         let mark = (!self.is_empty()?).then_some(FILLED);
         match state.remember_location(KIND, &self.root.display().to_string(), mark) {

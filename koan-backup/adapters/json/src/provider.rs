@@ -20,7 +20,7 @@ use crate::lock::LockTimeout;
 use crate::session::JsonSession;
 use crate::snapshot::JsonSnapshot;
 
-/// The default for how long to wait for a lock.
+/// The default time limit for waiting for a lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A directory of JSON files whose documents are records.
@@ -119,7 +119,7 @@ impl JsonFiles {
         Ok(Self { directory, lock_timeout: LOCK_TIMEOUT })
     }
 
-    /// Sets how long a restore or a backup waits for another one before it fails; the default is 30 seconds.
+    /// Sets how long a restore or a backup waits for another one before it fails. The default is 30 seconds.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;

@@ -9,8 +9,8 @@ use super::document::{Document, DocumentError};
 use super::value::value;
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// Converts documents to rows. Consecutive documents mostly have the same names, so the projection is only
-/// computed when they change.
+/// Converts documents to rows. The projection is only computed when the names differ from those of the
+/// previous document, because most documents have the same names.
 #[derive(Debug)]
 pub(super) struct RowReader {
     codec: EntityCodec,
@@ -61,7 +61,7 @@ impl RowReader {
         let value = |(at, field): &(usize, Option<usize>)| {
             let (name, raw) = &document.entries[*at];
             value(raw, field.map(|field| &fields[field])).map_err(|mut error| {
-                // Names of fields are known; other names may be secret.
+                // The names of fields are public; other names may be secret.
                 if field.is_some() {
                     error.problem = format!("`{name}` {}", error.problem);
                 }
@@ -83,8 +83,8 @@ impl RowReader {
         Ok((codec.decode(&line)?, line))
     }
 
-    /// Returns the key among the values of the last row, as they are written; `None` if a part of it is
-    /// missing.
+    /// Returns the key among the values of the last row, with the values as they are written. Returns `None`
+    /// if a part of the key is missing.
     pub(super) fn written_key(&self, values: &[Value<'_>]) -> Option<RecordKey> {
         let part = |index: usize| {
             let at = self.columns.iter().position(|(_, field)| *field == Some(index))?;
@@ -100,7 +100,8 @@ impl RowReader {
         let mut columns: Vec<(usize, Option<usize>)> =
             self.names.iter().enumerate().map(|(at, name)| (at, schema.position(name))).collect();
         columns.sort_by_key(|(at, field)| (field.unwrap_or(usize::MAX), *at));
-        // Not a projection for the schema: fields of an enum variant that are null are written as null.
+        // This is not a projection for the schema, because fields of an enum variant that are null are
+        // written as null.
         let mut projection = Projection::default();
         for (at, field) in &columns {
             match field {

@@ -19,11 +19,11 @@ use super::lock::LockTimeout;
 use staged_restore::StagedRestore;
 use target::Target;
 
-/// A restore. Dropping it removes the files that it has written.
+/// A restore. Dropping it removes its staged files.
 #[derive(Debug)]
 pub(super) struct JsonSession {
-    /// Moves to another thread for each call. It does not come back from a call that failed or whose future
-    /// was dropped.
+    /// The restore, which moves to another thread for each call. It is `None` after a call that failed or
+    /// whose future was dropped.
     restore: Option<Box<StagedRestore>>,
     targets: TargetTracker,
 }
@@ -61,7 +61,7 @@ impl JsonSession {
 
 impl Drop for JsonSession {
     fn drop(&mut self) {
-        // Removing many files takes time.
+        // Removing many files takes time, so another thread does it.
         if let (Some(restore), Ok(runtime)) = (self.restore.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn_blocking(move || drop(restore));
         }
@@ -94,7 +94,7 @@ impl RestoreSession for JsonSession {
 #[derive(Debug)]
 struct JsonWriter<'s> {
     session: &'s mut JsonSession,
-    /// Moves to another thread for each call, and does not come back from a call that failed.
+    /// The target, which moves to another thread for each call. It is `None` after a call that failed.
     target: Option<Box<Target>>,
 }
 

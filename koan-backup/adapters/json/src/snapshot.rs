@@ -1,4 +1,4 @@
-//! Reads the directory, as of one moment if the layout allows it.
+//! Reads the directory, at one point in time if the layout allows it.
 
 mod set_read;
 
@@ -30,9 +30,9 @@ pub(super) struct JsonSnapshot {
 
 #[derive(Clone, Debug)]
 enum SnapshotFiles {
-    /// All files of lines, opened at once, by the name of their directory and their set.
+    /// All files of lines, opened at the same time, by the name of their directory and their set.
     Lines(Arc<BTreeMap<(String, SetName), Arc<OpenFile>>>),
-    /// Documents are opened one by one, while no restore takes effect.
+    /// Documents, which are opened one by one while no restore takes effect.
     Documents { _lock: Option<Arc<Lock>> },
 }
 
@@ -46,7 +46,7 @@ impl JsonSnapshot {
                 Layout::Lines => SnapshotFiles::Lines(Arc::new(open_all(directory)?)),
                 Layout::Documents => SnapshotFiles::Documents { _lock: lock.map(Arc::new) },
             };
-            // The first restore of the directory may have begun meanwhile.
+            // The first restore of the directory may have begun in the meantime.
             if was_locked || !is_lock_file_present(directory) {
                 break files;
             }
@@ -140,7 +140,8 @@ impl Snapshot for JsonSnapshot {
             Ok(SetRead::new(documents, request, sink))
         })
         .await?;
-        // The read is split, so that a dropped read that waits for its receiver occupies no thread.
+        // The read is split into steps, so that a read that waits for its receiver, or was dropped, occupies
+        // no thread.
         loop {
             let (next, ended) = blocking(move || reading.read_until_flush()).await?;
             if ended {

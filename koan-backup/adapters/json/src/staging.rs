@@ -12,19 +12,21 @@ use super::failure::failed;
 use super::journal::STAGING_PREFIX;
 use koan_backup_core::private_files::{ExistingFile, create_private_directory, private_file};
 
-/// A directory on the same file system as the data. It is removed when this is dropped.
+/// A directory on the same file system as the data. Dropping this value removes the directory.
 #[derive(Debug)]
 pub(super) struct Staging {
     pub(super) name: String,
     pub(super) path: PathBuf,
-    /// Opened before anything was written, so that its sync reports every write error since then.
+    /// The directory, opened before anything was written, so that its sync reports every write error since
+    /// then.
     opened: File,
     files: u64,
     kept: bool,
 }
 
 impl Staging {
-    /// Creates a staging directory. Those of ended sessions are removed; the caller holds the writer lock.
+    /// Creates a staging directory, and removes those of earlier sessions. The caller must hold the writer
+    /// lock.
     pub(super) fn create(directory: &Directory) -> Result<Self> {
         let hidden = directory.hidden();
         let listed = fs::read_dir(&hidden).map_err(|error| failed("listing", &hidden, error))?;
@@ -41,7 +43,7 @@ impl Staging {
         Ok(Self { name, path, opened, files: 0, kept: false })
     }
 
-    /// Creates a file; returns its name and the file, which is also readable.
+    /// Creates a file. Returns its name and the file, which is also readable.
     pub(super) fn file(&mut self) -> Result<(String, File)> {
         let name = self.files.to_string();
         self.files += 1;
@@ -50,13 +52,13 @@ impl Staging {
         Ok((name, file.map_err(|error| failed("creating", &path, error))?))
     }
 
-    /// Makes all files durable; they are not synced one by one.
+    /// Makes all files durable with one sync.
     pub(super) fn sync(&self) -> Result<()> {
         sync_all_of(&self.opened, &self.path).map_err(|error| failed("syncing", &self.path, error))?;
         sync_directory(&self.path)
     }
 
-    /// Leaves the directory to the journal, which names it.
+    /// Keeps the directory when this value is dropped, because the journal now refers to it.
     pub(super) fn keep(&mut self) {
         self.kept = true;
     }
@@ -91,7 +93,7 @@ pub(super) fn create_hidden_directory(directory: &Directory) -> Result<()> {
     directory.refuse_links(&hidden)?;
     match create_private_directory(&hidden) {
         Ok(()) => sync_directory(&directory.root).inspect_err(|_| {
-            // A later process would assume that its name is durable.
+            // Otherwise a later process would assume that the name of the directory is durable.
             let _ = fs::remove_dir(&hidden);
         }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

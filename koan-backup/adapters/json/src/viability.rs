@@ -1,4 +1,4 @@
-//! What would go wrong if records were restored now, as far as that can be known without writing.
+//! Finds what would make a restore fail, as far as that can be known without writing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,7 +42,7 @@ pub(super) fn assess(directory: &Directory, targets: &[RestoreTarget]) -> Result
     Ok(findings)
 }
 
-/// The directory in which nobody may write, among those that would be written in.
+/// Returns a read-only directory in which the restore would have to write, or `None` if there is none.
 fn read_only(directory: &Directory, path: &Path) -> Option<PathBuf> {
     let within = path.ancestors().filter(|at| at.starts_with(&directory.root)).map(Path::to_owned);
     let mut written = within.chain([directory.hidden()]);

@@ -1,4 +1,4 @@
-//! The database.
+//! The in-memory database.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,16 +7,16 @@ use koan_backup_core::SetName;
 use koan_backup_core::entity::Record;
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// Records by entity and set.
+/// The tables by entity and set.
 pub(crate) type Tables = BTreeMap<(String, SetName), Arc<Table>>;
-/// Records in the order of their keys.
+/// The records of a table in the order of their keys.
 pub(crate) type Table = BTreeMap<RecordKey, Record>;
 
-/// A database in memory. Its clones are the same database; it is gone with the last of them.
+/// A database in memory. Its clones share the same content, which is dropped with the last clone.
 ///
-/// It is read in one piece: a snapshot is what was there at one moment. Sessions follow one another: a second waits until the
-/// first was committed, rolled back or dropped, for ten seconds at most. Keys that are decimals with a fraction are in the order of
-/// their text.
+/// A snapshot contains the records of one point in time. Only one session can write at a time: another
+/// session waits until the first one is committed, rolled back or dropped, for at most ten seconds. Keys that
+/// are decimals with a fraction are ordered by their text.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     pub(crate) tables: Arc<Mutex<Arc<Tables>>>,
@@ -24,12 +24,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// An empty database.
+    /// Creates an empty database.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is there now.
+    /// Returns the current content.
     pub(crate) fn now(&self) -> Arc<Tables> {
         Arc::clone(&self.lock())
     }

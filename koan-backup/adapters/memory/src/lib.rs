@@ -1,4 +1,4 @@
-//! A database in memory, for tests of applications: it has no tables to make and no server to start.
+//! A database in memory for tests of applications. It needs no tables and no server.
 
 mod database;
 mod provider;

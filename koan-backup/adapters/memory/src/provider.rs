@@ -1,4 +1,4 @@
-//! The provider: what an application opens and a context works with.
+//! The implementation of the provider for databases in memory.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::database::Memory;
 use crate::session::MemorySession;
 use crate::snapshot::MemorySnapshot;
 
-/// The longest that a session waits for another.
+/// The maximum time that a session waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[async_trait]

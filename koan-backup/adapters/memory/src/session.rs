@@ -19,7 +19,7 @@ use crate::database::{Memory, Table, Tables};
 #[derive(Debug)]
 pub(super) struct MemorySession {
     database: Memory,
-    /// Keeps other sessions waiting.
+    /// The lock that prevents other sessions from writing.
     _writing: OwnedMutexGuard<()>,
     options: SessionOptions,
     staged: Tables,
@@ -55,7 +55,7 @@ impl RestoreSession for MemorySession {
     }
 }
 
-/// Writes one target into a table of its own, which joins the others when the target is finished.
+/// Writes one target to a copy of its table, which replaces the table when the target is finished.
 #[derive(Debug)]
 struct MemoryWriter<'s> {
     session: &'s mut MemorySession,

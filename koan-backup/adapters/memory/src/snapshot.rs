@@ -1,4 +1,4 @@
-//! What was in memory at one moment.
+//! The content of the database at one point in time.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use koan_backup_core::{
 use crate::database::{Table, Tables};
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// What was in memory at one moment.
+/// The content of the database at one point in time.
 #[derive(Debug)]
 pub(super) struct MemorySnapshot {
     tables: Arc<Tables>,
@@ -45,7 +45,7 @@ impl Snapshot for MemorySnapshot {
 
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
         let table = self.table(&request.entity, &request.set).map(Arc::clone).unwrap_or_default();
-        // A type's `Serialize` may take long, and the read waits for the archive.
+        // The `Serialize` implementation of a type may take long, and the read waits for the archive.
         on_own_thread(move || read(&table, &request, sink)).await
     }
 

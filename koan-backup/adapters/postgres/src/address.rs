@@ -13,7 +13,7 @@ pub(super) enum Protection {
     Disable,
     /// Encrypted if the server supports it; nothing is verified.
     Prefer,
-    /// Encrypted; the server is not verified.
+    /// Encrypted, without verification of the server.
     Require,
     /// Encrypted; the server's certificate and host name are verified.
     Verify,
@@ -120,8 +120,8 @@ fn protection_of(mode: &str) -> Result<Protection> {
     }
 }
 
-/// Returns whether it is unclear where the password ends. Errors contain what the parser takes for the host,
-/// the database or a parameter, so a part of the password could be displayed.
+/// Returns whether it is unclear where the password ends. Errors contain the text that the parser reads as
+/// the host, the database or a parameter, so a part of the password could be displayed.
 fn is_ambiguous(text: &str) -> bool {
     /// Parameters whose values may contain an `@`.
     const FREE_TEXT_PARAMETERS: [&str; 3] = ["application_name", "options", "sslrootcert"];
@@ -134,7 +134,7 @@ fn is_ambiguous(text: &str) -> bool {
         count(part) == 0 || part.split_once('=').is_some_and(|(name, _)| FREE_TEXT_PARAMETERS.contains(&name))
     };
     match count(location) {
-        // A password with a question mark, which the parser accepts.
+        // The parser accepts a password with a question mark.
         0 => count(query) > 1,
         1 => !query.split('&').all(is_unambiguous),
         _ => true,

@@ -15,7 +15,7 @@ use koan_backup_sql::identifier::{listed, quoted};
 /// All tables and views of the database, except those of PostgreSQL itself and of extensions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Catalog {
-    /// Ordered by schema and name.
+    /// The tables, ordered by schema and name.
     pub(super) tables: Vec<Table>,
     /// The schemas in which names without a schema are searched.
     pub(super) schemas: Vec<String>,
@@ -43,7 +43,8 @@ pub(super) struct Table {
     /// The partitions, or the tables that inherit from it, by display name.
     pub(super) children: Vec<String>,
     pub(super) columns: Vec<Column>,
-    /// The unique indexes that are immediate, complete, and compare the columns as the columns themselves do.
+    /// The unique indexes that are immediate, not partial, and use the collations and operators of the
+    /// columns.
     pub(super) unique: Vec<UniqueIndex>,
     /// The name for messages: with the schema unless the schema is in the search path.
     pub(super) display_name: String,
@@ -52,7 +53,7 @@ pub(super) struct Table {
 /// A unique index, which may belong to a constraint.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct UniqueIndex {
-    /// The name, which a constraint shares.
+    /// The name, which is also the name of its constraint.
     pub(super) name: String,
     /// The columns that are unique together.
     columns: Vec<String>,
@@ -154,7 +155,7 @@ const TYPES: &str = "
            t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0, t.typtypmod
     FROM pg_catalog.pg_type t JOIN used u ON u.oid = t.oid";
 
-/// Unique indexes that compare their columns as the columns themselves do.
+/// Selects the unique indexes that use the collations and operators of their columns.
 const UNIQUE: &str = "
     SELECT i.indrelid, c.relname::text, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
@@ -183,7 +184,7 @@ const REFERENCES: &str = "
     WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2";
 
 impl Catalog {
-    /// Reads all tables, columns and types.
+    /// Reads all tables, columns and types from the database.
     pub(super) async fn read(connection: &Connection) -> Result<Self> {
         let read = async {
             let client = &connection.client;
@@ -272,7 +273,7 @@ impl Catalog {
         self.usable.get(schema).is_some_and(|usable| !usable)
     }
 
-    /// Returns the name of a table in messages, if the catalog has it.
+    /// Returns the name of a table for messages, or `None` if the catalog does not contain the table.
     pub(super) fn shown_table(&self, oid: Oid) -> Option<&str> {
         self.tables.iter().find(|table| table.oid == oid).map(|table| table.display_name.as_str())
     }

@@ -29,7 +29,7 @@ pub(super) struct Member {
     pub(super) is_any_json: bool,
 }
 
-/// Properties of the composite types that columns have.
+/// Selects properties of the composite types that columns have.
 pub(super) const COMPOSITES: &str = "
     WITH RECURSIVE part AS (
         SELECT DISTINCT a.atttypid AS root, a.atttypid AS type, -1 AS modifier FROM pg_catalog.pg_attribute a
@@ -52,8 +52,8 @@ pub(super) const COMPOSITES: &str = "
         AND p.modifier < 0), pg_catalog.bool_or(t.typname = 'hstore')
     FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type GROUP BY p.root";
 
-/// The members of the composite types that columns have: the name, whether it is `json`, and properties of
-/// its type.
+/// Selects the members of the composite types that columns have: the name, whether it is `json`, and
+/// properties of its type.
 pub(super) const MEMBERS: &str = "
     WITH RECURSIVE base AS (
         SELECT DISTINCT a.atttypid AS root, a.atttypid AS type FROM pg_catalog.pg_attribute a
@@ -82,7 +82,7 @@ pub(super) const MEMBERS: &str = "
            pg_catalog.bool_or(m.type = 114), pg_catalog.format_type(m.of, NULL)
     FROM member m GROUP BY m.root, m.of, m.attnum, m.attname, m.declared ORDER BY m.root, m.attnum";
 
-/// The number of members that one call to build an object takes: a function has at most 100 arguments.
+/// The maximum number of members in one call that builds an object: a function has at most 100 arguments.
 const MEMBERS_PER_CALL: usize = 40;
 
 impl Composite {

@@ -11,14 +11,15 @@ use super::error::{failed, server_error};
 use super::settings;
 use koan_backup_sql::identifier::quoted;
 
-/// How long connecting may take.
+/// The time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The oldest release that the tests run on, in the format of `server_version_num`. Older releases are
 /// refused because they are not tested.
 const MIN_VERSION: u64 = 150_000;
 
-/// The event triggers that a restore can fire with its DDL, with their functions as error contexts name them.
+/// Selects the event triggers that a restore can fire with its DDL, with their functions as error contexts
+/// name them.
 const EVENT_TRIGGERS: &str = "
     SELECT t.evtname::text, t.evtfoid::pg_catalog.regprocedure::text FROM pg_catalog.pg_event_trigger t
     WHERE t.evtenabled <> 'D' ORDER BY 1";
@@ -80,9 +81,9 @@ impl Location {
         let (own, encoding): (Vec<String>, String) =
             row.try_get(0).and_then(|own| Ok((own, row.try_get(1)?))).map_err(to_error)?;
         if encoding == "SQL_ASCII" {
-            // Such a database stores any bytes and converts none. With client encoding UTF-8 the server would
-            // fail a whole table without naming the row; without conversion, the row with invalid bytes is
-            // found and named.
+            // A database with the encoding SQL_ASCII stores any bytes and converts none. With client encoding
+            // UTF-8, the server would fail a whole table without naming the row. Without conversion, the row
+            // with invalid bytes is found and named.
             connection.client.batch_execute("SET client_encoding = 'SQL_ASCII'").await.map_err(to_error)?;
         }
         let path = search_path(&self.schemas, &own);
@@ -118,7 +119,7 @@ impl Location {
             Protection::Verify | Protection::Require if is_certificate_error(error) => {
                 "; name its root certificate with sslrootcert, and use the host name of the certificate"
             }
-            // The driver has no other sign of this refusal than its text.
+            // The driver reports this refusal only by its text.
             Protection::Verify | Protection::Require if reason.contains("does not support TLS") => {
                 "; enable TLS on the server, or use sslmode=prefer if records may be sent unencrypted"
             }

@@ -67,7 +67,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // This closes the socket at once, even if the server is still sending.
+        // Aborting the task closes the socket immediately, even if the server is still sending.
         self.task.abort();
     }
 }

@@ -68,7 +68,7 @@ fn database_table(table: &Table) -> DatabaseTable<'_> {
     DatabaseTable { shown: &table.display_name, schema: &table.schema, name: &table.name, partition_of }
 }
 
-/// Returns whether a name is that of the table: its display name, or its name with the schema.
+/// Returns whether a name refers to the table: its display name, or its name with the schema.
 fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name == table.shown || with_schema == Some(table.name)

@@ -11,7 +11,7 @@ use super::mapping::find_table;
 use koan_backup_sql::identifier::quoted;
 use koan_backup_sql::tables::set_table;
 
-/// The length of a name in bytes: PostgreSQL truncates longer ones.
+/// The maximum length of a name in bytes: PostgreSQL truncates longer ones.
 const MAX_NAME_BYTES: usize = 63;
 
 /// Returns the statement that creates the table of a set: like the table of the default set if that exists,

@@ -1,4 +1,4 @@
-//! Defaults of columns that no field holds: what rows that a restore inserts have there.
+//! Defaults of columns without a field: the values that inserted rows get in these columns.
 
 use koan_backup_core::{
     Result,
@@ -12,7 +12,8 @@ use super::error::{failed, kind_and_message};
 use super::mapping::Mapping;
 use koan_backup_sql::identifier::quoted;
 
-/// The defaults of a table's columns, those of domains among them. `NULL` where there is none.
+/// Selects the defaults of a table's columns, including defaults of domains. The expression is `NULL` for a
+/// column without a default.
 const DEFAULTS: &str = "
     SELECT a.attname::text,
            COALESCE(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.pg_get_expr(t.typdefaultbin, 0), 'NULL')
@@ -20,13 +21,13 @@ const DEFAULTS: &str = "
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity = ''";
 
-/// The CHECK constraints that new rows of a table must meet.
+/// Selects the CHECK constraints that new rows of a table must satisfy.
 pub(super) const CHECKS: &str = "
     SELECT k.conname::text, pg_catalog.pg_get_expr(k.conbin, k.conrelid) FROM pg_catalog.pg_constraint k
     WHERE k.conrelid = $1 AND k.contype = 'c' AND COALESCE((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true)
     ORDER BY k.conname";
 
-/// A column that no field holds, and what a new row gets there.
+/// A column without a field, and the value that a new row gets in it.
 #[derive(Clone, Debug)]
 pub(super) struct ColumnDefault {
     pub(super) column: String,
@@ -35,33 +36,33 @@ pub(super) struct ColumnDefault {
     outcome: Outcome,
 }
 
-/// What the default of a column gave when it was tried.
+/// The result of evaluating the default of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// A value that the column takes.
+    /// A value that the column accepts.
     Value,
-    /// A new row is refused, for this reason.
+    /// The column refuses a new row, for this reason.
     Refused { why: String, depends_on_role: bool },
-    /// It was not tried to the end, because it would have written something: a sequence, for example.
+    /// Unknown, because evaluating the default would have written something, for example to a sequence.
     Unknown,
 }
 
-/// Where a default is tried.
+/// Whether a transaction is open when a default is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Within {
-    /// A transaction is open, and stays as it is.
+    /// A transaction is open, and stays open and unchanged.
     Transaction,
     /// No transaction is open.
     Connection,
 }
 
 impl ColumnDefault {
-    /// The expression that gives a new row its value, if it gives one without writing anything.
+    /// Returns the expression of the value that a new row gets, if evaluating it writes nothing.
     pub(super) fn value(&self) -> Option<String> {
         (self.outcome == Outcome::Value).then(|| format!("({})::{}", self.expression, self.declared))
     }
 
-    /// Why no row can be inserted, if that is so.
+    /// Returns why no row can be inserted, or `None` if rows can be inserted.
     pub(super) fn refusal(&self, table: &str) -> Option<String> {
         let Outcome::Refused { why, .. } = &self.outcome else { return None };
         let Self { column, expression, .. } = self;
@@ -71,15 +72,16 @@ impl ColumnDefault {
         ))
     }
 
-    /// Whether another role might insert rows.
+    /// Returns whether another role might be able to insert rows.
     pub(super) fn depends_on_role(&self) -> bool {
         matches!(self.outcome, Outcome::Refused { depends_on_role: true, .. })
     }
 }
 
-/// Tries the default of each column that no field holds and no trigger function computes. Columns without a default get NULL.
+/// Evaluates the default of each column that has no field and that no trigger function computes. Columns
+/// without a default get NULL.
 ///
-/// Each is tried in a subtransaction that may only read and is undone, so that no sequence moves.
+/// Each default is evaluated in a read-only subtransaction that is rolled back, so that no sequence advances.
 pub(super) async fn find(
     connection: &Connection,
     mapping: &Mapping,
@@ -102,14 +104,15 @@ pub(super) async fn find(
     let trial = Trial { connection, what: &what, within };
     let mut found = Vec::new();
     for column in columns {
-        // A value that is needed and has no default is reported as such, and an identity column numbers by itself.
+        // A required value without a default is reported elsewhere, and an identity column generates its
+        // numbers itself.
         let Some((name, expression)) = texts.iter().find(|(name, _)| *name == column.name) else { continue };
         if column.needs_value {
             continue;
         }
-        // It is evaluated once: another value could come each time.
+        // The expression is evaluated once, because a second evaluation could return another value.
         let value = format!("x.v::{}", column.declared);
-        // An explicit conversion would cut what an INSERT refuses.
+        // An explicit conversion would truncate a value that an INSERT refuses.
         let is_cut = match column.declared.starts_with("character") || column.declared.starts_with("bit") {
             true => format!("pg_catalog.rtrim(x.v::text) IS DISTINCT FROM pg_catalog.rtrim(({value})::text)"),
             false => "false".to_owned(),
@@ -136,7 +139,7 @@ fn refused(why: &str) -> Outcome {
 
 fn raised(error: &tokio_postgres::Error) -> Outcome {
     match error.as_db_error() {
-        // The connection is lost: whoever uses it next says so.
+        // The connection is lost. The next use of the connection reports it.
         None => Outcome::Unknown,
         Some(refusal) if *refusal.code() == SqlState::READ_ONLY_SQL_TRANSACTION => Outcome::Unknown,
         Some(refusal) => {
@@ -149,9 +152,10 @@ fn raised(error: &tokio_postgres::Error) -> Outcome {
     }
 }
 
-/// The CHECK constraints of a table that refuse each new row, because they depend on nothing but columns that no field holds.
+/// Finds the CHECK constraints of a table that refuse every new row, because they depend only on columns
+/// without a field.
 ///
-/// `generated` are the columns that PostgreSQL computes, each with its expression.
+/// `generated` are the generated columns, each with its expression.
 pub(super) async fn refusing_checks(
     connection: &Connection,
     mapping: &Mapping,
@@ -185,7 +189,7 @@ pub(super) async fn refusing_checks(
     for check in checks.map_err(|error| failed(&what, &error))? {
         let name: String = check.try_get(0).map_err(|error| failed(&what, &error))?;
         let condition: String = check.try_get(1).map_err(|error| failed(&what, &error))?;
-        // A condition that needs other columns does not compile over these.
+        // A condition that needs other columns does not compile in this query.
         let broken = format!("SELECT pg_catalog.count(*) FROM {row} WHERE NOT ({condition})");
         if let Ok(1) = trial.number(&broken).await? {
             refusals.push(format!(
@@ -197,7 +201,8 @@ pub(super) async fn refusing_checks(
     Ok(refusals)
 }
 
-/// A finding for each default and each constraint that refuses new rows. `severity` is that of a restore that inserts some.
+/// Returns a finding for each default and each constraint that refuses new rows. `severity` is the severity
+/// for a restore that inserts rows.
 pub(super) async fn assess(
     connection: &Connection,
     entity: &str,
@@ -222,9 +227,9 @@ pub(super) async fn assess(
 /// What a finding about a column depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColumnRole {
-    /// The privileges of the role.
+    /// The finding depends on the privileges of the role.
     OfTheRole,
-    /// The table alone.
+    /// The finding depends on the table only.
     OfTheTable,
 }
 
@@ -236,7 +241,7 @@ pub(super) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// The number that a query gives, or the server's error.
+    /// Returns the number that a query returns, or the error of the server.
     pub(super) async fn number(&self, sql: &str) -> Result<Result<i64, tokio_postgres::Error>> {
         let (begin, end) = match self.within {
             Within::Transaction => (

@@ -14,7 +14,7 @@ use super::mapping::Mapping;
 use super::state::StateOptions;
 use koan_backup_sql::identifier::quoted;
 
-/// The triggers of a table that fire before each row, with the name and text of their functions.
+/// Selects the triggers of a table that fire before each row, with the name and text of their functions.
 const TRIGGERS: &str = "
     SELECT t.tgname::text, p.proname::text, p.pronamespace = 'pg_catalog'::regnamespace, p.prosrc, t.tgargs,
         t.tgtype & 4 <> 0,
@@ -61,7 +61,7 @@ struct RowTrigger {
     text: String,
     arguments: Vec<String>,
     on_insert: bool,
-    /// Whether it fires for each inserted and updated row, without a condition.
+    /// Whether the trigger fires for each inserted and updated row, without a condition.
     is_unconditional: bool,
 }
 

@@ -45,7 +45,7 @@ pub(super) fn kind_and_message(error: &DbError) -> (ErrorKind, String) {
     (kind, remedy.map_or_else(|| message.clone(), |remedy| format!("{message}; {remedy}")))
 }
 
-/// Returns the server's message if it cannot contain values of records, with the names of the objects it
+/// Returns the server's message if it cannot contain values of records, with the names of the objects that it
 /// concerns.
 fn safe_message(error: &DbError) -> String {
     let code = error.code().code();

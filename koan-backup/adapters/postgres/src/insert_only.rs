@@ -14,8 +14,8 @@ use super::error::failed;
 use super::session::extent::Extent;
 use koan_backup_sql::identifier::listed;
 
-/// The publications of a table and its partitions that prevent updates or deletes, because the published
-/// columns do not identify a row or do not include the columns of a filter.
+/// Selects the publications of a table and its partitions that prevent updates or deletes, because the
+/// published columns do not identify a row or do not include the columns of a filter.
 const REFUSING_PUBLICATIONS: &str = "
     SELECT DISTINCT p.pubname::text
     FROM (SELECT c.* FROM pg_catalog.pg_class c
@@ -40,7 +40,7 @@ const REFUSING_PUBLICATIONS: &str = "
            OR r.prattrs IS NOT NULL AND (c.relreplident = 'f' OR NOT i.indkey::int2[] <@ r.prattrs::int2[]))
     ORDER BY 1";
 
-/// Foreign partitions that do not allow updates or deletes.
+/// Selects the foreign partitions that do not allow updates or deletes.
 const READ_ONLY_PARTITIONS: &str = "
     SELECT c.relname::text FROM pg_catalog.pg_class c
     WHERE c.relkind = 'f' AND c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass))

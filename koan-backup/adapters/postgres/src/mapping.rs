@@ -98,8 +98,8 @@ impl Mapping {
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields, incompatible }
     }
 
-    /// Returns why records cannot be read or written, if so: a field that requires a column has none, or a
-    /// column's type does not fit its field.
+    /// Returns why records cannot be read or written, or `None` if they can: a field that requires a column
+    /// has none, or the type of a column does not fit its field.
     pub(super) fn problem(&self, entity: &EntityCodec) -> Option<String> {
         let mut problems = self.incompatible.clone();
         problems.extend(missing(entity, &self.table.display_name, &self.unmapped_fields));
@@ -122,7 +122,7 @@ impl Mapping {
         })
     }
 
-    /// Returns why the role cannot read all rows of the entity, if so.
+    /// Returns why the role cannot read all rows of the entity, or `None` if it can.
     pub(super) fn unreadable(&self) -> Option<String> {
         let name = &self.table.display_name;
         if self.columns.iter().any(|mapped| !mapped.column.is_readable) {
@@ -167,7 +167,7 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
     let wanted = descriptor.table().unwrap_or(entity.name());
     let named = |matches: &dyn Fn(&str) -> bool| {
         let mut found: Vec<&Table> = catalog.visible().filter(|table| matches(&table.name)).collect();
-        // The first schema with such a table hides those after it.
+        // The first schema with such a table hides the following schemas.
         if let Some(schema) = found.first().map(|table| table.schema.clone()) {
             found.retain(|table| table.schema == schema);
         }

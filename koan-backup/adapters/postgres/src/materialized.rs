@@ -20,8 +20,8 @@ pub(super) struct MaterializedView {
     pub(super) may_refresh: bool,
 }
 
-/// The materialized views that depend on tables, directly or through other views; a view comes after those
-/// that it depends on. Partitions and tables that inherit are read together with their parents.
+/// Selects the materialized views that depend on tables, directly or through other views; a view comes after
+/// the views that it depends on. Partitions and tables that inherit are read together with their parents.
 const DEPENDING: &str = "
     WITH RECURSIVE family AS (
         SELECT pg_catalog.unnest($1::oid[]) AS oid

@@ -1,4 +1,4 @@
-//! Finds rows that violate a constraint which was added as `NOT VALID` after them.
+//! Finds rows that violate a constraint which was later added as `NOT VALID`.
 
 use koan_backup_core::{
     Result,
@@ -18,8 +18,8 @@ const UNVALIDATED: &str =
 /// Reports rows of a target that violate such a constraint. They remain in the table, but cannot be inserted
 /// again.
 ///
-/// A backup contains these rows, so the caller passes the severity of an error for it. Before a restore it is
-/// unknown whether the archive contains them; a dry run finds out.
+/// A backup contains these rows, so it passes the severity of an error. Before a restore it is unknown
+/// whether the archive contains them; a dry run finds out.
 pub(super) async fn assess(
     connection: &Connection,
     target: &RestoreTarget,
@@ -40,7 +40,8 @@ pub(super) async fn assess(
         let what = format!("checking constraint `{name}` of table `{table}`");
         let count = match connection.number(&what, &violating).await {
             Ok(count) => count,
-            // The condition itself fails for a row, or it calls a function that the role may not call.
+            // The condition itself fails for a row, or it calls a function that the role is not permitted to
+            // call.
             Err(error) => {
                 findings.push(Finding::new(
                     Severity::Warning,

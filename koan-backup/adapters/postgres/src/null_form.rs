@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-/// The number of runs that are recorded for a column. A backup refuses a column with more.
+/// The maximum number of runs that are recorded for a column. A backup refuses a column with more runs.
 const MAX_RUNS: usize = 1 << 20;
-/// The total length of the distinct forms of a column. A backup refuses a column with more.
+/// The maximum total length of the distinct forms of a column. A backup refuses a column with longer forms.
 const MAX_FORM_BYTES: usize = 8 << 20;
 
 /// The forms of one column, as an archive records them.
@@ -24,12 +24,12 @@ pub(super) struct NullForms {
     pub(super) runs: String,
 }
 
-/// What was recorded of all columns, for the archive.
+/// What was recorded about all columns, for the archive.
 #[derive(Debug, Default)]
 pub(super) struct RecordedNulls {
     /// The forms by the name of the field, or of the column of a flattened map.
     pub(super) forms: BTreeMap<String, NullForms>,
-    /// What another kind of database does not keep.
+    /// The values that another kind of database does not keep.
     pub(super) not_kept_elsewhere: Vec<String>,
 }
 
@@ -98,11 +98,10 @@ impl NullRecorder {
         self.length = 0;
     }
 
-    /// Returns what an archive records; `None` if no value contained JSON `null`.
+    /// Returns the recorded forms, or `None` if no value contained JSON `null`.
     ///
     /// # Errors
-    ///
-    /// [`TooManyForms`], if the forms changed too often or were too long.
+    /// Returns [`TooManyForms`] if the forms changed too often or were too long.
     pub(super) fn finish(mut self) -> Result<Option<NullForms>, TooManyForms> {
         if let Some(current) = self.current.take() {
             self.close(current);
@@ -125,8 +124,8 @@ impl NullRecorder {
     }
 }
 
-/// Returns the text of a form. `positions` are those of the JSON `null`s among the `null`s of a value, in
-/// ascending order.
+/// Returns the text of a form. `positions` are the positions of the JSON `null`s among the `null`s of a
+/// value, in ascending order.
 pub(super) fn form_of(positions: &[u64]) -> String {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for &position in positions {
@@ -142,7 +141,7 @@ pub(super) fn form_of(positions: &[u64]) -> String {
     ranges.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
-/// Which `null`s of a value are JSON `null`.
+/// A form: it states which `null`s of a value are JSON `null`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct NullForm(Vec<(u64, u64)>);
 
@@ -172,7 +171,7 @@ pub(super) struct NullReplay {
 }
 
 impl NullReplay {
-    /// Parses what was recorded of a column; `None` if that is invalid.
+    /// Parses the recorded forms of a column. Returns `None` if they are invalid.
     pub(super) fn of(recorded: &NullForms) -> Option<Self> {
         let forms = recorded.forms.iter().map(|form| NullForm::parse(form)).collect::<Option<Vec<_>>>()?;
         let (mut ends, mut end) = (Vec::new(), 0u64);
@@ -193,7 +192,7 @@ impl NullReplay {
         Self { forms: vec![NullForm(vec![(0, 0)])], ends: Vec::new() }
     }
 
-    /// Returns the form of the record at this position. After the last run, its form continues.
+    /// Returns the form of the record at this position. After the last run, the form of that run continues.
     pub(super) fn at(&self, position: u64) -> &NullForm {
         let run = self.ends.partition_point(|&(end, _)| end <= position);
         let form = self.ends.get(run).or(self.ends.last()).map_or(0, |&(_, form)| form);

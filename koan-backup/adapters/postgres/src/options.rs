@@ -54,8 +54,8 @@ impl PostgresOptions {
         }
     }
 
-    /// Sets how many entities are read at the same time, each with a connection of its own; the default is 2.
-    /// One more connection holds the snapshot.
+    /// Sets how many entities are read at the same time, each with its own connection. The default is 2. One
+    /// more connection holds the snapshot.
     #[must_use]
     pub fn connections(mut self, connections: NonZeroUsize) -> Self {
         self.connections = connections.get();
@@ -71,8 +71,8 @@ impl PostgresOptions {
     }
 
     /// Sets the PEM file with the root certificates that verify the server's certificate. Without it,
-    /// `sslmode=verify-full` uses those that the system trusts. With it, `sslmode=require` verifies the
-    /// server too.
+    /// `sslmode=verify-full` uses the root certificates of the system. With it, `sslmode=require` verifies
+    /// the server as well.
     #[must_use]
     pub fn root_certificate(mut self, path: impl Into<PathBuf>) -> Self {
         self.root_certificate = Some(path.into());
@@ -88,8 +88,8 @@ impl PostgresOptions {
     }
 
     /// Declares that a standalone sequence needs no backup, with a reason: boot reports do not warn about it.
-    /// Sequences that the table of an entity uses are part of the backup; this is for a sequence that only
-    /// programs call. Use the name of the boot report.
+    /// Sequences that the table of an entity uses are part of the backup; this option is for a sequence that
+    /// only programs use. Use the name of the boot report.
     #[must_use]
     pub fn ignore_sequence(mut self, sequence: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.ignored_sequences.insert(sequence.into(), reason.into());
@@ -120,9 +120,9 @@ impl PostgresOptions {
         self
     }
 
-    /// Declares that a column is computed again after each restore, and by what: `("film.search", "the
-    /// nightly reindex")`. Without this declaration, a restore is refused if a trigger fills a column that no
-    /// field covers, because triggers do not fire during a restore.
+    /// Declares that a column is recomputed after each restore, and by what: `("film.search", "the nightly
+    /// reindex")`. Without this declaration, a restore is refused if a trigger fills a column that no field
+    /// covers, because triggers do not fire during a restore.
     #[must_use]
     pub fn recomputed_after_restore(mut self, column: impl Into<String>, by: impl Into<String>) -> Self {
         self.state.recomputed_columns.insert(column.into(), by.into());

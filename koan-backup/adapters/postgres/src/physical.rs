@@ -1,4 +1,4 @@
-//! What an archive records of a table in addition to its records.
+//! The physical form of a table, which an archive records in addition to the records.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) struct PhysicalForm {
     /// of a flattened map.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) null_forms: BTreeMap<String, NullForms>,
-    /// What another kind of database does not keep, under [the
+    /// The values that another kind of database does not keep, under [the
     /// name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) not_kept_elsewhere: Vec<String>,
@@ -37,7 +37,7 @@ pub(super) struct PhysicalForm {
 }
 
 impl PhysicalForm {
-    /// Returns what an archive recorded of the sequences of a target.
+    /// Returns the sequences that an archive recorded for a target.
     pub(super) fn sequences_of(target: &RestoreTarget) -> Vec<SequenceState> {
         let physical = target.physical.as_ref().and_then(|json| Self::deserialize(json).ok());
         physical.map_or_else(Vec::new, |physical| physical.sequences)

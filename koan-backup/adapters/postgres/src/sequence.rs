@@ -1,4 +1,4 @@
-//! The sequences that tables use, and what an archive records of them.
+//! The sequences that tables use, and their positions in archives.
 
 mod source;
 
@@ -14,7 +14,7 @@ use super::connection::Connection;
 use super::error::failed;
 use koan_backup_sql::identifier::quoted;
 
-/// A sequence that a table takes numbers from.
+/// A sequence that generates numbers for a table.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sequence {
     pub(super) oid: Oid,
@@ -22,7 +22,7 @@ pub(super) struct Sequence {
     pub(super) table: Oid,
     pub(super) schema: String,
     pub(super) name: String,
-    /// The column that the sequence numbers, if it is known.
+    /// The column whose numbers the sequence generates, if it is known.
     pub(super) column: Option<String>,
     pub(super) usage: SequenceUse,
     pub(super) is_ascending: bool,
@@ -50,7 +50,7 @@ pub(super) enum SequenceUse {
 pub(super) struct SequenceState {
     pub(super) schema: String,
     pub(super) name: String,
-    /// The column that the sequence numbers, if it is known.
+    /// The column whose numbers the sequence generates, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) column: Option<String>,
     pub(super) last_value: i64,
@@ -61,11 +61,11 @@ pub(super) struct SequenceState {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sequences {
     pub(super) all: Vec<Sequence>,
-    /// Tables with a function that takes numbers from a sequence whose name is not a literal in its text.
+    /// Tables with a function that calls `nextval` with a sequence name that is not a literal.
     pub(super) with_computed_names: BTreeSet<Oid>,
 }
 
-/// The sequences that columns own, or that PostgreSQL records as part of a default.
+/// Selects the sequences that columns own, or that PostgreSQL records as part of a default.
 const DEPENDENCIES: &str = r#"
     SELECT DISTINCT s.oid, x.relation, n.nspname::text, s.relname::text, a.attname::text,
         a.attidentity <> ''
@@ -97,8 +97,9 @@ const DEPENDENCIES: &str = r#"
     LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
     WHERE x.relation = ANY ($1) ORDER BY 3, 4, 5"#;
 
-/// The sequences with a name, in the same columns; with an empty name, all sequences of a schema. Names are
-/// searched in the catalog because `to_regclass` fails for a schema that the role may not use.
+/// Selects the sequences with a name, in the same columns; with an empty name, all sequences of a schema.
+/// Names are searched in the catalog because `to_regclass` fails for a schema that the role is not permitted
+/// to use.
 const NAMED: &str = "
     SELECT s.oid, 0::oid, n.nspname::text, s.relname::text, ''::text, false, q.seqincrement > 0, q.seqcycle,
         q.seqmin, q.seqmax,
@@ -123,7 +124,7 @@ const NAMED: &str = "
 
 impl Sequences {
     /// Finds the sequences that these tables own, that their defaults use, or that their functions and
-    /// triggers take numbers from.
+    /// triggers use.
     pub(super) async fn of(connection: &Connection, tables: &[&Table]) -> Result<Self> {
         let what = "reading the sequences of tables";
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
@@ -180,7 +181,7 @@ impl Sequences {
 }
 
 impl Sequence {
-    /// Returns whether a role needs the sequence to insert rows: a column takes its numbers from it, not a
+    /// Returns whether a role needs the sequence to insert rows: a column uses it directly, and not a
     /// function with its own privileges.
     pub(super) fn is_needed(&self) -> bool {
         self.usage == SequenceUse::Direct || self.column.is_some()
@@ -204,8 +205,7 @@ impl Sequence {
         Ok(SequenceState { schema, name, column, last_value, is_called })
     }
 
-    /// Returns what an archive recorded of the sequence: by the column that it numbers, otherwise by its
-    /// name.
+    /// Returns the recorded position of the sequence: by its column if it is known, otherwise by its name.
     pub(super) fn recorded<'s>(&self, states: &'s [SequenceState]) -> Option<&'s SequenceState> {
         let by_column = |state: &&SequenceState| self.column.is_some() && state.column == self.column;
         let by_name = |state: &&SequenceState| state.name == self.name;
@@ -249,7 +249,7 @@ pub(super) fn unreadable_message(sequence: &Sequence, table: &Table) -> String {
     )
 }
 
-/// Returns the message for a function that takes numbers from a sequence whose name is computed.
+/// Returns the message for a function that uses a sequence whose name is computed.
 fn computed_name_message(table: &Table) -> String {
     format!(
         "a default or trigger of table `{}` takes numbers from a sequence whose name is computed; all \

@@ -65,21 +65,22 @@ pub(super) use rules::{refusal as refusing_rules, rules_of};
 pub(super) use target::Target;
 pub(super) use triggers::TRIGGERS;
 
-/// One transaction on a connection of its own. Dropping it closes the connection, and the server rolls back.
+/// One transaction on a dedicated connection. Dropping the session closes the connection, and the server
+/// rolls back.
 #[derive(Debug)]
 pub(super) struct PostgresSession {
     connection: Connection,
     options: SessionOptions,
     catalog: Catalog,
     suspended: Suspended,
-    /// The targets that were begun. Their sequences are advanced at the commit.
+    /// The targets that were begun. Their sequences are advanced before the commit.
     written: Vec<(EntityCodec, Mapping)>,
     /// The sequences that the archive recorded for each target.
     recorded: Vec<Vec<SequenceState>>,
     materialized_views: MaterializedViews,
-    /// What the tables must hold at the end, if triggers that cannot be disabled may act.
+    /// The expected rows of the tables at the end, if triggers that cannot be disabled may fire.
     expected: Vec<Expected>,
-    /// What a dry run has compared.
+    /// The targets that a dry run has compared.
     compared: Compared,
     targets: TargetTracker,
 }
@@ -155,7 +156,8 @@ impl PostgresSession {
         Ok(counts)
     }
 
-    /// Adds to the error of a constraint that it was not suspended, because the options keep constraints.
+    /// Adds to the error of a constraint that the constraint was not suspended, because the options keep
+    /// constraints.
     fn explain_kept(&self, error: Error) -> Error {
         match self.options.keep_constraints && is_foreign_key_violation(&error) {
             true => compare::explain_kept(error),
@@ -163,8 +165,8 @@ impl PostgresSession {
         }
     }
 
-    /// Refuses tables that have other rows than were written, if triggers that cannot be disabled may add or
-    /// remove some.
+    /// Refuses tables whose rows differ from those that were written, if triggers that cannot be disabled may
+    /// add or delete rows.
     async fn check_rows(&self) -> Result<()> {
         for expected in &self.expected {
             expected.check_count(&self.connection).await?;
@@ -172,7 +174,7 @@ impl PostgresSession {
         Ok(())
     }
 
-    /// Refuses tables in which such triggers changed what was written.
+    /// Refuses tables in which triggers that cannot be disabled changed the written values.
     async fn check_records(&self) -> Result<()> {
         for expected in &self.expected {
             expected.check_records(&self.connection).await?;
@@ -181,13 +183,13 @@ impl PostgresSession {
     }
 
     async fn put_back_and_commit(&mut self) -> Result<Vec<SuspendedObject>> {
-        // After an error, the server accepts nothing in the transaction but a rollback to a savepoint.
+        // After an error, the server accepts only a rollback to a savepoint in this transaction.
         self.connection.run("checking constraints", "SAVEPOINT koan_written").await?;
         let suspended = match self.put_back().await {
             Ok(suspended) => suspended,
             Err(error) => return Err(self.explained(error).await),
         };
-        // Deferred triggers of other roles have fired by now.
+        // Deferred triggers of other roles have fired at this point.
         self.check_rows().await?;
         self.check_records().await?;
         for ((_, mapping), recorded) in self.written.iter().zip(&self.recorded) {
@@ -197,15 +199,15 @@ impl PostgresSession {
             let tables: Vec<u32> = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
             materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
-        // The server answers COMMIT of a failed transaction with success, and rolls back. It refuses this
-        // statement.
+        // The server answers the COMMIT of a failed transaction with success, and rolls back. It refuses the
+        // following statement instead.
         self.connection.run("checking the transaction before the commit", "SELECT").await?;
         self.connection.run("committing the restore", "COMMIT").await?;
         Ok(suspended)
     }
 
     async fn put_back(&mut self) -> Result<Vec<SuspendedObject>> {
-        // This checks deferred constraints. A table with checks that are still pending cannot be altered.
+        // This statement checks deferred constraints. A table with pending checks cannot be altered.
         self.connection.run("checking constraints", "SET CONSTRAINTS ALL IMMEDIATE").await?;
         self.suspended.put_back(&self.connection).await
     }
@@ -223,7 +225,8 @@ impl PostgresSession {
         };
         match broken {
             Ok(Some(broken)) => broken,
-            // The role may not read the referenced table, so only the message of the server is known.
+            // The role is not permitted to read the referenced table, so only the message of the server is
+            // known.
             Ok(None) | Err(_) => match is_foreign_key_violation(&error) {
                 true => {
                     let text = format!("{error}; restore the table it refers to as well");
@@ -265,7 +268,7 @@ impl RestoreSession for PostgresSession {
             Err(error) => Err(error),
         };
         if committed.is_err() {
-            // The error that led here is returned.
+            // The caller gets the original error.
             let _ = self.connection.run("rolling back", "ROLLBACK").await;
         }
         committed.map(CommitReport::new)

@@ -13,7 +13,7 @@ use super::error::failed;
 ///
 /// [`pin`] sets `search_path` and `synchronous_commit`, because their values depend on the current ones.
 pub(super) const PINNED: &[(&str, &str)] = &[
-    // How values are written and read as text.
+    // These settings determine how values are written and read as text.
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO, YMD"),
     ("IntervalStyle", "iso_8601"),
@@ -27,22 +27,22 @@ pub(super) const PINNED: &[(&str, &str)] = &[
     ("xmloption", "content"),
     ("xmlbinary", "base64"),
     ("array_nulls", "on"),
-    // How statements are parsed.
+    // These settings determine how statements are parsed.
     ("standard_conforming_strings", "on"),
     ("backslash_quote", "safe_encoding"),
     ("escape_string_warning", "off"),
     ("transform_null_equals", "off"),
     ("quote_all_identifiers", "off"),
     ("exit_on_error", "off"),
-    // Which rows a query returns. With `row_security` off the server refuses a query from which it would hide
-    // rows.
+    // This setting determines which rows a query returns. With `row_security` off, the server refuses a query
+    // from which it would hide rows.
     ("row_security", "off"),
     ("gin_fuzzy_search_limit", "0"),
-    // The properties of a transaction whose statement does not set them.
+    // These settings determine the properties of a transaction whose statement does not set them.
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
     ("default_transaction_deferrable", "off"),
-    // Time limits that would end a statement or a session.
+    // These time limits would end a statement or a session.
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("transaction_timeout", "0"),
@@ -50,7 +50,7 @@ pub(super) const PINNED: &[(&str, &str)] = &[
     ("idle_session_timeout", "0"),
     // Queries of the catalogs are short but have expensive plans: compiling one takes longer than running it.
     ("jit", "off"),
-    // Where a restore creates tables.
+    // A restore creates tables in this tablespace.
     ("default_tablespace", ""),
     ("default_table_access_method", "heap"),
 ];
@@ -63,17 +63,18 @@ pub(super) const REQUIRED: &[(&str, &str, &str)] = &[
     ("ignore_checksum_failure", "off", "damaged pages would be read as if they were whole"),
 ];
 
-/// A commit waits until it is on disk. If the server also waits for its standbys, that remains.
+/// Sets `synchronous_commit` so that a commit waits until it is on disk. A value that also waits for standbys
+/// is kept.
 const SYNCHRONOUS_COMMIT: &str = "SELECT pg_catalog.set_config('synchronous_commit', CASE \
                                   pg_catalog.current_setting('synchronous_commit') WHEN 'remote_apply' THEN \
                                   'remote_apply' ELSE 'on' END, false)";
 
-/// The decimal places of `money` with the settings of the server, the database or the role, as applications
-/// see it.
+/// Selects the number of decimal places of `money` with the settings of the server, the database or the role,
+/// which applications use.
 const MONEY_DECIMAL_PLACES: &str =
     "SELECT pg_catalog.scale(pg_catalog.numeric(pg_catalog.int8(0)::pg_catalog.money))::int8";
 
-/// What was read before the settings were changed.
+/// The values that were read before the settings were changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DetectedSettings {
     /// Whether `money` has two decimal places for applications, as it does with the new settings.
@@ -84,7 +85,7 @@ pub(super) struct DetectedSettings {
 pub(super) async fn pin(connection: &Connection) -> Result<DetectedSettings> {
     let what = "pinning the settings of a connection";
     let to_error = |error: &tokio_postgres::Error| failed(what, error);
-    // First the settings that could end or change the following queries.
+    // The first statement changes the settings that could end or change the following queries.
     connection.run(what, "SET statement_timeout = 0; SET standard_conforming_strings = on").await?;
     let places = connection.number(what, MONEY_DECIMAL_PLACES).await?;
     let names = PINNED.iter().map(|(name, _)| name.to_ascii_lowercase());

@@ -55,7 +55,7 @@ impl PostgresSnapshot {
         })
     }
 
-    /// Returns an error if the tables may have been altered while they were read: their locks end with the
+    /// Returns an error if the tables may have been altered while they were read: the locks end with the
     /// connection that holds them, which a standby may cancel.
     async fn require_locks(&self) -> Result<()> {
         let holder = self.holder.lock().await;

@@ -1,4 +1,4 @@
-//! State of a database outside of table rows: standalone sequences, large objects, materialized views.
+//! The state of a database outside of table rows: standalone sequences, large objects, materialized views.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +18,9 @@ pub(super) struct StateOptions {
     pub(super) ignored_sequences: BTreeMap<String, String>,
     /// Materialized views that need no refresh, each with a reason.
     pub(super) ignored_views: BTreeMap<String, String>,
-    /// Why large objects need no backup.
+    /// The reason why large objects need no backup.
     pub(super) ignored_large_objects: Option<String>,
-    /// Columns as `table.column` that something computes after a restore, and what.
+    /// Columns as `table.column` that are recomputed after a restore, each with what recomputes it.
     pub(super) recomputed_columns: BTreeMap<String, String>,
     pub(super) materialized_views: MaterializedViews,
 }
@@ -50,14 +50,14 @@ impl StateOptions {
 /// What a restore does with materialized views that depend on restored tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum MaterializedViews {
-    /// They are reported.
+    /// The views are reported.
     #[default]
     Stale,
-    /// They are refreshed within the transaction.
+    /// The views are refreshed within the transaction.
     Refreshed,
 }
 
-/// Sequences that belong to no table: by a default, a domain, an identity column or an owner.
+/// Selects the sequences that belong to no table: by a default, a domain, an identity column or an owner.
 const STANDALONE: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

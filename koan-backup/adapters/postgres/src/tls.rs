@@ -31,7 +31,7 @@ pub(super) fn connector(address: &Address) -> Result<MakeRustlsConnect> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Loads the root certificates from the configured file, otherwise those that the system trusts.
+/// Loads the root certificates from the configured file, or those of the system if no file is configured.
 fn roots(address: &Address) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match &address.root_certificate {
@@ -70,8 +70,8 @@ fn roots(address: &Address) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Accepts any certificate of the server, as `sslmode=require` specifies; the handshake signatures are
-/// verified.
+/// A verifier that accepts any certificate of the server, as `sslmode=require` specifies. The handshake
+/// signatures are verified.
 #[derive(Debug)]
 struct AnyCertificate {
     provider: Arc<CryptoProvider>,

@@ -1,4 +1,4 @@
-//! The types of columns, as far as they are read or written differently.
+//! The types of columns that are read or written in different ways.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub(super) enum StoredType {
     Hstore,
     /// `vector` and `halfvec`, whose text is a JSON list.
     Vector,
-    /// Any other type; it has a text form.
+    /// Any other type, which has a text form.
     Other,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct TypeRow {
 }
 
 impl StoredType {
-    /// Returns the type of an oid, and the type modifier of its domain, if it is one.
+    /// Returns the type of an oid, and the type modifier of the domain if the oid is that of a domain.
     pub(super) fn of(oid: Oid, types: &BTreeMap<Oid, TypeRow>) -> (Self, i32) {
         let (mut oid, mut modifier) = (oid, -1);
         while let Some(domain) = types.get(&oid).filter(|row| row.kind == "d") {

@@ -1,4 +1,4 @@
-//! Finds what would go wrong in a restore, without writing.
+//! Finds what would make a restore fail, without writing.
 
 use koan_backup_core::{
     Result,
@@ -25,7 +25,7 @@ use super::state::{MaterializedViews, StateOptions};
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
 use koan_backup_sql::identifier::listed;
 
-/// What the targets are assessed for.
+/// The occasion for which the targets are assessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Occasion {
     /// A restore by this role, or its dry run.
@@ -194,7 +194,7 @@ async fn look_at_privileges(
     Ok(names_where(true))
 }
 
-/// Adds findings about sequences that would not continue where they must.
+/// Adds findings about sequences that would not continue at the required position.
 async fn look_at_sequences(
     connection: &Connection,
     target: &RestoreTarget,

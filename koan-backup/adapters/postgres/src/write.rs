@@ -138,14 +138,15 @@ impl ColumnType {
         }
     }
 
-    /// Returns the number of fraction digits that `numeric(10,2)` keeps; `None` if it keeps all.
+    /// Returns the number of fraction digits that a type such as `numeric(10,2)` keeps, or `None` if it keeps
+    /// all of them.
     fn scale(&self) -> Option<i32> {
         // The scale has eleven bits with a sign.
         let is_declared = self.modifier >= 4 && self.stored == StoredType::Numeric;
         is_declared.then(|| (((self.modifier - 4) & 0x7ff) ^ 1024) - 1024)
     }
 
-    /// Refuses a number that `numeric(10,2)` would round without an error.
+    /// Refuses a number that a type such as `numeric(10,2)` would round without an error.
     fn check_scale(&self, text: &str) -> Result<(), ConversionError> {
         let Some(scale) = self.scale() else { return Ok(()) };
         if DecimalText::parse(text)
@@ -172,7 +173,7 @@ impl ColumnType {
             )));
         }
         match (&self.stored, self.kind) {
-            // A value of any type that serde wrote as text.
+            // This is a value of any type that serde wrote as text.
             (StoredType::Json | StoredType::Jsonb, FieldKind::AsSerialized | FieldKind::Extra) => {
                 Ok(Cow::Owned(
                     serde_json::to_string(text).map_err(|_| ConversionError::new("cannot hold the text"))?,

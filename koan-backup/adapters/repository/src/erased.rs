@@ -1,4 +1,4 @@
-//! A repository whose type is forgotten.
+//! A type-erased repository.
 
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
@@ -19,18 +19,18 @@ use super::{Repository, RepositoryError};
 use crate::restore_request::{RestoreOutcome, RestoreRequest};
 use koan_backup_core::provider::keyed::{Decisions, RecordKey};
 
-/// Records that are removed at once.
+/// The number of records that are deleted in one call.
 const BATCH: usize = 1_000;
 
-/// A repository whose type is forgotten.
+/// A type-erased repository.
 #[async_trait]
 pub(super) trait ErasedRepository: Send + Sync {
     fn entity(&self) -> TypeId;
     fn name(&self) -> &'static str;
-    /// Refuses a name of a maintained field that no field has, or a field of the key.
+    /// Refuses a maintained field that is not a field of the entity, or that is a field of the key.
     ///
     /// # Errors
-    /// There is such a name.
+    /// Such a name was found.
     fn require_known_fields(&self, codec: &EntityCodec) -> Result<()>;
     fn consistency(&self) -> Consistency;
     fn deletes(&self) -> bool;
@@ -40,16 +40,17 @@ pub(super) trait ErasedRepository: Send + Sync {
     async fn prepare_restore(&self, request: &RestoreRequest) -> Result<()>;
     /// Calls [`Repository::finish_restore`].
     async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<()>;
-    /// Reads the keys of the existing records, and the hash of each record.
+    /// Reads the keys of the existing records and the hash of each record.
     async fn present(&self, codec: &EntityCodec) -> Result<Present>;
-    /// The key of a record by the repository's own definition; `None` if it has none.
+    /// Returns the key of a record by the repository's own definition, or `None` if the repository has no
+    /// definition.
     fn own_key(&self, record: &Record, codec: &EntityCodec, fields: &Projection)
     -> Result<Option<RecordKey>>;
-    /// Writes records, and adds key and values of each to `written`.
+    /// Writes records, and adds the key and the values of each record to `written`.
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec, written: &mut Written) -> Result<()>;
-    /// Reads everything again: each record about which something was decided must be there, and those that were written with the
-    /// values that they were written with. Then removes the records that were there before and about which nothing was decided, if
-    /// that is asked for, reads again whether they are gone, and returns their number.
+    /// Reads all records again. Each record with a decision must exist, and each written record must have the
+    /// written values. Then, if requested, deletes the records that existed before and have no decision,
+    /// checks that they no longer exist, and returns their number.
     async fn check_and_delete(
         &self,
         present: &Present,
@@ -60,13 +61,13 @@ pub(super) trait ErasedRepository: Send + Sync {
     ) -> Result<usize>;
 }
 
-/// The keys of the records that were written, and of each the hashes of its values.
+/// The keys of the written records, each with the hashes of its values.
 pub(super) type Written = HashMap<RecordKey, WrittenValues>;
 
-/// The [hashes of the values](Record::value_hashes) of a record that was written.
+/// The [hashes of the values](Record::value_hashes) of a written record.
 pub(super) struct WrittenValues {
     hashes: Box<[u64]>,
-    /// The second hash of each value that has two, with its place.
+    /// The second hash of each value whose two hashes differ, with its index.
     seconds: Box<[(usize, u64)]>,
 }
 
@@ -80,7 +81,7 @@ impl WrittenValues {
         }
     }
 
-    /// The places of the values that are others in a record that was read, but for maintained fields.
+    /// Returns the indexes of the values that differ in a record that was read, without maintained fields.
     fn differences(&self, read: &Record, codec: &EntityCodec, maintained: &[&str]) -> Vec<usize> {
         let is_maintained = |index: usize| {
             codec.schema().fields.get(index).is_some_and(|field| maintained.contains(&field.name.as_str()))
@@ -93,17 +94,17 @@ impl WrittenValues {
     }
 }
 
-/// What becomes of records that are not in the archive.
+/// What happens to existing records that are not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Others {
     Keep,
     Delete,
 }
 
-/// The keys of the records that are there, and of each record the hash.
+/// The keys of the existing records, each with the hash of its record.
 pub(super) type Present = HashMap<RecordKey, RecordSetHash>;
 
-/// The hash of a record, by which it is compared with others.
+/// Returns the hash of a record, which is compared with the hashes of other records.
 ///
 /// # Errors
 /// The record does not decode as its type.
@@ -137,7 +138,7 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
         move |source| Error::with_source(ErrorKind::Provider, text, source)
     }
 
-    /// The key of a record that its fields are, as the repository compares keys.
+    /// Returns the key of a record as the repository compares keys.
     fn comparable(&self, record: &T, fields: &Record, codec: &EntityCodec) -> RecordKey {
         match self.repository.comparable_key(record) {
             Some(text) => RecordKey::of_values(&[Value::Str(text.into())]),
@@ -189,14 +190,14 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
 
     async fn read(&self, request: ReadRequest, mut sink: RecordSink) -> Result<ReadSummary> {
         let mut all = self.repository.all();
-        // They come in any order, so that two of one key need not be side by side.
+        // Records come in any order, so records with the same key need not be adjacent.
         let mut keys = HashSet::new();
         let wanted = request.key.as_deref().map(RecordKey::of_values);
         while let Some(record) = all.next().await {
             let record = record.map_err(self.failed("failed while it was read"))?;
             let fields = match Self::record(&request.entity, &record) {
                 Ok(fields) => fields,
-                // The sink refuses it as well, and says which record it is.
+                // The sink refuses the record as well, and its error names the record.
                 Err(error) => return Err(sink.push_record(&record).err().unwrap_or(error)),
             };
             if wanted
@@ -263,7 +264,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         for record in &records {
             let read = record.with_row(&fields, |row| row.read::<T>());
             let read = read.map_err(|error| undecodable(record, codec, error))?;
-            // The values as the type writes them, because so they are read again.
+            // These are the values as the type writes them, because they are read again in this form.
             let values = Self::record(codec, &read)?;
             written.insert(self.comparable(&read, &values, codec), WrittenValues::of(&values, codec));
             typed.push(read);
@@ -293,7 +294,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
             if decisions.has_seen(&key) {
                 found.insert(key);
             } else if others == Others::Delete && present.contains_key(&key) {
-                // What the application wrote meanwhile is its own.
+                // Records that the application has written in the meantime are not deleted.
                 gone.push(record);
                 gone_keys.insert(key);
             }
@@ -329,7 +330,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
 }
 
 impl<T: Entity, R: Repository<T>> Typed<T, R> {
-    /// Reads everything again: no record of the keys that were removed may be there, and each record that was not removed must be.
+    /// Reads all records again. No deleted record may exist, and each other record of the archive must exist.
     async fn require_gone(
         &self,
         removed: &HashSet<RecordKey>,
@@ -369,7 +370,7 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
     }
 }
 
-/// The error of a record that is there after it was written, and differs from what was written.
+/// Returns the error of a record that differs from what was written.
 fn has_other_values(codec: &EntityCodec, key: &str, differences: &[usize]) -> Error {
     let name = |index: &usize| match codec.schema().fields.get(*index) {
         Some(field) => format!("`{}`", field.name),

@@ -20,7 +20,7 @@ pub(crate) struct PreparedRepositories {
 }
 
 impl PreparedRepositories {
-    /// Returns an empty list.
+    /// Creates an empty list.
     ///
     /// # Errors
     /// There is no Tokio runtime.
@@ -41,15 +41,15 @@ impl PreparedRepositories {
         if self.all.iter().any(|known| known.entity() == repository.entity()) {
             return Ok(());
         }
-        // First, so that a preparation that fails or is dropped half way is finished as well.
+        // The repository is added first, so that it is finished even if its preparation fails or is dropped.
         self.all.push(Arc::clone(repository));
         repository.prepare_restore(request).await
     }
 
-    /// Calls `finish_restore` of each prepared repository. They are called even if this future is dropped.
+    /// Calls `finish_restore` of each prepared repository, even if this future is dropped.
     ///
     /// # Errors
-    /// At least one of them failed.
+    /// At least one of the calls failed.
     pub(crate) async fn finish(&mut self, outcome: RestoreOutcome) -> Result<()> {
         match self.start(outcome) {
             None => Ok(()),
@@ -62,8 +62,8 @@ impl PreparedRepositories {
         }
     }
 
-    /// Starts a task that calls `finish_restore` of each prepared repository, the last one first. Returns its
-    /// result, or `None` if nothing is due.
+    /// Starts a task that calls `finish_restore` of each prepared repository, in reverse order. Returns a
+    /// receiver of the result, or `None` if no repository is to be finished.
     fn start(&mut self, outcome: RestoreOutcome) -> Option<oneshot::Receiver<Result<()>>> {
         let prepared = std::mem::take(&mut self.all);
         if prepared.is_empty() {
@@ -75,7 +75,7 @@ impl PreparedRepositories {
             for repository in prepared.iter().rev() {
                 let finished = AssertUnwindSafe(repository.finish_restore(outcome)).catch_unwind().await;
                 let finished = finished.unwrap_or_else(|_| Err(panicked(repository.name())));
-                // The first error is reported, and the remaining repositories are finished all the same.
+                // The first error is reported, and the remaining repositories are still finished.
                 result = result.and(finished);
             }
             if let Err(Err(error)) = sender.send(result) {

@@ -1,4 +1,5 @@
-//! Records that are reached by code of the application: SeaORM, Diesel, sqlx, a service, anything.
+//! A provider of records that code of the application reads and writes: SeaORM, Diesel, sqlx, a service, or
+//! any other code.
 
 mod erased;
 mod hooks;

@@ -1,4 +1,4 @@
-//! The provider: what an application opens and a context works with.
+//! The implementation of the provider for repositories.
 
 use async_trait::async_trait;
 use koan_backup_core::{

@@ -24,12 +24,12 @@ pub struct Repositories {
 }
 
 impl Repositories {
-    /// None yet.
+    /// Creates a provider without repositories.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the repository of an entity, in the place of an earlier one.
+    /// Adds the repository of an entity. It replaces an earlier repository of the same entity.
     #[must_use]
     pub fn with<T: Entity>(mut self, repository: impl Repository<T>) -> Self {
         let added: Arc<dyn ErasedRepository> = Arc::new(Typed::<T, _>::new(repository));

@@ -1,17 +1,17 @@
-//! What a repository is told of a restore.
+//! The description of a restore that a repository receives.
 
 use koan_backup_core::{
     ConflictMode,
     provider::{RestoreTarget, SessionOptions},
 };
 
-/// What a restore is going to do with a repository.
+/// Describes a restore to a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreRequest {
-    /// How many records the archive holds for it, if that is known.
+    /// The number of records in the archive, if it is known.
     pub record_count: Option<u64>,
-    /// How many bytes of lines these records have in the archive, if that is known.
+    /// The total size of these records' lines in the archive in bytes, if it is known.
     pub size_bytes: Option<u64>,
     /// What happens to a record whose key already exists.
     pub conflict: ConflictMode,
@@ -30,12 +30,13 @@ impl RestoreRequest {
     }
 }
 
-/// How a restore ended for a repository.
+/// The outcome of a restore for a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoreOutcome {
     /// All records were written.
     Completed,
-    /// The restore failed, was cancelled, or its future was dropped. Records may have been written in part.
+    /// The restore failed, was cancelled, or its future was dropped. Some of the records may have been
+    /// written.
     Failed,
 }

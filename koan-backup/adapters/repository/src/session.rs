@@ -1,4 +1,4 @@
-//! A restore into repositories. There is no transaction: records that were written stay.
+//! A restore into repositories. There is no transaction: written records remain if the restore fails.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) struct RepositorySession {
     options: SessionOptions,
     targets: TargetTracker,
     prepared: PreparedRepositories,
-    /// The entities of which records were written or removed.
+    /// The entities whose records were written or deleted.
     changed: Vec<&'static str>,
 }
 
@@ -106,7 +106,7 @@ struct RepositoryWriter<'s> {
     present: Present,
     decisions: Decisions,
     comparison: KeyComparison,
-    /// The records that were written.
+    /// The keys and value hashes of the written records.
     written: Written,
 }
 
@@ -126,7 +126,8 @@ impl TargetWriter for RepositoryWriter<'_> {
         let records = batch.into_records()?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
-            // The repository is asked with a record of its type. Its answer for the first one holds for all.
+            // The repository is called with a record of its type. Whether it defines a key is the same for
+            // all records, so only the first record decides it.
             let own = match comparison {
                 KeyComparison::ByValue => None,
                 KeyComparison::Unknown | KeyComparison::ByRepository => {
@@ -146,7 +147,7 @@ impl TargetWriter for RepositoryWriter<'_> {
         if written.is_empty() {
             return Ok(());
         }
-        // A call that fails or is dropped may have written a part.
+        // A call that fails or is dropped may have written some of the records.
         self.session.mark_changed(codec.name());
         repository.upsert(written, codec, &mut self.written).await
     }

@@ -1,4 +1,4 @@
-//! What repositories hold, as consistent as they are.
+//! A snapshot of repositories, with the consistency that they guarantee.
 
 use async_trait::async_trait;
 use koan_backup_core::{
@@ -9,7 +9,7 @@ use koan_backup_core::{
 
 use super::Repositories;
 
-/// What repositories hold when they are read.
+/// A snapshot of repositories. Each repository is read when its records are requested.
 #[derive(Debug)]
 pub(super) struct RepositorySnapshot {
     repositories: Repositories,
@@ -23,7 +23,8 @@ impl RepositorySnapshot {
 
 #[async_trait]
 impl Snapshot for RepositorySnapshot {
-    /// The least that any of them promises. They are read one after the other, so it is never more than each by itself.
+    /// Returns the lowest guarantee of all repositories. They are read one after the other, so the guarantee
+    /// is at most [`Consistency::PerEntity`].
     fn consistency(&self) -> Consistency {
         let each = |least| self.repositories.all.iter().all(|repository| repository.consistency() != least);
         if each(Consistency::None) { Consistency::PerEntity } else { Consistency::None }

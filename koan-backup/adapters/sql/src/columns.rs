@@ -1,4 +1,4 @@
-//! Which column of a table holds which field.
+//! Matches the columns of a table with the fields of an entity.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec, schema::FieldSchema};
 
@@ -9,19 +9,20 @@ use super::identifier::{folded, listed};
 pub struct Columns<'a> {
     /// The table as errors name it.
     pub table: &'a str,
-    /// Its columns, in order.
+    /// The columns, in the order of the table.
     pub names: Vec<&'a str>,
 }
 
 impl Columns<'_> {
-    /// Returns for each column the index of the field that it holds, if it holds one.
+    /// Returns for each column the index of the field that it holds, or `None` if it holds no field.
     ///
     /// # Errors
-    /// A field names a column that does not exist, or more than one column fits a field; the error names the remedy.
+    /// A field names a column that does not exist, or more than one column fits a field. The error names the
+    /// remedy.
     pub fn matched(&self, entity: &EntityCodec) -> Result<Vec<Option<usize>>> {
         let fields = &entity.schema().fields;
         let mut assigned: Vec<Option<usize>> = vec![None; self.names.len()];
-        // Names that are exact go first, so that no other field can take their columns.
+        // Exact names are matched first, so that no other field can get their columns.
         for (index, field) in fields.iter().enumerate() {
             if let Some(column) = self.exact(entity, field)? {
                 if let Some(other) = assigned[column] {
@@ -101,7 +102,8 @@ impl Columns<'_> {
     }
 }
 
-/// Returns why records cannot be read or written, if one of these fields without a column needs one.
+/// Returns why records cannot be read or written because one of these fields requires a column, or `None` if
+/// none of them does.
 pub fn missing(entity: &EntityCodec, table: &str, unmapped_fields: &[usize]) -> Option<String> {
     let fields = &entity.schema().fields;
     let needed = |index: &&usize| fields[**index].required || fields[**index].key;
@@ -116,7 +118,7 @@ pub fn missing(entity: &EntityCodec, table: &str, unmapped_fields: &[usize]) -> 
     })
 }
 
-/// Returns an error if a problem keeps an entity from being read or written.
+/// Returns an error if there is a problem because of which an entity cannot be read or written.
 ///
 /// # Errors
 /// There is a problem.

@@ -1,4 +1,4 @@
-//! What of an entity a column holds.
+//! The data of an entity that a column holds.
 
 use koan_backup_core::entity::EntityCodec;
 use koan_backup_core::{Error, ErrorKind};
@@ -24,7 +24,7 @@ impl Content {
         }
     }
 
-    /// Returns the index of the field if it holds bytes that serde writes as a list of numbers.
+    /// Returns the index of the field if the column holds bytes that serde writes as a list of numbers.
     pub fn bulky_field(self, entity: &EntityCodec) -> Option<usize> {
         match self {
             Self::Field(index) => is_bulky(&entity.schema().fields[index]).then_some(index),
@@ -32,7 +32,7 @@ impl Content {
         }
     }
 
-    /// Returns the error of a value in a column that the field cannot hold. `key` is the key of the row.
+    /// Returns the error for a value of a column that the field cannot hold. `key` is the key of the row.
     pub fn unreadable(self, entity: &EntityCodec, column: &str, key: &str, why: &ConversionError) -> Error {
         let what = match self {
             Self::Field(index) if entity.schema().fields[index].name != column => {

@@ -1,14 +1,15 @@
-//! Why a value cannot be converted.
+//! The error of a value that cannot be converted.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why a value of a column cannot be a value of a field, or the reverse. It never contains the value.
+/// The reason why a value of a column cannot be a value of a field, or the reverse. It never contains the
+/// value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConversionError(Cow<'static, str>);
 
 impl ConversionError {
-    /// Creates the error from its text, which must not contain the value.
+    /// Creates the error with a text, which must not contain the value.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self(text.into())
     }

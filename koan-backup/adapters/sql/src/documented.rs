@@ -1,9 +1,9 @@
-//! The table of usual types in the documentation, for the tests of each SQL adapter.
+//! Checks the table of usual types in the documentation, for the tests of each SQL adapter.
 
 use koan_backup_core::schema::FieldSchema;
 use serde_json::json;
 
-/// The rows of the table: the Rust types, and the logical types of such fields.
+/// Returns the rows of the table: the Rust types, and the logical types of fields with these types.
 fn rows() -> Vec<(&'static str, Vec<serde_json::Value>)> {
     let integer = |bits: u8, signed: bool| json!({ "type": "integer", "bits": bits, "signed": signed });
     let plain = |name: &str| json!({ "type": name });
@@ -48,11 +48,11 @@ fn field(logical: &serde_json::Value) -> FieldSchema {
     serde_json::from_value(field).expect("a schema")
 }
 
-/// Requires that the table of usual types in `page`, which is `koan-backup/docs/types.md`, has a column `database` with the types that
-/// an adapter declares.
+/// Checks that the table of usual types in `page`, which is `koan-backup/docs/types.md`, has a column
+/// `database` with the types that an adapter declares.
 ///
 /// # Panics
-/// The page has another table.
+/// The table of the page differs.
 pub fn require_documented(page: &str, database: &str, declared_type: impl Fn(&FieldSchema) -> &'static str) {
     let table = page
         .lines()

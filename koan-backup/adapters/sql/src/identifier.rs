@@ -10,12 +10,13 @@ pub fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns a name in lower case and without underscores: `InvoiceLine` and `invoice_line` fold to the same.
+/// Returns a name in lower case and without underscores: `InvoiceLine` and `invoice_line` have the same
+/// result.
 pub fn folded(name: &str) -> String {
     name.chars().filter(|&c| c != '_').flat_map(char::to_lowercase).collect()
 }
 
-/// Returns names as a message lists them.
+/// Returns names as a list for a message.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,7 @@
-//! What the adapters of SQL databases share: names, the matching of tables and columns, coverage and findings.
+//! The common parts of the adapters for SQL databases: names, the matching of tables and columns, coverage
+//! and findings.
 //!
-//! It knows no database, and is not an interface for applications.
+//! This crate does not depend on any database, and it is not an interface for applications.
 
 pub mod columns;
 pub mod content;

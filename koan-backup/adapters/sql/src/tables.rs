@@ -44,7 +44,8 @@ pub fn not_a_table(entity: &EntityCodec, name: &str, what: &str) -> Error {
     )
 }
 
-/// Returns the error about an entity without a table. `place` is where the table was searched, and `near` a table with a similar name.
+/// Returns the error about an entity without a table. `place` describes where the table was searched, and
+/// `near` is a table with a similar name.
 pub fn not_found(entity: &EntityCodec, wanted: &str, place: &str, near: Option<&str>) -> Error {
     let remedy = match near {
         Some(table) => format!("did you mean #[entity(table = \"{}\")]?", table.escape_debug()),
@@ -71,7 +72,7 @@ pub fn no_set(entity: &EntityCodec, set: &SetName, table: &str) -> Error {
     )
 }
 
-/// Returns why entities cannot share a table.
+/// Returns the message that entities cannot share a table.
 pub fn shared<'a>(table: &str, others: impl IntoIterator<Item = &'a str>) -> String {
     format!(
         "shares table `{table}` with {}; restoring one with `replace_existing` would take the rows of the other, so \

@@ -15,7 +15,7 @@ use super::number::{self, Number};
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 
-/// A value as it is stored; the column's affinity does not change it.
+/// A value as it is stored. The column's affinity does not change it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Stored<'a> {
     Null,
@@ -54,11 +54,11 @@ impl ToSql for Stored<'_> {
 }
 
 impl ColumnType {
-    /// Converts a value to what is stored in a form. If the form cannot hold the value, another one is used:
-    /// a value is never truncated.
+    /// Converts a value to its stored form. If the given form cannot hold the value, another form is used: a
+    /// value is never truncated.
     pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, ConversionError> {
         let stored = match value {
-            // A column that forbids NULL stores a missing value as the JSON value `null`.
+            // A NOT NULL column stores a missing value as the JSON value `null`.
             Value::Null if self.kind.is_json() && (form.has(JSON_NULL) || self.not_null) => {
                 return Ok(Stored::Text(Cow::Borrowed("null")));
             }
@@ -164,7 +164,7 @@ impl ColumnType {
         if !self.affinity.is_numeric() || !DecimalText::is_valid(text.trim_ascii()) {
             return Ok(Stored::Text(Cow::Borrowed(text)));
         }
-        // SQLite converts the text to a number, whose text must be the same again.
+        // SQLite converts the text to a number, and the text of that number must be the same as the original.
         let number = number::number_of(text.trim_ascii());
         let rewritten = number.map(|number| match number {
             Number::Integer(integer) => integer.to_string(),

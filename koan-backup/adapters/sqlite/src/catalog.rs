@@ -90,7 +90,7 @@ pub(super) struct Index {
     pub(super) unique: bool,
     /// The columns; `None` for an expression or the rowid.
     pub(super) columns: Vec<Option<String>>,
-    /// The statement that created the index; `None` if a constraint of the table created it.
+    /// The SQL that created the index; `None` if a constraint of the table created it.
     pub(super) sql: Option<String>,
     pub(super) partial: bool,
 }
@@ -145,8 +145,8 @@ impl Table {
         }
     }
 
-    /// Returns a name for the rowid that no column has; `None` for a table without a rowid or without such a
-    /// name.
+    /// Returns a name for the rowid that is not the name of a column. Returns `None` for a table without a
+    /// rowid or without such a name.
     pub(super) fn rowid_name(&self) -> Option<&'static str> {
         let is_free = |name: &&str| !self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         (self.storage == TableStorage::Rowid)
@@ -162,7 +162,7 @@ fn columns(connection: &Connection, table: &str, strict: bool) -> Result<Vec<Col
     )?;
     let columns = statement.query_map([table], |row| {
         let declared: String = row.get(1)?;
-        // In a strict table ANY keeps every value unchanged; elsewhere it has no special meaning.
+        // In a strict table, ANY keeps every value unchanged. In other tables, it has no special meaning.
         let keeps_all = strict && declared.eq_ignore_ascii_case("ANY");
         Ok(Column {
             name: row.get(0)?,
@@ -220,7 +220,7 @@ impl Index {
     }
 }
 
-/// Returns the columns of an index, each with its collation; without the columns that only locate its rows.
+/// Returns the columns of an index, each with its collation, without the columns that only locate its rows.
 pub(super) fn index_collations(
     connection: &Connection,
     index: &str,
@@ -248,7 +248,7 @@ pub(super) fn references(connection: &Connection) -> Result<Vec<(String, String)
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Reads the statement that created a table.
+/// Reads the SQL that created a table.
 pub(super) fn table_sql(connection: &Connection, table: &str) -> Result<Option<String>> {
     let query = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
     connection.query_row(query, [table], |row| row.get(0)).optional()

@@ -1,8 +1,8 @@
-//! The clauses of a `CREATE TABLE` statement, as far as a restore must know them one by one.
+//! The clauses of a `CREATE TABLE` statement that a restore examines separately.
 
 use super::derived::tokens::{Token, in_parentheses, parts, tokens};
 
-/// A column or a constraint of a table, as the statement that made the table spells it.
+/// A column or a constraint of a table, as it is written in the `CREATE TABLE` statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Element {
     /// The name of the column; `None` for a constraint of the table.
@@ -24,7 +24,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// What it is called in texts.
+    /// Returns the description of the constraint for messages.
     pub(super) fn shown(&self) -> String {
         match &self.name {
             Some(name) => format!("constraint `{name}`"),
@@ -33,7 +33,7 @@ impl Check {
     }
 }
 
-/// The elements of a table, by the statement that made it.
+/// Returns the columns and constraints in a `CREATE TABLE` statement.
 pub(super) fn elements(sql: &str) -> Vec<Element> {
     let tokens = tokens(sql);
     let list = tokens.iter().position(|token| token.is_mark('('));

@@ -26,12 +26,12 @@ impl Collations {
         })
     }
 
-    /// Returns whether SQLite or the application has a collation of this name.
+    /// Returns whether SQLite or the application defines a collation with this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
     }
 
-    /// Returns the collation of this name; `None` if neither SQLite nor the application has it.
+    /// Returns the collation with this name, or `None` if neither SQLite nor the application defines it.
     pub(super) fn find(&self, name: &str) -> Option<Collation> {
         Some(match name.to_ascii_uppercase().as_str() {
             "BINARY" => Collation::Binary,
@@ -87,7 +87,8 @@ impl fmt::Debug for Collation {
     }
 }
 
-/// Compares as SQLite does: ASCII letters of either case are equal, and text after a NUL is ignored.
+/// Compares text as SQLite's NOCASE does: ASCII letters of either case are equal, and text after a NUL is
+/// ignored.
 fn no_case(one: &[u8], other: &[u8]) -> bool {
     let until_nul = |text: &[u8]| text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
     let (one, other) = (&one[..until_nul(one)], &other[..until_nul(other)]);

@@ -19,9 +19,9 @@ use super::form::{
 pub(super) struct ColumnType {
     pub(super) kind: FieldKind,
     pub(super) affinity: Affinity,
-    /// Whether the column forbids NULL.
+    /// Whether the column is NOT NULL.
     pub(super) not_null: bool,
-    /// The unit in which a whole number counts time.
+    /// The unit of a time that is stored as a whole number.
     pub(super) unit: UnixUnit,
     /// Whether the serde form of the field's times counts units since 1970.
     pub(super) counts_time: bool,
@@ -63,7 +63,7 @@ impl ColumnType {
     }
 }
 
-/// Returns the form of a value in a column of which no other form is known.
+/// Returns the form of a value in a column if no other form is known.
 fn default_form(kind: FieldKind, unit: UnixUnit, column: &Column) -> Form {
     let moment = |parts, seconds, offset, variants| {
         Form::new(Shape::Moment(MomentStyle { parts, seconds, offset, offset_seconds: 0 }), variants)

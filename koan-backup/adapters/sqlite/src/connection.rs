@@ -12,14 +12,14 @@ use super::derived::Recomputed;
 use super::error::failed;
 use super::pragmas::{Role, set_all};
 
-/// The schema name of the database itself on a connection to a temporary database.
+/// The schema name of the original database on a connection to a temporary database.
 pub(super) const ORIGIN: &str = "koan_origin";
 
 /// The characters that are percent-encoded in the path of a URI.
 const ENCODED: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
-/// Where the database is and how it is opened.
+/// The location of the database and how it is opened.
 #[derive(Clone, Debug)]
 pub(super) struct Location {
     pub(super) path: PathBuf,
@@ -28,11 +28,11 @@ pub(super) struct Location {
     pub(super) busy_timeout: Duration,
     /// The application's collations, in addition to SQLite's own.
     pub(super) collations: Collations,
-    /// The data that triggers fill and that the application computes again after a restore.
+    /// The data that triggers fill and that the application recomputes after a restore.
     pub(super) recomputed: Recomputed,
 }
 
-/// What to do if the file does not exist.
+/// What happens if the file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     Refuse,
@@ -40,7 +40,7 @@ pub(super) enum Missing {
     Create,
 }
 
-/// What may be done with the file.
+/// The permitted access to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Full,
@@ -63,7 +63,7 @@ impl Location {
 
     /// Opens a connection that only reads.
     ///
-    /// If it is allowed, the file is opened for writing nevertheless: only then can SQLite recover the
+    /// If permitted, the file is nevertheless opened for writing, because SQLite can only then recover the
     /// journal of a process that crashed.
     pub(super) fn reading(&self) -> Result<Connection> {
         let flags = match self.access {
@@ -77,13 +77,13 @@ impl Location {
         Ok(connection)
     }
 
-    /// Opens a connection that only reads, with a file that is opened only for reading.
+    /// Opens a connection that only reads, to a file that is opened only for reading.
     pub(super) fn comparing(&self) -> Result<Connection> {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, Role::Read)
     }
 
-    /// Opens a connection to an empty temporary database, to which the database itself is attached as
-    /// [`ORIGIN`], read-only. `reader` is a connection to the database.
+    /// Opens a connection to an empty temporary database, to which the original database is attached as
+    /// [`ORIGIN`], read-only. `reader` is a connection to the original database.
     pub(super) fn trial(&self, reader: &Connection) -> Result<Connection> {
         let opened = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

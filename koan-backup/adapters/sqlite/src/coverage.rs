@@ -55,7 +55,8 @@ fn database_table(name: &str) -> DatabaseTable<'_> {
     DatabaseTable { shown: name, schema: "main", name, partition_of: None }
 }
 
-/// Compares names without regard to case, as SQLite does. A name may include its schema.
+/// Returns whether a name refers to a table. Case is ignored, as in SQLite, and the name may include its
+/// schema.
 fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name.eq_ignore_ascii_case(table.name)

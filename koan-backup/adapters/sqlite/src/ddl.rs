@@ -39,8 +39,8 @@ pub(super) fn create(
     }
 }
 
-/// Returns why SQLite cannot create a table from the entity's schema, if so: it compares column names without
-/// regard to case.
+/// Returns why SQLite cannot create a table from the entity's schema, or `None` if it can. SQLite compares
+/// column names without regard to case.
 pub(super) fn problem(entity: &EntityCodec) -> Option<String> {
     let names: Vec<&str> = entity.schema().fields.iter().map(column_name).collect();
     let same_name = |(index, name): (usize, &&str)| {
@@ -102,13 +102,13 @@ pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
             LogicalType::Timestamp | LogicalType::DateTime,
             WireForm::UnixSeconds | WireForm::UnixMillis | WireForm::UnixMicros | WireForm::UnixNanos,
         ) => "INTEGER",
-        // Decimals too: SQLite would round a number.
+        // Decimals are stored as text as well, because SQLite would round a number.
         _ => "TEXT",
     }
 }
 
-/// Returns a table's statement with another name. SQLite stores it as `CREATE TABLE`, the name, and the rest
-/// as it was written.
+/// Returns the SQL of a table with another name. SQLite stores the SQL as `CREATE TABLE`, the name, and the
+/// rest as it was written.
 fn renamed(sql: &str, name: &str) -> Option<String> {
     const BEGINNING: &str = "CREATE TABLE ";
     let rest = sql.get(BEGINNING.len()..).filter(|_| sql.is_char_boundary(BEGINNING.len()))?.trim_start();

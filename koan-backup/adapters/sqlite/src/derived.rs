@@ -21,8 +21,8 @@ use follow::{Follow, follow};
 use koan_backup_sql::identifier::quoted;
 use trigger_writes::{TriggerWrite, reads, trigger_writes};
 
-/// Tables and columns (`table.column`) that triggers fill and that the application computes again after a
-/// restore, each with how it does so.
+/// Tables and columns (`table.column`) that triggers fill and that the application recomputes after a
+/// restore. The value describes how the application recomputes them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recomputed(Arc<BTreeMap<String, String>>);
 
@@ -115,7 +115,7 @@ pub(super) fn assess(
     Ok(findings)
 }
 
-/// Returns why it is unknown which rows an index contains, if that is so.
+/// Returns why the rows that an index contains are unknown, or `None` if they are known.
 fn unknown_content(
     connection: &Connection,
     catalog: &Catalog,
@@ -139,7 +139,8 @@ fn check_rebuild(connection: &Connection, catalog: &Catalog, index: &ExternalInd
     connection.prepare(&format!("SELECT * FROM main.{}", quoted(&index.name))).map(drop)
 }
 
-/// Returns the name of data that a trigger fills and no archive holds, and the severity of that.
+/// Returns the name of data that a trigger fills and that no archive contains, and the severity of the
+/// finding.
 fn stale_name(
     write: &TriggerWrite,
     catalog: &Catalog,

@@ -1,4 +1,5 @@
-//! The physical form of a value: its storage class, and the text form of dates, times, booleans and the like.
+//! The physical form of a value: its storage class, and the text form of dates, times, booleans and other
+//! types.
 //!
 //! A value often fits several forms: `2009-01-01 00:00:00.5` has one fraction digit, or as few as it needs. A
 //! [`Form`] is therefore a set of variants of one shape. Values are written back in a variant that all values
@@ -24,7 +25,7 @@ pub(super) struct Form {
 /// What a form describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// The storage class alone.
+    /// Only the storage class.
     StorageClass,
     /// A boolean as one of [`WORDS`].
     Words(usize),
@@ -53,7 +54,7 @@ pub(super) struct MomentStyle {
 pub(super) enum MomentParts {
     Date,
     Time,
-    /// Both, with this character between them.
+    /// Date and time, with this character between them.
     Both(char),
 }
 
@@ -112,7 +113,7 @@ impl UnixUnit {
     }
 }
 
-/// Words for true and false. A word is assigned to the first pair that contains it.
+/// Words for true and false. A word is considered to belong to the first pair that contains it.
 pub(super) const WORDS: [(&str, &str); 14] = [
     ("true", "false"),
     ("TRUE", "FALSE"),
@@ -139,12 +140,11 @@ pub(super) const INTEGER: u32 = 1 << 1;
 pub(super) const REAL: u32 = 1 << 2;
 pub(super) const TEXT: u32 = 1 << 3;
 pub(super) const BLOB: u32 = 1 << 4;
-/// A number of 64 bits that equals the shortest decimal text of the 32-bit number: 0.1, not
-/// 0.10000000149011612.
+/// A 64-bit number that equals the shortest decimal text of the 32-bit number: 0.1, not 0.10000000149011612.
 pub(super) const REAL_SHORT: u32 = 1 << 5;
 /// A number as text, always with a decimal point: `1.0`.
 pub(super) const TEXT_POINT: u32 = 1 << 6;
-/// No fraction digits; the nine bits above this one stand for one to nine digits.
+/// No fraction digits. The nine bits above this one stand for one to nine digits.
 pub(super) const FRACTION_0: u32 = 1 << 8;
 /// As few fraction digits as the value needs.
 pub(super) const FRACTION_MINIMAL: u32 = 1 << 18;
@@ -203,7 +203,7 @@ pub(super) fn fraction_variants(nanosecond: i32, digits: u8) -> u32 {
     variants
 }
 
-/// Returns the number of fraction digits to write; more than the form has if the value needs them.
+/// Returns the number of fraction digits to write, which exceeds that of the form if the value needs more.
 pub(super) fn fraction_digits(variants: u32, nanosecond: i32) -> u8 {
     let needed = needed_digits(nanosecond);
     if variants & FRACTION_THREES != 0 {

@@ -1,8 +1,8 @@
 //! Checks that the indexes of a table have an entry for each of its rows.
 //!
-//! SQLite reads and counts through an index if it can, and an index that lost entries hides rows without an
-//! error. Therefore the rows of the table itself are counted, and the entries of each index are compared with
-//! that number.
+//! SQLite reads and counts with an index if it can, and an index with missing entries hides rows without an
+//! error. Therefore the rows of the table itself are counted, and the number of entries of each index is
+//! compared with that number.
 
 use rusqlite::{Connection, Result};
 
@@ -56,7 +56,7 @@ pub(super) fn index_faults(
         if index.partial || !is_readable(connection, collations, &index)? {
             continue;
         }
-        // SQLite may count with any index for `count(*)`; it computes a sum with the named one.
+        // SQLite may use any index for `count(*)`, but it computes a sum with the named index.
         let query = format!(
             "SELECT coalesce(sum(1), 0) FROM main.{} INDEXED BY {}",
             quoted(table),

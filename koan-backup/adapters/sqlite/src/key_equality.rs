@@ -1,6 +1,7 @@
-//! Decides when two keys are the same for a table. Backups, dry runs and restores share this definition.
+//! Key equality: when a table considers two keys to be the same. Backups, dry runs and restores share this
+//! definition.
 //!
-//! Two keys are the same if the key's columns compare as equal by their own collations, or by those of a
+//! Two keys are the same if the key columns are equal by their own collations, or by the collations of a
 //! unique index over exactly these columns. Numbers are compared by value, whatever their storage class.
 
 use rusqlite::types::ValueRef;
@@ -70,12 +71,12 @@ impl KeyEquality {
         Ok(Self { comparisons, unknown })
     }
 
-    /// Returns a collation of the key that neither SQLite nor the application defines.
+    /// Returns a collation of the key that neither SQLite nor the application defines, if there is one.
     pub(super) fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
     }
 
-    /// Returns whether only keys with the same bytes are the same, apart from numbers.
+    /// Returns whether two keys are the same only if their bytes are identical, apart from numbers.
     pub(super) fn is_bytewise(&self) -> bool {
         self.comparisons.iter().flatten().all(|collation| collation.collation.is_binary())
     }
@@ -85,7 +86,7 @@ impl KeyEquality {
         self.comparisons.len() == 1
     }
 
-    /// Returns the names of the collations of each comparison, that of the columns first.
+    /// Returns the names of the collations of each comparison, beginning with the comparison of the columns.
     pub(super) fn comparisons(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
         self.comparisons.iter().map(|comparison| comparison.iter().map(|collation| collation.name.as_str()))
     }
@@ -100,7 +101,7 @@ impl KeyEquality {
         let is_single = self.is_decided_by_the_columns();
         let comparisons = self.comparisons.iter().map(|comparison| {
             let terms = columns.clone().zip(comparison).enumerate().map(|(index, (column, collation))| {
-                // SQLite uses the collation of the column by itself.
+                // SQLite uses the collation of the column by default.
                 let collate =
                     if is_single { String::new() } else { format!(" COLLATE {}", quoted(&collation.name)) };
                 format!("{}{collate} IS ?{}", quoted(column), first + index)
@@ -135,8 +136,8 @@ pub(super) fn column_collation(connection: &Connection, table: &str, column: &st
     Ok(name.unwrap_or_else(|| "BINARY".to_owned()))
 }
 
-/// Returns the collations of a table's columns and indexes that the connection does not know; without them no
-/// row can be written.
+/// Returns the collations of a table's columns and indexes that the connection does not know. No row can be
+/// written without them.
 pub(super) fn unknown_collations<'k>(
     connection: &Connection,
     collations: &Collations,

@@ -95,7 +95,8 @@ impl Mapping {
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields }
     }
 
-    /// Returns why records cannot be read or written, if so: a field that requires a column has none.
+    /// Returns why records cannot be read or written, or `None` if they can: a field that requires a column
+    /// has none.
     pub(super) fn problem(&self, entity: &EntityCodec) -> Option<String> {
         missing(entity, &self.table.name, &self.unmapped_fields)
     }

@@ -1,6 +1,7 @@
-//! What new rows get in columns that no field holds, and whether the table refuses them for it.
+//! Finds out whether a table refuses new rows because of the values that they get in columns without a field.
 //!
-//! It is tried in a database in memory, with the columns that no field holds and those that are computed from them alone.
+//! The values are evaluated in an in-memory database, with the columns that have no field and the generated
+//! columns that are computed from them alone.
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Result};
@@ -13,7 +14,8 @@ use super::mapping::Mapping;
 use super::pragmas::{Role, set_all};
 use koan_backup_sql::identifier::quoted;
 
-/// Returns why no record can be inserted into a table, whatever it holds. Empty if nothing was found.
+/// Returns the reasons why no record can be inserted into a table, whatever its values are. The result is
+/// empty if no reason was found.
 pub(super) fn refusals(
     connection: &Connection,
     collations: &Collations,
@@ -23,7 +25,7 @@ pub(super) fn refusals(
     let elements = elements(&sql);
     let memory = Connection::open_in_memory()?;
     set_all(&memory, Role::Read)?;
-    // A quoted name of a column that is not here must not become a text.
+    // A quoted name of a column that this database does not have must be an error, not a string.
     memory.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     memory.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     collations.define(&memory)?;
@@ -36,7 +38,7 @@ pub(super) fn refusals(
 
 struct Trial {
     memory: Connection,
-    /// The name of the table, quoted.
+    /// The quoted name of the table.
     table: String,
     suffix: &'static str,
 }
@@ -52,13 +54,13 @@ impl Trial {
             |column: &Column| mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
         let (mut refusals, mut known) = (Vec::new(), Vec::new());
         for column in &mapping.unmapped_columns {
-            // A value that is needed and has no default is reported as such.
+            // A required value without a default is reported elsewhere.
             if column.not_null && !column.has_default && !is_alias(column) {
                 continue;
             }
             let Some(element) = find(column) else { continue };
             match self.inserted(&[element]) {
-                // It depends on what is not here.
+                // The default depends on something that this database does not have.
                 None => {}
                 Some(Ok(())) => known.push(element),
                 Some(Err(error)) => refusals.push(format!(
@@ -73,7 +75,7 @@ impl Trial {
         }
         let mut generated: Vec<&Element> =
             mapping.table.columns.iter().filter(|column| column.generated).filter_map(find).collect();
-        // One may be computed from another.
+        // A generated column may be computed from another one.
         while let Some(at) = generated.iter().position(|element| self.is_made(&with(&known, element))) {
             let element = generated.remove(at);
             known.push(element);
@@ -94,7 +96,7 @@ impl Trial {
                 continue;
             }
             let broken = format!("SELECT count(*) FROM {} WHERE NOT ({})", self.table, check.condition);
-            // A condition that needs other columns does not compile here.
+            // A condition that needs other columns does not compile in this database.
             if self.memory.query_row(&broken, [], |row| row.get::<_, i64>(0)) == Ok(1) {
                 refusals.push(format!(
                     "{} of table `{table}` depends on columns that are in no field, and their defaults violate it, so no record can be \
@@ -114,7 +116,8 @@ impl Trial {
         self.memory.execute_batch(&made).is_ok()
     }
 
-    /// Makes a table of these columns and inserts a row of defaults. `None` if there is no such table.
+    /// Creates a table with these columns and inserts a row of defaults. Returns `None` if the table cannot
+    /// be created.
     fn inserted(&self, elements: &[&Element]) -> Option<Result<()>> {
         let insert = format!("INSERT INTO {} DEFAULT VALUES", self.table);
         self.is_made(elements).then(|| self.memory.execute(&insert, []).map(drop))
@@ -125,7 +128,7 @@ fn with<'e>(known: &[&'e Element], other: &&'e Element) -> Vec<&'e Element> {
     known.iter().chain([other]).copied().collect()
 }
 
-/// Whether an expression may read the rowid, which is another one here.
+/// Returns whether an expression may read the rowid, which has another value in this database.
 fn names_rowid(expression: &str) -> bool {
     tokens(expression).iter().any(|token| ["rowid", "_rowid_", "oid"].iter().any(|name| token.is_name(name)))
 }

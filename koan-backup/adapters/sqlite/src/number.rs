@@ -52,8 +52,8 @@ pub(super) enum Number {
     Real(f64),
 }
 
-/// Removes what does not change a decimal's value: a plus sign, leading and trailing zeros, a decimal point
-/// at the end.
+/// Removes the parts of a decimal that do not change its value: a plus sign, leading and trailing zeros, a
+/// decimal point at the end.
 fn trimmed(text: &str) -> String {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),

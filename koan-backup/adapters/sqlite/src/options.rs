@@ -13,7 +13,7 @@ use super::collation::Collations;
 use super::connection::{Access, Location, Missing};
 use super::derived::Recomputed;
 
-/// The default for how long to wait for a locked database.
+/// The default time limit for waiting for a locked database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Options for opening an SQLite database: see [`Sqlite::options`].
@@ -54,16 +54,16 @@ impl SqliteOptions {
         }
     }
 
-    /// Opens the file read-only; a restore fails.
+    /// Opens the file read-only. A restore then fails.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.location.access = Access::ReadOnly;
         self
     }
 
-    /// Creates an empty database if the file does not exist, for a restore into a new one. Without this
-    /// option a missing file is an error, because a backup of an empty database would succeed when the disk
-    /// of the real one is not mounted. The directory must exist.
+    /// Creates an empty database if the file does not exist, for a restore into a new database. Without this
+    /// option, a missing file is an error, because a backup of an empty database would succeed when the disk
+    /// of the real database is not mounted. The directory must exist.
     #[must_use]
     pub fn create_if_missing(mut self) -> Self {
         self.location.missing = Missing::Create;
@@ -84,11 +84,11 @@ impl SqliteOptions {
         self
     }
 
-    /// Defines a collation that the application's tables use, in the same way as on the application's own
+    /// Defines a collation that the application's tables use. It must compare as on the application's own
     /// connections.
     ///
     /// SQLite cannot write a row of a table whose index uses an unknown collation, and a backup cannot decide
-    /// whether two keys are the same by it.
+    /// by such a collation whether two keys are the same.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), koan_backup::Error> {
@@ -107,12 +107,12 @@ impl SqliteOptions {
         self
     }
 
-    /// Names a table, or a column as `table.column`, that triggers fill and that the application computes
-    /// again after a restore.
+    /// Names a table, or a column as `table.column`, that triggers fill and that the application recomputes
+    /// after a restore.
     ///
-    /// Triggers do not fire during a restore. Data that triggers fill, that no archive holds and that SQLite
-    /// cannot rebuild makes a restore fail before it writes, unless it is named here: then the restore
-    /// reports that it has to be computed again.
+    /// Triggers do not fire during a restore. Data that triggers fill, that no archive contains and that
+    /// SQLite cannot rebuild makes a restore fail before it writes, unless it is named here: then the restore
+    /// reports that it has to be recomputed.
     #[must_use]
     pub fn recomputed(mut self, name: impl Into<String>, reason: impl Into<String>) -> Self {
         self.location.recomputed.add(name.into(), reason.into());
@@ -123,8 +123,8 @@ impl SqliteOptions {
     ///
     /// # Errors
     /// Returns an error if the file does not exist and [is not to be created](Self::create_if_missing), the
-    /// path is a directory, its directory does not exist, or the file is not an SQLite database. Ignored
-    /// tables and recomputed data need a reason.
+    /// path is a directory, its directory does not exist, or the file is not an SQLite database. Also returns
+    /// an error if an ignored table or recomputed data has no reason.
     pub fn open(self) -> Result<Sqlite> {
         if let Some((table, _)) = self.ignored.iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(Error::new(

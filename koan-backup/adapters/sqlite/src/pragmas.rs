@@ -2,7 +2,8 @@
 //! crash.
 //!
 //! A connection starts with the defaults that the SQLite library was compiled with, and the application
-//! chooses these. So each pragma is either set here or was reviewed and found to have no effect; a test
+//! chooses that library. So each pragma is either set here or was reviewed and found to have no effect; a
+//! test compares both lists with SQLite's own list.
 //! compares both lists with SQLite's own.
 
 use rusqlite::{Connection, Result};
@@ -10,13 +11,13 @@ use rusqlite::{Connection, Result};
 /// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Only reads the database.
+    /// The connection only reads the database.
     Read,
-    /// Writes the database.
+    /// The connection writes the database.
     Write,
 }
 
-/// Set on every connection.
+/// Pragmas that are set on every connection.
 const ALWAYS: &[(&str, &str)] = &[
     // Column names are returned as requested, and statements that write return no rows.
     ("full_column_names", "OFF"),
@@ -34,19 +35,20 @@ const ALWAYS: &[(&str, &str)] = &[
     ("ignore_check_constraints", "OFF"),
     ("writable_schema", "OFF"),
     ("legacy_alter_table", "OFF"),
-    // Temporary tables grow with the data, so they are in files.
+    // Temporary tables grow with the data, so they are stored in files.
     ("temp_store", "DEFAULT"),
     ("automatic_index", "ON"),
-    // A mapped file that is truncated would kill the process.
+    // Truncation of a memory-mapped file would kill the process.
     ("mmap_size", "0"),
-    // Enforced foreign keys would cascade and be checked too early: references are checked before the commit.
+    // Enforced foreign keys would cascade and would be checked too early: references are checked before the
+    // commit.
     ("foreign_keys", "OFF"),
     ("defer_foreign_keys", "OFF"),
     ("recursive_triggers", "OFF"),
     ("cache_size", "-16384"),
 ];
 
-/// Set on connections that write. Their commit must survive a loss of power.
+/// Pragmas that are set on connections that write. A commit must survive a loss of power.
 const WRITING: &[(&str, &str)] =
     &[("query_only", "OFF"), ("synchronous", "EXTRA"), ("fullfsync", "ON"), ("checkpoint_fullfsync", "ON")];
 
@@ -57,7 +59,8 @@ pub(super) fn set_all(connection: &Connection, role: Role) -> Result<()> {
         set(connection, pragma, value)?;
     }
     if !role.is_empty() {
-        // Neither mode survives a crash. They end with the connection, so this one does not inherit them.
+        // The journal modes OFF and MEMORY do not survive a crash. They apply only to the connection that set
+        // them, so this connection does not inherit them.
         let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
         if matches!(mode.to_ascii_lowercase().as_str(), "off" | "memory") {
             set(connection, "journal_mode", "DELETE")?;
@@ -66,7 +69,7 @@ pub(super) fn set_all(connection: &Connection, role: Role) -> Result<()> {
     Ok(())
 }
 
-/// Sets a pragma. Some return a row, which is ignored.
+/// Sets a pragma. Some pragmas return a row, which is ignored.
 fn set(connection: &Connection, pragma: &str, value: &str) -> Result<()> {
     let mut statement = connection.prepare(&format!("PRAGMA {pragma} = {value}"))?;
     let mut rows = statement.query([])?;
@@ -78,7 +81,7 @@ fn set(connection: &Connection, pragma: &str, value: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// Pragmas that are set elsewhere, or that change neither what is read nor what is written nor its
+    /// Pragmas that are set elsewhere, or that change neither what is read, nor what is written, nor its
     /// durability.
     const REVIEWED: &[(&str, &str)] = &[
         ("analysis_limit", "how much ANALYZE looks at, which is not run"),

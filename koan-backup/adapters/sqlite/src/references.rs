@@ -12,7 +12,7 @@ use koan_backup_sql::identifier::{listed, quoted};
 const MAX_LISTED_ROWS: usize = 5;
 
 /// Counts the rows of a table that refer to a missing row, by parent table. Tables without foreign keys have
-/// none.
+/// no such rows.
 pub(super) fn count_dangling(connection: &Connection, table: &str) -> Result<BTreeMap<String, u64>> {
     let mut counts = BTreeMap::new();
     for key in foreign_keys(connection, table)? {
@@ -27,7 +27,7 @@ pub(super) fn count_dangling(connection: &Connection, table: &str) -> Result<BTr
     Ok(counts)
 }
 
-/// Whether rows keep their rowid while they are written.
+/// Whether rows keep their rowids while they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rowids {
     Stay,
@@ -81,8 +81,8 @@ pub(super) fn record_dangling(connection: &Connection, table: &str, rowids: Rowi
     Ok(())
 }
 
-/// Returns the first foreign key of a table with dangling references that existed neither before nor in the
-/// archive.
+/// Returns the first foreign key of a table with dangling references that existed neither before the restore
+/// nor in the archive.
 pub(super) fn newly_broken(
     connection: &Connection,
     table: &str,
@@ -136,7 +136,7 @@ pub(super) fn newly_broken(
     }
     for (parent, counts) in parents {
         let recorded = restored.and_then(|restored| restored.recorded.get(&parent)).copied().unwrap_or(0);
-        // A reference that existed before and was restored as well counts once.
+        // A reference that existed before and was also restored must be counted only once.
         let allowed = recorded.saturating_sub(counts.restored_before);
         let (mut count, mut examples) = (counts.others, counts.examples);
         if counts.restored > allowed {
@@ -266,7 +266,7 @@ fn has_unique_index(connection: &Connection, table: &str, columns: &[String]) ->
     }))
 }
 
-/// Returns whether two lists have the same names, in any order.
+/// Returns whether two lists contain the same names, in any order.
 fn same_names(one: &[String], other: &[String]) -> bool {
     let sorted = |names: &[String]| {
         let mut names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -282,8 +282,8 @@ fn primary_key(connection: &Connection, table: &str) -> Result<Vec<String>> {
     key.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// Returns the columns that identify the rows of a table: the primary key, otherwise the rowid if it does not
-/// change, otherwise all columns.
+/// Returns the columns that identify the rows of a table: the primary key; otherwise the rowid, if it does
+/// not change; otherwise all columns.
 fn identifying_columns(connection: &Connection, table: &str, rowids: Rowids) -> Result<Vec<String>> {
     let primary = primary_key(connection, table)?;
     if !primary.is_empty() {

@@ -28,7 +28,8 @@ use apply::Applying;
 pub(super) use suspended::droppable_indexes;
 use work::RestoreWork;
 
-/// One transaction on a thread of its own. Dropping it closes the connection, which rolls back.
+/// One transaction on a dedicated thread. Dropping the session closes the connection, which rolls the
+/// transaction back.
 #[derive(Debug)]
 pub(super) struct SqliteSession {
     thread: ConnectionThread<RestoreWork>,
@@ -78,8 +79,8 @@ impl RestoreSession for SqliteSession {
 #[derive(Debug)]
 struct SqliteWriter<'s> {
     session: &'s mut SqliteSession,
-    /// Moves to the thread for each call. It does not come back from a call that failed or whose future was
-    /// dropped.
+    /// The state of the target, which moves to the thread for each call. It is `None` after a call that
+    /// failed or whose future was dropped.
     applying: Option<Box<Applying>>,
 }
 

@@ -28,19 +28,19 @@ impl ThreadState for Connection {
 
 type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
-/// A thread that owns a `W` and runs one job after another. The thread ends when this is dropped.
+/// A thread that owns a `W` and runs one job after another. The thread ends when this value is dropped.
 pub(super) struct ConnectionThread<W> {
     jobs: mpsc::Sender<Job<W>>,
     current: Arc<Current>,
 }
 
-/// The job that is running, so that only this one is interrupted.
+/// The running job, so that only this job is interrupted.
 struct Current {
     job: Mutex<Option<Arc<AtomicBool>>>,
     interrupt: InterruptHandle,
 }
 
-/// Lets a job find out whether its result is still wanted.
+/// The status of a job, which shows the job whether its result is still wanted.
 #[derive(Clone, Debug)]
 pub(super) struct JobStatus(Arc<AtomicBool>);
 
@@ -55,7 +55,7 @@ impl JobStatus {
 }
 
 impl<W: ThreadState> ConnectionThread<W> {
-    /// Starts a thread that works on the state that `build` creates there.
+    /// Starts a thread that works on the state that `build` creates on it.
     pub(super) async fn start(build: impl FnOnce() -> Result<W> + Send + 'static) -> Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job<W>>();
         let (started, ready) = oneshot::channel();

@@ -4,7 +4,8 @@ use koan_backup_core::value::Timestamp;
 
 use super::number;
 
-/// 1970-01-01T00:00:00Z in milliseconds since the start of the Julian day count, as SQLite counts.
+/// 1970-01-01T00:00:00Z in milliseconds since the start of the Julian day count, which is the unit that
+/// SQLite uses.
 pub(super) const UNIX_EPOCH_IN_JULIAN_MILLIS: i128 = 210_866_760_000_000;
 
 /// Returns whether a number of seconds since 1970 is after the year 2200, so that another unit is more
@@ -14,8 +15,8 @@ pub(super) fn is_beyond_seconds(count: i64) -> bool {
     count >= YEAR_2200
 }
 
-/// Converts an instant to the Julian day that SQLite's `julianday` returns; `None` if the instant is finer
-/// than a millisecond.
+/// Converts an instant to the Julian day that SQLite's `julianday` returns. Returns `None` if the instant is
+/// more precise than a millisecond.
 pub(super) fn julian_of(instant: Timestamp) -> Option<f64> {
     let nanos = instant.unix_nanos()?;
     let millis = i64::try_from(nanos / 1_000_000 + UNIX_EPOCH_IN_JULIAN_MILLIS).ok();

@@ -1,4 +1,5 @@
-//! Tables that cannot be written or read here, because they need a function that only the application registers.
+//! Detects tables that cannot be written or read on this connection, because they need a function that only
+//! the application registers.
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Result};
@@ -12,9 +13,10 @@ use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// Returns why no record can be written to a table, by compiling a statement that would. The statement is not run.
+/// Returns why no record can be written to a table, or `None` if one can. A statement that would write a
+/// record is compiled but not executed.
 ///
-/// Triggers do not fire in a restore, so they are left out.
+/// Triggers do not fire during a restore, so they are disabled.
 ///
 /// # Errors
 /// The schema cannot be read.
@@ -25,7 +27,7 @@ pub(super) fn refusal(
 ) -> Result<Option<String>> {
     let table = &mapping.table.name;
     let columns = mapping.table.columns.iter().map(|column| column.name.as_str());
-    // A collation that is not known is reported as such.
+    // An unknown collation is reported elsewhere.
     if !unknown_collations(connection, collations, table, columns)?.is_empty() {
         return Ok(None);
     }
@@ -41,11 +43,11 @@ pub(super) fn refusal(
         Ok(connection.prepare(&insert).err())
     })?;
     let refused = refused.filter(is_refused_statement);
-    // Where SQLite may only read, it compiles no constraints.
+    // If SQLite is only permitted to read, it does not compile constraints.
     if refused.is_none() && !connection.is_readonly("main")? {
         return Ok(None);
     }
-    // A name in double quotation marks may be a text in what made the table.
+    // A name in double quotation marks may be a string in the SQL that created the table.
     let found = with(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || cause(connection, mapping))?;
     let (what, error) = match (found, refused) {
         (Some((what, error)), _) => (format!("{what} does not compile here"), error),
@@ -60,7 +62,8 @@ pub(super) fn refusal(
     )))
 }
 
-/// Returns why a statement that reads a table did not compile, if a column that is read is the cause.
+/// Returns why a statement that reads a table does not compile, if the cause is one of the columns that it
+/// reads.
 pub(super) fn unreadable(connection: &Connection, mapping: &Mapping) -> Option<String> {
     let (what, error) =
         with(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || cause(connection, mapping)).ok()??;
@@ -73,7 +76,7 @@ pub(super) fn unreadable(connection: &Connection, mapping: &Mapping) -> Option<S
     ))
 }
 
-/// What SQLite says, without the statement.
+/// Returns the message of SQLite without the statement.
 fn reason(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
@@ -81,7 +84,7 @@ fn reason(error: &rusqlite::Error) -> String {
     }
 }
 
-/// The first clause of a table or its indexes that does not compile.
+/// Returns the first clause of a table or its indexes that does not compile.
 fn cause(connection: &Connection, mapping: &Mapping) -> Result<Option<(String, rusqlite::Error)>> {
     let table = &mapping.table.name;
     let from = format!("FROM main.{}", quoted(table));
@@ -122,7 +125,7 @@ fn cause(connection: &Connection, mapping: &Mapping) -> Result<Option<(String, r
     Ok(None)
 }
 
-/// Does something while a setting of the connection has another value.
+/// Runs a function while a setting of the connection has another value.
 fn with<T>(
     connection: &Connection,
     setting: DbConfig,

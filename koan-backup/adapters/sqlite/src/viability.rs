@@ -1,4 +1,4 @@
-//! Finds what would go wrong in a restore, without writing.
+//! Finds what would make a restore fail, without writing.
 
 use koan_backup_core::{
     ErrorKind, Result,
@@ -23,7 +23,7 @@ use super::unwritable;
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
 use koan_backup_sql::identifier::quoted;
 
-/// Looks at each target without writing.
+/// Returns the findings about all targets, without writing.
 pub(super) fn assess(
     reader: &Reader,
     targets: &[RestoreTarget],
@@ -82,7 +82,7 @@ pub(super) fn assess(
     Ok(findings)
 }
 
-/// The columns of one target.
+/// Adds the findings about the columns of one target.
 fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
     let (entity, table) = (&target.entity, &mapping.table.name);
     if let Some(problem) = mapping.problem(entity) {
@@ -104,7 +104,8 @@ fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, 
     findings.extend(findings::of_unmapped_fields(entity, table, lost));
 }
 
-/// What refuses rows whatever the records hold: functions that are not known here, and what new rows get in columns without a field.
+/// Adds the findings about tables that refuse all rows, whatever the records contain: unknown functions, and
+/// the values of new rows in columns without a field.
 fn look_at_new_rows(
     reader: &Reader,
     entity: &str,
@@ -120,7 +121,7 @@ fn look_at_new_rows(
     if refusals.is_empty() {
         return Ok(());
     }
-    // Rows that are there already need no default; a dry run knows whether all of them are.
+    // Existing rows need no default. Only a dry run finds out whether all rows exist.
     let any = format!("SELECT EXISTS (SELECT 1 FROM main.{} NOT INDEXED)", quoted(&mapping.table.name));
     let inserts =
         options.replace_existing || !reader.connection.query_row(&any, [], |row| row.get::<_, bool>(0))?;
@@ -129,7 +130,8 @@ fn look_at_new_rows(
     Ok(())
 }
 
-/// The forms of the key: a key that is there in another form would not be found, and come in a second time.
+/// Adds the findings about the forms of the key. An existing key that is stored in another form would not be
+/// found, and would be inserted a second time.
 fn look_at_key(
     reader: &Reader,
     target: &RestoreTarget,
@@ -144,7 +146,7 @@ fn look_at_key(
         let place = &mapping.columns[place];
         let default = place.column_type(entity).default;
         let comes = recorded.as_ref().map(|physical| match physical.columns.get(&place.column.name) {
-            // A form that is not known is told of when the target is begun.
+            // An unknown form is reported when the target is begun.
             Some(json) => FormReplay::recorded(json).unwrap_or_else(|_| FormReplay::constant(default)),
             None => FormReplay::constant(default),
         });
@@ -171,7 +173,8 @@ fn look_at_key(
     Ok(())
 }
 
-/// Indexes that lack rows, and collations that are not known: records would not find their rows, or could not be written.
+/// Adds the findings about incomplete indexes and unknown collations, because of which records would not find
+/// their rows or could not be written.
 fn look_at_damage(
     reader: &Reader,
     mappings: &[(&'static str, Mapping)],
@@ -197,7 +200,7 @@ fn look_at_damage(
     Ok(())
 }
 
-/// Notes the indexes that the restore would drop and rebuild.
+/// Adds the indexes that the restore would drop and rebuild.
 fn look_at_indexes(
     reader: &Reader,
     targets: &[RestoreTarget],
@@ -208,7 +211,7 @@ fn look_at_indexes(
         return Ok(());
     }
     for target in targets {
-        // A target without a table is a finding already.
+        // A target without a table has already been reported.
         let Ok(mapping) = Mapping::find(&reader.catalog, &target.entity, &target.set) else { continue };
         let (connection, table) = (&reader.connection, &mapping.table.name);
         let key: Vec<&str> =
@@ -221,7 +224,7 @@ fn look_at_indexes(
     Ok(())
 }
 
-/// Triggers, keys and foreign keys.
+/// Adds the findings about triggers, keys and foreign keys.
 fn look_at_schema(
     reader: &Reader,
     mappings: &[(&'static str, Mapping)],

@@ -1,6 +1,6 @@
-//! The answers that are given to a type: text, numbers and letters, each candidate in a form of its own.
+//! The answers to the requests of a type: text, numbers and letters. Each candidate has another form.
 
-/// How many forms of a text are tried.
+/// The number of forms of a text.
 pub(super) const TEXTS: usize = 17;
 
 pub(super) fn text(candidate: usize, seed: usize) -> String {
@@ -34,7 +34,7 @@ pub(super) fn letters(seed: usize, length: usize, first: u8) -> String {
         .collect()
 }
 
-/// How many forms of a whole number are tried.
+/// The number of forms of an integer.
 pub(super) const INTEGERS: usize = 4;
 
 pub(super) fn integer(candidate: usize, seed: usize) -> u64 {

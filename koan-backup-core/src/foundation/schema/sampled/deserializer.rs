@@ -1,4 +1,4 @@
-//! Answers each question of a `Deserialize`.
+//! Answers each request of a `Deserialize` implementation.
 
 use serde::de::{Deserializer, Visitor};
 
@@ -7,12 +7,13 @@ use super::answers::{INTEGERS, TEXTS, integer, letters, text};
 use super::learned::Refused;
 use super::sampler::{Buffered, MAX_DEPTH, Sampler};
 
-/// How many forms of a value are tried whose type is not asked for: a list of texts, a list of numbers, a number, true, nothing, a map, each text.
+/// The number of candidates for a value that is requested with `deserialize_any`: a list of texts, a list of
+/// numbers, a number, a boolean, a unit value, a map, and each form of a text.
 const ANYTHING: usize = TEXTS + 6;
 
-/// The form that is a map.
+/// The candidate that is a map.
 const MAP: usize = 5;
-/// The form that is the first text.
+/// The candidate that is the first form of a text.
 const FIRST_TEXT: usize = MAP + 1;
 
 macro_rules! integers {
@@ -42,7 +43,8 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
         }
         let candidate = self.candidate(ANYTHING);
         let form = match self.seen.learned.variants(&self.path) {
-            // A list, whose first element is the tag, was refused with the names of the variants.
+            // A list whose first element is the tag was refused, and the error contained the names of the
+            // variants.
             Some(_) => MAP,
             None => {
                 self.seen.variants = self.seen.variants.max(2);

@@ -1,32 +1,32 @@
-//! The forms of a value of which nothing is known.
+//! The forms of a value about which nothing is known.
 
 use super::answers::TEXTS;
 use super::learned::Shape;
 
-/// How many forms are tried.
+/// The number of forms.
 pub(super) const FORMS: usize = TEXTS + 8;
-/// Before these forms and behind them are texts.
+/// The last candidate that is a text.
 const LAST_TEXT: usize = TEXTS + 4;
 
-/// A form of a value.
+/// The form of a value.
 #[derive(Clone, Copy)]
 pub(super) enum Form {
     Text(usize),
     Integer,
     Boolean,
     Nothing,
-    /// A map of two entries, or of the fields that were learned.
+    /// A map with two entries, or with the learned fields.
     Map,
     EmptyMap,
     Texts,
     Integers,
-    /// A list whose elements are tried in the same way.
+    /// A list whose elements use the same forms.
     List,
 }
 
 impl Form {
-    /// What is most frequent comes first, each list and map before the empty one, and nothing, which an option takes for every type, at
-    /// the end.
+    /// Returns the form of a candidate. The most frequent forms come first, and each list or map comes before
+    /// the empty one. The unit value comes last, because an option accepts it for every type.
     pub(super) fn of(candidate: usize) -> Self {
         match candidate {
             0 => Self::Text(0),
@@ -43,7 +43,7 @@ impl Form {
     }
 }
 
-/// The shape of a candidate.
+/// Returns the shape of a candidate.
 pub(super) fn shape(candidate: usize) -> Shape {
     match Form::of(candidate) {
         Form::Texts | Form::Integers | Form::List => Shape::List,

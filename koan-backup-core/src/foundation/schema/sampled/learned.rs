@@ -1,26 +1,27 @@
-//! What the refusals of a type say of it: fields that are missing, and the names of variants.
+//! What the errors of a type show about it: missing fields, and the names of variants.
 //!
-//! An internally tagged enum and a struct with a flattened field are read into a buffer of serde, which asks for anything. Their
-//! fields are learned one after the other: each refusal names the next field that is missing, or the variants that there are.
+//! An internally tagged enum and a struct with a flattened field are read into a buffer of serde, which calls
+//! `deserialize_any`. Their fields are learned one after the other: each error names the next missing field,
+//! or the existing variants.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Expected, Unexpected};
 
-/// The type refuses a sample, and why.
+/// The reason why a type refuses a sample.
 #[derive(Debug, thiserror::Error)]
 #[error("refused")]
 pub enum Refused {
-    /// It gives no reason that helps.
+    /// Another reason, which does not help to find a better sample.
     Other,
-    /// A field is not there.
+    /// A field is missing.
     Missing(&'static str),
-    /// A field is there that the type does not know.
+    /// The sample contains a field that the type does not know.
     Unknown(String),
-    /// A value has another shape than the type takes at its place.
+    /// A value with this shape is not accepted at its path.
     Type(Shape),
-    /// Text names no variant; these are the variants.
+    /// A text is not the name of a variant. Contains the names of the variants.
     Variant(&'static [&'static str]),
 }
 
@@ -57,27 +58,27 @@ pub enum Shape {
     List,
     /// A map.
     Map,
-    /// Text, a number, a boolean or nothing.
+    /// Text, a number, a boolean or a unit value.
     Scalar,
 }
 
-/// What was learned of the places of one sample.
+/// What was learned about the paths of one sample.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learned {
     /// The names of the fields of maps that are read into a buffer.
     maps: BTreeMap<String, Vec<String>>,
     variants: BTreeMap<String, &'static [&'static str]>,
-    /// The maps that ended, in this order.
+    /// The paths of the maps that were completely read, in this order.
     closed: Vec<String>,
-    /// The map that a field was added to because one was missing, and the field.
+    /// The map to which a missing field was added last, and the field.
     added: Option<(String, String)>,
     pub(super) others: Others,
 }
 
-/// Whether a map of which names were learned has other entries as well.
+/// Whether a map with learned field names also gets other entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Others {
-    /// What is refused is then the value of the last name.
+    /// Only the learned names are used, so that an error concerns the value of the last name.
     #[default]
     Absent,
     Given,
@@ -92,7 +93,7 @@ impl Learned {
         self.maps.values().any(|fields| !fields.is_empty())
     }
 
-    /// The names of the variants that text at this place chooses from.
+    /// Returns the names of the variants that are possible for the text at this path.
     pub(super) fn variants(&self, path: &str) -> Option<&'static [&'static str]> {
         self.variants.get(path).copied()
     }
@@ -106,7 +107,7 @@ impl Learned {
         self.closed.push(path.to_owned());
     }
 
-    /// Takes note of a refusal; `last` is the place that was asked about last. Whether something was learned.
+    /// Evaluates an error; `last` is the path of the last request. Returns whether something was learned.
     pub(super) fn note(&mut self, why: &Refused, last: Option<&str>) -> bool {
         let added = self.added.take();
         match why {
@@ -125,8 +126,8 @@ impl Learned {
         }
     }
 
-    /// Adds a field to the map that ended last and lacks it. One that it was added to before, in vain, is not the map that it is missing
-    /// in, and the map is one within.
+    /// Adds a field to the last completed map that does not have it. If the field was already added to a map
+    /// without success, it is removed there and added to the next of these maps.
     fn add_missing(&mut self, field: &str, in_vain: Option<(String, String)>) -> bool {
         let mut maps: Vec<String> = self.closed.iter().rev().cloned().collect();
         if let Some((path, _)) = in_vain {
@@ -146,13 +147,13 @@ impl Learned {
         false
     }
 
-    /// Forgets what was learned of a place and of those within it.
+    /// Forgets what was learned about a path and the paths within it.
     pub(super) fn forget(&mut self, place: &str) {
         self.maps.retain(|path, _| path != place && !is_within(path, place));
         self.variants.retain(|path, _| !is_within(path, place));
     }
 
-    /// Adds a field to a map; false if it is there.
+    /// Adds a field to a map. Returns `false` if the map already has it.
     pub(super) fn add(&mut self, path: &str, field: &str) -> bool {
         let fields = self.maps.entry(path.to_owned()).or_default();
         let is_new = !fields.iter().any(|known| known == field);
@@ -168,10 +169,11 @@ impl Learned {
         }
     }
 
-    /// The fields that a sample was written with and that were not learned: those that may be absent, each with its map.
+    /// Returns the fields that were written but not learned, which are optional, each with the path of its
+    /// map.
     pub(super) fn unseen(&self, written: &serde_json::Value) -> Vec<(String, String)> {
         let mut unseen = Vec::new();
-        // A map of which nothing was missing may have fields as well.
+        // A map without missing fields may also have optional fields.
         let others = self.closed.iter().filter(|path| !self.maps.contains_key(*path));
         let maps = self.maps.iter().map(|(path, known)| (path, known.as_slice()));
         for (path, known) in maps.chain(others.map(|path| (path, &[][..]))) {
@@ -183,20 +185,20 @@ impl Learned {
     }
 }
 
-/// The step to the values of a map.
+/// The path segment for the values of a map.
 pub(super) const VALUES: &str = "[\u{2026}]";
 
-/// Whether a place is within another.
+/// Returns whether a path is within another path.
 pub(super) fn is_within(place: &str, other: &str) -> bool {
     place.strip_prefix(other).is_some_and(|rest| rest.starts_with(['.', '[', '{', ':']))
 }
 
-/// Whether a name may be one that was made up for an entry of a map.
+/// Returns whether a name may be one that was generated for an entry of a map.
 fn is_answer(name: &str) -> bool {
     name.strip_prefix('w').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The value at a place, in the first element of lists and the first entry of maps.
+/// Returns the value at a path, using the first element of lists and the first entry of maps.
 fn at<'v>(value: &'v serde_json::Value, path: &str) -> Option<&'v serde_json::Value> {
     if path.is_empty() {
         return Some(value);

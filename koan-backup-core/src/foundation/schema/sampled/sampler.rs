@@ -1,69 +1,71 @@
-//! Answers what a type asks for, and remembers what was learned of it.
+//! Answers the requests of a type, and records what was learned about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::form::{FORMS, shape};
 use super::learned::{Learned, Refused, Shape, is_within};
 
-/// Elements of the outermost list, and of those within.
+/// The number of elements of the outermost list, and of the lists within it.
 pub(super) const ELEMENTS: [usize; 3] = [8, 4, 3];
-/// From this depth on, options and lists are empty, so that recursive types end.
+/// The depth from which options and lists are empty, so that recursive types end.
 pub(super) const MAX_DEPTH: usize = 7;
-/// Questions that one value may ask.
+/// The maximum number of requests of one value.
 pub(super) const MAX_QUESTIONS: usize = 20_000;
-/// Attempts to make one value.
+/// The maximum number of attempts to create one value.
 pub(super) const MAX_ATTEMPTS: usize = 640;
-/// Fields that may be absent and are tried one after the other.
+/// The maximum number of optional fields that are tried one after the other.
 pub(super) const MAX_FIELDS: usize = 64;
 
-/// What was learned of a type while samples of it were made.
+/// What was learned about a type while samples of it were created.
 #[derive(Debug, Default)]
 pub(in crate::foundation::schema) struct Observations {
-    /// Which variant enums take that are in no list.
+    /// The number of the round, which selects the variants of enums that are not in a list.
     pub(in crate::foundation::schema) round: usize,
-    /// The largest number of variants of an enum, or of combinations of variants of enums within one another.
+    /// The largest number of variants of an enum, or of combinations of variants of nested enums.
     pub(in crate::foundation::schema) variants: usize,
-    /// The enums that were asked for, by the place of their content.
+    /// The number of variants of the requested enums, by the path of their content.
     pub(super) enums: BTreeMap<String, usize>,
-    /// Whether a list was asked for.
+    /// Whether a list was requested.
     pub(in crate::foundation::schema) has_list: bool,
-    /// The first place that asked for anything, whatever it was given.
+    /// The first path at which `deserialize_any` was called, whatever the answer was.
     pub(in crate::foundation::schema) anything: Option<String>,
-    /// The first place, with the collection there, that has no order of its own.
+    /// The first path of a collection without an order, and the name of the collection.
     pub(in crate::foundation::schema) unordered: Option<(String, String)>,
     pub(super) candidates: BTreeMap<String, usize>,
-    /// Places at which a list or map of other values may be tried, each with the number of its candidates.
+    /// The paths at which a list or map may be tried, each with the number of its candidates.
     pub(super) nesting: BTreeMap<String, usize>,
-    /// Shapes that the type refuses at a place.
+    /// The shapes that the type refuses, each with its path.
     pub(super) refused: BTreeSet<(String, Shape)>,
     pub(super) learned: Learned,
     pub(super) last: Option<(String, usize)>,
-    /// The field that may be absent and is tried: what is refused is then its value, and no later one.
+    /// The optional field that is tried. An error then concerns its value, and not a later one.
     pub(super) tried: Option<String>,
     pub(super) questions: usize,
 }
 
 impl Observations {
-    /// The shape of what is tried at a place in the buffer of a field.
+    /// Returns the shape of the candidate at a path, if the value is in a buffer of serde.
     pub(super) fn shape_at(&self, place: &String) -> Option<Shape> {
         let candidate = self.candidates.get(place).copied().unwrap_or(0);
         self.nesting.get(place).filter(|count| **count == FORMS).map(|_| shape(candidate))
     }
 
-    /// The place of a value of a shape that the last answer is, or is in.
+    /// Returns the path of the value of this shape that is, or contains, the last answer.
     pub(super) fn around(&self, last: String, count: usize, shape: Shape) -> (String, usize) {
         let around = self.nesting.iter().rev().filter(|(path, _)| **path == last || is_within(&last, path));
         let mut around = around.filter(|(path, _)| self.shape_at(path) == Some(shape));
         around.next().map(|(path, count)| (path.clone(), *count)).unwrap_or((last, count))
     }
 
-    /// Takes note of a shape that was refused, and finds the place: that of the last answer, or a list or map that it is in.
+    /// Records a refused shape, and returns the path of the refused value: the path of the last answer, or of
+    /// a list or map that contains it.
     pub(super) fn refuse(&mut self, last: String, count: usize, refused: Shape) -> (String, usize) {
         let (place, count) = match refused {
             Shape::Scalar => (last, count),
             Shape::List | Shape::Map => self.around(last, count, refused),
         };
-        // A list was taken, and its elements were not: they are scalars of another type, or no scalars at all.
+        // The list was accepted, but its elements were not: they must be scalars of another type, or no
+        // scalars.
         let is_element = refused == Shape::Scalar && self.shape_at(&place) == Some(Shape::List);
         if is_element || self.shape_at(&place) == Some(refused) && refused != Shape::Scalar {
             self.refused.insert((place.clone(), refused));
@@ -71,7 +73,8 @@ impl Observations {
         (place, count)
     }
 
-    /// Which variant an enum takes whose content is at a place. Enums within one another take all combinations, one a round.
+    /// Returns the variant of the enum whose content is at a path. Nested enums go through all combinations,
+    /// one in each round.
     pub(super) fn variant_at(&mut self, place: &str, variants: usize, offset: usize) -> usize {
         self.enums.insert(place.to_owned(), variants.max(1));
         let around = self.enums.iter().filter(|(other, _)| is_within(place, other));
@@ -80,7 +83,8 @@ impl Observations {
         (self.round / stride + offset) % variants.max(1)
     }
 
-    /// Goes on to the next candidate at a place, or at the one that it is in when there is none. False if all were refused.
+    /// Selects the next candidate at a path, or at the surrounding path if no candidate is left. Returns
+    /// `false` if all candidates were refused.
     pub(super) fn advance(&mut self, mut place: String, mut count: usize) -> bool {
         loop {
             let is_nesting = self.nesting.get(&place) == Some(&FORMS);
@@ -93,7 +97,7 @@ impl Observations {
                 *candidate += 1;
             }
             let is_left = *candidate < count;
-            // What was found out of a list or map is not that of the next form.
+            // What was learned within a list or map does not apply to the next form.
             self.candidates.retain(|path, _| !is_within(path, &place));
             self.nesting.retain(|path, _| !is_within(path, &place));
             self.refused.retain(|(path, _)| !is_within(path, &place));
@@ -111,20 +115,20 @@ impl Observations {
     }
 }
 
-/// Answers what a type asks for.
+/// A deserializer that answers the requests of a type.
 #[derive(Debug)]
 pub struct Sampler<'a> {
     pub(super) seen: &'a mut Observations,
     pub(super) path: String,
     pub(super) depth: usize,
-    /// How many lists this is in.
+    /// The number of lists that contain the value.
     pub(super) lists: usize,
-    /// Differs between the elements of a list.
+    /// A number that differs between the elements of a list.
     pub(super) seed: usize,
     pub(super) buffered: Buffered,
 }
 
-/// Whether a value is that of a field whose name was learned, which serde puts into a buffer, or is in one.
+/// Whether a value is in a field whose name was learned, and which serde therefore reads into a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Buffered {
     No,
@@ -132,7 +136,8 @@ pub(super) enum Buffered {
 }
 
 impl<'a> Sampler<'a> {
-    /// One of these variants, the same in all elements of a list, for an enum whose content is at a place.
+    /// Returns one of these variants for the enum whose content is at a path, the same one in all elements of
+    /// a list.
     pub(super) fn variant_name(
         &mut self,
         place: &str,
@@ -142,12 +147,13 @@ impl<'a> Sampler<'a> {
         variants.get(variant).copied().ok_or(Refused::Other)
     }
 
-    /// The place of the map that this is a field of, where the content of an enum is whose tag this is.
+    /// Returns the path of the map that contains this field. If the field is a tag, the content of the enum
+    /// is at that path.
     pub(super) fn parent(&self) -> String {
         self.path.rsplit_once('.').map_or("", |(parent, _)| parent).to_owned()
     }
 
-    /// The candidate at this place.
+    /// Returns the number of the candidate at this path.
     pub(super) fn candidate(&mut self, count: usize) -> usize {
         let is_tried = |tried: &String| self.path == *tried || is_within(&self.path, tried);
         if self.seen.tried.as_ref().is_none_or(is_tried) {

@@ -18,7 +18,7 @@ impl TemporalText {
     const EMPTY: Self = Self { bytes: [0; MAX_BYTES], length: 0 };
 
     pub(crate) fn as_str(&self) -> &str {
-        // Only ASCII is pushed.
+        // The buffer contains only ASCII.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
@@ -36,7 +36,7 @@ impl TemporalText {
     /// Appends a number, with leading zeros up to `width` digits.
     fn number(&mut self, number: impl Into<i64>, width: u32) {
         let number: i64 = number.into();
-        // The numbers of every valid date and time.
+        // These are the numbers of every valid date and time.
         match (width, u16::try_from(number)) {
             (2, Ok(number @ 0..100)) => return self.push(two_digits(number)),
             (4, Ok(number @ 0..10_000)) => {

@@ -1,4 +1,4 @@
-//! The files of a restore before its commit. Its functions block.
+//! The files of a restore before its commit. The functions of this module block.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ use super::super::staging::{Staging, create_hidden_directory};
 use super::target::Target;
 use super::unchanged::UnchangedCheck;
 
-/// A restore whose files are staged. When it is dropped, they are removed, and then another restore can
+/// A restore whose files are staged. When it is dropped, the files are removed, and then another restore can
 /// begin.
 #[derive(Debug)]
 pub(super) struct StagedRestore {
@@ -28,12 +28,13 @@ pub(super) struct StagedRestore {
     patience: LockTimeout,
     /// The paths of the targets.
     written: BTreeSet<PathBuf>,
-    /// What must be unchanged when the restore takes effect.
+    /// The checks that files are unchanged when the restore takes effect.
     unchanged: Vec<UnchangedCheck>,
     changes: Option<Changes>,
 }
 
-/// The changes of a restore that writes. Fields are dropped in this order: the lock is released last.
+/// The changes of a restore that writes. The fields are dropped in this order, so that the lock is released
+/// last.
 #[derive(Debug)]
 struct Changes {
     journal: Journal,

@@ -80,7 +80,7 @@ impl Target {
         }
     }
 
-    /// Writes the remaining files, and adds to the journal what the commit does.
+    /// Writes the remaining files, and adds the steps of the commit to the journal.
     pub(super) fn finish(
         self,
         directory: &Directory,

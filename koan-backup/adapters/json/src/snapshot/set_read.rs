@@ -19,7 +19,7 @@ pub(super) struct SetRead {
     row_reader: RowReader,
     seen: SeenKeys,
     has_comparable_keys: bool,
-    /// The key, if only its record is requested.
+    /// The requested key, if only its record is read.
     wanted: Option<RecordKey>,
     pub(super) sink: RecordSink,
 }

@@ -4,7 +4,7 @@ use koan_backup_core::value::{Date, DateTime, Time};
 use koan_backup_sql::conversion_error::ConversionError;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
-/// The days from 0000-03-01 to 2000-01-01.
+/// The number of days from 0000-03-01 to 2000-01-01.
 const DAYS_TO_2000: i64 = 730_425;
 
 /// Returns the date that is this number of days after 2000-01-01.

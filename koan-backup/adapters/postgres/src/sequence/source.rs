@@ -6,7 +6,7 @@ use tokio_postgres::types::Oid;
 use super::super::connection::Connection;
 use super::super::error::failed;
 
-/// An SQL text that may take numbers from sequences.
+/// An SQL text that may use sequences.
 #[derive(Debug)]
 pub(super) struct SequenceText {
     pub(super) table: Oid,
@@ -23,12 +23,12 @@ pub(super) struct SequenceText {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SequenceNames {
     pub(super) literals: Vec<String>,
-    /// Whether it takes numbers from sequences whose names are not literals.
+    /// Whether the text uses sequences whose names are not literals.
     pub(super) has_computed: bool,
 }
 
-/// The defaults of columns and their domains, and the functions that they call, directly or through other
-/// functions, with the functions of the tables' triggers. Functions of PostgreSQL and of extensions are
+/// Selects the defaults of columns and their domains, and the functions that they call, directly or through
+/// other functions, with the functions of the tables' triggers. Functions of PostgreSQL and of extensions are
 /// excluded.
 const SOURCES: &str = r#"
     WITH RECURSIVE defaults AS (

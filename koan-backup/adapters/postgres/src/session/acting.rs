@@ -1,5 +1,4 @@
-//! The foreign keys of a target: whether they must be suspended, and whether they would change rows
-//! themselves.
+//! The foreign keys of a target: whether they must be suspended, and whether their actions would change rows.
 
 use koan_backup_core::Result;
 use tokio_postgres::Row;
@@ -12,7 +11,8 @@ use super::references::POINTS_NOWHERE;
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Selects the foreign keys of a table and to it. The text is split where another column is inserted.
+/// Selects the foreign keys of a table and those that refer to it. The text has two parts, between which
+/// another column is inserted.
 const REFERENCES: [&str; 2] = [
     "
     SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
@@ -32,17 +32,17 @@ const REFERENCES: [&str; 2] = [
     WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid",
 ];
 
-/// The columns of [`rows`] by which [`ForeignKey`](super::references::ForeignKey) is read.
+/// The columns of [`rows`] from which [`ForeignKey`](super::references::ForeignKey) is read.
 pub(super) const FOREIGN_KEY: [usize; 4] = [1, 12, 5, 17];
 
-/// Reads the foreign keys of a table and to it, each as a row.
+/// Reads the foreign keys of a table and those that refer to it, one row for each.
 pub(super) async fn rows(connection: &Connection, table: Oid, what: &str) -> Result<Vec<Row>> {
     let rows = connection.client.query(&REFERENCES.join(POINTS_NOWHERE), &[&table]).await;
     rows.map_err(|error| failed(what, &error))
 }
 
-/// Reads the foreign keys that refuse a restore into a target, because they act by themselves and cannot be
-/// suspended.
+/// Reads the foreign keys because of which a restore into a target is refused: their actions would change
+/// rows, and they cannot be suspended.
 pub(in super::super) async fn refusing_references(
     connection: &Connection,
     target: &Target,
@@ -63,22 +63,22 @@ pub(in super::super) async fn refusing_references(
 /// How a foreign key is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReferenceSuspension {
-    /// It is dropped, and added again at the end.
+    /// The foreign key is dropped, and added again at the end.
     Dropped,
-    /// It is made deferrable, and checked at the end.
+    /// The foreign key is made deferrable, and checked at the end.
     Deferred,
 }
 
 /// A foreign key.
 pub(super) struct Reference {
     pub(super) oid: Oid,
-    /// Its name in the database.
+    /// The name in the database.
     pub(super) plain_name: String,
-    /// Its name as SQL takes it.
+    /// The name as a quoted identifier.
     pub(super) name: String,
     /// The referencing table.
     pub(super) child_oid: Oid,
-    /// The referencing table as SQL takes it.
+    /// The referencing table as a quoted identifier.
     pub(super) child: String,
     pub(super) parent: Oid,
     pub(super) is_deferrable: bool,
@@ -87,15 +87,15 @@ pub(super) struct Reference {
     pub(super) is_validated: bool,
     pub(super) definition: String,
     pub(super) comment: Option<String>,
-    /// Whether the role may alter it.
+    /// Whether the role is permitted to alter the foreign key.
     pub(super) is_owned: bool,
-    /// Whether it is as its definition says: none of its triggers was disabled or altered.
+    /// Whether the foreign key matches its definition: none of its triggers was disabled or altered.
     pub(super) is_whole: bool,
-    /// Whether the triggers by which it acts on rows that refer are enabled.
+    /// Whether the triggers that execute its actions on referencing rows are enabled.
     pub(super) is_acting: bool,
-    /// Whether the table that it refers to keeps rows apart by more than its primary key.
+    /// Whether the referenced table has unique constraints besides its primary key.
     pub(super) parent_has_unique: bool,
-    /// The columns that it refers to.
+    /// The referenced columns.
     pub(super) parent_columns: Vec<String>,
 }
 
@@ -123,23 +123,23 @@ impl Reference {
         })
     }
 
-    /// Returns whether the role can drop it and add it again exactly as it is.
+    /// Returns whether the role can drop the foreign key and add it again without a difference.
     fn is_restorable(&self) -> bool {
         self.is_owned && self.is_whole
     }
 
-    /// Returns how it is suspended, if it is: dropped, if it would change rows itself or all rows are new,
-    /// else deferred to the end.
+    /// Returns how the foreign key is suspended, or `None` if it is not. It is dropped if its actions would
+    /// change rows or if all rows are new; otherwise it is deferred to the end.
     pub(super) fn suspension(&self, extent: Extent) -> Option<ReferenceSuspension> {
         if !self.is_restorable() || extent.keeps_constraints {
             return None;
         }
-        // The referenced table may be a later target. Rows that swap unique values are removed and inserted
+        // The referenced table may be a later target. Rows that swap unique values are deleted and inserted
         // again.
         let removes = extent.replaces || (extent.overwrites && self.parent_has_unique);
         let may_act = self.on_update != "a" || (removes && self.on_delete != "a");
         // A constraint that was never validated may have had rows that violate it, and these rows are
-        // restored.
+        // restored as well.
         let is_better = extent.is_bulk && (extent.may_drop_constraints || !self.is_validated);
         match may_act || is_better {
             true => Some(ReferenceSuspension::Dropped),
@@ -148,8 +148,8 @@ impl Reference {
         }
     }
 
-    /// Returns why a restore into the table that it refers to is refused while it is there, if that is so: it
-    /// would change rows of its own accord.
+    /// Returns why a restore into the referenced table is refused if the foreign key stays active, or `None`
+    /// if it is not refused. The reason is that an action of the foreign key would change rows.
     pub(super) fn refusal(&self, target: &Target, extent: Extent) -> Option<String> {
         let updates = extent.updates
             && self.on_update != "a"

@@ -1,6 +1,6 @@
-//! CHECK and NOT NULL constraints, which each row of a table must satisfy by itself.
+//! CHECK and NOT NULL constraints, which each row of a table must satisfy on its own.
 //!
-//! The error of the server names the constraint and not the record, so the records are searched.
+//! The error of the server names the constraint but not the record, so the records are searched.
 
 use koan_backup_core::{Error, ErrorKind, Result};
 
@@ -14,8 +14,8 @@ use koan_backup_sql::identifier::{listed, quoted};
 /// The maximum number of records that an error names.
 const NAMED: usize = 2;
 
-/// Selects the bounds of partitions: a row of a partitioned table must be in one of them, and a row of a
-/// partition in its own.
+/// Selects the bounds of partitions: a row of a partitioned table must be within the bounds of one of its
+/// partitions, and a row of a partition must be within its own bounds.
 const BOUNDS: &str = "
     SELECT 'it has no partition for them', 'NOT (' || COALESCE(pg_catalog.string_agg(
                'COALESCE(' || COALESCE(pg_catalog.pg_get_partition_constraintdef(t.relid), 'true') || ', false)', ' OR ') FILTER (WHERE t.relid IS NOT NULL), 'false') || ')'
@@ -27,17 +27,17 @@ const BOUNDS: &str = "
     FROM pg_catalog.pg_class c
     WHERE c.oid = $1 AND c.relispartition AND pg_catalog.pg_get_partition_constraintdef(c.oid) IS NOT NULL";
 
-/// A condition of the rows of a target.
+/// A condition that the rows of a target must satisfy.
 #[derive(Debug)]
 struct Check {
-    /// The description for an error.
+    /// The description for an error message.
     shown: String,
-    /// The condition of rows that violate it.
+    /// The SQL condition that is true for rows that violate the check.
     broken: String,
 }
 
-/// Returns the error of records that a condition of the table refuses, if there are any. `rows` are those
-/// that are written, as a query selects from them.
+/// Returns the error of records that violate a condition of the table, or `None` if there are none. `rows` is
+/// the source of the written rows in a FROM clause.
 pub(super) async fn broken_among(
     connection: &Connection,
     target: &Target,
@@ -50,7 +50,7 @@ pub(super) async fn broken_among(
         let from = format!("{rows} AS r WHERE {broken} ORDER BY {}", key_order(target));
         let found = keys_of(connection, target, &from, NAMED).await;
         connection.run(&what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
-        // A condition that cannot be evaluated outside of the table is left out.
+        // A condition that cannot be evaluated outside of the table is omitted.
         let keys = found.unwrap_or_default();
         if !keys.is_empty() {
             let keys = listed(keys.iter().map(String::as_str));
@@ -81,7 +81,8 @@ async fn all(connection: &Connection, target: &Target, what: &str) -> Result<Vec
         let name = &column.name;
         checks.push(Check {
             shown: format!("column `{name}` is NOT NULL"),
-            // `IS NULL` is true of a composite value whose parts are all NULL, which NOT NULL accepts.
+            // `IS NULL` is true for a composite value whose parts are all NULL, but NOT NULL accepts such a
+            // value.
             broken: format!("pg_catalog.num_nulls({}) > 0", quoted(name)),
         });
     }

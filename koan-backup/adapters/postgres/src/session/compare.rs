@@ -23,8 +23,8 @@ use super::target::Target;
 use super::unique::Unique;
 use koan_backup_sql::identifier::quoted;
 
-/// Counts what a restore would do. The records are in a temporary table of the transaction, which is rolled
-/// back.
+/// Returns the counts that a restore would have. The records are in a temporary table of the transaction,
+/// which is rolled back.
 pub(super) async fn end(
     connection: &Connection,
     options: &SessionOptions,
@@ -82,12 +82,12 @@ pub(super) async fn end(
     Ok(counts)
 }
 
-/// The rows that tables would have after a restore, which a dry run compares with each other at its end.
+/// The rows that tables would have after a restore. A dry run compares them with each other at its end.
 #[derive(Debug, Default)]
 pub(super) struct Compared(Vec<(Oid, String)>);
 
 impl Compared {
-    /// Remembers a target. Its stage stays until the transaction ends.
+    /// Adds a target. Its stage is kept until the transaction ends.
     pub(super) fn add(&mut self, options: &SessionOptions, loading: &Loading) {
         if let Some(stage) = &loading.stage {
             let rows = FinalState::of(options).rows(&loading.target, stage);
@@ -95,7 +95,7 @@ impl Compared {
         }
     }
 
-    /// Returns the error of rows that would point nowhere, if there would be more of them than there are.
+    /// Returns the error of dangling references, if the restore would increase their number.
     pub(super) async fn broken(
         &self,
         connection: &Connection,
@@ -137,7 +137,7 @@ impl Compared {
 
 impl Compared {
     /// Returns the rows of the referencing and the referenced table at each moment when a restore checks a
-    /// foreign key that is neither suspended nor deferred. `None` are the rows that the table has now.
+    /// foreign key that is neither suspended nor deferred. `None` stands for the current rows of the table.
     fn states_at_statements(
         &self,
         foreign_key: &ForeignKey,
@@ -187,8 +187,8 @@ fn hash_of(target: &Target) -> String {
     )
 }
 
-/// Counts what happened to the records that replaced all rows, by comparing the rows of the table with what
-/// was remembered of the previous rows.
+/// Returns the counts of a target whose rows were all replaced. It compares the rows of the table with the
+/// recorded keys and hashes of the previous rows.
 pub(super) async fn with_previous(
     connection: &Connection,
     target: &Target,

@@ -1,9 +1,9 @@
 //! Key equality: when the database considers two keys to be the same.
 //!
 //! It is the equality operator of the default operator class of each key column's type, with the column's
-//! collation: the one that unique constraints, GROUP BY and joins use. The operator is named with its schema,
-//! because a bare `=` depends on the search path: without the schema of `citext` in it, `=` would compare two
-//! `citext` values as `text`.
+//! collation. Unique constraints, GROUP BY and joins use the same operator. The operator is qualified with
+//! its schema, because an unqualified `=` depends on the search path: if the path does not contain the schema
+//! of `citext`, `=` compares two `citext` values as `text`.
 
 use koan_backup_core::Result;
 use tokio_postgres::types::Oid;
@@ -14,15 +14,14 @@ use super::super::error::failed;
 /// How the database compares one column of a key.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct KeyEquality {
-    /// The operator as SQL takes it; `None` for a type that cannot be compared, whose text is compared
-    /// instead.
+    /// The operator in SQL; `None` for a type that cannot be compared, whose text is compared instead.
     operator: Option<String>,
-    /// Whether values that are equal are always identical.
+    /// Whether equal values are always identical.
     pub(in super::super) is_exact: bool,
 }
 
 /// Selects the equality operator of columns, and whether only identical values are equal. `citext`,
-/// nondeterministic collations, `char(n)`, `numeric`, floats, `interval` and what contains them compare
+/// nondeterministic collations, `char(n)`, `numeric`, floats, `interval` and types that contain them compare
 /// different values as equal.
 const EQUALITY: &str = "
     WITH RECURSIVE base AS (
@@ -54,7 +53,7 @@ const EQUALITY: &str = "
     WHERE t.typtype <> 'd'";
 
 impl KeyEquality {
-    /// Reads how the columns of a key of a table are compared, in the order of their names here.
+    /// Reads how the key columns of a table are compared, in the order of the given names.
     pub(in super::super) async fn of(
         connection: &Connection,
         table: Oid,
@@ -78,7 +77,7 @@ impl KeyEquality {
         Ok(found)
     }
 
-    /// Returns the condition that two expressions, neither of them NULL, are equal.
+    /// Returns the condition that two expressions are equal, where neither is NULL.
     pub(super) fn condition(&self, one: &str, other: &str) -> String {
         match &self.operator {
             Some(operator) => format!("{one} {operator} {other}"),
@@ -86,7 +85,7 @@ impl KeyEquality {
         }
     }
 
-    /// Returns what an expression is grouped by.
+    /// Returns the expression for GROUP BY.
     pub(in super::super) fn grouped(&self, expression: &str) -> String {
         match &self.operator {
             Some(_) => expression.to_owned(),

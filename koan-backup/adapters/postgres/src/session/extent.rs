@@ -1,4 +1,4 @@
-//! How far a restore changes a table besides its rows.
+//! What a restore changes in a table besides its rows.
 
 use koan_backup_core::{
     ConflictMode, RestoreLevel,
@@ -11,26 +11,26 @@ use koan_backup_sql::droppable::DroppableIndexes;
 pub(in super::super) struct Extent {
     /// All rows of the table come from the archive.
     pub(in super::super) is_bulk: bool,
-    /// Rows that are not in the archive are deleted, in this table and others.
+    /// Rows that are not in the archive are deleted, in this table and in others.
     pub(in super::super) replaces: bool,
-    /// Rows are deleted that others may refer to.
+    /// Rows that other rows may refer to are deleted.
     pub(in super::super) deletes: bool,
-    /// Existing rows are updated, if they differ.
+    /// Existing rows are updated if they differ.
     pub(in super::super) updates: bool,
-    /// The same for any table of the restore.
+    /// Existing rows of any table of the restore are updated if they differ.
     pub(in super::super) overwrites: bool,
     /// Rows may be deleted by TRUNCATE.
     pub(in super::super) may_truncate: bool,
     /// The indexes that may be dropped and rebuilt.
     pub(in super::super) droppable_indexes: DroppableIndexes,
-    /// Foreign keys may be dropped to be fast.
+    /// Foreign keys may be dropped to make the restore faster.
     pub(in super::super) may_drop_constraints: bool,
     /// No constraint may be dropped or altered.
     pub(in super::super) keeps_constraints: bool,
 }
 
 impl Extent {
-    /// Returns what a restore does in a table that is empty or not.
+    /// Determines what a restore does with a table, depending on whether the table is empty.
     pub(in super::super) fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         let replaces = options.replace_existing;
         let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;

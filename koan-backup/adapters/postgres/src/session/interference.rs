@@ -1,10 +1,10 @@
-//! Whether triggers that a restore cannot disable may change what it writes.
+//! Whether triggers that a restore cannot disable may change the rows that it writes.
 
 use koan_backup_core::Result;
 
 use super::super::connection::Connection;
 
-/// Selects whether there are enabled triggers that the role can fire and cannot disable, because it does not
+/// Selects whether there are enabled triggers that the role can fire but cannot disable, because it does not
 /// own their tables.
 const FOREIGN_TRIGGERS: &str = "
     SELECT pg_catalog.count(*) FROM (
@@ -15,7 +15,7 @@ const FOREIGN_TRIGGERS: &str = "
                           WHERE pg_catalog.has_table_privilege(a.relid, 'INSERT, UPDATE, DELETE')))
         LIMIT 1) AS x";
 
-/// Whether rows may be added or removed besides those that a restore writes.
+/// Whether rows other than those that a restore writes may be added or deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) enum Interference {
     #[default]
@@ -24,7 +24,7 @@ pub(in super::super) enum Interference {
 }
 
 impl Interference {
-    /// Reads whether triggers of other roles may act.
+    /// Reads whether triggers of other roles may fire.
     pub(in super::super) async fn of(connection: &Connection) -> Result<Self> {
         Ok(match connection.number("looking for triggers", FOREIGN_TRIGGERS).await? {
             0 => Self::Impossible,

@@ -6,7 +6,7 @@ use super::super::connection::Connection;
 use super::keys::{first_key, keys_of};
 use super::target::Target;
 
-/// Refuses a key that several rows of the table have.
+/// Refuses keys that belong to several rows of the table.
 pub(super) async fn require_one_row_each(
     connection: &Connection,
     target: &Target,
@@ -32,7 +32,7 @@ pub(super) async fn require_one_row_each(
     }
 }
 
-/// Refuses records whose keys are equal to the database.
+/// Refuses records whose keys the database considers equal.
 pub(super) async fn require_keys_once(connection: &Connection, target: &Target, rows: &str) -> Result<()> {
     let grouped = target.grouped_key();
     if grouped.is_empty() {

@@ -1,4 +1,4 @@
-//! Sends the records of one target to the server, and brings them into the table.
+//! Sends the records of one target to the server and writes them to the table.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use super::target::Target;
 use super::{compare, key_checks, merge};
 use koan_backup_sql::identifier::quoted;
 
-/// The maximum time that the search for a refused record in the archive may take.
+/// The time limit of the search for a refused record in the archive.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Loading {
@@ -128,8 +128,8 @@ impl Loading {
         format!("writing {}", self.target.entity.name())
     }
 
-    /// Finishes the target. Returns the counts, and what the table must hold at the commit if that has to be
-    /// checked.
+    /// Finishes the target. Returns the counts, and the expected rows of the table if they have to be checked
+    /// at the commit.
     pub(super) async fn finish(
         mut self,
         connection: &Connection,
@@ -186,7 +186,7 @@ impl Loading {
         options.replace_existing || self.stage.is_none()
     }
 
-    /// Returns the error of a COPY that the server refused, with the key of the record.
+    /// Returns the error of a COPY that the server refused, with the key of the refused record.
     async fn refused(&self, RefusedCopy { error, records }: RefusedCopy) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.display_name);
         let Some(refusal) = error.as_db_error() else { return failed(&self.doing(), &error) };
@@ -212,8 +212,8 @@ impl Loading {
         Error::new(kind, text).with_code(refusal.code().code().to_owned())
     }
 
-    /// Returns whether a unique constraint is that of the key. The constraints of partitions have other
-    /// names; then it is, if the table has only one.
+    /// Returns whether a unique constraint is the one of the key. The constraints of partitions have other
+    /// names; then the constraint is the one of the key if the table has only one.
     fn is_key(&self, constraint: Option<&str>) -> bool {
         let table = &self.target.mapping.table;
         let mut keys =
@@ -223,17 +223,18 @@ impl Loading {
     }
 }
 
-/// How the records of a target are brought into its table.
+/// How the records of a target are written to its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Route {
-    /// They are sent to the table.
+    /// The records are sent to the table.
     Direct,
-    /// They are sent to a temporary table first.
+    /// The records are sent to a temporary table first.
     Staged,
 }
 
 impl Route {
-    /// The route of a target whose computed columns were found, into a table that is empty or not.
+    /// Determines the route of a target whose computed columns are known, depending on whether the table is
+    /// empty.
     pub(in super::super) fn of(
         target: &Target,
         options: &SessionOptions,
@@ -243,12 +244,12 @@ impl Route {
         let is_direct = options.intent == SessionIntent::Apply
             && options.may_use_bulk_mode()
             && (is_empty || options.replace_existing)
-            // The result of triggers is compared with the stage at the commit.
+            // The effects of triggers are found by comparing the table with the stage at the commit.
             && interference == Interference::Impossible
             && !target.has_conversions()
             && target.recomputed.is_empty()
-            // If the database compares keys other than by text, an error during COPY cannot name both records
-            // of one key.
+            // If the database compares keys other than by their text, an error during COPY cannot name both
+            // records with the same key.
             && (target.has_exact_key() || !target.keeps_apart());
         if is_direct { Self::Direct } else { Self::Staged }
     }
@@ -265,7 +266,7 @@ pub(in super::super) async fn is_empty_now(
     Ok(connection.number(what, &any).await? == 0)
 }
 
-/// Remembers the keys of the rows and a hash of each row, and removes all rows.
+/// Records the keys and a hash of each row, and deletes all rows.
 async fn empty(
     connection: &Connection,
     extent: Extent,
@@ -322,7 +323,7 @@ async fn stage(connection: &Connection, target: &Target, number: usize, what: &s
 /// language.
 fn copy_position(context: &str) -> Option<(usize, Option<String>)> {
     let first = context.lines().find(|line| line.starts_with("COPY "))?;
-    // The content of the record follows the colon.
+    // The text after the colon is content of the record.
     let place = first.split(": ").next()?;
     let mut parts = place.rsplit(", ");
     let last = parts.next()?.trim_end_matches(':');

@@ -14,7 +14,7 @@ use super::row_equality::{matched, same_row, unchanged};
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Merges records by key. Every count is one that the database reported.
+/// Merges records by key. All counts are reported by the database.
 pub(super) async fn into_rows(
     connection: &Connection,
     options: &SessionOptions,
@@ -61,7 +61,7 @@ pub(super) async fn into_rows(
     Ok(counts)
 }
 
-/// Writes the rows that differ again, their keys as the archive spells them, and returns how many.
+/// Updates the rows that differ, including the spelling of their keys, and returns their number.
 async fn update(connection: &Connection, target: &Target, stage: &str, what: &str) -> Result<u64> {
     let changing = target.columns.iter().filter(|column| target.may_change(&column.name));
     let set = changing.map(|column| format!("{} = {}", quoted(&column.name), column.converted()));

@@ -16,8 +16,8 @@ use super::unique::Unique;
 use koan_backup_sql::findings;
 use koan_backup_sql::identifier::listed;
 
-/// The foreign keys that a restore would suspend for the targets so far. A restore decides about each with
-/// the first target that it concerns.
+/// The foreign keys that a restore would suspend for the targets that were added. A restore decides about
+/// each foreign key with the first target that it concerns.
 #[derive(Debug, Default)]
 pub(in super::super) struct SuspensionPreview {
     references: BTreeMap<Oid, Option<ReferenceSuspension>>,

@@ -15,10 +15,10 @@ use koan_backup_sql::identifier::listed;
 /// The maximum number of rows that an error names.
 const NAMED: usize = 5;
 
-/// The expression of a column with four texts: the rows `c` of the referencing table of a foreign key `k`,
-/// the rows `p` of the referenced table, and the conditions that `c` refers to something and that it refers
-/// to `p`. It is NULL if comparing columns does not decide that, or if the constraint was never validated.
-/// The aliases are those of the surrounding query.
+/// The SQL expression of a column with four texts: the rows `c` of the referencing table of a foreign key
+/// `k`, the rows `p` of the referenced table, the condition that `c` has a reference, and the condition that
+/// `c` refers to `p`. The expression is NULL if comparing columns cannot decide this, or if the constraint
+/// was never validated. The aliases are those of the surrounding query.
 pub(super) const POINTS_NOWHERE: &str = "
     CASE WHEN k.convalidated AND (k.confmatchtype = 's' OR pg_catalog.cardinality(k.conkey) = 1)
            AND pg_catalog.to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true' THEN (
@@ -43,16 +43,16 @@ pub(super) struct ForeignKey {
     name: String,
     pub(super) child: Oid,
     pub(super) parent: Oid,
-    /// The rows of both tables, as a query selects from them.
+    /// The source of the rows of both tables in a FROM clause.
     child_rows: String,
     pub(super) parent_rows: String,
-    /// The condition that a row `c` refers to something.
+    /// The condition that a row `c` has a reference.
     refers: String,
-    /// The condition that it refers to a row `p`.
+    /// The condition that a row `c` refers to a row `p`.
     refers_to: String,
 }
 
-/// The rows in which a foreign key is checked, if they are not those of its tables.
+/// The rows for which a foreign key is checked instead of the rows of its tables.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Instead<'r> {
     pub(super) child: Option<&'r str>,
@@ -61,7 +61,7 @@ pub(super) struct Instead<'r> {
 
 impl ForeignKey {
     /// Reads a foreign key from the columns with the name, the child, the parent and [`POINTS_NOWHERE`].
-    /// Returns `None` if the last is NULL.
+    /// Returns `None` if [`POINTS_NOWHERE`] is NULL.
     pub(super) fn of(
         row: &Row,
         [name, child, parent, rows]: [usize; 4],
@@ -74,7 +74,7 @@ impl ForeignKey {
         Ok(Some(Self { name, child, parent, child_rows, parent_rows, refers, refers_to }))
     }
 
-    /// Returns the rows with dangling references, as a query selects from them.
+    /// Returns the source of the rows with dangling references in a FROM clause.
     fn points_nowhere(&self, instead: Instead<'_>) -> String {
         let child = instead.child.unwrap_or(&self.child_rows);
         let parent = instead.parent.unwrap_or(&self.parent_rows);
@@ -89,8 +89,8 @@ impl ForeignKey {
         connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {from}")).await
     }
 
-    /// Returns the error of rows with dangling references, if there are any. It shows the keys of entities
-    /// that are not encrypted.
+    /// Returns the error of dangling references, or `None` if there are none. The error shows the keys of
+    /// entities that are not encrypted.
     pub(super) async fn broken(
         &self,
         connection: &Connection,

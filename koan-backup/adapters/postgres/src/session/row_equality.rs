@@ -1,4 +1,4 @@
-//! When a row of a table equals a record.
+//! The equality of a row of a table and a record.
 
 use koan_backup_core::Result;
 
@@ -17,7 +17,7 @@ pub(super) fn same(column: &TargetColumn) -> String {
     let (there, sent) = (format!("t.{}", quoted(&column.name)), column.converted());
     use StoredType as T;
     match &column.column_type.stored {
-        // Equal values of these types are identical.
+        // For these types, equal values are always identical.
         T::Bool
         | T::Int2
         | T::Int4
@@ -32,8 +32,8 @@ pub(super) fn same(column: &TargetColumn) -> String {
     }
 }
 
-/// Returns the expression of the text of a value. 1.0 and 1.00 are equal and not identical. In JSON text,
-/// spaces and the order of names do not count.
+/// Returns the expression of the text of a value. 1.0 and 1.00 are equal but not identical. Whitespace and
+/// the order of names in JSON text are ignored.
 pub(super) fn text(column: &TargetColumn, value: &str) -> String {
     let plain = format!("{value}::pg_catalog.text COLLATE \"C\"");
     match column.column_type.stored {
@@ -42,7 +42,7 @@ pub(super) fn text(column: &TargetColumn, value: &str) -> String {
             "CASE WHEN {plain} OPERATOR(pg_catalog.~) '\\\\u|[eE][+-]?[0-9]{{4}}|[0-9]{{255}}' THEN {plain} \
              ELSE {value}::pg_catalog.jsonb::pg_catalog.text COLLATE \"C\" END"
         ),
-        // As text, trailing blanks would be cut.
+        // A conversion to text would remove trailing blanks.
         StoredType::Char => format!("pg_catalog.bpcharsend({value})::pg_catalog.text COLLATE \"C\""),
         _ => plain,
     }
@@ -62,7 +62,7 @@ pub(super) async fn matched(
     connection.number(what, &count).await
 }
 
-/// Counts the records of a stage that exist in the table and are equal.
+/// Counts the records of a stage that are equal to their row in the table.
 pub(super) async fn unchanged(
     connection: &Connection,
     target: &Target,

@@ -1,8 +1,9 @@
-//! Rewrite rules: what `CREATE RULE … DO ALSO` and `DO INSTEAD` add to a statement or put in its place.
+//! Rewrite rules: statements that `CREATE RULE … DO ALSO` adds to a statement, and that `DO INSTEAD` executes
+//! instead of it.
 //!
-//! A rule acts on INSERT, UPDATE and DELETE, not on COPY. Its effects are in the archive already, and a
-//! redirected row would be counted as written, so rules are disabled within the transaction and put back in
-//! the state that each had.
+//! A rule applies to INSERT, UPDATE and DELETE, but not to COPY. The archive already contains the effects of
+//! rules, and a redirected row would be counted as written. So rules are disabled within the transaction, and
+//! then put back to their previous state.
 
 use koan_backup_core::provider::SuspendedKind;
 use koan_backup_core::{Error, ErrorKind, Result};
@@ -13,7 +14,7 @@ use super::super::error::failed;
 use super::suspended_work::SuspendedWork;
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// The rules of a table that are not disabled, their state, and whether they act in this session.
+/// Selects the rules of a table that are not disabled, their state, and whether they apply in this session.
 const RULES: &str = "
     SELECT r.rulename::text, r.ev_enabled::text,
            r.ev_enabled = 'A' OR r.ev_enabled =
@@ -26,14 +27,14 @@ const RULES: &str = "
 #[derive(Debug)]
 pub(in super::super) struct Rule {
     pub(in super::super) name: String,
-    /// Its state in `pg_rewrite`.
+    /// The state in `pg_rewrite`.
     state: String,
-    /// Whether it applies in this session.
+    /// Whether the rule applies in this session.
     pub(in super::super) acts: bool,
 }
 
-/// Reads the rules of a table that are not disabled. Those of its partitions and of tables that inherit from
-/// it do not act on statements that name the table itself.
+/// Reads the rules of a table that are not disabled. Rules of its partitions and of tables that inherit from
+/// it do not apply to statements that name the table itself.
 pub(in super::super) async fn rules_of(
     connection: &Connection,
     table: &Table,
@@ -46,7 +47,7 @@ pub(in super::super) async fn rules_of(
     rows.iter().map(rule).collect::<Result<_, _>>().map_err(|error| failed(what, &error))
 }
 
-/// Returns why a role that does not own a table cannot restore into it, if rules act there.
+/// Returns why a role that does not own a table cannot restore into it, or `None` if no rule applies there.
 pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String> {
     let acting: Vec<&str> = rules.iter().filter(|rule| rule.acts).map(|rule| rule.name.as_str()).collect();
     if table.is_owned || acting.is_empty() {
@@ -60,7 +61,7 @@ pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String>
     ))
 }
 
-/// Disables the rules of a table, and returns the statements that put each back in its state.
+/// Disables the rules of a table, and returns the statements that put each rule back to its previous state.
 pub(super) async fn disable(
     connection: &Connection,
     table: &Table,

@@ -1,4 +1,4 @@
-//! Advances sequences, so that rows inserted after a restore get numbers that were never issued.
+//! Advances sequences, so that rows inserted after a restore get numbers that were not issued before.
 
 use koan_backup_core::Result;
 use tokio_postgres::types::Oid;
@@ -17,12 +17,13 @@ struct Position {
     is_called: bool,
 }
 
-/// Advances the sequences of a table to the position in the archive or to that of the rows, whichever is
-/// further. Never moves one back.
+/// Advances the sequences of a table to the position in the archive or to the position of the rows, whichever
+/// is further. Never moves a sequence back.
 ///
 /// The owner of a sequence alters it first, so that the change is rolled back with the transaction and no
-/// other session takes numbers in between. `setval` alone is not rolled back, but other roles may call
-/// nothing else: if the server or this process dies before the commit, such a sequence skips numbers.
+/// other session gets numbers in between. A call of `setval` alone is not rolled back, but roles other than
+/// the owner cannot do anything else: if the server or this process stops before the commit, such a sequence
+/// skips numbers.
 pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[SequenceState]) -> Result<()> {
     let sequences = Sequences::of(connection, &[table]).await?.all;
     let mut done: Vec<Oid> = Vec::new();
@@ -31,12 +32,13 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
             continue;
         }
         done.push(sequence.oid);
-        // Only a function uses it, with its own privileges. Viability warns that it is not advanced.
+        // Only a function uses this sequence, with its own privileges. Viability warns that the sequence is
+        // not advanced.
         if !sequence.may_move && !sequences.iter().any(|other| other.oid == sequence.oid && other.is_needed())
         {
             continue;
         }
-        // Several columns may take their numbers from one sequence.
+        // Several columns may get their numbers from the same sequence.
         let uses: Vec<&Sequence> = sequences.iter().filter(|other| other.oid == sequence.oid).collect();
         let recorded: Vec<Position> = uses
             .iter()
@@ -59,12 +61,12 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
     Ok(())
 }
 
-/// Reads the furthest number of a sequence that a column holds.
+/// Reads the furthest number of a sequence in a column.
 async fn held(connection: &Connection, table: &Table, sequence: &Sequence) -> Result<Option<Position>> {
     let Some(column) = &sequence.column else { return Ok(None) };
     let furthest = if sequence.is_ascending { "max" } else { "min" };
     let column = quoted(column);
-    // Tables that inherit take their numbers from the same sequence.
+    // Tables that inherit use the same sequence.
     let query = format!(
         "SELECT pg_catalog.trunc(pg_catalog.{furthest}({column})::pg_catalog.numeric)::pg_catalog.int8 FROM {} \
          WHERE {column} BETWEEN {} AND {}",
@@ -90,11 +92,12 @@ async fn go_to(
         return Ok(());
     }
     if sequence.is_owned {
-        // This changes nothing, and takes the lock of ALTER SEQUENCE (SHARE ROW EXCLUSIVE). It waits for open
-        // transactions that have taken numbers, and keeps others from taking numbers until the commit. From
-        // here on, the sequence has a file of this transaction, so `setval` is rolled back with it.
+        // This statement changes nothing, but takes the lock of ALTER SEQUENCE (SHARE ROW EXCLUSIVE). It
+        // waits for open transactions that have taken numbers, and prevents others from taking numbers until
+        // the commit. From here on, the sequence has a new file that belongs to this transaction, so `setval`
+        // is rolled back as well.
         connection.run(&moving, &format!("ALTER SEQUENCE {name} MINVALUE {}", sequence.min)).await?;
-        // Other sessions may have taken numbers before the lock was granted.
+        // Other sessions may have taken numbers before this transaction got the lock.
         if sequence.further(position(connection, &name, &moving).await?, furthest) != furthest {
             return Ok(());
         }
@@ -108,7 +111,7 @@ async fn go_to(
         ),
         (false, false) => format!("last_value > {last_value}"),
     };
-    // Another role than the owner cannot lock the sequence, so the statement that advances it also reads it.
+    // A role that is not the owner cannot lock the sequence, so the statement that advances it also reads it.
     let set = format!(
         "SELECT pg_catalog.setval({}::regclass, {last_value}, {is_called}) FROM {name} WHERE {is_behind}",
         literal(&name)

@@ -1,6 +1,6 @@
 //! Suspends triggers, rules, foreign keys and indexes during a restore, and puts them back before the commit.
 //!
-//! All of this is in the transaction, so a restore that ends in any other way leaves the database unchanged.
+//! All of this happens within the transaction, so a restore that fails leaves the database unchanged.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -33,13 +33,13 @@ use koan_backup_sql::identifier::quoted;
 /// The suspended objects of a restore, and how they are put back.
 #[derive(Debug, Default)]
 pub(super) struct Suspended {
-    /// Whether triggers may act that cannot be disabled.
+    /// Whether triggers that cannot be disabled may fire.
     pub(super) interference: Interference,
     /// The foreign keys that were examined, and how each is suspended.
     references: BTreeMap<Oid, Option<ReferenceSuspension>>,
-    /// Those of them whose violating rows can be found.
+    /// The examined foreign keys whose violating rows can be found.
     foreign_keys: Vec<ForeignKey>,
-    /// The unique and exclusion constraints of the targets, which hold again at the end.
+    /// The unique and exclusion constraints of the targets, which must be satisfied at the end.
     unique: Vec<Unique>,
     /// The dropped indexes.
     indexes: Vec<SuspendedWork>,
@@ -50,13 +50,13 @@ pub(super) struct Suspended {
 }
 
 impl Suspended {
-    /// Returns the state of a restore that has suspended nothing yet.
+    /// Creates the state of a restore that has not suspended anything yet.
     pub(super) async fn begin(connection: &Connection) -> Result<Self> {
         Ok(Self { interference: Interference::of(connection).await?, ..Self::default() })
     }
 
-    /// Suspends what would change, refuse or slow down the records of a target, as far as the role and the
-    /// options permit.
+    /// Suspends the objects that would change, refuse or slow down the records of a target, as far as the
+    /// role and the options permit.
     pub(super) async fn suspend(
         &mut self,
         connection: &Connection,
@@ -72,7 +72,7 @@ impl Suspended {
             self.disable_triggers(connection, table, &what).await?;
         }
         let unique = Unique::all(connection, target).await?;
-        // With such a constraint, an existing row may take over the value of another one.
+        // With such a constraint, an existing row may get the value that another row had.
         let has_unique = Unique::any_besides_key(&unique);
         self.unique.extend(unique);
         self.free_identities(connection, target, extent, &what).await?;
@@ -121,7 +121,7 @@ impl Suspended {
         let rows = connection.client.query(TRIGGERS, &[&table.oid]).await;
         for row in rows.map_err(|error| failed(what, &error))? {
             let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
-            // A partition may belong to another role: its triggers fire.
+            // A partition may belong to another role. Its triggers then fire.
             if !row.try_get::<_, bool>(4).map_err(|error| failed(what, &error))? {
                 continue;
             }
@@ -145,8 +145,8 @@ impl Suspended {
         Ok(())
     }
 
-    /// Lets UPDATE write columns that are GENERATED ALWAYS AS IDENTITY. COPY and INSERT can write them
-    /// anyway.
+    /// Permits UPDATE to write columns that are GENERATED ALWAYS AS IDENTITY. COPY and INSERT can write them
+    /// in any case.
     async fn free_identities(
         &mut self,
         connection: &Connection,
@@ -178,7 +178,7 @@ impl Suspended {
         Ok(())
     }
 
-    /// Drops a foreign key, or defers it to the end.
+    /// Drops a foreign key, or defers its check to the end.
     async fn suspend_reference(
         &mut self,
         connection: &Connection,
@@ -223,15 +223,15 @@ impl Suspended {
         Ok(connection.number(&format!("preparing table `{}`", table.display_name), &referring).await? == 0)
     }
 
-    /// Returns the error of the first unique index with a duplicate key, or of the first foreign key with
-    /// dangling references, if there is one.
+    /// Returns the error of the first unique index with a duplicate key or of the first foreign key with
+    /// dangling references, or `None` if there is none.
     pub(super) async fn broken(
         &self,
         connection: &Connection,
         catalog: &Catalog,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
-        // An exclusion constraint compares every row with every other. That is left out if it was checked
+        // An exclusion constraint compares every row with every other row. This is omitted if it was checked
         // before.
         for unique in self.unique.iter().filter(|unique| !unique.is_exclusion() || !unique.is_immediate) {
             if let Some(error) = unique.broken(connection).await? {
@@ -246,9 +246,9 @@ impl Suspended {
         Ok(None)
     }
 
-    /// Puts everything back as it was, and returns what was put back.
+    /// Puts all suspended objects back, and returns them.
     pub(super) async fn put_back(&mut self, connection: &Connection) -> Result<Vec<SuspendedObject>> {
-        // Indexes whose definition names no tablespace were in the default one of the database.
+        // Indexes whose definition names no tablespace were in the default tablespace of the database.
         connection.run("rebuilding indexes", "SET LOCAL default_tablespace = ''").await?;
         let all = self.indexes.drain(..).chain(self.tables.drain(..)).chain(self.constraints.drain(..));
         let mut put_back = Vec::new();

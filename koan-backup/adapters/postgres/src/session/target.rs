@@ -1,4 +1,4 @@
-//! Where records go: the columns, and how each record fills them.
+//! The target of a restore: the columns, and how each record fills them.
 
 use koan_backup_core::{
     Error, ErrorKind, Result,
@@ -25,48 +25,48 @@ use koan_backup_sql::content::Content;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::{folded, quoted, quoted_list};
 
-/// An entity's table, ready to be filled.
+/// An entity's table with everything that is needed to fill it.
 #[derive(Debug)]
 pub(in super::super) struct Target {
     pub(super) entity: EntityCodec,
     /// The target as it was requested, without its physical form.
     pub(super) request: RestoreTarget,
     pub(super) mapping: Mapping,
-    /// The columns that are written: all of the mapping's but those that PostgreSQL computes.
+    /// The columns that are written: all columns of the mapping except generated columns.
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
     pub(super) key: Vec<usize>,
-    /// How the database compares each column of the key.
+    /// The comparison of each key column in the database.
     pub(super) equality: Vec<KeyEquality>,
     /// The tables that are restored earlier in the same session.
     pub(super) earlier: Vec<Oid>,
-    /// Columns that no field holds and that are computed from the columns that are written.
+    /// Columns without a field that are computed from written columns.
     pub(super) recomputed: Vec<RecomputedColumn>,
-    /// Columns that PostgreSQL computes from those of the same row, and how.
+    /// Generated columns, each with its expression.
     generated: Vec<(String, String)>,
-    /// What new rows get in columns that no field holds, where a dry run has tried it.
+    /// The values that new rows get in columns without a field, if a dry run has evaluated them.
     pub(super) defaults: Vec<ColumnDefault>,
-    /// Of `generated`, those that can be computed from what is known of a row that is written.
+    /// The generated columns that can be computed from the known values of a written row.
     known_generated: Vec<(String, String)>,
-    /// Publications for which the server refuses to update or delete the rows that are there.
+    /// Publications because of which the server refuses to update or delete existing rows.
     pub(super) refusing_publications: Vec<String>,
-    /// The form of COPY in which they are sent.
+    /// The form of COPY in which records are sent.
     pub(super) form: CopyForm,
-    /// Fields without a column, which must not hold anything.
+    /// Fields without a column, which must have no value.
     absent: Vec<usize>,
 }
 
 /// A form of COPY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CopyForm {
-    /// The server parses every value.
+    /// The text form, in which the server parses every value.
     Text,
-    /// It does not; for tables whose columns all have a type that is sent so.
+    /// The binary form, for tables whose columns all have a type that can be sent in it.
     Binary,
 }
 
 impl CopyForm {
-    /// As SQL names it.
+    /// Returns the name of the form in SQL.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -80,7 +80,7 @@ impl CopyForm {
 pub(super) struct TargetColumn {
     pub(super) name: String,
     pub(super) column_type: ColumnType,
-    /// Which `null`s of its records are JSON `null`; `None` where all are NULL.
+    /// Which NULLs of the column are JSON `null`; `None` if all are NULL.
     nulls: Option<NullReplay>,
     pub(super) declared: String,
     pub(super) not_null: bool,
@@ -153,7 +153,7 @@ impl Target {
         self.key.iter().map(|&column| &self.columns[column])
     }
 
-    /// The columns that number rows by themselves and must be freed to be written again.
+    /// Returns the GENERATED ALWAYS identity columns that must be altered before their rows can be updated.
     pub(super) fn stubborn_columns(&self, extent: Extent) -> impl Iterator<Item = &TargetColumn> {
         let columns = self.columns.iter().enumerate();
         let stubborn = columns.filter(move |(index, column)| {
@@ -162,8 +162,7 @@ impl Target {
         stubborn.map(|(_, column)| column)
     }
 
-    /// Returns why the rows of a table that is not the role's own cannot be written again, if a column
-    /// forbids it.
+    /// Returns why the rows of a table of another role cannot be updated, or `None` if no column prevents it.
     pub(in super::super) fn refusing_identity(&self, extent: Extent) -> Option<String> {
         let table = &self.mapping.table;
         let column = self.stubborn_columns(extent).next().filter(|_| !table.is_owned)?;
@@ -174,12 +173,12 @@ impl Target {
         ))
     }
 
-    /// The names of all columns as a list in SQL.
+    /// Returns the names of all columns as a list in SQL.
     pub(super) fn column_list(&self) -> String {
         quoted_list(self.columns.iter().map(|column| column.name.as_str()))
     }
 
-    /// The names of the key's columns as a list in SQL.
+    /// Returns the names of the key columns as a list in SQL.
     pub(super) fn key_list(&self) -> String {
         quoted_list(self.key_columns().map(|column| column.name.as_str()))
     }
@@ -191,13 +190,13 @@ impl Target {
         Ok(())
     }
 
-    /// Adds the columns that PostgreSQL computes to rows that a query selects from and that have all other
-    /// columns.
+    /// Adds the generated columns to a source of rows that has all other columns.
     pub(super) fn with_generated(&self, rows: String) -> String {
         with_computed(&self.generated, rows)
     }
 
-    /// Adds the columns that PostgreSQL computes to rows that are written and that have all other columns whose value is known.
+    /// Adds the generated columns to a source of written rows that has all other columns whose value is
+    /// known.
     pub(super) fn with_known_generated(&self, rows: String) -> String {
         match self.mapping.unmapped_columns.is_empty() {
             true => with_computed(&self.generated, rows),
@@ -205,14 +204,15 @@ impl Target {
         }
     }
 
-    /// Finds out what is computed.
+    /// Finds the columns that are computed.
     pub(in super::super) async fn find_recomputed(&mut self, connection: &Connection) -> Result<()> {
         self.recomputed = derived::recomputed(connection, &self.mapping).await?;
         self.generated = derived::generated(connection, &self.mapping.table).await?;
         Ok(())
     }
 
-    /// Tries what new rows get in columns that no field holds, and finds what can be computed from it. For a dry run.
+    /// Evaluates the values that new rows get in columns without a field, and finds the generated columns
+    /// that can be computed from them. Used by a dry run.
     pub(in super::super) async fn find_defaults(&mut self, connection: &Connection) -> Result<()> {
         let within = Within::Transaction;
         self.defaults = defaults::find(connection, &self.mapping, &self.recomputed, within).await?;
@@ -239,27 +239,28 @@ impl Target {
         Ok(())
     }
 
-    /// What a new row gets in a column that no field holds, if that is known.
+    /// Returns the value that a new row gets in a column without a field, if it is known.
     pub(super) fn default_of(&self, column: &str) -> Option<String> {
         self.defaults.iter().find(|default| default.column == column)?.value()
     }
 
-    /// The names of all columns that get a value, as a list in SQL: those of
-    /// [`column_list`](Self::column_list), and those that are computed.
+    /// Returns the names of all columns that get a value, as a list in SQL: the columns of
+    /// [`column_list`](Self::column_list), and the computed ones.
     pub(super) fn filled_list(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.as_str());
         quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
     }
 
-    /// What a row `s` of a stage holds for them.
+    /// Returns the values of the columns of [`filled_list`](Self::filled_list) for a row `s` of a stage, as a
+    /// list in SQL.
     pub(super) fn filled(&self) -> String {
         let sent = self.columns.iter().map(TargetColumn::converted);
         let computed = self.recomputed.iter().map(|recomputed| format!("s.{}", quoted(&recomputed.column)));
         sent.chain(computed).collect::<Vec<_>>().join(", ")
     }
 
-    /// Where the value of a column that no field holds comes from when a row `t` is written again from a row
-    /// `s` of a stage.
+    /// Returns the alias of the row that provides the value of a column without a field when a row `t` is
+    /// updated from a row `s` of a stage.
     pub(super) fn source_of(&self, column: &str) -> &'static str {
         match self.recomputed.iter().any(|recomputed| recomputed.column == column) {
             true => "s",
@@ -267,13 +268,13 @@ impl Target {
         }
     }
 
-    /// The condition that a row `s` of what was sent has the key of a row `t` of the table, as the database
-    /// compares keys.
+    /// Returns the condition that a row `s` of the stage has the key of a row `t` of the table, by the key
+    /// equality of the database.
     pub(super) fn same_key(&self) -> String {
         self.key_condition(TargetColumn::converted)
     }
 
-    /// The condition that a row `s` of a copy of rows of the table has the key of a row `t`.
+    /// Returns the condition that a row `s` of a copy of the table has the key of a row `t`.
     pub(super) fn same_key_of_copy(&self) -> String {
         self.key_condition(|column| format!("s.{}", quoted(&column.name)))
     }
@@ -284,7 +285,7 @@ impl Target {
             let equal = equality.condition(&there, &sent);
             match column.not_null {
                 true => equal,
-                // `IS NULL` is true of a composite value whose parts are all NULL.
+                // `IS NULL` is true for a composite value whose parts are all NULL.
                 false => format!("({equal} OR pg_catalog.num_nulls({there}, {sent}) = 2)"),
             }
         };
@@ -292,40 +293,40 @@ impl Target {
         if terms.is_empty() { "false".to_owned() } else { terms.join(" AND ") }
     }
 
-    /// What rows are grouped by so that those of one key are together.
+    /// Returns the expressions for GROUP BY that collect the rows with the same key.
     pub(super) fn grouped_key(&self) -> String {
         let grouped =
             |(column, equality): (&TargetColumn, &KeyEquality)| equality.grouped(&quoted(&column.name));
         self.key_columns().zip(&self.equality).map(grouped).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether keys that the database considers equal are always identical.
+    /// Returns whether keys that the database considers equal are always identical.
     pub(super) fn has_exact_key(&self) -> bool {
         self.equality.iter().all(|equality| equality.is_exact)
     }
 
-    /// Whether a row that is there may get another value in a column when it is overwritten.
+    /// Returns whether overwriting an existing row may change its value in a column.
     pub(super) fn may_change(&self, column: &str) -> bool {
         let mut key = self.key_columns().zip(&self.equality);
         !key.any(|(key, equality)| key.name == column && equality.is_exact)
     }
 
-    /// Whether the database keeps records of one key apart by itself.
+    /// Returns whether the database itself refuses duplicate keys.
     pub(super) fn keeps_apart(&self) -> bool {
         self.mapping.table.is_unique_over(self.key_columns().map(|column| column.name.as_str()))
     }
 
-    /// Adds the remedy to the error of an update or delete that a publication is the cause of.
+    /// Adds the remedy to the error of an update or delete that is refused because of a publication.
     pub(super) fn explained(&self, error: Error) -> Error {
         insert_only::explained(error, &self.mapping.table, &self.refusing_publications)
     }
 
-    /// Whether some column takes another form than the one that records are sent in.
+    /// Returns whether some column has another form than the one in which records are sent.
     pub(super) fn has_conversions(&self) -> bool {
         self.columns.iter().any(TargetColumn::is_composite)
     }
 
-    /// Appends what is sent of a record, without what stands around the rows of a COPY.
+    /// Appends the columns of a record to a COPY, without the framing of the row.
     fn fill(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
         let fields = &self.entity.schema().fields;
         if let Some(&field) = self.absent.iter().find(|&&field| !record.values[field].is_null()) {
@@ -392,7 +393,7 @@ impl Target {
         Error::new(ErrorKind::Conflict, text)
     }
 
-    /// Returns the error for records whose keys are equal to the database.
+    /// Returns the error for records whose keys the database considers equal.
     pub(super) fn duplicate_key_error(&self, keys: &[String]) -> Error {
         duplicate_key_error(&self.entity, &self.mapping.table.display_name, keys)
     }
@@ -406,7 +407,7 @@ fn with_computed(computed: &[(String, String)], rows: String) -> String {
     format!("(SELECT x.*, {} FROM {rows} AS x)", computed.collect::<Vec<_>>().join(", "))
 }
 
-/// Returns the error for records of an archive whose keys are equal to a table.
+/// Returns the error for records of an archive whose keys a table considers equal.
 pub(super) fn duplicate_key_error(entity: &EntityCodec, table: &str, keys: &[String]) -> Error {
     let name = entity.name();
     let text = match keys {
@@ -426,8 +427,8 @@ pub(super) fn duplicate_key_error(entity: &EntityCodec, table: &str, keys: &[Str
     Error::new(ErrorKind::Constraint, text)
 }
 
-/// Which `null`s of a column are JSON `null`, by what the archive recorded. A column that forbids NULL holds
-/// no other.
+/// Returns which NULLs of a column are JSON `null`, by the physical form in the archive. In a NOT NULL
+/// column, all of them are JSON `null`.
 fn nulls(entity: &EntityCodec, place: &MappedColumn, physical: &PhysicalForm) -> Result<Option<NullReplay>> {
     if !place.column_type.has_json_nulls() {
         return Ok(None);
@@ -442,7 +443,7 @@ fn nulls(entity: &EntityCodec, place: &MappedColumn, physical: &PhysicalForm) ->
     NullReplay::of(recorded).map(Some).ok_or_else(|| unknown_form(entity))
 }
 
-/// The archive was written by a later version.
+/// Returns the error for a physical form that was written by a later version.
 fn unknown_form(entity: &EntityCodec) -> Error {
     Error::new(
         ErrorKind::Incompatible,
@@ -461,12 +462,12 @@ impl RecordEncoder for Target {
 }
 
 impl TargetColumn {
-    /// Whether it is a row in a column, which is sent as JSON.
+    /// Returns whether the column has a composite type, whose values are sent as JSON.
     pub(super) fn is_composite(&self) -> bool {
         self.column_type.stored == StoredType::Composite && self.column_type.is_json()
     }
 
-    /// Appends a value as a line of COPY's text form has it.
+    /// Appends a value in the text form of COPY.
     fn push_text(
         &self,
         index: usize,
@@ -488,7 +489,7 @@ impl TargetColumn {
         Ok(())
     }
 
-    /// What a row `s` of what was sent holds for the column.
+    /// Returns the expression of the column's value for a row `s` of the stage.
     pub(super) fn converted(&self) -> String {
         let name = quoted(&self.name);
         match self.is_composite() {
@@ -501,7 +502,8 @@ impl TargetColumn {
 fn push_escaped(text: &str, out: &mut Vec<u8>) {
     let escaped = |byte: u8| (byte == b'\\') | (byte == b'\n') | (byte == b'\r') | (byte == b'\t');
     let mut rest = text.as_bytes();
-    // Without an early end, so that many bytes are looked at in one step: most texts have nothing to escape.
+    // The loop does not stop early, so that the compiler can examine many bytes in one step. Most texts
+    // contain nothing to escape.
     if !rest.iter().fold(false, |found, &byte| found | escaped(byte)) {
         out.extend_from_slice(rest);
         return;
@@ -519,7 +521,8 @@ fn push_escaped(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// What a flattened map holds for a column: under its very name, else under one that folds to the same.
+/// Returns the value of a column in a flattened map: by the exact name, or else by a name that is equal when
+/// case is folded.
 fn extra<'r>(
     mut extras: impl Iterator<Item = (&'r str, &'r Value<'r>)> + Clone,
     column: &str,

@@ -1,7 +1,7 @@
 //! Constraints between the rows of a table: unique constraints, unique indexes and exclusion constraints.
 //!
-//! The error of the server contains values of rows, so the records are searched and named by their keys
-//! instead.
+//! The error of the server contains values of rows, so it is not shown. The records are searched and named by
+//! their keys instead.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 use tokio_postgres::error::SqlState;
@@ -20,7 +20,7 @@ const NAMED: usize = 2;
 const SEARCH_TIMEOUT: &str = "5s";
 
 /// Selects the constraints of a table: name, expressions, predicate, operators of an exclusion constraint,
-/// whether NULLs are equal, and whether it is checked at each row.
+/// whether NULLs are equal, and whether the constraint is checked after each row.
 const CONSTRAINTS: &str = "
     SELECT COALESCE(k.conname, c.relname)::text,
         (SELECT pg_catalog.array_agg(pg_catalog.pg_get_indexdef(c.oid, place, false) ORDER BY place)
@@ -48,19 +48,19 @@ pub(super) struct Unique {
     pub(super) name: String,
     /// The compared values, as expressions over the columns.
     expressions: Vec<String>,
-    /// The condition of the rows that it compares.
+    /// The condition of the rows to which the constraint applies.
     predicate: Option<String>,
     /// The operators of an exclusion constraint.
     operators: Option<Vec<String>>,
-    /// The constraint as SQL takes it, if it is one.
+    /// The definition of the constraint in SQL; `None` for an index without a constraint.
     definition: Option<String>,
     nulls_are_equal: bool,
-    /// Whether it is checked at each row.
+    /// Whether the constraint is checked after each row.
     pub(super) is_immediate: bool,
 }
 
 impl Unique {
-    /// Reads what keeps the rows of a target apart.
+    /// Reads the unique and exclusion constraints of a target.
     pub(super) async fn all(connection: &Connection, target: &Target) -> Result<Vec<Self>> {
         let table = &target.mapping.table;
         let what = format!("reading the constraints of table `{}`", table.display_name);
@@ -89,7 +89,7 @@ impl Unique {
         rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&what, &error))
     }
 
-    /// Whether it compares exactly the entity's key.
+    /// Returns whether the constraint compares exactly the entity's key.
     pub(super) fn is_key(&self) -> bool {
         self.predicate.is_none()
             && self.operators.is_none()
@@ -97,22 +97,23 @@ impl Unique {
             && self.key.iter().all(|(name, _)| self.expressions.iter().any(|one| is_column(one, name)))
     }
 
-    /// Returns whether one of these is checked at each row and compares something else than the entity's key.
+    /// Returns whether one of these constraints is checked after each row and compares something other than
+    /// the entity's key.
     pub(super) fn any_besides_key(all: &[Self]) -> bool {
         all.iter().any(|unique| unique.is_immediate && !unique.is_key())
     }
 
-    /// Whether it is an exclusion constraint.
+    /// Returns whether the constraint is an exclusion constraint.
     pub(super) fn is_exclusion(&self) -> bool {
         self.operators.is_some()
     }
 
-    /// Returns the error of rows of the table that it does not let stand side by side, if there are any.
+    /// Returns the error of rows of the table that violate the constraint, or `None` if there are none.
     pub(super) async fn broken(&self, connection: &Connection) -> Result<Option<Error>> {
         self.broken_among(connection, &self.rows).await
     }
 
-    /// Does the same for other rows, which have the columns of the table.
+    /// Returns the error of violating rows in another source, which has the columns of the table.
     pub(super) async fn broken_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let from = match &self.operators {
             Some(operators) => self.overlapping(rows, operators),
@@ -153,8 +154,9 @@ impl Unique {
         Ok(Some(Error::new(ErrorKind::Constraint, format!("{text}; {remedy}"))))
     }
 
-    /// Returns keys of records that get values which other rows have before they change, if there are any. A
-    /// constraint over columns that are not selected, and an exclusion constraint, tells nothing.
+    /// Returns the keys of records that get values which other rows still have at that time, or `None` if
+    /// there are none. Also returns `None` for an exclusion constraint, and for a constraint over columns
+    /// that are not written.
     pub(super) async fn passed_on(
         &self,
         connection: &Connection,
@@ -201,8 +203,8 @@ impl Unique {
         for constraint in constraints {
             let found = match constraint.is_exclusion() {
                 true => constraint.first_overlapping_among(connection, rows).await?,
-                // Expressions that cannot be evaluated outside of the table are left out. The server names
-                // the constraint.
+                // Expressions that cannot be evaluated outside of the table are omitted. The server then
+                // names the constraint.
                 false => {
                     undone(connection, constraint.broken_among(connection, rows)).await?.unwrap_or_default()
                 }
@@ -214,8 +216,9 @@ impl Unique {
         Ok(None)
     }
 
-    /// Does the same for an exclusion constraint. An index over a copy of the rows finds whether rows
-    /// conflict. To find which ones, every row is compared with every other, within a time limit.
+    /// Returns the same error for an exclusion constraint. An index over a copy of the rows shows whether
+    /// rows conflict. To find the conflicting rows, every row is compared with every other row, within a time
+    /// limit.
     async fn first_overlapping_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let by_index = undone(connection, self.broken_by_index(connection, rows)).await?;
         if let Ok(None) = by_index {
@@ -231,7 +234,8 @@ impl Unique {
         Ok(named.or(by_index.unwrap_or_default()))
     }
 
-    /// Builds an index over a copy of the rows to find whether rows conflict. It does not show which ones.
+    /// Builds an index over a copy of the rows to find out whether rows conflict. The index does not show
+    /// which rows.
     async fn broken_by_index(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let what = format!("looking for rows that break `{}`", self.name);
         let Some(definition) = &self.definition else {
@@ -259,7 +263,7 @@ impl Unique {
         }
     }
 
-    /// Returns the condition of the rows that it compares.
+    /// Returns the condition of the rows to which the constraint applies.
     fn compared(&self) -> String {
         let predicate = self.predicate.iter().cloned();
         let nulls = self.expressions.iter().filter(|_| !self.nulls_are_equal);
@@ -286,7 +290,7 @@ impl Unique {
         (1..=self.key.len()).map(|column| column.to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns the rows that conflict by an exclusion constraint.
+    /// Returns the rows that violate an exclusion constraint.
     fn overlapping(&self, rows: &str, operators: &[String]) -> String {
         let names: Vec<String> = (1..=operators.len()).map(|place| format!("\"koan {place}\"")).collect();
         let expressions: Vec<String> = self
@@ -314,7 +318,7 @@ impl Unique {
     }
 }
 
-/// Runs work and rolls its changes back. The inner result is that of the work.
+/// Runs work and rolls its changes back. The inner result is the result of the work.
 async fn undone<T>(connection: &Connection, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
     let what = "looking for rows that break a constraint";
     connection.run(what, "SAVEPOINT koan_search").await?;

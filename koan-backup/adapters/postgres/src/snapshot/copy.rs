@@ -11,7 +11,7 @@ const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 /// Receives the data in chunks and returns the rows.
 #[derive(Debug, Default)]
 pub(super) struct CopyReader {
-    /// Received data that is not parsed yet.
+    /// The received data that is not parsed yet.
     buffer: Vec<u8>,
     position: usize,
     has_header: bool,
@@ -21,7 +21,7 @@ pub(super) struct CopyReader {
 }
 
 impl CopyReader {
-    /// Adds a chunk and returns the buffer of a parsed one. Unparsed data is moved to the front of the new
+    /// Adds a chunk and returns the buffer of a parsed chunk. Unparsed data is moved to the front of the new
     /// buffer.
     pub(super) fn push_chunk(&mut self, chunk: Vec<u8>) -> Vec<u8> {
         let rest = self.buffer.split_off(self.position);
@@ -34,7 +34,7 @@ impl CopyReader {
         used
     }
 
-    /// Goes to the next row. Returns `false` if it is not complete yet.
+    /// Advances to the next row. Returns `false` if the row is not complete yet.
     pub(super) fn advance(&mut self) -> Result<bool> {
         if !self.has_header && !self.header()? {
             return Ok(false);

@@ -25,7 +25,8 @@ use super::json_null::JsonNullRecorder;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
-/// The size at which a chunk is handed over. Rows are not split, so most chunks are a little larger.
+/// The size from which a chunk is sent to the decoder. Rows are not split, so most chunks are a little
+/// larger.
 const CHUNK_BYTES: usize = 256 << 10;
 /// The capacity of the buffers. A buffer that a large row has extended is not reused.
 const CHUNK_CAPACITY: usize = CHUNK_BYTES + CHUNK_BYTES / 16;
@@ -56,7 +57,7 @@ pub(super) async fn read(
     };
     let rows = connection.client.copy_out(&query).await.map_err(|error| failed(&what, &error))?;
     let (messages, received) = mpsc::channel(MAX_WAITING_CHUNKS);
-    // Buffers of decoded chunks, which are reused.
+    // This channel returns the buffers of decoded chunks, which are reused.
     let (used_buffers, free_buffers) = mpsc::channel(MAX_WAITING_CHUNKS + 2);
     let entity = request.entity.clone();
     let checked_mapping = mapping.clone();
@@ -111,7 +112,7 @@ async fn forward(
     mut free_buffers: mpsc::Receiver<Vec<u8>>,
 ) -> std::result::Result<(), tokio_postgres::Error> {
     let mut rows = std::pin::pin!(rows);
-    // Many reads have only a few rows, so no buffer is allocated in advance.
+    // Many reads have only a few rows, so the buffer is not allocated in advance.
     let mut chunk = Vec::new();
     while let Some(row) = rows.try_next().await? {
         chunk.extend_from_slice(&row);
@@ -168,7 +169,7 @@ fn decode(
                 nulls.record(mapping, index, bytes);
                 let value = match bytes {
                     None => Ok(Value::Null),
-                    // The recorder has recorded which of the two it was.
+                    // The recorder has already recorded whether it was NULL or JSON `null`.
                     Some(bytes) if mapped.column_type.is_json_null(bytes) => Ok(Value::Null),
                     Some(bytes) => mapped.column_type.read(bytes),
                 };
@@ -211,7 +212,8 @@ fn select(mapping: &Mapping, request: &ReadRequest) -> Result<String> {
     Ok(format!("COPY (SELECT {columns} FROM {table}{condition}{order}) TO STDOUT (FORMAT binary)"))
 }
 
-/// Orders by bytes, which is the same on every server, whatever its collations and the order of an enum's
+/// Returns the expression by which a key column is ordered. The order is by bytes, which is the same on every
+/// server, whatever its collations and the order of an enum's labels are.
 /// labels.
 fn order_expression(mapped: &MappedColumn) -> String {
     let name = quoted(&mapped.column.name);
@@ -237,7 +239,8 @@ fn projection(entity: &EntityCodec, mapping: &Mapping) -> Projection {
     projection
 }
 
-/// Reuses the allocation for values with another lifetime: collecting an emptied vector keeps it.
+/// Reuses the allocation of a vector for values with another lifetime: collecting an emptied vector keeps its
+/// allocation.
 fn recycled<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
     values.clear();
     values.into_iter().map(|_| Value::Null).collect()

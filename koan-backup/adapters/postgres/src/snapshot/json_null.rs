@@ -1,4 +1,4 @@
-//! Records JSON `null` and NULL of one column, for which a record holds the same `null`.
+//! Records whether each `null` of a column is NULL or JSON `null`, which are both `null` in a record.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
@@ -16,7 +16,7 @@ impl JsonNullRecorder {
         Self(mapping.columns.iter().map(recorder).collect())
     }
 
-    /// Adds a column's value of the next row.
+    /// Adds the value of a column in the next row.
     #[inline]
     pub(super) fn record(&mut self, mapping: &Mapping, index: usize, bytes: Option<&[u8]>) {
         if let Some(recorder) = &mut self.0[index] {
@@ -24,7 +24,7 @@ impl JsonNullRecorder {
         }
     }
 
-    /// Refuses a column that alternates between both more often than an archive can record.
+    /// Refuses a column that alternates between NULL and JSON `null` more often than an archive can record.
     pub(super) fn check(&self, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
         let mut columns = mapping.columns.iter().zip(&self.0);
         let refused =
@@ -32,7 +32,7 @@ impl JsonNullRecorder {
         refused.map_or(Ok(()), |(mapped, _)| Err(alternates_too_often(entity, mapping, mapped)))
     }
 
-    /// Returns what was recorded.
+    /// Returns the recorded forms.
     pub(super) fn finish(self, entity: &EntityCodec, mapping: &Mapping) -> Result<RecordedNulls> {
         let mut recorded_nulls = RecordedNulls::default();
         for (mapped, recorder) in mapping.columns.iter().zip(self.0) {

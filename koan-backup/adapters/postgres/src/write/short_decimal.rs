@@ -18,7 +18,7 @@ pub(super) struct ShortDecimal {
 }
 
 impl ShortDecimal {
-    /// Parses a number; `None` if it has another form, which is not an error.
+    /// Parses a number. Returns `None` if it has another form, which is not an error.
     pub(super) fn of(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
         if unsigned.len() > MAX_DIGITS + 1 {
@@ -45,11 +45,11 @@ impl ShortDecimal {
         self.scale.into()
     }
 
-    /// Appends its length and the same bytes as [`numeric`](super::numeric::push).
+    /// Appends the length and the same bytes as [`numeric`](super::numeric::push).
     pub(super) fn push(&self, out: &mut Vec<u8>) {
         let filled = self.scale.next_multiple_of(4);
         let mut rest = self.digits * 10u64.pow(u32::from(filled - self.scale));
-        // The groups from the last one, without the trailing zeros.
+        // The groups are computed from the last one to the first, without trailing zeros.
         let (mut groups, mut count) = ([0u16; MAX_GROUPS], 0u8);
         let mut weight = -i16::from(filled / 4);
         while rest > 0 && rest.is_multiple_of(10_000) {
@@ -81,7 +81,7 @@ mod tests {
     use super::super::numeric;
     use super::*;
 
-    /// Returns what the general function appends, with its length.
+    /// Returns the output of the general function, preceded by its length.
     fn general(text: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         numeric::push(text, &mut bytes).ok()?;

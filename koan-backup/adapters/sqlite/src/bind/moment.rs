@@ -17,7 +17,7 @@ impl ColumnType {
         value: &Value<'_>,
         form: Form,
     ) -> Result<Stored<'static>, ConversionError> {
-        // A backup would refuse a number that could be in another unit.
+        // A backup would refuse a number that could be read in another unit.
         let is_unambiguous = |stored: &Stored<'_>| match stored {
             Stored::Integer(count) => self.counts_time || !is_beyond_seconds(*count),
             _ => true,
@@ -32,7 +32,8 @@ impl ColumnType {
         })
     }
 
-    /// Text can hold every time, but a column that stores numbers must not get text between them.
+    /// Stores a time as text if the column may contain it. Text can hold every time, but a column that stores
+    /// numbers must not contain text as well.
     fn store_as_text(&self, value: &Value<'_>) -> Option<Stored<'static>> {
         if !matches!(self.default.shape, Shape::Moment(_)) {
             return None;
@@ -90,8 +91,8 @@ fn moment_text(value: &Value<'_>, mut moment: MomentStyle, variants: u32) -> Opt
     style(moment, variants, instant.local.time).write_timestamp(instant)
 }
 
-/// Moves an instant to the offset of the form, for values that were read at an offset by a type that
-/// converted them to UTC. An instant with an offset of its own keeps it, unless the form has no offsets.
+/// Moves an instant to the offset of the form, for values that were read with an offset by a type that
+/// converted them to UTC. An instant with its own offset keeps it, unless the form has no offsets.
 fn at_offset_of(moment: MomentStyle, instant: Timestamp) -> Option<Timestamp> {
     let keeps_offset = instant.offset_seconds != 0 && moment.offset != OffsetStyle::Absent;
     if keeps_offset { Some(instant) } else { instant.at_offset(moment.offset_seconds) }

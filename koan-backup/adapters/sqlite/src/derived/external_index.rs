@@ -10,7 +10,7 @@ use super::tokens::tokens;
 pub(super) struct ExternalIndex {
     pub(super) name: String,
     pub(super) content: String,
-    /// 5 for FTS5; 4 for the versions before it.
+    /// The FTS version: 5 for FTS5, 4 for FTS3 and FTS4.
     pub(super) version: u8,
 }
 

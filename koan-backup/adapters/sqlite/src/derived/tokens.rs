@@ -13,9 +13,9 @@ pub(crate) struct Token {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenKind {
     Word,
-    /// In double quotes, backticks or brackets.
+    /// A name in double quotes, backticks or brackets.
     Name,
-    /// In single quotes.
+    /// Text in single quotes.
     Text,
     Punctuation,
 }

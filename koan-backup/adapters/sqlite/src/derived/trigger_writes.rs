@@ -1,4 +1,5 @@
-//! Finds what triggers write. SQLite reports it when it compiles statements; none is executed.
+//! Finds the tables and columns that triggers write. SQLite reports them when it compiles statements; no
+//! statement is executed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use koan_backup_sql::identifier::quoted;
 pub(super) struct TriggerWrite {
     pub(super) trigger: String,
     pub(super) table: String,
-    /// The column, if only some columns are updated.
+    /// The updated column; `None` if the trigger can write all columns.
     pub(super) column: Option<String>,
 }
 
@@ -34,8 +35,8 @@ pub(super) fn reads(connection: &Connection, view: &str, table: &str) -> Result<
     Ok(actions.iter().any(|name| name.eq_ignore_ascii_case(table)))
 }
 
-/// Returns what the triggers of a table write. SQLite reports it when it compiles statements that would fire
-/// them.
+/// Returns the tables and columns that the triggers of a table write. SQLite reports them when it compiles
+/// statements that would fire the triggers.
 pub(super) fn trigger_writes(connection: &Connection, table: &Table) -> Result<BTreeSet<TriggerWrite>> {
     let name = quoted(&table.name);
     let set: Vec<String> = table
@@ -65,7 +66,7 @@ pub(super) fn trigger_writes(connection: &Connection, table: &Table) -> Result<B
 
 /// The triggers that write an index.
 pub(super) struct IndexWriters {
-    /// The names of the triggers that write it, in lower case.
+    /// The names of the triggers that are known to write the index, in lower case.
     pub(super) known: BTreeSet<String>,
     /// The names of the tables whose triggers could not be compiled, in lower case; any of these triggers may
     /// write the index.
@@ -102,7 +103,7 @@ pub(super) fn compiled_writers(
     for table in &catalog.tables {
         match table.kind {
             TableKind::Table => {}
-            // Triggers of a view replace a statement, and the columns of a view are not read here.
+            // Triggers of a view replace a statement, and the columns of a view are not known here.
             TableKind::View => {
                 writers.uncompiled.insert(table.name.to_lowercase());
                 continue;

@@ -4,10 +4,11 @@ use serde_json::{Value as Json, json};
 
 use super::{Form, JSON_NULL, Shape};
 
-/// The number of runs that are recorded per column; with more, only the most frequent form is recorded.
+/// The maximum number of runs that are recorded for a column. With more runs, only the most frequent form is
+/// recorded.
 const MAX_RUNS: usize = 65_536;
-/// The number of runs that are recorded for a column that holds both NULL and JSON `null`. A backup refuses a
-/// column with more runs, because another form would change the values.
+/// The maximum number of runs that are recorded for a column with both NULL and JSON `null`. A backup refuses
+/// a column with more runs, because another form would change the values.
 const MAX_NULL_RUNS: usize = 1 << 20;
 
 /// The forms of one column as runs, in the order of the records.
@@ -71,7 +72,7 @@ impl FormRecorder {
         self.length = 0;
     }
 
-    /// Returns what an archive records; no JSON if every value has the default form.
+    /// Returns the forms that an archive records. The result has no JSON if every value has the default form.
     pub(in super::super) fn finish(mut self) -> RecordedForms {
         if let Some(current) = self.current.take() {
             self.close(current);
@@ -105,8 +106,8 @@ impl FormRecorder {
     }
 }
 
-/// Writes runs as `form*count`, separated by spaces. They are one text because tens of thousands of small
-/// lists need much memory once parsed.
+/// Returns runs as text: `form*count`, separated by spaces. They are one text because tens of thousands of
+/// small lists need much memory when they are parsed.
 fn runs_text(runs: &[(usize, u64)]) -> String {
     runs.iter().map(|(form, count)| format!("{form}*{count}")).collect::<Vec<_>>().join(" ")
 }

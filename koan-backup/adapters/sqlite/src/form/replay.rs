@@ -22,7 +22,7 @@ struct StoredForms {
     runs: String,
 }
 
-/// Parses runs as they were recorded: `form*count`, separated by spaces.
+/// Parses the text of recorded runs: `form*count`, separated by spaces.
 fn parse_runs(text: &str) -> Option<Vec<(usize, u64)>> {
     let run = |run: &str| {
         let (form, count) = run.split_once('*')?;
@@ -37,7 +37,7 @@ impl FormReplay {
         Self { forms: vec![form], runs: Vec::new().into_iter(), current: form, remaining: u64::MAX }
     }
 
-    /// Creates a replay from what an archive recorded of a column.
+    /// Creates a replay from the recorded forms of a column.
     pub(in super::super) fn recorded(json: &Json) -> Result<Self, UnknownForm> {
         let recorded = StoredForms::deserialize(json).map_err(|_| UnknownForm)?;
         let forms = recorded.forms.iter().map(|form| form.parse()).collect::<Result<Vec<Form>, _>>()?;
@@ -61,7 +61,7 @@ impl FormReplay {
         while self.remaining == 0 {
             match self.runs.next() {
                 Some((form, count)) => (self.current, self.remaining) = (self.forms[form], count),
-                // There are more records than were recorded: the last form continues.
+                // There are more records than were recorded, so the last form continues.
                 None => self.remaining = u64::MAX,
             }
         }

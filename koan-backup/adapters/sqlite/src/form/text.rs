@@ -1,4 +1,5 @@
-//! The text of forms in archives: `integer`, `text:TRUE/FALSE`, `text:YYYY-MM-DD HH:MM:SS+02:00`. It never
+//! The text of forms in archives: `integer`, `text:TRUE/FALSE`, `text:YYYY-MM-DD HH:MM:SS+02:00`. This text
+//! format must never change.
 //! changes.
 
 use std::fmt;
@@ -59,7 +60,7 @@ impl fmt::Display for Form {
     }
 }
 
-/// The error of a form that this version does not know.
+/// The error for a form that this version does not know.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) struct UnknownForm;
 

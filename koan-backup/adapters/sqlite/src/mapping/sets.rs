@@ -77,7 +77,8 @@ fn suffixed_tables<'c>(
         name.eq_ignore_ascii_case(&root.name)
             || !is_named
                 && folded(name) == folded(&root.name)
-                // Not if the name is exactly that of another table: then the set belongs to that one.
+                // A name that is exactly that of another table refers to that table.
+                // that table.
                 && !catalog.tables.iter().any(|table| table.name.eq_ignore_ascii_case(name))
     };
     let tables = catalog.tables.iter().filter(|table| table.kind == TableKind::Table);

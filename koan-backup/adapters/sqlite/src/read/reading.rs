@@ -1,4 +1,4 @@
-//! What reading a value returns, and its errors.
+//! The result of reading a value, and the errors.
 
 use koan_backup_core::value::Value;
 use rusqlite::types::ValueRef;
@@ -7,7 +7,7 @@ use super::super::form::Form;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 
-/// A value and the forms that write it back byte for byte; `None` if there is no such form.
+/// A value and the forms in which it is written back byte for byte; `None` if there is no such form.
 pub(super) type Reading<'a> = (Value<'a>, Option<Form>);
 
 pub(in super::super) fn utf8(text: &[u8]) -> Result<&str, ConversionError> {

@@ -20,7 +20,7 @@ use super::statement::Statements;
 use super::target::Target;
 use super::transaction::Transaction;
 
-/// The work on one target.
+/// The work on one target, and its state.
 #[derive(Debug)]
 pub(super) struct Applying {
     target: Target,
@@ -29,7 +29,7 @@ pub(super) struct Applying {
     previous: Option<PreviousRows>,
     /// Whether the table had no rows before the first record.
     is_empty: bool,
-    /// Whether it is filled by plain inserts, which refuse a duplicate key.
+    /// Whether the table is filled by plain INSERT statements, which refuse a duplicate key.
     is_filled: bool,
     keys: WrittenKeys,
     deferred: Deferred,
@@ -37,7 +37,7 @@ pub(super) struct Applying {
     tally: Tally,
 }
 
-/// The counts of what the statements did, as SQLite reported them.
+/// The counts of the statements, as SQLite reported them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     records: u64,
@@ -51,8 +51,7 @@ struct Tally {
 #[derive(Debug)]
 pub(super) struct Applied {
     pub(super) counts: WriteCounts,
-    /// The columns and the table of the keys of the records, if the archive holds references that point
-    /// nowhere.
+    /// The columns and the table with the keys of the records, if the archive contains dangling references.
     pub(super) keys: Option<(Vec<String>, String)>,
     /// The indexes that were dropped and rebuilt.
     pub(super) suspended: Vec<SuspendedObject>,
@@ -86,7 +85,7 @@ impl Applying {
         let is_guarded = has_unique_key || indexes_key;
         let statements = match is_filled && is_guarded {
             true => statements.insert_only(),
-            // `ON CONFLICT` names one index, and the row of a key may conflict with another one.
+            // `ON CONFLICT` names only one index, but a row can conflict in another index as well.
             false if !target.equality.is_decided_by_the_columns() => statements.by_key(),
             false => statements,
         };
@@ -133,14 +132,16 @@ impl Applying {
             if remembers && !self.keys.remember(transaction, &self.target, &stored)? {
                 return Err(self.target.duplicate_key_error(record));
             }
-            // A unique index does not consider two NULLs equal, but here NULL identifies this record.
+            // A unique index never considers two NULLs equal, but here a key that contains NULL identifies a
+            // record.
             let has_null = self.target.key.iter().any(|&column| stored[column] == Stored::Null);
             let result = match &mut direct {
                 Some(statement) if !has_null => match execute(statement, &stored) {
                     Ok(1) => Ok(Outcome::Written),
                     Ok(0) if may_keep => Ok(Outcome::Unchanged),
                     Ok(count) => Ok(Outcome::Unexpected(count)),
-                    // SQLite makes a whole new row before it looks for one that is there, which needs no default and may meet what a
+                    // SQLite builds the complete new row before it looks for an existing one. Building it can
+                    // fail for a reason that does not apply to a record whose row exists and is kept.
                     // new row would not.
                     Err(error) if may_keep && is_of_one_row(&error) => {
                         by_key.write(&self.target, &stored, conflict)
@@ -155,7 +156,7 @@ impl Applying {
                 Ok(Outcome::Unexpected(count)) => return Err(self.unexpected(record, count)),
                 Ok(Outcome::Exists) => return Err(self.exists_error(record)),
                 Ok(Outcome::Ambiguous) => return Err(self.target.ambiguous_key_error(record)),
-                // The row that has the value may get another one from a later record.
+                // A later record may change the value of the conflicting row.
                 Err(error) if conflict == ConflictMode::Overwrite && is_unique_violation(&error) => {
                     self.deferred.add(transaction, &self.target, &stored)?;
                 }
@@ -195,7 +196,7 @@ impl Applying {
         };
         let before = if is_empty { 0 } else { rows_before };
         let sum = counts.inserted + counts.updated + counts.unchanged + counts.kept;
-        // No row that was written may be missing, and no other row may have been added or removed.
+        // Every written row must still exist, and no other row may have been added or deleted.
         let is_whole = match transaction.options.replace_existing {
             true => rows_after == tally.records,
             false => rows_after == before + counts.inserted && tally.changed >= counts.inserted,
@@ -236,8 +237,7 @@ impl Applying {
             || !self.target.equality.is_decided_by_the_columns()
     }
 
-    /// Returns whether the keys are needed later, because some of the records hold references that point
-    /// nowhere.
+    /// Returns whether the keys are needed later, because some of the records contain dangling references.
     fn brings_along(&self, transaction: &Transaction) -> bool {
         !transaction.options.replace_existing && !self.target.physical.dangling_references.is_empty()
     }
@@ -250,7 +250,8 @@ impl Applying {
         }
     }
 
-    /// The error of a record for which an expression of the table raised an error: a default, a constraint or a generated column.
+    /// Returns the error of a record for which an expression of the table raised an error: a default, a
+    /// constraint or a generated column.
     fn raised(&self, transaction: &Transaction, record: &Record, error: rusqlite::Error) -> Error {
         let record = format!("{} `{}`", self.target.entity.name(), self.target.key_text(record));
         let Transaction { connection, collations, .. } = transaction;
@@ -274,7 +275,7 @@ impl Applying {
 }
 
 impl Tally {
-    /// Returns the counts of a target. The number of inserted rows is that by which the table grew.
+    /// Returns the counts of a target. The number of inserted rows is the number by which the table grew.
     fn counts(self, conflict: ConflictMode, rows_before: u64, rows_after: u64) -> WriteCounts {
         let mut counts = WriteCounts::default();
         counts.inserted = rows_after.saturating_sub(rows_before);
@@ -287,17 +288,17 @@ impl Tally {
     }
 }
 
-/// What happened to one record.
+/// The result of writing one record.
 enum Outcome {
-    /// It was written.
+    /// The record was written.
     Written,
     /// The existing row was left unchanged, because it is kept or equal.
     Unchanged,
-    /// A row with its key exists already.
+    /// A row with the key of the record already exists.
     Exists,
-    /// Several rows have its key.
+    /// Several rows have the key of the record.
     Ambiguous,
-    /// This number of rows changed, which is not one.
+    /// The statement changed this number of rows instead of one.
     Unexpected(usize),
 }
 
@@ -340,7 +341,7 @@ impl ByKey<'_> {
         })
     }
 
-    /// Returns the rows with the key, two at most.
+    /// Returns the rows with the key, at most two.
     fn found(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<Vec<Row>> {
         bind_with_key(&mut self.compare, target, stored)?;
         let mut rows = self.compare.raw_query();
@@ -356,13 +357,13 @@ impl ByKey<'_> {
     }
 }
 
-/// A row with the key of a record.
+/// The rows with the key of a record.
 enum Row {
     Equal,
     Differs,
 }
 
-/// Whether what refused a row may be of no concern for one that is there already.
+/// Returns whether an error concerns only the new row, so that it does not matter if the row already exists.
 fn is_of_one_row(error: &rusqlite::Error) -> bool {
     is_refused_statement(error) || (is_constraint(error) && !is_unique_violation(error))
 }
@@ -397,8 +398,8 @@ fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
         .map_err(|error| failed(&transaction.path, &format!("counting the rows of table `{table}`"), error))
 }
 
-/// Refuses a table with an index that lacks rows: a record would not find its row and be inserted as a second
-/// one.
+/// Refuses a table with an incomplete index: a record would not find its row and would be inserted as a
+/// second one.
 fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
     let table = &target.mapping.table.name;
     let faults =
@@ -411,8 +412,8 @@ fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) 
     }
 }
 
-/// Advances an AUTOINCREMENT sequence to the value in the archive. SQLite itself advances it only as far as
-/// the rows.
+/// Advances an AUTOINCREMENT sequence to the value in the archive. SQLite itself advances it only to the
+/// largest rowid.
 fn advance_sequence(transaction: &Transaction, target: &Target) -> Result<()> {
     let (Some(sequence), table) = (target.physical.sequence, &target.mapping.table.name) else {
         return Ok(());

@@ -1,8 +1,8 @@
 //! Records whose unique values belong to rows that are overwritten later.
 //!
-//! Two rows may swap their values, or each may take that of the next. Each record then conflicts with a row,
-//! although the final state is valid. Such records are deferred: at the end, the rows that they replace are
-//! deleted before the records are inserted. A conflict at that point is an error.
+//! Two rows may swap their values, or each row may get the value of the next row. Each record then conflicts
+//! with a row, although the final state is valid. Such records are deferred: at the end, the rows that they
+//! replace are deleted before the records are inserted. A conflict at that point is an error.
 
 use koan_backup_core::{Error, ErrorKind, Result, value::Value};
 use rusqlite::params_from_iter;
@@ -23,7 +23,7 @@ pub(super) struct Deferred {
 }
 
 impl Deferred {
-    /// Returns an empty list. `number` is the number of the target.
+    /// Creates an empty list. `number` is the number of the target.
     pub(super) fn new(number: usize) -> Self {
         Self { table: format!("koan_deferred_{number}"), count: 0 }
     }
@@ -55,10 +55,10 @@ impl Deferred {
         Ok(())
     }
 
-    /// Writes the records that waited, and gives their number.
+    /// Writes the deferred records and returns their number.
     ///
     /// # Errors
-    /// A record has a unique value that a row keeps; both are named.
+    /// A record has a unique value that belongs to a row that is not overwritten. The error names both.
     pub(super) fn finish(self, transaction: &Transaction, target: &Target) -> Result<u64> {
         if self.count == 0 {
             return Ok(0);
@@ -67,7 +67,7 @@ impl Deferred {
         let connection = &transaction.connection;
         let main = quoted(&target.mapping.table.name);
         let names: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
-        // Values without a field are kept: columns without a field, and a rowid that no column names.
+        // The values of columns without a field, and of a rowid that no column names, are kept.
         let mut others: Vec<String> =
             target.mapping.unmapped_columns.iter().map(|column| quoted(&column.name)).collect();
         if target.mapping.table.rowid_alias().is_none() {
@@ -177,8 +177,8 @@ pub(super) fn refused(
     )
 }
 
-/// Finds another row with the values of a record in the columns of a unique index, and returns it with these
-/// columns.
+/// Finds another row that has the values of a record in the columns of a unique index. Returns the row and
+/// these columns.
 fn in_the_way(
     transaction: &Transaction,
     target: &Target,
@@ -208,7 +208,7 @@ fn in_the_way(
     Ok(None)
 }
 
-/// Returns a stored value as a parameter.
+/// A stored value as a parameter of a statement.
 struct Bound<'v>(ValueRef<'v>);
 
 impl rusqlite::ToSql for Bound<'_> {

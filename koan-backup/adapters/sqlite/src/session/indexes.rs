@@ -16,13 +16,13 @@ use super::target::Target;
 use super::transaction::Transaction;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// Indexes that were dropped. They are created again with the text that they were created with.
+/// The indexes that were dropped. They are recreated with their original SQL.
 ///
-/// This happens within the transaction, so the indexes exist whatever ends the process.
+/// All of this happens within the transaction, so the indexes still exist if the process ends early.
 #[derive(Debug, Default)]
 pub(super) struct SuspendedIndexes {
     dropped: Vec<DroppedIndex>,
-    /// The statistics of ANALYZE about them, which SQLite deletes with the indexes.
+    /// The statistics of ANALYZE about these indexes, which SQLite deletes with the indexes.
     statistics: Vec<(String, Option<String>)>,
     /// The name of the temporary index over the key.
     helper: Option<String>,
@@ -32,9 +32,9 @@ pub(super) struct SuspendedIndexes {
 #[derive(Debug)]
 struct DroppedIndex {
     name: String,
-    /// The statement that creates it.
+    /// The SQL that creates the index.
     sql: String,
-    /// Its columns with their collations, if it is unique.
+    /// The columns with their collations, if the index is unique.
     unique: Option<Vec<(String, String)>>,
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Keys {
 }
 
 impl SuspendedIndexes {
-    /// Drops the indexes of a table with that many rows that the options permit to drop.
+    /// Drops the indexes that the options permit to drop for a table with this number of rows.
     pub(super) fn drop_all(
         &mut self,
         transaction: &Transaction,
@@ -68,12 +68,12 @@ impl SuspendedIndexes {
             connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name))).map_err(lost)?;
             self.dropped.push(DroppedIndex { name: index.name, sql, unique });
         }
-        // The order in which they were created.
+        // This restores the order in which the indexes were created.
         self.dropped.reverse();
         Ok(())
     }
 
-    /// Creates an index over a key that has none.
+    /// Creates a temporary index over a key that has no index.
     pub(super) fn index_key(&mut self, transaction: &Transaction, target: &Target, keys: Keys) -> Result<()> {
         let table = &target.mapping.table.name;
         let name = format!("koan_restore_key of {table}");
@@ -87,7 +87,7 @@ impl SuspendedIndexes {
         Ok(())
     }
 
-    /// Puts all indexes back as they were, and returns them.
+    /// Recreates all indexes and returns them.
     pub(super) fn put_back(self, transaction: &Transaction, target: &Target) -> Result<Vec<SuspendedObject>> {
         let table = &target.mapping.table.name;
         let what = format!("rebuilding the indexes of table `{table}`");

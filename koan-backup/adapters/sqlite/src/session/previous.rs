@@ -19,14 +19,14 @@ pub(super) struct PreviousRows {
     count: u64,
 }
 
-/// How the new rows compare with the previous rows.
+/// The comparison of the new rows with the previous rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Returned {
-    /// Rows whose key existed before.
+    /// The number of rows whose key existed before.
     pub(super) again: u64,
-    /// Those of them that are equal to the previous row.
+    /// The number of rows that are equal to the previous row with the same key.
     pub(super) equal: u64,
-    /// Previous rows whose key no longer exists.
+    /// The number of previous rows whose key no longer exists.
     pub(super) gone: u64,
 }
 
@@ -41,7 +41,7 @@ impl PreviousRows {
         Ok(Self { count })
     }
 
-    /// Compares the previous rows with those of the table.
+    /// Compares the previous rows with the rows that the table has now.
     pub(super) fn compare(self, transaction: &Transaction, target: &Target) -> Result<Returned> {
         if self.count == 0 {
             return Ok(Returned::default());
@@ -104,11 +104,11 @@ fn compared(transaction: &Transaction, target: &Target) -> rusqlite::Result<Retu
     Ok(returned)
 }
 
-/// Returns a query for the key columns and then the written columns of all rows, read from the table and not
-/// from an index.
+/// Returns a query for the key columns and then the written columns of all rows. The query reads the table
+/// and not an index.
 fn select(target: &Target) -> String {
     let columns = target.key_names().chain(target.columns.iter().map(|column| column.name.as_str()));
-    // A WITHOUT ROWID table is its own index.
+    // A WITHOUT ROWID table is stored as an index, so `NOT INDEXED` does not apply to it.
     format!("SELECT {} FROM main.{} NOT INDEXED", quoted_list(columns), quoted(&target.mapping.table.name))
 }
 

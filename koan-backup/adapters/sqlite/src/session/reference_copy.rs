@@ -1,8 +1,8 @@
-//! The copy of a table that a dry run does not write: the columns that foreign keys need, without other
-//! constraints.
+//! The copy of a table that a dry run needs only for foreign keys: the columns of the foreign keys, without
+//! other constraints.
 //!
-//! Such a table may have constraints and indexes that need functions and collations of the application. A
-//! restore does not use them, so a dry run does not need them.
+//! The original table may have constraints and indexes that need functions and collations of the application.
+//! A restore does not use them, so a dry run does not need them.
 
 use std::collections::BTreeSet;
 
@@ -17,21 +17,21 @@ use koan_backup_sql::identifier::{folded, quoted, quoted_list};
 struct ForeignKey {
     parent: String,
     columns: Vec<String>,
-    /// The referenced columns. Empty for the primary key of the parent.
+    /// The referenced columns; empty if the foreign key refers to the primary key of the parent.
     parent_columns: Vec<String>,
 }
 
-/// The copy of a table: the same name, the columns that foreign keys need, and their keys.
+/// The copy of a table, with the same name, the columns that foreign keys need, and their keys.
 #[derive(Debug)]
 pub(super) struct ReferenceCopy {
-    /// The statement that creates the table.
+    /// The SQL that creates the table.
     pub(super) sql: String,
     /// The names of its columns.
     pub(super) columns: Vec<String>,
 }
 
 impl ReferenceCopy {
-    /// Reads what foreign keys need of a table.
+    /// Reads the parts of a table that foreign keys need.
     pub(super) fn of(reader: &Connection, collations: &Collations, table: &Table) -> Result<Self> {
         let own = foreign_keys(reader, &table.name)?;
         let referred = referred_keys(reader, &table.name)?;
@@ -49,8 +49,8 @@ impl ReferenceCopy {
         let mut parts = Vec::new();
         for column in &kept {
             let collation = column_collation(reader, &table.name, &column.name)?;
-            // What a restore could not compare, a dry run cannot compare either: columns that others refer
-            // to, and those that tell the rows apart.
+            // A dry run cannot compare columns that a restore cannot compare: columns that other tables refer
+            // to, and columns that identify the rows.
             let is_read = primary.is_empty()
                 || column.primary_key > 0
                 || referred.iter().flatten().any(|other| folded(other) == folded(&column.name));
@@ -89,7 +89,8 @@ impl ReferenceCopy {
     }
 }
 
-/// A type of that affinity. `INT` does not make a column another name of the rowid.
+/// Returns a type with this affinity. `INT` is used because it does not make the column an alias of the
+/// rowid.
 fn type_of(affinity: Affinity) -> &'static str {
     match affinity {
         Affinity::Integer => "INT",
@@ -107,14 +108,14 @@ fn key_list<'n>(columns: impl Iterator<Item = (&'n str, &'n str)>) -> String {
         .join(", ")
 }
 
-/// Whether two lists have the same names, in any order.
+/// Returns whether two lists contain the same names, in any order.
 fn is_same(one: &[String], other: &[&str]) -> bool {
     let one: BTreeSet<String> = one.iter().map(|name| folded(name)).collect();
     let other: BTreeSet<String> = other.iter().map(|name| folded(name)).collect();
     one == other
 }
 
-/// The foreign keys of a table, by their numbers.
+/// Reads the foreign keys of a table, ordered by their numbers.
 fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
@@ -135,8 +136,8 @@ fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>>
     Ok(keys.into_iter().map(|(_, key)| key).collect())
 }
 
-/// The columns that foreign keys of any table refer to, key by key; without those that refer to the primary
-/// key as such.
+/// Reads the columns that foreign keys of any table refer to, one list for each foreign key. Foreign keys
+/// that name no columns, and so refer to the primary key, are not included.
 fn referred_keys(connection: &Connection, table: &str) -> Result<Vec<Vec<String>>> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT l.name FROM pragma_table_list l JOIN pragma_foreign_key_list(l.name) k \

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Result};
 
 use super::super::catalog::{Index, indexes};
 
-/// Returns the indexes of a table that a restore may drop: those that it can rebuild and does not need to
-/// find records by their key.
+/// Returns the indexes of a table that a restore may drop: those that it can rebuild and that it does not
+/// need to find records by key.
 pub(in super::super) fn droppable_indexes(
     connection: &Connection,
     request: &RestoreTarget,
@@ -22,7 +22,8 @@ pub(in super::super) fn droppable_indexes(
     }
     let mut all = indexes(connection, table)?;
     all.retain(|index| {
-        // If a partial index or one over expressions refuses records at the end, the records cannot be found.
+        // If a partial index or an index over expressions refuses records at the end, these records cannot be
+        // found.
         let is_unexplained = index.unique && index.plain_columns().is_none();
         let is_kept = index.unique && options.keep_constraints;
         index.sql.is_some()

@@ -1,9 +1,9 @@
 //! The database of a dry run: a temporary database with the tables that a restore would write, and the tables
-//! that foreign keys connect them with.
+//! that are connected with them by foreign keys.
 //!
-//! The dry run executes the same statements there, so constraints refuse the same records. The database
-//! itself is only read. SQLite keeps a temporary database in memory while it is small, then in a file that it
-//! removes itself.
+//! The dry run executes the same statements in the temporary database, so constraints refuse the same
+//! records. The original database is only read. SQLite keeps a temporary database in memory while it is
+//! small, and then in a file that it deletes itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,29 +17,29 @@ use super::super::index_check::{index_faults, table_rows};
 use super::reference_copy::ReferenceCopy;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// The database that a dry run is about, and the tables that were copied from it.
+/// The original database of a dry run, and the tables that were copied from it.
 #[derive(Debug)]
 pub(super) struct Trial {
     location: Location,
-    /// Reads the database itself.
+    /// The connection that reads the original database.
     pub(super) reader: Connection,
     tables: Catalog,
-    /// The foreign keys between its tables: the referencing and the referenced table.
+    /// The foreign keys between the copied tables: the referencing and the referenced table.
     references: Vec<(String, String)>,
     copied: BTreeMap<String, Purpose>,
 }
 
-/// The purpose of a copied table.
+/// The purpose for which a table was copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// Records are written to it.
+    /// The dry run writes records to the table.
     Target,
-    /// Its references, or references to it, are checked.
+    /// The dry run checks references of the table or to it.
     References,
 }
 
 impl Trial {
-    /// Opens the database, and the temporary one.
+    /// Opens the original database and the temporary one.
     pub(super) fn open(location: &Location) -> Result<(Self, Connection)> {
         let lost = |error| failed(&location.path, "beginning the dry run", error);
         let reader = location.comparing()?;
@@ -52,22 +52,22 @@ impl Trial {
         Ok((trial, connection))
     }
 
-    /// Returns the tables of the database.
+    /// Returns the catalog of the original database.
     pub(super) fn catalog(&self) -> &Catalog {
         &self.tables
     }
 
-    /// Returns whether the database has a table with that name.
+    /// Returns whether the original database has a table with this name.
     pub(super) fn has(&self, table: &str) -> bool {
         self.tables.tables.iter().any(|other| other.name == table)
     }
 
-    /// Copies a table that records are written to, the tables that foreign keys connect it with, and all
-    /// tables that its children refer to. Without its other parents, a child would have dangling references
-    /// that the database does not have.
+    /// Copies a table that records are written to, the tables that are connected with it by foreign keys, and
+    /// all tables that its children refer to. Without its other parents, a child would have dangling
+    /// references that the original database does not have.
     ///
     /// # Errors
-    /// A table cannot be read or made, or there is no room for the temporary database.
+    /// A table cannot be read or created, or there is no space for the temporary database.
     pub(super) fn bring(&mut self, connection: &Connection, table: &str) -> Result<()> {
         let made = references(connection)
             .map_err(|error| failed(&self.location.path, "reading the foreign keys", error))?;
@@ -85,7 +85,8 @@ impl Trial {
         related.iter().try_for_each(|other| self.copy(connection, other, Purpose::References))
     }
 
-    /// Refuses a table with an index that lacks rows, as a restore does. The copy has complete indexes.
+    /// Refuses a table with an incomplete index, as a restore does. The indexes of the copy are always
+    /// complete.
     pub(super) fn require_whole_indexes(&self, table: &str) -> Result<()> {
         let faults = table_rows(&self.reader, table)
             .and_then(|rows| index_faults(&self.reader, &self.location.collations, table, rows))
@@ -106,7 +107,7 @@ impl Trial {
             return Ok(());
         }
         let copied = match before {
-            // No record was written to it yet.
+            // No record has been written to the copy yet.
             Some(_) => connection.execute_batch(&format!("DROP TABLE main.{}", quoted(name))),
             None => Ok(()),
         };
@@ -161,7 +162,8 @@ impl Trial {
     }
 }
 
-/// Returns the name of the rowid of a table without a primary key, whose rows only the rowid identifies.
+/// Returns the name of the rowid of a table without a primary key, because only the rowid identifies its
+/// rows.
 fn keyless_rowid(table: &Table) -> Option<&'static str> {
     table.rowid_name().filter(|_| table.primary_key().is_empty())
 }

@@ -31,18 +31,18 @@ use super::trial::Trial;
 #[derive(Debug)]
 pub(super) struct RestoreWork {
     transaction: Transaction,
-    /// For a dry run: the database that it is about. The transaction is in a temporary database.
+    /// The original database, if this is a dry run. The transaction is then in a temporary database.
     trial: Option<Trial>,
     catalog: Catalog,
-    /// Tables whose references that pointed nowhere before the restore are remembered.
+    /// The tables whose existing dangling references were recorded before the restore.
     children: BTreeSet<String>,
-    /// The references in archives that point nowhere, by table.
+    /// The dangling references of archives, by table.
     brought: BTreeMap<String, RestoredRows>,
-    /// Tables that were written.
+    /// The tables that were written.
     restored: BTreeSet<String>,
-    /// Tables whose rows may be shown in errors: those of targets that are not encrypted.
+    /// The tables whose rows may be shown in errors, which are those of targets that are not encrypted.
     shown: BTreeSet<String>,
-    /// The indexes that were put back.
+    /// The indexes that were suspended and put back.
     suspended: Vec<SuspendedObject>,
 }
 
@@ -72,7 +72,7 @@ impl RestoreWork {
     /// Begins a dry run, which writes to a temporary database.
     pub(super) fn begin_trial(location: &Location, options: SessionOptions) -> Result<Self> {
         let (trial, connection) = Trial::open(location)?;
-        // An index that is rebuilt at the end cannot name the record that it refuses.
+        // An error of an index that is rebuilt at the end cannot name the refused record.
         let options = {
             let mut options = options;
             options.keep_indexes = true;
@@ -146,7 +146,7 @@ impl RestoreWork {
         })?;
         match &self.trial {
             None => self.catalog = made,
-            // The temporary database has a part of the tables.
+            // The temporary database contains only a part of the tables.
             Some(_) => {
                 let is_known =
                     |table: &Table| self.catalog.tables.iter().any(|other| other.name == table.name);
@@ -157,7 +157,7 @@ impl RestoreWork {
         Mapping::find(&self.catalog, &request.entity, &request.set)
     }
 
-    /// Remembers the references that point nowhere before the target changes anything.
+    /// Records the existing dangling references before the target changes anything.
     fn note_references(&mut self, target: &Target) -> Result<()> {
         let table = &target.mapping.table.name;
         let lost = |error| {
@@ -210,7 +210,7 @@ impl RestoreWork {
         }
         let finished = self.check_and_commit();
         if finished.is_err() {
-            // The error that led here is returned.
+            // The caller gets the original error.
             let _ = self.rollback();
         }
         finished
@@ -227,7 +227,7 @@ impl RestoreWork {
         }
         connection.execute_batch("COMMIT").map_err(lost)?;
         let mut suspended = std::mem::take(&mut self.suspended);
-        // Triggers are disabled on this connection only, so nothing has to be put back in the database.
+        // Triggers are disabled only on this connection, so nothing has to be put back in the database.
         let put_back =
             |(name, table)| SuspendedObject::put_back(SuspendedKind::Trigger, name, table, Instant::now());
         suspended.extend(silenced.into_iter().map(put_back));
@@ -240,7 +240,7 @@ impl RestoreWork {
         derived::rebuild(&self.transaction.connection, &self.catalog, &self.transaction.recomputed, tables)
     }
 
-    /// Refuses references that point nowhere since this restore.
+    /// Refuses dangling references that did not exist before this restore.
     pub(super) fn check_references(&self) -> Result<()> {
         for child in &self.children {
             let brought = self.brought.get(child);
@@ -271,7 +271,7 @@ impl RestoreWork {
 
     pub(super) fn rollback(&mut self) -> Result<()> {
         if self.transaction.connection.is_autocommit() {
-            // SQLite rolls back itself after some errors, for example when a disk is full.
+            // SQLite rolls back automatically after some errors, for example when a disk is full.
             return Ok(());
         }
         self.transaction

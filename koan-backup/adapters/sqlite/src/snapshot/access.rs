@@ -15,12 +15,12 @@ use super::super::mapping::Mapping;
 use super::reader::Reader;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// The path by which the rows of a table are read in the order of their keys.
+/// The way in which the rows of a table are read in the order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum AccessPath {
-    /// The table itself, which has that order or is sorted.
+    /// The table itself, which either has that order or is sorted.
     Table,
-    /// An index with this name.
+    /// The index with this name.
     Index(String),
 }
 
@@ -172,7 +172,7 @@ impl Access {
     /// Reads the rows of the table itself, without using an index.
     fn scan_table(&self, reader: &Reader) -> rusqlite::Result<RowSet> {
         let columns: Vec<&str> = self.identity.iter().chain(&self.key).map(String::as_str).collect();
-        // `NOT INDEXED` does not apply to a table without rowids: reading it in its own order uses no index.
+        // `NOT INDEXED` does not apply to a WITHOUT ROWID table: reading it in its own order uses no index.
         let source = match self.storage {
             TableStorage::Rowid => " NOT INDEXED".to_owned(),
             TableStorage::PrimaryKey => format!(" ORDER BY {}", self.identity.join(", ")),

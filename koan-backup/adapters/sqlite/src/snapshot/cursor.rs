@@ -31,7 +31,7 @@ use koan_backup_sql::identifier::quoted;
 struct ColumnReader {
     column_type: ColumnType,
     forms: FormRecorder,
-    /// The number of values that no form writes back byte for byte.
+    /// The number of values that cannot be written back byte for byte.
     inexact: u64,
     /// Whether a value in another form would be a different row.
     requires_exact_form: bool,
@@ -42,7 +42,7 @@ impl ColumnReader {
     fn read<'a>(&mut self, stored: ValueRef<'a>) -> Result<Value<'a>, ConversionError> {
         if stored == ValueRef::Null {
             match self.column_type.kind {
-                // JSON `null` is a missing value too, in another form.
+                // JSON `null` is also a missing value, in another form.
                 FieldKind::Structure | FieldKind::Json => self.forms.value(Form::stored_as(SQL_NULL)),
                 _ => self.forms.null(),
             }
@@ -61,8 +61,8 @@ impl ColumnReader {
                 ));
             }
             None => {
-                // An integer that a float cannot hold exactly is counted by the sink, which sees the value of
-                // the type.
+                // The sink counts integers that a float cannot hold exactly, because it sees the value of the
+                // type.
                 let is_float = matches!(self.column_type.kind, FieldKind::Float32 | FieldKind::Float64);
                 if !(is_float && matches!(value, Value::I64(_))) {
                     self.inexact += 1;
@@ -199,7 +199,8 @@ fn column_readers(
     (projection, readers)
 }
 
-/// Reuses the allocation for values with another lifetime: collecting an emptied vector keeps it.
+/// Reuses the allocation of a vector for values with another lifetime: collecting an emptied vector keeps its
+/// allocation.
 fn recycled<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
     values.clear();
     values.into_iter().map(|_| Value::Null).collect()
@@ -239,7 +240,7 @@ fn find_key_condition(
     if found.map_err(to_error)? {
         return Ok(usual);
     }
-    // The sample did not contain the form of this key: read all rows.
+    // The sample did not contain the form of this key, so all rows are read.
     let forms = key_forms(&reader.connection, entity, mapping).map_err(to_error)?;
     if forms.iter().all(Option::is_none) {
         return Ok(usual);

@@ -72,10 +72,9 @@ pub(super) fn duplicate_key_error(entity: &EntityCodec, mapping: &Mapping, key: 
     )
 }
 
-/// Searches for two rows whose keys are the same value in different forms, such as 7 and '7': these are not
-/// adjacent.
+/// Searches for rows with the same key in different forms, such as 7 and '7', which are not adjacent.
 ///
-/// The keys of all rows are held in memory, so this is only called if a key column holds several forms.
+/// The keys of all rows are held in memory, so this is only called if a key column contains several forms.
 pub(super) fn check_all_keys(reader: &Reader, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
     let to_error =
         |error| failed(&reader.path, &format!("comparing the keys of table `{}`", mapping.table.name), error);
@@ -91,7 +90,7 @@ pub(super) fn check_all_keys(reader: &Reader, entity: &EntityCodec, mapping: &Ma
             let stored = row.get_ref(index).map_err(to_error)?;
             key.push(match stored {
                 ValueRef::Null => Value::Null,
-                // All rows were read before, so this does not fail.
+                // All rows were read before, so this cannot fail.
                 stored => column_type
                     .read(stored)
                     .map_or(Value::Null, |(value, _)| parse_moment(value, column_type.kind)),
@@ -115,7 +114,7 @@ pub(super) fn check_all_keys(reader: &Reader, entity: &EntityCodec, mapping: &Ma
     Ok(())
 }
 
-/// Parses a date or time that is text.
+/// Parses a date or time from text.
 fn parse_moment(value: Value<'_>, kind: FieldKind) -> Value<'_> {
     let Value::Str(text) = &value else { return value };
     let moment = match kind {

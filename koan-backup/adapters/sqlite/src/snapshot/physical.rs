@@ -1,4 +1,5 @@
-//! What an archive records of a table in addition to its records, so that a restored row equals the lost one.
+//! The physical form of a table, which an archive records in addition to the records so that a restored row
+//! equals the original row.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use super::reader::Reader;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(in super::super) struct PhysicalForm {
-    /// The forms of the columns that contain other values than those in the default form.
+    /// The forms of the columns in which not all values have the default form.
     pub(in super::super) columns: BTreeMap<String, Json>,
     /// Fields without a column: records hold the value that serde filled in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -28,22 +29,22 @@ pub(in super::super) struct PhysicalForm {
     /// The last number that AUTOINCREMENT assigned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) sequence: Option<i64>,
-    /// What another kind of database does not keep, under [the
+    /// The values that another kind of database does not keep, under [the
     /// name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in super::super) not_kept_elsewhere: Vec<String>,
 }
 
-/// What was observed in a column.
+/// The observations about a column.
 pub(super) struct ColumnReport<'m> {
     pub(super) name: &'m str,
-    /// The serde name of its field.
+    /// The serde name of the column's field.
     pub(super) field: &'m str,
     pub(super) forms: RecordedForms,
     pub(super) inexact: u64,
 }
 
-/// Adds the physical form to the summary of a read, with warnings of what could not be recorded.
+/// Adds the physical form to the summary of a read, with warnings about what could not be recorded.
 pub(super) fn report(
     reader: &Reader,
     entity: &EntityCodec,

@@ -1,4 +1,5 @@
-//! Uncovered tables and columns are reported, and so are the problems of a restore before it writes.
+//! Tests that uncovered tables and columns, and the problems of a restore, are reported before a restore
+//! writes.
 
 use koan_backup_core::{
     SetName,

@@ -138,7 +138,7 @@ async fn references_that_would_become_dangling_are_found() {
         let error = database.restore::<Part>(&part, &options).await.expect_err("no such item").chain();
         assert!(error.contains("`part`") && error.contains("id=3"), "{error}");
     }
-    // The item comes with the same restore.
+    // The same restore inserts the item.
     let mut session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
     let item = without_physical_form(&[r#"{"id":8,"code":"new","amount":1}"#]);
     write::<Part>(session.as_mut(), &part).await.expect("compared");
@@ -161,7 +161,7 @@ async fn write<T: Entity>(session: &mut dyn RestoreSession, copy: &Copy) -> Resu
     writer.finish().await
 }
 
-/// Restores items and places in one session, or does a dry run of that.
+/// Restores items and places in one session, or performs a dry run of it.
 async fn restore_both(
     database: &Database,
     items: &[&str],
@@ -275,7 +275,8 @@ async fn the_constraints_of_a_table_that_would_be_created_are_checked() {
         .expect("made");
 }
 
-/// Waits until no connection of this process has the file open. A session closes its connections on threads of their own.
+/// Waits until no connection of this process has the file open. A session closes its connections on its own
+/// threads.
 fn until_closed(path: &std::path::Path) {
     let is_open = || {
         let Ok(mut files) = std::fs::read_dir("/proc/self/fd") else { return false };
@@ -301,7 +302,7 @@ async fn a_dry_run_neither_writes_nor_locks() {
         .expect("tables");
         let database = Database::at(&path, Sqlite::open(&path).expect("opened"));
         let before = std::fs::read(&path).expect("a file");
-        // The connection that the records are written on can read the database, and not write it.
+        // The connection on which the records are written can read the database but cannot write it.
         let location = &database.provider.location;
         let reader = location.comparing().expect("a connection");
         let trial = location.trial(&reader).expect("a connection");
@@ -315,7 +316,7 @@ async fn a_dry_run_neither_writes_nor_locks() {
         let mut writer = session.begin(target::<Item>(&items, SetName::root())).await.expect("a writer");
         writer.write(records::<Item>(&items).into()).await.expect("compared");
         assert_eq!(std::fs::read(&path).expect("a file"), before, "{setting}");
-        // The application can write; with a rollback journal its commit waits for readers.
+        // The application can write. With a rollback journal, its commit waits for readers.
         let write = "BEGIN IMMEDIATE; INSERT INTO item (code) VALUES ('z')";
         sql.execute_batch(write).expect("not locked");
         if setting.ends_with("WAL") {
@@ -329,7 +330,7 @@ async fn a_dry_run_neither_writes_nor_locks() {
         let kind = session.commit().await.expect_err("a dry run has nothing to commit").kind();
         assert_eq!(kind, ErrorKind::Internal);
     }
-    // The last connection that may write moves what is in the log into the database. A dry run does not.
+    // The last connection that may write moves the content of the log into the database. A dry run does not.
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("log.db");
     let sql = Connection::open(&path).expect("a database");

@@ -1,4 +1,4 @@
-//! A key is found in whichever form it is stored.
+//! Tests that a key is found in whichever form it is stored.
 
 use koan_backup_core::{
     ErrorKind, SetName,
@@ -57,7 +57,7 @@ async fn a_key_column_with_several_forms_is_reported() {
         assert!(found.len() == 1 && found[0].contains("several forms"), "{found:?}");
         assert!(live.assess::<Keyed>(&without_physical_form(&[line]), &replace()).await.is_empty());
     }
-    // Digits fit both letter cases.
+    // A UUID of digits only fits both letter cases.
     let live = database(&[LOWER, "'00000000-0000-0000-0000-000000000001'"]);
     assert_eq!(errors(&live, &without_physical_form(&[line])).await, [""; 0]);
 }

@@ -1,4 +1,5 @@
-//! What new rows get in columns that no field holds is reported before it refuses them.
+//! Tests that tables which refuse new rows, because of columns without a field, are reported before a
+//! restore.
 
 use koan_backup_core::{
     ConflictMode, SetName,
@@ -16,7 +17,7 @@ struct Item {
     size: Option<i64>,
 }
 
-/// Tables that refuse each new row, and what the finding names.
+/// Tables that refuse every new row, each with a text that the finding contains.
 const REFUSING: &[(&str, &str)] = &[
     ("note INT DEFAULT 0, plus INT AS (note + 1) STORED, CONSTRAINT large CHECK (plus > 5)", "`large`"),
     ("note INT, plus INT AS (coalesce(note, 0) + 1), CHECK (plus > 5)", "`CHECK (plus > 5)`"),
@@ -35,7 +36,7 @@ const REFUSING: &[(&str, &str)] = &[
     ("note INT DEFAULT 'abc') STRICT --", "`note`"),
 ];
 
-/// Tables that take rows.
+/// Tables that accept new rows.
 const TAKING: &[&str] = &[
     "note INT DEFAULT 0 CHECK (note IS NOT NULL), plus INT AS (note + 1) STORED CHECK (plus < 5)",
     "note INT DEFAULT 0 CHECK (note < 5 OR size IS NULL), plus INT AS (note + size) CHECK (plus IS NULL OR plus >= 0)",

@@ -17,7 +17,7 @@ struct Item {
     code: Option<String>,
 }
 
-/// A database whose schema uses functions of the application.
+/// Creates a database whose schema uses functions of the application.
 fn database(sql: &str) -> Database {
     let database = Database::new("SELECT 1");
     let functions = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;

@@ -24,7 +24,7 @@ pub(super) struct Existing {
     pub(super) files: Files,
     pub(super) places: Vec<DocumentLocation>,
     by_key: HashMap<RecordKey, usize>,
-    /// Records with a duplicate key and records that cannot be read. They are removed because the set is
+    /// Records with a duplicate key and records that cannot be read. They are removed, because the set is
     /// replaced.
     surplus: Vec<usize>,
 }
@@ -37,8 +37,7 @@ pub(super) enum Files {
 }
 
 impl Existing {
-    /// Reads all existing records. Damaged records and duplicate keys are refused, unless the set is
-    /// replaced.
+    /// Reads all existing records. Refuses damaged records and duplicate keys, unless the set is replaced.
     pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replacing: bool) -> Result<Self> {
         let files = Files::open(layout, path)?;
         let mut documents = files.documents();
@@ -86,12 +85,12 @@ impl Existing {
         }
     }
 
-    /// Returns the index of the record with that key.
+    /// Returns the index of the record with this key.
     pub(super) fn find(&self, key: &RecordKey) -> Option<usize> {
         self.by_key.get(key).copied()
     }
 
-    /// Returns whether the record at an index equals that of a line.
+    /// Returns whether the record at an index equals the record of a line.
     pub(super) fn holds(&self, index: usize, line: &[u8]) -> Result<bool> {
         let content = self.content(index)?;
         let record = Document::parse(&content)

@@ -18,7 +18,7 @@ use super::existing::{Existing, Files};
 #[derive(Debug)]
 pub(super) enum Output {
     Lines {
-        /// Created with the first line.
+        /// The file, which is created when the first line is written.
         file: Option<Scratch>,
         replacing: bool,
         /// The new line for each old line that is replaced, by the index of the old line.
@@ -61,7 +61,7 @@ impl Output {
         }
     }
 
-    /// Writes a record that is new or replaces the existing record at `place`.
+    /// Writes a new record, or one that replaces the existing record at `place`.
     pub(super) fn add(
         &mut self,
         staging: &mut Staging,
@@ -96,8 +96,8 @@ impl Output {
         Ok(())
     }
 
-    /// Adds to the journal what the commit does. `removed` are the indexes of the records that are removed.
-    /// Returns whether anything changes.
+    /// Adds the steps of the commit to the journal. `removed` contains the indexes of the records that are
+    /// removed. Returns whether anything changes.
     pub(super) fn finish(
         self,
         directory: &Directory,
@@ -152,7 +152,7 @@ impl Output {
     }
 }
 
-/// Writes the old lines in their order, each unchanged or replaced, and then the new lines.
+/// Writes the old lines in their order, each either unchanged or replaced, and then the new lines.
 fn merge(
     mut out: BufWriter<File>,
     existing: &Existing,
@@ -202,7 +202,7 @@ impl Scratch {
     }
 }
 
-/// Gives a new file the permissions of the file that it replaces.
+/// Copies the permissions of a file to the new file that replaces it.
 fn keep_permissions(old: &Path, new: &File) -> Result<()> {
     let kept = fs::metadata(old).and_then(|metadata| new.set_permissions(metadata.permissions()));
     kept.map_err(|error| failed("keeping the permissions of", old, error))
