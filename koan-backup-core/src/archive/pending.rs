@@ -65,7 +65,7 @@ impl PendingArchive {
         cancel: &CancellationToken,
     ) -> Result<(T, ArchiveFile)> {
         let work = async {
-            // Why the store failed is told, not that its end was missed.
+            // The error of the store is returned, because it is the cause.
             let (produced, stored) = tokio::join!(produce, self.upload.run());
             stored.and(produced)
         };

@@ -63,7 +63,7 @@ impl ArchiveSink {
         })
     }
 
-    /// Hands on what is left and tells what was written.
+    /// Sends the remaining bytes and returns what was written.
     pub(super) fn finish(self) -> io::Result<FinishedUpload> {
         match self {
             Self::Clear(writer) => writer.finish(),
@@ -221,7 +221,7 @@ impl UploadWriter {
         FinishedUpload { size_bytes: self.written, sha256: crate::foundation::digest::finish(self.hasher) }
     }
 
-    /// Hands on what is left and tells what was written.
+    /// Sends the remaining bytes and returns what was written.
     fn finish(mut self) -> io::Result<FinishedUpload> {
         if !self.part.is_empty() {
             self.send()?;

@@ -31,7 +31,7 @@ pub(crate) struct SidecarFiles<K, T> {
     pub(crate) unreadable: BTreeMap<K, String>,
 }
 
-/// Reads all files of a folder. A file whose name is not a key is ignored. `remedy` tells the user what to do
+/// Reads all files of a folder. A file whose name is not a key is ignored. `remedy` says what the user should do
 /// about a damaged file; it is part of the error text.
 ///
 /// # Errors
@@ -71,7 +71,7 @@ fn key_of<K: FromStr + Display>(folder: &str, file: &Path) -> Option<K> {
 ///
 /// # Errors
 /// The storage cannot be read, or the file is damaged. A damaged file is never treated as absent; `remedy`
-/// tells the user what to do about it.
+/// says what the user should do about it.
 pub(crate) async fn read<T: DeserializeOwned>(
     storage: &Storage,
     folder: &str,

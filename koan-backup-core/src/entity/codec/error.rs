@@ -114,7 +114,7 @@ impl From<CanonicalError> for RecordError {
     }
 }
 
-/// What serde says of a value is told without the value.
+/// Returns the message of serde about a value, without the value.
 impl serde::de::Error for RecordError {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::new("its type refuses the value")

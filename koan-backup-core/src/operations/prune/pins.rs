@@ -35,7 +35,7 @@ pub(crate) async fn pin(
     if reason.trim().is_empty() {
         return Err(Error::new(
             ErrorKind::Configuration,
-            "a pin needs a reason, which tells others when the pin may be removed",
+            "a pin needs a reason, so that others know when the pin may be removed",
         ));
     }
     let storage = environment.storage(profile)?;

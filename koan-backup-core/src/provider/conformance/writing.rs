@@ -294,7 +294,7 @@ async fn compare(database: &Database) -> Result<()> {
 async fn counts_agree(database: &Database) -> Result<()> {
     let records = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(4, "four")];
     let all = [options(), on_conflict(ConflictMode::Keep), replacing()];
-    // Levels make a difference only if the capabilities of the provider say so.
+    // Levels make a difference only if the provider declares this capability.
     let levels: &[_] = match database.provider.capabilities().restore_optimisation {
         true => &[RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe],
         false => &[RestoreLevel::Fast],

@@ -63,7 +63,7 @@ impl MultipartUpload for DiskUpload {
         let count = self.written.lock().unwrap_or_else(PoisonError::into_inner).count;
         let (root, target) = (Arc::clone(&self.root), self.target.clone());
         let Some(staged) = staged.filter(|_| count == self.started_parts) else { return Err(ended(&target)) };
-        // Dropping this future does not stop the thread, so the guard tells it that the upload was abandoned.
+        // Dropping this future does not stop the thread, so the guard marks the upload as abandoned.
         let guard = CompletionGuard(Arc::new(IsAwaited::new(true)));
         let completion = Arc::clone(&guard.0);
         blocking(move || finish(staged, &root, &target, &completion)).await

@@ -20,7 +20,7 @@ pub(super) fn of_type(entity: &EntityCodec) -> String {
     encode(name, |byte| byte.is_ascii_alphanumeric() || b"._#-".contains(&byte))
 }
 
-/// Returns the part of a file or directory name that stands for a set. Upper case is encoded, so that `Old`
+/// Returns the part of a file or directory name that encodes a set. Upper case is encoded, so that `Old`
 /// and `old` are different names on every file system.
 pub(super) fn of_set(set: &SetName) -> String {
     encode(set.as_str(), is_kept)

@@ -127,7 +127,7 @@ fn renamed(sql: &str, name: &str) -> Option<String> {
         if character != close {
             continue;
         }
-        // A doubled quote stands for one quote in the name.
+        // A doubled quote is one quote in the name.
         if close != ']' && characters.peek().is_some_and(|&(_, next)| next == close) {
             characters.next();
             continue;

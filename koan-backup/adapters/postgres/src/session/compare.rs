@@ -137,7 +137,7 @@ impl Compared {
 
 impl Compared {
     /// Returns the rows of the referencing and the referenced table at each moment when a restore checks a
-    /// foreign key that is neither suspended nor deferred. `None` stands for the current rows of the table.
+    /// foreign key that is neither suspended nor deferred. `None` means the current rows of the table.
     fn states_at_statements(
         &self,
         foreign_key: &ForeignKey,

@@ -228,7 +228,7 @@ pub(super) async fn rewrite(
     refused: &tokio_postgres::Error,
 ) -> Result<u64> {
     if let Some(obstacle) = obstacle(connection, target, None, what).await? {
-        return Err(swapped(target, &told(refused), &obstacle));
+        return Err(swapped(target, &server_message(refused), &obstacle));
     }
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
     let sent = target.columns.iter();
@@ -273,9 +273,11 @@ pub(super) async fn rewrite(
 fn done(attempt: Attempt, target: &Target) -> Result<u64> {
     match attempt {
         Attempt::Done(count) => Ok(count),
-        Attempt::Refused(error) => {
-            Err(swapped(target, &told(&error), "rows that change cannot be removed and inserted again"))
-        }
+        Attempt::Refused(error) => Err(swapped(
+            target,
+            &server_message(&error),
+            "rows that change cannot be removed and inserted again",
+        )),
     }
 }
 
@@ -361,17 +363,17 @@ async fn obstacle(
     Ok(None)
 }
 
-fn told(refused: &tokio_postgres::Error) -> String {
+fn server_message(refused: &tokio_postgres::Error) -> String {
     refused.as_db_error().map_or_else(|| refused.to_string(), |error| kind_and_message(error).1)
 }
 
 /// Returns the error of unique values that cannot be passed on between rows.
-fn swapped(target: &Target, told: &str, obstacle: &str) -> Error {
+fn swapped(target: &Target, server_message: &str, obstacle: &str) -> Error {
     let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
     Error::new(
         ErrorKind::Constraint,
         format!(
-            "records of {name} pass values on to each other that table `{table}` keeps apart ({told}), and {obstacle}; \
+            "records of {name} pass values on to each other that table `{table}` keeps apart ({server_message}), and {obstacle}; \
              restore as the owner of the tables, make the constraint DEFERRABLE, or restore with `replace_existing`"
         ),
     )
