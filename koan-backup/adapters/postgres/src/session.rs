@@ -24,6 +24,7 @@ mod suspended;
 mod suspended_work;
 mod table_lock;
 mod target;
+mod target_column;
 pub(super) mod triggers;
 mod unique;
 

@@ -10,7 +10,7 @@ use tokio_postgres::{CopyInSink, Error, Statement};
 
 use super::super::connection::Connection;
 use super::super::write::{HEADER, TRAILER};
-use super::target::CopyForm;
+use super::target_column::CopyForm;
 
 /// The maximum number of bytes in one COPY. Each COPY costs the server time. The driver reads the answer of
 /// the server only at the end, so up to this many bytes are sent after a record that is refused. The next

@@ -301,7 +301,7 @@ async fn empty(
 /// Creates a temporary table with the columns of the target.
 async fn stage(connection: &Connection, target: &Target, number: usize, what: &str) -> Result<String> {
     let name = quoted(&format!("koan_stage_{number}"));
-    let column = |column: &super::target::TargetColumn| {
+    let column = |column: &super::target_column::TargetColumn| {
         let name = quoted(&column.name);
         if column.is_composite() { format!("NULL::pg_catalog.jsonb AS {name}") } else { name }
     };

@@ -4,7 +4,8 @@ use koan_backup_core::Result;
 
 use super::super::connection::Connection;
 use super::super::types::StoredType;
-use super::target::{Target, TargetColumn};
+use super::target::Target;
+use super::target_column::TargetColumn;
 use koan_backup_sql::identifier::quoted;
 
 /// Returns the condition that a row `s` of a stage is identical to a row `t` of the table.

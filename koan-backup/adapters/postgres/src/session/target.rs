@@ -10,17 +10,16 @@ use serde::Deserialize as _;
 use tokio_postgres::types::Oid;
 
 use super::super::catalog::Identity;
-use super::super::column_type::ColumnType;
 use super::super::connection::Connection;
 use super::super::defaults::{self, ColumnDefault, Trial, Within};
 use super::super::derived::{self, RecomputedColumn};
 use super::super::insert_only;
 use super::super::mapping::{MappedColumn, Mapping};
-use super::super::null_form::{NullForm, NullReplay};
+use super::super::null_form::NullReplay;
 use super::super::physical::PhysicalForm;
-use super::super::types::StoredType;
 use super::equality::KeyEquality;
 use super::extent::Extent;
+use super::target_column::{CopyForm, TargetColumn};
 use koan_backup_sql::content::Content;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::{folded, quoted, quoted_list};
@@ -54,38 +53,6 @@ pub(in super::super) struct Target {
     pub(super) form: CopyForm,
     /// Fields without a column, which must have no value.
     absent: Vec<usize>,
-}
-
-/// A form of COPY.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CopyForm {
-    /// The text form, in which the server parses every value.
-    Text,
-    /// The binary form, for tables whose columns all have a type that can be sent in it.
-    Binary,
-}
-
-impl CopyForm {
-    /// Returns the name of the form in SQL.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Binary => "binary",
-        }
-    }
-}
-
-/// A column that is written.
-#[derive(Debug)]
-pub(super) struct TargetColumn {
-    pub(super) name: String,
-    pub(super) column_type: ColumnType,
-    /// Which NULLs of the column are JSON `null`; `None` if all are NULL.
-    nulls: Option<NullReplay>,
-    pub(super) declared: String,
-    pub(super) not_null: bool,
-    pub(super) identity: Identity,
-    content: Content,
 }
 
 impl Target {
@@ -459,66 +426,6 @@ impl RecordEncoder for Target {
     fn encode(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
         self.fill(position, record, out)
     }
-}
-
-impl TargetColumn {
-    /// Returns whether the column has a composite type, whose values are sent as JSON.
-    pub(super) fn is_composite(&self) -> bool {
-        self.column_type.stored == StoredType::Composite && self.column_type.is_json()
-    }
-
-    /// Appends a value in the text form of COPY.
-    fn push_text(
-        &self,
-        index: usize,
-        value: &Value<'_>,
-        nulls: Option<&NullForm>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ConversionError> {
-        if index > 0 {
-            out.push(b'\t');
-        }
-        let text = match nulls {
-            None => self.column_type.text(value)?,
-            Some(nulls) => self.column_type.text_with_nulls(value, nulls)?,
-        };
-        match text {
-            None => out.extend_from_slice(b"\\N"),
-            Some(text) => push_escaped(&text, out),
-        }
-        Ok(())
-    }
-
-    /// Returns the expression of the column's value for a row `s` of the stage.
-    pub(super) fn converted(&self) -> String {
-        let name = quoted(&self.name);
-        match self.is_composite() {
-            true => format!("pg_catalog.jsonb_populate_record(NULL::{}, s.{name})", self.declared),
-            false => format!("s.{name}"),
-        }
-    }
-}
-
-fn push_escaped(text: &str, out: &mut Vec<u8>) {
-    let escaped = |byte: u8| (byte == b'\\') | (byte == b'\n') | (byte == b'\r') | (byte == b'\t');
-    let mut rest = text.as_bytes();
-    // The loop does not stop early, so that the compiler can examine many bytes in one step. Most texts
-    // contain nothing to escape.
-    if !rest.iter().fold(false, |found, &byte| found | escaped(byte)) {
-        out.extend_from_slice(rest);
-        return;
-    }
-    while let Some(place) = rest.iter().position(|&byte| escaped(byte)) {
-        out.extend_from_slice(&rest[..place]);
-        out.extend_from_slice(match rest[place] {
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            _ => b"\\\\",
-        });
-        rest = &rest[place + 1..];
-    }
-    out.extend_from_slice(rest);
 }
 
 /// Returns the value of a column in a flattened map: by the exact name, or else by a name that is equal when
