@@ -9,6 +9,7 @@
 //! neither when it reads nor when it writes. In this case, the error of the backup names the record and the
 //! field.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
@@ -116,21 +117,24 @@ where
         Some(line)
     }
 
-    /// Returns the path to the first list that comes back in another order.
+    /// Returns the path to the first list that comes back in another order. All round trips are compared, so
+    /// that the answer is the same in each start, also if several lists change their order.
     fn changed_order(&self, value: &T) -> Option<String> {
         let line = self.line(value)?;
+        let before = serde_json::from_slice(&line).ok()?;
+        let mut changed = BTreeSet::new();
         for _ in 0..ROUND_TRIPS {
             let read = (self.read)(&mut serde_json::Deserializer::from_slice(&line)).ok()?;
             let again = self.line(&read)?;
             if again != line {
-                let (before, after) =
-                    (serde_json::from_slice(&line).ok()?, serde_json::from_slice(&again).ok()?);
-                let mut path = String::new();
-                return (is_reordered(&before, &after) && first_difference(&before, &after, &mut path))
-                    .then_some(path);
+                let after = serde_json::from_slice(&again).ok()?;
+                if !is_reordered(&before, &after) {
+                    return None;
+                }
+                add_differences(&before, &after, "", &mut changed);
             }
         }
-        None
+        changed.pop_first()
     }
 }
 
@@ -152,37 +156,41 @@ fn is_reordered(before: &Value, after: &Value) -> bool {
     sorted(before) == sorted(after)
 }
 
-/// Finds the first difference between two values and appends its path, such as `.lines[].tags`. If a list has
-/// the same elements in another order, the path is that of the list. Returns whether there is a difference.
-pub(crate) fn first_difference(before: &Value, after: &Value, path: &mut String) -> bool {
+/// Returns the path of the first difference between two values, in the order of the paths, such as
+/// `.lines[].tags`. If a list has the same elements in another order, the path is that of the list.
+pub(crate) fn first_difference(before: &Value, after: &Value) -> Option<String> {
+    let mut paths = BTreeSet::new();
+    add_differences(before, after, "", &mut paths);
+    paths.pop_first()
+}
+
+fn add_differences(before: &Value, after: &Value, path: &str, paths: &mut BTreeSet<String>) {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
             let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
             for name in names {
-                let length = path.len();
-                path.push('.');
-                path.push_str(name);
-                let is_other = match (before.get(name), after.get(name)) {
-                    (Some(before), Some(after)) => first_difference(before, after, path),
-                    _ => true,
-                };
-                if is_other {
-                    return true;
+                let path = format!("{path}.{name}");
+                match (before.get(name), after.get(name)) {
+                    (Some(before), Some(after)) => add_differences(before, after, &path, paths),
+                    _ => drop(paths.insert(path)),
                 }
-                path.truncate(length);
             }
-            false
         }
         (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
-            let differing = before.iter().zip(after).find(|(before, after)| before != after);
-            let Some((one, other)) = differing else { return false };
-            let elements: std::collections::BTreeSet<_> = before.iter().map(Value::to_string).collect();
-            if after.iter().any(|element| !elements.contains(&element.to_string())) {
-                path.push_str("[]");
-                return first_difference(one, other, path);
+            if before == after {
+                return;
             }
-            true
+            let elements: BTreeSet<_> = before.iter().map(Value::to_string).collect();
+            if after.iter().all(|element| elements.contains(&element.to_string())) {
+                paths.insert(path.to_owned());
+                return;
+            }
+            let path = format!("{path}[]");
+            for (before, after) in before.iter().zip(after) {
+                add_differences(before, after, &path, paths);
+            }
         }
-        (before, after) => before != after,
+        (before, after) if before != after => drop(paths.insert(path.to_owned())),
+        _ => {}
     }
 }
