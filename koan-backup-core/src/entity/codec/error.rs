@@ -38,15 +38,14 @@ impl RecordError {
 
     /// A line that its type writes otherwise after reading it back. Names the first field that differs.
     pub(super) fn changed(line: &[u8], again: &[u8]) -> Self {
-        let mut path = String::new();
-        let found = match (serde_json::from_slice(line), serde_json::from_slice(again)) {
-            (Ok(line), Ok(again)) => first_difference(&line, &again, &mut path),
-            _ => false,
+        let path = match (serde_json::from_slice(line), serde_json::from_slice(again)) {
+            (Ok(line), Ok(again)) => first_difference(&line, &again).unwrap_or_default(),
+            _ => String::new(),
         };
         // Names below the field may be keys of a map, which are content of the record.
         let field = path.trim_start_matches('.').split(['.', '[']).next().unwrap_or_default();
         Self {
-            field: (found && !field.is_empty()).then(|| field.to_owned()),
+            field: (!field.is_empty()).then(|| field.to_owned()),
             problem: "is not what its type writes after reading it back; `Serialize` and `Deserialize` of the type must be \
                       inverse, and collections without an order, such as `HashSet`, must be sorted when they are written"
                 .to_owned(),
