@@ -722,9 +722,9 @@ async fn an_acknowledgement_outlives_its_backup_and_a_new_loss_is_reported() {
         async || shop.koan.catalog().health(&Expectations::new()).await.expect("looked at").size_drops;
     assert_eq!(size_drops().await, [], "an acknowledged loss must not be reported for a later backup");
     database.truncate("Invoice", &SetName::root(), 1);
-    let second_plan = shop.make_nightly_backups(1).await[0];
+    let second_loss = shop.make_nightly_backups(1).await[0];
     assert_eq!(
         size_drops().await.iter().map(|loss| (loss.backup, loss.before)).collect::<Vec<_>>(),
-        [(second_plan, 4)]
+        [(second_loss, 4)]
     );
 }

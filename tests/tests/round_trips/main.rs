@@ -25,7 +25,7 @@ fn any_record_is_restored_from_sqlite() {
         .execute_batch("VACUUM")
         .expect("an empty database");
     // A column of type REAL stores whole numbers as integers, which have no negative zero.
-    let limits = Limits { signs_nought: false, ..Limits::default() };
+    let limits = Limits { has_negative_zero: false, ..Limits::default() };
     assert_any_record_is_restored(Sqlite::open(path).expect("opened"), limits);
 }
 
@@ -45,7 +45,8 @@ fn any_record_is_restored_from_documents() {
 #[test]
 fn any_record_is_restored_from_postgres() {
     let server = koan_backup_tests::postgres::Server::start();
-    // PostgreSQL stores no NUL in texts, no more than microseconds in times, and no negative zero in `jsonb`.
-    let limits = Limits { has_nul: false, signs_nought_in_lists: false, nanos: 1_000, ..Limits::default() };
+    // PostgreSQL stores no NUL in texts, stores times in microseconds, and stores no negative zero in `jsonb`.
+    let limits =
+        Limits { has_nul: false, has_negative_zero_in_lists: false, nanos: 1_000, ..Limits::default() };
     assert_any_record_is_restored(Postgres::connect(server.address()).expect("an address"), limits);
 }
