@@ -234,7 +234,7 @@ async fn a_note_that_outlives_its_completed_upload_is_removed_by_maintenance() {
     assert_eq!(
         (bucket.moto.unfinished_uploads(), bucket.notes().len()),
         (vec![], 1),
-        "the store refuses to remove the note"
+        "the note must stay, because the store refuses to remove it"
     );
     bucket.proxy.fail([]);
     let report = bucket.maintenance().await;
