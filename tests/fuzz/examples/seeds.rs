@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use koan_backup_fuzz::shop::{Method, make};
+use koan_backup_fuzz::shop::{Method, create_base};
 
 fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -18,7 +18,7 @@ fn main() -> std::io::Result<()> {
     };
     let methods = [("deflate", Method::Deflate), ("zstd", Method::Zstd), ("stored", Method::Stored)];
     for ((name, method), kind) in methods.into_iter().zip(0..) {
-        let stored = make(method);
+        let stored = create_base(method);
         fs::write(root.join(format!("base/{name}.json")), &stored.manifest)?;
         fs::write(root.join(format!("base/{name}.zip")), &stored.archive)?;
         seed("archive", name, kind, &stored.archive)?;

@@ -1,4 +1,4 @@
-//! All mistakes of one item are reported together, without follow-up errors: the type is still an entity.
+//! All mistakes of one item are reported together, without follow-up errors, because the type still implements `Entity`.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};
