@@ -59,7 +59,7 @@ async fn context(storage: Storage, clock: &HandClock) -> Koan {
 }
 
 async fn health(koan: &Koan) -> CatalogHealth {
-    koan.catalog().health(&Expectations::new()).await.expect("looked at")
+    koan.catalog().health(&Expectations::new()).await.expect("the health was read")
 }
 
 fn ids(entries: &[CatalogEntry]) -> Vec<BackupId> {
@@ -107,7 +107,7 @@ async fn maintenance_verifies_the_backups_in_turn_and_reports_damage() {
     let ids = shop.make_nightly_backups(3).await;
     let mut verified = Vec::new();
     for _ in 0..4 {
-        let report = shop.koan.maintenance().await.expect("ran");
+        let report = shop.koan.maintenance().await.expect("maintenance completed");
         assert!(report.is_clean(), "{report:?}");
         verified.extend(report.profiles[0].verified);
         shop.clock.pass(1);
@@ -120,13 +120,13 @@ async fn maintenance_verifies_the_backups_in_turn_and_reports_damage() {
     let manifests = shop.koan.backups().await.expect("listed");
     let archive = shop.folder.path().join(&manifests[1].archive.as_ref().expect("an archive").file);
     std::fs::write(archive, b"PK").expect("written");
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(!report.is_clean());
     assert_eq!(report.profiles[0].verified, Some(ids[1]));
     assert!(report.profiles[0].damage.is_some(), "{report:?}");
     let health = health(&shop.koan).await;
     assert_eq!(health.damaged, [("local".to_owned(), ids[1])]);
-    let unverified = shop.koan.maintenance().without_verification().await.expect("ran");
+    let unverified = shop.koan.maintenance().without_verification().await.expect("maintenance completed");
     assert_eq!(unverified.profiles[0].verified, None);
 }
 
@@ -156,14 +156,18 @@ async fn old_incomplete_and_temporary_archives_are_removed_and_all_other_files_s
         std::fs::write(archives.join(name), b"mine").expect("written");
         age(&archives.join(name), Duration::from_secs(90 * 86_400));
     }
-    let report = shop.koan.maintenance().without_cleanup().await.expect("ran");
+    let report = shop.koan.maintenance().without_cleanup().await.expect("maintenance completed");
     assert!(report.profiles[0].removed_files.is_empty());
-    let report =
-        shop.koan.maintenance().cleanup_older_than(Duration::from_secs(2 * 86_400)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .cleanup_older_than(Duration::from_secs(2 * 86_400))
+        .await
+        .expect("maintenance completed");
     let mut removed = report.profiles[0].removed_files.clone();
     removed.sort();
     assert_eq!(removed, old.map(|name| format!("archives/{name}")), "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 5 * u64::try_from(old.len()).expect("few"));
+    assert_eq!(report.profiles[0].freed_bytes, 5 * u64::try_from(old.len()).expect("fits"));
     assert!(young.iter().chain(&foreign).all(|name| archives.join(name).exists()));
     let verified = shop.koan.verify(ids[0]).await.expect("read");
     assert!(verified.is_valid(), "{verified:?}");
@@ -206,17 +210,17 @@ async fn old_temporary_files_of_manifests_and_leases_are_removed() {
     ];
     for path in old.iter().map(String::as_str).chain([young.as_str()]).chain(foreign) {
         let file = shop.folder.path().join(path);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("created");
         std::fs::write(&file, b"123").expect("written");
         if path != young {
             age(&file, Duration::from_secs(3 * 86_400));
         }
     }
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     let mut removed = report.profiles[0].removed_files.clone();
     removed.sort();
     assert_eq!(removed, expected, "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 3 * u64::try_from(old.len()).expect("few"));
+    assert_eq!(report.profiles[0].freed_bytes, 3 * u64::try_from(old.len()).expect("fits"));
     assert!(old.iter().all(|path| !shop.folder.path().join(path).exists()));
     assert!(foreign.iter().chain([&young.as_str()]).all(|path| shop.folder.path().join(path).exists()));
 }
@@ -231,10 +235,10 @@ async fn the_age_of_temporary_files_is_measured_with_the_clock_of_the_context() 
     std::fs::write(&file, b"123").expect("written");
     // By the system clock the file is older than a day. By the clock of the context it is one hour old.
     age(&file, Duration::from_secs(2 * 86_400 + 3600));
-    let report = koan.maintenance().await.expect("ran");
+    let report = koan.maintenance().await.expect("maintenance completed");
     assert!(report.profiles[0].removed_files.is_empty() && file.exists(), "{report:?}");
     clock.pass(24);
-    let report = koan.maintenance().await.expect("ran");
+    let report = koan.maintenance().await.expect("maintenance completed");
     assert!(!file.exists(), "{report:?}");
 }
 
@@ -242,18 +246,24 @@ async fn the_age_of_temporary_files_is_measured_with_the_clock_of_the_context() 
 async fn retention_is_applied_and_the_reason_for_a_refusal_is_in_the_report() {
     let shop = shop().await;
     let ids = shop.make_nightly_backups(4).await;
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(2)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(2))
+        .await
+        .expect("maintenance completed");
     let pruned = report.profiles[0].pruned.as_ref().expect("pruned");
     assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), ids[..2]);
     let misspelt = Retention::new().keep_last(1).exempt_tag("leagl");
-    let report = shop.koan.maintenance().retention(misspelt).await.expect("ran");
+    let report = shop.koan.maintenance().retention(misspelt).await.expect("maintenance completed");
     assert!(report.profiles[0].failures[0].contains("leagl"), "{report:?}");
     assert!(
         report.profiles[0].verified.is_some(),
         "the verification must run although the retention was refused"
     );
     assert_eq!(shop.koan.backups().await.expect("listed").len(), 2);
-    let error = shop.koan.maintenance().retention(Retention::new()).await.expect_err("no rule");
+    let error =
+        shop.koan.maintenance().retention(Retention::new()).await.expect_err("the retention has no rule");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     let error = shop.koan.maintenance().profiles(["far"]).await.expect_err("no such profile");
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -268,7 +278,7 @@ async fn a_maintenance_task_runs_repeatedly_until_it_is_stopped() {
         shop.koan.maintenance().every(Duration::from_millis(5)).jitter(Duration::from_millis(5)).start();
     let task = task.expect("started");
     let verified = || {
-        let report = task.last_report()?.expect("ran");
+        let report = task.last_report()?.expect("maintenance completed");
         report.profiles[0].verified
     };
     let wait_until_verified = async |id| {
@@ -314,10 +324,10 @@ async fn an_incomplete_archive_under_a_valid_lease_is_not_removed_however_old() 
     let folder = shop.folder.path().join("leases/backup/slow");
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("0000000001.json"), lease.to_string()).expect("written");
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(report.is_clean() && report.profiles[0].removed_files.is_empty(), "{report:?}");
     shop.clock.pass(1);
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert_eq!(
         report.profiles[0].removed_files,
         [archive.to_owned(), format!("{archive}#1")],
@@ -372,8 +382,9 @@ async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_re
         let folder = shop.folder.path().join(format!("leases/rekey/{id}"));
         let action = move || {
             std::fs::create_dir_all(&folder).expect("a folder");
-            let number =
-                (1..).find(|number| !folder.join(format!("{number:010}.json")).exists()).expect("one");
+            let number = (1..)
+                .find(|number| !folder.join(format!("{number:010}.json")).exists())
+                .expect("a free number");
             std::fs::write(folder.join(format!("{number:010}.json")), lease.to_string()).expect("written");
         };
         let reads_left = Arc::new(AtomicI64::new(0));
@@ -392,7 +403,7 @@ async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_re
             .await
             .expect("a context");
         reads_left.store(clock_read, Ordering::SeqCst);
-        let report = koan.maintenance().without_verification().await.expect("ran");
+        let report = koan.maintenance().without_verification().await.expect("maintenance completed");
         let profile = &report.profiles[0];
         let old_archive_exists = shop.folder.path().join(old).exists();
         assert_eq!(profile.removed_files.is_empty(), old_archive_exists, "{clock_read}: {report:?}");
@@ -411,7 +422,7 @@ async fn a_refused_retention_is_in_the_health_until_a_retention_succeeds() {
     let shop = shop().await;
     shop.make_nightly_backups(3).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
-    let report = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    let report = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
     assert!(!report.is_clean());
     let other_process = shop.koan_of_another_process().await;
     let catalog_health = health(&other_process).await;
@@ -422,9 +433,13 @@ async fn a_refused_retention_is_in_the_health_until_a_retention_succeeds() {
     let [problem] = catalog_health.problems.as_slice() else { panic!("{catalog_health:?}") };
     assert!(problem.contains("leagl") && problem.contains("did not complete `retention`"), "{problem}");
     // A run without a retention does not change the record of the failed retention.
-    let _ = other_process.maintenance().await.expect("ran");
+    let _ = other_process.maintenance().await.expect("maintenance completed");
     assert_eq!(health(&other_process).await.incomplete_tasks.len(), 1);
-    let report = other_process.maintenance().retention(misspelt().allow_idle_rules()).await.expect("ran");
+    let report = other_process
+        .maintenance()
+        .retention(misspelt().allow_idle_rules())
+        .await
+        .expect("maintenance completed");
     assert!(report.is_clean(), "{report:?}");
     let catalog_health = health(&shop.koan).await;
     assert!(catalog_health.is_healthy() && catalog_health.incomplete_tasks.is_empty(), "{catalog_health:?}");
@@ -447,7 +462,7 @@ async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_
     }
     // Only the first removal fails, whichever archive it concerns.
     store.fail([Fault::once(Operation::Delete, "archives/backup-", Failure::Forbidden)]);
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     let profile = &report.profiles[0];
     let [gone] = profile.removed_files.as_slice() else {
         panic!("the other archive must be removed although one removal failed: {report:?}")
@@ -465,14 +480,14 @@ async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_
     );
     // An archive that still exists is not removed, even if the store reports that it is.
     store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
-    let _ = shop.koan.maintenance().await.expect("ran");
+    let _ = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(
         health(&other_process).await.incomplete_tasks[0]
             .problem
             .contains("which reported that it was removed")
     );
     store.fail([]);
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert_eq!((report.is_clean(), report.profiles[0].freed_bytes), (true, 5), "{report:?}");
     assert!(health(&other_process).await.is_healthy());
 }
@@ -483,7 +498,7 @@ async fn a_task_record_that_cannot_be_written_is_reported_and_a_damaged_one_coun
     shop.make_nightly_backups(2).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
     store.fail([Fault::always(Operation::Put, "maintenance", Failure::Forbidden)]);
-    let report = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    let report = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
     let [refusal, unsaved_record] = report.profiles[0].failures.as_slice() else { panic!("{report:?}") };
     assert!(refusal.contains("leagl") && unsaved_record.contains("maintenance/retention.json"), "{report:?}");
     store.fail([]);
@@ -494,7 +509,7 @@ async fn a_task_record_that_cannot_be_written_is_reported_and_a_damaged_one_coun
         incomplete_task.len() == 1 && incomplete_task[0].problem.contains("is damaged"),
         "{incomplete_task:?}"
     );
-    let report = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    let report = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
     assert_eq!(report.profiles[0].failures.len(), 1, "{report:?}");
     assert_eq!(health(&shop.koan).await.incomplete_tasks.len(), 1);
 }
@@ -516,7 +531,7 @@ async fn damage_found_by_maintenance_is_visible_to_queries_until_it_is_repaired(
         "the damage must not be known before maintenance verified the backup"
     );
     for _ in 0..2 {
-        let _ = shop.koan.maintenance().await.expect("ran");
+        let _ = shop.koan.maintenance().await.expect("maintenance completed");
         shop.clock.pass(1);
     }
     assert_eq!((healthy_ids().await, attention_ids().await), (vec![backup_ids[1]], vec![backup_ids[0]]));
@@ -536,7 +551,7 @@ async fn damage_found_by_maintenance_is_visible_to_queries_until_it_is_repaired(
     std::fs::write(&record, text).expect("written");
     std::fs::write(&archive, intact_bytes).expect("written");
     for _ in 0..2 {
-        let _ = shop.koan.maintenance().await.expect("ran");
+        let _ = shop.koan.maintenance().await.expect("maintenance completed");
         shop.clock.pass(1);
     }
     assert_eq!((healthy_ids().await.len(), attention_ids().await.len()), (2, 0));
@@ -561,11 +576,11 @@ async fn a_maintenance_run_reads_each_manifest_once() {
     let (shop, store) = faulty_shop().await;
     shop.make_nightly_backups(4).await;
     let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(3));
-    let _ = maintenance().await.expect("ran");
+    let _ = maintenance().await.expect("maintenance completed");
     shop.make_nightly_backups(1).await;
     shop.koan.catalog().all().await.expect("listed");
     store.fail([]);
-    let report = maintenance().await.expect("ran");
+    let report = maintenance().await.expect("maintenance completed");
     assert!(report.is_clean() && report.profiles[0].verified.is_some(), "{report:?}");
     assert_eq!(report.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()), Some(1));
     assert_eq!(
@@ -604,11 +619,15 @@ async fn files_about_removed_backups_are_removed_too() {
     let backup_ids = shop.make_nightly_backups(3).await;
     std::fs::write(shop.archive_of(backup_ids[0]).await, b"PK").expect("written");
     for _ in 0..3 {
-        let _ = shop.koan.maintenance().await.expect("ran");
+        let _ = shop.koan.maintenance().await.expect("maintenance completed");
         shop.clock.pass(1);
     }
-    let cache_folder =
-        std::fs::read_dir(cache.path()).expect("a folder").next().expect("one").expect("one").path();
+    let cache_folder = std::fs::read_dir(cache.path())
+        .expect("a folder")
+        .next()
+        .expect("a folder of the profile")
+        .expect("readable")
+        .path();
     let foreign = cache_folder.join("notes.json");
     std::fs::write(&foreign, b"mine").expect("written");
     let restored = format!("leases/restore/{}", backup_ids[0]);
@@ -624,10 +643,15 @@ async fn files_about_removed_backups_are_removed_too() {
     let name = |id: &BackupId| format!("{id}.json");
     let cached_count = || backup_ids.iter().filter(|id| cache_folder.join(name(id)).exists()).count();
     assert_eq!((shop.files("verifications").len(), shop.files("damage").len(), cached_count()), (3, 1, 3));
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     assert!(report.is_clean(), "{report:?}");
     // The next run removes the files about the backups that this run removed.
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(shop.files("verifications"), [name(&backup_ids[2])]);
     assert_eq!(shop.files("damage"), [""; 0]);
@@ -650,12 +674,12 @@ async fn a_task_that_another_process_performs_is_skipped_and_its_record_does_not
     let shop = shop().await;
     shop.make_nightly_backups(2).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
-    let _ = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    let _ = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
     let folder = shop.folder.path().join("leases/prune");
     let prune = lease(&serde_json::json!("prune"), shop.clock.now());
     std::fs::write(folder.join("0000000009.json"), prune).expect("written");
     let allowed = misspelt().allow_idle_rules();
-    let report = shop.koan.maintenance().retention(allowed.clone()).await.expect("ran");
+    let report = shop.koan.maintenance().retention(allowed.clone()).await.expect("maintenance completed");
     let profile = &report.profiles[0];
     assert!(report.is_clean() && profile.skipped.len() == 2 && profile.verified.is_some(), "{report:?}");
     let incomplete_task = health(&shop.koan).await.incomplete_tasks;
@@ -664,7 +688,7 @@ async fn a_task_that_another_process_performs_is_skipped_and_its_record_does_not
         ["retention"]
     );
     shop.clock.pass(1);
-    let report = shop.koan.maintenance().retention(allowed).await.expect("ran");
+    let report = shop.koan.maintenance().retention(allowed).await.expect("maintenance completed");
     assert!(report.is_clean() && report.profiles[0].skipped.is_empty(), "{report:?}");
     assert!(health(&shop.koan).await.is_healthy());
 }
@@ -675,7 +699,7 @@ async fn damage_is_reported_although_its_record_cannot_be_written() {
     let backup_ids = shop.make_nightly_backups(1).await;
     std::fs::write(shop.archive_of(backup_ids[0]).await, b"PK").expect("written");
     store.fail([Fault::always(Operation::Put, "damage", Failure::Forbidden)]);
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     let profile = &report.profiles[0];
     assert!(profile.verified == Some(backup_ids[0]) && profile.damage.is_some(), "{report:?}");
     assert!(profile.failures[0].contains("damage/"), "{report:?}");
@@ -694,7 +718,7 @@ async fn a_backup_that_is_removed_while_it_is_verified_is_not_reported_as_damage
     let bytes = std::fs::metadata(&archive).expect("the archive exists").len();
     std::fs::write(&archive, vec![0; usize::try_from(bytes).expect("small")]).expect("written");
     store.fail([]);
-    let report = running.await.expect("no panic").expect("ran");
+    let report = running.await.expect("the task did not panic").expect("maintenance completed");
     assert!(report.is_clean() && report.profiles[0].verified.is_none(), "{report:?}");
     assert_eq!(shop.files("damage"), [""; 0]);
 }
@@ -708,12 +732,12 @@ async fn maintenance_with_a_clock_that_is_behind_removes_nothing_and_removed_bac
     age(&leftover, Duration::from_secs(30 * 86_400));
     shop.clock.pass(-72);
     let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(1));
-    let report = maintenance().await.expect("ran");
+    let report = maintenance().await.expect("maintenance completed");
     let profile = &report.profiles[0];
     assert!(profile.failures.len() == 2 && profile.failures[1].contains("seconds after now"), "{report:?}");
     assert!(leftover.exists() && profile.verified == Some(backup_ids[1]), "{report:?}");
     shop.clock.pass(72);
-    let report = maintenance().await.expect("ran");
+    let report = maintenance().await.expect("maintenance completed");
     let pruned = report.profiles[0].pruned.as_ref().expect("pruned");
     assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), backup_ids[..1]);
     assert!(!leftover.exists());
@@ -755,14 +779,16 @@ async fn maintenance_with_a_clock_that_differs_from_that_of_the_disk_removes_not
         let plan = retention().plan().await.expect("a plan");
         let error = retention().apply(&plan).await.expect_err("the clock differs from that of the disk");
         assert!(error.to_string().contains("seconds from that of storage"), "{error:?}");
-        let report = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+        let report =
+            koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("maintenance completed");
         let failures = &report.profiles[0].failures;
         assert!(failures.len() == 2 && failures[0].contains("seconds from that of storage"), "{report:?}");
         assert_eq!(koan.backups().await.expect("listed").len(), 2);
         assert!(leftover.exists());
     }
     clock.0.store(60, Ordering::Relaxed);
-    let report = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report =
+        koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("maintenance completed");
     assert!(report.is_clean() && !leftover.exists(), "{report:?}");
     assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }

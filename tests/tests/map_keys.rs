@@ -59,7 +59,7 @@ async fn the_error_for_a_collection_in_another_order_does_not_contain_its_map_ke
 async fn messages_about_a_lossy_or_refused_value_do_not_contain_its_map_key() {
     let folder = tempfile::tempdir().expect("a directory");
     let data = folder.path().join("data");
-    std::fs::create_dir_all(&data).expect("made");
+    std::fs::create_dir_all(&data).expect("created");
     let koan =
         context::<Numbers>(JsonFiles::lines(&data).expect("opened"), &folder.path().join("backups")).await;
     let record = Numbers { id: 1, rest: [(SECRET.to_owned(), 1.5)].into() };

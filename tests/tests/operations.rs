@@ -165,7 +165,7 @@ async fn latest_skips_failed_backups() {
         .await
         .expect("a partial backup")
         .require_complete()
-        .expect_err("a failure");
+        .expect_err("the backup fails");
     assert_eq!(shop.koan.restore("latest").await.expect("restored").id, good);
     assert_eq!(shop.koan.restore("latest").allow_partial().await.expect("restored").id, good);
 }
@@ -223,7 +223,7 @@ impl PercentRecorder {
         move |event| match event {
             Event::Progress { percent, .. } => {
                 let is_over = finished.load(std::sync::atomic::Ordering::Relaxed);
-                all.lock().expect("sound").push((*percent, is_over));
+                all.lock().expect("the lock is not poisoned").push((*percent, is_over));
             }
             Event::BackupFinished { .. } | Event::RestoreFinished { .. } => {
                 finished.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -233,7 +233,7 @@ impl PercentRecorder {
     }
 
     fn assert_increasing(&self, is_complete: bool) {
-        let all = self.0.lock().expect("sound").clone();
+        let all = self.0.lock().expect("the lock is not poisoned").clone();
         assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0), "{all:?}");
         assert!(all.iter().all(|&(percent, is_over)| (percent == 100) == is_over), "{all:?}");
         assert_eq!(all.iter().any(|&(percent, _)| percent == 100), is_complete, "{all:?}");
@@ -260,7 +260,12 @@ async fn percent_of_a_backup_that_failed_is_never_100() {
     let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
     let Shop { koan, directory: _directory } = shop_with(script, |builder| builder).await;
     let recorder = PercentRecorder::default();
-    koan.backup("all").batch_size(1).on_event(recorder.listen()).await.map(drop).expect_err("a failure");
+    koan.backup("all")
+        .batch_size(1)
+        .on_event(recorder.listen())
+        .await
+        .map(drop)
+        .expect_err("the backup fails");
     recorder.assert_increasing(false);
     let recorder = PercentRecorder::default();
     let part = koan.backup("all").batch_size(1).continue_on_error().on_event(recorder.listen()).await;
@@ -309,7 +314,7 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
     let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
     let (log, _guard) = Log::capture();
     let Shop { koan, directory: _directory } = shop_with(script.clone(), |builder| builder).await;
-    koan.backup("nightly").await.map(drop).expect_err("a failure");
+    koan.backup("nightly").await.map(drop).expect_err("the backup fails");
     let lines = log.lines();
     for part in ["entity failed", "backup failed"] {
         let found =
@@ -322,7 +327,7 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
     let Shop { koan, directory: _directory } =
         shop_with(script, |builder| builder.without_operation_log()).await;
     koan.backup("orders").entities(["Order"]).await.expect("a backup");
-    koan.backup("nightly").await.map(drop).expect_err("a failure");
+    koan.backup("nightly").await.map(drop).expect_err("the backup fails");
     koan.restore("orders").await.expect("restored");
     let lines = log.lines();
     for part in [
@@ -355,14 +360,14 @@ async fn a_backup_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error_a
         let recorder = Arc::clone(&ended);
         let backup = koan.backup(format!("nightly {limit:?}")).timeout(limit).on_event(move |event| {
             if let Event::BackupFinished { status, .. } = event {
-                *recorder.lock().expect("sound") = Some(*status);
+                *recorder.lock().expect("the lock is not poisoned") = Some(*status);
             }
         });
         let error = backup.await.map(drop).expect_err("it takes hours");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = format!("{limit:?}");
         assert!(error.to_string().contains(&text), "{error}");
-        let status = *ended.lock().expect("sound");
+        let status = *ended.lock().expect("the lock is not poisoned");
         if let Some(status) = status {
             assert_eq!(status, BackupStatus::Failed);
             break text;
@@ -435,7 +440,7 @@ async fn a_restore_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error(
         let recorder = Arc::clone(&event_error);
         let restore = koan.restore("nightly").timeout(limit).on_event(move |event| {
             if let Event::RestoreFinished { error, .. } = event {
-                recorder.lock().expect("sound").clone_from(error);
+                recorder.lock().expect("the lock is not poisoned").clone_from(error);
             }
         });
         let ended = restore.await.map(|report| report.record_count());
@@ -443,7 +448,7 @@ async fn a_restore_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error(
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = format!("{limit:?}");
         assert!(error.to_string().contains(&text), "{error}");
-        let event_error = event_error.lock().expect("sound").clone();
+        let event_error = event_error.lock().expect("the lock is not poisoned").clone();
         if let Some(event_error) = event_error {
             assert!(event_error.contains(&text), "{event_error}");
             return;

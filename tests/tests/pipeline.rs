@@ -86,12 +86,12 @@ async fn five_records_in_batches_of_two_are_read_three_times_in_order() {
         .batch_size(2)
         .on_event(move |event| {
             if let Event::BatchRead { records, .. } = event {
-                recorder.lock().expect("sound").push(*records);
+                recorder.lock().expect("the lock is not poisoned").push(*records);
             }
         })
         .await
         .expect("a backup");
-    assert_eq!(*batches.lock().expect("sound"), [2, 4, 5]);
+    assert_eq!(*batches.lock().expect("the lock is not poisoned"), [2, 4, 5]);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_dropped_backup_publishes_nothing() {
 #[tokio::test]
 async fn a_lost_connection_fails_the_backup_and_no_partial_archive_is_published() {
     let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
-    let error = shop.koan.backup("nightly").await.expect_err("lost");
+    let error = shop.koan.backup("nightly").await.expect_err("the connection is lost");
     assert_eq!(error.kind(), ErrorKind::Provider);
     let backups = shop.koan.backups().await.expect("listed");
     assert_eq!(backups.len(), 1);
@@ -155,16 +155,16 @@ async fn one_failed_entity_of_three_is_reported_and_the_other_two_can_be_restore
         .continue_on_error()
         .on_event(move |event| match event {
             Event::EntityFailed { entity, .. } => {
-                recorder.lock().expect("sound").push(format!("failed {entity}"))
+                recorder.lock().expect("the lock is not poisoned").push(format!("failed {entity}"))
             }
             Event::BackupFinished { status, .. } => {
-                recorder.lock().expect("sound").push(format!("{status:?}"))
+                recorder.lock().expect("the lock is not poisoned").push(format!("{status:?}"))
             }
             _ => {}
         })
         .await
         .expect("a report");
-    assert_eq!(*events.lock().expect("sound"), ["failed Order", "Failed"]);
+    assert_eq!(*events.lock().expect("the lock is not poisoned"), ["failed Order", "Failed"]);
     assert_eq!(backup.status(), BackupStatus::Failed);
     let statuses: Vec<_> =
         backup.manifest().entities.iter().map(|entity| (entity.entity.as_str(), entity.status)).collect();
@@ -177,7 +177,13 @@ async fn one_failed_entity_of_three_is_reported_and_the_other_two_can_be_restore
         ]
     );
     let id = backup.id();
-    assert!(backup.require_complete().expect_err("incomplete").to_string().contains("`Order` failed"));
+    assert!(
+        backup
+            .require_complete()
+            .expect_err("the backup is incomplete")
+            .to_string()
+            .contains("`Order` failed")
+    );
     assert!(!shop.koan.verify(id).await.expect("verified").is_valid());
     shop.koan.restore(id).await.expect_err("a partial backup is restored only with `allow_partial`");
     let restored = shop.koan.restore(id).allow_partial().await.expect("restored");
@@ -224,12 +230,12 @@ async fn few_of_many_small_record_sets_are_read_ahead_of_a_long_one() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let recorder = Arc::clone(&events);
     let backup = shop.koan.backup("nightly").on_event(move |event| match event {
-        Event::BatchRead { .. } => recorder.lock().expect("sound").push("read"),
-        Event::BlockWritten { .. } => recorder.lock().expect("sound").push("written"),
+        Event::BatchRead { .. } => recorder.lock().expect("the lock is not poisoned").push("read"),
+        Event::BlockWritten { .. } => recorder.lock().expect("the lock is not poisoned").push("written"),
         _ => {}
     });
     backup.await.expect("a backup");
-    let events = events.lock().expect("sound");
+    let events = events.lock().expect("the lock is not poisoned");
     let read = events.iter().take_while(|event| **event == "read").count();
     assert!((2..=5).contains(&read), "{read} record sets were read before the first block was written");
 }
@@ -245,7 +251,7 @@ async fn the_restore_of_a_set_does_not_change_other_sets() {
     shop.koan.data::<User>().set(a.clone()).clear().await.expect("cleared");
     shop.koan.restore("tenants").replace_existing().await.expect("restored");
     assert_eq!(shop.database.len("User", &a), 1);
-    let record = shop.koan.data::<User>().set(b).get(&1).await.expect("read").expect("there");
+    let record = shop.koan.data::<User>().set(b).get(&1).await.expect("read").expect("the record exists");
     assert_eq!(record.name, "b");
     assert_eq!(shop.database.len("User", &SetName::root()), 5);
 }
@@ -277,10 +283,10 @@ async fn a_restore_emits_events_of_verification_and_writing_and_reports_whether_
     let recorder = Arc::clone(&events);
     let restored = shop.koan.restore("nightly").on_event(move |event| match event {
         Event::BlockVerified { entity, .. } => {
-            recorder.lock().expect("sound").push(format!("verified {entity}"))
+            recorder.lock().expect("the lock is not poisoned").push(format!("verified {entity}"))
         }
         Event::BatchRestored { entity, .. } => {
-            recorder.lock().expect("sound").push(format!("restored {entity}"))
+            recorder.lock().expect("the lock is not poisoned").push(format!("restored {entity}"))
         }
         _ => {}
     });
@@ -290,7 +296,7 @@ async fn a_restore_emits_events_of_verification_and_writing_and_reports_whether_
         .iter()
         .flat_map(|done| entities.map(|name| format!("{done} {name}")))
         .collect();
-    assert_eq!(*events.lock().expect("sound"), expected);
+    assert_eq!(*events.lock().expect("the lock is not poisoned"), expected);
     assert!(shop.koan.restore("nightly").dry_run().await.expect("compared").dry_run);
 }
 
@@ -414,7 +420,7 @@ async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committe
         let (cancel, completed) = (token.clone(), Arc::clone(&done));
         let last = move |event: &Event| {
             if matches!(event, Event::EntityCompleted { .. }) {
-                let mut completed = completed.lock().expect("sound");
+                let mut completed = completed.lock().expect("the lock is not poisoned");
                 *completed += 1;
                 if *completed == 3 {
                     cancel.cancel();
@@ -430,13 +436,13 @@ async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committe
         }
         shop.koan.backup("whole").await.expect("a backup");
         shop.koan.data::<User>().clear().await.expect("cleared");
-        *done.lock().expect("sound") = 0;
+        *done.lock().expect("the lock is not poisoned") = 0;
         let token = CancellationToken::new();
         let (cancel, completed) = (token.clone(), Arc::new(Mutex::new(0)));
         let restored = shop.koan.restore("whole").cancel_on(token).on_event(move |event| {
             if matches!(event, Event::EntityCompleted { .. }) {
-                *completed.lock().expect("sound") += 1;
-                if *completed.lock().expect("sound") == 3 {
+                *completed.lock().expect("the lock is not poisoned") += 1;
+                if *completed.lock().expect("the lock is not poisoned") == 3 {
                     cancel.cancel();
                 }
             }

@@ -87,13 +87,13 @@ impl Shop {
     }
 
     async fn maintain(&self) -> (MaintenanceReport, ProfileMaintenance) {
-        let report = self.koan.maintenance().without_verification().await.expect("ran");
+        let report = self.koan.maintenance().without_verification().await.expect("maintenance completed");
         let profile = report.profiles[0].clone();
         (report, profile)
     }
 
     async fn health(&self) -> CatalogHealth {
-        self.koan.catalog().health(&Expectations::new()).await.expect("looked at")
+        self.koan.catalog().health(&Expectations::new()).await.expect("the health was read")
     }
 
     async fn listed(&self) -> Vec<BackupId> {
@@ -105,7 +105,7 @@ impl Shop {
 
     /// Runs a recovery, and returns the outcomes with the paths of the archives, sorted by path.
     async fn recover(&self) -> Vec<(String, RecoveryOutcome)> {
-        let report = self.koan.catalog().recover().await.expect("ran");
+        let report = self.koan.catalog().recover().await.expect("recovery completed");
         let mut found: Vec<_> =
             report.archives.into_iter().map(|archive| (archive.archive, archive.outcome)).collect();
         found.sort_by(|left, right| left.0.cmp(&right.0));
@@ -175,7 +175,12 @@ async fn nothing_is_removed_while_most_archives_are_unlisted() {
     let garbage = shop.path("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&garbage, b"PK").expect("written");
     shop.age_archives();
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     assert_eq!(report.profiles[0].failures.len(), 2, "{report:?}");
     let plan = retention().plan().await.expect("a plan");
     let error = retention().apply(&plan).await.expect_err("most archives are unlisted");
@@ -184,10 +189,15 @@ async fn nothing_is_removed_while_most_archives_are_unlisted() {
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!((shop.files("archives").len(), shop.files("manifests").len()), (6, 2));
 
-    let report = shop.koan.catalog().recover().profiles(["local"]).await.expect("ran");
+    let report = shop.koan.catalog().recover().profiles(["local"]).await.expect("recovery completed");
     assert_eq!(report.recovered().count(), 3);
     assert!(report.require_all().is_ok(), "an incomplete archive must not make the recovery fail");
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     assert!(report.is_clean() && !garbage.exists(), "{report:?}");
     assert_eq!((shop.files("archives").len(), shop.listed().await), (1, ids[4..].to_vec()));
 }
@@ -262,8 +272,14 @@ async fn only_archives_that_are_proven_to_be_truncated_are_removed() {
     assert!(profile.unlisted.iter().all(|archive| matches!(archive.state, UnlistedState::Damaged { .. })));
     let recovered = shop.recover().await;
     assert!(recovered.iter().all(|(_, outcome)| matches!(outcome, RecoveryOutcome::Damaged { .. })));
-    let error =
-        shop.koan.catalog().recover().await.expect("ran").require_all().expect_err("an archive is damaged");
+    let error = shop
+        .koan
+        .catalog()
+        .recover()
+        .await
+        .expect("recovery completed")
+        .require_all()
+        .expect_err("an archive is damaged");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 
@@ -336,7 +352,7 @@ async fn an_interrupted_removal_is_completed_and_its_archive_is_not_recovered() 
     // The same is true when the manifests of the other backups are lost.
     let moved_manifests = shop.path("moved");
     std::fs::rename(shop.path("manifests"), &moved_manifests).expect("renamed");
-    assert_eq!(shop.koan.catalog().recover().await.expect("ran").recovered().count(), 4);
+    assert_eq!(shop.koan.catalog().recover().await.expect("recovery completed").recovered().count(), 4);
     assert_eq!(shop.listed().await, ids[2..]);
     shop.store.fail([]);
     let (report, profile) = shop.maintain().await;
@@ -376,7 +392,10 @@ async fn assert_deletion_is_recorded_first(shop: &Shop, id: BackupId) {
     );
     shop.koan.pin(id, None, "an audit").await.expect("pinned");
     shop.store.resume();
-    let error = deleting.await.expect("no panic").expect_err("the backup was pinned during the deletion");
+    let error = deleting
+        .await
+        .expect("the task did not panic")
+        .expect_err("the backup was pinned during the deletion");
     assert!(error.to_string().contains("an audit"), "{error}");
     assert_eq!(shop.files("removals"), [""; 0], "the removal record must be withdrawn");
     assert!(shop.koan.verify(id).await.expect("read").is_valid());
@@ -548,7 +567,7 @@ async fn maintain_with(
     shop.store.until_asked(operation, path, 1).await;
     action();
     shop.store.resume();
-    running.await.expect("no panic").expect("ran").profiles[0].clone()
+    running.await.expect("the task did not panic").expect("maintenance completed").profiles[0].clone()
 }
 
 #[tokio::test]

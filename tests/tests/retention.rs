@@ -288,7 +288,7 @@ async fn the_last_valid_backup_is_deleted_only_with_even_if_last() {
     let ids = shop.make_nightly_backups(2).await;
     shop.koan.pin(ids[0], None, " ").await.expect_err("the reason is empty");
     shop.koan.pin(ids[0], None, "audit 2026").await.expect("pinned");
-    let error = shop.koan.delete(ids[0]).await.expect_err("pinned");
+    let error = shop.koan.delete(ids[0]).await.expect_err("the backup is pinned");
     assert!(error.to_string().contains("audit 2026"), "{error:?}");
     shop.koan.unpin(ids[0], None).await.expect("unpinned");
     assert!(
@@ -399,7 +399,8 @@ async fn a_deletion_is_undone_if_another_process_begins_to_restore_the_backup() 
     std::fs::create_dir_all(&pins).expect("a folder");
     std::fs::write(pins.join("other.json"), lease.to_string()).expect("written");
     shop.store.fail([]);
-    let error = deleting.await.expect("no panic").expect_err("another process restores the backup");
+    let error =
+        deleting.await.expect("the task did not panic").expect_err("another process restores the backup");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
     shop.store.fail([]);
     assert_eq!(shop.ids().await, ids, "the manifest must be put back");
@@ -518,7 +519,7 @@ async fn maintenance_keeps_the_valid_backup_of_an_entity_in_the_run_that_finds_d
     shop.clock.pass(24 * 40);
     let report =
         shop.koan.maintenance().retention(Retention::new().keep_last(1)).without_verification().await;
-    let pruned = report.expect("ran").profiles.remove(0).pruned.expect("pruned");
+    let pruned = report.expect("maintenance completed").profiles.remove(0).pruned.expect("pruned");
     assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [oldest]);
     assert_eq!(pruned.verified, [without_visits, intact]);
     assert_eq!(shop.ids().await, [intact, damaged, without_visits]);
@@ -655,7 +656,7 @@ async fn the_last_backup_before_a_loss_is_kept_until_the_loss_is_acknowledged() 
     shop.backup("nightly-2026-11-04", &["Visit"]).await;
     let later = shop.make_nightly_backups(3).await;
     let catalog = shop.koan.catalog();
-    let health = async || catalog.health(&Expectations::new()).await.expect("looked at");
+    let health = async || catalog.health(&Expectations::new()).await.expect("the health was read");
     let loss = &health().await.size_drops[0];
     assert_eq!(
         (loss.entity.as_str(), loss.before, loss.after, loss.backup),
@@ -665,7 +666,13 @@ async fn the_last_backup_before_a_loss_is_kept_until_the_loss_is_acknowledged() 
     assert!(health().await.problems.iter().any(|problem| problem.contains("acknowledge")));
     let keep_one = || Retention::new().keep_last(1);
     let prune_to_one = async || {
-        let report = shop.koan.maintenance().retention(keep_one()).without_verification().await.expect("ran");
+        let report = shop
+            .koan
+            .maintenance()
+            .retention(keep_one())
+            .without_verification()
+            .await
+            .expect("maintenance completed");
         assert!(report.is_clean(), "{report:?}");
         shop.ids().await
     };
@@ -716,10 +723,11 @@ async fn an_acknowledgement_outlives_its_backup_and_a_new_loss_is_reported() {
         .await
         .expect("acknowledged");
     shop.koan.delete(first_after_loss[0]).await.expect("deleted");
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(report.is_clean(), "{report:?}");
-    let size_drops =
-        async || shop.koan.catalog().health(&Expectations::new()).await.expect("looked at").size_drops;
+    let size_drops = async || {
+        shop.koan.catalog().health(&Expectations::new()).await.expect("the health was read").size_drops
+    };
     assert_eq!(size_drops().await, [], "an acknowledged loss must not be reported for a later backup");
     database.truncate("Invoice", &SetName::root(), 1);
     let second_loss = shop.make_nightly_backups(1).await[0];

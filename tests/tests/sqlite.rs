@@ -266,7 +266,7 @@ async fn a_restore_that_is_dropped_before_its_end_leaves_the_database_unchanged(
     let sender = std::sync::Mutex::new(Some(sender));
     let restore = shop.koan.restore("nightly").batch_size(100).on_event(move |event| {
         if matches!(event, koan_backup::Event::BatchRestored { records: 5000.., .. })
-            && let Some(sender) = sender.lock().expect("sound").take()
+            && let Some(sender) = sender.lock().expect("the lock is not poisoned").take()
         {
             let _ = sender.send(());
         }
@@ -291,8 +291,11 @@ async fn viability_reports_errors_of_a_restore_without_writing() {
     let before = shop.schema();
     let viability = shop.koan.restore("nightly").viability().await.expect("assessed");
     assert!(!viability.is_viable());
-    let finding =
-        viability.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
+    let finding = viability
+        .findings
+        .iter()
+        .find(|finding| finding.severity == Severity::Error)
+        .expect("an error finding");
     assert_eq!(finding.entity.as_deref(), Some("PurchaseLine"));
     assert_eq!(viability.record_count, 8);
     let error =
@@ -341,7 +344,7 @@ async fn related_tables_are_consistent_despite_concurrent_writes() {
     let writes = std::sync::Arc::clone(&written);
     let writer = std::thread::spawn(move || {
         let connection = Connection::open(path).expect("a database");
-        connection.busy_timeout(koan_backup_tests::wait::GIVE_UP).expect("set");
+        connection.busy_timeout(koan_backup_tests::wait::GIVE_UP).expect("the setting is accepted");
         let mut added = 0;
         // Each transaction inserts a purchase together with its line.
         while !stopped.load(std::sync::atomic::Ordering::Relaxed) {

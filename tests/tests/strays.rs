@@ -120,12 +120,17 @@ async fn foreign_files_do_not_stop_any_operation() {
     shop.koan.restore("nightly").replace_existing().await.expect("restored");
     shop.koan.pin(ids[1], None, "an audit").await.expect("pinned");
     let newest = shop.make_nightly_backups(1).await;
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(shop.listed().await, [ids[1], newest[0]]);
-    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("the health was read");
     assert!(health.is_healthy(), "{health:?}");
-    assert!(shop.koan.catalog().recover().await.expect("ran").archives.is_empty());
+    assert!(shop.koan.catalog().recover().await.expect("recovery completed").archives.is_empty());
 }
 
 #[tokio::test]
@@ -163,7 +168,7 @@ async fn an_unreadable_manifest_is_reported_and_does_not_hide_other_manifests() 
                 "{unreadable:?}"
             );
         }
-        let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+        let health = shop.koan.catalog().health(&Expectations::new()).await.expect("the health was read");
         assert!(
             !health.is_healthy() && health.unreadable.len() == 1 && health.unlisted.is_empty(),
             "{excerpt}: {health:?}"
@@ -172,7 +177,12 @@ async fn an_unreadable_manifest_is_reported_and_does_not_hide_other_manifests() 
         shop.koan.verify(ids[1]).await.expect_err("the manifest cannot be read");
         let error = shop.koan.restore("weekly").await.expect_err("no backup has this name");
         assert!(error.to_string().contains("1 manifest(s) cannot be read"), "{error}");
-        let report = shop.koan.maintenance().retention(Retention::new().keep_last(3)).await.expect("ran");
+        let report = shop
+            .koan
+            .maintenance()
+            .retention(Retention::new().keep_last(3))
+            .await
+            .expect("maintenance completed");
         assert!(!report.is_clean() && report.profiles[0].failures.is_empty(), "{excerpt}: {report:?}");
         assert_eq!(report.profiles[0].unreadable.len(), 1);
         assert_eq!(
@@ -220,7 +230,7 @@ async fn the_use_of_an_older_backup_because_of_an_unreadable_newest_manifest_is_
         let diff = shop.koan.diff(ids[0], reference).await.expect("compared");
         assert!(is_reported(&diff.notes), "{reference}: {diff:?}");
     }
-    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("the health was read");
     assert!(health.problems.iter().any(|problem| problem.contains(&ids[2].to_string())), "{health:?}");
     // A restore by id uses exactly this backup, so no message is needed.
     let restored = shop.koan.restore(ids[1]).replace_existing().await.expect("restored");
@@ -255,9 +265,9 @@ async fn a_backup_dated_in_the_future_does_not_satisfy_checks_of_age() {
     let now = shop.clock.now();
     shop.clock.pass(24 * 365);
     let future = shop.make_nightly_backups(1).await;
-    let _ = shop.koan.maintenance().await.expect("ran");
+    let _ = shop.koan.maintenance().await.expect("maintenance completed");
     shop.clock.set(now + jiff::Span::new().hours(48));
-    let health = shop.koan.catalog().health(&expected).await.expect("looked at");
+    let health = shop.koan.catalog().health(&expected).await.expect("the health was read");
     assert_eq!(health.future, future);
     assert_eq!(health.last_success.map(|(id, _)| id), Some(past[0]));
     assert_eq!(health.last_verification, None, "a verification in the future must not count");

@@ -158,7 +158,7 @@ pub fn create_base(method: Method) -> Stored {
 impl Shop {
     fn open(manifest: &[u8], archive: &[u8]) -> Self {
         let parsed: serde_json::Value = serde_json::from_slice(manifest).expect("a manifest is JSON");
-        let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
         let id = text(&parsed["id"]);
         let stored = Stored {
             manifest_path: format!("manifests/{id}.json"),

@@ -55,9 +55,11 @@ impl StateMachineTest for Database {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("notes.db");
         let connection = Connection::open(&path).expect("a database");
-        connection.busy_timeout(Duration::from_secs(10)).expect("set");
+        connection.busy_timeout(Duration::from_secs(10)).expect("the setting is accepted");
         // The database need not survive a crash, and WAL mode syncs less often.
-        connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL").expect("set");
+        connection
+            .execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL")
+            .expect("the setting is accepted");
         for (set, table) in &model.tables {
             connection.execute_batch(&create(*set)).expect("a table");
             for (key, columns) in table {

@@ -93,11 +93,16 @@ async fn folders_and_broken_links_in_place_of_manifests_do_not_stop_any_operatio
     // A link that cannot be followed may be a manifest, so it is reported as unreadable.
     let unreadable = shop.koan.catalog().unreadable().await.expect("listed");
     assert_eq!(unreadable.len(), 1, "{unreadable:?}");
-    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("the health was read");
     assert!(!health.is_healthy(), "{health:?}");
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     assert!(!report.is_clean() && report.profiles[0].failures.is_empty(), "{report:?}");
-    let _ = shop.koan.catalog().recover().await.expect("ran");
+    let _ = shop.koan.catalog().recover().await.expect("recovery completed");
     assert!(shop.listed().await.contains(&second));
     let _ = shop.koan.verify(second).await.expect("read").require_valid().expect("valid");
 }
@@ -108,7 +113,12 @@ async fn a_manifest_with_fields_of_a_later_version_is_listed_and_kept() {
     let id = shop.backup().await;
     shop.alter(id, |manifest| manifest["laterThing"] = serde_json::json!({"deep": [1, 2, {"x": null}]}));
     assert_eq!(shop.listed().await, [id]);
-    let _ = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let _ = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     assert_eq!(shop.listed().await, [id]);
 }
 
@@ -141,7 +151,7 @@ async fn backups_with_extreme_dates_are_listed_or_reported_and_no_operation_pani
             .catalog()
             .health(&Expectations::new().every(day).verified_within(day))
             .await
-            .expect("looked at");
+            .expect("the health was read");
         shop.koan.catalog().statistics().await.expect("counted");
         for age in [std::time::Duration::MAX, std::time::Duration::ZERO] {
             shop.koan.catalog().query().last(age).await.expect("queried");
@@ -151,7 +161,7 @@ async fn backups_with_extreme_dates_are_listed_or_reported_and_no_operation_pani
         // The plan may fail because of a backup with a date in the future. Maintenance reports such a failure
         // and completes.
         drop(shop.koan.retention(retention()).plan().await);
-        let _ = shop.koan.maintenance().retention(retention()).await.expect("ran");
+        let _ = shop.koan.maintenance().retention(retention()).await.expect("maintenance completed");
         assert!(shop.listed().await.contains(&second), "{date}");
     }
 }
@@ -170,17 +180,22 @@ async fn an_archive_that_a_user_renamed_is_not_removed_and_can_be_recovered() {
     let new = old.with_file_name("saved by Ann.koan.zip");
     std::fs::rename(&old, &new).expect("renamed");
     shop.clock.pass(24 * 30);
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     assert!(!report.is_clean(), "{report:?}");
     assert!(new.is_file(), "{report:?}");
     // Retention keeps the newest backup that can be verified.
     assert!(shop.listed().await.contains(&ids[1]), "{report:?}");
-    let recovered = shop.koan.catalog().recover().await.expect("ran");
+    let recovered = shop.koan.catalog().recover().await.expect("recovery completed");
     assert!(recovered.archives.len() == 1 && new.is_file(), "{recovered:?}");
     assert!(format!("{recovered:?}").contains("is already listed"), "{recovered:?}");
     // The remedy that the report names works: move the manifest away and recover again.
     std::fs::remove_file(shop.storage_path(&format!("manifests/{}.json", ids[2]))).expect("moved away");
-    let _ = shop.koan.catalog().recover().await.expect("ran");
+    let _ = shop.koan.catalog().recover().await.expect("recovery completed");
     let _ = shop.koan.verify(ids[2]).await.expect("read").require_valid().expect("valid");
 }
 
@@ -217,7 +232,11 @@ async fn two_profiles_with_the_same_location_are_reported_and_no_copy_is_made_be
         .expect_err("both profiles have the same location");
     assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
     assert!(error.to_string().contains("are the same location"), "{error}");
-    let _ = koan_with_two_profiles.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let _ = koan_with_two_profiles
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     let _ = koan_with_two_profiles.verify(id).await.expect("read").require_valid().expect("valid");
 }
 
@@ -230,10 +249,19 @@ async fn a_profile_within_another_keeps_its_backups() {
             Shop::koan_with(shop.storage_path(folder), shop.folder.path().join("state"), &shop.clock).await;
         let id = inner.backup("nightly").await.expect("a backup").id();
         shop.clock.pass(24 * 60);
-        let report = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+        let report = shop
+            .koan
+            .maintenance()
+            .retention(Retention::new().keep_last(1))
+            .await
+            .expect("maintenance completed");
         assert!(report.is_clean(), "{folder}: {report:?}");
         let _ = inner.verify(id).await.expect(folder).require_valid().expect(folder);
-        let _ = inner.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+        let _ = inner
+            .maintenance()
+            .retention(Retention::new().keep_last(1))
+            .await
+            .expect("maintenance completed");
         assert_eq!(shop.listed().await, [outer], "{folder}");
         let _ = shop.koan.verify(outer).await.expect(folder).require_valid().expect(folder);
     }
@@ -248,7 +276,12 @@ async fn a_clock_that_was_set_back_a_year_removes_nothing() {
     let error =
         shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect_err("the clock is wrong");
     assert!(error.to_string().contains("clock"), "{error}");
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
     assert!(!report.is_clean(), "{report:?}");
     let mut listed = shop.listed().await;
     listed.sort();

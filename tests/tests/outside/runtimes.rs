@@ -53,8 +53,14 @@ fn a_context_works_on_other_runtimes_than_the_one_it_was_built_on() {
         other_runtime.block_on(async {
             koan.backup("nightly").await.expect("a backup");
             koan.restore("nightly").replace_existing().await.expect("restored");
-            let _ = koan.maintenance().retention(Retention::new().keep_last(5)).await.expect("ran");
-            assert!(koan.catalog().health(&Expectations::new()).await.expect("looked at").is_healthy());
+            let _ = koan
+                .maintenance()
+                .retention(Retention::new().keep_last(5))
+                .await
+                .expect("maintenance completed");
+            assert!(
+                koan.catalog().health(&Expectations::new()).await.expect("the health was read").is_healthy()
+            );
         });
     }
     std::thread::scope(|scope| {
@@ -65,7 +71,7 @@ fn a_context_works_on_other_runtimes_than_the_one_it_was_built_on() {
             })
         });
         for run in runs {
-            run.join().expect("no panic").expect("a backup");
+            run.join().expect("the task did not panic").expect("a backup");
         }
     });
 }
@@ -81,7 +87,7 @@ async fn operations_within_spawn_blocking_and_block_on_complete() {
             koan.restore("nightly").await.expect("restored").record_count()
         })
     });
-    assert_eq!(nested_operation.await.expect("no panic"), 3);
+    assert_eq!(nested_operation.await.expect("the task did not panic"), 3);
 }
 
 /// Polls a future at most `polls` times, then drops it. Returns whether it completed.
@@ -95,7 +101,7 @@ async fn drop_after(polls: usize, mut future: std::pin::Pin<Box<dyn Future<Outpu
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
-        tokio::task::spawn_blocking(|| ()).await.expect("no panic");
+        tokio::task::spawn_blocking(|| ()).await.expect("the task did not panic");
     }
     false
 }

@@ -19,7 +19,7 @@ struct Trace(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Trace {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("a lock").extend_from_slice(bytes);
+        self.0.lock().expect("the lock is not poisoned").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -119,7 +119,10 @@ async fn a_password_is_shown_nowhere_however_the_address_is_written() {
     }
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     assert!(accepted > 10, "only {accepted} addresses were accepted");
-    assert_contains_no_secret("the log", &String::from_utf8_lossy(&trace.0.lock().expect("a lock")));
+    assert_contains_no_secret(
+        "the log",
+        &String::from_utf8_lossy(&trace.0.lock().expect("the lock is not poisoned")),
+    );
 }
 
 #[test]

@@ -57,7 +57,7 @@ async fn a_lost_connection_fails_the_backup_and_no_incomplete_backup_is_publishe
             assert_eq!(server.sql(TERMINATE_READERS), "t", "one backend of the backup must be reading");
         }
         cut.cancel();
-        let error = backup.await.expect("no panic").expect_err("the connection is gone");
+        let error = backup.await.expect("the task did not panic").expect_err("the connection is gone");
         assert!(error.chain().contains("try again"), "{error:?}");
         assert!(koan.backups().await.expect("listed").iter().all(|found| !found.status.is_complete()));
     }
@@ -103,7 +103,7 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
         let reached = CancellationToken::new();
         let done = CancellationToken::new();
         let (notify, awaited) = (reached.clone(), done.clone());
-        let at = 5_000 * (u64::try_from(round).expect("few") + 1);
+        let at = 5_000 * (u64::try_from(round).expect("fits") + 1);
         let restore = tokio::spawn(async move {
             context
                 .restore("whole")

@@ -253,11 +253,11 @@ async fn a_table_cannot_be_altered_or_emptied_while_it_is_backed_up() {
     let waiting_locks = "SELECT count(*) FROM pg_locks WHERE NOT granted";
     wait::until_blocking("the truncation waits for its lock", || server.sql(waiting_locks) == "1");
     assert!(
-        truncate.try_wait().expect("a child").is_none(),
+        truncate.try_wait().expect("a child process").is_none(),
         "the truncation must wait until the snapshot is dropped"
     );
     drop(snapshot);
-    assert!(truncate.wait().expect("a child").success());
+    assert!(truncate.wait().expect("a child process").success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

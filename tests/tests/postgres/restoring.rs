@@ -201,7 +201,7 @@ async fn a_role_that_owns_no_table_restores_with_its_privileges_and_missing_priv
         "1\n1\n6"
     );
     server.sql("REVOKE DELETE ON users FROM clerk");
-    let found = koan.restore("nightly").replace_existing().viability().await.expect("looked at");
+    let found = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
     assert!(
         found
             .findings

@@ -93,7 +93,7 @@ async fn rules_do_not_fire_in_any_mode_and_keep_their_states() {
             assert_eq!(server.sql(ROWS), rows, "{level:?}");
             assert_eq!((server.sql(STATES), server.schema()), (states.clone(), schema.clone()), "{level:?}");
         }
-        let found = koan.restore("nightly").viability().await.expect("looked at");
+        let found = koan.restore("nightly").viability().await.expect("assessed");
         let notes: Vec<&str> = found
             .findings
             .iter()
@@ -118,9 +118,12 @@ async fn rules_that_the_role_cannot_disable_are_reported_before_the_restore() {
     koan.backup("nightly").await.expect("a backup");
     let before = (server.sql("TABLE item; TABLE other"), server.schema());
     for conflict in [ConflictMode::Overwrite, ConflictMode::Keep] {
-        let found = koan.restore("nightly").on_conflict(conflict).viability().await.expect("looked at");
-        let refusal =
-            found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
+        let found = koan.restore("nightly").on_conflict(conflict).viability().await.expect("assessed");
+        let refusal = found
+            .findings
+            .iter()
+            .find(|finding| finding.severity == Severity::Error)
+            .expect("an error finding");
         // The error does not name `keep_row`, because a rule for replicas does not apply in this session.
         assert!(
             refusal.message.contains("rules `also`, `keep_name`, `redirect` of table `item`"),
@@ -249,7 +252,7 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     let koan = koan_of(database, |builder| builder.register::<Item>()).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("ALTER TABLE item ENABLE ROW LEVEL SECURITY; CREATE POLICY visible ON item USING (id > 1)");
-    let found = koan.restore("nightly").viability().await.expect("looked at");
+    let found = koan.restore("nightly").viability().await.expect("assessed");
     assert!(found.findings.iter().any(|finding| {
         finding.severity == Severity::Error && finding.message.contains("row-level security")
     }));
@@ -258,7 +261,7 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     server.sql("ALTER TABLE item OWNER TO clerk");
     koan.restore("nightly").await.expect("policies do not apply to the owner");
     server.sql("ALTER TABLE item FORCE ROW LEVEL SECURITY");
-    let found = koan.restore("nightly").viability().await.expect("looked at");
+    let found = koan.restore("nightly").viability().await.expect("assessed");
     assert!(!found.is_viable());
 }
 

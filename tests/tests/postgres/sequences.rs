@@ -210,8 +210,10 @@ async fn uncovered_sequences_are_reported() {
     )
     .await;
     assert!(koan_with_unknown_name.inventory().warnings.join("\n").contains("names `nope`"));
-    let error =
-        Postgres::options(server.address()).ignore_sequence("alone", " ").connect().expect_err("no reason");
+    let error = Postgres::options(server.address())
+        .ignore_sequence("alone", " ")
+        .connect()
+        .expect_err("the reason is empty");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     // The archive records a sequence that no longer exists in the database.
     koan.backup("small").await.expect("a backup");

@@ -83,7 +83,7 @@ async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]
     let condition = format!("the replay of {conflict:?} on the standby ends or waits for a session");
     wait::until_so(&condition, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
     done.cancel();
-    let error = match backup.await.expect("no panic") {
+    let error = match backup.await.expect("the task did not panic") {
         Ok(report) => panic!("{conflict:?}: the backup of {} records did not fail", report.item_count()),
         Err(error) => error,
     };

@@ -228,13 +228,13 @@ async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viabi
     // The key of a seat has only one spelling and never changes, so deferred actions on key changes do not
     // run.
     server.sql("ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON UPDATE CASCADE DEFERRABLE");
-    assert_eq!(error_findings(koan.restore("nightly").viability().await.expect("looked at")), [""; 0]);
+    assert_eq!(error_findings(koan.restore("nightly").viability().await.expect("assessed")), [""; 0]);
     server.sql("UPDATE seat SET row = 'x' WHERE id = 3");
     koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql(ROWS), rows);
     // This foreign key refers to a column whose value may change.
     server.sql("ALTER TABLE ticket DROP CONSTRAINT of; ALTER TABLE ticket ADD COLUMN place int REFERENCES seat (place) ON UPDATE CASCADE");
-    let found = error_findings(koan.restore("nightly").viability().await.expect("looked at"));
+    let found = error_findings(koan.restore("nightly").viability().await.expect("assessed"));
     assert!(
         found.len() == 1 && found[0].contains("ticket_place_fkey") && found[0].contains("as the owner"),
         "{found:?}"
@@ -246,7 +246,7 @@ async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viabi
     assert!(text.contains("ticket_place_fkey"), "{text}");
     assert_eq!(
         error_findings(
-            koan.restore("nightly").on_conflict(ConflictMode::Keep).viability().await.expect("looked at")
+            koan.restore("nightly").on_conflict(ConflictMode::Keep).viability().await.expect("assessed")
         ),
         [""; 0]
     );
@@ -258,7 +258,7 @@ async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viabi
             "both" => koan.restore("nightly").replace_existing(),
             _ => koan.restore("nightly").replace_existing().entity::<Seat>(),
         };
-        let found = error_findings(restore().viability().await.expect("looked at"));
+        let found = error_findings(restore().viability().await.expect("assessed"));
         assert!(found.len() == 1 && found[0].contains("as the owner of"), "{found:?}");
         restore_as_reported(restore).await.expect_err("the foreign key would cascade");
         assert_eq!(server.sql(ROWS), rows);
@@ -277,18 +277,18 @@ async fn a_foreign_key_with_disabled_triggers_is_reported_if_it_refuses_rows() {
     let koan = koan(&server, |builder| builder.register::<Seat>().register::<Ticket>()).await;
     koan.backup("nightly").await.expect("a backup");
     let rows = server.sql(ROWS);
-    let found = koan.restore("nightly").replace_existing().viability().await.expect("looked at");
+    let found = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
     let refusal =
-        found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
+        found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error finding");
     assert!(refusal.message.contains("ENABLE TRIGGER ALL"), "{refusal}");
     restore_as_reported(|| koan.restore("nightly").replace_existing())
         .await
         .expect_err("the foreign key would cascade");
-    assert!(koan.restore("nightly").viability().await.expect("looked at").is_viable());
+    assert!(koan.restore("nightly").viability().await.expect("assessed").is_viable());
     koan.restore("nightly").await.expect("nothing is removed");
     // The triggers that carry out the cascade are now disabled as well, so the foreign key has no effect.
     server.sql("ALTER TABLE seat DISABLE TRIGGER ALL");
-    assert!(koan.restore("nightly").replace_existing().viability().await.expect("looked at").is_viable());
+    assert!(koan.restore("nightly").replace_existing().viability().await.expect("assessed").is_viable());
     koan.restore("nightly").replace_existing().await.expect("the foreign key does not cascade");
     server.sql("UPDATE seat SET extra = 'extra ' || id");
     assert_eq!(server.sql(ROWS), rows);

@@ -101,7 +101,7 @@ fn on_small_runtimes(operations: impl AsyncFn() + Sync) {
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
             let thread =
                 thread.spawn_scoped(scope, move || runtime.block_on(operations())).expect("a thread");
-            thread.join().expect("no panic");
+            thread.join().expect("the task did not panic");
         });
     }
 }
@@ -186,6 +186,6 @@ fn a_restore_of_documents_waits_for_a_backup_that_needs_the_only_blocking_thread
             tokio::task::yield_now().await;
         }
         koan.restore("first").await.expect("restored");
-        backup.await.expect("no panic").expect("a backup");
+        backup.await.expect("the task did not panic").expect("a backup");
     });
 }

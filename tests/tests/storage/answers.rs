@@ -113,7 +113,7 @@ async fn the_error_for_an_archive_in_a_cold_storage_class_contains_the_remedy() 
     let manifest = backup(&koan, "nightly").await.expect("a backup");
     let archive = format!("/backups/cold/{}", manifest.archive.expect("an archive").file);
     let headers = [("x-amz-copy-source", archive.as_str()), ("x-amz-storage-class", "GLACIER")];
-    let answer = request(server.port(), "PUT", &archive, &headers, "").expect("moto answers");
+    let answer = request(server.port(), "PUT", &archive, &headers, "").expect("an answer of moto");
     assert_eq!(answer.status, 200, "{answer:?}");
     let message =
         koan.restore(manifest.id).await.expect_err("the archive is in a cold storage class").chain();

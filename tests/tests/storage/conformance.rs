@@ -93,7 +93,7 @@ async fn retention_removes_backups_completely(storage: Storage) {
     let remaining: Vec<_> =
         koan.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
     assert_eq!(remaining, [ids[2]]);
-    let report_of_maintenance = koan.maintenance().await.expect("ran");
+    let report_of_maintenance = koan.maintenance().await.expect("maintenance completed");
     assert!(
         report_of_maintenance.is_clean() && report_of_maintenance.profiles[0].verified == Some(ids[2]),
         "{report_of_maintenance:?}"

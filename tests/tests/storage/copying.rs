@@ -95,7 +95,7 @@ async fn another_backup_with_the_same_id_is_not_changed() {
     let manifest = backup(&profiles.koan, "nightly").await.expect("a backup");
     profiles.koan.copy("nightly").to_profile("dr").await.expect("copied");
     let path = format!("manifests/{}.json", manifest.id);
-    let text = String::from_utf8(profiles.source.read(&path).await).expect("text");
+    let text = String::from_utf8(profiles.source.read(&path).await).expect("a text");
     profiles.source.write(&path, text.replacen("\"tags\": []", "\"tags\": [\"other\"]", 1).as_bytes()).await;
     let before = (profiles.target.files().await, profiles.target.read(&path).await);
     let error = profiles

@@ -148,7 +148,7 @@ const CHILD: &str = "KOAN_TEST_STORAGE_URL";
 #[tokio::test]
 async fn the_usual_environment_variables_are_read() {
     if let Some(url) = std::env::var_os(CHILD) {
-        let storage = Storage::url(url.into_string().expect("text")).expect("a profile");
+        let storage = Storage::url(url.into_string().expect("a text")).expect("a profile");
         assert!(!format!("{storage:?}").contains("hunter22"));
         let koan = koan(shop(0), [("store", storage)]).await;
         match backup(&koan, "nightly").await {

@@ -43,7 +43,7 @@ pub(crate) fn shop(photo_bytes: usize) -> Scripted {
         let pixel_count = remaining_bytes.min(256 << 10);
         let mut generator = fastrand::Rng::with_seed(id);
         let pixels = (0..pixel_count).map(|_| generator.alphanumeric()).collect();
-        let id = i64::try_from(id).expect("few");
+        let id = i64::try_from(id).expect("fits");
         database.put(&SetName::root(), &Photo { id, pixels });
         remaining_bytes -= pixel_count;
     }

@@ -29,7 +29,7 @@ async fn object_keys_that_koan_does_not_write_do_not_stop_any_operation() {
     for folder in folders {
         for name in ["", "/a", "a//b", "./b", "a/../b", "a%07b", &format!("{older}.json/"), "%20"] {
             let target = format!("/backups/shop/{folder}/{name}");
-            let answer = request(server.port(), "PUT", &target, &[], "").expect("moto answers");
+            let answer = request(server.port(), "PUT", &target, &[], "").expect("an answer of moto");
             assert_eq!(answer.status, 200, "{target}: {answer:?}");
             foreign_count += 1;
         }
@@ -40,10 +40,11 @@ async fn object_keys_that_koan_does_not_write_do_not_stop_any_operation() {
     assert_eq!(listed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [newest, older]);
     assert_eq!(koan.restore("nightly").replace_existing().await.expect("restored").id, newest);
     koan.pin(newest, None, "an audit").await.expect("pinned");
-    let health = koan.catalog().health(&Expectations::new()).await.expect("looked at");
+    let health = koan.catalog().health(&Expectations::new()).await.expect("the health was read");
     assert!(health.is_healthy(), "{health:?}");
-    let report = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
+    let report =
+        koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("maintenance completed");
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(koan.backups().await.expect("listed").len(), 1);
-    assert!(koan.catalog().recover().await.expect("ran").archives.is_empty());
+    assert!(koan.catalog().recover().await.expect("recovery completed").archives.is_empty());
 }

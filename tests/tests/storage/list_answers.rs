@@ -25,13 +25,13 @@ impl Portal {
         let answer_body = Arc::clone(&body);
         let port = answering(move |asked| match asked.target.contains("profile") {
             true => (200, MARK.to_owned()),
-            false => (200, answer_body.lock().expect("a body").clone()),
+            false => (200, answer_body.lock().expect("the lock is not poisoned").clone()),
         });
         Self { port, body }
     }
 
     fn set_body(&self, body: &str) {
-        *self.body.lock().expect("a body") = body.to_owned();
+        *self.body.lock().expect("the lock is not poisoned") = body.to_owned();
     }
 }
 
@@ -69,7 +69,7 @@ async fn an_answer_that_is_not_a_list_is_an_error_and_not_an_empty_list() {
             ] {
                 assert_eq!(error.kind(), ErrorKind::Storage, "{location} {body}: {error:?}");
             }
-            let report = koan.maintenance().await.expect("ran");
+            let report = koan.maintenance().await.expect("maintenance completed");
             assert!(
                 !report.is_clean() && report.profiles[0].removed_files.is_empty(),
                 "{location} {body}: {report:?}"

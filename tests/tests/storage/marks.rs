@@ -6,9 +6,9 @@ use crate::fixture::{backup, koan, shop};
 
 /// Removes all objects from the store, and creates an empty bucket of the same name.
 fn recreate_bucket(server: &Moto) {
-    let reset = request(server.port(), "POST", "/moto-api/reset", &[], "").expect("moto answers");
+    let reset = request(server.port(), "POST", "/moto-api/reset", &[], "").expect("an answer of moto");
     assert_eq!(reset.status, 200, "{reset:?}");
-    assert_eq!(request(server.port(), "PUT", "/backups", &[], "").expect("moto answers").status, 200);
+    assert_eq!(request(server.port(), "PUT", "/backups", &[], "").expect("an answer of moto").status, 200);
     assert!(server.objects().is_empty());
 }
 
@@ -46,7 +46,7 @@ async fn a_bucket_of_a_version_without_marks_gets_a_mark() {
         let target = format!("/backups/{}", object.replacen("new/", "old/", 1));
         let source = format!("/backups/{object}");
         let copied = request(server.port(), "PUT", &target, &[("x-amz-copy-source", &source)], "");
-        assert_eq!(copied.expect("moto answers").status, 200);
+        assert_eq!(copied.expect("an answer of moto").status, 200);
     }
     let context = koan(shop(0), [("store", server.storage("old").open().expect("a profile"))]).await;
     assert_eq!(context.backups().await.expect("listed").len(), 1);

@@ -37,7 +37,7 @@ impl Bucket {
     }
 
     async fn maintenance(&self) -> ProfileMaintenance {
-        let report = self.koan.maintenance().profiles(["store"]).await.expect("ran");
+        let report = self.koan.maintenance().profiles(["store"]).await.expect("maintenance completed");
         report.profiles.into_iter().next().expect("one profile")
     }
 
@@ -265,6 +265,6 @@ async fn maintenance_does_not_abort_the_upload_of_a_backup_that_begins_during_it
     let (report, ()) = tokio::join!(bucket.maintenance(), until_begun);
     assert_eq!((report.aborted_uploads.len(), report.failures.len()), (0, 0), "{report:?}");
     other.fail([]);
-    let manifest = running.expect("begun").await.expect("no panic").expect("a backup");
+    let manifest = running.expect("started").await.expect("the task did not panic").expect("a backup");
     assert!(bucket.koan.verify(manifest.id).await.expect("read").is_valid());
 }
