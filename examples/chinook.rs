@@ -4,8 +4,8 @@
 //! cargo run --example chinook
 //! ```
 //!
-//! The example works on a copy of `Chinook_Sqlite.sqlite`. The environment variable `KOAN_TEST_DATA` contains the folder of
-//! this file; the default is `../shared/data`, relative to the project.
+//! The example works on a copy of `Chinook_Sqlite.sqlite`. The environment variable `KOAN_TEST_DATA` contains
+//! the folder of this file; the default is `../shared/data`, relative to the project.
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
@@ -16,8 +16,8 @@ use koan_backup::{
     Inventory,
     report::{BackupReport, VerifyReport},
 };
-// This crate declares the entities. The import links it, although the example uses none of its items. An application can
-// use `koan_backup::link!` instead.
+// This crate declares the entities. The import links it, although the example uses none of its items. An
+// application can use `koan_backup::link!` instead.
 use koan_backup_examples as _;
 use rusqlite::Connection;
 

@@ -15,8 +15,8 @@ use rusqlite::Connection;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-// 1. The structs declare how they are backed up. All entities of this crate are backed up, except those that declare
-// something else.
+// 1. The structs declare how they are backed up. All entities of this crate are backed up, except those that
+// declare something else.
 entity_backup_scope!(mode = All);
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -118,7 +118,8 @@ pub(crate) async fn run(folder: &Path) -> Result<Outcome, Box<dyn Error>> {
         );
     }
 
-    // 4. The verification reads the whole archive. It checks every hash and every count, and decodes every record as its struct.
+    // 4. The verification reads the whole archive. It checks every hash and every count, and decodes every
+    // record as its struct.
     let verified = koan.verify(backup.id()).await?.require_valid()?;
     let checked: u64 = verified.entities.iter().map(|entity| entity.records_checked).sum();
     println!("\nVerified the backup: {checked} records were read back and decode as their structs.");

@@ -1,4 +1,5 @@
-//! An application that accesses its data with `sqlx`. Backups use a repository for each entity, and no other adapter.
+//! An application that accesses its data with `sqlx`. Backups use a repository for each entity, and no other
+//! adapter.
 //!
 //! ```sh
 //! cargo run --example repository
@@ -33,7 +34,8 @@ struct Customers {
     pool: SqlitePool,
 }
 
-/// The functions `all` and `upsert_many` are required. The others make counting fast and `replace_existing` possible.
+/// The functions `all` and `upsert_many` are required. The others make counting fast and `replace_existing`
+/// possible.
 #[async_trait]
 impl Repository<Customer> for Customers {
     fn all(&self) -> BoxStream<'_, Result<Customer, RepositoryError>> {

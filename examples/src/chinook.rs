@@ -1,7 +1,8 @@
-//! The entities of Chinook, the database of a music shop. It has 11 tables; one has a composite key, and one refers to itself.
+//! The entities of Chinook, the database of a music shop. It has 11 tables; one has a composite key, and one
+//! refers to itself.
 //!
-//! Tables and columns have names in PascalCase. If no column has the exact name of a field, the adapter ignores case and
-//! underscores, so the field `album_id` belongs to the column `AlbumId`.
+//! Tables and columns have names in PascalCase. If no column has the exact name of a field, the adapter
+//! ignores case and underscores, so the field `album_id` belongs to the column `AlbumId`.
 
 #![expect(missing_docs, reason = "the fields have the names of the columns")]
 
@@ -10,8 +11,8 @@ use koan_backup::prelude::*;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-// Every entity of this crate is backed up without encryption and with its schema, unless its attributes declare something
-// else.
+// Every entity of this crate is backed up without encryption and with its schema, unless its attributes
+// declare something else.
 entity_backup_scope!(mode = All);
 
 /// An artist of albums.

@@ -135,9 +135,9 @@ async fn old_incomplete_and_temporary_archives_are_removed_and_all_other_files_s
     let shop = shop().await;
     let ids = shop.make_nightly_backups(1).await;
     let archives = shop.folder.path().join("archives");
-    let cached_count =
+    let archive =
         std::fs::read_dir(&archives).expect("a folder").next().expect("an archive").expect("an entry").path();
-    age(&cached_count, Duration::from_secs(90 * 86_400));
+    age(&archive, Duration::from_secs(90 * 86_400));
     let old = [
         "backup-a-20260101-000000-0a1b2c3d.zip",
         "backup-a-20260101-000000-0a1b2c3d.zip#1",
@@ -464,18 +464,19 @@ async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_
     store.fail([Fault::once(Operation::Delete, "archives/backup-", Failure::Forbidden)]);
     let report = shop.koan.maintenance().await.expect("maintenance completed");
     let profile = &report.profiles[0];
-    let [gone] = profile.removed_files.as_slice() else {
+    let [removed_archive] = profile.removed_files.as_slice() else {
         panic!("the other archive must be removed although one removal failed: {report:?}")
     };
-    let stays = if gone.contains(names[0]) { names[1] } else { names[0] };
-    assert!(!report.is_clean() && profile.failures[0].contains(stays), "{report:?}");
+    let remaining_archive = if removed_archive.contains(names[0]) { names[1] } else { names[0] };
+    assert!(!report.is_clean() && profile.failures[0].contains(remaining_archive), "{report:?}");
     assert!(profile.verified.is_some(), "the verification must run although a removal failed");
     let other_process = shop.koan_of_another_process().await;
     let catalog_health = health(&other_process).await;
     let [incomplete_task] = catalog_health.incomplete_tasks.as_slice() else { panic!("{catalog_health:?}") };
     assert_eq!(incomplete_task.task, "cleanup");
     assert!(
-        incomplete_task.problem.contains(stays) && catalog_health.problems[0].contains(stays),
+        incomplete_task.problem.contains(remaining_archive)
+            && catalog_health.problems[0].contains(remaining_archive),
         "{catalog_health:?}"
     );
     // An archive that still exists is not removed, even if the store reports that it is.

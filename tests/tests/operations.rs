@@ -356,8 +356,8 @@ async fn a_backup_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error_a
     // doubled until the backup starts.
     let mut limit = Duration::from_millis(40);
     let text = loop {
-        let ended = Arc::new(Mutex::new(None));
-        let recorder = Arc::clone(&ended);
+        let final_status = Arc::new(Mutex::new(None));
+        let recorder = Arc::clone(&final_status);
         let backup = koan.backup(format!("nightly {limit:?}")).timeout(limit).on_event(move |event| {
             if let Event::BackupFinished { status, .. } = event {
                 *recorder.lock().expect("the lock is not poisoned") = Some(*status);
@@ -367,7 +367,7 @@ async fn a_backup_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error_a
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = format!("{limit:?}");
         assert!(error.to_string().contains(&text), "{error}");
-        let status = *ended.lock().expect("the lock is not poisoned");
+        let status = *final_status.lock().expect("the lock is not poisoned");
         if let Some(status) = status {
             assert_eq!(status, BackupStatus::Failed);
             break text;
@@ -443,8 +443,8 @@ async fn a_restore_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error(
                 recorder.lock().expect("the lock is not poisoned").clone_from(error);
             }
         });
-        let ended = restore.await.map(|report| report.record_count());
-        let error = ended.expect_err("the write never completes");
+        let result = restore.await.map(|report| report.record_count());
+        let error = result.expect_err("the write never completes");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = format!("{limit:?}");
         assert!(error.to_string().contains(&text), "{error}");

@@ -116,8 +116,8 @@ async fn a_backup_cancelled_in_its_second_batch_publishes_nothing() {
     assert_eq!(files(&shop), Vec::<String>::new());
 }
 
-/// Waits until the storage contains no file. A background thread, which the operation does not wait for, removes
-/// the temporary file of a dropped backup.
+/// Waits until the storage contains no file. A background thread, which the operation does not wait for,
+/// removes the temporary file of a dropped backup.
 async fn until_no_file_is_left(shop: &Shop) {
     wait::until_so("no file is left", || files(shop).is_empty()).await;
 }

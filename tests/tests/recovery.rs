@@ -235,9 +235,9 @@ async fn only_archives_that_are_proven_to_be_truncated_are_removed() {
     let ids = shop.make_nightly_backups(1).await;
     let intact_bytes = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("read");
     let end = intact_bytes.len();
-    let with_flipped_bit = |at: usize| {
+    let with_flipped_bit = |position: usize| {
         let mut bytes = intact_bytes.clone();
-        bytes[at] ^= 1;
+        bytes[position] ^= 1;
         bytes
     };
     let manifest = intact_bytes
@@ -256,8 +256,8 @@ async fn only_archives_that_are_proven_to_be_truncated_are_removed() {
     let truncated: Vec<_> = truncated_lengths.map(|length| write(&intact_bytes[..length])).to_vec();
     // These archives are damaged, but not truncated: the bytes differ in the end record, in the directory,
     // and in the number of its entries.
-    for at in [end - 22, manifest - 46, end - 12] {
-        damaged.push(write(&with_flipped_bit(at)));
+    for position in [end - 22, manifest - 46, end - 12] {
+        damaged.push(write(&with_flipped_bit(position)));
     }
     shop.age_archives();
     // Enough archives are listed for maintenance to remove incomplete ones.
@@ -377,11 +377,11 @@ async fn a_failed_removal_leaves_no_removal_record() {
     assert_deletion_is_recorded_first(&shop, ids[0]).await;
 }
 
-/// Checks that a deletion writes its removal record before it hides the manifest, and withdraws the record if it
-/// is refused.
+/// Checks that a deletion writes its removal record before it hides the manifest, and withdraws the record if
+/// it is refused.
 async fn assert_deletion_is_recorded_first(shop: &Shop, id: BackupId) {
-    // The pin is set while the deletion removes the manifest. The deletion puts the manifest back and withdraws
-    // the removal record.
+    // The pin is set while the deletion removes the manifest. The deletion puts the manifest back and
+    // withdraws the removal record.
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(std::future::IntoFuture::into_future(shop.koan.delete(id)));
     shop.store.until_asked(Operation::Delete, "manifests", 1).await;
@@ -580,8 +580,9 @@ async fn an_archive_that_becomes_a_backup_while_maintenance_runs_is_not_removed(
         age(&shop.path(archive));
         (shop, ids)
     };
-    // Maintenance assesses the lease for the time at which it read the lease, not for the time after the survey.
-    // Other processes may acquire this lease after half a minute; the lease of maintenance lasts longer.
+    // Maintenance assesses the lease for the time at which it read the lease, not for the time after the
+    // survey. Other processes may acquire this lease after half a minute; the lease of maintenance lasts
+    // longer.
     let (shop, _) = shop_with_incomplete_archive().await;
     write_lease(&shop, archive, 0);
     let (clock, later) = (shop.clock.clone(), shop.clock.now() + jiff::Span::new().seconds(35));

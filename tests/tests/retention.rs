@@ -651,8 +651,8 @@ async fn the_last_backup_before_a_loss_is_kept_until_the_loss_is_acknowledged() 
     let ids = shop.make_nightly_backups(2).await;
     database.truncate("Invoice", &SetName::root(), 0);
     let first_after_loss = shop.make_nightly_backups(1).await[0];
-    // A backup without the entity follows, and then backups with as few invoices as the first backup after the
-    // loss.
+    // A backup without the entity follows, and then backups with as few invoices as the first backup after
+    // the loss.
     shop.backup("nightly-2026-11-04", &["Visit"]).await;
     let later = shop.make_nightly_backups(3).await;
     let catalog = shop.koan.catalog();

@@ -63,8 +63,8 @@ async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Result<K
         .await
 }
 
-/// Makes a backup, and asserts that its restore is refused exactly if a warning of the backup predicts the refusal.
-/// The parameter `expected` is a part of this warning.
+/// Makes a backup, and asserts that its restore is refused exactly if a warning of the backup predicts the
+/// refusal. The parameter `expected` is a part of this warning.
 async fn assert_assessment<T: Entity, P: Provider>(provider: impl Fn() -> P, expected: Option<&str>) {
     let backups = tempfile::tempdir().expect("a directory");
     let koan = context::<T>(provider(), backups.path()).await.expect("a context");

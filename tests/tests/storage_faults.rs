@@ -51,7 +51,8 @@ async fn shop_with_names(name_length: usize) -> Shop {
 }
 
 impl Shop {
-    /// Runs a backup that fails, verifies that it leaves only the record of its failure, and returns the error.
+    /// Runs a backup that fails, verifies that it leaves only the record of its failure, and returns the
+    /// error.
     async fn failed_backup(&self, faults: impl IntoIterator<Item = Fault>) -> Error {
         self.store.fail(faults);
         let backup = self.koan.backup("nightly").compression(Compression::stored());

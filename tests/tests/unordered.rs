@@ -37,8 +37,8 @@ async fn assert_refused<T: Entity>(field_path: &str) {
     assert_eq!(unexpected_result::<T>(field_path).await, None);
 }
 
-/// Returns `None` if the start fails because of the field `field_path`. Otherwise returns the warnings or the error of
-/// the start.
+/// Returns `None` if the start fails because of the field `field_path`. Otherwise returns the warnings or the
+/// error of the start.
 async fn unexpected_result<T: Entity>(field_path: &str) -> Option<String> {
     let error = match start::<T>().await {
         Ok(koan) => return Some(format!("{field_path}: {:?}", koan.inventory().warnings)),

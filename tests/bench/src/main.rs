@@ -26,14 +26,14 @@ use inventory::Compiling;
 use koan_backup::Compression;
 use measured::{median, median_memory};
 use table::{Table, count, megabytes, rate, ratio, seconds};
-use work::Work;
+use work::Operation;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some((work, folder)) = Work::from_arguments(&arguments)? {
-        return work.perform(&folder);
+    if let Some((operation, folder)) = Operation::from_arguments(&arguments)? {
+        return operation.perform(&folder);
     }
     if cfg!(debug_assertions) {
         return Err(
@@ -139,7 +139,7 @@ fn orders(table: &mut Table, scale: f64, settings: &Settings, extent: Extent) ->
     let (mut ours, mut gzip, mut gzip_1) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         remove(&folder.path().join(work::STORAGE))?;
-        ours.push(Work::Backup(Compression::default()).run_in_new_process(folder.path())?);
+        ours.push(Operation::Backup(Compression::default()).run_in_new_process(folder.path())?);
         gzip.push(peer::dump(folder.path(), "gzip")?);
         gzip_1.push(peer::dump(folder.path(), "gzip -1")?);
     }
@@ -158,7 +158,7 @@ fn orders(table: &mut Table, scale: f64, settings: &Settings, extent: Extent) ->
             levels(table, folder.path(), runs)?;
         }
         encrypted::measure(table, folder.path(), runs)?;
-        Work::Backup(Compression::default()).run_in_new_process(folder.path())?;
+        Operation::Backup(Compression::default()).run_in_new_process(folder.path())?;
         peer::dump(folder.path(), "gzip -1")?;
         verify_and_restore(table, folder.path(), runs)?;
     }
@@ -174,7 +174,7 @@ fn levels(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
     for _ in 0..runs {
         for (compression, measured) in settings.iter().zip(&mut measured) {
             remove(&folder.join(work::STORAGE))?;
-            measured.push(Work::Backup(*compression).run_in_new_process(folder)?);
+            measured.push(Operation::Backup(*compression).run_in_new_process(folder)?);
         }
     }
     for (compression, measured) in settings.iter().zip(&measured) {
@@ -196,11 +196,11 @@ fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<(
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         orders::create(&database)?;
-        verified.push(Work::Verify.run_in_new_process(folder)?);
-        restored.push(Work::Restore.run_in_new_process(folder)?);
+        verified.push(Operation::Verify.run_in_new_process(folder)?);
+        restored.push(Operation::Restore.run_in_new_process(folder)?);
         remove(&database)?;
         orders::create(&database)?;
-        unverified.push(Work::RestoreUnverified.run_in_new_process(folder)?);
+        unverified.push(Operation::RestoreUnverified.run_in_new_process(folder)?);
         remove(&database)?;
         loaded.push(peer::load(folder)?);
     }

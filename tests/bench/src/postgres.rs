@@ -16,7 +16,7 @@ use tpchgen::generators::{CustomerGenerator, LineItemGenerator, OrderGenerator};
 use crate::measured::{Measured, median, median_memory, run};
 use crate::orders::{self, Order};
 use crate::table::{Table, count, megabytes, rate, ratio, seconds};
-use crate::work::{self, Work};
+use crate::work::{self, Operation};
 use crate::{Result, Settings, parts, remove};
 
 /// The version of PostgreSQL that is measured.
@@ -93,8 +93,8 @@ pub(crate) fn context(folder: &Path, database: &str) -> Result<KoanBuilder> {
 }
 
 /// Returns the name of the database that an operation uses.
-pub(crate) fn database_of(work: Work) -> &'static str {
-    if matches!(work, Work::PostgresBackup) { FULL } else { RESTORED }
+pub(crate) fn database_of(operation: Operation) -> &'static str {
+    if matches!(operation, Operation::PostgresBackup) { FULL } else { RESTORED }
 }
 
 /// Measures all operations at one scale, and returns the peak memory of a backup.
@@ -125,7 +125,7 @@ pub(crate) fn measure(table: &mut Table, scale: f64, settings: &Settings) -> Res
     let (mut ours, mut dumped_z1, mut copied, mut dumped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         remove(&folder.path().join(work::STORAGE))?;
-        ours.push(Work::PostgresBackup.run_in_new_process(folder.path())?);
+        ours.push(Operation::PostgresBackup.run_in_new_process(folder.path())?);
         dumped_z1.push(dump("-Z1")?);
         copied.push(shell(folder.path(), &copy)?);
         dumped.push(dump("")?);
@@ -161,7 +161,7 @@ fn restore(table: &mut Table, server: &Server, folder: &Path, address: &str, run
     let (mut ours, mut loaded) = (Vec::new(), Vec::new());
     for _ in 0..runs {
         recreate_database(&format!("{TABLES}{INDEXES}"));
-        ours.push(Work::PostgresRestore.run_in_new_process(folder)?);
+        ours.push(Operation::PostgresRestore.run_in_new_process(folder)?);
         recreate_database("");
         loaded.push(shell(folder, &format!("pg_restore -j2 -d {address}/{RESTORED} dump.fc"))?);
     }
@@ -195,9 +195,9 @@ fn restore(table: &mut Table, server: &Server, folder: &Path, address: &str, run
 }
 
 /// Compares the wall clock times, because neither processor time includes the work of the server.
-fn against(table: &mut Table, work: &str, ours: &Measured, peer: &Measured, goal: &str) {
+fn against(table: &mut Table, operation: &str, ours: &Measured, peer: &Measured, goal: &str) {
     let share = format!("{:.2} ×", ratio(ours.wall, peer.wall));
-    table.row(work, &seconds(ours.wall), &seconds(peer.wall), &share, goal);
+    table.row(operation, &seconds(ours.wall), &seconds(peer.wall), &share, goal);
 }
 
 /// Runs a shell command in a folder, and measures it.

@@ -19,8 +19,8 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn row(&mut self, work: &str, ours: &str, peer: &str, ratio: &str, goal: &str) {
-        self.lines.push([work, ours, peer, ratio, goal].map(str::to_owned));
+    pub(crate) fn row(&mut self, operation: &str, ours: &str, peer: &str, ratio: &str, goal: &str) {
+        self.lines.push([operation, ours, peer, ratio, goal].map(str::to_owned));
     }
 }
 
@@ -46,13 +46,14 @@ impl fmt::Display for Table {
 }
 
 impl Table {
-    /// Adds two rows that compare koan-backup with the other tool: one for the wall-clock time, one for the processor time.
-    pub(crate) fn against(&mut self, work: &str, ours: &Measured, peer: &Measured, goal: &str) {
+    /// Adds two rows that compare koan-backup with the other tool: one for the wall-clock time, one for the
+    /// processor time.
+    pub(crate) fn against(&mut self, operation: &str, ours: &Measured, peer: &Measured, goal: &str) {
         let compare = |ours: Duration, peer: Duration| {
             (seconds(ours), seconds(peer), format!("{:.2} ×", ratio(ours, peer)))
         };
         let (our_time, peer_time, share) = compare(ours.wall, peer.wall);
-        self.row(work, &our_time, &peer_time, &share, goal);
+        self.row(operation, &our_time, &peer_time, &share, goal);
         let (our_time, peer_time, share) = compare(ours.processor, peer.processor);
         self.row("  processors", &our_time, &peer_time, &share, "");
     }

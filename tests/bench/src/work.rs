@@ -17,7 +17,7 @@ pub(crate) const STORAGE: &str = "backups";
 
 /// A measured operation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) enum Work {
+pub(crate) enum Operation {
     Backup(Compression),
     EncryptedBackup,
     PostgresBackup,
@@ -28,12 +28,12 @@ pub(crate) enum Work {
     RestoreUnverified,
 }
 
-impl Work {
+impl Operation {
     /// Returns the operation that this process must perform, if another process of this program started it.
     pub(crate) fn from_arguments(arguments: &[String]) -> Result<Option<(Self, PathBuf)>> {
         match arguments {
-            [flag, work, folder] if flag == "--work" => {
-                Ok(Some((serde_json::from_str(work)?, folder.into())))
+            [flag, operation, folder] if flag == "--work" => {
+                Ok(Some((serde_json::from_str(operation)?, folder.into())))
             }
             _ => Ok(None),
         }
@@ -41,9 +41,9 @@ impl Work {
 
     /// Performs the operation in a new process and measures it.
     pub(crate) fn run_in_new_process(self, folder: &Path) -> Result<Measured> {
-        let work = serde_json::to_string(&self)?;
+        let operation = serde_json::to_string(&self)?;
         let (output, measured) =
-            run(Command::new(std::env::current_exe()?).args(["--work", &work]).arg(folder))?;
+            run(Command::new(std::env::current_exe()?).args(["--work", &operation]).arg(folder))?;
         let reported: Measured = serde_json::from_slice(&output.stdout)?;
         Ok(Measured { wall: measured.wall, processor: measured.processor, ..reported })
     }

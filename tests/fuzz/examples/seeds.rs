@@ -1,6 +1,7 @@
 //! Creates the backups in `base/` and the seeds in `corpus/`: `cargo run --example seeds`.
 //!
-//! Run the example only after a change of the format, because each run creates backups with new ids and times.
+//! Run the example only after a change of the format, because each run creates backups with new ids and
+//! times.
 
 use std::fs;
 use std::path::Path;

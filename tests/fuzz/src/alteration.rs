@@ -1,5 +1,5 @@
-//! Converts the input of the fuzzer to alterations of a backup, like those of an attacker who can write to the
-//! storage and knows the format.
+//! Converts the input of the fuzzer to alterations of a backup, like those of an attacker who can write to
+//! the storage and knows the format.
 
 use arbitrary::{Arbitrary, Unstructured};
 use koan_backup_tests::archive_surgery::{
@@ -106,7 +106,8 @@ impl<'a> Alteration<'a> {
         for step in &self.steps {
             is_content_altered |= alter_content(&mut forgery, step);
         }
-        // The backup is parsed again after `seal`, because `seal` would otherwise repair the following alterations as well.
+        // The backup is parsed again after `seal`, because `seal` would otherwise repair the following
+        // alterations as well.
         if is_content_altered && self.cover >= Cover::Documents {
             let seal = if self.cover == Cover::Records { Seal::Records } else { Seal::Documents };
             forgery = Forgery::of(&forgery.seal(seal));
@@ -133,7 +134,8 @@ impl<'a> Alteration<'a> {
             file.insert("sha256".to_owned(), sha256(&archive).into());
         }
         let manifest = serde_json::to_vec_pretty(&forgery.manifest).expect("JSON");
-        let trust = if is_content_altered && self.cover >= Cover::Documents { Trust::Hashes } else { Trust::Records };
+        let trust =
+            if is_content_altered && self.cover >= Cover::Documents { Trust::Hashes } else { Trust::Records };
         (Stored { manifest, archive, ..stored.clone() }, trust)
     }
 

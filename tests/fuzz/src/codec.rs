@@ -50,7 +50,11 @@ fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     let value: T = serde_json::from_slice(line).expect("a line that can be decoded is a record");
     let mut direct = Vec::new();
     write_canonical(&value, &mut direct).expect("a decoded record can be encoded");
-    assert_eq!(text(&rewritten), text(&direct), "the line written through values must equal the line written by the type");
+    assert_eq!(
+        text(&rewritten),
+        text(&direct),
+        "the line written through values must equal the line written by the type"
+    );
     assert_eq!(
         round_trips.expect("a line that can be decoded is a record"),
         line == direct,
@@ -64,14 +68,18 @@ fn row(codec: &EntityCodec, values: &[Value<'_>]) {
     let mut line = b"before\n".to_vec();
     let projection = projection(codec, &[]);
     let mut fast_line = b"before\n".to_vec();
-    let is_fast = codec.encode_fast(&Row { projection: &projection, values }, &mut fast_line, &mut Vec::new());
+    let is_fast =
+        codec.encode_fast(&Row { projection: &projection, values }, &mut fast_line, &mut Vec::new());
     let row = Row { projection: &projection, values };
     let Ok(changed) = codec.encode(&row, &mut line) else {
         assert_eq!(line, b"before\n", "a refused row must leave the buffer unchanged");
         assert!(!is_fast, "the fast path must not accept a row that the general path refuses");
         return;
     };
-    assert!(!is_fast || changed.is_empty(), "the fast path must not accept a value that changes: {changed:?}");
+    assert!(
+        !is_fast || changed.is_empty(),
+        "the fast path must not accept a value that changes: {changed:?}"
+    );
     assert_eq!(
         fast_line.as_slice(),
         if is_fast { &line[..] } else { b"before\n" },
@@ -89,7 +97,11 @@ fn assert_round_trip(codec: &EntityCodec, line: &[u8], record: &Record) {
     let decoded = codec.decode(line).expect("an encoded line can be decoded");
     assert_eq!(&decoded, record);
     if let Some(values) = codec.extract_values(line) {
-        assert_eq!((values, 0), (decoded.values, decoded.extra.len()), "values extracted without the type must equal the decoded values");
+        assert_eq!(
+            (values, 0),
+            (decoded.values, decoded.extra.len()),
+            "values extracted without the type must equal the decoded values"
+        );
     }
 }
 

@@ -176,8 +176,8 @@ impl Shop {
     /// Verifies and restores an altered backup.
     ///
     /// # Panics
-    /// Panics if the backup is reported as valid, or restored, although `trust` does not allow this, or if a failed restore
-    /// changes the database.
+    /// Panics if the backup is reported as valid, or restored, although `trust` does not allow this, or if a
+    /// failed restore changes the database.
     pub fn receive(&mut self, altered: &Stored, trust: Trust) {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
@@ -201,12 +201,19 @@ impl Shop {
             assert_database(koan, restored.is_ok(), trust).await;
             match restored {
                 Ok(_) => {
-                    assert!(valid, "a backup was restored with verification although it is not valid: {report:?}");
+                    assert!(
+                        valid,
+                        "a backup was restored with verification although it is not valid: {report:?}"
+                    );
                     *koan = context(vault, &sentinel()).await;
                 }
                 Err(error) if valid => {
                     let damaged = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Record);
-                    assert!(!damaged, "a backup was reported as valid but cannot be restored: {}", error.chain());
+                    assert!(
+                        !damaged,
+                        "a backup was reported as valid but cannot be restored: {}",
+                        error.chain()
+                    );
                     assert_ne!(trust, Trust::Whole, "{}", error.chain());
                 }
                 Err(_) => {}
@@ -217,8 +224,8 @@ impl Shop {
     /// Lists the backups, and finds a backup by its name.
     ///
     /// # Panics
-    /// Panics if a backup with another id is found, if the manifest is neither listed nor reported as unreadable, or if
-    /// the backup is reported as valid although `trust` is [`Trust::Nothing`].
+    /// Panics if a backup with another id is found, if the manifest is neither listed nor reported as
+    /// unreadable, or if the backup is reported as valid although `trust` is [`Trust::Nothing`].
     pub fn look_up(&mut self, altered: &Stored, trust: Trust) {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
@@ -228,11 +235,18 @@ impl Shop {
                 assert!(listed.iter().all(|backup| backup.id == id), "another backup was listed");
                 // An unreadable manifest must be reported and must not hide other backups.
                 let unreadable = koan.catalog().unreadable().await.expect("listed");
-                assert_eq!(listed.len() + unreadable.len(), 1, "a manifest must be either listed or reported as unreadable");
+                assert_eq!(
+                    listed.len() + unreadable.len(),
+                    1,
+                    "a manifest must be either listed or reported as unreadable"
+                );
             }
             if let Ok(report) = koan.verify(BackupRef::Name(NAME.to_owned())).await {
                 assert_eq!(report.id, id, "another backup was found");
-                assert!(trust != Trust::Nothing || !report.is_valid(), "an altered backup was reported as valid");
+                assert!(
+                    trust != Trust::Nothing || !report.is_valid(),
+                    "an altered backup was reported as valid"
+                );
             }
             // Any result is allowed, but the calls must not panic.
             drop(koan.restore(NAME).viability().await);

@@ -1,5 +1,5 @@
-//! Entities in a separate crate, which the linker collects. The crate has one entity for each form of declaration, in
-//! a scope that includes no entity by default.
+//! Entities in a separate crate, which the linker collects. The crate has one entity for each form of
+//! declaration, in a scope that includes no entity by default.
 
 use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! Catalogs with unusual contents: extreme dates, unknown fields, directories and links in place of files, and
-//! very many manifests.
+//! Catalogs with unusual contents: extreme dates, unknown fields, directories and links in place of files,
+//! and very many manifests.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Keys of unusual types: a restore writes them with the spelling of the archive, and a second restore changes
-//! no row.
+//! Keys of unusual types: a restore writes them with the spelling of the archive, and a second restore
+//! changes no row.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;

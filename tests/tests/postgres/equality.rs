@@ -69,11 +69,11 @@ async fn an_overwrite_writes_the_key_with_the_spelling_of_the_archive_and_report
             assert_ne!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), rows, "{column_type}");
             let skipped =
                 counts(&koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect(column_type));
-            assert_eq!((skipped.skipped, skipped.inserted), (2, 0), "{column_type}");
+            assert_eq!((skipped.kept, skipped.inserted), (2, 0), "{column_type}");
             let error = restore_as_reported(|| koan.restore("nightly").on_conflict(ConflictMode::Fail))
                 .await
                 .expect_err(column_type);
-            assert_eq!(error.column_type(), ErrorKind::Conflict, "{column_type}: {error:?}");
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{column_type}: {error:?}");
             let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect(column_type));
             assert_eq!((dry_counts.updated, dry_counts.unchanged), (1, 1), "{column_type}");
             let written = counts(&koan.restore("nightly").level(level).await.expect(column_type));
@@ -120,7 +120,7 @@ async fn two_records_with_keys_that_the_database_treats_as_equal_are_refused_wit
                         .expect_err(column_type),
                 ] {
                     let text = error.chain();
-                    assert_eq!(error.column_type(), ErrorKind::Constraint, "{column_type}: {text}");
+                    assert_eq!(error.kind(), ErrorKind::Constraint, "{column_type}: {text}");
                     assert!(text.contains(key) && text.contains(equal_key), "{column_type}: {text}");
                     assert!(text.contains("one key to table `word`"), "{column_type}: {text}");
                 }

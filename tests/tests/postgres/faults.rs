@@ -35,8 +35,8 @@ async fn a_lost_connection_fails_the_backup_and_no_incomplete_backup_is_publishe
         let mut server = Server::start();
         server.sql(PARCELS);
         let koan = koan(&server, |builder| builder.register::<Parcel>()).await;
-        let (reached, cut) = (CancellationToken::new(), CancellationToken::new());
-        let (notify, awaited) = (reached.clone(), cut.clone());
+        let (reached, disconnected) = (CancellationToken::new(), CancellationToken::new());
+        let (notify, awaited) = (reached.clone(), disconnected.clone());
         let running = koan.clone();
         let backup = tokio::spawn(async move {
             running
@@ -56,7 +56,7 @@ async fn a_lost_connection_fails_the_backup_and_no_incomplete_backup_is_publishe
         } else {
             assert_eq!(server.sql(TERMINATE_READERS), "t", "one backend of the backup must be reading");
         }
-        cut.cancel();
+        disconnected.cancel();
         let error = backup.await.expect("the task did not panic").expect_err("the connection is gone");
         assert!(error.chain().contains("try again"), "{error:?}");
         assert!(koan.backups().await.expect("listed").iter().all(|found| !found.status.is_complete()));
@@ -103,7 +103,7 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
         let reached = CancellationToken::new();
         let done = CancellationToken::new();
         let (notify, awaited) = (reached.clone(), done.clone());
-        let at = 5_000 * (u64::try_from(round).expect("fits") + 1);
+        let records_before_fault = 5_000 * (u64::try_from(round).expect("fits") + 1);
         let restore = tokio::spawn(async move {
             context
                 .restore("whole")
@@ -111,7 +111,7 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
                 .replace_existing()
                 .batch_size(1000)
                 .on_event(move |event| {
-                    if matches!(event, Event::BatchRestored { records, .. } if *records >= at) {
+                    if matches!(event, Event::BatchRestored { records, .. } if *records >= records_before_fault) {
                         notify.cancel();
                         wait::until_blocking("the restore is interrupted", || awaited.is_cancelled());
                     }
@@ -134,8 +134,9 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
         }
         assert_eq!(state(&server), before, "interrupted by: {fault}");
     }
-    let whole = koan_on(&server, folder.path()).await;
-    let report = whole.restore("whole").from_profile("disk").replace_existing().await.expect("restored");
+    let koan_after_faults = koan_on(&server, folder.path()).await;
+    let report =
+        koan_after_faults.restore("whole").from_profile("disk").replace_existing().await.expect("restored");
     assert_eq!(report.record_count(), 60_000);
 }
 
@@ -258,28 +259,30 @@ async fn a_certificate_is_verified_if_the_sslmode_requests_it() {
     server.sql("SELECT pg_reload_conf()");
     wait::until_blocking("the server has TLS", || server.sql("SHOW ssl") == "on");
     let port = server.port();
-    let at = |host: &str, query: &str| format!("postgres://postgres@{host}:{port}/test?{query}");
+    let address_of = |host: &str, query: &str| format!("postgres://postgres@{host}:{port}/test?{query}");
     let file = |name: &str| folder.path().join(name).display().to_string();
     let verified = format!("sslmode=verify-full&sslrootcert={}", file("ca.pem"));
     for query in ["sslmode=prefer", "sslmode=require", "sslmode=disable", &verified] {
-        let database = Postgres::connect(at("localhost", query)).expect("an address");
+        let database = Postgres::connect(address_of("localhost", query)).expect("an address");
         database.describe(&[]).await.expect(query);
         let _snapshot = database.snapshot().await.expect("a snapshot");
         let encrypted = server.sql("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'koan-backup'");
         assert_eq!(encrypted, if query.contains("disable") { "f" } else { "t" }, "{query}");
     }
-    let text = connection_error(at("127.0.0.1", &verified)).await;
+    let text = connection_error(address_of("127.0.0.1", &verified)).await;
     assert!(text.contains("certificate"), "a certificate for another host must be refused: {text}");
     let wrong = format!("sslmode=verify-full&sslrootcert={}", file("other.pem"));
-    let text = connection_error(at("localhost", &wrong)).await;
+    let text = connection_error(address_of("localhost", &wrong)).await;
     assert!(
         text.contains("certificate") && text.contains("sslrootcert"),
         "a certificate of another authority must be refused: {text}"
     );
-    let text =
-        connection_error(at("localhost", &format!("sslmode=require&sslrootcert={}", file("other.pem"))))
-            .await;
+    let text = connection_error(address_of(
+        "localhost",
+        &format!("sslmode=require&sslrootcert={}", file("other.pem")),
+    ))
+    .await;
     assert!(text.contains("certificate"), "`sslmode=require` with a root certificate must verify: {text}");
-    let missing = Postgres::connect(at("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem"));
+    let missing = Postgres::connect(address_of("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem"));
     assert!(missing.expect_err("no such file").chain().contains("/nowhere.pem"));
 }

@@ -141,10 +141,10 @@ async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved
     let postgres = with_storage(Koan::builder())
         .provider("main", Postgres::connect(server.address()).expect("an address"));
     let postgres = postgres.build().await.expect("a context");
-    let other = with_storage(Koan::builder()).provider("main", Sqlite::open(&file).expect("opened"));
-    let other = other.build().await.expect("a context");
+    let sqlite_koan = with_storage(Koan::builder()).provider("main", Sqlite::open(&file).expect("opened"));
+    let sqlite_koan = sqlite_koan.build().await.expect("a context");
     postgres.backup("from-postgres").await.expect("a backup");
-    let report = other.restore("from-postgres").await.expect("restored");
+    let report = sqlite_koan.restore("from-postgres").await.expect("restored");
     let is_loss_reported = |report: &koan_backup::report::RestoreReport, column: &str| {
         report.findings.iter().any(|finding| {
             finding.severity == koan_backup::provider::Severity::Warning
@@ -159,10 +159,10 @@ async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved
         report.findings
     );
     sqlite.execute_batch("UPDATE document SET json = 'null' WHERE id = 1").expect("changed");
-    other.backup("from-sqlite").await.expect("a backup");
+    sqlite_koan.backup("from-sqlite").await.expect("a backup");
     let report = postgres.restore("from-sqlite").await.expect("restored");
     assert!(is_loss_reported(&report, "json"), "{:?}", report.findings);
-    let report = other.restore("from-sqlite").await.expect("restored");
+    let report = sqlite_koan.restore("from-sqlite").await.expect("restored");
     assert!(!is_loss_reported(&report, "json"), "{:?}", report.findings);
 }
 

@@ -90,9 +90,7 @@ const DEFAULTS: &[(&str, &str)] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_refuses_records_is_reported_by_the_dry_run() {
     let versions = installed_versions();
-    for version in
-        versions.first().into_iter().chain(versions.sequence_state()).copied().collect::<BTreeSet<_>>()
-    {
+    for version in versions.first().into_iter().chain(versions.last()).copied().collect::<BTreeSet<_>>() {
         let server = Server::of_version(version);
         server.sql(&format!("CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint); {ROWS}"));
         let koan = koan(&server, |builder| builder.register::<Part>()).await;

@@ -77,8 +77,8 @@ async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]
     for statement in conflict {
         primary.sql(statement);
     }
-    // The standby ends conflicting sessions one after another. An idle session ends immediately. A session that
-    // sends data ends only when its client continues to read, and replay waits until then.
+    // The standby ends conflicting sessions one after another. An idle session ends immediately. A session
+    // that sends data ends only when its client continues to read, and replay waits until then.
     let conflict_end = end_of_log(primary);
     let condition = format!("the replay of {conflict:?} on the standby ends or waits for a session");
     wait::until_so(&condition, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;

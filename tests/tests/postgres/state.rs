@@ -162,8 +162,8 @@ struct Page {
     place: i64,
 }
 
-/// Columns that built-in trigger functions of PostgreSQL fill. One column is NOT NULL, and one has a name that
-/// must be quoted.
+/// Columns that built-in trigger functions of PostgreSQL fill. One column is NOT NULL, and one has a name
+/// that must be quoted.
 const PAGES: &str = r#"CREATE TABLE page (id bigint PRIMARY KEY, title varchar(90), body text, config regconfig NOT NULL DEFAULT 'simple',
         place bigint NOT NULL UNIQUE, search tsvector NOT NULL, "Own search" tsvector);
     CREATE TRIGGER fills BEFORE INSERT OR UPDATE ON page FOR EACH ROW EXECUTE FUNCTION

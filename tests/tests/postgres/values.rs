@@ -1,4 +1,5 @@
-//! Different values with the same JSON form are restored as they were, or refused with entity, key and column.
+//! Different values with the same JSON form are restored as they were, or refused with entity, key and
+//! column.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use serde_json::Value as Json;
 
 use super::fixture::{koan, refused};
 
-/// Checks that the rows of a table are the same after a backup and two restores: into the table with one row and
-/// into the empty table.
+/// Checks that the rows of a table are the same after a backup and two restores: into the table with one row
+/// and into the empty table.
 async fn assert_round_trip(server: &Server, koan: &Koan, table: &str) {
     let dump = || server.sql(&format!("SELECT x::text FROM {table} x ORDER BY id"));
     let before = dump();

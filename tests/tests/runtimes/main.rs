@@ -48,7 +48,8 @@ fn key() -> (String, String) {
     (key.to_string().expose_secret().to_owned(), key.to_public().to_string())
 }
 
-/// Backs up records, verifies, restores, compares, copies and rekeys the backup, and restores it with the new key.
+/// Backs up records, verifies, restores, compares, copies and rekeys the backup, and restores it with the new
+/// key.
 async fn assert_all_operations_complete<P: Provider>(provider: impl Fn() -> P) {
     let directory = tempfile::tempdir().expect("a directory");
     let (old, new) = (key(), key());

@@ -159,8 +159,8 @@ async fn an_unused_profile_contains_no_backup(storage: Storage) {
     assert_eq!(koan.verify(id).await.expect_err("no such backup").kind(), ErrorKind::NotFound);
 }
 
-/// Creates, lists, verifies and restores an archive that is uploaded in several parts. It is read completely, and
-/// by ranges for one entity.
+/// Creates, lists, verifies and restores an archive that is uploaded in several parts. It is read completely,
+/// and by ranges for one entity.
 async fn backups_are_listed_verified_and_restored(storage: Storage) {
     let koan = koan(shop(12 << 20), [("store", storage)]).await;
     let first = backup(&koan, "nightly").await.expect("a backup");

@@ -12,8 +12,8 @@ use crate::fixture::{koan, shop};
 const MARK: &str =
     r#"{"formatVersion":1,"id":"01a22903-1183-703a-88d8-dd0b0a095f25","createdAt":"2026-08-01T00:00:00Z"}"#;
 
-/// A server that answers every request with status 200, like the login page of a network. A request for the mark
-/// gets the mark, and every other request gets the same body.
+/// A server that answers every request with status 200, like the login page of a network. A request for the
+/// mark gets the mark, and every other request gets the same body.
 struct Portal {
     port: u16,
     body: Arc<Mutex<String>>,

@@ -90,8 +90,8 @@ async fn a_permanent_failure_is_reported_after_retries_with_pauses_and_leaves_no
     for (status, expected_text) in [(503, "503"), (429, "429"), (500, "500")] {
         let began = Instant::now();
         let error = bucket.failed_backup(Fault::always("PUT", "partNumber=2", Trouble::Status(status))).await;
-        // The back-off begins with 100 ms, so three retries wait at least 300 ms. The wait is longer on a busy
-        // machine, and never shorter.
+        // The back-off begins with 100 ms, so three retries wait at least 300 ms. The wait is longer on a
+        // busy machine, and never shorter.
         assert!(began.elapsed() >= 3 * Duration::from_millis(100), "{status}: {:?}", began.elapsed());
         let chain = error.chain();
         assert!(chain.contains(expected_text) && chain.contains("after 3 retries"), "{chain}");

@@ -129,8 +129,8 @@ async fn a_backup_and_a_verification_respect_the_bandwidth_limit_of_the_profile(
     let koan = koan(shop(5 << 20), [("slow", limited)]).await;
     let started = Instant::now();
     let manifest = backup(&koan, "nightly").await.expect("a backup");
-    // Five parts of 1 MiB are sent with 4 MiB per second, and the last part waits until the first four were sent.
-    // A busy machine takes longer, and never less.
+    // Five parts of 1 MiB are sent with 4 MiB per second, and the last part waits until the first four were
+    // sent. A busy machine takes longer, and never less.
     assert!(started.elapsed() >= Duration::from_millis(990), "{:?}", started.elapsed());
     let started = Instant::now();
     assert!(koan.verify(manifest.id).await.expect("a report").is_valid());

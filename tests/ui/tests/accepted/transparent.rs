@@ -1,4 +1,5 @@
-//! A concrete newtype is an entity for a type that cannot derive `Entity`: a generic type, or a type of another crate.
+//! A concrete newtype is an entity for a type that cannot derive `Entity`: a generic type, or a type of
+//! another crate.
 
 use std::marker::PhantomData;
 
