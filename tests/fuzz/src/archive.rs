@@ -20,8 +20,8 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// Reads the bytes as the archive of the published manifest, and of a manifest that was signed for these
-/// bytes.
+/// Reads the bytes as the archive of the published manifest, and as the archive of a manifest with the size
+/// and hash of these bytes.
 fn any_bytes(shop: &mut Shop, archive: &[u8]) {
     if archive == shop.stored.archive {
         shop.receive(&shop.stored.clone(), Trust::Whole);

@@ -63,7 +63,7 @@ fn table(columns: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refuses_them() {
+async fn defaults_of_columns_without_a_field_that_would_refuse_new_rows_are_reported_by_the_dry_run() {
     for (columns, named) in REFUSING {
         let database = Database::new(&table(columns));
         for options in [overwrite(), replace(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)] {

@@ -110,7 +110,7 @@ async fn a_dry_run_announces_and_suspends_nothing() {
 }
 
 #[tokio::test]
-async fn a_table_that_few_records_replace_keeps_the_indexes_that_are_not_unique() {
+async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_table() {
     let copy = without_physical_form(&MEMBERS);
     for (size, dropped) in [
         (Some((2, 60)), &["one_each"][..]),
