@@ -300,8 +300,9 @@ async fn publish(
                 Error::new(
                     ErrorKind::Conflict,
                     format!(
-                        "backup {id} was removed \
-                 meanwhile"
+                        "the copy of backup {id} in storage `{}` was removed by another process meanwhile; copy \
+                         the backup again",
+                        target.location()
                     ),
                 )
             })
