@@ -136,7 +136,7 @@ async fn write(
     let verification = match options.verification {
         Verification::BeforeCommit => None,
         Verification::Whole => {
-            let files = plan.values().flatten().map(|part| part.file.clone()).collect();
+            let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
             let selected = Selected::files(&backup.manifest, files);
             let listener = listener.clone();
             let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
