@@ -483,7 +483,7 @@ async fn the_newest_holder_of_an_entity_that_verifies_stays_though_newer_backups
     let decision = plan.decisions.iter().find(|decision| decision.id == intact).expect("considered");
     assert!(decision.removed.is_none(), "{plan}");
     assert!(
-        plan.to_string().contains("the newest with `Visit`, of any name, that is not known to be damaged"),
+        plan.to_string().contains("the newest backup with `Visit`, of any name, that is not known to be damaged"),
         "{plan}"
     );
     retention.apply(&plan).await.expect("applied");
@@ -643,7 +643,7 @@ async fn the_last_backup_from_before_a_loss_stays_until_the_loss_is_acknowledged
         shop.ids().await
     };
     let plan = shop.koan.retention(keep_one()).plan().await.expect("a plan");
-    assert!(plan.to_string().contains("the last before `Invoice` lost most of its records"), "{plan}");
+    assert!(plan.to_string().contains("the last backup before `Invoice` lost most of its records"), "{plan}");
     let left = prune().await;
     assert!(left.contains(&ids[1]) && left.contains(&later[2]) && !left.contains(&ids[0]), "{left:?}");
     assert!(!left.contains(&lost), "the loss shows at a later backup now");

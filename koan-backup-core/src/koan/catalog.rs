@@ -264,14 +264,14 @@ impl CatalogQuery {
         environment: impl Into<String>,
     ) -> Self {
         let application = ApplicationIdentity::unvalidated(application, environment);
-        self.filter.of = Some(OriginFilter { application, origins: &[Origin::Own] });
+        self.filter.origin = Some(OriginFilter { application, origins: &[Origin::Own] });
         self
     }
 
     /// Selects backups with these origins, relative to the application of this context.
     fn of(mut self, origins: &'static [Origin]) -> Self {
         let application = self.catalog.koan.environment.identity.clone();
-        self.filter.of = Some(OriginFilter { application, origins });
+        self.filter.origin = Some(OriginFilter { application, origins });
         self
     }
 
