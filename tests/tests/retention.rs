@@ -483,7 +483,8 @@ async fn the_newest_holder_of_an_entity_that_verifies_stays_though_newer_backups
     let decision = plan.decisions.iter().find(|decision| decision.id == intact).expect("considered");
     assert!(decision.removed.is_none(), "{plan}");
     assert!(
-        plan.to_string().contains("the newest backup with `Visit`, of any name, that is not known to be damaged"),
+        plan.to_string()
+            .contains("the newest backup with `Visit`, of any name, that is not known to be damaged"),
         "{plan}"
     );
     retention.apply(&plan).await.expect("applied");

@@ -64,7 +64,7 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
     let named = environment
         .entities
         .iter()
-        .filter(|known| selection.is_explicit() && selection.names_entity(known.codec.descriptor()));
+        .filter(|known| selection.is_explicit() && selection.selects_by_name(known.codec.descriptor()));
     for known in named {
         if !planned.iter().any(|entity: &PlannedEntity| entity.codec.name() == known.codec.name()) {
             return Err(Error::new(
