@@ -95,7 +95,8 @@ impl Environment {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!(
-                    "no provider has the name or kind `{filter}`; the names are {known}, and the kinds are {}",
+                    "no provider has the name or kind `{filter}`; the names are {known}, and the kinds are \
+                     {}",
                     names(kinds.iter())
                 ),
             ));

@@ -150,8 +150,8 @@ pub trait Snapshot: fmt::Debug + Send + Sync {
     /// database, and the remedy.
     async fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>>;
 
-    /// Reads all records of a set into `sink`, ordered by key if [`Capabilities::ordered_reads`] is set. It ends
-    /// with [`RecordSink::finish`] or its blocking form, and returns the summary of that call.
+    /// Reads all records of a set into `sink`, ordered by key if [`Capabilities::ordered_reads`] is set. It
+    /// ends with [`RecordSink::finish`] or its blocking form, and returns the summary of that call.
     ///
     /// # Errors
     /// The database fails, a record cannot be converted, or the sink was cancelled. A read that ends early

@@ -676,7 +676,7 @@ async fn a_clock_that_is_behind_removes_nothing_and_what_a_retention_removed_is_
     let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(1));
     let ran = maintenance().await.expect("ran");
     let profile = &ran.profiles[0];
-    assert!(profile.failures.len() == 2 && profile.failures[1].contains("seconds after now"), "{ran:?}");
+    assert!(profile.failures.len() == 2 && profile.failures[1].contains("seconds in the future"), "{ran:?}");
     assert!(leftover.exists() && profile.verified == Some(ids_made[1]), "{ran:?}");
     shop.clock.pass(72);
     let ran = maintenance().await.expect("ran");
@@ -720,10 +720,10 @@ async fn a_clock_that_is_not_that_of_the_disk_removes_nothing() {
         clock.0.store(ahead, Ordering::Relaxed);
         let plan = retention().plan().await.expect("a plan");
         let error = retention().apply(&plan).await.expect_err("the disk has another time");
-        assert!(error.to_string().contains("seconds from that of storage"), "{error:?}");
+        assert!(error.to_string().contains("seconds from the clock of storage"), "{error:?}");
         let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
         let failures = &ran.profiles[0].failures;
-        assert!(failures.len() == 2 && failures[0].contains("seconds from that of storage"), "{ran:?}");
+        assert!(failures.len() == 2 && failures[0].contains("seconds from the clock of storage"), "{ran:?}");
         assert_eq!(koan.backups().await.expect("listed").len(), 2);
         assert!(leftover.exists());
     }

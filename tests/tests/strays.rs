@@ -190,7 +190,7 @@ async fn an_older_backup_that_is_used_because_the_newest_cannot_be_read_is_repor
     let says = |text: &str, unread: BackupId, used: BackupId| {
         text.contains(&path(unread).file_name().expect("a name").to_string_lossy().into_owned())
             && text.contains(&used.to_string())
-            && text.contains("there may be a newer one")
+            && text.contains("there may be a newer backup")
             && text.contains("recover()")
     };
     let whole = std::fs::read(path(ids[2])).expect("a manifest");
@@ -215,7 +215,7 @@ async fn an_older_backup_that_is_used_because_the_newest_cannot_be_read_is_repor
     // A restore by id uses exactly this backup, so no message is needed.
     let restored = shop.koan.restore(ids[1]).replace_existing().await.expect("restored");
     assert!(
-        !restored.findings.iter().any(|finding| finding.message.contains("there may be a newer one")),
+        !restored.findings.iter().any(|finding| finding.message.contains("there may be a newer backup")),
         "{restored:?}"
     );
     // A manifest that cannot be read and is older than the newest backup does not matter.

@@ -298,7 +298,8 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
                     0 => String::new(),
                     count => {
                         format!(
-                            " ({count} backups of older versions record no environment and are not considered)"
+                            " ({count} backups of older versions record no environment and are not \
+                             considered)"
                         )
                     }
                 };
@@ -339,8 +340,8 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
     problems.extend(damaged.map(|(profile, id)| format!("backup {id} in profile `{profile}` is damaged")));
     problems.extend(health.future.iter().map(|id| {
         format!(
-            "backup {id} is dated in the future, so checks of age ignore it; correct the clock, and delete the \
-             backup"
+            "backup {id} is dated in the future, so checks of age ignore it; correct the clock, and delete \
+             the backup"
         )
     }));
     problems.extend(health.unreadable.iter().map(|(profile, manifest)| {

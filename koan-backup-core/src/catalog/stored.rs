@@ -186,7 +186,7 @@ pub(crate) fn unreadable_note(unreadable: &[UnreadableManifest]) -> String {
 pub(super) fn not_found(storage: &Storage, problem: &str) -> Error {
     Error::new(
         ErrorKind::NotFound,
-        format!("{what} in storage `{}`; `koan.backups()` lists the existing backups", storage.location()),
+        format!("{problem} in storage `{}`; `koan.backups()` lists the existing backups", storage.location()),
     )
 }
 

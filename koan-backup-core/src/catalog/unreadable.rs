@@ -54,8 +54,8 @@ impl UnreadableManifest {
 
 /// Returns whether an error concerns only the file that was read, and not the whole storage. Examples: the
 /// file is damaged or of a newer version, the store refuses to return it (cold storage, missing permission),
-/// it is not a regular file, or its disk sectors are bad. If none of the manifests can be read, the caller fails
-/// nevertheless.
+/// it is not a regular file, or its disk sectors are bad. If none of the manifests can be read, the caller
+/// fails nevertheless.
 ///
 /// A lack of file handles or memory, or a network file system that is gone, concerns more than one file. The
 /// caller must fail then, because an older backup must not be used as if it were the newest.

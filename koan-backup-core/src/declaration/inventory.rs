@@ -58,7 +58,8 @@ impl Remedy {
         match self {
             Self::Entity => Some("apply the remedy of each entity that cannot be backed up"),
             Self::Table => Some(
-                "for each table, declare an entity, or list the table with a reason in `ignore_table` of its provider",
+                "for each table, declare an entity, or list the table with a reason in `ignore_table` of its \
+                 provider",
             ),
             Self::Column => Some("for each column, add a field, or exclude its entity"),
             Self::Field => Some("for each field without a column, add the column, or #[serde(skip)]"),
@@ -193,7 +194,8 @@ impl Inventory {
         } else {
             tracing::warn!(
                 target: "koan::backup",
-                "inventory: {included} included, {broken} that cannot be backed up, {uncovered} uncovered, {excluded} excluded"
+                "inventory: {included} included, {broken} that cannot be backed up, {uncovered} uncovered, \
+                 {excluded} excluded"
             );
         }
         for entity in &self.included {

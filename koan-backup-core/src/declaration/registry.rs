@@ -56,7 +56,8 @@ impl Registry {
             return Err(Error::new(
                 ErrorKind::Inventory,
                 "no entity is known: the crate that declares them was not linked; link it with \
-                 `koan_backup::link!(your_models_crate)`, or register each entity with `Koan::builder().register::<T>()`",
+                 `koan_backup::link!(your_models_crate)`, or register each entity with \
+                 `Koan::builder().register::<T>()`",
             ));
         }
         let mut by_name = BTreeMap::new();
@@ -84,7 +85,8 @@ impl Registry {
                 return Err(Error::new(
                     ErrorKind::Inventory,
                     format!(
-                        "crate `{name}` has two backup scopes, at {}:{} and {}:{}; a scope covers its complete crate, so remove one of them",
+                        "crate `{name}` has two backup scopes, at {}:{} and {}:{}; a scope covers its \
+                         complete crate, so remove one of them",
                         other.file, other.line, scope.file, scope.line
                     ),
                 ));
@@ -103,7 +105,8 @@ fn same_name(name: &str, one: &EntityDescriptor, other: &EntityDescriptor) -> Er
     Error::new(
         ErrorKind::Inventory,
         format!(
-            "two entities have the name `{name}`: {} and {}; rename one of them with `#[entity(name = \"…\")]`",
+            "two entities have the name `{name}`: {} and {}; rename one of them with `#[entity(name = \
+             \"…\")]`",
             descriptions[0], descriptions[1]
         ),
     )

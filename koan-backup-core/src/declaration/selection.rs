@@ -9,8 +9,8 @@ use crate::foundation::id::SetName;
 
 type Predicate = Arc<dyn Fn(&EntityDescriptor) -> bool + Send + Sync>;
 
-/// The entities and sets that are backed up or restored. By default, everything that is covered is selected. All
-/// restrictions apply together.
+/// The entities and sets that are backed up or restored. By default, everything that is covered is selected.
+/// All restrictions apply together.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Selection {
@@ -31,7 +31,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Returns whether an entity is selected by type or name. If no type and no name is given, all are selected.
+    /// Returns whether an entity is selected by type or name. If no type and no name is given, all are
+    /// selected.
     pub(crate) fn selects_by_name(&self, descriptor: &EntityDescriptor) -> bool {
         let is_listed = |names: &[String]| {
             names

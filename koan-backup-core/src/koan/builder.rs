@@ -296,9 +296,9 @@ impl KoanBuilder {
             {
                 let location = storage.location();
                 warnings.push(format!(
-                    "storage profiles `{other}` and `{name}` have the same location (`{location}`), so a backup 
-                     in both profiles is stored only once; give one \
-                     of them another location, or declare only one profile"
+                    "storage profiles `{other}` and `{name}` have the same location (`{location}`), so a \
+                     backup in both profiles is stored only once; give one of them another location, or \
+                     declare only one profile"
                 ));
             }
         }

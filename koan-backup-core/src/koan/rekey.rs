@@ -22,8 +22,8 @@ use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 ///
 /// # Cancel safety
 /// Dropping the future leaves the backup unchanged, or encrypted for the new recipients; it is complete in
-/// both cases. An archive to which the manifest does not refer may remain: the new one, or the old one, which the
-/// old keys still decrypt.
+/// both cases. An archive to which the manifest does not refer may remain: the new one, or the old one, which
+/// the old keys still decrypt.
 #[derive(Debug)]
 #[must_use = "a rekey runs when it is awaited"]
 pub struct RekeyBuilder {

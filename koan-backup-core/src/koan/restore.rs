@@ -23,9 +23,9 @@ use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 /// the storage cannot be written, the restore continues without a lease and logs a warning.
 ///
 /// # Cancel safety
-/// If the future is dropped or the restore is cancelled before the commit begins, providers with transactions roll
-/// back what was written. Cancelling does not interrupt a commit. If the future is dropped during a commit, the
-/// database decides whether the commit takes effect.
+/// If the future is dropped or the restore is cancelled before the commit begins, providers with transactions
+/// roll back what was written. Cancelling does not interrupt a commit. If the future is dropped during a
+/// commit, the database decides whether the commit takes effect.
 #[derive(Debug)]
 #[must_use = "a restore runs when it is awaited"]
 pub struct RestoreBuilder {

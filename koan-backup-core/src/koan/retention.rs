@@ -44,8 +44,8 @@ impl RetentionBuilder {
         until_cancelled(&self.cancel, plan).await
     }
 
-    /// Removes exactly the backups of a plan, oldest first. Before the first removal, it verifies that for each
-    /// series, entity and set of which backups are removed, the newest valid backup stays.
+    /// Removes exactly the backups of a plan, oldest first. Before the first removal, it verifies that for
+    /// each series, entity and set of which backups are removed, the newest valid backup stays.
     ///
     /// # Cancel safety
     /// Whenever the future is dropped, every backup exists completely or not at all. An archive whose

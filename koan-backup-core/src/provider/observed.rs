@@ -73,8 +73,8 @@ impl Observed {
                 declared => format!("`{declared}`"),
             };
             format!(
-                "{entity}: {count} records, the first `{key}`, contain more in {fields} than the type preserves; the archive contains \
-                 what the type preserves, and a restore writes that"
+                "{entity}: {count} records, the first `{key}`, contain more in {fields} than the type \
+                 preserves; the archive contains what the type preserves, and a restore writes that"
             )
         };
         self.changed.iter().map(warning).collect()

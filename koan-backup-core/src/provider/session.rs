@@ -14,16 +14,16 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// One restore into one provider.
 ///
-/// Targets are written one after another: [`begin`](Self::begin) returns the writer of a target, which borrows
-/// the session until the target is [finished](TargetWriter::finish). Then the session is
+/// Targets are written one after another: [`begin`](Self::begin) returns the writer of a target, which
+/// borrows the session until the target is [finished](TargetWriter::finish). Then the session is
 /// [committed](Self::commit) or [rolled back](Self::rollback). A session that is dropped is rolled back.
 /// Foreign keys between targets are enforced at the commit, not before.
 ///
 /// # What implementers must guarantee
 /// A session in which `begin` failed, or a writer failed or was dropped before it finished, must refuse every
-/// further `begin` and the commit; it can only be rolled back. The same applies if one of these futures was dropped.
-/// Some databases do this themselves: their transaction is aborted by the error. For errors and cancellation that
-/// the database does not notice, use [`TargetTracker`].
+/// further `begin` and the commit; it can only be rolled back. The same applies if one of these futures was
+/// dropped. Some databases do this themselves: their transaction is aborted by the error. For errors and
+/// cancellation that the database does not notice, use [`TargetTracker`].
 #[async_trait]
 pub trait RestoreSession: fmt::Debug + Send {
     /// Begins a target and returns its writer. With `replace_existing`, the existing records of the target
@@ -48,8 +48,8 @@ pub trait RestoreSession: fmt::Debug + Send {
     /// constraints, and commits. Returns the objects that were put back.
     ///
     /// # Errors
-    /// A constraint is violated: the error contains its name and the keys. Or a target was not finished. Everything is
-    /// rolled back.
+    /// A constraint is violated: the error contains its name and the keys. Or a target was not finished.
+    /// Everything is rolled back.
     async fn commit(self: Box<Self>) -> Result<CommitReport>;
 
     /// Rolls back everything.
@@ -130,8 +130,8 @@ impl TargetTracker {
     pub fn unfinished() -> Error {
         Error::new(
             ErrorKind::Provider,
-            "an earlier step of this restore failed or was cancelled, so the restore can only be rolled back; the first \
-             error contains the reason",
+            "an earlier step of this restore failed or was cancelled, so the restore can only be rolled \
+             back; the first error contains the reason",
         )
     }
 }

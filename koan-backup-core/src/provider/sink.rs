@@ -320,13 +320,14 @@ impl RecordSink {
         let largest = largest.unwrap_or_default();
         let remedy = match is_bulky {
             true => {
-                "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] makes them a third as \
-                 long; otherwise store large content in files"
+                "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] \
+                 makes them a third as long; otherwise store large content in files"
             }
             false => "store large content in files",
         };
         let text = format!(
-            "{record} has a line of {line} bytes{largest}, and the maximum is {MAX_LINE_BYTES} bytes; {remedy}"
+            "{record} has a line of {line} bytes{largest}, and the maximum is {MAX_LINE_BYTES} bytes; \
+             {remedy}"
         );
         Error::new(ErrorKind::Record, text)
     }
@@ -336,7 +337,8 @@ impl RecordSink {
         Error::new(
             ErrorKind::Record,
             format!(
-                "{record} has a duplicate key: a restore would lose one of the records; declare a key that is unique"
+                "{record} has a duplicate key: a restore would lose one of the records; declare a key that \
+                 is unique"
             ),
         )
     }

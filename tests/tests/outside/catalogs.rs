@@ -204,11 +204,11 @@ async fn a_profile_that_is_a_link_or_is_named_twice_is_one_profile() {
         .await
         .expect("a context");
     let warnings = twice.inventory().warnings.join("\n");
-    assert!(warnings.contains("`one` and `two` are the same location"), "{warnings}");
+    assert!(warnings.contains("`one` and `two` have the same location"), "{warnings}");
     assert!(!linked.inventory().warnings.join("\n").contains("same place"));
     let error = twice.copy(id).from_profile("one").to_profile("two").await.expect_err("no second copy");
     assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
-    assert!(error.to_string().contains("are the same location"), "{error}");
+    assert!(error.to_string().contains("have the same location"), "{error}");
     let _ = twice.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
     let _ = twice.verify(id).await.expect("read").require_valid().expect("valid");
 }

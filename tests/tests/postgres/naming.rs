@@ -43,7 +43,7 @@ async fn a_refused_record_is_named_whatever_was_sent_before_it() {
             restore_as_reported(|| koan.restore("nightly").batch_size(5)).await.expect_err("one is refused");
         let text = error.chain();
         assert!(text.contains(&format!("Page `id={id}`")) && text.contains("never"), "{id}: {text}");
-        assert!(!text.contains("as before"), "rolled back, and known to be: {text}");
+        assert!(!text.contains("is not confirmed"), "rolled back, and known to be: {text}");
         assert_eq!(server.sql("SELECT count(*) FROM page"), "0");
         server.sql("ALTER TABLE page DROP CONSTRAINT never");
     }

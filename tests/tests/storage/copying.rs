@@ -68,7 +68,7 @@ async fn an_existing_copy_is_not_copied_again() {
     );
     two.there.write(&first.archive.file, b"short").await;
     let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("its archive is another");
-    assert!(error.to_string().contains("another size"), "{error}");
+    assert!(error.to_string().contains("a different size"), "{error}");
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn another_backup_with_the_same_id_is_not_changed() {
     let text = String::from_utf8(two.here.read(&path).await).expect("text");
     two.here.write(&path, text.replacen("\"tags\": []", "\"tags\": [\"other\"]", 1).as_bytes()).await;
     let before = (two.there.files().await, two.there.read(&path).await);
-    let error = two.koan.copy(made.id).to_profile("dr").await.expect_err("another content");
+    let error = two.koan.copy(made.id).to_profile("dr").await.expect_err("different content");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains(&made.id.to_string()), "{error}");
     assert_eq!((two.there.files().await, two.there.read(&path).await), before);
@@ -124,7 +124,7 @@ async fn a_damaged_archive_is_not_copied_and_a_copy_that_arrives_damaged_does_no
     two.faulty_there.fail([Fault::always(Operation::Get, "archives/", Failure::Zeros)]);
     let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("it is damaged there");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("was not verified and was removed"), "{error}");
+    assert!(error.to_string().contains("could not be verified and was removed"), "{error}");
     two.faulty_there.fail([]);
     assert_eq!(two.there.files().await, [""; 0]);
     // The archive of the source is damaged.
@@ -229,7 +229,7 @@ async fn a_copy_needs_two_profiles_that_exist() {
     let two = two().await;
     backup(&two.koan, "nightly").await.expect("a backup");
     for (copy, told) in [
-        (two.koan.copy("nightly"), "name the target"),
+        (two.koan.copy("nightly"), "has no target profile"),
         (two.koan.copy("nightly").to_profile("here"), "already"),
         (two.koan.copy("nightly").to_profile("mars"), "`mars`"),
         (two.koan.copy("nightly").from_profile("mars").to_profile("dr"), "`mars`"),

@@ -107,7 +107,8 @@ impl fmt::Display for RetentionPlan {
         if self.unidentified > 0 {
             writeln!(
                 f,
-                "backups that record no environment, which are not considered without `.include_unidentified()`: {}",
+                "backups that record no environment, which are not considered without \
+                 `.include_unidentified()`: {}",
                 self.unidentified
             )?;
         }

@@ -89,7 +89,8 @@ impl Claim {
         Err(Error::new(
             ErrorKind::Busy,
             format!(
-                "another process acquired the lease for {subject} in storage `{location}` first in each attempt; try again"
+                "another process acquired the lease for {subject} in storage `{location}` first in each \
+                 attempt; try again"
             ),
         ))
     }

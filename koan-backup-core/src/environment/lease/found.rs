@@ -75,7 +75,7 @@ async fn leases_below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` belongs into `{folder}`, so another process may hold it; \
+                    "lease `{path}` in storage `{}` belongs in `{folder}`, so another process may hold it; \
                      when no process uses this storage, remove that file",
                     storage.location()
                 ),

@@ -14,8 +14,8 @@ use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
 /// Removes leases that have been free for longer than `min_age`: shared leases, which have no generations,
-/// and the rekey leases of backups that no longer exist. All other leases stay, because their generations must not
-/// start again.
+/// and the rekey leases of backups that no longer exist. All other leases stay, because their generations
+/// must not start again.
 ///
 /// A process that was suspended for longer than `min_age` before it creates the next generation for a removed
 /// backup finds no backup to rekey. If the backup was copied back meanwhile and is being rekeyed under a

@@ -43,8 +43,8 @@ impl<'a> Header<'a> {
         let mut warnings = Vec::new();
         if let Some(newest) = newest.filter(|newest| newest.duration_since(now) > TOLERATED_CLOCK_LAG) {
             warnings.push(format!(
-                "the clock is {:#} behind the newest backup in storage `{}`, which is of {newest}, so this backup \
-                 is dated right after it; correct the clock",
+                "the clock is {:#} behind the newest backup in storage `{}`, which is of {newest}, so this \
+                 backup is dated right after it; correct the clock",
                 newest.duration_since(now),
                 storage.location()
             ));

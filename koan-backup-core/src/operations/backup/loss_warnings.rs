@@ -67,7 +67,8 @@ impl EarlierBackups {
             losses.iter().take(MAX_LISTED_LOSSES).map(|loss| warning(loss, draft)).collect();
         if let Some(remaining @ 1..) = losses.len().checked_sub(MAX_LISTED_LOSSES) {
             warnings.push(format!(
-                "{remaining} more entities or sets lost most of their records; `koan.catalog().health(…)` lists them"
+                "{remaining} more entities or sets lost most of their records; `koan.catalog().health(…)` \
+                 lists them"
             ));
         }
         warnings

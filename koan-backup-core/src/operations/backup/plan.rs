@@ -70,8 +70,8 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`{}` is selected explicitly, but a filter by provider or crate removes it from the selection; its \
-                     provider is `{}`",
+                    "`{}` is selected explicitly, but a filter by provider or crate removes it from the \
+                     selection; its provider is `{}`",
                     known.codec.name(),
                     known.provider
                 ),

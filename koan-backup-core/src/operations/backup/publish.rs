@@ -226,8 +226,8 @@ pub(super) async fn publish(
             Err(error)
         }
         Ok(Ok(_) | Err(_)) | Err(_) => Err(error.context(format!(
-            "it is not known whether backup {} was published: `{path}` does not exist, cannot be read or is not \
-             durable; if it exists later, the backup is complete",
+            "it is not known whether backup {} was published: `{path}` does not exist, cannot be read or is \
+             not durable; if it exists later, the backup is complete",
             manifest.id
         ))),
     }

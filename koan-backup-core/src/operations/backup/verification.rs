@@ -151,8 +151,8 @@ impl PublishedVerifier<'_> {
             }
         };
         error.context(format!(
-            "backup {id} was published in storage `{location}` and was found damaged when it was read back from \
-             there; {outcome}"
+            "backup {id} was published in storage `{location}`, but the backup that was read back from there \
+             is damaged; {outcome}"
         ))
     }
 
@@ -171,7 +171,7 @@ impl PublishedVerifier<'_> {
                 (None, Err(read_error)) if is_damage(&read_error) => None,
                 _ => {
                     let text = format!(
-                        "another process has changed backup {id} meanwhile, so its status was not changed"
+                        "another process changed backup {id} meanwhile, so its status was not changed"
                     );
                     return Err(Error::new(ErrorKind::Conflict, text));
                 }
@@ -215,7 +215,8 @@ fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible | ErrorKind::NotFound)
 }
 
-/// Returns whether `current` is the manifest of the same backup with another archive, as a rekey publishes it.
+/// Returns whether `current` is the manifest of the same backup with another archive, as a rekey publishes
+/// it.
 fn is_rekeyed(before: &serde_json::Value, current: &serde_json::Value) -> bool {
     let file = |manifest: &serde_json::Value| manifest.pointer("/archive/file").cloned();
     before.get("id") == current.get("id") && file(current).is_some() && file(before) != file(current)

@@ -37,8 +37,8 @@ pub(crate) async fn run(
     if backup.storage.is_same_location(target) {
         let (source, destination) = (backup.storage.location(), target.location());
         let text = format!(
-            "`{source}` and `{destination}` have the same location, so backup {} would not be stored a second time; \
-             select another target profile",
+            "`{source}` and `{destination}` have the same location, so backup {} would not be stored a \
+             second time; select another target profile",
             backup.manifest.id
         );
         return Err(Error::new(ErrorKind::Configuration, text));
@@ -131,8 +131,8 @@ fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Resul
         return Err(Error::new(
             ErrorKind::Encryption,
             format!(
-                "archives in storage `{}` must be encrypted as a whole, but the archive of backup {} is not; copy \
-                 it into another profile, or make a new backup in this one",
+                "archives in storage `{}` must be encrypted as a whole, but the archive of backup {} is not; \
+                 copy it into another profile, or make a new backup in this one",
                 target.location(),
                 manifest.id
             ),
@@ -162,8 +162,8 @@ async fn existing_copy(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
         Error::new(
             ErrorKind::Corrupt,
             format!(
-                "backup {id} exists in storage `{}`, but its archive {problem}; remove its manifest there and \
-                 copy it again",
+                "backup {id} exists in storage `{}`, but its archive {problem}; remove its manifest there \
+                 and copy it again",
                 target.location()
             ),
         )
@@ -213,7 +213,8 @@ async fn copy_content(
         return Err(Error::new(
             ErrorKind::Corrupt,
             format!(
-                "archive `{}` has a hash or size that differs from its manifest, so it was not copied; verify the backup",
+                "archive `{}` has a hash or size that differs from its manifest, so it was not copied; \
+                 verify the backup",
                 archive.file
             ),
         ));
@@ -280,8 +281,8 @@ async fn publish(
         {
             unpublished.keep();
             Err(error.context(format!(
-                "it is not known whether backup {id} was copied to storage `{}`, because `{path}` could not be \
-                 made durable; its original stays",
+                "it is not known whether backup {id} was copied to storage `{}`, because `{path}` could not \
+                 be made durable; its original stays",
                 target.location()
             )))
         }
@@ -300,8 +301,8 @@ async fn publish(
                 Error::new(
                     ErrorKind::Conflict,
                     format!(
-                        "the copy of backup {id} in storage `{}` was removed by another process meanwhile; copy \
-                         the backup again",
+                        "the copy of backup {id} in storage `{}` was removed by another process meanwhile; \
+                         copy the backup again",
                         target.location()
                     ),
                 )
@@ -311,8 +312,8 @@ async fn publish(
         (Ok(None), Some(error)) if !is_answered => {
             unpublished.keep();
             Err(error.context(format!(
-                "it is not known whether backup {id} was copied to storage `{}`; if the copy exists later, it \
-                 is complete",
+                "it is not known whether backup {id} was copied to storage `{}`; if the copy exists later, \
+                 it is complete",
                 target.location()
             )))
         }
@@ -323,8 +324,8 @@ async fn publish(
         (Err(read_error), error) => {
             unpublished.keep();
             Err(error.unwrap_or(read_error).context(format!(
-                "it is not known whether backup {id} was copied to storage `{}`, and `{path}` cannot be read; \
-                 if the copy exists later, it is complete",
+                "it is not known whether backup {id} was copied to storage `{}`, and `{path}` cannot be \
+                 read; if the copy exists later, it is complete",
                 target.location()
             )))
         }

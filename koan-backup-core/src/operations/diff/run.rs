@@ -139,7 +139,7 @@ impl EntityPair<'_> {
         let records = |entry: Option<&EntityManifest>| entry.map_or(0, |entry| entry.item_count);
         let shares = records(self.before.1).max(records(self.after.1)).div_ceil(MAX_RECORDS_PER_SHARE).max(1);
         for share in 0..shares {
-            self.compare_share(&codec, (share, shares), &mut diff, found).await?;
+            self.compare_share(&codec, (share, shares), &mut diff, on_difference).await?;
         }
         Ok(diff)
     }

@@ -126,7 +126,7 @@ fn compared(
 
 /// Hashes a value as the current type reads it.
 fn hash(value: &impl std::fmt::Debug) -> [u8; 16] {
-    first(Sha256::digest(format!("{of:?}")).into())
+    first(Sha256::digest(format!("{value:?}")).into())
 }
 
 fn first<const M: usize, const N: usize>(bytes: [u8; M]) -> [u8; N] {

@@ -104,8 +104,8 @@ impl Cleanup<'_> {
                 storage = %storage.location(),
                 archive = %archive.archive,
                 state = ?archive.state,
-                "an archive is unlisted, because no manifest refers to it; `koan.catalog().recover()` verifies it and \
-                 publishes its manifest"
+                "an archive is unlisted, because no manifest refers to it; `koan.catalog().recover()` \
+                 verifies it and publishes its manifest"
             );
         }
         refuse_mostly_unlisted(storage, report.unlisted.len() + unknown, listed_count(survey))?;

@@ -58,7 +58,8 @@ pub(crate) async fn apply_retention(
         require_effective_rules(retention, &plan)?;
         match require_holders(&mut holders, environment, retention, &plan, &mut report).await {
             Ok(()) => break plan,
-            // The next plan takes the newly known_damaged damage into account, and keeps an older backup instead.
+            // The next plan takes the newly known_damaged damage into account, and keeps an older backup
+            // instead.
             Err(error) if error.kind() == ErrorKind::Conflict && report.damaged.len() > known_damaged => {}
             Err(error) => return Err(error),
         }
@@ -144,8 +145,8 @@ fn require_effective_rules(retention: &Retention, plan: &RetentionPlan) -> Resul
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "nothing was removed, because these rules keep no backup of the profile: {}; correct them, or use \
-             `.allow_idle_rules()`",
+            "nothing was removed, because these rules keep no backup of the profile: {}; correct them, or \
+             use `.allow_idle_rules()`",
             names(plan.idle_rules.iter())
         ),
     ))

@@ -84,8 +84,8 @@ impl<'a> Holders<'a> {
                     return Err(Error::new(
                         ErrorKind::Conflict,
                         format!(
-                            "nothing was removed: the plan removes backup {id}, the newest valid backup {holding}; \
-                             make a new plan; {}",
+                            "nothing was removed: the plan removes backup {id}, the newest valid backup \
+                             {holding}; make a new plan; {}",
                             damage(report)
                         ),
                     ));

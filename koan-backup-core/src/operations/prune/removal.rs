@@ -78,7 +78,8 @@ async fn require_other_holders(
         }
         if !has_other {
             let text = format!(
-                "backup {id} was not removed, because no other backup {holding} is valid; use `.even_if_last()` to remove it"
+                "backup {id} was not removed, because no other backup {holding} is valid; use \
+                 `.even_if_last()` to remove it"
             );
             return Err(Error::new(ErrorKind::Conflict, text));
         }
@@ -165,7 +166,7 @@ pub(super) async fn remove(
             held.within(&format!("archive `{path}` was removed"), remove_archive(storage, &path)).await;
         removed.map_err(|error| {
             let archive = &archive.file;
-            failed(error, &format!("its manifest is removed, but its archive `{archive}` still exists"))
+            not_removed(error, &format!("its manifest is removed, but its archive `{archive}` still exists"))
         })?;
         freed_bytes += archive.size_bytes;
         withdraw(storage, record.as_ref()).await;

@@ -24,10 +24,10 @@ pub(crate) fn require_balance(
         ErrorKind::Constraint,
         format!(
             "the restore of {entity} does not balance: {records} records were written to provider \
-             `{provider}`, and it reports {inserted} inserted, {updated} updated, {unchanged} unchanged and 
-             {kept} kept; a trigger, rule or policy of the database may drop or redirect records, or two keys \
-             may be equal to the database; disable the trigger, rule or policy, make the keys different, \
-             or restore as the owner of the table"
+             `{provider}`, and it reports {inserted} inserted, {updated} updated, {unchanged} unchanged and \
+             {kept} kept; a trigger, rule or policy of the database may drop or redirect records, or two \
+             keys may be equal to the database; disable the trigger, rule or policy, or restore as the owner \
+             of the table"
         ),
     ))
 }

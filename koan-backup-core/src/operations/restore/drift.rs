@@ -20,7 +20,8 @@ pub(super) fn findings(entry: &PlannedRestore, schemas: &SchemaSnapshots, loss: 
         return Vec::new();
     }
     let Some(archived) = schemas.get(&entry.entity.entity) else {
-        let message = "its type has changed since the backup, which contains no schema of it; every record is still checked";
+        let message = "its type has changed since the backup, which contains no schema of it; every record \
+                       is still checked";
         return vec![Finding::new(Severity::Warning, name, message)];
     };
     let mut findings = lost_fields(name, archived, current, loss);
@@ -31,7 +32,7 @@ pub(super) fn findings(entry: &PlannedRestore, schemas: &SchemaSnapshots, loss: 
             None if field.required && !current.variants && entry.entity.item_count > 0 => {
                 let severity = if may_be_renamed { Severity::Warning } else { Severity::Error };
                 let message = format!(
-                    "field `{}` is new and has no default, so records without it cannot be 
+                    "field `{}` is new and has no default, so records without it cannot be \
                      decoded; give it `#[serde(default)]`",
                     field.name
                 );

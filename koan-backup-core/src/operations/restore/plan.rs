@@ -55,8 +55,8 @@ pub(super) fn plan(
         return Err(Error::new(
             ErrorKind::Incompatible,
             format!(
-                "entities of backup {} failed; restore the completed entities with `.allow_partial()`, or restore \
-                 another backup",
+                "entities of backup {} failed; restore the completed entities with `.allow_partial()`, or \
+                 restore another backup",
                 manifest.id
             ),
         ));
@@ -116,8 +116,9 @@ fn unknown(environment: &Environment, entity: &EntityManifest) -> Error {
     Error::new(
         ErrorKind::Incompatible,
         format!(
-            "the archive contains `{}` (`{}`), which this application does not know; the known entities are {}; if \
-             the type was renamed, give it `#[entity(alias = \"{}\")]`, or exclude the entity with `.exclude(\"{}\")`",
+            "the archive contains `{}` (`{}`), which this application does not know; the known entities are \
+             {}; if the type was renamed, give it `#[entity(alias = \"{}\")]`, or exclude the entity with \
+             `.exclude(\"{}\")`",
             entity.entity,
             entity.type_path,
             names(environment.entities.iter().map(|known| known.codec.name())),
@@ -178,7 +179,8 @@ fn check_targets(plan: &RestorePlan) -> Result<()> {
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "`{}` and `{}` would both be restored into set `{}` of `{}`; select one set with `.set(\"…\")`",
+                        "`{}` and `{}` would both be restored into set `{}` of `{}`; select one set with \
+                         `.set(\"…\")`",
                         other.file,
                         entry.file,
                         entry.target_set,

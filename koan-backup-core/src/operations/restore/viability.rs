@@ -94,7 +94,8 @@ pub(super) async fn findings(
                 severity: Severity::Warning,
                 entity: None,
                 message: format!(
-                    "provider `{name}` has no transactions: a restore that fails does not undo what it has written"
+                    "provider `{name}` has no transactions: a restore that fails does not undo what it has \
+                     written"
                 ),
             });
         }
@@ -130,7 +131,10 @@ fn unsupported(
     let named = entries.iter().filter(|entry| !capabilities.sets && !entry.target_set.is_root());
     findings.extend(named.map(|entry| {
         let set = &entry.target_set;
-        let message = format!("provider `{name}` does not support sets, so `{set}` cannot be restored into it; restore into `root`");
+        let message = format!(
+            "provider `{name}` does not support sets, so `{set}` cannot be restored into \
+             it; restore into `root`"
+        );
         Finding::new(Severity::Error, entry.codec.name(), message)
     }));
     findings

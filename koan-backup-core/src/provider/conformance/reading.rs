@@ -234,7 +234,7 @@ async fn abandoned(database: &Database) -> Result<()> {
     let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), |_| {});
     drop(chunks);
     let result = snapshot.read(all, sink).await;
-    ensure(result.is_err(), || "a read without a receiver result without an error".to_owned())?;
+    ensure(result.is_err(), || "a read without a receiver ended without an error".to_owned())?;
     drop(snapshot);
     database.require_records(&root(), &lines(3_000)).await
 }

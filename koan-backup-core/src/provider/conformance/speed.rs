@@ -63,8 +63,8 @@ async fn many(database: &Database) -> Result<()> {
         }
     }
     Err(failed(format!(
-        "a record in a session of {RECORDS_IN_ONE_SESSION} records elapsed {batched:?}, and a record in a separate \
-         session took {alone:?}"
+        "a record in a session of {RECORDS_IN_ONE_SESSION} records took {batched:?}, and a record in a \
+         separate session took {single:?}"
     )))
 }
 
@@ -92,8 +92,8 @@ async fn levels(database: &Database) -> Result<()> {
         }
     }
     Err(failed(format!(
-        "{RECORDS_PER_LEVEL} records took {fast:?} at level `fast` and {safe:?} at level `safe`; the table of \
-         `Pair` must have indexes for a level to make a difference"
+        "{RECORDS_PER_LEVEL} records took {fast:?} at level `fast` and {safe:?} at level `safe`; the table \
+         of `Pair` must have indexes for a level to make a difference"
     )))
 }
 

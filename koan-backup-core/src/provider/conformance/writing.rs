@@ -91,7 +91,7 @@ async fn keep(database: &Database) -> Result<()> {
     let counts = database.write(&root(), &second_records(), &on_conflict(ConflictMode::Keep)).await?;
     require_counts(&counts, WriteCounts { inserted: 1, kept: 1, ..WriteCounts::default() })?;
     let expected = [Line::new(1, "one"), Line::new(2, "two"), Line::new(3, "three"), Line::new(4, "four")];
-    database.require_records(&root(), &wanted).await
+    database.require_records(&root(), &expected).await
 }
 
 async fn fail(database: &Database) -> Result<()> {
@@ -230,7 +230,7 @@ async fn failure_halfway(database: &Database) -> Result<()> {
     writer.write(specimens.into()).await?;
     writer.finish().await?;
     let result = write_target(session.begin(lines()).await?, &second_records()).await;
-    ensure(result.is_err(), || "an existing record was write_target".to_owned())?;
+    ensure(result.is_err(), || "an existing record was written".to_owned())?;
     session.rollback().await?;
     database.require_records(&root(), &first_records()).await?;
     database.require_records::<Specimen>(&root(), &[]).await
@@ -255,7 +255,7 @@ async fn unfinished(database: &Database) -> Result<()> {
     require_refusal(session, "a writer was dropped after its last record").await?;
     let mut session = database.provider.begin_restore(&on_conflict(ConflictMode::Fail)).await?;
     let result = write_target(session.begin(lines()).await?, &second_records()).await;
-    ensure(result.is_err(), || "an existing record was write_target".to_owned())?;
+    ensure(result.is_err(), || "an existing record was written".to_owned())?;
     require_refusal(session, "a writer failed").await?;
     database.require_records(&root(), &first_records()).await
 }
@@ -311,7 +311,7 @@ async fn counts_agree(database: &Database) -> Result<()> {
             let restore_counts = database.write(&root(), &records, &options).await?;
             ensure(dry_counts == restore_counts, || {
                 format!(
-                    "at level {level:?}, the dry_counts run counts {dry_counts:?} and the restore {restore_counts:?}"
+                    "at level {level:?}, the dry run counts {dry_counts:?} and the restore {restore_counts:?}"
                 )
             })?;
             ensure(dry_counts.unchanged == 1 || dry_counts.kept == 2, || {
