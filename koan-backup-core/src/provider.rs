@@ -136,8 +136,8 @@ pub trait Snapshot: fmt::Debug + Send + Sync {
     /// Returns the guarantee that this snapshot reached.
     fn consistency(&self) -> Consistency;
 
-    /// Returns how many entities can be read at the same time. If a provider that reads on one connection
-    /// returns 1, a read starts only after the previous read has ended.
+    /// Returns how many entities can be read at the same time. A provider that reads on one connection returns 1;
+    /// a read then starts only after the previous read has ended.
     fn concurrent_reads(&self) -> usize {
         1
     }

@@ -389,8 +389,7 @@ async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported(
         let profile = &report.profiles[0];
         let is_there = shop.folder.path().join(old).exists();
         assert_eq!(profile.removed_files.is_empty(), is_there, "{moment}: {report:?}");
-        let told =
-            format!("archive `{old}` was not removed, because another process works on its backup {id}");
+        let told = format!("archive `{old}` was not removed, because another process uses its backup {id}");
         if let Some(skipped) = profile.skipped.iter().find(|skipped| skipped.contains(&told)) {
             assert!(is_there && skipped.contains("process 7"), "{skipped}");
             reported += 1;

@@ -517,7 +517,10 @@ async fn a_holder_of_another_name_counts_and_is_verified() {
     shop.clock.pass(24 * 40);
     // Without this backup, no backup of its series would be valid.
     let error = shop.refused(Retention::new().keep_last(1)).await;
-    assert!(error.to_string().contains(&format!("{old}, the newest one called `visits`")), "{error:?}");
+    assert!(
+        error.to_string().contains(&format!("{old}, the newest valid backup called `visits`")),
+        "{error:?}"
+    );
     shop.koan.delete(old).await.expect("another name holds it");
     let error = shop.koan.delete(other).await.expect_err("the last that verifies");
     assert!(

@@ -8,7 +8,7 @@ use crate::foundation::identity::ApplicationIdentity;
 pub(crate) enum Origin {
     /// This application and environment made it.
     Own,
-    /// An older version made it, which recorded no environment, and it records no other application. Several
+    /// An older version made the backup, which records no environment and no other application. Several
     /// applications that share a profile could have made it.
     Unidentified,
     /// Another application or environment made it.

@@ -46,7 +46,7 @@ pub(crate) struct RemovalRecord {
     /// The id of the backup.
     pub(crate) id: BackupId,
     pub(crate) reason: RemovalReason,
-    /// The path of the archive that replaces the archive, after a rekey.
+    /// The path of the archive that replaces this archive, if the backup was rekeyed.
     pub(crate) replacement: Option<String>,
     pub(crate) decided_at: Timestamp,
 }

@@ -90,8 +90,7 @@ pub struct IncludedEntity {
 
 impl Inventory {
     /// Returns the inventory of the entities that were linked into this binary, without access to a database.
-    /// Use it in a
-    /// unit test such as `Inventory::linked()?.assert_covered()`.
+    /// Use it in a unit test such as `Inventory::linked()?.assert_covered()`.
     ///
     /// # Errors
     /// No entity was linked, two entities share a name, or a crate has two scopes.

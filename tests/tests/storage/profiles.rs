@@ -98,7 +98,7 @@ async fn profiles_that_are_not_there_are_refused_and_those_that_are_named() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("`dr`") && error.to_string().contains("`local`"), "{error}");
     let error = builder().storage("local", Vault::default().storage()).build().await.expect_err("twice");
-    assert!(error.to_string().contains("two storage profiles are called `local`"), "{error}");
+    assert!(error.to_string().contains("two storage profiles have the name `local`"), "{error}");
     let koan = builder().build().await.expect("a context");
     for error in [
         koan.backup("x").to_profile("dr").await.map(drop).expect_err("it is not there"),

@@ -143,7 +143,7 @@ impl LeaseFile {
     }
 }
 
-/// Returns a duration in whole seconds, rounded up, so that other processes never wait too short.
+/// Returns a duration in whole seconds, rounded up, so that other processes never wait too little.
 pub(super) fn lease_seconds(time: Duration) -> u32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     u32::try_from(seconds).unwrap_or(u32::MAX)

@@ -36,7 +36,7 @@ pub struct ProfileMaintenance {
     /// Archives whose incomplete multipart uploads were aborted, because the uploading processes crashed. The
     /// size of their parts is unknown.
     pub aborted_uploads: Vec<String>,
-    /// Complete archives to which no manifest refers, and archives with another damage than a missing end.
+    /// Complete archives to which no manifest refers, and damaged archives that are not only truncated.
     /// They stay; [`recover`](crate::builders::Catalog::recover) publishes their manifests again. The list is
     /// empty without cleanup.
     pub unlisted: Vec<UnlistedArchive>,

@@ -58,7 +58,7 @@ pub(crate) async fn apply_retention(
         require_effective_rules(retention, &plan)?;
         match require_holders(&mut holders, environment, retention, &plan, &mut report).await {
             Ok(()) => break plan,
-            // The next plan takes the newly known_damaged damage into account, and keeps an older backup
+            // The next plan takes the newly found damage into account, and keeps an older backup
             // instead.
             Err(error) if error.kind() == ErrorKind::Conflict && report.damaged.len() > known_damaged => {}
             Err(error) => return Err(error),
