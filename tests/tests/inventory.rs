@@ -116,7 +116,7 @@ async fn an_uncovered_or_excluded_entity_is_never_backed_up_even_when_it_is_name
     let error = koan.backup("index").entities(["InvoiceIndex"]).await.expect_err("excluded");
     assert!(error.to_string().contains("rebuilt from invoices"), "{error}");
     let error = koan.backup("typo").entities(["Invocie"]).await.expect_err("unknown");
-    assert!(error.to_string().contains("no entity is called `Invocie`"), "{error}");
+    assert!(error.to_string().contains("no entity has the name `Invocie`"), "{error}");
 }
 
 /// Creates an entity by hand, for one row of the table of policies.
@@ -326,8 +326,8 @@ mod same_name {
         let error = context(builder).await.expect_err("the same name");
         assert_eq!(
             error.to_string(),
-            "two entities are called `Part`: `shop::bikes::Part` at src/parts.rs:3 and `shop::cars::Part` at \
-             src/cars.rs:8; rename one with `#[entity(name = \"…\")]`"
+            "two entities have the name `Part`: `shop::bikes::Part` at src/parts.rs:3 and `shop::cars::Part` at \
+             src/cars.rs:8; rename one of them with `#[entity(name = \"…\")]`"
         );
     }
 }

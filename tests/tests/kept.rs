@@ -80,8 +80,9 @@ async fn values_that_a_type_does_not_keep_are_counted_and_named_by_field_and_key
     let backup = koan.backup("lossy").await.expect("a backup");
     assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
     let told = |field: &str, count: u64| {
-        let start =
-            format!("Member: {count} records, the first `id=2`, hold more in `{field}` than its type keeps");
+        let start = format!(
+            "Member: {count} records, the first `id=2`, contain more in `{field}` than the type preserves"
+        );
         assert!(
             backup.warnings().iter().any(|warning| warning.starts_with(&start)),
             "{:?}",
@@ -130,7 +131,7 @@ async fn a_selection_that_names_what_is_not_there_is_refused() {
     let error = restore_as_reported(|| koan.restore("all").exclude(["Memebr"]).replace_existing())
         .await
         .expect_err("mistyped");
-    assert!(error.to_string().contains("no entity is called `Memebr`"), "{error}");
+    assert!(error.to_string().contains("no entity has the name `Memebr`"), "{error}");
     let error = restore_as_reported(|| koan.restore("all").set("archvie")).await.expect_err("no such set");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let error = restore_as_reported(|| koan.restore("all").entities(["Word", "Wrod"]))

@@ -121,7 +121,7 @@ async fn what_is_too_large_is_named_by_field_and_key_with_the_remedy() {
     let koan = shop.koan(|builder| builder.register::<Page>()).await;
     let error = koan.backup("nightly").await.expect_err("too long").chain();
     assert!(error.contains("Page `id=3`") && error.contains("field `text` has"), "{error}");
-    assert!(error.contains("store of files") && !error.contains("base64"), "{error}");
+    assert!(error.contains("store large content in files") && !error.contains("base64"), "{error}");
 }
 
 #[tokio::test]

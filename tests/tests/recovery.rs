@@ -139,7 +139,7 @@ async fn archives_whose_manifests_are_all_lost_are_kept_and_recovered() {
             && archive.id.is_some_and(|id| ids.contains(&id)))
     );
     assert!(
-        profile.failures[0].contains("most of what is stored") && profile.failures[0].contains("recover")
+        profile.failures[0].contains("most archives in storage") && profile.failures[0].contains("recover")
     );
     assert_eq!(shop.files("archives").len(), 3);
     let health = shop.health().await;
@@ -184,7 +184,10 @@ async fn nothing_is_removed_while_most_archives_are_unlisted() {
     assert_eq!(report.profiles[0].failures.len(), 2, "{report:?}");
     let plan = retention().plan().await.expect("a plan");
     let error = retention().apply(&plan).await.expect_err("most archives are unlisted");
-    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("most of what"), "{error}");
+    assert!(
+        error.kind() == ErrorKind::Conflict && error.to_string().contains("most archives in storage"),
+        "{error}"
+    );
     let error = shop.koan.delete(ids[3]).await.expect_err("most archives are unlisted");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!((shop.files("archives").len(), shop.files("manifests").len()), (6, 2));

@@ -208,7 +208,7 @@ async fn the_use_of_an_older_backup_because_of_an_unreadable_newest_manifest_is_
     let reports_older_backup = |text: &str, unreadable: BackupId, used: BackupId| {
         text.contains(&path(unreadable).file_name().expect("a name").to_string_lossy().into_owned())
             && text.contains(&used.to_string())
-            && text.contains("there may be a newer one")
+            && text.contains("there may be a newer backup")
             && text.contains("recover()")
     };
     let intact = std::fs::read(path(ids[2])).expect("a manifest");
@@ -235,7 +235,7 @@ async fn the_use_of_an_older_backup_because_of_an_unreadable_newest_manifest_is_
     // A restore by id uses exactly this backup, so no message is needed.
     let restored = shop.koan.restore(ids[1]).replace_existing().await.expect("restored");
     assert!(
-        !restored.findings.iter().any(|finding| finding.message.contains("there may be a newer one")),
+        !restored.findings.iter().any(|finding| finding.message.contains("there may be a newer backup")),
         "{restored:?}"
     );
     // A manifest that cannot be read and is older than the newest backup does not matter.

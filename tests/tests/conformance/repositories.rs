@@ -120,15 +120,16 @@ async fn what_a_restore_without_transactions_has_written_is_named_in_its_error()
     assert_eq!(error.kind(), ErrorKind::Conflict);
     let told = error.chain();
     assert!(
-        told.contains("`main` may not be as before") && told.contains("records of Line were written"),
+        told.contains("the rollback of provider `main` is not confirmed")
+            && told.contains("records of Line were written"),
         "{told}"
     );
     assert_eq!(lines.records.lock().expect("sound").len(), 1);
 
     let error = koan.restore("nightly").replace_existing().await.expect_err("nothing is deleted here");
-    assert!(error.chain().contains("cannot remove records"), "{error:?}");
+    assert!(error.chain().contains("cannot delete records"), "{error:?}");
     let error = koan.restore("nightly").set("root").to_set("archive").await.expect_err("there are no sets");
-    assert!(error.chain().contains("has no sets"), "{error:?}");
+    assert!(error.chain().contains("does not support sets"), "{error:?}");
     let checked = koan.restore("nightly").viability().await.expect("assessed");
     assert!(
         checked.findings.iter().any(|finding| finding.message.contains("no transactions")),

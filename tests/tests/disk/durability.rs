@@ -102,7 +102,7 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
     fail(&["syncdir /manifests 5 once"]);
     let error = koan.rekey(made.id()).await.expect_err("the manifest is not durable");
     assert!(have_all_happened());
-    assert!(error.chain().contains("both archives were kept"), "{error:?}");
+    assert!(error.chain().contains("both archives stay"), "{error:?}");
     let now = files(&folder.join("backups/archives"));
     assert_eq!(now.len(), 2, "{now:?}");
     assert!(archives.iter().all(|archive| now.contains(archive)), "{now:?}");

@@ -56,7 +56,7 @@ async fn a_manifest_that_cannot_be_read_hides_no_other_and_is_reported() {
         assert!(manifest.problem.contains(&format!("os error {errno}")), "{manifest:?}");
         let verified = koan.verify("nightly").await.expect("verified");
         assert!(
-            verified.notes.iter().any(|note| note.contains("there may be a newer one")),
+            verified.notes.iter().any(|note| note.contains("there may be a newer backup")),
             "{errno}: {verified:?}"
         );
         let plan = koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");

@@ -115,7 +115,7 @@ async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
         .await;
         assert!(
             error.chain().contains("differs from what was written")
-                && error.chain().contains("says that it failed"),
+                && error.chain().contains("has the status failed"),
             "{error:?}"
         );
         let backups = koan.backups().await.expect("listed");
@@ -133,7 +133,7 @@ async fn a_manifest_that_cannot_be_parsed_is_not_changed_and_the_error_says_so()
         let text = error.chain();
         assert!(text.contains("is damaged") && text.contains(&id.to_string()), "{error:?}");
         assert!(text.contains("cannot be parsed and was not changed"), "{content}: {error:?}");
-        assert!(!text.contains("says that it failed"), "{content}: {error:?}");
+        assert!(!text.contains("has the status failed"), "{content}: {error:?}");
     }
 }
 

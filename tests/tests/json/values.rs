@@ -176,8 +176,9 @@ async fn lost_digits_cause_a_warning() {
     // The field names of a flattened map are treated as secret, so the warning does not show them. The value
     // `1.50` is preserved and not counted.
     assert!(
-        warning
-            .contains("1 records, the first `id=\"a\"`, hold more in fields that the type does not declare"),
+        warning.contains(
+            "1 records, the first `id=\"a\"`, contain more in fields that the type does not declare"
+        ),
         "{warning}"
     );
     assert!(!["long", "fine", "exact"].iter().any(|name| warning.contains(name)), "{warning}");

@@ -26,7 +26,7 @@ async fn of_two_backups_with_one_name_one_succeeds_and_the_error_of_the_other_na
         "another process is backing up `nightly`",
         "application `shop`",
         &format!("process {}", std::process::id()),
-        "nothing has to be unlocked",
+        "no manual unlock is necessary",
     ] {
         assert!(lost.to_string().contains(part), "{part} is not in {lost}");
     }

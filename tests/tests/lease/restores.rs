@@ -67,7 +67,7 @@ async fn a_storage_that_cannot_be_written_is_restored_from_and_that_is_told() {
     store.fail([Fault::always(Operation::Put, "", Failure::Forbidden)]);
     let restored = koan.restore(NAME).await.expect("restored");
     assert_eq!(restored.record_count(), RECORDS);
-    let told = log.lines().into_iter().find(|line| line.contains("do not remove it meanwhile"));
+    let told = log.lines().into_iter().find(|line| line.contains("do not remove the backup meanwhile"));
     assert!(told.is_some_and(|line| line.contains("WARN") && line.contains("403")), "{:?}", log.lines());
 }
 

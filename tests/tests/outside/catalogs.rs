@@ -222,7 +222,7 @@ async fn two_profiles_with_the_same_location_are_reported_and_no_copy_is_made_be
         .await
         .expect("a context");
     let warnings = koan_with_two_profiles.inventory().warnings.join("\n");
-    assert!(warnings.contains("`one` and `two` are the same location"), "{warnings}");
+    assert!(warnings.contains("`one` and `two` have the same location"), "{warnings}");
     assert!(!linked.inventory().warnings.join("\n").contains("same place"));
     let error = koan_with_two_profiles
         .copy(id)
@@ -231,7 +231,7 @@ async fn two_profiles_with_the_same_location_are_reported_and_no_copy_is_made_be
         .await
         .expect_err("both profiles have the same location");
     assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
-    assert!(error.to_string().contains("are the same location"), "{error}");
+    assert!(error.to_string().contains("have the same location"), "{error}");
     let _ = koan_with_two_profiles
         .maintenance()
         .retention(Retention::new().keep_last(1))

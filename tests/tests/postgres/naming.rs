@@ -45,7 +45,7 @@ async fn the_error_names_the_refused_record_at_any_position_in_the_data() {
         let text = error.chain();
         assert!(text.contains(&format!("Page `id={id}`")) && text.contains("never"), "{id}: {text}");
         assert!(
-            !text.contains("as before"),
+            !text.contains("is not confirmed"),
             "the restore was rolled back, so the error must not be uncertain about it: {text}"
         );
         assert_eq!(server.sql("SELECT count(*) FROM page"), "0");

@@ -147,7 +147,7 @@ async fn retention_removes_nothing_if_the_clock_differs_from_that_of_the_store()
     let retention = koan.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
     let error = retention.apply(&plan).await.expect_err("the clock differs by an hour");
-    assert!(error.to_string().contains("seconds from that of storage"), "{error:?}");
+    assert!(error.to_string().contains("seconds from the clock of storage"), "{error:?}");
     assert_eq!(koan.backups().await.expect("listed").len(), 2);
 }
 

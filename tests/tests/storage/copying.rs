@@ -86,7 +86,7 @@ async fn an_existing_copy_is_not_copied_again() {
         .to_profile("dr")
         .await
         .expect_err("the archive of the copy has another size");
-    assert!(error.to_string().contains("another size"), "{error}");
+    assert!(error.to_string().contains("a different size"), "{error}");
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_damaged_archive_is_not_copied_and_a_copy_that_is_stored_damaged_is_re
     profiles.faulty_target.fail([Fault::always(Operation::Get, "archives/", Failure::Zeros)]);
     let error = profiles.koan.copy("nightly").to_profile("dr").await.expect_err("the copy is damaged");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("was not verified and was removed"), "{error}");
+    assert!(error.to_string().contains("could not be verified and was removed"), "{error}");
     profiles.faulty_target.fail([]);
     assert_eq!(profiles.target.files().await, [""; 0]);
     // The archive of the source is damaged.
@@ -280,7 +280,7 @@ async fn a_copy_requires_two_different_existing_profiles() {
     let profiles = two_profiles().await;
     backup(&profiles.koan, "nightly").await.expect("a backup");
     for (copy, expected_text) in [
-        (profiles.koan.copy("nightly"), "name the target"),
+        (profiles.koan.copy("nightly"), "has no target profile"),
         (profiles.koan.copy("nightly").to_profile("source"), "already"),
         (profiles.koan.copy("nightly").to_profile("mars"), "`mars`"),
         (profiles.koan.copy("nightly").from_profile("mars").to_profile("dr"), "`mars`"),

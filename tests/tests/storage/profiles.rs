@@ -110,7 +110,7 @@ async fn an_unknown_profile_is_refused_and_the_error_lists_the_known_profiles() 
         .build()
         .await
         .expect_err("two profiles have the same name");
-    assert!(error.to_string().contains("two storage profiles are called `local`"), "{error}");
+    assert!(error.to_string().contains("two storage profiles have the name `local`"), "{error}");
     let koan = builder().build().await.expect("a context");
     for error in [
         koan.backup("x").to_profile("dr").await.map(drop).expect_err("no such profile"),
