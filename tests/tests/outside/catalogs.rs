@@ -223,7 +223,7 @@ async fn two_profiles_with_the_same_location_are_reported_and_no_copy_is_made_be
         .expect("a context");
     let warnings = koan_with_two_profiles.inventory().warnings.join("\n");
     assert!(warnings.contains("`one` and `two` have the same location"), "{warnings}");
-    assert!(!linked.inventory().warnings.join("\n").contains("same place"));
+    assert!(!linked.inventory().warnings.join("\n").contains("the same location"));
     let error = koan_with_two_profiles
         .copy(id)
         .from_profile("one")

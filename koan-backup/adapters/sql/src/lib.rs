@@ -14,4 +14,5 @@ pub mod droppable;
 pub mod field_kind;
 pub mod findings;
 pub mod identifier;
+pub mod mapping;
 pub mod tables;
