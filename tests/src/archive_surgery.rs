@@ -63,7 +63,7 @@ impl Vault {
 
     /// Returns the content of a file.
     pub async fn read(&self, path: &str) -> Vec<u8> {
-        let found = self.0.get(&Path::from(path)).await.expect("the file is there");
+        let found = self.0.get(&Path::from(path)).await.expect("the file exists");
         found.bytes().await.expect("memory is readable").to_vec()
     }
 
@@ -75,7 +75,7 @@ impl Vault {
 
     /// Removes a file.
     pub async fn remove(&self, path: &str) {
-        self.0.delete(&Path::from(path)).await.expect("the file is there");
+        self.0.delete(&Path::from(path)).await.expect("the file exists");
     }
 
     /// Returns the paths of all files, sorted.
@@ -91,7 +91,7 @@ impl Vault {
         let manifest_path = format!("manifests/{id}.json");
         let manifest = self.read(&manifest_path).await;
         let parsed: Value = serde_json::from_slice(&manifest).expect("a manifest is JSON");
-        let archive_path = parsed["archive"]["file"].as_str().expect("it has an archive").to_owned();
+        let archive_path = parsed["archive"]["file"].as_str().expect("the manifest contains the path of its archive").to_owned();
         let archive = self.read(&archive_path).await;
         Stored { manifest_path, manifest, archive_path, archive }
     }
@@ -116,7 +116,7 @@ pub enum Seal {
     Records,
 }
 
-/// The parts of a backup, which can be altered and reassembled.
+/// A backup that was taken apart into manifest and archive entries, which can be altered and reassembled.
 #[derive(Clone, Debug)]
 pub struct Forgery {
     /// The published manifest.
@@ -154,10 +154,10 @@ impl Forgery {
         self.set_document(name, &content);
     }
 
-    /// Returns the manifest's part for an entity.
+    /// Returns the element of the manifest that describes an entity.
     pub fn entity(&mut self, name: &str) -> &mut Value {
         let entities = self.manifest["entities"].as_array_mut().expect("a list");
-        entities.iter_mut().find(|entity| entity["entity"] == name).expect("the entity is there")
+        entities.iter_mut().find(|entity| entity["entity"] == name).expect("the manifest contains the entity")
     }
 
     /// Replaces the records of an entry by these blocks of lines, with correct checksums and block table.
@@ -182,7 +182,7 @@ impl Forgery {
         self.alter_document(document::BLOCKS, |blocks| blocks[file] = table.into());
     }
 
-    /// Reassembles the backup, and recomputes the hashes that `seal` names.
+    /// Reassembles the backup, and recomputes the hashes that `seal` selects.
     #[must_use]
     pub fn seal(mut self, seal: Seal) -> Stored {
         if seal >= Seal::Records {
@@ -238,7 +238,7 @@ impl Forgery {
         self.seal_overall();
     }
 
-    /// Corrects the manifest's hash of the checksums, and its copy in the archive.
+    /// Corrects the manifest's hash over all checksums, and the copy of the manifest in the archive.
     fn seal_overall(&mut self) {
         let sums = self.document(document::CHECKSUMS);
         let mut lines: Vec<_> = sums.as_object().expect("a map").iter().collect();
@@ -274,7 +274,7 @@ pub fn resigned(stored: &Stored, archive: Vec<u8>) -> Stored {
     Stored { manifest, archive, ..stored.clone() }
 }
 
-/// Returns the manifest as its archive contains it.
+/// Returns the copy of a manifest that its archive contains.
 #[must_use]
 pub fn inner_copy(manifest: &Value) -> Value {
     let mut inner = manifest.clone();
@@ -292,8 +292,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 pub fn deflate_block(raw: &[u8]) -> Vec<u8> {
     let mut block = Vec::with_capacity(raw.len() + raw.len() / 8 + 1024);
     let mut compress = flate2::Compress::new(flate2::Compression::fast(), false);
-    compress.compress_vec(raw, &mut block, flate2::FlushCompress::Sync).expect("there is room");
-    assert_eq!(usize::try_from(compress.total_in()), Ok(raw.len()), "all of it is in the block");
+    compress.compress_vec(raw, &mut block, flate2::FlushCompress::Sync).expect("the buffer is large enough");
+    assert_eq!(usize::try_from(compress.total_in()), Ok(raw.len()), "the block contains all lines");
     block
 }
 

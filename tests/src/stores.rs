@@ -1,5 +1,5 @@
-//! Object stores for tests. Each is started on a free port, in memory or in its own folder, and stopped when
-//! it is dropped.
+//! Object stores for tests. Each store is started on a free port, in memory or in its own folder, and is
+//! stopped when its value is dropped.
 
 mod answering;
 mod azurite;

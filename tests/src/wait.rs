@@ -1,4 +1,4 @@
-//! Waits for events instead of fixed durations.
+//! Functions that wait for events instead of fixed durations.
 //!
 //! A test never asserts how long an operation takes. If an event cannot be observed directly, a condition is
 //! polled. Polling has no deadline that a busy machine could exceed: if the condition never becomes true, the
@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The time after which a waiting test is considered to hang. A passing test needs far less.
+/// The time after which a waiting test is considered to hang. A test that passes needs far less.
 pub const GIVE_UP: Duration = Duration::from_secs(420);
 const POLL: Duration = Duration::from_millis(5);
 
@@ -14,10 +14,10 @@ const POLL: Duration = Duration::from_millis(5);
 ///
 /// # Panics
 /// The condition does not become true within [`GIVE_UP`].
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub async fn until(description: &str, mut condition: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+    while !condition().await {
+        assert!(began.elapsed() < GIVE_UP, "timeout: waited in vain until {description}");
         tokio::time::sleep(POLL).await;
     }
 }
@@ -26,10 +26,10 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 ///
 /// # Panics
 /// The condition does not become true within [`GIVE_UP`].
-pub async fn until_so(what: &str, mut holds: impl FnMut() -> bool) {
+pub async fn until_so(description: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+    while !condition() {
+        assert!(began.elapsed() < GIVE_UP, "timeout: waited in vain until {description}");
         tokio::time::sleep(POLL).await;
     }
 }
@@ -38,10 +38,10 @@ pub async fn until_so(what: &str, mut holds: impl FnMut() -> bool) {
 ///
 /// # Panics
 /// The condition does not become true within [`GIVE_UP`].
-pub fn until_blocking(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until_blocking(description: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+    while !condition() {
+        assert!(began.elapsed() < GIVE_UP, "timeout: waited in vain until {description}");
         std::thread::sleep(POLL);
     }
 }
@@ -52,11 +52,11 @@ pub fn until_blocking(what: &str, mut holds: impl FnMut() -> bool) {
 /// The future ends before the event.
 pub async fn dropped_at<T: std::fmt::Debug>(
     event: impl Future<Output = ()>,
-    work: impl IntoFuture<Output = T>,
+    operation: impl IntoFuture<Output = T>,
 ) {
     tokio::select! {
         biased;
         () = event => {}
-        ended = work.into_future() => panic!("it ended before the event: {ended:?}"),
+        result = operation.into_future() => panic!("the operation ended before the event: {result:?}"),
     }
 }

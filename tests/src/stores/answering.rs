@@ -17,7 +17,7 @@ pub struct Asked {
 impl Asked {
     /// Returns whether the request has a header.
     pub fn has_header(&self, name: &str) -> bool {
-        self.headers.iter().any(|(known, _)| known == name)
+        self.headers.iter().any(|(header_name, _)| header_name == name)
     }
 }
 
@@ -38,7 +38,7 @@ pub fn answering(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'stati
     port
 }
 
-/// Responds to one request. Returns `None` if the connection ends before the request does.
+/// Responds to one request. Returns `None` if the connection ends before the whole request was received.
 fn serve(stream: TcpStream, answer: &(impl Fn(&Asked) -> (u16, String) + ?Sized)) -> Option<()> {
     let mut input = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
@@ -58,11 +58,11 @@ fn serve(stream: TcpStream, answer: &(impl Fn(&Asked) -> (u16, String) + ?Sized)
     input.read_exact(&mut body).ok()?;
     let is_head = method == "HEAD";
     let (status, body) = answer(&Asked { method, target, headers });
-    let shown = if is_head { "" } else { &body };
+    let sent = if is_head { "" } else { &body };
     let head = format!(
-        "HTTP/1.1 {status} Answer\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nLast-Modified: Sat, 01 Aug 2026 00:00:00 \
-         GMT\r\nETag: \"1\"\r\nConnection: close\r\n\r\n{shown}",
-        shown.len()
+        "HTTP/1.1 {status} Answer\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\
+         Last-Modified: Sat, 01 Aug 2026 00:00:00 GMT\r\nETag: \"1\"\r\nConnection: close\r\n\r\n{sent}",
+        sent.len()
     );
     let mut output = stream;
     output.write_all(head.as_bytes()).ok()
