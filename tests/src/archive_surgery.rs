@@ -12,7 +12,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-pub use zip::{Place, Zip, ZipEntry};
+pub use zip::{RecordedOffset, Zip, ZipEntry};
 
 /// The end of a stream of deflate blocks.
 const DEFLATE_END: [u8; 2] = [3, 0];
@@ -91,13 +91,16 @@ impl Vault {
         let manifest_path = format!("manifests/{id}.json");
         let manifest = self.read(&manifest_path).await;
         let parsed: Value = serde_json::from_slice(&manifest).expect("a manifest is JSON");
-        let archive_path = parsed["archive"]["file"].as_str().expect("the manifest contains the path of its archive").to_owned();
+        let archive_path = parsed["archive"]["file"]
+            .as_str()
+            .expect("the manifest contains the path of its archive")
+            .to_owned();
         let archive = self.read(&archive_path).await;
         Stored { manifest_path, manifest, archive_path, archive }
     }
 
     /// Writes a backup to its paths, and replaces an existing one.
-    pub async fn keep(&self, stored: &Stored) {
+    pub async fn write_backup(&self, stored: &Stored) {
         self.write(&stored.manifest_path, &stored.manifest).await;
         self.write(&stored.archive_path, &stored.archive).await;
     }
@@ -266,7 +269,7 @@ impl Forgery {
 /// Returns a backup with this archive, and a published manifest with its size and hash, as an attacker who
 /// may write to the storage would.
 #[must_use]
-pub fn resigned(stored: &Stored, archive: Vec<u8>) -> Stored {
+pub fn with_forged_archive(stored: &Stored, archive: Vec<u8>) -> Stored {
     let mut manifest: Value = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
     manifest["archive"]["sizeBytes"] = archive.len().into();
     manifest["archive"]["sha256"] = sha256(&archive).into();

@@ -142,17 +142,17 @@ impl FaultyStore {
     async fn released(&self) {
         let holds_operations = |fault: &Fault| matches!(fault.failure, Failure::Held | Failure::Detached);
         let is_held = || self.lock().faults.iter().any(holds_operations);
-        crate::wait::until_so("`resume` or `fail` releases the operation", || !is_held()).await;
+        crate::wait::until_sync("`resume` or `fail` releases the operation", || !is_held()).await;
     }
 
     /// Waits until an operation was called this number of times on paths that contain `path`.
-    pub async fn until_asked(&self, operation: Operation, path: &str, count: usize) {
+    pub async fn until_called(&self, operation: Operation, path: &str, count: usize) {
         let condition = format!("{operation:?} was called {count} times on paths with `{path}`");
-        crate::wait::until_so(&condition, || self.asked(operation, path) >= count).await;
+        crate::wait::until_sync(&condition, || self.call_count(operation, path) >= count).await;
     }
 
     /// Returns how often an operation was called on paths that contain `path`.
-    pub fn asked(&self, operation: Operation, path: &str) -> usize {
+    pub fn call_count(&self, operation: Operation, path: &str) -> usize {
         let state = self.lock();
         let matching = state
             .calls

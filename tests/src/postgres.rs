@@ -137,7 +137,9 @@ impl Server {
             command.stdout(log.try_clone().expect("a log")).stderr(log).stdin(Stdio::null());
             let mut child = command.spawn().expect("setpriv of util-linux");
             let started = Instant::now();
-            while started.elapsed() < crate::wait::GIVE_UP && child.try_wait().expect("a child").is_none() {
+            while started.elapsed() < crate::wait::HANG_TIMEOUT
+                && child.try_wait().expect("a child").is_none()
+            {
                 let ready = self.psql_command("postgres", "SELECT 1").output().expect("psql");
                 if ready.status.success() {
                     self.postmaster = Some(child);
@@ -246,11 +248,8 @@ impl Server {
     fn psql_command(&self, database: &str, sql: &str) -> Command {
         let psql_of_version = self.binaries.join("psql");
         // A package that contains only the server has no `psql`. The `psql` of any version works.
-        let psql = if psql_of_version.is_file() {
-            psql_of_version
-        } else {
-            binaries(VERSIONS[0]).join("psql")
-        };
+        let psql =
+            if psql_of_version.is_file() { psql_of_version } else { binaries(VERSIONS[0]).join("psql") };
         let mut command = Command::new(psql);
         command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-d", database]);
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
@@ -303,7 +302,8 @@ fn template(version: u32, binaries: &Path) -> PathBuf {
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("koan-postgres-").tempdir().expect("a directory");
     if let Some((user, group)) = postgres_ids() {
-        std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).expect("root may change the owner of the folder");
+        std::os::unix::fs::chown(folder.path(), Some(user), Some(group))
+            .expect("root may change the owner of the folder");
     }
     folder
 }

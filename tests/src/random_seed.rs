@@ -19,7 +19,7 @@ pub fn rounds() -> u32 {
 
 /// Prints a line to the output of the test run.
 #[expect(clippy::print_stdout, reason = "a suite reports its seed and the number of its cases")]
-pub fn say(text: &str) {
+pub fn print_line(text: &str) {
     println!("{text}");
 }
 

@@ -33,7 +33,7 @@ pub struct Scripted {
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     /// An entity and the index of its record at which a read fails because the connection is lost.
-    pub dies_at: Option<(String, usize)>,
+    pub disconnects_at: Option<(String, usize)>,
     /// The time that the read of each record takes.
     pub per_record: Duration,
     /// The number of entities that can be read concurrently; 0 counts as 1.
@@ -43,7 +43,7 @@ pub struct Script {
     /// An entity and the index of its record at which a read never ends.
     pub hangs_at: Option<(String, usize)>,
     /// The number of reads that must have begun before the first record is read; 0 means no wait.
-    pub meeting: usize,
+    pub waits_for_reads: usize,
 }
 
 /// The state of a provider's reads.
@@ -96,12 +96,12 @@ impl Scripted {
     }
 
     /// Returns the largest number of reads that were running concurrently.
-    pub fn most_reads_at_once(&self) -> usize {
+    pub fn max_concurrent_reads(&self) -> usize {
         self.reads.max_concurrent.load(Ordering::SeqCst)
     }
 
     /// Waits until a read has reached the record at which it never ends.
-    pub async fn until_it_hangs(&self) {
+    pub async fn until_hanging(&self) {
         self.reads.until(|reads| reads.hanging.load(Ordering::SeqCst) > 0).await;
     }
 
@@ -207,14 +207,14 @@ impl Snapshot for View {
         schema.fields.iter().for_each(|field| projection.field(field));
         let records = self.tables.get(&(request.entity.name().to_owned(), request.set.clone()));
         let _running = Reads::begin(&self.reads);
-        self.reads.until(|reads| reads.begun.load(Ordering::SeqCst) >= self.script.meeting).await;
+        self.reads.until(|reads| reads.begun.load(Ordering::SeqCst) >= self.script.waits_for_reads).await;
         for (index, record) in records.into_iter().flatten().enumerate() {
             if request.key.as_ref().is_some_and(|key| *key != record.key(schema)) {
                 continue;
             }
             if self
                 .script
-                .dies_at
+                .disconnects_at
                 .as_ref()
                 .is_some_and(|(name, failing)| name == request.entity.name() && *failing == index)
             {

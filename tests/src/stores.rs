@@ -9,7 +9,7 @@ mod moto;
 mod program;
 mod s3s;
 
-pub use answering::{Asked, answering};
+pub use answering::{ReceivedRequest, start_responder};
 pub use azurite::{Azurite, KEY as AZURITE_KEY};
 pub use google::{GoogleByMoto, GoogleEmulator, google};
 pub use http::{Answer, request};

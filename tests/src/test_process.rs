@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 ///
 /// # Panics
 /// Panics if the process cannot be started.
-pub fn of_test(test: &str, variable: &str, folder: &Path) -> (Child, Receiver<String>) {
+pub fn start_test(test: &str, variable: &str, folder: &Path) -> (Child, Receiver<String>) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture"])
         .env(variable, folder)

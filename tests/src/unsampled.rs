@@ -19,7 +19,11 @@ impl TryFrom<String> for Unsampled {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.starts_with("§§") { Ok(Self(text)) } else { Err("the text does not start with `§§`".into()) }
+        if text.starts_with("§§") {
+            Ok(Self(text))
+        } else {
+            Err("the text does not start with `§§`".into())
+        }
     }
 }
 

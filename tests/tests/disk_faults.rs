@@ -77,7 +77,7 @@ impl Process {
             .spawn()
             .expect("`tests/setup` installs fiu-run");
         let (talk, _) = listener.accept().expect("it begins");
-        talk.set_read_timeout(Some(koan_backup_tests::wait::GIVE_UP)).expect("set");
+        talk.set_read_timeout(Some(koan_backup_tests::wait::HANG_TIMEOUT)).expect("set");
         Self { child, talk }
     }
 

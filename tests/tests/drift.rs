@@ -179,7 +179,7 @@ async fn a_newer_format_is_refused_before_anything_else_and_says_what_differs() 
             forgery.manifest["formatVersion"] = version.clone();
             // A manifest of a newer format may contain values that this version cannot read.
             forgery.manifest["entities"][0]["policy"] = json!("as usual");
-            archived.vault.keep(&forgery.seal(seal)).await;
+            archived.vault.write_backup(&forgery.seal(seal)).await;
             for error in [
                 today.refused(archived.id).await,
                 today.koan.verify(archived.id).await.expect_err("refused"),
@@ -210,7 +210,7 @@ async fn an_invalid_format_version_is_damage() {
     for version in [json!("1"), json!(-1), json!(1.5), Value::Null, json!(0)] {
         let mut forgery = Forgery::of(&stored);
         forgery.manifest["formatVersion"] = version.clone();
-        archived.vault.keep(&forgery.seal(Seal::Records)).await;
+        archived.vault.write_backup(&forgery.seal(Seal::Records)).await;
         let verified = today.koan.verify(archived.id).await;
         assert!(!verified.is_ok_and(|report| report.is_valid()), "{version}");
         today.refused(archived.id).await;
@@ -224,7 +224,7 @@ async fn what_a_newer_writer_adds_to_the_same_format_is_ignored() {
     let mut forgery = Forgery::of(&archived.vault.stored(archived.id).await);
     forgery.manifest["signature"] = json!({ "by": "somebody" });
     forgery.entity("User")["note"] = json!("new");
-    archived.vault.keep(&forgery.seal(Seal::Records)).await;
+    archived.vault.write_backup(&forgery.seal(Seal::Records)).await;
     assert!(today.koan.verify(archived.id).await.expect("a report").is_valid());
     today.koan.restore(archived.id).await.expect("restored");
     assert_eq!(today.users(), 3);

@@ -133,7 +133,7 @@ async fn a_backup_reads_only_the_manifests_that_are_not_known_yet() {
     store.fail([]);
     connection.execute_batch("DELETE FROM docs").expect("emptied");
     let backup = koan.backup("nightly").await.expect("a backup");
-    assert_eq!(store.asked(Operation::Get, "manifests/"), 1, "that of the backup before");
+    assert_eq!(store.call_count(Operation::Get, "manifests/"), 1, "that of the backup before");
     assert!(
         backup.warnings().iter().any(|warning| warning.contains("has 0 records")),
         "{:?}",
@@ -149,8 +149,8 @@ async fn earlier_backups_are_read_before_the_database_is_and_before_an_upload_be
     let (koan, store) = over_a_slow_store(folder.path()).await;
     store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").into_future());
-    store.until_asked(Operation::Get, "manifests/", 1).await;
-    assert_eq!(store.asked(Operation::Begin, "archives/"), 0, "an upload is open meanwhile");
+    store.until_called(Operation::Get, "manifests/", 1).await;
+    assert_eq!(store.call_count(Operation::Begin, "archives/"), 0, "an upload is open meanwhile");
     connection.execute_batch("DELETE FROM docs").expect("emptied");
     store.resume();
     let backup = backup.await.expect("no panic").expect("a backup");
@@ -262,8 +262,10 @@ async fn health_and_lists_and_restores_do_not_wait_for_a_retention() {
     }
     store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let running = tokio::spawn(koan.maintenance().retention(Retention::new().keep_last(1)).into_future());
-    wait::until("a manifest is being removed", async || store.asked(Operation::Delete, "manifests") == 1)
-        .await;
+    wait::until("a manifest is being removed", async || {
+        store.call_count(Operation::Delete, "manifests") == 1
+    })
+    .await;
     let other = over_sqlite(folder.path(), store.storage()).await;
     assert_eq!(other.backups().await.expect("listed").len(), 2);
     assert!(other.catalog().health(&Expectations::new()).await.expect("looked at").is_healthy());

@@ -9,7 +9,7 @@ use std::process::Command;
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, SetName};
 use koan_backup_tests::archive_surgery::{
-    Forgery, Place, Seal, Stored, Vault, ZipEntry, deflate_block, document, resigned,
+    Forgery, RecordedOffset, Seal, Stored, Vault, ZipEntry, deflate_block, document, with_forged_archive,
 };
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ async fn what_a_process_with_little_room_says() {
     let users = koan.data::<User>();
     let row = users.get(&1).await.expect("readable").expect("the row that was there is gone");
     assert_eq!((row.name.as_str(), users.count().await.expect("readable")), ("sentinel", 1));
-    say(&format!("refused: {} (peak {})", words.replace('\n', " "), peak()));
+    print_line(&format!("refused: {} (peak {})", words.replace('\n', " "), peak()));
 }
 
 /// Returns the peak memory of this process.
@@ -119,13 +119,13 @@ fn peak() -> String {
 
 /// Prints a line to the output of the run.
 #[expect(clippy::print_stdout, reason = "what the processes say is read by the tests")]
-fn say(text: &str) {
+fn print_line(text: &str) {
     println!("{text}");
 }
 
 fn expect_refusal(id: BackupId, what: &str, case: &Stored, parts: &[&str]) {
     let words = read_in_a_small_room(id, case);
-    say(&format!("{what}: {words}"));
+    print_line(&format!("{what}: {words}"));
     let peak = words.rsplit_once("(peak ").and_then(|(_, peak)| peak.split_once(' '));
     let peak = peak.and_then(|(kib, _)| kib.parse::<u64>().ok()).expect("it says what it used");
     assert!(peak < PEAK_KIB, "{what}: {words}");
@@ -271,8 +271,11 @@ async fn entries_that_are_doubled_or_overlap_are_refused() {
     let whole = Forgery::of(&stored);
     let users = whole.zip.entries.iter().position(|entry| entry.name == USERS).expect("there");
     let twice = ZipEntry { ..whole.zip.entry(USERS).clone() };
-    let same =
-        ZipEntry { name: "entities/Other.jsonl".into(), place: Place::Within(users, 0), ..twice.clone() };
+    let same = ZipEntry {
+        name: "entities/Other.jsonl".into(),
+        offset: RecordedOffset::Within(users, 0),
+        ..twice.clone()
+    };
     // A complete entry lies within the data of another entry, as in decompression bombs that contain
     // themselves.
     let inside = ZipEntry { name: "entities/Inside.jsonl".into(), ..ZipEntry::deflated("", b"{}\n") };
@@ -296,7 +299,7 @@ async fn entries_that_are_doubled_or_overlap_are_refused() {
     let mut forgery = whole;
     let index = forgery.zip.entries.len();
     forgery.zip.entries.push(around);
-    forgery.zip.entries.push(ZipEntry { place: Place::Within(index, header), ..inside });
+    forgery.zip.entries.push(ZipEntry { offset: RecordedOffset::Within(index, header), ..inside });
     cases.push(("one in another", forgery, "overlap"));
     for (what, forgery, part) in cases {
         expect_refusal(id, what, &forgery.seal(Seal::Records), &[part]);
@@ -335,7 +338,7 @@ async fn very_many_entries_are_refused() {
     archive.extend(u64::try_from(end).expect("fits").to_le_bytes());
     archive.extend(1u32.to_le_bytes());
     archive.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
-    expect_refusal(id, "a million entries", &resigned(&stored, archive), &["more entries"]);
+    expect_refusal(id, "a million entries", &with_forged_archive(&stored, archive), &["more entries"]);
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ impl Profile {
         let producer = manifest["producer"].as_object_mut().expect("an object");
         producer.remove("environment");
         producer.insert("application".to_owned(), application.into());
-        self.vault.keep(&forgery.seal(Seal::Documents)).await;
+        self.vault.write_backup(&forgery.seal(Seal::Documents)).await;
     }
 }
 

@@ -119,19 +119,19 @@ async fn a_backup_cancelled_in_its_second_batch_publishes_nothing() {
 /// Waits until no file is left. The temporary file of a dropped backup is removed by a thread that nobody
 /// waits for.
 async fn settled(shop: &Shop) {
-    wait::until_so("no file is left", || files(shop).is_empty()).await;
+    wait::until_sync("no file is left", || files(shop).is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_dropped_backup_publishes_nothing() {
     let shop = shop(Script { hangs_at: Some(("Order".into(), 3)), ..Script::default() }).await;
-    wait::dropped_at(shop.database.until_it_hangs(), shop.koan.backup("dropped")).await;
+    wait::dropped_at(shop.database.until_hanging(), shop.koan.backup("dropped")).await;
     settled(&shop).await;
 }
 
 #[tokio::test]
 async fn a_lost_connection_is_a_failed_backup_and_never_a_short_one() {
-    let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+    let shop = shop(Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() }).await;
     let error = shop.koan.backup("nightly").await.expect_err("lost");
     assert_eq!(error.kind(), ErrorKind::Provider);
     let backups = shop.koan.backups().await.expect("listed");
@@ -146,7 +146,7 @@ async fn a_lost_connection_is_a_failed_backup_and_never_a_short_one() {
 
 #[tokio::test]
 async fn one_failed_entity_of_three_is_told_everywhere_and_the_two_can_be_restored() {
-    let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+    let shop = shop(Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() }).await;
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let backup = shop
@@ -185,9 +185,9 @@ async fn one_failed_entity_of_three_is_told_everywhere_and_the_two_can_be_restor
 #[tokio::test]
 async fn entities_are_read_at_once_and_written_in_order() {
     // No record is read before all three reads have begun, so sequential reads would wait forever.
-    let shop = shop(Script { meeting: 3, concurrent_reads: 3, ..Script::default() }).await;
+    let shop = shop(Script { waits_for_reads: 3, concurrent_reads: 3, ..Script::default() }).await;
     let backup = shop.koan.backup("parallel").await.expect("a backup");
-    assert_eq!(shop.database.most_reads_at_once(), 3);
+    assert_eq!(shop.database.max_concurrent_reads(), 3);
     let names: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect();
     assert_eq!(names, ["Address", "Order", "User"]);
 }
@@ -197,9 +197,10 @@ async fn no_more_entities_are_read_at_once_than_either_side_allows() {
     for (concurrent_reads, max_concurrency, most) in [(3, 1, 1), (3, 2, 2), (1, 3, 1), (2, 8, 2)] {
         // Each record takes a while, so that a read that begins too early overlaps with earlier reads.
         let per_record = Duration::from_millis(10);
-        let shop = shop(Script { concurrent_reads, meeting: most, per_record, ..Script::default() }).await;
+        let shop =
+            shop(Script { concurrent_reads, waits_for_reads: most, per_record, ..Script::default() }).await;
         shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
-        assert_eq!(shop.database.most_reads_at_once(), most, "{concurrent_reads}, {max_concurrency}");
+        assert_eq!(shop.database.max_concurrent_reads(), most, "{concurrent_reads}, {max_concurrency}");
     }
 }
 

@@ -356,7 +356,7 @@ async fn koan_delete_is_recorded_first(shop: &Shop, id: BackupId) {
     // withdrawn.
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(std::future::IntoFuture::into_future(shop.koan.delete(id)));
-    shop.store.until_asked(Operation::Delete, "manifests", 1).await;
+    shop.store.until_called(Operation::Delete, "manifests", 1).await;
     assert_eq!(shop.files("removals").len(), 1, "before the manifest goes");
     shop.koan.pin(id, None, "an audit").await.expect("pinned");
     shop.store.resume();
@@ -529,7 +529,7 @@ async fn meanwhile(
     shop.store.fail([Fault::always(operation, path, Failure::Held)]);
     let running =
         tokio::spawn(std::future::IntoFuture::into_future(shop.koan.maintenance().without_verification()));
-    shop.store.until_asked(operation, path, 1).await;
+    shop.store.until_called(operation, path, 1).await;
     work();
     shop.store.resume();
     running.await.expect("no panic").expect("ran").profiles[0].clone()

@@ -210,8 +210,8 @@ async fn the_newest_backup_that_verifies_is_never_removed() {
 
 #[tokio::test]
 async fn what_is_left_of_a_failed_backup_stays_while_the_completed_one_is_damaged() {
-    let dies_at = Some(("Visit".to_owned(), 0));
-    let shop = shop_of(Scripted::new(Script { dies_at, ..Script::default() })).await;
+    let disconnects_at = Some(("Visit".to_owned(), 0));
+    let shop = shop_of(Scripted::new(Script { disconnects_at, ..Script::default() })).await;
     let failed = shop.koan.backup("nightly").continue_on_error().await.expect("in part").id();
     shop.clock.pass(24);
     let complete = shop.nightly(1).await[0];
@@ -328,7 +328,7 @@ async fn a_damaged_pin_pins_and_a_damaged_manifest_is_never_treated_as_absent() 
 
 /// Waits until a condition is true.
 async fn patiently(is_there: impl FnMut() -> bool) {
-    koan_backup_tests::wait::until_so("what the test waits for is there", is_there).await;
+    koan_backup_tests::wait::until_sync("what the test waits for is there", is_there).await;
 }
 
 /// Returns the number of complete files. A file that is still being written has a temporary name and is not
@@ -374,7 +374,7 @@ async fn a_backup_that_somebody_begins_to_restore_while_it_goes_is_put_back() {
     let ids = shop.nightly(2).await;
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(shop.koan.delete(ids[0]).into_future());
-    patiently(|| shop.store.asked(Operation::Delete, "manifests") == 1).await;
+    patiently(|| shop.store.call_count(Operation::Delete, "manifests") == 1).await;
     let now = shop.clock.now();
     let lease = serde_json::json!({
         "formatVersion": 1, "subject": { "restore": ids[0] }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
@@ -423,7 +423,7 @@ async fn a_removal_reads_pins_and_leases_of_its_own_backup_alone() {
     assert_eq!(plan.removals().count(), 2, "{plan}");
     shop.store.fail([]);
     retention.apply(&plan).await.expect("applied");
-    let asked = |operation, path| shop.store.asked(operation, path);
+    let asked = |operation, path| shop.store.call_count(operation, path);
     assert_eq!(asked(Operation::List, "pins"), 1, "all of them once");
     assert_eq!(asked(Operation::Get, "pins"), 3 + 2 * 2, "then before and after each manifest goes");
     let lists = asked(Operation::List, "leases/restore") + asked(Operation::List, "leases/rekey");
@@ -546,8 +546,8 @@ async fn a_set_has_a_newest_holder_of_its_own() {
 
 #[tokio::test]
 async fn what_a_failed_backup_alone_holds_stays() {
-    let dies_at = Some(("Visit".to_owned(), 0));
-    let shop = shop_of(Scripted::new(Script { dies_at, ..Script::default() })).await;
+    let disconnects_at = Some(("Visit".to_owned(), 0));
+    let shop = shop_of(Scripted::new(Script { disconnects_at, ..Script::default() })).await;
     let failed = shop.koan.backup("nightly").continue_on_error().await.expect("in part").id();
     shop.clock.pass(24);
     // This completed backup of the same series contains no invoices.

@@ -269,7 +269,7 @@ async fn a_restore_that_is_dropped_half_way_leaves_the_database_as_it_was() {
         _ = receiver => {}
         ended = restore.into_future() => panic!("it ended first: {ended:?}"),
     }
-    koan_backup_tests::wait::until_so("the restore has let go of the database", || {
+    koan_backup_tests::wait::until_sync("the restore has let go of the database", || {
         shop.connection().execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
     })
     .await;
@@ -334,7 +334,7 @@ async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
     let writes = std::sync::Arc::clone(&written);
     let writer = std::thread::spawn(move || {
         let connection = Connection::open(path).expect("a database");
-        connection.busy_timeout(koan_backup_tests::wait::GIVE_UP).expect("set");
+        connection.busy_timeout(koan_backup_tests::wait::HANG_TIMEOUT).expect("set");
         let mut added = 0;
         // Each transaction inserts a purchase together with its line.
         while !stopped.load(std::sync::atomic::Ordering::Relaxed) {

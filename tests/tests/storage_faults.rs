@@ -77,7 +77,7 @@ impl Shop {
 async fn the_store_that_fails_here_works_before() {
     let shop = large_shop().await;
     let backup = shop.koan.backup("nightly").compression(Compression::stored()).await.expect("a backup");
-    assert!(shop.store.asked(Operation::Part, "archives/") >= 2, "it has one part");
+    assert!(shop.store.call_count(Operation::Part, "archives/") >= 2, "it has one part");
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
     shop.koan.restore("nightly").await.expect("restored");
 }
@@ -122,7 +122,7 @@ async fn a_slow_store_delays_a_backup_and_a_cancelled_one_does_not_wait_for_it()
         let backup =
             shop.koan.backup("cancelled").compression(Compression::stored()).cancel_on(token.clone());
         let cancel = async {
-            shop.store.until_asked(operation, "", 1).await;
+            shop.store.until_called(operation, "", 1).await;
             token.cancel();
         };
         let (ended, ()) = tokio::join!(backup.into_future(), cancel);
@@ -137,9 +137,9 @@ async fn the_upload_of_a_backup_that_is_dropped_is_aborted() {
     let shop = large_shop().await;
     shop.store.fail([Fault::always(Operation::Part, "archives/", Failure::Never)]);
     let backup = shop.koan.backup("dropped").compression(Compression::stored());
-    wait::dropped_at(shop.store.until_asked(Operation::Part, "archives/", 1), backup).await;
+    wait::dropped_at(shop.store.until_called(Operation::Part, "archives/", 1), backup).await;
     // A store keeps the parts of an upload until it is aborted.
-    shop.store.until_asked(Operation::Abort, "archives/", 1).await;
+    shop.store.until_called(Operation::Abort, "archives/", 1).await;
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn an_upload_that_was_begun_and_failed_is_aborted() {
     for operation in [Operation::Part, Operation::Complete] {
         shop.store.fail([Fault::always(operation, "archives/", Failure::Lost)]);
         shop.koan.backup("nightly").compression(Compression::stored()).await.expect_err("failed");
-        assert_eq!(shop.store.asked(Operation::Abort, "archives/"), 1, "{operation:?}");
+        assert_eq!(shop.store.call_count(Operation::Abort, "archives/"), 1, "{operation:?}");
     }
 }
 
@@ -277,7 +277,7 @@ async fn a_read_that_is_always_cut_short_is_never_healthy() {
                 let fault = Fault::always(Operation::Get, path, failure).after(after);
                 shop.store.fail([fault]);
                 let verified = shop.koan.verify(backup.id()).await;
-                let tried = shop.store.asked(Operation::Get, path) > after;
+                let tried = shop.store.call_count(Operation::Get, path) > after;
                 assert_eq!(
                     verified.as_ref().is_ok_and(|report| report.is_valid()),
                     !tried,
@@ -292,7 +292,7 @@ async fn a_read_that_is_always_cut_short_is_never_healthy() {
                 shop.store.fail([fault]);
                 shop.koan.data::<User>().clear().await.expect("cleared");
                 let restored = shop.koan.restore(backup.id()).await;
-                if shop.store.asked(Operation::Get, path) > after {
+                if shop.store.call_count(Operation::Get, path) > after {
                     restored.expect_err("refused");
                     assert_eq!(shop.koan.data::<User>().count().await.expect("readable"), 0);
                 }
@@ -308,11 +308,11 @@ async fn a_refusal_is_not_tried_again_and_is_told() {
     for (failure, told) in [(Failure::Forbidden, "403"), (Failure::Missing, "404")] {
         shop.store.fail([Fault::always(Operation::Get, "archives/", failure)]);
         let error = shop.koan.verify(backup.id()).await.expect_err("nothing is known");
-        assert_eq!(shop.store.asked(Operation::Get, "archives/"), 1, "{failure:?} was tried again");
+        assert_eq!(shop.store.call_count(Operation::Get, "archives/"), 1, "{failure:?} was tried again");
         assert!(error.chain().contains(told), "{}", error.chain());
         shop.store.fail([Fault::always(Operation::Head, "archives/", failure)]);
         let verified = shop.koan.verify(backup.id()).await;
-        assert_eq!(shop.store.asked(Operation::Head, "archives/"), 1);
+        assert_eq!(shop.store.call_count(Operation::Head, "archives/"), 1);
         match failure {
             Failure::Missing => assert!(!verified.expect("a report").is_valid()),
             _ => assert!(verified.expect_err("nothing is known").chain().contains(told)),
@@ -321,7 +321,7 @@ async fn a_refusal_is_not_tried_again_and_is_told() {
     shop.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Forbidden)]);
     let error = shop.koan.verify(backup.id()).await.expect_err("nothing is known");
     assert!(error.to_string().contains("manifests/") && error.chain().contains("403"), "{}", error.chain());
-    assert_eq!(shop.store.asked(Operation::Get, "manifests/"), 1);
+    assert_eq!(shop.store.call_count(Operation::Get, "manifests/"), 1);
 }
 
 #[tokio::test]
@@ -331,10 +331,10 @@ async fn an_archive_that_changes_after_it_was_verified_is_undone() {
     shop.koan.data::<User>().clear().await.expect("cleared");
     shop.store.fail([]);
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
-    let opened_and_verified = shop.store.asked(Operation::Get, "archives/");
+    let opened_and_verified = shop.store.call_count(Operation::Get, "archives/");
     shop.store.fail([]);
     shop.koan.restore(backup.id()).dry_run().await.expect("compared");
-    let reads = shop.store.asked(Operation::Get, "archives/");
+    let reads = shop.store.call_count(Operation::Get, "archives/");
     assert!(reads > opened_and_verified, "{reads} reads, {opened_and_verified} of them to verify");
     shop.store.fail([Fault::always(Operation::Get, "archives/", Failure::Zeros).after(reads - 1)]);
     let error = shop.koan.restore(backup.id()).await.expect_err("it changed");

@@ -27,14 +27,14 @@ pub struct ZipEntry {
     /// The declared size of the extracted data.
     pub size: u64,
     /// The position that the directory records.
-    pub place: Place,
+    pub offset: RecordedOffset,
 }
 
 /// The position of an entry that the directory records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RecordedOffset {
     /// The actual position.
-    Own,
+    Actual,
     /// A position within another entry: the index of that entry, and the number of bytes after its start. The
     /// data of the entry itself are not written.
     Within(usize, usize),
@@ -58,7 +58,7 @@ impl Zip {
             let method = if file.compression() == ::zip::CompressionMethod::Stored { 0 } else { 8 };
             let name = String::from_utf8(file.name_raw().to_vec()).expect("a name");
             let (crc32, size) = (file.crc32(), file.size());
-            entries.push(ZipEntry { name, method, crc32, data, size, place: Place::Own });
+            entries.push(ZipEntry { name, method, crc32, data, size, offset: RecordedOffset::Actual });
         }
         Self { entries, claimed: None }
     }
@@ -101,13 +101,13 @@ impl Zip {
         let mut out = Vec::new();
         let mut offsets: Vec<usize> = Vec::new();
         for entry in &self.entries {
-            match entry.place {
-                Place::Own => {
+            match entry.offset {
+                RecordedOffset::Actual => {
                     offsets.push(out.len());
                     out.extend(entry.local_header());
                     out.extend_from_slice(&entry.data);
                 }
-                Place::Within(index, distance) => offsets.push(offsets[index] + distance),
+                RecordedOffset::Within(index, distance) => offsets.push(offsets[index] + distance),
             }
         }
         let directory = out.len();
@@ -133,7 +133,7 @@ impl ZipEntry {
         encoder.write_all(content).expect("memory");
         let data = encoder.finish().expect("memory");
         let (crc32, size) = (crc32fast::hash(content), len64(content));
-        Self { name: name.to_owned(), method: 8, crc32, data, size, place: Place::Own }
+        Self { name: name.to_owned(), method: 8, crc32, data, size, offset: RecordedOffset::Actual }
     }
 
     /// Creates an entry that declares a size of `claimed` bytes and extracts to `inflated` digits `0`.

@@ -51,7 +51,7 @@ impl Program {
             let child = command.spawn().expect("setpriv of util-linux");
             let mut server = Self { child, port, folder };
             let began = Instant::now();
-            while began.elapsed() < crate::wait::GIVE_UP && server.is_running() {
+            while began.elapsed() < crate::wait::HANG_TIMEOUT && server.is_running() {
                 if (start.is_ready)(port) {
                     return server;
                 }

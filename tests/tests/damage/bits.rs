@@ -1,7 +1,7 @@
 //! Storage corruption: flipped bits, truncated files and altered manifests.
 
 use koan_backup::prelude::*;
-use koan_backup_tests::archive_surgery::{Forgery, Stored, Zip, document, resigned};
+use koan_backup_tests::archive_surgery::{Forgery, Stored, Zip, document, with_forged_archive};
 use serde_json::{Value, json};
 
 use super::shop::{USERS, shop, try_all, with_archive};
@@ -30,7 +30,7 @@ async fn one_flipped_bit_in_any_entry_is_found_though_the_hash_of_the_archive_wa
             if !name.starts_with("entities/") && extracted == whole.entry(&name).content() {
                 continue;
             }
-            alterations.push((format!("{name}, byte {at}"), resigned(&shop.stored, archive)));
+            alterations.push((format!("{name}, byte {at}"), with_forged_archive(&shop.stored, archive)));
         }
     }
     try_all(&shop, alterations, "flipped bytes of re-signed entries").await;
@@ -78,11 +78,13 @@ async fn an_archive_cut_or_prolonged_is_found_though_its_hash_was_made_to_match(
     let length = shop.stored.archive.len();
     let mut alterations: Vec<_> = (0..length)
         .step_by(3)
-        .map(|to| (format!("cut to {to}"), resigned(&shop.stored, shop.stored.archive[..to].to_vec())))
+        .map(|to| {
+            (format!("cut to {to}"), with_forged_archive(&shop.stored, shop.stored.archive[..to].to_vec()))
+        })
         .collect();
     for more in [1, 22, 4096] {
         let longer = [shop.stored.archive.clone(), vec![0; more]].concat();
-        alterations.push((format!("{more} zeros behind"), resigned(&shop.stored, longer)));
+        alterations.push((format!("{more} zeros behind"), with_forged_archive(&shop.stored, longer)));
     }
     try_all(&shop, alterations, "lengths of a re-signed archive").await;
 }

@@ -2,7 +2,7 @@
 
 use koan_backup::prelude::*;
 use koan_backup_tests::archive_surgery::{
-    Forgery, Seal, Stored, Vault, Zip, ZipEntry, document, inner_copy, resigned,
+    Forgery, Seal, Stored, Vault, Zip, ZipEntry, document, inner_copy, with_forged_archive,
 };
 use koan_backup_tests::scripted::Script;
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ async fn an_entry_that_runs_into_the_directory_is_found() {
         let length = archive[place..].first_chunk().copied().map(u32::from_le_bytes).expect("a length");
         archive[place..place + 4].copy_from_slice(&(length + 8).to_le_bytes());
     }
-    let issues = shop.issues(&resigned(&shop.stored, archive)).await;
+    let issues = shop.issues(&with_forged_archive(&shop.stored, archive)).await;
     assert!(issues[0].problem.contains("overlap"), "{issues:?}");
 }
 
@@ -205,7 +205,7 @@ async fn the_manifest_of_another_backup_is_refused() {
 #[tokio::test]
 async fn a_failed_backup_cannot_be_made_to_look_complete() {
     let vault = Vault::default();
-    let script = Script { dies_at: Some(("Order".into(), 3)), ..Script::default() };
+    let script = Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() };
     let failing = source(&vault, script).await;
     failing.backup("nightly").await.expect_err("failed");
     let manifests = failing.backups().await.expect("listed");
@@ -229,7 +229,7 @@ async fn a_failed_backup_cannot_be_made_to_look_complete() {
 #[tokio::test]
 async fn damage_in_a_backup_that_failed_in_part_is_found_before_the_rest_is_restored() {
     let vault = Vault::default();
-    let script = Script { dies_at: Some(("Order".into(), 3)), ..Script::default() };
+    let script = Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() };
     let partial = source(&vault, script).await.backup("partial").continue_on_error().await.expect("a report");
     let shop = Shop {
         koan: sentinel(&vault).await,
@@ -241,13 +241,15 @@ async fn damage_in_a_backup_that_failed_in_part_is_found_before_the_rest_is_rest
         Zip::ranges(&shop.stored.archive).into_iter().find(|(name, _)| name == USERS).expect("there").1;
     let mut archive = shop.stored.archive.clone();
     archive[range.start + 5] ^= 1;
-    for altered in [with_archive(&shop, |old| *old = archive.clone()), resigned(&shop.stored, archive)] {
-        shop.vault.keep(&altered).await;
+    for altered in
+        [with_archive(&shop, |old| *old = archive.clone()), with_forged_archive(&shop.stored, archive)]
+    {
+        shop.vault.write_backup(&altered).await;
         let error = shop.koan.restore(shop.id).allow_partial().await.expect_err("refused");
         assert!(error.to_string().contains("is not valid"), "{error}");
         assert_eq!(shop.untouched().await, Ok(()));
     }
-    shop.vault.keep(&shop.stored).await;
+    shop.vault.write_backup(&shop.stored).await;
     let report = shop.verify().await.expect("a report");
     assert!(report.issues()[0].problem.contains("failed"), "{:?}", report.issues());
     let error = shop.restore_refused().await.expect("refused");

@@ -204,7 +204,7 @@ async fn a_sample_says_that_it_is_one_and_finds_damage_in_what_it_reads() {
         forgery.seal(Seal::Records)
     };
     for (block, sample, found) in [(0, 1, true), (0, 2, true), (2, 2, true), (1, 2, false), (1, 3, true)] {
-        shop.vault.keep(&damaged(block)).await;
+        shop.vault.write_backup(&damaged(block)).await;
         let report = shop.koan.verify(shop.id).sample(sample).await.expect("a report");
         assert_eq!(!report.is_valid(), found, "block {block}, sample of {sample}: {:?}", report.issues());
         assert!(report.sampled);

@@ -76,14 +76,14 @@ impl Shop {
         let mut forgery = Forgery::of(&self.stored);
         forgery.set_blocks(USERS, &[lines(0..2), lines(2..4), lines(4..6)]);
         self.stored = forgery.seal(Seal::Records);
-        self.vault.keep(&self.stored).await;
+        self.vault.write_backup(&self.stored).await;
         self
     }
 
     /// Copies the backup into a new vault, for another task.
     pub(super) async fn copy(&self) -> Self {
         let vault = Vault::default();
-        vault.keep(&self.stored).await;
+        vault.write_backup(&self.stored).await;
         Self { koan: sentinel(&vault).await, vault, id: self.id, stored: self.stored.clone() }
     }
 
@@ -126,7 +126,7 @@ impl Shop {
     /// Stores an altered backup and returns how it was wrongly trusted, or `None` if verification and restore
     /// refused it.
     pub(super) async fn trusted(&self, altered: &Stored) -> Option<String> {
-        self.vault.keep(altered).await;
+        self.vault.write_backup(altered).await;
         if self.verify().await.is_ok_and(|report| report.is_valid()) {
             return Some("verify calls it valid".to_owned());
         }
@@ -136,7 +136,7 @@ impl Shop {
     /// Does the same as [`trusted`](Self::trusted) with a restore that does not verify first. That restore
     /// must not commit anything either.
     pub(super) async fn committed_unverified(&self, altered: &Stored) -> Option<String> {
-        self.vault.keep(altered).await;
+        self.vault.write_backup(altered).await;
         let restored = self.koan.restore(self.id).replace_existing().without_verification().await;
         if let Err(problem) = self.untouched().await {
             return Some(problem);
@@ -178,14 +178,14 @@ pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, wha
     for task in tasks {
         trusted.extend(task.await.expect("no task panics"));
     }
-    say(&format!("{what}: tried {tried}, found {}", tried - trusted.len()));
+    print_line(&format!("{what}: tried {tried}, found {}", tried - trusted.len()));
     assert!(tried > 0, "{what}: nothing was tried");
     assert_eq!(trusted, Vec::<String>::new(), "{what}");
 }
 
 /// Prints a line to the output of the run.
 #[expect(clippy::print_stdout, reason = "a test says what it tried")]
-pub(super) fn say(text: &str) {
+pub(super) fn print_line(text: &str) {
     println!("{text}");
 }
 

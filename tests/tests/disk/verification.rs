@@ -29,7 +29,7 @@ async fn a_backup_that_reads_back_intact_is_verified_in_the_report_and_the_catal
     assert!(unverified.verification().is_none());
     store.fail([]);
     let report = koan.backup("nightly").verify_after().await.expect("a backup");
-    assert!(store.asked(Operation::Get, "archives/") > 0, "the archive was not read back");
+    assert!(store.call_count(Operation::Get, "archives/") > 0, "the archive was not read back");
     let verification = report.verification().expect("verified");
     assert_eq!(verification.entities.iter().map(|entity| entity.records_checked).sum::<u64>(), 3);
     let verifications = koan.catalog().verifications().await.expect("listed");
@@ -86,7 +86,7 @@ async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error,
     let koan = builder(folder.path()).storage("faulty", store.storage()).build().await.expect("a context");
     store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
-    store.until_asked(Operation::Get, "manifests/", 1).await;
+    store.until_called(Operation::Get, "manifests/", 1).await;
     let prefix = "manifests".into();
     let listed = inner.list_with_delimiter(Some(&prefix)).await.expect("listed");
     let path = listed.objects[0].location.clone();
@@ -195,7 +195,7 @@ async fn a_backup_that_is_rekeyed_while_it_is_read_back_is_verified_as_it_is_sto
     let (koan, store, other) = two(folder.path()).await;
     store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
-    store.until_asked(Operation::Get, "archives/", 1).await;
+    store.until_called(Operation::Get, "archives/", 1).await;
     let made = other.backups().await.expect("listed")[0].clone();
     let rekeyed = other.rekey(made.id).await.expect("rekeyed");
     assert_eq!(rekeyed.old_archive, None, "the archive that is being verified is gone");
@@ -216,7 +216,7 @@ async fn a_backup_that_is_deleted_while_it_is_read_back_is_reported_as_removed_a
     let good = koan.backup("nightly").await.expect("a backup").id();
     store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
-    store.until_asked(Operation::Get, "archives/", 1).await;
+    store.until_called(Operation::Get, "archives/", 1).await;
     let made = other.backups().await.expect("listed")[0].id;
     other.delete(made).await.expect("deleted");
     store.resume();
@@ -241,7 +241,7 @@ async fn damage_that_is_found_during_a_rekey_does_not_replace_the_new_manifest()
         Fault::always(Operation::List, "leases/rekey", Failure::Held),
     ]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
-    store.until_asked(Operation::List, "leases/rekey", 1).await;
+    store.until_called(Operation::List, "leases/rekey", 1).await;
     let made = other.backups().await.expect("listed")[0].clone();
     let rekeyed = other.rekey(made.id).await.expect("rekeyed");
     store.resume();

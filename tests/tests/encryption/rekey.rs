@@ -155,7 +155,7 @@ async fn an_archive_that_is_restored_from_is_not_removed_and_that_is_told() {
     store.fail([Fault::always(Operation::Head, "archives/", Failure::Never)]);
     let restoring = over(&clinic, store.storage(), &old, &old).await;
     let sealing = async {
-        store.until_asked(Operation::Head, "archives/", 1).await;
+        store.until_called(Operation::Head, "archives/", 1).await;
         koan.rekey(id).await
     };
     let report = tokio::select! {
@@ -181,7 +181,7 @@ async fn of_two_at_once_of_which_one_knows_no_leases_the_later_one_changes_nothi
     let slow = over(&clinic, store.storage(), &other, &old).await;
     let quick = over(&clinic, vault.storage(), &new, &old).await;
     let overtaking = async {
-        store.until_asked(Operation::Complete, "archives/", 1).await;
+        store.until_called(Operation::Complete, "archives/", 1).await;
         let lease = Path::from(format!("leases/rekey/{id}/0000000001.json"));
         let kept = vault.store().get(&lease).await.expect("a lease").bytes().await.expect("readable");
         vault.store().delete(&lease).await.expect("removed");
@@ -323,7 +323,7 @@ async fn an_old_archive_that_cannot_be_removed_is_told_as_an_error_by_whoever_as
 /// Cancels when the store has received more than `after` such requests. The store never responds, so only the
 /// cancellation ends the work.
 async fn cancelled_at(token: &CancellationToken, store: &FaultyStore, operation: Operation, after: usize) {
-    store.until_asked(operation, "archives/", after + 1).await;
+    store.until_called(operation, "archives/", after + 1).await;
     token.cancel();
     std::future::pending().await
 }

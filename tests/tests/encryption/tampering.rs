@@ -2,7 +2,7 @@
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, archive::Manifest};
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, Zip, ZipEntry, resigned};
+use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, Zip, ZipEntry, with_forged_archive};
 use serde_json::Value;
 
 use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
@@ -37,7 +37,7 @@ async fn hospital(patients: usize) -> Hospital {
 impl Hospital {
     /// Returns whether a verification detects the alteration, with a key and without.
     async fn finds(&self, altered: &Stored) -> (bool, bool) {
-        self.vault.keep(altered).await;
+        self.vault.write_backup(altered).await;
         let valid = async |koan: &Koan| match koan.verify(self.id).await {
             Ok(report) => report.is_valid(),
             Err(error) => {
@@ -50,7 +50,7 @@ impl Hospital {
 
     /// Verifies that a restore fails and changes nothing.
     async fn refuses(&self, altered: &Stored, what: &str) {
-        self.vault.keep(altered).await;
+        self.vault.write_backup(altered).await;
         let before = self.clinic.dump();
         self.koan.restore(self.id).replace_existing().await.expect_err(what);
         assert_eq!(self.clinic.dump(), before, "{what}");
@@ -73,7 +73,7 @@ async fn one_flipped_bit_in_any_byte_is_found_with_a_key_and_without() {
     for at in range {
         let mut altered = hospital.stored.clone();
         altered.archive[at] ^= 0x10;
-        hospital.vault.keep(&altered).await;
+        hospital.vault.write_backup(&altered).await;
         let report = hospital.keyless.verify(hospital.id).sample(1).await.expect("verified");
         assert!(!report.is_valid(), "byte {at}, in a sample");
     }
@@ -183,8 +183,10 @@ async fn a_sealed_entry_of_any_other_length_is_found() {
         tried += 1;
     }
     println!("lengths of a re-signed sealed entry: tried {tried}, found {tried}");
-    let altered =
-        resigned(&hospital.stored, hospital.stored.archive[..hospital.stored.archive.len() - 1].to_vec());
+    let altered = with_forged_archive(
+        &hospital.stored,
+        hospital.stored.archive[..hospital.stored.archive.len() - 1].to_vec(),
+    );
     assert_eq!(hospital.finds(&altered).await, (true, true));
 }
 

@@ -8,7 +8,7 @@ use koan_backup::{
     archive::{BackupStatus, EncryptionScope},
     entity::{ScopeDeclaration, ScopeMode},
 };
-use koan_backup_tests::archive_surgery::{Stored, Vault, resigned};
+use koan_backup_tests::archive_surgery::{Stored, Vault, with_forged_archive};
 use serde_json::Value;
 
 use crate::clinic::{Clinic, KeyPair, Ward, files, recipients};
@@ -191,7 +191,7 @@ async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
     let id = koan.backup("nightly").await.expect("a backup").id();
     let stored = vault.stored(id).await;
     let is_valid = async |koan: &Koan, altered: &Stored| {
-        vault.keep(altered).await;
+        vault.write_backup(altered).await;
         koan.verify(id).await.is_ok_and(|report| report.is_valid())
     };
     assert!(is_valid(&koan, &stored).await && is_valid(&keyless, &stored).await);
@@ -200,7 +200,7 @@ async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
         altered.archive[at] ^= 1 << (at % 8);
         assert!(!is_valid(&keyless, &altered).await, "byte {at} of the archive, without a key");
         // An attacker who may write to the storage makes the hash of the archive match.
-        let altered = resigned(&stored, altered.archive);
+        let altered = with_forged_archive(&stored, altered.archive);
         assert!(!is_valid(&koan, &altered).await, "byte {at} of the archive, re-signed");
     }
     println!("flipped bytes of a sealed archive: tried {0}, found {0}", stored.archive.len());
@@ -231,11 +231,11 @@ async fn an_encrypted_archive_of_another_backup_is_refused() {
     clinic.sql("UPDATE patients SET name = 'somebody else'");
     let other = koan.backup("two").await.expect("a backup").id();
     let (stored, other) = (vault.stored(id).await, vault.stored(other).await);
-    vault.keep(&resigned(&stored, other.archive)).await;
+    vault.write_backup(&with_forged_archive(&stored, other.archive)).await;
     let report = koan.verify(id).await.expect("verified");
     assert!(report.issues()[0].file.starts_with("archives/"), "{:?}", report.issues());
     // The archive is replaced by bytes that are not encrypted.
-    vault.keep(&resigned(&stored, vec![0; stored.archive.len()])).await;
+    vault.write_backup(&with_forged_archive(&stored, vec![0; stored.archive.len()])).await;
     let report = koan.verify(id).await.expect("verified");
     let told = &report.issues()[0].problem;
     assert!(told.contains("is damaged") && told.contains(&report.issues()[0].file), "{told}");

@@ -30,7 +30,7 @@ async fn hold(folder: PathBuf) {
     let target = RestoreTarget::new(EntityCodec::new(Book::descriptor()), SetName::root());
     let mut writer = session.begin(target).await.expect("a writer");
     writer.write((0..1_000).map(record).collect::<Vec<_>>().into()).await.expect("written");
-    koan_backup_tests::random_seed::say(HOLDING);
+    koan_backup_tests::random_seed::print_line(HOLDING);
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use koan_backup::Koan;
-use koan_backup_tests::random_seed::{SEED, rounds, say, seed};
+use koan_backup_tests::random_seed::{SEED, print_line, rounds, seed};
 use tokio::runtime::Runtime;
 
 use super::process::{Moment, Reached, Took, Worker, do_the_job, folder, say_that_it_ends};
@@ -99,7 +99,7 @@ fn kill_again_and_again<S: Scenario>(runtime: &Runtime, test: &str) {
         }
     }
     let text = tally.text(&S::WORDS);
-    say(&format!("{}: {text}; {times}; seed {seed}", S::WORDS.job));
+    print_line(&format!("{}: {text}; {times}; seed {seed}", S::WORDS.job));
     tally.say_if_unfair(S::WORDS.job);
 }
 
@@ -154,7 +154,7 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Self { job, number, moment, seed } = self;
-            say(&format!("{job}: kill {number}, at {moment:?}; {SEED}={seed}"));
+            print_line(&format!("{job}: kill {number}, at {moment:?}; {SEED}={seed}"));
         }
     }
 }
@@ -196,7 +196,7 @@ impl Tally {
     fn say_if_unfair(&self, job: &str) {
         if self.working < self.kills / 4 || self.before == 0 || self.after == 0 {
             let Self { kills, working, before, after, .. } = self;
-            say(&format!(
+            print_line(&format!(
                 "{job}: unevenly spread: of {kills} kills {working} met a job at work, {before} were before and {after} after"
             ));
         }

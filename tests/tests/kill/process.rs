@@ -6,7 +6,7 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use koan_backup_tests::random_seed::say;
+use koan_backup_tests::random_seed::print_line;
 use koan_backup_tests::test_process;
 
 const FOLDER: &str = "KOAN_BACKUP_KILL_FOLDER";
@@ -14,7 +14,7 @@ const BEGUN: &str = "the job has begun";
 const ENDING: &str = "the job is ending";
 const DONE: &str = "the job is done";
 /// The time after which a process that does not continue is considered hung.
-const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
+const HANGS: Duration = koan_backup_tests::wait::HANG_TIMEOUT;
 
 /// The progress of a job when it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,16 +49,16 @@ pub(super) fn folder() -> Option<PathBuf> {
 
 /// Runs the job in the process that is killed, prints that it is done, and waits to be killed.
 pub(super) fn do_the_job(job: impl FnOnce()) {
-    say(BEGUN);
+    print_line(BEGUN);
     job();
-    say(DONE);
+    print_line(DONE);
     // This read ends when the parent process has ended.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
 
 /// Prints that the last record was read or written, in the process that is killed.
 pub(super) fn say_that_it_ends() {
-    say(ENDING);
+    print_line(ENDING);
 }
 
 /// A process whose job has begun.
@@ -71,7 +71,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts a process that runs `test`, and waits until its job begins.
     pub(super) fn start(test: &str, folder: &Path) -> Self {
-        let (child, lines) = test_process::of_test(test, FOLDER, folder);
+        let (child, lines) = test_process::start_test(test, FOLDER, folder);
         let worker = Self { child, lines, begun: Instant::now() };
         worker.hear(BEGUN, Instant::now() + HANGS);
         Self { begun: Instant::now(), ..worker }

@@ -101,8 +101,8 @@ impl UploadFixture {
 /// Waits until the second part of an archive is being uploaded. The answer of this part is held, and the
 /// first part is in the store.
 async fn in_its_second_part(proxy: &Proxy) {
-    let sent = || !proxy.seen("PUT", "partNumber=2").is_empty();
-    koan_backup_tests::wait::until_so("the second part is sent", sent).await;
+    let sent = || !proxy.requests("PUT", "partNumber=2").is_empty();
+    koan_backup_tests::wait::until_sync("the second part is sent", sent).await;
 }
 
 /// Kills a backup during its upload, and runs maintenance while another backup uploads. `unfinished` returns

@@ -78,7 +78,7 @@ async fn a_lease_records_its_holder_and_its_work() {
 #[tokio::test]
 async fn a_failed_cancelled_or_dropped_backup_releases_its_lease() {
     let shared = Shared::new();
-    let dies = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
+    let dies = Scripted::new(Script { disconnects_at: Some(("User".into(), 0)), ..Script::default() });
     dies.put(&SetName::root(), &User { id: 1 });
     let koan = Koan::builder().application("shop").storage("shared", shared.storage());
     let koan = koan.provider("main", dies);

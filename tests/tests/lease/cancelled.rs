@@ -54,7 +54,7 @@ impl LeaseFixture {
         self.store.fail([fault]);
         let token = CancellationToken::new();
         let work = tokio::spawn(work(token.clone()));
-        self.store.until_asked(fault.operation, fault.path, fault.after + 1).await;
+        self.store.until_called(fault.operation, fault.path, fault.after + 1).await;
         token.cancel();
         let ended = work.await.expect("no panic");
         self.store.fail([]);
@@ -114,12 +114,12 @@ async fn cancelled_while_the_store_completes(
     store.fail([Fault::once(Operation::Complete, "archives/", Failure::Detached)]);
     let token = CancellationToken::new();
     let mut work = tokio::spawn(work(token.clone()));
-    store.until_asked(Operation::Complete, "archives/", 1).await;
+    store.until_called(Operation::Complete, "archives/", 1).await;
     token.cancel();
     // If the work does not wait for the store, it ends now and the archive appears afterwards.
     let ended = tokio::time::timeout(Duration::from_secs(1), &mut work).await;
     store.resume();
-    store.until_asked(Operation::Complete, "archives/", 1).await;
+    store.until_called(Operation::Complete, "archives/", 1).await;
     let ended = match ended {
         Ok(ended) => ended,
         Err(_) => work.await,
@@ -264,7 +264,7 @@ async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_nev
             let token = token.clone();
             async move { koan.maintenance().retention(retention).cancel_on(token).await }
         });
-        fixture.store.until_asked(fault.operation, fault.path, 1).await;
+        fixture.store.until_called(fault.operation, fault.path, 1).await;
         token.cancel();
         // The state of a backup that was being removed may be unknown. The report then says so, without an
         // error.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use koan_backup::prelude::*;
 use koan_backup::{Event, archive::BackupStatus};
-use koan_backup_tests::random_seed::{rounds, say, seed};
+use koan_backup_tests::random_seed::{print_line, rounds, seed};
 use koan_backup_tests::test_process;
 
 use super::shop::{NAME, RECORDS, Shared, builder, complete};
@@ -19,7 +19,7 @@ pub(super) const SAYS: &str = "> ";
 /// The number of rounds in which two processes contend, before the factor of `rounds`.
 const ROUNDS: u32 = 1000;
 /// The time after which a child process is considered to hang, however busy the machine is.
-const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
+const HANGS: Duration = koan_backup_tests::wait::HANG_TIMEOUT;
 /// The lease time of processes that are killed or paused.
 pub(super) const HOLDS: Duration = Duration::from_secs(3);
 
@@ -33,7 +33,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn start(test: &str, folder: &Path) -> Self {
-        let (mut child, says) = test_process::of_test(test, FOLDER, folder);
+        let (mut child, says) = test_process::start_test(test, FOLDER, folder);
         let told = child.stdin.take().expect("piped");
         let worker = Self { child, told, says };
         assert_eq!(worker.hear(), "ready");
@@ -77,18 +77,18 @@ fn is_told() -> bool {
 async fn work(folder: PathBuf) {
     let storage = Storage::local(folder).expect("a directory");
     let koan = builder("shop", storage, Duration::ZERO).lease_time(HOLDS).build().await.expect("a context");
-    say(&format!("{SAYS}ready"));
+    print_line(&format!("{SAYS}ready"));
     while is_told() {
         let backup = koan.backup(NAME).on_event(|event| {
             if matches!(event, Event::BackupStarted { .. }) {
-                say(&format!("{SAYS}began"));
+                print_line(&format!("{SAYS}began"));
                 // The lease is renewed during this wait, unless the whole process is paused.
                 is_told();
             }
         });
         match backup.await {
-            Ok(_) => say(&format!("{SAYS}published")),
-            Err(error) => say(&format!("{SAYS}{:?}: {}", error.kind(), error.chain())),
+            Ok(_) => print_line(&format!("{SAYS}published")),
+            Err(error) => print_line(&format!("{SAYS}{:?}: {}", error.kind(), error.chain())),
         }
     }
 }
@@ -121,7 +121,7 @@ async fn two_processes_that_contend_for_a_lease_never_both_publish() {
     let koan = shared.koan("shop", Duration::ZERO).await;
     assert_eq!(complete(&koan).await.len(), usize::try_from(count).expect("few"));
     assert_eq!(shared.archives(), usize::try_from(count).expect("few"));
-    say(&format!("lease: {count} rounds in {:?}, won {won:?}; seed {seed}", began.elapsed()));
+    print_line(&format!("lease: {count} rounds in {:?}, won {won:?}; seed {seed}", began.elapsed()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

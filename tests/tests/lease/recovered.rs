@@ -72,7 +72,7 @@ async fn a_backup_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
         let two = Two::new().await;
         two.store.fail(faults);
         let writing = tokio::spawn(two.first.backup(NAME).into_future());
-        two.store.until_asked(asked.0, asked.1, 1).await;
+        two.store.until_called(asked.0, asked.1, 1).await;
         two.recover().await;
         two.store.resume();
         let error = writing.await.expect("no panic").expect_err("it fails");
@@ -90,7 +90,7 @@ async fn a_copy_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
     let copy = two.first.copy(id).from_profile("elsewhere").to_profile("shared");
     let copying = tokio::spawn(copy.into_future());
     // The copy verifies the archive that it has written.
-    two.store.until_asked(Operation::Get, "archives/", 1).await;
+    two.store.until_called(Operation::Get, "archives/", 1).await;
     two.recover().await;
     two.store.resume();
     assert_eq!(copying.await.expect("no panic").expect_err("its lease is lost").kind(), ErrorKind::Busy);
@@ -107,7 +107,7 @@ async fn a_rekey_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
     let sealing = tokio::spawn(two.first.rekey(id).into_future());
     // The rekey has verified the new archive and reads the manifest once more. Meanwhile, the manifest and
     // the old archive are lost.
-    two.store.until_asked(Operation::Get, "manifests/", 2).await;
+    two.store.until_called(Operation::Get, "manifests/", 2).await;
     std::fs::remove_file(&manifest).expect("removed");
     std::fs::remove_file(two.shared.path().join(&old)).expect("removed");
     two.recover().await;

@@ -55,7 +55,7 @@ async fn of_two_last_good_copies_one_stays_though_whoever_deletes_the_other_was_
     let moment = moments(one)[1];
     pause(&store, moment);
     let deleting = tokio::spawn(first.delete(one).into_future());
-    patiently(async || store.asked(moment.0, moment.1) == 1).await;
+    patiently(async || store.call_count(moment.0, moment.1) == 1).await;
     // The deletion has verified the other copy. From now on it is disconnected and does not renew its lease.
     store.fail([
         Fault::always(Operation::Put, "leases", Failure::Held),
@@ -87,7 +87,7 @@ async fn whoever_deletes_and_lost_its_lease_leaves_the_backup_whole() {
         let moment = moments(one)[moment];
         pause(&store, moment);
         let deleting = tokio::spawn(koan.delete(one).into_future());
-        patiently(async || store.asked(moment.0, moment.1) == moment.2).await;
+        patiently(async || store.call_count(moment.0, moment.1) == moment.2).await;
         shared.take_over("prune");
         store.resume();
         let error = deleting.await.expect("no panic").expect_err("another has the lease");
@@ -114,7 +114,7 @@ async fn a_retention_that_lost_its_lease_removes_nothing_more() {
         let moment = moments(ids[2])[moment];
         pause(&store, moment);
         let pruning = tokio::spawn(async move { retention.apply(&plan).await });
-        patiently(async || store.asked(moment.0, moment.1) == moment.2).await;
+        patiently(async || store.call_count(moment.0, moment.1) == moment.2).await;
         shared.take_over("prune");
         store.resume();
         let error = pruning.await.expect("no panic").expect_err("another has the lease");
@@ -153,7 +153,7 @@ async fn maintenance_that_lost_its_lease_removes_no_leftovers() {
     std::fs::write(&verification, br#"{"verifiedAt":"2026-01-01T00:00:00Z"}"#).expect("written");
     store.fail([Fault::always(Operation::List, "archives", Failure::Held)]);
     let running = tokio::spawn(koan.maintenance().without_verification().into_future());
-    patiently(async || store.asked(Operation::List, "archives") == 1).await;
+    patiently(async || store.call_count(Operation::List, "archives") == 1).await;
     shared.take_over("prune");
     store.resume();
     let report = running.await.expect("no panic").expect("a report");
@@ -182,7 +182,7 @@ async fn whoever_seals_for_others_and_lost_its_lease_leaves_the_old_archive() {
         let before = archive(&koan.backups().await.expect("listed")[0]);
         store.fail([Fault::always(operation, path, Failure::Held).after(usize::from(!is_sealed))]);
         let sealing = tokio::spawn(koan.rekey(id).into_future());
-        patiently(async || store.asked(operation, path) == 1 + usize::from(!is_sealed)).await;
+        patiently(async || store.call_count(operation, path) == 1 + usize::from(!is_sealed)).await;
         shared.take_over(&format!("rekey/{id}"));
         store.resume();
         let sealed = sealing.await.expect("no panic");

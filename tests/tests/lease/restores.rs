@@ -44,7 +44,7 @@ async fn a_restore_that_is_dropped_does_not_keep_its_pin() {
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
     koan.backup(NAME).await.expect("a backup");
     store.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
-    wait::dropped_at(store.until_asked(Operation::Get, "archives/", 1), koan.restore(NAME)).await;
+    wait::dropped_at(store.until_called(Operation::Get, "archives/", 1), koan.restore(NAME)).await;
     let pins = async || vault.files().await.iter().filter(|file| file.contains("leases/restore")).count();
     patiently(async || pins().await == 0).await;
 }
@@ -80,7 +80,7 @@ async fn a_backup_that_is_removed_while_its_restore_begins_is_not_restored() {
     // The restore has found the backup, which is removed before the restore pins it.
     store.fail([Fault::once(Operation::Put, "leases/restore", Failure::Held)]);
     let removed = async {
-        store.until_asked(Operation::Put, "leases/restore", 1).await;
+        store.until_called(Operation::Put, "leases/restore", 1).await;
         let path = object_store::path::Path::from(format!("manifests/{id}.json"));
         vault.store().delete(&path).await.expect("removed");
         store.fail([]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use koan_backup::BackupId;
 use koan_backup::prelude::*;
-use koan_backup_tests::random_seed::say;
+use koan_backup_tests::random_seed::print_line;
 use koan_backup_tests::wait;
 
 use super::processes::{FOLDER, HOLDS, SAYS, Worker};
@@ -28,20 +28,20 @@ async fn delete(folder: &Path) {
     let store = store(folder);
     let koan =
         builder("shop", store.storage(), Duration::ZERO).lease_time(HOLDS).build().await.expect("a context");
-    say(&format!("{SAYS}ready"));
+    print_line(&format!("{SAYS}ready"));
     let id: BackupId = told().parse().expect("an id");
     let moment = moments(id)[told().parse::<usize>().expect("a number")];
     pause(&store, moment);
     let deleting = async {
         match koan.delete(id).await {
-            Ok(_) => say(&format!("{SAYS}deleted")),
-            Err(error) => say(&format!("{SAYS}{:?}: {}", error.kind(), error.chain())),
+            Ok(_) => print_line(&format!("{SAYS}deleted")),
+            Err(error) => print_line(&format!("{SAYS}{:?}: {}", error.kind(), error.chain())),
         }
     };
     let stopping = async {
-        store.until_asked(moment.0, moment.1, moment.2).await;
+        store.until_called(moment.0, moment.1, moment.2).await;
         // This process has verified the other copy and confirmed its lease.
-        say(&format!("{SAYS}removing"));
+        print_line(&format!("{SAYS}removing"));
         tokio::task::spawn_blocking(told).await.expect("heard");
         store.resume();
     };

@@ -83,7 +83,7 @@ async fn a_renewal_that_fails_once_is_tried_again() {
     // The first two writes take the lease and record what it is used for.
     shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::Lost).after(2)]);
     shop.koan.backup(NAME).await.expect("renewed");
-    assert!(shop.store.asked(Operation::Put, "leases/") > 6);
+    assert!(shop.store.call_count(Operation::Put, "leases/") > 6);
 }
 
 #[tokio::test(start_paused = true)]

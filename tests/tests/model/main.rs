@@ -5,7 +5,7 @@ mod reference;
 mod step;
 
 use database::Database;
-use koan_backup_tests::random_seed::{rounds, say, seed};
+use koan_backup_tests::random_seed::{print_line, rounds, seed};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
 use reference::Model;
@@ -31,7 +31,7 @@ fn the_database_holds_what_the_model_holds_after_every_step() {
         Database::test_sequential(config.clone(), model, steps, seen);
         Ok(())
     });
-    say(&format!("model: {cases} cases: {}; seed {seed}", database::tried()));
+    print_line(&format!("model: {cases} cases: {}; seed {seed}", database::tried()));
     if let Err(error) = ended {
         panic!("{error}");
     }

@@ -78,7 +78,7 @@ async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> S
     // sends data ends only when its client continues to read, and replay waits until then.
     let conflict_end = end_of_log(primary);
     let what = format!("the standby meets a session in the way of {conflict:?}");
-    wait::until_so(&what, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
+    wait::until_sync(&what, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
     done.cancel();
     let error = match backup.await.expect("no panic") {
         Ok(report) => panic!("{conflict:?}: a backup of {} records", report.item_count()),
@@ -104,7 +104,7 @@ async fn a_read_that_a_standby_cancels_fails_the_backup_with_a_remedy() {
     ] {
         primary.sql(TABLES);
         let sent = end_of_log(&primary);
-        wait::until_so("the standby has caught up", || has_replayed(&standby, &sent)).await;
+        wait::until_sync("the standby has caught up", || has_replayed(&standby, &sent)).await;
         let text = conflicting(&primary, &standby, conflict).await;
         assert!(text.contains("hot_standby_feedback = on"), "{conflict:?}: {text}");
     }

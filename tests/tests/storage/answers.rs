@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use koan_backup::prelude::*;
 use koan_backup::storage::StorageOptions;
-use koan_backup_tests::stores::{Asked, Moto, answering, request};
+use koan_backup_tests::stores::{Moto, ReceivedRequest, request, start_responder};
 
 use crate::fixture::{backup, koan, shop};
 
@@ -15,7 +15,7 @@ fn error(code: &str) -> String {
 }
 
 /// Answers a request as a store with an empty bucket does.
-fn empty(asked: &Asked) -> (u16, String) {
+fn empty(asked: &ReceivedRequest) -> (u16, String) {
     match asked.method.as_str() {
         "GET" if asked.target.contains("list-type=2") => (200, EMPTY.to_owned()),
         "GET" | "HEAD" => (404, error("NoSuchKey")),
@@ -37,13 +37,13 @@ async fn refusal(options: StorageOptions) -> String {
 
 #[tokio::test]
 async fn a_store_without_conditional_writes_is_told_from_one_that_is_out_of_order() {
-    let port = answering(|asked| match asked.has_header("if-none-match") {
+    let port = start_responder(|asked| match asked.has_header("if-none-match") {
         true => (501, error("NotImplemented")),
         false => empty(asked),
     });
     let told = refusal(s3(port)).await;
     assert!(told.contains("no conditional writes (`If-None-Match`)"), "{told}");
-    let port = answering(|asked| match asked.has_header("if-none-match") {
+    let port = start_responder(|asked| match asked.has_header("if-none-match") {
         true => (503, error("ServiceUnavailable")),
         false => empty(asked),
     });
@@ -60,7 +60,7 @@ async fn a_code_counts_and_neither_its_status_nor_its_message() {
         ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
         ("AccessDenied", 403, "they must list, read, write and delete"),
     ] {
-        let port = answering(move |asked| match asked.method.as_str() {
+        let port = start_responder(move |asked| match asked.method.as_str() {
             "PUT" => (status, error(code)),
             _ => empty(asked),
         });
@@ -71,7 +71,7 @@ async fn a_code_counts_and_neither_its_status_nor_its_message() {
 
 #[tokio::test]
 async fn a_blob_that_is_archived_is_not_taken_for_one_that_is_there_already() {
-    let port = answering(|_| (409, error("BlobArchived")));
+    let port = start_responder(|_| (409, error("BlobArchived")));
     let options = Storage::options("az://backups/shop").without_environment();
     let options = options
         .endpoint(format!("http://127.0.0.1:{port}"))
@@ -83,7 +83,7 @@ async fn a_blob_that_is_archived_is_not_taken_for_one_that_is_there_already() {
 
 #[tokio::test]
 async fn a_clock_that_azure_does_not_accept_is_named_with_the_key() {
-    let port = answering(|_| (403, error("AuthenticationFailed")));
+    let port = start_responder(|_| (403, error("AuthenticationFailed")));
     let options = Storage::options("az://backups/shop").without_environment();
     let told =
         refusal(options.endpoint(format!("http://127.0.0.1:{port}")).credentials("koan", "aG9sYQ==")).await;
@@ -92,8 +92,8 @@ async fn a_clock_that_azure_does_not_accept_is_named_with_the_key() {
 
 #[tokio::test]
 async fn credentials_that_nobody_gave_are_named_by_their_variables() {
-    let machine = answering(|_| (404, String::new()));
-    let port = answering(empty);
+    let machine = start_responder(|_| (404, String::new()));
+    let port = start_responder(empty);
     let options = Storage::options("s3://backups/shop")
         .without_environment()
         .endpoint(format!("http://127.0.0.1:{port}"))

@@ -37,7 +37,7 @@ async fn a_copy_is_the_same_backup_in_another_profile() {
         (made.archive.clone().expect("an archive"), copies[0].archive.clone().expect("an archive"));
     assert_eq!((&from.sha256, from.size_bytes), (&to.sha256, to.size_bytes));
     assert_eq!(two.here.read(&from.file).await, two.there.read(&to.file).await);
-    assert!(two.faulty_there.asked(Operation::Part, "archives/") >= 3, "it has several parts");
+    assert!(two.faulty_there.call_count(Operation::Part, "archives/") >= 3, "it has several parts");
     two.koan.data::<Customer>().clear().await.expect("cleared");
     two.koan.restore("nightly").from_profile("dr").await.expect("restored");
     assert_eq!(customers_of(&two.koan).await, customers());
@@ -56,7 +56,7 @@ async fn an_existing_copy_is_not_copied_again() {
     let second = two.koan.copy("nightly").to_profile("dr").await.expect("it is there");
     assert!(second.already_existed);
     assert_eq!(second.archive, first.archive);
-    assert_eq!(two.faulty_there.asked(Operation::Begin, ""), 0);
+    assert_eq!(two.faulty_there.call_count(Operation::Begin, ""), 0);
     assert_eq!(two.there.files().await, before);
     // A manifest without its archive is not reported as an existing copy.
     two.there.remove(&first.archive.file).await;
@@ -136,7 +136,7 @@ async fn a_damaged_archive_is_not_copied_and_a_copy_that_arrives_damaged_does_no
     let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("it is damaged here");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(&file), "{error}");
-    assert_eq!(two.faulty_there.asked(Operation::Complete, "archives/"), 0, "it was completed there");
+    assert_eq!(two.faulty_there.call_count(Operation::Complete, "archives/"), 0, "it was completed there");
     assert_eq!(two.there.files().await, [""; 0]);
 }
 
@@ -151,7 +151,7 @@ async fn a_cancelled_copy_leaves_nothing_and_waits_for_nothing() {
         let token = CancellationToken::new();
         let copy = two.koan.copy("nightly").to_profile("dr").cancel_on(token.clone());
         let cancel = async {
-            two.faulty_there.until_asked(operation, path, 1).await;
+            two.faulty_there.until_called(operation, path, 1).await;
             token.cancel();
         };
         let (ended, ()) = tokio::join!(copy.into_future(), cancel);
@@ -166,7 +166,7 @@ async fn a_copy_that_is_dropped_while_it_is_verified_does_not_stay() {
     let two = two().await;
     backup(&two.koan, "nightly").await.expect("a backup");
     two.faulty_there.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
-    let read_back = two.faulty_there.until_asked(Operation::Get, "archives/", 1);
+    let read_back = two.faulty_there.until_called(Operation::Get, "archives/", 1);
     wait::dropped_at(read_back, two.koan.copy("nightly").to_profile("dr")).await;
     wait::until("nothing of the copy is left", async || two.there.files().await.is_empty()).await;
 }
@@ -184,7 +184,7 @@ async fn a_lost_response_does_not_create_a_second_copy() {
 
 #[tokio::test]
 async fn a_failed_backup_is_not_copied_and_the_error_contains_the_reason() {
-    let dying = Script { dies_at: Some(("Customer".to_owned(), 0)), ..Script::default() };
+    let dying = Script { disconnects_at: Some(("Customer".to_owned(), 0)), ..Script::default() };
     let database = Scripted::new(dying);
     database.put(&koan_backup::SetName::root(), &customers()[0]);
     let koan =

@@ -41,7 +41,7 @@ async fn wrong_credentials_are_refused_at_once_and_no_secret_is_shown() {
             assert!(told.contains("check the credentials") && told.contains("s3://backups/shop"), "{told}");
             assert!(!told.contains("hunter22") && !told.contains("koan-secret"), "{told}");
         }
-        let asked = ["GET", "HEAD", "POST", "PUT"].map(|method| proxy.seen(method, "").len());
+        let asked = ["GET", "HEAD", "POST", "PUT"].map(|method| proxy.requests(method, "").len());
         // A refused backup sends a second request to record its failure; every other operation sends one
         // request.
         assert!(asked.iter().sum::<usize>() <= 6, "it was tried again: {asked:?}");
@@ -100,7 +100,7 @@ async fn google_s_emulator_knows_too_little_and_that_is_told() {
     proxy.fail([Fault::always("GET", "manifests", Trouble::Status(403))]);
     let error = koan.verify(id).await.expect_err("refused");
     assert!(error.chain().contains("check the credentials"), "{}", error.chain());
-    assert_eq!(proxy.seen("GET", "manifests").len(), 1, "it was tried again");
+    assert_eq!(proxy.requests("GET", "manifests").len(), 1, "it was tried again");
 }
 
 #[tokio::test]

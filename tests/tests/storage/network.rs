@@ -68,7 +68,7 @@ async fn what_passes_is_tried_again_and_the_backup_is_whole() {
         let made = backup(&bucket.koan, "nightly").await;
         let made = made.unwrap_or_else(|error| panic!("{method} {target} {trouble:?}: {}", error.chain()));
         let again = matches!(trouble, Trouble::Status(_) | Trouble::CutInRequest);
-        let tries = bucket.proxy.seen(method, target).len();
+        let tries = bucket.proxy.requests(method, target).len();
         assert!(tries > usize::from(again), "{method} {target} {trouble:?}: {tries} tries");
         assert!(
             bucket.koan.verify(made.id).await.expect("a report").is_valid(),
@@ -95,11 +95,11 @@ async fn a_fault_that_stays_is_told_after_a_few_tries_with_pauses_and_nothing_st
         let chain = error.chain();
         assert!(chain.contains(told) && chain.contains("after 3 retries"), "{chain}");
         assert!(chain.contains("try again later") && chain.contains("s3://backups/shop"), "{chain}");
-        assert_eq!(bucket.proxy.seen("PUT", "partNumber=2").len(), 4, "{status}");
+        assert_eq!(bucket.proxy.requests("PUT", "partNumber=2").len(), 4, "{status}");
     }
     let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::CutInRequest)).await;
     assert!(error.chain().contains("check the endpoint, the network"), "{}", error.chain());
-    assert_eq!(bucket.proxy.seen("PUT", "partNumber=2").len(), 4);
+    assert_eq!(bucket.proxy.requests("PUT", "partNumber=2").len(), 4);
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_refusal_is_told_at_once() {
             let error = bucket.failed(Fault::always(method, target, Trouble::Status(status))).await;
             assert!(error.chain().contains(&status.to_string()), "{}", error.chain());
             assert!(error.chain().contains(told), "{}", error.chain());
-            let tries = bucket.proxy.seen(method, target).len();
+            let tries = bucket.proxy.requests(method, target).len();
             // A second manifest is written to record the failure.
             let most = if target == "manifests" { 2 } else { 1 };
             assert!((1..=most).contains(&tries), "{method} {target} {status}: {tries} tries");

@@ -53,7 +53,7 @@ impl Bucket {
 async fn an_upload_that_comes_to_its_end_is_not_listed_as_one_that_did_not() {
     let bucket = bucket().await;
     backup(&bucket.koan, "nightly").await.expect("a backup");
-    assert!(bucket.proxy.seen("PUT", "partNumber=").len() >= 3, "it has fewer than three parts");
+    assert!(bucket.proxy.requests("PUT", "partNumber=").len() >= 3, "it has fewer than three parts");
     assert_eq!(bucket.moto.unfinished_uploads(), [""; 0]);
     assert_eq!(bucket.archives().len(), 1);
 }
@@ -65,7 +65,7 @@ async fn a_backup_that_is_cancelled_leaves_no_unfinished_upload() {
     let token = CancellationToken::new();
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).cancel_on(token.clone());
     let cancel = async {
-        while bucket.proxy.seen("PUT", "partNumber=2").is_empty() {
+        while bucket.proxy.requests("PUT", "partNumber=2").is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert_eq!(bucket.moto.unfinished_uploads().len(), 1, "there is nothing to be left");
@@ -84,7 +84,7 @@ async fn a_backup_that_is_dropped_leaves_no_unfinished_upload() {
     bucket.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).into_future();
     let begun = async {
-        while bucket.proxy.seen("PUT", "partNumber=2").is_empty() {
+        while bucket.proxy.requests("PUT", "partNumber=2").is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -92,7 +92,7 @@ async fn a_backup_that_is_dropped_leaves_no_unfinished_upload() {
         ended = backup => panic!("it ended: {ended:?}"),
         () = begun => {}
     }
-    assert!(!bucket.proxy.seen("PUT", "partNumber=1").is_empty());
+    assert!(!bucket.proxy.requests("PUT", "partNumber=1").is_empty());
     bucket.proxy.fail([]);
     bucket.nothing_stays().await;
 }
@@ -141,7 +141,7 @@ async fn an_upload_whose_last_answer_is_lost_leaves_one_whole_archive_or_none() 
 
 /// Waits until the second part of an archive is being uploaded and its answer is held.
 async fn in_its_second_part(proxy: &Proxy) {
-    while proxy.seen("PUT", "partNumber=2").is_empty() {
+    while proxy.requests("PUT", "partNumber=2").is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -151,7 +151,7 @@ async fn an_upload_is_noted_before_its_first_part_and_the_note_goes_with_it() {
     let bucket = bucket().await;
     bucket.proxy.fail([]);
     backup(&bucket.koan, "nightly").await.expect("a backup");
-    let at = |target| bucket.proxy.seen("PUT", target).first().expect(target).number;
+    let at = |target| bucket.proxy.requests("PUT", target).first().expect(target).number;
     assert!(
         at("/uploads/") < at("partNumber=1"),
         "a process killed in between leaves parts that nobody knows of"
@@ -165,7 +165,7 @@ async fn an_upload_that_cannot_be_noted_sends_no_part() {
     bucket.proxy.fail([Fault::always("PUT", "/uploads/", Trouble::Status(403))]);
     let error = backup(&bucket.koan, "nightly").await.expect_err("it could not be noted");
     assert!(error.to_string().contains("its upload could not be noted"), "{error}");
-    assert_eq!(bucket.proxy.seen("PUT", "partNumber=").len(), 0);
+    assert_eq!(bucket.proxy.requests("PUT", "partNumber=").len(), 0);
     assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]));
 }
 
@@ -239,7 +239,7 @@ async fn a_backup_that_begins_while_maintenance_looks_around_is_left_alone() {
     let living = koan(shop(14 << 20), [("store", storage.open().expect("a profile"))]).await;
     let mut working = None;
     let begun = async {
-        while bucket.proxy.seen("GET", listing).is_empty() {
+        while bucket.proxy.requests("GET", listing).is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         working = Some(tokio::spawn(async move { backup(&living, "weekly").await }));

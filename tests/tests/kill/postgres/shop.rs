@@ -9,7 +9,7 @@ use koan_backup_tests::postgres::Server;
 use super::super::shop::Dump;
 
 /// The time after which the session of a killed client is considered to hang. The server ends it far earlier.
-const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
+const HANGS: Duration = koan_backup_tests::wait::HANG_TIMEOUT;
 
 const SCHEMA: &str = r#"
     CREATE EXTENSION amcheck;
