@@ -38,7 +38,7 @@ fn an_adapter_depends_only_on_core_and_on_the_shared_crate_of_sql_adapters() {
 }
 
 #[test]
-fn core_and_the_macros_depend_on_no_crate_of_ours() {
+fn core_and_the_macros_depend_on_no_crate_of_this_workspace() {
     for folder in ["koan-backup-core", "koan-backup-derive"] {
         assert_eq!(dependencies(folder), BTreeSet::new(), "`{folder}` depends on crates of ours");
     }
