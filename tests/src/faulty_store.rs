@@ -56,8 +56,8 @@ pub enum Failure {
     Never,
     /// The operation waits until [`FaultyStore::fail`] is called again, and is then performed.
     Held,
-    /// Like [`Held`](Self::Held), but the store completes an upload even if the caller has dropped the future.
-    /// The completion is then counted by [`call_count`](FaultyStore::call_count) a second time.
+    /// Like [`Held`](Self::Held), but the store completes an upload even if the caller has dropped the
+    /// future. The completion is then counted by [`call_count`](FaultyStore::call_count) a second time.
     Detached,
     /// The connection is lost before the operation.
     Lost,

@@ -154,8 +154,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a request, and returns how often the faults have been set and how the request fails, if a fault
-    /// matches.
+    /// Records a request, and returns how often the faults have been set and how the request fails, if a
+    /// fault matches.
     fn trouble(&self, method: &str, target: &str) -> (u32, Option<Trouble>) {
         let mut state = self.lock();
         let fault_changes = state.fault_changes;
@@ -223,7 +223,8 @@ fn matches(target: &str, pattern: &str) -> bool {
     }
 }
 
-/// Reads the head up to the empty line, and returns the head and the bytes of the body that were read with it.
+/// Reads the head up to the empty line, and returns the head and the bytes of the body that were read with
+/// it.
 fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];

@@ -6,9 +6,9 @@ use koan_backup::{
     report::{RestoreReport, ViabilityReport},
 };
 
-/// Runs viability and a dry run, and then the restore. If the restore fails, one of the two must have reported
-/// an error before: viability for a reason that depends only on the database, the dry run for a reason that
-/// depends on values.
+/// Runs viability and a dry run, and then the restore. If the restore fails, one of the two must have
+/// reported an error before: viability for a reason that depends only on the database, the dry run for a
+/// reason that depends on values.
 ///
 /// # Panics
 /// Panics if the restore fails and neither viability nor the dry run reported an error.

@@ -153,8 +153,8 @@ async fn manifests_are_read_once_and_reread_when_the_cache_is_damaged() {
         before.clock.pass(24);
     }
     let all = ids(&before.koan.catalog().all().await.expect("listed"));
-    // From here on, no manifest can be read. The catalog uses the manifests that it has in memory, and after a
-    // restart those of its cache on disk.
+    // From here on, no manifest can be read. The catalog uses the manifests that it has in memory, and after
+    // a restart those of its cache on disk.
     let unreadable = [Fault::always(Operation::Get, "manifests", Failure::Forbidden)];
     before.store.fail(unreadable);
     assert_eq!(ids(&before.koan.catalog().all().await.expect("from memory")), all);

@@ -1,6 +1,6 @@
-//! Tests backups on a disk on which opening, reading, syncing or renaming fails. `libfiu` injects the failures
-//! into a child process. No incomplete backup is published, existing backups stay, and the error describes the
-//! failure.
+//! Tests backups on a disk on which opening, reading, syncing or renaming fails. `libfiu` injects the
+//! failures into a child process. No incomplete backup is published, existing backups stay, and the error
+//! describes the failure.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -27,8 +27,8 @@ const TEST: &str = "a_failing_disk_publishes_no_backup_and_is_reported";
 const PORT: &str = "KOAN_BACKUP_DISK_PORT";
 
 /// The calls that fail, by their names in `libfiu`, with the error number `EIO`. `write` is not tested here,
-/// because the runtime also uses `write` to wake its threads. `storage_faults` tests a full disk with a separate
-/// mount.
+/// because the runtime also uses `write` to wake its threads. `storage_faults` tests a full disk with a
+/// separate mount.
 const CALLS: [(&str, u32); 4] = [
     ("posix/io/oc/open", 5),
     ("posix/io/sync/fsync", 5),

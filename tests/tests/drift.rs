@@ -288,12 +288,12 @@ async fn a_new_field_gets_its_default_and_is_reported() {
     let found = &restored.findings[0];
     assert_eq!((found.severity, found.entity.as_deref()), (Severity::Note, Some("User")));
     assert!(found.message.contains("`age`"), "{found}");
-    let user = today.koan.data::<with_default::User>().get(&2).await.expect("readable").expect("there");
+    let user = today.koan.data::<with_default::User>().get(&2).await.expect("readable").expect("exists");
     assert_eq!((user.age, user.email.as_str()), (0, "2@example.org"));
     let today = archived.today::<with_option::User, archived_types::Order>().await;
     let restored = today.koan.restore(archived.id).await.expect("restored");
     assert_eq!(restored.findings[0].severity, Severity::Note);
-    let user = today.koan.data::<with_option::User>().get(&2).await.expect("readable").expect("there");
+    let user = today.koan.data::<with_option::User>().get(&2).await.expect("readable").expect("exists");
     assert_eq!(user.age, None);
 }
 
@@ -336,7 +336,7 @@ async fn a_field_renamed_with_an_alias_restores() {
     let archived = archived().await;
     let today = archived.today::<with_alias::User, archived_types::Order>().await;
     today.koan.restore(archived.id).allow_field_loss().await.expect("restored");
-    let user = today.koan.data::<with_alias::User>().get(&2).await.expect("readable").expect("there");
+    let user = today.koan.data::<with_alias::User>().get(&2).await.expect("readable").expect("exists");
     assert_eq!(user.address, "2@example.org");
 }
 
@@ -412,7 +412,7 @@ async fn a_renamed_type_restores_under_its_older_name() {
     let check = today.koan.restore(archived.id).viability().await.expect("a report");
     assert!(check.is_viable() && check.findings.is_empty(), "{:?}", check.findings);
     today.koan.restore(archived.id).await.expect("restored");
-    let person = today.koan.data::<renamed::Person>().get(&2).await.expect("readable").expect("there");
+    let person = today.koan.data::<renamed::Person>().get(&2).await.expect("readable").expect("exists");
     assert_eq!(person.email, "2@example.org");
     for name in ["User", "Person"] {
         let restored = today.koan.restore(archived.id).entities([name]).await.expect("restored");

@@ -1,7 +1,7 @@
 //! Tests that reproduce, with small inputs, failures that users reported of other backup tools.
 //!
-//! The comment of a test links the report. Tests that need more than SQLite, JSON files and a directory are in
-//! the suite of their subject.
+//! The comment of a test links the report. Tests that need more than SQLite, JSON files and a directory are
+//! in the suite of their subject.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -58,7 +58,7 @@ async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
 async fn over_faulty_store(folder: &Path) -> (Koan, FaultyStore) {
     drop(database(&folder.join("shop.db")));
     let stored = folder.join("backups");
-    std::fs::create_dir(&stored).expect("made");
+    std::fs::create_dir(&stored).expect("created");
     let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(&stored).expect("a store")));
     (over_sqlite(folder, store.storage()).await, store)
 }
@@ -75,7 +75,7 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_is_never_removed_b
     let folder = tempfile::tempdir().expect("a directory");
     let source = folder.path().join("data");
     let documents = source.join("docs");
-    std::fs::create_dir_all(&documents).expect("made");
+    std::fs::create_dir_all(&documents).expect("created");
     for id in 1..=20 {
         let text = format!(r#"{{"id":{id},"body":"text {id}"}}"#);
         std::fs::write(documents.join(format!("{id}.json")), text).expect("written");
@@ -95,7 +95,7 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_is_never_removed_b
         clock.pass(24);
         if night == 7 {
             // From here on, the source contains another directory, and only `docs` is missing.
-            std::fs::create_dir(source.join("notes")).expect("made");
+            std::fs::create_dir(source.join("notes")).expect("created");
         }
         match koan.backup("nightly").await {
             Ok(empty) => assert!(night >= 7 && !empty.warnings().is_empty(), "night {night}: {empty:?}"),
@@ -104,24 +104,25 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_is_never_removed_b
             }
         }
         let retention = Retention::new().keep_last(3);
-        let ran = koan.maintenance().retention(retention).without_verification().await.expect("ran");
-        assert!(ran.is_clean(), "night {night}: {ran:?}");
-        let health = koan.catalog().health(&Expectations::new()).await.expect("looked at");
+        let maintained =
+            koan.maintenance().retention(retention).without_verification().await.expect("completed");
+        assert!(maintained.is_clean(), "night {night}: {maintained:?}");
+        let health = koan.catalog().health(&Expectations::new()).await.expect("assessed");
         assert!(!health.is_healthy(), "night {night}: a backup without records is not reported as a problem");
     }
     let left = koan.backups().await.expect("listed");
     assert!(left.iter().any(|manifest| manifest.id == full.id()), "the full backup was removed: {left:?}");
-    let lost = koan.catalog().health(&Expectations::new()).await.expect("looked at").size_drops[0].backup;
+    let lost = koan.catalog().health(&Expectations::new()).await.expect("assessed").size_drops[0].backup;
     koan.catalog().acknowledge(lost, "they moved").await.expect("acknowledged");
     assert!(koan.backup("nightly").await.expect("a backup").warnings().is_empty());
     koan.restore(full.id()).await.expect("restored");
-    assert_eq!(std::fs::read_dir(&documents).expect("there").count(), 20);
+    assert_eq!(std::fs::read_dir(&documents).expect("exists").count(), 20);
 }
 
 /// Creates a context on a store whose responses can be delayed.
 async fn over_a_slow_store(folder: &Path) -> (Koan, FaultyStore) {
     let path = folder.join("backups");
-    std::fs::create_dir_all(&path).expect("made");
+    std::fs::create_dir_all(&path).expect("created");
     let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(path).expect("a directory")));
     (over_sqlite(folder, store.storage()).await, store)
 }
@@ -252,8 +253,8 @@ async fn a_failed_backup_stores_no_archive_and_retention_removes_its_manifest() 
     for _ in 0..2 {
         koan.backup("nightly").await.expect("a backup");
     }
-    let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-    assert!(ran.is_clean(), "{ran:?}");
+    let maintained = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("completed");
+    assert!(maintained.is_clean(), "{maintained:?}");
     let left = koan.backups().await.expect("listed");
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(left[0].status.is_complete(), "{left:?}");
@@ -276,7 +277,7 @@ async fn health_checks_lists_and_restores_do_not_wait_for_a_retention() {
     .await;
     let other = over_sqlite(folder.path(), store.storage()).await;
     assert_eq!(other.backups().await.expect("listed").len(), 2);
-    assert!(other.catalog().health(&Expectations::new()).await.expect("looked at").is_healthy());
+    assert!(other.catalog().health(&Expectations::new()).await.expect("assessed").is_healthy());
     assert!(other.verify("nightly").await.expect("verified").is_valid());
     other.restore("nightly").on_conflict(ConflictMode::Overwrite).await.expect("restored");
     running.abort();

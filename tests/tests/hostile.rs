@@ -22,8 +22,8 @@ const USERS: &str = "entities/User.jsonl";
 /// The decompressed size of a decompression bomb, which is more than the process may allocate.
 const BOMB: u64 = 640 << 20;
 
-/// The limit of the address space of a process that reads a hostile archive, in KiB. All mapped memory counts,
-/// not only the heap.
+/// The limit of the address space of a process that reads a hostile archive, in KiB. All mapped memory
+/// counts, not only the heap.
 const MAX_ADDRESS_SPACE_KIB: u64 = 512 << 10;
 /// The limit of the peak memory of a process that reads a hostile archive, in KiB.
 const MAX_PEAK_KIB: u64 = 200 << 10;

@@ -122,7 +122,7 @@ async fn a_name_that_only_another_application_uses_is_not_found_and_the_error_st
     let staging = profile.koan("shop", "staging").await;
     profile.backup(&staging).await;
     let production = profile.koan("shop", "production").await;
-    let error = production.restore(NAME).await.expect_err("none of its own");
+    let error = production.restore(NAME).await.expect_err("the application has no such backup");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     for text in
         ["application `shop` in `production`", "application `shop` in `staging`", ".from_application("]
@@ -130,9 +130,9 @@ async fn a_name_that_only_another_application_uses_is_not_found_and_the_error_st
         assert!(error.to_string().contains(text), "`{text}` is not in {error}");
     }
     for error in [
-        production.verify(NAME).await.expect_err("none of its own"),
-        production.rekey(NAME).await.expect_err("none of its own"),
-        production.diff(NAME, NAME).await.expect_err("none of its own"),
+        production.verify(NAME).await.expect_err("the application has no such backup"),
+        production.rekey(NAME).await.expect_err("the application has no such backup"),
+        production.diff(NAME, NAME).await.expect_err("the application has no such backup"),
         production.restore(NAME).from_application("shop", "").await.expect_err("no such application"),
     ] {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
@@ -147,13 +147,15 @@ async fn a_copy_has_the_identity_of_its_backup() {
     let id = profile.backup(&staging).await;
     let production = profile.builder(1).application("shop").environment("production");
     let production = production.storage("far", far.storage()).build().await.expect("a context");
-    let error = production.copy(NAME).to_profile("far").await.expect_err("none of its own");
+    let error =
+        production.copy(NAME).to_profile("far").await.expect_err("the application has no such backup");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let copy = production.copy(NAME).to_profile("far").from_application("shop", "staging").await;
     assert!(copy.expect("copied").warnings.iter().any(|warning| warning.contains("`staging`")));
     let copied = &production.backups_in(Some("far")).await.expect("listed")[0];
     assert_eq!((copied.id, copied.producer.environment.as_deref()), (id, Some("staging")));
-    let error = production.restore(NAME).from_profile("far").await.expect_err("none of its own");
+    let error =
+        production.restore(NAME).from_profile("far").await.expect_err("the application has no such backup");
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
@@ -180,9 +182,14 @@ async fn retention_counts_and_removes_only_the_backups_of_its_application() {
         production.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
     assert_eq!(left.len(), 5);
     assert!(foreign.iter().all(|id| left.contains(id)));
-    let ran = production.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-    assert!(ran.is_clean(), "{ran:?}");
-    assert_eq!(ran.profiles[0].verified, Some(own[2]), "only backups of this application are verified");
+    let maintained =
+        production.maintenance().retention(Retention::new().keep_last(1)).await.expect("completed");
+    assert!(maintained.is_clean(), "{maintained:?}");
+    assert_eq!(
+        maintained.profiles[0].verified,
+        Some(own[2]),
+        "only backups of this application are verified"
+    );
     assert_eq!(production.backups().await.expect("listed").len(), 5);
 }
 

@@ -138,7 +138,7 @@ async fn a_list_of_numbers_is_read_like_base64_text() {
     let scan: Scan = serde_json::from_str(r#"{"id":1,"content":[1,2],"preview":[3]}"#).expect("a list");
     assert_eq!(serde_json::to_string(&scan).expect("JSON"), r#"{"id":1,"content":"AQI=","preview":"Aw=="}"#);
     assert!(serde_json::from_str::<Scan>(r#"{"id":1,"content":"no base64!","preview":null}"#).is_err());
-    let read = koan.data::<Scan>().get(&8).await.expect("read").expect("there");
+    let read = koan.data::<Scan>().get(&8).await.expect("read").expect("exists");
     assert_eq!(read.preview.as_deref(), Some(&[0xfb, 0xef, 0xff][..]));
 }
 

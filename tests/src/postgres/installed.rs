@@ -9,8 +9,8 @@ pub const VERSIONS: [u32; 2] = [15, 16];
 /// The newer major versions, which some tests also run on if they are installed.
 const NEWER: [u32; 2] = [17, 18];
 
-/// Returns [`VERSIONS`] and the newer versions that are installed. Prints a message for each newer version that
-/// is not installed.
+/// Returns [`VERSIONS`] and the newer versions that are installed. Prints a message for each newer version
+/// that is not installed.
 pub fn installed_versions() -> Vec<u32> {
     let newer = NEWER.into_iter().filter(|&version| match find(version) {
         Ok(_) => true,

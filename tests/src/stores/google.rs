@@ -55,8 +55,8 @@ impl GoogleEmulator {
 /// The header with a signature, which moto requires for reads but does not verify.
 const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=koan/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 
-/// A proxy that translates Google's protocol to the protocol of S3, and forwards the requests to moto. The two
-/// protocols have the same multipart uploads, ranges, lists and removals.
+/// A proxy that translates Google's protocol to the protocol of S3, and forwards the requests to moto. The
+/// two protocols have the same multipart uploads, ranges, lists and removals.
 #[derive(Debug)]
 pub struct GoogleByMoto {
     proxy: Proxy,

@@ -12,8 +12,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, ItemUse, LitStr, Macro, Meta, UseTree, Visibility};
 
-/// A map from each module to the modules that it imports from, with the imported names. Modules are paths such
-/// as `catalog::query`; the path of `lib.rs` is empty.
+/// A map from each module to the modules that it imports from, with the imported names. Modules are paths
+/// such as `catalog::query`; the path of `lib.rs` is empty.
 pub(super) type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// A module of a source file, without its unit tests. Inline modules (`mod name { … }`) are included.
@@ -61,8 +61,8 @@ impl Crate {
         imports
     }
 
-    /// Returns the module that defines the item of a path, and the name of the item in that module; `*` is the
-    /// module itself.
+    /// Returns the module that defines the item of a path, and the name of the item in that module; `*` is
+    /// the module itself.
     fn resolved(&self, module: &str, path: &[String], depth: usize) -> Option<(String, String)> {
         if depth > 20 {
             return None;

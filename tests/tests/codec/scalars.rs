@@ -1,5 +1,5 @@
-//! Records of scalar values, which the codec can check and read without `serde_json`: for every line and every
-//! row, the fast path must have the same result as the path through `serde_json` and the Rust type.
+//! Records of scalar values, which the codec can check and read without `serde_json`: for every line and
+//! every row, the fast path must have the same result as the path through `serde_json` and the Rust type.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use koan_backup::prelude::*;
@@ -93,7 +93,7 @@ fn line(codec: &EntityCodec, reading: &Reading) -> Vec<u8> {
 /// does not decode.
 fn is_written_equally(codec: &EntityCodec, text: &[u8]) -> Option<bool> {
     codec.check(text).ok()?;
-    let value: Reading = serde_json::from_slice(text).expect("it decodes");
+    let value: Reading = serde_json::from_slice(text).expect("decodes");
     Some(line(codec, &value) == text)
 }
 

@@ -281,8 +281,8 @@ impl TargetWriter for EarlyCommit<'_> {
     }
 }
 
-/// A writer that begins its target only in `finish`, so that a session is committed without the records if the
-/// writer failed or was dropped.
+/// A writer that begins its target only in `finish`, so that a session is committed without the records if
+/// the writer failed or was dropped.
 #[derive(Debug)]
 struct Unfinished<'s> {
     session: &'s mut LyingSession,
@@ -345,7 +345,7 @@ async fn wait_like_a_commit_on_disk() {
 #[tokio::test]
 async fn running_a_case_that_does_not_exist_is_an_error() {
     let empty = async || Ok(Arc::new(Memory::new()) as Arc<dyn Provider>);
-    let error = conformance::run_where(|name| name == "no such case", empty).await.expect_err("none");
+    let error = conformance::run_where(|name| name == "no such case", empty).await.expect_err("no such case");
     assert!(error.to_string().contains("no case with such a name"), "{error}");
 }
 

@@ -40,13 +40,13 @@ pub(super) fn key<T: koan_backup::Entity>(record: &T) -> Result<String, Reposito
 #[async_trait]
 impl<T: koan_backup::Entity + Clone> Repository<T> for MemoryRepository<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
-        let records: Vec<_> = self.records.lock().expect("sound").values().cloned().map(Ok).collect();
+        let records: Vec<_> = self.records.lock().expect("not poisoned").values().cloned().map(Ok).collect();
         stream::iter(records).boxed()
     }
 
     async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
         for record in records {
-            self.records.lock().expect("sound").insert(key(&record)?, record);
+            self.records.lock().expect("not poisoned").insert(key(&record)?, record);
         }
         Ok(())
     }
@@ -57,7 +57,11 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for MemoryRepository<T> {
 
     async fn delete_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
         for record in records {
-            self.records.lock().expect("sound").remove(&key(&record)?).ok_or("the record does not exist")?;
+            self.records
+                .lock()
+                .expect("not poisoned")
+                .remove(&key(&record)?)
+                .ok_or("the record does not exist")?;
         }
         Ok(())
     }
@@ -118,7 +122,7 @@ async fn the_error_of_a_restore_without_transactions_names_the_entities_that_wer
     let backup = koan.backup("nightly").await.expect("a backup");
     assert_eq!(backup.item_count(), 2);
 
-    lines.records.lock().expect("sound").clear();
+    lines.records.lock().expect("not poisoned").clear();
     let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("the pair exists");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     let message = error.chain();
@@ -126,7 +130,7 @@ async fn the_error_of_a_restore_without_transactions_names_the_entities_that_wer
         message.contains("`main` may not be as before") && message.contains("records of Line were written"),
         "{message}"
     );
-    assert_eq!(lines.records.lock().expect("sound").len(), 1);
+    assert_eq!(lines.records.lock().expect("not poisoned").len(), 1);
 
     let error = koan.restore("nightly").replace_existing().await.expect_err("the repository cannot delete");
     assert!(error.chain().contains("cannot remove records"), "{error:?}");
@@ -147,7 +151,7 @@ async fn a_cancelled_restore_without_transactions_names_the_entities_that_were_w
     let backups = tempfile::tempdir().expect("a directory");
     let koan = context(&lines, &pairs, backups.path()).await;
     koan.backup("nightly").await.expect("a backup");
-    lines.records.lock().expect("sound").clear();
+    lines.records.lock().expect("not poisoned").clear();
     let token = CancellationToken::new();
     let cancel = token.clone();
     let restore = koan.restore("nightly").batch_size(10).cancel_on(token).on_event(move |event| {
@@ -158,7 +162,7 @@ async fn a_cancelled_restore_without_transactions_names_the_entities_that_were_w
     let error = restore.await.expect_err("cancelled");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(error.chain().contains("records of Line were written"), "{error:?}");
-    assert_ne!(lines.records.lock().expect("sound").len(), 0);
+    assert_ne!(lines.records.lock().expect("not poisoned").len(), 0);
 }
 
 #[tokio::test]
@@ -197,7 +201,8 @@ struct Visit {
 
 #[tokio::test]
 async fn a_record_that_no_restore_could_write_fails_the_backup() {
-    // `chrono` writes and reads the year 12345 as `+12345`. No adapter accepts a date of that year as a value.
+    // `chrono` writes and reads the year 12345 as `+12345`. No adapter accepts a date of that year as a
+    // value.
     let visit = |id, year| Ok(Visit { id, day: NaiveDate::from_ymd_opt(year, 1, 1).expect("a date") });
     let koan = {
         let builder = Koan::builder().only_registered().register::<Visit>();
@@ -235,7 +240,7 @@ struct Given<T>(Mutex<Vec<Result<T, RepositoryError>>>);
 #[async_trait]
 impl<T: koan_backup::Entity> Repository<T> for Given<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
-        stream::iter(std::mem::take(&mut *self.0.lock().expect("sound"))).boxed()
+        stream::iter(std::mem::take(&mut *self.0.lock().expect("not poisoned"))).boxed()
     }
 
     async fn upsert_many(&self, _: Vec<T>) -> Result<(), RepositoryError> {

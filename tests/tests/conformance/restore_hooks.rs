@@ -1,5 +1,5 @@
-//! Tests `prepare_restore` and `finish_restore` of repositories: each restore that calls `prepare_restore` of a
-//! repository also calls its `finish_restore`.
+//! Tests `prepare_restore` and `finish_restore` of repositories: each restore that calls `prepare_restore` of
+//! a repository also calls its `finish_restore`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl Shared {
     }
 
     fn fault(&self) -> Fault {
-        *self.fault.lock().expect("sound")
+        *self.fault.lock().expect("not poisoned")
     }
 
     /// Returns the recorded calls, and clears the list.
@@ -88,7 +88,7 @@ impl<T> Hooked<T> {
 #[async_trait]
 impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
-        let records: Vec<_> = self.records.lock().expect("sound").values().cloned().map(Ok).collect();
+        let records: Vec<_> = self.records.lock().expect("not poisoned").values().cloned().map(Ok).collect();
         stream::iter(records).boxed()
     }
 
@@ -99,7 +99,7 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
             Fault::WriteHangs => std::future::pending().await,
             _ => {}
         }
-        let mut all = self.records.lock().expect("sound");
+        let mut all = self.records.lock().expect("not poisoned");
         for record in records {
             all.insert(key(&record)?, record);
         }
@@ -107,7 +107,7 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
     }
 
     async fn prepare_restore(&self, request: &RestoreRequest) -> Result<(), RepositoryError> {
-        self.shared.requests.lock().expect("sound").push(request.clone());
+        self.shared.requests.lock().expect("not poisoned").push(request.clone());
         self.shared.log(format!("prepare {}", self.name));
         match self.fault() {
             Fault::PrepareFails => Err("the preparation fails".into()),
@@ -173,7 +173,7 @@ async fn change(koan: &Koan, shared: &Shared) {
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "other".to_owned() };
     koan.data::<Pair>().upsert_many([pair]).await.expect("written");
     shared.take();
-    shared.requests.lock().expect("sound").clear();
+    shared.requests.lock().expect("not poisoned").clear();
 }
 
 /// The calls of `finish_restore` after a restore that failed.
@@ -198,7 +198,7 @@ async fn each_prepared_repository_is_finished_after_a_success() {
         "finish lines Completed",
     ];
     assert_eq!(shared.take(), calls);
-    let requests = std::mem::take(&mut *shared.requests.lock().expect("sound"));
+    let requests = std::mem::take(&mut *shared.requests.lock().expect("not poisoned"));
     assert!(requests.iter().all(|request| request.record_count == Some(1)), "{requests:?}");
     assert!(
         requests.iter().all(|request| request.size_bytes.is_some_and(|bytes| bytes > 10)),
@@ -221,7 +221,7 @@ async fn each_prepared_repository_is_finished_after_an_error() {
     for (fault, message) in
         [(Fault::WriteFails, "the write fails"), (Fault::PrepareFails, "the preparation fails")]
     {
-        *shared.fault.lock().expect("sound") = fault;
+        *shared.fault.lock().expect("not poisoned") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
         assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
@@ -236,7 +236,7 @@ async fn each_prepared_repository_is_finished_after_a_cancellation() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
     for (fault, call) in [(Fault::WriteHangs, "write pairs"), (Fault::PrepareHangs, "prepare pairs")] {
-        *shared.fault.lock().expect("sound") = fault;
+        *shared.fault.lock().expect("not poisoned") = fault;
         let token = CancellationToken::new();
         let restore = koan.restore("nightly").cancel_on(token.clone()).into_future();
         let (result, ()) = tokio::join!(restore, async {
@@ -254,7 +254,7 @@ async fn each_prepared_repository_is_finished_after_the_future_was_dropped() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
     for (fault, call) in [(Fault::WriteHangs, "write pairs"), (Fault::PrepareHangs, "prepare pairs")] {
-        *shared.fault.lock().expect("sound") = fault;
+        *shared.fault.lock().expect("not poisoned") = fault;
         let restore = koan.restore("nightly").into_future();
         tokio::select! {
             result = restore => panic!("the restore did not hang: {result:?}"),
@@ -272,7 +272,7 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
     for (fault, message) in
         [(Fault::FinishFails, "the finish fails"), (Fault::FinishPanics, "`finish_restore`")]
     {
-        *shared.fault.lock().expect("sound") = fault;
+        *shared.fault.lock().expect("not poisoned") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
         // The records stay in the database although `finish_restore` failed.
@@ -280,7 +280,7 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
         assert!(error.contains(written), "{error}");
         let completed = ["finish pairs Completed", "finish lines Completed"];
         assert_eq!(finishes(&shared.take()), completed, "{fault:?}");
-        *shared.fault.lock().expect("sound") = Fault::None;
+        *shared.fault.lock().expect("not poisoned") = Fault::None;
         change(&koan, &shared).await;
     }
 }
@@ -289,7 +289,7 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
 async fn the_duration_of_a_restore_includes_its_commit() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
-    *shared.fault.lock().expect("sound") = Fault::FinishTakesTime;
+    *shared.fault.lock().expect("not poisoned") = Fault::FinishTakesTime;
     let report = koan.restore("nightly").await.expect("restored");
     assert!(u128::from(report.duration_ms) >= FINISH_TIME.as_millis(), "{report:?}");
 }

@@ -127,8 +127,8 @@ impl Shop {
         if intact && orders == 0 { Ok(()) } else { Err("the database was changed".to_owned()) }
     }
 
-    /// Stores an altered backup and returns how verification or a restore wrongly trusted it, or `None` if both
-    /// refused it.
+    /// Stores an altered backup and returns how verification or a restore wrongly trusted it, or `None` if
+    /// both refused it.
     pub(super) async fn trusted(&self, altered: &Stored) -> Option<String> {
         self.vault.write_backup(altered).await;
         if self.verify().await.is_ok_and(|report| report.is_valid()) {
@@ -137,8 +137,8 @@ impl Shop {
         self.restore_refused().await.err()
     }
 
-    /// Stores an altered backup and restores it without a verification before. Returns a message if the restore
-    /// changed the database or succeeded.
+    /// Stores an altered backup and restores it without a verification before. Returns a message if the
+    /// restore changed the database or succeeded.
     pub(super) async fn committed_unverified(&self, altered: &Stored) -> Option<String> {
         self.vault.write_backup(altered).await;
         let restored = self.koan.restore(self.id).replace_existing().without_verification().await;

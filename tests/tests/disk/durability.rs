@@ -1,5 +1,5 @@
-//! Tests a sync that fails once and succeeds when it is repeated, as on Linux: an operation must fail although
-//! a second sync would succeed.
+//! Tests a sync that fails once and succeeds when it is repeated, as on Linux: an operation must fail
+//! although a second sync would succeed.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -110,10 +110,10 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
     assert!(archives.iter().all(|archive| now.contains(archive)), "{now:?}");
     assert!(koan.verify(made.id()).await.expect("verified").is_valid());
 
-    // After a loss of power, the old manifest may reappear, and it contains the path of the old archive. Until
-    // the new manifest is durable, both archives must stay.
+    // After a loss of power, the old manifest may reappear, and it contains the path of the old archive.
+    // Until the new manifest is durable, both archives must stay.
     let manifest = folder.join(format!("backups/manifests/{}.json", made.id()));
-    let unsynced = std::fs::metadata(&manifest).expect("there").ino();
+    let unsynced = std::fs::metadata(&manifest).expect("exists").ino();
     fail(&["syncdir /manifests 5 always"]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     assert_eq!(files(&folder.join("backups/archives")), now, "{report:?}");
@@ -127,7 +127,7 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
     let left = files(&folder.join("backups/archives"));
     assert!(left.len() == 1 && !archives.contains(&left[0]), "{left:?}: {report:?}");
     assert_ne!(
-        std::fs::metadata(&manifest).expect("there").ino(),
+        std::fs::metadata(&manifest).expect("exists").ino(),
         unsynced,
         "the manifest was not rewritten"
     );
@@ -207,14 +207,15 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
     let deleted = koan.backup("nightly").await.expect("a backup");
     koan.backup("nightly").await.expect("a backup");
     let root = folder.join("backups");
-    // This is the state after a process that deletes the backup ended right after the removal of the manifest.
+    // This is the state after a process that deletes the backup ended right after the removal of the
+    // manifest.
     let archive = deleted.manifest().archive.as_ref().expect("an archive").file.clone();
     let name = archive.strip_prefix("archives/").expect("a path");
     let record = serde_json::json!({
         "archive": archive, "id": deleted.id(), "reason": "deleted", "replacement": null,
         "decidedAt": deleted.manifest().created_at,
     });
-    std::fs::create_dir_all(root.join("removals")).expect("made");
+    std::fs::create_dir_all(root.join("removals")).expect("created");
     std::fs::write(root.join(format!("removals/{name}.json")), record.to_string()).expect("written");
     std::fs::remove_file(root.join(format!("manifests/{}.json", deleted.id()))).expect("removed");
     fail(&["syncdir /manifests 5 always"]);
@@ -267,7 +268,7 @@ async fn backups_work_without_hard_links_and_without_replacing_files() {
     };
     for errno in ["1", "95", "38"] {
         let folder = folder.join(errno);
-        std::fs::create_dir(&folder).expect("made");
+        std::fs::create_dir(&folder).expect("created");
         let fault = format!("link * {errno} always");
         fail(&[&fault]);
         let koan = koan(&folder).await.expect("a context");

@@ -38,7 +38,7 @@ async fn a_restore_without_a_durable_journal_changes_nothing_and_one_with_undura
         run_test(TEST, &[(FOLDER, folder.path().to_str().expect("UTF-8"))]);
         return;
     };
-    std::fs::create_dir_all(folder.join("data/Customer")).expect("made");
+    std::fs::create_dir_all(folder.join("data/Customer")).expect("created");
     write(&folder, "Ada");
     let context = koan(&folder).await;
     let made = context.backup("nightly").await.expect("a backup");
@@ -55,11 +55,11 @@ async fn a_restore_without_a_durable_journal_changes_nothing_and_one_with_undura
         context.restore(made.id()).await.expect_err("the directory of the restored file is not durable");
     assert!(have_all_happened());
     assert!(error.chain().contains("is committed but incomplete"), "{error:?}");
-    let unsynced = std::fs::metadata(folder.join("data/Customer/1.json")).expect("there").ino();
+    let unsynced = std::fs::metadata(folder.join("data/Customer/1.json")).expect("exists").ino();
     fail(&[]);
     drop(koan(&folder).await);
     assert!(read(&folder).contains("Ada"));
-    let now = std::fs::metadata(folder.join("data/Customer/1.json")).expect("there").ino();
+    let now = std::fs::metadata(folder.join("data/Customer/1.json")).expect("exists").ino();
     assert_ne!(now, unsynced, "the file was not published again");
     let left = files(&folder.join("data/.koan"));
     assert!(

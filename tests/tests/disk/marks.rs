@@ -1,5 +1,5 @@
-//! Tests that a storage profile that this machine has used before is refused if its directory is missing, empty
-//! or another one.
+//! Tests that a storage profile that this machine has used before is refused if its directory is missing,
+//! empty or another one.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ const PRODUCTION: (&str, &str) = ("KOAN_ENV", "production");
 /// Empties a directory, as the mount point of a disk that is not mounted is empty.
 fn empty(directory: &Path) {
     std::fs::remove_dir_all(directory).expect("removed");
-    std::fs::create_dir(directory).expect("made");
+    std::fs::create_dir(directory).expect("created");
 }
 
 /// Checks that an error refuses a profile because this machine has used it before.
@@ -40,7 +40,7 @@ async fn a_profile_without_its_directory_or_its_mark_is_refused_at_the_start() {
     std::fs::rename(&backups, folder.path().join("unmounted")).expect("renamed");
     assert_refused(&koan(folder.path()).await.expect_err("the directory is missing"));
     assert!(!backups.exists(), "the missing directory was created");
-    std::fs::create_dir(&backups).expect("made");
+    std::fs::create_dir(&backups).expect("created");
     assert_refused(&koan(folder.path()).await.expect_err("the directory is empty"));
     assert!(files(&backups).is_empty(), "a file was written into the empty directory");
     std::fs::remove_dir(&backups).expect("removed");
@@ -59,7 +59,7 @@ async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next
     for state in ["missing", "empty"] {
         // An empty directory is what a mount point shows while its disk is not mounted.
         if state == "empty" {
-            std::fs::create_dir(&backups).expect("made");
+            std::fs::create_dir(&backups).expect("created");
         }
         koan.backup("nightly").await.expect_err(state);
         koan.backups().await.expect_err(state);

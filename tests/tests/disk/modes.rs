@@ -11,11 +11,11 @@ use super::fixture::{FOLDER, child_folder};
 
 /// Returns the permission bits of a file or directory.
 fn mode(path: &Path) -> u32 {
-    std::fs::metadata(path).expect("there").permissions().mode() & 0o7777
+    std::fs::metadata(path).expect("exists").permissions().mode() & 0o7777
 }
 
-/// Collects the files and directories below a directory whose mode is not 0600 or 0700: others can access them,
-/// or their owner cannot.
+/// Collects the files and directories below a directory whose mode is not 0600 or 0700: others can access
+/// them, or their owner cannot.
 fn collect_wrong_modes(directory: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(directory).expect("listed") {
         let path = entry.expect("listed").path();
@@ -35,7 +35,7 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
     let Some(folder) = child_folder() else {
         for umask in ["000", "022", "077", "277"] {
             let folder = tempfile::tempdir().expect("a folder");
-            std::fs::create_dir_all(folder.path().join("data/Customer")).expect("made");
+            std::fs::create_dir_all(folder.path().join("data/Customer")).expect("created");
             for (name, mode) in [("1", 0o644), ("2", 0o600), ("3", 0o660)] {
                 let path = folder.path().join(format!("data/Customer/{name}.json"));
                 std::fs::write(&path, format!("{{\"id\":{name},\"name\":\"Ada\"}}")).expect("written");

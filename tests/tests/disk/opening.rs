@@ -17,8 +17,8 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_old
         (koan(&folder).await.expect("a context"), koan(&folder).await.expect("a second context"));
     koan.backup("nightly").await.expect("a backup");
     let newest = koan.backup("nightly").await.expect("a backup").id();
-    // Opening the newest manifest fails with EMFILE, ENFILE, ENOMEM, ESTALE and ETIMEDOUT; opening any manifest
-    // fails with EIO.
+    // Opening the newest manifest fails with EMFILE, ENFILE, ENOMEM, ESTALE and ETIMEDOUT; opening any
+    // manifest fails with EIO.
     let (newest_path, any_path) = (format!("/manifests/{newest}"), "/manifests/".to_owned());
     let newest_fails = [24, 23, 12, 116, 110].map(|errno| (&koan, &newest_path, errno));
     // The context `fresh` has not read any of the manifests before.

@@ -21,7 +21,7 @@ async fn koan(folder: &Path, documents: bool) -> Result<Koan, Error> {
 /// Writes one record into the database.
 fn fill(folder: &Path, documents: bool) {
     let name = if documents { "1.json" } else { "root.jsonl" };
-    std::fs::create_dir_all(folder.join("data/Customer")).expect("made");
+    std::fs::create_dir_all(folder.join("data/Customer")).expect("created");
     std::fs::write(folder.join("data/Customer").join(name), "{\"id\":1,\"name\":\"Ada\"}\n")
         .expect("written");
 }
@@ -41,7 +41,7 @@ async fn a_directory_that_disappears_is_an_error_before_and_after_the_start() {
         assert!(error.chain().contains("this machine has used it before"), "{error:?}");
         assert!(!data.exists(), "the missing directory was created");
 
-        std::fs::create_dir(&data).expect("made");
+        std::fs::create_dir(&data).expect("created");
         let error = context.backup("nightly").await.expect_err("the directory is empty");
         assert!(error.chain().contains("is empty, and was not"), "{error:?}");
         let later = koan(folder.path(), documents).await.expect("an empty directory can be a restore target");

@@ -53,12 +53,12 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
         let emitted = Arc::clone(&statuses);
         let listen = move |event: &Event| {
             if let Event::BackupFinished { status, .. } = event {
-                emitted.lock().expect("whole").push(*status);
+                emitted.lock().expect("not poisoned").push(*status);
             }
         };
         let error = koan.backup("nightly").verify_after().on_event(listen).await.expect_err("damaged");
         store.fail([]);
-        assert_eq!(*statuses.lock().expect("whole"), [BackupStatus::Failed], "{failure:?}");
+        assert_eq!(*statuses.lock().expect("not poisoned"), [BackupStatus::Failed], "{failure:?}");
         let backups = koan.backups().await.expect("listed");
         assert_eq!(backups.len(), 2, "{failure:?}");
         let newest = &backups[0];
@@ -92,11 +92,11 @@ async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error,
     let prefix = "manifests".into();
     let listed = inner.list_with_delimiter(Some(&prefix)).await.expect("listed");
     let path = listed.objects[0].location.clone();
-    let written = inner.get(&path).await.expect("there").bytes().await.expect("read");
+    let written = inner.get(&path).await.expect("exists").bytes().await.expect("read");
     inner.put(&path, alter(written.to_vec()).into()).await.expect("written");
     store.resume();
     let error = backup.await.expect("no panic").expect_err("the manifest was altered");
-    let stored = inner.get(&path).await.expect("there").bytes().await.expect("read").to_vec();
+    let stored = inner.get(&path).await.expect("exists").bytes().await.expect("read").to_vec();
     let id = path.filename().and_then(|name| name.strip_suffix(".json")).expect("an id");
     (koan, error, id.parse().expect("an id"), stored)
 }

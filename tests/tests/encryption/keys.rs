@@ -1,4 +1,5 @@
-//! Tests keys that are wrong, missing or invalid, and the sources of keys. No private key appears in any output.
+//! Tests keys that are wrong, missing or invalid, and the sources of keys. No private key appears in any
+//! output.
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -32,7 +33,7 @@ fn rsa(bits: usize) -> String {
 fn the_debug_output_of_keys_shows_only_ids_and_sources() {
     let key = KeyPair::new();
     let recipients = recipients([&key]);
-    let [id] = recipients.key_ids().try_into().expect("one");
+    let [id] = recipients.key_ids().try_into().expect("one key id");
     let identities = Identities::parse(&key.private).expect("a private key");
     assert_eq!(identities.key_ids(), [id.as_str()]);
     assert!(!identities.is_empty() && Identities::default().is_empty());

@@ -1,5 +1,5 @@
-//! Tests that no value of an encrypted record appears unencrypted in the archive, the manifest, a sidecar file,
-//! a log or an error.
+//! Tests that no value of an encrypted record appears unencrypted in the archive, the manifest, a sidecar
+//! file, a log or an error.
 
 use std::io::Read;
 use std::path::Path;

@@ -29,7 +29,7 @@ fn manifest(clinic: &Clinic) -> PathBuf {
 
 /// Recovers unlisted archives, and returns the outcome for each.
 async fn outcomes(koan: &Koan) -> Vec<RecoveryOutcome> {
-    let report = koan.catalog().recover().await.expect("ran");
+    let report = koan.catalog().recover().await.expect("completed");
     report.archives.into_iter().map(|archive| archive.outcome).collect()
 }
 
@@ -44,10 +44,15 @@ async fn an_archive_that_is_encrypted_as_a_whole_is_recovered_only_with_a_key() 
     for keys in [vec![], vec![&other]] {
         let without_key = sealing(&clinic, &key, &keys).await;
         assert_eq!(outcomes(&without_key).await, [RecoveryOutcome::NeedsKey { key_ids: Vec::new() }]);
-        let ran = without_key.maintenance().await.expect("ran");
-        assert_eq!(ran.profiles[0].unlisted[0].state, UnlistedState::Encrypted, "{ran:?}");
-        let error =
-            without_key.catalog().recover().await.expect("ran").require_all().expect_err("there is no key");
+        let maintained = without_key.maintenance().await.expect("completed");
+        assert_eq!(maintained.profiles[0].unlisted[0].state, UnlistedState::Encrypted, "{maintained:?}");
+        let error = without_key
+            .catalog()
+            .recover()
+            .await
+            .expect("completed")
+            .require_all()
+            .expect_err("there is no key");
         assert_eq!(error.kind(), ErrorKind::Encryption);
     }
     assert_eq!(outcomes(&koan).await, [RecoveryOutcome::Recovered]);
@@ -67,8 +72,8 @@ async fn an_archive_with_encrypted_entities_names_the_keys_that_it_needs() {
     let without_key = clinic.writing(recipients([&key])).await;
     let needed = RecoveryOutcome::NeedsKey { key_ids: recipients([&key]).key_ids() };
     assert_eq!(outcomes(&without_key).await, [needed]);
-    let ran = without_key.maintenance().await.expect("ran");
-    assert_eq!(ran.profiles[0].unlisted[0].id, Some(id));
+    let maintained = without_key.maintenance().await.expect("completed");
+    assert_eq!(maintained.profiles[0].unlisted[0].id, Some(id));
     assert_eq!(outcomes(&koan).await, [RecoveryOutcome::Recovered]);
     assert!(koan.verify(id).await.expect("read").is_valid());
 }
@@ -106,7 +111,7 @@ async fn an_old_archive_that_a_rekey_left_is_removed_and_not_recovered_instead_o
     );
     let manifest = koan.backups().await.expect("listed").remove(0);
     assert_eq!(manifest.archive.expect("an archive").file, path(&second));
-    let ran = koan.maintenance().await.expect("ran");
-    assert_eq!(ran.profiles[0].removed_files, [path(&first)], "{ran:?}");
+    let maintained = koan.maintenance().await.expect("completed");
+    assert_eq!(maintained.profiles[0].removed_files, [path(&first)], "{maintained:?}");
     assert_eq!(clinic.archive(), second);
 }

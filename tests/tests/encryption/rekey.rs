@@ -27,12 +27,12 @@ async fn after_a_rekey_only_the_new_key_decrypts_the_backup() {
     let backup = clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let first = clinic.archive();
     let koan = rekeying(&clinic, &old, &new).await;
-    let report = koan.rekey("nightly").await.expect("sealed anew");
+    let report = koan.rekey("nightly").await.expect("rekeyed");
     assert_eq!(report.id, backup.id());
     assert_eq!(report.previous_key_ids, backup.manifest().encryption.as_ref().expect("encrypted").key_ids);
     assert_eq!(report.key_ids, recipients([&new]).key_ids());
     assert_eq!((report.scope, report.entries.len()), (Some(EncryptionScope::Entities), 1));
-    let report = report.require_replaced().expect("the old archive is gone");
+    let report = report.require_replaced().expect("the old archive was removed");
     assert!(
         report.warnings.len() == 1 && report.warnings[0].contains("was not decrypted again"),
         "{:?}",
@@ -180,8 +180,8 @@ async fn of_two_concurrent_rekeys_without_a_common_lease_the_overtaken_one_fails
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
-    // When the slow rekey waits for the store, it has read the whole old archive. The lease is hidden from the
-    // quick rekey, which therefore runs at the same time.
+    // When the slow rekey waits for the store, it has read the whole old archive. The lease is hidden from
+    // the quick rekey, which therefore runs at the same time.
     store.fail([Fault::always(Operation::Complete, "archives/", Failure::Held)]);
     let slow = over(&clinic, store.storage(), &other, &old).await;
     let quick = over(&clinic, vault.storage(), &new, &old).await;
@@ -325,8 +325,8 @@ async fn an_old_archive_that_cannot_be_removed_is_a_warning_and_an_error_of_the_
     summary.require_all().expect_err("the old keys decrypt one of the old archives");
 }
 
-/// Cancels the rekey when the store has received more than `after` requests of this operation for archives. The
-/// store never responds, so only the cancellation ends the rekey.
+/// Cancels the rekey when the store has received more than `after` requests of this operation for archives.
+/// The store never responds, so only the cancellation ends the rekey.
 async fn cancelled_at(token: &CancellationToken, store: &FaultyStore, operation: Operation, after: usize) {
     store.until_called(operation, "archives/", after + 1).await;
     token.cancel();

@@ -54,7 +54,7 @@ async fn other_tools_can_decrypt_and_decompress_every_compression() {
             let backup = koan.backup("nightly").compression(compression).await.expect("a backup");
             assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
             koan.restore(backup.id()).await.expect("restored");
-            let archive = &backup.manifest().archive.as_ref().expect("there").file;
+            let archive = &backup.manifest().archive.as_ref().expect("exists").file;
             let script = format!(
                 "set -o pipefail; unzip -p backups/{archive} {entry} | age -d -i key | {tool} | \
                  jq -r .number | sort -u | wc -l"
@@ -82,7 +82,7 @@ async fn a_verification_without_a_key_checks_only_bytes_and_reports_it() {
         assert!(report.is_valid(), "{:?}", report.issues());
         let note = report.notes.iter().find(|note| note.contains("its content was not")).expect("a note");
         assert!(note.contains("`Patient`") && note.contains(&id), "{note}");
-        let patients = report.entities.iter().find(|entity| entity.entity == "Patient").expect("there");
+        let patients = report.entities.iter().find(|entity| entity.entity == "Patient").expect("exists");
         assert!(!patients.decoded && patients.records_checked == 0);
 
         clinic.sql("UPDATE patients SET name = 'x' WHERE number = 'number-000001'");

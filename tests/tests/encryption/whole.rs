@@ -97,14 +97,14 @@ async fn only_the_envelope_of_the_manifest_is_not_encrypted() {
             .all(|entity| entity.content_hash.is_none() && entity.record_set_hash.is_none())
     );
     // The texts of warnings are encrypted with the archive; the fact that there were warnings is not.
-    let entry = koan.catalog().get(listed.id).await.expect("there");
+    let entry = koan.catalog().get(listed.id).await.expect("exists");
     assert_eq!((entry.warnings(), entry.is_healthy()), (None, false));
     let query = || koan.catalog().query();
     assert_eq!(query().requiring_attention().await.expect("listed").total, 1);
     assert_eq!(query().healthy().await.expect("listed").total, 0);
     clinic.sql("UPDATE patients SET blood = 'AbPositive' WHERE number = 'number-000007'");
     let without = koan.backup("nightly").await.expect("a backup");
-    let entry = koan.catalog().get(without.id()).await.expect("there");
+    let entry = koan.catalog().get(without.id()).await.expect("exists");
     assert_eq!(
         (entry.warnings(), entry.is_healthy()),
         (Some(&[][..]), true),

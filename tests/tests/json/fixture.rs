@@ -62,7 +62,7 @@ impl JsonFixture {
     /// Writes a file and creates its directories.
     pub(super) fn put(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
-        fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        fs::create_dir_all(path.parent().expect("a directory")).expect("created");
         fs::write(path, content).expect("written");
     }
 

@@ -125,9 +125,9 @@ async fn unchanged_lines_stay_in_order_and_restored_lines_are_appended() {
         )
     );
     // A restore without changes writes nothing.
-    let before = fs::metadata(fixture.path("Book/root.jsonl")).expect("there").modified().expect("a time");
+    let before = fs::metadata(fixture.path("Book/root.jsonl")).expect("exists").modified().expect("a time");
     fixture.koan.restore(NAME).on_conflict(ConflictMode::Keep).await.expect("restored");
-    let after = fs::metadata(fixture.path("Book/root.jsonl")).expect("there").modified().expect("a time");
+    let after = fs::metadata(fixture.path("Book/root.jsonl")).expect("exists").modified().expect("a time");
     assert_eq!(before, after);
 }
 
@@ -205,7 +205,7 @@ async fn each_key_of_any_type_has_its_own_file() {
 async fn a_dry_run_creates_no_files_or_directories() {
     for fixture in [JsonFixture::lines().await, JsonFixture::documents().await] {
         let other = fixture.path("../other");
-        fs::create_dir_all(&other).expect("made");
+        fs::create_dir_all(&other).expect("created");
         let provider: Arc<dyn Provider> = Arc::new(JsonFiles::lines(&other).expect("a directory"));
         let options = koan_backup::provider::SessionOptions::default();
         drop(provider.assess(&[], &options).await.expect("assessed"));
@@ -239,7 +239,7 @@ async fn permissions_are_preserved() {
         fixture.put(file, lines(1).replace("title\",", "other\","));
         fixture.restored().await;
         assert_eq!(fixture.text(file), lines(1));
-        let mode = fs::metadata(fixture.path(file)).expect("there").permissions().mode();
+        let mode = fs::metadata(fixture.path(file)).expect("exists").permissions().mode();
         assert_eq!(mode & 0o777, 0o640, "{file}");
     }
 }
@@ -308,6 +308,6 @@ async fn a_directory_that_cannot_be_used_is_refused_with_the_remedy() {
         assert!(error.contains("file") && error.contains("name a directory"), "{error}");
     }
     let made = folder.path().join("a/b");
-    let koan = context(JsonFiles::lines(&made).expect("made"), folder.path()).await;
+    let koan = context(JsonFiles::lines(&made).expect("created"), folder.path()).await;
     assert!(all(&koan).await.is_empty() && made.is_dir());
 }

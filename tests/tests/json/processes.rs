@@ -24,8 +24,8 @@ fn record(id: i64) -> koan_backup::entity::Record {
     EntityCodec::new(Book::descriptor()).decode(line.as_bytes()).expect("a record")
 }
 
-/// Runs in the child process. Writes records, prints a message, and keeps the session open until the process is
-/// killed.
+/// Runs in the child process. Writes records, prints a message, and keeps the session open until the process
+/// is killed.
 async fn hold(folder: PathBuf) {
     let provider = JsonFiles::lines(folder).expect("opened");
     let mut session = provider.begin_restore(&SessionOptions::default()).await.expect("begun");

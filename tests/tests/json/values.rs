@@ -175,8 +175,8 @@ async fn lost_digits_cause_a_warning() {
     );
     let report = fixture.backup().await.expect("a backup");
     let [warning] = report.warnings() else { panic!("{:?}", report.warnings()) };
-    // The field names of a flattened map may be secret, so the warning does not contain them. The value `1.50`
-    // is preserved and therefore not counted.
+    // The field names of a flattened map may be secret, so the warning does not contain them. The value
+    // `1.50` is preserved and therefore not counted.
     assert!(
         warning
             .contains("1 records, the first `id=\"a\"`, hold more in fields that the type does not declare"),

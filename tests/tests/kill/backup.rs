@@ -8,8 +8,8 @@ use super::catalog::{Catalog, assert_no_other_files, check_every_backup};
 use super::harness::{KillOutcome, Scenario, Words};
 use super::shop::{Dump, NAME, Shop, after_the_last_entity, expire_leases, make_files_old};
 
-/// The number of kills between two runs of maintenance. Most backups therefore find the files of earlier killed
-/// backups.
+/// The number of kills between two runs of maintenance. Most backups therefore find the files of earlier
+/// killed backups.
 const KILLS_PER_MAINTENANCE: u32 = 3;
 
 /// The scenario of a backup of SQLite.
@@ -71,11 +71,11 @@ impl KilledBackup {
     async fn maintain(&mut self) {
         let storage = self.shop.storage();
         make_files_old(&storage);
-        let report = self.koan.maintenance().without_verification().await.expect("ran");
+        let report = self.koan.maintenance().without_verification().await.expect("completed");
         assert!(report.profiles[0].failures.is_empty(), "{report:?}");
         let unlisted = report.profiles[0].unlisted.len();
         let recovered =
-            self.koan.catalog().recover().await.expect("ran").require_all().expect("all recovered");
+            self.koan.catalog().recover().await.expect("completed").require_all().expect("all recovered");
         assert_eq!(recovered.recovered().count(), unlisted);
         let found = check_every_backup(&self.koan, &storage).await;
         assert!(

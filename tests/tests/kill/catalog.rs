@@ -23,8 +23,8 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
-    /// Returns whether the killed process has published its backup. `found` may contain at most one backup more
-    /// than this catalog, and every backup has the same records.
+    /// Returns whether the killed process has published its backup. `found` may contain at most one backup
+    /// more than this catalog, and every backup has the same records.
     pub(super) fn side(&self, found: &Self) -> Side {
         for (id, manifest) in &self.backups {
             assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup was removed or changed");
@@ -57,8 +57,8 @@ pub(super) async fn assert_backup_unchanged(koan: &Koan, storage: &Path) {
     );
 }
 
-/// Checks every file without the library, and then lists, looks up and verifies every backup with the library.
-/// Returns the content of the directory.
+/// Checks every file without the library, and then lists, looks up and verifies every backup with the
+/// library. Returns the content of the directory.
 pub(super) async fn check_every_backup(koan: &Koan, storage: &Path) -> Catalog {
     let (mut archives, manifests) = (files(storage, "archives"), files(storage, "manifests"));
     let mut stored = BTreeSet::new();

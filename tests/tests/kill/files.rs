@@ -13,8 +13,8 @@ use super::shop::{NAME, Purchase, User, after_the_last_entity};
 /// A map from the paths of files to their contents.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// The scenario of a restore into JSON files. Folders with an even number contain documents, the others contain
-/// JSON lines.
+/// The scenario of a restore into JSON files. Folders with an even number contain documents, the others
+/// contain JSON lines.
 pub(super) struct KilledFiles {
     folder: PathBuf,
     koan: Koan,

@@ -121,8 +121,8 @@ impl Times {
         }
     }
 
-    /// Returns a random time for a kill. Half of the kills are spread evenly over the whole job, and half over
-    /// its end, which is short.
+    /// Returns a random time for a kill. Half of the kills are spread evenly over the whole job, and half
+    /// over its end, which is short.
     fn moment(&self, chance: &mut fastrand::Rng) -> KillTime {
         let factor = chance.f64() * LATEST;
         match chance.bool() {
@@ -199,8 +199,8 @@ impl Tally {
         text
     }
 
-    /// Prints a message if nearly all kills came too early or too late and therefore test little. The times of
-    /// the kills depend on the machine, so this is not an assertion.
+    /// Prints a message if nearly all kills came too early or too late and therefore test little. The times
+    /// of the kills depend on the machine, so this is not an assertion.
     fn report_if_uneven(&self, job: &str) {
         if self.working < self.kills / 4 || self.before == 0 || self.after == 0 {
             let Self { kills, working, before, after, .. } = self;

@@ -53,8 +53,8 @@ impl Scenario for KilledRekey {
     }
 
     async fn work(koan: &Koan, ending: fn()) {
-        // A rekey has no last record, so `ending` is called at its start, and a kill can come at any time of the
-        // rekey.
+        // A rekey has no last record, so `ending` is called at its start, and a kill can come at any time of
+        // the rekey.
         ending();
         let _ =
             koan.rekey(NAME).await.expect("rekeyed").require_replaced().expect("the old archive was removed");
@@ -105,11 +105,11 @@ fn kept(folder: &Path) -> PathBuf {
 
 /// Copies a storage directory.
 fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("made");
+    std::fs::create_dir_all(to).expect("created");
     // A directory without the profile mark would be refused.
     std::fs::copy(from.join("koan-profile.json"), to.join("koan-profile.json")).expect("copied");
     for folder in ["archives", "manifests"] {
-        std::fs::create_dir_all(to.join(folder)).expect("made");
+        std::fs::create_dir_all(to.join(folder)).expect("created");
         for entry in std::fs::read_dir(from.join(folder)).expect("readable") {
             let path = entry.expect("readable").path();
             std::fs::copy(&path, to.join(folder).join(path.file_name().expect("a name"))).expect("copied");

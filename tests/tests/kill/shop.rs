@@ -1,5 +1,5 @@
-//! The SQLite database of the killed jobs: two tables with a foreign key, and with indexes that a fast restore
-//! rebuilds.
+//! The SQLite database of the killed jobs: two tables with a foreign key, and with indexes that a fast
+//! restore rebuilds.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -93,8 +93,8 @@ impl Shop {
         self.connection().execute_batch(sql).expect(sql);
     }
 
-    /// Returns whether a rollback journal exists, so that the next process that opens the database rolls back a
-    /// transaction.
+    /// Returns whether a rollback journal exists, so that the next process that opens the database rolls back
+    /// a transaction.
     pub(super) fn has_journal(&self) -> bool {
         std::fs::metadata(self.0.join("shop.db-journal")).is_ok_and(|journal| journal.len() > 0)
     }
@@ -195,8 +195,8 @@ impl Dump {
         }
     }
 
-    /// Describes the lines that this dump contains and the other does not: the first of them, and the number of
-    /// further ones.
+    /// Describes the lines that this dump contains and the other does not: the first of them, and the number
+    /// of further ones.
     pub(super) fn additional_lines(&self, other: &Self) -> String {
         let known: std::collections::BTreeSet<_> = other.0.iter().collect();
         let mut additional = self.0.iter().filter(|line| !known.contains(line));

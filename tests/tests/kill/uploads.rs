@@ -15,11 +15,11 @@ use koan_backup_tests::stores::{GoogleByMoto, Moto, S3s, amazon, google};
 use super::process::{Worker, folder, run_job};
 use super::shop::User;
 
-/// The age of the lease of the killed process. The lease has expired, but other processes wait for another half
-/// of the lease time before they rely on that.
+/// The age of the lease of the killed process. The lease has expired, but other processes wait for another
+/// half of the lease time before they rely on that.
 const LEASE_AGE: SignedDuration = SignedDuration::from_secs(75);
-/// A further time, after which other processes no longer wait. A lease that is acquired now is still valid after
-/// this time.
+/// A further time, after which other processes no longer wait. A lease that is acquired now is still valid
+/// after this time.
 const FURTHER_WAIT: SignedDuration = SignedDuration::from_secs(20);
 /// The file with the protocol, the port and the current time for the killed process.
 const STORE: &str = "store";
@@ -88,7 +88,7 @@ impl UploadFixture {
     }
 
     async fn maintenance(&self) -> ProfileMaintenance {
-        let mut report = self.koan.maintenance().await.expect("ran");
+        let mut report = self.koan.maintenance().await.expect("completed");
         assert!(report.is_clean(), "{report:?}");
         report.profiles.remove(0)
     }
@@ -105,8 +105,8 @@ async fn until_second_part(proxy: &Proxy) {
     koan_backup_tests::wait::until_sync("the second part is sent", sent).await;
 }
 
-/// Kills a backup during its upload, and runs maintenance while another backup uploads. `unfinished` returns the
-/// number of archives whose upload is not completed.
+/// Kills a backup during its upload, and runs maintenance while another backup uploads. `unfinished` returns
+/// the number of archives whose upload is not completed.
 async fn kill_during_upload(test: &str, protocol: &'static str, port: u16, unfinished: impl Fn() -> usize) {
     let fixture = UploadFixture::new(test, protocol, port).await;
     assert_eq!(unfinished(), 1, "the killed process left no unfinished upload");

@@ -1,5 +1,5 @@
-//! Verifies that a cancelled operation ends although the store does not respond to one of its requests, for each
-//! request, and long before its lease would expire.
+//! Verifies that a cancelled operation ends although the store does not respond to one of its requests, for
+//! each request, and long before its lease would expire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -269,8 +269,8 @@ async fn cancelled_maintenance_and_recovery_end_although_any_request_gets_no_res
         });
         fixture.store.until_called(fault.operation, fault.path, 1).await;
         token.cancel();
-        // The state of a backup that was being removed may be unknown. The report then contains this state, and
-        // maintenance returns no error.
+        // The state of a backup that was being removed may be unknown. The report then contains this state,
+        // and maintenance returns no error.
         if let Err(error) = running.await.expect("no panic") {
             assert_eq!(error.kind(), ErrorKind::Cancelled, "{fault:?}: {error:?}");
         }

@@ -74,12 +74,12 @@ async fn files_that_are_not_manifests_do_not_affect_the_clock_check() {
     let shared = Shared::new();
     let koan = at(&shared, "2026-05-01T12:00:00Z").await;
     let folder = shared.path().join("manifests");
-    std::fs::create_dir(&folder).expect("made");
+    std::fs::create_dir(&folder).expect("created");
     for name in [
         "notes.txt",
         "latest.json",
-        // The times of these ids are far in the future. The files are ignored because of another extension, of
-        // another version of the UUID, or of a time out of range.
+        // The times of these ids are far in the future. The files are ignored because of another extension,
+        // of another version of the UUID, or of a time out of range.
         "01ffffff-0000-7000-8000-000000000000.bak",
         "01ffffff-0000-4000-8000-000000000000.json",
         "ffffffff-ffff-7000-8000-000000000000.json",

@@ -43,8 +43,8 @@ impl TwoApplications {
         Self { elsewhere, shared, store, first, second }
     }
 
-    /// Removes the lease of the first application, which does not detect the removal. Then recovers the archive
-    /// with the second application.
+    /// Removes the lease of the first application, which does not detect the removal. Then recovers the
+    /// archive with the second application.
     async fn recover(&self) {
         std::fs::remove_dir_all(self.shared.path().join("leases")).expect("removed");
         let report = self.second.catalog().recover().profiles(["shared"]).await.expect("a report");

@@ -27,8 +27,8 @@ async fn koan(store: &FaultyStore, lease_time: Duration) -> Koan {
     koan.build().await.expect("a context")
 }
 
-/// Returns the requests at which the removal of a backup can be paused: two before its manifest is deleted, and
-/// two before its archive is deleted. Each request is an operation, a path, and the number of the call.
+/// Returns the requests at which the removal of a backup can be paused: two before its manifest is deleted,
+/// and two before its archive is deleted. Each request is an operation, a path, and the number of the call.
 pub(super) fn removal_requests(id: BackupId) -> Vec<(Operation, &'static str, usize)> {
     let pin: &str = String::leak(format!("pins/{id}"));
     let lease: &str = String::leak(format!("leases/rekey/{id}"));
@@ -149,7 +149,7 @@ async fn maintenance_that_lost_its_lease_removes_no_files() {
         make_old(incomplete);
     }
     let verification = shared.path().join(format!("verifications/{}.json", uuid::Uuid::nil()));
-    std::fs::create_dir_all(verification.parent().expect("a folder")).expect("made");
+    std::fs::create_dir_all(verification.parent().expect("a folder")).expect("created");
     std::fs::write(&verification, br#"{"verifiedAt":"2026-01-01T00:00:00Z"}"#).expect("written");
     store.fail([Fault::always(Operation::List, "archives", Failure::Held)]);
     let running = tokio::spawn(koan.maintenance().without_verification().into_future());

@@ -23,19 +23,19 @@ async fn a_backup_is_pinned_only_while_it_is_restored() {
         let (counts, shared, subject) = (Arc::default(), Arc::clone(&shared), subject.clone());
         let counted: Arc<Mutex<Vec<_>>> = Arc::clone(&counts);
         let restore = builder.on_event(move |_| {
-            counted.lock().expect("sound").push(shared.leases(&subject).len());
+            counted.lock().expect("not poisoned").push(shared.leases(&subject).len());
         });
         (restore, counts)
     };
     let (restore, counts) = pins(koan.restore(NAME));
     restore.await.expect("restored");
-    let counts = counts.lock().expect("sound").clone();
+    let counts = counts.lock().expect("not poisoned").clone();
     assert!(!counts.is_empty() && counts.iter().all(|&pins| pins == 1), "{counts:?}");
     assert!(shared.leases(&subject).is_empty());
     // An operation that writes nothing sets no pin.
     let (restore, counts) = pins(koan.restore(NAME).dry_run());
     restore.await.expect("compared");
-    assert!(counts.lock().expect("sound").iter().all(|&pins| pins == 0));
+    assert!(counts.lock().expect("not poisoned").iter().all(|&pins| pins == 0));
 }
 
 #[tokio::test]

@@ -23,8 +23,8 @@ fn read_command() -> String {
     line.trim().to_owned()
 }
 
-/// Runs in the child process. Reads the id of a backup and the number of a request, deletes the backup, pauses
-/// at that request, and continues at the next command.
+/// Runs in the child process. Reads the id of a backup and the number of a request, deletes the backup,
+/// pauses at that request, and continues at the next command.
 async fn delete(folder: &Path) {
     let store = store(folder);
     let koan = builder("shop", store.storage(), Duration::ZERO)

@@ -22,8 +22,8 @@ const CHANGES: &str = r#"
     CREATE SCHEMA kept;
     CREATE TABLE kept."user" AS TABLE "user"; CREATE TABLE kept.purchase AS TABLE purchase;"#;
 
-/// Resets the tables to their content before the first restore. The statements fail if a killed restore left a
-/// lock.
+/// Resets the tables to their content before the first restore. The statements fail if a killed restore left
+/// a lock.
 const PUT_BACK: &str = r#"
     SET session_replication_role = replica; SET lock_timeout = '60s';
     BEGIN;

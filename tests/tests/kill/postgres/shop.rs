@@ -1,5 +1,5 @@
-//! The PostgreSQL database of the killed jobs: two tables with a foreign key, secondary indexes, triggers, and a
-//! column with a sequence.
+//! The PostgreSQL database of the killed jobs: two tables with a foreign key, secondary indexes, triggers,
+//! and a column with a sequence.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -89,8 +89,8 @@ impl Shop {
         Dump(self.sql(DUMP).lines().map(str::to_owned).collect())
     }
 
-    /// Waits until the server has ended the sessions of the killed client. Returns whether such a session existed
-    /// when the function was called.
+    /// Waits until the server has ended the sessions of the killed client. Returns whether such a session
+    /// existed when the function was called.
     pub(super) fn wait_for_sessions(&self) -> bool {
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
         let (begun, mut waited) = (Instant::now(), false);
