@@ -93,7 +93,7 @@ impl UploadFixture {
         report.profiles.remove(0)
     }
 
-    fn expire_leases(&self) {
+    fn advance_clock(&self) {
         self.clock.set(self.clock.now() + FURTHER_WAIT);
     }
 }
