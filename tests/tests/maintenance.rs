@@ -584,16 +584,16 @@ async fn a_maintenance_run_reads_each_manifest_once() {
     assert!(report.is_clean() && report.profiles[0].verified.is_some(), "{report:?}");
     assert_eq!(report.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()), Some(1));
     assert_eq!(
-        store.asked(Operation::List, "manifests"),
+        store.call_count(Operation::List, "manifests"),
         2,
         "maintenance and the catalog must list the manifests once each"
     );
     // The four manifests are read once, and the manifest of the removed backup once more right before its
     // removal.
-    assert_eq!(store.asked(Operation::Get, "manifests"), 4 + 1);
+    assert_eq!(store.call_count(Operation::Get, "manifests"), 4 + 1);
     // The lease is confirmed before the manifest is removed and before the archive is removed.
     assert_eq!(
-        store.asked(Operation::Put, "leases/prune"),
+        store.call_count(Operation::Put, "leases/prune"),
         1 + 2 + 1,
         "one lease, confirmed twice, released"
     );
@@ -712,7 +712,7 @@ async fn a_backup_that_is_removed_while_it_is_verified_is_not_reported_as_damage
     let archive = shop.archive_of(backup_ids[0]).await;
     store.fail([Fault::once(Operation::Get, "archives", Failure::Held)]);
     let running = tokio::spawn(shop.koan.maintenance().into_future());
-    store.until_asked(Operation::Get, "archives", 1).await;
+    store.until_called(Operation::Get, "archives", 1).await;
     std::fs::remove_file(shop.folder.path().join(format!("manifests/{}.json", backup_ids[0])))
         .expect("removed");
     let bytes = std::fs::metadata(&archive).expect("the archive exists").len();

@@ -172,7 +172,7 @@ async fn latest_skips_failed_backups() {
 
 /// Creates a context with the storage of the shop, whose users cannot be read.
 async fn shop_of_same_storage(shop: &Shop) -> Koan {
-    let main = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
+    let main = Scripted::new(Script { disconnects_at: Some(("User".into(), 0)), ..Script::default() });
     main.put(&SetName::root(), &User { id: 1, name: "a".into() });
     Koan::builder()
         .provider("main", main)
@@ -207,7 +207,7 @@ async fn existing_backups_with_reserved_names_are_listed_and_restored_by_id() {
         // The manifest gets a name that earlier versions allowed.
         let mut forgery = Forgery::of(&vault.stored(id).await);
         forgery.manifest["name"] = name.into();
-        vault.keep(&forgery.seal(Seal::Documents)).await;
+        vault.write_backup(&forgery.seal(Seal::Documents)).await;
         assert!(koan.backups().await.expect("listed").iter().any(|found| found.name.as_str() == name));
         assert_eq!(koan.restore(id).await.expect("restored").record_count(), 1);
     }
@@ -257,7 +257,7 @@ async fn percent_grows_through_all_phases_and_is_100_only_at_the_end() {
 
 #[tokio::test]
 async fn percent_of_a_backup_that_failed_is_never_100() {
-    let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
+    let script = Script { disconnects_at: Some(("User".into(), 3)), ..Script::default() };
     let Shop { koan, directory: _directory } = shop_with(script, |builder| builder).await;
     let recorder = PercentRecorder::default();
     koan.backup("all")
@@ -311,7 +311,7 @@ async fn backups_and_restores_are_logged_within_spans() {
 
 #[tokio::test]
 async fn failures_are_logged_and_the_log_can_be_turned_off() {
-    let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
+    let script = Script { disconnects_at: Some(("User".into(), 3)), ..Script::default() };
     let (log, _guard) = Log::capture();
     let Shop { koan, directory: _directory } = shop_with(script.clone(), |builder| builder).await;
     koan.backup("nightly").await.map(drop).expect_err("the backup fails");

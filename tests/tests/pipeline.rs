@@ -119,19 +119,19 @@ async fn a_backup_cancelled_in_its_second_batch_publishes_nothing() {
 /// Waits until the storage contains no file. A background thread, which the operation does not wait for,
 /// removes the temporary file of a dropped backup.
 async fn until_no_file_is_left(shop: &Shop) {
-    wait::until_so("no file is left", || files(shop).is_empty()).await;
+    wait::until_sync("no file is left", || files(shop).is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_dropped_backup_publishes_nothing() {
     let shop = shop(Script { hangs_at: Some(("Order".into(), 3)), ..Script::default() }).await;
-    wait::dropped_at(shop.database.until_it_hangs(), shop.koan.backup("dropped")).await;
+    wait::dropped_at(shop.database.until_hanging(), shop.koan.backup("dropped")).await;
     until_no_file_is_left(&shop).await;
 }
 
 #[tokio::test]
 async fn a_lost_connection_fails_the_backup_and_no_partial_archive_is_published() {
-    let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+    let shop = shop(Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() }).await;
     let error = shop.koan.backup("nightly").await.expect_err("the connection is lost");
     assert_eq!(error.kind(), ErrorKind::Provider);
     let backups = shop.koan.backups().await.expect("listed");
@@ -146,7 +146,7 @@ async fn a_lost_connection_fails_the_backup_and_no_partial_archive_is_published(
 
 #[tokio::test]
 async fn one_failed_entity_of_three_is_reported_and_the_other_two_can_be_restored() {
-    let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+    let shop = shop(Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() }).await;
     let events = Arc::new(Mutex::new(Vec::new()));
     let recorder = Arc::clone(&events);
     let backup = shop
@@ -193,9 +193,9 @@ async fn one_failed_entity_of_three_is_reported_and_the_other_two_can_be_restore
 #[tokio::test]
 async fn entities_are_read_concurrently_and_written_in_order() {
     // No record is read before all three reads have begun, so sequential reads would never complete.
-    let shop = shop(Script { meeting: 3, concurrent_reads: 3, ..Script::default() }).await;
+    let shop = shop(Script { waits_for_reads: 3, concurrent_reads: 3, ..Script::default() }).await;
     let backup = shop.koan.backup("parallel").await.expect("a backup");
-    assert_eq!(shop.database.most_reads_at_once(), 3);
+    assert_eq!(shop.database.max_concurrent_reads(), 3);
     let names: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect();
     assert_eq!(names, ["Address", "Order", "User"]);
 }
@@ -206,10 +206,10 @@ async fn no_more_entities_are_read_concurrently_than_provider_and_options_allow(
         // Each record takes 10 ms, so that a read that begins too early overlaps with earlier reads.
         let per_record = Duration::from_millis(10);
         let shop =
-            shop(Script { concurrent_reads, meeting: expected_reads, per_record, ..Script::default() }).await;
+            shop(Script { concurrent_reads, waits_for_reads: expected_reads, per_record, ..Script::default() }).await;
         shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
         assert_eq!(
-            shop.database.most_reads_at_once(),
+            shop.database.max_concurrent_reads(),
             expected_reads,
             "{concurrent_reads}, {max_concurrency}"
         );

@@ -387,7 +387,7 @@ async fn assert_deletion_is_recorded_first(shop: &Shop, id: BackupId) {
     // withdraws the removal record.
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(std::future::IntoFuture::into_future(shop.koan.delete(id)));
-    shop.store.until_asked(Operation::Delete, "manifests", 1).await;
+    shop.store.until_called(Operation::Delete, "manifests", 1).await;
     assert_eq!(
         shop.files("removals").len(),
         1,
@@ -567,7 +567,7 @@ async fn maintain_with(
     shop.store.fail([Fault::always(operation, path, Failure::Held)]);
     let running =
         tokio::spawn(std::future::IntoFuture::into_future(shop.koan.maintenance().without_verification()));
-    shop.store.until_asked(operation, path, 1).await;
+    shop.store.until_called(operation, path, 1).await;
     action();
     shop.store.resume();
     running.await.expect("the task did not panic").expect("maintenance completed").profiles[0].clone()

@@ -210,8 +210,8 @@ async fn the_newest_backup_that_verifies_is_never_removed() {
 
 #[tokio::test]
 async fn a_partial_backup_is_kept_while_the_completed_backup_is_damaged() {
-    let dies_at = Some(("Visit".to_owned(), 0));
-    let shop = shop_of(Scripted::new(Script { dies_at, ..Script::default() })).await;
+    let disconnects_at = Some(("Visit".to_owned(), 0));
+    let shop = shop_of(Scripted::new(Script { disconnects_at, ..Script::default() })).await;
     let partial = shop.koan.backup("nightly").continue_on_error().await.expect("a partial backup").id();
     shop.clock.pass(24);
     let complete = shop.make_nightly_backups(1).await[0];
@@ -342,7 +342,7 @@ async fn a_damaged_pin_pins_and_a_damaged_manifest_is_never_treated_as_absent() 
 
 /// Waits until a condition is true.
 async fn wait_until(condition: impl FnMut() -> bool) {
-    koan_backup_tests::wait::until_so("the expected files or operations exist", condition).await;
+    koan_backup_tests::wait::until_sync("the expected files or operations exist", condition).await;
 }
 
 /// Returns the number of complete files. A file that is still being written has a temporary name and is not
@@ -388,7 +388,7 @@ async fn a_deletion_is_undone_if_another_process_begins_to_restore_the_backup() 
     let ids = shop.make_nightly_backups(2).await;
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(shop.koan.delete(ids[0]).into_future());
-    wait_until(|| shop.store.asked(Operation::Delete, "manifests") == 1).await;
+    wait_until(|| shop.store.call_count(Operation::Delete, "manifests") == 1).await;
     let now = shop.clock.now();
     let lease = serde_json::json!({
         "formatVersion": 1, "subject": { "restore": ids[0] }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
@@ -438,7 +438,7 @@ async fn a_removal_reads_only_the_pins_and_leases_of_the_removed_backup() {
     assert_eq!(plan.removals().count(), 2, "{plan}");
     shop.store.fail([]);
     retention.apply(&plan).await.expect("applied");
-    let count = |operation, path| shop.store.asked(operation, path);
+    let count = |operation, path| shop.store.call_count(operation, path);
     assert_eq!(count(Operation::List, "pins"), 1, "all pins must be listed once");
     assert_eq!(
         count(Operation::Get, "pins"),
@@ -569,8 +569,8 @@ async fn the_newest_backup_of_each_set_is_kept() {
 
 #[tokio::test]
 async fn a_partial_backup_that_alone_contains_records_is_not_deleted() {
-    let dies_at = Some(("Visit".to_owned(), 0));
-    let shop = shop_of(Scripted::new(Script { dies_at, ..Script::default() })).await;
+    let disconnects_at = Some(("Visit".to_owned(), 0));
+    let shop = shop_of(Scripted::new(Script { disconnects_at, ..Script::default() })).await;
     let partial = shop.koan.backup("nightly").continue_on_error().await.expect("a partial backup").id();
     shop.clock.pass(24);
     // This completed backup of the same series contains no invoices.

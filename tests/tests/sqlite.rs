@@ -275,7 +275,7 @@ async fn a_restore_that_is_dropped_before_its_end_leaves_the_database_unchanged(
         _ = receiver => {}
         result = restore.into_future() => panic!("the restore completed before it could be dropped: {result:?}"),
     }
-    koan_backup_tests::wait::until_so("the restore has released the database", || {
+    koan_backup_tests::wait::until_sync("the restore has released the database", || {
         shop.connection().execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
     })
     .await;
@@ -344,7 +344,7 @@ async fn related_tables_are_consistent_despite_concurrent_writes() {
     let writes = std::sync::Arc::clone(&written);
     let writer = std::thread::spawn(move || {
         let connection = Connection::open(path).expect("a database");
-        connection.busy_timeout(koan_backup_tests::wait::GIVE_UP).expect("the setting is accepted");
+        connection.busy_timeout(koan_backup_tests::wait::HANG_TIMEOUT).expect("the setting is accepted");
         let mut added = 0;
         // Each transaction inserts a purchase together with its line.
         while !stopped.load(std::sync::atomic::Ordering::Relaxed) {

@@ -81,7 +81,7 @@ impl Shop {
 async fn a_faulty_store_without_faults_works() {
     let shop = large_shop().await;
     let backup = shop.koan.backup("nightly").compression(Compression::stored()).await.expect("a backup");
-    assert!(shop.store.asked(Operation::Part, "archives/") >= 2, "the archive must have several parts");
+    assert!(shop.store.call_count(Operation::Part, "archives/") >= 2, "the archive must have several parts");
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
     shop.koan.restore("nightly").await.expect("restored");
 }
@@ -126,7 +126,7 @@ async fn a_slow_store_delays_a_backup_and_a_cancelled_backup_does_not_wait_for_t
         let backup =
             shop.koan.backup("cancelled").compression(Compression::stored()).cancel_on(token.clone());
         let cancel = async {
-            shop.store.until_asked(operation, "", 1).await;
+            shop.store.until_called(operation, "", 1).await;
             token.cancel();
         };
         let (result, ()) = tokio::join!(backup.into_future(), cancel);
@@ -141,9 +141,9 @@ async fn the_upload_of_a_backup_that_is_dropped_is_aborted() {
     let shop = large_shop().await;
     shop.store.fail([Fault::always(Operation::Part, "archives/", Failure::Never)]);
     let backup = shop.koan.backup("dropped").compression(Compression::stored());
-    wait::dropped_at(shop.store.until_asked(Operation::Part, "archives/", 1), backup).await;
+    wait::dropped_at(shop.store.until_called(Operation::Part, "archives/", 1), backup).await;
     // A store keeps the parts of an upload until it is aborted.
-    shop.store.until_asked(Operation::Abort, "archives/", 1).await;
+    shop.store.until_called(Operation::Abort, "archives/", 1).await;
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn a_failed_upload_is_aborted() {
     for operation in [Operation::Part, Operation::Complete] {
         shop.store.fail([Fault::always(operation, "archives/", Failure::Lost)]);
         shop.koan.backup("nightly").compression(Compression::stored()).await.expect_err("the store failed");
-        assert_eq!(shop.store.asked(Operation::Abort, "archives/"), 1, "{operation:?}");
+        assert_eq!(shop.store.call_count(Operation::Abort, "archives/"), 1, "{operation:?}");
     }
 }
 
@@ -286,7 +286,7 @@ async fn a_backup_that_cannot_be_read_completely_is_never_valid() {
                 let fault = Fault::always(Operation::Get, path, failure).after(after);
                 shop.store.fail([fault]);
                 let verified = shop.koan.verify(backup.id()).await;
-                let is_fault_reached = shop.store.asked(Operation::Get, path) > after;
+                let is_fault_reached = shop.store.call_count(Operation::Get, path) > after;
                 assert_eq!(
                     verified.as_ref().is_ok_and(|report| report.is_valid()),
                     !is_fault_reached,
@@ -301,7 +301,7 @@ async fn a_backup_that_cannot_be_read_completely_is_never_valid() {
                 shop.store.fail([fault]);
                 shop.koan.data::<User>().clear().await.expect("cleared");
                 let restored = shop.koan.restore(backup.id()).await;
-                if shop.store.asked(Operation::Get, path) > after {
+                if shop.store.call_count(Operation::Get, path) > after {
                     restored.expect_err("refused");
                     assert_eq!(shop.koan.data::<User>().count().await.expect("readable"), 0);
                 }
@@ -317,11 +317,11 @@ async fn a_refused_read_is_reported_without_retries() {
     for (failure, expected_text) in [(Failure::Forbidden, "403"), (Failure::Missing, "404")] {
         shop.store.fail([Fault::always(Operation::Get, "archives/", failure)]);
         let error = shop.koan.verify(backup.id()).await.expect_err("the state of the backup is unknown");
-        assert_eq!(shop.store.asked(Operation::Get, "archives/"), 1, "{failure:?} must not be retried");
+        assert_eq!(shop.store.call_count(Operation::Get, "archives/"), 1, "{failure:?} must not be retried");
         assert!(error.chain().contains(expected_text), "{}", error.chain());
         shop.store.fail([Fault::always(Operation::Head, "archives/", failure)]);
         let verified = shop.koan.verify(backup.id()).await;
-        assert_eq!(shop.store.asked(Operation::Head, "archives/"), 1);
+        assert_eq!(shop.store.call_count(Operation::Head, "archives/"), 1);
         match failure {
             Failure::Missing => assert!(!verified.expect("a report").is_valid()),
             _ => assert!(
@@ -332,7 +332,7 @@ async fn a_refused_read_is_reported_without_retries() {
     shop.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Forbidden)]);
     let error = shop.koan.verify(backup.id()).await.expect_err("the state of the backup is unknown");
     assert!(error.to_string().contains("manifests/") && error.chain().contains("403"), "{}", error.chain());
-    assert_eq!(shop.store.asked(Operation::Get, "manifests/"), 1);
+    assert_eq!(shop.store.call_count(Operation::Get, "manifests/"), 1);
 }
 
 #[tokio::test]
@@ -342,10 +342,10 @@ async fn a_restore_is_rolled_back_if_the_archive_changes_after_its_verification(
     shop.koan.data::<User>().clear().await.expect("cleared");
     shop.store.fail([]);
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
-    let verification_reads = shop.store.asked(Operation::Get, "archives/");
+    let verification_reads = shop.store.call_count(Operation::Get, "archives/");
     shop.store.fail([]);
     shop.koan.restore(backup.id()).dry_run().await.expect("compared");
-    let reads = shop.store.asked(Operation::Get, "archives/");
+    let reads = shop.store.call_count(Operation::Get, "archives/");
     assert!(
         reads > verification_reads,
         "a restore must read the archive after its verification: {reads} reads, {verification_reads} for the verification"

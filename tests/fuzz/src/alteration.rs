@@ -3,7 +3,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use koan_backup_tests::archive_surgery::{
-    Forgery, Place, Seal, Stored, Zip, ZipEntry, document, inner_copy, sha256,
+    Forgery, RecordedOffset, Seal, Stored, Zip, ZipEntry, document, inner_copy, sha256,
 };
 use serde_json::{Value, json};
 
@@ -203,10 +203,10 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
             zip.entries.remove(index(entry));
             // The entry that contained another entry may be the removed one, so every entry gets its own
             // place.
-            zip.entries.iter_mut().for_each(|entry| entry.place = Place::Own);
+            zip.entries.iter_mut().for_each(|entry| entry.offset = RecordedOffset::Actual);
         }
         Step::Doubled { entry } => {
-            let again = ZipEntry { place: Place::Own, ..of(zip, entry).clone() };
+            let again = ZipEntry { offset: RecordedOffset::Actual, ..of(zip, entry).clone() };
             zip.entries.push(again);
         }
         Step::Renamed { entry, name } => of(zip, entry).name = name.chars().take(300).collect(),
@@ -215,7 +215,7 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
             zip.entries.swap(one, other);
             let name = std::mem::take(&mut zip.entries[one].name);
             zip.entries[one].name = std::mem::replace(&mut zip.entries[other].name, name);
-            zip.entries.iter_mut().for_each(|entry| entry.place = Place::Own);
+            zip.entries.iter_mut().for_each(|entry| entry.offset = RecordedOffset::Actual);
         }
         Step::Sized { entry, size } => of(zip, entry).size = size.into(),
         Step::Summed { entry, crc32 } => of(zip, entry).crc32 = crc32,
@@ -223,7 +223,7 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
         Step::Within { entry, other, distance } => {
             let (entry, other) = (index(entry), index(other));
             if other < entry {
-                zip.entries[entry].place = Place::Within(other, distance.into());
+                zip.entries[entry].offset = RecordedOffset::Within(other, distance.into());
             }
         }
         Step::Claimed { entries } => zip.claimed = Some(entries),

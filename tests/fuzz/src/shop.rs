@@ -183,7 +183,7 @@ impl Shop {
         let id = self.id;
         let mut restored_once = false;
         runtime.block_on(async {
-            vault.keep(altered).await;
+            vault.write_backup(altered).await;
             let report = koan.verify(id).await;
             let valid = report.as_ref().is_ok_and(|report| report.is_valid());
             match trust {
@@ -230,7 +230,7 @@ impl Shop {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
         runtime.block_on(async {
-            vault.keep(altered).await;
+            vault.write_backup(altered).await;
             if let Ok(listed) = koan.backups().await {
                 assert!(listed.iter().all(|backup| backup.id == id), "another backup was listed");
                 // An unreadable manifest must be reported and must not hide other backups.

@@ -1,5 +1,5 @@
-//! Checks that the structure of the code is the one that ARCHITECTURE.md describes: the folders of core use
-//! only folders on lower floors, no files import each other in a cycle, and every path on the page exists.
+//! Checks that the structure of the code agrees with ARCHITECTURE.md: the folders of core use only folders on
+//! lower floors, no files import each other in a cycle, and every path in ARCHITECTURE.md exists.
 
 mod crates;
 mod cycles;
@@ -16,15 +16,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf()
 }
 
+/// Returns the text of ARCHITECTURE.md.
 fn page() -> String {
     fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md")
 }
 
-/// Returns the floor of each folder: the rows of the table below the heading "Floors of core".
+/// Returns the floor of each folder, from the table below the heading "Floors of core" of ARCHITECTURE.md.
 fn floors() -> BTreeMap<String, u8> {
     let page = page();
     let (_, section) = page.split_once("## Floors of core").expect("the section about floors");
-    let (section, _) = section.split_once("\n## ").expect("another section after it");
+    let (section, _) = section.split_once("\n## ").expect("the section after the section about floors");
     let mut floors = BTreeMap::new();
     for row in section.lines() {
         let mut cells = row.split('|').map(str::trim);
@@ -33,14 +34,14 @@ fn floors() -> BTreeMap<String, u8> {
         assert_eq!(
             floors.insert(folder.trim_matches('`').to_owned(), floor),
             None,
-            "{folder} is in two rows"
+            "{folder} is in two rows of the table of floors in ARCHITECTURE.md"
         );
     }
     floors
 }
 
 #[test]
-fn no_folder_of_core_uses_one_above_it() {
+fn no_folder_of_core_uses_a_folder_on_the_same_or_a_higher_floor() {
     let floors = floors();
     let core = Crate::read(&root().join("koan-backup-core"));
     let floor_of = |module: &str| {
@@ -53,10 +54,10 @@ fn no_folder_of_core_uses_one_above_it() {
             continue;
         }
         let (folder, floor) = floor_of(&module);
-        let floor = floor.unwrap_or_else(|| panic!("`{folder}` has no floor in ARCHITECTURE.md"));
+        let floor = floor.unwrap_or_else(|| panic!("ARCHITECTURE.md has no floor for the folder `{folder}`"));
         for other in used.keys() {
             if other.is_empty() {
-                upward.insert(format!("`{module}` uses `lib.rs`, which defines nothing itself"));
+                upward.insert(format!("`{module}` imports from `lib.rs`, which only re-exports names"));
             }
             if let (other_folder, Some(other_floor)) = floor_of(other)
                 && other_floor >= floor
@@ -66,11 +67,11 @@ fn no_folder_of_core_uses_one_above_it() {
             }
         }
     }
-    assert!(upward.is_empty(), "{upward:#?}");
+    assert!(upward.is_empty(), "modules of core use modules that are not on a lower floor: {upward:#?}");
 }
 
 #[test]
-fn the_page_names_only_files_that_exist() {
+fn architecture_md_contains_only_paths_that_exist() {
     let page = page();
     let mut missing = BTreeSet::new();
     for name in page.split('`').skip(1).step_by(2) {
@@ -83,18 +84,18 @@ fn the_page_names_only_files_that_exist() {
             folders.iter().any(|folder| {
                 let path = root().join(folder).join(name);
                 path.exists() || path.with_extension("rs").exists() || {
-                    // The page leaves out the folder `src` in the path of an adapter.
+                    // ARCHITECTURE.md leaves out the folder `src` in the path of an adapter.
                     let (adapter, rest) = name.split_once('/').unwrap_or((name, ""));
                     let path = root().join(folder).join(adapter).join("src").join(rest);
                     path.exists() || path.with_extension("rs").exists()
                 }
             })
         };
-        // Only a name that begins with an existing folder is a path of the code, because the page also names
-        // paths in archives and buckets.
+        // Only a path that begins with an existing folder is a path of the code, because ARCHITECTURE.md also
+        // contains paths in archives and buckets.
         if is_path && exists(top) && !exists(name) && !exists(name.split("::").next().unwrap_or_default()) {
             missing.insert(name.to_owned());
         }
     }
-    assert!(missing.is_empty(), "ARCHITECTURE.md names {missing:#?}");
+    assert!(missing.is_empty(), "ARCHITECTURE.md contains paths that do not exist: {missing:#?}");
 }

@@ -5,7 +5,7 @@ mod reference;
 mod step;
 
 use database::Database;
-use koan_backup_tests::random_seed::{rounds, say, seed};
+use koan_backup_tests::random_seed::{print_line, rounds, seed};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
 use reference::Model;
@@ -31,7 +31,7 @@ fn the_database_contains_the_records_of_the_model_after_every_step() {
         Database::test_sequential(config.clone(), model, steps, counter);
         Ok(())
     });
-    say(&format!("model: {cases} cases: {}; seed {seed}", database::step_counts()));
+    print_line(&format!("model: {cases} cases: {}; seed {seed}", database::step_counts()));
     if let Err(error) = result {
         panic!("{error}");
     }

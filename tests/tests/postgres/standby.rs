@@ -81,7 +81,7 @@ async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]
     // that sends data ends only when its client continues to read, and replay waits until then.
     let conflict_end = end_of_log(primary);
     let condition = format!("the replay of {conflict:?} on the standby ends or waits for a session");
-    wait::until_so(&condition, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
+    wait::until_sync(&condition, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
     done.cancel();
     let error = match backup.await.expect("the task did not panic") {
         Ok(report) => panic!("{conflict:?}: the backup of {} records did not fail", report.item_count()),
@@ -107,7 +107,7 @@ async fn a_read_that_a_standby_cancels_fails_the_backup_with_a_remedy() {
     ] {
         primary.sql(TABLES);
         let tables_end = end_of_log(&primary);
-        wait::until_so("the standby has replayed the tables", || has_replayed(&standby, &tables_end)).await;
+        wait::until_sync("the standby has replayed the tables", || has_replayed(&standby, &tables_end)).await;
         let text = error_of_conflict(&primary, &standby, conflict).await;
         assert!(text.contains("hot_standby_feedback = on"), "{conflict:?}: {text}");
     }

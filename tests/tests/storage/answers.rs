@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use koan_backup::prelude::*;
 use koan_backup::storage::StorageOptions;
-use koan_backup_tests::stores::{Asked, Moto, answering, request};
+use koan_backup_tests::stores::{Moto, ReceivedRequest, request, start_responder};
 
 use crate::fixture::{backup, koan, shop};
 
@@ -15,7 +15,7 @@ fn error(code: &str) -> String {
 }
 
 /// Answers a request as a store with an empty bucket does.
-fn empty(asked: &Asked) -> (u16, String) {
+fn empty(asked: &ReceivedRequest) -> (u16, String) {
     match asked.method.as_str() {
         "GET" if asked.target.contains("list-type=2") => (200, EMPTY.to_owned()),
         "GET" | "HEAD" => (404, error("NoSuchKey")),
@@ -37,13 +37,13 @@ async fn refusal(options: StorageOptions) -> String {
 
 #[tokio::test]
 async fn a_store_without_conditional_writes_is_distinguished_from_an_unavailable_store() {
-    let port = answering(|asked| match asked.has_header("if-none-match") {
+    let port = start_responder(|asked| match asked.has_header("if-none-match") {
         true => (501, error("NotImplemented")),
         false => empty(asked),
     });
     let message = refusal(s3(port)).await;
     assert!(message.contains("no conditional writes (`If-None-Match`)"), "{message}");
-    let port = answering(|asked| match asked.has_header("if-none-match") {
+    let port = start_responder(|asked| match asked.has_header("if-none-match") {
         true => (503, error("ServiceUnavailable")),
         false => empty(asked),
     });
@@ -60,7 +60,7 @@ async fn the_error_code_of_a_store_determines_the_remedy_and_not_the_status() {
         ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
         ("AccessDenied", 403, "they must list, read, write and delete"),
     ] {
-        let port = answering(move |asked| match asked.method.as_str() {
+        let port = start_responder(move |asked| match asked.method.as_str() {
             "PUT" => (status, error(code)),
             _ => empty(asked),
         });
@@ -71,7 +71,7 @@ async fn the_error_code_of_a_store_determines_the_remedy_and_not_the_status() {
 
 #[tokio::test]
 async fn an_archived_blob_is_not_treated_as_an_existing_file() {
-    let port = answering(|_| (409, error("BlobArchived")));
+    let port = start_responder(|_| (409, error("BlobArchived")));
     let options = Storage::options("az://backups/shop").without_environment();
     let options = options
         .endpoint(format!("http://127.0.0.1:{port}"))
@@ -83,7 +83,7 @@ async fn an_archived_blob_is_not_treated_as_an_existing_file() {
 
 #[tokio::test]
 async fn a_request_that_azure_does_not_authenticate_is_explained_with_clock_and_key() {
-    let port = answering(|_| (403, error("AuthenticationFailed")));
+    let port = start_responder(|_| (403, error("AuthenticationFailed")));
     let options = Storage::options("az://backups/shop").without_environment();
     let message =
         refusal(options.endpoint(format!("http://127.0.0.1:{port}")).credentials("koan", "aG9sYQ==")).await;
@@ -92,8 +92,8 @@ async fn a_request_that_azure_does_not_authenticate_is_explained_with_clock_and_
 
 #[tokio::test]
 async fn missing_credentials_are_reported_with_their_environment_variables() {
-    let metadata_server = answering(|_| (404, String::new()));
-    let port = answering(empty);
+    let metadata_server = start_responder(|_| (404, String::new()));
+    let port = start_responder(empty);
     let options = Storage::options("s3://backups/shop")
         .without_environment()
         .endpoint(format!("http://127.0.0.1:{port}"))

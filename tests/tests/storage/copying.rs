@@ -41,7 +41,7 @@ async fn a_copy_is_the_same_backup_in_another_profile() {
     assert_eq!((&from.sha256, from.size_bytes), (&to.sha256, to.size_bytes));
     assert_eq!(profiles.source.read(&from.file).await, profiles.target.read(&to.file).await);
     assert!(
-        profiles.faulty_target.asked(Operation::Part, "archives/") >= 3,
+        profiles.faulty_target.call_count(Operation::Part, "archives/") >= 3,
         "the archive must be uploaded in several parts"
     );
     profiles.koan.data::<Customer>().clear().await.expect("cleared");
@@ -68,7 +68,7 @@ async fn an_existing_copy_is_not_copied_again() {
     let second = profiles.koan.copy("nightly").to_profile("dr").await.expect("the copy exists already");
     assert!(second.already_existed);
     assert_eq!(second.archive, first.archive);
-    assert_eq!(profiles.faulty_target.asked(Operation::Begin, ""), 0);
+    assert_eq!(profiles.faulty_target.call_count(Operation::Begin, ""), 0);
     assert_eq!(profiles.target.files().await, before);
     // A manifest without its archive is not reported as an existing copy.
     profiles.target.remove(&first.archive.file).await;
@@ -175,7 +175,7 @@ async fn a_damaged_archive_is_not_copied_and_a_copy_that_is_stored_damaged_is_re
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(&file), "{error}");
     assert_eq!(
-        profiles.faulty_target.asked(Operation::Complete, "archives/"),
+        profiles.faulty_target.call_count(Operation::Complete, "archives/"),
         0,
         "the upload of a damaged archive must not be completed"
     );
@@ -193,7 +193,7 @@ async fn a_cancelled_copy_leaves_no_file_and_does_not_wait_for_the_store() {
         let token = CancellationToken::new();
         let copy = profiles.koan.copy("nightly").to_profile("dr").cancel_on(token.clone());
         let cancel = async {
-            profiles.faulty_target.until_asked(operation, path, 1).await;
+            profiles.faulty_target.until_called(operation, path, 1).await;
             token.cancel();
         };
         let (result, ()) = tokio::join!(copy.into_future(), cancel);
@@ -208,7 +208,7 @@ async fn a_copy_that_is_dropped_during_its_verification_is_removed() {
     let profiles = two_profiles().await;
     backup(&profiles.koan, "nightly").await.expect("a backup");
     profiles.faulty_target.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
-    let read_back = profiles.faulty_target.until_asked(Operation::Get, "archives/", 1);
+    let read_back = profiles.faulty_target.until_called(Operation::Get, "archives/", 1);
     wait::dropped_at(read_back, profiles.koan.copy("nightly").to_profile("dr")).await;
     wait::until("all files of the copy are removed", async || profiles.target.files().await.is_empty()).await;
 }
@@ -231,7 +231,7 @@ async fn a_lost_response_does_not_create_a_second_copy() {
 
 #[tokio::test]
 async fn a_failed_backup_is_not_copied_and_the_error_contains_the_reason() {
-    let script = Script { dies_at: Some(("Customer".to_owned(), 0)), ..Script::default() };
+    let script = Script { disconnects_at: Some(("Customer".to_owned(), 0)), ..Script::default() };
     let database = Scripted::new(script);
     database.put(&koan_backup::SetName::root(), &customers()[0]);
     let koan =

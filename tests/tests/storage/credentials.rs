@@ -48,7 +48,7 @@ async fn wrong_credentials_are_refused_without_retries_and_no_secret_is_shown() 
             );
             assert!(!message.contains("hunter22") && !message.contains("koan-secret"), "{message}");
         }
-        let request_counts = ["GET", "HEAD", "POST", "PUT"].map(|method| proxy.seen(method, "").len());
+        let request_counts = ["GET", "HEAD", "POST", "PUT"].map(|method| proxy.requests(method, "").len());
         // A refused backup sends a second request to record its failure; every other operation sends one
         // request.
         assert!(
@@ -110,7 +110,7 @@ async fn the_missing_functions_of_the_google_emulator_are_reported() {
     proxy.fail([Fault::always("GET", "manifests", Trouble::Status(403))]);
     let error = koan.verify(id).await.expect_err("refused");
     assert!(error.chain().contains("check the credentials"), "{}", error.chain());
-    assert_eq!(proxy.seen("GET", "manifests").len(), 1, "a refused request must not be retried");
+    assert_eq!(proxy.requests("GET", "manifests").len(), 1, "a refused request must not be retried");
 }
 
 #[tokio::test]

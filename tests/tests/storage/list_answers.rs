@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use koan_backup::prelude::*;
 use koan_backup::{Retention, catalog::Expectations};
-use koan_backup_tests::stores::{AZURITE_KEY, amazon, answering, google};
+use koan_backup_tests::stores::{AZURITE_KEY, amazon, google, start_responder};
 
 use crate::fixture::{koan, shop};
 
@@ -23,7 +23,7 @@ impl Portal {
     fn open() -> Self {
         let body = Arc::new(Mutex::new(String::new()));
         let answer_body = Arc::clone(&body);
-        let port = answering(move |asked| match asked.target.contains("profile") {
+        let port = start_responder(move |asked| match asked.target.contains("profile") {
             true => (200, MARK.to_owned()),
             false => (200, answer_body.lock().expect("the lock is not poisoned").clone()),
         });

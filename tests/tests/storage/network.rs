@@ -69,7 +69,7 @@ async fn temporary_failures_are_retried_and_the_backup_is_valid() {
         let manifest =
             manifest.unwrap_or_else(|error| panic!("{method} {target} {trouble:?}: {}", error.chain()));
         let is_retried = matches!(trouble, Trouble::Status(_) | Trouble::CutInRequest);
-        let requests = bucket.proxy.seen(method, target).len();
+        let requests = bucket.proxy.requests(method, target).len();
         assert!(requests > usize::from(is_retried), "{method} {target} {trouble:?}: {requests} requests");
         assert!(
             bucket.koan.verify(manifest.id).await.expect("a report").is_valid(),
@@ -96,11 +96,11 @@ async fn a_permanent_failure_is_reported_after_retries_with_pauses_and_leaves_no
         let chain = error.chain();
         assert!(chain.contains(expected_text) && chain.contains("after 3 retries"), "{chain}");
         assert!(chain.contains("try again later") && chain.contains("s3://backups/shop"), "{chain}");
-        assert_eq!(bucket.proxy.seen("PUT", "partNumber=2").len(), 4, "{status}");
+        assert_eq!(bucket.proxy.requests("PUT", "partNumber=2").len(), 4, "{status}");
     }
     let error = bucket.failed_backup(Fault::always("PUT", "partNumber=2", Trouble::CutInRequest)).await;
     assert!(error.chain().contains("check the endpoint, the network"), "{}", error.chain());
-    assert_eq!(bucket.proxy.seen("PUT", "partNumber=2").len(), 4);
+    assert_eq!(bucket.proxy.requests("PUT", "partNumber=2").len(), 4);
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_refused_request_is_reported_without_retries() {
             let error = bucket.failed_backup(Fault::always(method, target, Trouble::Status(status))).await;
             assert!(error.chain().contains(&status.to_string()), "{}", error.chain());
             assert!(error.chain().contains(expected_text), "{}", error.chain());
-            let requests = bucket.proxy.seen(method, target).len();
+            let requests = bucket.proxy.requests(method, target).len();
             // A second manifest is written as the record of the failure.
             let max_requests = if target == "manifests" { 2 } else { 1 };
             assert!(

@@ -53,7 +53,7 @@ impl Bucket {
 async fn a_completed_upload_is_not_listed_as_unfinished() {
     let bucket = bucket().await;
     backup(&bucket.koan, "nightly").await.expect("a backup");
-    assert!(bucket.proxy.seen("PUT", "partNumber=").len() >= 3, "the archive must have at least three parts");
+    assert!(bucket.proxy.requests("PUT", "partNumber=").len() >= 3, "the archive must have at least three parts");
     assert_eq!(bucket.moto.unfinished_uploads(), [""; 0]);
     assert_eq!(bucket.archives().len(), 1);
 }
@@ -65,7 +65,7 @@ async fn a_backup_that_is_cancelled_leaves_no_unfinished_upload() {
     let token = CancellationToken::new();
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).cancel_on(token.clone());
     let cancel = async {
-        while bucket.proxy.seen("PUT", "partNumber=2").is_empty() {
+        while bucket.proxy.requests("PUT", "partNumber=2").is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert_eq!(
@@ -88,7 +88,7 @@ async fn a_backup_that_is_dropped_leaves_no_unfinished_upload() {
     bucket.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).into_future();
     let until_begun = async {
-        while bucket.proxy.seen("PUT", "partNumber=2").is_empty() {
+        while bucket.proxy.requests("PUT", "partNumber=2").is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -96,7 +96,7 @@ async fn a_backup_that_is_dropped_leaves_no_unfinished_upload() {
         result = backup => panic!("the backup completed before it could be dropped: {result:?}"),
         () = until_begun => {}
     }
-    assert!(!bucket.proxy.seen("PUT", "partNumber=1").is_empty());
+    assert!(!bucket.proxy.requests("PUT", "partNumber=1").is_empty());
     bucket.proxy.fail([]);
     bucket.until_nothing_is_left().await;
 }
@@ -149,7 +149,7 @@ async fn an_upload_whose_last_answer_is_lost_leaves_one_complete_archive_or_none
 
 /// Waits until the second part of an archive is being uploaded and its answer is held.
 async fn until_second_part(proxy: &Proxy) {
-    while proxy.seen("PUT", "partNumber=2").is_empty() {
+    while proxy.requests("PUT", "partNumber=2").is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -159,7 +159,7 @@ async fn the_upload_note_is_written_before_the_first_part_and_removed_after_the_
     let bucket = bucket().await;
     bucket.proxy.fail([]);
     backup(&bucket.koan, "nightly").await.expect("a backup");
-    let request_number = |target| bucket.proxy.seen("PUT", target).first().expect(target).number;
+    let request_number = |target| bucket.proxy.requests("PUT", target).first().expect(target).number;
     assert!(
         request_number("/uploads/") < request_number("partNumber=1"),
         "the note must be written before the first part, so that no part of a killed process is unknown"
@@ -173,7 +173,7 @@ async fn no_part_is_uploaded_if_the_upload_note_cannot_be_written() {
     bucket.proxy.fail([Fault::always("PUT", "/uploads/", Trouble::Status(403))]);
     let error = backup(&bucket.koan, "nightly").await.expect_err("the upload note cannot be written");
     assert!(error.to_string().contains("its upload could not be noted"), "{error}");
-    assert_eq!(bucket.proxy.seen("PUT", "partNumber=").len(), 0);
+    assert_eq!(bucket.proxy.requests("PUT", "partNumber=").len(), 0);
     assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]));
 }
 
@@ -255,7 +255,7 @@ async fn maintenance_does_not_abort_the_upload_of_a_backup_that_begins_during_it
     let other_koan = koan(shop(14 << 20), [("store", storage.open().expect("a profile"))]).await;
     let mut running = None;
     let until_begun = async {
-        while bucket.proxy.seen("GET", listing).is_empty() {
+        while bucket.proxy.requests("GET", listing).is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         running = Some(tokio::spawn(async move { backup(&other_koan, "weekly").await }));
