@@ -15,9 +15,9 @@ fn error(code: &str) -> String {
 }
 
 /// Answers a request as a store with an empty bucket does.
-fn empty(asked: &ReceivedRequest) -> (u16, String) {
-    match asked.method.as_str() {
-        "GET" if asked.target.contains("list-type=2") => (200, EMPTY.to_owned()),
+fn empty(request: &ReceivedRequest) -> (u16, String) {
+    match request.method.as_str() {
+        "GET" if request.target.contains("list-type=2") => (200, EMPTY.to_owned()),
         "GET" | "HEAD" => (404, error("NoSuchKey")),
         _ => (200, String::new()),
     }
@@ -37,15 +37,15 @@ async fn refusal(options: StorageOptions) -> String {
 
 #[tokio::test]
 async fn a_store_without_conditional_writes_is_distinguished_from_an_unavailable_store() {
-    let port = start_responder(|asked| match asked.has_header("if-none-match") {
+    let port = start_responder(|request| match request.has_header("if-none-match") {
         true => (501, error("NotImplemented")),
-        false => empty(asked),
+        false => empty(request),
     });
     let message = refusal(s3(port)).await;
     assert!(message.contains("no conditional writes (`If-None-Match`)"), "{message}");
-    let port = start_responder(|asked| match asked.has_header("if-none-match") {
+    let port = start_responder(|request| match request.has_header("if-none-match") {
         true => (503, error("ServiceUnavailable")),
-        false => empty(asked),
+        false => empty(request),
     });
     let message = refusal(s3(port)).await;
     assert!(message.contains("busy or unavailable") && !message.contains("conditional"), "{message}");
@@ -60,9 +60,9 @@ async fn the_error_code_of_a_store_determines_the_remedy_and_not_the_status() {
         ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
         ("AccessDenied", 403, "they must list, read, write and delete"),
     ] {
-        let port = start_responder(move |asked| match asked.method.as_str() {
+        let port = start_responder(move |request| match request.method.as_str() {
             "PUT" => (status, error(code)),
-            _ => empty(asked),
+            _ => empty(request),
         });
         let message = refusal(s3(port)).await;
         assert!(message.contains(remedy), "{code}: {message}");

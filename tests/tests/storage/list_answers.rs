@@ -23,7 +23,7 @@ impl Portal {
     fn open() -> Self {
         let body = Arc::new(Mutex::new(String::new()));
         let answer_body = Arc::clone(&body);
-        let port = start_responder(move |asked| match asked.target.contains("profile") {
+        let port = start_responder(move |request| match request.target.contains("profile") {
             true => (200, MARK.to_owned()),
             false => (200, answer_body.lock().expect("the lock is not poisoned").clone()),
         });
