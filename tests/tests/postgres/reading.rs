@@ -113,7 +113,7 @@ async fn sets_are_suffixed_tables() {
         CREATE TABLE "animal#root" (LIKE animal)"#);
     let koan = koan(&server, |builder| builder.register::<Animal>()).await;
     let warnings = koan.inventory().warnings.join("\n");
-    assert!(warnings.contains("`animal#root (no set"), "{warnings}");
+    assert!(warnings.contains("`animal#root (not used as a set"), "{warnings}");
     let backup = koan.backup("zoo").await.expect("a backup");
     let counts: Vec<_> = backup
         .manifest()

@@ -109,14 +109,14 @@ impl Mapping {
             problem: mapping.problem(entity),
             covered_columns: mapping.columns.iter().map(|mapped| mapped.column.name.clone()).collect(),
             unmapped_columns: names(&mapping.unmapped_columns),
-            bulky_fields: mapping.bulky_fields(entity),
+            byte_list_fields: mapping.byte_list_fields(entity),
             unmapped_fields: mapping.unmapped_fields,
         })
     }
 
-    /// Returns the fields of bytes that are written as a list of numbers.
-    fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
-        self.columns.iter().filter_map(|mapped| mapped.content.bulky_field(entity)).collect()
+    /// Returns the indexes of the fields whose bytes serde writes as a list of numbers.
+    fn byte_list_fields(&self, entity: &EntityCodec) -> Vec<usize> {
+        self.columns.iter().filter_map(|mapped| mapped.content.byte_list_field(entity)).collect()
     }
 
     /// Returns the [`problem`](Self::problem) as an error.

@@ -162,5 +162,5 @@ async fn tables_of_sets_are_covered_like_those_of_the_default_set() {
     assert_eq!(coverage.unmapped_fields[0], "nick (in table `Users#archive`)");
     assert!(coverage.problem.as_deref().is_some_and(|problem| problem.contains("`users#bad`")));
     assert_eq!(described.unmapped_tables.len(), 1, "{:?}", described.unmapped_tables);
-    assert!(described.unmapped_tables[0].contains("`root` is table `users` itself"));
+    assert!(described.unmapped_tables[0].contains("`root` is in table `users`"));
 }

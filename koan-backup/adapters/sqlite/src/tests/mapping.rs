@@ -81,7 +81,7 @@ async fn a_column_that_the_entity_names_must_exist() {
         Database::new("CREATE TABLE t (id, name, display_name); INSERT INTO t VALUES (1, 'a', 'b')");
     assert_eq!(database.copy::<Named>().await.expect("a copy").lines, [r#"{"id":1,"name":"b"}"#]);
     let error = error_of::<Named>("CREATE TABLE t (id, name)").await;
-    assert!(error.contains("`display_name`") && error.contains("it has `id`, `name`"), "{error}");
+    assert!(error.contains("`display_name`") && error.contains("its columns are `id`, `name`"), "{error}");
 }
 
 #[tokio::test]
