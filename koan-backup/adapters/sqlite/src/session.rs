@@ -1,4 +1,4 @@
-//! A restore in one transaction.
+//! The session of a restore, which is one transaction.
 
 mod apply;
 mod deferred;
@@ -28,8 +28,8 @@ use apply::Applying;
 pub(super) use suspended::droppable_indexes;
 use work::RestoreWork;
 
-/// One transaction on a dedicated thread. Dropping the session closes the connection, which rolls the
-/// transaction back.
+/// The session of a restore: one transaction on a dedicated thread. Dropping the session closes the
+/// connection, which rolls the transaction back.
 #[derive(Debug)]
 pub(super) struct SqliteSession {
     thread: ConnectionThread<RestoreWork>,
@@ -39,7 +39,7 @@ pub(super) struct SqliteSession {
 impl SqliteSession {
     pub(super) async fn begin(location: Location, options: SessionOptions) -> Result<Self> {
         let thread = ConnectionThread::start(move || match options.intent {
-            SessionIntent::Apply => RestoreWork::begin(location.writing()?, &location, options),
+            SessionIntent::Apply => RestoreWork::begin(location.open_for_writing()?, &location, options),
             SessionIntent::Compare => RestoreWork::begin_trial(&location, options),
         });
         Ok(Self { thread: thread.await?, targets: TargetTracker::default() })
@@ -75,12 +75,12 @@ impl RestoreSession for SqliteSession {
     }
 }
 
-/// Writes the records of one target.
+/// The writer for the records of one target.
 #[derive(Debug)]
 struct SqliteWriter<'s> {
     session: &'s mut SqliteSession,
-    /// The state of the target, which moves to the thread for each call. It is `None` after a call that
-    /// failed or whose future was dropped.
+    /// The state of the target, which moves to the thread for each call. It is `None` after a call failed or
+    /// its future was dropped.
     applying: Option<Box<Applying>>,
 }
 

@@ -42,11 +42,11 @@ impl Trial {
     /// Opens the original database and the temporary one.
     pub(super) fn open(location: &Location) -> Result<(Self, Connection)> {
         let lost = |error| failed(&location.path, "beginning the dry run", error);
-        let reader = location.comparing()?;
+        let reader = location.open_read_only()?;
         reader.execute_batch("BEGIN").map_err(lost)?;
         let tables = Catalog::read(&reader).map_err(lost)?;
         let references = references(&reader).map_err(lost)?;
-        let connection = location.trial(&reader)?;
+        let connection = location.open_trial(&reader)?;
         connection.execute_batch("BEGIN").map_err(lost)?;
         let trial = Self { location: location.clone(), reader, tables, references, copied: BTreeMap::new() };
         Ok((trial, connection))
