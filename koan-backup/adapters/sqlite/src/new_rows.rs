@@ -101,7 +101,7 @@ impl Trial {
                 refusals.push(format!(
                     "{} of table `{table}` depends on columns that are in no field, and their defaults violate it, so no record can be \
                      inserted; add the fields, or change the defaults or the constraint",
-                    check.shown()
+                    check.description()
                 ));
             }
         }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result};
 use super::catalog::{indexes, table_sql};
 use super::clauses::elements;
 use super::collation::Collations;
-use super::derived::tokens::{in_parentheses, position, tokens};
+use super::derived::tokens::{in_parentheses, tokens, word_position};
 use super::error::is_refused_statement;
 use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
@@ -106,16 +106,16 @@ fn cause(connection: &Connection, mapping: &Mapping) -> Result<Option<(String, r
     }
     for check in elements.iter().flat_map(|element| &element.checks) {
         if let Some(error) = refused(format!("SELECT 1 {from} WHERE ({})", check.condition)) {
-            return Ok(Some((check.shown(), error)));
+            return Ok(Some((check.description(), error)));
         }
     }
     for index in indexes(connection, table)? {
         let Some(sql) = &index.sql else { continue };
         let tokens = tokens(sql);
-        let list = tokens.iter().position(|token| token.is_mark('('));
+        let list = tokens.iter().position(|token| token.is_punctuation('('));
         let Some((list, rest)) = list.and_then(|at| in_parentheses(&tokens[at..])) else { continue };
         let (Some(first), Some(last)) = (list.first(), list.last()) else { continue };
-        let condition = position(rest, "where").and_then(|at| rest.get(at + 1));
+        let condition = word_position(rest, "where").and_then(|at| rest.get(at + 1));
         let condition = condition.map_or("true", |first| &sql[first.start..]);
         let list = &sql[first.start..last.end];
         if let Some(error) = refused(format!("SELECT 1 {from} WHERE {condition} ORDER BY {list}")) {
