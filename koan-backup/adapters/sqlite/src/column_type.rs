@@ -1,5 +1,4 @@
-//! The type of a column from the point of view of a field: how its values are read and in which form they are
-//! written.
+//! The type of a column for a field: how the values of the column are read, and in which form they are written.
 
 use koan_backup_core::{
     schema::{FieldSchema, WireForm},
@@ -14,7 +13,7 @@ use super::form::{
     SecondsStyle, Shape, TEXT, UnixUnit, UuidStyle,
 };
 
-/// A column from the point of view of one field.
+/// The type of a column for the field that it contains.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ColumnType {
     pub(super) kind: FieldKind,
@@ -23,22 +22,22 @@ pub(super) struct ColumnType {
     pub(super) not_null: bool,
     /// The unit of a time that is stored as a whole number.
     pub(super) unit: UnixUnit,
-    /// Whether the serde form of the field's times counts units since 1970.
+    /// Whether serde writes the times of the field as a number of units since 1970.
     pub(super) counts_time: bool,
-    /// Whether the serde form of the field's times is ISO 8601 text, so that such text is passed on without
-    /// parsing it.
+    /// Whether serde writes the times of the field as ISO 8601 text. Stored text in this form is then passed to
+    /// serde unchanged.
     pub(super) passes_iso_text: bool,
     /// The form in which a value is written if no other form is known.
     pub(super) default: Form,
 }
 
 impl ColumnType {
-    /// Returns the type of a column that holds a field.
+    /// Returns the type of a column that contains a field.
     pub(super) fn of_field(field: &FieldSchema, column: &Column) -> Self {
         Self::new(FieldKind::of(field), field.wire, column)
     }
 
-    /// Returns the type of a column that holds an entry of a flattened map.
+    /// Returns the type of a column that contains an entry of a flattened map.
     pub(super) fn extra(column: &Column) -> Self {
         Self::new(FieldKind::Extra, WireForm::Plain, column)
     }

@@ -83,7 +83,7 @@ fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> FillMe
     }) {
         return unknown(trigger);
     }
-    // The value is the row's own column of the same name, in the normal form `$ . column`.
+    // The value is the column of the row with the same name: `$ . column`.
     let is_same_column = |(column, value): &(String, String)| {
         matches!(column.as_str(), "rowid" | "docid" | "_rowid_" | "oid")
             || value.rsplit(' ').next() == Some(column.as_str()) && value.split(' ').count() == 3

@@ -185,7 +185,7 @@ impl RestoreWork {
     }
 
     fn rowids(&self) -> Rowids {
-        if self.transaction.options.replace_existing { Rowids::Change } else { Rowids::Stay }
+        if self.transaction.options.replace_existing { Rowids::Changed } else { Rowids::Unchanged }
     }
 
     pub(super) fn write(&mut self, applying: &mut Applying, records: &[Record]) -> Result<()> {
