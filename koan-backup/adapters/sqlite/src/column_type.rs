@@ -9,7 +9,7 @@ use koan_backup_sql::field_kind::FieldKind;
 
 use super::catalog::{Affinity, Column};
 use super::form::{
-    BLOB, DIGIT_WORDS, FRACTION_0, FRACTION_MINIMAL, Form, INTEGER, MomentParts, MomentStyle, NATIVE, REAL,
+    BLOB, DIGIT_WORDS, FRACTION_0, FRACTION_MINIMAL, Form, INTEGER, TemporalParts, TemporalForm, NATIVE, REAL,
     SecondsStyle, Shape, TEXT, UnixUnit, UuidStyle,
 };
 
@@ -64,8 +64,8 @@ impl ColumnType {
 
 /// Returns the form of a value in a column if no other form is known.
 fn default_form(kind: FieldKind, unit: UnixUnit, column: &Column) -> Form {
-    let moment = |parts, seconds, offset, variants| {
-        Form::new(Shape::Moment(MomentStyle { parts, seconds, offset, offset_seconds: 0 }), variants)
+    let temporal = |parts, seconds, offset, variants| {
+        Form::new(Shape::Temporal(TemporalForm { parts, seconds, offset, offset_seconds: 0 }), variants)
     };
     match kind {
         FieldKind::Bool if column.affinity == Affinity::Text => Form::new(Shape::Words(DIGIT_WORDS), TEXT),
@@ -80,14 +80,14 @@ fn default_form(kind: FieldKind, unit: UnixUnit, column: &Column) -> Form {
             Form::new(Shape::Julian, REAL)
         }
         FieldKind::Timestamp => {
-            moment(MomentParts::Both('T'), SecondsStyle::Written, OffsetStyle::Zulu, FRACTION_MINIMAL)
+            temporal(TemporalParts::Both('T'), SecondsStyle::Written, OffsetStyle::Zulu, FRACTION_MINIMAL)
         }
         FieldKind::DateTime => {
-            moment(MomentParts::Both(' '), SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
+            temporal(TemporalParts::Both(' '), SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
         }
-        FieldKind::Date => moment(MomentParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0),
+        FieldKind::Date => temporal(TemporalParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0),
         FieldKind::Time => {
-            moment(MomentParts::Time, SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
+            temporal(TemporalParts::Time, SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
         }
         _ => Form::stored_as(NATIVE),
     }

@@ -113,7 +113,7 @@ async fn numbers_that_a_column_would_round_are_refused() {
         let error = database.restore::<Reading>(&copy, &super::fixture::overwrite()).await.expect_err(column);
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains(&format!("`{column}`")), "{error}");
-        assert!(error.to_string().contains("declare it TEXT"), "{error}");
+        assert!(error.to_string().contains("declare the column TEXT"), "{error}");
     }
 }
 
