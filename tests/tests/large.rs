@@ -143,7 +143,10 @@ async fn what_ignores_nothing_is_warned_of_and_names_are_compared_as_sqlite_does
     let warnings = &koan.inventory().warnings;
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert_eq!(warnings[0], "table `scan` of `main` → in no entity");
-    assert!(warnings[1].contains("`ignore_table(\"PAGE\")` has no effect, because Page covers"), "{warnings:?}");
+    assert!(
+        warnings[1].contains("`ignore_table(\"PAGE\")` has no effect, because Page covers"),
+        "{warnings:?}"
+    );
     assert!(warnings[2].contains("`ignore_table(\"nope\")` has no effect"), "{warnings:?}");
     assert!(warnings[2].contains("the tables without an entity are `scan`"), "{warnings:?}");
     let place = koan.inventory().included[0].place.as_deref();

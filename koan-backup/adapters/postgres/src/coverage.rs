@@ -65,7 +65,12 @@ pub(super) async fn describe(
 
 fn database_table(table: &Table) -> DatabaseTable<'_> {
     let partition_of = table.parents.first().filter(|_| table.is_partition).map(String::as_str);
-    DatabaseTable { display_name: &table.display_name, schema: &table.schema, name: &table.name, partition_of }
+    DatabaseTable {
+        display_name: &table.display_name,
+        schema: &table.schema,
+        name: &table.name,
+        partition_of,
+    }
 }
 
 /// Returns whether a name refers to the table: its display name, or its name with the schema.

@@ -24,10 +24,8 @@ pub fn of_table(target: &RestoreTarget, error: &Error, options: &SessionOptions)
     let name = target.entity.name();
     match error.kind() {
         ErrorKind::NotFound if options.create_missing => {
-            let text = format!(
-                "the table for set `{}` does not exist; the restore will create it",
-                target.set
-            );
+            let text =
+                format!("the table for set `{}` does not exist; the restore will create it", target.set);
             Finding::new(Severity::Note, name, text)
         }
         ErrorKind::NotFound => {
@@ -162,8 +160,10 @@ pub struct TargetTable<'a, I> {
 /// Returns a finding for each target whose table is the table of another target.
 pub fn of_shared_tables<I: PartialEq>(targets: &[TargetTable<'_, I>]) -> Vec<Finding> {
     let finding = |(index, target): (usize, &TargetTable<'_, I>)| {
-        let others =
-            targets.iter().enumerate().filter(|(position, other)| *position != index && other.id == target.id);
+        let others = targets
+            .iter()
+            .enumerate()
+            .filter(|(position, other)| *position != index && other.id == target.id);
         let others: Vec<&str> = others.map(|(_, other)| other.entity).collect();
         (!others.is_empty())
             .then(|| Finding::new(Severity::Error, target.entity, shared(target.table, others)))

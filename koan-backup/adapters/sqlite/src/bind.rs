@@ -134,8 +134,9 @@ impl ColumnType {
 
     fn store_decimal<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
         if matches!(self.kind, FieldKind::Float32 | FieldKind::Float64) {
-            let real =
-                text.parse().map_err(|_| ConversionError::new("cannot contain a decimal in this text form"))?;
+            let real = text
+                .parse()
+                .map_err(|_| ConversionError::new("cannot contain a decimal in this text form"))?;
             return self.store_float(real, form).and_then(|stored| self.apply_affinity(stored));
         }
         let wants_number = form.has(INTEGER | REAL) || self.affinity.is_numeric();

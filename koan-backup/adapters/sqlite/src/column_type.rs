@@ -9,8 +9,8 @@ use koan_backup_sql::field_kind::FieldKind;
 
 use super::catalog::{Affinity, Column};
 use super::form::{
-    BLOB, DIGIT_WORDS, FRACTION_0, FRACTION_MINIMAL, Form, INTEGER, TemporalParts, TemporalForm, NATIVE, REAL,
-    SecondsStyle, Shape, TEXT, UnixUnit, UuidStyle,
+    BLOB, DIGIT_WORDS, FRACTION_0, FRACTION_MINIMAL, Form, INTEGER, NATIVE, REAL, SecondsStyle, Shape, TEXT,
+    TemporalForm, TemporalParts, UnixUnit, UuidStyle,
 };
 
 /// The type of a column for the field that it contains.
@@ -85,7 +85,9 @@ fn default_form(kind: FieldKind, unit: UnixUnit, column: &Column) -> Form {
         FieldKind::DateTime => {
             temporal(TemporalParts::Both(' '), SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
         }
-        FieldKind::Date => temporal(TemporalParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0),
+        FieldKind::Date => {
+            temporal(TemporalParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0)
+        }
         FieldKind::Time => {
             temporal(TemporalParts::Time, SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
         }

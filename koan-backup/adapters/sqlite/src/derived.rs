@@ -126,7 +126,9 @@ fn unknown_fill_method(
     catalog: &Catalog,
     index: &ExternalIndex,
 ) -> Result<Option<String>> {
-    let FillMethod::Unknown { trigger, table } = fill_method(connection, catalog, index)? else { return Ok(None) };
+    let FillMethod::Unknown { trigger, table } = fill_method(connection, catalog, index)? else {
+        return Ok(None);
+    };
     Ok(Some(format!(
         "trigger `{trigger}` of table `{table}` writes full-text index `{0}` under a condition or in a way \
          that a rebuild of the index would ignore, so a search might find rows that the trigger excludes; \

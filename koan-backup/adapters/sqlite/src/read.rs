@@ -1,7 +1,7 @@
 //! Converts a stored value to a value of the field's type, and determines the form in which it was stored.
 
-mod temporal;
 mod read_value;
+mod temporal;
 mod words;
 
 use std::borrow::Cow;

@@ -160,8 +160,10 @@ mod tests {
         let built = || Ok(Connection::open_in_memory().expect("a database"));
         let thread = ConnectionThread::start(built).await.expect("a thread");
         for _ in 0..2 {
-            let error =
-                thread.run(|_, _| -> Result<()> { panic!("a panic of the test") }).await.expect_err("a panic");
+            let error = thread
+                .run(|_, _| -> Result<()> { panic!("a panic of the test") })
+                .await
+                .expect_err("a panic");
             assert!(error.to_string().contains("was not completed"), "{error}");
             assert!(!error.to_string().contains("defect"), "{error}");
         }

@@ -85,7 +85,12 @@ pub(super) fn assess(
 }
 
 /// Adds the findings about the columns of one target.
-fn assess_columns(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
+fn assess_columns(
+    target: &RestoreTarget,
+    mapping: &Mapping,
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) {
     let (entity, table) = (&target.entity, &mapping.table.name);
     if let Some(problem) = mapping.problem(entity) {
         findings.push(Finding::new(Severity::Error, entity.name(), problem));
@@ -125,8 +130,8 @@ fn assess_new_rows(
     }
     // Existing rows need no default. Only a dry run finds out whether the row of every record exists.
     let has_rows = format!("SELECT EXISTS (SELECT 1 FROM main.{} NOT INDEXED)", quoted(&mapping.table.name));
-    let inserts_rows =
-        options.replace_existing || !reader.connection.query_row(&has_rows, [], |row| row.get::<_, bool>(0))?;
+    let inserts_rows = options.replace_existing
+        || !reader.connection.query_row(&has_rows, [], |row| row.get::<_, bool>(0))?;
     let severity = if inserts_rows { Severity::Error } else { Severity::Warning };
     findings.extend(refusals.into_iter().map(|refusal| Finding::new(severity, entity, refusal)));
     Ok(())
@@ -253,8 +258,8 @@ fn assess_schema(
         }
         if !has_unique_key(reader, mapping)? {
             add(format!(
-                "no unique index of table `{table}` is over its key, so the row of each record is searched \
-                 separately, which is slower"
+                "table `{table}` has no unique index over the key of the entity, so the row of each record is \
+                 searched separately, which is slower"
             ));
         }
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use koan_backup_core::value::{DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 
 use super::super::column_type::ColumnType;
-use super::super::form::{Form, TemporalParts, TemporalForm, REAL, SecondsStyle, Shape, fraction_digits};
+use super::super::form::{Form, REAL, SecondsStyle, Shape, TemporalForm, TemporalParts, fraction_digits};
 use super::super::number;
 use super::super::time_number::{is_beyond_seconds, julian_of};
 use super::Stored;

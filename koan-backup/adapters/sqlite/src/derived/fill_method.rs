@@ -29,7 +29,11 @@ pub(super) enum FillMethod {
 }
 
 /// Reads the triggers that write an index and determines how a restore fills it.
-pub(super) fn fill_method(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<FillMethod> {
+pub(super) fn fill_method(
+    connection: &Connection,
+    catalog: &Catalog,
+    index: &ExternalIndex,
+) -> Result<FillMethod> {
     let writers = triggers_that_write(connection, catalog, index)?;
     let mut statement = connection.prepare_cached(
         "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY name",
@@ -56,8 +60,10 @@ pub(super) fn fill_method(connection: &Connection, catalog: &Catalog, index: &Ex
 /// Determines how a restore fills an index from its triggers. `columns` is the number of columns of the
 /// index.
 fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> FillMethod {
-    let unknown =
-        |trigger: &Trigger| FillMethod::Unknown { trigger: trigger.name.clone(), table: trigger.table.clone() };
+    let unknown = |trigger: &Trigger| FillMethod::Unknown {
+        trigger: trigger.name.clone(),
+        table: trigger.table.clone(),
+    };
     let insertions: Vec<(&Trigger, &Insertion)> = triggers
         .iter()
         .filter(|trigger| trigger.event == Event::Insert)
@@ -79,7 +85,8 @@ fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> FillMe
     }
     let condition = all_of(trigger.when.as_ref(), insertion.condition.as_ref(), "new");
     if let Some(trigger) = triggers.iter().find(|trigger| {
-        trigger.event == Event::Update && !update_matches_insertion(trigger, triggers, insertion, condition.as_ref())
+        trigger.event == Event::Update
+            && !update_matches_insertion(trigger, triggers, insertion, condition.as_ref())
     }) {
         return unknown(trigger);
     }

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use koan_backup_core::value::OffsetStyle;
 
 use super::{
-    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, JSON_NULL_FORM,
-    TemporalParts, TemporalForm, NATIVE, REAL, REAL_SHORT, SecondsStyle, Shape, TEXT, TEXT_POINT, UnixUnit,
+    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, JSON_NULL_FORM, NATIVE,
+    REAL, REAL_SHORT, SecondsStyle, Shape, TEXT, TEXT_POINT, TemporalForm, TemporalParts, UnixUnit,
     UuidStyle, WORDS,
 };
 

@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 
 use super::super::column_type::ColumnType;
 use super::super::form::{
-    FRACTION_MINIMAL, Form, INTEGER, TemporalParts, TemporalForm, REAL, SecondsStyle, Shape, UnixUnit,
+    FRACTION_MINIMAL, Form, INTEGER, REAL, SecondsStyle, Shape, TemporalForm, TemporalParts, UnixUnit,
     fraction_variants,
 };
 use super::super::number;
@@ -80,8 +80,8 @@ impl ColumnType {
         })?;
         if julian_of(instant).map(f64::to_bits) != Some(real.to_bits()) {
             return Err(ConversionError::new(
-                "contains a Julian day that is more precise than a millisecond, the precision of SQLite, so \
-                 it would not be written back unchanged; store dates as text",
+                "contains a Julian day that is more precise than the milliseconds of SQLite, so it would not \
+                 be written back unchanged; store dates as text",
             ));
         }
         Ok((self.value_of_instant(instant)?, Some(Form::new(Shape::Julian, REAL))))
@@ -149,8 +149,7 @@ fn temporal_text(kind: FieldKind, text: &str) -> Option<(Value<'static>, Form)> 
 fn refusal(text: &str) -> Option<ConversionError> {
     let starts_with_year =
         |text: &str| text.split('-').next().is_some_and(|year| year.parse::<u32>().is_ok());
-    let has_suffix =
-        [" BC", " BCE"].iter().any(|suffix| text.len() > suffix.len() && text.ends_with(suffix));
+    let has_suffix = [" BC", " BCE"].iter().any(|suffix| text.len() > suffix.len() && text.ends_with(suffix));
     let is_before_year_0 = has_suffix || text.strip_prefix('-').is_some_and(starts_with_year);
     is_before_year_0.then(|| {
         ConversionError::new(

@@ -41,11 +41,9 @@ pub(super) fn uuid(stored: ValueRef<'_>) -> Result<ReadValue<'_>, ConversionErro
     match stored {
         ValueRef::Blob(blob) => match <[u8; 16]>::try_from(blob) {
             Ok(bytes) => Ok((Value::Uuid(bytes), Some(Form::stored_as(BLOB)))),
-            Err(_) => {
-                Err(ConversionError::new(
-                    "contains a BLOB that is not 16 bytes long where a UUID is expected",
-                ))
-            }
+            Err(_) => Err(ConversionError::new(
+                "contains a BLOB that is not 16 bytes long where a UUID is expected",
+            )),
         },
         ValueRef::Text(text) => {
             let text = utf8(text)?;

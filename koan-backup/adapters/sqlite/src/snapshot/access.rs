@@ -162,9 +162,7 @@ impl TableRead {
         if matches!(self.path, AccessPath::Index(_))
             && self.scan_table(reader).map_err(to_error)? != self.rows_read
         {
-            return Err(damaged(
-                "which returned as many rows as the table has, but other rows".to_owned(),
-            ));
+            return Err(damaged("which returned as many rows as the table has, but other rows".to_owned()));
         }
         let faults = index_faults(&reader.connection, &reader.collations, table, rows).map_err(to_error)?;
         if let Some(fault) = faults.iter().find(|fault| fault.entries > fault.rows) {

@@ -78,9 +78,9 @@ pub(super) fn report(
         if count > 0 {
             let values = if count == 1 { "value" } else { "values" };
             summary.warnings.push(format!(
-                "column `{name}` of table `{table}`: the archive preserves the meaning of {count} {values} \
-                 that a restore cannot write back byte for byte, because of white space, superfluous digits, \
-                 letter case or the order of keys in JSON"
+                "column `{name}` of table `{table}`: {count} {values} cannot be written back byte for byte, \
+                 because of white space, superfluous digits, letter case or the order of keys in JSON; the \
+                 archive preserves only the meaning"
             ));
         }
         if let Some(forms) = column.forms.json {

@@ -183,7 +183,10 @@ fn parse_step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> 
         let is_removal = command.is_text("delete") && source == Source::TriggerRow;
         return is_removal.then_some(Step::Remove(condition));
     }
-    let pairs = names.iter().zip(&given).map(|(name, value)| (normalized(name), with_row_placeholder(&normalized(value))));
+    let pairs = names
+        .iter()
+        .zip(&given)
+        .map(|(name, value)| (normalized(name), with_row_placeholder(&normalized(value))));
     Some(Step::Insert(Insertion {
         columns: source_text(sql, columns).to_owned(),
         values: source_text(sql, values).to_owned(),
@@ -255,7 +258,8 @@ impl<'t> Prefix<'t> for &'t [Token] {
 }
 
 fn parse_condition(sql: &str, tokens: &[Token]) -> Option<Condition> {
-    (!tokens.is_empty()).then(|| Condition { sql: source_text(sql, tokens).to_owned(), normalized: normalized(tokens) })
+    (!tokens.is_empty())
+        .then(|| Condition { sql: source_text(sql, tokens).to_owned(), normalized: normalized(tokens) })
 }
 
 fn source_text<'s>(sql: &'s str, tokens: &[Token]) -> &'s str {
