@@ -1,5 +1,5 @@
-//! Checks that the table of usual types in the documentation agrees with an adapter, for the tests of each SQL
-//! adapter.
+//! Checks that the table of usual types in the documentation agrees with an adapter, for the tests of each
+//! SQL adapter.
 
 use koan_backup_core::schema::FieldSchema;
 use serde_json::json;

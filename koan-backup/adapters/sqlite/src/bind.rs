@@ -54,8 +54,8 @@ impl ToSql for Stored<'_> {
 }
 
 impl ColumnType {
-    /// Converts a value to a stored value. If the value cannot be represented in the given form, another form is
-    /// used. A value is never truncated.
+    /// Converts a value to a stored value. If the value cannot be represented in the given form, another form
+    /// is used. A value is never truncated.
     pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, ConversionError> {
         let stored = match value {
             // A NOT NULL column stores a missing value as the JSON value `null`.
@@ -168,7 +168,8 @@ impl ColumnType {
         if !self.affinity.is_numeric() || !DecimalText::is_valid(text.trim_ascii()) {
             return Ok(Stored::Text(Cow::Borrowed(text)));
         }
-        // SQLite converts this text to a number. The text of the number must be the same as the original text.
+        // SQLite converts this text to a number. The text of the number must be the same as the original
+        // text.
         let number = number::number_of(text.trim_ascii());
         let rewritten = number.map(|number| match number {
             Number::Integer(integer) => integer.to_string(),

@@ -224,8 +224,8 @@ impl Index {
     }
 }
 
-/// Reads the columns of an index, each with its collation. The columns that SQLite adds to locate the rows are
-/// not included.
+/// Reads the columns of an index, each with its collation. The columns that SQLite adds to locate the rows
+/// are not included.
 pub(super) fn index_collations(
     connection: &Connection,
     index: &str,

@@ -1,4 +1,5 @@
-//! The type of a column for a field: how the values of the column are read, and in which form they are written.
+//! The type of a column for a field: how the values of the column are read, and in which form they are
+//! written.
 
 use koan_backup_core::{
     schema::{FieldSchema, WireForm},
@@ -24,8 +25,8 @@ pub(super) struct ColumnType {
     pub(super) unit: UnixUnit,
     /// Whether serde writes the times of the field as a number of units since 1970.
     pub(super) counts_time: bool,
-    /// Whether serde writes the times of the field as ISO 8601 text. Stored text in this form is then passed to
-    /// serde unchanged.
+    /// Whether serde writes the times of the field as ISO 8601 text. Stored text in this form is then passed
+    /// to serde unchanged.
     pub(super) passes_iso_text: bool,
     /// The form in which a value is written if no other form is known.
     pub(super) default: Form,

@@ -70,7 +70,8 @@ fn from_schema(entity: &EntityCodec, name: &str) -> String {
 fn column(field: &FieldSchema, single_key: bool) -> String {
     let mut text = quoted(column_name(field));
     let declared = match declared_type(field) {
-        // A column `INTEGER PRIMARY KEY` is an alias of the rowid, and SQLite would replace NULL with a number.
+        // A column `INTEGER PRIMARY KEY` is an alias of the rowid, and SQLite would replace NULL with a
+        // number.
         "INTEGER" if field.key && field.nullable => "INT",
         declared => declared,
     };
@@ -111,8 +112,8 @@ pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
     }
 }
 
-/// Replaces the name of the table in a `CREATE TABLE` statement. SQLite stores the statement as `CREATE TABLE`,
-/// the name, and the rest as it was written.
+/// Replaces the name of the table in a `CREATE TABLE` statement. SQLite stores the keywords in this form,
+/// followed by the name and the rest of the statement as it was written.
 fn renamed(sql: &str, name: &str) -> Option<String> {
     const BEGINNING: &str = "CREATE TABLE ";
     let rest = sql.get(BEGINNING.len()..).filter(|_| sql.is_char_boundary(BEGINNING.len()))?.trim_start();

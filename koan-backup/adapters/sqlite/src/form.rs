@@ -1,9 +1,9 @@
 //! The physical form of a value: its storage class, and the text form of dates, times, booleans and other
 //! types.
 //!
-//! A stored value can match several forms: `2009-01-01 00:00:00.5` matches the form with one fraction digit, and
-//! the form with as few fraction digits as the value needs. A [`Form`] is therefore a set of variants of one
-//! shape. Values are written back in a variant that all values of a run have in common.
+//! A stored value can match several forms: `2009-01-01 00:00:00.5` matches the form with one fraction digit,
+//! and the form with as few fraction digits as the value needs. A [`Form`] is therefore a set of variants of
+//! one shape. Values are written back in a variant that all values of a run have in common.
 
 mod record;
 mod replay;
@@ -177,7 +177,8 @@ impl Form {
         (variants != 0 && self.shape == other.shape).then_some(Self { shape: self.shape, variants })
     }
 
-    /// Reduces the form to one variant: a variant of `preferred` if the form contains one, else its lowest bit.
+    /// Reduces the form to one variant: a variant of `preferred` if the form contains one, else its lowest
+    /// bit.
     pub(super) fn single(self, preferred: Self) -> Self {
         match self.common(preferred) {
             Some(common) => Self { variants: lowest(common.variants), ..common },

@@ -1,8 +1,8 @@
 //! Checks that the indexes of a table have an entry for each of its rows.
 //!
 //! SQLite reads and counts with an index if it can. If entries of the index are missing, the rows of these
-//! entries are omitted without an error. Therefore the rows of the table itself are counted, and the number of
-//! entries of each index is compared with the number of rows.
+//! entries are omitted without an error. Therefore the rows of the table itself are counted, and the number
+//! of entries of each index is compared with the number of rows.
 
 use rusqlite::{Connection, Result};
 

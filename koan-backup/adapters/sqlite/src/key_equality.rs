@@ -1,5 +1,5 @@
-//! Defines the key equality of a table: when the table considers two keys to be the same. Backups, dry runs and
-//! restores use this definition.
+//! Defines the key equality of a table: when the table considers two keys to be the same. Backups, dry runs
+//! and restores use this definition.
 //!
 //! Two keys are the same if the key columns are equal by their own collations, or by the collations of a
 //! unique index over exactly these columns. Numbers are compared by value, whatever their storage class.
@@ -15,8 +15,8 @@ use koan_backup_sql::identifier::quoted;
 /// The comparisons by which two keys of a table can be the same.
 #[derive(Clone, Debug)]
 pub(super) struct KeyEquality {
-    /// The collations of the key columns, for each comparison. The first comparison uses the collations of the
-    /// columns themselves.
+    /// The collations of the key columns, for each comparison. The first comparison uses the collations of
+    /// the columns themselves.
     comparisons: Vec<Vec<NamedCollation>>,
     /// The name of a collation of the key that the connection does not know, if there is one.
     unknown: Option<String>,
@@ -77,8 +77,8 @@ impl KeyEquality {
         self.unknown.as_deref()
     }
 
-    /// Returns whether two keys are the same only if their bytes are identical. Numbers are always compared by
-    /// value.
+    /// Returns whether two keys are the same only if their bytes are identical. Numbers are always compared
+    /// by value.
     pub(super) fn is_bytewise(&self) -> bool {
         self.comparisons.iter().flatten().all(|collation| collation.collation.is_binary())
     }
@@ -89,14 +89,14 @@ impl KeyEquality {
         self.comparisons.len() == 1
     }
 
-    /// Returns the names of the collations of each comparison. The first comparison uses the collations of the
-    /// columns.
+    /// Returns the names of the collations of each comparison. The first comparison uses the collations of
+    /// the columns.
     pub(super) fn comparisons(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
         self.comparisons.iter().map(|comparison| comparison.iter().map(|collation| collation.name.as_str()))
     }
 
-    /// Returns the SQL condition that finds the rows with a key. `columns` are the columns that contain the key,
-    /// and `first` is the number of the first parameter of the condition.
+    /// Returns the SQL condition that finds the rows with a key. `columns` are the columns that contain the
+    /// key, and `first` is the number of the first parameter of the condition.
     pub(super) fn condition<'c>(
         &self,
         columns: impl Iterator<Item = &'c str> + Clone,

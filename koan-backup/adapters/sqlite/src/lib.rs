@@ -9,9 +9,9 @@
 //!   times are text, a whole number of seconds since 1970 (or of the unit that the field's serde form uses),
 //!   or a Julian day as REAL. A whole number that would be a time after the year 2200 is refused unless the
 //!   field declares its unit, because it may count milliseconds.
-//! - **Physical form**: an archive records the form in which each column stores its values, so that a restored
-//!   row equals the lost one byte for byte. White space and the order of keys inside JSON text are not
-//!   preserved; the backup counts such values in a warning.
+//! - **Physical form**: an archive records the form in which each column stores its values, so that a
+//!   restored row equals the lost one byte for byte. White space and the order of keys inside JSON text are
+//!   not preserved; the backup counts such values in a warning.
 //! - **Key equality**: two keys are the same if SQLite compares them as equal, by the collations of the key's
 //!   columns or by those of a unique index over exactly these columns. A backup and a restore refuse two
 //!   records with the same key and name it; a restore writes the key with the spelling of the archive.

@@ -34,8 +34,8 @@ pub(super) fn shortest_text(number: f64) -> String {
     number.to_string()
 }
 
-/// Returns the number to which SQLite's numeric affinities convert a decimal text. Returns `None` if the value
-/// of the number is not exactly the value of the text.
+/// Returns the number to which SQLite's numeric affinities convert a decimal text. Returns `None` if the
+/// value of the number is not exactly the value of the text.
 pub(super) fn number_of(text: &str) -> Option<Number> {
     if let Ok(integer) = trimmed(text).parse::<i64>() {
         return Some(Number::Integer(integer));

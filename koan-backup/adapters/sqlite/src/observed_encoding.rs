@@ -1,7 +1,7 @@
 //! Determines the forms in which a table already stores its values.
 //!
-//! Records that were not backed up from SQLite are written in these forms. A record then finds the row with its
-//! key, and the application reads values in the form that it expects.
+//! Records that were not backed up from SQLite are written in these forms. A record then finds the row with
+//! its key, and the application reads values in the form that it expects.
 
 use koan_backup_core::entity::EntityCodec;
 use rusqlite::types::ValueRef;
@@ -125,8 +125,8 @@ impl KeyForms {
     }
 }
 
-/// Returns whether SQLite compares a value of this form as a number. SQLite compares INTEGER and REAL values by
-/// their numeric value.
+/// Returns whether SQLite compares a value of this form as a number. SQLite compares INTEGER and REAL values
+/// by their numeric value.
 fn is_number(column_type: &ColumnType, form: Form) -> bool {
     let native = match column_type.kind {
         FieldKind::Integer | FieldKind::Float64 | FieldKind::Bool => column_type.affinity != Affinity::Text,

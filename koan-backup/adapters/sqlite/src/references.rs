@@ -48,8 +48,8 @@ pub(super) enum RowSelection {
     /// All rows.
     #[default]
     All,
-    /// The rows whose keys are in temporary tables. Each element has the names of the key columns, and the name
-    /// of the temporary table with the columns `k0`, `k1`, ….
+    /// The rows whose keys are in temporary tables. Each element has the names of the key columns, and the
+    /// name of the temporary table with the columns `k0`, `k1`, ….
     Keyed(Vec<(Vec<String>, String)>),
 }
 

@@ -65,8 +65,8 @@ pub(super) fn refusal(
     )))
 }
 
-/// Returns why a statement that reads a table does not compile. Returns `None` if no clause of the table is the
-/// cause.
+/// Returns why a statement that reads a table does not compile. Returns `None` if no clause of the table is
+/// the cause.
 pub(super) fn unreadable(connection: &Connection, mapping: &Mapping) -> Option<String> {
     let (clause, error) = with_setting(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || {
         first_refused_clause(connection, mapping)
@@ -89,8 +89,8 @@ fn sqlite_message(error: &rusqlite::Error) -> String {
     }
 }
 
-/// Returns the description of the first clause of a table or its indexes that does not compile, with the error
-/// of SQLite.
+/// Returns the description of the first clause of a table or its indexes that does not compile, with the
+/// error of SQLite.
 fn first_refused_clause(
     connection: &Connection,
     mapping: &Mapping,

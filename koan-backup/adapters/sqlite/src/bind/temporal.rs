@@ -32,8 +32,8 @@ impl ColumnType {
         })
     }
 
-    /// Converts a time to text if the column may contain text. Every time can be written as text, but a column
-    /// that contains numbers must not contain text as well.
+    /// Converts a time to text if the column may contain text. Every time can be written as text, but a
+    /// column that contains numbers must not contain text as well.
     fn store_as_text(&self, value: &Value<'_>) -> Option<Stored<'static>> {
         if !matches!(self.default.shape, Shape::Temporal(_)) {
             return None;
@@ -92,9 +92,9 @@ fn temporal_text(value: &Value<'_>, mut temporal: TemporalForm, variants: u32) -
     style(temporal, variants, instant.local.time).write_timestamp(instant)
 }
 
-/// Converts an instant to the offset of the form. The type of the field may have converted a stored value with
-/// an offset to UTC. An instant that has another offset than UTC is not converted, unless the form has no
-/// offsets.
+/// Converts an instant to the offset of the form. The type of the field may have converted a stored value
+/// with an offset to UTC. An instant that has another offset than UTC is not converted, unless the form has
+/// no offsets.
 fn at_offset_of(temporal: TemporalForm, instant: Timestamp) -> Option<Timestamp> {
     let keeps_offset = instant.offset_seconds != 0 && temporal.offset != OffsetStyle::Absent;
     if keeps_offset { Some(instant) } else { instant.at_offset(temporal.offset_seconds) }

@@ -28,8 +28,8 @@ pub(super) fn external_indexes(connection: &Connection, catalog: &Catalog) -> Re
     Ok(found)
 }
 
-/// Parses the option `content` in the SQL of a full-text index. Returns `None` if the table is not a full-text
-/// index or does not have the option.
+/// Parses the option `content` in the SQL of a full-text index. Returns `None` if the table is not a
+/// full-text index or does not have the option.
 pub(super) fn external_index(name: &str, sql: &str) -> Option<ExternalIndex> {
     let tokens = tokens(sql);
     let module = tokens.iter().position(|token| token.is_word("using")).and_then(|at| tokens.get(at + 1))?;

@@ -114,8 +114,8 @@ fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> FillMe
 /// Returns whether the index contains exactly the same rows after an update as after an insertion of the new
 /// rows.
 ///
-/// `trigger` fires on updates, `all` contains all triggers that write the index, `inserted` is the statement of
-/// the trigger that fires on inserts, and `condition` is the condition of that statement.
+/// `trigger` fires on updates, `all` contains all triggers that write the index, `inserted` is the statement
+/// of the trigger that fires on inserts, and `condition` is the condition of that statement.
 fn update_matches_insertion(
     trigger: &Trigger,
     all: &[Trigger],

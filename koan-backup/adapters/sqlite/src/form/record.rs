@@ -112,8 +112,8 @@ impl FormRecorder {
     }
 }
 
-/// Returns runs as text: `form*count`, separated by spaces. A single text is used because tens of thousands of
-/// small JSON lists would need much memory when they are parsed.
+/// Returns runs as text: `form*count`, separated by spaces. A single text is used because tens of thousands
+/// of small JSON lists would need much memory when they are parsed.
 fn runs_text(runs: &[(usize, u64)]) -> String {
     runs.iter().map(|(form, count)| format!("{form}*{count}")).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,5 @@
-//! Finds the tables of sets: if an entity is in table `note`, table `note#archive` contains its set `archive`.
+//! Finds the tables of sets: if an entity is in table `note`, table `note#archive` contains its set
+//! `archive`.
 
 use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec};
 
@@ -22,8 +23,8 @@ pub(in super::super) fn named_sets<'c>(
     sets
 }
 
-/// Returns the table that is named as if it contained a set `root`. Such a table is not used, because `root` is
-/// the name of the default set.
+/// Returns the table that is named as if it contained a set `root`. Such a table is not used, because `root`
+/// is the name of the default set.
 pub(in super::super) fn table_named_root<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
@@ -66,8 +67,8 @@ pub(super) fn find<'c>(
     }
 }
 
-/// Returns the tables whose name is the name of the table of the default set, `#` and a suffix. The first part
-/// of each result is the suffix.
+/// Returns the tables whose name is the name of the table of the default set, `#` and a suffix. The first
+/// part of each result is the suffix.
 fn suffixed_tables<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,

@@ -144,8 +144,8 @@ fn temporal_text(kind: FieldKind, text: &str) -> Option<(Value<'static>, Form)> 
     }
 }
 
-/// Returns the error for text that looks like a date before the year 0. Returns `None` for other text, because
-/// there is no specific remedy for it.
+/// Returns the error for text that looks like a date before the year 0. Returns `None` for other text,
+/// because there is no specific remedy for it.
 fn refusal(text: &str) -> Option<ConversionError> {
     let starts_with_year =
         |text: &str| text.split('-').next().is_some_and(|year| year.parse::<u32>().is_ok());

@@ -44,8 +44,8 @@ struct Tally {
     records: u64,
     /// The number of records that changed or added a row.
     changed: u64,
-    /// The number of records whose row was left unchanged, because the conflict mode keeps rows or because the
-    /// row equals the record.
+    /// The number of records whose row was left unchanged, because the conflict mode keeps rows or because
+    /// the row equals the record.
     unchanged: u64,
 }
 
@@ -137,16 +137,16 @@ impl TargetState {
             if records_keys && !self.keys.record(transaction, &self.target, &stored)? {
                 return Err(self.target.duplicate_key_error(record));
             }
-            // A unique index never considers two NULLs to be equal, but a key with NULL identifies a record. So
-            // the row of such a key is searched before the record is written.
+            // A unique index never considers two NULLs to be equal, but a key with NULL identifies a record.
+            // So the row of such a key is searched before the record is written.
             let has_null = self.target.key.iter().any(|&column| stored[column] == Stored::Null);
             let result = match &mut direct {
                 Some(statement) if !has_null => match execute(statement, &stored) {
                     Ok(1) => Ok(Outcome::Written),
                     Ok(0) if may_keep => Ok(Outcome::Unchanged),
                     Ok(count) => Ok(Outcome::Unexpected(count)),
-                    // SQLite evaluates the complete new row before it looks for an existing row. The evaluation
-                    // can fail although the row of the record exists and no new row is needed.
+                    // SQLite evaluates the complete new row before it looks for an existing row. The
+                    // evaluation can fail although the row of the record exists and no new row is needed.
                     Err(error) if may_keep && concerns_new_row(&error) => {
                         by_key.write(&self.target, &stored, conflict)
                     }
@@ -229,22 +229,22 @@ impl TargetState {
         Ok(TargetResult { counts, keys, suspended })
     }
 
-    /// Returns the conflict mode of the statements. In a table that was empty, a key can conflict only with the
-    /// key of an earlier record of the archive.
+    /// Returns the conflict mode of the statements. In a table that was empty, a key can conflict only with
+    /// the key of an earlier record of the archive.
     fn conflict(&self, transaction: &Transaction) -> ConflictMode {
         if self.is_insert_only { ConflictMode::Fail } else { transaction.options.conflict }
     }
 
-    /// Returns whether the keys of the records are recorded, because no unique index refuses a duplicate key in
-    /// the archive, or because the keys are needed later.
+    /// Returns whether the keys of the records are recorded, because no unique index refuses a duplicate key
+    /// in the archive, or because the keys are needed later.
     fn records_keys(&self, transaction: &Transaction) -> bool {
         self.conflict(transaction) != ConflictMode::Fail
             || self.restores_dangling_references(transaction)
             || !self.target.equality.is_decided_by_the_columns()
     }
 
-    /// Returns whether some of the records contain dangling references and the table keeps other rows. The keys
-    /// of the records are then needed to check the references.
+    /// Returns whether some of the records contain dangling references and the table keeps other rows. The
+    /// keys of the records are then needed to check the references.
     fn restores_dangling_references(&self, transaction: &Transaction) -> bool {
         !transaction.options.replace_existing && !self.target.physical.dangling_references.is_empty()
     }
@@ -259,8 +259,8 @@ impl TargetState {
         }
     }
 
-    /// Returns the error for a record for which an expression of the table raised an error. The expression is a
-    /// default, a constraint or a generated column.
+    /// Returns the error for a record for which an expression of the table raised an error. The expression is
+    /// a default, a constraint or a generated column.
     fn expression_error(&self, transaction: &Transaction, record: &Record, error: rusqlite::Error) -> Error {
         let record = format!("{} `{}`", self.target.entity.name(), self.target.key_text(record));
         let Transaction { connection, collations, .. } = transaction;
@@ -307,8 +307,8 @@ impl Tally {
 enum Outcome {
     /// The record was written.
     Written,
-    /// The existing row was left unchanged, because the conflict mode keeps rows or because the row equals the
-    /// record.
+    /// The existing row was left unchanged, because the conflict mode keeps rows or because the row equals
+    /// the record.
     Unchanged,
     /// A row with the key of the record already exists.
     Exists,
@@ -379,8 +379,8 @@ enum ExistingRow {
     Different,
 }
 
-/// Returns whether an error concerns only the values of the new row. Such an error is irrelevant if the row of
-/// the record already exists.
+/// Returns whether an error concerns only the values of the new row. Such an error is irrelevant if the row
+/// of the record already exists.
 fn concerns_new_row(error: &rusqlite::Error) -> bool {
     is_refused_statement(error) || (is_constraint(error) && !is_unique_violation(error))
 }

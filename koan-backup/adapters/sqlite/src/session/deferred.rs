@@ -1,9 +1,9 @@
 //! Defers records whose unique values belong to rows that later records overwrite.
 //!
-//! In an archive, two rows may have swapped their unique values, or each row may have the value of the next row.
-//! Each record then conflicts with an existing row, although the final state is valid. Such a record is deferred
-//! until all other records are written. Then the rows that the deferred records replace are deleted, and the
-//! records are inserted. A conflict at that point is an error.
+//! In an archive, two rows may have swapped their unique values, or each row may have the value of the next
+//! row. Each record then conflicts with an existing row, although the final state is valid. Such a record is
+//! deferred until all other records are written. Then the rows that the deferred records replace are deleted,
+//! and the records are inserted. A conflict at that point is an error.
 
 use koan_backup_core::{Error, ErrorKind, Result, value::Value};
 use rusqlite::params_from_iter;
@@ -59,8 +59,8 @@ impl Deferred {
     /// Writes the deferred records and returns their number.
     ///
     /// # Errors
-    /// A record has a unique value that belongs to a row that no record overwrites. The error contains the keys
-    /// of both.
+    /// A record has a unique value that belongs to a row that no record overwrites. The error contains the
+    /// keys of both.
     pub(super) fn finish(self, transaction: &Transaction, target: &Target) -> Result<u64> {
         if self.count == 0 {
             return Ok(0);
@@ -69,8 +69,8 @@ impl Deferred {
         let connection = &transaction.connection;
         let main = quoted(&target.mapping.table.name);
         let names: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
-        // The deleted rows are inserted again with the values of their columns without a field, and with their
-        // rowid if no column is an alias of it. These values are saved in a second temporary table.
+        // The deleted rows are inserted again with the values of their columns without a field, and with
+        // their rowid if no column is an alias of it. These values are saved in a second temporary table.
         let mut others: Vec<String> =
             target.mapping.unmapped_columns.iter().map(|column| quoted(&column.name)).collect();
         if target.mapping.table.rowid_alias().is_none() {

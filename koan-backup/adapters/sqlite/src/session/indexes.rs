@@ -18,8 +18,8 @@ use koan_backup_sql::identifier::{quoted, quoted_list};
 
 /// The indexes that were dropped. They are recreated with their original SQL.
 ///
-/// The indexes are dropped and recreated within the transaction, so they still exist if the process ends before
-/// the commit.
+/// The indexes are dropped and recreated within the transaction, so they still exist if the process ends
+/// before the commit.
 #[derive(Debug, Default)]
 pub(super) struct SuspendedIndexes {
     dropped: Vec<DroppedIndex>,

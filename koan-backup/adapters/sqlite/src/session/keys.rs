@@ -24,8 +24,8 @@ impl WrittenKeys {
         Self { table: format!("koan_written_{number}"), insert: None }
     }
 
-    /// Records the key of a record. Returns `false` if an equal key was recorded before, by the key equality of
-    /// the table. Two NULLs are considered equal.
+    /// Records the key of a record. Returns `false` if an equal key was recorded before, by the key equality
+    /// of the table. Two NULLs are considered equal.
     pub(super) fn record(
         &mut self,
         transaction: &Transaction,
@@ -98,8 +98,8 @@ impl WrittenKeys {
     }
 }
 
-/// Returns the SQL definitions of the columns `k0`, `k1`, … of a temporary table for keys. The columns have the
-/// affinities and collations of the target's key columns.
+/// Returns the SQL definitions of the columns `k0`, `k1`, … of a temporary table for keys. The columns have
+/// the affinities and collations of the target's key columns.
 pub(super) fn key_columns(target: &Target) -> Vec<String> {
     let collations = target.equality.comparisons().next().into_iter().flatten();
     let columns = target.key_names().zip(collations).enumerate().map(|(index, (name, collation))| {

@@ -2,8 +2,8 @@
 //! no other constraints.
 //!
 //! The original table may have constraints and indexes that need functions and collations of the application.
-//! A restore does not use the constraints and indexes of a table that it does not write, so a dry run does not
-//! need them.
+//! A restore does not use the constraints and indexes of a table that it does not write, so a dry run does
+//! not need them.
 
 use std::collections::BTreeSet;
 

@@ -108,15 +108,15 @@ impl Statements {
 /// The alias of the existing row in the statements.
 const ROW: &str = "koan_row";
 
-/// Returns the SQL condition that a column of the existing row differs from a value. The condition also detects
-/// another storage class, and text that is equal only by the collation of the column.
+/// Returns the SQL condition that a column of the existing row differs from a value. The condition also
+/// detects another storage class, and text that is equal only by the collation of the column.
 fn differs(column: &str, value: &str) -> String {
     let column = format!("{ROW}.{}", quoted(column));
     format!("typeof({column}) <> typeof({value}) OR {column} COLLATE BINARY IS NOT {value}")
 }
 
-/// Returns the SQL condition that at least one of the terms is true. The condition is a balanced tree, because
-/// SQLite limits the depth of an expression.
+/// Returns the SQL condition that at least one of the terms is true. The condition is a balanced tree,
+/// because SQLite limits the depth of an expression.
 fn any_of(terms: &[String]) -> String {
     match terms {
         [] => "0".to_owned(),

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Result};
 
 use super::super::catalog::{Index, indexes};
 
-/// Returns the indexes of a table that a restore may drop: the indexes that the restore can rebuild and that it
-/// does not need to find rows by key.
+/// Returns the indexes of a table that a restore may drop: the indexes that the restore can rebuild and that
+/// it does not need to find rows by key.
 pub(in super::super) fn droppable_indexes(
     connection: &Connection,
     request: &RestoreTarget,
@@ -22,8 +22,8 @@ pub(in super::super) fn droppable_indexes(
     }
     let mut all = indexes(connection, table)?;
     all.retain(|index| {
-        // If a partial unique index or a unique index over expressions refuses records when it is rebuilt, the
-        // error cannot name these records.
+        // If a partial unique index or a unique index over expressions refuses records when it is rebuilt,
+        // the error cannot name these records.
         let hides_violations = index.unique && index.plain_columns().is_none();
         let is_kept_constraint = index.unique && options.keep_constraints;
         index.sql.is_some()

@@ -1,9 +1,9 @@
 //! The database of a dry run: a temporary database with the tables that a restore would write, and the tables
 //! that are connected with these tables by foreign keys.
 //!
-//! The dry run executes the same statements as a restore, but in the temporary database, so constraints refuse
-//! the same records. The original database is only read. SQLite keeps the temporary database in memory while the
-//! database is small, and otherwise in a file that SQLite itself deletes.
+//! The dry run executes the same statements as a restore, but in the temporary database, so constraints
+//! refuse the same records. The original database is only read. SQLite keeps the temporary database in memory
+//! while the database is small, and otherwise in a file that SQLite itself deletes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,9 +65,9 @@ impl Trial {
         self.catalog.tables.iter().any(|other| other.name == table)
     }
 
-    /// Copies a table to which records are written, the tables that are connected with it by foreign keys, and
-    /// all tables to which its children refer. Without its other parents, a child would have dangling references
-    /// that the original database does not have.
+    /// Copies a table to which records are written, the tables that are connected with it by foreign keys,
+    /// and all tables to which its children refer. Without its other parents, a child would have dangling
+    /// references that the original database does not have.
     ///
     /// # Errors
     /// A table cannot be read or created, or there is no space for the temporary database.
@@ -88,8 +88,8 @@ impl Trial {
         related.iter().try_for_each(|other| self.copy(connection, other, Purpose::References))
     }
 
-    /// Refuses a table with a damaged index, as a restore does. The copy does not show the damage, because its
-    /// indexes are created from the rows.
+    /// Refuses a table with a damaged index, as a restore does. The copy does not show the damage, because
+    /// its indexes are created from the rows.
     pub(super) fn require_intact_indexes(&self, table: &str) -> Result<()> {
         let faults = table_rows(&self.reader, table)
             .and_then(|rows| index_faults(&self.reader, &self.location.collations, table, rows))
@@ -153,7 +153,8 @@ impl Trial {
                 connection.execute_batch(&sql)?;
             }
         }
-        // Existing rows may violate a constraint that was added later. A restore does not check existing rows.
+        // Existing rows may violate a constraint that was added later. A restore does not check existing
+        // rows.
         connection.execute_batch("PRAGMA ignore_check_constraints = ON")?;
         let has_no_generated_column = table.columns.iter().all(|column| !column.generated);
         if has_no_generated_column && keyless_rowid(table).is_none() {
@@ -168,8 +169,8 @@ impl Trial {
     }
 }
 
-/// Returns the name of the rowid if the table has no primary key. Only the rowid identifies the rows of such a
-/// table.
+/// Returns the name of the rowid if the table has no primary key. Only the rowid identifies the rows of such
+/// a table.
 fn keyless_rowid(table: &Table) -> Option<&'static str> {
     table.rowid_name().filter(|_| table.primary_key().is_empty())
 }

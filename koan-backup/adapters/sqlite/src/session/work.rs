@@ -278,7 +278,8 @@ impl RestoreWork {
 
     pub(super) fn rollback(&mut self) -> Result<()> {
         if self.transaction.connection.is_autocommit() {
-            // SQLite has already rolled back the transaction, as it does after some errors such as a full disk.
+            // SQLite has already rolled back the transaction, as it does after some errors such as a full
+            // disk.
             return Ok(());
         }
         self.transaction

@@ -112,8 +112,8 @@ impl TableRead {
         format!("SELECT {list} FROM main.{}{source} ORDER BY {}", quoted(&self.table), order.join(", "))
     }
 
-    /// Records a row that was read. `columns` is the number of selected columns, `key` contains the positions of
-    /// the key columns, and `get` returns the value at a position.
+    /// Records a row that was read. `columns` is the number of selected columns, `key` contains the positions
+    /// of the key columns, and `get` returns the value at a position.
     #[inline]
     pub(super) fn record<'r>(
         &mut self,
@@ -134,8 +134,8 @@ impl TableRead {
     /// Compares the rows that were read with the table itself. Returns warnings about damaged indexes.
     ///
     /// # Errors
-    /// Rows were not read or were read more than once, or the table has fewer rows than one of its indexes has
-    /// entries.
+    /// Rows were not read or were read more than once, or the table has fewer rows than one of its indexes
+    /// has entries.
     pub(super) fn check(&self, reader: &Reader) -> Result<Vec<String>> {
         let table = &self.table;
         let to_error = |error| failed(&reader.path, &format!("checking the rows of table `{table}`"), error);
@@ -201,8 +201,8 @@ pub(super) fn equality(
     KeyEquality::of(&reader.connection, collations, &mapping.table.name, key)
 }
 
-/// A set of rows, represented by the number of the rows and the sum of their hashes. The order of the rows does
-/// not matter.
+/// A set of rows, represented by the number of the rows and the sum of their hashes. The order of the rows
+/// does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct RowSet {
     count: u64,

@@ -1,5 +1,5 @@
-//! Tests that a dry run reports the errors of a restore with the record that causes them, and that it does not
-//! change the database.
+//! Tests that a dry run reports the errors of a restore with the record that causes them, and that it does
+//! not change the database.
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, RestoreLevel, SetName,
@@ -307,7 +307,8 @@ async fn a_dry_run_neither_writes_nor_locks() {
         .expect("tables");
         let database = Database::at(&path, Sqlite::open(&path).expect("opened"));
         let before = std::fs::read(&path).expect("a file");
-        // The connection on which a dry run writes records can read the original database but cannot write it.
+        // The connection on which a dry run writes records can read the original database but cannot write
+        // it.
         let location = &database.provider.location;
         let reader = location.open_read_only().expect("a connection");
         let trial = location.open_trial(&reader).expect("a connection");
@@ -335,8 +336,8 @@ async fn a_dry_run_neither_writes_nor_locks() {
         let kind = session.commit().await.expect_err("a dry run has nothing to commit").kind();
         assert_eq!(kind, ErrorKind::Internal);
     }
-    // The last connection that may write to a database moves the content of its write-ahead log into it. A dry
-    // run must not do so.
+    // The last connection that may write to a database moves the content of its write-ahead log into it. A
+    // dry run must not do so.
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("log.db");
     let sql = Connection::open(&path).expect("a database");

@@ -109,8 +109,8 @@ impl Database {
         self.restore_set::<T>(copy, SetName::root(), options).await
     }
 
-    /// Restores a copy of an entity into a set, or performs a dry run. If a restore fails, asserts that viability
-    /// or a dry run reported the error before.
+    /// Restores a copy of an entity into a set, or performs a dry run. If a restore fails, asserts that
+    /// viability or a dry run reported the error before.
     pub(super) async fn restore_set<T: Entity>(
         &self,
         copy: &Copy,

@@ -111,8 +111,8 @@ fn a_write_ahead_log_whose_index_cannot_be_created_is_an_error_with_a_remedy() {
         connection.pragma_update(None, "journal_mode", "wal").expect("set");
         connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY)").expect("valid SQL");
     }
-    // SQLite does not follow this link, so it cannot create the file. A directory without write permission would
-    // not have this effect for a superuser.
+    // SQLite does not follow this link, so it cannot create the file. A directory without write permission
+    // would not have this effect for a superuser.
     std::os::unix::fs::symlink("nowhere", directory.path().join("log.db-shm")).expect("a link");
     for options in [Sqlite::options(&path), Sqlite::options(&path).read_only()] {
         let error = options.open().expect_err("the log cannot be read").to_string();

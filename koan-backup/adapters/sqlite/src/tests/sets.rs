@@ -1,5 +1,5 @@
-//! Tests of sets, whose tables have the name of the default set's table and a suffix, and of names with unusual
-//! characters.
+//! Tests of sets, whose tables have the name of the default set's table and a suffix, and of names with
+//! unusual characters.
 
 use koan_backup_core::SetName;
 use serde::{Deserialize, Serialize};

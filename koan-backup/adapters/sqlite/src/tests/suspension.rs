@@ -47,7 +47,8 @@ fn names(suspended: &[SuspendedObject], kind: SuspendedKind) -> Vec<&str> {
     objects.map(|object| object.name.as_str()).collect()
 }
 
-/// Returns the indexes that were recreated. A recreated index has another rowid in `sqlite_schema` than before.
+/// Returns the indexes that were recreated. A recreated index has another rowid in `sqlite_schema` than
+/// before.
 fn recreated(database: &Database, before: &[(String, i64)]) -> Vec<String> {
     let changed = index_rows(database).into_iter().filter(|row| !before.contains(row));
     changed.map(|(name, _)| name).collect()
