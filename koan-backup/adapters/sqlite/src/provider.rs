@@ -27,7 +27,7 @@ use crate::thread::ConnectionThread;
 /// use koan_backup::Sqlite;
 ///
 /// let shop = Sqlite::open("shop.db")?;
-/// let legacy = Sqlite::options("legacy.db").read_only().ignore_table("schema_migrations", "kept by sqlx").open()?;
+/// let legacy = Sqlite::options("legacy.db").read_only().ignore_table("schema_migrations", "maintained by sqlx").open()?;
 /// # Ok(())
 /// # }
 /// ```

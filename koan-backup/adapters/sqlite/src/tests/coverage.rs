@@ -30,7 +30,7 @@ async fn uncovered_tables_and_columns_are_reported() {
          CREATE TABLE migrations (v); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE search USING fts5(x)",
     );
     let provider = Sqlite::options(database.provider.path())
-        .ignore_table("migrations", "kept by sqlx")
+        .ignore_table("migrations", "maintained by sqlx")
         .open()
         .expect("opened");
     let description = provider.describe(&[codec::<User>()]).await.expect("a description");
