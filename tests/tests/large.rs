@@ -149,9 +149,12 @@ async fn an_ignored_table_that_does_not_exist_or_belongs_to_an_entity_causes_a_w
     let warnings = &koan.inventory().warnings;
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert_eq!(warnings[0], "table `scan` of `main` → in no entity");
-    assert!(warnings[1].contains("`ignore_table(\"PAGE\")` names the table of Page"), "{warnings:?}");
-    assert!(warnings[2].contains("`ignore_table(\"nope\")` names no table"), "{warnings:?}");
-    assert!(warnings[2].contains("tables in no entity are `scan`"), "{warnings:?}");
+    assert!(
+        warnings[1].contains("`ignore_table(\"PAGE\")` has no effect, because Page covers"),
+        "{warnings:?}"
+    );
+    assert!(warnings[2].contains("`ignore_table(\"nope\")` has no effect"), "{warnings:?}");
+    assert!(warnings[2].contains("the tables without an entity are `scan`"), "{warnings:?}");
     let place = koan.inventory().included[0].place.as_deref();
     assert_eq!(place, Some("table `page` of `main`"));
 }

@@ -417,7 +417,7 @@ async fn a_table_that_is_altered_during_a_backup_does_not_change_it_and_the_next
     assert!(text.contains("there is no table `PurchaseLine`"), "{text}");
     let backup = shop.koan.backup("after").entity::<Purchase>().await.expect("`note` is optional");
     assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
-    let missing = "field `note` of Purchase is in no column of table `Purchase`";
+    let missing = "field `note` of Purchase has no column in table `Purchase`";
     assert!(backup.warnings().iter().any(|warning| warning.contains(missing)), "{:?}", backup.warnings());
 }
 

@@ -139,10 +139,10 @@ async fn the_boot_report_lists_the_tables_of_entities_and_ignore_rules_without_e
     );
     let warnings = inventory.warnings.join("\n");
     for part in [
-        "`ignore_table(\"nope\")` names no table of the database: tables in no entity are",
-        "`ignore_table(\"order\")` names the table of Order",
-        "`ignore_table(\"event_2024\")` names a partition, whose rows are those of `event`",
-        "`ignore_table(\"spares\")` names no table of the database: did you mean `spare`?",
+        "`ignore_table(\"nope\")` has no effect, because the database has no such table: the tables without an entity are",
+        "`ignore_table(\"order\")` has no effect, because Order covers the table",
+        "`ignore_table(\"event_2024\")` has no effect, because the table is a partition, whose rows are backed up or ignored with `event`",
+        "`ignore_table(\"spares\")` has no effect, because the database has no such table: did you mean `spare`?",
         "table `spare` of `main` → in no entity",
         "table `old_order` of `main` → in no entity",
     ] {

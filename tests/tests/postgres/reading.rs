@@ -125,7 +125,7 @@ async fn each_set_is_a_table_with_the_name_of_the_set_as_suffix() {
         CREATE TABLE "animal#root" (LIKE animal)"#);
     let koan = koan(&server, |builder| builder.register::<Animal>()).await;
     let warnings = koan.inventory().warnings.join("\n");
-    assert!(warnings.contains("`animal#root (no set"), "{warnings}");
+    assert!(warnings.contains("`animal#root (not used as a set"), "{warnings}");
     let backup = koan.backup("zoo").await.expect("a backup");
     let counts: Vec<_> = backup
         .manifest()

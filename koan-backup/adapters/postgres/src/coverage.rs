@@ -31,7 +31,7 @@ pub(super) async fn describe(
         entities.iter().map(|entity| matched_tables(&catalog, entity, &mut unused_tables)).collect();
     description.entities = coverage::of_entities(&views);
     let known: Vec<DatabaseTable<'_>> = catalog.tables.iter().map(database_table).collect();
-    let ignored = IgnoredTables { tables: ignored, names: is_named };
+    let ignored = IgnoredTables { tables: ignored, is_named };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|seen| seen.id).collect();
     if !entities.is_empty() {
@@ -65,13 +65,18 @@ pub(super) async fn describe(
 
 fn database_table(table: &Table) -> DatabaseTable<'_> {
     let partition_of = table.parents.first().filter(|_| table.is_partition).map(String::as_str);
-    DatabaseTable { shown: &table.display_name, schema: &table.schema, name: &table.name, partition_of }
+    DatabaseTable {
+        display_name: &table.display_name,
+        schema: &table.schema,
+        name: &table.name,
+        partition_of,
+    }
 }
 
 /// Returns whether a name refers to the table: its display name, or its name with the schema.
 fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
-    name == table.shown || with_schema == Some(table.name)
+    name == table.display_name || with_schema == Some(table.name)
 }
 
 async fn version(connection: &Connection) -> Result<String> {

@@ -117,7 +117,7 @@ impl Mapping {
             problem: mapping.problem(entity),
             covered_columns: mapping.columns.iter().map(|mapped| mapped.column.name.clone()).collect(),
             unmapped_columns: names(&mapping.unmapped_columns),
-            bulky_fields: mapping.bulky_fields(entity),
+            byte_list_fields: mapping.byte_list_fields(entity),
             unmapped_fields: mapping.unmapped_fields,
         })
     }
@@ -144,15 +144,15 @@ impl Mapping {
     }
 
     /// Returns the fields of bytes that are written as a list of numbers and whose columns are `bytea`.
-    fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
+    fn byte_list_fields(&self, entity: &EntityCodec) -> Vec<usize> {
         let fields = &entity.schema().fields;
-        let is_bulky = |mapped: &MappedColumn| match mapped.content {
+        let byte_list_field = |mapped: &MappedColumn| match mapped.content {
             Content::Field(index) if mapped.column.stored == StoredType::Bytea => {
-                coverage::is_bulky(&fields[index]).then_some(index)
+                coverage::is_byte_list(&fields[index]).then_some(index)
             }
             _ => None,
         };
-        self.columns.iter().filter_map(is_bulky).collect()
+        self.columns.iter().filter_map(byte_list_field).collect()
     }
 
     /// Returns the columns of the key.

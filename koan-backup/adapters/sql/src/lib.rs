@@ -1,7 +1,7 @@
-//! The common parts of the adapters for SQL databases: names, the matching of tables and columns, coverage
-//! and findings.
+//! The common code of the adapters for SQL databases: quoting of names, matching of entities with tables and
+//! columns, coverage, and findings.
 //!
-//! This crate does not depend on any database, and it is not an interface for applications.
+//! This crate depends on no database. Applications do not use it.
 
 pub mod columns;
 pub mod content;

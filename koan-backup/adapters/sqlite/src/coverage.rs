@@ -29,10 +29,10 @@ pub(super) fn describe(
     description.entities = coverage::of_entities(&views);
     let known: Vec<DatabaseTable<'_>> =
         reader.catalog.tables.iter().map(|table| database_table(&table.name)).collect();
-    let ignored = IgnoredTables { tables: ignored, names: is_named };
+    let ignored = IgnoredTables { tables: ignored, is_named };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<&str> =
-        views.iter().flat_map(|view| &view.tables).map(|seen| seen.id.as_str()).collect();
+        views.iter().flat_map(|view| &view.tables).map(|matched| matched.id.as_str()).collect();
     let tables = reader
         .catalog
         .tables
@@ -52,11 +52,11 @@ pub(super) fn describe(
 }
 
 fn database_table(name: &str) -> DatabaseTable<'_> {
-    DatabaseTable { shown: name, schema: "main", name, partition_of: None }
+    DatabaseTable { display_name: name, schema: "main", name, partition_of: None }
 }
 
-/// Returns whether a name refers to a table. Case is ignored, as in SQLite, and the name may include its
-/// schema.
+/// Returns whether a name refers to a table. Case is ignored, as in SQLite, and the name may include the
+/// schema of the table.
 fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name.eq_ignore_ascii_case(table.name)

@@ -18,9 +18,10 @@ pub(super) use sets::{named_sets, table_named_root};
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     pub(super) table: Table,
-    /// The columns that hold data of the entity: those of fields first, in the order of the fields.
+    /// The columns that contain data of the entity. The columns of fields are the first, in the order of the
+    /// fields.
     pub(super) columns: Vec<MappedColumn>,
-    /// The columns that belong to no field, without those that SQLite computes.
+    /// The columns without a field, except generated columns.
     pub(super) unmapped_columns: Vec<Column>,
     /// The columns of the key fields, as indexes into `columns`.
     pub(super) key: Vec<usize>,
@@ -28,7 +29,7 @@ pub(super) struct Mapping {
     pub(super) unmapped_fields: Vec<usize>,
 }
 
-/// A column and the data of the entity that it holds.
+/// A column and what it contains for the entity.
 #[derive(Clone, Debug)]
 pub(super) struct MappedColumn {
     pub(super) column: Column,
@@ -44,7 +45,7 @@ impl MappedColumn {
         }
     }
 
-    /// Returns how values are read from the column and written to it.
+    /// Returns the type of the column, which determines how values are read and written.
     pub(super) fn column_type(&self, entity: &EntityCodec) -> ColumnType {
         match self.content {
             Content::Field(index) => ColumnType::of_field(&entity.schema().fields[index], &self.column),
@@ -95,13 +96,13 @@ impl Mapping {
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields }
     }
 
-    /// Returns why records cannot be read or written, or `None` if they can: a field that requires a column
-    /// has none.
+    /// Returns the message that records cannot be read or written because a required field has no column.
+    /// Returns `None` if each required field has a column.
     pub(super) fn problem(&self, entity: &EntityCodec) -> Option<String> {
         missing(entity, &self.table.name, &self.unmapped_fields)
     }
 
-    /// Returns which columns of a table an entity covers, or why they cannot be matched.
+    /// Returns which columns of a table an entity covers, or why the columns cannot be matched.
     pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
         let mapping = Self::of_table(table, entity).map_err(|error| error.to_string())?;
         let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect();
@@ -109,23 +110,23 @@ impl Mapping {
             problem: mapping.problem(entity),
             covered_columns: mapping.columns.iter().map(|mapped| mapped.column.name.clone()).collect(),
             unmapped_columns: names(&mapping.unmapped_columns),
-            bulky_fields: mapping.bulky_fields(entity),
+            byte_list_fields: mapping.byte_list_fields(entity),
             unmapped_fields: mapping.unmapped_fields,
         })
     }
 
-    /// Returns the fields of bytes that are written as a list of numbers.
-    fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
-        self.columns.iter().filter_map(|mapped| mapped.content.bulky_field(entity)).collect()
+    /// Returns the indexes of the fields whose bytes serde writes as a list of numbers.
+    fn byte_list_fields(&self, entity: &EntityCodec) -> Vec<usize> {
+        self.columns.iter().filter_map(|mapped| mapped.content.byte_list_field(entity)).collect()
     }
 
-    /// Returns the [`problem`](Self::problem) as an error.
+    /// Returns the [`problem`](Self::problem) as an error, if there is one.
     pub(super) fn check(&self, entity: &EntityCodec) -> Result<()> {
         require_none(entity, self.problem(entity))
     }
 }
 
-/// Finds the table of the default set.
+/// Finds the table with the default set of an entity.
 pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Result<&'c Table> {
     let descriptor = entity.descriptor();
     let wanted = descriptor.table().unwrap_or(entity.name());
@@ -151,7 +152,7 @@ fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
     let what = match table.kind {
         TableKind::View => "a view",
         TableKind::Virtual => "a virtual table",
-        TableKind::Table | TableKind::Shadow => "part of a virtual table",
+        TableKind::Table | TableKind::Shadow => "a shadow table, in which a virtual table stores its data",
     };
     tables::not_a_table(entity, &table.name, what)
 }

@@ -25,7 +25,7 @@ pub(crate) struct Reader {
 }
 
 impl ThreadState for Reader {
-    const LOST: &'static str = "the read is incomplete";
+    const CONSEQUENCE: &'static str = "the read is incomplete";
 
     fn connection(&self) -> &Connection {
         &self.connection
@@ -37,7 +37,7 @@ impl Reader {
     pub(crate) fn begin(connection: Connection, location: &Location) -> Result<Self> {
         let (path, collations) = (location.path.clone(), location.collations.clone());
         let recomputed = location.recomputed.clone();
-        // BEGIN alone does not take a snapshot, but the first read does.
+        // BEGIN alone does not begin a snapshot, but the first read does.
         let begun = connection.execute_batch("BEGIN").and_then(|()| {
             connection
                 .query_row("SELECT count(*) FROM main.sqlite_schema", [], |row| row.get::<_, i64>(0))?;
