@@ -163,8 +163,8 @@ async fn an_upload_is_noted_before_its_first_part_and_the_note_goes_with_it() {
 async fn an_upload_that_cannot_be_noted_sends_no_part() {
     let bucket = bucket().await;
     bucket.proxy.fail([Fault::always("PUT", "/uploads/", Trouble::Status(403))]);
-    let error = backup(&bucket.koan, "nightly").await.expect_err("it could not be noted");
-    assert!(error.to_string().contains("its upload could not be noted"), "{error}");
+    let error = backup(&bucket.koan, "nightly").await.expect_err("the upload note could not be written");
+    assert!(error.to_string().contains("the note of its upload could not be written"), "{error}");
     assert_eq!(bucket.proxy.seen("PUT", "partNumber=").len(), 0);
     assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]));
 }
