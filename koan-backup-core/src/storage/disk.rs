@@ -27,7 +27,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use self::blocking::{blocking, failed};
+use self::blocking::{blocking, file_error};
 use self::root::Root;
 use self::upload::DiskUpload;
 use super::folders::PROBE_PREFIX;
@@ -97,7 +97,7 @@ impl Disk {
         self.put_opts(&name, b"probe".to_vec().into(), PutMode::Create.into()).await?;
         let opened = self.opened()?;
         let path = opened.files.path_to_filesystem(&name)?;
-        blocking(move || std::fs::remove_file(&path).map_err(|source| failed("removing", &path, source)))
+        blocking(move || std::fs::remove_file(&path).map_err(|source| file_error("removing", &path, source)))
             .await
     }
 
@@ -148,7 +148,7 @@ impl Disk {
         } else {
             MissingDirectory::Created
         };
-        self.opened_or_create(missing).map_err(|source| failed("opening", &self.path, source))
+        self.opened_or_create(missing).map_err(|source| file_error("opening", &self.path, source))
     }
 
     fn opened_or_create(&self, missing: MissingDirectory) -> io::Result<OpenedDirectory> {
@@ -182,8 +182,8 @@ impl fmt::Display for Disk {
 impl ObjectStore for Disk {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let existing = match options.mode {
-            PutMode::Overwrite => names::Existing::Replaced,
-            PutMode::Create => names::Existing::Refused,
+            PutMode::Overwrite => names::ExistingFile::Replaced,
+            PutMode::Create => names::ExistingFile::Refused,
             PutMode::Update(_) => return Err(unsupported("a conditional update")),
         };
         let opened = self.opened()?;

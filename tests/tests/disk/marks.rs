@@ -131,7 +131,7 @@ async fn a_profile_from_before_marks_is_adopted_with_a_message() {
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");
     let (log, _guard) = Log::capture();
     let koan = koan(folder.path()).await.expect("a context");
-    assert!(log.lines().iter().any(|line| line.contains("gets a mark")), "{:?}", log.lines());
+    assert!(log.lines().iter().any(|line| line.contains("a mark is created for")), "{:?}", log.lines());
     assert!(folder.path().join("backups").join(MARK).exists());
     assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }

@@ -42,7 +42,7 @@ async fn a_store_without_conditional_writes_is_told_from_one_that_is_out_of_orde
         false => empty(asked),
     });
     let told = refusal(s3(port)).await;
-    assert!(told.contains("no conditional writes (`If-None-Match`)"), "{told}");
+    assert!(told.contains("does not support conditional writes (`If-None-Match`)"), "{told}");
     let port = answering(|asked| match asked.has_header("if-none-match") {
         true => (503, error("ServiceUnavailable")),
         false => empty(asked),
@@ -58,7 +58,7 @@ async fn a_code_counts_and_neither_its_status_nor_its_message() {
         ("RequestTimeTooSkewed", 400, "set the clock"),
         ("InvalidRequest", 400, "checksum_algorithm"),
         ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
-        ("AccessDenied", 403, "they must list, read, write and delete"),
+        ("AccessDenied", 403, "permissions to list, read, write and delete"),
     ] {
         let port = answering(move |asked| match asked.method.as_str() {
             "PUT" => (status, error(code)),
@@ -100,7 +100,7 @@ async fn credentials_that_nobody_gave_are_named_by_their_variables() {
         .option("metadata_endpoint", format!("http://127.0.0.1:{machine}"));
     let told = refusal(options).await;
     assert!(told.contains("AWS_ACCESS_KEY_ID") && told.contains("AWS_SECRET_ACCESS_KEY"), "{told}");
-    assert!(!told.contains(&machine.to_string()) && !told.contains("no such bucket"), "{told}");
+    assert!(!told.contains(&machine.to_string()) && !told.contains("the bucket does not exist"), "{told}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
-/// Creates the builder of a cloud from the environment and the options.
+/// Creates the `object_store` builder of a cloud from the environment and the options.
 macro_rules! builder {
     ($builder:ty, $key:ty, $bucket:expr, $options:expr, $common:expr) => {{
         let builder = match $options.environment {
@@ -27,7 +27,7 @@ pub(super) use builder;
 /// Converts the options to the configuration keys of a cloud.
 ///
 /// # Errors
-/// An option is unknown, or the caller must not set it. The error names it.
+/// An option is unknown, or the caller must not set it. The error contains the name of the option.
 pub(super) fn keys<K: FromStr>(
     bucket: &BucketLocation,
     options: &StorageOptions,
@@ -102,7 +102,7 @@ pub(super) fn open_error(
 ) -> Error {
     let values = options.options.iter().filter(|(_, value)| value.len() >= MIN_SECRET_BYTES);
     let text = values.fold(source.to_string(), |text, (_, value)| text.replace(value.as_str(), "…"));
-    let text = secrets.hidden_in(text);
+    let text = secrets.removed_from(text);
     Error::with_source(
         ErrorKind::Configuration,
         format!("storage `{}` cannot be opened; check its options and the environment", bucket.url()),
