@@ -531,7 +531,7 @@ async fn a_buffered_value_that_cannot_be_tried_is_a_warning() {
     let koan = start::<GuardedTagged>().await.expect("a start");
     let warnings = koan.inventory().warnings.join("\n");
     assert!(
-        warnings.contains("`GuardedTagged.choice`") && warnings.contains("could not be tried"),
+        warnings.contains("`GuardedTagged.choice`") && warnings.contains("could not be tested"),
         "{warnings}"
     );
 }

@@ -1,4 +1,4 @@
-//! Converts what serde writes for a field to the value that adapters use.
+//! The conversion of a value that serde serialized for a field to the value that adapters use.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use super::super::wire_text::{self, list, parse_time_text};
 use crate::foundation::schema::{FieldSchema, LogicalType, WireForm};
 use crate::foundation::value::{Date, DateTime, Time, Timestamp, Value};
 
-/// Converts what serde wrote for a field to the variant of the field's logical type. NULL, and values of a
-/// field whose form is the type's own, stay as they are.
+/// Converts a value that serde serialized for a field to the variant of the field's logical type. NULL, and values
+/// of a field whose serialized form is specific to its type, are returned unchanged.
 ///
 /// # Errors
-/// The value is not one of the logical type.
+/// The value cannot be converted to the logical type.
 pub(in crate::entity::codec) fn normalize<'v>(
     field: &FieldSchema,
     written: Value<'v>,
