@@ -39,15 +39,14 @@ impl RecordError {
     /// Creates the error for a line that its type serializes as the different line `written` after decoding it. The
     /// error contains the name of the first field that differs.
     pub(super) fn changed(line: &[u8], written: &[u8]) -> Self {
-        let mut path = String::new();
-        let found = match (serde_json::from_slice(line), serde_json::from_slice(written)) {
-            (Ok(line), Ok(written)) => first_difference(&line, &written, &mut path),
-            _ => false,
+        let path = match (serde_json::from_slice(line), serde_json::from_slice(written)) {
+            (Ok(line), Ok(written)) => first_difference(&line, &written).unwrap_or_default(),
+            _ => String::new(),
         };
-        // Names below the field may be keys of a map, which are content of the record.
+        // Names below the field may be keys of a map, which are content of the record and must not be shown.
         let field = path.trim_start_matches('.').split(['.', '[']).next().unwrap_or_default();
         Self {
-            field: (found && !field.is_empty()).then(|| field.to_owned()),
+            field: (!field.is_empty()).then(|| field.to_owned()),
             problem: "changes when its type deserializes and serializes it again; `Serialize` and `Deserialize` of \
                       the type must be inverse, and collections without an order, such as `HashSet`, must be \
                       sorted when they are serialized"
