@@ -1,5 +1,5 @@
-//! The types that all other modules use: errors, ids, clock, cancellation, values, schemas, canonical text, digests
-//! and buffers.
+//! The types that all other modules use: errors, ids, clock, cancellation, values, schemas, canonical text,
+//! digests and buffers.
 
 pub(crate) mod blocking;
 pub(crate) mod buffers;

@@ -88,8 +88,8 @@ const LOCAL_PART_BYTES: usize = 1 << 20;
 
 impl Storage {
     /// Creates a storage in a directory. Files are written under a temporary name, synced to the disk, and
-    /// then renamed without replacing another file. Only the owner of a file can read it, independently of the
-    /// umask.
+    /// then renamed without replacing another file. Only the owner of a file can read it, independently of
+    /// the umask.
     ///
     /// A directory that does not exist is created when a context is built, unless this machine knows that it
     /// existed before, or the environment variable `KOAN_ENV` is `production`; see
@@ -126,8 +126,9 @@ impl Storage {
     /// it is always allowed.
     ///
     /// Every profile has a mark, the file `koan-profile.json`, and each machine remembers in its state
-    /// directory which profiles it has used. A profile that this machine has used before and that has lost its
-    /// mark is refused, even with this setting, because its disk is not mounted or its content was deleted.
+    /// directory which profiles it has used. A profile that this machine has used before and that has lost
+    /// its mark is refused, even with this setting, because its disk is not mounted or its content was
+    /// deleted.
     #[must_use]
     pub fn create_if_missing(mut self) -> Self {
         self.new_profile = NewProfile::Allowed;

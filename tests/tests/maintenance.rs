@@ -451,7 +451,9 @@ async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
     store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
     let _ = shop.koan.maintenance().await.expect("ran");
     assert!(
-        health(&elsewhere).await.incomplete_tasks[0].problem.contains("although the storage reported its removal")
+        health(&elsewhere).await.incomplete_tasks[0]
+            .problem
+            .contains("although the storage reported its removal")
     );
     store.fail([]);
     let ran = shop.koan.maintenance().await.expect("ran");

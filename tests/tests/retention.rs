@@ -272,7 +272,10 @@ async fn a_store_that_says_it_removed_something_and_did_not_is_found_out() {
         shop.store.fail([Fault::always(Operation::Delete, what, Failure::Pretended)]);
         let error = shop.koan.delete(ids[0]).await.expect_err("it is still there");
         let chain = error.chain();
-        assert!(chain.contains(told) && chain.contains("although the storage reported its removal"), "{error:?}");
+        assert!(
+            chain.contains(told) && chain.contains("although the storage reported its removal"),
+            "{error:?}"
+        );
     }
 }
 

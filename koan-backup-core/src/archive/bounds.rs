@@ -10,8 +10,8 @@ pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 /// The maximum number of values in a document that is parsed as a whole. A manifest has about twenty for each
 /// entity and set.
 const MAX_VALUES: usize = 1_000_000;
-/// The maximum number of maps in a document that is parsed into a tree, where each map needs hundreds of bytes
-/// of memory even if its text is short.
+/// The maximum number of maps in a document that is parsed into a tree, where each map needs hundreds of
+/// bytes of memory even if its text is short.
 const MAX_MAPS: usize = 100_000;
 
 /// Returns whether the tree of a document fits in about 100 MiB. Punctuation inside strings is counted too,
@@ -31,8 +31,8 @@ pub(crate) fn document_fits(name: &str, content: &[u8], entries: usize) -> bool 
     let parsed = match name {
         entry::BLOCKS => lists_fit(content, entries),
         entry::MANIFEST | entry::PROVIDER_INFO => tree_fits(content),
-        // After decryption the document is parsed into its own types, none of which needs more memory than the
-        // text.
+        // After decryption the document is parsed into its own types, none of which needs more memory than
+        // the text.
         entry::SEALED => true,
         _ => values_fit(content),
     };

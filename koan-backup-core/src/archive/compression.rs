@@ -51,7 +51,8 @@ pub enum CompressionMethod {
 /// The bytes that end a stream of deflate blocks: a last block without content.
 const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 
-/// The bytes that end a stream of gzip members: an empty member, so that a stream without blocks is valid too.
+/// The bytes that end a stream of gzip members: an empty member, so that a stream without blocks is valid
+/// too.
 const GZIP_END: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// The bytes that end a stream of Zstandard frames: an empty frame, so that a stream without blocks is valid
@@ -234,7 +235,8 @@ fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-/// Decompresses one Zstandard frame. Memory is allocated for the actual output and for a window of at most 128 MiB.
+/// Decompresses one Zstandard frame. Memory is allocated for the actual output and for a window of at most
+/// 128 MiB.
 fn unzstd(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(block).ok()?.single_frame();
     decoder.window_log_max(27).ok()?;

@@ -10,8 +10,8 @@ use super::compression::{Coding, Compression, CompressionMethod, EntrySealing};
 use crate::foundation::buffers::{Buffer, Buffers};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// A compressor of blocks that several threads can use at the same time. Output buffers are reused, and so are
-/// the states of the compression libraries, except for encrypted entries.
+/// A compressor of blocks that several threads can use at the same time. Output buffers are reused, and so
+/// are the states of the compression libraries, except for encrypted entries.
 pub(crate) struct Compressor {
     compression: Compression,
     idle: Mutex<Vec<BlockCompressor>>,

@@ -8,13 +8,14 @@ use crate::encryption::{Identities, Unlocked};
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::Result;
 
-/// Finds the key of an encrypted file of `length` bytes that begins with `start`. The search runs on a blocking
-/// thread, because the derivation of a key from a passphrase takes about a second.
+/// Finds the key of an encrypted file of `length` bytes that begins with `start`. The search runs on a
+/// blocking thread, because the derivation of a key from a passphrase takes about a second.
 pub(super) async fn find(
     start: Bytes,
     length: u64,
     identities: &Arc<Identities>,
 ) -> Result<Option<Unlocked>> {
     let identities = Arc::clone(identities);
-    blocking("searches the key of an encrypted file", move || Unlocked::find(&start, length, &identities)).await?
+    blocking("searches the key of an encrypted file", move || Unlocked::find(&start, length, &identities))
+        .await?
 }

@@ -33,7 +33,8 @@ pub(crate) struct ArchiveObject {
 impl ArchiveObject {
     /// Finds an archive in a store and reads its size.
     pub(crate) async fn find(storage: &Storage, file: &str) -> Result<Self> {
-        let path = Path::parse(file).map_err(|_| corrupt(file, "its path does not have the form of a storage path"))?;
+        let path = Path::parse(file)
+            .map_err(|_| corrupt(file, "its path does not have the form of a storage path"))?;
         let store = Arc::clone(storage.store());
         match store.head(&path).await {
             Ok(meta) => {
@@ -89,9 +90,9 @@ impl ArchiveObject {
         let sealed = self.stored(unlocked.sealed_range(&range)).await?;
         let (unlocked, start) = (Arc::clone(unlocked), range.start);
         let opened = blocking("decrypts the archive", move || unlocked.open(&range, &sealed)).await?;
-        opened
-            .map(Bytes::from)
-            .ok_or_else(|| corrupt(self.path.as_ref(), &format!("its data at byte {start} cannot be decrypted")))
+        opened.map(Bytes::from).ok_or_else(|| {
+            corrupt(self.path.as_ref(), &format!("its data at byte {start} cannot be decrypted"))
+        })
     }
 }
 

@@ -80,7 +80,9 @@ impl OpenArchive {
                 continue;
             }
             if &crate::foundation::digest::sha256(&reader.document(name).await?) != hash {
-                return Err(damaged(format!("the hash of entry `{name}` differs from the one in its checksums")));
+                return Err(damaged(format!(
+                    "the hash of entry `{name}` differs from the one in its checksums"
+                )));
             }
         }
         let mut documents = OpenDocuments {
@@ -91,7 +93,7 @@ impl OpenArchive {
             ..OpenDocuments::default()
         };
         entities_match(&reader, manifest).map_err(damaged)?;
-            totals_match(manifest).map_err(damaged)?;
+        totals_match(manifest).map_err(damaged)?;
         if let Some(fault) = sealing_fault(&reader, manifest).await? {
             return Err(damaged(fault));
         }
@@ -131,7 +133,8 @@ impl OpenArchive {
 /// equal.
 pub(crate) fn size_fault(object: &ArchiveObject, archive: &ArchiveFile) -> Option<String> {
     let (found, expected) = (object.stored_bytes(), archive.size_bytes);
-    (found != expected).then(|| format!("its size is {found} bytes, but its manifest states {expected} bytes"))
+    (found != expected)
+        .then(|| format!("its size is {found} bytes, but its manifest states {expected} bytes"))
 }
 
 /// Returns whether two manifests differ only in `archive`, which is null in the manifest inside the archive.

@@ -47,8 +47,8 @@ impl PendingArchive {
             biased;
             begun = &mut begun => begun?,
             () = cancel.cancelled() => {
-                // An upload that the store has begun must be aborted, so its response is awaited, for a limited
-                // time.
+                // An upload that the store has begun must be aborted, so its response is awaited, for a
+                // limited time.
                 if let Ok(Ok((_, mut upload))) = tokio::time::timeout(CLEANUP_TIMEOUT, begun).await {
                     upload.abort().await;
                 }
@@ -58,8 +58,8 @@ impl PendingArchive {
         Ok((writer, Self { path, upload }))
     }
 
-    /// Stores the bytes that `produce` writes, and returns the value of `produce` with the path, size and hash
-    /// of the archive. If it returns an error, no archive is visible at the path.
+    /// Stores the bytes that `produce` writes, and returns the value of `produce` with the path, size and
+    /// hash of the archive. If it returns an error, no archive is visible at the path.
     ///
     /// Cancelling stops `produce` and the completion of the archive immediately, and then waits for the store
     /// for a short time only.

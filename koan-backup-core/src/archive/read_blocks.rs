@@ -1,5 +1,5 @@
-//! The reading of the blocks of an entry: blocks are fetched in order, processed on all cores, and read ahead of
-//! the consumer.
+//! The reading of the blocks of an entry: blocks are fetched in order, processed on all cores, and read ahead
+//! of the consumer.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
     max_concurrency: usize,
     open: impl Fn(usize, Block, std::result::Result<Bytes, BlockFault>) -> T + Clone + Send + 'static,
 ) -> impl Stream<Item = Result<T>> + 'a {
-    // Each block needs memory, and more than one block per core hardly increases the throughput. One more block
-    // is fetched while the cores are busy.
+    // Each block needs memory, and more than one block per core hardly increases the throughput. One more
+    // block is fetched while the cores are busy.
     let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let buffers = Arc::new(Buffers::default());
     let opening = stream::iter(blocks).map(move |(index, block)| {

@@ -168,7 +168,10 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
         found.push((name, method, location, sizes));
     }
     if u64::try_from(found.len()) != Ok(zip.entries_hint()) {
-        return Err(corrupt(file, "the number of entries that its directory declares is not the number of its entries"));
+        return Err(corrupt(
+            file,
+            "the number of entries that its directory declares is not the number of its entries",
+        ));
     }
     let mut spans = Vec::with_capacity(found.len());
     let mut entries = BTreeMap::new();

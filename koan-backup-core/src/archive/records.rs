@@ -58,8 +58,8 @@ impl ArchiveReader {
         Ok(is_sealed(&self.range(entry.start, entry.compressed.min(64)).await?))
     }
 
-    /// Finds the key of an encrypted entry, so that its records can be read. Returns `false` if no identity can
-    /// decrypt the entry.
+    /// Finds the key of an encrypted entry, so that its records can be read. Returns `false` if no identity
+    /// can decrypt the entry.
     pub(crate) async fn unlock(&mut self, name: &str, identities: &Arc<Identities>) -> Result<bool> {
         let entry = *self.entry(name)?;
         let start = self.range(entry.start, entry.compressed.min(HEADER_BYTES)).await?;
@@ -194,7 +194,8 @@ impl OpenBlock {
         }
     }
 
-    /// Decompresses the block into `lines`, and checks its checksum, its last line feed and its number of lines.
+    /// Decompresses the block into `lines`, and checks its checksum, its last line feed and its number of
+    /// lines.
     fn decompress(&self, compressed: &[u8], lines: &mut Vec<u8>) -> std::result::Result<(), BlockFault> {
         let raw_length = usize::try_from(self.block.raw_length).map_err(|_| BlockFault::Decompression)?;
         self.coding.decompress(compressed, raw_length, lines).ok_or(BlockFault::Decompression)?;
@@ -214,8 +215,8 @@ impl StoredBlock {
         Self { reader: Arc::clone(reader), entry: Arc::clone(entry), block }
     }
 
-    /// Reads the line at `index`, counted from 0, without its line feed. Returns `None` if the block has no line
-    /// at this index or can no longer be read.
+    /// Reads the line at `index`, counted from 0, without its line feed. Returns `None` if the block has no
+    /// line at this index or can no longer be read.
     pub(crate) async fn line(&self, index: usize) -> Option<Bytes> {
         let fetched = self.reader.block(&self.entry, self.block).await.ok()?;
         let opened = blocking("reads the archive", move || {

@@ -55,7 +55,9 @@ pub(crate) async fn unlock(
         if let (Some(physical), Some(info)) = (&inner.physical, documents.providers.get_mut(&entity.provider))
         {
             if !tree_fits(physical.get().as_bytes()) {
-                return Err(reader.broken(entry::SEALED, "a physical form in it exceeds the limits of a document"));
+                return Err(
+                    reader.broken(entry::SEALED, "a physical form in it exceeds the limits of a document")
+                );
             }
             let physical = serde_json::from_str(physical.get())
                 .map_err(|_| reader.broken(entry::SEALED, "a physical form in it is not JSON"))?;
@@ -84,7 +86,10 @@ pub(crate) async fn sealing_fault(reader: &ArchiveReader, manifest: &Manifest) -
             return Ok(Some(format!("the name of entry `{file}` does not match its encryption policy")));
         }
         if entity.policy.encrypt && !reader.is_sealed(file).await? {
-            return Ok(Some(format!("entity `{}` must be encrypted, but its entry `{file}` is not", entity.entity)));
+            return Ok(Some(format!(
+                "entity `{}` must be encrypted, but its entry `{file}` is not",
+                entity.entity
+            )));
         }
     }
     let has_sealed_entities = sealed_entities(manifest).next().is_some();

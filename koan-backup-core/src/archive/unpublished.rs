@@ -10,8 +10,8 @@ use crate::foundation::id::BackupId;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// Removes the archive of a backup that failed, unless the manifest of the backup refers to the archive: the
-/// writer may have lost its lease, and a recovery may have published the archive since then. If it is not known
-/// whether the archive was published, the archive stays, and maintenance classifies it later.
+/// writer may have lost its lease, and a recovery may have published the archive since then. If it is not
+/// known whether the archive was published, the archive stays, and maintenance classifies it later.
 ///
 /// The removal waits for the storage for a limited time.
 pub(crate) async fn discard_unpublished(storage: &Storage, id: BackupId, path: &Path) {
@@ -40,8 +40,8 @@ pub(crate) async fn discard_unpublished(storage: &Storage, id: BackupId, path: &
     }
 }
 
-/// Returns whether the manifest of a backup may refer to an archive. A manifest that cannot be parsed counts as
-/// one that may refer to it.
+/// Returns whether the manifest of a backup may refer to an archive. A manifest that cannot be parsed counts
+/// as one that may refer to it.
 async fn is_published(storage: &Storage, id: BackupId, path: &Path) -> Result<bool> {
     let Some(bytes) = storage.read(&manifest_path(&id), MAX_MANIFEST_BYTES).await? else { return Ok(false) };
     let manifest: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
@@ -55,8 +55,8 @@ async fn is_published(storage: &Storage, id: BackupId, path: &Path) -> Result<bo
     })
 }
 
-/// An archive that no manifest refers to yet. When this guard is dropped, the archive is removed, unless it was
-/// published.
+/// An archive that no manifest refers to yet. When this guard is dropped, the archive is removed, unless it
+/// was published.
 #[derive(Debug)]
 pub(crate) struct UnpublishedArchive {
     id: BackupId,

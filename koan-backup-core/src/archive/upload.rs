@@ -1,7 +1,8 @@
 //! The upload of an archive from the thread that writes it to its store.
 //!
-//! The archive is cut into parts while it is written. Finished parts wait in a bounded channel, so that memory
-//! does not grow with the archive. The archive is not visible in the store before the upload is completed.
+//! The archive is cut into parts while it is written. Finished parts wait in a bounded channel, so that
+//! memory does not grow with the archive. The archive is not visible in the store before the upload is
+//! completed.
 
 mod failure;
 mod note;
@@ -30,8 +31,8 @@ use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// The maximum number of parts that wait for the store.
 const PARTS_AHEAD: usize = 2;
-/// The number of parts of the initial size. A store accepts 10 000 parts at most, and some stores require parts
-/// of equal size; therefore parts become larger only for an archive that would need too many of them.
+/// The number of parts of the initial size. A store accepts 10 000 parts at most, and some stores require
+/// parts of equal size; therefore parts become larger only for an archive that would need too many of them.
 const EQUAL_PARTS: usize = 8_000;
 /// The factor by which the parts after the first [`EQUAL_PARTS`] are larger.
 const GROWTH: usize = 16;
@@ -138,12 +139,12 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the complete archive visible, and compares its size with the number of bytes that were written. If
-    /// this fails or is cancelled, the archive is removed.
+    /// Makes the complete archive visible, and compares its size with the number of bytes that were written.
+    /// If this fails or is cancelled, the archive is removed.
     ///
-    /// The completion cannot be stopped once the store has received it. After a cancellation, its end is awaited
-    /// for a limited time, and then the archive is removed. If the storage does not respond in that time, the
-    /// error states that the outcome is not known.
+    /// The completion cannot be stopped once the store has received it. After a cancellation, its end is
+    /// awaited for a limited time, and then the archive is removed. If the storage does not respond in that
+    /// time, the error states that the outcome is not known.
     pub(super) async fn complete(
         &mut self,
         written: &FinishedUpload,
@@ -217,8 +218,7 @@ impl UploadWriter {
     pub(crate) async fn send_part(&mut self, part: Bytes) -> Result<()> {
         let hasher = std::mem::take(&mut self.hasher);
         self.hasher = crate::foundation::digest::updated(hasher, part.clone()).await?;
-        self.written_bytes =
-            self.written_bytes.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+        self.written_bytes = self.written_bytes.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
         self.sent_parts += 1;
         let sent = self.parts.send(part).await;
         sent.map_err(|_| Error::new(ErrorKind::Storage, UPLOAD_ENDED))
@@ -247,9 +247,7 @@ impl UploadWriter {
         self.sent_parts += 1;
         let next = BytesMut::with_capacity(self.part_bytes());
         let part = std::mem::replace(&mut self.part, next).freeze();
-        self.parts
-            .blocking_send(part)
-            .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, UPLOAD_ENDED))
+        self.parts.blocking_send(part).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, UPLOAD_ENDED))
     }
 }
 

@@ -87,8 +87,8 @@ pub(crate) struct EntityEntry {
 }
 
 impl ArchiveWriter {
-    /// Starts the writing thread. If this handle is dropped before [`finish`](Self::finish), the thread ends and
-    /// leaves the upload incomplete.
+    /// Starts the writing thread. If this handle is dropped before [`finish`](Self::finish), the thread ends
+    /// and leaves the upload incomplete.
     ///
     /// `recipients` are the recipients of an archive that is encrypted as a whole.
     pub(super) fn start(sink: UploadWriter, recipients: Option<Recipients>, modified: Timestamp) -> Self {
@@ -140,8 +140,8 @@ impl EntityEntry {
     }
 }
 
-/// Creates the error for a writing thread that has stopped. [`ArchiveWriter::finish`] or the upload returns the
-/// reason.
+/// Creates the error for a writing thread that has stopped. [`ArchiveWriter::finish`] or the upload returns
+/// the reason.
 fn stopped() -> Error {
     Error::new(ErrorKind::Storage, "the thread that writes the archive has stopped")
 }

@@ -15,8 +15,8 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 #[derive(Default)]
 pub struct Identities {
     keys: Vec<IdentifiedKey>,
-    /// The keys of files that were found before, by file header. They are cached because the derivation of a key
-    /// from a passphrase takes about a second for each file.
+    /// The keys of files that were found before, by file header. They are cached because the derivation of a
+    /// key from a passphrase takes about a second for each file.
     file_keys: Mutex<BTreeMap<Vec<u8>, FileKey>>,
 }
 
@@ -34,8 +34,8 @@ impl Identities {
     /// passphrase.
     ///
     /// # Errors
-    /// The text contains no private key, or contains a line that is not a private key. The error does not quote
-    /// the text.
+    /// The text contains no private key, or contains a line that is not a private key. The error does not
+    /// quote the text.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.starts_with("-----BEGIN") {

@@ -14,14 +14,16 @@ use super::identities::Identities;
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// A source that provides private keys when they are needed. Implement this trait for a vault or a key service.
+/// A source that provides private keys when they are needed. Implement this trait for a vault or a key
+/// service.
 #[async_trait]
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// Returns a description of the source for errors, for example `file koan.key`. It must never contain a key.
+    /// Returns a description of the source for errors, for example `file koan.key`. It must never contain a
+    /// key.
     fn describe(&self) -> String;
 
-    /// Returns the keys. This function is called once for each restore, verification or change of recipients of
-    /// an encrypted backup, and is never called when a backup is made.
+    /// Returns the keys. This function is called once for each restore, verification or change of recipients
+    /// of an encrypted backup, and is never called when a backup is made.
     ///
     /// # Errors
     /// The keys are not available. The error must not contain a key.
@@ -30,8 +32,8 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
 
 /// Private keys in a file, in an environment variable, in the output of a command, or in a string.
 ///
-/// Their text consists of the lines of an age identity file (`AGE-SECRET-KEY-1…`) or of one OpenSSH private key;
-/// with [`as_passphrase`](Self::as_passphrase) the text is a passphrase.
+/// Their text consists of the lines of an age identity file (`AGE-SECRET-KEY-1…`) or of one OpenSSH private
+/// key; with [`as_passphrase`](Self::as_passphrase) the text is a passphrase.
 pub struct Keys {
     origin: KeyOrigin,
     content: KeyContent,
@@ -68,8 +70,8 @@ impl Keys {
         Self::of(KeyOrigin::Variable(name.into()))
     }
 
-    /// Reads the keys from the output of a command, such as `vault kv get -field=key secret/koan`. The standard
-    /// input of the command is empty, and the command must end within a minute.
+    /// Reads the keys from the output of a command, such as `vault kv get -field=key secret/koan`. The
+    /// standard input of the command is empty, and the command must end within a minute.
     pub fn command<S: Into<String>>(
         program: impl Into<String>,
         arguments: impl IntoIterator<Item = S>,
@@ -108,7 +110,9 @@ impl Keys {
             KeyOrigin::Variable(name) => match std::env::var(name) {
                 Ok(value) => text(Zeroizing::new(value).as_bytes()),
                 Err(std::env::VarError::NotPresent) => Err(key_error("the variable is not set")),
-                Err(std::env::VarError::NotUnicode(_)) => Err(key_error("the value of the variable is not Unicode text")),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err(key_error("the value of the variable is not Unicode text"))
+                }
             },
             KeyOrigin::Command { program, arguments } => output(program, arguments).await,
         }
@@ -150,8 +154,8 @@ async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
     command.stdout(Stdio::piped());
     let command_error = |message| move |source| Error::with_source(ErrorKind::Encryption, message, source);
     let mut child = command.spawn().map_err(command_error("the command could not be started"))?;
-    // The capacity is sufficient for the complete output, because a buffer that grows would leave a copy of the
-    // key in freed memory.
+    // The capacity is sufficient for the complete output, because a buffer that grows would leave a copy of
+    // the key in freed memory.
     let mut printed = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT_BYTES + 1));
     let ended = async {
         if let Some(output) = child.stdout.take() {
@@ -164,11 +168,9 @@ async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
         }
         child.wait().await.map_err(command_error("the exit status of the command could not be read"))
     };
-    let status = tokio::time::timeout(COMMAND_TIMEOUT, ended)
-        .await
-        .map_err(|_| {
-            key_error("the command did not end within a minute; check whether it waits for input")
-        })??;
+    let status = tokio::time::timeout(COMMAND_TIMEOUT, ended).await.map_err(|_| {
+        key_error("the command did not end within a minute; check whether it waits for input")
+    })??;
     // The standard error of the command may contain secrets, so only the exit status is reported.
     if !status.success() {
         return Err(Error::new(ErrorKind::Encryption, format!("the command failed: {status}")));

@@ -37,8 +37,8 @@ impl Recipients {
     /// `ssh-rsa`.
     ///
     /// # Errors
-    /// There is no key, or one of the texts is not a public key. The error does not quote the input, which may be
-    /// a private key.
+    /// There is no key, or one of the texts is not a public key. The error does not quote the input, which
+    /// may be a private key.
     pub fn keys<S: AsRef<str>>(keys: impl IntoIterator<Item = S>) -> Result<Self> {
         let mut parsed: Vec<PublicKey> = Vec::new();
         for (index, key) in keys.into_iter().enumerate() {
@@ -76,9 +76,9 @@ impl Recipients {
             .map_err(|error| error.context(format!("the recipients in `{shown}` cannot be used")))
     }
 
-    /// Creates a recipient that encrypts with a passphrase. The encryption and the decryption of each entity need
-    /// about one second and 256 MiB of memory, which makes it hard to guess the passphrase. Public keys need
-    /// neither the time nor the memory.
+    /// Creates a recipient that encrypts with a passphrase. The encryption and the decryption of each entity
+    /// need about one second and 256 MiB of memory, which makes it hard to guess the passphrase. Public keys
+    /// need neither the time nor the memory.
     ///
     /// # Errors
     /// The passphrase is empty.
@@ -123,7 +123,11 @@ impl Recipients {
             }
         };
         let encryptor = encryptor.map_err(|source| {
-            Error::with_source(ErrorKind::Encryption, "the content cannot be encrypted for these recipients", source)
+            Error::with_source(
+                ErrorKind::Encryption,
+                "the content cannot be encrypted for these recipients",
+                source,
+            )
         })?;
         encryptor.wrap_output(output).map_err(not_written)
     }
@@ -157,11 +161,9 @@ impl PublicKey {
             return Err("is a private key; use its public key, which `age-keygen -y` prints");
         }
         if key.starts_with("age1") {
-            let recipient: x25519::Recipient = key
-                .parse()
-                .map_err(|_| {
-                    "begins with `age1` but is not a valid public key; check that it was copied completely"
-                })?;
+            let recipient: x25519::Recipient = key.parse().map_err(
+                |_| "begins with `age1` but is not a valid public key; check that it was copied completely",
+            )?;
             return Ok(Self { text: recipient.to_string(), recipient: Recipient::X25519(recipient) });
         }
         let recipient: ssh::Recipient = key.parse().map_err(|error| match error {

@@ -61,15 +61,14 @@ impl Unlocked {
             Err(DecryptError::NoMatchingKeys) => return Ok(None),
             Err(error) => return Err(header_error(&error)),
         }
-        let key = found
-            .into_inner()
-            .ok_or_else(|| damaged("the header of the encrypted file contains no key"))?;
+        let key =
+            found.into_inner().ok_or_else(|| damaged("the header of the encrypted file contains no key"))?;
         identities.cache_file_key(&header, key.clone());
         Ok(Some(Self { header, key, length }))
     }
 
-    /// Returns the size of the decrypted content, or `None` if the size of the file is not a size that an encrypted
-    /// file can have.
+    /// Returns the size of the decrypted content, or `None` if the size of the file is not a size that an
+    /// encrypted file can have.
     pub(crate) fn plain_length(&self) -> Option<u64> {
         let payload = self.length.checked_sub(self.header_length())?;
         let chunks = payload.div_ceil(CHUNK_BYTES + TAG_BYTES);
@@ -97,8 +96,8 @@ impl Unlocked {
             .ok()?
             .decrypt(std::iter::once(&KnownKey(&self.key) as &dyn age::Identity))
             .ok()?;
-        // To seek to the start of a chunk, the reader of age reads the end of the file, which is not available
-        // here. Therefore the seek leads to the byte before the chunk, and that byte is skipped.
+        // To seek to the start of a chunk, the reader of age reads the end of the file, which is not
+        // available here. Therefore the seek leads to the byte before the chunk, and that byte is skipped.
         let skipped = u64::from(plain.start > 0 && plain.start.is_multiple_of(CHUNK_BYTES));
         reader.seek(SeekFrom::Start(plain.start - skipped)).ok()?;
         reader.read_exact(&mut [0; 1][..usize::from(skipped == 1)]).ok()?;

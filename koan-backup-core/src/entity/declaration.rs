@@ -238,8 +238,8 @@ pub fn wire_with<T: 'static>(
 }
 
 impl EntityDeclaration {
-    /// Returns the fault of the declared key, or `None` if the key is valid. Only the key of a traced shape can
-    /// have a fault, because all other keys are checked at compile time.
+    /// Returns the fault of the declared key, or `None` if the key is valid. Only the key of a traced shape
+    /// can have a fault, because all other keys are checked at compile time.
     pub(super) fn key_fault(&self, schema: &EntitySchema) -> Option<String> {
         let found: Vec<_> = schema.key_fields().map(|(_, field)| field.name.as_str()).collect();
         match self.shape {
@@ -309,8 +309,8 @@ fn traced_field(name: &str, traced: Traced, key: bool) -> FieldSchema {
         wire: WireForm::Plain,
         nullable: traced.nullable,
         key,
-        // Whether another field is required is not known, because only `Deserialize` decides that when a record
-        // lacks the field.
+        // Whether another field is required is not known, because only `Deserialize` decides that when a
+        // record lacks the field.
         required: key,
     }
 }
@@ -336,7 +336,8 @@ fn merge_variant(schema: &mut EntitySchema, fields: &[FieldDeclaration]) {
     }
 }
 
-/// Makes the fields optional that do not occur in every variant, because records of the other variants lack them.
+/// Makes the fields optional that do not occur in every variant, because records of the other variants lack
+/// them.
 fn optional_unless_shared(schema: &mut EntitySchema, variants: &[&[FieldDeclaration]], tag: Option<&str>) {
     for field in &mut schema.fields {
         let shared = variants.iter().all(|fields| fields.iter().any(|declared| declared.name == field.name));

@@ -83,8 +83,8 @@ impl EntityDescriptor {
         self.declaration.policy
     }
 
-    /// Returns the messages about fields with lists whose elements have no defined order. The first list contains
-    /// the proven cases, and the second one the suspected cases.
+    /// Returns the messages about fields with lists whose elements have no defined order. The first list
+    /// contains the proven cases, and the second one the suspected cases.
     pub(crate) fn unordered(&self) -> (Vec<String>, Vec<String>) {
         const REMEDY: &str =
             "use `BTreeSet` or `Vec`, or sort the elements with `#[serde(serialize_with = \"…\")]`";
@@ -98,7 +98,7 @@ impl EntityDescriptor {
                      backups would fail at random; {REMEDY}",
                     field_path(&path)
                 )),
-                Unordered::Untried(path) => suspected.push(format!(
+                Unordered::Untested(path) => suspected.push(format!(
                     "the order of lists in `{}` could not be tested when the application started, because its type \
                      reads all values before it requests a specific one; if it contains a `HashSet` or a similar \
                      collection, backups fail at random; {REMEDY}",
@@ -164,13 +164,14 @@ impl EntityCodec {
         Self { descriptor, schema: Arc::new(schema), fields, is_of_scalars, keys: KeyVisibility::Shown }
     }
 
-    /// Returns the codec for encrypted records, whose keys are secret content and must not appear in errors and
-    /// warnings.
+    /// Returns the codec for encrypted records, whose keys are secret content and must not appear in errors
+    /// and warnings.
     pub(crate) fn with_hidden_keys(self) -> Self {
         Self { keys: KeyVisibility::Hidden, ..self }
     }
 
-    /// Returns whether errors may show the keys of records. Errors must not show the keys of encrypted records.
+    /// Returns whether errors may show the keys of records. Errors must not show the keys of encrypted
+    /// records.
     pub fn shows_keys(&self) -> bool {
         self.keys == KeyVisibility::Shown
     }
@@ -222,7 +223,8 @@ impl EntityCodec {
     }
 
     /// Appends the line of a row, with its line feed. Returns the names of the values that the type does not
-    /// serialize unchanged, for example because it has fewer digits, nested fields or variants than the column.
+    /// serialize unchanged, for example because it has fewer digits, nested fields or variants than the
+    /// column.
     ///
     /// # Errors
     /// The row does not decode as the type; `out` is then unchanged.
@@ -231,8 +233,8 @@ impl EntityCodec {
     }
 
     /// Appends the line of a row, with its line feed, if the line can be written from the values alone and
-    /// round-trips through the type, which proves that the type serializes every value unchanged. `scratch` is
-    /// overwritten.
+    /// round-trips through the type, which proves that the type serializes every value unchanged. `scratch`
+    /// is overwritten.
     ///
     /// Returns `false` and leaves `out` unchanged if the caller must use [`encode`](Self::encode) instead.
     pub fn encode_fast(&self, row: &Row<'_>, out: &mut Vec<u8>, scratch: &mut Vec<u8>) -> bool {
@@ -240,8 +242,8 @@ impl EntityCodec {
         codec::encode_fast(row, out, tokens_round_trip, |line| self.check_round_trip(line, scratch))
     }
 
-    /// Returns whether a line of scalars is proven to round-trip. If it returns `false`, the general path must
-    /// decide.
+    /// Returns whether a line of scalars is proven to round-trip. If it returns `false`, the general path
+    /// must decide.
     fn tokens_round_trip(&self, line: &LineTokens<'_>) -> bool {
         self.guarded(|| Ok((self.descriptor.tokens_round_trip)(line))).unwrap_or(false)
     }
@@ -282,8 +284,8 @@ impl EntityCodec {
         self.guarded(|| (self.descriptor.check)(line))
     }
 
-    /// Returns whether a line round-trips: whether its decoded value serializes as exactly this line. `scratch` is
-    /// overwritten.
+    /// Returns whether a line round-trips: whether its decoded value serializes as exactly this line.
+    /// `scratch` is overwritten.
     ///
     /// # Errors
     /// The line does not decode as the type.
@@ -299,15 +301,15 @@ impl EntityCodec {
     /// overwritten.
     ///
     /// # Errors
-    /// The line does not decode as the type, or does not round-trip; the error contains the name of the field if
-    /// it is known.
+    /// The line does not decode as the type, or does not round-trip; the error contains the name of the field
+    /// if it is known.
     pub fn check_round_trip(&self, line: &[u8], scratch: &mut Vec<u8>) -> Result<(), RecordError> {
         self.guarded(|| (self.descriptor.round_trip)(line, scratch)?.into_result(line, scratch))
     }
 
-    /// Returns the values of the fields of a line, in order, without deserializing the type. The result is valid
-    /// only for a line that is known to [round-trip](Self::round_trips). Returns `None` if the values depend on
-    /// the type.
+    /// Returns the values of the fields of a line, in order, without deserializing the type. The result is
+    /// valid only for a line that is known to [round-trip](Self::round_trips). Returns `None` if the values
+    /// depend on the type.
     pub fn extract_values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
         codec::extract_values(line, &self.schema, &self.fields)
     }
@@ -320,8 +322,9 @@ impl EntityCodec {
         self.guarded(|| (self.descriptor.decode)(line, &self.schema))
     }
 
-    /// Runs a codec function, which calls `Serialize` and `Deserialize` of the application. A panic in them is
-    /// returned as an error of the record. An error contains the name of a field only if the field may be shown.
+    /// Runs a codec function, which calls `Serialize` and `Deserialize` of the application. A panic in them
+    /// is returned as an error of the record. An error contains the name of a field only if the field may be
+    /// shown.
     fn guarded<T>(&self, codec: impl FnOnce() -> Result<T, RecordError>) -> Result<T, RecordError> {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(codec));
         let result = result
@@ -329,13 +332,14 @@ impl EntityCodec {
         result.map_err(|error| error.without_field_unless(|field| self.may_show_name(field)))
     }
 
-    /// Returns the name of a field for an error or a warning: `name` for a declared field, and `*` for a name that
-    /// is content of the record, for example a key of a flattened map.
+    /// Returns the name of a field for an error or a warning: `name` for a declared field, and `*` for a name
+    /// that is content of the record, for example a key of a flattened map.
     pub fn shown_name<'n>(&self, name: &'n str) -> &'n str {
         if self.may_show_name(name) { name } else { "*" }
     }
 
-    /// Returns whether a name, or the first name of a path, may be shown because it is not content of a record.
+    /// Returns whether a name, or the first name of a path, may be shown because it is not content of a
+    /// record.
     fn may_show_name(&self, path: &str) -> bool {
         let is_first = |name: &str| {
             path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

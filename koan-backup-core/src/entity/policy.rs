@@ -79,11 +79,12 @@ pub(crate) enum Decision {
     Uncovered { why: &'static str },
 }
 
-/// Resolves the policy of an entity from its attribute, or from the scope of its crate if it has no attribute.
+/// Resolves the policy of an entity from its attribute, or from the scope of its crate if it has no
+/// attribute.
 ///
 /// # Errors
-/// The type is excluded without a reason. The derive refuses such an attribute at compile time, but a manually
-/// written registration is not checked then.
+/// The type is excluded without a reason. The derive refuses such an attribute at compile time, but a
+/// manually written registration is not checked then.
 pub(crate) fn decide(
     attribute: Option<PolicyDeclaration>,
     scope: Option<&ScopeDeclaration>,

@@ -1,15 +1,16 @@
 //! A pool of reusable buffers.
 //!
-//! A backup processes data in buffers of about one mebibyte. If each buffer were allocated again between small
-//! allocations, the heap would fragment and grow on many systems, although the amount of memory in use is constant.
+//! A backup processes data in buffers of about one mebibyte. If each buffer were allocated again between
+//! small allocations, the heap would fragment and grow on many systems, although the amount of memory in use
+//! is constant.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// The maximum capacity of a buffer that is reused. A larger buffer is freed, so that one very long line does not
-/// occupy memory permanently.
+/// The maximum capacity of a buffer that is reused. A larger buffer is freed, so that one very long line does
+/// not occupy memory permanently.
 const MAX_REUSED_BYTES: usize = 4 << 20;
 
 /// A pool of unused buffers. It never contains more buffers than were in use at the same time.

@@ -52,7 +52,8 @@ impl TimeLimit {
         Self { limit, outer: outer.clone(), inner: outer.child_token(), is_over: AtomicBool::new(false) }
     }
 
-    /// Returns a token that is cancelled when the caller cancels the work, and when the time limit is exceeded.
+    /// Returns a token that is cancelled when the caller cancels the work, and when the time limit is
+    /// exceeded.
     pub(crate) fn token(&self) -> CancellationToken {
         self.inner.clone()
     }

@@ -1,8 +1,8 @@
 //! Canonical JSON of a record: equal values have equal bytes, independently of their source.
 //!
 //! The format is compact. Struct fields are in the order of their declaration, and map keys are sorted by
-//! their bytes. NaN and infinities are refused, because `serde_json` would write them as null without an error. Text
-//! and numbers are written by `serde_json`.
+//! their bytes. NaN and infinities are refused, because `serde_json` would write them as null without an
+//! error. Text and numbers are written by `serde_json`.
 
 mod error;
 mod key;
@@ -29,7 +29,8 @@ const RAW_VALUE: &str = "$serde_json::private::RawValue";
 /// Appends the canonical JSON of `value` to `out`, without a line feed.
 ///
 /// # Errors
-/// A number cannot be represented in JSON, a map key is not text, or `Serialize` of the type returns an error.
+/// A number cannot be represented in JSON, a map key is not text, or `Serialize` of the type returns an
+/// error.
 pub fn write_canonical<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result {
     value.serialize(CanonicalSerializer::new(out))
 }
@@ -39,8 +40,8 @@ thread_local! {
     static SHOWS_SKIPPED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `serialize`. During the call, fields that types skip, for example with `skip_serializing_if`, are written
-/// as `null` on this thread.
+/// Calls `serialize`. During the call, fields that types skip, for example with `skip_serializing_if`, are
+/// written as `null` on this thread.
 pub(crate) fn showing_skipped_fields<R>(serialize: impl FnOnce() -> R) -> R {
     /// A guard that ends this mode when it is dropped, even after a panic of a type.
     struct ModeGuard;
@@ -298,7 +299,8 @@ pub struct CanonicalFields<'a> {
     out: &'a mut Vec<u8>,
     first: bool,
     close: &'static [u8],
-    /// Whether the only field is JSON text that is written unchanged, except for white space between its tokens.
+    /// Whether the only field is JSON text that is written unchanged, except for white space between its
+    /// tokens.
     verbatim: bool,
 }
 
@@ -363,8 +365,10 @@ impl ser::SerializeMap for CanonicalMap<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        let key =
-            self.key.take().ok_or_else(|| CanonicalError::custom("a map serialized a value before its key"))?;
+        let key = self
+            .key
+            .take()
+            .ok_or_else(|| CanonicalError::custom("a map serialized a value before its key"))?;
         let mut json = Vec::new();
         // A map key is content of the record, which an error must not show.
         value.serialize(CanonicalSerializer::new(&mut json)).map_err(|error| error.within("*"))?;

@@ -11,8 +11,8 @@ type Source = Box<dyn StdError + Send + Sync + 'static>;
 
 /// An error: a [kind](Error::kind) for programs, a message for people, and a chain of sources.
 ///
-/// The message contains the object (entity, key, file, profile) and the remedy. It never contains a secret or the
-/// content of a record except the key.
+/// The message contains the object (entity, key, file, profile) and the remedy. It never contains a secret or
+/// the content of a record except the key.
 pub struct Error(Box<ErrorParts>);
 
 struct ErrorParts {
@@ -45,8 +45,8 @@ pub enum ErrorKind {
     Provider,
     /// A storage profile refused an operation or became unavailable.
     Storage,
-    /// Another process works on the same subject, or has acquired the lease. Nothing was published; the operation
-    /// can be retried later.
+    /// Another process works on the same subject, or has acquired the lease. Nothing was published; the
+    /// operation can be retried later.
     Busy,
     /// A record already exists that must not exist.
     Conflict,
@@ -92,8 +92,8 @@ impl Error {
         self
     }
 
-    /// Returns the code with which a database or store refused the operation, for example the SQLSTATE `23503`. It
-    /// is the code of this error or of the error that is its source.
+    /// Returns the code with which a database or store refused the operation, for example the SQLSTATE
+    /// `23503`. It is the code of this error or of the error that is its source.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref().or_else(|| self.source()?.downcast_ref::<Self>()?.code())
     }
@@ -108,8 +108,8 @@ impl Error {
         self.0.kind
     }
 
-    /// Returns the messages of this error and its sources on one line, joined by `: `. The message of a source is
-    /// omitted if the text before it ends with the same message.
+    /// Returns the messages of this error and its sources on one line, joined by `: `. The message of a
+    /// source is omitted if the text before it ends with the same message.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut source = self.source();

@@ -33,8 +33,8 @@ impl RateLimit {
         (bytes_per_second > 0).then(|| Self { bytes_per_second, free_at: Mutex::default() })
     }
 
-    /// Reserves the time for the transfer of `bytes`, and waits until the time that earlier transfers reserved
-    /// has passed.
+    /// Reserves the time for the transfer of `bytes`, and waits until the time that earlier transfers
+    /// reserved has passed.
     ///
     /// # Cancel safety
     /// If the future is dropped, the reservation remains, so other transfers wait longer than necessary.

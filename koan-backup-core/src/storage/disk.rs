@@ -163,7 +163,8 @@ impl Disk {
         Ok(self.opened.get_or_init(|| OpenedDirectory { files, root }).clone())
     }
 
-    /// Returns `found`, but the error of a directory that disappeared if a file was not found for this reason.
+    /// Returns `found`, but the error of a directory that disappeared if a file was not found for this
+    /// reason.
     async fn check_missing<T>(&self, found: Result<T>) -> Result<T> {
         if matches!(found, Err(object_store::Error::NotFound { .. })) {
             self.require_present().await?;
@@ -182,8 +183,8 @@ impl fmt::Display for Disk {
 impl ObjectStore for Disk {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let existing = match options.mode {
-            PutMode::Overwrite => names::ExistingFile::Replaced,
-            PutMode::Create => names::ExistingFile::Refused,
+            PutMode::Overwrite => names::ExistingTarget::Replaced,
+            PutMode::Create => names::ExistingTarget::Refused,
             PutMode::Update(_) => return Err(unsupported("a conditional update")),
         };
         let opened = self.opened()?;

@@ -6,9 +6,9 @@ use super::{Storage, StorageKind};
 use crate::foundation::error::{Error, Result};
 
 impl Storage {
-    /// Returns whether a file whose write failed with the error `write` is durable if it can be read afterwards.
-    /// A file on a disk is not durable then, because a file that was not synced can be read from memory but is
-    /// lost after a loss of power.
+    /// Returns whether a file whose write failed with the error `write` is durable if it can be read
+    /// afterwards. A file on a disk is not durable then, because a file that was not synced can be read from
+    /// memory but is lost after a loss of power.
     pub(crate) fn confirms_by_reading(&self, write: &Error) -> bool {
         let source = std::error::Error::source(write).and_then(|source| source.downcast_ref());
         let is_disk = matches!(source, Some(object_store::Error::Generic { store: "LocalFileSystem", .. }));
@@ -39,8 +39,8 @@ impl Storage {
     /// Makes the current file names in a folder durable. Does nothing for a storage that is not a directory.
     ///
     /// # Errors
-    /// The file system cannot make the names durable. After a loss of power, removed files may exist again, and
-    /// new files may be lost.
+    /// The file system cannot make the names durable. After a loss of power, removed files may exist again,
+    /// and new files may be lost.
     pub(crate) async fn sync_folder(&self, folder: &Path) -> Result<()> {
         match &self.kind {
             StorageKind::Directory(disk) => {

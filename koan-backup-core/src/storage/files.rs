@@ -70,7 +70,10 @@ impl Storage {
         }
         Err(Error::new(
             ErrorKind::Storage,
-            format!("storage `{}` returned only a part of `{path}`, so its content is not used", self.location),
+            format!(
+                "storage `{}` returned only a part of `{path}`, so its content is not used",
+                self.location
+            ),
         ))
     }
 

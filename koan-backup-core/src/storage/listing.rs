@@ -35,8 +35,8 @@ impl ListedFile {
         self.fingerprint.size_bytes
     }
 
-    /// Returns when the file was last written, by the clock of the store. For a file of a multipart upload, some
-    /// stores return the start time of the upload.
+    /// Returns when the file was last written, by the clock of the store. For a file of a multipart upload,
+    /// some stores return the start time of the upload.
     pub(crate) fn modified(&self) -> Timestamp {
         let (seconds, nanos) = self.fingerprint.modified;
         Timestamp::new(seconds, i32::try_from(nanos).unwrap_or_default()).unwrap_or(Timestamp::MAX)
@@ -142,8 +142,8 @@ fn is_not_found(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
-/// Returns whether a file is a temporary file of an incomplete upload. `object_store` gives such a file a name
-/// that ends with `#` and a number.
+/// Returns whether a file is a temporary file of an incomplete upload. `object_store` gives such a file a
+/// name that ends with `#` and a number.
 fn is_temporary(name: &str) -> bool {
     let number = name.split_once('#').map_or("", |(_, number)| number);
     !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
@@ -245,9 +245,8 @@ mod tests {
         let (file, other) = (folder.path().join("m/a"), folder.path().join("other"));
         std::fs::create_dir(folder.path().join("m")).expect("a folder");
         std::fs::write(&file, "one").expect("the file is written");
-        let fingerprint = async || {
-            storage.list(&"m".into()).await.expect("the folder is listed")[0].fingerprint.clone()
-        };
+        let fingerprint =
+            async || storage.list(&"m".into()).await.expect("the folder is listed")[0].fingerprint.clone();
         let first = fingerprint().await;
         assert_eq!(fingerprint().await, first);
         let time = std::fs::metadata(&file).expect("the file exists").modified().expect("it has a time");

@@ -94,9 +94,10 @@ impl Location {
         }
         match scheme.to_ascii_lowercase().as_str() {
             "memory" if ["", "//", "///"].contains(&rest) => Ok(Self::Memory),
-            "memory" => {
-                Err(url_error(url, "contains a path, which a storage in memory does not have; write `memory:`"))
-            }
+            "memory" => Err(url_error(
+                url,
+                "contains a path, which a storage in memory does not have; write `memory:`",
+            )),
             "file" => parse_directory(url, rest),
             "s3" => parse_bucket(url, rest, Cloud::S3),
             "az" => parse_bucket(url, rest, Cloud::Azure),
@@ -167,7 +168,8 @@ fn parse_bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
     Ok(Location::Bucket(BucketLocation { cloud, bucket: bucket.to_owned(), prefix }))
 }
 
-/// Returns whether the port of a URL is not a number. It may then be a password that is not followed by an `@`.
+/// Returns whether the port of a URL is not a number. It may then be a password that is not followed by an
+/// `@`.
 fn has_password_for_port(url: &str) -> bool {
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
     let port = authority.and_then(|authority| authority.split_once(':')).map(|(_, port)| port);

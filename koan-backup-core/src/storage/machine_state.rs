@@ -1,7 +1,8 @@
 //! The state directory, in which this machine records the locations that it has used: storage profiles and
 //! data directories.
 //!
-//! A recorded location that is empty is not treated as new: its disk is not mounted, or its content was deleted.
+//! A recorded location that is empty is not treated as new: its disk is not mounted, or its content was
+//! deleted.
 
 use std::fs;
 use std::io;
@@ -15,8 +16,8 @@ use crate::foundation::private_files::{create_private_directories, create_privat
 
 /// The format version of the files in the state directory that this library writes.
 const FORMAT_VERSION: u32 = 1;
-/// The maximum number of marks that are recorded for one location. A location has several marks if, for example,
-/// disks are mounted there in rotation.
+/// The maximum number of marks that are recorded for one location. A location has several marks if, for
+/// example, disks are mounted there in rotation.
 const MAX_MARKS: usize = 64;
 
 /// The directory in which this machine records the locations that it has used.
@@ -104,8 +105,8 @@ impl MachineState {
         Ok(locations)
     }
 
-    /// Removes the record of a location that was abandoned, moved or emptied on purpose. Returns whether there
-    /// was a record. The next use of the location treats it as new.
+    /// Removes the record of a location that was abandoned, moved or emptied on purpose. Returns whether
+    /// there was a record. The next use of the location treats it as new.
     ///
     /// # Errors
     /// The state directory cannot be written.

@@ -23,9 +23,9 @@ pub(crate) enum AbortOutcome {
 }
 
 impl Storage {
-    /// Starts an upload; no file exists at `path` before the upload is completed. Returns the id of the upload
-    /// if another process can use it to abort the upload. Uploads to a disk, to memory and to Azure, where
-    /// uncommitted parts expire, have no id.
+    /// Starts an upload; no file exists at `path` before the upload is completed. Returns the id of the
+    /// upload if another process can use it to abort the upload. Uploads to a disk, to memory and to Azure,
+    /// where uncommitted parts expire, have no id.
     pub(crate) async fn begin_upload(
         &self,
         path: &Path,

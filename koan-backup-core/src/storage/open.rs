@@ -75,8 +75,8 @@ impl StorageOptions {
         storage.map(|storage| Storage { new_profile: self.new_profile, ..storage })
     }
 
-    /// Returns the identity of a bucket: its URL, endpoint and account, which distinguish it from a bucket with
-    /// the same name in another account or service. The identity contains no secret, and is only hashed.
+    /// Returns the identity of a bucket: its URL, endpoint and account, which distinguish it from a bucket
+    /// with the same name in another account or service. The identity contains no secret, and is only hashed.
     fn identity(&self, bucket: &BucketLocation) -> String {
         const NAMES: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
         let variables = std::env::vars().filter(|_| self.environment == Variables::Read);

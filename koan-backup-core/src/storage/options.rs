@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::location::Location;
 use super::profile_state::NewProfile;
 
-/// The options of a storage that a URL specifies; see [`Storage::options`](crate::Storage::options). Options that
-/// are not set are read from the usual environment variables of each cloud.
+/// The options of a storage that a URL specifies; see [`Storage::options`](crate::Storage::options). Options
+/// that are not set are read from the usual environment variables of each cloud.
 #[derive(Clone)]
 #[must_use = "call `open` to get the storage"]
 pub struct StorageOptions {
@@ -49,11 +49,11 @@ impl StorageOptions {
         }
     }
 
-    /// Sets an option by its name. Valid names are the names of the environment variables in lower case, with or
-    /// without their prefix (`aws_access_key_id` or `access_key_id`, `azure_storage_account_key` or
-    /// `account_key`, `google_service_account` or `service_account`), and the names of the options of the HTTP
-    /// client (`timeout`, `connect_timeout`, `proxy_url`, `allow_http`, …). If an option is set several times,
-    /// the last value is used. Values never appear in messages.
+    /// Sets an option by its name. Valid names are the names of the environment variables in lower case, with
+    /// or without their prefix (`aws_access_key_id` or `access_key_id`, `azure_storage_account_key` or
+    /// `account_key`, `google_service_account` or `service_account`), and the names of the options of the
+    /// HTTP client (`timeout`, `connect_timeout`, `proxy_url`, `allow_http`, …). If an option is set several
+    /// times, the last value is used. Values never appear in messages.
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
         self
@@ -67,8 +67,8 @@ impl StorageOptions {
         self.option(name, url)
     }
 
-    /// Sets the region of an S3 bucket. The default is the region in the environment, or `us-east-1` if none is
-    /// set there.
+    /// Sets the region of an S3 bucket. The default is the region in the environment, or `us-east-1` if none
+    /// is set there.
     pub fn region(self, region: impl Into<String>) -> Self {
         self.option("region", region)
     }

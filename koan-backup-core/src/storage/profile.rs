@@ -116,16 +116,16 @@ impl Storage {
         Ok(self)
     }
 
-    /// Checks that the profile has its mark, or creates the mark of a new profile. This function must be called
-    /// before the first file of the profile is written.
+    /// Checks that the profile has its mark, or creates the mark of a new profile. This function must be
+    /// called before the first file of the profile is written.
     ///
     /// # Errors
     /// The machine has used the profile before, but the profile has lost its mark; or the profile is new and
     /// must not be created; or the storage fails.
     pub(crate) async fn require_profile(&self) -> Result<()> {
         let Some(profile) = self.profile.clone() else { return Ok(()) };
-        // The state directory is read before the mark: another process that creates the profile at the same time
-        // writes the mark first and records the profile afterwards.
+        // The state directory is read before the mark: another process that creates the profile at the same
+        // time writes the mark first and records the profile afterwards.
         let known = profile.known_location()?;
         if let Some(mark) = self.read_mark().await? {
             profile.remember(&mark);
@@ -231,8 +231,8 @@ impl Storage {
         ))
     }
 
-    /// Creates the error for a profile that this machine has used before and that has lost its content. `fault`
-    /// is a phrase such as `has lost its mark`.
+    /// Creates the error for a profile that this machine has used before and that has lost its content.
+    /// `fault` is a phrase such as `has lost its mark`.
     fn lost_error(&self, fault: &str, known: &KnownLocation) -> Error {
         Error::new(
             ErrorKind::Storage,
@@ -246,7 +246,8 @@ impl Storage {
         )
     }
 
-    /// Creates the error for a directory in which the test of [`Disk::probe`](super::disk::Disk::probe) failed.
+    /// Creates the error for a directory in which the test of [`Disk::probe`](super::disk::Disk::probe)
+    /// failed.
     fn unsafe_directory_error(&self, source: object_store::Error) -> Error {
         Error::with_source(
             ErrorKind::Storage,

@@ -157,7 +157,10 @@ mod tests {
     use crate::storage::Storage;
 
     fn limited(bytes_per_second: u64) -> RateLimitedStore {
-        RateLimitedStore::new(Arc::new(InMemory::new()), Bandwidth::new(bytes_per_second).expect("the limit is not 0"))
+        RateLimitedStore::new(
+            Arc::new(InMemory::new()),
+            Bandwidth::new(bytes_per_second).expect("the limit is not 0"),
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -206,7 +209,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn control_files_do_not_wait_for_the_transfer_of_an_archive() {
         let store = limited(1);
-        let mut upload = store.put_multipart(&Path::from("archives/a.zip")).await.expect("the upload is started");
+        let mut upload =
+            store.put_multipart(&Path::from("archives/a.zip")).await.expect("the upload is started");
         upload.put_part(vec![0; 1_000_000].into()).await.expect("the data is stored");
         let large = Path::from("archives/b.zip");
         store.inner.put(&large, vec![0; 1_000_000].into()).await.expect("the data is stored");
@@ -232,7 +236,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_waiting_upload_can_be_dropped() {
         let store = limited(1);
-        let mut upload = store.put_multipart(&Path::from("archives/a.zip")).await.expect("the upload is started");
+        let mut upload =
+            store.put_multipart(&Path::from("archives/a.zip")).await.expect("the upload is started");
         upload.put_part(vec![0; 1000].into()).await.expect("the data is stored");
         let began = Instant::now();
         let waiting = tokio::time::timeout(Duration::from_secs(1), upload.put_part(vec![0; 1].into())).await;

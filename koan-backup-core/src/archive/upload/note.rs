@@ -1,9 +1,9 @@
 //! Notes of running uploads, `uploads/{token}.json`, so that maintenance can abort the uploads of a process
 //! that was killed.
 //!
-//! Not every store can list its unfinished uploads, so the upload id is written into a note before the first part
-//! is sent. A note is retained until its upload is known to have ended. The leases, which contain the path of
-//! their archive, show whether another process is still writing the archive.
+//! Not every store can list its unfinished uploads, so the upload id is written into a note before the first
+//! part is sent. A note is retained until its upload is known to have ended. The leases, which contain the
+//! path of their archive, show whether another process is still writing the archive.
 
 use object_store::MultipartId;
 use object_store::path::Path;
@@ -75,8 +75,9 @@ impl UploadNote {
         let remedy = "once no process uses that storage, remove the note, and configure the store to abort \
                       uploads that were never completed";
         let damaged = |source: serde_json::Error| {
-            let text =
-                format!("upload note `{path}` in storage `{location}` does not have the format of a note; {remedy}");
+            let text = format!(
+                "upload note `{path}` in storage `{location}` does not have the format of a note; {remedy}"
+            );
             Error::with_source(ErrorKind::Corrupt, text, source)
         };
         let version: NoteVersion = serde_json::from_slice(&bytes).map_err(damaged)?;

@@ -93,7 +93,8 @@ impl StartedUpload {
     }
 }
 
-/// Aborts the upload in the background, because many stores retain the parts of an upload until it is aborted.
+/// Aborts the upload in the background, because many stores retain the parts of an upload until it is
+/// aborted.
 impl Drop for StartedUpload {
     fn drop(&mut self) {
         if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {

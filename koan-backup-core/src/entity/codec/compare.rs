@@ -9,8 +9,8 @@ use super::fallback::Fallback;
 use super::token::Token;
 use crate::foundation::refusal::{refuse, refuse_lists_and_variants, refuse_maps};
 
-/// Returns whether `value` serializes as exactly this token. If it returns `false`, the general path must decide,
-/// because lists, structures and values in a different form are not compared here.
+/// Returns whether `value` serializes as exactly this token. If it returns `false`, the general path must
+/// decide, because lists, structures and values in a different form are not compared here.
 pub(super) fn serializes_as<T: Serialize + ?Sized>(value: &T, token: &Token<'_>) -> bool {
     value.serialize(TokenComparison(token)).is_ok()
 }

@@ -12,8 +12,8 @@ use crate::foundation::value::Value;
 pub(super) const BEFORE_YEAR_1: &str = "is a date before the year 1 (BC), which an archive cannot contain for a \
      field of this type; correct the row, or declare the field as `String`";
 
-/// The error of a record that was refused: the problem, and the field that has it. It never contains content of the
-/// record.
+/// The error of a record that was refused: the problem, and the field that has it. It never contains content
+/// of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordError {
     field: Option<String>,
@@ -36,8 +36,8 @@ impl RecordError {
         Self::new("does not serialize as a JSON object; an entity must be a struct or an enum of structs")
     }
 
-    /// Creates the error for a line that its type serializes as the different line `written` after decoding it. The
-    /// error contains the name of the first field that differs.
+    /// Creates the error for a line that its type serializes as the different line `written` after decoding
+    /// it. The error contains the name of the first field that differs.
     pub(super) fn changed(line: &[u8], written: &[u8]) -> Self {
         let path = match (serde_json::from_slice(line), serde_json::from_slice(written)) {
             (Ok(line), Ok(written)) => first_difference(&line, &written).unwrap_or_default(),
@@ -65,7 +65,8 @@ impl RecordError {
         Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
     }
 
-    /// Replaces the problem by the reason for which a type refuses a date before the year 1, if `value` is one.
+    /// Replaces the problem by the reason for which a type refuses a date before the year 1, if `value` is
+    /// one.
     pub(super) fn with_date_reason(self, value: &Value<'_>) -> Self {
         let year = match value {
             Value::Date(date) => date.year,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{de, ser};
 
-/// The error of a value that is not a common case, so that the caller must use the general path. It contains no
-/// reason, because no caller needs one.
+/// The error of a value that is not a common case, so that the caller must use the general path. It contains
+/// no reason, because no caller needs one.
 #[derive(Debug, thiserror::Error)]
 #[error("only the general path handles this value")]
 pub(super) struct Fallback;

@@ -40,8 +40,8 @@ impl RoundTrip {
         matches!(self, Self::Exact)
     }
 
-    /// Returns an error unless the round trip was exact. `line` is the line that was deserialized, and `written`
-    /// the line that was serialized.
+    /// Returns an error unless the round trip was exact. `line` is the line that was deserialized, and
+    /// `written` the line that was serialized.
     ///
     /// # Errors
     /// The line changed, and the error contains the name of the field if it is known; or the value cannot be
@@ -55,8 +55,8 @@ impl RoundTrip {
     }
 }
 
-/// Deserializes a `T` from a line without its line feed, serializes it into `written`, which is overwritten, and
-/// compares the two lines.
+/// Deserializes a `T` from a line without its line feed, serializes it into `written`, which is overwritten,
+/// and compares the two lines.
 ///
 /// # Errors
 /// The line does not decode as `T`; the error contains the name of the field if it is known.
@@ -141,11 +141,12 @@ pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordErr
     serde_json::from_str(text).map_err(|error| explain::<T>(line, &error))
 }
 
-/// Returns the error for a line that does not decode. Reads the line a second time, as a row of JSON values, to
-/// find the field.
+/// Returns the error for a line that does not decode. Reads the line a second time, as a row of JSON values,
+/// to find the field.
 fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> RecordError {
     let unexplained = || {
-        let fault = std::str::from_utf8(line).ok().and_then(json_fault::find_fault).filter(|_| error.is_syntax());
+        let fault =
+            std::str::from_utf8(line).ok().and_then(json_fault::find_fault).filter(|_| error.is_syntax());
         fault.map_or_else(|| RecordError::from_json(error), RecordError::new)
     };
     let Ok(fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) else {

@@ -4,7 +4,8 @@ use super::row::{Projection, Row};
 use crate::foundation::schema::EntitySchema;
 use crate::foundation::value::Value;
 
-/// A record in the form of values: one value for each field of its schema, and the entries of a flattened map.
+/// A record in the form of values: one value for each field of its schema, and the entries of a flattened
+/// map.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Record {

@@ -14,13 +14,13 @@ pub struct Slot {
     wire: WireForm,
     is_scalar: bool,
     key: bool,
-    /// The members of the JSON object that contain arbitrary JSON, if all other members of the value have types.
-    /// `None` if the value is arbitrary JSON.
+    /// The members of the JSON object that contain arbitrary JSON, if all other members of the value have
+    /// types. `None` if the value is arbitrary JSON.
     untyped_members: Option<Vec<String>>,
 }
 
-/// Whether the members and elements of a JSON value have types. A type determines whether a member is a number or
-/// text.
+/// Whether the members and elements of a JSON value have types. A type determines whether a member is a
+/// number or text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Parts<'a> {
     /// All members and elements are arbitrary JSON.
@@ -29,8 +29,8 @@ pub(super) enum Parts<'a> {
     Typed(&'a [String]),
 }
 
-/// The description of the values of a row, in their order. A read builds one projection, and all its rows share the
-/// projection.
+/// The description of the values of a row, in their order. A read builds one projection, and all its rows
+/// share the projection.
 #[derive(Clone, Debug, Default)]
 pub struct Projection {
     slots: Vec<Slot>,
@@ -117,8 +117,8 @@ impl Projection {
     }
 
     /// Declares that the members of the JSON value in the last slot have types, as the fields of a composite
-    /// database type have. A number and its text are then the same value, except in the members `untyped`, which
-    /// contain arbitrary JSON.
+    /// database type have. A number and its text are then the same value, except in the members `untyped`,
+    /// which contain arbitrary JSON.
     pub fn typed_parts(&mut self, untyped: Vec<String>) {
         if let Some(slot) = self.slots.last_mut() {
             slot.untyped_members = Some(untyped);
@@ -154,8 +154,8 @@ impl Projection {
 }
 
 impl<'a> Row<'a> {
-    /// Returns the names and values after the first `count` ones. In the row of a record, the values after the
-    /// fields of the schema are the entries of a flattened map.
+    /// Returns the names and values after the first `count` ones. In the row of a record, the values after
+    /// the fields of the schema are the entries of a flattened map.
     pub fn behind(&self, count: usize) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> + Clone {
         let names = self.projection.slots.iter().map(|slot| slot.name.as_str());
         names.zip(self.values).skip(count)

@@ -1,8 +1,8 @@
 //! Tokens: the values of a row in the form in which a JSON line contains them.
 //!
-//! The fast path works on tokens: it writes them into a line, finds them in a line, and compares them with the
-//! values that a type serializes. A value becomes a token only if its variant matches the logical type of its
-//! field; the general path handles all other values.
+//! The fast path works on tokens: it writes them into a line, finds them in a line, and compares them with
+//! the values that a type serializes. A value becomes a token only if its variant matches the logical type of
+//! its field; the general path handles all other values.
 
 use std::borrow::Cow;
 
@@ -52,8 +52,8 @@ impl<'v> Token<'v> {
             },
             _ if !slot.wire().is_plain() => return None,
             (Value::Decimal(v), LogicalType::Decimal) => Self::Text(Cow::Borrowed(v)),
-            // A database without temporal types stores dates and times as text; the type must serialize the same
-            // text.
+            // A database without temporal types stores dates and times as text; the type must serialize the
+            // same text.
             (Value::Str(v), logical) if is_temporal(v, logical) => Self::Text(Cow::Borrowed(v)),
             (Value::Uuid(v), LogicalType::Uuid) => Self::Uuid(uuid::Uuid::from_bytes(*v).hyphenated()),
             (Value::Timestamp(_), LogicalType::Timestamp)
@@ -64,7 +64,8 @@ impl<'v> Token<'v> {
         })
     }
 
-    /// Returns the token of a number with the width of its field, or `None` if that width would change the number.
+    /// Returns the token of a number with the width of its field, or `None` if that width would change the
+    /// number.
     fn float(value: f64, bits: u8) -> Option<Self> {
         if bits > 32 {
             return Some(Self::F64(value));
@@ -85,7 +86,8 @@ impl<'v> Token<'v> {
         })
     }
 
-    /// Returns the value of a token. Returns `None` for a list of bytes, which only the tokens of rows contain.
+    /// Returns the value of a token. Returns `None` for a list of bytes, which only the tokens of rows
+    /// contain.
     pub(super) fn into_value(self) -> Option<Value<'v>> {
         Some(match self {
             Self::Null => Value::Null,
@@ -160,8 +162,8 @@ impl<'v> LineTokens<'v> {
         self.projection.slots().get(index).zip(self.tokens.get(index))
     }
 
-    /// Appends the line without a line feed. Returns `false` if a token cannot be represented as one JSON value;
-    /// `out` then contains a part of the line.
+    /// Appends the line without a line feed. Returns `false` if a token cannot be represented as one JSON
+    /// value; `out` then contains a part of the line.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> bool {
         let mut delimiter = b'{';
         for (slot, token) in self.projection.slots().iter().zip(&self.tokens) {
@@ -181,8 +183,8 @@ fn push_json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) -> boo
     serde_json::to_writer(out, value).is_ok()
 }
 
-/// Returns whether text is a date or time that a restore can convert. A type may also deserialize and serialize
-/// other texts.
+/// Returns whether text is a date or time that a restore can convert. A type may also deserialize and
+/// serialize other texts.
 fn is_temporal(text: &str, logical: &LogicalType) -> bool {
     match logical {
         LogicalType::Timestamp => Timestamp::parse(text).is_some(),

@@ -19,7 +19,8 @@ pub(super) fn encode_bytes(bytes: &[u8], wire: WireForm) -> Option<String> {
     })
 }
 
-/// Returns the bytes that a text encodes, or `None` if the text is invalid or `wire` is not a text form of bytes.
+/// Returns the bytes that a text encodes, or `None` if the text is invalid or `wire` is not a text form of
+/// bytes.
 pub(super) fn decode_bytes(text: &str, wire: WireForm) -> Option<Vec<u8>> {
     match wire {
         WireForm::Base64 => STANDARD.decode(text).ok(),
@@ -50,7 +51,8 @@ pub(super) fn time_date(date: Date) -> String {
     date.to_string()
 }
 
-/// Returns a time of day in the text form of the crate `time`, with at least one fraction digit: `06:05:04.0`.
+/// Returns a time of day in the text form of the crate `time`, with at least one fraction digit:
+/// `06:05:04.0`.
 pub(super) fn time_time(time: Time) -> String {
     let text = format!("{}:{}", time.hour, minutes_and_seconds(time));
     if time.hour < 10 { format!("0{text}") } else { text }

@@ -1,7 +1,7 @@
-//! Dates, times and instants as plain fields, and their text in ISO 8601 and SQL.
+//! Dates, times and instants in the form of separate fields, and their text in ISO 8601 and SQL.
 //!
 //! Parsing returns the value and the style of its text, so that an adapter can write a value in the style in
-//! which it was read.
+//! which the value was read.
 
 mod parse;
 mod style;
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_written_again_in_the_style_in_which_it_was_read() {
+    fn a_value_is_written_in_the_style_of_the_text_from_which_it_was_parsed() {
         for text in [
             "2009-01-01 00:00:00",
             "2009-01-01T13:14:15.120Z",
@@ -56,7 +56,7 @@ mod tests {
         let value = Timestamp { local, offset_seconds: i32::MIN };
         assert_eq!(value.to_string(), "2092-03-18T03:14:08Z");
         let (_, style) = Timestamp::parse("2024-02-29T00:00:00+01:00").expect("valid");
-        assert_eq!(style.write_timestamp(value), None, "this style has no seconds");
+        assert_eq!(style.write_timestamp(value), None, "this style cannot express seconds of an offset");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::options::VerifyScope;
 use super::report::{EntityVerification, Issue};
-use crate::archive::{Block, BlockFault, EntityManifest, OpenArchive, hash_in_steps, read_ahead, read_blocks};
+use crate::archive::{
+    Block, BlockFault, EntityManifest, OpenArchive, hash_in_steps, read_ahead, read_blocks,
+};
 use crate::entity::EntityCodec;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::digest::RecordSetHash;

@@ -24,8 +24,8 @@ impl StoreAnswer {
     }
 }
 
-/// Returns an error that contains only the request, the response of the store without secrets, and a hint what
-/// to check. The response of a store may repeat data of the request, for example a session token.
+/// Returns an error that contains only the request, the response of the store without secrets, and a hint
+/// what to check. The response of a store may repeat data of the request, for example a session token.
 pub(super) fn explained(error: Error, request: RequestKind, secrets: &Secrets) -> Error {
     let error_text = chain(&error);
     if let Some(hint) = failed_request(&error_text).and_then(hints::missing_credentials) {
@@ -223,7 +223,12 @@ mod tests {
             ("403 Forbidden", "SignatureDoesNotMatch", RequestKind::Bucket, "AWS_SECRET_ACCESS_KEY"),
             ("400 Bad Request", "ExpiredToken", RequestKind::Bucket, "AWS_SESSION_TOKEN"),
             ("400 Bad Request", "AuthorizationHeaderMalformed", RequestKind::Bucket, "another region"),
-            ("403 Forbidden", "AccessDenied", RequestKind::Write, "permissions to list, read, write and delete"),
+            (
+                "403 Forbidden",
+                "AccessDenied",
+                RequestKind::Write,
+                "permissions to list, read, write and delete",
+            ),
         ] {
             let error = match status.get(..3) {
                 Some("409") => {

@@ -1,5 +1,5 @@
-//! A wrapper of a store whose errors contain the response of the server, without secrets, and a hint on what to
-//! check.
+//! A wrapper of a store whose errors contain the response of the server, without secrets, and a hint on what
+//! to check.
 
 mod multipart;
 

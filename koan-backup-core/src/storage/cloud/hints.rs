@@ -1,5 +1,5 @@
-//! The hints what to check after an error. A hint is selected by the error code of the store, or by the status if
-//! the code is unknown.
+//! The hints what to check after an error. A hint is selected by the error code of the store, or by the
+//! status if the code is unknown.
 
 use object_store::Error;
 
@@ -17,8 +17,8 @@ pub(super) struct Hint {
 pub(super) enum HintKind {
     /// The status of the response determines its meaning.
     ByStatus,
-    /// The store refused the request, and a retry would not help. The response is not one that callers expect,
-    /// such as "the file exists".
+    /// The store refused the request, and a retry would not help. The response is not one that callers
+    /// expect, such as "the file exists".
     Refused,
 }
 
@@ -111,9 +111,7 @@ pub(super) fn of_status(
             return None;
         }
         (_, Error::NotFound { .. }) => return None,
-        (Some(401 | 403), _) => {
-            "check the credentials and their permissions, the region and the endpoint"
-        }
+        (Some(401 | 403), _) => "check the credentials and their permissions, the region and the endpoint",
         (Some(300..=399), _) => "check the region and the endpoint",
         (Some(400), _) => "check the credentials, the region and the endpoint",
         (Some(429 | 500..=599), _) => "the store is busy or unavailable: try again later",
@@ -123,8 +121,8 @@ pub(super) fn of_status(
     Some(Hint::by_status(text))
 }
 
-/// Returns the hint for a failed request to the metadata service of a cloud. The client requests credentials from
-/// this service if none are configured, and the service responds only on machines of that cloud.
+/// Returns the hint for a failed request to the metadata service of a cloud. The client requests credentials
+/// from this service if none are configured, and the service responds only on machines of that cloud.
 pub(super) fn missing_credentials(request: &str) -> Option<&'static str> {
     let contains_any = |parts: &[&str]| parts.iter().any(|part| request.contains(part));
     if contains_any(&["/latest/api/token", "/latest/meta-data/iam/"]) {

@@ -1,5 +1,5 @@
-//! The removal of foreign keys from a list response. A foreign key is a key that this library never writes, and
-//! that would make the listing fail.
+//! The removal of foreign keys from a list response. A foreign key is a key that this library never writes,
+//! and that would make the listing fail.
 //!
 //! `object_store` refuses a complete list response if one key in it is not a valid path: a key with an empty
 //! segment (`a//b`), a segment `.` or `..`, or a control character. It reads a key that ends with `/`, as
@@ -8,8 +8,8 @@
 
 use std::borrow::Cow;
 
-/// Removes the entries with foreign keys from a list response. `entry` and `key` are the names of the XML elements
-/// of an entry and of its key.
+/// Removes the entries with foreign keys from a list response. `entry` and `key` are the names of the XML
+/// elements of an entry and of its key.
 pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<'t, str> {
     let (open, close) = (format!("<{entry}>"), format!("</{entry}>"));
     let (mut kept, mut rest) = (String::new(), text);

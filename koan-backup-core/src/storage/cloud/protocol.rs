@@ -133,7 +133,8 @@ fn root_element(text: &str) -> Result<&str, InvalidListing> {
     let name = rest
         .strip_prefix('<')
         .map(|rest| rest.split([' ', '\t', '\r', '\n', '>', '/']).next().unwrap_or_default());
-    name.filter(|name| !name.is_empty()).ok_or_else(|| InvalidListing("a document that is not XML".to_owned()))
+    name.filter(|name| !name.is_empty())
+        .ok_or_else(|| InvalidListing("a document that is not XML".to_owned()))
 }
 
 /// Returns a name without its namespace.

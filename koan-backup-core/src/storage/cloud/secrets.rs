@@ -11,8 +11,8 @@ pub(super) struct Secrets(Arc<[String]>);
 
 /// Words in the names of options and variables with secret values.
 const SECRET_WORDS: [&str; 6] = ["secret", "key", "token", "password", "credential", "signature"];
-/// The minimum length of a secret. Shorter values are not treated as secrets, because their removal would make
-/// messages unreadable.
+/// The minimum length of a secret. Shorter values are not treated as secrets, because their removal would
+/// make messages unreadable.
 pub(super) const MIN_SECRET_BYTES: usize = 6;
 
 impl Secrets {

@@ -12,7 +12,8 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await?
 }
 
-/// Creates the error for a failed operation on a file or directory. `operation` is a phrase such as `opening`.
+/// Creates the error for a failed operation on a file or directory. `operation` is a phrase such as
+/// `opening`.
 pub(super) fn file_error(operation: &str, path: &FilePath, source: io::Error) -> object_store::Error {
     let shown = path.display().to_string();
     match source.kind() {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::foundation::private_files::create_private_directory;
 
-/// A directory that is opened before a name in it is changed, so that its sync reports every failure to write the
-/// changed name.
+/// A directory that is opened before a name in it is changed, so that its sync reports every failure to write
+/// the changed name.
 #[derive(Debug)]
 pub(super) struct OpenDirectory(Option<File>);
 
@@ -55,8 +55,8 @@ pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     synced
 }
 
-/// Returns whether an error means that the file system does not support the operation. All other errors mean that
-/// the operation failed.
+/// Returns whether an error means that the file system does not support the operation. All other errors mean
+/// that the operation failed.
 pub(super) fn is_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     {

@@ -10,13 +10,14 @@ use crate::foundation::private_files::create_private_file;
 
 /// How an existing file with the final name is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExistingFile {
+pub(super) enum ExistingTarget {
     Replaced,
     Refused,
 }
 
 /// A method that renames a file to a name that must not exist yet. File systems do not support all methods:
-/// exFAT has no hard links, and some network file systems cannot rename a file without replacing an existing one.
+/// exFAT has no hard links, and some network file systems cannot rename a file without replacing an existing
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CreationMethod {
     HardLink,
@@ -26,8 +27,8 @@ pub(super) enum CreationMethod {
     Placeholder,
 }
 
-/// The selection of the method that the file system supports. A method is tried when it is needed, and if the file
-/// system does not support it, the next method is used from then on.
+/// The selection of the method that the file system supports. A method is tried when it is needed, and if the
+/// file system does not support it, the next method is used from then on.
 #[derive(Debug, Default)]
 pub(super) struct CreationMethods(AtomicU8);
 
@@ -62,7 +63,8 @@ impl CreationMethods {
             };
             match created {
                 Err(error)
-                    if is_unsupported(&error) || (method == CreationMethod::HardLink && has_no_links(&error)) =>
+                    if is_unsupported(&error)
+                        || (method == CreationMethod::HardLink && has_no_links(&error)) =>
                 {
                     self.select_next(method);
                 }
@@ -72,7 +74,8 @@ impl CreationMethods {
     }
 }
 
-/// Returns whether an error means that the file system has no hard links. `link(2)` returns `EPERM` in this case.
+/// Returns whether an error means that the file system has no hard links. `link(2)` returns `EPERM` in this
+/// case.
 fn has_no_links(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -120,7 +123,10 @@ mod tests {
         let all: [(&[CreationMethod], CreationMethod); 3] = [
             (&[], CreationMethod::HardLink),
             (&[CreationMethod::HardLink], CreationMethod::RenameWithoutReplacing),
-            (&[CreationMethod::HardLink, CreationMethod::RenameWithoutReplacing], CreationMethod::Placeholder),
+            (
+                &[CreationMethod::HardLink, CreationMethod::RenameWithoutReplacing],
+                CreationMethod::Placeholder,
+            ),
         ];
         for (failed, method) in all {
             let folder = tempfile::tempdir().expect("a folder");

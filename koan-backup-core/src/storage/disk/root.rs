@@ -10,7 +10,7 @@ use object_store::Result;
 
 use super::blocking::file_error;
 use super::durable::{OpenDirectory, create_directory};
-use super::names::{CreationMethods, ExistingFile};
+use super::names::{CreationMethods, ExistingTarget};
 use crate::foundation::private_files::create_private_file;
 
 /// The root directory of a storage.
@@ -62,8 +62,8 @@ impl Root {
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some((file.to_owned(), content));
     }
 
-    /// Returns an error if the directory no longer exists, or if it was replaced by a directory that does not have
-    /// the same profile mark.
+    /// Returns an error if the directory no longer exists, or if it was replaced by a directory that does not
+    /// have the same profile mark.
     pub(super) fn require_present(&self) -> Result<()> {
         let missing_error = |fault: &str, source: io::Error| {
             let text = format!(
@@ -74,8 +74,8 @@ impl Root {
             let source = io::Error::new(source.kind(), format!("{text} ({source})"));
             object_store::Error::Generic { store: "directory", source: Box::new(source) }
         };
-        let current = DirectoryIdentity::of(&self.path)
-            .map_err(|source| missing_error("no longer exists", source))?;
+        let current =
+            DirectoryIdentity::of(&self.path).map_err(|source| missing_error("no longer exists", source))?;
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
         if *identity == current {
             return Ok(());
@@ -99,7 +99,8 @@ impl Root {
     /// Creates a temporary file in the directory of its target.
     pub(super) fn stage(&self, target: &Path) -> Result<StagedFile> {
         if let Some(parent) = target.parent() {
-            self.create_below(parent).map_err(|source| file_error("creating the directory", parent, source))?;
+            self.create_below(parent)
+                .map_err(|source| file_error("creating the directory", parent, source))?;
         }
         for number in 1u64.. {
             let mut path = target.as_os_str().to_owned();
@@ -129,8 +130,8 @@ impl Root {
         opened.sync().map_err(|source| file_error("syncing the directory", directory, source))
     }
 
-    /// Makes the current names in a directory durable. A temporary file is created in the directory first, so that
-    /// the sync has a change to write.
+    /// Makes the current names in a directory durable. A temporary file is created in the directory first, so
+    /// that the sync has a change to write.
     pub(super) fn sync_folder(&self, directory: &Path) -> Result<()> {
         let opened = match OpenDirectory::open(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -144,8 +145,9 @@ impl Root {
 
     /// Creates a directory below the root, if it does not exist, and makes its name durable.
     fn create_below(&self, directory: &Path) -> io::Result<()> {
-        let is_durable = self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
-            && directory.is_dir();
+        let is_durable =
+            self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
+                && directory.is_dir();
         if is_durable || !directory.starts_with(&self.path) || directory == self.path {
             return Ok(());
         }
@@ -158,8 +160,8 @@ impl Root {
     }
 }
 
-/// A file with a temporary name. When this value is dropped, the file is removed, unless it was renamed to its
-/// target.
+/// A file with a temporary name. When this value is dropped, the file is removed, unless it was renamed to
+/// its target.
 #[derive(Debug)]
 pub(super) struct StagedFile {
     pub(super) path: PathBuf,
@@ -175,9 +177,9 @@ impl StagedFile {
         file.write_all(bytes).map_err(|source| file_error("writing", &self.path, source))
     }
 
-    /// Makes the content durable, renames the file to its target, and makes the name durable. If a step fails, the
-    /// file is removed unless it has replaced an existing one, and no sync is repeated.
-    pub(super) fn publish(mut self, root: &Root, target: &Path, existing: ExistingFile) -> Result<()> {
+    /// Makes the content durable, renames the file to its target, and makes the name durable. If a step
+    /// fails, the file is removed unless it has replaced an existing one, and no sync is repeated.
+    pub(super) fn publish(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         self.close()?;
         self.rename(root, target, existing)
     }
@@ -191,17 +193,18 @@ impl StagedFile {
     }
 
     /// Renames the [closed](Self::close) file to its target, and makes the name durable.
-    pub(super) fn rename(mut self, root: &Root, target: &Path, existing: ExistingFile) -> Result<()> {
+    pub(super) fn rename(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         let directory = target.parent().unwrap_or(&root.path);
-        let opened = OpenDirectory::open(directory).map_err(|source| file_error("opening", directory, source))?;
-        let is_new = existing == ExistingFile::Refused || fs::symlink_metadata(target).is_err();
+        let opened =
+            OpenDirectory::open(directory).map_err(|source| file_error("opening", directory, source))?;
+        let is_new = existing == ExistingTarget::Refused || fs::symlink_metadata(target).is_err();
         match existing {
-            ExistingFile::Refused => {
+            ExistingTarget::Refused => {
                 root.creation_methods
                     .create(&self.path, target)
                     .map_err(|source| file_error("creating", target, source))?;
             }
-            ExistingFile::Replaced => {
+            ExistingTarget::Replaced => {
                 fs::rename(&self.path, target).map_err(|source| file_error("replacing", target, source))?;
             }
         }

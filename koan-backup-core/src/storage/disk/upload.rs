@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use object_store::{MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 
 use super::blocking::blocking;
-use super::names::ExistingFile;
+use super::names::ExistingTarget;
 use super::root::{Root, StagedFile};
 
 /// An upload into a directory. Dropping it removes the temporary file.
@@ -94,14 +94,14 @@ impl Drop for CompletionGuard {
     }
 }
 
-/// Renames the file of an upload to its final name, unless the upload was abandoned. If the upload is abandoned
-/// while the file is renamed, the file is removed.
+/// Renames the file of an upload to its final name, unless the upload was abandoned. If the upload is
+/// abandoned while the file is renamed, the file is removed.
 fn finish(mut staged: StagedFile, root: &Root, target: &Path, completion: &IsAwaited) -> Result<PutResult> {
     staged.close()?;
     if !completion.load(Ordering::SeqCst) {
         return Err(abandoned_error(target));
     }
-    staged.rename(root, target, ExistingFile::Replaced)?;
+    staged.rename(root, target, ExistingTarget::Replaced)?;
     if !completion.load(Ordering::SeqCst) {
         root.remove(target)?;
         return Err(abandoned_error(target));

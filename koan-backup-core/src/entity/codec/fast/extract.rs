@@ -1,8 +1,8 @@
 //! The extraction of the values of a line that is known to round-trip, without the type of the line.
 //!
 //! A restore needs the values that [`to_record`](super::super::general::to_record) would collect while the
-//! type is serialized. In a line that round-trips, the values of the line are the same. The scan of the line takes
-//! a third of the time of deserializing and serializing the type, and copies no value.
+//! type is serialized. In a line that round-trips, the values of the line are the same. The scan of the line
+//! takes a third of the time of deserializing and serializing the type, and copies no value.
 
 use super::super::general::normalize;
 use super::super::row::Projection;

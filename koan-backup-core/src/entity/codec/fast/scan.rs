@@ -27,8 +27,8 @@ impl<'l> LineTokens<'l> {
     }
 }
 
-/// Calls `accept` for each token of a line without its line feed, with the index of its field. Returns `None` if the
-/// line does not have the form that types serialize, or if `accept` returns `None`.
+/// Calls `accept` for each token of a line without its line feed, with the index of its field. Returns `None`
+/// if the line does not have the form that types serialize, or if `accept` returns `None`.
 #[inline]
 pub(super) fn scan_fields<'l>(
     line: &'l [u8],
@@ -50,8 +50,8 @@ pub(super) fn scan_fields<'l>(
     }
 }
 
-/// Returns the field whose name is at the start of `text`, and the text after the name. The field at the index
-/// `expected` is compared first.
+/// Returns the field whose name is at the start of `text`, and the text after the name. The field at the
+/// index `expected` is compared first.
 #[inline]
 fn field<'f, 'l>(
     fields: &'f Projection,
@@ -119,8 +119,8 @@ fn escaped(text: &str) -> Option<(Token<'_>, &str)> {
     is_canonical.then_some((Token::Text(Cow::Owned(content)), tail))
 }
 
-/// Returns the token of the list or object at the start of `text`, and the text after it. Returns `None` for other
-/// values of the field, because they depend on its type.
+/// Returns the token of the list or object at the start of `text`, and the text after it. Returns `None` for
+/// other values of the field, because they depend on its type.
 fn structure(text: &str) -> Option<(Token<'_>, &str)> {
     if !text.starts_with(['{', '[']) {
         return None;
@@ -136,8 +136,9 @@ fn parse_first<'l, T: Deserialize<'l>>(text: &'l str) -> Option<(T, &'l str)> {
     Some((value, text.get(values.byte_offset()..)?))
 }
 
-/// Returns the token of the integer at the start of `text`, and the text after its digits. If the number has a
-/// fraction or an exponent, the returned text does not begin with a delimiter, and the caller refuses the line.
+/// Returns the token of the integer at the start of `text`, and the text after its digits. If the number has
+/// a fraction or an exponent, the returned text does not begin with a delimiter, and the caller refuses the
+/// line.
 #[inline]
 fn integer(text: &str) -> Option<(Token<'static>, &str)> {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
@@ -159,8 +160,8 @@ fn integer(text: &str) -> Option<(Token<'static>, &str)> {
     Some((token, &text[count + usize::from(is_negative)..]))
 }
 
-/// Returns the token of the floating-point number at the start of `text`, and the text after it. Returns `None` if
-/// `serde_json` would write the number in a different form.
+/// Returns the token of the floating-point number at the start of `text`, and the text after it. Returns
+/// `None` if `serde_json` would write the number in a different form.
 fn float<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
     let (text, tail) = text.split_at(text.bytes().position(|byte| matches!(byte, b',' | b'}'))?);
     let number = match *slot.logical() {

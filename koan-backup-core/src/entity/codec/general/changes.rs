@@ -1,7 +1,7 @@
 //! The search for the values that a type changes.
 //!
-//! A type may have fewer variants, digits or nested fields than a column contains. The archive contains the values
-//! that the type serializes, so a value that the type omits or shortens must be reported.
+//! A type may have fewer variants, digits or nested fields than a column contains. The archive contains the
+//! values that the type serializes, so a value that the type omits or shortens must be reported.
 
 use serde::Serialize;
 

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::super::row::Parts;
 use crate::foundation::value::{DecimalText, Timestamp, Value};
 
-/// Returns whether two values have the same meaning: instants are compared by their point in time, numbers by their
-/// decimal value, and JSON by its content.
+/// Returns whether two values have the same meaning: instants are compared by their point in time, numbers by
+/// their decimal value, and JSON by its content.
 pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     use Value::{Bytes, Decimal, F64, I64, Json, Str, U64};
     match (left, right) {
@@ -38,8 +38,8 @@ pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     }
 }
 
-/// Returns whether two JSON values whose members and elements have types are equal. A number is equal to its text.
-/// Returns `false` for values that are not JSON, and for JSON without types.
+/// Returns whether two JSON values whose members and elements have types are equal. A number is equal to its
+/// text. Returns `false` for values that are not JSON, and for JSON without types.
 pub(super) fn typed_json_equal(left: &Value<'_>, right: &Value<'_>, parts: Parts<'_>) -> bool {
     match (parts, left, right) {
         (Parts::Typed(_), Value::Json(left), Value::Json(right)) => json_parts_equal(left, right, parts),
@@ -54,9 +54,9 @@ fn json_string_is_number(json: &str, number: &str) -> bool {
         && serde_json::from_str::<String>(json).is_ok_and(|text| DecimalText::are_equal(&text, number))
 }
 
-/// Returns whether `widened` is an `f32` with the same shortest text as `stored`: 0.1 in a column is 0.1 in an
-/// `f32` field. An `f32` can have two shortest texts, of which `serde_json` may write a different one than Rust:
-/// 3245888.2 and 3245888.3 are the same `f32`.
+/// Returns whether `widened` is an `f32` with the same shortest text as `stored`: 0.1 in a column is 0.1 in
+/// an `f32` field. An `f32` can have two shortest texts, of which `serde_json` may write a different one than
+/// Rust: 3245888.2 and 3245888.3 are the same `f32`.
 fn is_f32_of(stored: f64, widened: f64) -> bool {
     let narrow = format!("{widened:?}").parse::<f32>();
     narrow.is_ok_and(|narrow| {
@@ -91,8 +91,8 @@ fn json_string_is(json: &str, text: &str) -> bool {
     json.starts_with('"') && serde_json::from_str::<String>(json).is_ok_and(|json| json == text)
 }
 
-/// Returns whether two JSON texts have the same content, independently of white space, the order of keys and the
-/// form of numbers.
+/// Returns whether two JSON texts have the same content, independently of white space, the order of keys and
+/// the form of numbers.
 fn json_equal(left: &str, right: &str) -> bool {
     json_parts_equal(left, right, Parts::Any)
 }

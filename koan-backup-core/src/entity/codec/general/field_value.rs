@@ -10,8 +10,8 @@ use crate::foundation::canonical::{CanonicalError, write_canonical};
 use crate::foundation::refusal::{refuse_lists_and_variants, refuse_maps};
 use crate::foundation::value::Value;
 
-/// Serializes a field into a value: a scalar if serde serializes the field as a scalar, and canonical JSON in all
-/// other cases.
+/// Serializes a field into a value: a scalar if serde serializes the field as a scalar, and canonical JSON in
+/// all other cases.
 ///
 /// # Errors
 /// The field does not serialize as JSON; the error does not contain content of the field.

@@ -7,8 +7,8 @@ use super::super::wire_text::{self, list, parse_time_text};
 use crate::foundation::schema::{FieldSchema, LogicalType, WireForm};
 use crate::foundation::value::{Date, DateTime, Time, Timestamp, Value};
 
-/// Converts a value that serde serialized for a field to the variant of the field's logical type. NULL, and values
-/// of a field whose serialized form is specific to its type, are returned unchanged.
+/// Converts a value that serde serialized for a field to the variant of the field's logical type. NULL, and
+/// values of a field whose serialized form is specific to its type, are returned unchanged.
 ///
 /// # Errors
 /// The value cannot be converted to the logical type.

@@ -56,8 +56,8 @@ struct RowMap<'a> {
 }
 
 impl RowMap<'_> {
-    /// Creates the error for a type that requests only names or only values. A type that requests only names would
-    /// read the first name endlessly.
+    /// Creates the error for a type that requests only names or only values. A type that requests only names
+    /// would read the first name endlessly.
     fn call_order_error() -> RecordError {
         RecordError::new("its type requests field names and values in the wrong order")
     }

@@ -1,5 +1,5 @@
-//! The hashes of the values of a record. They are computed from a normal form, which is the same for all spellings
-//! of a value.
+//! The hashes of the values of a record. They are computed from a normal form, which is the same for all
+//! spellings of a value.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -15,14 +15,15 @@ use crate::foundation::value::{Date, DateTime, DecimalText, Timestamp, Value};
 const MAX_DEPTH: usize = 128;
 
 impl Record {
-    /// Returns hashes of the values: two for each field of `schema`, which is the schema of the record, and two
-    /// for all other values together. The hashes of key fields are zero.
+    /// Returns hashes of the values: two for each field of `schema`, which is the schema of the record, and
+    /// two for all other values together. The hashes of key fields are zero.
     ///
     /// A hash is the same for all spellings of a value: numbers are hashed by their numeric value (`1` and
-    /// `1.0`, `0.0` and `-0.0`), instants by their point in time, and JSON by its content. In the JSON of a field
-    /// whose type contains a decimal type, such as `Vec<Decimal>`, texts that are numbers are hashed by their
-    /// numeric value as well. Values with a time of day are hashed in whole microseconds: the first hash is of the
-    /// value rounded down, the second of the value rounded up. For all other values both hashes are equal.
+    /// `1.0`, `0.0` and `-0.0`), instants by their point in time, and JSON by its content. In the JSON of a
+    /// field whose type contains a decimal type, such as `Vec<Decimal>`, texts that are numbers are hashed by
+    /// their numeric value as well. Values with a time of day are hashed in whole microseconds: the first
+    /// hash is of the value rounded down, the second of the value rounded up. For all other values both
+    /// hashes are equal.
     ///
     /// The hashes show which fields a database stored unchanged, even if it returns the values in a different
     /// form. They do not protect against values that were chosen to have the same hash.
@@ -82,7 +83,8 @@ impl Rounding {
     }
 }
 
-/// Returns whether a type, as it is written in the source code, contains a type whose name ends with `Decimal`.
+/// Returns whether a type, as it is written in the source code, contains a type whose name ends with
+/// `Decimal`.
 fn contains_decimal_type(rust_type: &str) -> bool {
     rust_type.split(|c: char| !c.is_alphanumeric() && c != '_').any(|name| name.ends_with("Decimal"))
 }
@@ -121,7 +123,8 @@ fn push(value: &Value<'_>, texts: Texts, rounding: Rounding, out: &mut Vec<u8>) 
     }
 }
 
-/// Appends a kind, a length and bytes. The length ensures that different sequences of values have different forms.
+/// Appends a kind, a length and bytes. The length ensures that different sequences of values have different
+/// forms.
 fn push_sized(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(bytes.len().to_string().as_bytes());
@@ -130,7 +133,13 @@ fn push_sized(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a point in time in whole microseconds, or the text of `value` if the instant has no Unix time.
-fn push_instant(kind: u8, instant: Timestamp, value: &dyn std::fmt::Display, rounding: Rounding, out: &mut Vec<u8>) {
+fn push_instant(
+    kind: u8,
+    instant: Timestamp,
+    value: &dyn std::fmt::Display,
+    rounding: Rounding,
+    out: &mut Vec<u8>,
+) {
     match instant.unix_nanos() {
         Some(nanos) => push_sized(kind, rounding.microseconds(nanos).to_string().as_bytes(), out),
         None => push_displayed(kind, value, out),

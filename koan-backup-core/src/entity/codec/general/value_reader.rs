@@ -20,8 +20,8 @@ pub(super) struct ValueReader<'v> {
 type Result<T> = std::result::Result<T, RecordError>;
 
 impl<'v> ValueReader<'v> {
-    /// Returns the JSON text of the value, which `serde_json` parses in each call, or `None` if the value is not
-    /// JSON.
+    /// Returns the JSON text of the value, which `serde_json` parses in each call, or `None` if the value is
+    /// not JSON.
     fn json(&self) -> Option<&'v str> {
         match self.value {
             Value::Json(text) => Some(text),
@@ -228,7 +228,8 @@ fn read_json<'de, T>(
     read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::StrRead<'de>>) -> serde_json::Result<T>,
 ) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let refused = |error: serde_json::Error| match json_fault::find_fault(text).filter(|_| error.is_syntax()) {
+    let refused = |error: serde_json::Error| match json_fault::find_fault(text).filter(|_| error.is_syntax())
+    {
         Some(fault) => RecordError::new(fault),
         None => RecordError::from_json(&error),
     };

@@ -1,5 +1,5 @@
-//! A deserializer that reads a type from the tokens of a line, with the same calls that `serde_json` makes for that
-//! line.
+//! A deserializer that reads a type from the tokens of a line, with the same calls that `serde_json` makes
+//! for that line.
 
 use std::cell::Cell;
 

@@ -11,8 +11,8 @@ use crate::entity::codec::general;
 use crate::foundation::schema::{FieldSchema, LogicalType, WireForm};
 use crate::foundation::value::Value;
 
-/// Returns whether the fast path proves that a row round-trips through `T`. If it does, the function asserts that
-/// the general path comes to the same result.
+/// Returns whether the fast path proves that a row round-trips through `T`. If it does, the function asserts
+/// that the general path comes to the same result.
 fn round_trips<T: Serialize + DeserializeOwned>(fields: &[(&str, LogicalType, Value<'_>)]) -> bool {
     let mut projection = Projection::default();
     for (name, logical, _) in fields {
@@ -222,8 +222,8 @@ fn the_general_path_handles_a_type_that_ignores_an_error() {
         #[serde(deserialize_with = "lenient")]
         text: Option<i128>,
     }
-    // `null` decodes as neither type, and after the failed read the position of `serde_json` in the line differs
-    // from that of the fast path.
+    // `null` decodes as neither type, and after the failed read the position of `serde_json` in the line
+    // differs from that of the fast path.
     let null = ("text", LogicalType::Text, Value::Null);
     assert!(round_trips::<Lenient>(&[id(1), text("Open")]));
     assert!(!round_trips::<Lenient>(&[id(1), null.clone()]));
