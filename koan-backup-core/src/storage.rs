@@ -91,8 +91,8 @@ impl Storage {
     /// then renamed without replacing another file. Only the owner of a file can read it, independently of
     /// the umask.
     ///
-    /// A directory that does not exist is created when a context is built, unless this machine knows that it
-    /// existed before, or the environment variable `KOAN_ENV` is `production`; see
+    /// A directory that does not exist is created when a context is built, unless this machine has used it
+    /// before, or the environment variable `KOAN_ENV` is `production`; see
     /// [`create_if_missing`](Self::create_if_missing).
     ///
     /// # Errors

@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn blocks_of_any_size_round_trip_and_join_into_one_stream() {
         let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
-        let mut all = vec![(Compression::zstd(3).expect("valid level"), EntrySealing::Clear)];
+        let mut all = vec![(Compression::zstd(3).expect("the level is valid"), EntrySealing::Clear)];
         for level in [1, 3, 6, 9] {
-            let compression = Compression::deflate(level).expect("valid level");
+            let compression = Compression::deflate(level).expect("the level is valid");
             all.extend([EntrySealing::Clear, EntrySealing::Sealed].map(|sealing| (compression, sealing)));
         }
         for (compression, sealing) in all {
@@ -184,7 +184,7 @@ mod tests {
         for (compression, sealing) in [
             (Compression::default(), EntrySealing::Clear),
             (Compression::default(), EntrySealing::Sealed),
-            (Compression::zstd(3).expect("valid level"), EntrySealing::Clear),
+            (Compression::zstd(3).expect("the level is valid"), EntrySealing::Clear),
             (Compression::stored(), EntrySealing::Clear),
         ] {
             let block = Compressor::new(compression).block(&raw, sealing).expect("the block is compressed");

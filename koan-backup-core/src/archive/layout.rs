@@ -124,10 +124,14 @@ mod tests {
     #[test]
     fn only_names_of_the_archive_form_are_archive_names() {
         for encryption in [ArchiveEncryption::ByEntity, ArchiveEncryption::Always] {
-            let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("an id");
-            let name = BackupName::new("Nightly 2026-11-21").expect("a name");
-            let path =
-                archive_path(&name, "2026-11-21T03:00:00Z".parse().expect("an instant"), &id, encryption);
+            let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("the id is valid");
+            let name = BackupName::new("Nightly 2026-11-21").expect("the name is valid");
+            let path = archive_path(
+                &name,
+                "2026-11-21T03:00:00Z".parse().expect("the instant is valid"),
+                &id,
+                encryption,
+            );
             assert!(path.filename().is_some_and(is_archive_name), "{path}");
         }
         assert!(
@@ -150,7 +154,7 @@ mod tests {
 
     #[test]
     fn entry_names_cannot_leave_their_folder() {
-        let set = |name: &str| SetName::new(name).expect("valid");
+        let set = |name: &str| SetName::new(name).expect("the input is valid");
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
         assert_eq!(

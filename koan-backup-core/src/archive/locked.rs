@@ -34,14 +34,14 @@ impl Locked {
         })
     }
 
-    /// Creates the error for an operation that needs the content of `what`.
-    pub(crate) fn error(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Encryption, format!("{what} is encrypted: {}", self.0))
+    /// Creates the error for an operation that needs the content of `subject`.
+    pub(crate) fn error(&self, subject: &str) -> Error {
+        Error::new(ErrorKind::Encryption, format!("{subject} is encrypted: {}", self.0))
     }
 
-    /// Returns the note of a verification that could not decrypt the content of `what`.
-    pub(crate) fn note(&self, what: &str) -> String {
-        format!("{what} is encrypted: its bytes were verified, but its content was not; {}", self.0)
+    /// Returns the note of a verification that could not decrypt the content of `subject`.
+    pub(crate) fn note(&self, subject: &str) -> String {
+        format!("{subject} is encrypted: its bytes were verified, but its content was not; {}", self.0)
     }
 }
 

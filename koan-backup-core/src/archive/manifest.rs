@@ -52,7 +52,7 @@ pub struct Manifest {
     /// The archive. `None` in the copy of the manifest inside the archive, and if the backup failed before
     /// the archive was complete.
     pub archive: Option<ArchiveFile>,
-    /// The recipients, if anything in the archive is encrypted.
+    /// The recipients, if the archive or some of its entries are encrypted.
     pub encryption: Option<EncryptionSummary>,
     /// The entities and sets, in the order of the archive.
     pub entities: Vec<EntityManifest>,
@@ -62,7 +62,7 @@ pub struct Manifest {
     pub discovery: DiscoverySummary,
     /// Warnings that matter for a restore.
     pub warnings: Vec<String>,
-    /// Fields that a newer version wrote and this version does not know, preserved unchanged.
+    /// Fields that a newer version wrote and this version does not support, preserved unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -114,7 +114,7 @@ pub struct ArchiveFile {
     pub file: String,
     /// The size in bytes.
     pub size_bytes: u64,
-    /// The SHA-256 hash of the whole file.
+    /// The SHA-256 hash of the complete file.
     pub sha256: String,
 }
 
@@ -235,7 +235,7 @@ impl Manifest {
         crate::foundation::json::document(self)
     }
 
-    /// Returns the series of the backup: the recorded one, or the one that follows from its name.
+    /// Returns the series of the backup: the recorded series, or the series that follows from its name.
     pub fn series_name(&self) -> SeriesName {
         self.series.clone().unwrap_or_else(|| SeriesName::of(&self.name))
     }

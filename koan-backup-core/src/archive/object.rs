@@ -1,4 +1,4 @@
-//! Reads the bytes of an archive in a store, whether it is encrypted as a whole or not.
+//! The access to the bytes of an archive in a store, whether the archive is encrypted as a whole or not.
 
 use std::io;
 use std::ops::Range;

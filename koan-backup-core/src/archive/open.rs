@@ -22,7 +22,7 @@ pub(crate) struct PublishedArchive<'a> {
     pub(crate) storage: &'a Storage,
     pub(crate) archive: &'a ArchiveFile,
     pub(crate) manifest: &'a Manifest,
-    /// The manifest as it was published, with members that this version does not know.
+    /// The manifest as it was published, including members that this version does not support.
     pub(crate) published: &'a serde_json::Value,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct OpenArchive {
 }
 
 impl OpenArchive {
-    /// Opens an archive and checks everything in it except the records.
+    /// Opens an archive and checks its complete content except the records.
     ///
     /// # Errors
     /// Returns [`ErrorKind::Corrupt`] or [`ErrorKind::Incompatible`] if the archive is damaged, and another
@@ -42,10 +42,10 @@ impl OpenArchive {
     pub(crate) async fn open(source: PublishedArchive<'_>, identities: &Arc<Identities>) -> Result<Self> {
         let PublishedArchive { storage, archive, manifest, published } = source;
         let object = ArchiveObject::find(storage, &archive.file).await?;
-        let damaged = |what: String| {
+        let damaged = |fault: String| {
             Error::new(
                 ErrorKind::Corrupt,
-                format!("archive `{}` is damaged: {what}; restore from another backup", archive.file),
+                format!("archive `{}` is damaged: {fault}; restore from another backup", archive.file),
             )
         };
         if let Some(fault) = size_fault(&object, archive) {

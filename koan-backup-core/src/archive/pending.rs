@@ -13,7 +13,8 @@ use crate::foundation::error::{Error, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// An archive that nobody sees yet. Dropping it before it is completed leaves nothing, soon.
+/// An archive that is being uploaded and is not visible yet. If this value is dropped before the archive is
+/// complete, the upload is aborted in the background.
 pub(crate) struct PendingArchive {
     path: Path,
     upload: Upload,

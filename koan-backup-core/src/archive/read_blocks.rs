@@ -38,7 +38,7 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
     opening.buffered(workers.min(max_concurrency.max(1)))
 }
 
-/// Produces the items of a stream while the consumer works on earlier ones. The returned future drives the
+/// Produces the items of a stream while the consumer processes earlier items. The returned future drives the
 /// stream and sends the items into the channel; the caller must await it together with the consumer. The
 /// channel closes when the stream ends.
 pub(crate) fn read_ahead<T>(

@@ -1,4 +1,4 @@
-//! The writer of an archive, which writes entry by entry on its own thread.
+//! The writer of an archive, which writes entry by entry on a separate thread.
 
 use std::io::Write;
 

@@ -56,7 +56,7 @@ enum KeyContent {
 
 /// The maximum number of bytes that a command may print.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
-/// The maximum time that a command may take.
+/// The maximum duration of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Keys {

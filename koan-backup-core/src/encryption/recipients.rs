@@ -107,7 +107,7 @@ impl Recipients {
     }
 
     /// Returns a writer that encrypts the bytes that are written to it. The caller must call `finish` on the
-    /// writer, because its output cannot be decrypted otherwise.
+    /// writer, because an output without an end cannot be decrypted.
     pub(crate) fn seal_to<W: Write>(&self, output: W) -> Result<StreamWriter<W>> {
         let encryptor = match self.0.as_ref() {
             RecipientSet::Keys(keys) => {

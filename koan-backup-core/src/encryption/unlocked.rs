@@ -269,23 +269,25 @@ mod tests {
     #[test]
     fn any_range_can_be_decrypted_without_the_other_bytes() {
         let key = age::x25519::Identity::generate();
-        let recipients = Recipients::keys([key.to_public().to_string()]).expect("a public key");
-        let identities = Identities::parse(key.to_string().expose_secret()).expect("a private key");
-        let chunk = usize::try_from(CHUNK_BYTES).expect("small");
+        let recipients = Recipients::keys([key.to_public().to_string()]).expect("the public key is valid");
+        let identities =
+            Identities::parse(key.to_string().expose_secret()).expect("the private key is valid");
+        let chunk = usize::try_from(CHUNK_BYTES).expect("the number fits");
         for length in [0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 7] {
             let plain: Vec<u8> = (0..=250).cycle().take(length).collect();
-            let sealed = recipients.seal(&plain).expect("sealed");
-            let sealed_length = u64::try_from(sealed.len()).expect("small");
+            let sealed = recipients.seal(&plain).expect("the content is encrypted");
+            let sealed_length = u64::try_from(sealed.len()).expect("the number fits");
             let found = Unlocked::find(&sealed, sealed_length, &identities).expect("the header is valid");
             let unlocked = found.expect("the key matches");
             assert_eq!(unlocked.plain_length(), u64::try_from(length).ok());
             let offsets = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, length.saturating_sub(1), length];
             for start in offsets.into_iter().filter(|&start| start <= length) {
                 for end in offsets.into_iter().filter(|&end| start <= end && end <= length) {
-                    let range = u64::try_from(start).expect("small")..u64::try_from(end).expect("small");
+                    let range = u64::try_from(start).expect("the number fits")
+                        ..u64::try_from(end).expect("the number fits");
                     let needed = unlocked.sealed_range(&range);
-                    let bytes = usize::try_from(needed.start).expect("small")
-                        ..usize::try_from(needed.end).expect("small");
+                    let bytes = usize::try_from(needed.start).expect("the number fits")
+                        ..usize::try_from(needed.end).expect("the number fits");
                     // This is the maximum: the chunks of the range, and one before it.
                     let chunks = range.end.div_ceil(CHUNK_BYTES) - range.start / CHUNK_BYTES + 1;
                     assert!(
@@ -307,10 +309,12 @@ mod tests {
     #[test]
     fn the_key_of_a_file_is_searched_only_once() {
         let key = age::x25519::Identity::generate();
-        let recipients = Recipients::keys([key.to_public().to_string()]).expect("a public key");
-        let identities = Identities::parse(key.to_string().expose_secret()).expect("a private key");
-        let sealed = recipients.seal(b"content").expect("sealed");
-        let unlocked = Unlocked::find(&sealed, 0, &identities).expect("a header").expect("the key");
+        let recipients = Recipients::keys([key.to_public().to_string()]).expect("the public key is valid");
+        let identities =
+            Identities::parse(key.to_string().expose_secret()).expect("the private key is valid");
+        let sealed = recipients.seal(b"content").expect("the content is encrypted");
+        let unlocked =
+            Unlocked::find(&sealed, 0, &identities).expect("the header is valid").expect("the key matches");
         assert!(format!("{unlocked:?}").contains("length"), "{unlocked:?}");
         assert_eq!(identities.cached_file_key(&unlocked.header).as_ref(), Some(&unlocked.key));
         assert_eq!(identities.cached_file_key(b"another header"), None);
@@ -318,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_header_that_demands_gigabytes_is_refused_before_they_are_allocated() {
-        let identities = Identities::passphrase("open sesame").expect("not empty");
+        let identities = Identities::passphrase("open sesame").expect("the passphrase is not empty");
         let (salt, key) = ("A".repeat(22), "A".repeat(43));
         let mut header =
             format!("age-encryption.org/v1\n-> scrypt {salt} 24\n{key}\n--- {key}\n").into_bytes();
@@ -330,10 +334,11 @@ mod tests {
     #[test]
     fn a_key_that_does_not_match_and_a_damaged_header_are_distinguished() {
         let (one, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
-        let recipients = Recipients::keys([one.to_public().to_string()]).expect("a public key");
-        let sealed = recipients.seal(b"content").expect("sealed");
-        let identities = Identities::parse(other.to_string().expose_secret()).expect("a private key");
-        assert!(Unlocked::find(&sealed, 0, &identities).expect("a header").is_none());
+        let recipients = Recipients::keys([one.to_public().to_string()]).expect("the public key is valid");
+        let sealed = recipients.seal(b"content").expect("the content is encrypted");
+        let identities =
+            Identities::parse(other.to_string().expose_secret()).expect("the private key is valid");
+        assert!(Unlocked::find(&sealed, 0, &identities).expect("the header is valid").is_none());
         let found = Unlocked::find(b"age-encryption.org/v1\n-> X", 0, &identities);
         let error = found.expect_err("the header is truncated");
         assert!(error.to_string().contains("the header of the encrypted file is damaged"), "{error}");

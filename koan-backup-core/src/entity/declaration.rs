@@ -34,7 +34,7 @@ pub struct EntityDeclaration {
     pub key_type: &'static str,
     /// The `#[entity_backup]` attribute, if there is one.
     pub policy: Option<PolicyDeclaration>,
-    /// The source from which the fields are known.
+    /// The source of the fields.
     pub shape: Shape,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Debug for OrderProbe {
     }
 }
 
-/// How the fields of an entity are known.
+/// The source of the fields of an entity.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     /// The declared fields of a struct.

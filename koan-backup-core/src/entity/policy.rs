@@ -57,11 +57,11 @@ pub struct Policy {
     /// The number of days for which backups of the entity are retained, if it is declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
-    /// The declaration that the policy comes from.
+    /// The declaration that determines the policy.
     pub source: PolicySource,
 }
 
-/// The declaration that a policy comes from.
+/// The declaration that determines a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PolicySource {
@@ -126,10 +126,10 @@ mod tests {
             decide(Some(PolicyDeclaration { enabled: Some(false), reason, ..Default::default() }), None)
         };
         for reason in [None, Some(""), Some(" \n")] {
-            let error = excluded(reason).expect_err("no reason");
+            let error = excluded(reason).expect_err("the reason is missing");
             assert_eq!(error.kind(), ErrorKind::Configuration, "{reason:?}");
         }
         let reason = "rebuilt from invoices";
-        assert_eq!(excluded(Some(reason)).expect("a reason"), Decision::Excluded { reason });
+        assert_eq!(excluded(Some(reason)).expect("the reason is valid"), Decision::Excluded { reason });
     }
 }

@@ -437,10 +437,10 @@ mod tests {
     #[test]
     fn maps_are_sorted_and_structs_keep_their_order() {
         let map: HashMap<String, i32> = (0..20).map(|n| (format!("k{n:02}"), n)).collect();
-        let text = canonical(&map).expect("text keys");
+        let text = canonical(&map).expect("the keys are text");
         assert!(text.starts_with(r#"{"k00":0,"k01":1,"#), "{text}");
         assert_eq!(
-            canonical(Outer { z: 1, inner: Inner { rate: 0.5 } }).expect("finite"),
+            canonical(Outer { z: 1, inner: Inner { rate: 0.5 } }).expect("the number is finite"),
             r#"{"z":1,"inner":{"rate":0.5}}"#
         );
     }
@@ -448,7 +448,8 @@ mod tests {
     #[test]
     fn a_number_that_json_cannot_represent_is_refused_with_its_field() {
         for rate in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let error = canonical(Outer { z: 1, inner: Inner { rate } }).expect_err("not finite");
+            let error =
+                canonical(Outer { z: 1, inner: Inner { rate } }).expect_err("the number is not finite");
             assert_eq!(error.path(), "inner.rate");
         }
     }
@@ -456,7 +457,7 @@ mod tests {
     #[test]
     fn the_output_equals_that_of_serde_json() {
         let value = serde_json::json!({"a": [1, -2, 0.1, 1e300, u64::MAX, null, true, "q\"\n\u{1f600}"], "b": {"c": {}}});
-        assert_eq!(canonical(&value).expect("valid"), value.to_string());
+        assert_eq!(canonical(&value).expect("the input is valid"), value.to_string());
     }
 
     #[test]
@@ -468,9 +469,12 @@ mod tests {
             }
         }
         for text in ["a", "", "ü\u{1f600}", "\"", "\\", "\n", "\u{1f}", "\u{7f}"] {
-            let expected = serde_json::to_string(&format!("{text}-{text}")).expect("text");
-            assert_eq!(canonical(Formatted(text)).expect("text"), expected);
-            assert_eq!(canonical(text).expect("text"), serde_json::to_string(text).expect("text"));
+            let expected = serde_json::to_string(&format!("{text}-{text}")).expect("the text is valid");
+            assert_eq!(canonical(Formatted(text)).expect("the text is valid"), expected);
+            assert_eq!(
+                canonical(text).expect("the text is valid"),
+                serde_json::to_string(text).expect("the text is valid")
+            );
         }
     }
 

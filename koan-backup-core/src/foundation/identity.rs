@@ -120,7 +120,7 @@ mod tests {
         let resolved = |application: Option<&str>, environment: Option<&str>, variable: Option<&str>| {
             let (application, environment) = (application.map(str::to_owned), environment.map(str::to_owned));
             let identity = ApplicationIdentity::resolve(application, environment, variable.map(Into::into));
-            let identity = identity.expect("valid");
+            let identity = identity.expect("the input is valid");
             (identity.application().to_owned(), identity.environment().to_owned())
         };
         let pair = |application: &str, environment: &str| (application.to_owned(), environment.to_owned());

@@ -34,7 +34,7 @@ impl SeriesName {
     ///
     /// ```
     /// # use koan_backup_core::{BackupName, catalog::SeriesName};
-    /// let series = |name: &str| SeriesName::of(&BackupName::new(name).expect("a name")).to_string();
+    /// let series = |name: &str| SeriesName::of(&BackupName::new(name).expect("the name is valid")).to_string();
     /// assert_eq!(series("nightly-2026-11-29"), "nightly");
     /// assert_eq!(series("nightly_20261129T020000Z"), "nightly");
     /// assert_eq!(series("2026-11-29 02:00"), "default");
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_series_name_follows_the_rules_of_a_backup_name() {
-        assert_eq!(SeriesName::new("nightly").expect("valid").as_str(), "nightly");
+        assert_eq!(SeriesName::new("nightly").expect("the input is valid").as_str(), "nightly");
         for name in ["", " ", "a/b", "a\nb", "..", &"x".repeat(129)] {
             assert!(SeriesName::new(name).is_err(), "{name:?}");
         }

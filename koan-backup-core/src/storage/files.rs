@@ -96,7 +96,7 @@ impl Storage {
         Ok(found.bytes().await.map(|bytes| (u64::try_from(bytes.len()) == Ok(size)).then_some(bytes)))
     }
 
-    /// Removes a file that nothing refers to. An error is only logged.
+    /// Removes a file that is not referred to by any other file. An error is only logged.
     pub(crate) async fn discard(&self, path: &Path) {
         let reason = match tokio::time::timeout(CLEANUP_TIMEOUT, self.store.delete(path)).await {
             Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => return,

@@ -198,12 +198,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_directory_is_listed_as_object_store_lists_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let storage = Storage::local(folder.path()).expect("a storage");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let storage = Storage::local(folder.path()).expect("the storage is opened");
         let root = folder.path().join("manifests");
         assert_eq!(listed(&storage, "manifests").await, [], "a folder that does not exist has no files");
-        std::fs::create_dir_all(root.join("below/again")).expect("folders");
-        std::fs::create_dir_all(folder.path().join("manifests-of-others")).expect("a folder");
+        std::fs::create_dir_all(root.join("below/again")).expect("the folders are created");
+        std::fs::create_dir_all(folder.path().join("manifests-of-others")).expect("the folder is created");
         let names = [
             "a.json",
             "b c.json",
@@ -226,10 +226,12 @@ mod tests {
         }
         #[cfg(unix)]
         {
-            std::os::unix::fs::symlink(root.join("a.json"), root.join("link.json")).expect("a link");
-            std::os::unix::fs::symlink(root.join("nothing"), root.join("broken.json")).expect("a link");
+            std::os::unix::fs::symlink(root.join("a.json"), root.join("link.json"))
+                .expect("the link is created");
+            std::os::unix::fs::symlink(root.join("nothing"), root.join("broken.json"))
+                .expect("the link is created");
             std::os::unix::fs::symlink(folder.path().join("manifests-of-others"), root.join("far"))
-                .expect("a link");
+                .expect("the link is created");
         }
         for folder in ["manifests", "manifests/below", "manifests/nothing"] {
             let expected = listed_by_object_store(&storage, folder).await;
@@ -240,10 +242,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_fingerprint_of_a_file_changes_with_its_content_time_or_size() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let storage = Storage::local(folder.path()).expect("a storage");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let storage = Storage::local(folder.path()).expect("the storage is opened");
         let (file, other) = (folder.path().join("m/a"), folder.path().join("other"));
-        std::fs::create_dir(folder.path().join("m")).expect("a folder");
+        std::fs::create_dir(folder.path().join("m")).expect("the folder is created");
         std::fs::write(&file, "one").expect("the file is written");
         let fingerprint =
             async || storage.list(&"m".into()).await.expect("the folder is listed")[0].fingerprint.clone();
@@ -271,8 +273,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_directory_that_cannot_be_listed_is_an_error() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let storage = Storage::local(folder.path()).expect("a storage");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let storage = Storage::local(folder.path()).expect("the storage is opened");
         std::fs::write(folder.path().join("manifests"), "not a folder").expect("the file is written");
         let error = storage.list(&"manifests".into()).await.expect_err("`manifests` is not a folder");
         assert!(error.to_string().contains("was not listed"), "{error}");

@@ -227,52 +227,59 @@ mod tests {
 
     #[test]
     fn a_recorded_location_is_identified_by_its_kind_and_its_path() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let state = MachineState::new(&folder.path().join("a/b")).expect("a state");
-        assert_eq!(state.known_location("storage", "x").expect("read"), None);
-        state.remember_location("storage", "x", Some("1")).expect("written");
-        state.remember_location("storage", "x", Some("1")).expect("written");
-        state.remember_location("storage", "x", None).expect("written");
-        state.remember_location("storage", "x", Some("2")).expect("written");
-        let known = state.known_location("storage", "x").expect("read").expect("known");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let state = MachineState::new(&folder.path().join("a/b")).expect("the state directory is opened");
+        assert_eq!(state.known_location("storage", "x").expect("the read succeeds"), None);
+        state.remember_location("storage", "x", Some("1")).expect("the write succeeds");
+        state.remember_location("storage", "x", Some("1")).expect("the write succeeds");
+        state.remember_location("storage", "x", None).expect("the write succeeds");
+        state.remember_location("storage", "x", Some("2")).expect("the write succeeds");
+        let known = state
+            .known_location("storage", "x")
+            .expect("the read succeeds")
+            .expect("the location is recorded");
         assert_eq!(known.marks, ["1", "2"]);
-        assert_eq!(state.known_location("storage", "y").expect("read"), None);
-        assert_eq!(state.known_location("json", "x").expect("read"), None);
-        let mut locations = state.locations().expect("listed");
+        assert_eq!(state.known_location("storage", "y").expect("the read succeeds"), None);
+        assert_eq!(state.known_location("json", "x").expect("the read succeeds"), None);
+        let mut locations = state.locations().expect("the listing succeeds");
         assert_eq!(locations.len(), 1);
         assert_eq!(locations.remove(0), known);
-        state.remember_location("json", "x", None).expect("written");
-        assert!(state.forget_location("json", "x").expect("forgotten"));
-        assert!(!state.forget_location("json", "x").expect("forgotten before"));
-        assert_eq!(state.known_location("json", "x").expect("read"), None);
+        state.remember_location("json", "x", None).expect("the write succeeds");
+        assert!(state.forget_location("json", "x").expect("the record is removed"));
+        assert!(!state.forget_location("json", "x").expect("the record does not exist"));
+        assert_eq!(state.known_location("json", "x").expect("the read succeeds"), None);
         assert!(
-            state.known_location("storage", "x").expect("read").is_some(),
+            state.known_location("storage", "x").expect("the read succeeds").is_some(),
             "locations of different kinds have separate records"
         );
-        fs::write(&known.file, "{").expect("written");
+        fs::write(&known.file, "{").expect("the write succeeds");
         assert!(
-            state.known_location("storage", "x").expect("read").is_some(),
+            state.known_location("storage", "x").expect("the read succeeds").is_some(),
             "a location whose file is damaged is not treated as new"
         );
     }
 
     #[test]
     fn threads_can_record_the_same_locations_concurrently() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let state = MachineState::new(folder.path()).expect("a state");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let state = MachineState::new(folder.path()).expect("the state directory is opened");
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 let state = &state;
                 scope.spawn(move || {
                     for number in 0..20 {
                         let (location, mark) = (number.to_string(), thread.to_string());
-                        state.remember_location("storage", &location, Some(&mark)).expect("written");
-                        assert!(state.known_location("storage", &location).expect("read").is_some());
+                        state
+                            .remember_location("storage", &location, Some(&mark))
+                            .expect("the write succeeds");
+                        assert!(
+                            state.known_location("storage", &location).expect("the read succeeds").is_some()
+                        );
                     }
                 });
             }
         });
-        let files = fs::read_dir(folder.path().join("places")).expect("listed").count();
+        let files = fs::read_dir(folder.path().join("places")).expect("the listing succeeds").count();
         assert_eq!(files, 20, "each location has one file, and no temporary file remains");
     }
 }

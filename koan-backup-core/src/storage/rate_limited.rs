@@ -171,9 +171,10 @@ mod tests {
         for part in [1u8, 2, 3] {
             upload.put_part(vec![part; 2000].into()).await.expect("the data is stored");
         }
-        upload.complete().await.expect("completed");
+        upload.complete().await.expect("the upload is completed");
         assert_eq!(began.elapsed(), Duration::from_secs(4), "the third part waits for the first two");
-        let bytes = store.get(&path).await.expect("found").bytes().await.expect("read");
+        let bytes =
+            store.get(&path).await.expect("the file is found").bytes().await.expect("the read succeeds");
         assert_eq!(bytes, [[1u8; 2000], [2; 2000], [3; 2000]].concat());
     }
 
@@ -188,7 +189,7 @@ mod tests {
         for part in [1u8, 2, 3] {
             upload.put_part(vec![part; 2000].into()).await.expect("the data is stored");
         }
-        upload.complete().await.expect("completed");
+        upload.complete().await.expect("the upload is completed");
         assert_eq!(began.elapsed(), Duration::from_secs(4), "the third part waits for the first two");
     }
 
@@ -198,7 +199,7 @@ mod tests {
         store.put(&path, vec![0; 9000].into()).await.expect("the data is stored");
         let began = Instant::now();
         for start in [0, 3000, 6000] {
-            let bytes = store.get_range(&path, start..start + 3000).await.expect("read");
+            let bytes = store.get_range(&path, start..start + 3000).await.expect("the read succeeds");
             assert_eq!(bytes.len(), 3000);
         }
         assert_eq!(began.elapsed(), Duration::from_secs(6));
@@ -214,7 +215,7 @@ mod tests {
         upload.put_part(vec![0; 1_000_000].into()).await.expect("the data is stored");
         let large = Path::from("archives/b.zip");
         store.inner.put(&large, vec![0; 1_000_000].into()).await.expect("the data is stored");
-        store.get(&large).await.expect("found").bytes().await.expect("read");
+        store.get(&large).await.expect("the file is found").bytes().await.expect("the read succeeds");
         let began = Instant::now();
         for folder in [
             "leases/backup/nightly",
@@ -228,7 +229,8 @@ mod tests {
         ] {
             let path = Path::from(format!("{folder}/a.json"));
             store.put(&path, vec![0; 10_000].into()).await.expect("the data is stored");
-            let bytes = store.get(&path).await.expect("found").bytes().await.expect("read");
+            let bytes =
+                store.get(&path).await.expect("the file is found").bytes().await.expect("the read succeeds");
             assert_eq!((bytes.len(), began.elapsed()), (10_000, Duration::ZERO), "{folder}");
         }
     }
@@ -242,7 +244,7 @@ mod tests {
         let began = Instant::now();
         let waiting = tokio::time::timeout(Duration::from_secs(1), upload.put_part(vec![0; 1].into())).await;
         assert!(waiting.is_err(), "the second part was stored before the limit allows it");
-        upload.abort().await.expect("aborted");
+        upload.abort().await.expect("the upload is aborted");
         assert_eq!(began.elapsed(), Duration::from_secs(1));
     }
 }

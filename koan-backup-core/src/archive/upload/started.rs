@@ -7,11 +7,11 @@ use super::note::UploadNote;
 use crate::foundation::error::Result;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// An upload that was started. Its note is removed once the upload is known to have ended; otherwise
-/// maintenance finds the note and aborts the upload.
+/// An upload that was started. Its note is removed once the upload is known to have ended. As long as the
+/// note exists, maintenance can find it and abort the upload.
 ///
 /// # Cancel safety
-/// Dropping it aborts the upload in the background.
+/// If this value is dropped, the upload is aborted in the background.
 #[derive(Debug)]
 pub(super) struct StartedUpload {
     storage: Storage,

@@ -43,7 +43,8 @@ impl RecordError {
             (Ok(line), Ok(written)) => first_difference(&line, &written).unwrap_or_default(),
             _ => String::new(),
         };
-        // Names below the field may be keys of a map, which are content of the record and must not be shown.
+        // Names below the field may be keys of a map, which are content of the record and must not appear in
+        // the error.
         let field = path.trim_start_matches('.').split(['.', '[']).next().unwrap_or_default();
         Self {
             field: (!field.is_empty()).then(|| field.to_owned()),

@@ -179,7 +179,7 @@ mod tests {
             assert_eq!(parse_time_timestamp(&text), None, "{text}");
         }
         assert_eq!(list::to_timestamp(&[2024, 60, 0, 0, 0, 0, i32::MAX, 0, 0]), None);
-        let (value, _) = Timestamp::parse("2024-02-29T00:00:00Z").expect("valid");
+        let (value, _) = Timestamp::parse("2024-02-29T00:00:00Z").expect("the input is valid");
         let value = Timestamp { offset_seconds: i32::MIN, ..value };
         assert_eq!(time_timestamp(value), "2024-02-29 00:00:00.0 -596523:14:08");
         assert_eq!(list::to_timestamp(&list::timestamp(value)), Some(value));

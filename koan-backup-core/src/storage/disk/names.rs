@@ -27,7 +27,7 @@ pub(super) enum CreationMethod {
     Placeholder,
 }
 
-/// The selection of the method that the file system supports. A method is tried when it is needed, and if the
+/// The selection of the method that the file system supports. A method is used when it is needed, and if the
 /// file system does not support it, the next method is used from then on.
 #[derive(Debug, Default)]
 pub(super) struct CreationMethods(AtomicU8);
@@ -129,26 +129,26 @@ mod tests {
             ),
         ];
         for (failed, method) in all {
-            let folder = tempfile::tempdir().expect("a folder");
+            let folder = tempfile::tempdir().expect("the folder is created");
             let (staged, target) = (folder.path().join("a#1"), folder.path().join("a"));
             let creation_methods = after_failures(failed);
             assert_eq!(creation_methods.current(), method);
-            fs::write(&staged, "one").expect("written");
-            creation_methods.create(&staged, &target).expect("created");
-            assert_eq!(fs::read(&target).expect("read"), b"one", "{method:?}");
+            fs::write(&staged, "one").expect("the write succeeds");
+            creation_methods.create(&staged, &target).expect("the file is created");
+            assert_eq!(fs::read(&target).expect("the read succeeds"), b"one", "{method:?}");
             let _ = fs::remove_file(&staged);
-            fs::write(&staged, "two").expect("written");
+            fs::write(&staged, "two").expect("the write succeeds");
             let error = creation_methods.create(&staged, &target).expect_err("the target exists");
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{method:?}");
-            assert_eq!(fs::read(&target).expect("read"), b"one", "{method:?}");
-            assert_eq!(fs::read(&staged).expect("read"), b"two", "{method:?}");
+            assert_eq!(fs::read(&target).expect("the read succeeds"), b"one", "{method:?}");
+            assert_eq!(fs::read(&staged).expect("the read succeeds"), b"two", "{method:?}");
             assert_eq!(creation_methods.current(), method, "an existing name does not change the method");
         }
     }
 
     #[test]
     fn the_placeholder_is_removed_if_the_temporary_file_cannot_be_renamed() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder is created");
         let (staged, target) = (folder.path().join("missing#1"), folder.path().join("a"));
         create_with_placeholder(&staged, &target).expect_err("the temporary file does not exist");
         assert!(!target.exists());

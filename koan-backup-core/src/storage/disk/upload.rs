@@ -144,21 +144,28 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).expect("a folder");
-        entries.map(|entry| entry.expect("read").file_name().into_string().expect("UTF-8")).collect()
+        let entries = std::fs::read_dir(folder).expect("the folder is created");
+        entries
+            .map(|entry| {
+                entry.expect("the read succeeds").file_name().into_string().expect("the name is UTF-8")
+            })
+            .collect()
     }
 
     #[test]
     fn a_completion_that_is_abandoned_before_its_thread_starts_leaves_no_file() {
         let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
-        let runtime = runtime.expect("a runtime");
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = Arc::new(Root::open(folder.path()).expect("opened"));
+        let runtime = runtime.expect("the runtime is created");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let root = Arc::new(Root::open(folder.path()).expect("the directory is opened"));
         let target = folder.path().join("archive.zip");
         runtime.block_on(async {
-            let mut upload =
-                DiskUpload::new(Arc::clone(&root), root.stage(&target).expect("staged"), target.clone());
-            upload.put_part("content".into()).await.expect("written");
+            let mut upload = DiskUpload::new(
+                Arc::clone(&root),
+                root.stage(&target).expect("the temporary file is created"),
+                target.clone(),
+            );
+            upload.put_part("content".into()).await.expect("the write succeeds");
             // The only thread is busy, so the completion cannot start.
             let (release, released) = mpsc::channel::<()>();
             let busy = tokio::task::spawn_blocking(move || released.recv());
@@ -166,7 +173,7 @@ mod tests {
             assert!(futures::poll!(&mut completing).is_pending());
             drop(completing);
             release.send(()).expect("the thread waits for the message");
-            busy.await.expect("no panic").expect("the message is received");
+            busy.await.expect("the thread does not panic").expect("the message is received");
             upload.abort().await.expect("the upload is aborted");
             tokio::task::spawn_blocking(|| ()).await.expect("all earlier work of the thread has ended");
         });
@@ -175,14 +182,20 @@ mod tests {
 
     #[test]
     fn an_abandoned_completion_leaves_no_file() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = Root::open(folder.path()).expect("opened");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let root = Root::open(folder.path()).expect("the directory is opened");
         let target = folder.path().join("archive.zip");
-        let awaited = finish(root.stage(&target).expect("staged"), &root, &target, &true.into());
+        let awaited =
+            finish(root.stage(&target).expect("the temporary file is created"), &root, &target, &true.into());
         awaited.expect("the upload is completed");
         assert_eq!(names(folder.path()), ["archive.zip"]);
-        root.remove(&target).expect("removed");
-        let abandoned = finish(root.stage(&target).expect("staged"), &root, &target, &false.into());
+        root.remove(&target).expect("the file is removed");
+        let abandoned = finish(
+            root.stage(&target).expect("the temporary file is created"),
+            &root,
+            &target,
+            &false.into(),
+        );
         let error = abandoned.expect_err("the caller does not wait for the completion");
         assert!(error.to_string().contains("abandoned"), "{error}");
         assert_eq!(names(folder.path()), Vec::<String>::new());

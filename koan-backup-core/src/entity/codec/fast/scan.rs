@@ -215,7 +215,7 @@ mod tests {
                 LineTokens::scan(line.as_bytes(), &fields).unwrap_or_else(|| panic!("not scanned: {line}"));
             let mut written = Vec::new();
             assert!(tokens.write(&mut written) && tokens.is_of_scalars());
-            assert_eq!(String::from_utf8(written).expect("text"), line);
+            assert_eq!(String::from_utf8(written).expect("the text is valid"), line);
         }
     }
 

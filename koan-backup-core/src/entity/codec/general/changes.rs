@@ -125,7 +125,7 @@ mod tests {
             changed_values(&Delivery { day }, &Row { projection: &projection, values: &values }, &schema)
                 .map(|changed| changed.len())
         };
-        assert_eq!(read("2024-02-29").expect("a date"), 0);
+        assert_eq!(read("2024-02-29").expect("the date is valid"), 0);
         assert!(read("2024-02-30").is_err(), "February has no day 30");
     }
 }

@@ -9,7 +9,7 @@ const TOO_LARGE: &str = "contains a JSON number beyond 64-bit floating point (1.
      correct the number, or declare the field as `String`, which preserves the JSON as text";
 
 /// Returns the message for the first value in valid JSON that databases such as PostgreSQL and SQLite accept
-/// and `serde_json` refuses. Returns `None` if there is no such value.
+/// and `serde_json` refuses. Returns `None` if there is none.
 pub(super) fn find_fault(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let (mut depth, mut offset) = (0usize, 0);
