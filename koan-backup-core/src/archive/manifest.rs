@@ -118,7 +118,7 @@ pub struct ArchiveFile {
     pub sha256: String,
 }
 
-/// Describes for whom a backup is encrypted.
+/// The recipients for whom a backup is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionSummary {
@@ -136,7 +136,7 @@ pub struct EncryptionSummary {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EncryptionScope {
-    /// The entities whose policy requires it.
+    /// The entities whose policy requires encryption.
     #[default]
     Entities,
     /// The archive as a whole; the published manifest is its envelope.

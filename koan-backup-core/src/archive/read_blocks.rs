@@ -24,8 +24,7 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
     max_concurrency: usize,
     open: impl Fn(usize, Block, std::result::Result<Bytes, BlockFault>) -> T + Clone + Send + 'static,
 ) -> impl Stream<Item = Result<T>> + 'a {
-    // Each block needs memory, and more than one block per core hardly increases the throughput. One more
-    // block is fetched while the cores are busy.
+    // Each block needs memory, and more than one block per core hardly increases the throughput.
     let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let buffers = Arc::new(Buffers::default());
     let opening = stream::iter(blocks).map(move |(index, block)| {

@@ -40,8 +40,8 @@ pub(crate) async fn discard_unpublished(storage: &Storage, id: BackupId, path: &
     }
 }
 
-/// Returns whether the manifest of a backup may refer to an archive. A manifest that cannot be parsed counts
-/// as one that may refer to it.
+/// Returns whether the manifest of a backup may refer to an archive. Returns `true` if the manifest cannot be
+/// parsed.
 async fn is_published(storage: &Storage, id: BackupId, path: &Path) -> Result<bool> {
     let Some(bytes) = storage.read(&manifest_path(&id), MAX_MANIFEST_BYTES).await? else { return Ok(false) };
     let manifest: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();

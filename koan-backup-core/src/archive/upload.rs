@@ -50,7 +50,7 @@ pub(crate) struct UploadWriter {
     written_bytes: u64,
 }
 
-/// The destination of the bytes of an archive: the upload, or an encryption in front of it.
+/// The destination of the bytes of an archive: the upload, or an encryption whose output is uploaded.
 pub(crate) enum ArchiveSink {
     Clear(UploadWriter),
     Sealed(Box<StreamWriter<UploadWriter>>),

@@ -84,7 +84,7 @@ pub(crate) enum Decision {
 ///
 /// # Errors
 /// The type is excluded without a reason. The derive refuses such an attribute at compile time, but a
-/// manually written registration is not checked then.
+/// registration that is written manually is not checked then.
 pub(crate) fn decide(
     attribute: Option<PolicyDeclaration>,
     scope: Option<&ScopeDeclaration>,

@@ -29,8 +29,8 @@ const RAW_VALUE: &str = "$serde_json::private::RawValue";
 /// Appends the canonical JSON of `value` to `out`, without a line feed.
 ///
 /// # Errors
-/// A number cannot be represented in JSON, a map key is not text, or `Serialize` of the type returns an
-/// error.
+/// A number cannot be represented in JSON, a map key cannot be converted to text, or `Serialize` of the type
+/// returns an error.
 pub fn write_canonical<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result {
     value.serialize(CanonicalSerializer::new(out))
 }

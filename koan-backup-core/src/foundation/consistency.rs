@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Consistency {
     /// All entities were read at the same point in time.
     Snapshot,
-    /// Each entity was read at one point in time, but the entities were read at different ones.
+    /// Each entity was read at one point in time, but the points in time of the entities differ.
     PerEntity,
     /// The provider does not guarantee any consistency.
     None,

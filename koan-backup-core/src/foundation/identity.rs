@@ -94,7 +94,7 @@ impl fmt::Display for ApplicationIdentity {
     }
 }
 
-/// Checks the name of an application or environment; `noun` is the one of these two words for the error.
+/// Checks the name of an application or environment; `noun` is `application` or `environment`, for the error.
 fn check(noun: &str, name: &str) -> Result<()> {
     let problem = if name.trim().is_empty() {
         "must not be empty"

@@ -36,7 +36,7 @@ pub(super) struct Bucket {
     pub(super) multipart: Option<Arc<dyn MultipartStore>>,
 }
 
-/// Opens a bucket. The errors of its requests contain the response of the store and a hint what to check.
+/// Opens a bucket. The errors of its requests contain the response of the store and a hint on what to check.
 pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<Bucket> {
     let secrets = Secrets::of(options);
     let opened = match bucket.cloud {

@@ -83,7 +83,7 @@ impl StorageOptions {
     }
 
     /// Sets how often, and for how long at most, a request is retried after an error of the store (5xx, 429)
-    /// or of the network, with growing pauses. The default is 4 times within a minute. A refused request
+    /// or of the network, with increasing pauses. The default is 4 times within a minute. A refused request
     /// (403, 404) is never retried.
     pub fn retries(mut self, times: usize, within: Duration) -> Self {
         self.retry = Retry { times, within };

@@ -8,7 +8,7 @@ use crate::foundation::canonical::CanonicalError;
 use crate::foundation::schema::first_difference;
 use crate::foundation::value::Value;
 
-/// The message for a date before the year 1, which few types can read and no archive contains.
+/// The message for a date before the year 1, which an archive cannot contain for a field of a date type.
 pub(super) const BEFORE_YEAR_1: &str = "is a date before the year 1 (BC), which an archive cannot contain for a \
      field of this type; correct the row, or declare the field as `String`";
 

@@ -70,7 +70,7 @@ impl Slot {
         self.wire
     }
 
-    /// Returns whether serde writes the field as one value rather than as a list or a structure.
+    /// Returns whether serde serializes the field as one value rather than as a list or a structure.
     pub(super) fn is_scalar(&self) -> bool {
         self.is_scalar
     }
@@ -154,8 +154,8 @@ impl Projection {
 }
 
 impl<'a> Row<'a> {
-    /// Returns the names and values after the first `count` ones. In the row of a record, the values after
-    /// the fields of the schema are the entries of a flattened map.
+    /// Returns all names and values except the first `count`. In the row of a record, the values after the
+    /// fields of the schema are the entries of a flattened map.
     pub fn behind(&self, count: usize) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> + Clone {
         let names = self.projection.slots.iter().map(|slot| slot.name.as_str());
         names.zip(self.values).skip(count)

@@ -1,4 +1,4 @@
-//! The conversion of an error of a store into a message without secrets, with a hint what to check.
+//! The conversion of an error of a store into a message without secrets, with a hint on what to check.
 
 use object_store::Error;
 

@@ -1,11 +1,11 @@
-//! The hints what to check after an error. A hint is selected by the error code of the store, or by the
+//! The hints on what to check after an error. A hint is selected by the error code of the store, or by the
 //! status if the code is unknown.
 
 use object_store::Error;
 
 use super::request_kind::RequestKind;
 
-/// A hint what to check.
+/// A hint on what to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hint {
     pub(super) text: &'static str,

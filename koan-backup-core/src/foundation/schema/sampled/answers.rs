@@ -4,7 +4,7 @@
 /// The number of forms of a text.
 pub(super) const TEXTS: usize = 17;
 
-/// Returns a text in the form of a candidate. It differs for each seed.
+/// Returns a text in the form of a candidate. The text depends on the seed.
 pub(super) fn text(candidate: usize, seed: usize) -> String {
     match candidate {
         0 => format!("w{seed:02}"),
@@ -27,7 +27,7 @@ pub(super) fn text(candidate: usize, seed: usize) -> String {
     }
 }
 
-/// Returns a text of letters that begin with `first`. It differs for each seed.
+/// Returns a text of letters of the alphabet that begins with `first`. The text depends on the seed.
 pub(super) fn letters(seed: usize, length: usize, first: u8) -> String {
     (0..length)
         .map(|position| {
@@ -40,7 +40,7 @@ pub(super) fn letters(seed: usize, length: usize, first: u8) -> String {
 /// The number of forms of an integer.
 pub(super) const INTEGERS: usize = 4;
 
-/// Returns an integer in the form of a candidate. It differs for each seed, except for the last candidate.
+/// Returns an integer in the form of a candidate. Except for the last candidate, it depends on the seed.
 pub(super) fn integer(candidate: usize, seed: usize) -> u64 {
     let seed = u64::try_from(seed).unwrap_or(0);
     match candidate {

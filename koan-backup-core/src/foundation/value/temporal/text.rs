@@ -36,7 +36,7 @@ impl TemporalText {
     /// Appends a number, with leading zeros up to `width` digits.
     fn number(&mut self, number: impl Into<i64>, width: u32) {
         let number: i64 = number.into();
-        // A valid date or time contains only numbers of these two widths, so they are handled without a loop.
+        // The numbers of a usual date and time, except the fraction, have one of these two widths.
         match (width, u16::try_from(number)) {
             (2, Ok(number @ 0..100)) => return self.push(two_digits(number)),
             (4, Ok(number @ 0..10_000)) => {
