@@ -484,7 +484,7 @@ async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_
     assert!(
         health(&other_process).await.incomplete_tasks[0]
             .problem
-            .contains("which reported that it was removed")
+            .contains("although the storage reported its removal")
     );
     store.fail([]);
     let report = shop.koan.maintenance().await.expect("maintenance completed");

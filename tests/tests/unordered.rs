@@ -535,7 +535,7 @@ async fn a_buffered_type_without_a_sample_value_is_reported_as_a_warning() {
     let koan = start::<WithUnsampledVariant>().await.expect("a context");
     let warnings = koan.inventory().warnings.join("\n");
     assert!(
-        warnings.contains("`WithUnsampledVariant.choice`") && warnings.contains("could not be tried"),
+        warnings.contains("`WithUnsampledVariant.choice`") && warnings.contains("could not be tested"),
         "{warnings}"
     );
 }

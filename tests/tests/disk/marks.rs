@@ -134,7 +134,7 @@ async fn an_existing_profile_without_a_mark_gets_one_with_a_message() {
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");
     let (log, _guard) = Log::capture();
     let koan = koan(folder.path()).await.expect("a context");
-    assert!(log.lines().iter().any(|line| line.contains("gets a mark")), "{:?}", log.lines());
+    assert!(log.lines().iter().any(|line| line.contains("a mark is created for")), "{:?}", log.lines());
     assert!(folder.path().join("backups").join(MARK).exists());
     assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }

@@ -42,7 +42,7 @@ async fn a_store_without_conditional_writes_is_distinguished_from_an_unavailable
         false => empty(request),
     });
     let message = refusal(s3(port)).await;
-    assert!(message.contains("no conditional writes (`If-None-Match`)"), "{message}");
+    assert!(message.contains("does not support conditional writes (`If-None-Match`)"), "{message}");
     let port = start_responder(|request| match request.has_header("if-none-match") {
         true => (503, error("ServiceUnavailable")),
         false => empty(request),
@@ -58,7 +58,7 @@ async fn the_error_code_of_a_store_determines_the_remedy_and_not_the_status() {
         ("RequestTimeTooSkewed", 400, "set the clock"),
         ("InvalidRequest", 400, "checksum_algorithm"),
         ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
-        ("AccessDenied", 403, "they must list, read, write and delete"),
+        ("AccessDenied", 403, "permissions to list, read, write and delete"),
     ] {
         let port = start_responder(move |request| match request.method.as_str() {
             "PUT" => (status, error(code)),
@@ -101,7 +101,7 @@ async fn missing_credentials_are_reported_with_their_environment_variables() {
     let message = refusal(options).await;
     assert!(message.contains("AWS_ACCESS_KEY_ID") && message.contains("AWS_SECRET_ACCESS_KEY"), "{message}");
     assert!(
-        !message.contains(&metadata_server.to_string()) && !message.contains("no such bucket"),
+        !message.contains(&metadata_server.to_string()) && !message.contains("the bucket does not exist"),
         "{message}"
     );
 }

@@ -208,7 +208,7 @@ async fn copy_content(
         writer.send_part(part).await?;
         offset = end;
     }
-    let written = writer.written();
+    let written = writer.finish_parts();
     if written.sha256 != archive.sha256 || written.size_bytes != archive.size_bytes {
         return Err(Error::new(
             ErrorKind::Corrupt,

@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::options::VerifyScope;
 use super::report::{EntityVerification, Issue};
-use crate::archive::{Block, BlockFault, EntityManifest, OpenArchive, ahead, hash_in_steps, read_blocks};
+use crate::archive::{
+    Block, BlockFault, EntityManifest, OpenArchive, hash_in_steps, read_ahead, read_blocks,
+};
 use crate::entity::EntityCodec;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::digest::RecordSetHash;
@@ -75,7 +77,7 @@ impl VerifyEntity<'_> {
         let opened = read_blocks(reader, self.file, chosen, usize::MAX, move |index, block, lines| {
             inspect(index, block, lines, codec.as_ref())
         });
-        let (reading, mut opened) = ahead(opened);
+        let (reading, mut opened) = read_ahead(opened);
         let (mut hasher, mut set_hash) = (Sha256::new(), RecordSetHash::default());
         let (mut intact, mut round_trips) = (true, true);
         let inspecting = async {
