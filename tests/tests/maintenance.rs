@@ -407,7 +407,8 @@ async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_re
         let profile = &report.profiles[0];
         let old_archive_exists = shop.folder.path().join(old).exists();
         assert_eq!(profile.removed_files.is_empty(), old_archive_exists, "{clock_read}: {report:?}");
-        let expected_reason = format!("archive `{old}` was not removed, because another process uses its backup {id}");
+        let expected_reason =
+            format!("archive `{old}` was not removed, because another process uses its backup {id}");
         if let Some(skipped) = profile.skipped.iter().find(|skipped| skipped.contains(&expected_reason)) {
             assert!(old_archive_exists && skipped.contains("process 7"), "{skipped}");
             reported += 1;
@@ -734,7 +735,10 @@ async fn maintenance_with_a_clock_that_is_behind_removes_nothing_and_removed_bac
     let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(1));
     let report = maintenance().await.expect("maintenance completed");
     let profile = &report.profiles[0];
-    assert!(profile.failures.len() == 2 && profile.failures[1].contains("seconds in the future"), "{report:?}");
+    assert!(
+        profile.failures.len() == 2 && profile.failures[1].contains("seconds in the future"),
+        "{report:?}"
+    );
     assert!(leftover.exists() && profile.verified == Some(backup_ids[1]), "{report:?}");
     shop.clock.pass(72);
     let report = maintenance().await.expect("maintenance completed");
@@ -782,7 +786,10 @@ async fn maintenance_with_a_clock_that_differs_from_that_of_the_disk_removes_not
         let report =
             koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("maintenance completed");
         let failures = &report.profiles[0].failures;
-        assert!(failures.len() == 2 && failures[0].contains("seconds from the clock of storage"), "{report:?}");
+        assert!(
+            failures.len() == 2 && failures[0].contains("seconds from the clock of storage"),
+            "{report:?}"
+        );
         assert_eq!(koan.backups().await.expect("listed").len(), 2);
         assert!(leftover.exists());
     }

@@ -205,8 +205,13 @@ async fn no_more_entities_are_read_concurrently_than_provider_and_options_allow(
     for (concurrent_reads, max_concurrency, expected_reads) in [(3, 1, 1), (3, 2, 2), (1, 3, 1), (2, 8, 2)] {
         // Each record takes 10 ms, so that a read that begins too early overlaps with earlier reads.
         let per_record = Duration::from_millis(10);
-        let shop =
-            shop(Script { concurrent_reads, waits_for_reads: expected_reads, per_record, ..Script::default() }).await;
+        let shop = shop(Script {
+            concurrent_reads,
+            waits_for_reads: expected_reads,
+            per_record,
+            ..Script::default()
+        })
+        .await;
         shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
         assert_eq!(
             shop.database.max_concurrent_reads(),

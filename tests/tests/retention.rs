@@ -276,8 +276,7 @@ async fn a_store_that_reports_a_removal_that_did_not_happen_is_detected() {
         let error = shop.koan.delete(ids[0]).await.expect_err("the file still exists");
         let chain = error.chain();
         assert!(
-            chain.contains(expected_text) && chain.contains("although the storage reported its removal"
-        ),
+            chain.contains(expected_text) && chain.contains("although the storage reported its removal"),
             "{error:?}"
         );
     }

@@ -68,7 +68,10 @@ async fn a_missing_bucket_is_refused_without_retries_and_not_reported_as_a_missi
         for error in errors_of_all_operations(options).await {
             let message = error.chain();
             assert_eq!(error.kind(), ErrorKind::Storage, "{name}: {message}");
-            assert!(message.contains("404") && message.contains("the bucket does not exist"), "{name}: {message}");
+            assert!(
+                message.contains("404") && message.contains("the bucket does not exist"),
+                "{name}: {message}"
+            );
             assert!(message.contains("://nowhere/shop"), "{name}: {message}");
         }
     }

@@ -53,7 +53,10 @@ impl Bucket {
 async fn a_completed_upload_is_not_listed_as_unfinished() {
     let bucket = bucket().await;
     backup(&bucket.koan, "nightly").await.expect("a backup");
-    assert!(bucket.proxy.requests("PUT", "partNumber=").len() >= 3, "the archive must have at least three parts");
+    assert!(
+        bucket.proxy.requests("PUT", "partNumber=").len() >= 3,
+        "the archive must have at least three parts"
+    );
     assert_eq!(bucket.moto.unfinished_uploads(), [""; 0]);
     assert_eq!(bucket.archives().len(), 1);
 }

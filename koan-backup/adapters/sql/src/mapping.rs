@@ -44,8 +44,8 @@ pub trait SqlColumn: Clone + Debug {
     /// Returns whether the column stores bytes as such, and not as text.
     fn stores_bytes(&self) -> bool;
 
-    /// Returns how the values are read and written if the column holds an entry of a flattened map, or `None`
-    /// if the adapter cannot convert the type of the column.
+    /// Returns how the values are read and written if the column contains an entry of a flattened map, or
+    /// `None` if the adapter cannot convert the type of the column.
     fn type_of_extra(&self) -> Option<Self::Type>;
 }
 
@@ -54,9 +54,9 @@ pub trait SqlColumn: Clone + Debug {
 pub struct Mapping<T: SqlTable> {
     /// The table.
     pub table: T,
-    /// The columns that hold data of the entity: those of fields first, in the order of the fields.
+    /// The columns that contain data of the entity. The columns of fields are the first, in the order of the fields.
     pub columns: Vec<MappedColumn<T::Column>>,
-    /// The columns that belong to no field, without those that the database computes.
+    /// The columns without a field, except generated columns.
     pub unmapped_columns: Vec<T::Column>,
     /// The columns of the key fields, as indexes into `columns`.
     pub key: Vec<usize>,
@@ -66,12 +66,12 @@ pub struct Mapping<T: SqlTable> {
     incompatible: Vec<String>,
 }
 
-/// A column and the data of the entity that it holds.
+/// A column and what it contains for the entity.
 #[derive(Clone, Debug)]
 pub struct MappedColumn<C: SqlColumn> {
     /// The column.
     pub column: C,
-    /// The data of the entity.
+    /// What the column contains for the entity.
     pub content: Content,
     /// How values are read from the column and written to it.
     pub column_type: C::Type,
@@ -86,9 +86,9 @@ impl<C: SqlColumn> MappedColumn<C> {
         }
     }
 
-    /// Returns the index of the field if the column holds bytes that serde writes as a list of numbers.
-    fn bulky_field(&self, entity: &EntityCodec) -> Option<usize> {
-        self.content.bulky_field(entity).filter(|_| self.column.stores_bytes())
+    /// Returns the index of the field if the column stores bytes that serde writes as a list of numbers.
+    fn byte_list_field(&self, entity: &EntityCodec) -> Option<usize> {
+        self.content.byte_list_field(entity).filter(|_| self.column.stores_bytes())
     }
 }
 
@@ -165,7 +165,11 @@ impl<T: SqlTable> Mapping<T> {
             problem: self.problem(entity),
             covered_columns: self.columns.iter().map(|mapped| mapped.column.name().to_owned()).collect(),
             unmapped_columns: self.unmapped_columns.iter().map(|column| column.name().to_owned()).collect(),
-            bulky_fields: self.columns.iter().filter_map(|mapped| mapped.bulky_field(entity)).collect(),
+            byte_list_fields: self
+                .columns
+                .iter()
+                .filter_map(|mapped| mapped.byte_list_field(entity))
+                .collect(),
             unmapped_fields: self.unmapped_fields,
         }
     }

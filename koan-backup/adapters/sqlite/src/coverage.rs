@@ -10,7 +10,7 @@ use koan_backup_core::{
 
 use super::catalog::{TableKind, references};
 use super::error::failed;
-use super::mapping::{Mapping, find_table, named_sets, table_named_root};
+use super::mapping::{self, find_table, named_sets, table_named_root};
 use super::snapshot::Reader;
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
@@ -81,7 +81,7 @@ fn matched_tables<'r>(
         id: table.name.clone(),
         table: table.name.clone(),
         belongs: None,
-        matched: Mapping::matched(table, entity),
+        matched: mapping::matched(table, entity),
     });
     EntityTables { entity, tables: tables.collect(), problem: None }
 }

@@ -3,7 +3,6 @@
 //! Records that were not backed up from SQLite are written in these forms. A record then finds the row with
 //! its key, and the application reads values in the form that it expects.
 
-use koan_backup_core::entity::EntityCodec;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
 
@@ -18,11 +17,7 @@ use koan_backup_sql::identifier::{quoted, quoted_list};
 const MAX_SAMPLED_ROWS: usize = 64;
 
 /// Returns the forms of each mapped column in a sample of the rows, the most frequent one first.
-pub(super) fn observed_forms(
-    connection: &Connection,
-    entity: &EntityCodec,
-    mapping: &Mapping,
-) -> Result<Vec<Vec<Form>>> {
+pub(super) fn observed_forms(connection: &Connection, mapping: &Mapping) -> Result<Vec<Vec<Form>>> {
     let mut counted: Vec<Vec<(Form, usize)>> = vec![Vec::new(); mapping.columns.len()];
     let columns = quoted_list(mapping.columns.iter().map(|mapped| mapped.column.name.as_str()));
     let query =
@@ -35,7 +30,7 @@ pub(super) fn observed_forms(
             if stored == ValueRef::Null {
                 continue;
             }
-            if let Ok((_, Some(form))) = mapped.column_type(entity).read(stored) {
+            if let Ok((_, Some(form))) = mapped.column_type.read(stored) {
                 count(&mut counted[index], form);
             }
         }
@@ -45,7 +40,7 @@ pub(super) fn observed_forms(
         .iter()
         .zip(counted)
         .map(|(mapped, mut forms)| {
-            let default = mapped.column_type(entity).default;
+            let default = mapped.column_type.default;
             forms.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             forms.into_iter().map(|(form, _)| form.single(default)).collect()
         })
@@ -140,16 +135,12 @@ fn is_number(column_type: &ColumnType, form: Form) -> bool {
 }
 
 /// Returns the forms of each key column over all rows; `None` for a column whose values have only one form.
-pub(super) fn key_forms(
-    connection: &Connection,
-    entity: &EntityCodec,
-    mapping: &Mapping,
-) -> Result<Vec<Option<KeyForms>>> {
+pub(super) fn key_forms(connection: &Connection, mapping: &Mapping) -> Result<Vec<Option<KeyForms>>> {
     let mut forms: Vec<Option<KeyForms>> = mapping
         .key
         .iter()
         .map(|&index| {
-            let column_type = mapping.columns[index].column_type(entity);
+            let column_type = mapping.columns[index].column_type;
             has_forms(&column_type).then(|| KeyForms {
                 column_type,
                 groups: Vec::new(),

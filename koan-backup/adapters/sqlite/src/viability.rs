@@ -14,7 +14,7 @@ use super::error::failed;
 use super::form::FormReplay;
 use super::index_check::{index_faults, table_rows};
 use super::key_equality::unknown_collations;
-use super::mapping::Mapping;
+use super::mapping::{self, Mapping};
 use super::new_rows;
 use super::observed_encoding::key_forms;
 use super::session::droppable_indexes;
@@ -34,7 +34,7 @@ pub(super) fn assess(
     let mut mappings = Vec::new();
     for target in targets {
         let name = target.entity.name();
-        match Mapping::find(&reader.catalog, &target.entity, &target.set) {
+        match mapping::find(&reader.catalog, &target.entity, &target.set) {
             Ok(mapping) => {
                 assess_columns(target, &mapping, options, &mut findings);
                 if !options.replace_existing {
@@ -147,11 +147,11 @@ fn assess_key_forms(
 ) -> rusqlite::Result<()> {
     let entity = &target.entity;
     let recorded = target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok());
-    let forms = key_forms(&reader.connection, entity, mapping)?;
+    let forms = key_forms(&reader.connection, mapping)?;
     for (&index, forms) in mapping.key.iter().zip(&forms) {
         let Some(forms) = forms else { continue };
         let mapped = &mapping.columns[index];
-        let default = mapped.column_type(entity).default;
+        let default = mapped.column_type.default;
         let archived = recorded.as_ref().map(|physical| match physical.columns.get(&mapped.column.name) {
             // An unknown form is reported when the target is begun.
             Some(json) => FormReplay::recorded(json).unwrap_or_else(|_| FormReplay::constant(default)),
@@ -221,7 +221,7 @@ fn assess_indexes(
     }
     for target in targets {
         // A target without a table has already been reported.
-        let Ok(mapping) = Mapping::find(&reader.catalog, &target.entity, &target.set) else { continue };
+        let Ok(mapping) = mapping::find(&reader.catalog, &target.entity, &target.set) else { continue };
         let (connection, table) = (&reader.connection, &mapping.table.name);
         let key: Vec<&str> =
             mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str()).collect();

@@ -69,7 +69,7 @@ impl Target {
         };
         let observed = match physical {
             Some(_) => Vec::new(),
-            None => observed_forms(connection, &entity, &mapping)
+            None => observed_forms(connection, &mapping)
                 .map_err(|error| failed(path, &format!("reading table `{}`", mapping.table.name), error))?,
         };
         let physical = physical.unwrap_or_default();
@@ -94,7 +94,7 @@ impl Target {
             if is_key {
                 key.push(columns.len());
             }
-            let column_type = mapped.column_type(&entity);
+            let column_type = mapped.column_type;
             let most_frequent = observed.get(index).and_then(|forms| forms.first()).copied();
             let forms = match physical.columns.get(&name) {
                 Some(json) => FormReplay::recorded(json).map_err(|_| unknown_form(&entity, Some(&name)))?,

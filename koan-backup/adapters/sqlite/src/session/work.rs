@@ -16,7 +16,7 @@ use super::super::connection::Location;
 use super::super::ddl;
 use super::super::derived;
 use super::super::error::failed;
-use super::super::mapping::Mapping;
+use super::super::mapping::{self, Mapping};
 use super::super::references::{
     BrokenReference, RestoredRows, RowSelection, Rowids, newly_broken, record_dangling,
 };
@@ -104,7 +104,7 @@ impl RestoreWork {
 
     /// Begins the target with this number, counted from 1.
     pub(super) fn begin_target(&mut self, request: RestoreTarget, number: usize) -> Result<TargetState> {
-        let found = Mapping::find(&self.catalog, &request.entity, &request.set);
+        let found = mapping::find(&self.catalog, &request.entity, &request.set);
         let mapping = match found {
             Err(error) if error.kind() == ErrorKind::NotFound && self.transaction.options.create_missing => {
                 self.create(&request)?
@@ -155,7 +155,7 @@ impl RestoreWork {
                 self.catalog.tables.extend(added);
             }
         }
-        Mapping::find(&self.catalog, &request.entity, &request.set)
+        mapping::find(&self.catalog, &request.entity, &request.set)
     }
 
     /// Records the existing dangling references of the tables that are connected with a target by foreign

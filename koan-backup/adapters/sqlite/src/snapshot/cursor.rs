@@ -14,7 +14,7 @@ use super::super::bind::Stored;
 use super::super::column_type::ColumnType;
 use super::super::error::{failed, is_refused_statement};
 use super::super::form::{Form, FormRecorder, SQL_NULL, UuidStyle};
-use super::super::mapping::Mapping;
+use super::super::mapping::{self, Mapping};
 use super::super::observed_encoding::{KeyForms, key_forms, observed_forms};
 use super::super::thread::JobStatus;
 use super::super::unwritable;
@@ -83,7 +83,7 @@ pub(super) fn read(
     status: &JobStatus,
 ) -> Result<ReadSummary> {
     let entity = &request.entity;
-    let mapping = Mapping::find(&reader.catalog, entity, &request.set)?;
+    let mapping = mapping::find(&reader.catalog, entity, &request.set)?;
     mapping.check(entity)?;
     let to_error = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
     let equality = equality(reader, &reader.collations, &mapping).map_err(to_error)?;
@@ -192,7 +192,7 @@ fn column_readers(
             Content::Field(index) => projection.field(&entity.schema().fields[index]),
             Content::Extra => projection.extra(&mapped.column.name),
         }
-        let column_type = mapped.column_type(entity);
+        let column_type = mapped.column_type;
         readers.push(ColumnReader {
             column_type,
             forms: FormRecorder::new(column_type.default),
@@ -242,8 +242,8 @@ fn find_key_condition(
         ));
     }
     let to_error = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
-    let observed = observed_forms(&reader.connection, entity, mapping).map_err(to_error)?;
-    let sampled = key_condition(entity, mapping, key, &observed, UuidComparison::KnownForms);
+    let observed = observed_forms(&reader.connection, mapping).map_err(to_error)?;
+    let sampled = key_condition(mapping, key, &observed, UuidComparison::KnownForms);
     let query = format!("SELECT 1 FROM main.{} WHERE {}", quoted(&mapping.table.name), sampled.0);
     let found = reader
         .connection
@@ -253,7 +253,7 @@ fn find_key_condition(
         return Ok(sampled);
     }
     // The row may have a form that the sample does not contain, so the forms of all rows are read.
-    let forms = key_forms(&reader.connection, entity, mapping).map_err(to_error)?;
+    let forms = key_forms(&reader.connection, mapping).map_err(to_error)?;
     if forms.iter().all(Option::is_none) {
         return Ok(sampled);
     }
@@ -265,12 +265,11 @@ fn find_key_condition(
         true => UuidComparison::Lenient,
         false => UuidComparison::KnownForms,
     };
-    Ok(key_condition(entity, mapping, key, &observed, comparison))
+    Ok(key_condition(mapping, key, &observed, comparison))
 }
 
 /// Returns the condition that finds a key in one of these forms or in the default form.
 fn key_condition(
-    entity: &EntityCodec,
     mapping: &Mapping,
     key: &[Value<'static>],
     observed: &[Vec<Form>],
@@ -280,7 +279,7 @@ fn key_condition(
     let mut parameters = Vec::new();
     for (&index, value) in mapping.key.iter().zip(key) {
         let column = quoted(&mapping.columns[index].column.name);
-        let column_type = mapping.columns[index].column_type(entity);
+        let column_type = mapping.columns[index].column_type;
         let forms = observed[index].iter().copied().chain([column_type.default]);
         let mut stored: Vec<Stored<'static>> = Vec::new();
         for form in forms {

@@ -81,7 +81,7 @@ pub(super) fn check_all_keys(reader: &Reader, entity: &EntityCodec, mapping: &Ma
     let to_error =
         |error| failed(&reader.path, &format!("comparing the keys of table `{}`", mapping.table.name), error);
     let columns = quoted_list(mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str()));
-    let types: Vec<_> = mapping.key.iter().map(|&index| mapping.columns[index].column_type(entity)).collect();
+    let types: Vec<_> = mapping.key.iter().map(|&index| mapping.columns[index].column_type).collect();
     let query = format!("SELECT {columns} FROM main.{} NOT INDEXED", quoted(&mapping.table.name));
     let mut statement = reader.connection.prepare(&query).map_err(to_error)?;
     let mut rows = statement.query([]).map_err(to_error)?;

@@ -11,7 +11,7 @@ use crate::connection::Location;
 use crate::derived::Recomputed;
 use crate::error::failed;
 use crate::index_check::table_rows;
-use crate::mapping::{Mapping, find_table, named_sets};
+use crate::mapping::{self, find_table, named_sets};
 use crate::thread::ThreadState;
 
 /// A connection in a read transaction, with the tables that it sees.
@@ -48,7 +48,7 @@ impl Reader {
     }
 
     pub(super) fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
-        let mapping = Mapping::find(&self.catalog, entity, set)?;
+        let mapping = mapping::find(&self.catalog, entity, set)?;
         let count = table_rows(&self.connection, &mapping.table.name);
         count.map_err(|error| failed(&self.path, "counting rows", error))
     }
