@@ -9,7 +9,7 @@ use koan_backup_tests::postgres::{Server, installed_versions};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{koan, koan_of, settings};
+use super::fixture::{all, koan, koan_of};
 
 /// Settings that each connection sets: the name, the value, and another value that a role can have.
 const PINNED: &[(&str, &str, &str)] = &[
@@ -168,7 +168,7 @@ async fn every_setting_is_either_pinned_or_reviewed_as_without_effect() {
         assert!(
             unreviewed.is_empty(),
             "PostgreSQL {version} has settings that were not reviewed: {unreviewed:?}. Add each setting that affects the data that is \
-             read or written, or its durability, to `PINNED` (in koan-backup/src/postgres/settings.rs and in this file), and each \
+             read or written, or its durability, to `PINNED` (in koan-backup/adapters/postgres/src/settings.rs and in this file), and each \
              other setting to `WITHOUT_EFFECT`"
         );
     }
@@ -245,7 +245,7 @@ async fn money_does_not_depend_on_the_decimal_point_of_the_locale() {
     for setting in ["ALTER ROLE postgres SET", "ALTER DATABASE test SET"] {
         server.sql(&format!("{setting} lc_monetary = 'de_DE.UTF-8'"));
         let koan = koan(&server, |builder| builder.register::<Price>()).await;
-        assert_eq!(settings::<Price>(&koan).await[0].amount.to_string(), "12.34");
+        assert_eq!(all::<Price>(&koan).await[0].amount.to_string(), "12.34");
         koan.backup("prices").await.expect("a backup");
         let dry_run = koan.restore("prices").dry_run().await.expect("compared");
         assert_eq!(dry_run.entities[0].counts.unchanged, 2);
