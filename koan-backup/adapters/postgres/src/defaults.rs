@@ -115,7 +115,9 @@ pub(super) async fn find(
         // The expression is evaluated once, because a second evaluation could return another value.
         let value = format!("x.v::{}", column.declared);
         // An explicit cast truncates a value that is too long, but an INSERT refuses such a value.
-        let is_truncated = match column.declared.starts_with("character") || column.declared.starts_with("bit") {
+        let is_truncated = match column.declared.starts_with("character")
+            || column.declared.starts_with("bit")
+        {
             true => format!("pg_catalog.rtrim(x.v::text) IS DISTINCT FROM pg_catalog.rtrim(({value})::text)"),
             false => "false".to_owned(),
         };

@@ -14,7 +14,8 @@
 //! - **Restores** run in one transaction. Foreign keys are checked at its end; triggers and rewrite rules do
 //!   not fire if the role owns the table; indexes, constraints, triggers and rules are put back as they were.
 //!   Keys are compared as the database compares them and written with the spelling of the archive. Sequences
-//!   only move forward; like every change of a sequence, this is not rolled back if the commit fails.
+//!   only move forward. If the commit fails, this is rolled back for a sequence that the role owns; a sequence
+//!   of another role skips numbers.
 //!   `docs/providers.md` lists the privileges that each operation needs.
 //! - **TLS**: `sslmode=disable` does not encrypt; `prefer`, the default, encrypts if the server supports it
 //!   and verifies nothing; `require` encrypts or fails; `verify-full`, or `require` with a root certificate,

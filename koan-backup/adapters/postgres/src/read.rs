@@ -75,14 +75,14 @@ impl ColumnType {
             },
             BinaryFormat::Uuid => Ok(Value::Uuid(fixed(bytes)?)),
             BinaryFormat::Inet => inet::text(bytes).map(|text| Value::Str(Cow::Owned(text))),
-            BinaryFormat::Bytes => match self.kind {
-                FieldKind::Uuid => Ok(Value::Uuid(
-                    bytes
-                        .try_into()
-                        .map_err(|_| ConversionError::new("does not hold exactly the 16 bytes of a UUID"))?,
-                )),
-                _ => Ok(Value::Bytes(Cow::Borrowed(bytes))),
-            },
+            BinaryFormat::Bytes => {
+                match self.kind {
+                    FieldKind::Uuid => Ok(Value::Uuid(bytes.try_into().map_err(|_| {
+                        ConversionError::new("does not hold exactly the 16 bytes of a UUID")
+                    })?)),
+                    _ => Ok(Value::Bytes(Cow::Borrowed(bytes))),
+                }
+            }
             BinaryFormat::Date => temporal::date(i32::from_be_bytes(fixed(bytes)?)).map(Value::Date),
             BinaryFormat::Time => temporal::time(i64::from_be_bytes(fixed(bytes)?)).map(Value::Time),
             BinaryFormat::Timestamp | BinaryFormat::TimestampTz => {

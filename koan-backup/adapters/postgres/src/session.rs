@@ -1,12 +1,12 @@
 //! A restore in one transaction.
 
-mod acting;
 mod balance;
 mod checks;
 mod compare;
 mod copy;
 mod equality;
 pub(super) mod extent;
+mod foreign_key_actions;
 mod indexes;
 mod interference;
 mod key_checks;
@@ -50,14 +50,14 @@ use super::materialized;
 use super::physical::PhysicalForm;
 use super::sequence::SequenceState;
 use super::state::MaterializedViews;
-use balance::Expected;
+use balance::ExpectedRows;
 use compare::Compared;
 use loading::Loading;
 use suspended::Suspended;
 
-pub(super) use acting::refusing_references;
 pub(super) use equality::KeyEquality;
 pub(super) use extent::Extent;
+pub(super) use foreign_key_actions::refusing_references;
 pub(super) use interference::Interference;
 pub(super) use keys::first_keys;
 pub(super) use load::{Route, is_empty_now};
@@ -80,7 +80,7 @@ pub(super) struct PostgresSession {
     recorded_sequences: Vec<Vec<SequenceState>>,
     materialized_views: MaterializedViews,
     /// The rows that tables must contain before the commit, if triggers that cannot be disabled may fire.
-    expected: Vec<Expected>,
+    expected: Vec<ExpectedRows>,
     /// The targets that a dry run has compared.
     compared: Compared,
     targets: TargetTracker,
@@ -133,7 +133,7 @@ impl PostgresSession {
     async fn load(&mut self, request: RestoreTarget, mapping: Mapping, number: usize) -> Result<Loading> {
         let recorded = PhysicalForm::sequences_of(&request);
         let mut target = Target::new(request, mapping)?;
-        target.earlier = self.begun_targets.iter().map(|(_, mapping)| mapping.table.oid).collect();
+        target.earlier_tables = self.begun_targets.iter().map(|(_, mapping)| mapping.table.oid).collect();
         self.begun_targets.push((target.entity.clone(), target.mapping.clone()));
         self.recorded_sequences.push(recorded);
         let loading = Loading::begin(
@@ -196,8 +196,7 @@ impl PostgresSession {
             sequences::advance(&self.connection, &mapping.table, recorded).await?;
         }
         if self.materialized_views == MaterializedViews::Refreshed {
-            let tables: Vec<u32> =
-                self.begun_targets.iter().map(|(_, mapping)| mapping.table.oid).collect();
+            let tables: Vec<u32> = self.begun_targets.iter().map(|(_, mapping)| mapping.table.oid).collect();
             materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
         // If the transaction has failed, COMMIT reports success although the server rolls back. Any other

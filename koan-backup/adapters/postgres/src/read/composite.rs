@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn numbers_that_a_float_would_change_are_quoted() {
-        let quoted = |json: &str, is_scale_significant| exact_numbers(json, is_scale_significant).into_owned();
+        let quoted =
+            |json: &str, is_scale_significant| exact_numbers(json, is_scale_significant).into_owned();
         let json = r#"{"a":12345678901234567890.12,"b":0.1,"c":[1.10,-7],"d":"1.10 \" 2.50","e":1e+300,"n":18446744073709551616}"#;
         let expected = r#"{"a":"12345678901234567890.12","b":0.1,"c":["1.10",-7],"d":"1.10 \" 2.50","e":1e+300,"n":"18446744073709551616"}"#;
         assert_eq!(quoted(json, true), expected);
