@@ -54,9 +54,10 @@ impl SuspensionPreview {
                 None => {}
             }
         }
-        let is_dropped =
-            |suspension: &Option<ReferenceSuspension>| *suspension == Some(ReferenceSuspension::Dropped);
-        let dropped_oids = self.references.iter().filter(|(_, suspension)| is_dropped(suspension));
+        let dropped_oids = self
+            .references
+            .iter()
+            .filter(|(_, suspension)| **suspension == Some(ReferenceSuspension::Dropped));
         let dropped_oids: Vec<Oid> = dropped_oids.map(|(oid, _)| *oid).collect();
         let indexes = Index::droppable(connection, table, extent, &dropped_oids, &what).await?;
         let names = |kind| {

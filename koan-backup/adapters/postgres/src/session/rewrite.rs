@@ -39,7 +39,7 @@ pub(super) enum Attempt {
 
 /// Selects the foreign keys to a table that delete or change rows when rows of the table are deleted. With
 /// `$2`, also selects the foreign keys that refuse such a deletion immediately.
-const ACTING: &str = "
+const FOREIGN_KEYS_ON_DELETE: &str = "
     SELECT k.conname::text, k.conrelid::regclass::text,
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O'),
@@ -342,8 +342,9 @@ async fn obstacle(
         }
     }
     let keeps_constraints = dry_run.is_some_and(|options| options.keep_constraints);
-    let acting = connection.client.query(ACTING, &[&table.oid, &keeps_constraints]).await;
-    for row in acting.map_err(|error| failed(what, &error))? {
+    let foreign_keys =
+        connection.client.query(FOREIGN_KEYS_ON_DELETE, &[&table.oid, &keeps_constraints]).await;
+    for row in foreign_keys.map_err(|error| failed(what, &error))? {
         let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
         let (name, child) = (read(0)?, read(1)?);
         let is_droppable: bool = row.try_get(2).map_err(|error| failed(what, &error))?;
