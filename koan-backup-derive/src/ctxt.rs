@@ -5,7 +5,7 @@ use std::fmt::Display;
 use proc_macro2::{Ident, Span};
 use quote::ToTokens;
 
-/// The errors found so far.
+/// The errors of one item that were found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Ctxt {
     errors: Option<syn::Error>,

@@ -9,13 +9,13 @@ use crate::policy::{Policy, optional};
 /// An entity whose options were all checked, so that its expansion cannot fail.
 #[derive(Debug)]
 pub(crate) struct Declaration {
-    /// The path of the items that expansions refer to.
+    /// The path of the module that expansions refer to.
     pub(crate) private: TokenStream,
     /// The type.
     pub(crate) ty: TokenStream,
-    /// The type, as it is written in the source.
+    /// The type as text.
     pub(crate) type_text: String,
-    /// The name of the entity if none is declared.
+    /// The name of the entity if no name is declared.
     pub(crate) default_name: String,
     pub(crate) identity: Identity,
     pub(crate) policy: Option<Policy>,
@@ -96,8 +96,8 @@ impl Declaration {
     }
 }
 
-/// Returns an impl without content, for a type with errors: code that uses the type gets no additional
-/// errors.
+/// Returns an `impl Entity` without content for a type with errors, so that code that uses the type does not
+/// cause additional errors.
 pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&syn::Generics>) -> TokenStream {
     let (params, arguments) = generics.map(|generics| generics.split_for_impl()).map_or_else(
         || (TokenStream::new(), TokenStream::new()),
@@ -112,8 +112,8 @@ pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&sy
             #[automatically_derived]
             impl #params __koan::Entity for #ty #arguments
             where
-                // A bound with a lifetime may be unsatisfied without an error, so a type that serde refused
-                // as well is not reported again.
+                // A bound with a lifetime may be unsatisfied without a compile error, so a type that does not
+                // implement serde's traits causes no additional error.
                 for<'__any> Self: __koan::serde::Serialize
                     + __koan::serde::Deserialize<'__any>
                     + ::core::marker::Send

@@ -50,7 +50,7 @@ fn check(
     let identity = options.identity.check(&name, cx);
     let policy = options.policy.map(|policy| policy.check(cx));
     let (key, shape) = match Form::of(input, &serde, cx)? {
-        Form::Body(body) => own_fields(input, &body, &identity, cx)?,
+        Form::Body(body) => key_and_shape(input, &body, &identity, cx)?,
         Form::Transparent(member) => typed_key::required(
             &identity.key,
             &input.ident,
@@ -71,7 +71,8 @@ fn check(
     })
 }
 
-fn own_fields(
+/// Expands the key and the shape of a type with its own fields.
+fn key_and_shape(
     input: &DeriveInput,
     body: &Body,
     identity: &Identity,
@@ -83,7 +84,7 @@ fn own_fields(
     Some((expand::key(&input.ident, body, &key), expand::shape(&input.ident, body, &key, &columns)))
 }
 
-/// Refuses fields and variants that serde writes but does not read back.
+/// Adds errors for fields and variants that serde writes but does not read back.
 fn check_serde(body: &Body, cx: &mut Ctxt) {
     if body.converted {
         return;
@@ -99,7 +100,7 @@ fn check_serde(body: &Body, cx: &mut Ctxt) {
     }
 }
 
-/// Returns an impl without content, if the type can have one.
+/// Returns an `impl Entity` without content, or nothing for a union, which cannot implement serde's traits.
 fn fallback(input: &DeriveInput, private: &TokenStream) -> TokenStream {
     if matches!(input.data, Data::Union(_)) {
         return TokenStream::new();

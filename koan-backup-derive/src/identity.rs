@@ -10,7 +10,7 @@ use crate::name;
 use crate::options::Opt;
 use crate::setting::Setting;
 
-/// The options as they are written.
+/// The options before they are checked.
 #[derive(Debug, Default)]
 pub(crate) struct IdentityOptions {
     name: Setting<LitStr>,
@@ -24,7 +24,7 @@ pub(crate) struct IdentityOptions {
 /// The checked options.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    /// The declared name; `None` for the identifier of the type.
+    /// The declared name. With `None`, the name is the identifier of the type.
     pub(crate) name: Option<String>,
     pub(crate) table: Option<String>,
     pub(crate) provider: Option<String>,
@@ -37,14 +37,14 @@ pub(crate) struct Identity {
 pub(crate) enum Key {
     /// The type declares no key.
     Undeclared,
-    /// The key has an error, which was reported.
+    /// The declaration of the key is invalid, and the error was added.
     Invalid,
     /// A list of fields.
     List(KeyList),
 }
 
 impl IdentityOptions {
-    /// Reads an option if it is one of these, and returns whether it is.
+    /// Reads an option. Returns `false` if it does not belong to the identity.
     pub(crate) fn read(&mut self, option: &Opt, cx: &mut Ctxt) -> bool {
         match option.name.to_string().as_str() {
             "name" => self.name.set(option, option.string(cx), cx),
@@ -63,13 +63,13 @@ impl IdentityOptions {
         self.name.name().is_some()
     }
 
-    /// Returns the path of the items that expansions refer to.
+    /// Returns the path of the module that expansions refer to.
     pub(crate) fn private(&self) -> TokenStream {
         private(self.krate.get())
     }
 
-    /// Checks each option on its own. `own_name` is the identifier of the type.
-    pub(crate) fn check(self, own_name: &str, cx: &mut Ctxt) -> Identity {
+    /// Checks the options. `identifier` is the identifier of the type.
+    pub(crate) fn check(self, identifier: &str, cx: &mut Ctxt) -> Identity {
         let key = match (self.key.name().is_some(), self.key.take()) {
             (false, _) => Key::Undeclared,
             (true, None) => Key::Invalid,
@@ -79,8 +79,8 @@ impl IdentityOptions {
         let mut aliases: Vec<String> = Vec::new();
         for literal in &self.aliases {
             let Some(alias) = name::entity(literal, cx) else { continue };
-            if alias == name.as_deref().unwrap_or(own_name) {
-                cx.error(literal, format!("`{alias}` is the name of this entity already; remove the alias"));
+            if alias == name.as_deref().unwrap_or(identifier) {
+                cx.error(literal, format!("`{alias}` is already the name of this entity; remove the alias"));
             } else if aliases.contains(&alias) {
                 cx.error(literal, format!("duplicate alias `{alias}`; remove one of them"));
             }
@@ -96,7 +96,7 @@ impl IdentityOptions {
     }
 }
 
-/// Returns the path of the items that expansions refer to. `krate` is the value of the option `crate`.
+/// Returns the path of the module that expansions refer to. `krate` is the value of the option `crate`.
 pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     let krate = krate.map_or_else(|| quote!(::koan_backup), ToTokens::to_token_stream);
     quote!(#krate::__private)

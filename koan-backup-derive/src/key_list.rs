@@ -1,4 +1,4 @@
-//! The value of `key = "a, b"`: the fields of a key, with their types where the macro cannot see them.
+//! The value of `key = "a, b"`: the fields of a key, with their types if the fields belong to another type.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
@@ -55,15 +55,15 @@ pub(crate) fn parse(literal: LitStr, cx: &mut Ctxt) -> Option<KeyList> {
     };
     let parts: Vec<KeyPart> = parts.into_iter().collect();
     if parts.is_empty() {
-        cx.error(&literal, "the key is empty; name its fields: `key = \"id\"`, or `key = \"a, b\"`");
+        cx.error(&literal, "the key is empty; list its fields: `key = \"id\"`, or `key = \"a, b\"`");
         return None;
     }
-    let mut unique = true;
+    let mut is_valid = true;
     for (index, part) in parts.iter().enumerate() {
         if parts[..index].iter().any(|earlier| earlier.name() == part.name()) {
             cx.error(&literal, format!("duplicate key field `{}`; remove one of them", part.name()));
-            unique = false;
+            is_valid = false;
         }
     }
-    unique.then_some(KeyList { literal, parts })
+    is_valid.then_some(KeyList { literal, parts })
 }

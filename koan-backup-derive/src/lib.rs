@@ -1,8 +1,8 @@
 //! The macros of `koan-backup`, which re-exports them. Depend on that crate, not on this one.
 //!
-//! Each macro parses, checks and expands. All errors of one item are reported together, each at its token and
-//! with its remedy. After an error, the type still implements `Entity` for the code that uses it, but is not
-//! registered.
+//! Each macro parses, checks and expands. All errors of one item are reported together; each error points to
+//! its token and states a remedy. After an error, the type still implements `Entity`, so that code that uses it
+//! compiles, but the type is not registered.
 
 mod ctxt;
 mod declaration;
@@ -37,25 +37,25 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// # `#[entity(…)]` on the type
-/// | option | meaning | if it is left out |
+/// | option | meaning | default |
 /// |---|---|---|
 /// | `name = "…"` | the name in archives and reports; without `/`, `\`, `#` and control characters | the identifier |
-/// | `table = "…"` | the table or collection | found by the name |
-/// | `provider = "…"` | the provider that stores it | the default provider |
-/// | `alias = "…"`, `alias("…", "…")` | older names, which archives may still contain; may be repeated | none |
-/// | `key = "…"` | the key: see below | `#[entity(key)]` on fields, else the field `id` |
-/// | `crate = "…"` | the path of `koan_backup`, if it is renamed or re-exported with its `__private` | `::koan_backup` |
+/// | `table = "…"` | the table or collection | the table with the name of the entity |
+/// | `provider = "…"` | the provider that stores the records | the default provider |
+/// | `alias = "…"`, `alias("…", "…")` | earlier names, which archives may still contain; may be repeated | no alias |
+/// | `key = "…"` | the key: see below | the fields with `#[entity(key)]`, otherwise the field `id` |
+/// | `crate = "…"` | the path of `koan_backup`, if the crate is renamed, or re-exported with its `__private` | `::koan_backup` |
 ///
 /// # `#[entity(…)]` on a field
 /// | option | meaning |
 /// |---|---|
-/// | `key` | the field is the key, or part of it |
-/// | `column = "…"` | the column of the field, if it is not found by the serde name |
+/// | `key` | the field is the key, or belongs to it |
+/// | `column = "…"` | the column of the field, if its name differs from the serde name |
 ///
 /// # The key
-/// `Entity::Key` is the type of the key field, or a tuple of the types of several **in the order in which the
-/// type declares them** (an enum: its first variant), independent of the order in `key = "b, a"`. Names are
-/// those of the source, without `r#`. The fields must be `Clone`.
+/// `Entity::Key` is the type of the key field, or a tuple of the types of several key fields **in the order in
+/// which the type declares them** (for an enum: the first variant), independent of the order in `key = "b, a"`.
+/// The names are those of the source, without `r#`. The fields must be `Clone`.
 ///
 /// If the fields belong to another type, the key is declared with types, in the order of that type's fields:
 /// `key = "id: u64"`, `key = "a: i64, b: i32"`. If such a field has another serde name, that name follows
@@ -66,34 +66,34 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `encrypt`, `encrypt = false` | whether records are encrypted |
 /// | `include_schema`, `include_schema = false` | whether archives contain the schema |
-/// | `retention_days = 30` | backups of it are kept for this number of days and not longer, once a retention is applied |
+/// | `retention_days = 30` | a retention keeps backups of the entity for this number of days and removes older ones |
 /// | `enabled = false, reason = "…"` | the entity is not backed up, for this reason; the reason is required |
 ///
-/// A flag without a value means `true`. An option that is not written is decided by the scope of the crate.
-/// The attribute without options makes the type covered. The attribute may be repeated, its options may not.
+/// A flag without a value means `true`. The scope of the crate decides about an omitted option. The attribute
+/// without options makes the type covered. The attribute may be repeated, but not its options.
 ///
 /// # Types
 /// * Structs with named fields.
 /// * Enums with `#[serde(tag = "…")]` or `#[serde(untagged)]`, whose variants have named fields that include
 ///   the key.
-/// * `#[serde(transparent)]` structs of one of these, with `key = "id: i64"`. Use this for generic types and
-///   for types of other crates:
+/// * `#[serde(transparent)]` structs whose field is such a type, with `key = "id: i64"`. Use them for generic
+///   types and for types of other crates:
 ///   ```text
 ///   #[derive(Serialize, Deserialize, Entity)]
 ///   #[serde(transparent)]
 ///   #[entity(key = "id: u64")]
 ///   struct UserPage(Page<User>);
 ///   ```
-/// * Types with `#[serde(from, try_from, into)]`: records contain the fields of the other type, but the key
-///   is read from this type. So a field that is renamed between them is declared as
+/// * Types with `#[serde(from, try_from, into)]`: records contain the fields of the other type, but the key is
+///   read from this type. A key field that has another name in the other type is therefore declared as
 ///   `key = "account as accountId"`.
 ///
 /// # serde
 /// `rename`, `rename_all`, `rename_all_fields`, `skip`, `default`, `flatten`, `with`, `serialize_with`,
-/// `deserialize_with` and `skip_serializing_if` decide what the fields are. Options with which a record could
-/// be written but not read back are refused: names that differ between writing and reading,
-/// `skip_serializing` or `skip_deserializing` alone, and `skip_serializing_if` without `default` on a field
-/// that is not an `Option`.
+/// `deserialize_with` and `skip_serializing_if` determine the fields of records. Options with which a record
+/// could be written but not read back are refused: names that differ between writing and reading,
+/// `skip_serializing` without `skip_deserializing` or the reverse, and `skip_serializing_if` without `default`
+/// on a field that is not an `Option`.
 #[proc_macro_derive(Entity, attributes(entity, entity_backup))]
 pub fn derive_entity(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
@@ -107,22 +107,22 @@ pub fn derive_entity(input: TokenStream) -> TokenStream {
 /// koan_backup::entity_backup_scope!(mode = All, encrypt_by_default);
 /// ```
 ///
-/// | option | meaning | if it is left out |
+/// | option | meaning | default |
 /// |---|---|---|
-/// | `mode = All` | every entity of the crate is covered | one of the two is required |
-/// | `mode = None` | only entities with `#[entity_backup]` are covered; there is a warning for each of the others | |
+/// | `mode = All` | every entity of the crate is covered | none: a mode is required |
+/// | `mode = None` | only entities with `#[entity_backup]` are covered; each other entity causes a warning | |
 /// | `encrypt_by_default [= bool]` | whether entities without the option `encrypt` are encrypted | `false` |
 /// | `include_schema_by_default [= bool]` | whether archives contain the schema of entities without the option | `true` |
 /// | `crate = path` | the path of `koan_backup` | `::koan_backup` |
 ///
-/// A flag without a value means `true`. A crate has one scope; a second one in the same module does not
+/// A flag without a value means `true`. A crate has one scope; a second scope in the same module does not
 /// compile.
 #[proc_macro]
 pub fn entity_backup_scope(input: TokenStream) -> TokenStream {
     scope::expand(input.into()).into()
 }
 
-/// Registers a type as an entity that cannot have the derive, such as one instance of a generic type.
+/// Registers a type as an entity if the type cannot have the derive, for example an instance of a generic type.
 ///
 /// ```text
 /// koan_backup::register!(Page<User>, name = "UserPage", key = "id: u64", backup(encrypt));
@@ -133,7 +133,7 @@ pub fn entity_backup_scope(input: TokenStream) -> TokenStream {
 ///
 /// | option | meaning |
 /// |---|---|
-/// | `key = "id: u64"` | required: the fields of the key with their types, in the order of declaration; they must be `Clone` and visible here. `a as b: T` if the serde name of `a` is `b` |
+/// | `key = "id: u64"` | required: the fields of the key with their types, in the order of declaration; they must be `Clone` and visible at the call. `a as b: T` if the serde name of `a` is `b` |
 /// | `name = "…"` | the name in archives and reports; required for a type with generic arguments |
 /// | `table = "…"`, `provider = "…"`, `alias = "…"`, `alias("…", "…")`, `crate = "…"` | as for `#[entity(…)]` |
 /// | `backup`, `backup(encrypt, …)` | as `#[entity_backup]`, `#[entity_backup(encrypt, …)]` |

@@ -16,34 +16,34 @@ pub(crate) fn entity(literal: &LitStr, cx: &mut Ctxt) -> Option<String> {
     }
 }
 
-/// Checks the name of a table or column, which may contain any character but NUL.
-pub(crate) fn in_database(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
-    let text = not_empty(literal, what, cx)?;
+/// Checks the name of a table or column, which may contain any character except NUL.
+pub(crate) fn in_database(literal: &LitStr, option: &str, cx: &mut Ctxt) -> Option<String> {
+    let text = not_empty(literal, option, cx)?;
     if text.contains('\0') {
         cx.error(
             literal,
-            format!("the {what} contains the character NUL, which no database allows in a name; remove it"),
+            format!("the {option} contains the character NUL, which no database allows in a name; remove it"),
         );
         return None;
     }
     Some(text)
 }
 
-fn not_empty(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
+fn not_empty(literal: &LitStr, option: &str, cx: &mut Ctxt) -> Option<String> {
     let text = literal.value();
-    // A database could have a name of white space only, but that is almost certainly an error.
+    // Databases allow names of white space only, but such a name is almost certainly a mistake.
     if text.trim().is_empty() {
-        cx.error(literal, format!("the {what} is empty; write one, or leave the option out"));
+        cx.error(literal, format!("the {option} is empty; enter a value, or remove the option"));
         return None;
     }
     Some(text)
 }
 
-/// Checks a name that is shown to people.
-pub(crate) fn text(literal: &LitStr, what: &str, cx: &mut Ctxt) -> Option<String> {
-    let text = not_empty(literal, what, cx)?;
+/// Checks a name that reports display.
+pub(crate) fn text(literal: &LitStr, option: &str, cx: &mut Ctxt) -> Option<String> {
+    let text = not_empty(literal, option, cx)?;
     if text.chars().any(char::is_control) {
-        cx.error(literal, format!("the {what} contains a control character; remove it"));
+        cx.error(literal, format!("the {option} contains a control character; remove it"));
         return None;
     }
     Some(text)

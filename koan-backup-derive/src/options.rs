@@ -17,7 +17,7 @@ pub(crate) struct Opt {
 
 #[derive(Debug)]
 enum OptionValue {
-    /// Just `name`.
+    /// A name without a value: `name`.
     Flag,
     /// An assignment: `name = …`.
     Assigned(TokenStream),
@@ -25,7 +25,7 @@ enum OptionValue {
     List(TokenStream),
 }
 
-/// Parses the options of an attribute. An error in one of them does not hide the others.
+/// Parses the options of an attribute. An error in one option does not prevent the others from being parsed.
 pub(crate) fn of_attribute(attribute: &Attribute, cx: &mut Ctxt) -> Vec<Opt> {
     match &attribute.meta {
         Meta::Path(_) => Vec::new(),
@@ -38,7 +38,7 @@ pub(crate) fn of_attribute(attribute: &Attribute, cx: &mut Ctxt) -> Vec<Opt> {
     }
 }
 
-/// Parses a list of options. An error in one of them does not hide the others.
+/// Parses a list of options. An error in one option does not prevent the others from being parsed.
 pub(crate) fn of_tokens(tokens: TokenStream, cx: &mut Ctxt) -> Vec<Opt> {
     let mut options = Vec::new();
     for piece in pieces(tokens, cx) {
@@ -139,7 +139,7 @@ impl Opt {
         flag.map(|flag| flag.value)
     }
 
-    /// Parses `name = 30`: a number of days, at least one.
+    /// Parses `name = 30`: a number of days, at least 1.
     pub(crate) fn days(&self, cx: &mut Ctxt) -> Option<u32> {
         let days = self.assigned::<LitInt>().and_then(|number| number.base10_parse().ok());
         let days = days.filter(|days| *days > 0);
@@ -150,7 +150,7 @@ impl Opt {
         days
     }
 
-    /// Checks that an option without a value has none.
+    /// Adds an error if an option that takes no value has a value.
     pub(crate) fn bare(&self, cx: &mut Ctxt) {
         if !matches!(self.value, OptionValue::Flag) {
             cx.error(self.value_tokens(), format!("`{0}` takes no value here; write `{0}` alone", self.name));
@@ -218,7 +218,8 @@ impl Opt {
         }
     }
 
-    /// Returns the string of `name = "…"` without an error, for lists that another macro checks.
+    /// Returns the string of `name = "…"`, or `None` for another value. It adds no error, because another macro
+    /// checks the option.
     pub(crate) fn as_string(&self) -> Option<LitStr> {
         self.assigned()
     }

@@ -10,7 +10,7 @@ use crate::setting::Setting;
 
 const KNOWN: &[&str] = &["encrypt", "include_schema", "retention_days", "enabled", "reason"];
 
-/// The options as they are written.
+/// The options before they are checked.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyOptions {
     enabled: Setting<bool>,
@@ -20,7 +20,7 @@ pub(crate) struct PolicyOptions {
     retention_days: Setting<u32>,
 }
 
-/// A checked policy. An option that was not written is `None`.
+/// A checked policy. An omitted option is `None`.
 #[derive(Debug)]
 pub(crate) struct Policy {
     enabled: Option<bool>,
@@ -31,7 +31,7 @@ pub(crate) struct Policy {
 }
 
 impl PolicyOptions {
-    /// Adds the options of one attribute. `of` names the attribute in errors.
+    /// Adds the options of one attribute. `of` is the name of the attribute for errors.
     pub(crate) fn read(&mut self, options: Vec<Opt>, of: &str, cx: &mut Ctxt) {
         for option in options {
             match option.name.to_string().as_str() {
@@ -45,20 +45,20 @@ impl PolicyOptions {
         }
     }
 
-    /// Refuses options that contradict each other.
+    /// Adds errors for options that contradict each other, and returns the policy.
     pub(crate) fn check(self, cx: &mut Ctxt) -> Policy {
         if let Some(reason) = self.reason.get().filter(|reason| reason.value().trim().is_empty()) {
-            cx.error(reason, "the reason is empty; say why this entity is not backed up");
+            cx.error(reason, "the reason is empty; state why this entity is not backed up");
         }
         match self.enabled.get() {
             Some(false) => self.check_excluded(cx),
-            // An invalid value was reported already, and the intended one is unknown.
+            // An error was already added for the invalid value, and the intended value is unknown.
             None if self.enabled.name().is_some() => {}
             _ => {
                 if let Some(name) = self.reason.name() {
                     cx.error(
                         name,
-                        "a reason is for excluded entities only; add `enabled = false`, or remove it",
+                        "`reason` is for excluded entities only; add `enabled = false`, or remove `reason`",
                     );
                 }
             }
@@ -76,8 +76,8 @@ impl PolicyOptions {
         if let (None, Some(enabled)) = (self.reason.name(), self.enabled.name()) {
             cx.error(enabled, "an excluded entity needs a reason; add `reason = \"…\"`");
         }
-        let idle = [self.encrypt.name(), self.include_schema.name(), self.retention_days.name()];
-        for name in idle.into_iter().flatten() {
+        let without_effect = [self.encrypt.name(), self.include_schema.name(), self.retention_days.name()];
+        for name in without_effect.into_iter().flatten() {
             cx.error(name, format!("`{name}` has no effect on an excluded entity; remove it"));
         }
     }

@@ -78,12 +78,12 @@ fn check(
     private: TokenStream,
     cx: &mut Ctxt,
 ) -> Option<Declaration> {
-    let default_name = own_name(ty);
-    let named = identity.is_named();
+    let default_name = identifier(ty);
+    let is_named = identity.is_named();
     let identity = identity.check(default_name.as_deref().unwrap_or_default(), cx);
     let policy = policy.map(|policy| policy.check(cx));
-    if default_name.is_none() && !named {
-        cx.error(ty, "this type has no name of its own; add `name = \"…\"`");
+    if default_name.is_none() && !is_named {
+        cx.error(ty, "this type has no identifier to use as its name; add `name = \"…\"`");
     }
     let (key, shape) = typed_key::required(&identity.key, ty, &quote!(self), &ty.to_token_stream(), cx)?;
     Some(Declaration {
@@ -98,11 +98,11 @@ fn check(
     })
 }
 
-/// Returns the identifier of a type without generic arguments.
-fn own_name(ty: &Type) -> Option<String> {
+/// Returns the identifier of a type, or `None` if the type has generic arguments or is not a path.
+fn identifier(ty: &Type) -> Option<String> {
     let Type::Path(path) = ty else { return None };
-    let plain = path.qself.is_none()
+    let has_no_arguments = path.qself.is_none()
         && path.path.segments.iter().all(|segment| matches!(segment.arguments, PathArguments::None));
-    let last = path.path.segments.last().filter(|_| plain)?;
+    let last = path.path.segments.last().filter(|_| has_no_arguments)?;
     Some(last.ident.unraw().to_string())
 }

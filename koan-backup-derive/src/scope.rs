@@ -32,8 +32,8 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     if mode.name().is_none() {
         cx.error_at(
             proc_macro2::Span::call_site(),
-            "a scope needs a mode; add `mode = All` to cover every entity of the crate, or `mode = None` to cover \
-             those with `#[entity_backup]`",
+            "a scope needs a mode; add `mode = All` to cover every entity of the crate, or `mode = None` to \
+             cover only entities with `#[entity_backup]`",
         );
     }
     if let Err(errors) = cx.finish() {

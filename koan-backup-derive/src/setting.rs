@@ -1,11 +1,11 @@
-//! An option that may be given only once.
+//! An option that may be set only once.
 
 use proc_macro2::Ident;
 
 use crate::ctxt::Ctxt;
 use crate::options::Opt;
 
-/// The value of an option, and the identifier where it was written.
+/// The value of an option, and the identifier of the option in the source.
 #[derive(Debug)]
 pub(crate) struct Setting<T> {
     value: Option<T>,
@@ -19,7 +19,8 @@ impl<T> Default for Setting<T> {
 }
 
 impl<T> Setting<T> {
-    /// Sets the value; a second one is an error. `None` is a value that was refused already.
+    /// Sets the value. Adds an error if the option is already set. `None` means that the value is invalid, and
+    /// that an error was already added for it.
     pub(crate) fn set(&mut self, option: &Opt, value: Option<T>, cx: &mut Ctxt) {
         if self.name.is_some() {
             let name = &option.name;
@@ -30,7 +31,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Returns the identifier where the option was written, if it was.
+    /// Returns the identifier of the option in the source, if the option is set.
     pub(crate) fn name(&self) -> Option<&Ident> {
         self.name.as_ref()
     }

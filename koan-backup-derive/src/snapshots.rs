@@ -1,4 +1,4 @@
-//! Tests that compare expansions with snapshots.
+//! Tests that compare the expansions of the macros with snapshots.
 
 use proc_macro2::TokenStream;
 use syn::parse_quote;

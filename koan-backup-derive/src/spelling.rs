@@ -117,7 +117,7 @@ fn space(text: &mut String, last: LastToken, wanted: bool) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn types_are_spelled_as_they_are_written() {
+    fn types_are_formatted_with_the_usual_spaces() {
         for text in [
             "i64",
             "Option<Vec<u8>>",

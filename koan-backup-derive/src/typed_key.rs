@@ -1,4 +1,4 @@
-//! A key whose fields the macro cannot see: their types are written next to their names.
+//! A key whose fields belong to another type, so that their types are declared with their names.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -21,7 +21,10 @@ pub(crate) fn required(
         Key::Invalid => None,
         Key::List(list) => expand(list, access, ty, cx),
         Key::Undeclared => {
-            cx.error(at, "no key; add `key = \"id: i64\"`, with the names and the types of its fields");
+            cx.error(
+                at,
+                "this type has no key; add `key = \"id: i64\"`, with the names and types of the key fields",
+            );
             None
         }
     }
@@ -46,7 +49,10 @@ fn expand(
                 let name = part.name();
                 cx.error(
                     &list.literal,
-                    format!("the type of the key field `{name}` is not visible here; write it: `key = \"{name}: i64\"`"),
+                    format!(
+                        "the type of the key field `{name}` is not visible here; write it: `key = \"{name}: \
+                         i64\"`"
+                    ),
                 );
             }
         }

@@ -1,7 +1,8 @@
 //! Declarative, verified, provider-neutral backup of a Rust application's entities.
 //!
-//! Structs say how they are protected, the application says at boot what is covered and what is not, and one line backs
-//! everything up into an archive that `unzip`, `jq` and `sha256sum` can open.
+//! Attributes on structs declare how they are backed up, the application reports at boot what is covered and
+//! what is not, and one line of code backs everything up into an archive that `unzip`, `jq` and `sha256sum` can
+//! read.
 //!
 //! ```no_run
 //! use koan_backup::prelude::*;
@@ -28,14 +29,14 @@
 //! # }
 //! ```
 //!
-//! It runs on a Tokio runtime with timers, which `#[tokio::main]` has and `Builder::enable_time` gives; on another a context is
-//! not built.
+//! The library needs a Tokio runtime with timers, which `#[tokio::main]` and `Builder::enable_time` provide.
+//! Without such a runtime, building a context fails.
 //!
-//! # Where names are
-//! The root and the [`prelude`] hold what most applications use. Everything else is in modules: [`report`] (what operations
-//! return), [`builders`] (what the methods of [`Koan`] return), [`catalog`], [`retention`], [`maintenance`], [`storage`] and
-//! [`encryption`] for operations; [`archive`] for readers of archives; [`provider`], [`entity`], [`schema`] and [`value`] for
-//! authors of adapters.
+//! # Modules
+//! The root and the [`prelude`] contain what most applications use. Everything else is in modules: [`report`]
+//! (the results of operations), [`builders`] (the return types of the methods of [`Koan`]), [`catalog`],
+//! [`retention`], [`maintenance`], [`storage`] and [`encryption`] for operations; [`archive`] for readers of
+//! archives; [`provider`], [`entity`], [`schema`] and [`value`] for authors of adapters.
 //!
 //! The format of an archive is described in [`archive_format`].
 
@@ -46,7 +47,8 @@ pub mod archive_format {}
 pub mod guides {
     #[doc = include_str!("../docs/encryption.md")]
     pub mod encryption {}
-    // The first definition of a link counts: here a page is a module, and in the folder a file.
+    // The first definition of a link takes effect. In rustdoc, the other guides are modules; in the repository,
+    // the pages themselves define the links to the files.
     /// [`providers.md`]: crate::guides::providers
     /// [`retention.md`]: crate::guides::retention
     ///
@@ -64,12 +66,12 @@ pub mod guides {
     pub mod types {}
 }
 pub mod prelude;
-/// Forms of fields, for `#[serde(with = "…")]`.
+/// Alternative serialized forms of fields, for `#[serde(with = "…")]`.
 pub mod serde {
     pub use koan_backup_core::compact::base64;
 }
 
-/// The README's examples are tests.
+/// Makes the examples of the README documentation tests.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
@@ -96,9 +98,9 @@ pub use tokio_util::sync::CancellationToken;
 #[doc(hidden)]
 pub use koan_backup_core::__private;
 
-/// Links crates whose entities are declared there and named nowhere else, so that the inventory finds them.
+/// Links crates that declare entities, so that the inventory contains these entities.
 ///
-/// A crate that nothing refers to is left out by the linker, and its entities with it.
+/// The linker omits a crate that no code refers to, and then its entities are missing from the inventory.
 ///
 /// ```
 /// # extern crate serde_json as shop_models;

@@ -1,4 +1,4 @@
-//! What an application names: `use koan_backup::prelude::*;`
+//! The names that most applications use: `use koan_backup::prelude::*;`
 
 pub use koan_backup_core::Entity;
 pub use koan_backup_core::{

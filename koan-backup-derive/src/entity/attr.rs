@@ -8,14 +8,16 @@ use crate::options;
 use crate::policy::PolicyOptions;
 use crate::setting::Setting;
 
+/// The options of `#[entity]` on a type.
 const ON_TYPE: &[&str] = &["name", "table", "provider", "alias", "key", "crate"];
+/// The options of `#[entity]` on a field.
 const ON_FIELD: &[&str] = &["key", "column"];
 
 /// The options that the attributes declare for a type.
 #[derive(Debug, Default)]
 pub(crate) struct TypeOptions {
     pub(crate) identity: IdentityOptions,
-    /// `None` without an attribute.
+    /// The policy; `None` without an `#[entity_backup]` attribute.
     pub(crate) policy: Option<PolicyOptions>,
 }
 
@@ -37,7 +39,7 @@ impl TypeOptions {
             } else if attribute.path().is_ident("entity") {
                 for option in options::of_attribute(attribute, cx) {
                     if option.name == "column" {
-                        cx.error(&option.name, "`column` belongs on a field; for the type there is `table`");
+                        cx.error(&option.name, "`column` is an option of fields; use `table` for the type");
                     } else if !options.identity.read(&option, cx) {
                         cx.unknown(&option.name, "`#[entity]` on a type", ON_TYPE);
                     }
@@ -64,7 +66,7 @@ impl FieldOptions {
                     name if ON_TYPE.contains(&name) => {
                         cx.error(
                             &option.name,
-                            format!("`{name}` belongs on the type, not on a field; move it there"),
+                            format!("`{name}` belongs on the type, not on a field; move it to the type"),
                         );
                     }
                     _ => cx.unknown(&option.name, "`#[entity]` on a field", ON_FIELD),
@@ -75,36 +77,36 @@ impl FieldOptions {
     }
 }
 
-/// Refuses `#[entity_backup]` on a part of a type.
+/// Adds an error for `#[entity_backup]` on a field or variant.
 fn refuse_policy(attributes: &[Attribute], cx: &mut Ctxt) {
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity_backup")) {
         cx.error(
             attribute.path(),
-            "`#[entity_backup]` belongs on the type, because a backup contains whole records; move it there, or leave a field \
-             out with `#[serde(skip)]`",
+            "`#[entity_backup]` belongs on the type, because a backup contains whole records; move it to the \
+             type, or exclude a field with `#[serde(skip)]`",
         );
     }
 }
 
-/// Refuses the attributes on a variant.
+/// Adds errors for these attributes on a variant.
 pub(crate) fn refuse_on_variant(attributes: &[Attribute], cx: &mut Ctxt) {
     refuse_policy(attributes, cx);
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
         cx.error(
             attribute.path(),
-            "`#[entity]` belongs on the type or on a field, not on a variant; move it there",
+            "`#[entity]` belongs on the type or on a field, not on a variant; move it to one of these",
         );
     }
 }
 
-/// Refuses the attributes on a field that takes no options.
+/// Adds errors for these attributes on a field without a name or of a transparent type.
 pub(crate) fn refuse_on_unnamed(attributes: &[Attribute], cx: &mut Ctxt) {
     refuse_policy(attributes, cx);
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
         cx.error(
             attribute.path(),
-            "`#[entity]` has no effect on this field, because it is not a field of a record; declare the key on the type: \
-             `#[entity(key = \"id: i64\")]`",
+            "`#[entity]` has no effect on this field, because it is not a field of a record; declare the key on \
+             the type: `#[entity(key = \"id: i64\")]`",
         );
     }
 }

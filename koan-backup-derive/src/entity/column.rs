@@ -1,4 +1,4 @@
-//! The columns that fields are stored in.
+//! The columns of fields.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ pub(crate) fn resolve(body: &Body, cx: &mut Ctxt) -> Columns {
     for variant in body.variants.iter().filter(|variant| !variant.serde.skipped()) {
         for field in variant.fields.iter().flatten() {
             let Some(literal) = field.options.column.get() else { continue };
-            if let Some(why) = column_fault(field, body) {
-                cx.error(field.options.column.name(), why);
+            if let Some(problem) = column_problem(field, body) {
+                cx.error(field.options.column.name(), problem);
                 continue;
             }
             let Some(column) = name::in_database(literal, "column", cx) else { continue };
@@ -26,7 +26,7 @@ pub(crate) fn resolve(body: &Body, cx: &mut Ctxt) -> Columns {
                 let name = field.name();
                 cx.error(
                     literal,
-                    format!("`{name}` is in column `{known}` in another variant; use one column"),
+                    format!("`{name}` has column `{known}` in another variant; use the same column"),
                 );
             }
         }
@@ -37,15 +37,14 @@ pub(crate) fn resolve(body: &Body, cx: &mut Ctxt) -> Columns {
     columns
 }
 
-fn column_fault(field: &Field, body: &Body) -> Option<&'static str> {
+/// Returns why a field cannot have a column, or `None` if it can.
+fn column_problem(field: &Field, body: &Body) -> Option<&'static str> {
     if body.converted {
-        Some("serde writes another type in place of this one, so this field has no column; remove `column`")
+        Some("serde writes another type instead of this type, so this field has no column; remove `column`")
     } else if field.serde.skipped().is_some() {
         Some("serde skips this field, so it has no column; remove `column`")
     } else if field.serde.flatten.is_some() {
-        Some(
-            "a flattened field has no column of its own; put `column` on the fields of its type, or remove it",
-        )
+        Some("a flattened field has no column of its own; put `column` on the fields of its type instead")
     } else {
         None
     }
@@ -54,21 +53,22 @@ fn column_fault(field: &Field, body: &Body) -> Option<&'static str> {
 /// Checks that no two fields of a record have the same name or the same column.
 fn check_distinct(variant: &Variant, columns: &Columns, cx: &mut Ctxt) {
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
-    let mut taken: BTreeMap<&str, String> = BTreeMap::new();
+    let mut fields_by_column: BTreeMap<&str, String> = BTreeMap::new();
     let written = |field: &&Field| field.serde.skipped().is_none() && field.serde.flatten.is_none();
     for field in variant.fields.iter().flatten().filter(written) {
         let name = field.serde_name();
         if let Some(other) = names.insert(name, field.name()) {
             cx.error(
                 &field.ident,
-                format!("serde calls this field and `{other}` both `{name}`; rename one of them"),
+                format!("this field and `{other}` have the same serde name `{name}`; rename one of them"),
             );
             continue;
         }
         let column = columns.get(name).map_or(name, String::as_str);
-        if let Some(other) = taken.insert(column, field.name()) {
-            let message =
-                format!("this field and `{other}` are both in column `{column}`; give each its own");
+        if let Some(other) = fields_by_column.insert(column, field.name()) {
+            let message = format!(
+                "this field and `{other}` have the same column `{column}`; give each field its own column"
+            );
             match field.options.column.get() {
                 Some(literal) => cx.error(literal, message),
                 None => cx.error(&field.ident, message),

@@ -23,7 +23,7 @@ pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Colu
     let fields = variants.map(|variant| {
         let fields = variant.fields.iter().flatten().filter(|field| field.serde.skipped().is_none());
         let fields = fields.map(|field| declaration(ident, field, key, columns));
-        // Serde writes the name of a struct with a tag, but can read a record without it.
+        // For a struct with a tag, serde writes the name of the struct, but can read a record without it.
         let tag = body.tag.iter().filter(|_| !body.is_enum).map(
             |tag| quote!(__koan::FieldDeclaration::new::<::std::string::String>(#tag, "String").defaulted()),
         );
@@ -53,7 +53,7 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
         (None, None) => quote!(__koan::FieldDeclaration::new::<#ty>(#name, #text)),
         (None, Some(adapters)) => quote!(__koan::FieldDeclaration::adapted(#name, #text, #adapters)),
         (Some(_), None) => quote!(__koan::FieldDeclaration::flattened::<#ty>(#name, #text)),
-        // The result of such a function is unknown, so the field may be anything.
+        // The result of custom functions is unknown, so the field is declared as a map with any names.
         (Some(_), Some(_)) => quote! {
             __koan::FieldDeclaration::flattened::<
                 ::std::collections::BTreeMap<::std::string::String, ::std::string::String>
@@ -90,7 +90,7 @@ fn adapters(ty: &TokenStream, field: &Field) -> Option<TokenStream> {
     })
 }
 
-/// The functions that write and read a field, where it names one of them.
+/// Returns the functions that write and read a field, if it has at least one custom function.
 fn functions(ty: &TokenStream, field: &Field) -> Option<(TokenStream, TokenStream)> {
     let (serialize, deserialize) = (&field.serde.serialize_with, &field.serde.deserialize_with);
     if serialize.is_none() && deserialize.is_none() {
@@ -115,11 +115,11 @@ pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion 
     let mut arms = body.variants.iter().map(|variant| {
         let fields = fields(variant);
         let parts = fields.iter().enumerate().map(|(index, (field, ty))| {
-            let place = match body.is_enum {
+            let reference = match body.is_enum {
                 true => format_ident!("__key_{index}").to_token_stream(),
                 false => quote_spanned!(ty.span()=> &self.#field),
             };
-            let value = quote_spanned!(ty.span()=> ::core::clone::Clone::clone(#place));
+            let value = quote_spanned!(ty.span()=> ::core::clone::Clone::clone(#reference));
             (without_self(ty.to_token_stream(), ident), value)
         });
         let expansion = typed_key::key(parts.collect());

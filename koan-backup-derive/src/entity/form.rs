@@ -9,7 +9,7 @@ use super::model::{self, Variant};
 use super::serde_attr::{ContainerAttr, Tagging, VariantAttr};
 use crate::ctxt::Ctxt;
 
-/// How an entity is structured.
+/// The structure of an entity.
 #[derive(Debug)]
 pub(crate) enum Form {
     /// The type has its own fields.
@@ -21,7 +21,7 @@ pub(crate) enum Form {
 /// The fields of a struct, or of each variant of an enum.
 #[derive(Debug)]
 pub(crate) struct Body {
-    /// The variants. A struct is treated as its own only variant.
+    /// The variants. A struct has one variant, which is the struct itself.
     pub(crate) variants: Vec<Variant>,
     pub(crate) is_enum: bool,
     /// The field in which serde writes the name of the variant, or of the struct.
@@ -67,8 +67,8 @@ fn check_generics(input: &DeriveInput, cx: &mut Ctxt) {
         cx.error(
             &input.generics.params,
             format!(
-                "a generic type has no name and no schema of its own; derive `Entity` on a concrete newtype instead: \
-                 `#[serde(transparent)] #[entity(key = \"id: i64\")] struct My{ident}({ident}<…>);`"
+                "a generic type has no name and no schema of its own; derive `Entity` on a concrete newtype \
+                 instead: `#[serde(transparent)] #[entity(key = \"id: i64\")] struct My{ident}({ident}<…>);`"
             ),
         );
     }
@@ -78,7 +78,9 @@ fn structure(ident: &Ident, fields: &Fields, serde: &ContainerAttr, cx: &mut Ctx
     let named = model::named_fields(fields, serde.case(), serde.default, cx);
     let Some(fields) = named else {
         match fields {
-            Fields::Unit => cx.error(ident, "a unit struct holds no data to back up; give it fields, one of them the key"),
+            Fields::Unit => {
+                cx.error(ident, "a unit struct has no data to back up; add fields, including a key field")
+            }
             _ => cx.error(
                 ident,
                 "serde does not write a tuple struct as a map; give its fields names, or wrap one struct with \
@@ -103,7 +105,8 @@ fn transparent(ident: &Ident, fields: &Fields, cx: &mut Ctxt) -> Option<Form> {
     if member.is_none() {
         cx.error(
             ident,
-            "a transparent entity has one field that serde writes; put `#[serde(skip)]` on the others",
+            "a transparent entity must have exactly one field that serde writes; put `#[serde(skip)]` on the \
+             other fields",
         );
     }
     member.map(Form::Transparent)
@@ -116,16 +119,20 @@ fn check_tagging(enum_token: impl ToTokens, serde: &ContainerAttr, variants: &[V
     match serde.tagging() {
         Tagging::External => cx.error(
             enum_token,
-            "serde writes this enum as a map of one variant, so its fields are not at the top; add \
-             `#[serde(tag = \"type\")]`",
+            "serde writes this enum as a map whose only key is the variant, so its fields are not at the top \
+             level of a record; add `#[serde(tag = \"type\")]`",
         ),
         Tagging::Adjacent(content) => cx.error(
             content,
-            "with `content` the fields are not at the top of a record; remove it, and keep `#[serde(tag = \"…\")]`",
+            "with `content` the fields are not at the top level of a record; remove it, and keep \
+             `#[serde(tag = \"…\")]`",
         ),
         Tagging::Internal(_) => {
             for at in variants.iter().filter_map(|variant| variant.serde.untagged.as_ref()) {
-                cx.error(at, "records of this variant would have no tag; put `untagged` on the enum, or remove it");
+                cx.error(
+                    at,
+                    "records of this variant would have no tag; put `untagged` on the enum, or remove it",
+                );
             }
         }
         Tagging::Untagged => {}

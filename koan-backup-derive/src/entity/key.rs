@@ -32,7 +32,7 @@ pub(crate) fn resolve(ident: &Ident, body: &Body, declared: &Key, cx: &mut Ctxt)
     };
     if list.is_some() {
         for (_, mark) in &marks {
-            cx.error(mark, "the key is declared on the type already; remove it here or there");
+            cx.error(mark, "the key is already declared on the type; remove one of the declarations");
         }
     }
     let chosen: BTreeSet<String> = match list {
@@ -40,7 +40,7 @@ pub(crate) fn resolve(ident: &Ident, body: &Body, declared: &Key, cx: &mut Ctxt)
         None if !marks.is_empty() => marks.iter().map(|(field, _)| field.name()).collect(),
         None if fields().any(|field| field.name() == "id") => BTreeSet::from(["id".to_owned()]),
         None => {
-            cx.error(ident, "no key; add `#[entity(key)]` to a field, or a field called `id`");
+            cx.error(ident, "this type has no key; add `#[entity(key)]` to a field, or add a field `id`");
             return None;
         }
     };
@@ -55,7 +55,7 @@ fn serde_name(field: &Field, list: Option<&KeyList>) -> String {
     part.and_then(|part| part.serde_name.clone()).unwrap_or_else(|| field.serde_name().to_owned())
 }
 
-/// Checks that every part of `key = "…"` is the name of a field and nothing else.
+/// Checks that every part of `key = "…"` is only the name of a field, and that the field exists.
 fn check_list<'a, I: Iterator<Item = &'a Field>>(
     list: &KeyList,
     body: &Body,
@@ -84,7 +84,7 @@ fn check_list<'a, I: Iterator<Item = &'a Field>>(
         if part.serde_name.is_some() && !body.converted {
             cx.error(
                 &list.literal,
-                format!("what serde calls `{name}` is known from the field; write `{name}` alone"),
+                format!("the serde name of `{name}` is known from the field; write `{name}` alone"),
             );
         }
     }
@@ -100,11 +100,17 @@ fn check_variants(body: &Body, chosen: &BTreeSet<String>, cx: &mut Ctxt) -> Opti
                 Some(field) => check_field(field, variant, body, cx),
                 None => {
                     is_complete = false;
-                    let skipped = if variant.serde.skipped() { ", also one that serde skips" } else { "" };
+                    let skipped = match variant.serde.skipped() {
+                        true => ", including variants that serde skips",
+                        false => "",
+                    };
                     let ident = &variant.ident;
                     cx.error(
                         ident,
-                        format!("no key field `{name}` in this variant; every variant needs it{skipped}: `{ident} {{ {name}: …, … }}`"),
+                        format!(
+                            "no key field `{name}` in this variant; every variant needs it{skipped}: \
+                             `{ident} {{ {name}: …, … }}`"
+                        ),
                     );
                 }
             }
@@ -124,14 +130,14 @@ fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
         if wanted != found {
             cx.error(
                 &field.ty,
-                format!("the key field `{name}` is `{wanted}` in another variant; use one type"),
+                format!("the key field `{name}` has type `{wanted}` in another variant; use the same type"),
             );
         }
         if first.serde_name() != field.serde_name() && !body.converted {
             let wanted = first.serde_name();
             cx.error(
                 &field.ident,
-                format!("serde calls the key field `{wanted}` in another variant; use one name"),
+                format!("the key field has the serde name `{wanted}` in another variant; use the same name"),
             );
         }
     }
@@ -141,7 +147,9 @@ fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
     if let Some(at) = field.serde.skipped() {
         cx.error(
             at,
-            format!("the key field `{name}` would be in no record; remove this, or choose another key"),
+            format!(
+                "the key field `{name}` would not be in records; remove this option, or choose another key"
+            ),
         );
     }
     if let Some(at) = &field.serde.flatten {
@@ -155,7 +163,9 @@ fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
     if let Some(at) = &field.serde.skip_serializing_if {
         cx.error(
             at,
-            format!("the key field `{name}` has to be in every record; remove this, or choose another key"),
+            format!(
+                "the key field `{name}` must be in every record; remove this option, or choose another key"
+            ),
         );
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Field {
     pub(crate) container_default: bool,
 }
 
-/// A variant of an enum, or the whole struct.
+/// A variant of an enum, or a struct.
 #[derive(Debug)]
 pub(crate) struct Variant {
     pub(crate) ident: Ident,

@@ -1,4 +1,4 @@
-//! The attributes of serde. Errors in them are reported by serde itself.
+//! The attributes of serde. Serde itself reports errors in these attributes.
 
 mod case;
 mod container;

@@ -276,7 +276,7 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
         // The records stay in the database although `finish_restore` failed.
-        let written = "all records of Line, Pair were written and stay";
+        let written = "all records of Line, Pair were written and remain";
         assert!(error.contains(written), "{error}");
         let completed = ["finish pairs Completed", "finish lines Completed"];
         assert_eq!(finishes(&shared.take()), completed, "{fault:?}");

@@ -43,10 +43,10 @@ async fn a_directory_that_disappears_is_an_error_before_and_after_the_start() {
 
         std::fs::create_dir(&data).expect("created");
         let error = context.backup("nightly").await.expect_err("the directory is empty");
-        assert!(error.chain().contains("is empty, and was not"), "{error:?}");
+        assert!(error.chain().contains("is empty, but was not"), "{error:?}");
         let later = koan(folder.path(), documents).await.expect("an empty directory can be a restore target");
         let error = later.backup("nightly").await.expect_err("the directory is empty");
-        assert!(error.chain().contains("is empty, and was not"), "{error:?}");
+        assert!(error.chain().contains("is empty, but was not"), "{error:?}");
         later.restore("nightly").await.expect("restored into an empty directory");
         assert_eq!(later.backup("nightly").await.expect("a backup").item_count(), 1);
     }

@@ -64,7 +64,7 @@ async fn documents_of_other_programs_are_found_under_any_file_name() {
 async fn an_invalid_line_is_reported_with_file_and_line_but_without_its_content() {
     let fixture = JsonFixture::lines().await;
     for (broken, expected) in [
-        ("{\"id\":2,\"title\":\"secret\"", "the rest of it was lost"),
+        ("{\"id\":2,\"title\":\"secret\"", "ends in the middle of a value"),
         ("{\"id\":2,\"title\":\"secret\"}{}", "not valid JSON"),
         ("{\"id\":NaN,\"title\":\"secret\"}", "not valid JSON"),
         ("{\"id\":2,\"title\":\"secret\",\"title\":\"secret\"}", "duplicate name"),
@@ -90,7 +90,7 @@ async fn an_invalid_document_is_reported_with_file_and_position() {
     let fixture = JsonFixture::documents().await;
     for (broken, expected) in [
         ("{\n \"id\": 1,\n \"title\": \"secret\n}", "at line 3"),
-        ("{\n \"id\": 1,\n \"title\": \"sec", "the rest of it was lost"),
+        ("{\n \"id\": 1,\n \"title\": \"sec", "ends in the middle of a value"),
         ("", "is empty"),
         ("{\"id\": 1}", "`title`"),
     ] {

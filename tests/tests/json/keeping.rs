@@ -305,7 +305,7 @@ async fn a_directory_that_cannot_be_used_is_refused_with_the_remedy() {
     fs::write(&file, "x").expect("written");
     for error in [JsonFiles::lines(&file).err(), JsonFiles::documents(file.join("below")).err()] {
         let error = error.expect("the path is not a directory").to_string();
-        assert!(error.contains("file") && error.contains("name a directory"), "{error}");
+        assert!(error.contains("file") && error.contains("the path of a directory"), "{error}");
     }
     let made = folder.path().join("a/b");
     let koan = context(JsonFiles::lines(&made).expect("created"), folder.path()).await;

@@ -188,7 +188,7 @@ async fn a_backup_of_two_rows_with_equal_keys_is_refused_with_both_keys() {
             let koan = koan(&server, KoanBuilder::register::<Word>).await;
             let error = koan.backup("twice").await.expect_err(column_type);
             let text = error.chain();
-            assert!(text.contains("the same key, as table `word` compares keys"), "{column_type}: {text}");
+            assert!(text.contains("the same key by the key equality of table `word`"), "{column_type}: {text}");
             assert!(text.contains("` and `id="), "{column_type}: {text}");
             assert!(
                 column_type == "interval" || (text.contains(key) && text.contains(equal_key)),
@@ -230,7 +230,7 @@ async fn a_unique_index_does_not_make_keys_with_null_unique() {
     server.sql("CREATE TABLE couple (one citext, two citext, UNIQUE (one, two)); INSERT INTO couple VALUES (NULL, 'b'), (NULL, 'B'), ('a', 'b')");
     let koan = koan(&server, KoanBuilder::register::<Couple>).await;
     let text = koan.backup("twice").await.expect_err("the keys are equal").chain();
-    assert!(text.contains("the same key, as table `couple` compares keys"), "{text}");
+    assert!(text.contains("the same key by the key equality of table `couple`"), "{text}");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]

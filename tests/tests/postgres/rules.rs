@@ -208,7 +208,7 @@ async fn triggers_that_cannot_be_disabled_and_change_the_rows_roll_back_the_rest
     for (trigger, expected_text) in [
         (
             "BEFORE INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION dropping()",
-            "drops or redirects rows",
+            "discards or redirects rows",
         ),
         ("AFTER INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION doubling()", "adds"),
     ] {

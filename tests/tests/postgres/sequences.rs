@@ -306,7 +306,7 @@ async fn an_owned_sequence_without_a_default_is_reported_if_the_archive_lacks_it
     let report = koan.restore("scaled").await.expect("restored");
     let is_reported = report.findings.iter().any(|finding| {
         finding.severity == Severity::Warning
-            && finding.message.contains("does not hold where sequence `scaled_no`")
+            && finding.message.contains("does not contain the position of sequence `scaled_no`")
     });
     assert!(is_reported, "{:?}", report.findings);
     assert_eq!(server.sql("SELECT last_value, is_called FROM scaled_no"), "1|f");

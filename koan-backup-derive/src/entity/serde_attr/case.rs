@@ -16,7 +16,7 @@ pub(crate) enum Case {
 }
 
 impl Case {
-    /// Returns the rule with this name. An unknown name is reported by serde.
+    /// Returns the rule with this name. For an unknown name, which serde reports, it returns `Unchanged`.
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "lowercase" => Self::Lower,
@@ -31,7 +31,7 @@ impl Case {
         }
     }
 
-    /// Returns this rule, or `other` if this one changes nothing.
+    /// Returns this rule, or `other` if this rule is `Unchanged`.
     pub(crate) fn or(self, other: Self) -> Self {
         if self == Self::Unchanged { other } else { self }
     }

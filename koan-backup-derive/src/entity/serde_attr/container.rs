@@ -71,7 +71,7 @@ impl ContainerAttr {
         case(self.rename_all_fields.as_ref())
     }
 
-    /// Refuses options with which a record could not be read back.
+    /// Adds errors for options with which a record could not be read back.
     pub(crate) fn check(&self, cx: &mut Ctxt) {
         for rename in [&self.rename_all, &self.rename_all_fields].into_iter().flatten() {
             rename.check_rule(cx);
@@ -79,14 +79,14 @@ impl ContainerAttr {
         if let Some(remote) = &self.remote {
             cx.error(
                 remote,
-                "with `remote` this type represents another one and does not implement serde's traits itself; derive `Entity` on a \
-                 `#[serde(transparent)]` newtype of the other type",
+                "with `remote` this type represents another type and does not implement serde's traits itself; \
+                 derive `Entity` on a `#[serde(transparent)]` newtype of the other type",
             );
         }
     }
 }
 
-/// Returns the rule that a `rename_all` option names.
+/// Returns the naming rule of a `rename_all` option.
 pub(super) fn case(rename: Option<&Rename>) -> Case {
     rename.and_then(Rename::written).map_or(Case::Unchanged, Case::named)
 }

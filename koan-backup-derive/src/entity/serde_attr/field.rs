@@ -60,14 +60,14 @@ impl FieldAttr {
         self.skip.as_ref().or_else(|| self.skip_deserializing.as_ref().and(self.skip_serializing.as_ref()))
     }
 
-    /// Refuses options with which a record could not be read back. `own` is the name without `rename`;
-    /// `optional` is whether serde can read a record without the field.
-    pub(crate) fn check(&self, own: &str, optional: bool, cx: &mut Ctxt) {
+    /// Adds errors for options with which a record could not be read back. `name` is the serde name without
+    /// `rename`; `optional` is whether serde can read a record without the field.
+    pub(crate) fn check(&self, name: &str, optional: bool, cx: &mut Ctxt) {
         if self.skipped().is_some() {
             return;
         }
         if let Some(rename) = &self.rename {
-            rename.check(own, cx);
+            rename.check(name, cx);
         }
         if let Some(at) = &self.skip_serializing {
             cx.error(
@@ -82,7 +82,10 @@ impl FieldAttr {
             );
         }
         if let Some(at) = self.skip_serializing_if.as_ref().filter(|_| !optional) {
-            cx.error(at, "a record written without this field could not be read back; add `default`");
+            cx.error(
+                at,
+                "a record that was written without this field could not be read back; add `default`",
+            );
         }
     }
 }

@@ -5,10 +5,11 @@ use proc_macro2::Ident;
 use crate::ctxt::Ctxt;
 use crate::options::{self, Opt};
 
-/// The names of an item: one for writing, and those for reading.
+/// The names of an item: the name that serde writes, and the names that it reads.
 #[derive(Debug)]
 pub(crate) struct Rename {
-    at: Ident,
+    /// The identifier of the option, to which errors point.
+    option: Ident,
     written: Option<String>,
     read: Vec<String>,
 }
@@ -16,17 +17,17 @@ pub(crate) struct Rename {
 impl Rename {
     /// Reads the option.
     pub(crate) fn read(option: &Opt) -> Self {
-        let mut rename = Self { at: option.name.clone(), written: None, read: Vec::new() };
+        let mut rename = Self { option: option.name.clone(), written: None, read: Vec::new() };
         if let Some(both) = option.as_string() {
             rename.written = Some(both.value());
             rename.read.push(both.value());
         }
         if let Some(tokens) = option.list() {
-            for side in options::of_tokens(tokens.clone(), &mut Ctxt::default()) {
-                let Some(name) = side.as_string() else { continue };
-                if side.name == "serialize" {
+            for direction in options::of_tokens(tokens.clone(), &mut Ctxt::default()) {
+                let Some(name) = direction.as_string() else { continue };
+                if direction.name == "serialize" {
                     rename.written = Some(name.value());
-                } else if side.name == "deserialize" {
+                } else if direction.name == "deserialize" {
                     rename.read.push(name.value());
                 }
             }
@@ -34,41 +35,41 @@ impl Rename {
         rename
     }
 
-    /// Returns the name for writing.
+    /// Returns the name that serde writes.
     pub(crate) fn written(&self) -> Option<&str> {
         self.written.as_deref()
     }
 
-    /// Refuses different rules of `rename_all` for writing and reading.
+    /// Adds an error if the rules of `rename_all` differ between writing and reading.
     pub(crate) fn check_rule(&self, cx: &mut Ctxt) {
         if self.read.first() != self.written.as_ref() {
             let rule = |rule: Option<&str>| {
-                rule.map_or_else(|| "as they are".to_owned(), |rule| format!("in `{rule}`"))
+                rule.map_or_else(|| "unchanged".to_owned(), |rule| format!("in `{rule}`"))
             };
             let (written, read) = (rule(self.written()), rule(self.read.first().map(String::as_str)));
             cx.error(
-                &self.at,
+                &self.option,
                 format!(
-                    "serde writes names {written} and reads them {read}, so an archive could not be read back; use one \
-                     rule for both: `{} = \"…\"`",
-                    self.at
+                    "serde writes names {written} and reads them {read}, so an archive could not be read back; \
+                     use one rule for both: `{} = \"…\"`",
+                    self.option
                 ),
             );
         }
     }
 
-    /// Refuses different names for writing and reading. `own` is the name without `rename`.
-    pub(crate) fn check(&self, own: &str, cx: &mut Ctxt) {
-        let written = self.written.as_deref().unwrap_or(own);
+    /// Adds an error if the names for writing and reading differ. `name` is the serde name without `rename`.
+    pub(crate) fn check(&self, name: &str, cx: &mut Ctxt) {
+        let written = self.written.as_deref().unwrap_or(name);
         let read =
-            if self.read.is_empty() { vec![own] } else { self.read.iter().map(String::as_str).collect() };
+            if self.read.is_empty() { vec![name] } else { self.read.iter().map(String::as_str).collect() };
         if !read.contains(&written) {
             cx.error(
-                &self.at,
+                &self.option,
                 format!(
-                    "serde writes `{written}` and reads `{}`, so an archive could not be read back; use one name for \
-                     both: `{} = \"…\"`",
-                    read[0], self.at
+                    "serde writes `{written}` and reads `{}`, so an archive could not be read back; use one \
+                     name for both: `{} = \"…\"`",
+                    read[0], self.option
                 ),
             );
         }

@@ -47,13 +47,14 @@ impl VariantAttr {
         self.skip || (self.skip_serializing.is_some() && self.skip_deserializing.is_some())
     }
 
-    /// Refuses options with which a record could not be read back.
-    pub(crate) fn check(&self, own: &str, cx: &mut Ctxt) {
+    /// Adds errors for options with which a record could not be read back. `name` is the serde name without
+    /// `rename`.
+    pub(crate) fn check(&self, name: &str, cx: &mut Ctxt) {
         if self.skipped() {
             return;
         }
         if let Some(rename) = &self.rename {
-            rename.check(own, cx);
+            rename.check(name, cx);
         }
         if let Some(rename) = &self.rename_all {
             rename.check_rule(cx);
@@ -61,19 +62,22 @@ impl VariantAttr {
         if let Some(at) = &self.skip_serializing {
             cx.error(
                 at,
-                "records of this variant could not be written, so no backup could hold them; use `skip`",
+                "records of this variant could not be written, so no backup could contain them; use `skip`",
             );
         }
         if let Some(at) = &self.skip_deserializing {
             cx.error(
                 at,
-                "records of this variant would be written and never read back; use `skip`, or remove it",
+                "records of this variant would be written but could not be read back; use `skip`, or remove it",
             );
         }
         if let Some(at) = &self.with {
             cx.error(
                 at,
-                format!("the fields that serde writes here are not known; put `{at}` on the fields, not on the variant"),
+                format!(
+                    "the fields that serde writes for this variant are not known; put `{at}` on the fields, not \
+                     on the variant"
+                ),
             );
         }
     }

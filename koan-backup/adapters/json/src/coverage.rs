@@ -12,7 +12,7 @@ use super::directory::{Directory, EntryKind, Layout, entries};
 use super::documents::Listing;
 use super::name;
 
-/// Describes the directory from the point of view of `entities`.
+/// Describes which names in the directory `entities` cover.
 pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Result<ProviderDescription> {
     let mut description = ProviderDescription::default();
     description.version = match directory.layout {
@@ -45,7 +45,11 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
                     Err(error) => problems.push(error.chain()),
                 }
             } else {
-                problems.push(format!("`{}` is not a directory; move it away", entry.path.display()));
+                problems.push(format!(
+                    "`{}` is not a directory, so it cannot contain records of {}; move it to another path",
+                    entry.path.display(),
+                    entity.name()
+                ));
             }
         }
         coverage.problem = (!problems.is_empty()).then(|| problems.join("; "));
@@ -59,7 +63,7 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
     Ok(description)
 }
 
-/// Returns the names in the directory of a type that are not its data.
+/// Returns the names in the directory of an entity that are not its data.
 fn unmapped_within(directory: &Directory, name: &str) -> Result<Vec<String>> {
     let contents = directory.contents(name)?;
     let mut others = contents.others;

@@ -32,7 +32,7 @@ pub(super) struct Directory {
     pub(super) presence: Arc<Presence>,
 }
 
-/// The type of a directory entry, after symbolic links.
+/// The type of a directory entry. For a symbolic link, it is the type of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntryKind {
     File,
@@ -59,17 +59,17 @@ pub(super) struct SetPath {
     pub(super) path: PathBuf,
 }
 
-/// The contents of the directory of a type.
+/// The contents of the directory of an entity.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// The default set first, the others sorted.
+    /// The sets: the default set first, then the others, sorted by name.
     pub(super) sets: Vec<SetPath>,
-    /// Names that are not data of the type.
+    /// Names that are not data of the entity.
     pub(super) others: Vec<String>,
 }
 
 impl Directory {
-    /// Opens the directory at `path`, which need not exist yet.
+    /// Opens the directory at `path`. The directory need not exist yet.
     pub(super) fn open(path: &Path, layout: Layout) -> Result<Self> {
         let failed = |source: io::Error| unusable(path, source);
         let absolute = std::path::absolute(path).map_err(failed)?;
@@ -88,11 +88,12 @@ impl Directory {
         Ok(Self { root, layout, presence: Arc::default() })
     }
 
+    /// Returns the path of the directory for koan-backup's own files.
     pub(super) fn hidden(&self) -> PathBuf {
         self.root.join(HIDDEN_DIRECTORY)
     }
 
-    /// Reads the contents of the directory of a type, which need not exist.
+    /// Reads the contents of the directory of an entity. A directory that does not exist is empty.
     pub(super) fn contents(&self, type_name: &str) -> Result<Contents> {
         let directory = self.root.join(type_name);
         let mut contents = Contents::default();
@@ -120,7 +121,7 @@ impl Directory {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`{}` and `{}` are both the set `{}`; merge them",
+                    "`{}` and `{}` both contain the set `{}`, so it is unknown which to use; merge them",
                     duplicate[0].path.display(),
                     duplicate[1].path.display(),
                     duplicate[0].set
@@ -130,7 +131,7 @@ impl Directory {
         Ok(contents)
     }
 
-    /// Returns the existing or future path of a set.
+    /// Returns the path of a set, which need not exist.
     pub(super) fn set_path(&self, type_name: &str, set: &SetName) -> Result<SetPath> {
         let contents = self.contents(type_name)?;
         if let Some(existing) = contents.sets.into_iter().find(|existing| existing.set == *set) {
@@ -147,8 +148,8 @@ impl Directory {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "the set `{set}` would be stored in `{}`, and `{}` has a conflicting name; rename the \
-                     latter",
+                    "the set `{set}` would be stored in `{}`, but the existing `{}` differs from it only in \
+                     case; rename the existing one",
                     path.display(),
                     other.path.display()
                 ),
@@ -157,7 +158,7 @@ impl Directory {
         Ok(SetPath { set: set.clone(), path })
     }
 
-    /// Returns a path as the journal stores it, relative to the root.
+    /// Returns a path in the form of the journal: relative to the root, with `/` between its parts.
     pub(super) fn relative(&self, path: &Path) -> Result<String> {
         let parts = path.strip_prefix(&self.root).ok().and_then(|inside| {
             inside.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>()
@@ -170,26 +171,27 @@ impl Directory {
         })
     }
 
-    /// Refuses to write through a symbolic link: a restore stays in its directory.
+    /// Fails if a path below the root is or contains a symbolic link, because a restore must not write outside
+    /// of the directory.
     pub(super) fn refuse_links(&self, path: &Path) -> Result<()> {
-        let mut at = path.to_owned();
-        while at != self.root {
-            match fs::symlink_metadata(&at) {
+        let mut ancestor = path.to_owned();
+        while ancestor != self.root {
+            match fs::symlink_metadata(&ancestor) {
                 Ok(metadata) if metadata.is_symlink() => {
                     return Err(Error::new(
                         ErrorKind::Unsupported,
                         format!(
-                            "`{}` is a symbolic link, which a restore does not follow; replace it by its \
-                             target",
-                            at.display()
+                            "`{}` is a symbolic link, and a restore does not write through symbolic links; \
+                             replace the link by its target",
+                            ancestor.display()
                         ),
                     ));
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(failed("examining", &at, error)),
+                Err(error) => return Err(failed("examining", &ancestor, error)),
             }
-            if !at.pop() {
+            if !ancestor.pop() {
                 break;
             }
         }
@@ -197,12 +199,12 @@ impl Directory {
     }
 }
 
-/// Returns the path that a directory will have when it is created, with symbolic links resolved.
+/// Returns the path of a directory that does not exist, with symbolic links in the existing part resolved.
 fn resolved(path: &Path) -> PathBuf {
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Ok(path), _, _) => path,
         (Err(_), Some(parent), Some(name)) => match fs::read_link(path) {
-            // This is a link to a disk that is not mounted.
+            // The target of the link does not exist, for example because its disk is not mounted.
             Ok(target) => parent.join(target),
             Err(_) => resolved(parent).join(name),
         },
@@ -219,7 +221,8 @@ pub(super) fn file_name(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
 }
 
-/// Returns the entries of a directory that can be data, sorted; none if the directory does not exist.
+/// Returns the entries of a directory whose names do not start with a dot, sorted by path. A directory that
+/// does not exist has no entries.
 pub(super) fn entries(directory: &Path) -> Result<Vec<Entry>> {
     let listed = match fs::read_dir(directory) {
         Ok(listed) => listed,

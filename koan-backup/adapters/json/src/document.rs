@@ -1,4 +1,4 @@
-//! Parses a JSON object and leaves its values as they are written.
+//! Parses a JSON object into names and the unparsed texts of the values.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,13 +7,13 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-/// The names and values of an object, in its order.
+/// The names and the texts of the values of an object, in the order of the object.
 #[derive(Debug)]
 pub(super) struct Document<'d> {
     pub(super) entries: Vec<(Cow<'d, str>, &'d str)>,
 }
 
-/// Why a text is not a document. The error never contains the text.
+/// The reason why a text is not a document. It contains no values of the text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DocumentError {
     pub(super) problem: String,
@@ -42,7 +42,7 @@ impl<'d> Document<'d> {
         }
         let ObjectEntries(mut entries) = serde_json::from_slice(text).map_err(|error| {
             let problem = match error.classify() {
-                Category::Eof => "ends in the middle of a value; the rest of it was lost",
+                Category::Eof => "ends in the middle of a value; restore or correct it",
                 _ => "is not valid JSON; correct it",
             };
             DocumentError { problem: problem.to_owned(), position: Some((error.line(), error.column())) }
@@ -52,7 +52,7 @@ impl<'d> Document<'d> {
         if let Some(duplicate) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             let name: String = duplicate[0].chars().take(64).flat_map(char::escape_debug).collect();
             return Err(DocumentError::new(format!(
-                "has a duplicate name `{name}`; one of the values would be lost"
+                "has a duplicate name `{name}`, so one of the values would be lost; remove one of them"
             )));
         }
         entries.shrink_to_fit();
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_left_as_they_are_written() {
+    fn the_texts_of_values_are_unchanged() {
         let text = "\u{feff} {\"b\" : 1.50, \"a\\u0062\":[ 1,2 ],\"n\":null}\r\n";
         let document = Document::parse(text.as_bytes()).expect("an object");
         let found: Vec<_> = document.entries.iter().map(|(name, value)| (name.as_ref(), *value)).collect();

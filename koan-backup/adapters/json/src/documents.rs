@@ -15,7 +15,7 @@ use super::line_reader::{LineError, LineReader, MAX_LINE_BYTES};
 use super::open_file::{OpenFile, OpenFileReader, changed};
 use super::row_reader::InvalidDocument;
 
-/// The files of a set of documents, as they were listed.
+/// The list of the files of a set of documents, with the fingerprint of each file.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) directory: PathBuf,
@@ -26,6 +26,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
+    /// Lists the files of a directory.
     pub(super) fn of(directory: &Path) -> Result<Self> {
         let (mut files, mut others) = (Vec::new(), Vec::new());
         for entry in entries(directory)? {
@@ -45,7 +46,7 @@ impl Listing {
         Ok(Self { directory: directory.to_owned(), files, others })
     }
 
-    /// Refuses a directory in which files were added, removed or changed.
+    /// Fails if files of the directory were added, removed or changed since it was listed.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         if Self::of(&self.directory)?.files == self.files {
             Ok(())
@@ -88,7 +89,7 @@ pub(super) struct Documents {
 
 #[derive(Debug)]
 enum DocumentSource {
-    /// There is no file or directory, because the set does not exist.
+    /// The set does not exist.
     Nothing,
     Lines {
         file: Arc<OpenFile>,
@@ -113,6 +114,7 @@ pub(super) struct DocumentLocation {
 }
 
 impl Documents {
+    /// Returns the documents of a set that does not exist.
     pub(super) fn none() -> Self {
         Self { source: DocumentSource::Nothing, content: Vec::new(), location: DocumentLocation::default() }
     }
@@ -126,7 +128,7 @@ impl Documents {
         Self { source: DocumentSource::Files { listing, next: 0 }, ..Self::none() }
     }
 
-    /// Advances to the next document.
+    /// Advances to the next document and returns its location, or `None` at the end.
     pub(super) fn advance(&mut self) -> Result<Option<DocumentLocation>> {
         match &mut self.source {
             DocumentSource::Nothing => Ok(None),
@@ -157,6 +159,7 @@ impl Documents {
         }
     }
 
+    /// Returns the text of the current document.
     pub(super) fn content(&self) -> &[u8] {
         match &self.source {
             DocumentSource::Lines { lines, .. } => lines.content(),
@@ -164,7 +167,7 @@ impl Documents {
         }
     }
 
-    /// Refuses files that changed since they were opened or listed.
+    /// Fails if files were changed since they were opened or listed.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         match &self.source {
             DocumentSource::Nothing => Ok(()),
@@ -184,18 +187,23 @@ impl Documents {
                 Some((name, _)) if entity.shows_keys() => {
                     format!("`{}`", listing.directory.join(name).display())
                 }
-                _ => format!("file {number} by name of `{}`", listing.directory.display()),
+                _ => {
+                    format!("file number {number} in the order of names in `{}`", listing.directory.display())
+                }
             },
         }
     }
 
     /// Returns the error for the current document if it is not a record of the type.
-    pub(super) fn error(&self, entity: &EntityCodec, why: InvalidDocument) -> Error {
-        let named = self.description(entity);
-        match why {
+    pub(super) fn error(&self, entity: &EntityCodec, reason: InvalidDocument) -> Error {
+        let description = self.description(entity);
+        match reason {
             InvalidDocument::Conversion(error) => Error::with_source(
                 ErrorKind::Record,
-                format!("{named} cannot be decoded as {}; correct the document or the type", entity.name()),
+                format!(
+                    "{description} cannot be decoded as {}; correct the document or the type",
+                    entity.name()
+                ),
                 error,
             ),
             InvalidDocument::Document(DocumentError { problem, position }) => {
@@ -205,19 +213,23 @@ impl Documents {
                     Some((line, column)) => format!(" at line {line}, column {column}"),
                     None => String::new(),
                 };
-                let hint = if is_line { " (each line holds one whole document)" } else { "" };
-                Error::new(ErrorKind::Record, format!("{named}{position}: the document {problem}{hint}"))
+                let hint = if is_line { " (each line must be one complete document)" } else { "" };
+                Error::new(
+                    ErrorKind::Record,
+                    format!("{description}{position}: the document {problem}{hint}"),
+                )
             }
         }
     }
 }
 
-fn too_long(named: &str) -> Error {
+/// Returns the error for a document that is longer than the limit.
+fn too_long(document: &str) -> Error {
     Error::new(
         ErrorKind::Record,
         format!(
-            "`{named}` is longer than the {MAX_LINE_BYTES} bytes that a document can have; store large \
-             content in files of its own"
+            "`{document}` is longer than {MAX_LINE_BYTES} bytes, the maximum length of a document; store \
+             large content outside of documents"
         ),
     )
 }

@@ -19,12 +19,12 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
              rename that over the old one"
         }
         io::ErrorKind::InvalidFilename => "its name is too long for the file system",
-        _ => "the file system returned an error",
+        _ => "the file system returned an error; see the cause",
     };
     Error::with_source(ErrorKind::Provider, format!("{what} `{}` failed: {remedy}", path.display()), error)
 }
 
-/// Runs blocking work on a thread for blocking work.
+/// Runs a blocking job on a thread of the runtime for blocking work.
 pub(super) async fn blocking<T: Send + 'static>(
     job: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// The resolution of file times. A second change within this time would not be detected.
+/// The assumed resolution of file times. A second change within this duration may not be detected.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_millis(20);
 
-/// The properties of a file that change with its content.
+/// The properties of a file that show whether its content was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileFingerprint {
     pub(super) length: u64,
@@ -21,7 +21,7 @@ impl FileFingerprint {
         Self { length: metadata.len(), modified: metadata.modified().ok(), identity: identity(metadata) }
     }
 
-    /// Reads the fingerprint of an open file, even if its path was replaced.
+    /// Reads the fingerprint of an open file, even if another file has replaced it at its path.
     pub(super) fn of_file(file: &File) -> io::Result<Self> {
         file.metadata().map(|metadata| Self::of(&metadata))
     }
@@ -35,7 +35,7 @@ impl FileFingerprint {
         }
     }
 
-    /// Returns how long to wait until every later change results in another fingerprint.
+    /// Returns how long to wait until every later change is certain to result in another fingerprint.
     pub(super) fn until_changes_are_detectable(&self) -> Duration {
         let age = self.modified.and_then(|modified| modified.elapsed().ok());
         age.map_or(TIMESTAMP_RESOLUTION, |age| TIMESTAMP_RESOLUTION.saturating_sub(age))

@@ -17,32 +17,32 @@ use koan_backup_core::private_files::{ExistingFile, create_private_directories, 
 pub(super) const STAGING_PREFIX: &str = "restore-";
 const JOURNAL_FILE: &str = "commit.json";
 const UNFINISHED_FILE: &str = "commit.json.new";
-/// The name of a marker file that exists while the names of new files are not durable. The marker need not
-/// survive a loss of power, because after that the names on the disk show which steps were completed.
+/// The name of a marker file that exists while the names of new files may not be durable. The marker need not
+/// survive a loss of power, because after a restart the names on the disk show which steps are durable.
 const UNSYNCED_MARKER: &str = "commit.unsynced";
 const VERSION: u32 = 1;
 
-/// The steps of a commit. They can be repeated.
+/// The steps of a commit. Each step can be repeated.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Journal {
     version: u32,
-    /// The name of the directory next to the journal that holds the new files.
+    /// The name of the staging directory, which contains the new files and is next to the journal.
     pub(super) staging: String,
     pub(super) renames: Vec<Rename>,
-    /// The files to remove, as paths from the root.
+    /// The files to remove, as paths relative to the root.
     pub(super) removals: Vec<String>,
 }
 
-/// Moves a new file to its path.
+/// The step that moves a new file to its path.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rename {
     /// The name in the staging directory.
     pub(super) from: String,
-    /// The path from the root.
+    /// The path relative to the root.
     pub(super) to: String,
-    /// The length of the new file, by which it is recognized after the rename.
+    /// The length of the new file, by which a completed rename is recognized.
     pub(super) length: u64,
 }
 
@@ -55,17 +55,21 @@ impl Journal {
         self.renames.is_empty() && self.removals.is_empty()
     }
 
-    /// Returns whether a journal has to be finished.
+    /// Returns whether there is a journal that must be finished.
     pub(super) fn is_pending(directory: &Directory) -> bool {
         directory.hidden().join(JOURNAL_FILE).exists()
     }
 
-    /// Writes the journal. From then on the restore is committed.
+    /// Writes the journal. When this has succeeded, the restore is committed.
     pub(super) fn publish(&self, directory: &Directory) -> Result<()> {
         let (path, unfinished) =
             (directory.hidden().join(JOURNAL_FILE), directory.hidden().join(UNFINISHED_FILE));
         let content = serde_json::to_vec(self).map_err(|error| {
-            Error::with_source(ErrorKind::Internal, "the journal of a restore is JSON", error)
+            Error::with_source(
+                ErrorKind::Internal,
+                "the journal of a restore cannot be written as JSON",
+                error,
+            )
         })?;
         let write = || -> io::Result<()> {
             let mut file = private_file(&unfinished, ExistingFile::Emptied)?;
@@ -75,12 +79,12 @@ impl Journal {
         };
         write().map_err(|error| failed("writing", &unfinished, error))?;
         sync_directory(&directory.hidden()).inspect_err(|_| {
-            // The journal may disappear in a loss of power, so no process may use it now.
+            // The journal may disappear after a loss of power, so no process may apply it now.
             let _ = fs::remove_file(&path);
         })
     }
 
-    /// Reads the journal that has to be finished, if there is one.
+    /// Reads the journal that must be finished, if there is one.
     pub(super) fn pending(directory: &Directory) -> Result<Option<Self>> {
         let path = directory.hidden().join(JOURNAL_FILE);
         let content = match fs::read(&path) {
@@ -91,7 +95,7 @@ impl Journal {
         let journal: Self = serde_json::from_slice(&content).map_err(|error| {
             let text = format!(
                 "`{}` is not a valid journal of a restore. Journals are written atomically, so another \
-                 program changed it; move it away and restore a backup",
+                 program changed it; move it to another directory and restore a backup",
                 path.display()
             );
             Error::with_source(ErrorKind::Corrupt, text, error)
@@ -100,7 +104,7 @@ impl Journal {
         Ok(Some(journal))
     }
 
-    /// Refuses paths outside of the directory.
+    /// Fails if the journal has another version, or contains paths outside of the directory.
     fn check(&self, path: &Path) -> Result<()> {
         let targets = self.renames.iter().map(|rename| &rename.to).chain(&self.removals);
         let is_inside = |target: &String| {
@@ -124,8 +128,8 @@ impl Journal {
         Err(Error::new(
             ErrorKind::Corrupt,
             format!(
-                "`{}` has another version, or contains paths outside of the directory; move it away and \
-                 restore a backup",
+                "`{}` has another version, or contains paths outside of the directory; move it to another \
+                 directory and restore a backup",
                 path.display()
             ),
         ))
@@ -171,11 +175,11 @@ impl Journal {
                 || fs::symlink_metadata(&to).is_ok_and(|file| file.is_file() && file.len() == *length);
             match fs::rename(&from, &to) {
                 Ok(()) => {}
-                // The file was renamed before. If its name could not be made durable then, a copy replaces
-                // the file: a second sync of the same directory can succeed although the name was lost.
+                // The file was renamed before. If the sync of its directory failed then, a copy replaces the
+                // file, because a second sync of the same directory can succeed although the name was lost.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && is_renamed() => {
                     if was_unsynced {
-                        replace_by_copy(&from, &to).map_err(|error| failed("writing again", &to, error))?;
+                        replace_by_copy(&from, &to).map_err(|error| failed("rewriting", &to, error))?;
                     }
                 }
                 Err(error) => return Err(failed("renaming a new file to", &to, error)),
@@ -189,10 +193,10 @@ impl Journal {
                 Err(error) => return Err(failed("removing", &path, error)),
             }
         }
-        // A new directory is a name in the directory above it.
-        let above: Vec<_> =
+        // The name of a new directory is durable only after a sync of its parent directory.
+        let ancestors: Vec<_> =
             parents.iter().flat_map(|parent| parent.ancestors()).map(Path::to_owned).collect();
-        parents.extend(above.into_iter().filter(|path| path.starts_with(&directory.root)));
+        parents.extend(ancestors.into_iter().filter(|path| path.starts_with(&directory.root)));
         let synced = parents.iter().try_for_each(|parent| sync_directory(parent));
         if synced.is_err() {
             let _ = private_file(&unsynced, ExistingFile::Emptied);
@@ -224,7 +228,7 @@ mod tests {
 
     const STAGING: &str = "restore-1";
 
-    /// Replaces two files, one of them in a new directory, and removes two.
+    /// Returns a journal that writes two files, one of them in a new directory, and removes two files.
     fn journal() -> Journal {
         let rename = |from: &str, to: &str| Rename { from: from.into(), to: to.into(), length: 3 };
         Journal {
@@ -259,11 +263,11 @@ mod tests {
         directory
     }
 
-    fn assert_holds(directory: &Directory, wanted: &Files, when: &str) {
+    fn assert_files(directory: &Directory, expected: &Files, when: &str) {
         let all: Vec<_> = before().into_keys().chain(after().into_keys()).collect();
         for name in all {
             let found = fs::read_to_string(directory.root.join(name)).ok();
-            assert_eq!(found.as_deref(), wanted.get(name).copied(), "{name} {when}");
+            assert_eq!(found.as_deref(), expected.get(name).copied(), "{name} {when}");
         }
     }
 
@@ -289,7 +293,7 @@ mod tests {
                 step(&directory.root);
             }
             recover_journal(&directory, &LockTimeout::of(Default::default())).expect("finished");
-            assert_holds(&directory, &after(), &format!("after {done} steps"));
+            assert_files(&directory, &after(), &format!("after {done} steps"));
             assert!(!Journal::is_pending(&directory));
             assert!(!directory.hidden().join(STAGING).exists());
             // A second recovery has nothing to do.
@@ -305,12 +309,12 @@ mod tests {
         for length in 0..content.len() {
             fs::write(directory.hidden().join(UNFINISHED_FILE), &content[..length]).expect("written");
             recover_journal(&directory, &LockTimeout::of(Default::default())).expect("recovered");
-            assert_holds(&directory, &before(), "before the journal has its name");
+            assert_files(&directory, &before(), "before the journal has its final name");
         }
     }
 
     #[test]
-    fn a_lost_new_file_is_an_error_and_the_journal_remains() {
+    fn a_missing_new_file_is_an_error_and_the_journal_remains() {
         let folder = tempfile::tempdir().expect("a directory");
         let directory = staged(folder.path());
         let mut journal = journal();
@@ -318,7 +322,7 @@ mod tests {
         journal.publish(&directory).expect("published");
         fs::remove_file(directory.hidden().join(STAGING).join("0")).expect("removed");
         let error = recover_journal(&directory, &LockTimeout::of(Default::default()))
-            .expect_err("it is lost")
+            .expect_err("the new file is missing")
             .chain();
         assert!(error.contains("1.json"), "{error}");
         assert!(Journal::is_pending(&directory), "the journal remains");

@@ -1,4 +1,4 @@
-//! Finishes interrupted restores before the directory is used.
+//! Finishes interrupted restores before a directory is used.
 
 use koan_backup_core::Result;
 
@@ -6,8 +6,9 @@ use super::directory::Directory;
 use super::journal::Journal;
 use super::lock::{COMMIT_LOCK, Lock, LockMode, LockTimeout};
 
-/// Finishes a committed restore that was interrupted. Returns the lock that prevents other restores from
-/// taking effect; `None` if the directory has no lock file because nothing was ever restored.
+/// Finishes a committed restore that was interrupted. Returns the shared commit lock, which prevents other
+/// restores from taking effect, or `None` if the directory has no lock file, because no restore into it was
+/// ever begun.
 pub(super) fn recover_journal(directory: &Directory, timeout: &LockTimeout) -> Result<Option<Lock>> {
     let path = directory.hidden().join(COMMIT_LOCK);
     loop {
@@ -26,7 +27,7 @@ pub(super) fn recover_journal(directory: &Directory, timeout: &LockTimeout) -> R
     }
 }
 
-/// Returns whether a lock file was created meanwhile.
+/// Returns whether the directory has a lock file.
 pub(super) fn is_lock_file_present(directory: &Directory) -> bool {
     directory.hidden().join(COMMIT_LOCK).exists()
 }

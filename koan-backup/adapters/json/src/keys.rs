@@ -1,4 +1,5 @@
-//! The keys that were read. Records are in the order of their files, so equal keys need not be adjacent.
+//! Detects duplicate keys while records are read. Records have the order of their files, so records with equal
+//! keys need not be adjacent.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -8,12 +9,12 @@ use sha2::{Digest, Sha256};
 
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// Types whose values are equal exactly if their texts are.
+/// The Rust types whose values are equal exactly if their texts are equal.
 const COMPARABLE_TYPES: [&str; 14] = [
     "String", "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "isize", "usize", "bool",
 ];
 
-/// The keys that were read, 16 bytes for each.
+/// The hashes of the keys that were read, with 16 bytes for each key.
 #[derive(Debug, Default)]
 pub(super) struct SeenKeys(HashSet<u128, BuildHasherDefault<IdentityHasher>>);
 
@@ -34,7 +35,7 @@ pub(super) fn are_comparable_as_written(entity: &EntityCodec) -> bool {
     entity.schema().key_fields().all(|(_, field)| is_comparable(field))
 }
 
-/// Uses the first bytes of a value that is a hash already.
+/// A hasher for values that are hashes already: it combines their bytes without further hashing.
 #[derive(Debug, Default)]
 pub(super) struct IdentityHasher(u64);
 

@@ -1,4 +1,4 @@
-//! Directories of JSON files as a provider.
+//! A provider for directories of JSON files.
 
 mod coverage;
 mod directory;

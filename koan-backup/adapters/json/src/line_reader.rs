@@ -7,8 +7,8 @@ pub(super) const MAX_LINE_BYTES: usize = 128 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads lines that are not empty. A byte order mark, carriage returns at line ends, and lines of white space
-/// are ignored.
+/// A reader of the lines that are not empty. A byte order mark, carriage returns at line ends, and lines of
+/// white space are ignored.
 #[derive(Debug)]
 pub(super) struct LineReader<R> {
     reader: R,
@@ -69,7 +69,7 @@ impl<R: BufRead> LineReader<R> {
     fn read(&mut self) -> Result<bool, LineError> {
         self.line.clear();
         self.number += 1;
-        let mut any = false;
+        let mut is_started = false;
         loop {
             let buffer = match self.reader.fill_buf() {
                 Ok(buffer) => buffer,
@@ -77,9 +77,9 @@ impl<R: BufRead> LineReader<R> {
                 Err(error) => return Err(LineError::Io(error)),
             };
             if buffer.is_empty() {
-                return Ok(any);
+                return Ok(is_started);
             }
-            any = true;
+            is_started = true;
             let end = buffer.iter().position(|byte| *byte == b'\n');
             let length = end.unwrap_or(buffer.len());
             if self.line.len() + length > self.max_bytes {

@@ -6,7 +6,7 @@ use koan_backup_core::{
     value::Value,
 };
 
-/// Writes records with the serde implementation of their type.
+/// A writer that converts records to lines with the serde implementation of their type.
 #[derive(Debug)]
 pub(super) struct RecordLineWriter {
     codec: EntityCodec,
@@ -27,20 +27,20 @@ impl RecordLineWriter {
     /// Returns an error with entity and key if the type refuses the record.
     pub(super) fn line(&self, record: &Record) -> Result<Vec<u8>> {
         let fields = &self.codec.schema().fields;
-        // The type omitted the field because the field had its default. A field that is not an option would
-        // refuse null.
-        let is_left_out = |(field, value): (&koan_backup_core::schema::FieldSchema, &Value<'_>)| {
+        // The type omitted the field when it was serialized, for example because of `skip_serializing_if`. The
+        // field must be omitted again, because a field that is not an `Option` refuses null.
+        let is_omitted = |(field, value): (&koan_backup_core::schema::FieldSchema, &Value<'_>)| {
             value.is_null() && !field.nullable && !field.required
         };
         let mut line = Vec::new();
-        let written = if record.extra.is_empty() && !fields.iter().zip(&record.values).any(is_left_out) {
+        let written = if record.extra.is_empty() && !fields.iter().zip(&record.values).any(is_omitted) {
             let row = Row { projection: &self.fields, values: &record.values };
             self.codec.encode(&row, &mut line).map(drop)
         } else {
             let mut projection = Projection::new(self.codec.schema());
             let mut values: Vec<Value<'_>> = Vec::with_capacity(fields.len() + record.extra.len());
             for (field, value) in fields.iter().zip(&record.values) {
-                if !is_left_out((field, value)) {
+                if !is_omitted((field, value)) {
                     projection.field(field);
                     values.push(value.clone());
                 }

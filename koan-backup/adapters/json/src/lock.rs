@@ -27,26 +27,26 @@ pub(super) struct Lock {
     _file: File,
 }
 
-/// Whether others may hold the lock at the same time.
+/// Whether several locks on the same file may be held at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LockMode {
     Shared,
     Exclusive,
 }
 
-/// The time limit for waiting for a lock. Waiting can be cancelled.
+/// The time limit for waiting for a lock, and a flag that cancels the waiting.
 #[derive(Clone, Debug)]
 pub(super) struct LockTimeout {
     pub(super) duration: Duration,
     cancelled: Arc<AtomicBool>,
 }
 
-/// Cancels the waiting when it is dropped.
+/// A guard that cancels the waiting when it is dropped.
 #[derive(Debug)]
 pub(super) struct CancelOnDrop(Arc<AtomicBool>);
 
 impl LockTimeout {
-    /// Creates a timeout that ends early when the returned value is dropped.
+    /// Creates a timeout. Dropping the returned guard cancels the waiting.
     pub(super) fn new(duration: Duration) -> (Self, CancelOnDrop) {
         let cancelled = Arc::new(AtomicBool::new(false));
         (Self { duration, cancelled: Arc::clone(&cancelled) }, CancelOnDrop(cancelled))
@@ -65,14 +65,14 @@ impl Drop for CancelOnDrop {
 }
 
 impl Lock {
-    /// Waits for the lock. Creates the lock file if it does not exist.
+    /// Waits for the lock and acquires it. Creates the lock file if it does not exist.
     pub(super) fn acquire(path: &Path, mode: LockMode, timeout: &LockTimeout) -> Result<Self> {
         let file = private_file(path, ExistingFile::Kept);
         let file = file.map_err(|error| failed("opening", path, error))?;
         Self::wait(file, path, mode, timeout)
     }
 
-    /// Waits for the lock; returns `None` if the lock file does not exist.
+    /// Waits for the lock and acquires it. Returns `None` if the lock file does not exist.
     pub(super) fn acquire_existing(
         path: &Path,
         mode: LockMode,
@@ -104,7 +104,7 @@ impl Lock {
                 return Err(Error::new(
                     ErrorKind::Provider,
                     format!(
-                        "`{}` was held by another backup or restore for {:?}; try again when that has ended, \
+                        "another backup or restore held the lock `{}` for {:?}; try again when it has ended, \
                          or increase `lock_timeout`",
                         path.display(),
                         timeout.duration

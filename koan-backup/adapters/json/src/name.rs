@@ -8,13 +8,15 @@ use koan_backup_core::{SetName, entity::EntityCodec, value::Value};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
-/// The length of a document's name without its extension, in bytes: every file system accepts it.
+/// The maximum length of a document's name without its extension, in bytes. Every file system accepts names of
+/// this length.
 const MAX_NAME_BYTES: usize = 180;
 
-/// Names that Windows reserves for devices, whatever follows the first dot.
+/// Names that Windows reserves for devices, with and without an extension.
 const WINDOWS_DEVICE_NAMES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// Returns the directory of an entity: its table if it names one, otherwise its name, encoded as in archives.
+/// Returns the name of the directory of an entity: its `table`, or its name if it has no `table`, encoded as in
+/// archives.
 pub(super) fn of_type(entity: &EntityCodec) -> String {
     let name = entity.descriptor().table().unwrap_or(entity.name());
     encode(name, |byte| byte.is_ascii_alphanumeric() || b"._#-".contains(&byte))
@@ -26,12 +28,13 @@ pub(super) fn of_set(set: &SetName) -> String {
     encode(set.as_str(), is_kept)
 }
 
-/// Returns the set for a name, however it is encoded; `None` if no set can have this name.
+/// Returns the set for a percent-encoded name, or `None` if no set can have this name. Characters that need not
+/// be encoded may be encoded.
 pub(super) fn to_set(name: &str) -> Option<SetName> {
     SetName::new(percent_decode_str(name).decode_utf8().ok()?.into_owned()).ok()
 }
 
-/// Generates names for new documents that no existing document has.
+/// A generator of names for new documents. Each name differs from all names that are used already.
 #[derive(Debug, Default)]
 pub(super) struct NewDocumentNames {
     /// The used names in lower case.
@@ -39,7 +42,7 @@ pub(super) struct NewDocumentNames {
 }
 
 impl NewDocumentNames {
-    /// Creates a generator that avoids these names.
+    /// Creates a generator that does not return any of these names.
     pub(super) fn avoiding<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         Self { used: names.map(str::to_lowercase).collect() }
     }
@@ -60,28 +63,29 @@ impl NewDocumentNames {
 /// Returns the name of a document without its extension. The parts of a key are separated by commas, which
 /// are encoded within the parts.
 fn stem(key: &[Value<'_>]) -> String {
-    let whole = key.iter().map(part).collect::<Vec<_>>().join(",");
-    let device = whole.split('.').next().is_some_and(|first| {
+    let name = key.iter().map(part).collect::<Vec<_>>().join(",");
+    let is_device = name.split('.').next().is_some_and(|first| {
         WINDOWS_DEVICE_NAMES.contains(&first)
             || (first.len() == 4 && (first.starts_with("com") || first.starts_with("lpt")))
     });
-    if device {
-        format!("%{:02X}{}", whole.as_bytes()[0], &whole[1..])
-    } else if whole.len() > MAX_NAME_BYTES {
-        let hash = Sha256::digest(whole.as_bytes());
+    if is_device {
+        format!("%{:02X}{}", name.as_bytes()[0], &name[1..])
+    } else if name.len() > MAX_NAME_BYTES {
+        let hash = Sha256::digest(name.as_bytes());
         let hash = hash.iter().take(16).fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        format!("{}~{hash}", &whole[..MAX_NAME_BYTES - 40])
+        format!("{}~{hash}", &name[..MAX_NAME_BYTES - 40])
     } else {
-        whole
+        name
     }
 }
 
+/// Returns the encoded text of one part of a key.
 fn part(value: &Value<'_>) -> String {
     let text = match value {
-        // Encoded text cannot end with a single percent sign.
+        // Encoded text never ends with a percent sign, so `%` and `%%` are distinct from all texts.
         Value::Null => return "%".to_owned(),
         Value::Str(text) | Value::Json(text) | Value::Decimal(text) if text.is_empty() => {
             return "%%".to_owned();
@@ -92,10 +96,10 @@ fn part(value: &Value<'_>) -> String {
         Value::U64(value) => value.to_string(),
         Value::F64(value) => format!("{value:?}"),
         Value::Uuid(bytes) => uuid::Uuid::from_bytes(*bytes).hyphenated().to_string(),
-        Value::Timestamp(at) => at.to_string(),
-        Value::DateTime(at) => at.to_string(),
-        Value::Date(day) => day.to_string(),
-        Value::Time(hour) => hour.to_string(),
+        Value::Timestamp(instant) => instant.to_string(),
+        Value::DateTime(date_time) => date_time.to_string(),
+        Value::Date(date) => date.to_string(),
+        Value::Time(time) => time.to_string(),
         Value::Bytes(bytes) => bytes.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
@@ -109,12 +113,12 @@ fn is_kept(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
 }
 
-/// Percent-encodes the bytes that are not `kept`, and a dot at the start, because names that start with a dot
-/// are never data.
-fn encode(text: &str, kept: fn(u8) -> bool) -> String {
+/// Percent-encodes the bytes for which `is_literal` returns `false`, and a dot at the start, because names that
+/// start with a dot are never data.
+fn encode(text: &str, is_literal: fn(u8) -> bool) -> String {
     let mut name = String::with_capacity(text.len());
     for (index, byte) in text.bytes().enumerate() {
-        if kept(byte) && !(index == 0 && byte == b'.') {
+        if is_literal(byte) && !(index == 0 && byte == b'.') {
             name.push(char::from(byte));
         } else {
             let _ = write!(name, "%{byte:02X}");
@@ -164,10 +168,10 @@ mod tests {
             ".koan",
         ];
         let mut names = NewDocumentNames::default();
-        let mut seen = HashSet::new();
+        let mut generated = HashSet::new();
         for key in keys {
             let name = name_of(&mut names, key);
-            assert!(seen.insert(name.to_lowercase()), "{key:?} shares {name}");
+            assert!(generated.insert(name.to_lowercase()), "{key:?} has the name {name} of another key");
             assert!(!name.starts_with(['.', '#']), "{name}");
             assert!(name.is_ascii() && !name.contains(['/', '\\', ':', '\0', '\n', ' ']), "{name}");
             assert!(!WINDOWS_DEVICE_NAMES.contains(&name.split('.').next().unwrap_or_default()), "{name}");

@@ -26,9 +26,9 @@ impl OpenFile {
         Ok(Self { path, file, fingerprint })
     }
 
-    /// Returns a reader for the length that the file had when it was opened.
+    /// Returns a reader from the start of the file up to the length that it had when it was opened.
     pub(super) fn reader(self: &Arc<Self>) -> BufReader<OpenFileReader> {
-        BufReader::with_capacity(1 << 18, OpenFileReader { file: Arc::clone(self), at: 0 })
+        BufReader::with_capacity(1 << 18, OpenFileReader { file: Arc::clone(self), offset: 0 })
     }
 
     /// Reads a part of the file.
@@ -36,8 +36,8 @@ impl OpenFile {
         let mut part = vec![0; length];
         let mut done = 0;
         while done < length {
-            let at = offset + u64::try_from(done).unwrap_or(u64::MAX);
-            match read_at(&self.file, &mut part[done..], at) {
+            let next = offset + u64::try_from(done).unwrap_or(u64::MAX);
+            match read_at(&self.file, &mut part[done..], next) {
                 Ok(0) => return Err(failed("reading", &self.path, io::ErrorKind::UnexpectedEof.into())),
                 Ok(read) => done += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -47,7 +47,7 @@ impl OpenFile {
         Ok(part)
     }
 
-    /// Refuses a file that has changed since it was opened.
+    /// Fails if the file was changed since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         let now =
             FileFingerprint::of_file(&self.file).map_err(|error| failed("reading", &self.path, error))?;
@@ -56,45 +56,45 @@ impl OpenFile {
 }
 
 /// Returns the error for a file or directory that changed while it was read.
-pub(super) fn changed(what: &str) -> Error {
+pub(super) fn changed(path: &str) -> Error {
     Error::new(
         ErrorKind::Provider,
         format!(
-            "`{what}` was changed while it was read; stop the program that writes to it, or let it create a \
+            "`{path}` was changed while it was read; stop the program that writes to it, or let it create a \
              new file and rename that over the old one"
         ),
     )
 }
 
-/// Reads an open file from its start, up to the length that it had when it was opened.
+/// A reader of an open file, from its start up to the length that it had when it was opened.
 #[derive(Debug)]
 pub(super) struct OpenFileReader {
     file: Arc<OpenFile>,
-    at: u64,
+    offset: u64,
 }
 
 impl Read for OpenFileReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let remaining = usize::try_from(self.file.fingerprint.length - self.at).unwrap_or(usize::MAX);
+        let remaining = usize::try_from(self.file.fingerprint.length - self.offset).unwrap_or(usize::MAX);
         let wanted = remaining.min(buffer.len());
         if wanted == 0 {
             return Ok(0);
         }
-        let read = read_at(&self.file.file, &mut buffer[..wanted], self.at)?;
+        let read = read_at(&self.file.file, &mut buffer[..wanted], self.offset)?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.at += u64::try_from(read).unwrap_or(u64::MAX);
+        self.offset += u64::try_from(read).unwrap_or(u64::MAX);
         Ok(read)
     }
 }
 
 #[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
 #[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }

@@ -1,4 +1,4 @@
-//! What is known about the directory of a database, and the error for one that cannot be used.
+//! The recorded state of the directory of a database, and the error for a directory that cannot be used.
 
 use std::io;
 use std::path::Path;
@@ -7,11 +7,12 @@ use std::sync::atomic::AtomicBool;
 
 use koan_backup_core::{Error, ErrorKind, storage::MachineState};
 
-/// What is known about the directory after a context was built.
+/// The recorded state of the directory of a database.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
+    /// The machine state. It is set when a context is built.
     pub(super) state: OnceLock<MachineState>,
-    /// Whether it was recorded that the directory was not empty.
+    /// Whether the machine state records that the directory is not empty.
     pub(super) is_remembered: AtomicBool,
 }
 
@@ -20,7 +21,7 @@ pub(super) fn unusable(path: &Path, source: io::Error) -> Error {
     Error::with_source(
         ErrorKind::Configuration,
         format!(
-            "`{}` cannot be used as a directory of JSON files; name a directory that can be read",
+            "`{}` cannot be used as a directory of JSON files; use the path of a directory that can be read",
             path.display()
         ),
         source,

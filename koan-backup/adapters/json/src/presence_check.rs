@@ -12,9 +12,9 @@ use super::directory::Directory;
 use super::presence::unusable;
 use koan_backup_core::private_files::create_private_directories;
 
-/// The kind of these directories in the machine's state.
+/// The kind of these directories in the machine state.
 const KIND: &str = "directory of JSON files";
-/// The mark of a directory that was not empty.
+/// The mark by which the machine state records that a directory was not empty.
 const FILLED: &str = "filled";
 
 impl Directory {
@@ -36,7 +36,7 @@ impl Directory {
                 tracing::warn!(
                     target: "koan::backup",
                     error = %self.emptied(&known),
-                    "a directory of JSON files can be restored into, and is not backed up"
+                    "a directory of JSON files is unexpectedly empty: it is not backed up, and can be restored into"
                 );
             }
             Some(_) | None => self.remember(state)?,
@@ -44,8 +44,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Refuses to read a directory that no longer exists, or that is empty but was not empty when it was last
-    /// used.
+    /// Fails if the directory no longer exists, or if it is empty but was not empty when it was last used.
     pub(super) fn require_content(&self) -> Result<()> {
         self.require_root()?;
         let Some(state) = self.presence.state.get() else { return Ok(()) };
@@ -58,8 +57,8 @@ impl Directory {
         }
     }
 
-    /// Refuses a directory that no longer exists, because it must not be created again automatically. Without
-    /// a context, nothing is known about the directory, and it is created.
+    /// Fails if the directory no longer exists, because it must not be created again automatically. Without a
+    /// context there is no machine state, and the directory is created.
     pub(super) fn require_root(&self) -> Result<()> {
         if self.root.is_dir() {
             return Ok(());
@@ -84,8 +83,8 @@ impl Directory {
         Ok(listed.next().is_none())
     }
 
-    /// Records the directory in the machine state. A failure is only logged, because it must not prevent a
-    /// backup.
+    /// Records the directory in the machine state. An error of the machine state is only logged, because it must
+    /// not prevent a backup.
     fn remember(&self, state: &MachineState) -> Result<()> {
         let mark = (!self.is_empty()?).then_some(FILLED);
         match state.remember_location(KIND, &self.root.display().to_string(), mark) {
@@ -94,13 +93,14 @@ impl Directory {
                 tracing::warn!(
                     target: "koan::backup",
                     error = %error.chain(),
-                    "a directory of JSON files was not remembered"
+                    "a directory of JSON files could not be recorded in the machine state"
                 );
             }
         }
         Ok(())
     }
 
+    /// Returns the error for a directory that does not exist.
     fn gone(&self, known: Option<&KnownLocation>) -> Error {
         let known = if known.is_some() { ", and this machine has used it before" } else { "" };
         Error::new(
@@ -113,13 +113,14 @@ impl Directory {
         )
     }
 
+    /// Returns the error for a directory that is empty but was not empty before.
     fn emptied(&self, known: &KnownLocation) -> Error {
         Error::new(
             ErrorKind::Provider,
             format!(
-                "the directory of JSON files `{}` is empty, and was not when this machine used it last; \
-                 mount its disk, or restore a backup into it. If everything in it was removed on purpose, \
-                 remove `{}`, and the empty directory is backed up",
+                "the directory of JSON files `{}` is empty, but was not empty when this machine last used it; \
+                 mount its disk, or restore a backup into it. If its content was removed on purpose, delete \
+                 the file `{}`, so that the empty directory is backed up",
                 self.root.display(),
                 known.file.display()
             ),

@@ -29,29 +29,29 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// | layout | default set | set `archive` |
 /// |---|---|---|
-/// | [`lines`](Self::lines): a document a line | `User/root.jsonl` | `User/archive.jsonl` |
-/// | [`documents`](Self::documents): a document a file | `User/<anything>.json` | `User/#archive/<anything>.json` |
+/// | [`lines`](Self::lines): one document on each line | `User/root.jsonl` | `User/archive.jsonl` |
+/// | [`documents`](Self::documents): one document in each file | `User/<anything>.json` | `User/#archive/<anything>.json` |
 ///
 /// - **Names** that start with a dot are never data. Other names that are not data are reported at the start
-///   as uncovered tables. The key of a document is in its content, not in the name of its file. A new file is
-///   named by its key, percent-encoded including upper case; the name of a long key is its beginning and a
-///   hash. Names are distinct even if the file system ignores case.
+///   as uncovered tables. The key of a document is in its content, not in the name of its file. The name of a
+///   new file is its key, percent-encoded including upper case; for a long key, it is the beginning of the key
+///   and a hash. Names are distinct even if the file system ignores case.
 /// - **Reading**: a document is one JSON object in UTF-8. A byte order mark, carriage returns, empty lines
 ///   and a missing last line feed are ignored. Other text that is not JSON, a duplicate name and a duplicate
 ///   key make the backup fail with file and line. A missing field gets serde's default; a field that the type
 ///   does not know causes a warning. Reading a set needs sixteen bytes of memory for each key.
-/// - **Snapshots**: with `lines`, all files are opened at once while no restore takes effect. The read fails
+/// - **Snapshots**: with `lines`, the snapshot opens all files while no restore takes effect. The read fails
 ///   if a file is changed in place, but not if it is replaced by a rename. With `documents`, files are opened
-///   one by one: the read of a set fails if a file of the set is added, removed or changed meanwhile, but
-///   there is no consistency between sets.
+///   one by one: the read of a set fails if a file of the set is added, removed or changed during the read,
+///   but there is no consistency between sets.
 /// - **Restores** are atomic, even if the process is killed. One session writes at a time, across all
 ///   processes. The missing directory of an entity counts as empty and is created when it gets a file. With
-///   `lines`, old lines keep their order and new ones are appended; the keys of a set are held in memory. The
-///   permissions of replaced files are preserved, their owners are not; new files and directories are
-///   readable only by their owner. A backup fails if the directory no longer exists, or if it is empty and
-///   was not before, because its disk may not be mounted. Restores do not write through symbolic links.
+///   `lines`, existing lines keep their order and new lines are appended; the keys of a set are held in memory.
+///   The permissions of replaced files are preserved, but their owners are not; new files and directories are
+///   readable only by their owner. A backup fails if the directory no longer exists, or if it is empty but was
+///   not empty before, because its disk may not be mounted. Restores do not write through symbolic links.
 ///
-/// # What is in `.koan`
+/// # Contents of `.koan`
 ///
 /// | name | content |
 /// |---|---|
@@ -61,9 +61,10 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// | `commit.json` | the journal of a restore that was committed: the new files with their paths, and the files to remove |
 ///
 /// A commit makes the new files durable, writes the journal under another name, makes it durable and renames
-/// it. From then on the restore is committed. Then it renames and removes files, makes that durable, and
-/// removes the journal and the staging directory. Each step can be repeated: whoever next opens the
-/// directory, takes a snapshot or begins a session finds the journal and finishes the steps.
+/// it. The restore is committed after this rename. The commit then renames and removes files, makes these
+/// changes durable, and removes the journal and the staging directory. Each step can be repeated: the next
+/// process that opens the directory, takes a snapshot or begins a session finds the journal and finishes the
+/// steps.
 ///
 /// The locks are those of [`std::fs::File`]; other programs do not observe them. Stop an application that
 /// writes to the directory during a restore. Its changes before the commit are detected, and the restore is
@@ -119,7 +120,8 @@ impl JsonFiles {
         Ok(Self { directory, lock_timeout: LOCK_TIMEOUT })
     }
 
-    /// Sets how long a restore or a backup waits for another one before it fails. The default is 30 seconds.
+    /// Sets how long a restore or a backup waits for a lock that another restore or backup holds, before it
+    /// fails. The default is 30 seconds.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;

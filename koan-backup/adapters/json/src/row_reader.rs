@@ -9,7 +9,7 @@ use super::document::{Document, DocumentError};
 use super::value::value;
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// Converts documents to rows. The projection is only computed when the names differ from those of the
+/// A converter from documents to rows. It computes the projection only when the names differ from those of the
 /// previous document, because most documents have the same names.
 #[derive(Debug)]
 pub(super) struct RowReader {
@@ -20,7 +20,7 @@ pub(super) struct RowReader {
     columns: Vec<(usize, Option<usize>)>,
 }
 
-/// Why a document is not a record of its type.
+/// The reason why a document is not a record of its type.
 #[derive(Debug)]
 pub(super) enum InvalidDocument {
     Document(DocumentError),
@@ -58,8 +58,8 @@ impl RowReader {
             self.update_projection(document);
         }
         let fields = &self.codec.schema().fields;
-        let value = |(at, field): &(usize, Option<usize>)| {
-            let (name, raw) = &document.entries[*at];
+        let value = |(entry, field): &(usize, Option<usize>)| {
+            let (name, raw) = &document.entries[*entry];
             value(raw, field.map(|field| &fields[field])).map_err(|mut error| {
                 // The names of fields are public; other names may be secret.
                 if field.is_some() {
@@ -72,7 +72,7 @@ impl RowReader {
         Ok((&self.projection, values))
     }
 
-    /// Returns the record of a document, and its line as the type writes it.
+    /// Returns the record of a document, and the line that the type writes for this record.
     pub(super) fn record(&mut self, document: &Document<'_>) -> Result<(Record, Vec<u8>), InvalidDocument> {
         let codec = self.codec.clone();
         let (projection, values) = self.row(document)?;
@@ -83,12 +83,12 @@ impl RowReader {
         Ok((codec.decode(&line)?, line))
     }
 
-    /// Returns the key among the values of the last row, with the values as they are written. Returns `None`
-    /// if a part of the key is missing.
+    /// Returns the key from the values of the last row, without decoding the record. Returns `None` if a part of
+    /// the key is missing.
     pub(super) fn written_key(&self, values: &[Value<'_>]) -> Option<RecordKey> {
         let part = |index: usize| {
-            let at = self.columns.iter().position(|(_, field)| *field == Some(index))?;
-            values.get(at).cloned()
+            let column = self.columns.iter().position(|(_, field)| *field == Some(index))?;
+            values.get(column).cloned()
         };
         let parts: Option<Vec<_>> = self.codec.schema().key_fields().map(|(index, _)| part(index)).collect();
         parts.map(|parts| RecordKey::of_values(&parts))
@@ -98,15 +98,15 @@ impl RowReader {
         let schema = self.codec.schema();
         self.names = document.entries.iter().map(|(name, _)| name.clone().into_owned()).collect();
         let mut columns: Vec<(usize, Option<usize>)> =
-            self.names.iter().enumerate().map(|(at, name)| (at, schema.position(name))).collect();
-        columns.sort_by_key(|(at, field)| (field.unwrap_or(usize::MAX), *at));
-        // This is not a projection for the schema, because fields of an enum variant that are null are
-        // written as null.
+            self.names.iter().enumerate().map(|(entry, name)| (entry, schema.position(name))).collect();
+        columns.sort_by_key(|(entry, field)| (field.unwrap_or(usize::MAX), *entry));
+        // `Projection::new` is not used: it would omit null values of an enum variant, but a document contains
+        // only the fields of its variant.
         let mut projection = Projection::default();
-        for (at, field) in &columns {
+        for (entry, field) in &columns {
             match field {
                 Some(field) => projection.field(&schema.fields[*field]),
-                None => projection.extra(&self.names[*at]),
+                None => projection.extra(&self.names[*entry]),
             }
         }
         (self.projection, self.columns) = (projection, columns);

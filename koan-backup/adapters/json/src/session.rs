@@ -1,4 +1,4 @@
-//! A restore, which writes to a hidden directory until the commit.
+//! A restore into a directory of JSON files. It writes to a hidden directory until the commit.
 
 mod staged_restore;
 mod target;
@@ -22,8 +22,8 @@ use target::Target;
 /// A restore. Dropping it removes its staged files.
 #[derive(Debug)]
 pub(super) struct JsonSession {
-    /// The restore, which moves to another thread for each call. It is `None` after a call that failed or
-    /// whose future was dropped.
+    /// The restore. Each call moves it to another thread and back. It is `None` after a call that failed or whose
+    /// future was dropped.
     restore: Option<Box<StagedRestore>>,
     targets: TargetTracker,
 }
@@ -34,12 +34,12 @@ impl JsonSession {
         options: SessionOptions,
         lock_timeout: std::time::Duration,
     ) -> Result<Self> {
-        let (patience, _waiting) = LockTimeout::new(lock_timeout);
-        let restore = on_own_thread(move || StagedRestore::begin(directory, options, &patience)).await?;
+        let (timeout, _cancel_on_drop) = LockTimeout::new(lock_timeout);
+        let restore = on_own_thread(move || StagedRestore::begin(directory, options, &timeout)).await?;
         Ok(Self { restore: Some(Box::new(restore)), targets: TargetTracker::default() })
     }
 
-    /// Runs a job on a blocking thread.
+    /// Runs a job with the restore on a blocking thread.
     async fn call<T: Send + 'static>(
         &mut self,
         job: impl FnOnce(&mut StagedRestore) -> Result<T> + Send + 'static,
@@ -61,7 +61,7 @@ impl JsonSession {
 
 impl Drop for JsonSession {
     fn drop(&mut self) {
-        // Removing many files takes time, so another thread does it.
+        // Dropping the restore removes its staged files, which takes time, so a blocking thread does it.
         if let (Some(restore), Ok(runtime)) = (self.restore.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn_blocking(move || drop(restore));
         }
@@ -90,11 +90,11 @@ impl RestoreSession for JsonSession {
     }
 }
 
-/// Writes the records of one target.
+/// The writer of one target.
 #[derive(Debug)]
 struct JsonWriter<'s> {
     session: &'s mut JsonSession,
-    /// The target, which moves to another thread for each call. It is `None` after a call that failed.
+    /// The target. Each call moves it to another thread and back. It is `None` after a call that failed.
     target: Option<Box<Target>>,
 }
 

@@ -1,4 +1,4 @@
-//! Reads the directory, at one point in time if the layout allows it.
+//! A snapshot of the directory. It is consistent if the layout is `lines`.
 
 mod set_read;
 
@@ -21,7 +21,7 @@ use super::name;
 use super::open_file::OpenFile;
 use set_read::SetRead;
 
-/// A view of the directory.
+/// A snapshot of the directory.
 #[derive(Clone, Debug)]
 pub(super) struct JsonSnapshot {
     directory: Directory,
@@ -30,13 +30,15 @@ pub(super) struct JsonSnapshot {
 
 #[derive(Clone, Debug)]
 enum SnapshotFiles {
-    /// All files of lines, opened at the same time, by the name of their directory and their set.
+    /// All files of lines, which were opened when the snapshot was taken, by the name of their directory and
+    /// their set.
     Lines(Arc<BTreeMap<(String, SetName), Arc<OpenFile>>>),
-    /// Documents, which are opened one by one while no restore takes effect.
+    /// Documents, which are opened one by one. The lock prevents restores from taking effect.
     Documents { _lock: Option<Arc<Lock>> },
 }
 
 impl JsonSnapshot {
+    /// Takes a snapshot, after an interrupted restore was finished.
     pub(super) fn take(directory: &Directory, timeout: &LockTimeout) -> Result<Self> {
         directory.require_content()?;
         let files = loop {
@@ -46,7 +48,8 @@ impl JsonSnapshot {
                 Layout::Lines => SnapshotFiles::Lines(Arc::new(open_all(directory)?)),
                 Layout::Documents => SnapshotFiles::Documents { _lock: lock.map(Arc::new) },
             };
-            // The first restore of the directory may have begun in the meantime.
+            // Without a lock file there is no lock. If the first restore of the directory has created the file
+            // in the meantime, the files may be inconsistent.
             if was_locked || !is_lock_file_present(directory) {
                 break files;
             }
@@ -98,7 +101,7 @@ impl JsonSnapshot {
     }
 }
 
-/// Opens every file of lines, and waits until a later change of any of them is detectable.
+/// Opens every file of lines, and waits until every later change of a file is detectable.
 fn open_all(directory: &Directory) -> Result<BTreeMap<(String, SetName), Arc<OpenFile>>> {
     let mut files = BTreeMap::new();
     for entry in entries(&directory.root)? {
@@ -140,8 +143,8 @@ impl Snapshot for JsonSnapshot {
             Ok(SetRead::new(documents, request, sink))
         })
         .await?;
-        // The read is split into steps, so that a read that waits for its receiver, or was dropped, occupies
-        // no thread.
+        // The read is split into steps, so that it occupies no thread while it waits for the receiver, and ends
+        // after the current step when its future is dropped.
         loop {
             let (next, ended) = blocking(move || reading.read_until_flush()).await?;
             if ended {

@@ -17,11 +17,12 @@ use koan_backup_core::private_files::{ExistingFile, create_private_directory, pr
 pub(super) struct Staging {
     pub(super) name: String,
     pub(super) path: PathBuf,
-    /// The directory, opened before anything was written, so that its sync reports every write error since
-    /// then.
+    /// The open directory. It was opened before any file was written, so that its sync reports every write
+    /// error since then.
     opened: File,
+    /// The number of created files.
     files: u64,
-    kept: bool,
+    is_kept: bool,
 }
 
 impl Staging {
@@ -40,10 +41,10 @@ impl Staging {
         let path = hidden.join(&name);
         create_private_directory(&path).map_err(|error| failed("creating", &path, error))?;
         let opened = File::open(&path).map_err(|error| failed("opening", &path, error))?;
-        Ok(Self { name, path, opened, files: 0, kept: false })
+        Ok(Self { name, path, opened, files: 0, is_kept: false })
     }
 
-    /// Creates a file. Returns its name and the file, which is also readable.
+    /// Creates a file for reading and writing. Returns its name and the file.
     pub(super) fn file(&mut self) -> Result<(String, File)> {
         let name = self.files.to_string();
         self.files += 1;
@@ -58,22 +59,23 @@ impl Staging {
         sync_directory(&self.path)
     }
 
-    /// Keeps the directory when this value is dropped, because the journal now refers to it.
+    /// Prevents the removal of the directory when this value is dropped. The caller or the journal removes it.
     pub(super) fn keep(&mut self) {
-        self.kept = true;
+        self.is_kept = true;
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if !self.kept {
+        if !self.is_kept {
             // If this fails, the next session removes the directory.
             let _ = fs::remove_dir_all(&self.path);
         }
     }
 }
 
-/// Syncs the whole file system with one call: syncing a hundred thousand documents one by one takes minutes.
+/// Makes all files of the directory durable by one sync of the whole file system, because syncing a hundred
+/// thousand documents one by one takes minutes.
 #[cfg(target_os = "linux")]
 fn sync_all_of(opened: &File, _: &std::path::Path) -> io::Result<()> {
     rustix::fs::syncfs(opened).map_err(io::Error::from)
@@ -93,7 +95,7 @@ pub(super) fn create_hidden_directory(directory: &Directory) -> Result<()> {
     directory.refuse_links(&hidden)?;
     match create_private_directory(&hidden) {
         Ok(()) => sync_directory(&directory.root).inspect_err(|_| {
-            // Otherwise a later process would assume that the name of the directory is durable.
+            // If the directory remained, a later process would assume that its name is durable.
             let _ = fs::remove_dir(&hidden);
         }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -1,7 +1,7 @@
 //! Converts a value of a document to a value for the codec.
 //!
-//! Scalars are converted, so that keys in errors are readable and comparing them is cheap. A value that would
-//! not be exact stays JSON text.
+//! Scalars are converted, so that keys in errors are readable and comparisons of keys are cheap. A number that
+//! could not be converted exactly remains JSON text.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use koan_backup_core::{
 
 use super::document::DocumentError;
 
-/// The number of decimal digits that a binary floating-point number of 64 bits preserves.
+/// The number of decimal digits that an `f64` always preserves.
 const EXACT_DIGITS: usize = 15;
 
-/// Converts the JSON text `raw`, for its field if it belongs to one.
+/// Converts the JSON text `raw` to a value. `field` is the field of the value, if the name belongs to a field.
 pub(super) fn value<'d>(raw: &'d str, field: Option<&FieldSchema>) -> Result<Value<'d>, DocumentError> {
     let logical = field.map_or(&LogicalType::Json, |field| &field.logical);
     Ok(match raw.as_bytes().first() {
@@ -29,7 +29,7 @@ pub(super) fn value<'d>(raw: &'d str, field: Option<&FieldSchema>) -> Result<Val
     })
 }
 
-/// Returns whether text in a field of this type would be parsed as JSON.
+/// Returns whether the codec parses a text in a field of this type as JSON.
 fn is_read_as_json(raw: &str, logical: &LogicalType) -> bool {
     match logical {
         LogicalType::List | LogicalType::Map | LogicalType::Struct { .. } => true,
@@ -45,7 +45,7 @@ fn text(raw: &str) -> Result<Cow<'_, str>, DocumentError> {
     }
     let text = serde_json::from_str(raw);
     text.map(Cow::Owned)
-        .map_err(|_| DocumentError::new("holds text with an escape that is not a character; correct it"))
+        .map_err(|_| DocumentError::new("contains a text with an invalid escape sequence; correct it"))
 }
 
 fn number<'d>(raw: &'d str, logical: &LogicalType, wire: WireForm) -> Value<'d> {
@@ -67,7 +67,7 @@ fn integer<'d>(raw: &'d str, logical: &LogicalType) -> Option<Value<'d>> {
     matches!(logical, LogicalType::Integer { bits: 128, .. }).then(|| Value::Decimal(Cow::Borrowed(raw)))
 }
 
-/// Parses a number; `None` if a digit would be lost.
+/// Parses a number. Returns `None` if a digit would be lost.
 fn float(raw: &str) -> Option<Value<'static>> {
     let float: f64 = raw.parse().ok()?;
     let mantissa = raw.split(['e', 'E']).next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Finds what would make a restore fail, as far as that can be known without writing.
+//! Finds problems that would make a restore fail, as far as they can be found without writing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,25 +14,26 @@ use super::name;
 
 pub(super) fn assess(directory: &Directory, targets: &[RestoreTarget]) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let mut places: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    let mut entities_by_path: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for target in targets {
         let entity = target.entity.name();
-        let fault = |message: String| Finding::new(Severity::Error, entity, message);
+        let error_finding = |message: String| Finding::new(Severity::Error, entity, message);
         match directory.set_path(&name::of_type(&target.entity), &target.set) {
-            Err(error) => findings.push(fault(error.chain())),
+            Err(error) => findings.push(error_finding(error.chain())),
             Ok(SetPath { path, .. }) => {
                 if let Err(error) = directory.refuse_links(&path) {
-                    findings.push(fault(error.to_string()));
+                    findings.push(error_finding(error.to_string()));
                 }
-                if let Some(locked) = read_only(directory, &path) {
-                    findings.push(fault(format!(
+                if let Some(read_only) = read_only_directory(directory, &path) {
+                    findings.push(error_finding(format!(
                         "`{}` cannot be written; check its permissions",
-                        locked.display()
+                        read_only.display()
                     )));
                 }
-                if let Some(other) = places.insert(path.clone(), entity) {
-                    findings.push(fault(format!(
-                        "`{}` is the place of {other} as well; give one of them another `table`",
+                if let Some(other) = entities_by_path.insert(path.clone(), entity) {
+                    findings.push(error_finding(format!(
+                        "`{}` contains the records of both {other} and {entity}; give one of them another \
+                         `table`",
                         path.display()
                     )));
                 }
@@ -42,9 +43,12 @@ pub(super) fn assess(directory: &Directory, targets: &[RestoreTarget]) -> Result
     Ok(findings)
 }
 
-/// Returns a read-only directory in which the restore would have to write, or `None` if there is none.
-fn read_only(directory: &Directory, path: &Path) -> Option<PathBuf> {
-    let within = path.ancestors().filter(|at| at.starts_with(&directory.root)).map(Path::to_owned);
+/// Returns the first read-only directory to which the restore would have to write, or `None` if there is none.
+fn read_only_directory(directory: &Directory, path: &Path) -> Option<PathBuf> {
+    let within = path.ancestors().filter(|path| path.starts_with(&directory.root)).map(Path::to_owned);
     let mut written = within.chain([directory.hidden()]);
-    written.find(|at| fs::metadata(at).is_ok_and(|found| found.is_dir() && found.permissions().readonly()))
+    let is_read_only = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|found| found.is_dir() && found.permissions().readonly())
+    };
+    written.find(is_read_only)
 }

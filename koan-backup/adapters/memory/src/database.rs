@@ -12,15 +12,16 @@ pub(crate) type Tables = BTreeMap<(String, SetName), Arc<Table>>;
 /// The records of a table in the order of their keys.
 pub(crate) type Table = BTreeMap<RecordKey, Record>;
 
-/// A database in memory. Its clones share the same content, which is dropped with the last clone.
+/// A database in memory. All clones of a database share its content, which is dropped with the last clone.
 ///
 /// A snapshot contains the records of one point in time. Only one session can write at a time: another
-/// session waits until the first one is committed, rolled back or dropped, for at most ten seconds. Keys that
-/// are decimals with a fraction are ordered by their text.
+/// session waits for at most ten seconds until the first session is committed, rolled back or dropped. Keys
+/// that are decimals with a fraction are ordered by their text.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     pub(crate) tables: Arc<Mutex<Arc<Tables>>>,
-    pub(crate) writing: Arc<tokio::sync::Mutex<()>>,
+    /// The lock of the session that writes.
+    pub(crate) write_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Memory {
@@ -30,10 +31,11 @@ impl Memory {
     }
 
     /// Returns the current content.
-    pub(crate) fn now(&self) -> Arc<Tables> {
+    pub(crate) fn current(&self) -> Arc<Tables> {
         Arc::clone(&self.lock())
     }
 
+    /// Locks the content for a short access.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Arc<Tables>> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }

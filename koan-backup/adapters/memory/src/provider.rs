@@ -18,8 +18,8 @@ use crate::database::Memory;
 use crate::session::MemorySession;
 use crate::snapshot::MemorySnapshot;
 
-/// The maximum time that a session waits for another one.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The maximum time that a session waits for another session that writes.
+const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[async_trait]
 impl Provider for Memory {
@@ -39,7 +39,7 @@ impl Provider for Memory {
     }
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
-        let tables = self.now();
+        let tables = self.current();
         let known: BTreeSet<_> = entities.iter().map(EntityCodec::name).collect();
         let present: BTreeSet<_> = tables.keys().map(|(entity, _)| entity.as_str()).collect();
         let mut description = ProviderDescription::default();
@@ -50,7 +50,7 @@ impl Provider for Memory {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        Ok(Box::new(MemorySnapshot::new(self.now())))
+        Ok(Box::new(MemorySnapshot::new(self.current())))
     }
 
     async fn assess(&self, _: &[RestoreTarget], _: &SessionOptions) -> Result<Vec<Finding>> {
@@ -58,13 +58,15 @@ impl Provider for Memory {
     }
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
-        let turn = Arc::clone(&self.writing).lock_owned();
-        let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| {
-            Error::new(
-                ErrorKind::Conflict,
-                "another session writes to this database in memory and does not end; is it a provider under two names?",
-            )
+        let guard = Arc::clone(&self.write_lock).lock_owned();
+        let guard = tokio::time::timeout(WRITE_LOCK_TIMEOUT, guard).await.map_err(|_| {
+            let text = format!(
+                "another session has been writing to this database in memory for {} seconds; end that session, and \
+                 check that the database is not registered as two providers",
+                WRITE_LOCK_TIMEOUT.as_secs()
+            );
+            Error::new(ErrorKind::Conflict, text)
         })?;
-        Ok(Box::new(MemorySession::new(self.clone(), turn, options.clone())))
+        Ok(Box::new(MemorySession::new(self.clone(), guard, options.clone())))
     }
 }

@@ -1,4 +1,4 @@
-//! A restore into memory.
+//! A restore into a database in memory.
 
 use std::sync::Arc;
 
@@ -20,16 +20,16 @@ use crate::database::{Memory, Table, Tables};
 pub(super) struct MemorySession {
     database: Memory,
     /// The lock that prevents other sessions from writing.
-    _writing: OwnedMutexGuard<()>,
+    _write_guard: OwnedMutexGuard<()>,
     options: SessionOptions,
     staged: Tables,
     targets: TargetTracker,
 }
 
 impl MemorySession {
-    pub(super) fn new(database: Memory, writing: OwnedMutexGuard<()>, options: SessionOptions) -> Self {
-        let staged = Tables::clone(&database.now());
-        Self { database, _writing: writing, options, staged, targets: TargetTracker::default() }
+    pub(super) fn new(database: Memory, write_guard: OwnedMutexGuard<()>, options: SessionOptions) -> Self {
+        let staged = Tables::clone(&database.current());
+        Self { database, _write_guard: write_guard, options, staged, targets: TargetTracker::default() }
     }
 }
 
@@ -55,7 +55,8 @@ impl RestoreSession for MemorySession {
     }
 }
 
-/// Writes one target to a copy of its table, which replaces the table when the target is finished.
+/// The writer of one target. It writes to a copy of the table, which replaces the staged table when the target
+/// is finished.
 #[derive(Debug)]
 struct MemoryWriter<'s> {
     session: &'s mut MemorySession,

@@ -59,7 +59,11 @@ impl Address {
             ))
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(configuration("the address of a PostgreSQL database has no host".to_owned()));
+            return Err(configuration(
+                "the address of a PostgreSQL database has no host; write \
+                 postgres://user:password@host:5432/database"
+                    .to_owned(),
+            ));
         }
         let protection = match (protection.unwrap_or(Protection::Prefer), &root_certificate) {
             (Protection::Require, Some(_)) => Protection::Verify,
@@ -96,7 +100,7 @@ fn display_name(config: &Config) -> String {
         Some(Host::Tcp(name)) => name.clone(),
         #[cfg(unix)]
         Some(Host::Unix(path)) => path.display().to_string(),
-        #[allow(unreachable_patterns, reason = "there are no sockets of the file system elsewhere")]
+        #[allow(unreachable_patterns, reason = "other platforms have no Unix sockets")]
         Some(_) | None => config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
     };
     let port = config.get_ports().first().copied().unwrap_or(5432);
@@ -207,7 +211,7 @@ mod tests {
         let address = Address::parse(
             "postgres://ann:s3cret@db.example.org:5433/shop?sslmode=verify-full&sslrootcert=%2Fca.pem",
         );
-        let address = address.expect("understood");
+        let address = address.expect("a valid address");
         assert_eq!(address.to_string(), "db.example.org:5433/shop");
         assert!(!format!("{address:?}").contains("s3cret"));
         assert_eq!(address.protection, Protection::Verify);
@@ -216,19 +220,20 @@ mod tests {
 
     #[test]
     fn each_sslmode_has_its_documented_meaning() {
-        let of = |text: &str| {
+        let modes = |text: &str| {
             Address::parse(text).map(|address| (address.protection, address.config.get_ssl_mode()))
         };
-        assert_eq!(of("postgres://a@h/d").ok(), Some((Protection::Prefer, SslMode::Prefer)));
+        assert_eq!(modes("postgres://a@h/d").ok(), Some((Protection::Prefer, SslMode::Prefer)));
         assert_eq!(
-            of("postgres://a@h/d?sslmode=disable").ok(),
+            modes("postgres://a@h/d?sslmode=disable").ok(),
             Some((Protection::Disable, SslMode::Disable))
         );
-        assert_eq!(of("host=h user=a sslmode=require").ok(), Some((Protection::Require, SslMode::Require)));
-        let with_root = of("postgres://a@h/d?sslmode=require&sslrootcert=ca.pem");
-        assert_eq!(with_root.ok(), Some((Protection::Verify, SslMode::Require)));
-        for wrong in ["verify-ca", "requrie", ""] {
-            assert!(of(&format!("postgres://a@h/d?sslmode={wrong}")).is_err(), "{wrong}");
+        let required = modes("host=h user=a sslmode=require");
+        assert_eq!(required.ok(), Some((Protection::Require, SslMode::Require)));
+        let with_root_certificate = modes("postgres://a@h/d?sslmode=require&sslrootcert=ca.pem");
+        assert_eq!(with_root_certificate.ok(), Some((Protection::Verify, SslMode::Require)));
+        for invalid in ["verify-ca", "requrie", ""] {
+            assert!(modes(&format!("postgres://a@h/d?sslmode={invalid}")).is_err(), "{invalid}");
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Catalog {
     pub(super) tables: Vec<Table>,
     /// The schemas in which names without a schema are searched.
     pub(super) schemas: Vec<String>,
-    /// All schemas, each with whether the role may use it.
+    /// All schemas. The value is whether the role has the privilege USAGE on the schema.
     pub(super) usable: BTreeMap<String, bool>,
 }
 
@@ -82,14 +82,14 @@ pub(super) struct Column {
     /// The type modifier: precision, scale or length.
     pub(super) modifier: i32,
     pub(super) not_null: bool,
-    /// Whether an INSERT has to name the column: the column or a domain of its type is NOT NULL, and it has
-    /// no default.
+    /// Whether an INSERT must provide a value for the column: the column or a domain of its type is NOT NULL,
+    /// and there is no default.
     pub(super) needs_value: bool,
     pub(super) identity: Identity,
     pub(super) generated: bool,
     /// Whether the order of its values depends on a collation.
     pub(super) is_collated: bool,
-    /// The parts of the type, if it is a composite type.
+    /// The members of the type, if it is a composite type.
     pub(super) composite: Option<Composite>,
 }
 
@@ -165,12 +165,12 @@ const UNIQUE: &str = "
         AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
     WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
       AND NOT EXISTS (
-        SELECT FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) p (place)
-        JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = i.indkey[p.place]
-        JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p.place]
+        SELECT FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) p (ordinal)
+        JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = i.indkey[p.ordinal]
+        JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p.ordinal]
         LEFT JOIN pg_catalog.pg_collation l ON l.oid = k.attcollation
         WHERE o.opcname = 'record_image_ops'
-           OR (i.indcollation[p.place] <> k.attcollation AND NOT l.collisdeterministic))
+           OR (i.indcollation[p.ordinal] <> k.attcollation AND NOT l.collisdeterministic))
     GROUP BY i.indrelid, c.oid, c.relname";
 
 const SCHEMAS: &str = "
@@ -209,16 +209,16 @@ impl Catalog {
                     is_any_json: row.try_get(3)?,
                     has_json: row.try_get(4)?,
                 };
-                let of = members.entry(row.try_get(0)?).or_default();
-                of.0 = row.try_get(5)?;
-                of.1.push(member);
+                let (base, members_of_type) = members.entry(row.try_get(0)?).or_default();
+                *base = row.try_get(5)?;
+                members_of_type.push(member);
             }
             let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
             for row in client.query(COLUMNS, &[]).await? {
                 let mut column = column(&row, &types)?;
-                let kind: Oid = row.try_get(2)?;
-                let composite = composites.get(&kind).filter(|_| column.stored == StoredType::Composite);
-                let (base, members) = members.get(&kind).cloned().unwrap_or_default();
+                let type_oid: Oid = row.try_get(2)?;
+                let composite = composites.get(&type_oid).filter(|_| column.stored == StoredType::Composite);
+                let (base, members) = members.get(&type_oid).cloned().unwrap_or_default();
                 column.composite = composite.map(|&(is_scale_significant, has_hstore)| Composite {
                     declared: column.declared.clone(),
                     base,
@@ -267,8 +267,8 @@ impl Catalog {
         Ok(Self { tables, schemas: connection.schemas.clone(), usable })
     }
 
-    /// Returns whether the role may not use a schema. Its tables are listed in the catalog, but cannot be
-    /// read or written.
+    /// Returns whether the role may not use a schema. The catalog lists the tables of such a schema, but they
+    /// cannot be read or written.
     pub(super) fn is_closed(&self, schema: &str) -> bool {
         self.usable.get(schema).is_some_and(|usable| !usable)
     }
@@ -337,7 +337,7 @@ impl Table {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// Returns whether the relation can hold records.
+    /// Returns whether the relation is a table that can store records.
     pub(super) fn is_table(&self) -> bool {
         matches!(self.kind, TableKind::Table | TableKind::Partitioned)
     }

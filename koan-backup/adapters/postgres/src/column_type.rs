@@ -1,5 +1,5 @@
-//! The type of a column from the point of view of a field: how its values are selected, and how they are
-//! read.
+//! The combination of a column and a field: the format in which the server sends the values of the column,
+//! and the SQL expression that selects them.
 
 use koan_backup_core::schema::{FieldSchema, WireForm};
 
@@ -10,7 +10,7 @@ use super::composite::Composite;
 use super::types::StoredType;
 use koan_backup_sql::identifier::quoted;
 
-/// A column from the point of view of one field.
+/// The type of a column in combination with the field that it is mapped to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ColumnType {
     pub(super) kind: FieldKind,
@@ -22,7 +22,7 @@ pub(super) struct ColumnType {
     pub(super) units_per_second: i128,
     /// Whether decimals in a list are written as text, so that no digit is lost.
     decimals_as_text: bool,
-    /// The parts of the type, if it is a composite type.
+    /// The members of the type, if it is a composite type.
     pub(super) composite: Option<Composite>,
 }
 
@@ -63,7 +63,7 @@ pub(super) enum BinaryFormat {
 }
 
 impl ColumnType {
-    /// Returns the type of a column that holds a field; `None` if the column's type does not fit the field.
+    /// Returns the combination of a field and its column; `None` if the column's type does not fit the field.
     pub(super) fn of_field(field: &FieldSchema, column: &Column) -> Option<Self> {
         let units_per_second = match field.wire {
             WireForm::UnixMillis => 1_000,
@@ -74,7 +74,8 @@ impl ColumnType {
         Self::new(FieldKind::of(field), column, units_per_second, field.rust_type.contains("Decimal"))
     }
 
-    /// Returns the type of a column that holds an entry of a flattened map.
+    /// Returns the combination of a column and an entry of a flattened map; `None` if the column's type does
+    /// not fit.
     pub(super) fn extra(column: &Column) -> Option<Self> {
         Self::new(FieldKind::Extra, column, 1, false)
     }
@@ -99,7 +100,7 @@ impl ColumnType {
         self.decimals_as_text
     }
 
-    /// Returns whether records hold the value as JSON that the server creates.
+    /// Returns whether records contain the value as JSON that the server creates.
     pub(super) fn is_json(&self) -> bool {
         self.format == BinaryFormat::CastToJson
     }

@@ -29,7 +29,7 @@ pub(super) struct Member {
     pub(super) is_any_json: bool,
 }
 
-/// Selects properties of the composite types that columns have.
+/// Selects properties of the composite types of columns.
 pub(super) const COMPOSITES: &str = "
     WITH RECURSIVE part AS (
         SELECT DISTINCT a.atttypid AS root, a.atttypid AS type, -1 AS modifier FROM pg_catalog.pg_attribute a
@@ -52,8 +52,8 @@ pub(super) const COMPOSITES: &str = "
         AND p.modifier < 0), pg_catalog.bool_or(t.typname = 'hstore')
     FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type GROUP BY p.root";
 
-/// Selects the members of the composite types that columns have: the name, whether it is `json`, and
-/// properties of its type.
+/// Selects the members of the composite types of columns: the name of each member, whether its type is
+/// `json`, and properties of its type.
 pub(super) const MEMBERS: &str = "
     WITH RECURSIVE base AS (
         SELECT DISTINCT a.atttypid AS root, a.atttypid AS type FROM pg_catalog.pg_attribute a
@@ -82,23 +82,25 @@ pub(super) const MEMBERS: &str = "
            pg_catalog.bool_or(m.type = 114), pg_catalog.format_type(m.of, NULL)
     FROM member m GROUP BY m.root, m.of, m.attnum, m.attname, m.declared ORDER BY m.root, m.attnum";
 
-/// The maximum number of members in one call that builds an object: a function has at most 100 arguments.
+/// The maximum number of members in one call of `jsonb_build_object`. Each member needs two arguments, and
+/// PostgreSQL allows at most 100 arguments of a function.
 const MEMBERS_PER_CALL: usize = 40;
 
 impl Composite {
-    /// Returns the condition that a row survives the conversion to JSON and back, which the server evaluates.
+    /// Returns the SQL condition that the conversion of a composite value to JSON and back does not change
+    /// it.
     pub(super) fn round_trip_condition(&self, name: &str) -> String {
         if !self.members.iter().any(|member| member.has_json) {
-            let back =
+            let converted =
                 format!("pg_catalog.jsonb_populate_record(NULL::{}, pg_catalog.to_jsonb({name}))", self.base);
-            return format!("({back})::pg_catalog.text = ({name})::pg_catalog.text");
+            return format!("({converted})::pg_catalog.text = ({name})::pg_catalog.text");
         }
-        // `json` text changes its form and keeps its content, so members that contain `json` are excluded
-        // from the comparison of texts.
-        let plain: Vec<&Member> = self.members.iter().filter(|member| !member.has_json).collect();
+        // The conversion may change the white space of `json` text, but not its content. Members that contain
+        // `json` are therefore excluded from the comparison of texts.
+        let without_json: Vec<&Member> = self.members.iter().filter(|member| !member.has_json).collect();
         let mut conditions = vec![format!(
             "({})::pg_catalog.text = ({name}::{})::pg_catalog.text",
-            self.converted_back(name, &plain),
+            self.converted_back(name, &without_json),
             self.base
         )];
         if self.members.iter().any(|member| member.has_json && !member.is_json) {
@@ -122,13 +124,13 @@ impl Composite {
         if nulls.is_empty() {
             return round_trips;
         }
-        // JSON `null` is converted back to NULL, which makes a domain with NOT NULL fail. So the condition
-        // excludes it first.
+        // JSON `null` is converted back to NULL, which a domain with NOT NULL refuses with an error. The
+        // condition therefore excludes JSON `null` before the conversion.
         format!("CASE WHEN {} THEN {round_trips} ELSE false END", nulls.join(" AND "))
     }
 
-    /// Returns the row with these members converted back from JSON. The other members keep their values,
-    /// because a domain may forbid NULL.
+    /// Returns the SQL expression for the row with these members converted to JSON and back. The other
+    /// members are not set to NULL but unchanged, because a domain may forbid NULL.
     fn converted_back(&self, name: &str, members: &[&Member]) -> String {
         format!("pg_catalog.jsonb_populate_record({name}::{}, {})", self.base, jsonb_object(name, members))
     }
@@ -138,7 +140,7 @@ fn member_expression(row: &str, member: &Member) -> String {
     format!("({row}).{}", quoted(&member.name))
 }
 
-/// Returns members of a row as a `jsonb` object.
+/// Returns the SQL expression that builds a `jsonb` object of members of a row.
 fn jsonb_object(row: &str, members: &[&Member]) -> String {
     let objects = members.chunks(MEMBERS_PER_CALL).map(|members| {
         let members = members.iter().map(|member| {

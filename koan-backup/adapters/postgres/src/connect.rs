@@ -18,8 +18,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// refused because they are not tested.
 const MIN_VERSION: u64 = 150_000;
 
-/// Selects the event triggers that a restore can fire with its DDL, with their functions as error contexts
-/// name them.
+/// Selects the event triggers that DDL statements of a restore can fire. The names of their functions have
+/// the form in which they appear in the contexts of errors.
 const EVENT_TRIGGERS: &str = "
     SELECT t.evtname::text, t.evtfoid::pg_catalog.regprocedure::text FROM pg_catalog.pg_event_trigger t
     WHERE t.evtenabled <> 'D' ORDER BY 1";
@@ -78,16 +78,16 @@ impl Location {
             )
             .await
             .map_err(to_error)?;
-        let (own, encoding): (Vec<String>, String) =
-            row.try_get(0).and_then(|own| Ok((own, row.try_get(1)?))).map_err(to_error)?;
+        let (of_role, encoding): (Vec<String>, String) =
+            row.try_get(0).and_then(|of_role| Ok((of_role, row.try_get(1)?))).map_err(to_error)?;
         if encoding == "SQL_ASCII" {
             // A database with the encoding SQL_ASCII stores any bytes and converts none. With client encoding
-            // UTF-8, the server would fail a whole table without naming the row. Without conversion, the row
-            // with invalid bytes is found and named.
+            // UTF-8, reading a table with invalid bytes would fail without any information about the row.
+            // Without conversion, the error contains the key of the row.
             connection.client.batch_execute("SET client_encoding = 'SQL_ASCII'").await.map_err(to_error)?;
         }
-        let path = search_path(&self.schemas, &own);
-        let schemas = if self.schemas.is_empty() { own } else { self.schemas.clone() };
+        let path = search_path(&self.schemas, &of_role);
+        let schemas = if self.schemas.is_empty() { of_role } else { self.schemas.clone() };
         let path = format!("SET search_path = {path}");
         connection.client.batch_execute(&path).await.map_err(to_error)?;
         Ok(schemas)
@@ -117,7 +117,8 @@ impl Location {
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         let remedy = match self.address.protection {
             Protection::Verify | Protection::Require if is_certificate_error(error) => {
-                "; name its root certificate with sslrootcert, and use the host name of the certificate"
+                "; set sslrootcert to the root certificate of the server, and use the host name of its \
+                 certificate"
             }
             // The driver reports this refusal only by its text.
             Protection::Verify | Protection::Require if reason.contains("does not support TLS") => {
@@ -143,12 +144,13 @@ fn is_certificate_error(error: &tokio_postgres::Error) -> bool {
     false
 }
 
-/// Returns the search path of a session: `pg_catalog` first, so that no other name hides PostgreSQL's own;
-/// then the configured schemas; then those of the role. The role's schemas remain because functions, checks,
-/// triggers and operators of extensions are named without a schema, and the application finds them there.
-fn search_path(named: &[String], own: &[String]) -> String {
+/// Returns the search path of a session: `pg_catalog` first, so that no other object hides an object of
+/// PostgreSQL; then the configured schemas; then those of the role. The role's schemas are included because
+/// functions, CHECK constraints and triggers of the application may use functions and operators of extensions
+/// without a schema name.
+fn search_path(configured: &[String], of_role: &[String]) -> String {
     let mut path = vec!["pg_catalog"];
-    for schema in named.iter().chain(own) {
+    for schema in configured.iter().chain(of_role) {
         if !path.contains(&schema.as_str()) && schema != "pg_temp" {
             path.push(schema);
         }
@@ -175,7 +177,7 @@ mod tests {
     #[test]
     fn an_old_server_is_refused_with_its_version() {
         let address = Address::parse("postgres://ann:s3cret@db.example.org/shop").expect("an address");
-        let tls = connector(&address).expect("no certificates");
+        let tls = connector(&address).expect("a connector without certificates");
         let location = Location { address, tls, connections: 1, schemas: Vec::new() };
         let error = location.require_supported(140_019).expect_err("too old");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -185,15 +187,15 @@ mod tests {
              supported; upgrade it, or use the `pg_dump` of its version"
         );
         for version in [150_000, 160_009, 170_010, 180_004] {
-            location.require_supported(version).expect("known");
+            location.require_supported(version).expect("a supported version");
         }
     }
 
     #[test]
     fn the_schemas_of_the_role_follow_the_configured_ones() {
-        let path = |named: &[&str], own: &[&str]| {
+        let path = |configured: &[&str], of_role: &[&str]| {
             let strings = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-            search_path(&strings(named), &strings(own))
+            search_path(&strings(configured), &strings(of_role))
         };
         assert_eq!(path(&[], &["public"]), "\"pg_catalog\", \"public\", \"pg_temp\"");
         assert_eq!(

@@ -15,8 +15,8 @@ use super::mapping::{Mapping, find_table, named_sets, table_named_root};
 use super::state::{self, StateOptions};
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
-/// Describes the database from the point of view of `entities`. Tables in `ignored` are not reported as
-/// uncovered.
+/// Describes which tables and columns of the database `entities` cover. Tables in `ignored` are not reported
+/// as uncovered.
 pub(super) async fn describe(
     connection: &Connection,
     entities: &[EntityCodec],
@@ -31,9 +31,9 @@ pub(super) async fn describe(
         entities.iter().map(|entity| matched_tables(&catalog, entity, &mut unused_tables)).collect();
     description.entities = coverage::of_entities(&views);
     let known: Vec<DatabaseTable<'_>> = catalog.tables.iter().map(database_table).collect();
-    let ignored = IgnoredTables { tables: ignored, is_named };
+    let ignored = IgnoredTables { tables: ignored, refers_to };
     description.warnings = ignored.warnings(&known, &views);
-    let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|seen| seen.id).collect();
+    let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|table| table.id).collect();
     if !entities.is_empty() {
         description.warnings.extend(state::uncovered(connection, &catalog, &mapped, state).await?);
     }
@@ -48,7 +48,10 @@ pub(super) async fn describe(
     let inheriting = catalog.tables.iter().filter(|table| !table.is_partition && !table.parents.is_empty());
     description.notes.extend(inheriting.filter(|table| !mapped.contains(&table.oid)).map(|table| {
         let relationship = table.relationship().unwrap_or_default();
-        format!("table `{}` {relationship}: an entity of its own backs up its rows", table.display_name)
+        format!(
+            "table `{}` {relationship}; its rows are backed up only if an entity is mapped to this table",
+            table.display_name
+        )
     }));
     let display_names: BTreeMap<u32, &str> =
         catalog.tables.iter().map(|table| (table.oid, table.display_name.as_str())).collect();
@@ -74,7 +77,7 @@ fn database_table(table: &Table) -> DatabaseTable<'_> {
 }
 
 /// Returns whether a name refers to the table: its display name, or its name with the schema.
-fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
+fn refers_to(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name == table.display_name || with_schema == Some(table.name)
 }

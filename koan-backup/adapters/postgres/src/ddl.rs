@@ -14,8 +14,8 @@ use koan_backup_sql::tables::set_table;
 /// The maximum length of a name in bytes: PostgreSQL truncates longer ones.
 const MAX_NAME_BYTES: usize = 63;
 
-/// Returns the statement that creates the table of a set: like the table of the default set if that exists,
-/// otherwise from the entity's schema.
+/// Returns the statement that creates the table of a set: with the structure of the default set's table if
+/// that table exists, otherwise from the entity's schema.
 pub(super) fn create(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Result<String> {
     match find_table(catalog, entity) {
         Ok(root) if !set.is_root() => {
@@ -25,7 +25,8 @@ pub(super) fn create(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> 
             Ok(format!("CREATE TABLE {table} (LIKE {} INCLUDING ALL)", root.quoted()))
         }
         Ok(root) => {
-            Err(Error::new(ErrorKind::Internal, format!("table `{}` exists already", root.display_name)))
+            let text = format!("cannot create table `{}`: it exists already", root.display_name);
+            Err(Error::new(ErrorKind::Internal, text))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let (schema, name) = table_name(catalog, entity)?;
@@ -48,7 +49,10 @@ fn table_name(catalog: &Catalog, entity: &EntityCodec) -> Result<(String, String
         Some(schema) => Ok((schema.clone(), name)),
         None => Err(Error::new(
             ErrorKind::Configuration,
-            format!("there is no schema for table `{name}`; name one in the options of the database"),
+            format!(
+                "cannot create table `{name}`: the role's search_path contains no existing schema; set one \
+                 with `.schema(\"…\")` in the options of the database"
+            ),
         )),
     }
 }
@@ -59,8 +63,8 @@ fn check_length(name: &str) -> Result<()> {
         false => Err(Error::new(
             ErrorKind::Unsupported,
             format!(
-                "table name `{name}` is too long: PostgreSQL truncates names after {MAX_NAME_BYTES} \
-                     bytes"
+                "cannot create table `{name}`: its name is too long, because PostgreSQL truncates names \
+                 after {MAX_NAME_BYTES} bytes; use a shorter name for the table or the set"
             ),
         )),
     }
@@ -104,6 +108,7 @@ fn column_name(field: &FieldSchema) -> &str {
     field.column.as_deref().unwrap_or(&field.name)
 }
 
+/// Returns the SQL type of the column that is created for a field.
 pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
     match (&field.logical, field.wire) {
         (_, WireForm::Own) => "jsonb",

@@ -42,18 +42,18 @@ enum Outcome {
     /// A value that the column accepts.
     Value,
     /// The column refuses a new row, for this reason.
-    Refused { why: String, depends_on_role: bool },
+    Refused { reason: String, depends_on_role: bool },
     /// Unknown, because evaluating the default would have written something, for example to a sequence.
     Unknown,
 }
 
 /// Whether a transaction is open when a default is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Within {
-    /// A transaction is open, and stays open and unchanged.
-    Transaction,
+pub(super) enum TransactionState {
+    /// A transaction is open. The evaluation neither ends nor changes it.
+    Open,
     /// No transaction is open.
-    Connection,
+    None,
 }
 
 impl ColumnDefault {
@@ -64,11 +64,11 @@ impl ColumnDefault {
 
     /// Returns why no row can be inserted, or `None` if rows can be inserted.
     pub(super) fn refusal(&self, table: &str) -> Option<String> {
-        let Outcome::Refused { why, .. } = &self.outcome else { return None };
+        let Outcome::Refused { reason, .. } = &self.outcome else { return None };
         let Self { column, expression, .. } = self;
         Some(format!(
-            "column `{column}` of table `{table}` is in no field, and its default `{expression}` {why}, so no record can be inserted; \
-             correct the default, or add the field"
+            "column `{column}` of table `{table}` has no field in the entity, and its default `{expression}` \
+             {reason}, so no record can be inserted; correct the default, or add a field for the column"
         ))
     }
 
@@ -86,7 +86,7 @@ pub(super) async fn find(
     connection: &Connection,
     mapping: &Mapping,
     recomputed: &[RecomputedColumn],
-    within: Within,
+    transaction: TransactionState,
 ) -> Result<Vec<ColumnDefault>> {
     let is_computed = |name: &str| recomputed.iter().any(|computed| computed.column == name);
     let columns: Vec<_> =
@@ -95,37 +95,41 @@ pub(super) async fn find(
         return Ok(Vec::new());
     }
     let what = format!("reading the defaults of table `{}`", mapping.table.display_name);
-    let lost = |error| failed(&what, &error);
-    let rows = connection.client.query(DEFAULTS, &[&mapping.table.oid]).await.map_err(lost)?;
-    let mut texts = Vec::new();
+    let to_error = |error| failed(&what, &error);
+    let rows = connection.client.query(DEFAULTS, &[&mapping.table.oid]).await.map_err(to_error)?;
+    let mut expressions = Vec::new();
     for row in &rows {
-        texts.push((row.try_get::<_, String>(0).map_err(lost)?, row.try_get::<_, String>(1).map_err(lost)?));
+        let name = row.try_get::<_, String>(0).map_err(to_error)?;
+        expressions.push((name, row.try_get::<_, String>(1).map_err(to_error)?));
     }
-    let trial = Trial { connection, what: &what, within };
+    let trial = Trial { connection, what: &what, transaction };
     let mut found = Vec::new();
     for column in columns {
-        // A required value without a default is reported elsewhere, and an identity column generates its
+        // A NOT NULL column without a default is reported elsewhere, and an identity column generates its
         // numbers itself.
-        let Some((name, expression)) = texts.iter().find(|(name, _)| *name == column.name) else { continue };
+        let of_column = expressions.iter().find(|(name, _)| *name == column.name);
+        let Some((name, expression)) = of_column else { continue };
         if column.needs_value {
             continue;
         }
         // The expression is evaluated once, because a second evaluation could return another value.
         let value = format!("x.v::{}", column.declared);
-        // An explicit conversion would truncate a value that an INSERT refuses.
-        let is_cut = match column.declared.starts_with("character") || column.declared.starts_with("bit") {
+        // An explicit cast truncates a value that is too long, but an INSERT refuses such a value.
+        let is_truncated = match column.declared.starts_with("character")
+            || column.declared.starts_with("bit")
+        {
             true => format!("pg_catalog.rtrim(x.v::text) IS DISTINCT FROM pg_catalog.rtrim(({value})::text)"),
             false => "false".to_owned(),
         };
-        let tried = format!(
-            "SELECT (CASE WHEN {is_cut} THEN 2 ELSE pg_catalog.num_nulls({value}) END)::int8 \
+        let query = format!(
+            "SELECT (CASE WHEN {is_truncated} THEN 2 ELSE pg_catalog.num_nulls({value}) END)::int8 \
              FROM (SELECT ({expression}) AS v OFFSET 0) AS x"
         );
-        let outcome = match trial.number(&tried).await? {
-            Ok(2) => refused("is too long for it"),
-            Ok(1) if column.not_null => refused("is NULL, which it forbids"),
+        let outcome = match trial.number(&query).await? {
+            Ok(2) => refused("is too long for the type of the column"),
+            Ok(1) if column.not_null => refused("is NULL, although the column is NOT NULL"),
             Ok(_) => Outcome::Value,
-            Err(error) => raised(&error),
+            Err(error) => outcome_of_error(&error),
         };
         let (column, declared) = (name.clone(), column.declared.clone());
         found.push(ColumnDefault { column, declared, expression: expression.clone(), outcome });
@@ -133,19 +137,19 @@ pub(super) async fn find(
     Ok(found)
 }
 
-fn refused(why: &str) -> Outcome {
-    Outcome::Refused { why: why.to_owned(), depends_on_role: false }
+fn refused(reason: &str) -> Outcome {
+    Outcome::Refused { reason: reason.to_owned(), depends_on_role: false }
 }
 
-fn raised(error: &tokio_postgres::Error) -> Outcome {
+fn outcome_of_error(error: &tokio_postgres::Error) -> Outcome {
     match error.as_db_error() {
-        // The connection is lost. The next use of the connection reports it.
+        // The connection is lost. The next use of the connection returns the error.
         None => Outcome::Unknown,
         Some(refusal) if *refusal.code() == SqlState::READ_ONLY_SQL_TRANSACTION => Outcome::Unknown,
         Some(refusal) => {
             let depends_on_role = *refusal.code() == SqlState::INSUFFICIENT_PRIVILEGE;
             Outcome::Refused {
-                why: format!("raises an error ({})", kind_and_message(refusal).1),
+                reason: format!("raises an error ({})", kind_and_message(refusal).1),
                 depends_on_role,
             }
         }
@@ -153,9 +157,9 @@ fn raised(error: &tokio_postgres::Error) -> Outcome {
 }
 
 /// Finds the CHECK constraints of a table that refuse every new row, because they depend only on columns
-/// without a field.
+/// without a field. Returns a message for each of these constraints.
 ///
-/// `generated` are the generated columns, each with its expression.
+/// `generated` contains the generated columns, each with its expression.
 pub(super) async fn refusing_checks(
     connection: &Connection,
     mapping: &Mapping,
@@ -171,30 +175,31 @@ pub(super) async fn refusing_checks(
     }
     let table = &mapping.table.display_name;
     let what = format!("reading the constraints of table `{table}`");
-    let trial = Trial { connection, what: &what, within: Within::Connection };
-    let plain = format!("(SELECT {}) AS \"koan row\"", values.join(", "));
-    let mut all = vec!["\"koan row\".*".to_owned()];
+    let trial = Trial { connection, what: &what, transaction: TransactionState::None };
+    let default_row = format!("(SELECT {}) AS \"koan row\"", values.join(", "));
+    let mut columns = vec!["\"koan row\".*".to_owned()];
     for (name, expression) in generated {
         if trial
-            .number(&format!("SELECT pg_catalog.num_nulls({expression})::int8 FROM {plain}"))
+            .number(&format!("SELECT pg_catalog.num_nulls({expression})::int8 FROM {default_row}"))
             .await?
             .is_ok()
         {
-            all.push(format!("{expression} AS {}", quoted(name)));
+            columns.push(format!("{expression} AS {}", quoted(name)));
         }
     }
-    let row = format!("(SELECT {} FROM {plain}) AS \"koan row\"", all.join(", "));
+    let row = format!("(SELECT {} FROM {default_row}) AS \"koan row\"", columns.join(", "));
     let checks = connection.client.query(CHECKS, &[&mapping.table.oid]).await;
     let mut refusals = Vec::new();
     for check in checks.map_err(|error| failed(&what, &error))? {
         let name: String = check.try_get(0).map_err(|error| failed(&what, &error))?;
         let condition: String = check.try_get(1).map_err(|error| failed(&what, &error))?;
         // A condition that needs other columns does not compile in this query.
-        let broken = format!("SELECT pg_catalog.count(*) FROM {row} WHERE NOT ({condition})");
-        if let Ok(1) = trial.number(&broken).await? {
+        let violations = format!("SELECT pg_catalog.count(*) FROM {row} WHERE NOT ({condition})");
+        if let Ok(1) = trial.number(&violations).await? {
             refusals.push(format!(
-                "constraint `{name}` of table `{table}` depends on columns that are in no field, and their defaults violate it, so no \
-                 record can be inserted; add the fields, or change the defaults or the constraint"
+                "constraint `{name}` of table `{table}` depends on columns that have no field in the entity, \
+                 and the defaults of these columns violate it, so no record can be inserted; add the fields, \
+                 or change the defaults or the constraint"
             ));
         }
     }
@@ -209,46 +214,46 @@ pub(super) async fn assess(
     mapping: &Mapping,
     recomputed: &[RecomputedColumn],
     severity: Severity,
-) -> Result<Vec<(Finding, ColumnRole)>> {
-    let defaults = find(connection, mapping, recomputed, Within::Connection).await?;
+) -> Result<Vec<(Finding, FindingCause)>> {
+    let defaults = find(connection, mapping, recomputed, TransactionState::None).await?;
     let mut findings = Vec::new();
     for default in &defaults {
-        let role = if default.depends_on_role() { ColumnRole::OfTheRole } else { ColumnRole::OfTheTable };
+        let cause = if default.depends_on_role() { FindingCause::Role } else { FindingCause::Table };
         let refusal = default.refusal(&mapping.table.display_name);
-        findings.extend(refusal.map(|refusal| (Finding::new(severity, entity, refusal), role)));
+        findings.extend(refusal.map(|refusal| (Finding::new(severity, entity, refusal), cause)));
     }
     let generated = derived::generated(connection, &mapping.table).await?;
     for refusal in refusing_checks(connection, mapping, &defaults, &generated).await? {
-        findings.push((Finding::new(severity, entity, refusal), ColumnRole::OfTheTable));
+        findings.push((Finding::new(severity, entity, refusal), FindingCause::Table));
     }
     Ok(findings)
 }
 
-/// What a finding about a column depends on.
+/// The cause of a finding about a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ColumnRole {
-    /// The finding depends on the privileges of the role.
-    OfTheRole,
-    /// The finding depends on the table only.
-    OfTheTable,
+pub(super) enum FindingCause {
+    /// The finding is caused by the privileges of the role.
+    Role,
+    /// The finding is caused by the table alone.
+    Table,
 }
 
 /// A query that may fail, and that must neither write anything nor end the transaction.
 pub(super) struct Trial<'a> {
     pub(super) connection: &'a Connection,
     pub(super) what: &'a str,
-    pub(super) within: Within,
+    pub(super) transaction: TransactionState,
 }
 
 impl Trial<'_> {
     /// Returns the number that a query returns, or the error of the server.
     pub(super) async fn number(&self, sql: &str) -> Result<Result<i64, tokio_postgres::Error>> {
-        let (begin, end) = match self.within {
-            Within::Transaction => (
+        let (begin, end) = match self.transaction {
+            TransactionState::Open => (
                 "SAVEPOINT koan_trial; SET LOCAL transaction_read_only = on",
                 "ROLLBACK TO SAVEPOINT koan_trial; RELEASE SAVEPOINT koan_trial",
             ),
-            Within::Connection => ("BEGIN READ ONLY", "ROLLBACK"),
+            TransactionState::None => ("BEGIN READ ONLY", "ROLLBACK"),
         };
         self.connection.run(self.what, begin).await?;
         let row = self.connection.client.query_one(sql, &[]).await;

@@ -140,11 +140,11 @@ fn recomputed_by(triggers: &[RowTrigger], mapping: &Mapping) -> Vec<RecomputedCo
     let is_written = |name: &str| {
         mapping.columns.iter().any(|mapped| mapped.column.name == name && !mapped.column.generated)
     };
-    let of = |column: &super::catalog::Column| {
+    let recomputed_column = |column: &super::catalog::Column| {
         let mut filling = triggers.iter().filter(|trigger| trigger.fills(&column.name));
         let (trigger, None) = (filling.next()?, filling.next()) else { return None };
-        // A trigger that changes a source column may fire after this one, which then computed its result from
-        // the previous value.
+        // Another trigger that changes a source column may fire after this trigger. The column would then be
+        // computed from the previous value of the source column.
         let changes_source = |other: &RowTrigger| trigger.sources().any(|source| other.fills(source));
         let is_known = trigger.is_vector()
             && trigger.is_unconditional
@@ -157,7 +157,7 @@ fn recomputed_by(triggers: &[RowTrigger], mapping: &Mapping) -> Vec<RecomputedCo
             arguments: trigger.arguments.clone(),
         })
     };
-    mapping.unmapped_columns.iter().filter_map(of).collect()
+    mapping.unmapped_columns.iter().filter_map(recomputed_column).collect()
 }
 
 /// Reports each column that would keep its previous value or its default.
@@ -225,8 +225,8 @@ fn assigns(text: &str, column: &str) -> bool {
                     .iter()
                     .any(|word| before.ends_with(word))
                 || before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with("--"));
-            let is_target = before.ends_with("into") || before.ends_with("into strict");
-            ends && (after.starts_with(":=") || is_target || (begins && after.starts_with('=')))
+            let is_into_target = before.ends_with("into") || before.ends_with("into strict");
+            ends && (after.starts_with(":=") || is_into_target || (begins && after.starts_with('=')))
         })
     })
 }

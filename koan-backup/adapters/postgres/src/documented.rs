@@ -39,7 +39,7 @@ fn stored_types() -> Vec<(&'static str, StoredType)> {
     ]
 }
 
-/// The field types with the Rust types that have them.
+/// The kinds of fields, each with the Rust types of this kind.
 const KINDS: [(&str, FieldKind); 13] = [
     ("`bool`", FieldKind::Bool),
     ("integer", FieldKind::Integer),

@@ -1,7 +1,7 @@
 //! Converts PostgreSQL's errors to errors with a remedy.
 //!
 //! Details and hints of PostgreSQL contain values of records (`Key (email)=(…) already exists`), and so do
-//! some messages: a driver's error is never used as a source.
+//! some messages. A driver's error is therefore never used as a source.
 
 use std::error::Error as StdError;
 
@@ -20,8 +20,8 @@ pub(super) fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
     server_error(what, error)
 }
 
-/// Returns the event trigger whose function raised an error, and the function. The function's name is in the
-/// context of the error, whatever the language of the server. The context itself may contain values of
+/// Returns the event trigger whose function raised an error, and the function. The context of the error
+/// contains the name of the function in every language of the server. The context may also contain values of
 /// records and is never displayed.
 pub(super) fn event_trigger<'t>(
     error: &DbError,
@@ -89,7 +89,7 @@ fn value_error(code: &SqlState) -> &'static str {
             "a text has bytes that are not valid in its encoding; find the row and correct its text"
         }
         c if *c == SqlState::UNTRANSLATABLE_CHARACTER => {
-            "a text has a character that the encoding of the database or UTF-8 does not have"
+            "a text has a character that cannot be converted between UTF-8 and the encoding of the database"
         }
         _ => "a value does not fit its column's type",
     }
@@ -102,7 +102,7 @@ fn kind_and_remedy(code: &SqlState) -> (ErrorKind, Option<&'static str>) {
             ErrorKind::Provider,
             Some(
                 "a standby cancels a read that conflicts with replication: set `hot_standby_feedback = on` \
-                 or a longer `max_standby_streaming_delay` there, or back up the primary; on a primary, \
+                 or a longer `max_standby_streaming_delay` on the standby, or back up the primary; on a primary, \
                  another session changed the same rows: try again",
             ),
         );
@@ -137,13 +137,13 @@ fn kind_and_remedy(code: &SqlState) -> (ErrorKind, Option<&'static str>) {
     if is(&[SqlState::QUERY_CANCELED]) {
         return (
             ErrorKind::Provider,
-            Some("it was cancelled by a user or by a time limit of the server; try again"),
+            Some("a user or a time limit of the server cancelled the statement; try again"),
         );
     }
     if is(&[SqlState::READ_ONLY_SQL_TRANSACTION]) {
         return (
             ErrorKind::Provider,
-            Some("this is a standby or a read-only database; restore to the primary"),
+            Some("the server is a standby, or the database is read-only; restore to the primary"),
         );
     }
     match code.code().get(..2) {

@@ -59,7 +59,7 @@ pub(super) fn explained(error: Error, table: &Table, publications: &[String]) ->
     if publications.is_empty() || !is_refusal {
         return error;
     }
-    Error::new(error.kind(), format!("{error}; {}", unchangeable(&table.display_name, publications)))
+    Error::new(error.kind(), format!("{error}; {}", publication_message(&table.display_name, publications)))
 }
 
 /// Returns the publications because of which the server refuses the updates or deletes of a restore.
@@ -75,7 +75,7 @@ pub(super) async fn publications(
     names(connection, REFUSING_PUBLICATIONS, table, Extent { deletes: true, ..extent }).await
 }
 
-fn unchangeable(table: &str, publications: &[String]) -> String {
+fn publication_message(table: &str, publications: &[String]) -> String {
     let list = listed(publications.iter().map(String::as_str));
     format!(
         "rows of table `{table}` can be inserted but not updated or deleted, because it is published \
@@ -101,13 +101,13 @@ pub(super) async fn assess(
     if !extent.updates && !extent.deletes {
         return Ok(Vec::new());
     }
-    // An update depends on whether a row differs. Rows that are removed by TRUNCATE are not deleted.
+    // Whether a row is updated is not known before it is compared. TRUNCATE does not count as a DELETE.
     let is_certain = extent.deletes && (!extent.may_truncate || table.kind == TableKind::Partitioned);
     let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let (name, mut findings) = (&table.display_name, Vec::new());
     let publications = names(connection, REFUSING_PUBLICATIONS, table, extent).await?;
     if !publications.is_empty() {
-        findings.push(Finding::new(severity, entity, unchangeable(name, &publications)));
+        findings.push(Finding::new(severity, entity, publication_message(name, &publications)));
     }
     let partitions = names(connection, READ_ONLY_PARTITIONS, table, extent).await?;
     if !partitions.is_empty() {

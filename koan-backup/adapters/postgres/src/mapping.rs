@@ -20,9 +20,9 @@ pub(super) use sets::{named_sets, table_named_root};
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     pub(super) table: Table,
-    /// The columns that hold data of the entity: those of fields first, in the order of the fields.
+    /// The columns that contain data of the entity: those of fields first, in the order of the fields.
     pub(super) columns: Vec<MappedColumn>,
-    /// The columns that belong to no field, without those that PostgreSQL computes.
+    /// The columns without a field, except those that PostgreSQL computes.
     pub(super) unmapped_columns: Vec<Column>,
     /// The columns of the key fields, as indexes into `columns`.
     pub(super) key: Vec<usize>,
@@ -32,7 +32,7 @@ pub(super) struct Mapping {
     incompatible: Vec<String>,
 }
 
-/// A column and the data of the entity that it holds.
+/// A column and the data of the entity that it contains.
 #[derive(Clone, Debug)]
 pub(super) struct MappedColumn {
     pub(super) column: Column,
@@ -98,8 +98,8 @@ impl Mapping {
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields, incompatible }
     }
 
-    /// Returns why records cannot be read or written, or `None` if they can: a field that requires a column
-    /// has none, or the type of a column does not fit its field.
+    /// Returns why records cannot be read or written, or `None` if they can. Possible reasons: a field that
+    /// requires a column has no column, or the type of a column does not fit its field.
     pub(super) fn problem(&self, entity: &EntityCodec) -> Option<String> {
         let mut problems = self.incompatible.clone();
         problems.extend(missing(entity, &self.table.display_name, &self.unmapped_fields));
@@ -109,8 +109,8 @@ impl Mapping {
     /// Returns which columns of a table an entity covers, or why they cannot be matched.
     pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
         let mapping = Self::of_table(table, entity).map_err(|error| error.to_string())?;
-        if let Some(why) = mapping.unreadable() {
-            return Err(why);
+        if let Some(reason) = mapping.unreadable() {
+            return Err(reason);
         }
         let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect();
         Ok(MatchedColumns {
@@ -143,7 +143,7 @@ impl Mapping {
         require_none(entity, self.problem(entity))
     }
 
-    /// Returns the fields of bytes that are written as a list of numbers and whose columns are `bytea`.
+    /// Returns the byte fields that serde writes as a list of numbers and whose columns are `bytea`.
     fn byte_list_fields(&self, entity: &EntityCodec) -> Vec<usize> {
         let fields = &entity.schema().fields;
         let byte_list_field = |mapped: &MappedColumn| match mapped.content {
@@ -165,7 +165,7 @@ impl Mapping {
 pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Result<&'c Table> {
     let descriptor = entity.descriptor();
     let wanted = descriptor.table().unwrap_or(entity.name());
-    let named = |matches: &dyn Fn(&str) -> bool| {
+    let visible_where = |matches: &dyn Fn(&str) -> bool| {
         let mut found: Vec<&Table> = catalog.visible().filter(|table| matches(&table.name)).collect();
         // The first schema with such a table hides the following schemas.
         if let Some(schema) = found.first().map(|table| table.schema.clone()) {
@@ -173,15 +173,15 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
         }
         found
     };
-    let mut found = named(&|name| name == wanted);
+    let mut found = visible_where(&|name| name == wanted);
     if let (true, Some((schema, name))) = (found.is_empty(), wanted.split_once('.')) {
         found = catalog.tables.iter().filter(|table| table.schema == schema && table.name == name).collect();
     }
     if found.is_empty() && descriptor.table().is_some() {
         // PostgreSQL converts unquoted names to lower case.
-        found = named(&|name| name.eq_ignore_ascii_case(wanted));
+        found = visible_where(&|name| name.eq_ignore_ascii_case(wanted));
     } else if found.is_empty() {
-        found = named(&|name| folded(name) == folded(wanted));
+        found = visible_where(&|name| folded(name) == folded(wanted));
     }
     match found.as_slice() {
         [table] if catalog.is_closed(&table.schema) => Err(closed(entity, table)),
@@ -268,10 +268,12 @@ fn searched_schemas(catalog: &Catalog) -> String {
                 catalog.usable.iter().filter(|(_, usable)| !**usable).map(|(schema, _)| schema.as_str());
             let closed: Vec<&str> = closed.collect();
             match closed.as_slice() {
-                [] => ", and no schema is searched, because the role's search_path contains no existing schema; name one with `.schema(\"…\")`".to_owned(),
+                [] => ", and no schema is searched, because the role's search_path contains no existing \
+                       schema; set one with `.schema(\"…\")`"
+                    .to_owned(),
                 closed => format!(
                     ", and no schema is searched, because the role may use none of its search_path (it may \
-                     not use {}); run GRANT USAGE ON SCHEMA, or name a schema with `.schema(\"…\")`",
+                     not use {}); run GRANT USAGE ON SCHEMA, or set a schema with `.schema(\"…\")`",
                     listed(closed.iter().copied())
                 ),
             }

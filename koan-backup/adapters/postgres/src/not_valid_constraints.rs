@@ -1,4 +1,4 @@
-//! Finds rows that violate a constraint which was later added as `NOT VALID`.
+//! Finds rows that violate a constraint that was added later as `NOT VALID`.
 
 use koan_backup_core::{
     Result,
@@ -15,11 +15,11 @@ const UNVALIDATED: &str =
       AND COALESCE((pg_catalog.to_jsonb(pg_constraint) ->> 'conenforced')::bool, true)
     ORDER BY conname";
 
-/// Reports rows of a target that violate such a constraint. They remain in the table, but cannot be inserted
-/// again.
+/// Reports rows of a target that violate a constraint that is `NOT VALID`. These rows remain in the table,
+/// but cannot be inserted again.
 ///
-/// A backup contains these rows, so it passes the severity of an error. Before a restore it is unknown
-/// whether the archive contains them; a dry run finds out.
+/// For a backup, which contains these rows, `severity` is `Error`. Before a restore it is unknown whether the
+/// archive contains them; a dry run finds out.
 pub(super) async fn assess(
     connection: &Connection,
     target: &RestoreTarget,

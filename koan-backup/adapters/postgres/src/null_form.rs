@@ -1,7 +1,7 @@
 //! Records which `null`s of a record were JSON `null` in the database and not NULL.
 //!
-//! A record holds `null` for both. An archive therefore records, for each column with JSON `null`, a form for
-//! each run of records. A form lists the JSON `null`s among all `null`s of a value, counted from 0: `""`
+//! A record contains `null` for both. An archive therefore records, for each column with JSON `null`, a form
+//! for each run of records. A form lists the JSON `null`s among all `null`s of a value, counted from 0: `""`
 //! means NULL, `"0"` means JSON `null`, and `"1,3-5"` is a list in which the second and the fourth to sixth
 //! `null` are JSON `null`.
 
@@ -24,12 +24,12 @@ pub(super) struct NullForms {
     pub(super) runs: String,
 }
 
-/// What was recorded about all columns, for the archive.
+/// The recorded forms of all columns, which are stored in the archive.
 #[derive(Debug, Default)]
 pub(super) struct RecordedNulls {
     /// The forms by the name of the field, or of the column of a flattened map.
     pub(super) forms: BTreeMap<String, NullForms>,
-    /// The values that another kind of database does not keep.
+    /// Descriptions of the values that another kind of database cannot store.
     pub(super) not_kept_elsewhere: Vec<String>,
 }
 
@@ -141,15 +141,15 @@ pub(super) fn form_of(positions: &[u64]) -> String {
     ranges.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
-/// A form: it states which `null`s of a value are JSON `null`.
+/// A form: the ranges of the `null`s of a value that are JSON `null`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct NullForm(Vec<(u64, u64)>);
 
 impl NullForm {
     /// Returns whether the `null` with this number is JSON `null`.
     pub(super) fn is_json(&self, number: u64) -> bool {
-        let behind = self.0.partition_point(|&(first, _)| first <= number);
-        behind.checked_sub(1).is_some_and(|position| number <= self.0[position].1)
+        let next_range = self.0.partition_point(|&(first, _)| first <= number);
+        next_range.checked_sub(1).is_some_and(|position| number <= self.0[position].1)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -162,11 +162,11 @@ impl NullForm {
     }
 }
 
-/// Returns the form of each record of one column by its position.
+/// The forms of one column. [`at`](Self::at) returns the form of a record by its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NullReplay {
     forms: Vec<NullForm>,
-    /// The position after each run, with its form.
+    /// The end position (exclusive) and the form of each run.
     ends: Vec<(u64, usize)>,
 }
 
@@ -204,24 +204,24 @@ impl NullReplay {
 mod tests {
     use super::*;
 
-    fn replayed(notes: &[Option<&str>]) -> Option<Vec<NullForm>> {
+    fn replayed(values: &[Option<&str>]) -> Option<Vec<NullForm>> {
         let mut recorder = NullRecorder::default();
-        for note in notes {
-            match note {
+        for value in values {
+            match value {
                 None => recorder.skip(),
                 Some(form) => recorder.record(form),
             }
         }
         let replay = NullReplay::of(&recorder.finish().expect("within the limits")?).expect("valid");
-        Some((0..).take(notes.len()).map(|position| replay.at(position).clone()).collect())
+        Some((0..).take(values.len()).map(|position| replay.at(position).clone()).collect())
     }
 
     #[test]
     fn forms_are_returned_for_the_position_at_which_they_were_recorded() {
-        let notes = [None, Some(""), Some("0"), Some("0"), None, Some("1,3-5"), Some(""), None];
-        let forms = replayed(&notes).expect("recorded");
-        for (note, form) in notes.iter().zip(&forms).filter_map(|(note, form)| Some(((*note)?, form))) {
-            assert_eq!(*form, NullForm::parse(note).expect("valid"));
+        let values = [None, Some(""), Some("0"), Some("0"), None, Some("1,3-5"), Some(""), None];
+        let forms = replayed(&values).expect("recorded");
+        for (value, form) in values.iter().zip(&forms).filter_map(|(value, form)| Some(((*value)?, form))) {
+            assert_eq!(*form, NullForm::parse(value).expect("valid"));
         }
     }
 
@@ -263,12 +263,12 @@ mod tests {
     }
 
     #[test]
-    fn as_many_runs_as_the_limit_are_recorded() {
+    fn a_column_with_exactly_the_maximum_number_of_runs_is_recorded() {
         let forms = ["", "0"];
-        let notes: Vec<Option<&str>> = (0..MAX_RUNS).map(|index| Some(forms[index % 2])).collect();
-        let replayed = replayed(&notes).expect("recorded");
-        for (note, form) in notes.iter().zip(&replayed) {
-            assert_eq!(form.is_json(0), *note == Some("0"));
+        let values: Vec<Option<&str>> = (0..MAX_RUNS).map(|index| Some(forms[index % 2])).collect();
+        let replayed = replayed(&values).expect("recorded");
+        for (value, form) in values.iter().zip(&replayed) {
+            assert_eq!(form.is_json(0), *value == Some("0"));
         }
     }
 

@@ -31,7 +31,8 @@ impl Postgres {
     /// `host=… user=… dbname=…`. The first connection is opened when the context is built.
     ///
     /// # Errors
-    /// Returns an error if the address is invalid, or if certificates that it names cannot be read.
+    /// Returns an error if the address is invalid, or if the file of its parameter `sslrootcert` cannot be
+    /// read.
     pub fn connect(address: impl Into<String>) -> Result<Self> {
         Self::options(address).connect()
     }
@@ -62,8 +63,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Adds a schema in which tables are searched. If several schemas have the table, the one that was added
-    /// first is used. Without this option, tables are searched in the role's `search_path`.
+    /// Adds a schema in which tables are searched. If several schemas contain the table, the schema that was
+    /// added first is used. Without this option, tables are searched in the role's `search_path`.
     #[must_use]
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schemas.push(schema.into());
@@ -112,7 +113,7 @@ impl PostgresOptions {
     }
 
     /// Refreshes the materialized views that depend on restored tables, within the transaction of the
-    /// restore; a view is refreshed after those that it reads. Unpopulated views (`WITH NO DATA`) are not
+    /// restore; a view is refreshed after the views that it reads. Unpopulated views (`WITH NO DATA`) are not
     /// refreshed. Without this option, viability reports the views.
     #[must_use]
     pub fn refresh_materialized_views(mut self) -> Self {
@@ -120,8 +121,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Declares that a column is recomputed after each restore, and by what: `("film.search", "the nightly
-    /// reindex")`. Without this declaration, a restore is refused if a trigger fills a column that no field
+    /// Declares that a column is recomputed after each restore, with a description of what recomputes it:
+    /// `("film.search", "the nightly reindex")`. Without this declaration, a restore is refused if a trigger fills a column that no field
     /// covers, because triggers do not fire during a restore.
     #[must_use]
     pub fn recomputed_after_restore(mut self, column: impl Into<String>, by: impl Into<String>) -> Self {
@@ -139,7 +140,10 @@ impl PostgresOptions {
         if let Some((table, _)) = self.ignored.iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("table `{table}` is ignored without a reason; say why it needs no backup"),
+                format!(
+                    "table `{table}` is ignored without a reason; pass the reason why it needs no backup to \
+                     `.ignore_table`"
+                ),
             ));
         }
         self.state.require_reasons()?;
@@ -163,7 +167,7 @@ impl PostgresOptions {
     }
 }
 
-/// Omits the address, which contains the password.
+/// The output omits the address, which contains the password.
 impl std::fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PostgresOptions")

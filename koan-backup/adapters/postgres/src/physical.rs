@@ -16,19 +16,19 @@ use super::sequence::SequenceState;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PhysicalForm {
-    /// Fields without a column: records hold the value that serde filled in.
+    /// Fields without a column. Their records contain the default value that serde used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) fields_without_column: Vec<String>,
-    /// Fields, or columns of a flattened map, whose `null` was always JSON `null`, as earlier versions
-    /// recorded it.
+    /// Fields, or columns of a flattened map, whose `null` was always JSON `null`. Only archives of earlier
+    /// versions contain this list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) json_null: Vec<String>,
     /// Which `null`s were JSON `null` in the column and not NULL, by the name of the field or of the column
     /// of a flattened map.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) null_forms: BTreeMap<String, NullForms>,
-    /// The values that another kind of database does not keep, under [the
-    /// name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores read.
+    /// Descriptions of the values that another kind of database cannot store. Restores read them by [the
+    /// name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) of this field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) not_kept_elsewhere: Vec<String>,
     /// The sequences that the table uses.
@@ -57,7 +57,8 @@ pub(super) fn report(
         mapping.unmapped_fields.iter().map(|&field| fields[field].name.clone()).collect();
     for field in &fields_without_column {
         summary.warnings.push(format!(
-            "field `{field}` of {} is in no column of table `{}`; its records hold what the type fills in",
+            "field `{field}` of {} has no column in table `{}`; its records contain the default value of the \
+             type",
             entity.name(),
             mapping.table.display_name,
         ));

@@ -19,7 +19,7 @@ use crate::session::PostgresSession;
 use crate::snapshot::PostgresSnapshot;
 use crate::state::StateOptions;
 
-/// A PostgreSQL database whose tables hold entities.
+/// A PostgreSQL database whose tables contain the records of entities.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), koan_backup::Error> {
@@ -84,7 +84,7 @@ impl Provider for Postgres {
             targets,
             options,
             &self.state,
-            crate::viability::Occasion::Restore,
+            crate::viability::AssessedOperation::Restore,
         )
         .await
     }
@@ -98,7 +98,7 @@ impl Provider for Postgres {
             targets,
             &options,
             &self.state,
-            crate::viability::Occasion::Backup,
+            crate::viability::AssessedOperation::Backup,
         )
         .await
     }

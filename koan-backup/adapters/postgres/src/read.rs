@@ -1,11 +1,11 @@
-//! Converts a value that the server sent to a value of the field's type.
+//! Converts a value that the server sent to a [`Value`] for the field.
 
 mod array;
 mod bytes;
 mod composite;
 pub(super) mod decimal;
 mod inet;
-mod moment;
+mod temporal;
 
 use std::borrow::Cow;
 
@@ -75,18 +75,18 @@ impl ColumnType {
             },
             BinaryFormat::Uuid => Ok(Value::Uuid(fixed(bytes)?)),
             BinaryFormat::Inet => inet::text(bytes).map(|text| Value::Str(Cow::Owned(text))),
-            BinaryFormat::Bytes => match self.kind {
-                FieldKind::Uuid => Ok(Value::Uuid(
-                    bytes
-                        .try_into()
-                        .map_err(|_| ConversionError::new("holds bytes that are not the 16 of a UUID"))?,
-                )),
-                _ => Ok(Value::Bytes(Cow::Borrowed(bytes))),
-            },
-            BinaryFormat::Date => moment::date(i32::from_be_bytes(fixed(bytes)?)).map(Value::Date),
-            BinaryFormat::Time => moment::time(i64::from_be_bytes(fixed(bytes)?)).map(Value::Time),
+            BinaryFormat::Bytes => {
+                match self.kind {
+                    FieldKind::Uuid => Ok(Value::Uuid(bytes.try_into().map_err(|_| {
+                        ConversionError::new("does not hold exactly the 16 bytes of a UUID")
+                    })?)),
+                    _ => Ok(Value::Bytes(Cow::Borrowed(bytes))),
+                }
+            }
+            BinaryFormat::Date => temporal::date(i32::from_be_bytes(fixed(bytes)?)).map(Value::Date),
+            BinaryFormat::Time => temporal::time(i64::from_be_bytes(fixed(bytes)?)).map(Value::Time),
             BinaryFormat::Timestamp | BinaryFormat::TimestampTz => {
-                let local = moment::date_time(i64::from_be_bytes(fixed(bytes)?))?;
+                let local = temporal::date_time(i64::from_be_bytes(fixed(bytes)?))?;
                 Ok(match self.kind {
                     FieldKind::DateTime => Value::DateTime(local),
                     _ => Value::Timestamp(Timestamp { local, offset_seconds: 0 }),
@@ -143,21 +143,21 @@ impl ColumnType {
 
     fn read_text<'a>(&self, bytes: &'a [u8]) -> Result<Value<'a>, ConversionError> {
         let text = utf8(bytes)?;
-        let none = || ConversionError::new(format!("holds text that is not {}", self.kind.noun()));
+        let invalid = || ConversionError::new(format!("holds text that is not {}", self.kind.noun()));
         Ok(match self.kind {
-            FieldKind::Integer => integer_of(text).map_err(|_| none())?,
+            FieldKind::Integer => integer_of(text).map_err(|_| invalid())?,
             FieldKind::Decimal => match DecimalText::is_valid(text) {
                 true => Value::Decimal(Cow::Borrowed(text)),
-                false => return Err(none()),
+                false => return Err(invalid()),
             },
             FieldKind::Bytes => Value::Bytes(Cow::Borrowed(bytes)),
-            FieldKind::Uuid => Value::Uuid(uuid::Uuid::try_parse(text).map_err(|_| none())?.into_bytes()),
-            FieldKind::Timestamp => Value::Timestamp(Timestamp::parse(text).ok_or_else(none)?.0),
+            FieldKind::Uuid => Value::Uuid(uuid::Uuid::try_parse(text).map_err(|_| invalid())?.into_bytes()),
+            FieldKind::Timestamp => Value::Timestamp(Timestamp::parse(text).ok_or_else(invalid)?.0),
             FieldKind::DateTime => {
-                Value::DateTime(koan_backup_core::value::DateTime::parse(text).ok_or_else(none)?.0)
+                Value::DateTime(koan_backup_core::value::DateTime::parse(text).ok_or_else(invalid)?.0)
             }
-            FieldKind::Date => Value::Date(koan_backup_core::value::Date::parse(text).ok_or_else(none)?.0),
-            FieldKind::Time => Value::Time(koan_backup_core::value::Time::parse(text).ok_or_else(none)?.0),
+            FieldKind::Date => Value::Date(koan_backup_core::value::Date::parse(text).ok_or_else(invalid)?.0),
+            FieldKind::Time => Value::Time(koan_backup_core::value::Time::parse(text).ok_or_else(invalid)?.0),
             FieldKind::AsSerialized if text.starts_with(['{', '[']) => Value::Json(Cow::Borrowed(text)),
             _ => Value::Str(Cow::Borrowed(text)),
         })
@@ -192,10 +192,10 @@ fn finite_decimal<'a>(number: f64, text: String) -> Result<Value<'a>, Conversion
     }
 }
 
-/// Returns the floating-point number that equals the integer.
+/// Returns the floating-point number that equals the integer, or `None` if there may be none.
 fn float_of(integer: i64) -> Option<f64> {
-    // Every integer of up to 53 bits is exact.
-    let exact = (-9_007_199_254_740_992..=9_007_199_254_740_992).contains(&integer);
-    #[expect(clippy::cast_precision_loss, reason = "checked")]
-    exact.then_some(integer as f64)
+    // An `f64` represents every integer of up to 53 bits exactly.
+    let is_exact = (-9_007_199_254_740_992..=9_007_199_254_740_992).contains(&integer);
+    #[expect(clippy::cast_precision_loss, reason = "the range is checked above")]
+    is_exact.then_some(integer as f64)
 }

@@ -37,10 +37,11 @@ pub(super) struct Sequence {
 /// How a table uses a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SequenceUse {
-    /// The column holds the numbers of the sequence, so the required position follows from its rows.
+    /// The column contains the numbers of the sequence unchanged, so its rows show which position the
+    /// sequence needs.
     Direct,
-    /// The column, a trigger or a function may compute something else from the numbers, so the position is
-    /// known only from the sequence.
+    /// The column, a trigger or a function may compute other values from the numbers, so only the sequence
+    /// itself shows its position.
     Computed,
 }
 
@@ -97,9 +98,9 @@ const DEPENDENCIES: &str = r#"
     LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
     WHERE x.relation = ANY ($1) ORDER BY 3, 4, 5"#;
 
-/// Selects the sequences with a name, in the same columns; with an empty name, all sequences of a schema.
-/// Names are searched in the catalog because `to_regclass` fails for a schema that the role is not permitted
-/// to use.
+/// Selects the sequences with the name `$1`, with the same result columns as [`DEPENDENCIES`]. With an empty
+/// name, it selects all sequences of schema `$2`. Names are searched in the catalog because `to_regclass`
+/// fails for a schema that the role is not permitted to use.
 const NAMED: &str = "
     SELECT s.oid, 0::oid, n.nspname::text, s.relname::text, ''::text, false, q.seqincrement > 0, q.seqcycle,
         q.seqmin, q.seqmax,
@@ -139,12 +140,13 @@ impl Sequences {
             for name in &names.literals {
                 wanted.push((name, &source.schema));
             }
-            let own =
+            let table_schema =
                 tables.iter().find(|table| table.oid == source.table).map(|table| table.schema.as_str());
             if names.has_computed {
                 found.with_computed_names.insert(source.table);
                 wanted.push(("", &source.schema));
-                wanted.extend(own.filter(|own| *own != source.schema).map(|own| ("", own)));
+                let other_schema = table_schema.filter(|schema| *schema != source.schema);
+                wanted.extend(other_schema.map(|schema| ("", schema)));
             }
             for (name, schema) in wanted {
                 let rows = connection.client.query(NAMED, &[&name, &schema]).await;
@@ -156,18 +158,18 @@ impl Sequences {
                     let mut sequence = sequence(&row).map_err(|error| failed(what, &error))?;
                     sequence.table = source.table;
                     sequence.column = source.column.clone().filter(|_| !name.is_empty());
-                    sequence.usage = match source.holds_number && sequence.column.is_some() {
+                    sequence.usage = match source.stores_number && sequence.column.is_some() {
                         true => SequenceUse::Direct,
                         false => SequenceUse::Computed,
                     };
-                    let known = |other: &&Sequence| {
+                    let is_same = |other: &&Sequence| {
                         other.oid == sequence.oid
                             && other.table == sequence.table
                             && (sequence.column.is_none() || other.column == sequence.column)
                     };
-                    match found.all.iter().position(|other| known(&other)) {
+                    match found.all.iter().position(|other| is_same(&other)) {
                         None => found.all.push(sequence),
-                        // The default belongs to a domain, so the column itself has none.
+                        // The default belongs to a domain, so the column itself has no default.
                         Some(index) if sequence.usage == SequenceUse::Direct => {
                             found.all[index].usage = SequenceUse::Direct
                         }
@@ -181,8 +183,8 @@ impl Sequences {
 }
 
 impl Sequence {
-    /// Returns whether a role needs the sequence to insert rows: a column uses it directly, and not a
-    /// function with its own privileges.
+    /// Returns whether a role needs privileges on the sequence to insert rows: a column uses the sequence,
+    /// and not only a function, which may have other privileges.
     pub(super) fn is_needed(&self) -> bool {
         self.usage == SequenceUse::Direct || self.column.is_some()
     }
@@ -205,21 +207,22 @@ impl Sequence {
         Ok(SequenceState { schema, name, column, last_value, is_called })
     }
 
-    /// Returns the recorded position of the sequence: by its column if it is known, otherwise by its name.
+    /// Finds the recorded position of the sequence: by its column if the column is known, otherwise by its
+    /// name.
     pub(super) fn recorded<'s>(&self, states: &'s [SequenceState]) -> Option<&'s SequenceState> {
         let by_column = |state: &&SequenceState| self.column.is_some() && state.column == self.column;
         let by_name = |state: &&SequenceState| state.name == self.name;
-        let exactly = |state: &&SequenceState| by_name(state) && state.schema == self.schema;
+        let by_qualified_name = |state: &&SequenceState| by_name(state) && state.schema == self.schema;
         let of_column = || states.iter().filter(by_column);
         of_column()
             .find(by_name)
             .or_else(|| of_column().next().filter(|_| of_column().count() == 1))
-            .or_else(|| states.iter().find(exactly))
+            .or_else(|| states.iter().find(by_qualified_name))
             .or_else(|| states.iter().find(by_name))
     }
 }
 
-/// Reads the positions of the sequences of a table. Returns a warning for each one that cannot be read.
+/// Reads the positions of the sequences of a table. Returns a warning for each sequence that cannot be read.
 pub(super) async fn states(
     connection: &Connection,
     table: &Table,
@@ -241,8 +244,8 @@ pub(super) async fn states(
 /// Returns the message for a sequence that the role may not read.
 pub(super) fn unreadable_message(sequence: &Sequence, table: &Table) -> String {
     format!(
-        "the role may not read sequence `{}` of table `{}`, so backups do not contain its position; GRANT \
-         SELECT ON SEQUENCE {} to it",
+        "the role may not read sequence `{}` of table `{}`, so backups do not contain its position; run \
+         `GRANT SELECT ON SEQUENCE {} TO` the role",
         sequence.name,
         table.display_name,
         sequence.quoted(),
@@ -252,8 +255,8 @@ pub(super) fn unreadable_message(sequence: &Sequence, table: &Table) -> String {
 /// Returns the message for a function that uses a sequence whose name is computed.
 fn computed_name_message(table: &Table) -> String {
     format!(
-        "a default or trigger of table `{}` takes numbers from a sequence whose name is computed; all \
-         sequences of its schema are recorded, but not those of other schemas",
+        "a default or trigger of table `{}` calls `nextval` with a computed sequence name; backups contain \
+         the positions of all sequences of its schema, but not of sequences in other schemas",
         table.display_name
     )
 }

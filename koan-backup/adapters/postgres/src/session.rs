@@ -1,12 +1,12 @@
 //! A restore in one transaction.
 
-mod acting;
 mod balance;
 mod checks;
 mod compare;
 mod copy;
 mod equality;
 pub(super) mod extent;
+mod foreign_key_actions;
 mod indexes;
 mod interference;
 mod key_checks;
@@ -50,14 +50,14 @@ use super::materialized;
 use super::physical::PhysicalForm;
 use super::sequence::SequenceState;
 use super::state::MaterializedViews;
-use balance::Expected;
+use balance::ExpectedRows;
 use compare::Compared;
 use loading::Loading;
 use suspended::Suspended;
 
-pub(super) use acting::refusing_references;
 pub(super) use equality::KeyEquality;
 pub(super) use extent::Extent;
+pub(super) use foreign_key_actions::refusing_references;
 pub(super) use interference::Interference;
 pub(super) use keys::first_keys;
 pub(super) use load::{Route, is_empty_now};
@@ -75,12 +75,12 @@ pub(super) struct PostgresSession {
     catalog: Catalog,
     suspended: Suspended,
     /// The targets that were begun. Their sequences are advanced before the commit.
-    written: Vec<(EntityCodec, Mapping)>,
-    /// The sequences that the archive recorded for each target.
-    recorded: Vec<Vec<SequenceState>>,
+    begun_targets: Vec<(EntityCodec, Mapping)>,
+    /// The positions of sequences that the archive recorded for each target.
+    recorded_sequences: Vec<Vec<SequenceState>>,
     materialized_views: MaterializedViews,
-    /// The expected rows of the tables at the end, if triggers that cannot be disabled may fire.
-    expected: Vec<Expected>,
+    /// The rows that tables must contain before the commit, if triggers that cannot be disabled may fire.
+    expected: Vec<ExpectedRows>,
     /// The targets that a dry run has compared.
     compared: Compared,
     targets: TargetTracker,
@@ -102,8 +102,8 @@ impl PostgresSession {
             options,
             catalog,
             suspended,
-            written: Vec::new(),
-            recorded: Vec::new(),
+            begun_targets: Vec::new(),
+            recorded_sequences: Vec::new(),
             materialized_views,
             expected: Vec::new(),
             compared: Compared::default(),
@@ -111,8 +111,8 @@ impl PostgresSession {
         })
     }
 
-    /// Finds the table of a target, or creates it. Returns `None` in the dry run of a restore that would
-    /// create it.
+    /// Finds the table of a target, or creates it. Returns `None` in a dry run if the restore would create
+    /// the table.
     async fn table_of(&mut self, request: &RestoreTarget) -> Result<Option<Mapping>> {
         match Mapping::find(&self.catalog, &request.entity, &request.set) {
             Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
@@ -133,9 +133,9 @@ impl PostgresSession {
     async fn load(&mut self, request: RestoreTarget, mapping: Mapping, number: usize) -> Result<Loading> {
         let recorded = PhysicalForm::sequences_of(&request);
         let mut target = Target::new(request, mapping)?;
-        target.earlier = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
-        self.written.push((target.entity.clone(), target.mapping.clone()));
-        self.recorded.push(recorded);
+        target.earlier_tables = self.begun_targets.iter().map(|(_, mapping)| mapping.table.oid).collect();
+        self.begun_targets.push((target.entity.clone(), target.mapping.clone()));
+        self.recorded_sequences.push(recorded);
         let loading = Loading::begin(
             &self.connection,
             &self.catalog,
@@ -157,8 +157,8 @@ impl PostgresSession {
         Ok(counts)
     }
 
-    /// Adds to the error of a constraint that the constraint was not suspended, because the options keep
-    /// constraints.
+    /// Adds an explanation to a foreign key violation: the foreign key was not suspended, because the option
+    /// `keep_constraints` is set.
     fn explain_kept(&self, error: Error) -> Error {
         match self.options.keep_constraints && is_foreign_key_violation(&error) {
             true => compare::explain_kept(error),
@@ -166,8 +166,7 @@ impl PostgresSession {
         }
     }
 
-    /// Refuses tables whose rows differ from those that were written, if triggers that cannot be disabled may
-    /// add or delete rows.
+    /// Fails if triggers that cannot be disabled inserted or deleted rows.
     async fn check_rows(&self) -> Result<()> {
         for expected in &self.expected {
             expected.check_count(&self.connection).await?;
@@ -175,7 +174,7 @@ impl PostgresSession {
         Ok(())
     }
 
-    /// Refuses tables in which triggers that cannot be disabled changed the written values.
+    /// Fails if triggers that cannot be disabled changed written values.
     async fn check_records(&self) -> Result<()> {
         for expected in &self.expected {
             expected.check_records(&self.connection).await?;
@@ -188,20 +187,20 @@ impl PostgresSession {
         self.connection.run("checking constraints", "SAVEPOINT koan_written").await?;
         let suspended = match self.put_back().await {
             Ok(suspended) => suspended,
-            Err(error) => return Err(self.explained(error).await),
+            Err(error) => return Err(self.with_violating_rows(error).await),
         };
-        // Deferred triggers of other roles have fired at this point.
+        // Deferred triggers that the role cannot disable have fired at this point.
         self.check_rows().await?;
         self.check_records().await?;
-        for ((_, mapping), recorded) in self.written.iter().zip(&self.recorded) {
-            sequences::move_on(&self.connection, &mapping.table, recorded).await?;
+        for ((_, mapping), recorded) in self.begun_targets.iter().zip(&self.recorded_sequences) {
+            sequences::advance(&self.connection, &mapping.table, recorded).await?;
         }
         if self.materialized_views == MaterializedViews::Refreshed {
-            let tables: Vec<u32> = self.written.iter().map(|(_, mapping)| mapping.table.oid).collect();
+            let tables: Vec<u32> = self.begun_targets.iter().map(|(_, mapping)| mapping.table.oid).collect();
             materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
-        // The server answers the COMMIT of a failed transaction with success, and rolls back. It refuses the
-        // following statement instead.
+        // If the transaction has failed, COMMIT reports success although the server rolls back. Any other
+        // statement fails in that case, so one is executed before the COMMIT.
         self.connection.run("checking the transaction before the commit", "SELECT").await?;
         self.connection.run("committing the restore", "COMMIT").await?;
         Ok(suspended)
@@ -213,24 +212,25 @@ impl PostgresSession {
         self.suspended.put_back(&self.connection).await
     }
 
-    /// Returns the error of a constraint between tables that is violated at the end, with the rows that
-    /// violate it.
-    async fn explained(&self, error: Error) -> Error {
+    /// Adds the violating rows to the error of a constraint between tables that is checked before the
+    /// commit. Returns other errors unchanged.
+    async fn with_violating_rows(&self, error: Error) -> Error {
         if error.kind() != ErrorKind::Constraint {
             return error;
         }
-        let back = self.connection.run("checking constraints", "ROLLBACK TO SAVEPOINT koan_written").await;
-        let broken = match back {
-            Ok(()) => self.suspended.broken(&self.connection, &self.catalog, &self.written).await,
-            Err(lost) => Err(lost),
+        let rolled_back =
+            self.connection.run("checking constraints", "ROLLBACK TO SAVEPOINT koan_written").await;
+        let violation = match rolled_back {
+            Ok(()) => self.suspended.violation(&self.connection, &self.catalog, &self.begun_targets).await,
+            Err(error) => Err(error),
         };
-        match broken {
-            Ok(Some(broken)) => broken,
+        match violation {
+            Ok(Some(violation)) => violation,
             // The role is not permitted to read the referenced table, so only the message of the server is
             // known.
             Ok(None) | Err(_) => match is_foreign_key_violation(&error) {
                 true => {
-                    let text = format!("{error}; restore the table it refers to as well");
+                    let text = format!("{error}; restore the referenced table as well");
                     Error::new(ErrorKind::Constraint, text)
                 }
                 false => error,
@@ -258,9 +258,11 @@ impl RestoreSession for PostgresSession {
     }
 
     async fn check_constraints(&mut self) -> Result<()> {
-        let broken =
-            self.compared.broken(&self.connection, &self.catalog, &self.options, &self.written).await?;
-        broken.map_or(Ok(()), Err)
+        let violation = self
+            .compared
+            .violation(&self.connection, &self.catalog, &self.options, &self.begun_targets)
+            .await?;
+        violation.map_or(Ok(()), Err)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<CommitReport> {
@@ -269,7 +271,7 @@ impl RestoreSession for PostgresSession {
             Err(error) => Err(error),
         };
         if committed.is_err() {
-            // The caller gets the original error.
+            // An error of the rollback is discarded, and the original error is returned.
             let _ = self.connection.run("rolling back", "ROLLBACK").await;
         }
         committed.map(CommitReport::new)

@@ -1,5 +1,5 @@
-//! The settings that every connection sets, so that nothing depends on the configuration of the server, the
-//! database or the role.
+//! The settings that every connection sets, so that backups and restores do not depend on the configuration of
+//! the server, the database or the role.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use super::error::failed;
 
 /// Settings that any role may change, with the value that each connection sets.
 ///
-/// [`pin`] sets `search_path` and `synchronous_commit`, because their values depend on the current ones.
+/// The list does not contain `search_path` and `synchronous_commit`, because their new values depend on their
+/// current values.
 pub(super) const PINNED: &[(&str, &str)] = &[
     // These settings determine how values are written and read as text.
     ("client_encoding", "UTF8"),
@@ -42,7 +43,7 @@ pub(super) const PINNED: &[(&str, &str)] = &[
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
     ("default_transaction_deferrable", "off"),
-    // These time limits would end a statement or a session.
+    // These time limits could end a statement or a session.
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("transaction_timeout", "0"),
@@ -59,22 +60,22 @@ pub(super) const PINNED: &[(&str, &str)] = &[
 /// connection is refused.
 pub(super) const REQUIRED: &[(&str, &str, &str)] = &[
     ("session_replication_role", "origin", "foreign keys would not be checked"),
-    ("zero_damaged_pages", "off", "the rows of damaged pages would be left out"),
-    ("ignore_checksum_failure", "off", "damaged pages would be read as if they were whole"),
+    ("zero_damaged_pages", "off", "the rows of damaged pages would be omitted without an error"),
+    ("ignore_checksum_failure", "off", "damaged pages would be read without an error"),
 ];
 
-/// Sets `synchronous_commit` so that a commit waits until it is on disk. A value that also waits for standbys
-/// is kept.
+/// Sets `synchronous_commit` so that a commit waits until it is on disk. The value `remote_apply`, with which
+/// a commit also waits for standbys, is not changed.
 const SYNCHRONOUS_COMMIT: &str = "SELECT pg_catalog.set_config('synchronous_commit', CASE \
                                   pg_catalog.current_setting('synchronous_commit') WHEN 'remote_apply' THEN \
                                   'remote_apply' ELSE 'on' END, false)";
 
-/// Selects the number of decimal places of `money` with the settings of the server, the database or the role,
-/// which applications use.
+/// Selects the number of decimal places of `money` with the settings of the server, the database or the role.
+/// Applications use these settings.
 const MONEY_DECIMAL_PLACES: &str =
     "SELECT pg_catalog.scale(pg_catalog.numeric(pg_catalog.int8(0)::pg_catalog.money))::int8";
 
-/// The values that were read before the settings were changed.
+/// The properties of the connection that were read before its settings were changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DetectedSettings {
     /// Whether `money` has two decimal places for applications, as it does with the new settings.
@@ -85,25 +86,26 @@ pub(super) struct DetectedSettings {
 pub(super) async fn pin(connection: &Connection) -> Result<DetectedSettings> {
     let what = "pinning the settings of a connection";
     let to_error = |error: &tokio_postgres::Error| failed(what, error);
-    // The first statement changes the settings that could end or change the following queries.
+    // These settings are changed first, because they could end or change the following queries.
     connection.run(what, "SET statement_timeout = 0; SET standard_conforming_strings = on").await?;
     let places = connection.number(what, MONEY_DECIMAL_PLACES).await?;
     let names = PINNED.iter().map(|(name, _)| name.to_ascii_lowercase());
     let names: Vec<String> = names.chain(REQUIRED.iter().map(|(name, ..)| (*name).to_owned())).collect();
     let query = "SELECT name, setting FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY ($1)";
     let rows = connection.client.query(query, &[&names]).await;
-    let mut set = BTreeMap::new();
+    let mut current = BTreeMap::new();
     for row in rows.map_err(|error| to_error(&error))? {
         let read = |index| row.try_get::<_, Option<String>>(index).map_err(|error| to_error(&error));
-        set.insert(read(0)?.unwrap_or_default().to_ascii_lowercase(), read(1)?.unwrap_or_default());
+        current.insert(read(0)?.unwrap_or_default().to_ascii_lowercase(), read(1)?.unwrap_or_default());
     }
-    // The known settings differ between releases.
-    let known = PINNED.iter().filter(|(name, _)| set.contains_key(&name.to_ascii_lowercase()));
-    let mut statements: Vec<String> = known.map(|(name, value)| format!("SET {name} = '{value}'")).collect();
+    // Some settings do not exist in all releases.
+    let existing = PINNED.iter().filter(|(name, _)| current.contains_key(&name.to_ascii_lowercase()));
+    let mut statements: Vec<String> =
+        existing.map(|(name, value)| format!("SET {name} = '{value}'")).collect();
     statements.push(SYNCHRONOUS_COMMIT.to_owned());
     connection.client.batch_execute(&statements.join("; ")).await.map_err(|error| to_error(&error))?;
     for (name, value, consequence) in REQUIRED {
-        if set.get(*name).is_none_or(|is| is == value) {
+        if current.get(*name).is_none_or(|current| current == value) {
             continue;
         }
         match connection.client.batch_execute(&format!("SET {name} = {value}")).await {

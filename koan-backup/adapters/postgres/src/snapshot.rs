@@ -22,7 +22,7 @@ use super::mapping::{Mapping, find_table, named_sets};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-/// A transaction that holds the snapshot, and connections that read in it.
+/// A transaction that holds the snapshot, and the connections that read in the snapshot.
 #[derive(Debug)]
 pub(super) struct PostgresSnapshot {
     location: Location,
@@ -37,6 +37,7 @@ pub(super) struct PostgresSnapshot {
 }
 
 impl PostgresSnapshot {
+    /// Locks the tables and creates the snapshot.
     pub(super) async fn open(location: Location) -> Result<Self> {
         let holder = location.connect().await?;
         let mut catalog = lock_tables(&holder).await?;
@@ -55,8 +56,8 @@ impl PostgresSnapshot {
         })
     }
 
-    /// Returns an error if the tables may have been altered while they were read: the locks end with the
-    /// connection that holds them, which a standby may cancel.
+    /// Returns an error if the tables may have been altered while they were read. The locks end with the
+    /// connection that holds them, and a standby may terminate this connection.
     async fn require_locks(&self) -> Result<()> {
         let holder = self.holder.lock().await;
         holder.run("keeping the tables locked while they are read", "SELECT").await
@@ -78,8 +79,8 @@ impl PostgresSnapshot {
 
 /// Begins a transaction, locks all tables against being altered, and reads the catalog in its snapshot.
 ///
-/// Some alterations and TRUNCATE are visible in an existing snapshot, so the lock is taken first. The
-/// snapshot begins with the first query, which follows the lock.
+/// Some ALTER statements and TRUNCATE are visible in an existing snapshot, so the lock is acquired first. The
+/// snapshot begins with the first query after LOCK TABLE.
 async fn lock_tables(holder: &Connection) -> Result<Catalog> {
     let before = Catalog::read(holder).await?;
     holder.run("beginning a read transaction", BEGIN).await?;
@@ -96,8 +97,8 @@ async fn lock_tables(holder: &Connection) -> Result<Catalog> {
     Catalog::read(holder).await
 }
 
-/// Returns the identifier with which other connections join the snapshot; `None` if the server does not allow
-/// it.
+/// Exports the snapshot, and returns the identifier with which other connections join it. Returns `None` if the
+/// server does not allow the export.
 async fn export(holder: &Connection) -> Result<Option<String>> {
     match holder.client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await {
         Ok(row) => row.try_get(0).map(Some).map_err(|error| failed("sharing the snapshot", &error)),
@@ -126,10 +127,10 @@ impl Snapshot for PostgresSnapshot {
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
         let mapping = Mapping::find(&self.catalog, &request.entity, &request.set)?;
         mapping.check(&request.entity)?;
-        if let Some(why) = mapping.unreadable() {
+        if let Some(reason) = mapping.unreadable() {
             return Err(Error::new(
                 ErrorKind::Provider,
-                format!("{} cannot be read: {why}", request.entity.name()),
+                format!("{} cannot be read: {reason}", request.entity.name()),
             ));
         }
         match &self.exported {

@@ -20,28 +20,29 @@ pub(super) struct StateOptions {
     pub(super) ignored_views: BTreeMap<String, String>,
     /// The reason why large objects need no backup.
     pub(super) ignored_large_objects: Option<String>,
-    /// Columns as `table.column` that are recomputed after a restore, each with what recomputes it.
+    /// Columns as `table.column` that are recomputed after a restore, each with a description of what
+    /// recomputes it.
     pub(super) recomputed_columns: BTreeMap<String, String>,
     pub(super) materialized_views: MaterializedViews,
 }
 
 impl StateOptions {
-    /// Refuses options without a reason.
+    /// Fails if an option has no reason.
     pub(super) fn require_reasons(&self) -> Result<()> {
-        let of = |what: &'static str, decided: &BTreeMap<String, String>| {
-            let without = decided.iter().find(|(_, reason)| reason.trim().is_empty());
-            without.map(|(name, _)| format!("{what} `{name}`"))
+        let first_without_reason = |kind: &'static str, options: &BTreeMap<String, String>| {
+            let found = options.iter().find(|(_, reason)| reason.trim().is_empty());
+            found.map(|(name, _)| format!("{kind} `{name}`"))
         };
         let large = self.ignored_large_objects.as_ref().filter(|reason| reason.trim().is_empty());
-        let without = of("sequence", &self.ignored_sequences)
-            .or_else(|| of("materialized view", &self.ignored_views))
-            .or_else(|| of("column", &self.recomputed_columns))
+        let without_reason = first_without_reason("sequence", &self.ignored_sequences)
+            .or_else(|| first_without_reason("materialized view", &self.ignored_views))
+            .or_else(|| first_without_reason("column", &self.recomputed_columns))
             .or_else(|| large.map(|_| "large objects".to_owned()));
-        match without {
+        match without_reason {
             None => Ok(()),
-            Some(what) => Err(Error::new(
+            Some(object) => Err(Error::new(
                 ErrorKind::Configuration,
-                format!("{what}: no reason is given for its exclusion from backups or restores; state one"),
+                format!("{object}: the reason for the exclusion from backups or restores is empty; state it"),
             )),
         }
     }
@@ -50,14 +51,14 @@ impl StateOptions {
 /// What a restore does with materialized views that depend on restored tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum MaterializedViews {
-    /// The views are reported.
+    /// The views are not refreshed, and are reported.
     #[default]
     Stale,
     /// The views are refreshed within the transaction.
     Refreshed,
 }
 
-/// Selects the sequences that belong to no table: by a default, a domain, an identity column or an owner.
+/// Selects the sequences that no column owns and that no default or identity column uses.
 const STANDALONE: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -69,8 +70,8 @@ const STANDALONE: &str = "
                       AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid)
     ORDER BY 2, 3";
 
-/// Returns a message with a remedy for everything that no backup contains. `covered` are the tables of the
-/// entities.
+/// Returns a message with a remedy for each object whose state no backup contains, and for each option that
+/// refers to an object that does not exist. `covered` contains the tables of the entities.
 pub(super) async fn uncovered(
     connection: &Connection,
     catalog: &Catalog,
@@ -108,7 +109,8 @@ pub(super) async fn uncovered(
     }
     for name in options.ignored_sequences.keys().filter(|name| !standalone.contains(*name)) {
         texts.push(format!(
-            "`ignore_sequence` names `{name}`, and there is no such standalone sequence; remove it"
+            "`.ignore_sequence` contains `{name}`, but there is no standalone sequence with this name; remove \
+             it from the options"
         ));
     }
     let oids: Vec<Oid> = covered.iter().copied().collect();
@@ -121,9 +123,9 @@ pub(super) async fn uncovered(
             continue;
         }
         texts.push(format!(
-            "materialized view `{}` holds rows that no backup contains and that a restore does not change; \
-             let restores refresh it with `.refresh_materialized_views()`, or declare why not with \
-             `.ignore_materialized_view(\"{}\", \"…\")`",
+            "materialized view `{}` contains rows that no backup contains and that a restore does not change; \
+             let restores refresh it with `.refresh_materialized_views()`, or declare why it needs no refresh \
+             with `.ignore_materialized_view(\"{}\", \"…\")`",
             view.display_name,
             view.display_name.escape_debug(),
         ));
@@ -131,8 +133,10 @@ pub(super) async fn uncovered(
     for name in
         options.ignored_views.keys().filter(|name| !views.iter().any(|view| view.display_name == **name))
     {
-        texts
-            .push(format!("`ignore_materialized_view` names `{name}`, and there is no such view; remove it"));
+        texts.push(format!(
+            "`.ignore_materialized_view` contains `{name}`, but there is no materialized view with this name; \
+             remove it from the options"
+        ));
     }
     if options.ignored_large_objects.is_none() {
         let count = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";

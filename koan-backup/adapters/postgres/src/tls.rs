@@ -31,7 +31,7 @@ pub(super) fn connector(address: &Address) -> Result<MakeRustlsConnect> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Loads the root certificates from the configured file, or those of the system if no file is configured.
+/// Loads the root certificates from the configured file, or from the system if no file is configured.
 fn roots(address: &Address) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match &address.root_certificate {
@@ -55,16 +55,15 @@ fn roots(address: &Address) -> Result<RootCertStore> {
         }
     }
     if roots.is_empty() {
-        let wanted = match &address.root_certificate {
-            Some(path) => format!("`{path}` holds no certificate"),
-            None => {
-                "this system has no trusted certificates; name your root certificate file with sslrootcert"
-                    .to_owned()
-            }
+        let reason = match &address.root_certificate {
+            Some(path) => format!("`{path}` contains no certificate"),
+            None => "this system has no trusted certificates; set sslrootcert to the file of the root \
+                     certificate"
+                .to_owned(),
         };
         return Err(Error::new(
             ErrorKind::Configuration,
-            format!("the certificate of PostgreSQL at {address} cannot be verified: {wanted}"),
+            format!("the certificate of PostgreSQL at {address} cannot be verified: {reason}"),
         ));
     }
     Ok(roots)

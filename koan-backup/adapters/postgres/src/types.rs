@@ -1,4 +1,4 @@
-//! The types of columns that are read or written in different ways.
+//! The types of columns, as far as their values are read or written differently.
 
 use std::collections::BTreeMap;
 
@@ -102,7 +102,8 @@ impl StoredType {
         (stored, modifier)
     }
 
-    /// Replaces `money` by the type for a database in which it does not have two decimal places.
+    /// Returns the type with `money` replaced by the variant for a database in which `money` does not have two
+    /// decimal places.
     pub(super) fn with_money_of_other_units(self) -> Self {
         match self {
             Self::Money => Self::MoneyOfOtherUnits,
@@ -111,7 +112,8 @@ impl StoredType {
         }
     }
 
-    /// Returns whether the type contains `money` that no field can be read from.
+    /// Returns whether the type is or contains `money` that does not have two decimal places, which no field
+    /// can be read from.
     pub(super) fn is_money_of_other_units(&self) -> bool {
         match self {
             Self::MoneyOfOtherUnits => true,
@@ -120,7 +122,7 @@ impl StoredType {
         }
     }
 
-    /// Returns whether values are plain text.
+    /// Returns whether the type is a text type.
     pub(super) fn is_text(&self) -> bool {
         matches!(self, Self::Text | Self::Char)
     }

@@ -1,4 +1,4 @@
-//! Finds what would make a restore fail, without writing.
+//! Finds problems that would make a restore fail or lose data, without writing.
 
 use koan_backup_core::{
     Result,
@@ -8,7 +8,7 @@ use serde::Deserialize as _;
 
 use super::catalog::{Catalog, references};
 use super::connection::Connection;
-use super::defaults::{self, ColumnRole};
+use super::defaults::{self, FindingCause};
 use super::derived::{self, RecomputedColumn};
 use super::error::failed;
 use super::insert_only;
@@ -16,7 +16,7 @@ use super::mapping::Mapping;
 use super::materialized;
 use super::not_valid_constraints;
 use super::physical::PhysicalForm;
-use super::sequence::{SequenceUse, Sequences};
+use super::sequence::{Sequence, SequenceUse, Sequences};
 use super::session::{
     Extent, Interference, Route, SuspensionPreview, TRIGGERS, Target, is_empty_now, refusing_references,
     refusing_rules, rules_of,
@@ -25,48 +25,48 @@ use super::state::{MaterializedViews, StateOptions};
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
 use koan_backup_sql::identifier::listed;
 
-/// The occasion for which the targets are assessed.
+/// The operation for which the targets are assessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Occasion {
+pub(super) enum AssessedOperation {
     /// A restore by this role, or its dry run.
     Restore,
-    /// A backup that was just completed. Another role may restore it, so findings that depend on the role are
+    /// A backup before it is published. Another role may restore it, so findings that depend on the role are
     /// omitted.
     Backup,
 }
 
-/// Assesses the targets without writing.
+/// Assesses whether the targets can be restored, without writing.
 pub(super) async fn assess(
     connection: &Connection,
     targets: &[RestoreTarget],
     options: &SessionOptions,
     state: &StateOptions,
-    occasion: Occasion,
+    operation: AssessedOperation,
 ) -> Result<Vec<Finding>> {
     let catalog = Catalog::read(connection).await?;
     let mut findings = Vec::new();
     let mut mappings = Vec::new();
-    let (mut silenced, mut preview) = (Vec::new(), SuspensionPreview::default());
+    let (mut disabled_triggers, mut preview) = (Vec::new(), SuspensionPreview::default());
     for target in targets {
         let name = target.entity.name();
         match Mapping::find(&catalog, &target.entity, &target.set) {
             Ok(mapping) => {
                 let computed = derived::recomputed(connection, &mapping).await?;
-                look_at(target, &mapping, &computed, options, &mut findings);
-                let triggers = look_at_privileges(connection, name, &mapping, options, &mut findings).await?;
-                silenced.push(triggers);
-                look_at_sequences(connection, target, &mapping, options, &mut findings).await?;
+                assess_columns(target, &mapping, &computed, options, &mut findings);
+                let triggers = assess_privileges(connection, name, &mapping, options, &mut findings).await?;
+                disabled_triggers.push(triggers);
+                assess_sequences(connection, target, &mapping, options, &mut findings).await?;
                 findings.extend(derived::findings(connection, name, &mapping, state).await?);
-                look_at_defaults(connection, name, &mapping, &computed, options, occasion, &mut findings)
+                assess_defaults(connection, name, &mapping, &computed, options, operation, &mut findings)
                     .await?;
-                if occasion == Occasion::Restore {
-                    look_at_interference(connection, target, &mapping, options, &mut preview, &mut findings)
+                if operation == AssessedOperation::Restore {
+                    assess_interference(connection, target, &mapping, options, &mut preview, &mut findings)
                         .await?;
                 }
                 if mapping.unreadable().is_none() {
-                    let severity = match occasion {
-                        Occasion::Restore => Severity::Warning,
-                        Occasion::Backup => Severity::Error,
+                    let severity = match operation {
+                        AssessedOperation::Restore => Severity::Warning,
+                        AssessedOperation::Backup => Severity::Error,
                     };
                     findings
                         .extend(not_valid_constraints::assess(connection, target, &mapping, severity).await?);
@@ -85,20 +85,21 @@ pub(super) async fn assess(
         })
         .collect();
     findings.extend(findings::of_shared_tables(&tables));
-    let silenced = mappings.iter().zip(silenced).filter(|(_, triggers)| !triggers.is_empty());
-    let silenced: Vec<_> = silenced
+    let disabled_triggers =
+        mappings.iter().zip(disabled_triggers).filter(|(_, triggers)| !triggers.is_empty());
+    let disabled_triggers: Vec<_> = disabled_triggers
         .map(|((name, mapping), triggers)| (*name, mapping.table.display_name.as_str(), triggers))
         .collect();
-    findings.extend(findings::of_triggers(&silenced));
-    look_at_references(connection, &catalog, &mappings, &mut findings).await?;
-    look_at_views(connection, &catalog, &mappings, state, occasion, &mut findings).await?;
+    findings.extend(findings::of_triggers(&disabled_triggers));
+    assess_references(connection, &catalog, &mappings, &mut findings).await?;
+    assess_views(connection, &catalog, &mappings, state, operation, &mut findings).await?;
     if let (SessionIntent::Apply, Some(target)) = (options.intent, targets.first()) {
         let standby = "SELECT pg_catalog.pg_is_in_recovery()::int::int8";
-        if connection.number("asking whether this is a standby", standby).await? == 1 {
+        if connection.number("checking whether the server is a standby", standby).await? == 1 {
             findings.push(Finding::new(
                 Severity::Error,
                 target.entity.name(),
-                "this is a standby, which cannot be written; restore to the primary",
+                "the server is a standby, which is read-only; restore to the primary",
             ));
         }
     }
@@ -106,7 +107,7 @@ pub(super) async fn assess(
 }
 
 /// Adds findings about the columns of one target.
-fn look_at(
+fn assess_columns(
     target: &RestoreTarget,
     mapping: &Mapping,
     recomputed: &[RecomputedColumn],
@@ -136,14 +137,16 @@ fn look_at(
             Severity::Note,
             entity.name(),
             format!(
-                "nothing in table `{table}` makes its key unique; records are compared with each other first"
+                "table `{table}` has no unique index over the key, so a restore searches for duplicate keys \
+                 itself, which is slower; add a unique index to avoid this"
             ),
         ));
     }
 }
 
-/// Adds findings about missing privileges of the role. Returns the names of the triggers that do not fire.
-async fn look_at_privileges(
+/// Adds findings about missing privileges of the role. Returns the names of the triggers that the restore
+/// disables.
+async fn assess_privileges(
     connection: &Connection,
     entity: &str,
     mapping: &Mapping,
@@ -151,35 +154,38 @@ async fn look_at_privileges(
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<String>> {
     let (table, oid) = (&mapping.table.display_name, mapping.table.oid);
-    let what = format!("reading about table `{table}`");
-    let mut wanted = vec!["SELECT"];
+    let what = format!("reading the properties of table `{table}`");
+    let mut required = vec!["SELECT"];
     let is_written = options.intent == SessionIntent::Apply;
-    wanted.extend(is_written.then_some("INSERT"));
+    required.extend(is_written.then_some("INSERT"));
     match (options.replace_existing, options.conflict) {
         _ if !is_written => {}
-        (true, _) => wanted.push("DELETE"),
-        (false, koan_backup_core::ConflictMode::Overwrite) => wanted.push("UPDATE"),
+        (true, _) => required.push("DELETE"),
+        (false, koan_backup_core::ConflictMode::Overwrite) => required.push("UPDATE"),
         _ => {}
     }
-    // Privileges on the columns of the entity are enough to read it.
-    wanted.retain(|privilege| *privilege != "SELECT" || is_written || mapping.unreadable().is_some());
-    for privilege in wanted {
+    // Privileges on the columns of the entity are sufficient for reading.
+    required.retain(|privilege| *privilege != "SELECT" || is_written || mapping.unreadable().is_some());
+    for privilege in required {
         let has = format!("SELECT pg_catalog.has_table_privilege({oid}::oid, '{privilege}')::int::int8");
         if connection.number(&what, &has).await? == 0 {
             findings.push(Finding::new(
                 Severity::Error,
                 entity,
-                format!("the role may not {privilege} on table `{table}`; grant it, or restore as the owner"),
+                format!(
+                    "the role has no {privilege} privilege on table `{table}`; grant it, or restore as the \
+                     owner"
+                ),
             ));
         }
     }
     let triggers = connection.client.query(TRIGGERS, &[&oid]).await.map_err(|error| failed(&what, &error))?;
-    // Triggers of a partition that belongs to another role fire as well.
-    let is_silenced = |row: &tokio_postgres::Row| {
+    // A partition may belong to another role, which alone can disable its triggers.
+    let can_disable = |row: &tokio_postgres::Row| {
         mapping.table.is_owned && row.try_get::<_, bool>(4).is_ok_and(|is_owned| is_owned)
     };
-    let names_where = |wanted: bool| -> Vec<String> {
-        let rows = triggers.iter().filter(|row| is_silenced(row) == wanted);
+    let names_where = |is_disabled: bool| -> Vec<String> {
+        let rows = triggers.iter().filter(|row| can_disable(row) == is_disabled);
         rows.filter_map(|row| row.try_get(2).ok()).collect()
     };
     let firing = names_where(false);
@@ -188,14 +194,17 @@ async fn look_at_privileges(
         findings.push(Finding::new(
             Severity::Warning,
             entity,
-            format!("triggers {list} of table `{table}` fire, because only its owner can silence them"),
+            format!(
+                "triggers {list} of table `{table}` fire during the restore, because only the owner of the \
+                 table can disable them; restore as the owner, so that they do not fire"
+            ),
         ));
     }
     Ok(names_where(true))
 }
 
 /// Adds findings about sequences that would not continue at the required position.
-async fn look_at_sequences(
+async fn assess_sequences(
     connection: &Connection,
     target: &RestoreTarget,
     mapping: &Mapping,
@@ -213,21 +222,22 @@ async fn look_at_sequences(
                 severity,
                 entity,
                 format!(
-                    "the role may not move sequence `{name}` of table `{table}` on, so that inserting afterwards would fail; \
-                     GRANT SELECT, UPDATE ON SEQUENCE to it"
+                    "the role may not advance sequence `{name}` of table `{table}`, so inserts after the \
+                     restore would fail; run GRANT SELECT, UPDATE ON SEQUENCE … TO the role"
                 ),
             ));
         }
         let state = sequence.recorded(&recorded);
-        let is_told =
+        let follows_from_rows =
             sequences.all.iter().any(|other| other.oid == sequence.oid && other.usage == SequenceUse::Direct);
-        if state.is_none() && !is_told {
+        if state.is_none() && !follows_from_rows {
             findings.push(Finding::new(
                 Severity::Warning,
                 entity,
                 format!(
-                    "the archive does not hold where sequence `{name}` of table `{table}` stood, and the rows do not tell it; \
-                     compare it with the rows after the restore, and set it with `setval`"
+                    "the archive does not contain the position of sequence `{name}` of table `{table}`, and \
+                     the position does not follow from the rows; compare the sequence with the rows after the \
+                     restore, and set it with `setval`"
                 ),
             ));
         } else if state.is_some_and(|state| !(sequence.min..=sequence.max).contains(&state.last_value)) {
@@ -235,21 +245,24 @@ async fn look_at_sequences(
                 Severity::Warning,
                 entity,
                 format!(
-                    "sequence `{name}` of table `{table}` cannot go to where it stood, which is beyond its MINVALUE or MAXVALUE"
+                    "the archive contains a position of sequence `{name}` of table `{table}` that is beyond \
+                     its MINVALUE or MAXVALUE, so the position is not restored; alter the sequence, or set it \
+                     with `setval` after the restore"
                 ),
             ));
         }
     }
-    let is_there = |name: &str, column: &Option<String>| {
-        sequences.all.iter().any(|there| there.name == name || (column.is_some() && there.column == *column))
+    let exists = |name: &str, column: &Option<String>| {
+        let is_same = |found: &Sequence| found.name == name || (column.is_some() && found.column == *column);
+        sequences.all.iter().any(is_same)
     };
-    for state in recorded.iter().filter(|state| !is_there(&state.name, &state.column)) {
+    for state in recorded.iter().filter(|state| !exists(&state.name, &state.column)) {
         findings.push(Finding::new(
             Severity::Warning,
             entity,
             format!(
-                "the archive holds where sequence `{}.{}` stood, and table `{table}` uses no such sequence, so that it is not \
-                 restored",
+                "the archive contains the position of sequence `{}.{}`, but table `{table}` uses no sequence \
+                 with this name or for this column, so the position is not restored",
                 state.schema, state.name
             ),
         ));
@@ -258,46 +271,49 @@ async fn look_at_sequences(
 }
 
 /// Adds findings about defaults and constraints that refuse new rows regardless of the records.
-async fn look_at_defaults(
+async fn assess_defaults(
     connection: &Connection,
     entity: &str,
     mapping: &Mapping,
     computed: &[RecomputedColumn],
     options: &SessionOptions,
-    occasion: Occasion,
+    operation: AssessedOperation,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let table = &mapping.table;
-    let inserts = occasion == Occasion::Backup || options.replace_existing || {
+    let inserts = operation == AssessedOperation::Backup || options.replace_existing || {
         let any = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {} LIMIT 1) AS one", table.rows());
-        let what = format!("reading about table `{}`", table.display_name);
+        let what = format!("reading the properties of table `{}`", table.display_name);
         table.is_readable && !table.hides_rows && connection.number(&what, &any).await? == 0
     };
-    // Existing rows need no default. Only a dry run shows whether all records exist as rows.
+    // Existing rows need no default. Only a dry run determines whether all records exist as rows.
     let severity = if inserts { Severity::Error } else { Severity::Warning };
     let found = defaults::assess(connection, entity, mapping, computed, severity).await?;
-    let is_told = |role: &ColumnRole| occasion == Occasion::Restore || *role == ColumnRole::OfTheTable;
-    findings.extend(found.into_iter().filter(|(_, role)| is_told(role)).map(|(finding, _)| finding));
+    let is_reported =
+        |cause: &FindingCause| operation == AssessedOperation::Restore || *cause == FindingCause::Table;
+    findings.extend(found.into_iter().filter(|(_, cause)| is_reported(cause)).map(|(finding, _)| finding));
     Ok(())
 }
 
 /// Adds findings about materialized views that depend on restored tables.
-async fn look_at_views(
+async fn assess_views(
     connection: &Connection,
     catalog: &Catalog,
     mappings: &[(&'static str, Mapping)],
     state: &StateOptions,
-    occasion: Occasion,
+    operation: AssessedOperation,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let tables: Vec<u32> = mappings.iter().map(|(_, mapping)| mapping.table.oid).collect();
     for view in materialized::depending_on(connection, catalog, &tables).await? {
         let name = &view.display_name;
         let (severity, text) = match state.materialized_views {
-            MaterializedViews::Refreshed if occasion == Occasion::Backup => continue,
+            MaterializedViews::Refreshed if operation == AssessedOperation::Backup => continue,
             MaterializedViews::Refreshed if !view.may_refresh => (
                 Severity::Error,
-                format!("materialized view `{name}` cannot be refreshed by this role; restore as its owner"),
+                format!(
+                    "the role may not refresh materialized view `{name}`; restore as the owner of the view"
+                ),
             ),
             MaterializedViews::Refreshed => {
                 (Severity::Note, format!("materialized view `{name}` will be refreshed"))
@@ -306,8 +322,8 @@ async fn look_at_views(
             MaterializedViews::Stale => (
                 Severity::Warning,
                 format!(
-                    "materialized view `{name}` depends on what is restored and keeps its rows; REFRESH MATERIALIZED VIEW \
-                     afterwards, or set `.refresh_materialized_views()`"
+                    "materialized view `{name}` depends on restored tables and is not refreshed; run REFRESH \
+                     MATERIALIZED VIEW afterwards, or set `.refresh_materialized_views()`"
                 ),
             ),
         };
@@ -318,9 +334,9 @@ async fn look_at_views(
     Ok(())
 }
 
-/// Adds findings about triggers, rules and policies that would change other rows than those of the records,
-/// or that make a restore fail.
-async fn look_at_interference(
+/// Adds findings about objects of the database that would change, hide or refuse rows during a restore, and
+/// about objects that the restore suspends.
+async fn assess_interference(
     connection: &Connection,
     request: &RestoreTarget,
     mapping: &Mapping,
@@ -329,12 +345,12 @@ async fn look_at_interference(
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let (table, entity) = (&mapping.table, request.entity.name());
-    let what = format!("reading about table `{}`", table.display_name);
+    let what = format!("reading the properties of table `{}`", table.display_name);
     let policies = format!("SELECT pg_catalog.row_security_active({}::oid)::int::int8", table.oid);
     if connection.number(&what, &policies).await? == 1 {
         let text = format!(
-            "row-level security of table `{}` applies to the role, so rows could be hidden or refused; restore as a role with \
-             BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
+            "row-level security of table `{}` applies to the role, so rows could be hidden or refused; restore \
+             as a role with BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
             table.display_name
         );
         findings.push(Finding::new(Severity::Error, entity, text));
@@ -345,8 +361,8 @@ async fn look_at_interference(
         findings.push(Finding::new(Severity::Error, entity, refusal));
     } else if !rules.is_empty() && table.is_owned {
         let text = format!(
-            "rewrite rules {} of table `{}` are disabled during the restore; what they did is restored only if it is in the \
-             archive",
+            "rewrite rules {} of table `{}` are disabled during the restore; their previous effects are \
+             restored only as far as the archive contains them",
             listed(rules.iter().map(|rule| rule.name.as_str())),
             table.display_name
         );
@@ -371,20 +387,21 @@ async fn look_at_interference(
     if connection.number(&what, may).await? == 0 {
         target.find_recomputed(connection).await?;
         let route = Route::of(&target, options, is_empty, Interference::of(connection).await?);
-        // A temporary table holds the keys of removed rows. A table that is empty now may have rows when the
+        // A temporary table stores the keys of deleted rows. A table that is empty now may have rows when the
         // restore begins.
         let is_certain = extent.deletes || route == Route::Staged;
         let severity = if is_certain { Severity::Error } else { Severity::Warning };
-        let text = "the role may not create temporary tables in this database, which a restore compares records in; GRANT \
-                    TEMPORARY ON DATABASE to it";
+        let text = "the role may not create temporary tables in this database, which a restore needs to \
+                    compare records; run GRANT TEMPORARY ON DATABASE … TO the role";
         findings.push(Finding::new(severity, entity, text));
     }
     findings.extend(refusals.into_iter().map(|refusal| Finding::new(Severity::Error, entity, refusal)));
     Ok(())
 }
 
-/// Adds findings about tables that restored tables refer to and that are not restored.
-async fn look_at_references(
+/// Adds findings about the foreign keys of restored tables: those to tables that are not restored, and those
+/// that the role cannot suspend.
+async fn assess_references(
     connection: &Connection,
     catalog: &Catalog,
     mappings: &[(&'static str, Mapping)],
@@ -392,17 +409,18 @@ async fn look_at_references(
 ) -> Result<()> {
     for reference in references(connection).await? {
         let child = mappings.iter().find(|(_, mapping)| mapping.table.oid == reference.child);
-        let parent = mappings.iter().any(|(_, mapping)| mapping.table.oid == reference.parent);
+        let is_parent_restored = mappings.iter().any(|(_, mapping)| mapping.table.oid == reference.parent);
         let Some((name, mapping)) = child else { continue };
         let table = &mapping.table.display_name;
-        let to = catalog.tables.iter().find(|table| table.oid == reference.parent);
-        let to = to.map_or("another table", |table| table.display_name.as_str());
-        if !parent {
+        let referenced = catalog.tables.iter().find(|table| table.oid == reference.parent);
+        let referenced = referenced.map_or("another table", |table| table.display_name.as_str());
+        if !is_parent_restored {
             findings.push(Finding::new(
                 Severity::Note,
                 *name,
                 format!(
-                    "table `{table}` refers to `{to}`, which is not restored; rows it refers to must be there"
+                    "table `{table}` refers to `{referenced}`, which is not restored; the referenced rows must \
+                     exist in the database"
                 ),
             ));
         } else if !mapping.table.is_owned {
@@ -410,8 +428,8 @@ async fn look_at_references(
                 Severity::Warning,
                 *name,
                 format!(
-                    "the role does not own table `{table}`, so its foreign key to `{to}` is checked record by record unless it \
-                     is DEFERRABLE; restore as the owner"
+                    "the role does not own table `{table}`, so its foreign key to `{referenced}` is checked at \
+                     each statement unless it is DEFERRABLE; restore as the owner"
                 ),
             ));
         }

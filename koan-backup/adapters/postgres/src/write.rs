@@ -1,11 +1,11 @@
-//! Converts a value to the text that PostgreSQL parses for a column.
+//! Converts a value to the text or the bytes that PostgreSQL reads for a column.
 
 mod array;
 mod binary;
 mod hex;
-mod moment;
 mod numeric;
 mod short_decimal;
+mod temporal;
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ impl ColumnType {
                 _ => Cow::Owned(uuid::Uuid::from_bytes(*bytes).to_string()),
             },
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
-                Cow::Owned(self.moment(value)?)
+                Cow::Owned(self.date_or_time(value)?)
             }
             _ => return Err(ConversionError::new(format!("cannot hold {}", value.kind()))),
         };
@@ -82,7 +82,7 @@ impl ColumnType {
         }
         match self.stored {
             StoredType::Float4 => {
-                #[expect(clippy::cast_possible_truncation, reason = "compared with the number")]
+                #[expect(clippy::cast_possible_truncation, reason = "the result is compared with the number")]
                 let narrow = number as f32;
                 if f64::from(narrow).to_bits() != number.to_bits() {
                     return Err(ConversionError::new(
@@ -125,7 +125,10 @@ impl ColumnType {
                 let number: f64 =
                     text.parse().map_err(|_| ConversionError::new("cannot hold a decimal of that form"))?;
                 let rounded = match self.stored {
-                    #[expect(clippy::cast_possible_truncation, reason = "compared with the number")]
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "the result is compared with the text"
+                    )]
                     StoredType::Float4 => (number as f32).to_string(),
                     _ => number.to_string(),
                 };
@@ -138,15 +141,15 @@ impl ColumnType {
         }
     }
 
-    /// Returns the number of fraction digits that a type such as `numeric(10,2)` keeps, or `None` if it keeps
-    /// all of them.
+    /// Returns the number of fraction digits of a type such as `numeric(10,2)`, or `None` if the type has no
+    /// declared scale.
     fn scale(&self) -> Option<i32> {
-        // The scale has eleven bits with a sign.
+        // The low eleven bits of the modifier are the scale, a signed number.
         let is_declared = self.modifier >= 4 && self.stored == StoredType::Numeric;
         is_declared.then(|| (((self.modifier - 4) & 0x7ff) ^ 1024) - 1024)
     }
 
-    /// Refuses a number that a type such as `numeric(10,2)` would round without an error.
+    /// Fails if a type such as `numeric(10,2)` would round the number without an error.
     fn check_scale(&self, text: &str) -> Result<(), ConversionError> {
         let Some(scale) = self.scale() else { return Ok(()) };
         if DecimalText::parse(text)
@@ -154,7 +157,7 @@ impl ColumnType {
             .is_some_and(|digits| digits > scale.into())
         {
             return Err(ConversionError::new(format!(
-                "would round the number to {scale} fraction digits; declare it with more, or as `numeric`"
+                "would round the number to {scale} fraction digits; declare a larger scale, or make it `numeric`"
             )));
         }
         Ok(())
@@ -173,7 +176,7 @@ impl ColumnType {
             )));
         }
         match (&self.stored, self.kind) {
-            // This is a value of any type that serde wrote as text.
+            // Serde wrote a value as text, so JSON contains it as a string.
             (StoredType::Json | StoredType::Jsonb, FieldKind::AsSerialized | FieldKind::Extra) => {
                 Ok(Cow::Owned(
                     serde_json::to_string(text).map_err(|_| ConversionError::new("cannot hold the text"))?,
@@ -194,7 +197,7 @@ impl ColumnType {
             StoredType::Json | StoredType::Jsonb | StoredType::Vector | StoredType::Composite => {
                 Ok(Cow::Borrowed(text))
             }
-            // Quoted text is the JSON of a text of another column type.
+            // For other column types, a JSON string contains the text of the value.
             stored if !stored.is_text() => {
                 let unquoted = serde_json::from_str::<String>(text).ok().map(Cow::Owned);
                 Ok(unquoted.unwrap_or(Cow::Borrowed(text)))

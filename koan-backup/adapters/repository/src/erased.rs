@@ -19,18 +19,18 @@ use super::{Repository, RepositoryError};
 use crate::restore_request::{RestoreOutcome, RestoreRequest};
 use koan_backup_core::provider::keyed::{Decisions, RecordKey};
 
-/// The number of records that are deleted in one call.
-const BATCH: usize = 1_000;
+/// The maximum number of records that are deleted in one call.
+const DELETE_BATCH: usize = 1_000;
 
 /// A type-erased repository.
 #[async_trait]
 pub(super) trait ErasedRepository: Send + Sync {
     fn entity(&self) -> TypeId;
     fn name(&self) -> &'static str;
-    /// Refuses a maintained field that is not a field of the entity, or that is a field of the key.
+    /// Checks the names of [`Repository::maintained_fields`].
     ///
     /// # Errors
-    /// Such a name was found.
+    /// Returns an error if a name is not a field of the entity, or is a field of the key.
     fn require_known_fields(&self, codec: &EntityCodec) -> Result<()>;
     fn consistency(&self) -> Consistency;
     fn deletes(&self) -> bool;
@@ -41,11 +41,15 @@ pub(super) trait ErasedRepository: Send + Sync {
     /// Calls [`Repository::finish_restore`].
     async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<()>;
     /// Reads the keys of the existing records and the hash of each record.
-    async fn present(&self, codec: &EntityCodec) -> Result<Present>;
-    /// Returns the key of a record by the repository's own definition, or `None` if the repository has no
-    /// definition.
-    fn own_key(&self, record: &Record, codec: &EntityCodec, fields: &Projection)
-    -> Result<Option<RecordKey>>;
+    async fn existing(&self, codec: &EntityCodec) -> Result<ExistingRecords>;
+    /// Returns the key of a record by [`Repository::comparable_key`], or `None` if the repository does not
+    /// define it.
+    fn comparable_key(
+        &self,
+        record: &Record,
+        codec: &EntityCodec,
+        fields: &Projection,
+    ) -> Result<Option<RecordKey>>;
     /// Writes records, and adds the key and the values of each record to `written`.
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec, written: &mut Written) -> Result<()>;
     /// Reads all records again. Each record with a decision must exist, and each written record must have the
@@ -53,11 +57,11 @@ pub(super) trait ErasedRepository: Send + Sync {
     /// checks that they no longer exist, and returns their number.
     async fn check_and_delete(
         &self,
-        present: &Present,
+        existing: &ExistingRecords,
         decisions: &Decisions,
         written: &Written,
         codec: &EntityCodec,
-        others: Others,
+        others: OtherRecords,
     ) -> Result<usize>;
 }
 
@@ -73,41 +77,42 @@ pub(super) struct WrittenValues {
 
 impl WrittenValues {
     fn of(record: &Record, codec: &EntityCodec) -> Self {
-        let both = record.value_hashes(codec.schema());
-        let seconds = both.iter().enumerate().filter(|(_, [one, other])| one != other);
+        let pairs = record.value_hashes(codec.schema());
+        let seconds = pairs.iter().enumerate().filter(|(_, [first, second])| first != second);
         Self {
-            hashes: both.iter().map(|[one, _]| *one).collect(),
-            seconds: seconds.map(|(index, [_, other])| (index, *other)).collect(),
+            hashes: pairs.iter().map(|[first, _]| *first).collect(),
+            seconds: seconds.map(|(index, [_, second])| (index, *second)).collect(),
         }
     }
 
-    /// Returns the indexes of the values that differ in a record that was read, without maintained fields.
+    /// Returns the indexes of the values that differ in a record that was read again. Maintained fields are not
+    /// compared.
     fn differences(&self, read: &Record, codec: &EntityCodec, maintained: &[&str]) -> Vec<usize> {
         let is_maintained = |index: usize| {
             codec.schema().fields.get(index).is_some_and(|field| maintained.contains(&field.name.as_str()))
         };
-        let is_other = |(index, [hash, _]): &(usize, [u64; 2])| {
+        let is_different = |(index, [hash, _]): &(usize, [u64; 2])| {
             self.hashes.get(*index) != Some(hash) && !self.seconds.contains(&(*index, *hash))
         };
         let read = read.value_hashes(codec.schema()).into_iter().enumerate();
-        read.filter(is_other).map(|(index, _)| index).filter(|&index| !is_maintained(index)).collect()
+        read.filter(is_different).map(|(index, _)| index).filter(|&index| !is_maintained(index)).collect()
     }
 }
 
-/// What happens to existing records that are not in the archive.
+/// What a restore does with existing records that are not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Others {
+pub(super) enum OtherRecords {
     Keep,
     Delete,
 }
 
 /// The keys of the existing records, each with the hash of its record.
-pub(super) type Present = HashMap<RecordKey, RecordSetHash>;
+pub(super) type ExistingRecords = HashMap<RecordKey, RecordSetHash>;
 
-/// Returns the hash of a record, which is compared with the hashes of other records.
+/// Returns the hash of a record. Records with equal hashes are considered equal.
 ///
 /// # Errors
-/// The record does not decode as its type.
+/// Returns an error if the record does not decode as its type.
 pub(super) fn hash(record: &Record, codec: &EntityCodec, fields: &Projection) -> Result<RecordSetHash> {
     let mut line = Vec::new();
     let encoded = record.with_row(fields, |row| codec.encode(row, &mut line).map(drop));
@@ -117,12 +122,17 @@ pub(super) fn hash(record: &Record, codec: &EntityCodec, fields: &Projection) ->
     Ok(hash)
 }
 
+/// Returns the error for a record that does not decode as its type.
 fn undecodable(record: &Record, codec: &EntityCodec, error: RecordError) -> Error {
-    let text = format!("{} `{}` does not decode as its type", codec.name(), codec.record_key(record));
+    let text = format!(
+        "{} `{}` does not decode as its type; check that `Serialize` and `Deserialize` of the type are inverse",
+        codec.name(),
+        codec.record_key(record)
+    );
     Error::with_source(ErrorKind::Record, text, error)
 }
 
-/// A repository of `T`.
+/// A repository of records of type `T`.
 pub(super) struct Typed<T, R> {
     repository: R,
     entity: PhantomData<fn() -> T>,
@@ -133,22 +143,28 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
         Self { repository, entity: PhantomData }
     }
 
-    fn failed(&self, what: &str) -> impl FnOnce(RepositoryError) -> Error + use<T, R> {
-        let text = format!("the repository of `{}` {what}", T::descriptor().name());
+    /// Returns a function that converts an error of the repository. `problem` is the predicate of the message.
+    fn failed(&self, problem: &str) -> impl FnOnce(RepositoryError) -> Error + use<T, R> {
+        let text = format!("the repository of `{}` {problem}", T::descriptor().name());
         move |source| Error::with_source(ErrorKind::Provider, text, source)
     }
 
-    /// Returns the key of a record as the repository compares keys.
-    fn comparable(&self, record: &T, fields: &Record, codec: &EntityCodec) -> RecordKey {
+    /// Returns the key of a record by the key equality of the repository.
+    fn key(&self, record: &T, values: &Record, codec: &EntityCodec) -> RecordKey {
         match self.repository.comparable_key(record) {
             Some(text) => RecordKey::of_values(&[Value::Str(text.into())]),
-            None => RecordKey::of(fields, codec.schema()),
+            None => RecordKey::of(values, codec.schema()),
         }
     }
 
+    /// Converts a record of the repository to values.
     fn record(codec: &EntityCodec, record: &T) -> Result<Record> {
         codec.record(record).map_err(|error| {
-            let text = format!("a record of {} in its repository cannot be told as values", codec.name());
+            let text = format!(
+                "a record of {} in its repository cannot be converted to values; correct the record, or the \
+                 `Serialize` implementation of its type",
+                codec.name()
+            );
             Error::with_source(ErrorKind::Record, text, error)
         })
     }
@@ -172,8 +188,8 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
             Some(name) => Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`maintained_fields` of the repository of `{}` names `{name}`, which is none of its fields, or one of its key; name \
-                     fields as serde writes them",
+                    "`maintained_fields` of the repository of `{}` contains `{name}`, which is not a field of \
+                     the entity or is a field of its key; use the serde names of fields outside of the key",
                     codec.name()
                 ),
             )),
@@ -190,23 +206,23 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
 
     async fn read(&self, request: ReadRequest, mut sink: RecordSink) -> Result<ReadSummary> {
         let mut all = self.repository.all();
-        // Records come in any order, so records with the same key need not be adjacent.
+        // Records are read in any order, so records with the same key need not be adjacent.
         let mut keys = HashSet::new();
         let wanted = request.key.as_deref().map(RecordKey::of_values);
         while let Some(record) = all.next().await {
-            let record = record.map_err(self.failed("failed while it was read"))?;
-            let fields = match Self::record(&request.entity, &record) {
-                Ok(fields) => fields,
-                // The sink refuses the record as well, and its error names the record.
+            let record = record.map_err(self.failed("returned an error while its records were read"))?;
+            let values = match Self::record(&request.entity, &record) {
+                Ok(values) => values,
+                // The sink refuses the record as well, and its error contains the key of the record.
                 Err(error) => return Err(sink.push_record(&record).err().unwrap_or(error)),
             };
             if wanted
                 .as_ref()
-                .is_some_and(|wanted| *wanted != RecordKey::of(&fields, request.entity.schema()))
+                .is_some_and(|wanted| *wanted != RecordKey::of(&values, request.entity.schema()))
             {
                 continue;
             }
-            if !keys.insert(self.comparable(&record, &fields, &request.entity)) {
+            if !keys.insert(self.key(&record, &values, &request.entity)) {
                 return Err(sink.duplicate_key_error(&record));
             }
             if sink.push_record(&record)? == Flow::Flush {
@@ -217,36 +233,40 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
     }
 
     async fn count(&self) -> Result<u64> {
-        self.repository.count().await.map_err(self.failed("was not counted"))
+        self.repository.count().await.map_err(self.failed("returned an error from `count`"))
     }
 
     async fn prepare_restore(&self, request: &RestoreRequest) -> Result<()> {
-        self.repository.prepare_restore(request).await.map_err(self.failed("failed in `prepare_restore`"))
+        let prepared = self.repository.prepare_restore(request).await;
+        prepared.map_err(self.failed("returned an error from `prepare_restore`"))
     }
 
     async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<()> {
-        self.repository.finish_restore(outcome).await.map_err(self.failed("failed in `finish_restore`"))
+        let finished = self.repository.finish_restore(outcome).await;
+        finished.map_err(self.failed("returned an error from `finish_restore`"))
     }
 
-    async fn present(&self, codec: &EntityCodec) -> Result<Present> {
-        let (mut present, fields) = (Present::new(), Projection::of(codec.schema()));
+    async fn existing(&self, codec: &EntityCodec) -> Result<ExistingRecords> {
+        let (mut existing, fields) = (ExistingRecords::new(), Projection::of(codec.schema()));
         let mut all = self.repository.all();
-        while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
+        let to_error = || self.failed("returned an error while its records were read");
+        while let Some(record) = all.try_next().await.map_err(to_error())? {
             let values = Self::record(codec, &record)?;
-            let key = self.comparable(&record, &values, codec);
-            if present.insert(key, hash(&values, codec, &fields)?).is_some() {
+            let key = self.key(&record, &values, codec);
+            if existing.insert(key, hash(&values, codec, &fields)?).is_some() {
                 let text = format!(
-                    "{} `{}` is in its repository twice; remove one of them, or declare a key that tells records apart",
+                    "{} `{}` has a duplicate key in its repository; remove one of the records, or declare a key \
+                     that distinguishes the records",
                     codec.name(),
                     codec.record_key(&values)
                 );
                 return Err(Error::new(ErrorKind::Record, text));
             }
         }
-        Ok(present)
+        Ok(existing)
     }
 
-    fn own_key(
+    fn comparable_key(
         &self,
         record: &Record,
         codec: &EntityCodec,
@@ -264,39 +284,41 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         for record in &records {
             let read = record.with_row(&fields, |row| row.read::<T>());
             let read = read.map_err(|error| undecodable(record, codec, error))?;
-            // These are the values as the type writes them, because they are read again in this form.
+            // The values are those that the type writes, because later reads return them in the same form.
             let values = Self::record(codec, &read)?;
-            written.insert(self.comparable(&read, &values, codec), WrittenValues::of(&values, codec));
+            written.insert(self.key(&read, &values, codec), WrittenValues::of(&values, codec));
             typed.push(read);
         }
-        self.repository.upsert_many(typed).await.map_err(self.failed("did not write records"))
+        let result = self.repository.upsert_many(typed).await;
+        result.map_err(self.failed("returned an error from `upsert_many`"))
     }
 
     async fn check_and_delete(
         &self,
-        present: &Present,
+        existing: &ExistingRecords,
         decisions: &Decisions,
         written: &Written,
         codec: &EntityCodec,
-        others: Others,
+        others: OtherRecords,
     ) -> Result<usize> {
-        let (mut found, mut gone, mut gone_keys) = (HashSet::new(), Vec::new(), HashSet::new());
+        let (mut found, mut deleted, mut deleted_keys) = (HashSet::new(), Vec::new(), HashSet::new());
         let mut all = self.repository.all();
-        while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
+        let to_error = || self.failed("returned an error while its records were read");
+        while let Some(record) = all.try_next().await.map_err(to_error())? {
             let values = Self::record(codec, &record)?;
-            let key = self.comparable(&record, &values, codec);
+            let key = self.key(&record, &values, codec);
             let differences = written.get(&key).map_or_else(Vec::new, |written| {
                 written.differences(&values, codec, self.repository.maintained_fields())
             });
             if !differences.is_empty() {
-                return Err(has_other_values(codec, &codec.record_key(&values), &differences));
+                return Err(different_values_error(codec, &codec.record_key(&values), &differences));
             }
             if decisions.has_seen(&key) {
                 found.insert(key);
-            } else if others == Others::Delete && present.contains_key(&key) {
-                // Records that the application has written in the meantime are not deleted.
-                gone.push(record);
-                gone_keys.insert(key);
+            } else if others == OtherRecords::Delete && existing.contains_key(&key) {
+                // Records that the application has written since the restore began are not deleted.
+                deleted.push(record);
+                deleted_keys.insert(key);
             }
         }
         drop(all);
@@ -305,85 +327,89 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
             return Err(Error::new(
                 ErrorKind::Constraint,
                 format!(
-                    "{} `{key}` is not in its repository after it was written, so another record has taken its place or it was \
-                     dropped, and nothing was removed; if the database takes keys for one that differ, have `comparable_key` of \
-                     the repository say so",
+                    "{} `{key}` is not in its repository after it was written: the repository discarded it, or \
+                     another record with an equal key replaced it; no record was deleted. If the database \
+                     considers different keys equal, implement `comparable_key` of the repository accordingly",
                     codec.name()
                 ),
             ));
         }
-        if gone.is_empty() {
+        if deleted.is_empty() {
             return Ok(0);
         }
-        let count = gone.len();
-        let mut gone = gone.into_iter();
+        let count = deleted.len();
+        let mut deleted = deleted.into_iter();
         loop {
-            let batch: Vec<_> = gone.by_ref().take(BATCH).collect();
+            let batch: Vec<_> = deleted.by_ref().take(DELETE_BATCH).collect();
             if batch.is_empty() {
                 break;
             }
-            self.repository.delete_many(batch).await.map_err(self.failed("did not remove records"))?;
+            let result = self.repository.delete_many(batch).await;
+            result.map_err(self.failed("returned an error from `delete_many`"))?;
         }
-        self.require_gone(&gone_keys, decisions, codec).await?;
+        self.require_deleted(&deleted_keys, decisions, codec).await?;
         Ok(count)
     }
 }
 
 impl<T: Entity, R: Repository<T>> Typed<T, R> {
-    /// Reads all records again. No deleted record may exist, and each other record of the archive must exist.
-    async fn require_gone(
+    /// Reads all records again. No deleted record may exist, and each record of the archive must exist.
+    async fn require_deleted(
         &self,
-        removed: &HashSet<RecordKey>,
+        deleted: &HashSet<RecordKey>,
         decisions: &Decisions,
         codec: &EntityCodec,
     ) -> Result<()> {
-        let mut left = HashSet::new();
+        let mut remaining = HashSet::new();
         let mut all = self.repository.all();
-        while let Some(record) = all.try_next().await.map_err(self.failed("failed while it was read"))? {
+        let to_error = || self.failed("returned an error while its records were read");
+        while let Some(record) = all.try_next().await.map_err(to_error())? {
             let values = Self::record(codec, &record)?;
-            let key = self.comparable(&record, &values, codec);
-            if removed.contains(&key) {
+            let key = self.key(&record, &values, codec);
+            if deleted.contains(&key) {
                 return Err(Error::new(
                     ErrorKind::Constraint,
                     format!(
-                        "{} `{}` is in its repository after it was removed, as `replace_existing` asks; `delete_many` of the \
-                         repository must remove each record that it is given",
+                        "{} `{}` is still in its repository after it was deleted because of \
+                         `replace_existing`; `delete_many` of the repository must delete every record that is \
+                         passed to it",
                         codec.name(),
                         codec.record_key(&values)
                     ),
                 ));
             }
             if decisions.has_seen(&key) {
-                left.insert(key);
+                remaining.insert(key);
             }
         }
-        let Some(missing) = decisions.seen().find(|key| !left.contains(key)) else { return Ok(()) };
+        let Some(missing) = decisions.seen().find(|key| !remaining.contains(key)) else { return Ok(()) };
         let key = if codec.shows_keys() { missing.shown() } else { "(hidden)".to_owned() };
         Err(Error::new(
             ErrorKind::Constraint,
             format!(
-                "{} `{key}`, which is in the archive, was removed from its repository with records that are not; `delete_many` of \
-                 the repository must remove the records that it is given, and no other",
+                "{} `{key}`, which is in the archive, was deleted from its repository together with other \
+                 records; `delete_many` of the repository must delete only the records that are passed to it",
                 codec.name()
             ),
         ))
     }
 }
 
-/// Returns the error of a record that differs from what was written.
-fn has_other_values(codec: &EntityCodec, key: &str, differences: &[usize]) -> Error {
+/// Returns the error for a record whose values differ from the written values.
+fn different_values_error(codec: &EntityCodec, key: &str, differences: &[usize]) -> Error {
     let name = |index: &usize| match codec.schema().fields.get(*index) {
         Some(field) => format!("`{}`", field.name),
-        None => "other names".to_owned(),
+        None => "names that are not fields".to_owned(),
     };
     let names = differences.iter().map(name).collect::<Vec<_>>().join(", ");
     Error::new(
         ErrorKind::Constraint,
         format!(
-            "{} `{key}` is in its repository after it was written, but with other values than those of the archive in {names}, and \
-             nothing was removed; `upsert_many` of the repository must replace a record that is there, and write each field as it \
-             is given (a trigger, a default or a narrower column may change values, and another program may have written meanwhile); \
-             fields that the database or the ORM fills by itself must be named by `maintained_fields` of the repository",
+            "{} `{key}` has other values than in the archive after it was written to its repository, in \
+             {names}; no record was deleted. `upsert_many` of the repository must replace an existing record \
+             and write every field unchanged (a trigger, a default, a narrower column or another program may \
+             have changed the values); `maintained_fields` must return the fields that the database or the ORM \
+             fills automatically",
             codec.name()
         ),
     )

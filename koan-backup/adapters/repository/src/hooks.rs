@@ -1,4 +1,4 @@
-//! What a repository does before and after a restore.
+//! Calls the hooks of repositories before and after a restore.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -13,7 +13,7 @@ use crate::erased::ErasedRepository;
 use crate::restore_request::{RestoreOutcome, RestoreRequest};
 
 /// The repositories that were prepared for a restore, and whose
-/// [`finish_restore`](crate::Repository::finish_restore) is still due. Dropping this calls it.
+/// [`finish_restore`](crate::Repository::finish_restore) was not called yet. Dropping this value calls it.
 pub(crate) struct PreparedRepositories {
     runtime: Handle,
     all: Vec<Arc<dyn ErasedRepository>>,
@@ -23,10 +23,10 @@ impl PreparedRepositories {
     /// Creates an empty list.
     ///
     /// # Errors
-    /// There is no Tokio runtime.
+    /// Returns an error if there is no Tokio runtime.
     pub(crate) fn new() -> Result<Self> {
         let runtime = Handle::try_current().map_err(|error| {
-            let text = "a restore into repositories needs a Tokio runtime; start it within one";
+            let text = "a restore into repositories needs a Tokio runtime; start it within a Tokio runtime";
             Error::with_source(ErrorKind::Configuration, text, error)
         })?;
         Ok(Self { runtime, all: Vec::new() })
@@ -49,7 +49,7 @@ impl PreparedRepositories {
     /// Calls `finish_restore` of each prepared repository, even if this future is dropped.
     ///
     /// # Errors
-    /// At least one of the calls failed.
+    /// Returns the first error of these calls.
     pub(crate) async fn finish(&mut self, outcome: RestoreOutcome) -> Result<()> {
         match self.start(outcome) {
             None => Ok(()),
@@ -63,7 +63,7 @@ impl PreparedRepositories {
     }
 
     /// Starts a task that calls `finish_restore` of each prepared repository, in reverse order. Returns a
-    /// receiver of the result, or `None` if no repository is to be finished.
+    /// receiver for the result, or `None` if no repository was prepared.
     fn start(&mut self, outcome: RestoreOutcome) -> Option<oneshot::Receiver<Result<()>>> {
         let prepared = std::mem::take(&mut self.all);
         if prepared.is_empty() {

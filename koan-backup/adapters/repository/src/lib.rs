@@ -1,5 +1,5 @@
-//! A provider of records that code of the application reads and writes: SeaORM, Diesel, sqlx, a service, or
-//! any other code.
+//! A provider for records that the application reads and writes with its own code: SeaORM, Diesel, sqlx, a
+//! service, or any other code.
 
 mod erased;
 mod hooks;

@@ -51,7 +51,8 @@ impl Provider for Repositories {
         if options.replace_existing && !self.capabilities().bulk_delete {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "a repository here deletes nothing, as `replace_existing` asks: give it `delete_many`, or restore without it",
+                "`replace_existing` requires that records can be deleted, but a repository of this provider does \
+                 not support it; implement `deletes` and `delete_many`, or restore without `replace_existing`",
             ));
         }
         Ok(Box::new(RepositorySession::new(self.clone(), options.clone())?))

@@ -39,13 +39,14 @@ impl Repositories {
         self
     }
 
+    /// Finds the repository of an entity and checks its maintained fields.
     pub(crate) fn find(&self, entity: &EntityCodec) -> Result<&Arc<dyn ErasedRepository>> {
         let found = self.all.iter().find(|known| known.entity() == entity.descriptor().type_id());
         let repository = found.ok_or_else(|| {
             let name = entity.name();
             Error::new(
                 ErrorKind::NotFound,
-                format!("`{name}` has no repository here: add one by `Repositories::with`"),
+                format!("this provider has no repository of `{name}`; add one with `Repositories::with`"),
             )
         })?;
         repository.require_known_fields(entity)?;

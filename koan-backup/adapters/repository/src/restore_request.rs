@@ -1,11 +1,11 @@
-//! The description of a restore that a repository receives.
+//! The description of a restore that is passed to a repository.
 
 use koan_backup_core::{
     ConflictMode,
     provider::{RestoreTarget, SessionOptions},
 };
 
-/// Describes a restore to a repository.
+/// The description of a restore that is passed to a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreRequest {
@@ -13,7 +13,7 @@ pub struct RestoreRequest {
     pub record_count: Option<u64>,
     /// The total size of these records' lines in the archive in bytes, if it is known.
     pub size_bytes: Option<u64>,
-    /// What happens to a record whose key already exists.
+    /// What the restore does with a record whose key already exists.
     pub conflict: ConflictMode,
     /// Whether existing records that are not in the archive are deleted.
     pub replace_existing: bool,
@@ -30,7 +30,7 @@ impl RestoreRequest {
     }
 }
 
-/// The outcome of a restore for a repository.
+/// The outcome of a restore that is passed to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoreOutcome {

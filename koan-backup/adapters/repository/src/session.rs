@@ -13,7 +13,7 @@ use koan_backup_core::{
 };
 
 use super::Repositories;
-use super::erased::{ErasedRepository, Others, Present, Written, hash};
+use super::erased::{ErasedRepository, ExistingRecords, OtherRecords, Written, hash};
 use crate::hooks::PreparedRepositories;
 use crate::restore_request::{RestoreOutcome, RestoreRequest};
 use koan_backup_core::provider::keyed::{Decision, Decisions, RecordKey};
@@ -48,8 +48,12 @@ impl RestoreSession for RepositorySession {
         self.targets.begin()?;
         let codec = &target.entity;
         if !target.set.is_root() {
-            let text =
-                format!("the repository of `{}` has no sets, and `{}` is one", codec.name(), target.set);
+            let text = format!(
+                "cannot restore set `{}` of `{}`: a repository supports only the default set; restore into \
+                     the default set",
+                target.set,
+                codec.name()
+            );
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         let repository = Arc::clone(self.repositories.find(codec)?);
@@ -57,14 +61,14 @@ impl RestoreSession for RepositorySession {
             let request = RestoreRequest::of(&target, &self.options);
             self.prepared.prepare(&repository, &request).await?;
         }
-        let present = repository.present(codec).await?;
+        let existing = repository.existing(codec).await?;
         Ok(Box::new(RepositoryWriter {
             fields: Projection::of(codec.schema()),
             decisions: Decisions::new(&target, self.options.clone()),
             session: self,
             codec: target.entity,
             repository,
-            present,
+            existing,
             comparison: KeyComparison::Unknown,
             written: Written::new(),
         }))
@@ -76,7 +80,7 @@ impl RestoreSession for RepositorySession {
         finished.map(|()| CommitReport::default()).map_err(|error| match self.changed.as_slice() {
             [] => error,
             changed => error.context(format!(
-                "all records of {} were written and stay, because there is no transaction",
+                "all records of {} were written and remain, because there is no transaction",
                 changed.join(", ")
             )),
         })
@@ -87,8 +91,11 @@ impl RestoreSession for RepositorySession {
         if self.changed.is_empty() {
             return finished;
         }
-        let text =
-            format!("there is no transaction, and records of {} were written", self.changed.join(", "));
+        let text = format!(
+            "repositories have no transaction: records of {} were written and remain; restore again after the \
+                 cause is resolved",
+            self.changed.join(", ")
+        );
         let text = match finished {
             Ok(()) => text,
             Err(error) => format!("{text}; {}", error.chain()),
@@ -97,13 +104,13 @@ impl RestoreSession for RepositorySession {
     }
 }
 
-/// Writes records into one repository.
+/// The writer of one repository.
 struct RepositoryWriter<'s> {
     session: &'s mut RepositorySession,
     codec: EntityCodec,
     fields: Projection,
     repository: Arc<dyn ErasedRepository>,
-    present: Present,
+    existing: ExistingRecords,
     decisions: Decisions,
     comparison: KeyComparison,
     /// The keys and value hashes of the written records.
@@ -113,34 +120,39 @@ struct RepositoryWriter<'s> {
 /// How keys are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum KeyComparison {
+    /// The repository has not been called yet.
     Unknown,
+    /// Keys are compared by their values.
     ByValue,
-    /// By the text that the repository returns.
+    /// Keys are compared by the text that `comparable_key` of the repository returns.
     ByRepository,
 }
 
 #[async_trait]
 impl TargetWriter for RepositoryWriter<'_> {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        let Self { codec, fields, repository, present, decisions, comparison, .. } = self;
+        let Self { codec, fields, repository, existing, decisions, comparison, .. } = self;
         let records = batch.into_records()?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
-            // The repository is called with a record of its type. Whether it defines a key is the same for
-            // all records, so only the first record decides it.
-            let own = match comparison {
+            // `comparable_key` needs a decoded record. A repository returns a key either for all records or for
+            // none, so it is not called again if it returned `None` for the first record.
+            let comparable_key = match comparison {
                 KeyComparison::ByValue => None,
                 KeyComparison::Unknown | KeyComparison::ByRepository => {
-                    repository.own_key(&record, codec, fields)?
+                    repository.comparable_key(&record, codec, fields)?
                 }
             };
-            *comparison = if own.is_some() { KeyComparison::ByRepository } else { KeyComparison::ByValue };
-            let key = own.unwrap_or_else(|| RecordKey::of(&record, codec.schema()));
-            let existing = match present.get(&key) {
-                Some(known) => Some(*known == hash(&record, codec, fields)?),
+            *comparison = match comparable_key.is_some() {
+                true => KeyComparison::ByRepository,
+                false => KeyComparison::ByValue,
+            };
+            let key = comparable_key.unwrap_or_else(|| RecordKey::of(&record, codec.schema()));
+            let is_equal = match existing.get(&key) {
+                Some(existing) => Some(*existing == hash(&record, codec, fields)?),
                 None => None,
             };
-            if decisions.decide(key, &record, existing)? == Decision::Write {
+            if decisions.decide(key, &record, is_equal)? == Decision::Write {
                 written.push(record);
             }
         }
@@ -153,16 +165,17 @@ impl TargetWriter for RepositoryWriter<'_> {
     }
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
-        let Self { session, codec, repository, present, decisions, written, .. } = *self;
-        let mut not_in_archive = present.keys().filter(|key| !decisions.has_seen(key)).count();
+        let Self { session, codec, repository, existing, decisions, written, .. } = *self;
+        let mut not_in_archive = existing.keys().filter(|key| !decisions.has_seen(key)).count();
         let deletes = session.options.replace_existing && not_in_archive > 0;
         if session.options.intent == SessionIntent::Apply && (deletes || !written.is_empty()) {
             if deletes {
                 session.mark_changed(codec.name());
             }
-            let others = if deletes { Others::Delete } else { Others::Keep };
-            let removed = repository.check_and_delete(&present, &decisions, &written, &codec, others).await?;
-            not_in_archive = if deletes { removed } else { not_in_archive };
+            let others = if deletes { OtherRecords::Delete } else { OtherRecords::Keep };
+            let deleted =
+                repository.check_and_delete(&existing, &decisions, &written, &codec, others).await?;
+            not_in_archive = if deletes { deleted } else { not_in_archive };
         }
         let counts = decisions.finish(not_in_archive)?;
         session.targets.finish();

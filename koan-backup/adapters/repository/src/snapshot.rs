@@ -23,11 +23,14 @@ impl RepositorySnapshot {
 
 #[async_trait]
 impl Snapshot for RepositorySnapshot {
-    /// Returns the lowest guarantee of all repositories. They are read one after the other, so the guarantee
-    /// is at most [`Consistency::PerEntity`].
+    /// Returns the lowest guarantee of all repositories. Repositories are read one after the other, so the
+    /// guarantee is at most [`Consistency::PerEntity`].
     fn consistency(&self) -> Consistency {
-        let each = |least| self.repositories.all.iter().all(|repository| repository.consistency() != least);
-        if each(Consistency::None) { Consistency::PerEntity } else { Consistency::None }
+        let mut repositories = self.repositories.all.iter();
+        match repositories.all(|repository| repository.consistency() != Consistency::None) {
+            true => Consistency::PerEntity,
+            false => Consistency::None,
+        }
     }
 
     async fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {

@@ -26,38 +26,42 @@ struct Mail {
     n: i64,
 }
 
-/// Whether the database keeps the spelling of an existing key or takes that of the new record.
+/// What the database does with the spelling of a key when a record is overwritten.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Folding {
+    /// The spelling of the existing key remains.
     KeepsSpelling,
+    /// The spelling of the new record replaces it.
     TakesSpelling,
 }
 
 /// A database that ignores the case of e-mail addresses.
 #[derive(Clone)]
-struct Folded {
+struct CaseFoldingMails {
     rows: Arc<Mutex<BTreeMap<String, Mail>>>,
     folding: Folding,
-    declares: bool,
-    drops: Option<i64>,
+    /// Whether the repository implements `comparable_key`.
+    declares_key: bool,
+    /// The value of `n` of the records that are discarded.
+    discarded: Option<i64>,
     fault: Option<Fault>,
 }
 
-/// What a repository does wrong.
+/// A fault of a repository.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    /// Inserts records, and ignores those whose key exists.
+    /// The repository inserts new records, and ignores records whose key exists.
     IgnoresExisting,
-    /// Writes another value.
+    /// The repository writes other values.
     Changes,
-    /// Removes nothing.
+    /// The repository deletes no record.
     KeepsAll,
-    /// Removes one record too many.
-    RemovesMore,
+    /// The repository deletes one record too many.
+    DeletesMore,
 }
 
 #[async_trait]
-impl Repository<Mail> for Folded {
+impl Repository<Mail> for CaseFoldingMails {
     fn all(&self) -> BoxStream<'_, Result<Mail, RepositoryError>> {
         let rows: Vec<_> = self.rows.lock().expect("sound").values().cloned().map(Ok).collect();
         stream::iter(rows).boxed()
@@ -65,7 +69,7 @@ impl Repository<Mail> for Folded {
 
     async fn upsert_many(&self, records: Vec<Mail>) -> Result<(), RepositoryError> {
         let mut rows = self.rows.lock().expect("sound");
-        for record in records.into_iter().filter(|record| Some(record.n) != self.drops) {
+        for record in records.into_iter().filter(|record| Some(record.n) != self.discarded) {
             let record = match self.fault {
                 Some(Fault::Changes) => Mail { n: record.n.min(6), ..record },
                 _ => record,
@@ -81,7 +85,7 @@ impl Repository<Mail> for Folded {
     }
 
     fn comparable_key(&self, record: &Mail) -> Option<String> {
-        self.declares.then(|| record.email.to_lowercase())
+        self.declares_key.then(|| record.email.to_lowercase())
     }
 
     fn deletes(&self) -> bool {
@@ -94,16 +98,17 @@ impl Repository<Mail> for Folded {
             return Ok(());
         }
         records.iter().for_each(|record| drop(rows.remove(&record.email.to_lowercase())));
-        if self.fault == Some(Fault::RemovesMore) {
+        if self.fault == Some(Fault::DeletesMore) {
             rows.pop_first();
         }
         Ok(())
     }
 }
 
-fn folded(rows: &[(&str, i64)], folding: Folding, declares: bool) -> Folded {
+fn mails(rows: &[(&str, i64)], folding: Folding, declares_key: bool) -> CaseFoldingMails {
     let rows = rows.iter().map(|&(email, n)| (email.to_lowercase(), Mail { email: email.to_owned(), n }));
-    Folded { rows: Arc::new(Mutex::new(rows.collect())), folding, declares, drops: None, fault: None }
+    let rows = Arc::new(Mutex::new(rows.collect()));
+    CaseFoldingMails { rows, folding, declares_key, discarded: None, fault: None }
 }
 
 fn options(replace_existing: bool, intent: SessionIntent) -> SessionOptions {
@@ -113,7 +118,7 @@ fn options(replace_existing: bool, intent: SessionIntent) -> SessionOptions {
 }
 
 async fn restore(
-    repository: &Folded,
+    repository: &CaseFoldingMails,
     records: &[(&str, i64)],
     options: &SessionOptions,
 ) -> Result<WriteCounts> {
@@ -129,48 +134,49 @@ async fn restore(
     session.commit().await.map(|_| counts)
 }
 
-fn rows(repository: &Folded) -> Vec<(String, i64)> {
+fn rows(repository: &CaseFoldingMails) -> Vec<(String, i64)> {
     repository.rows.lock().expect("sound").values().map(|row| (row.email.clone(), row.n)).collect()
 }
 
-const THERE: [(&str, i64); 2] = [("A@x", 1), ("gone@x", 2)];
+/// The existing records of each test.
+const EXISTING: [(&str, i64); 2] = [("A@x", 1), ("gone@x", 2)];
 
 #[tokio::test]
-async fn replacing_in_a_database_that_folds_keys_never_removes_what_was_just_written() {
+async fn replacing_in_a_database_that_folds_keys_never_deletes_written_records() {
     for folding in [Folding::KeepsSpelling, Folding::TakesSpelling] {
-        for declares in [false, true] {
-            let repository = folded(&THERE, folding, declares);
-            let ended = restore(&repository, &[("a@x", 5)], &options(true, SessionIntent::Apply)).await;
+        for declares_key in [false, true] {
+            let repository = mails(&EXISTING, folding, declares_key);
+            let result = restore(&repository, &[("a@x", 5)], &options(true, SessionIntent::Apply)).await;
             let found = rows(&repository);
             assert!(found.iter().any(|(email, n)| email.eq_ignore_ascii_case("a@x") && *n == 5), "{found:?}");
-            if declares {
-                let counts = ended.expect("restored");
+            if declares_key {
+                let counts = result.expect("restored");
                 assert_eq!((counts.inserted, counts.updated, counts.deleted), (0, 1, 1));
                 assert_eq!(found.len(), 1);
             } else if folding == Folding::KeepsSpelling {
-                let error = ended.expect_err("the key is not there").to_string();
+                let error = result.expect_err("the written key does not exist").to_string();
                 assert!(error.contains("a@x") && error.contains("comparable_key"), "{error}");
-                assert_eq!(found.len(), 2, "nothing was removed");
+                assert_eq!(found.len(), 2, "no record was deleted");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn two_records_with_keys_that_the_database_considers_equal_are_refused_by_name() {
-    let both = [("a@x", 5), ("b@x", 6), ("A@x", 7)];
+async fn records_with_keys_that_the_database_considers_equal_are_refused_with_a_key() {
+    let records = [("a@x", 5), ("b@x", 6), ("A@x", 7)];
     for folding in [Folding::KeepsSpelling, Folding::TakesSpelling] {
         for replacing in [false, true] {
             for intent in [SessionIntent::Apply, SessionIntent::Compare] {
-                let repository = folded(&THERE, folding, true);
-                let error =
-                    restore(&repository, &both, &options(replacing, intent)).await.expect_err("one key");
+                let repository = mails(&EXISTING, folding, true);
+                let result = restore(&repository, &records, &options(replacing, intent)).await;
+                let error = result.expect_err("a duplicate key");
                 assert!(error.to_string().contains("A@x"), "{error}");
-                assert_eq!(rows(&repository).len(), 2, "nothing was written");
+                assert_eq!(rows(&repository).len(), 2, "no record was written");
             }
-            let repository = folded(&THERE, folding, false);
-            let error = restore(&repository, &both, &options(replacing, SessionIntent::Apply)).await;
-            let error = error.expect_err("one of them is not there").to_string();
+            let repository = mails(&EXISTING, folding, false);
+            let result = restore(&repository, &records, &options(replacing, SessionIntent::Apply)).await;
+            let error = result.expect_err("one of the records is missing").to_string();
             assert!(error.to_lowercase().contains("a@x"), "{error}");
         }
     }
@@ -179,81 +185,81 @@ async fn two_records_with_keys_that_the_database_considers_equal_are_refused_by_
 #[tokio::test]
 async fn a_dry_run_of_keys_in_another_spelling_counts_what_a_restore_counts() {
     for replacing in [false, true] {
-        let repository = folded(&THERE, Folding::TakesSpelling, true);
+        let repository = mails(&EXISTING, Folding::TakesSpelling, true);
         let records = [("a@X", 1), ("new@x", 3)];
-        let told = restore(&repository, &records, &options(replacing, SessionIntent::Compare))
+        let dry_run = restore(&repository, &records, &options(replacing, SessionIntent::Compare))
             .await
             .expect("compared");
-        let done = restore(&repository, &records, &options(replacing, SessionIntent::Apply))
+        let restored = restore(&repository, &records, &options(replacing, SessionIntent::Apply))
             .await
             .expect("restored");
-        assert_eq!(told, done);
-        assert_eq!((done.inserted, done.updated), (1, 1));
-        let again = restore(&repository, &records, &options(replacing, SessionIntent::Apply))
+        assert_eq!(dry_run, restored);
+        assert_eq!((restored.inserted, restored.updated), (1, 1));
+        let second = restore(&repository, &records, &options(replacing, SessionIntent::Apply))
             .await
             .expect("restored");
-        assert_eq!((again.unchanged, again.inserted, again.updated), (2, 0, 0));
+        assert_eq!((second.unchanged, second.inserted, second.updated), (2, 0, 0));
     }
 }
 
 #[tokio::test]
-async fn a_record_that_the_repository_drops_is_named() {
-    let mut repository = folded(&THERE, Folding::TakesSpelling, false);
-    repository.drops = Some(9);
+async fn the_error_contains_the_key_of_a_record_that_the_repository_discards() {
+    let mut repository = mails(&EXISTING, Folding::TakesSpelling, false);
+    repository.discarded = Some(9);
     let records = [("b@x", 8), ("c@x", 9)];
     let error =
-        restore(&repository, &records, &options(false, SessionIntent::Apply)).await.expect_err("dropped");
+        restore(&repository, &records, &options(false, SessionIntent::Apply)).await.expect_err("discarded");
     assert!(error.to_string().contains("c@x"), "{error}");
 }
 
 #[tokio::test]
 async fn a_backup_with_keys_that_the_database_considers_equal_is_refused() {
-    let repository = folded(&[], Folding::TakesSpelling, true);
+    let repository = mails(&[], Folding::TakesSpelling, true);
     let row = |email: &str| Mail { email: email.to_owned(), n: 1 };
-    // The database has equal keys, as after an import that bypassed its own index.
-    let odd = [("1", row("a@x")), ("2", row("b@x")), ("3", row("A@x"))];
-    repository.rows.lock().expect("sound").extend(odd.map(|(key, row)| (key.to_owned(), row)));
+    // The database contains equal keys, for example because an import did not use its unique index.
+    let with_duplicate = [("1", row("a@x")), ("2", row("b@x")), ("3", row("A@x"))];
+    repository.rows.lock().expect("sound").extend(with_duplicate.map(|(key, row)| (key.to_owned(), row)));
     let codec = EntityCodec::new(Mail::descriptor());
     let snapshot = Repositories::new().with(repository.clone()).snapshot().await.expect("a snapshot");
     let (sink, mut chunks) = RecordSink::channel(codec.clone(), 10);
     let read = snapshot.read(ReadRequest::all(codec, SetName::root()), sink);
     let (read, ()) = tokio::join!(read, async { while chunks.recv().await.is_some() {} });
-    let error = read.expect_err("one would be lost").to_string();
+    let error = read.expect_err("a duplicate key").to_string();
     assert!(error.contains("A@x") || error.contains("a@x"), "{error}");
 }
 
 #[tokio::test]
-async fn a_record_that_the_repository_skips_or_changes_is_named() {
+async fn the_error_contains_the_key_of_a_record_that_the_repository_skips_or_changes() {
     for fault in [Fault::IgnoresExisting, Fault::Changes] {
-        for declares in [false, true] {
+        for declares_key in [false, true] {
             for replacing in [false, true] {
-                let mut repository = folded(&THERE, Folding::TakesSpelling, declares);
+                let mut repository = mails(&EXISTING, Folding::TakesSpelling, declares_key);
                 repository.fault = Some(fault);
                 // The first record exists with another value; the second one is new.
                 let records = [("A@x", 7), ("b@x", 6)];
-                let ended = restore(&repository, &records, &options(replacing, SessionIntent::Apply)).await;
-                let error = ended.expect_err("it is not what was written");
+                let result = restore(&repository, &records, &options(replacing, SessionIntent::Apply)).await;
+                let error = result.expect_err("the record differs from the written record");
                 assert_eq!(error.kind(), koan_backup_core::ErrorKind::Constraint);
                 let text = error.to_string();
                 assert!(text.contains("email=\"A@x\"") && text.contains("other values"), "{text}");
-                assert!(rows(&repository).len() >= 2, "nothing was removed");
+                assert!(rows(&repository).len() >= 2, "no record was deleted");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_record_that_the_repository_does_not_remove_is_named() {
-    for (fault, named) in [(Fault::KeepsAll, "gone@x"), (Fault::RemovesMore, "A@x")] {
-        let mut repository = folded(&THERE, Folding::TakesSpelling, false);
+async fn the_error_contains_the_key_of_a_record_that_the_repository_does_not_delete_or_deletes_wrongly() {
+    for (fault, key) in [(Fault::KeepsAll, "gone@x"), (Fault::DeletesMore, "A@x")] {
+        let mut repository = mails(&EXISTING, Folding::TakesSpelling, false);
         repository.fault = Some(fault);
         for records in [[("A@x", 1), ("b@x", 6)], [("A@x", 2), ("b@x", 6)]] {
-            let ended = restore(&repository, &records, &options(true, SessionIntent::Apply)).await;
-            let error = ended.expect_err("it is not what was asked for");
+            let result = restore(&repository, &records, &options(true, SessionIntent::Apply)).await;
+            let error = result.expect_err("other records were deleted than requested");
             assert_eq!(error.kind(), koan_backup_core::ErrorKind::Constraint);
             let text = error.to_string();
-            assert!(text.contains(named) && text.contains("delete_many"), "{text}");
-            repository = folded(&THERE, Folding::TakesSpelling, false);
+            assert!(text.contains(key) && text.contains("delete_many"), "{text}");
+            repository = mails(&EXISTING, Folding::TakesSpelling, false);
             repository.fault = Some(fault);
         }
     }
@@ -299,7 +305,7 @@ impl Repository<Price> for Ledger {
 }
 
 #[tokio::test]
-async fn values_that_are_returned_in_another_form_count_as_written() {
+async fn values_that_are_returned_in_another_form_are_equal_to_the_written_values() {
     let price = Price {
         id: 1,
         amount: "1.5".parse().expect("a decimal"),
@@ -311,14 +317,14 @@ async fn values_that_are_returned_in_another_form_count_as_written() {
     let codec = EntityCodec::new(Price::descriptor());
     let record = codec.record(&price).expect("a record");
     let apply = options(false, SessionIntent::Apply);
-    for (rounding, is_same) in [(0, true), (500, true), (999, true), (1500, false), (-1000, false)] {
+    for (rounding, is_equal) in [(0, true), (500, true), (999, true), (1500, false), (-1000, false)] {
         let provider = Repositories::new().with(Ledger { rows: Mutex::default(), rounding });
         let mut session = provider.begin_restore(&apply).await.expect("a session");
         let target = RestoreTarget::new(codec.clone(), SetName::root());
         let mut writer = session.begin(target).await.expect("a writer");
         writer.write(vec![record.clone()].into()).await.expect("written");
         let finished = writer.finish().await;
-        assert_eq!(finished.ok().map(|counts| counts.inserted), is_same.then_some(1), "{rounding}");
+        assert_eq!(finished.ok().map(|counts| counts.inserted), is_equal.then_some(1), "{rounding}");
     }
 }
 
@@ -332,14 +338,14 @@ struct Versioned {
 }
 
 /// A database that increments the version of each written record and truncates its name to `length`.
-struct Counted {
+struct VersioningDatabase {
     rows: Mutex<BTreeMap<i64, Versioned>>,
     maintained: &'static [&'static str],
     length: usize,
 }
 
 #[async_trait]
-impl Repository<Versioned> for Counted {
+impl Repository<Versioned> for VersioningDatabase {
     fn all(&self) -> BoxStream<'_, Result<Versioned, RepositoryError>> {
         let rows: Vec<_> = self.rows.lock().expect("sound").values().cloned().map(Ok).collect();
         stream::iter(rows).boxed()
@@ -360,8 +366,8 @@ impl Repository<Versioned> for Counted {
 }
 
 #[tokio::test]
-async fn fields_that_the_database_maintains_are_not_compared_and_all_others_are_named() {
-    for (maintained, length, named, other) in [
+async fn the_error_contains_each_changed_field_that_is_not_maintained_and_no_other_field() {
+    for (maintained, length, changed, other) in [
         (&["version"][..], 9, None, ""),
         (&[], 9, Some("`version`"), "`name`"),
         (&["version"], 2, Some("`name`"), "`version`"),
@@ -370,18 +376,19 @@ async fn fields_that_the_database_maintains_are_not_compared_and_all_others_are_
         let codec = EntityCodec::new(Versioned::descriptor());
         let record =
             codec.record(&Versioned { id: 1, name: "content".into(), version: 7 }).expect("a record");
-        let provider = Repositories::new().with(Counted { rows: Mutex::default(), maintained, length });
+        let database = VersioningDatabase { rows: Mutex::default(), maintained, length };
+        let provider = Repositories::new().with(database);
         let apply = options(false, SessionIntent::Apply);
         let mut session = provider.begin_restore(&apply).await.expect("a session");
         let mut writer = session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("a writer");
         writer.write(vec![record].into()).await.expect("written");
-        let ended = writer.finish().await;
-        let Some(named) = named else {
-            assert_eq!(ended.expect("the rest is the same").inserted, 1);
+        let result = writer.finish().await;
+        let Some(changed) = changed else {
+            assert_eq!(result.expect("all compared fields are equal").inserted, 1);
             continue;
         };
-        let text = ended.expect_err("another value").to_string();
-        assert!(text.contains(named) && text.contains("maintained_fields"), "{text}");
+        let text = result.expect_err("a changed value").to_string();
+        assert!(text.contains(changed) && text.contains("maintained_fields"), "{text}");
         assert!(!text.contains(other) && !text.contains("content"), "{text}");
     }
 }
@@ -390,7 +397,8 @@ async fn fields_that_the_database_maintains_are_not_compared_and_all_others_are_
 async fn a_maintained_field_that_does_not_exist_or_belongs_to_the_key_is_a_problem_at_the_start() {
     for maintained in [&["versoin"][..], &["version", "id"]] {
         let codec = EntityCodec::new(Versioned::descriptor());
-        let provider = Repositories::new().with(Counted { rows: Mutex::default(), maintained, length: 9 });
+        let database = VersioningDatabase { rows: Mutex::default(), maintained, length: 9 };
+        let provider = Repositories::new().with(database);
         let description = provider.describe(&[codec]).await.expect("described");
         let problem = description.entities[0].problem.clone().unwrap_or_default();
         assert!(problem.contains(maintained[maintained.len() - 1]), "{maintained:?}: {problem}");

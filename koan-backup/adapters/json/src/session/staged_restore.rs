@@ -19,17 +19,17 @@ use super::super::staging::{Staging, create_hidden_directory};
 use super::target::Target;
 use super::unchanged::UnchangedCheck;
 
-/// A restore whose files are staged. When it is dropped, the files are removed, and then another restore can
-/// begin.
+/// A restore whose files are staged. Dropping it removes the files and then releases the writer lock, so that
+/// another restore can begin.
 #[derive(Debug)]
 pub(super) struct StagedRestore {
     directory: Directory,
     options: SessionOptions,
-    patience: LockTimeout,
+    lock_timeout: LockTimeout,
     /// The paths of the targets.
-    written: BTreeSet<PathBuf>,
-    /// The checks that files are unchanged when the restore takes effect.
-    unchanged: Vec<UnchangedCheck>,
+    target_paths: BTreeSet<PathBuf>,
+    /// The checks before the commit that no other program has changed the files.
+    unchanged_checks: Vec<UnchangedCheck>,
     changes: Option<Changes>,
 }
 
@@ -43,40 +43,43 @@ struct Changes {
 }
 
 impl StagedRestore {
+    /// Acquires the writer lock, finishes an interrupted restore, and creates the staging directory. A dry run
+    /// only finishes an interrupted restore.
     pub(super) fn begin(
         directory: Directory,
         options: SessionOptions,
-        patience: &LockTimeout,
+        lock_timeout: &LockTimeout,
     ) -> Result<Self> {
         directory.require_root()?;
         let changes = match options.intent {
             SessionIntent::Apply => {
                 create_hidden_directory(&directory)?;
                 let writer =
-                    Lock::acquire(&directory.hidden().join(WRITER_LOCK), LockMode::Exclusive, patience)?;
-                drop(Lock::acquire(&directory.hidden().join(COMMIT_LOCK), LockMode::Shared, patience)?);
-                drop(recover_journal(&directory, patience)?);
+                    Lock::acquire(&directory.hidden().join(WRITER_LOCK), LockMode::Exclusive, lock_timeout)?;
+                // This creates the lock file, so that readers can lock it.
+                drop(Lock::acquire(&directory.hidden().join(COMMIT_LOCK), LockMode::Shared, lock_timeout)?);
+                drop(recover_journal(&directory, lock_timeout)?);
                 let staging = Staging::create(&directory)?;
                 Some(Changes { journal: Journal::new(staging.name.clone()), staging, _writer: writer })
             }
             SessionIntent::Compare => {
-                drop(recover_journal(&directory, patience)?);
+                drop(recover_journal(&directory, lock_timeout)?);
                 None
             }
         };
-        let patience = LockTimeout::of(patience.duration);
-        let (written, unchanged) = (BTreeSet::new(), Vec::new());
-        Ok(Self { directory, options, patience, written, unchanged, changes })
+        let lock_timeout = LockTimeout::of(lock_timeout.duration);
+        let (target_paths, unchanged_checks) = (BTreeSet::new(), Vec::new());
+        Ok(Self { directory, options, lock_timeout, target_paths, unchanged_checks, changes })
     }
 
     /// Opens a target.
     pub(super) fn open(&mut self, target: RestoreTarget) -> Result<Target> {
         let target = Target::open(&self.directory, target, &self.options)?;
-        if !self.written.insert(target.path().to_owned()) {
+        if !self.target_paths.insert(target.path().to_owned()) {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "two targets of this restore are stored in `{}`; give one of the entities another table",
+                    "two targets of this restore are stored in `{}`; give one of the entities another `table`",
                     target.path().display()
                 ),
             ));
@@ -92,10 +95,12 @@ impl StagedRestore {
     pub(super) fn finish(&mut self, target: Target) -> Result<WriteCounts> {
         let changes = self.changes.as_mut().map(|changes| (&mut changes.staging, &mut changes.journal));
         let (counts, unchanged) = target.finish(&self.directory, changes)?;
-        self.unchanged.extend(unchanged);
+        self.unchanged_checks.extend(unchanged);
         Ok(counts)
     }
 
+    /// Commits the restore: makes the new files durable, checks that no other program has changed the existing
+    /// files, publishes the journal and performs its steps.
     pub(super) fn commit(mut self) -> Result<()> {
         let Some(mut changes) = self.changes.take() else { return Ok(()) };
         if changes.journal.is_empty() {
@@ -103,8 +108,8 @@ impl StagedRestore {
         }
         changes.staging.sync()?;
         let lock = self.directory.hidden().join(COMMIT_LOCK);
-        let _alone = Lock::acquire(&lock, LockMode::Exclusive, &self.patience)?;
-        self.unchanged.iter().try_for_each(UnchangedCheck::check)?;
+        let _exclusive = Lock::acquire(&lock, LockMode::Exclusive, &self.lock_timeout)?;
+        self.unchanged_checks.iter().try_for_each(UnchangedCheck::check)?;
         let published = changes.journal.publish(&self.directory);
         let is_pending = Journal::is_pending(&self.directory);
         if published.is_ok() || is_pending {
@@ -112,14 +117,16 @@ impl StagedRestore {
         }
         published.map_err(|error| match is_pending {
             true => error.context(
-                "it is unknown whether the restore is committed: its journal could neither be made durable nor removed; the \
-                 next time that the directory is opened, the restore is finished",
+                "it is unknown whether the restore is committed, because its journal could neither be made \
+                 durable nor removed; if the journal still exists when the directory is next opened, the restore \
+                 is finished",
             ),
             false => error,
         })?;
         changes.journal.finish(&self.directory)
     }
 
+    /// Removes the staged files.
     pub(super) fn rollback(mut self) -> Result<()> {
         let Some(mut changes) = self.changes.take() else { return Ok(()) };
         changes.staging.keep();

@@ -21,11 +21,12 @@ use existing::Existing;
 use koan_backup_core::provider::keyed::{Decision, Decisions, RecordKey};
 use output::Output;
 
-/// One target. The keys of the existing records and of the written records are held in memory.
+/// One target of a restore. The keys of the existing records and of the written records are held in memory.
 #[derive(Debug)]
 pub(super) struct Target {
     target: RestoreTarget,
-    replacing: bool,
+    /// Whether the restore replaces all existing records.
+    replaces: bool,
     lines: RecordLineWriter,
     existing: Existing,
     decisions: Decisions,
@@ -33,19 +34,20 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Reads the existing records of a target.
     pub(super) fn open(
         directory: &Directory,
         target: RestoreTarget,
         options: &SessionOptions,
     ) -> Result<Self> {
         let codec = target.entity.clone();
-        let place = directory.set_path(&name::of_type(&codec), &target.set)?;
-        directory.refuse_links(&place.path)?;
-        let existing = Existing::read(directory.layout, &place.path, &codec, options.replace_existing)?;
+        let path = directory.set_path(&name::of_type(&codec), &target.set)?.path;
+        directory.refuse_links(&path)?;
+        let existing = Existing::read(directory.layout, &path, &codec, options.replace_existing)?;
         Ok(Self {
             output: Output::new(&existing, options.replace_existing),
             existing,
-            replacing: options.replace_existing,
+            replaces: options.replace_existing,
             lines: RecordLineWriter::new(codec),
             decisions: Decisions::new(&target, options.clone()),
             target,
@@ -57,40 +59,43 @@ impl Target {
         self.existing.path()
     }
 
+    /// Decides what happens to a record, and writes it to the staging directory if it is to be written. A dry
+    /// run has no staging directory.
     pub(super) fn write(&mut self, record: &Record, staging: Option<&mut Staging>) -> Result<()> {
         let line = self.lines.line(record)?;
         let key = RecordKey::of(record, self.target.entity.schema());
-        let place = self.existing.find(&key);
-        let equal = match place {
-            Some(place) => Some(self.existing.holds(place, &line)?),
+        let existing_index = self.existing.find(&key);
+        let is_equal = match existing_index {
+            Some(index) => Some(self.existing.is_equal(index, &line)?),
             None => None,
         };
-        let decision = self.decisions.decide(key, record, equal)?;
+        let decision = self.decisions.decide(key, record, is_equal)?;
         let is_written = match decision {
             Decision::Write => true,
-            Decision::Unchanged => self.replacing,
+            Decision::Unchanged => self.replaces,
             Decision::Leave => false,
         };
         match staging {
             Some(staging) if is_written => {
                 let key = record.key(self.target.entity.schema());
-                self.output.add(staging, &self.existing, place, &key, &line)
+                self.output.add(staging, &self.existing, existing_index, &key, &line)
             }
             _ => Ok(()),
         }
     }
 
-    /// Writes the remaining files, and adds the steps of the commit to the journal.
+    /// Writes the remaining files, and adds the steps of the commit to the journal. Returns the counts, and a
+    /// check that the existing files are unchanged if the restore changes them.
     pub(super) fn finish(
         self,
         directory: &Directory,
         changes: Option<(&mut Staging, &mut Journal)>,
     ) -> Result<(WriteCounts, Option<UnchangedCheck>)> {
-        let Self { existing, decisions, output, replacing, .. } = self;
-        let not_in_archive = existing.not_in(|key| decisions.has_seen(key));
+        let Self { existing, decisions, output, replaces, .. } = self;
+        let not_in_archive = existing.not_in_archive(|key| decisions.has_seen(key));
         let unchanged = match changes {
             Some((staging, journal)) => {
-                let removed = if replacing { not_in_archive.as_slice() } else { &[] };
+                let removed = if replaces { not_in_archive.as_slice() } else { &[] };
                 output
                     .finish(directory, staging, journal, &existing, removed)?
                     .then(|| existing.unchanged_check())

@@ -1,4 +1,4 @@
-//! Checks at the commit that no other program has changed the files since the restore read them.
+//! Checks before the commit that no other program has changed the files since the restore read them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::super::documents::Listing;
 use super::super::failure::failed;
 use super::super::fingerprint::FileFingerprint;
 
-/// The files of a set as the restore found them.
+/// The files of a set with the fingerprints that they had when the restore read them.
 #[derive(Debug)]
 pub(super) enum UnchangedCheck {
     /// A file of lines, or `None` if there was no file.
@@ -19,26 +19,26 @@ pub(super) enum UnchangedCheck {
 }
 
 impl UnchangedCheck {
-    /// Refuses files that another program has changed, because the restore would silently undo the change.
+    /// Fails if another program has changed the files, because the restore would overwrite the change.
     pub(super) fn check(&self) -> Result<()> {
-        let (path, same) = match self {
-            Self::File(path, stamp) => {
-                let now =
-                    FileFingerprint::of_path(path).map_err(|error| failed("looking at", path, error))?;
-                (path, now == *stamp)
+        let (path, is_unchanged) = match self {
+            Self::File(path, fingerprint) => {
+                let current =
+                    FileFingerprint::of_path(path).map_err(|error| failed("examining", path, error))?;
+                (path, current == *fingerprint)
             }
             Self::Listing(listing) => {
                 (&listing.directory, Listing::of(&listing.directory)?.files == listing.files)
             }
         };
-        if same {
+        if is_unchanged {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "`{}` was changed by another program during the restore, which is rolled back; stop that program and \
-                 restore again",
+                "`{}` was changed by another program during the restore, so the restore is rolled back; stop \
+                 that program and restore again",
                 path.display()
             ),
         ))

@@ -19,7 +19,7 @@ pub(super) struct SetRead {
     row_reader: RowReader,
     seen: SeenKeys,
     has_comparable_keys: bool,
-    /// The requested key, if only its record is read.
+    /// The requested key, if the request is for one record.
     wanted: Option<RecordKey>,
     pub(super) sink: RecordSink,
 }
@@ -36,7 +36,7 @@ impl SetRead {
         }
     }
 
-    /// Reads until the sink has to be flushed or the set ends, and returns whether it ended.
+    /// Reads until the sink must be flushed or the set ends. Returns whether the set has ended.
     pub(super) fn read_until_flush(mut self) -> Result<(Self, bool)> {
         let codec = self.row_reader.codec().clone();
         while self.documents.advance()?.is_some() {
@@ -64,8 +64,8 @@ impl SetRead {
                 return Err(Error::new(
                     ErrorKind::Record,
                     format!(
-                        "{}: {} `{}` has a duplicate key: one of the records would be lost in a restore; \
-                         remove one of them, or declare a key that distinguishes the records",
+                        "{}: {} `{}` has a duplicate key, so a restore would lose one of the records; remove \
+                         one of them, or declare a key that distinguishes the records",
                         self.documents.description(&codec),
                         codec.name(),
                         codec.row_key(&row)
@@ -75,7 +75,7 @@ impl SetRead {
             let description = || self.documents.description(&codec);
             let flow = self.sink.push(&row).map_err(|error| match error.kind() {
                 ErrorKind::Cancelled => error,
-                _ => error.context(format!("{} was not read", description())),
+                _ => error.context(format!("reading {} failed", description())),
             })?;
             if flow == Flow::Flush {
                 return Ok((self, false));

@@ -8,7 +8,7 @@ use koan_backup_core::value::Timestamp;
 use super::super::column_type::{BinaryFormat, is_json_null};
 use super::super::null_form::form_of;
 use super::bytes::{fixed, malformed, utf8};
-use super::{decimal, inet, moment};
+use super::{decimal, inet, temporal};
 use koan_backup_sql::conversion_error::ConversionError;
 
 /// Returns the array as JSON text.
@@ -25,8 +25,8 @@ pub(super) fn json(
     }
     if dimensions > 1 && matches!(element, BinaryFormat::Json | BinaryFormat::Jsonb) {
         return Err(ConversionError::new(
-            "holds an array of JSON with several dimensions, which looks like nested lists in one dimension; \
-             read the column into a field of text",
+            "holds an array of JSON with several dimensions, which a list cannot distinguish from an array \
+             of JSON lists with one dimension; read the column into a field of text",
         ));
     }
     let mut lengths = Vec::with_capacity(dimensions.min(6));
@@ -44,7 +44,8 @@ pub(super) fn json(
     Ok(text)
 }
 
-/// Returns which `null`s of an array of JSON are JSON `null`; `None` if it has no `null`.
+/// Returns the form that lists which `null`s of an array of JSON are JSON `null`, or `None` if the array
+/// contains no `null`.
 pub(super) fn null_form(bytes: &[u8], element: &BinaryFormat) -> Option<String> {
     let mut rest = bytes;
     let dimensions = int(&mut rest).ok()?;
@@ -124,13 +125,13 @@ fn value(
             let numbers: Vec<String> = bytes.iter().map(u8::to_string).collect();
             out.push_str(&format!("[{}]", numbers.join(",")));
         }
-        BinaryFormat::Date => string(&moment::date(i32::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
-        BinaryFormat::Time => string(&moment::time(i64::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
+        BinaryFormat::Date => string(&temporal::date(i32::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
+        BinaryFormat::Time => string(&temporal::time(i64::from_be_bytes(fixed(bytes)?))?.to_string(), out)?,
         BinaryFormat::Timestamp => {
-            string(&moment::date_time(i64::from_be_bytes(fixed(bytes)?))?.to_string(), out)?
+            string(&temporal::date_time(i64::from_be_bytes(fixed(bytes)?))?.to_string(), out)?
         }
         BinaryFormat::TimestampTz => {
-            let local = moment::date_time(i64::from_be_bytes(fixed(bytes)?))?;
+            let local = temporal::date_time(i64::from_be_bytes(fixed(bytes)?))?;
             string(&Timestamp { local, offset_seconds: 0 }.to_string(), out)?;
         }
         _ => string(utf8(bytes)?, out)?,

@@ -2,6 +2,7 @@
 
 use koan_backup_sql::conversion_error::ConversionError;
 
+/// Returns the bytes as text.
 pub(in super::super) fn utf8(bytes: &[u8]) -> Result<&str, ConversionError> {
     std::str::from_utf8(bytes).map_err(|_| {
         ConversionError::new(
@@ -12,10 +13,12 @@ pub(in super::super) fn utf8(bytes: &[u8]) -> Result<&str, ConversionError> {
     })
 }
 
+/// Returns the bytes as an array; fails unless there are exactly `N` bytes.
 pub(super) fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ConversionError> {
     bytes.try_into().map_err(|_| malformed())
 }
 
+/// Returns the error for bytes that do not have the expected binary format.
 pub(super) fn malformed() -> ConversionError {
     ConversionError::new("was sent by the server in an unknown format")
 }

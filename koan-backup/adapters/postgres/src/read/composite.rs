@@ -12,8 +12,8 @@ pub(super) fn exact_numbers(json: &str, is_scale_significant: bool) -> Cow<'_, s
         match bytes[position] {
             b'"' => position = end_of_string(bytes, position + 1),
             b'-' | b'0'..=b'9' => {
-                let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-                let length = bytes[position..].iter().take_while(|byte| is_part(byte)).count();
+                let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let length = bytes[position..].iter().take_while(|byte| is_of_number(byte)).count();
                 let number = &json[position..position + length];
                 if !is_exact_in_json(number, is_scale_significant) {
                     out.push_str(&json[copied..position]);
@@ -68,11 +68,12 @@ mod tests {
 
     #[test]
     fn numbers_that_a_float_would_change_are_quoted() {
-        let of = |json: &str, is_scale_significant| exact_numbers(json, is_scale_significant).into_owned();
+        let quoted =
+            |json: &str, is_scale_significant| exact_numbers(json, is_scale_significant).into_owned();
         let json = r#"{"a":12345678901234567890.12,"b":0.1,"c":[1.10,-7],"d":"1.10 \" 2.50","e":1e+300,"n":18446744073709551616}"#;
         let expected = r#"{"a":"12345678901234567890.12","b":0.1,"c":["1.10",-7],"d":"1.10 \" 2.50","e":1e+300,"n":"18446744073709551616"}"#;
-        assert_eq!(of(json, true), expected);
-        assert_eq!(of(r#"{"a":1.10}"#, false), r#"{"a":1.10}"#);
-        assert_eq!(of("{}", true), "{}");
+        assert_eq!(quoted(json, true), expected);
+        assert_eq!(quoted(r#"{"a":1.10}"#, false), r#"{"a":1.10}"#);
+        assert_eq!(quoted("{}", true), "{}");
     }
 }

@@ -9,7 +9,7 @@ use koan_backup_sql::conversion_error::ConversionError;
 const NEGATIVE: u16 = 0x4000;
 const POSITIVE: u16 = 0x0000;
 
-/// Returns the number as text, with as many fraction digits as it was stored with.
+/// Returns the number as text, with all stored fraction digits.
 pub(in super::super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
     let (head, groups) = bytes.split_at_checked(8).ok_or_else(malformed)?;
     let part = |index: usize| [head[index], head[index + 1]];
@@ -21,8 +21,8 @@ pub(in super::super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
     };
     let scale = usize::from(u16::from_be_bytes(part(6)));
     let group = |index: i32| -> u16 {
-        let at = usize::try_from(index).ok().map(|index| index * 2);
-        match at.and_then(|at| groups.get(at..at + 2)) {
+        let start = usize::try_from(index).ok().map(|index| index * 2);
+        match start.and_then(|start| groups.get(start..start + 2)) {
             Some(&[high, low]) => u16::from_be_bytes([high, low]),
             _ => 0,
         }
@@ -35,7 +35,7 @@ pub(in super::super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
         text.push(b'0');
     }
     for index in 0..=weight {
-        let digits = four(group(index));
+        let digits = digits_of(group(index));
         text.extend_from_slice(if index == 0 { without_zeros(&digits) } else { &digits });
     }
     if scale > 0 {
@@ -43,7 +43,7 @@ pub(in super::super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
         let end = text.len() + scale;
         let mut index = weight + 1;
         while text.len() < end {
-            text.extend_from_slice(&four(group(index)));
+            text.extend_from_slice(&digits_of(group(index)));
             index += 1;
         }
         text.truncate(end);
@@ -51,6 +51,7 @@ pub(in super::super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
     String::from_utf8(text).map_err(|_| malformed())
 }
 
+/// Returns the error for NaN and infinity.
 pub(super) fn not_finite() -> ConversionError {
     ConversionError::new("holds NaN or infinity, which JSON cannot hold; store it as text or as NULL")
 }
@@ -61,8 +62,8 @@ fn without_zeros(digits: &[u8; 4]) -> &[u8] {
     &digits[zeros..]
 }
 
-/// Returns the digits of a group in ASCII.
-fn four(group: u16) -> [u8; 4] {
+/// Returns the four digits of a group in ASCII.
+fn digits_of(group: u16) -> [u8; 4] {
     [1000, 100, 10, 1].map(|unit| b'0' + u8::try_from(group / unit % 10).unwrap_or(0))
 }
 

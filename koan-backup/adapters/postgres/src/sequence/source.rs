@@ -10,13 +10,13 @@ use super::super::error::failed;
 #[derive(Debug)]
 pub(super) struct SequenceText {
     pub(super) table: Oid,
-    /// The column of the default that contains or calls the text.
+    /// The column whose default contains the text, or calls the function that contains it.
     pub(super) column: Option<String>,
     pub(super) text: String,
     /// The schema of the function, or of the table.
     pub(super) schema: String,
-    /// Whether the column holds the number itself.
-    pub(super) holds_number: bool,
+    /// Whether the column stores the number of the sequence unchanged.
+    pub(super) stores_number: bool,
 }
 
 /// The sequences in a text.
@@ -72,7 +72,7 @@ const SOURCES: &str = r#"
     UNION ALL
     SELECT c.attrelid, c.column_name, p.text, p.schema, false FROM called c JOIN own p ON p.oid = c.oid"#;
 
-/// Reads the texts of some tables that contain `nextval`.
+/// Reads the texts of the defaults, functions and triggers of some tables that contain `nextval`.
 pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<SequenceText>> {
     let what = "reading the defaults and triggers of tables";
     let rows = connection.client.query(SOURCES, &[&tables]).await.map_err(|error| failed(what, &error))?;
@@ -84,7 +84,7 @@ pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<Se
                 column: row.try_get(1)?,
                 text: row.try_get::<_, Option<String>>(2)?.unwrap_or_default(),
                 schema: row.try_get(3)?,
-                holds_number: row.try_get(4)?,
+                stores_number: row.try_get(4)?,
             })
         };
         texts.push(read().map_err(|error| failed(what, &error))?);
@@ -93,7 +93,7 @@ pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<Se
     Ok(texts)
 }
 
-/// Finds the names in calls of `nextval`.
+/// Returns the sequence names in the calls of `nextval` in a text.
 pub(super) fn names(text: &str) -> SequenceNames {
     let mut names = SequenceNames::default();
     let lower = text.to_ascii_lowercase();
@@ -131,7 +131,8 @@ fn is_name(text: &str) -> bool {
     }
 }
 
-/// Returns the content of the literal at the start of a text, unless something is concatenated to it.
+/// Returns the content of the literal at the start of a text, or `None` if there is no literal or an
+/// expression is concatenated to it.
 fn leading_literal(text: &str) -> Option<String> {
     let mut content = String::new();
     let mut rest = text.strip_prefix('\'')?;

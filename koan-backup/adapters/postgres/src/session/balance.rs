@@ -1,5 +1,5 @@
-//! Checks what a table holds after a restore, if triggers that cannot be disabled may add, remove or change
-//! rows.
+//! Checks which rows a table contains after a restore, if triggers that cannot be disabled may add, delete or
+//! change rows.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use super::row_equality::same_row;
 use super::table_lock::Locked;
 use super::target::Target;
 
-/// What a table must hold after a target was written.
+/// The rows that a table must contain after a target was written.
 #[derive(Debug)]
-pub(super) struct Expected {
+pub(super) struct ExpectedRows {
     target: Arc<Target>,
     /// The number of rows, if the table is locked against other writers.
     count: Option<u64>,
@@ -23,17 +23,17 @@ pub(super) struct Expected {
     locked: Locked,
 }
 
-impl Expected {
+impl ExpectedRows {
     pub(super) fn new(target: Arc<Target>, count: Option<u64>, written: String, locked: Locked) -> Self {
         Self { target, count, written, locked }
     }
 
-    /// Refuses a table that has more or fewer rows.
+    /// Fails if the number of rows of the table differs from the expected number.
     pub(super) async fn check_count(&self, connection: &Connection) -> Result<()> {
         let Some(count) = self.count else { return Ok(()) };
         let (entity, table) = (self.target.entity.name(), &self.target.mapping.table);
-        let (shown, rows) = (&table.display_name, table.rows());
-        let what = format!("counting the rows of table `{shown}`");
+        let (table_name, rows) = (&table.display_name, table.rows());
+        let what = format!("counting the rows of table `{table_name}`");
         let found = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
         if found == count {
             return Ok(());
@@ -41,14 +41,14 @@ impl Expected {
         Err(Error::new(
             ErrorKind::Constraint,
             format!(
-                "table `{shown}` has {found} rows after {entity} was written, and it should have {count}: a trigger \
-                 that the role cannot silence adds or removes rows; restore as the owner of the tables, or have the trigger \
-                 disabled"
+                "table `{table_name}` has {found} rows instead of {count} after the records of {entity} were \
+                 written: a trigger that the role cannot disable adds or deletes rows; restore as the owner of \
+                 the tables, or have the trigger disabled by its owner"
             ),
         ))
     }
 
-    /// Refuses a table in which a record that was written is missing or differs.
+    /// Fails if a written record is missing from the table or differs from its row.
     pub(super) async fn check_records(&self, connection: &Connection) -> Result<()> {
         let (target, written) = (&self.target, &self.written);
         let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
@@ -59,8 +59,9 @@ impl Expected {
         Err(Error::new(
             ErrorKind::Constraint,
             format!(
-                "{entity} `{key}` is not in table `{table}` as the archive has it: {}a trigger that the role cannot silence changes, \
-                 moves or removes rows; {}restore as the owner of the tables, or have the trigger disabled",
+                "{entity} `{key}` in table `{table}` is missing or differs from the archive: {}a trigger that \
+                 the role cannot disable changes, moves or deletes rows; {}restore as the owner of the tables, \
+                 or have the trigger disabled by its owner",
                 self.locked.other_cause(),
                 self.locked.other_remedy(),
             ),

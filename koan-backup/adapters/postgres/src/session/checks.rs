@@ -1,6 +1,7 @@
-//! CHECK and NOT NULL constraints, which each row of a table must satisfy on its own.
+//! CHECK and NOT NULL constraints, which apply to each row of a table separately.
 //!
-//! The error of the server names the constraint but not the record, so the records are searched.
+//! The error of the server contains the constraint but not the key of the record, so queries search for the
+//! records that violate it.
 
 use koan_backup_core::{Error, ErrorKind, Result};
 
@@ -11,8 +12,8 @@ use super::keys::keys_of;
 use super::target::Target;
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// The maximum number of records that an error names.
-const NAMED: usize = 2;
+/// The maximum number of keys in an error.
+const MAX_KEYS_IN_ERROR: usize = 2;
 
 /// Selects the bounds of partitions: a row of a partitioned table must be within the bounds of one of its
 /// partitions, and a row of a partition must be within its own bounds.
@@ -31,32 +32,32 @@ const BOUNDS: &str = "
 #[derive(Debug)]
 struct Check {
     /// The description for an error message.
-    shown: String,
+    description: String,
     /// The SQL condition that is true for rows that violate the check.
-    broken: String,
+    violation: String,
 }
 
-/// Returns the error of records that violate a condition of the table, or `None` if there are none. `rows` is
-/// the source of the written rows in a FROM clause.
-pub(super) async fn broken_among(
+/// Returns the error for records that violate a condition of the table, or `None` if there are no such
+/// records. `rows` is the source of the written rows in a FROM clause.
+pub(super) async fn violation_among(
     connection: &Connection,
     target: &Target,
     rows: &str,
 ) -> Result<Option<Error>> {
     let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
     let what = format!("looking for records of {name} that table `{table}` refuses");
-    for Check { shown, broken } in all(connection, target, &what).await? {
+    for Check { description, violation } in all(connection, target, &what).await? {
         connection.run(&what, "SAVEPOINT koan_search").await?;
-        let from = format!("{rows} AS r WHERE {broken} ORDER BY {}", key_order(target));
-        let found = keys_of(connection, target, &from, NAMED).await;
+        let from = format!("{rows} AS r WHERE {violation} ORDER BY {}", key_order(target));
+        let found = keys_of(connection, target, &from, MAX_KEYS_IN_ERROR).await;
         connection.run(&what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
         // A condition that cannot be evaluated outside of the table is omitted.
         let keys = found.unwrap_or_default();
         if !keys.is_empty() {
             let keys = listed(keys.iter().map(String::as_str));
             let text = format!(
-                "{name} {keys} would be refused by table `{table}` ({shown}); change the constraint, or the records where they \
-                 come from, and back up again"
+                "table `{table}` would refuse {name} {keys} ({description}); change the constraint, or correct \
+                 the records in the source database and create a new backup"
             );
             return Ok(Some(Error::new(ErrorKind::Constraint, text)));
         }
@@ -70,20 +71,21 @@ async fn all(connection: &Connection, target: &Target, what: &str) -> Result<Vec
     for row in rows.map_err(|error| failed(what, &error))? {
         let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
         let (name, condition) = (read(0)?, read(1)?);
-        checks.push(Check { shown: format!("constraint `{name}`"), broken: format!("NOT ({condition})") });
+        let description = format!("constraint `{name}`");
+        checks.push(Check { description, violation: format!("NOT ({condition})") });
     }
     let bounds = connection.client.query(BOUNDS, &[&target.mapping.table.oid]).await;
     for row in bounds.map_err(|error| failed(what, &error))? {
         let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
-        checks.push(Check { shown: read(0)?, broken: read(1)? });
+        checks.push(Check { description: read(0)?, violation: read(1)? });
     }
     for column in target.columns.iter().filter(|column| column.not_null) {
         let name = &column.name;
         checks.push(Check {
-            shown: format!("column `{name}` is NOT NULL"),
-            // `IS NULL` is true for a composite value whose parts are all NULL, but NOT NULL accepts such a
+            description: format!("column `{name}` is NOT NULL"),
+            // `IS NULL` is true for a composite value whose members are all NULL, but NOT NULL accepts such a
             // value.
-            broken: format!("pg_catalog.num_nulls({}) > 0", quoted(name)),
+            violation: format!("pg_catalog.num_nulls({}) > 0", quoted(name)),
         });
     }
     Ok(checks)

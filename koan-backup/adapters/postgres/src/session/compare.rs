@@ -1,5 +1,5 @@
-//! Compares the records of one target with the existing rows: for the dry run, and to find the records that
-//! need not be written.
+//! Compares the records of a target with the existing rows, for dry runs and for the counts of
+//! `replace_existing`.
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, Result,
@@ -12,20 +12,20 @@ use super::super::catalog::Catalog;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::mapping::Mapping;
-use super::acting::{self, Reference};
 use super::checks;
+use super::foreign_key_actions::{self, Reference};
 use super::key_checks::{require_keys_once, require_one_row_each};
 use super::loading::{Loading, fails_on_existing, first_existing};
-use super::references::{ForeignKey, Instead};
-use super::rewrite::{FinalState, require_swaps};
+use super::references::{ForeignKey, SubstituteRows};
+use super::rewrite::{FinalState, require_rewritable};
 use super::row_equality::{matched, text, unchanged};
 use super::target::Target;
 use super::unique::Unique;
 use koan_backup_sql::identifier::quoted;
 
-/// Returns the counts that a restore would have. The records are in a temporary table of the transaction,
-/// which is rolled back.
-pub(super) async fn end(
+/// Ends the dry run of a target: returns the counts that a restore would report, or the error that it would
+/// return. The records are in a temporary table of the transaction, which is rolled back.
+pub(super) async fn finish_dry_run(
     connection: &Connection,
     options: &SessionOptions,
     loading: &Loading,
@@ -66,28 +66,30 @@ pub(super) async fn end(
         let all = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
         counts.deleted = all.saturating_sub(matched);
     }
-    let last = FinalState::of(options);
-    if let Some(error) = checks::broken_among(connection, target, &last.written(target, stage)).await? {
+    let final_state = FinalState::of(options);
+    if let Some(error) =
+        checks::violation_among(connection, target, &final_state.written(target, stage)).await?
+    {
         return Err(error);
     }
     let constraints = Unique::all(connection, target).await?;
     if let Some(error) =
-        Unique::first_broken_among(connection, &constraints, &last.rows(target, stage)).await?
+        Unique::first_violation_among(connection, &constraints, &final_state.rows(target, stage)).await?
     {
         return Err(error);
     }
-    if matches!(last, FinalState::Merged) && counts.updated > 0 {
-        require_swaps(connection, options, target, stage, &constraints).await?;
+    if matches!(final_state, FinalState::Merged) && counts.updated > 0 {
+        require_rewritable(connection, options, target, stage, &constraints).await?;
     }
     Ok(counts)
 }
 
-/// The rows that tables would have after a restore. A dry run compares them with each other at its end.
+/// The rows that tables would contain after a restore, for which a dry run checks the foreign keys at its end.
 #[derive(Debug, Default)]
 pub(super) struct Compared(Vec<(Oid, String)>);
 
 impl Compared {
-    /// Adds a target. Its stage is kept until the transaction ends.
+    /// Adds a target. Its stage exists until the transaction ends.
     pub(super) fn add(&mut self, options: &SessionOptions, loading: &Loading) {
         if let Some(stage) = &loading.stage {
             let rows = FinalState::of(options).rows(&loading.target, stage);
@@ -95,8 +97,9 @@ impl Compared {
         }
     }
 
-    /// Returns the error of dangling references, if the restore would increase their number.
-    pub(super) async fn broken(
+    /// Returns the error for dangling references if the restore would increase their number, otherwise
+    /// `None`.
+    pub(super) async fn violation(
         &self,
         connection: &Connection,
         catalog: &Catalog,
@@ -109,23 +112,23 @@ impl Compared {
             found.map(|(_, rows)| rows.as_str())
         };
         for (table, _) in &self.0 {
-            for row in acting::rows(connection, *table, what).await? {
-                let found =
-                    ForeignKey::of(&row, acting::FOREIGN_KEY).map_err(|error| failed(what, &error))?;
+            for row in foreign_key_actions::rows(connection, *table, what).await? {
+                let found = ForeignKey::of(&row, foreign_key_actions::FOREIGN_KEY)
+                    .map_err(|error| failed(what, &error))?;
                 let Some(foreign_key) = found else { continue };
-                let instead =
-                    Instead { child: rows_of(foreign_key.child), parent: rows_of(foreign_key.parent) };
-                let after = foreign_key.count(connection, instead).await?;
-                if after > 0 && after > foreign_key.count(connection, Instead::default()).await? {
-                    return foreign_key.broken(connection, catalog, written, instead).await;
+                let final_rows =
+                    SubstituteRows { child: rows_of(foreign_key.child), parent: rows_of(foreign_key.parent) };
+                let after = foreign_key.count(connection, final_rows).await?;
+                if after > 0 && after > foreign_key.count(connection, SubstituteRows::default()).await? {
+                    return foreign_key.violation(connection, catalog, written, final_rows).await;
                 }
                 let reference = Reference::of(&row).map_err(|error| failed(what, &error))?;
                 if !options.keep_constraints || reference.is_deferrable {
                     continue;
                 }
                 for (child, parent) in self.states_at_statements(&foreign_key, options) {
-                    let instead = Instead { child: child.as_deref(), parent: parent.as_deref() };
-                    if let Some(error) = foreign_key.broken(connection, catalog, written, instead).await? {
+                    let rows = SubstituteRows { child: child.as_deref(), parent: parent.as_deref() };
+                    if let Some(error) = foreign_key.violation(connection, catalog, written, rows).await? {
                         return Ok(Some(explain_kept(error)));
                     }
                 }
@@ -136,8 +139,9 @@ impl Compared {
 }
 
 impl Compared {
-    /// Returns the rows of the referencing and the referenced table at each moment when a restore checks a
-    /// foreign key that is neither suspended nor deferred. `None` means the current rows of the table.
+    /// Returns the rows of the referencing and the referenced table after each statement at which a restore
+    /// checks a foreign key that is neither suspended nor deferred. `None` means the current rows of the
+    /// table.
     fn states_at_statements(
         &self,
         foreign_key: &ForeignKey,
@@ -148,7 +152,8 @@ impl Compared {
         let rows = |position: Option<usize>| Some(self.0.get(position?)?.1.clone());
         let mut states = Vec::new();
         if child.is_some() {
-            // Targets are written one after another.
+            // Targets are written one after another, so the referenced table has its new rows only if it is
+            // an earlier target or the same table.
             states.push((rows(child), rows(parent.filter(|parent| Some(*parent) <= child))));
         }
         if parent.is_some() && parent != child && options.replace_existing {
@@ -159,21 +164,22 @@ impl Compared {
     }
 }
 
-/// Adds to the error of a foreign key that it is not suspended, because the options keep constraints.
+/// Adds an explanation to the error of a foreign key that is not suspended because of `keep_constraints`.
 pub(super) fn explain_kept(error: Error) -> Error {
     let code = error.code().map(str::to_owned);
     let text = format!(
-        "{error}; with `keep_constraints`, a foreign key that is not DEFERRABLE is checked at each statement, so a record must come after \
-         the records that it refers to, and no row that others refer to can be removed; restore without `keep_constraints`"
+        "{error}; with `keep_constraints`, a foreign key that is not DEFERRABLE is checked at each statement, \
+         so a record must come after the records that it refers to, and a row that other rows refer to cannot \
+         be deleted; restore without `keep_constraints`"
     );
     let explained = Error::new(error.kind(), text);
     code.into_iter().fold(explained, Error::with_code)
 }
 
-/// The column of a copy of rows that holds [`row_hash`].
+/// The name of the column that contains [`row_hash`] in a copy of rows.
 const HASH: &str = "\"koan row hash\"";
 
-/// Returns the expression of a 128-bit hash of a row `t` of a table, with its name.
+/// Returns the SQL expression of a 128-bit hash of a row `t` of a table, with the column alias of the hash.
 pub(super) fn row_hash(target: &Target) -> String {
     format!("{} AS {HASH}", hash_of(target))
 }
@@ -199,16 +205,16 @@ pub(super) async fn with_previous(
     let count = |sql: String| async move { connection.number(what, &sql).await };
     let before = count(format!("SELECT pg_catalog.count(*) FROM {previous}")).await?;
     let all = count(format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
-    let again = format!(
+    let existed_before = format!(
         "SELECT pg_catalog.count(*) FROM {rows} AS t WHERE EXISTS (SELECT FROM {previous} AS s WHERE {same_key}"
     );
-    let there = count(format!("{again})")).await?;
+    let matched = count(format!("{existed_before})")).await?;
     let mut counts = WriteCounts::default();
-    if there > 0 {
-        counts.unchanged = count(format!("{again} AND s.{HASH} = {})", hash_of(target))).await?;
+    if matched > 0 {
+        counts.unchanged = count(format!("{existed_before} AND s.{HASH} = {})", hash_of(target))).await?;
     }
-    counts.updated = there.saturating_sub(counts.unchanged);
-    counts.inserted = all.saturating_sub(there);
-    counts.deleted = before.saturating_sub(there);
+    counts.updated = matched.saturating_sub(counts.unchanged);
+    counts.inserted = all.saturating_sub(matched);
+    counts.deleted = before.saturating_sub(matched);
     Ok(counts)
 }

@@ -12,13 +12,13 @@ use super::super::connection::Connection;
 use super::super::write::{HEADER, TRAILER};
 use super::target_column::CopyForm;
 
-/// The maximum number of bytes in one COPY. Each COPY costs the server time. The driver reads the answer of
+/// The maximum number of bytes in one COPY. Each COPY costs the server time. The driver reads the response of
 /// the server only at the end, so up to this many bytes are sent after a record that is refused. The next
-/// COPY is not requested in advance: if the server refuses one, the driver would assign its answers to the
-/// wrong requests (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
+/// COPY is not requested in advance: if the server refuses a COPY, the driver would assign its responses to
+/// the wrong requests (<https://github.com/rust-postgres/rust-postgres/issues/1337>).
 const MAX_COPY_BYTES: usize = 64 << 20;
-/// The maximum number of bytes in one COPY if the records stay in memory until its end, where they need
-/// several times as much.
+/// The maximum number of bytes in one COPY if the records stay in memory until the end of the COPY. Decoded
+/// records need several times as much memory as their bytes.
 const MAX_HELD_BYTES: usize = 4 << 20;
 
 /// A COPY that the server has not confirmed. Dropping it aborts the COPY.
@@ -26,9 +26,9 @@ pub(super) struct RunningCopy {
     sink: Pin<Box<CopyInSink<Bytes>>>,
     form: CopyForm,
     bytes: usize,
-    /// The bytes of records that are held in memory, so that an error can name one.
+    /// The bytes of the records that stay in memory, so that an error can contain the key of a record.
     held_bytes: usize,
-    /// The records that were sent, so that an error can name one.
+    /// The records that were sent, so that an error can contain the key of a record.
     sent: SentRecords,
 }
 
@@ -77,7 +77,7 @@ impl RunningCopy {
     /// Sends records, and waits if the server has more to process than it buffers.
     pub(super) async fn send(&mut self, mut records: EncodedRecords) -> Result<(), Error> {
         let bytes = Bytes::from(std::mem::take(&mut records.bytes));
-        // The memory for each batch counts as well, because batches may be small.
+        // The size of each batch structure is added, because a COPY may consist of many small batches.
         self.bytes += bytes.len() + size_of::<EncodedRecords>();
         if records.holds_records() {
             self.held_bytes += bytes.len();
@@ -91,13 +91,13 @@ impl RunningCopy {
         self.bytes >= MAX_COPY_BYTES || self.held_bytes >= MAX_HELD_BYTES
     }
 
-    /// Returns the error with the records that it may be about.
+    /// Returns the error with the sent records, one of which may have caused it.
     pub(super) fn refused(self, error: Error) -> RefusedCopy {
         RefusedCopy { error, records: self.sent }
     }
 
-    /// Waits until the server has confirmed all records. Returns how many were sent, and how many rows were
-    /// inserted.
+    /// Waits until the server has confirmed all records. Returns the number of sent records and the number of
+    /// inserted rows.
     pub(super) async fn finish(mut self) -> Result<(u64, u64), RefusedCopy> {
         let ended = async {
             if self.form == CopyForm::Binary {

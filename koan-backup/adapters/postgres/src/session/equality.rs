@@ -1,9 +1,9 @@
 //! Key equality: when the database considers two keys to be the same.
 //!
-//! It is the equality operator of the default operator class of each key column's type, with the column's
-//! collation. Unique constraints, GROUP BY and joins use the same operator. The operator is qualified with
-//! its schema, because an unqualified `=` depends on the search path: if the path does not contain the schema
-//! of `citext`, `=` compares two `citext` values as `text`.
+//! Each key column is compared with the equality operator of the default operator class of its type, and with
+//! its collation. Unique constraints, GROUP BY and joins use the same operator. The operator is qualified
+//! with its schema, because an unqualified `=` depends on the search path: if the path does not contain the
+//! schema of `citext`, `=` compares two `citext` values as `text`.
 
 use koan_backup_core::Result;
 use tokio_postgres::types::Oid;
@@ -14,7 +14,8 @@ use super::super::error::failed;
 /// How the database compares one column of a key.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct KeyEquality {
-    /// The operator in SQL; `None` for a type that cannot be compared, whose text is compared instead.
+    /// The operator in SQL; `None` for a type without an equality operator, whose values are compared as
+    /// text.
     operator: Option<String>,
     /// Whether equal values are always identical.
     pub(in super::super) is_exact: bool,
@@ -70,14 +71,14 @@ impl KeyEquality {
                 Ok((row.try_get::<_, String>(0)?, equality))
             };
             let (name, equality) = read().map_err(|error| failed(what, &error))?;
-            if let Some(place) = columns.iter().position(|&column| column == name) {
-                found[place] = equality;
+            if let Some(position) = columns.iter().position(|&column| column == name) {
+                found[position] = equality;
             }
         }
         Ok(found)
     }
 
-    /// Returns the condition that two expressions are equal, where neither is NULL.
+    /// Returns the SQL condition that two expressions are equal, if neither of them is NULL.
     pub(super) fn condition(&self, one: &str, other: &str) -> String {
         match &self.operator {
             Some(operator) => format!("{one} {operator} {other}"),
@@ -85,7 +86,7 @@ impl KeyEquality {
         }
     }
 
-    /// Returns the expression for GROUP BY.
+    /// Returns the SQL expression that GROUP BY uses instead of `expression`.
     pub(in super::super) fn grouped(&self, expression: &str) -> String {
         match &self.operator {
             Some(_) => expression.to_owned(),

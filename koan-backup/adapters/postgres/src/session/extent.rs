@@ -1,4 +1,4 @@
-//! What a restore changes in a table besides its rows.
+//! The extent of a restore: which rows and objects of a table it may change.
 
 use koan_backup_core::{
     ConflictMode, RestoreLevel,
@@ -6,7 +6,7 @@ use koan_backup_core::{
 };
 use koan_backup_sql::droppable::DroppableIndexes;
 
-/// What a restore does with the rows and the objects of a table.
+/// The changes that a restore may make to the rows and the objects of a table.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Extent {
     /// All rows of the table come from the archive.
@@ -30,7 +30,7 @@ pub(in super::super) struct Extent {
 }
 
 impl Extent {
-    /// Determines what a restore does with a table, depending on whether the table is empty.
+    /// Determines the extent from the options, and from whether the table is empty.
     pub(in super::super) fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         let replaces = options.replace_existing;
         let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;

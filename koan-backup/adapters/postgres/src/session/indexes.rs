@@ -1,5 +1,5 @@
-//! Indexes that a restore drops and rebuilds: filling a table first and then building its indexes takes a
-//! fraction of the time of updating them row by row.
+//! Indexes that a restore drops and rebuilds. Building the indexes after a table is filled takes a fraction of
+//! the time of updating them row by row.
 
 use koan_backup_core::Result;
 use koan_backup_core::provider::SuspendedKind;
@@ -14,12 +14,12 @@ use super::extent::Extent;
 use koan_backup_sql::droppable::DroppableIndexes;
 use koan_backup_sql::identifier::quoted;
 
-/// Selects the indexes of a table, including those of primary keys and unique constraints, that nothing needs
-/// during the restore and that the role can create again exactly as they are. Foreign keys in `$2` do not
-/// count as a need. Left out are indexes of constraints with a tablespace or parameters, which the definition
-/// of a constraint does not contain; the primary key of a published table, which identifies its rows; and
-/// unique indexes on expressions or a part of the rows, because no query could find the rows that violate
-/// them.
+/// Selects the indexes of a table, including those of primary keys and unique constraints, on which no other
+/// object depends and that the role can create again exactly as they are. A dependent foreign key in `$2`
+/// does not exclude an index. The following indexes are excluded: indexes of constraints with a tablespace or
+/// parameters, which the definition of a constraint does not contain; the primary key of a published table,
+/// which identifies its rows; and unique indexes on expressions or with a predicate, because no query could
+/// find the rows that violate them.
 const DROPPABLE: &str = "
     SELECT n.nspname::text, c.relname::text, pg_catalog.pg_get_indexdef(c.oid),
            pg_catalog.obj_description(c.oid, 'pg_class'), k.conname::text, pg_catalog.pg_get_constraintdef(k.oid),
@@ -55,7 +55,7 @@ const DROPPABLE: &str = "
 
 /// An index that may be dropped.
 pub(super) struct Index {
-    /// Whether it is the index of a constraint.
+    /// `Constraint` for the index of a constraint, otherwise `Index`.
     pub(super) kind: SuspendedKind,
     is_unique: bool,
     /// The name of the index or of its constraint in the database.
@@ -69,8 +69,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Returns the indexes of a table that a restore may drop, if the foreign keys `dropped` do not need
-    /// them.
+    /// Returns the indexes of a table that a restore may drop after the foreign keys `dropped` were dropped.
     pub(super) async fn droppable(
         connection: &Connection,
         table: &Table,
@@ -78,8 +77,8 @@ impl Index {
         dropped: &[Oid],
         what: &str,
     ) -> Result<Vec<Self>> {
-        // A role cannot drop the indexes of another role, and the indexes of a partitioned table are in its
-        // partitions.
+        // A role cannot drop the indexes of another role's table. The indexes of a partitioned table belong to
+        // its partitions.
         let droppable = extent.droppable_indexes;
         if droppable == DroppableIndexes::None || !table.is_owned || table.kind != TableKind::Table {
             return Ok(Vec::new());

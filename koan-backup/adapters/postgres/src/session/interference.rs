@@ -4,8 +4,8 @@ use koan_backup_core::Result;
 
 use super::super::connection::Connection;
 
-/// Selects whether there are enabled triggers that the role can fire but cannot disable, because it does not
-/// own their tables.
+/// Returns 1 if there are enabled triggers that the role can fire but cannot disable, because it does not own
+/// their tables; otherwise 0.
 const FOREIGN_TRIGGERS: &str = "
     SELECT pg_catalog.count(*) FROM (
         SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
@@ -15,7 +15,7 @@ const FOREIGN_TRIGGERS: &str = "
                           WHERE pg_catalog.has_table_privilege(a.relid, 'INSERT, UPDATE, DELETE')))
         LIMIT 1) AS x";
 
-/// Whether rows other than those that a restore writes may be added or deleted.
+/// Whether triggers may add, change or delete rows during a restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) enum Interference {
     #[default]
@@ -24,7 +24,7 @@ pub(in super::super) enum Interference {
 }
 
 impl Interference {
-    /// Reads whether triggers of other roles may fire.
+    /// Queries whether triggers that the role cannot disable may fire.
     pub(in super::super) async fn of(connection: &Connection) -> Result<Self> {
         Ok(match connection.number("looking for triggers", FOREIGN_TRIGGERS).await? {
             0 => Self::Impossible,

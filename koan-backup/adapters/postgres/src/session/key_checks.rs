@@ -1,4 +1,4 @@
-//! Checks that keys are unique before records are compared or written by them.
+//! Checks that keys are unique before records are matched with rows by their keys.
 
 use koan_backup_core::{Error, ErrorKind, Result};
 
@@ -6,13 +6,13 @@ use super::super::connection::Connection;
 use super::keys::{first_key, keys_of};
 use super::target::Target;
 
-/// Refuses keys that belong to several rows of the table.
+/// Fails if the key of a record belongs to several rows of the table.
 pub(super) async fn require_one_row_each(
     connection: &Connection,
     target: &Target,
     stage: &str,
 ) -> Result<()> {
-    if target.keeps_apart() {
+    if target.refuses_duplicate_keys() {
         return Ok(());
     }
     let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
@@ -25,21 +25,22 @@ pub(super) async fn require_one_row_each(
             Err(Error::new(
                 ErrorKind::Constraint,
                 format!(
-                    "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
+                    "{name} `{key}` is the key of several rows of table `{table}`, so it is unknown which row \
+                     the record overwrites; delete the other rows, or restore with `replace_existing`"
                 ),
             ))
         }
     }
 }
 
-/// Refuses records whose keys the database considers equal.
+/// Fails if the database considers the keys of two records equal.
 pub(super) async fn require_keys_once(connection: &Connection, target: &Target, rows: &str) -> Result<()> {
     let grouped = target.grouped_key();
     if grouped.is_empty() {
         return Ok(());
     }
     let keys = target.key_list();
-    let twice = format!(
+    let duplicates = format!(
         "(SELECT {keys}, pg_catalog.count(*) OVER (PARTITION BY {grouped}) AS \"koan count\", \
          pg_catalog.rank() OVER (ORDER BY {grouped}) AS \"koan rank\" FROM {rows} AS r) AS x \
          WHERE \"koan count\" > 1 ORDER BY \"koan rank\""
@@ -51,6 +52,6 @@ pub(super) async fn require_keys_once(connection: &Connection, target: &Target, 
     if connection.number(&format!("comparing keys of {}", target.entity.name()), &any).await? == 0 {
         return Ok(());
     }
-    let keys = keys_of(connection, target, &twice, 2).await?;
+    let keys = keys_of(connection, target, &duplicates, 2).await?;
     if keys.is_empty() { Ok(()) } else { Err(target.duplicate_key_error(&keys)) }
 }

@@ -1,4 +1,4 @@
-//! Reads keys by a query, as text for an error.
+//! Reads keys with a query and converts them to text for error messages.
 
 use std::error::Error as StdError;
 

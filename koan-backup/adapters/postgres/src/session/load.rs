@@ -12,7 +12,7 @@ use super::super::catalog::{Catalog, TableKind};
 use super::super::connection::Connection;
 use super::super::error::{failed, kind_and_message};
 use super::super::insert_only;
-use super::balance::Expected;
+use super::balance::ExpectedRows;
 use super::copy::{RefusedCopy, RunningCopy};
 use super::extent::Extent;
 use super::interference::Interference;
@@ -27,6 +27,8 @@ use koan_backup_sql::identifier::quoted;
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Loading {
+    /// Prepares the table of a target: suspends its objects, deletes its rows if the restore replaces them,
+    /// and creates the stage if the records are not sent directly to the table.
     pub(super) async fn begin(
         connection: &Connection,
         catalog: &Catalog,
@@ -61,7 +63,7 @@ impl Loading {
                 };
             }
             if extent.deletes {
-                let emptied = empty(connection, extent, suspended, &target, number, &what).await;
+                let emptied = delete_rows(connection, extent, suspended, &target, number, &what).await;
                 previous = Some(emptied.map_err(|error| target.explained(error))?);
             }
         }
@@ -91,6 +93,7 @@ impl Loading {
         })
     }
 
+    /// Sends a batch of records to the server.
     pub(super) async fn write(&mut self, connection: &Connection, batch: RecordBatch) -> Result<()> {
         let first = self.written;
         self.written += batch.count();
@@ -99,7 +102,7 @@ impl Loading {
             Some(copy) => copy,
             None => {
                 let begun = RunningCopy::begin(connection, &self.statement, self.target.form).await;
-                begun.map_err(|error| failed(&self.doing(), &error))?
+                begun.map_err(|error| failed(&self.operation(), &error))?
             }
         };
         if let Err(error) = copy.send(records).await {
@@ -124,25 +127,26 @@ impl Loading {
         Ok(())
     }
 
-    fn doing(&self) -> String {
+    /// Returns the description of the operation for errors.
+    fn operation(&self) -> String {
         format!("writing {}", self.target.entity.name())
     }
 
-    /// Finishes the target. Returns the counts, and the expected rows of the table if they have to be checked
-    /// at the commit.
+    /// Finishes the target. Returns the counts, and the expected rows of the table if they must be checked
+    /// before the commit.
     pub(super) async fn finish(
         mut self,
         connection: &Connection,
         options: &SessionOptions,
-    ) -> Result<(WriteCounts, Option<Expected>)> {
+    ) -> Result<(WriteCounts, Option<ExpectedRows>)> {
         self.confirm().await?;
         if self.sent != self.written {
             return Err(TargetTracker::unfinished());
         }
         if options.intent == SessionIntent::Compare {
-            return Ok((compare::end(connection, options, &self).await?, None));
+            return Ok((compare::finish_dry_run(connection, options, &self).await?, None));
         }
-        let what = self.doing();
+        let what = self.operation();
         let mut counts = WriteCounts::default();
         match (&self.stage, self.replaces(options)) {
             (Some(stage), false) => counts = merge::into_rows(connection, options, &self, stage).await?,
@@ -155,7 +159,7 @@ impl Loading {
             }
             (None, _) => {
                 counts.inserted = self.sent;
-                if !self.target.keeps_apart() {
+                if !self.target.refuses_duplicate_keys() {
                     let rows = self.target.mapping.table.rows();
                     key_checks::require_keys_once(connection, &self.target, &rows).await?;
                 }
@@ -172,7 +176,7 @@ impl Loading {
         let mut temporary = vec![self.previous];
         match self.stage {
             Some(stage) if self.interference == Interference::Possible => {
-                expected = Some(Expected::new(self.target, rows_after, stage, self.locked));
+                expected = Some(ExpectedRows::new(self.target, rows_after, stage, self.locked));
             }
             stage => temporary.push(stage),
         }
@@ -189,31 +193,33 @@ impl Loading {
     /// Returns the error of a COPY that the server refused, with the key of the refused record.
     async fn refused(&self, RefusedCopy { error, records }: RefusedCopy) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.display_name);
-        let Some(refusal) = error.as_db_error() else { return failed(&self.doing(), &error) };
-        let place = refusal.where_().and_then(copy_position);
-        let Some(index) = place.as_ref().and_then(|(line, _)| line.checked_sub(1)) else {
-            return failed(&self.doing(), &error);
+        let Some(refusal) = error.as_db_error() else { return failed(&self.operation(), &error) };
+        let position = refusal.where_().and_then(copy_position);
+        let Some(index) = position.as_ref().and_then(|(line, _)| line.checked_sub(1)) else {
+            return failed(&self.operation(), &error);
         };
         let found = tokio::time::timeout(SEARCH_TIMEOUT, records.key_text(index)).await;
         let Ok(Some(key)) = found else {
             return failed(
-                &format!("{} (a record whose key could not be read from the archive again)", self.doing()),
+                &format!("{} (a record whose key could not be read from the archive)", self.operation()),
                 &error,
             );
         };
-        if refusal.code().code() == "23505" && self.target.keeps_apart() && self.is_key(refusal.constraint())
+        if refusal.code().code() == "23505"
+            && self.target.refuses_duplicate_keys()
+            && self.is_key(refusal.constraint())
         {
             return self.target.duplicate_key_error(&[key]);
         }
-        let column = place.and_then(|(_, column)| column);
+        let column = position.and_then(|(_, column)| column);
         let column = column.map_or_else(String::new, |column| format!(", column `{column}`"));
         let (kind, message) = kind_and_message(refusal);
-        let text = format!("{name} `{key}` was refused by table `{table}`{column}: {message}");
+        let text = format!("table `{table}` refused {name} `{key}`{column}: {message}");
         Error::new(kind, text).with_code(refusal.code().code().to_owned())
     }
 
-    /// Returns whether a unique constraint is the one of the key. The constraints of partitions have other
-    /// names; then the constraint is the one of the key if the table has only one.
+    /// Returns whether a unique constraint is that of the key. The constraints of partitions have other names
+    /// than those of the partitioned table; if that table has only one unique constraint, it is assumed.
     fn is_key(&self, constraint: Option<&str>) -> bool {
         let table = &self.target.mapping.table;
         let mut keys =
@@ -244,13 +250,13 @@ impl Route {
         let is_direct = options.intent == SessionIntent::Apply
             && options.may_use_bulk_mode()
             && (is_empty || options.replace_existing)
-            // The effects of triggers are found by comparing the table with the stage at the commit.
+            // The effects of triggers are found by comparing the table with the stage before the commit.
             && interference == Interference::Impossible
             && !target.has_conversions()
             && target.recomputed.is_empty()
-            // If the database compares keys other than by their text, an error during COPY cannot name both
-            // records with the same key.
-            && (target.has_exact_key() || !target.keeps_apart());
+            // If the database considers keys with different texts equal, an error during COPY does not show
+            // the keys of both records.
+            && (target.has_exact_key() || !target.refuses_duplicate_keys());
         if is_direct { Self::Direct } else { Self::Staged }
     }
 }
@@ -266,8 +272,9 @@ pub(in super::super) async fn is_empty_now(
     Ok(connection.number(what, &any).await? == 0)
 }
 
-/// Records the keys and a hash of each row, and deletes all rows.
-async fn empty(
+/// Stores the key and a hash of each row in a temporary table, and deletes all rows. Returns the name of the
+/// temporary table.
+async fn delete_rows(
     connection: &Connection,
     extent: Extent,
     suspended: &Suspended,
@@ -279,12 +286,12 @@ async fn empty(
     let keys = target.key_columns().map(|column| format!("t.{}", quoted(&column.name)));
     let selected: Vec<String> = keys.chain([compare::row_hash(target)]).collect();
     let previous = format!("pg_temp.{}", quoted(&format!("koan_previous_{number}")));
-    let remember = format!(
+    let create = format!(
         "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {rows} AS t; ANALYZE {previous}",
         quoted(&format!("koan_previous_{number}")),
         selected.join(", ")
     );
-    connection.run(what, &remember).await?;
+    connection.run(what, &create).await?;
     let may_truncate = format!(
         "SELECT pg_catalog.has_table_privilege({}::oid, 'TRUNCATE')::int::int8",
         target.mapping.table.oid
@@ -293,12 +300,12 @@ async fn empty(
         && target.mapping.table.kind == TableKind::Table
         && suspended.is_unreferenced(connection, &target.mapping.table).await?
         && connection.number(what, &may_truncate).await? == 1;
-    let remove = if truncates { format!("TRUNCATE {rows}") } else { format!("DELETE FROM {rows}") };
-    connection.run(what, &remove).await?;
+    let delete = if truncates { format!("TRUNCATE {rows}") } else { format!("DELETE FROM {rows}") };
+    connection.run(what, &delete).await?;
     Ok(previous)
 }
 
-/// Creates a temporary table with the columns of the target.
+/// Creates the stage of a target, a temporary table with the columns of the target. Returns its name.
 async fn stage(connection: &Connection, target: &Target, number: usize, what: &str) -> Result<String> {
     let name = quoted(&format!("koan_stage_{number}"));
     let column = |column: &super::target_column::TargetColumn| {
@@ -307,25 +314,25 @@ async fn stage(connection: &Connection, target: &Target, number: usize, what: &s
     };
     let recomputed = target.recomputed.iter().map(|recomputed| quoted(&recomputed.column));
     let columns: Vec<String> = target.columns.iter().map(column).chain(recomputed).collect();
-    let make = format!(
+    let create = format!(
         "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
         columns.join(", "),
         target.mapping.table.rows(),
     );
-    connection.run(what, &make).await?;
+    connection.run(what, &create).await?;
     for recomputed in &target.recomputed {
         connection.run(what, &recomputed.create_trigger(&format!("pg_temp.{name}"))).await?;
     }
     Ok(format!("pg_temp.{name}"))
 }
 
-/// Returns the line and column at which a COPY stopped: `COPY track, line 3, column name: "…"`, in any
-/// language.
+/// Returns the line and column at which a COPY stopped, from the context of its error: `COPY track, line 3,
+/// column name: "…"`. The server may use another language.
 fn copy_position(context: &str) -> Option<(usize, Option<String>)> {
     let first = context.lines().find(|line| line.starts_with("COPY "))?;
     // The text after the colon is content of the record.
-    let place = first.split(": ").next()?;
-    let mut parts = place.rsplit(", ");
+    let position = first.split(": ").next()?;
+    let mut parts = position.rsplit(", ");
     let last = parts.next()?.trim_end_matches(':');
     let number = |part: &str| part.split(' ').next_back()?.parse::<usize>().ok();
     match number(last) {
@@ -339,7 +346,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_position_of_a_refusal_is_found_and_its_content_is_not() {
+    fn the_copy_position_contains_line_and_column_but_no_content() {
         assert_eq!(
             copy_position("COPY a, line 3, column b: \"s3cret, line 9\""),
             Some((3, Some("b".to_owned())))

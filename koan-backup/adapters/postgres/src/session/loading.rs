@@ -16,15 +16,16 @@ use super::target::Target;
 #[derive(Debug)]
 pub(super) struct Loading {
     pub(super) target: Arc<Target>,
-    /// The temporary table that records are sent to. `None` if they are sent to the target itself.
+    /// The temporary table that records are sent to. `None` if they are sent directly to the table of the
+    /// target.
     pub(super) stage: Option<String>,
-    /// The temporary table with the keys of the previous rows, if these were removed.
+    /// The temporary table with the keys and hashes of the previous rows, if these were deleted.
     pub(super) previous: Option<String>,
-    /// The number of rows when writing began, if no other writer can change it.
+    /// The number of rows when writing began. `None` if it is not needed, or if other writers can change it.
     pub(super) rows_before: Option<u64>,
     /// Whether the table is locked against other writers.
     pub(super) locked: Locked,
-    /// Whether triggers may change what is written.
+    /// Whether triggers may change the written rows.
     pub(super) interference: Interference,
     pub(super) statement: Statement,
     /// The COPY that is running.
@@ -36,20 +37,21 @@ pub(super) struct Loading {
 }
 
 impl Loading {
-    /// Returns whether the table is compared with the stage at the commit.
-    pub(super) fn is_checked_at_the_end(&self) -> bool {
+    /// Returns whether the table is compared with the stage before the commit.
+    pub(super) fn is_checked_before_commit(&self) -> bool {
         self.interference == Interference::Possible
     }
 
-    /// Returns the error of a table that accepted another number of records than were written to it.
+    /// Returns the error for a target whose number of written records differs from the number of rows that
+    /// the server counted.
     pub(super) fn count_mismatch(&self, written: u64, inserted: u64) -> Error {
         let (name, table) = (self.target.entity.name(), &self.target.mapping.table.display_name);
         Error::new(
             ErrorKind::Constraint,
             format!(
-                "{written} records of {name} were written to table `{table}`, which took {inserted}: {}a trigger, rule or policy adds, \
-                 drops or redirects rows; {}restore as the owner of the table, whose triggers do not fire then, or have the trigger \
-                 disabled",
+                "{written} records of {name} were written to table `{table}`, but the server counted \
+                 {inserted}: {}a trigger, rule or policy adds, discards or redirects rows; {}restore as the \
+                 owner of the table, so that the triggers do not fire, or have the trigger disabled by its owner",
                 self.locked.other_cause(),
                 self.locked.other_remedy(),
             ),
@@ -57,7 +59,7 @@ impl Loading {
     }
 }
 
-/// Returns the key of a record of the stage that exists in the table.
+/// Returns the key of the first record of the stage whose key exists in the table.
 pub(super) async fn first_existing(
     connection: &Connection,
     loading: &Loading,
@@ -69,7 +71,7 @@ pub(super) async fn first_existing(
     first_key(connection, target, &from).await
 }
 
-/// Returns whether an existing record fails the restore.
+/// Returns whether the restore fails if a record exists already.
 pub(super) fn fails_on_existing(options: &SessionOptions) -> bool {
     options.conflict == ConflictMode::Fail && !options.replace_existing
 }

@@ -1,4 +1,4 @@
-//! Merges records from a stage into a table that has rows.
+//! Writes the records of a stage to the table of a target.
 
 use koan_backup_core::{
     ConflictMode, Result,
@@ -14,7 +14,7 @@ use super::row_equality::{matched, same_row, unchanged};
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Merges records by key. All counts are reported by the database.
+/// Merges the records of a stage into a table by key. All counts are reported by the database.
 pub(super) async fn into_rows(
     connection: &Connection,
     options: &SessionOptions,
@@ -25,11 +25,11 @@ pub(super) async fn into_rows(
     let what = format!("writing {}", target.entity.name());
     require_keys_once(connection, target, stage).await?;
     connection.run(&what, &format!("ANALYZE {stage}")).await?;
-    let last = FinalState::of(options);
+    let final_state = FinalState::of(options);
     let mut counts = WriteCounts::default();
-    let there = matched(connection, target, stage, &what).await?;
+    let matched = matched(connection, target, stage, &what).await?;
     if fails_on_existing(options)
-        && there > 0
+        && matched > 0
         && let Some(key) = first_existing(connection, loading, stage).await?
     {
         return Err(target.already_exists_error(&key));
@@ -38,22 +38,22 @@ pub(super) async fn into_rows(
         ConflictMode::Overwrite => {
             require_one_row_each(connection, target, stage).await?;
             counts.unchanged = unchanged(connection, target, stage, &what).await?;
-            if counts.unchanged < there {
+            if counts.unchanged < matched {
                 let updated = update(connection, target, stage, &what).await;
                 counts.updated = updated.map_err(|error| target.explained(error))?;
             }
         }
         _ => {
-            counts.kept = there;
-            if there > 0 && loading.is_checked_at_the_end() {
+            counts.kept = matched;
+            if matched > 0 && loading.is_checked_before_commit() {
                 let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
                 let kept = format!("EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
                 connection.run(&what, &format!("DELETE FROM {stage} AS s WHERE {kept}")).await?;
             }
         }
     }
-    if there < loading.sent {
-        counts.inserted = insert(connection, target, stage, last, &what).await?;
+    if matched < loading.sent {
+        counts.inserted = insert(connection, target, stage, final_state, &what).await?;
     }
     if counts.records() != loading.sent {
         return Err(loading.count_mismatch(loading.sent, counts.records()));
@@ -61,7 +61,8 @@ pub(super) async fn into_rows(
     Ok(counts)
 }
 
-/// Updates the rows that differ, including the spelling of their keys, and returns their number.
+/// Updates the rows that differ from their records, also if only the spelling of the key differs. Returns the
+/// number of updated rows.
 async fn update(connection: &Connection, target: &Target, stage: &str, what: &str) -> Result<u64> {
     let changing = target.columns.iter().filter(|column| target.may_change(&column.name));
     let set = changing.map(|column| format!("{} = {}", quoted(&column.name), column.converted()));
@@ -84,12 +85,12 @@ async fn update(connection: &Connection, target: &Target, stage: &str, what: &st
     }
 }
 
-/// Inserts the records whose keys do not exist.
+/// Inserts the records whose keys do not exist in the table.
 async fn insert(
     connection: &Connection,
     target: &Target,
     stage: &str,
-    last: FinalState,
+    final_state: FinalState,
     what: &str,
 ) -> Result<u64> {
     let (table, rows, same_key) =
@@ -100,7 +101,7 @@ async fn insert(
         target.filled_list(),
         target.filled(),
     );
-    inserted(connection, target, stage, last, what, &insert).await
+    inserted(connection, target, stage, final_state, what, &insert).await
 }
 
 /// Inserts all records of a stage into an empty table.
@@ -119,13 +120,14 @@ async fn inserted(
     connection: &Connection,
     target: &Target,
     stage: &str,
-    last: FinalState,
+    final_state: FinalState,
     what: &str,
     insert: &str,
 ) -> Result<u64> {
     match attempt(connection, what, insert).await? {
         Attempt::Done(count) => Ok(count),
-        Attempt::Refused(refused) => match explained(connection, target, stage, last, &refused).await? {
+        Attempt::Refused(refused) => match explained(connection, target, stage, final_state, &refused).await?
+        {
             Some(error) => Err(error),
             None => Err(failed(what, &refused)),
         },

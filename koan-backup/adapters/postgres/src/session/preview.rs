@@ -1,4 +1,4 @@
-//! Finds what a restore would suspend, without writing.
+//! Determines without writing which constraints and indexes a restore would suspend.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use tokio_postgres::types::Oid;
 
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::acting::{self, Reference, ReferenceSuspension};
 use super::extent::Extent;
+use super::foreign_key_actions::{self, Reference, ReferenceSuspension};
 use super::indexes::Index;
 use super::target::Target;
 use super::unique::Unique;
 use koan_backup_sql::findings;
 use koan_backup_sql::identifier::listed;
 
-/// The foreign keys that a restore would suspend for the targets that were added. A restore decides about
-/// each foreign key with the first target that it concerns.
+/// The foreign keys of the added targets, and how a restore would suspend each of them. A restore decides
+/// about a foreign key at the first target that has it or that it refers to.
 #[derive(Debug, Default)]
 pub(in super::super) struct SuspensionPreview {
     references: BTreeMap<Oid, Option<ReferenceSuspension>>,
 }
 
 impl SuspensionPreview {
-    /// Adds the next target of the restore. Returns the findings about the constraints and indexes that it
-    /// would suspend or keep.
+    /// Adds the next target of the restore. Returns the findings about the constraints and indexes that the
+    /// restore would suspend or leave active.
     pub(in super::super) async fn add(
         &mut self,
         connection: &Connection,
@@ -34,9 +34,9 @@ impl SuspensionPreview {
     ) -> Result<Vec<Finding>> {
         let (entity, table) = (target.entity.name(), &target.mapping.table);
         let what = format!("reading about table `{}`", table.display_name);
-        let (mut dropped, mut deferred, mut checked_at_once) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut dropped, mut deferred, mut not_suspended) = (Vec::new(), Vec::new(), Vec::new());
         let parent_has_unique = Unique::any_besides_key(&Unique::all(connection, target).await?);
-        for row in acting::rows(connection, table.oid, &what).await? {
+        for row in foreign_key_actions::rows(connection, table.oid, &what).await? {
             let mut reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
             if reference.parent == table.oid {
                 reference.parent_has_unique = parent_has_unique;
@@ -50,13 +50,16 @@ impl SuspensionPreview {
             match suspension {
                 Some(ReferenceSuspension::Dropped) => dropped.push(name),
                 Some(ReferenceSuspension::Deferred) => deferred.push(name),
-                None if extent.keeps_constraints && !reference.is_deferrable => checked_at_once.push(name),
+                None if extent.keeps_constraints && !reference.is_deferrable => not_suspended.push(name),
                 None => {}
             }
         }
-        let gone = self.references.iter().filter(|(_, known)| **known == Some(ReferenceSuspension::Dropped));
-        let gone: Vec<Oid> = gone.map(|(oid, _)| *oid).collect();
-        let indexes = Index::droppable(connection, table, extent, &gone, &what).await?;
+        let dropped_oids = self
+            .references
+            .iter()
+            .filter(|(_, suspension)| **suspension == Some(ReferenceSuspension::Dropped));
+        let dropped_oids: Vec<Oid> = dropped_oids.map(|(oid, _)| *oid).collect();
+        let indexes = Index::droppable(connection, table, extent, &dropped_oids, &what).await?;
         let names = |kind| {
             indexes.iter().filter(move |index| index.kind == kind).map(|index| index.plain_name.as_str())
         };
@@ -72,23 +75,23 @@ impl SuspensionPreview {
                 findings.push(Finding::new(severity, entity, text));
             }
         };
-        let (shown, names) = (&table.display_name, listed(dropped));
+        let (table_name, names) = (&table.display_name, listed(dropped));
         let text = format!(
-            "constraints {names} of table `{shown}`, or that refer to it, are dropped and added again before the commit; \
-             `.keep_constraints()` keeps them"
+            "constraints {names}, which belong to table `{table_name}` or refer to it, are dropped and added \
+             again before the commit; use `.keep_constraints()` to leave them unchanged"
         );
         add(Severity::Note, names, text);
         let names = listed(deferred.iter().map(String::as_str));
         let text = format!(
-            "foreign keys {names} of table `{shown}`, or that refer to it, are checked at the end of the restore; \
-             `.keep_constraints()` keeps them as they are declared"
+            "foreign keys {names}, which belong to table `{table_name}` or refer to it, are checked at the end \
+             of the restore; use `.keep_constraints()` to leave them unchanged"
         );
         add(Severity::Note, names, text);
-        let names = listed(checked_at_once.iter().map(String::as_str));
+        let names = listed(not_suspended.iter().map(String::as_str));
         let text = format!(
-            "foreign keys {names} of table `{shown}`, or that refer to it, are checked at each statement, because of \
-             `keep_constraints`: a record must come after the records that it refers to, and no row that others refer to can be \
-             removed"
+            "foreign keys {names}, which belong to table `{table_name}` or refer to it, are checked at each \
+             statement, because of `keep_constraints`: a record must come after the records that it refers \
+             to, and a row that other rows refer to cannot be deleted"
         );
         add(Severity::Warning, names, text);
         Ok(findings)

@@ -1,6 +1,7 @@
-//! Finds dangling references: rows whose foreign key refers to no row.
+//! Finds dangling references: rows whose foreign key refers to a row that does not exist.
 //!
-//! The error of the server contains values of the row, so it is not shown, and the rows are searched instead.
+//! The error of the server contains values of the row and is never displayed. A query finds the keys of the
+//! rows instead.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 use tokio_postgres::Row;
@@ -12,14 +13,15 @@ use super::super::mapping::Mapping;
 use super::keys::first_keys;
 use koan_backup_sql::identifier::listed;
 
-/// The maximum number of rows that an error names.
-const NAMED: usize = 5;
+/// The maximum number of keys in an error.
+const MAX_KEYS_IN_ERROR: usize = 5;
 
-/// The SQL expression of a column with four texts: the rows `c` of the referencing table of a foreign key
-/// `k`, the rows `p` of the referenced table, the condition that `c` has a reference, and the condition that
-/// `c` refers to `p`. The expression is NULL if comparing columns cannot decide this, or if the constraint
-/// was never validated. The aliases are those of the surrounding query.
-pub(super) const POINTS_NOWHERE: &str = "
+/// The SQL expression of a column with the four texts that a query for dangling references consists of: the
+/// rows `c` of the referencing table of a foreign key `k`, the rows `p` of the referenced table, the condition
+/// that `c` has a reference, and the condition that `c` refers to `p`. The expression is NULL if dangling
+/// references cannot be found by comparing columns, or if the constraint was never validated. The surrounding
+/// query defines the aliases `k`, `c` and `n`.
+pub(super) const DANGLING_REFERENCES: &str = "
     CASE WHEN k.convalidated AND (k.confmatchtype = 's' OR pg_catalog.cardinality(k.conkey) = 1)
            AND pg_catalog.to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true' THEN (
         SELECT ARRAY[
@@ -52,16 +54,17 @@ pub(super) struct ForeignKey {
     refers_to: String,
 }
 
-/// The rows for which a foreign key is checked instead of the rows of its tables.
+/// The rows for which a foreign key is checked instead of the current rows of its tables. `None` means the
+/// current rows.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Instead<'r> {
+pub(super) struct SubstituteRows<'r> {
     pub(super) child: Option<&'r str>,
     pub(super) parent: Option<&'r str>,
 }
 
 impl ForeignKey {
-    /// Reads a foreign key from the columns with the name, the child, the parent and [`POINTS_NOWHERE`].
-    /// Returns `None` if [`POINTS_NOWHERE`] is NULL.
+    /// Reads a foreign key from the columns with the name, the child, the parent and [`DANGLING_REFERENCES`].
+    /// Returns `None` if [`DANGLING_REFERENCES`] is NULL.
     pub(super) fn of(
         row: &Row,
         [name, child, parent, rows]: [usize; 4],
@@ -75,60 +78,64 @@ impl ForeignKey {
     }
 
     /// Returns the source of the rows with dangling references in a FROM clause.
-    fn points_nowhere(&self, instead: Instead<'_>) -> String {
-        let child = instead.child.unwrap_or(&self.child_rows);
-        let parent = instead.parent.unwrap_or(&self.parent_rows);
+    fn dangling_rows(&self, substitutes: SubstituteRows<'_>) -> String {
+        let child = substitutes.child.unwrap_or(&self.child_rows);
+        let parent = substitutes.parent.unwrap_or(&self.parent_rows);
         let Self { refers, refers_to, .. } = self;
         format!("{child} AS c WHERE {refers} AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {refers_to})")
     }
 
     /// Counts the rows with dangling references.
-    pub(super) async fn count(&self, connection: &Connection, instead: Instead<'_>) -> Result<u64> {
-        let what = format!("looking for rows that break `{}`", self.name);
-        let from = self.points_nowhere(instead);
+    pub(super) async fn count(
+        &self,
+        connection: &Connection,
+        substitutes: SubstituteRows<'_>,
+    ) -> Result<u64> {
+        let what = format!("looking for rows that violate foreign key `{}`", self.name);
+        let from = self.dangling_rows(substitutes);
         connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {from}")).await
     }
 
-    /// Returns the error of dangling references, or `None` if there are none. The error shows the keys of
-    /// entities that are not encrypted.
-    pub(super) async fn broken(
+    /// Returns the error for dangling references, or `None` if there are no dangling references. The error
+    /// contains keys unless the entity is encrypted.
+    pub(super) async fn violation(
         &self,
         connection: &Connection,
         catalog: &Catalog,
         written: &[(EntityCodec, Mapping)],
-        instead: Instead<'_>,
+        substitutes: SubstituteRows<'_>,
     ) -> Result<Option<Error>> {
-        let from = &self.points_nowhere(instead);
-        let count = self.count(connection, instead).await?;
+        let from = &self.dangling_rows(substitutes);
+        let count = self.count(connection, substitutes).await?;
         if count == 0 {
             return Ok(None);
         }
         let of_child = written.iter().find(|(_, mapping)| mapping.table.oid == self.child);
         let keys = match of_child.filter(|(entity, _)| entity.shows_keys()) {
             Some((entity, mapping)) => {
-                let places = mapping.key.iter().map(|&place| &mapping.columns[place]);
+                let key_columns = mapping.key.iter().map(|&index| &mapping.columns[index]);
                 let columns: Vec<_> =
-                    places.map(|place| (place.column.name.as_str(), &place.column_type)).collect();
+                    key_columns.map(|mapped| (mapped.column.name.as_str(), &mapped.column_type)).collect();
                 let order: Vec<String> = (1..=columns.len()).map(|column| column.to_string()).collect();
                 let from = format!("{from} ORDER BY {}", order.join(", "));
-                first_keys(connection, entity, &columns, &from, NAMED).await?
+                first_keys(connection, entity, &columns, &from, MAX_KEYS_IN_ERROR).await?
             }
             None => Vec::new(),
         };
-        let among = match keys.is_empty() {
+        let examples = match keys.is_empty() {
             true => String::new(),
             false => format!(", among them {}", listed(keys.iter().map(String::as_str))),
         };
-        let shown = |oid: Oid| {
+        let table_name = |oid: Oid| {
             let table = catalog.tables.iter().find(|table| table.oid == oid);
-            table.map_or("(a table that is not seen)", |table| &table.display_name)
+            table.map_or("(a table of PostgreSQL or of an extension)", |table| &table.display_name)
         };
-        let (name, child, parent) = (&self.name, shown(self.child), shown(self.parent));
+        let (name, child, parent) = (&self.name, table_name(self.child), table_name(self.parent));
         Ok(Some(Error::new(
             ErrorKind::Constraint,
             format!(
-                "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist{among} (constraint \
-                 `{name}`); restore `{parent}` as well"
+                "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist{examples} \
+                 (constraint `{name}`); restore `{parent}` as well"
             ),
         )))
     }

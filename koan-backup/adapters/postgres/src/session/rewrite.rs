@@ -1,8 +1,8 @@
-//! Overwrites with a valid final state and an invalid intermediate state: rows that swap unique values or
-//! pass them on.
+//! Overwrites rows that exchange unique values, or that take over a unique value of another row.
 //!
-//! An UPDATE checks unique and exclusion constraints row by row. If it is refused, the rows that change are
-//! deleted and inserted again within the transaction. Columns without a field keep their values.
+//! The final state is valid, but an UPDATE checks unique and exclusion constraints row by row, and an
+//! intermediate state violates them. If the UPDATE is refused, the rows that change are deleted and inserted
+//! again within the transaction. Columns without a field keep their values.
 
 use koan_backup_core::{ConflictMode, Error, ErrorKind, Result, provider::SessionOptions};
 use tokio_postgres::error::{DbError, SqlState};
@@ -18,7 +18,7 @@ use super::triggers::TRIGGERS;
 use super::unique::Unique;
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// What a table holds after a restore.
+/// The rows that a table contains after a restore.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum FinalState {
     /// The records of the archive, and the rows that are not in the archive.
@@ -29,17 +29,17 @@ pub(super) enum FinalState {
     Replaced,
 }
 
-/// The result of a statement.
+/// The result of a statement that a constraint may refuse.
 pub(super) enum Attempt {
-    /// It changed this number of rows.
+    /// The statement changed this number of rows.
     Done(u64),
-    /// A constraint refused it, and it was rolled back.
+    /// A constraint refused the statement, and it was rolled back.
     Refused(tokio_postgres::Error),
 }
 
 /// Selects the foreign keys to a table that delete or change rows when rows of the table are deleted. With
 /// `$2`, also selects the foreign keys that refuse such a deletion immediately.
-const ACTING: &str = "
+const FOREIGN_KEYS_ON_DELETE: &str = "
     SELECT k.conname::text, k.conrelid::regclass::text,
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O'),
@@ -58,8 +58,8 @@ impl FinalState {
         }
     }
 
-    /// Returns a subquery for the records of a stage that are written. Of the columns without a field, it
-    /// contains those whose value is known.
+    /// Returns a subquery for the records of a stage that are written. It contains a column without a field
+    /// only if the value of the column is known.
     pub(super) fn written(self, target: &Target, stage: &str) -> String {
         let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
@@ -72,7 +72,7 @@ impl FinalState {
                 (_, Some(default)) => match self {
                     Self::Merged if !column.is_readable => None,
                     Self::Merged => {
-                        Some(format!("CASE WHEN {THERE} THEN t.{name} ELSE {default} END AS {name}"))
+                        Some(format!("CASE WHEN {ROW_EXISTS} THEN t.{name} ELSE {default} END AS {name}"))
                     }
                     Self::Kept | Self::Replaced => Some(format!("{default} AS {name}")),
                 },
@@ -89,7 +89,8 @@ impl FinalState {
                 "(SELECT {all} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
             ),
             Self::Merged => format!(
-                "(SELECT {all} FROM {stage} AS s LEFT JOIN {} ON {same_key} WHERE {THERE} IS NULL OR NOT ({same}))",
+                "(SELECT {all} FROM {stage} AS s LEFT JOIN {} ON {same_key} WHERE {ROW_EXISTS} IS NULL OR NOT \
+                 ({same}))",
                 marked_rows(target)
             ),
         };
@@ -113,7 +114,7 @@ impl FinalState {
             (None, _) => other,
             (Some(default), "") => format!("{default} AS {}", quoted(column)),
             (Some(default), _) => {
-                format!("CASE WHEN {THERE} THEN {other} ELSE {default} END AS {}", quoted(column))
+                format!("CASE WHEN {ROW_EXISTS} THEN {other} ELSE {default} END AS {}", quoted(column))
             }
         };
         // For a written record, the stage contains the values of computed columns.
@@ -133,20 +134,20 @@ impl FinalState {
         };
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
         let sent: Vec<String> = target.columns.iter().map(sent).collect();
-        let there: Vec<String> =
+        let existing: Vec<String> =
             target.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
         let rows = match self {
             Self::Replaced => format!("(SELECT {} FROM {stage} AS s)", listed(sent, written(""))),
             Self::Merged => format!(
                 "(SELECT {} FROM {rows} AS t WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same_key}) \
                  UNION ALL SELECT {} FROM {stage} AS s LEFT JOIN {marked} ON {same_key})",
-                listed(there, other("t.")),
+                listed(existing, other("t.")),
                 listed(sent, written("t."))
             ),
             Self::Kept => format!(
                 "(SELECT {} FROM {rows} AS t UNION ALL SELECT {} FROM {stage} AS s \
                  WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))",
-                listed(there, other("t.")),
+                listed(existing, other("t.")),
                 listed(sent, written(""))
             ),
         };
@@ -154,15 +155,15 @@ impl FinalState {
     }
 }
 
-/// Evaluates to true for a row `t` of [`marked_rows`], and to NULL if an outer join found no row.
-const THERE: &str = "t.\"koan there\"";
+/// The SQL expression that is true for a row `t` of [`marked_rows`], and NULL if an outer join found no row.
+const ROW_EXISTS: &str = "t.\"koan exists\"";
 
-/// Returns the rows `t` of a target's table, each with a mark.
+/// Returns the source of the rows `t` of a target's table, with the additional column [`ROW_EXISTS`].
 fn marked_rows(target: &Target) -> String {
     let table = &target.mapping.table;
     let columns = table.columns.iter().filter(|column| column.is_readable);
     let columns: Vec<String> = columns.map(|column| format!("i.{}", quoted(&column.name))).collect();
-    format!("(SELECT true AS \"koan there\", {} FROM {} AS i) AS t", columns.join(", "), table.rows())
+    format!("(SELECT true AS \"koan exists\", {} FROM {} AS i) AS t", columns.join(", "), table.rows())
 }
 
 /// Runs a statement that a constraint may refuse. A refused statement leaves the transaction unchanged.
@@ -182,42 +183,47 @@ pub(super) async fn attempt(connection: &Connection, what: &str, sql: &str) -> R
     }
 }
 
+/// Returns whether a constraint that compares rows with each other was violated.
 fn is_between_rows(code: Option<&SqlState>) -> bool {
     let states = [SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION];
     code.is_some_and(|code| states.contains(code))
 }
 
+/// Returns whether a constraint on single rows was violated.
 fn is_of_one_row(code: Option<&SqlState>) -> bool {
     code.is_some_and(|code| [SqlState::CHECK_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
 }
 
-/// Returns whether a statement was refused for another reason than unique or exclusion constraints.
+/// Returns whether a statement was refused for another reason than a unique or exclusion constraint, so that
+/// deleting and inserting the rows again cannot help.
 pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) || is_of_one_row(error.code())
 }
 
-/// Returns the error of a statement that a constraint refused. The error names the records that violate the
-/// constraint in the final state; if there are none, it contains the message of the server.
+/// Returns the error for a statement that a constraint refused. The error contains the keys of the records
+/// that violate the constraint in the final state. Returns `None` if there are no such records, or if the
+/// constraint is a foreign key.
 pub(super) async fn explained(
     connection: &Connection,
     target: &Target,
     stage: &str,
-    last: FinalState,
+    final_state: FinalState,
     refused: &tokio_postgres::Error,
 ) -> Result<Option<Error>> {
     if refused.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) {
         return Ok(None);
     }
     if is_of_one_row(refused.code()) {
-        return checks::broken_among(connection, target, &last.written(target, stage)).await;
+        return checks::violation_among(connection, target, &final_state.written(target, stage)).await;
     }
     let mut constraints = Unique::all(connection, target).await?;
     let name = refused.as_db_error().and_then(DbError::constraint);
-    // The constraints of partitions have other names.
-    if let Some(place) = constraints.iter().position(|constraint| Some(constraint.name.as_str()) == name) {
-        constraints = vec![constraints.swap_remove(place)];
+    // The constraint of a partition has another name, and is then not found.
+    let position = constraints.iter().position(|constraint| Some(constraint.name.as_str()) == name);
+    if let Some(position) = position {
+        constraints = vec![constraints.swap_remove(position)];
     }
-    Unique::first_broken_among(connection, &constraints, &last.rows(target, stage)).await
+    Unique::first_violation_among(connection, &constraints, &final_state.rows(target, stage)).await
 }
 
 /// Deletes the rows that change and inserts them again.
@@ -229,7 +235,7 @@ pub(super) async fn rewrite(
     refused: &tokio_postgres::Error,
 ) -> Result<u64> {
     if let Some(obstacle) = obstacle(connection, target, None, what).await? {
-        return Err(swapped(target, &server_message(refused), &obstacle));
+        return Err(value_exchange_error(target, &server_message(refused), &obstacle));
     }
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
     let sent = target.columns.iter();
@@ -246,24 +252,24 @@ pub(super) async fn rewrite(
     let names: Vec<String> = names.chain(others.map(|column| quoted(&column.name))).collect();
     let names = names.join(", ");
     let moved = "pg_temp.koan_moved";
-    let remember = format!(
+    let create = format!(
         "CREATE TEMPORARY TABLE koan_moved ON COMMIT DROP AS SELECT {} FROM {stage} AS s JOIN {rows} AS t \
          ON {same_key} AND NOT ({same})",
         selected.join(", ")
     );
-    connection.run(what, &remember).await?;
-    let remove = format!("DELETE FROM {rows} AS t USING {stage} AS s WHERE {same_key} AND NOT ({same})");
+    connection.run(what, &create).await?;
+    let delete = format!("DELETE FROM {rows} AS t USING {stage} AS s WHERE {same_key} AND NOT ({same})");
     let insert = format!(
         "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {moved}",
         target.mapping.table.quoted()
     );
-    let removed = done(attempt(connection, what, &remove).await?, target)?;
-    let inserted = done(attempt(connection, what, &insert).await?, target)?;
+    let deleted = changed_rows(attempt(connection, what, &delete).await?, target)?;
+    let inserted = changed_rows(attempt(connection, what, &insert).await?, target)?;
     connection.run(what, &format!("DROP TABLE {moved}")).await?;
-    if removed != inserted {
+    if deleted != inserted {
         let text = format!(
-            "{what} failed: {removed} rows of table `{}` were removed to be written again, and {inserted} were written; a \
-             trigger or policy drops rows, so restore as the owner of the table",
+            "{what} failed: {deleted} rows of table `{}` were deleted to be inserted again, but {inserted} \
+             were inserted, because a trigger or policy discards rows; restore as the owner of the table",
             target.mapping.table.display_name
         );
         return Err(Error::new(ErrorKind::Constraint, text));
@@ -271,20 +277,22 @@ pub(super) async fn rewrite(
     Ok(inserted)
 }
 
-fn done(attempt: Attempt, target: &Target) -> Result<u64> {
+/// Returns the number of rows that a statement changed, or the error of a refused statement.
+fn changed_rows(attempt: Attempt, target: &Target) -> Result<u64> {
     match attempt {
         Attempt::Done(count) => Ok(count),
-        Attempt::Refused(error) => Err(swapped(
+        Attempt::Refused(error) => Err(value_exchange_error(
             target,
             &server_message(&error),
-            "rows that change cannot be removed and inserted again",
+            "the rows that change cannot be deleted and inserted again",
         )),
     }
 }
 
-/// Refuses records that pass unique values on to each other, if the rows cannot be deleted and inserted
-/// again. An UPDATE might succeed, depending on the order of its rows, but that cannot be known in advance.
-pub(super) async fn require_swaps(
+/// Fails if records take over unique values of other rows, and the rows cannot be deleted and inserted again.
+/// An UPDATE might succeed, depending on the order in which it processes the rows, but this order is not known
+/// in advance.
+pub(super) async fn require_rewritable(
     connection: &Connection,
     options: &SessionOptions,
     target: &Target,
@@ -296,32 +304,33 @@ pub(super) async fn require_swaps(
         return Ok(());
     };
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
-    let there: Vec<String> =
+    let existing: Vec<String> =
         target.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
     let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
     let sent: Vec<String> = target.columns.iter().map(sent).collect();
     let changing = format!("{stage} AS s JOIN {rows} AS t ON {same_key} AND NOT ({same})");
-    let before = format!("(SELECT {} FROM {changing})", there.join(", "));
+    let before = format!("(SELECT {} FROM {changing})", existing.join(", "));
     let after = format!("(SELECT {} FROM {changing})", sent.join(", "));
     for constraint in constraints.iter().filter(|constraint| constraint.is_immediate) {
-        if let Some(keys) = constraint.passed_on(connection, target, &before, &after).await? {
-            let what = format!(
+        let found = constraint.keys_with_taken_values(connection, target, &before, &after).await?;
+        if let Some(keys) = found {
+            let details = format!(
                 "constraint `{}`; among them {}",
                 constraint.name,
                 listed(keys.iter().map(String::as_str))
             );
-            return Err(swapped(target, &what, &obstacle));
+            return Err(value_exchange_error(target, &details, &obstacle));
         }
     }
     Ok(())
 }
 
-/// Returns why the rows of a target cannot be removed and inserted again, or `None` if they can. `before`
-/// contains the options of the restore if it has not begun yet.
+/// Returns why the rows of a target cannot be deleted and inserted again, or `None` if they can. A dry run
+/// passes its options as `dry_run`.
 async fn obstacle(
     connection: &Connection,
     target: &Target,
-    before: Option<&SessionOptions>,
+    dry_run: Option<&SessionOptions>,
     what: &str,
 ) -> Result<Option<String>> {
     let table = &target.mapping.table;
@@ -329,36 +338,39 @@ async fn obstacle(
         let has =
             format!("SELECT pg_catalog.has_table_privilege({}::oid, '{privilege}')::int::int8", table.oid);
         if connection.number(what, &has).await? == 0 {
-            return Ok(Some(format!("the role may not {privilege} on the table")));
+            return Ok(Some(format!("the role may not {privilege} rows of the table")));
         }
     }
-    let keeps_constraints = before.is_some_and(|options| options.keep_constraints);
-    let acting = connection.client.query(ACTING, &[&table.oid, &keeps_constraints]).await;
-    for row in acting.map_err(|error| failed(what, &error))? {
+    let keeps_constraints = dry_run.is_some_and(|options| options.keep_constraints);
+    let foreign_keys =
+        connection.client.query(FOREIGN_KEYS_ON_DELETE, &[&table.oid, &keeps_constraints]).await;
+    for row in foreign_keys.map_err(|error| failed(what, &error))? {
         let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
         let (name, child) = (read(0)?, read(1)?);
-        let is_ours: bool = row.try_get(2).map_err(|error| failed(what, &error))?;
-        // A restore drops the foreign keys that it may drop. The exception is one of a table that was
-        // restored earlier, when it was not yet known that rows of this table would be deleted.
-        if let (Some(options), true) = (before.filter(|options| !options.keep_constraints), is_ours) {
+        let is_droppable: bool = row.try_get(2).map_err(|error| failed(what, &error))?;
+        // A restore drops the foreign keys that it may drop. An exception is a foreign key of a table that is
+        // restored earlier, at which time it is not known that rows of this table will be deleted.
+        if let (Some(options), true) = (dry_run.filter(|options| !options.keep_constraints), is_droppable) {
             let read = || Ok::<(Oid, bool), tokio_postgres::Error>((row.try_get(3)?, row.try_get(4)?));
-            let (referring, is_expected) = read().map_err(|error| failed(what, &error))?;
+            let (referring, is_always_dropped) = read().map_err(|error| failed(what, &error))?;
             let is_empty = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {child} LIMIT 1) AS x");
-            if is_expected
-                || !target.earlier.contains(&referring)
+            if is_always_dropped
+                || !target.earlier_tables.contains(&referring)
                 || (options.may_drop_constraints() && connection.number(what, &is_empty).await? == 0)
             {
                 continue;
             }
         }
         return Ok(Some(format!(
-            "foreign key `{name}` of `{child}` acts when rows are removed, and it cannot be suspended"
+            "foreign key `{name}` of `{child}` refuses the deletion of rows or acts on it, and it cannot be \
+             suspended"
         )));
     }
     if !table.is_owned {
         let triggers = connection.client.query(TRIGGERS, &[&table.oid]).await;
         if !triggers.map_err(|error| failed(what, &error))?.is_empty() {
-            return Ok(Some("its triggers would fire, and only its owner can silence them".to_owned()));
+            let text = "its triggers would fire, and only the owner of the table can disable them";
+            return Ok(Some(text.to_owned()));
         }
     }
     Ok(None)
@@ -368,14 +380,16 @@ fn server_message(refused: &tokio_postgres::Error) -> String {
     refused.as_db_error().map_or_else(|| refused.to_string(), |error| kind_and_message(error).1)
 }
 
-/// Returns the error of unique values that cannot be passed on between rows.
-fn swapped(target: &Target, server_message: &str, obstacle: &str) -> Error {
+/// Returns the error for records that take over unique values of other rows, if the rows cannot be deleted and
+/// inserted again.
+fn value_exchange_error(target: &Target, details: &str, obstacle: &str) -> Error {
     let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
     Error::new(
         ErrorKind::Constraint,
         format!(
-            "records of {name} pass values on to each other that table `{table}` keeps apart ({server_message}), and {obstacle}; \
-             restore as the owner of the tables, make the constraint DEFERRABLE, or restore with `replace_existing`"
+            "records of {name} exchange values that must be unique in table `{table}` ({details}), so the rows \
+             must be deleted and inserted again, but {obstacle}; restore as the owner of the tables, make the \
+             constraint DEFERRABLE, or restore with `replace_existing`"
         ),
     )
 }

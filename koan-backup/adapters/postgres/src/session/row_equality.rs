@@ -1,4 +1,4 @@
-//! The equality of a row of a table and a record.
+//! The definition of equality between a row of a table and a record.
 
 use koan_backup_core::Result;
 
@@ -10,12 +10,13 @@ use koan_backup_sql::identifier::quoted;
 
 /// Returns the condition that a row `s` of a stage is identical to a row `t` of the table.
 pub(super) fn same_row(target: &Target) -> String {
-    let same: Vec<String> = target.columns.iter().map(same).collect();
-    if same.is_empty() { "true".to_owned() } else { same.join(" AND ") }
+    let conditions: Vec<String> = target.columns.iter().map(same_value).collect();
+    if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
 }
 
-pub(super) fn same(column: &TargetColumn) -> String {
-    let (there, sent) = (format!("t.{}", quoted(&column.name)), column.converted());
+/// Returns the condition that a column has an identical value in `s` and `t`.
+fn same_value(column: &TargetColumn) -> String {
+    let (existing, sent) = (format!("t.{}", quoted(&column.name)), column.converted());
     use StoredType as T;
     match &column.column_type.stored {
         // For these types, equal values are always identical.
@@ -28,13 +29,13 @@ pub(super) fn same(column: &TargetColumn) -> String {
         | T::Date
         | T::Time
         | T::Timestamp
-        | T::TimestampTz => format!("{there} IS NOT DISTINCT FROM {sent}"),
-        _ => format!("{} IS NOT DISTINCT FROM {}", text(column, &there), text(column, &sent)),
+        | T::TimestampTz => format!("{existing} IS NOT DISTINCT FROM {sent}"),
+        _ => format!("{} IS NOT DISTINCT FROM {}", text(column, &existing), text(column, &sent)),
     }
 }
 
-/// Returns the expression of the text of a value. 1.0 and 1.00 are equal but not identical. Whitespace and
-/// the order of names in JSON text are ignored.
+/// Returns the SQL expression of a text that is equal for identical values only. 1.0 and 1.00 have different
+/// texts. White space and the order of names in JSON text are ignored.
 pub(super) fn text(column: &TargetColumn, value: &str) -> String {
     let plain = format!("{value}::pg_catalog.text COLLATE \"C\"");
     match column.column_type.stored {

@@ -2,8 +2,8 @@
 //! instead of it.
 //!
 //! A rule applies to INSERT, UPDATE and DELETE, but not to COPY. The archive already contains the effects of
-//! rules, and a redirected row would be counted as written. So rules are disabled within the transaction, and
-//! then put back to their previous state.
+//! rules, and a redirected row would be counted as written. Rules are therefore disabled within the
+//! transaction, and put back to their previous state before the commit.
 
 use koan_backup_core::provider::SuspendedKind;
 use koan_backup_core::{Error, ErrorKind, Result};
@@ -30,11 +30,11 @@ pub(in super::super) struct Rule {
     /// The state in `pg_rewrite`.
     state: String,
     /// Whether the rule applies in this session.
-    pub(in super::super) acts: bool,
+    pub(in super::super) applies: bool,
 }
 
 /// Reads the rules of a table that are not disabled. Rules of its partitions and of tables that inherit from
-/// it do not apply to statements that name the table itself.
+/// it do not apply to statements on the table itself.
 pub(in super::super) async fn rules_of(
     connection: &Connection,
     table: &Table,
@@ -42,21 +42,23 @@ pub(in super::super) async fn rules_of(
 ) -> Result<Vec<Rule>> {
     let rows = connection.client.query(RULES, &[&table.oid]).await.map_err(|error| failed(what, &error))?;
     let rule = |row: &tokio_postgres::Row| {
-        Ok(Rule { name: row.try_get(0)?, state: row.try_get(1)?, acts: row.try_get(2)? })
+        Ok(Rule { name: row.try_get(0)?, state: row.try_get(1)?, applies: row.try_get(2)? })
     };
     rows.iter().map(rule).collect::<Result<_, _>>().map_err(|error| failed(what, &error))
 }
 
-/// Returns why a role that does not own a table cannot restore into it, or `None` if no rule applies there.
+/// Returns why a role that does not own a table cannot restore into it, or `None` if no rule applies to it.
 pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String> {
-    let acting: Vec<&str> = rules.iter().filter(|rule| rule.acts).map(|rule| rule.name.as_str()).collect();
-    if table.is_owned || acting.is_empty() {
+    let applying = rules.iter().filter(|rule| rule.applies);
+    let applying: Vec<&str> = applying.map(|rule| rule.name.as_str()).collect();
+    if table.is_owned || applying.is_empty() {
         return None;
     }
     Some(format!(
-        "rewrite rules {} of table `{}` would change what is written, and only the owner of the table can disable them; \
-         restore as the owner, or have the owner disable them (ALTER TABLE … DISABLE RULE)",
-        listed(acting),
+        "rewrite rules {} of table `{}` would change or redirect the written rows, and only the owner of the \
+         table can disable them; restore as the owner, or have the owner disable them (ALTER TABLE … DISABLE \
+         RULE)",
+        listed(applying),
         table.display_name
     ))
 }

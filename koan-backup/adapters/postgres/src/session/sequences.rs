@@ -18,13 +18,12 @@ struct Position {
 }
 
 /// Advances the sequences of a table to the position in the archive or to the position of the rows, whichever
-/// is further. Never moves a sequence back.
+/// is further. A sequence is never moved back.
 ///
 /// The owner of a sequence alters it first, so that the change is rolled back with the transaction and no
-/// other session gets numbers in between. A call of `setval` alone is not rolled back, but roles other than
-/// the owner cannot do anything else: if the server or this process stops before the commit, such a sequence
-/// skips numbers.
-pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[SequenceState]) -> Result<()> {
+/// other session gets numbers in between. Other roles can only call `setval`, which is not rolled back: if the
+/// transaction does not commit, such a sequence skips numbers.
+pub(super) async fn advance(connection: &Connection, table: &Table, states: &[SequenceState]) -> Result<()> {
     let sequences = Sequences::of(connection, &[table]).await?.all;
     let mut done: Vec<Oid> = Vec::new();
     for sequence in &sequences {
@@ -32,8 +31,8 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
             continue;
         }
         done.push(sequence.oid);
-        // Only a function uses this sequence, with its own privileges. Viability warns that the sequence is
-        // not advanced.
+        // Only a function uses this sequence, and may have other privileges. Viability warns that the sequence
+        // is not advanced.
         if !sequence.may_move && !sequences.iter().any(|other| other.oid == sequence.oid && other.is_needed())
         {
             continue;
@@ -50,19 +49,23 @@ pub(super) async fn move_on(connection: &Connection, table: &Table, states: &[Se
         // The rows do not show the position of a sequence that has cycled.
         if !sequence.cycles || recorded.is_empty() {
             for used in uses.iter().filter(|used| used.usage == SequenceUse::Direct) {
-                wanted.extend(held(connection, table, used).await?);
+                wanted.extend(furthest_in_column(connection, table, used).await?);
             }
         }
         let Some(furthest) = wanted.into_iter().reduce(|one, other| sequence.further(one, other)) else {
             continue;
         };
-        go_to(connection, table, sequence, furthest).await?;
+        advance_to(connection, table, sequence, furthest).await?;
     }
     Ok(())
 }
 
-/// Reads the furthest number of a sequence in a column.
-async fn held(connection: &Connection, table: &Table, sequence: &Sequence) -> Result<Option<Position>> {
+/// Reads the furthest number of a sequence in its column, or `None` if there is no such number.
+async fn furthest_in_column(
+    connection: &Connection,
+    table: &Table,
+    sequence: &Sequence,
+) -> Result<Option<Position>> {
     let Some(column) = &sequence.column else { return Ok(None) };
     let furthest = if sequence.is_ascending { "max" } else { "min" };
     let column = quoted(column);
@@ -74,31 +77,34 @@ async fn held(connection: &Connection, table: &Table, sequence: &Sequence) -> Re
         sequence.min,
         sequence.max,
     );
-    let what = format!("looking how far sequence `{}` of table `{}` is", sequence.name, table.display_name);
+    let what = format!(
+        "reading the furthest number of sequence `{}` in table `{}`",
+        sequence.name, table.display_name
+    );
     let row = connection.client.query_one(&query, &[]).await.map_err(|error| failed(&what, &error))?;
     let number: Option<i64> = row.try_get(0).map_err(|error| failed(&what, &error))?;
     Ok(number.map(|last_value| Position { last_value, is_called: true }))
 }
 
-async fn go_to(
+async fn advance_to(
     connection: &Connection,
     table: &Table,
     sequence: &Sequence,
     furthest: Position,
 ) -> Result<()> {
-    let moving = format!("moving sequence `{}` of table `{}` on", sequence.name, table.display_name);
+    let what = format!("advancing sequence `{}` of table `{}`", sequence.name, table.display_name);
     let name = sequence.quoted();
-    if sequence.further(position(connection, &name, &moving).await?, furthest) != furthest {
+    if sequence.further(position(connection, &name, &what).await?, furthest) != furthest {
         return Ok(());
     }
     if sequence.is_owned {
         // This statement changes nothing, but takes the lock of ALTER SEQUENCE (SHARE ROW EXCLUSIVE). It
-        // waits for open transactions that have taken numbers, and prevents others from taking numbers until
-        // the commit. From here on, the sequence has a new file that belongs to this transaction, so `setval`
-        // is rolled back as well.
-        connection.run(&moving, &format!("ALTER SEQUENCE {name} MINVALUE {}", sequence.min)).await?;
-        // Other sessions may have taken numbers before this transaction got the lock.
-        if sequence.further(position(connection, &name, &moving).await?, furthest) != furthest {
+        // waits for open transactions that have called `nextval`, and prevents other sessions from calling
+        // `nextval` until the commit. After it, the sequence has a new file that belongs to this transaction,
+        // so `setval` is rolled back as well.
+        connection.run(&what, &format!("ALTER SEQUENCE {name} MINVALUE {}", sequence.min)).await?;
+        // Other sessions may have called `nextval` before this transaction got the lock.
+        if sequence.further(position(connection, &name, &what).await?, furthest) != furthest {
             return Ok(());
         }
     }
@@ -116,17 +122,17 @@ async fn go_to(
         "SELECT pg_catalog.setval({}::regclass, {last_value}, {is_called}) FROM {name} WHERE {is_behind}",
         literal(&name)
     );
-    connection.run(&moving, &set).await
+    connection.run(&what, &set).await
 }
 
 /// Reads the position of a sequence.
-async fn position(connection: &Connection, name: &str, moving: &str) -> Result<Position> {
+async fn position(connection: &Connection, name: &str, what: &str) -> Result<Position> {
     let current = format!("SELECT last_value, is_called FROM {name}");
-    let row = connection.client.query_one(&current, &[]).await.map_err(|error| failed(moving, &error))?;
+    let row = connection.client.query_one(&current, &[]).await.map_err(|error| failed(what, &error))?;
     let read = || {
         Ok::<_, tokio_postgres::Error>(Position { last_value: row.try_get(0)?, is_called: row.try_get(1)? })
     };
-    read().map_err(|error| failed(moving, &error))
+    read().map_err(|error| failed(what, &error))
 }
 
 impl Sequence {

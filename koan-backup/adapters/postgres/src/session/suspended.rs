@@ -18,11 +18,11 @@ use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::literal::literal;
 use super::super::mapping::Mapping;
-use super::acting::{self, Reference, ReferenceSuspension};
 use super::extent::Extent;
+use super::foreign_key_actions::{self, Reference, ReferenceSuspension};
 use super::indexes::Index;
 use super::interference::Interference;
-use super::references::{ForeignKey, Instead};
+use super::references::{ForeignKey, SubstituteRows};
 use super::rules;
 use super::suspended_work::SuspendedWork;
 use super::target::Target;
@@ -50,7 +50,7 @@ pub(super) struct Suspended {
 }
 
 impl Suspended {
-    /// Creates the state of a restore that has not suspended anything yet.
+    /// Creates the state of a restore that has not suspended any object.
     pub(super) async fn begin(connection: &Connection) -> Result<Self> {
         Ok(Self { interference: Interference::of(connection).await?, ..Self::default() })
     }
@@ -72,11 +72,11 @@ impl Suspended {
             self.disable_triggers(connection, table, &what).await?;
         }
         let unique = Unique::all(connection, target).await?;
-        // With such a constraint, an existing row may get the value that another row had.
+        // With such a constraint, a record may contain a unique value that another row has.
         let has_unique = Unique::any_besides_key(&unique);
         self.unique.extend(unique);
-        self.free_identities(connection, target, extent, &what).await?;
-        for row in acting::rows(connection, table.oid, &what).await? {
+        self.allow_identity_updates(connection, target, extent, &what).await?;
+        for row in foreign_key_actions::rows(connection, table.oid, &what).await? {
             let mut reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
             if reference.parent == table.oid {
                 reference.parent_has_unique = has_unique;
@@ -84,7 +84,7 @@ impl Suspended {
             let suspension = match self.references.get(&reference.oid) {
                 Some(known) => *known,
                 None => {
-                    let foreign_key = ForeignKey::of(&row, acting::FOREIGN_KEY);
+                    let foreign_key = ForeignKey::of(&row, foreign_key_actions::FOREIGN_KEY);
                     self.foreign_keys.extend(foreign_key.map_err(|error| failed(&what, &error))?);
                     let suspension = reference.suspension(extent);
                     if let Some(suspension) = suspension {
@@ -121,7 +121,7 @@ impl Suspended {
         let rows = connection.client.query(TRIGGERS, &[&table.oid]).await;
         for row in rows.map_err(|error| failed(what, &error))? {
             let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
-            // A partition may belong to another role. Its triggers then fire.
+            // A partition may belong to another role, which alone can disable its triggers.
             if !row.try_get::<_, bool>(4).map_err(|error| failed(what, &error))? {
                 continue;
             }
@@ -145,9 +145,9 @@ impl Suspended {
         Ok(())
     }
 
-    /// Permits UPDATE to write columns that are GENERATED ALWAYS AS IDENTITY. COPY and INSERT can write them
-    /// in any case.
-    async fn free_identities(
+    /// Alters columns that are GENERATED ALWAYS AS IDENTITY, so that an UPDATE can write them. COPY and INSERT
+    /// can write them without this.
+    async fn allow_identity_updates(
         &mut self,
         connection: &Connection,
         target: &Target,
@@ -158,7 +158,7 @@ impl Suspended {
         if let Some(refusal) = target.refusing_identity(extent) {
             return Err(Error::new(ErrorKind::Unsupported, refusal));
         }
-        for column in target.stubborn_columns(extent) {
+        for column in target.updated_identity_columns(extent) {
             let alter = |to: &str| {
                 format!(
                     "ALTER TABLE {} ALTER COLUMN {} SET GENERATED {to}",
@@ -171,7 +171,10 @@ impl Suspended {
                 kind: SuspendedKind::IdentityColumn,
                 name: column.name.clone(),
                 table: table.display_name.clone(),
-                what: format!("putting column `{}` of table `{}` back", column.name, table.display_name),
+                what: format!(
+                    "setting column `{}` of table `{}` to GENERATED ALWAYS again",
+                    column.name, table.display_name
+                ),
                 sql: alter("ALWAYS"),
             });
         }
@@ -223,23 +226,24 @@ impl Suspended {
         Ok(connection.number(&format!("preparing table `{}`", table.display_name), &referring).await? == 0)
     }
 
-    /// Returns the error of the first unique index with a duplicate key or of the first foreign key with
-    /// dangling references, or `None` if there is none.
-    pub(super) async fn broken(
+    /// Returns the error for the first violated unique or exclusion constraint, or for the first foreign key
+    /// with dangling references. Returns `None` if there is no violation.
+    pub(super) async fn violation(
         &self,
         connection: &Connection,
         catalog: &Catalog,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
-        // An exclusion constraint compares every row with every other row. This is omitted if it was checked
-        // before.
+        // The search for violations of an exclusion constraint compares every row with every other row. It is
+        // omitted for an immediate constraint, which the server checked at each statement.
         for unique in self.unique.iter().filter(|unique| !unique.is_exclusion() || !unique.is_immediate) {
-            if let Some(error) = unique.broken(connection).await? {
+            if let Some(error) = unique.violation(connection).await? {
                 return Ok(Some(error));
             }
         }
         for foreign_key in &self.foreign_keys {
-            if let Some(error) = foreign_key.broken(connection, catalog, written, Instead::default()).await? {
+            let current_rows = SubstituteRows::default();
+            if let Some(error) = foreign_key.violation(connection, catalog, written, current_rows).await? {
                 return Ok(Some(error));
             }
         }
@@ -248,7 +252,7 @@ impl Suspended {
 
     /// Puts all suspended objects back, and returns them.
     pub(super) async fn put_back(&mut self, connection: &Connection) -> Result<Vec<SuspendedObject>> {
-        // Indexes whose definition names no tablespace were in the default tablespace of the database.
+        // Indexes whose definition contains no tablespace were in the default tablespace of the database.
         connection.run("rebuilding indexes", "SET LOCAL default_tablespace = ''").await?;
         let all = self.indexes.drain(..).chain(self.tables.drain(..)).chain(self.constraints.drain(..));
         let mut put_back = Vec::new();
@@ -261,8 +265,8 @@ impl Suspended {
     }
 }
 
-/// Locks a table exclusively, if no other session uses it. Dropping an index needs this lock, and a restore
-/// does not wait for a backup that is reading the table. Returns whether the table is locked.
+/// Locks a table exclusively if no other session uses it, and returns whether it is locked. Dropping an index
+/// needs this lock. The call does not wait for another session, for example a backup that reads the table.
 async fn lock_exclusively(connection: &Connection, table: &Table, what: &str) -> Result<bool> {
     connection.run(what, "SAVEPOINT koan_alone").await?;
     let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", table.quoted());

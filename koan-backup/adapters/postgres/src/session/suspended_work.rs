@@ -1,4 +1,4 @@
-//! The statement that puts a suspended object back.
+//! A suspended object, and the statement that puts it back.
 
 use koan_backup_core::provider::SuspendedKind;
 
@@ -8,9 +8,9 @@ pub(super) struct SuspendedWork {
     pub(super) kind: SuspendedKind,
     /// The name of the object in the database.
     pub(super) name: String,
-    /// The table of the object, as messages name it.
+    /// The display name of the table of the object.
     pub(super) table: String,
-    /// What the statement does, for its error.
+    /// The description of the statement for its error message.
     pub(super) what: String,
     pub(super) sql: String,
 }

@@ -27,13 +27,14 @@ impl Locked {
         match self {
             Self::Yes => "",
             Self::No => {
-                "try again while no other session writes, grant the role UPDATE on the table, so that it can lock it, "
+                "try again while no other session writes to the table, grant the role UPDATE on the table, so \
+                 that the restore can lock it, "
             }
         }
     }
 }
 
-/// Locks the table against other writers, if the role may.
+/// Locks the table against other writers if the role has a privilege that permits it.
 pub(super) async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<Locked> {
     let table = target.mapping.table.quoted();
     let may = format!(

@@ -1,4 +1,4 @@
-//! The target of a restore: the columns, and how each record fills them.
+//! The target of a restore: its columns, and how a record is encoded for them.
 
 use koan_backup_core::{
     Error, ErrorKind, Result,
@@ -11,7 +11,7 @@ use tokio_postgres::types::Oid;
 
 use super::super::catalog::Identity;
 use super::super::connection::Connection;
-use super::super::defaults::{self, ColumnDefault, Trial, Within};
+use super::super::defaults::{self, ColumnDefault, TransactionState, Trial};
 use super::super::derived::{self, RecomputedColumn};
 use super::super::insert_only;
 use super::super::mapping::{MappedColumn, Mapping};
@@ -24,7 +24,7 @@ use koan_backup_sql::content::Content;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::{folded, quoted, quoted_list};
 
-/// An entity's table with everything that is needed to fill it.
+/// An entity's table, with the properties that are needed to write records to it.
 #[derive(Debug)]
 pub(in super::super) struct Target {
     pub(super) entity: EntityCodec,
@@ -35,10 +35,10 @@ pub(in super::super) struct Target {
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
     pub(super) key: Vec<usize>,
-    /// The comparison of each key column in the database.
+    /// How the database compares each key column.
     pub(super) equality: Vec<KeyEquality>,
     /// The tables that are restored earlier in the same session.
-    pub(super) earlier: Vec<Oid>,
+    pub(super) earlier_tables: Vec<Oid>,
     /// Columns without a field that are computed from written columns.
     pub(super) recomputed: Vec<RecomputedColumn>,
     /// Generated columns, each with its expression.
@@ -51,8 +51,8 @@ pub(in super::super) struct Target {
     pub(super) refusing_publications: Vec<String>,
     /// The form of COPY in which records are sent.
     pub(super) form: CopyForm,
-    /// Fields without a column, which must have no value.
-    absent: Vec<usize>,
+    /// The fields without a column. A record with a value in such a field is refused.
+    without_column: Vec<usize>,
 }
 
 impl Target {
@@ -64,37 +64,39 @@ impl Target {
             Some(json) => PhysicalForm::deserialize(&json).map_err(|_| unknown_form(&entity))?,
         };
         let (mut columns, mut key) = (Vec::with_capacity(mapping.columns.len()), Vec::new());
-        for (index, place) in mapping.columns.iter().enumerate() {
+        for (index, mapped) in mapping.columns.iter().enumerate() {
             let is_key = mapping.key.contains(&index);
-            if place.column.generated && is_key {
+            if mapped.column.generated && is_key {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
                     format!(
-                        "the key column `{}` of {} is computed by PostgreSQL, so no record can be written",
-                        place.column.name,
-                        entity.name()
+                        "no record of {} can be restored, because PostgreSQL computes its key column `{}`, \
+                         which is a generated column; make it an ordinary column",
+                        entity.name(),
+                        mapped.column.name
                     ),
                 ));
             }
-            if place.column.generated {
+            if mapped.column.generated {
                 continue;
             }
             if is_key {
                 key.push(columns.len());
             }
             columns.push(TargetColumn {
-                name: place.column.name.clone(),
-                nulls: nulls(&entity, place, &physical)?,
-                column_type: place.column_type.clone(),
-                declared: place.column.declared.clone(),
-                not_null: place.column.not_null,
-                identity: place.column.identity,
-                content: place.content,
+                name: mapped.column.name.clone(),
+                nulls: nulls(&entity, mapped, &physical)?,
+                column_type: mapped.column_type.clone(),
+                declared: mapped.column.declared.clone(),
+                not_null: mapped.column.not_null,
+                identity: mapped.column.identity,
+                content: mapped.content,
             });
         }
         let fields = &entity.schema().fields;
-        let was_absent = |field: &usize| physical.fields_without_column.contains(&fields[*field].name);
-        let absent = mapping.unmapped_fields.iter().copied().filter(|field| !was_absent(field)).collect();
+        let had_no_column = |field: &usize| physical.fields_without_column.contains(&fields[*field].name);
+        let without_column =
+            mapping.unmapped_fields.iter().copied().filter(|field| !had_no_column(field)).collect();
         let is_binary = columns.iter().all(|column| column.column_type.is_sent_binary());
         let form = if is_binary { CopyForm::Binary } else { CopyForm::Text };
         let equality = vec![KeyEquality::default(); key.len()];
@@ -105,14 +107,14 @@ impl Target {
             columns,
             key,
             equality,
-            earlier: Vec::new(),
+            earlier_tables: Vec::new(),
             recomputed: Vec::new(),
             generated: Vec::new(),
             defaults: Vec::new(),
             known_generated: Vec::new(),
             refusing_publications: Vec::new(),
             form,
-            absent,
+            without_column,
         })
     }
 
@@ -121,21 +123,21 @@ impl Target {
     }
 
     /// Returns the GENERATED ALWAYS identity columns that must be altered before their rows can be updated.
-    pub(super) fn stubborn_columns(&self, extent: Extent) -> impl Iterator<Item = &TargetColumn> {
+    pub(super) fn updated_identity_columns(&self, extent: Extent) -> impl Iterator<Item = &TargetColumn> {
         let columns = self.columns.iter().enumerate();
-        let stubborn = columns.filter(move |(index, column)| {
+        let identities = columns.filter(move |(index, column)| {
             column.identity == Identity::Always && !self.key.contains(index) && extent.updates
         });
-        stubborn.map(|(_, column)| column)
+        identities.map(|(_, column)| column)
     }
 
     /// Returns why the rows of a table of another role cannot be updated, or `None` if no column prevents it.
     pub(in super::super) fn refusing_identity(&self, extent: Extent) -> Option<String> {
         let table = &self.mapping.table;
-        let column = self.stubborn_columns(extent).next().filter(|_| !table.is_owned)?;
+        let column = self.updated_identity_columns(extent).next().filter(|_| !table.is_owned)?;
         Some(format!(
-            "column `{}` of table `{}` is GENERATED ALWAYS AS IDENTITY, so that only the owner of the table can write it again; \
-             restore as the owner, or with `replace_existing`",
+            "column `{}` of table `{}` is GENERATED ALWAYS AS IDENTITY, so an UPDATE of it requires the owner \
+             of the table; restore as the owner, or with `replace_existing`",
             column.name, table.display_name
         ))
     }
@@ -157,13 +159,13 @@ impl Target {
         Ok(())
     }
 
-    /// Adds the generated columns to a source of rows that has all other columns.
+    /// Returns a source of rows with the generated columns added. `rows` must contain all other columns.
     pub(super) fn with_generated(&self, rows: String) -> String {
         with_computed(&self.generated, rows)
     }
 
-    /// Adds the generated columns to a source of written rows that has all other columns whose value is
-    /// known.
+    /// Returns a source of written rows with the generated columns added that can be computed. `rows` must
+    /// contain all other columns whose values are known.
     pub(super) fn with_known_generated(&self, rows: String) -> String {
         match self.mapping.unmapped_columns.is_empty() {
             true => with_computed(&self.generated, rows),
@@ -171,7 +173,7 @@ impl Target {
         }
     }
 
-    /// Finds the columns that are computed.
+    /// Finds the columns that a restore or the database computes.
     pub(in super::super) async fn find_recomputed(&mut self, connection: &Connection) -> Result<()> {
         self.recomputed = derived::recomputed(connection, &self.mapping).await?;
         self.generated = derived::generated(connection, &self.mapping.table).await?;
@@ -181,8 +183,8 @@ impl Target {
     /// Evaluates the values that new rows get in columns without a field, and finds the generated columns
     /// that can be computed from them. Used by a dry run.
     pub(in super::super) async fn find_defaults(&mut self, connection: &Connection) -> Result<()> {
-        let within = Within::Transaction;
-        self.defaults = defaults::find(connection, &self.mapping, &self.recomputed, within).await?;
+        let transaction = TransactionState::Open;
+        self.defaults = defaults::find(connection, &self.mapping, &self.recomputed, transaction).await?;
         let what = format!("reading the generated columns of table `{}`", self.mapping.table.display_name);
         let sent = self.columns.iter().map(|column| (&column.name, &column.declared));
         let recomputed = self.recomputed.iter().map(|column| (&column.column, &column.declared));
@@ -193,7 +195,7 @@ impl Target {
             .chain(known)
             .map(|(name, declared)| format!("NULL::{declared} AS {}", quoted(name)))
             .collect();
-        let trial = Trial { connection, what: &what, within };
+        let trial = Trial { connection, what: &what, transaction };
         for (name, expression) in &self.generated {
             let sql = format!(
                 "SELECT pg_catalog.count({expression}) FROM (SELECT {}) AS \"koan row\" WHERE false",
@@ -206,13 +208,14 @@ impl Target {
         Ok(())
     }
 
-    /// Returns the value that a new row gets in a column without a field, if it is known.
+    /// Returns the SQL expression of the value that a new row gets in a column without a field, if it is
+    /// known.
     pub(super) fn default_of(&self, column: &str) -> Option<String> {
         self.defaults.iter().find(|default| default.column == column)?.value()
     }
 
     /// Returns the names of all columns that get a value, as a list in SQL: the columns of
-    /// [`column_list`](Self::column_list), and the computed ones.
+    /// [`column_list`](Self::column_list), and the recomputed columns.
     pub(super) fn filled_list(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.as_str());
         quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
@@ -248,19 +251,20 @@ impl Target {
 
     fn key_condition(&self, sent: impl Fn(&TargetColumn) -> String) -> String {
         let term = |(column, equality): (&TargetColumn, &KeyEquality)| {
-            let (there, sent) = (format!("t.{}", quoted(&column.name)), sent(column));
-            let equal = equality.condition(&there, &sent);
+            let (existing, sent) = (format!("t.{}", quoted(&column.name)), sent(column));
+            let equal = equality.condition(&existing, &sent);
             match column.not_null {
                 true => equal,
-                // `IS NULL` is true for a composite value whose parts are all NULL.
-                false => format!("({equal} OR pg_catalog.num_nulls({there}, {sent}) = 2)"),
+                // `num_nulls` is used because `IS NULL` is also true for a composite value whose members are
+                // all NULL.
+                false => format!("({equal} OR pg_catalog.num_nulls({existing}, {sent}) = 2)"),
             }
         };
         let terms: Vec<String> = self.key_columns().zip(&self.equality).map(term).collect();
         if terms.is_empty() { "false".to_owned() } else { terms.join(" AND ") }
     }
 
-    /// Returns the expressions for GROUP BY that collect the rows with the same key.
+    /// Returns the expressions by which GROUP BY groups rows with the same key.
     pub(super) fn grouped_key(&self) -> String {
         let grouped =
             |(column, equality): (&TargetColumn, &KeyEquality)| equality.grouped(&quoted(&column.name));
@@ -278,8 +282,8 @@ impl Target {
         !key.any(|(key, equality)| key.name == column && equality.is_exact)
     }
 
-    /// Returns whether the database itself refuses duplicate keys.
-    pub(super) fn keeps_apart(&self) -> bool {
+    /// Returns whether a unique index of the table refuses duplicate keys.
+    pub(super) fn refuses_duplicate_keys(&self) -> bool {
         self.mapping.table.is_unique_over(self.key_columns().map(|column| column.name.as_str()))
     }
 
@@ -288,7 +292,7 @@ impl Target {
         insert_only::explained(error, &self.mapping.table, &self.refusing_publications)
     }
 
-    /// Returns whether some column has another form than the one in which records are sent.
+    /// Returns whether a column must be converted from the form in which its values are sent.
     pub(super) fn has_conversions(&self) -> bool {
         self.columns.iter().any(TargetColumn::is_composite)
     }
@@ -296,8 +300,8 @@ impl Target {
     /// Appends the columns of a record to a COPY, without the framing of the row.
     fn fill(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
         let fields = &self.entity.schema().fields;
-        if let Some(&field) = self.absent.iter().find(|&&field| !record.values[field].is_null()) {
-            return Err(self.no_column(record, &fields[field].name));
+        if let Some(&field) = self.without_column.iter().find(|&&field| !record.values[field].is_null()) {
+            return Err(self.no_column_error(record, &fields[field].name));
         }
         let extras = || record.behind(fields.len());
         let has_column = |name: &str| {
@@ -305,7 +309,7 @@ impl Target {
             columns.any(|column| is_called(&column.name, name))
         };
         if let Some((name, _)) = extras().find(|(name, value)| !value.is_null() && !has_column(name)) {
-            return Err(self.no_column(record, name));
+            return Err(self.no_column_error(record, name));
         }
         if self.form == CopyForm::Binary {
             let count = i16::try_from(self.columns.len()).expect("a table has 1600 columns at most");
@@ -342,7 +346,7 @@ impl Target {
         Error::new(ErrorKind::Record, format!("{name} `{key}`: column `{}` {conversion_error}", column.name))
     }
 
-    fn no_column(&self, record: &Row<'_>, field: &str) -> Error {
+    fn no_column_error(&self, record: &Row<'_>, field: &str) -> Error {
         let (name, key, table) =
             (self.entity.name(), self.entity.row_key(record), &self.mapping.table.display_name);
         let field = self.entity.shown_name(field);
@@ -356,7 +360,7 @@ impl Target {
     pub(super) fn already_exists_error(&self, key: &str) -> Error {
         let name = self.entity.name();
         let text =
-            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
+            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or delete it first");
         Error::new(ErrorKind::Conflict, text)
     }
 
@@ -381,28 +385,31 @@ pub(super) fn duplicate_key_error(entity: &EntityCodec, table: &str, keys: &[Str
         [one, other, ..] if one != other => {
             let (one, other) = if one < other { (one, other) } else { (other, one) };
             format!(
-                "{name} `{one}` and `{other}` are two records of the archive and one key to table `{table}`, by how it \
-                 compares its key; restore into a table that tells them apart, or remove one of them where they come from \
-                 and back up again"
+                "{name} `{one}` and `{other}` are two records of the archive whose keys table `{table}` considers \
+                 equal; restore into a table that distinguishes these keys, or delete one of the records in the \
+                 source database and create a new backup"
             )
         }
         _ => {
             let key = keys.first().map_or("", String::as_str);
-            format!("{name} `{key}` is in the archive twice, by how table `{table}` compares its key")
+            format!(
+                "the archive contains {name} `{key}` twice, by the key equality of table `{table}`; delete one \
+                 of the records in the source database and create a new backup"
+            )
         }
     };
     Error::new(ErrorKind::Constraint, text)
 }
 
-/// Returns which NULLs of a column are JSON `null`, by the physical form in the archive. In a NOT NULL
-/// column, all of them are JSON `null`.
-fn nulls(entity: &EntityCodec, place: &MappedColumn, physical: &PhysicalForm) -> Result<Option<NullReplay>> {
-    if !place.column_type.has_json_nulls() {
+/// Returns which `null`s of a column are JSON `null`, according to the physical form in the archive. In a NOT
+/// NULL column, every `null` is JSON `null`.
+fn nulls(entity: &EntityCodec, mapped: &MappedColumn, physical: &PhysicalForm) -> Result<Option<NullReplay>> {
+    if !mapped.column_type.has_json_nulls() {
         return Ok(None);
     }
-    let name = place.name(entity);
-    let is_json = place.column_type.reads_json_null_as_null()
-        && (place.column.not_null || physical.json_null.iter().any(|field| field == name));
+    let name = mapped.name(entity);
+    let is_json = mapped.column_type.reads_json_null_as_null()
+        && (mapped.column.not_null || physical.json_null.iter().any(|field| field == name));
     if is_json {
         return Ok(Some(NullReplay::json_null()));
     }
@@ -415,8 +422,8 @@ fn unknown_form(entity: &EntityCodec) -> Error {
     Error::new(
         ErrorKind::Incompatible,
         format!(
-            "the archive records something of the table of {} that this version does not know; restore it with the version that \
-             wrote it",
+            "the archive contains a physical form of the table of {} that this version does not know; restore \
+             with the version that created the backup",
             entity.name()
         ),
     )
@@ -428,8 +435,8 @@ impl RecordEncoder for Target {
     }
 }
 
-/// Returns the value of a column in a flattened map: by the exact name, or else by a name that is equal when
-/// case is folded.
+/// Returns the value of a column in a flattened map: that of the exact name, or otherwise that of a name that
+/// is equal without case and underscores.
 fn extra<'r>(
     mut extras: impl Iterator<Item = (&'r str, &'r Value<'r>)> + Clone,
     column: &str,

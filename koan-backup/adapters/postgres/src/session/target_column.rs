@@ -10,17 +10,17 @@ use koan_backup_sql::content::Content;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::quoted;
 
-/// A form of COPY.
+/// A format of COPY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CopyForm {
-    /// The text form, in which the server parses every value.
+    /// The text format, in which the server parses every value.
     Text,
-    /// The binary form, for tables whose columns all have a type that can be sent in it.
+    /// The binary format, for tables whose columns all have a type that can be sent in this format.
     Binary,
 }
 
 impl CopyForm {
-    /// Returns the name of the form in SQL.
+    /// Returns the name of the format in SQL.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -34,7 +34,7 @@ impl CopyForm {
 pub(super) struct TargetColumn {
     pub(super) name: String,
     pub(super) column_type: ColumnType,
-    /// Which NULLs of the column are JSON `null`; `None` if all are NULL.
+    /// Which `null`s of the column are JSON `null`; `None` if every `null` is NULL.
     pub(super) nulls: Option<NullReplay>,
     pub(super) declared: String,
     pub(super) not_null: bool,
@@ -48,7 +48,7 @@ impl TargetColumn {
         self.column_type.stored == StoredType::Composite && self.column_type.is_json()
     }
 
-    /// Appends a value in the text form of COPY.
+    /// Appends a value in the text format of COPY.
     pub(super) fn push_text(
         &self,
         index: usize,
@@ -70,7 +70,7 @@ impl TargetColumn {
         Ok(())
     }
 
-    /// Returns the expression of the column's value for a row `s` of the stage.
+    /// Returns the SQL expression of the column's value for a row `s` of the stage.
     pub(super) fn converted(&self) -> String {
         let name = quoted(&self.name);
         match self.is_composite() {
@@ -89,15 +89,15 @@ fn push_escaped(text: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(rest);
         return;
     }
-    while let Some(place) = rest.iter().position(|&byte| escaped(byte)) {
-        out.extend_from_slice(&rest[..place]);
-        out.extend_from_slice(match rest[place] {
+    while let Some(position) = rest.iter().position(|&byte| escaped(byte)) {
+        out.extend_from_slice(&rest[..position]);
+        out.extend_from_slice(match rest[position] {
             b'\n' => b"\\n",
             b'\r' => b"\\r",
             b'\t' => b"\\t",
             _ => b"\\\\",
         });
-        rest = &rest[place + 1..];
+        rest = &rest[position + 1..];
     }
     out.extend_from_slice(rest);
 }

@@ -1,6 +1,6 @@
 //! The triggers of a table.
 
-/// Selects the triggers of a table and its partitions that would fire.
+/// Selects the enabled triggers of a table and its partitions.
 pub(in super::super) const TRIGGERS: &str = "
     SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text,
            pg_catalog.pg_has_role(c.relowner, 'USAGE')

@@ -1,7 +1,7 @@
 //! Constraints between the rows of a table: unique constraints, unique indexes and exclusion constraints.
 //!
-//! The error of the server contains values of rows, so it is not shown. The records are searched and named by
-//! their keys instead.
+//! The error of the server contains values of rows and is never displayed. A query finds the keys of the
+//! records instead.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 use tokio_postgres::error::SqlState;
@@ -13,18 +13,18 @@ use super::keys::{first_keys, keys_of};
 use super::target::{Target, duplicate_key_error};
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// The maximum number of records that an error names.
-const NAMED: usize = 2;
+/// The maximum number of keys in an error.
+const MAX_KEYS_IN_ERROR: usize = 2;
 
-/// The time limit for comparing rows with each other.
+/// The time limit of the search for rows that violate an exclusion constraint.
 const SEARCH_TIMEOUT: &str = "5s";
 
 /// Selects the constraints of a table: name, expressions, predicate, operators of an exclusion constraint,
-/// whether NULLs are equal, and whether the constraint is checked after each row.
+/// whether NULLs are equal, whether the constraint is checked after each row, and its definition.
 const CONSTRAINTS: &str = "
     SELECT COALESCE(k.conname, c.relname)::text,
-        (SELECT pg_catalog.array_agg(pg_catalog.pg_get_indexdef(c.oid, place, false) ORDER BY place)
-         FROM pg_catalog.generate_series(1, i.indnkeyatts::int) AS place),
+        (SELECT pg_catalog.array_agg(pg_catalog.pg_get_indexdef(c.oid, number, false) ORDER BY number)
+         FROM pg_catalog.generate_series(1, i.indnkeyatts::int) AS number),
         pg_catalog.pg_get_expr(i.indpred, i.indrelid),
         (SELECT pg_catalog.array_agg(pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) ORDER BY x.place)
          FROM pg_catalog.unnest(k.conexclop) WITH ORDINALITY AS x (operator, place)
@@ -42,13 +42,13 @@ pub(super) struct Unique {
     entity: EntityCodec,
     /// The columns of the entity's key.
     key: Vec<(String, ColumnType)>,
-    /// The rows of the table.
+    /// The source of the rows of the table in a FROM clause.
     rows: String,
-    shown_table: String,
+    table_name: String,
     pub(super) name: String,
     /// The compared values, as expressions over the columns.
     expressions: Vec<String>,
-    /// The condition of the rows to which the constraint applies.
+    /// The condition that a row satisfies if the constraint applies to it.
     predicate: Option<String>,
     /// The operators of an exclusion constraint.
     operators: Option<Vec<String>>,
@@ -76,7 +76,7 @@ impl Unique {
                 entity: target.entity.clone(),
                 key: key.clone(),
                 rows: table.rows(),
-                shown_table: table.display_name.clone(),
+                table_name: table.display_name.clone(),
                 name: row.try_get(0)?,
                 expressions: row.try_get(1)?,
                 predicate: row.try_get(2)?,
@@ -94,7 +94,10 @@ impl Unique {
         self.predicate.is_none()
             && self.operators.is_none()
             && self.expressions.len() == self.key.len()
-            && self.key.iter().all(|(name, _)| self.expressions.iter().any(|one| is_column(one, name)))
+            && self
+                .key
+                .iter()
+                .all(|(name, _)| self.expressions.iter().any(|expression| is_column(expression, name)))
     }
 
     /// Returns whether one of these constraints is checked after each row and compares something other than
@@ -108,17 +111,19 @@ impl Unique {
         self.operators.is_some()
     }
 
-    /// Returns the error of rows of the table that violate the constraint, or `None` if there are none.
-    pub(super) async fn broken(&self, connection: &Connection) -> Result<Option<Error>> {
-        self.broken_among(connection, &self.rows).await
+    /// Returns the error for rows of the table that violate the constraint, or `None` if there are no such
+    /// rows.
+    pub(super) async fn violation(&self, connection: &Connection) -> Result<Option<Error>> {
+        self.violation_among(connection, &self.rows).await
     }
 
-    /// Returns the error of violating rows in another source, which has the columns of the table.
-    pub(super) async fn broken_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
+    /// Returns the error for violating rows of another source, which has the columns of the table, or `None`
+    /// if there are no such rows.
+    async fn violation_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let from = match &self.operators {
-            Some(operators) => self.overlapping(rows, operators),
+            Some(operators) => self.conflicting(rows, operators),
             None => {
-                let what = format!("looking for rows that break `{}`", self.name);
+                let what = format!("looking for rows that violate constraint `{}`", self.name);
                 let repeated = format!(
                     "SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} AS r WHERE {} GROUP BY {} \
                      HAVING pg_catalog.count(*) > 1 LIMIT 1) AS x",
@@ -132,81 +137,88 @@ impl Unique {
             }
         };
         let key: Vec<_> = self.key.iter().map(|(name, column_type)| (name.as_str(), column_type)).collect();
-        let keys = first_keys(connection, &self.entity, &key, &from, NAMED).await?;
+        let keys = first_keys(connection, &self.entity, &key, &from, MAX_KEYS_IN_ERROR).await?;
         if keys.is_empty() {
             return Ok(None);
         }
         if self.is_key() {
-            return Ok(Some(duplicate_key_error(&self.entity, &self.shown_table, &keys)));
+            return Ok(Some(duplicate_key_error(&self.entity, &self.table_name, &keys)));
         }
-        let (name, named) = (self.entity.name(), listed(keys.iter().map(String::as_str)));
-        let (table, constraint) = (&self.shown_table, &self.name);
+        let (name, keys) = (self.entity.name(), listed(keys.iter().map(String::as_str)));
+        let (table, constraint) = (&self.table_name, &self.name);
         let text = match self.is_exclusion() {
             false => format!(
-                "{name} {named} have the same values where table `{table}` keeps rows apart (constraint `{constraint}`)"
+                "{name} {keys} have the same values, which the unique constraint or index `{constraint}` of \
+                 table `{table}` does not allow"
             ),
             true => format!(
-                "{name} {named} have values that table `{table}` does not let stand side by side (constraint \
-                 `{constraint}`)"
+                "{name} {keys} have values that conflict by the exclusion constraint `{constraint}` of table \
+                 `{table}`"
             ),
         };
-        let remedy = "change or remove one of the rows, or restore with `replace_existing`";
+        let remedy = "change or delete one of the rows, or restore with `replace_existing`";
         Ok(Some(Error::new(ErrorKind::Constraint, format!("{text}; {remedy}"))))
     }
 
-    /// Returns the keys of records that get values which other rows still have at that time, or `None` if
-    /// there are none. Also returns `None` for an exclusion constraint, and for a constraint over columns
-    /// that are not written.
-    pub(super) async fn passed_on(
+    /// Returns the keys of records whose new values another changing row has before the restore, or `None` if
+    /// there are no such records. `before` and `after` are the sources of the changing rows with their
+    /// previous and their new values. Also returns `None` for an exclusion constraint, for the constraint of
+    /// the key, and for a constraint over columns that are not written.
+    pub(super) async fn keys_with_taken_values(
         &self,
         connection: &Connection,
         target: &Target,
         before: &str,
         after: &str,
     ) -> Result<Option<Vec<String>>> {
-        let known =
+        let is_written =
             |expression: &String| target.columns.iter().any(|column| is_column(expression, &column.name));
-        if self.is_exclusion() || self.is_key() || !self.expressions.iter().all(known) {
+        if self.is_exclusion() || self.is_key() || !self.expressions.iter().all(is_written) {
             return Ok(None);
         }
-        let aside: Vec<String> =
-            (1..=self.expressions.len()).map(|place| format!("\"koan {place}\"")).collect();
-        let named: Vec<String> = self
+        let aliases: Vec<String> =
+            (1..=self.expressions.len()).map(|number| format!("\"koan {number}\"")).collect();
+        let selected: Vec<String> = self
             .expressions
             .iter()
-            .zip(&aside)
+            .zip(&aliases)
             .map(|(expression, name)| format!("{expression} AS {name}"))
             .collect();
-        let (named, aside) = (named.join(", "), aside.join(", "));
+        let (selected, aliases) = (selected.join(", "), aliases.join(", "));
         let from = format!(
-            "(SELECT *, {named} FROM {after} AS r WHERE {compared}) AS a WHERE ({aside}) IN \
+            "(SELECT *, {selected} FROM {after} AS r WHERE {compared}) AS a WHERE ({aliases}) IN \
              (SELECT {expressions} FROM {before} AS r WHERE {compared})",
             compared = self.compared(),
             expressions = self.expressions.join(", "),
         );
-        // A row that keeps its values does not conflict with itself.
+        // A row whose unique values do not change does not conflict with itself.
         let from = format!(
             "{from} AND NOT EXISTS (SELECT FROM {before} AS t, (SELECT a.*) AS s WHERE {} AND {})",
             target.same_key_of_copy(),
-            self.expressions.iter().map(|one| format!("t.{one} = s.{one}")).collect::<Vec<_>>().join(" AND "),
+            self.expressions
+                .iter()
+                .map(|expression| format!("t.{expression} = s.{expression}"))
+                .collect::<Vec<_>>()
+                .join(" AND "),
         );
-        let keys = keys_of(connection, target, &from, NAMED).await?;
+        let keys = keys_of(connection, target, &from, MAX_KEYS_IN_ERROR).await?;
         Ok((!keys.is_empty()).then_some(keys))
     }
 
-    /// Returns the error of the first constraint that rows violate, if there is one.
-    pub(super) async fn first_broken_among(
+    /// Returns the error for the first constraint that rows violate, or `None` if they violate none.
+    pub(super) async fn first_violation_among(
         connection: &Connection,
         constraints: &[Self],
         rows: &str,
     ) -> Result<Option<Error>> {
         for constraint in constraints {
             let found = match constraint.is_exclusion() {
-                true => constraint.first_overlapping_among(connection, rows).await?,
-                // Expressions that cannot be evaluated outside of the table are omitted. The server then
-                // names the constraint.
+                true => constraint.exclusion_violation_among(connection, rows).await?,
+                // A constraint whose expressions cannot be evaluated outside of the table is omitted. Its
+                // violation is reported with the message of the server.
                 false => {
-                    undone(connection, constraint.broken_among(connection, rows)).await?.unwrap_or_default()
+                    let search = constraint.violation_among(connection, rows);
+                    rolled_back(connection, search).await?.unwrap_or_default()
                 }
             };
             if found.is_some() {
@@ -216,11 +228,11 @@ impl Unique {
         Ok(None)
     }
 
-    /// Returns the same error for an exclusion constraint. An index over a copy of the rows shows whether
-    /// rows conflict. To find the conflicting rows, every row is compared with every other row, within a time
-    /// limit.
-    async fn first_overlapping_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
-        let by_index = undone(connection, self.broken_by_index(connection, rows)).await?;
+    /// Returns the error for rows that violate an exclusion constraint, or `None` if there are no such rows.
+    /// An index over a copy of the rows shows whether rows conflict. To find the keys of the conflicting rows,
+    /// every row is compared with every other row, within a time limit.
+    async fn exclusion_violation_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
+        let by_index = rolled_back(connection, self.violation_by_index(connection, rows)).await?;
         if let Ok(None) = by_index {
             return Ok(None);
         }
@@ -228,16 +240,16 @@ impl Unique {
             connection
                 .run("limiting a search", &format!("SET LOCAL statement_timeout = '{SEARCH_TIMEOUT}'"))
                 .await?;
-            self.broken_among(connection, rows).await
+            self.violation_among(connection, rows).await
         };
-        let named = undone(connection, search).await?.unwrap_or_default();
-        Ok(named.or(by_index.unwrap_or_default()))
+        let with_keys = rolled_back(connection, search).await?.unwrap_or_default();
+        Ok(with_keys.or(by_index.unwrap_or_default()))
     }
 
-    /// Builds an index over a copy of the rows to find out whether rows conflict. The index does not show
-    /// which rows.
-    async fn broken_by_index(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
-        let what = format!("looking for rows that break `{}`", self.name);
+    /// Builds an index over a copy of the rows to find out whether rows conflict. The error contains no keys,
+    /// because the index does not show which rows conflict.
+    async fn violation_by_index(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
+        let what = format!("looking for rows that violate constraint `{}`", self.name);
         let Some(definition) = &self.definition else {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -246,16 +258,17 @@ impl Unique {
         };
         let copy = format!("CREATE TEMPORARY TABLE koan_final ON COMMIT DROP AS SELECT * FROM {rows} AS r");
         connection.run(&what, &copy).await?;
-        let keep_apart = format!("ALTER TABLE pg_temp.koan_final ADD CONSTRAINT koan_apart {definition}");
-        match connection.client.batch_execute(&keep_apart).await {
+        let constrain = format!("ALTER TABLE pg_temp.koan_final ADD CONSTRAINT koan_exclusion {definition}");
+        match connection.client.batch_execute(&constrain).await {
             Ok(()) => Ok(None),
             Err(error) if error.code() == Some(&SqlState::EXCLUSION_VIOLATION) => {
-                let (name, table, constraint) = (self.entity.name(), &self.shown_table, &self.name);
+                let (name, table, constraint) = (self.entity.name(), &self.table_name, &self.name);
                 Ok(Some(Error::new(
                     ErrorKind::Constraint,
                     format!(
-                        "records of {name} have values that table `{table}` does not let stand side by side (constraint \
-                         `{constraint}`); they were not found among so many; change or remove rows, or restore with `replace_existing`"
+                        "records of {name} have values that conflict by the exclusion constraint \
+                         `{constraint}` of table `{table}`; the search for their keys reached its time limit \
+                         or failed; change or delete rows, or restore with `replace_existing`"
                     ),
                 )))
             }
@@ -263,7 +276,7 @@ impl Unique {
         }
     }
 
-    /// Returns the condition of the rows to which the constraint applies.
+    /// Returns the condition that a row satisfies if the constraint compares it with other rows.
     fn compared(&self) -> String {
         let predicate = self.predicate.iter().cloned();
         let nulls = self.expressions.iter().filter(|_| !self.nulls_are_equal);
@@ -273,7 +286,7 @@ impl Unique {
         if terms.is_empty() { "true".to_owned() } else { terms.join(" AND ") }
     }
 
-    /// Returns the rows with equal values, ordered by value.
+    /// Returns the source of the rows with equal values, ordered by value.
     fn repeated(&self, rows: &str) -> String {
         let expressions = self.expressions.join(", ");
         format!(
@@ -285,14 +298,14 @@ impl Unique {
         )
     }
 
-    /// Returns the positions of the key columns, which are selected first.
+    /// Returns the ORDER BY list of the key columns, which are the first selected columns.
     fn key_order(&self) -> String {
         (1..=self.key.len()).map(|column| column.to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns the rows that violate an exclusion constraint.
-    fn overlapping(&self, rows: &str, operators: &[String]) -> String {
-        let names: Vec<String> = (1..=operators.len()).map(|place| format!("\"koan {place}\"")).collect();
+    /// Returns the source of the first two rows that conflict by an exclusion constraint.
+    fn conflicting(&self, rows: &str, operators: &[String]) -> String {
+        let names: Vec<String> = (1..=operators.len()).map(|number| format!("\"koan {number}\"")).collect();
         let expressions: Vec<String> = self
             .expressions
             .iter()
@@ -318,13 +331,16 @@ impl Unique {
     }
 }
 
-/// Runs work and rolls its changes back. The inner result is the result of the work.
-async fn undone<T>(connection: &Connection, work: impl Future<Output = Result<T>>) -> Result<Result<T>> {
-    let what = "looking for rows that break a constraint";
+/// Runs a search in a savepoint and rolls its changes back. The inner result is the result of the search.
+async fn rolled_back<T>(
+    connection: &Connection,
+    search: impl Future<Output = Result<T>>,
+) -> Result<Result<T>> {
+    let what = "looking for rows that violate a constraint";
     connection.run(what, "SAVEPOINT koan_search").await?;
-    let done = work.await;
+    let result = search.await;
     connection.run(what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
-    Ok(done)
+    Ok(result)
 }
 
 /// Returns whether an expression of an index is a column.

@@ -1,4 +1,4 @@
-//! Finds the record of a key.
+//! The SQL condition that selects the record with a key.
 
 use koan_backup_core::{entity::EntityCodec, value::Value};
 
@@ -8,7 +8,8 @@ use super::super::types::StoredType;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
-/// Returns the condition that finds a record by the values of its key fields, in their order.
+/// Returns the condition that selects a record by its key. `key` contains the values of the key fields, in
+/// their order.
 pub(super) fn condition(entity: &EntityCodec, mapping: &Mapping, key: &[Value<'static>]) -> String {
     let fields: Vec<usize> = entity.schema().key_fields().map(|(index, _)| index).collect();
     let mut terms = Vec::new();
@@ -19,7 +20,7 @@ pub(super) fn condition(entity: &EntityCodec, mapping: &Mapping, key: &[Value<'s
         let column = quoted(&mapped.column.name);
         let text = match value.map(|value| mapped.column_type.text(value)) {
             Some(Ok(text)) => text,
-            // A value that the column cannot hold does not occur in it.
+            // No row contains a value that the column cannot store.
             Some(Err(_)) | None => return "false".to_owned(),
         };
         terms.push(match (text, &mapped.column.stored) {

@@ -8,7 +8,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 
-/// Receives the data in chunks and returns the rows.
+/// A parser that receives data in chunks and returns the rows.
 #[derive(Debug, Default)]
 pub(super) struct CopyReader {
     /// The received data that is not parsed yet.
@@ -21,8 +21,8 @@ pub(super) struct CopyReader {
 }
 
 impl CopyReader {
-    /// Adds a chunk and returns the buffer of a parsed chunk. Unparsed data is moved to the front of the new
-    /// buffer.
+    /// Adds a chunk, and returns the emptied buffer of the previous chunk. Data that is not parsed yet is moved
+    /// to the front of the new buffer.
     pub(super) fn push_chunk(&mut self, chunk: Vec<u8>) -> Vec<u8> {
         let rest = self.buffer.split_off(self.position);
         self.position = 0;
@@ -36,7 +36,7 @@ impl CopyReader {
 
     /// Advances to the next row. Returns `false` if the row is not complete yet.
     pub(super) fn advance(&mut self) -> Result<bool> {
-        if !self.has_header && !self.header()? {
+        if !self.has_header && !self.parse_header()? {
             return Ok(false);
         }
         let mut position = self.position;
@@ -88,7 +88,8 @@ impl CopyReader {
         self.is_complete && self.position == self.buffer.len()
     }
 
-    fn header(&mut self) -> Result<bool> {
+    /// Parses the header. Returns `false` if it is not complete yet.
+    fn parse_header(&mut self) -> Result<bool> {
         let Some(extension) = self.number::<4>(SIGNATURE.len() + 4).map(u32::from_be_bytes) else {
             return Ok(false);
         };

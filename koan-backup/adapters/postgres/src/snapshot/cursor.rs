@@ -25,10 +25,10 @@ use super::json_null::JsonNullRecorder;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
-/// The size from which a chunk is sent to the decoder. Rows are not split, so most chunks are a little
-/// larger.
+/// The minimum size of a chunk that is sent to the decoder, except the last chunk. Rows are not split, so most
+/// chunks are a little larger.
 const CHUNK_BYTES: usize = 256 << 10;
-/// The capacity of the buffers. A buffer that a large row has extended is not reused.
+/// The initial capacity of the buffers. A buffer that a large row has extended is not reused.
 const CHUNK_CAPACITY: usize = CHUNK_BYTES + CHUNK_BYTES / 16;
 /// The number of chunks that wait to be decoded.
 const MAX_WAITING_CHUNKS: usize = 4;
@@ -61,8 +61,8 @@ pub(super) async fn read(
     let (used_buffers, free_buffers) = mpsc::channel(MAX_WAITING_CHUNKS + 2);
     let entity = request.entity.clone();
     let checked_mapping = mapping.clone();
-    // This is not a thread of the runtime, because it waits for the connection and for the archive, which
-    // need those threads.
+    // A separate thread is used because decoding waits for the connection and for the archive, which need the
+    // threads of the runtime.
     let decoding = on_own_thread(move || {
         let (mut summary, nulls) = decode(&entity, &mapping, received, &used_buffers, sink)?;
         if is_backup {
@@ -71,8 +71,8 @@ pub(super) async fn read(
         }
         Ok(summary)
     });
-    // The connection's task wakes the receiver of the rows after every few of them. A spawned task is woken
-    // on the same thread; the caller's future may be polled on any thread.
+    // The connection's task wakes the receiver after every few rows. Waking a spawned task is cheaper than
+    // waking the caller's future, because the task is woken on the same thread.
     let forwarding = AbortOnDropHandle::new(tokio::spawn(forward(rows, messages.clone(), free_buffers)));
     let forwarded = async {
         forwarding
@@ -83,8 +83,8 @@ pub(super) async fn read(
             // The decoding thread has ended and returns the reason.
             return Ok(());
         }
-        // The driver reports the end of the rows before the end of the command: this fails if the command
-        // failed.
+        // The driver reports the end of the rows before the end of the COPY statement. If that statement
+        // failed, this statement fails as well.
         connection.run(&what, "SELECT").await?;
         let _ = messages.send(CopyMessage::End).await;
         Ok(())
@@ -101,8 +101,8 @@ pub(super) async fn read(
 }
 
 fn ended_early(what: &str, error: tokio::task::JoinError) -> Error {
-    let how = if error.is_panic() { "in a panic" } else { "because its runtime was shut down" };
-    Error::with_source(ErrorKind::Provider, format!("{what} ended {how}"), error)
+    let reason = if error.is_panic() { "with a panic" } else { "because the async runtime was shut down" };
+    Error::with_source(ErrorKind::Provider, format!("{what} ended {reason}"), error)
 }
 
 /// Forwards the data of the server in chunks.
@@ -150,7 +150,7 @@ fn decode(
                 return Err(Error::new(
                     ErrorKind::Provider,
                     format!(
-                        "reading table `{}` ended before all rows were received; try again",
+                        "reading table `{}` ended before the server had sent all rows; try again",
                         mapping.table.display_name
                     ),
                 ));
@@ -212,9 +212,8 @@ fn select(mapping: &Mapping, request: &ReadRequest) -> Result<String> {
     Ok(format!("COPY (SELECT {columns} FROM {table}{condition}{order}) TO STDOUT (FORMAT binary)"))
 }
 
-/// Returns the expression by which a key column is ordered. The order is by bytes, which is the same on every
-/// server, whatever its collations and the order of an enum's labels are.
-/// labels.
+/// Returns the SQL expression by which a key column is ordered. Texts and enums are ordered by bytes, which does
+/// not depend on the collations of the server and on the order of an enum's labels.
 fn order_expression(mapped: &MappedColumn) -> String {
     let name = quoted(&mapped.column.name);
     match mapped.column.stored {
@@ -239,8 +238,8 @@ fn projection(entity: &EntityCodec, mapping: &Mapping) -> Projection {
     projection
 }
 
-/// Reuses the allocation of a vector for values with another lifetime: collecting an emptied vector keeps its
-/// allocation.
+/// Returns an empty vector for values with another lifetime, which reuses the allocation of `values`:
+/// collecting the iterator of an empty vector does not allocate.
 fn recycled<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
     values.clear();
     values.into_iter().map(|_| Value::Null).collect()

@@ -7,10 +7,10 @@ use super::super::mapping::Mapping;
 use super::super::session::{KeyEquality, first_keys};
 use koan_backup_sql::identifier::quoted;
 
-/// Refuses rows whose keys differ in spelling but are equal for the database: a restore would merge them into
-/// one row.
+/// Fails if the database considers the keys of two rows equal although their spelling differs. A restore would
+/// merge such rows into one row.
 ///
-/// Rows with equal spellings are adjacent and are found while they are read.
+/// Rows whose keys have the same spelling are adjacent and are found while they are read.
 pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
     let names: Vec<&str> = mapping.key_columns().map(|column| column.name.as_str()).collect();
     // A unique index allows several rows with NULL.
@@ -55,13 +55,13 @@ pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping
 }
 
 fn duplicate_key_message(name: &str, table: &str, keys: &[String]) -> String {
-    let two = match keys {
+    let subject = match keys {
         [one, other] if one != other => format!("{name} `{one}` and `{other}` are"),
         [key, ..] => format!("two rows of {name} `{key}` have"),
         [] => format!("two rows of {name} have"),
     };
     format!(
-        "{two} the same key, as table `{table}` compares keys: one of them would be lost in a restore; \
-         correct one of the rows, or declare a key that distinguishes the records"
+        "{subject} the same key by the key equality of table `{table}`, so one of the records would be lost in \
+         a restore; correct one of the rows, or declare a key that distinguishes the records"
     )
 }

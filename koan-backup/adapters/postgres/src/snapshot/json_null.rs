@@ -1,11 +1,11 @@
-//! Records whether each `null` of a column is NULL or JSON `null`, which are both `null` in a record.
+//! Records whether each `null` of a column is NULL or JSON `null`, because both are `null` in a record.
 
 use koan_backup_core::{Error, ErrorKind, Result, entity::EntityCodec};
 
 use super::super::mapping::{MappedColumn, Mapping};
 use super::super::null_form::{NullRecorder, RecordedNulls};
 
-/// A recorder for each column; `None` if only NULL becomes `null` in a record.
+/// The recorders of all columns; `None` for a column that cannot contain JSON `null`.
 #[derive(Debug)]
 pub(super) struct JsonNullRecorder(Vec<Option<NullRecorder>>);
 
@@ -24,12 +24,12 @@ impl JsonNullRecorder {
         }
     }
 
-    /// Refuses a column that alternates between NULL and JSON `null` more often than an archive can record.
+    /// Fails if a column alternates between NULL and JSON `null` more often than an archive can record.
     pub(super) fn check(&self, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
         let mut columns = mapping.columns.iter().zip(&self.0);
-        let refused =
+        let overflowed =
             columns.find(|(_, recorder)| recorder.as_ref().is_some_and(NullRecorder::is_overflowed));
-        refused.map_or(Ok(()), |(mapped, _)| Err(alternates_too_often(entity, mapping, mapped)))
+        overflowed.map_or(Ok(()), |(mapped, _)| Err(alternates_too_often(entity, mapping, mapped)))
     }
 
     /// Returns the recorded forms.
@@ -54,8 +54,8 @@ impl JsonNullRecorder {
 
 fn alternates_too_often(entity: &EntityCodec, mapping: &Mapping, mapped: &MappedColumn) -> Error {
     let remedy = match mapped.column_type.reads_json_null_as_null() {
-        true => "make all of them NULL, or make the column NOT NULL",
-        false => "use only one of the two in its lists",
+        true => "replace every JSON `null` by NULL, or make the column NOT NULL",
+        false => "use either only NULL or only JSON `null` in its lists",
     };
     Error::new(
         ErrorKind::Unsupported,

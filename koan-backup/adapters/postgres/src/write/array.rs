@@ -1,6 +1,6 @@
 //! Converts JSON lists to PostgreSQL's arrays, and JSON maps to `hstore`.
 //!
-//! Numbers and nested JSON are copied as they are written, because a parser would round them.
+//! The texts of numbers and nested JSON are copied unchanged, because parsing them could round numbers.
 
 use serde_json::value::RawValue;
 
@@ -39,12 +39,12 @@ fn push_json(items: &[&RawValue], nulls: &NullForm, out: &mut String) {
     out.push('}');
 }
 
-/// Returns the items of a JSON list, each as it is written.
+/// Returns the items of a JSON list, each with its unchanged text.
 fn list(text: &str) -> Option<Vec<&RawValue>> {
     serde_json::from_str(text).ok()
 }
 
-/// Appends one dimension. NULL is written in the same way at every depth.
+/// Appends one dimension. Items other than NULL are appended by `push_item`.
 fn push(
     items: &[&RawValue],
     out: &mut String,
@@ -85,10 +85,10 @@ fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), ConversionErro
     })
 }
 
-/// Appends arrays of bytes. Bytes are lists of numbers, so the innermost lists are elements. Only the first
-/// dimension can be empty, so an empty list is an element without bytes.
+/// Appends an array of `bytea`. Each `bytea` value is a list of numbers, so the innermost lists are elements.
+/// Only the first dimension can be empty, so an empty list within it is an element without bytes.
 fn push_bytes(items: &[&RawValue], out: &mut String) -> Result<(), ConversionError> {
-    let not_bytes = || ConversionError::new("holds a list that is not bytes");
+    let not_bytes = || ConversionError::new("cannot hold a list that does not contain bytes");
     let bytes = |item: &RawValue| serde_json::from_str::<Vec<u8>>(item.get()).ok();
     let are_elements = items.iter().all(|item| item.get() == "null" || bytes(item).is_some());
     push(items, out, |item, out| match are_elements {
@@ -114,7 +114,8 @@ fn push_quoted(text: &str, out: &mut String) {
 /// Returns the text of an `hstore`.
 pub(super) fn hstore(text: &str) -> Result<String, ConversionError> {
     use serde_json::Value as Json;
-    let not_a_map = || ConversionError::new("is `hstore`, which holds a map of texts; make it `jsonb`");
+    let not_a_map =
+        || ConversionError::new("is `hstore`, which can only hold a map of texts; make it `jsonb`");
     let Ok(Json::Object(map)) = serde_json::from_str(text) else { return Err(not_a_map()) };
     let mut out = String::with_capacity(text.len() + 16);
     for (index, (key, value)) in map.iter().enumerate() {
@@ -133,7 +134,7 @@ pub(super) fn hstore(text: &str) -> Result<String, ConversionError> {
 }
 
 fn not_a_list() -> ConversionError {
-    ConversionError::new("is an array and cannot hold anything but a list")
+    ConversionError::new("is an array, which can only hold a list")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::super::column_type::ColumnType;
 use super::super::null_form::NullForm;
 use super::super::types::StoredType;
 use super::short_decimal::ShortDecimal;
-use super::{moment, numeric};
+use super::{numeric, temporal};
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 
@@ -29,8 +29,8 @@ const NANOS_TO_2000: i128 = 946_684_800_000_000_000;
 const DAYS_TO_2000: i64 = 10_957;
 
 impl ColumnType {
-    /// Returns whether values of the field are sent in binary: this is supported for the usual type of
-    /// column.
+    /// Returns whether values of the field are sent in binary format. This is supported for the usual column
+    /// types of a field.
     pub(in super::super) fn is_sent_binary(&self) -> bool {
         use StoredType as T;
         matches!(
@@ -81,7 +81,7 @@ impl ColumnType {
                 self.check_scale(text)?;
                 push_with_length(out, |out| numeric::push(text, out))
             }
-            // Without a declared length, only NUL has to be excluded.
+            // A text without a declared length is sent unchanged, unless it contains NUL.
             (Value::Str(text), T::Text) if self.modifier < 0 && !text.as_bytes().contains(&0) => {
                 push(text.as_bytes(), out)
             }
@@ -101,7 +101,7 @@ impl ColumnType {
                 Ok(())
             }),
             (_, T::Text | T::Enum | T::Json) => push(self.required_text(value)?.as_bytes(), out),
-            // This is rare: a value in another form than usual for the field.
+            // In rare cases a value is not in the usual variant for the field.
             _ => self.push_parsed(&self.required_text(value)?, out),
         }
     }
@@ -128,7 +128,7 @@ impl ColumnType {
         self.text(value)?.ok_or_else(|| ConversionError::new("cannot hold NULL"))
     }
 
-    /// Appends the value of a text, as the server would parse it.
+    /// Parses a text as the server would do, and appends the value.
     fn push_parsed(&self, text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
         use StoredType as T;
         let integer = || text.parse::<i64>().map_err(|_| out_of_range());
@@ -147,16 +147,16 @@ impl ColumnType {
         }
     }
 
-    /// Returns microseconds since 2000, in UTC.
+    /// Returns the number of microseconds since 2000-01-01, in UTC.
     fn micros(&self, value: &Value<'_>) -> Result<i64, ConversionError> {
-        let utc = moment::in_utc(value)?;
+        let utc = temporal::in_utc(value)?;
         self.check_time(utc.local.time)?;
         let nanos = utc.unix_nanos().ok_or_else(out_of_range)? - NANOS_TO_2000;
         i64::try_from(nanos / 1_000).map_err(|_| out_of_range())
     }
 }
 
-/// Returns days since 2000.
+/// Returns the number of days since 2000-01-01.
 fn days(date: Date) -> Result<i32, ConversionError> {
     let days = date.unix_days().ok_or_else(out_of_range)? - DAYS_TO_2000;
     i32::try_from(days).map_err(|_| out_of_range())
@@ -172,7 +172,7 @@ fn narrow<T: TryFrom<i64>>(number: i64) -> Result<T, ConversionError> {
 }
 
 fn out_of_range() -> ConversionError {
-    ConversionError::new("cannot hold a value this large; declare it with a larger type")
+    ConversionError::new("cannot hold a value this large; make it a larger type")
 }
 
 fn invalid_value() -> ConversionError {

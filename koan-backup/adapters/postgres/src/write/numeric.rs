@@ -1,4 +1,5 @@
-//! Writes the text of a number as `numeric`: groups of four decimal digits (PostgreSQL's `numeric_recv`).
+//! Converts the text of a number to the binary format of `numeric`: groups of four decimal digits
+//! (PostgreSQL's `numeric_recv`).
 
 use koan_backup_core::value::DecimalText;
 use koan_backup_sql::conversion_error::ConversionError;
@@ -7,8 +8,8 @@ pub(super) const NEGATIVE: u16 = 0x4000;
 /// The number of digits that PostgreSQL accepts on either side of the point.
 const MAX_DIGITS: i64 = 131_072;
 
-/// Appends the number of groups, the weight of the first one, the sign, the number of fraction digits, and
-/// the groups.
+/// Appends a number: the number of groups, the weight of the first group, the sign, the number of fraction
+/// digits, and the groups.
 pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
     let invalid = || ConversionError::new("cannot hold a decimal of that form");
     if !DecimalText::is_valid(text) {

@@ -1,11 +1,11 @@
-//! Writes a number with few digits and no exponent as `numeric`, in one pass and with 64-bit arithmetic. Most
-//! numbers are like this.
+//! Converts a number with at most 16 digits and no exponent to the binary format of `numeric`, in one pass and
+//! with 64-bit arithmetic. Most numbers have this form.
 
 use super::numeric::NEGATIVE;
 
-/// The number of digits that fit into 64 bits, with the last group filled up with zeros.
+/// The maximum number of digits: with the last group filled up with zeros, they still fit into 64 bits.
 const MAX_DIGITS: usize = 16;
-/// The number of groups of four digits that fit into 64 bits.
+/// The maximum number of groups of four digits in 64 bits.
 const MAX_GROUPS: usize = 5;
 
 /// A decimal number with at most 16 digits.
@@ -18,7 +18,7 @@ pub(super) struct ShortDecimal {
 }
 
 impl ShortDecimal {
-    /// Parses a number. Returns `None` if it has another form, which is not an error.
+    /// Parses a number. Returns `None` if it has more digits or another form.
     pub(super) fn of(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
         if unsigned.len() > MAX_DIGITS + 1 {
@@ -47,11 +47,11 @@ impl ShortDecimal {
 
     /// Appends the length and the same bytes as [`numeric`](super::numeric::push).
     pub(super) fn push(&self, out: &mut Vec<u8>) {
-        let filled = self.scale.next_multiple_of(4);
-        let mut rest = self.digits * 10u64.pow(u32::from(filled - self.scale));
+        let padded_scale = self.scale.next_multiple_of(4);
+        let mut rest = self.digits * 10u64.pow(u32::from(padded_scale - self.scale));
         // The groups are computed from the last one to the first, without trailing zeros.
         let (mut groups, mut count) = ([0u16; MAX_GROUPS], 0u8);
-        let mut weight = -i16::from(filled / 4);
+        let mut weight = -i16::from(padded_scale / 4);
         while rest > 0 && rest.is_multiple_of(10_000) {
             rest /= 10_000;
             weight += 1;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn short_decimals_are_written_like_all_others() {
+    fn short_decimals_have_the_same_bytes_as_from_the_general_function() {
         let mut parsed = 0;
         for digits in
             ["0", "1", "10000", "9999999999999999", "120034005600", "00010", "1000000000000000", "7"]

@@ -22,10 +22,10 @@ use koan_backup_core::provider::keyed::RecordKey;
 pub(super) struct Existing {
     codec: EntityCodec,
     pub(super) files: Files,
-    pub(super) places: Vec<DocumentLocation>,
+    pub(super) locations: Vec<DocumentLocation>,
     by_key: HashMap<RecordKey, usize>,
-    /// Records with a duplicate key and records that cannot be read. They are removed, because the set is
-    /// replaced.
+    /// The indexes of records with a duplicate key and of records that cannot be read. The restore removes these
+    /// records, because it replaces the set.
     surplus: Vec<usize>,
 }
 
@@ -37,15 +37,16 @@ pub(super) enum Files {
 }
 
 impl Existing {
-    /// Reads all existing records. Refuses damaged records and duplicate keys, unless the set is replaced.
-    pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replacing: bool) -> Result<Self> {
+    /// Reads all existing records. Fails for damaged records and duplicate keys, unless the restore replaces the
+    /// set.
+    pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replaces: bool) -> Result<Self> {
         let files = Files::open(layout, path)?;
         let mut documents = files.documents();
         let mut rows = RowReader::new(codec.clone());
-        let (mut places, mut by_key, mut surplus) = (Vec::new(), HashMap::new(), Vec::new());
-        while let Some(place) = documents.advance()? {
-            let index = places.len();
-            places.push(place);
+        let (mut locations, mut by_key, mut surplus) = (Vec::new(), HashMap::new(), Vec::new());
+        while let Some(location) = documents.advance()? {
+            let index = locations.len();
+            locations.push(location);
             let parsed = Document::parse(documents.content()).map_err(InvalidDocument::from);
             match parsed.and_then(|document| rows.record(&document)) {
                 Ok((record, _)) => {
@@ -54,10 +55,11 @@ impl Existing {
                         Entry::Vacant(vacant) => {
                             vacant.insert(index);
                         }
-                        Entry::Occupied(_) if replacing => surplus.push(index),
+                        Entry::Occupied(_) if replaces => surplus.push(index),
                         Entry::Occupied(_) => {
                             let text = format!(
-                                "{}: {} `{}` has a duplicate key; remove one of the records, or restore with `replace_existing`",
+                                "{}: {} `{}` has a duplicate key; remove one of the records, or restore with \
+                                 `replace_existing`",
                                 documents.description(codec),
                                 codec.name(),
                                 codec.record_key(&record)
@@ -66,16 +68,18 @@ impl Existing {
                         }
                     }
                 }
-                Err(_) if replacing => surplus.push(index),
-                Err(why) => {
-                    let error = documents.error(codec, why);
-                    return Err(error
-                        .context("the existing record cannot be kept; `replace_existing` would remove it"));
+                Err(_) if replaces => surplus.push(index),
+                Err(reason) => {
+                    let error = documents.error(codec, reason);
+                    return Err(error.context(
+                        "an existing record cannot be read; correct it, or restore with `replace_existing`, which \
+                         removes it",
+                    ));
                 }
             }
         }
         documents.check_unchanged()?;
-        Ok(Self { codec: codec.clone(), files, places, by_key, surplus })
+        Ok(Self { codec: codec.clone(), files, locations, by_key, surplus })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -91,7 +95,7 @@ impl Existing {
     }
 
     /// Returns whether the record at an index equals the record of a line.
-    pub(super) fn holds(&self, index: usize, line: &[u8]) -> Result<bool> {
+    pub(super) fn is_equal(&self, index: usize, line: &[u8]) -> Result<bool> {
         let content = self.content(index)?;
         let record = Document::parse(&content)
             .map_err(InvalidDocument::from)
@@ -101,23 +105,24 @@ impl Existing {
 
     /// Returns the text of the record at an index.
     pub(super) fn content(&self, index: usize) -> Result<Vec<u8>> {
-        let Some(place) = self.places.get(index) else { return Ok(Vec::new()) };
+        let Some(location) = self.locations.get(index) else { return Ok(Vec::new()) };
         match &self.files {
-            Files::Lines { file: Some(file), .. } => file.part(place.offset, place.length),
+            Files::Lines { file: Some(file), .. } => file.part(location.offset, location.length),
             Files::Lines { .. } => Ok(Vec::new()),
-            Files::Documents(listing) => listing.content(place.index),
+            Files::Documents(listing) => listing.content(location.index),
         }
     }
 
-    /// Returns the indexes of the records whose keys are not in the archive.
-    pub(super) fn not_in(&self, has: impl Fn(&RecordKey) -> bool) -> Vec<usize> {
-        let others = self.by_key.iter().filter(|(key, _)| !has(key)).map(|(_, index)| *index);
+    /// Returns the indexes of the records that are not in the archive. `is_in_archive` returns whether the
+    /// archive contains a key.
+    pub(super) fn not_in_archive(&self, is_in_archive: impl Fn(&RecordKey) -> bool) -> Vec<usize> {
+        let others = self.by_key.iter().filter(|(key, _)| !is_in_archive(key)).map(|(_, index)| *index);
         let mut indexes: Vec<usize> = others.chain(self.surplus.iter().copied()).collect();
         indexes.sort_unstable();
         indexes
     }
 
-    /// Returns the check that the files are unchanged.
+    /// Returns the check that no other program has changed the files.
     pub(super) fn unchanged_check(&self) -> UnchangedCheck {
         match &self.files {
             Files::Lines { path, file } => {
@@ -133,9 +138,9 @@ impl Files {
         Ok(match layout {
             Layout::Documents => Self::Documents(Arc::new(Listing::of(path)?)),
             Layout::Lines => {
-                let there =
-                    FileFingerprint::of_path(path).map_err(|error| failed("looking at", path, error))?;
-                let file = there.map(|_| OpenFile::open(path.to_owned())).transpose()?;
+                let fingerprint =
+                    FileFingerprint::of_path(path).map_err(|error| failed("examining", path, error))?;
+                let file = fingerprint.map(|_| OpenFile::open(path.to_owned())).transpose()?;
                 Self::Lines { path: path.to_owned(), file: file.map(Arc::new) }
             }
         })

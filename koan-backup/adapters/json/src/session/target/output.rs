@@ -18,10 +18,11 @@ use super::existing::{Existing, Files};
 #[derive(Debug)]
 pub(super) enum Output {
     Lines {
-        /// The file, which is created when the first line is written.
-        file: Option<Scratch>,
-        replacing: bool,
-        /// The new line for each old line that is replaced, by the index of the old line.
+        /// The file with the new lines. It is created when the first line is written.
+        new_lines: Option<NewLines>,
+        /// Whether the restore replaces all existing records.
+        replaces: bool,
+        /// The new line for each existing line that is replaced, by the index of the existing line.
         replaced: HashMap<usize, Span>,
         added: Vec<Span>,
     },
@@ -31,14 +32,15 @@ pub(super) enum Output {
     },
 }
 
-/// The new lines, in the order of the archive.
+/// A staged file with the new lines, in the order of the archive.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(super) struct NewLines {
     name: String,
     file: BufWriter<File>,
     length: u64,
 }
 
+/// The position of a line in the file of the new lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     offset: u64,
@@ -46,10 +48,10 @@ pub(super) struct Span {
 }
 
 impl Output {
-    pub(super) fn new(existing: &Existing, replacing: bool) -> Self {
+    pub(super) fn new(existing: &Existing, replaces: bool) -> Self {
         match &existing.files {
             Files::Lines { .. } => {
-                Self::Lines { file: None, replacing, replaced: HashMap::new(), added: Vec::new() }
+                Self::Lines { new_lines: None, replaces, replaced: HashMap::new(), added: Vec::new() }
             }
             Files::Documents(listing) => {
                 let names = listing.files.iter().map(|(name, _)| name).chain(&listing.others);
@@ -61,20 +63,20 @@ impl Output {
         }
     }
 
-    /// Writes a new record, or one that replaces the existing record at `place`.
+    /// Writes a record. It replaces the existing record at `existing_index`, or is new if that is `None`.
     pub(super) fn add(
         &mut self,
         staging: &mut Staging,
         existing: &Existing,
-        place: Option<usize>,
+        existing_index: Option<usize>,
         key: &[Value<'_>],
         line: &[u8],
     ) -> Result<()> {
         match self {
-            Self::Lines { file, replaced, added, .. } => {
-                let scratch = Scratch::made(file, staging)?;
-                let span = scratch.write(line).map_err(|error| failed("writing", &staging.path, error))?;
-                match place {
+            Self::Lines { new_lines, replaced, added, .. } => {
+                let new_lines = NewLines::get_or_create(new_lines, staging)?;
+                let span = new_lines.write(line).map_err(|error| failed("writing", &staging.path, error))?;
+                match existing_index {
                     Some(index) => drop(replaced.insert(index, span)),
                     None => added.push(span),
                 }
@@ -82,12 +84,13 @@ impl Output {
             Self::Documents { names, renames } => {
                 let Files::Documents(listing) = &existing.files else { return Ok(()) };
                 let (from, mut file) = staging.file()?;
-                let old = place.and_then(|index| listing.files.get(existing.places[index].index));
-                let name = old.map_or_else(|| names.next(key), |(name, _)| name.clone());
+                let replaced =
+                    existing_index.and_then(|index| listing.files.get(existing.locations[index].index));
+                let name = replaced.map_or_else(|| names.next(key), |(name, _)| name.clone());
                 let path = listing.directory.join(&name);
                 file.write_all(line).map_err(|error| failed("writing", &staging.path, error))?;
-                if old.is_some() {
-                    keep_permissions(&path, &file)?;
+                if replaced.is_some() {
+                    copy_permissions(&path, &file)?;
                 }
                 let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
                 renames.push(Rename { from, to: name, length });
@@ -97,7 +100,7 @@ impl Output {
     }
 
     /// Adds the steps of the commit to the journal. `removed` contains the indexes of the records that are
-    /// removed. Returns whether anything changes.
+    /// removed. Returns whether the restore changes files of the set.
     pub(super) fn finish(
         self,
         directory: &Directory,
@@ -107,28 +110,27 @@ impl Output {
         removed: &[usize],
     ) -> Result<bool> {
         match self {
-            Self::Lines { mut file, replacing, replaced, added } => {
+            Self::Lines { mut new_lines, replaces, replaced, added } => {
                 let Files::Lines { path, file: old } = &existing.files else { return Ok(false) };
-                if file.is_none() && removed.is_empty() {
+                if new_lines.is_none() && removed.is_empty() {
                     return Ok(false);
                 }
-                let scratch = Scratch::made(&mut file, staging)?;
-                scratch.file.flush().map_err(|error| failed("writing", &staging.path, error))?;
-                let (name, new) = if replacing || existing.places.is_empty() {
-                    (scratch.name.clone(), None)
+                let new_lines = NewLines::get_or_create(&mut new_lines, staging)?;
+                new_lines.file.flush().map_err(|error| failed("writing", &staging.path, error))?;
+                let (name, merged) = if replaces || existing.locations.is_empty() {
+                    (new_lines.name.clone(), None)
                 } else {
-                    let (name, new) = staging.file()?;
-                    let new =
-                        merge(BufWriter::new(new), existing, scratch, &replaced, &added, &staging.path)?;
-                    (name, Some(new))
+                    let (name, file) = staging.file()?;
+                    let merged =
+                        merge(BufWriter::new(file), existing, new_lines, &replaced, &added, &staging.path)?;
+                    (name, Some(merged))
                 };
-                let new = new.as_ref().unwrap_or(scratch.file.get_ref());
+                let new = merged.as_ref().unwrap_or(new_lines.file.get_ref());
                 if old.is_some() {
-                    keep_permissions(path, new)?;
+                    copy_permissions(path, new)?;
                 }
                 new.sync_all().map_err(|error| failed("syncing", &staging.path, error))?;
-                let length =
-                    new.metadata().map_err(|error| failed("looking at", &staging.path, error))?.len();
+                let length = new.metadata().map_err(|error| failed("examining", &staging.path, error))?.len();
                 journal.renames.push(Rename { from: name, to: directory.relative(path)?, length });
                 Ok(true)
             }
@@ -144,7 +146,7 @@ impl Output {
                     journal.renames.push(Rename { to: target(&rename.to), ..rename });
                 }
                 let names =
-                    removed.iter().filter_map(|index| listing.files.get(existing.places[*index].index));
+                    removed.iter().filter_map(|index| listing.files.get(existing.locations[*index].index));
                 journal.removals.extend(names.map(|(name, _)| target(name)));
                 Ok(true)
             }
@@ -152,19 +154,20 @@ impl Output {
     }
 }
 
-/// Writes the old lines in their order, each either unchanged or replaced, and then the new lines.
+/// Writes the existing lines in their order, each either unchanged or replaced, and then the added lines.
+/// Returns the file.
 fn merge(
     mut out: BufWriter<File>,
     existing: &Existing,
-    scratch: &mut Scratch,
+    new_lines: &mut NewLines,
     replaced: &HashMap<usize, Span>,
     added: &[Span],
     staging: &Path,
 ) -> Result<File> {
     let failed = |error| failed("writing", staging, error);
-    for index in 0..existing.places.len() {
+    for index in 0..existing.locations.len() {
         match replaced.get(&index) {
-            Some(span) => out.write_all(&scratch.read(*span).map_err(failed)?).map_err(failed)?,
+            Some(span) => out.write_all(&new_lines.read(*span).map_err(failed)?).map_err(failed)?,
             None => {
                 let line = existing.content(index)?;
                 out.write_all(&line).and_then(|()| out.write_all(b"\n")).map_err(failed)?;
@@ -172,18 +175,19 @@ fn merge(
         }
     }
     for span in added {
-        out.write_all(&scratch.read(*span).map_err(failed)?).map_err(failed)?;
+        out.write_all(&new_lines.read(*span).map_err(failed)?).map_err(failed)?;
     }
     out.into_inner().map_err(|error| failed(error.into_error()))
 }
 
-impl Scratch {
-    fn made<'s>(file: &'s mut Option<Self>, staging: &mut Staging) -> Result<&'s mut Self> {
-        if let Some(scratch) = file {
-            return Ok(scratch);
+impl NewLines {
+    /// Returns the file of the new lines, which is created if it does not exist.
+    fn get_or_create<'s>(new_lines: &'s mut Option<Self>, staging: &mut Staging) -> Result<&'s mut Self> {
+        if let Some(new_lines) = new_lines {
+            return Ok(new_lines);
         }
-        let (name, new) = staging.file()?;
-        Ok(file.insert(Self { name, file: BufWriter::with_capacity(1 << 18, new), length: 0 }))
+        let (name, file) = staging.file()?;
+        Ok(new_lines.insert(Self { name, file: BufWriter::with_capacity(1 << 18, file), length: 0 }))
     }
 
     fn write(&mut self, line: &[u8]) -> std::io::Result<Span> {
@@ -203,7 +207,7 @@ impl Scratch {
 }
 
 /// Copies the permissions of a file to the new file that replaces it.
-fn keep_permissions(old: &Path, new: &File) -> Result<()> {
-    let kept = fs::metadata(old).and_then(|metadata| new.set_permissions(metadata.permissions()));
-    kept.map_err(|error| failed("keeping the permissions of", old, error))
+fn copy_permissions(old: &Path, new: &File) -> Result<()> {
+    let copied = fs::metadata(old).and_then(|metadata| new.set_permissions(metadata.permissions()));
+    copied.map_err(|error| failed("copying the permissions of", old, error))
 }

@@ -7,12 +7,12 @@ use tokio_postgres::types::Oid;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::extent::Extent;
-use super::references::POINTS_NOWHERE;
+use super::references::DANGLING_REFERENCES;
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Selects the foreign keys of a table and those that refer to it. The text has two parts, between which
-/// another column is inserted.
+/// Selects the foreign keys of a table and those that refer to it. [`DANGLING_REFERENCES`] is inserted as the
+/// last column between the two parts of the query.
 const REFERENCES: [&str; 2] = [
     "
     SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
@@ -32,17 +32,17 @@ const REFERENCES: [&str; 2] = [
     WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = $1 OR k.confrelid = $1) ORDER BY k.oid",
 ];
 
-/// The columns of [`rows`] from which [`ForeignKey`](super::references::ForeignKey) is read.
+/// The indexes of the columns of [`rows`] from which [`ForeignKey`](super::references::ForeignKey) is read.
 pub(super) const FOREIGN_KEY: [usize; 4] = [1, 12, 5, 17];
 
 /// Reads the foreign keys of a table and those that refer to it, one row for each.
 pub(super) async fn rows(connection: &Connection, table: Oid, what: &str) -> Result<Vec<Row>> {
-    let rows = connection.client.query(&REFERENCES.join(POINTS_NOWHERE), &[&table]).await;
+    let rows = connection.client.query(&REFERENCES.join(DANGLING_REFERENCES), &[&table]).await;
     rows.map_err(|error| failed(what, &error))
 }
 
-/// Reads the foreign keys because of which a restore into a target is refused: their actions would change
-/// rows, and they cannot be suspended.
+/// Returns a message for each foreign key because of which a restore into a target is refused: its action
+/// would change rows, and it cannot be suspended.
 pub(in super::super) async fn refusing_references(
     connection: &Connection,
     target: &Target,
@@ -90,10 +90,10 @@ pub(super) struct Reference {
     /// Whether the role is permitted to alter the foreign key.
     pub(super) is_owned: bool,
     /// Whether the foreign key matches its definition: none of its triggers was disabled or altered.
-    pub(super) is_whole: bool,
+    pub(super) matches_definition: bool,
     /// Whether the triggers that execute its actions on referencing rows are enabled.
-    pub(super) is_acting: bool,
-    /// Whether the referenced table has unique constraints besides its primary key.
+    pub(super) has_enabled_actions: bool,
+    /// Whether the referenced table has unique or exclusion constraints in addition to its primary key.
     pub(super) parent_has_unique: bool,
     /// The referenced columns.
     pub(super) parent_columns: Vec<String>,
@@ -116,20 +116,20 @@ impl Reference {
             definition: row.try_get(9)?,
             comment: row.try_get(10)?,
             is_owned: row.try_get(11)?,
-            is_whole: row.try_get(13)?,
-            is_acting: row.try_get(14)?,
+            matches_definition: row.try_get(13)?,
+            has_enabled_actions: row.try_get(14)?,
             parent_has_unique: row.try_get(15)?,
             parent_columns: row.try_get::<_, Option<_>>(16)?.unwrap_or_default(),
         })
     }
 
-    /// Returns whether the role can drop the foreign key and add it again without a difference.
+    /// Returns whether the role can drop the foreign key and add it again unchanged.
     fn is_restorable(&self) -> bool {
-        self.is_owned && self.is_whole
+        self.is_owned && self.matches_definition
     }
 
-    /// Returns how the foreign key is suspended, or `None` if it is not. It is dropped if its actions would
-    /// change rows or if all rows are new; otherwise it is deferred to the end.
+    /// Returns how the foreign key is suspended, or `None` if it is not suspended. It is dropped if its
+    /// actions would change rows or if all rows are new; otherwise its check is deferred to the end.
     pub(super) fn suspension(&self, extent: Extent) -> Option<ReferenceSuspension> {
         if !self.is_restorable() || extent.keeps_constraints {
             return None;
@@ -138,42 +138,44 @@ impl Reference {
         // again.
         let removes = extent.replaces || (extent.overwrites && self.parent_has_unique);
         let may_act = self.on_update != "a" || (removes && self.on_delete != "a");
-        // A constraint that was never validated may have had rows that violate it, and these rows are
-        // restored as well.
-        let is_better = extent.is_bulk && (extent.may_drop_constraints || !self.is_validated);
-        match may_act || is_better {
+        // The archive of a table with a constraint that was never validated may contain rows that violate
+        // it, and these rows are restored as well.
+        let should_drop = extent.is_bulk && (extent.may_drop_constraints || !self.is_validated);
+        match may_act || should_drop {
             true => Some(ReferenceSuspension::Dropped),
             false if !self.is_deferrable => Some(ReferenceSuspension::Deferred),
             false => None,
         }
     }
 
-    /// Returns why a restore into the referenced table is refused if the foreign key stays active, or `None`
-    /// if it is not refused. The reason is that an action of the foreign key would change rows.
+    /// Returns why a restore into the referenced table is refused if the foreign key is not suspended, or
+    /// `None` if it is not refused. The reason is that an action of the foreign key would change rows.
     pub(super) fn refusal(&self, target: &Target, extent: Extent) -> Option<String> {
         let updates = extent.updates
             && self.on_update != "a"
             && self.parent_columns.iter().any(|column| target.may_change(column));
         let deletes = extent.deletes && self.on_delete != "a";
-        if self.parent != target.mapping.table.oid || !self.is_acting || !(updates || deletes) {
+        if self.parent != target.mapping.table.oid || !self.has_enabled_actions || !(updates || deletes) {
             return None;
         }
         let (name, child, table) = (&self.name, &self.child, &target.mapping.table.display_name);
         if extent.keeps_constraints && self.is_restorable() {
             return Some(format!(
-                "foreign key {name} of {child} would change rows of its own accord while table `{table}` is restored, and \
-                 `keep_constraints` does not let it be suspended; restore without `keep_constraints`"
+                "foreign key {name} of {child} has an ON DELETE or ON UPDATE action that would change rows \
+                 while table `{table}` is restored, and `keep_constraints` does not allow it to be suspended; \
+                 restore without `keep_constraints`"
             ));
         }
-        let what = format!(
-            "foreign key {name} of {child} would change rows of its own accord while table `{table}` is restored"
+        let problem = format!(
+            "foreign key {name} of {child} has an ON DELETE or ON UPDATE action that would change rows while \
+             table `{table}` is restored"
         );
         Some(match self.is_owned {
             true => format!(
-                "{what}, and it cannot be suspended because some of its triggers are disabled; ALTER TABLE {child} ENABLE \
-                 TRIGGER ALL first"
+                "{problem}, and it cannot be suspended because some of its triggers are disabled; run ALTER \
+                 TABLE {child} ENABLE TRIGGER ALL first"
             ),
-            false => format!("{what}, and the role may not alter it; restore as the owner of {child}"),
+            false => format!("{problem}, and the role may not alter it; restore as the owner of {child}"),
         })
     }
 }

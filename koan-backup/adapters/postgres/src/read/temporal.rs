@@ -1,9 +1,9 @@
-//! Reads dates and times, which are days and microseconds since 2000.
+//! Reads dates and times, which the server sends as days or microseconds since 2000-01-01.
 
 use koan_backup_core::value::{Date, DateTime, Time};
 use koan_backup_sql::conversion_error::ConversionError;
 
-const MICROS_A_DAY: i64 = 86_400_000_000;
+const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// The number of days from 0000-03-01 to 2000-01-01.
 const DAYS_TO_2000: i64 = 730_425;
 
@@ -20,26 +20,28 @@ pub(super) fn date_time(micros: i64) -> Result<DateTime, ConversionError> {
     if micros == i64::MAX || micros == i64::MIN {
         return Err(infinite());
     }
-    let date = date_of(micros.div_euclid(MICROS_A_DAY))?;
-    Ok(DateTime { date, time: time(micros.rem_euclid(MICROS_A_DAY))? })
+    let date = date_of(micros.div_euclid(MICROS_PER_DAY))?;
+    Ok(DateTime { date, time: time(micros.rem_euclid(MICROS_PER_DAY))? })
 }
 
 /// Returns the time of day that is this number of microseconds after midnight.
 pub(super) fn time(micros: i64) -> Result<Time, ConversionError> {
-    if !(0..MICROS_A_DAY).contains(&micros) {
-        return Err(ConversionError::new("holds 24:00:00, which no other database has; store 00:00:00"));
+    if !(0..MICROS_PER_DAY).contains(&micros) {
+        return Err(ConversionError::new(
+            "holds 24:00:00, which other databases do not support; store 00:00:00",
+        ));
     }
     let seconds = micros / 1_000_000;
-    let small = |number: i64| i8::try_from(number).unwrap_or(0);
+    let to_i8 = |number: i64| i8::try_from(number).unwrap_or(0);
     Ok(Time {
-        hour: small(seconds / 3600),
-        minute: small(seconds / 60 % 60),
-        second: small(seconds % 60),
+        hour: to_i8(seconds / 3600),
+        minute: to_i8(seconds / 60 % 60),
+        second: to_i8(seconds % 60),
         nanosecond: i32::try_from(micros % 1_000_000 * 1000).unwrap_or(0),
     })
 }
 
-/// Implements Howard Hinnant's `civil_from_days`:
+/// Returns the date that is this number of days after 2000-01-01, by Howard Hinnant's `civil_from_days`:
 /// <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
 fn date_of(days_after_2000: i64) -> Result<Date, ConversionError> {
     let days = days_after_2000 + DAYS_TO_2000;
@@ -58,8 +60,8 @@ fn date_of(days_after_2000: i64) -> Result<Date, ConversionError> {
 
 fn infinite() -> ConversionError {
     ConversionError::new(
-        "holds `infinity`, which is not a date; store NULL or a far date, or read the column into a field of \
-         text",
+        "holds `infinity`, which is not a date; store NULL or a distant date, or read the column into a \
+         field of text",
     )
 }
 
@@ -82,10 +84,10 @@ mod tests {
 
     #[test]
     fn times_before_2000_have_the_correct_day() {
-        let of = |micros: i64| date_time(micros).map(|moment| moment.to_string()).ok();
+        let of = |micros: i64| date_time(micros).map(|date_time| date_time.to_string()).ok();
         assert_eq!(of(-1).as_deref(), Some("1999-12-31T23:59:59.999999"));
         assert_eq!(of(86_400_000_001).as_deref(), Some("2000-01-02T00:00:00.000001"));
         assert_eq!(of(i64::MIN), None);
-        assert!(time(MICROS_A_DAY).is_err());
+        assert!(time(MICROS_PER_DAY).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Writes dates and times as PostgreSQL parses them.
+//! Converts dates and times to the text that PostgreSQL parses.
 
 use koan_backup_core::value::{Date, DateTime, Time, Timestamp, Value};
 
@@ -7,9 +7,10 @@ use super::super::types::StoredType;
 use koan_backup_sql::conversion_error::ConversionError;
 
 impl ColumnType {
-    pub(super) fn moment(&self, value: &Value<'_>) -> Result<String, ConversionError> {
+    /// Returns the text of a date or time for the type of the column.
+    pub(super) fn date_or_time(&self, value: &Value<'_>) -> Result<String, ConversionError> {
         match self.stored {
-            StoredType::Int4 | StoredType::Int8 => self.count(value),
+            StoredType::Int4 | StoredType::Int8 => self.time_as_number(value),
             StoredType::Timestamp | StoredType::TimestampTz => self.instant(value),
             StoredType::Date => match value {
                 Value::Date(date) => Ok(with_era(*date, "")),
@@ -30,9 +31,9 @@ impl ColumnType {
         }
     }
 
-    /// Writes a time for a column that stores times as numbers.
-    fn count(&self, value: &Value<'_>) -> Result<String, ConversionError> {
-        let nanos = at_an_offset(value).and_then(Timestamp::unix_nanos);
+    /// Returns the text of an instant for a column that stores instants as numbers.
+    fn time_as_number(&self, value: &Value<'_>) -> Result<String, ConversionError> {
+        let nanos = instant_of(value).and_then(Timestamp::unix_nanos);
         let unit = 1_000_000_000 / self.units_per_second;
         let whole = nanos.filter(|nanos| nanos % unit == 0);
         whole.map(|nanos| (nanos / unit).to_string()).ok_or_else(|| {
@@ -42,6 +43,7 @@ impl ColumnType {
         })
     }
 
+    /// Returns the text of an instant for a `timestamp` or `timestamptz` column.
     fn instant(&self, value: &Value<'_>) -> Result<String, ConversionError> {
         let DateTime { date, time } = in_utc(value)?.local;
         let zone = if self.stored == StoredType::TimestampTz { "+00" } else { "" };
@@ -53,34 +55,35 @@ impl ColumnType {
         Ok(time.to_string())
     }
 
-    /// Refuses a time that the column would round without an error.
+    /// Fails if the column would change the time without an error.
     pub(super) fn check_time(&self, time: Time) -> Result<(), ConversionError> {
         if time.second > 59 {
             return Err(ConversionError::new(
-                "cannot hold a leap second, which would become the second after it",
+                "cannot hold a leap second, which PostgreSQL would convert to the following second",
             ));
         }
         let digits = if (0..=6).contains(&self.modifier) { self.modifier.unsigned_abs() } else { 6 };
         if time.nanosecond % 10_i32.pow(9 - digits) != 0 {
             return Err(ConversionError::new(format!(
                 "would round the time to {digits} digits of a second; {}",
-                if digits < 6 { "declare it with six" } else { "make it `text`" },
+                if digits < 6 { "declare it with 6 digits" } else { "make it `text`" },
             )));
         }
         Ok(())
     }
 }
 
-/// Returns the instant in UTC, which a column without an offset holds.
+/// Returns the instant in UTC, as columns without an offset store it.
 pub(super) fn in_utc(value: &Value<'_>) -> Result<Timestamp, ConversionError> {
     let instant =
-        at_an_offset(value).ok_or_else(|| ConversionError::new("cannot hold a time without a date"))?;
+        instant_of(value).ok_or_else(|| ConversionError::new("cannot hold a time without a date"))?;
     instant.at_offset(0).ok_or_else(|| {
         ConversionError::new("cannot hold a time that is in a leap second or outside the years -9999 to 9999")
     })
 }
 
-fn at_an_offset(value: &Value<'_>) -> Option<Timestamp> {
+/// Returns a value as an instant. Values without an offset are UTC. Returns `None` for a time without a date.
+fn instant_of(value: &Value<'_>) -> Option<Timestamp> {
     Some(match *value {
         Value::Timestamp(instant) => instant,
         Value::DateTime(local) => Timestamp { local, offset_seconds: 0 },
@@ -89,7 +92,8 @@ fn at_an_offset(value: &Value<'_>) -> Option<Timestamp> {
     })
 }
 
-/// Writes a date. For PostgreSQL the year before 1 is 1 BC; in archives it is the year 0.
+/// Returns the text of a date, followed by `time` and the era. For PostgreSQL the year before 1 is 1 BC; in
+/// archives it is the year 0.
 fn with_era(date: Date, time: &str) -> String {
     let Date { year, month, day } = date;
     match year {
