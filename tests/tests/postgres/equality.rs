@@ -188,7 +188,10 @@ async fn a_backup_of_two_rows_with_equal_keys_is_refused_with_both_keys() {
             let koan = koan(&server, KoanBuilder::register::<Word>).await;
             let error = koan.backup("twice").await.expect_err(column_type);
             let text = error.chain();
-            assert!(text.contains("the same key by the key equality of table `word`"), "{column_type}: {text}");
+            assert!(
+                text.contains("the same key by the key equality of table `word`"),
+                "{column_type}: {text}"
+            );
             assert!(text.contains("` and `id="), "{column_type}: {text}");
             assert!(
                 column_type == "interval" || (text.contains(key) && text.contains(equal_key)),

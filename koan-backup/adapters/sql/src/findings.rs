@@ -8,15 +8,18 @@ use koan_backup_core::{
 };
 
 use super::identifier::listed;
+use super::mapping::{Mapping, SqlColumn, SqlTable};
 use super::tables::shared;
 
-/// A column without a field.
-#[derive(Debug)]
-pub struct UnmappedColumn<'a> {
-    /// The name of the column.
-    pub name: &'a str,
-    /// Whether a row cannot be inserted without a value for the column.
-    pub is_needed: bool,
+/// What a column without a field requires of a new row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnmappedColumn {
+    /// A row cannot be inserted without a value for it.
+    Required,
+    /// A row can be inserted without a value for it.
+    Optional,
+    /// The application computes its values again after a restore.
+    Recomputed,
 }
 
 /// Returns the finding about a target whose table was not found, or is ambiguous.
@@ -36,71 +39,78 @@ pub fn of_table(target: &RestoreTarget, error: &Error, options: &SessionOptions)
     }
 }
 
-/// Returns findings about the columns of a table without a field.
-pub fn of_unmapped_columns<'a>(
+/// Returns findings about the differences between the columns of a table and the fields of an entity.
+///
+/// `requirement` says what a column without a field requires of a new row. `fields_without_column` contains the
+/// fields that had no column when they were backed up either, so that the archive has no values of them.
+pub fn of_mapping<T: SqlTable>(
     entity: &EntityCodec,
-    table: &str,
-    columns: impl Iterator<Item = UnmappedColumn<'a>>,
+    mapping: &Mapping<T>,
+    requirement: impl Fn(&T::Column) -> UnmappedColumn,
+    fields_without_column: &[String],
     options: &SessionOptions,
 ) -> Vec<Finding> {
-    let finding = |UnmappedColumn { name, is_needed }: UnmappedColumn<'_>| {
-        let column = format!("column `{name}` of table `{table}` has no field");
-        let (severity, text) = match (is_needed, options.replace_existing) {
-            (true, _) => (
-                Severity::Error,
-                format!(
-                    "{column}, is NOT NULL and has no default, so no record can be inserted; add the field, \
-                     or give the column a default"
-                ),
-            ),
-            (false, true) => (
-                Severity::Warning,
-                format!(
-                    "{column}: its values are lost, because the rows are replaced; the new rows get its \
-                     default"
-                ),
-            ),
-            (false, false) => (
-                Severity::Note,
-                format!("{column}: existing rows keep its values, and new rows get its default"),
-            ),
-        };
-        Finding::new(severity, entity.name(), text)
-    };
-    columns.map(finding).collect()
+    let table = mapping.table.display_name();
+    let problem = mapping.problem(entity).map(|text| Finding::new(Severity::Error, entity.name(), text));
+    let generated = mapping.key_columns().filter(|column| column.is_generated());
+    let computed_keys = generated.map(|column| of_computed_key(entity, table, column.name()));
+    let unmapped = mapping.unmapped_columns.iter();
+    let columns = unmapped
+        .filter_map(|column| of_unmapped_column(entity, table, column.name(), requirement(column), options));
+    let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
+    let archived = fields.filter(|field| !fields_without_column.contains(&field.name));
+    let lost = archived.filter_map(|field| of_unmapped_field(entity, table, field));
+    problem.into_iter().chain(computed_keys).chain(columns).chain(lost).collect()
 }
 
-/// Returns findings about key columns that the database computes. No record can be written to their table.
-pub fn of_computed_keys<'a>(
+fn of_unmapped_column(
     entity: &EntityCodec,
     table: &str,
-    columns: impl Iterator<Item = &'a str>,
-) -> Vec<Finding> {
-    let finding = |column| {
-        let text = format!(
-            "key column `{column}` of table `{table}` is computed by the database, so no record can be \
-             inserted; declare another key for the entity"
-        );
-        Finding::new(Severity::Error, entity.name(), text)
+    name: &str,
+    requirement: UnmappedColumn,
+    options: &SessionOptions,
+) -> Option<Finding> {
+    let column = format!("column `{name}` of table `{table}` has no field");
+    let (severity, text) = match (requirement, options.replace_existing) {
+        (UnmappedColumn::Recomputed, _) => return None,
+        (UnmappedColumn::Required, _) => (
+            Severity::Error,
+            format!(
+                "{column}, is NOT NULL and has no default, so no record can be inserted; add the field, \
+                 or give the column a default"
+            ),
+        ),
+        (UnmappedColumn::Optional, true) => (
+            Severity::Warning,
+            format!(
+                "{column}: its values are lost, because the rows are replaced; the new rows get its \
+                 default"
+            ),
+        ),
+        (UnmappedColumn::Optional, false) => {
+            (Severity::Note, format!("{column}: existing rows keep its values, and new rows get its default"))
+        }
     };
-    columns.map(finding).collect()
+    Some(Finding::new(severity, entity.name(), text))
 }
 
-/// Returns findings about optional fields that have no column in the table, although the archive contains
-/// their values.
-pub fn of_unmapped_fields<'a>(
-    entity: &EntityCodec,
-    table: &str,
-    fields: impl Iterator<Item = &'a FieldSchema>,
-) -> Vec<Finding> {
-    let lost = fields.filter(|field| !field.required && !field.key).map(|field| {
-        let text = format!(
-            "field `{}` has no column in table `{table}`, so its values cannot be restored; add the column",
-            field.name
-        );
-        Finding::new(Severity::Error, entity.name(), text)
-    });
-    lost.collect()
+/// No record can be written to the table of a key column that the database computes.
+fn of_computed_key(entity: &EntityCodec, table: &str, column: &str) -> Finding {
+    let text = format!(
+        "key column `{column}` of table `{table}` is computed by the database, so no record can be \
+         inserted; declare another key for the entity"
+    );
+    Finding::new(Severity::Error, entity.name(), text)
+}
+
+/// Returns a finding about an optional field. A required one is a problem of the mapping.
+fn of_unmapped_field(entity: &EntityCodec, table: &str, field: &FieldSchema) -> Option<Finding> {
+    let text = format!(
+        "field `{}` has no column in table `{table}`, so its values cannot be restored; add the column",
+        field.name
+    );
+    let is_optional = !field.required && !field.key;
+    is_optional.then(|| Finding::new(Severity::Error, entity.name(), text))
 }
 
 /// Returns one finding about all triggers that do not fire. `disabled` contains the entity, the table and the

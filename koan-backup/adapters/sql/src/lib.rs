@@ -16,3 +16,18 @@ pub mod findings;
 pub mod identifier;
 pub mod mapping;
 pub mod tables;
+
+use koan_backup_core::provider::Capabilities;
+
+/// Returns the capabilities of an adapter for a transactional SQL database: all of them.
+pub fn capabilities() -> Capabilities {
+    let mut capabilities = Capabilities::default();
+    capabilities.bulk_upsert = true;
+    capabilities.bulk_delete = true;
+    capabilities.atomic_restore = true;
+    capabilities.snapshot_reads = true;
+    capabilities.sets = true;
+    capabilities.ordered_reads = true;
+    capabilities.restore_optimisation = true;
+    capabilities
+}

@@ -6,7 +6,7 @@ use koan_backup_core::{
 };
 use serde::Deserialize as _;
 
-use super::catalog::{indexes, references, triggers};
+use super::catalog::{Column, indexes, references, triggers};
 use super::connection::Access;
 use super::ddl;
 use super::derived;
@@ -91,24 +91,17 @@ fn assess_columns(
     options: &SessionOptions,
     findings: &mut Vec<Finding>,
 ) {
-    let (entity, table) = (&target.entity, &mapping.table.name);
-    if let Some(problem) = mapping.problem(entity) {
-        findings.push(Finding::new(Severity::Error, entity.name(), problem));
-    }
-    let key = mapping.key.iter().map(|&index| &mapping.columns[index].column);
-    let computed = key.filter(|column| column.generated).map(|column| column.name.as_str());
-    findings.extend(findings::of_computed_keys(entity, table, computed));
-    let unmapped = mapping.unmapped_columns.iter().map(|column| {
+    let requirement = |column: &Column| {
         let is_rowid = mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
-        let is_needed = column.not_null && !column.has_default && !is_rowid;
-        UnmappedColumn { name: &column.name, is_needed }
-    });
-    findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
+        match column.not_null && !column.has_default && !is_rowid {
+            true => UnmappedColumn::Required,
+            false => UnmappedColumn::Optional,
+        }
+    };
     let physical =
         target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok()).unwrap_or_default();
-    let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
-    let archived = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
-    findings.extend(findings::of_unmapped_fields(entity, table, archived));
+    let without_column = &physical.fields_without_column;
+    findings.extend(findings::of_mapping(&target.entity, mapping, requirement, without_column, options));
 }
 
 /// Adds the findings about a table that refuses all rows, whatever the records contain: because of unknown
