@@ -268,7 +268,7 @@ async fn a_backup_dated_in_the_future_does_not_satisfy_checks_of_age() {
     let _ = shop.koan.maintenance().await.expect("maintenance completed");
     shop.clock.set(now + jiff::Span::new().hours(48));
     let health = shop.koan.catalog().health(&expected).await.expect("the health was read");
-    assert_eq!(health.future, future);
+    assert_eq!(health.created_in_future, future);
     assert_eq!(health.last_success.map(|(id, _)| id), Some(past[0]));
     assert_eq!(health.last_verification, None, "a verification in the future must not count");
     let is_reported = |text: &str| health.problems.iter().any(|problem| problem.contains(text));

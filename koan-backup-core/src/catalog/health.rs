@@ -120,7 +120,7 @@ pub struct CatalogHealth {
     /// Manifests that cannot be read, each with its storage profile.
     pub unreadable: Vec<(String, UnreadableManifest)>,
     /// Completed backups that are dated in the future. Checks of age ignore them.
-    pub future: Vec<BackupId>,
+    pub created_in_future: Vec<BackupId>,
     /// Descriptions of all problems that need attention.
     pub problems: Vec<String>,
 }
@@ -232,7 +232,7 @@ pub(crate) fn health(
         incomplete_tasks,
         unlisted,
         unreadable,
-        future,
+        created_in_future: future,
         problems: Vec::new(),
     };
     health.problems = problems(&health, &past, expected);
@@ -338,7 +338,7 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
     );
     let damaged = health.damaged.iter();
     problems.extend(damaged.map(|(profile, id)| format!("backup {id} in profile `{profile}` is damaged")));
-    problems.extend(health.future.iter().map(|id| {
+    problems.extend(health.created_in_future.iter().map(|id| {
         format!(
             "backup {id} is dated in the future, so checks of age ignore it; correct the clock, and delete \
              the backup"

@@ -334,7 +334,7 @@ impl EntityCodec {
 
     /// Returns the name of a field for an error or a warning: `name` for a declared field, and `*` for a name
     /// that is content of the record, for example a key of a flattened map.
-    pub fn shown_name<'n>(&self, name: &'n str) -> &'n str {
+    pub fn message_name<'n>(&self, name: &'n str) -> &'n str {
         if self.may_show_name(name) { name } else { "*" }
     }
 

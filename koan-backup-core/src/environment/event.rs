@@ -23,7 +23,7 @@ pub enum Event {
         /// The name of the backup.
         name: BackupName,
         /// How many pairs of entity and set it will read.
-        parts: usize,
+        entries: usize,
         /// How many records it will read, if that is known.
         records: Option<u64>,
     },
@@ -106,7 +106,7 @@ pub enum Event {
         /// The id of the backup.
         id: BackupId,
         /// How many pairs of entity and set it will write.
-        parts: usize,
+        entries: usize,
         /// How many records it will write.
         records: u64,
     },

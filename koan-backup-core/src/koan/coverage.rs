@@ -64,8 +64,12 @@ fn add_entity_coverage(provider: &str, coverage: &EntityCoverage, inventory: &mu
         return;
     };
     included.place = coverage.table.as_ref().map(|table| {
-        let belongs = coverage.belongs.as_ref().map(|belongs| format!(" ({belongs})")).unwrap_or_default();
-        format!("table `{table}` of `{provider}`{belongs}")
+        let relationship = coverage
+            .relationship
+            .as_ref()
+            .map(|relationship| format!(" ({relationship})"))
+            .unwrap_or_default();
+        format!("table `{table}` of `{provider}`{relationship}")
     });
     included.problem.clone_from(&coverage.problem);
     if let Some(problem) = &coverage.problem {

@@ -142,7 +142,7 @@ impl IntoFuture for RekeyAllBuilder {
                     continue;
                 }
                 match rekey::run(environment, backup, &self.options.cancel).await {
-                    Ok(report) if report.scope.is_none() => summary.untouched.push(report.id),
+                    Ok(report) if report.scope.is_none() => summary.unchanged.push(report.id),
                     Ok(report) => summary.rekeyed.push(report),
                     Err(error) if error.kind() == ErrorKind::Cancelled => summary.cancelled.push(id),
                     Err(error) => summary.failed.push((id, error)),

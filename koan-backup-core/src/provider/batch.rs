@@ -139,7 +139,7 @@ impl EncodedRecords {
 
     /// Returns whether the original records stay in memory until this value is dropped. Records that a
     /// locator can find again are not in memory.
-    pub fn holds_records(&self) -> bool {
+    pub fn contains_records(&self) -> bool {
         matches!(self.origin, RecordOrigin::Memory(..))
     }
 

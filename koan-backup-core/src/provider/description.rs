@@ -28,7 +28,7 @@ pub struct EntityCoverage {
     /// The table of the entity, if there is one.
     pub table: Option<String>,
     /// How the table depends on another table, for example as a partition or through inheritance.
-    pub belongs: Option<String>,
+    pub relationship: Option<String>,
     /// Remarks that need no action.
     pub notes: Vec<String>,
     /// Why the entity cannot be read, with the remedy.
@@ -45,7 +45,7 @@ impl EntityCoverage {
         Self {
             entity: entity.into(),
             table: None,
-            belongs: None,
+            relationship: None,
             notes: Vec::new(),
             problem: None,
             unmapped_columns: Vec::new(),

@@ -142,7 +142,8 @@ impl RecordSink {
             Ok(changed) => {
                 // All hidden fields have the same shown name, and a record is counted once for each shown
                 // name.
-                let shown: BTreeSet<&str> = changed.iter().map(|name| self.entity.shown_name(name)).collect();
+                let shown: BTreeSet<&str> =
+                    changed.iter().map(|name| self.entity.message_name(name)).collect();
                 let shown: Vec<&str> = shown.into_iter().collect();
                 self.observed.note_changed(&shown, || self.entity.row_key(row));
                 self.count_rewritten(row, start, &changed);
@@ -316,7 +317,7 @@ impl RecordSink {
         let is_bulky =
             field.is_some_and(|field| field.logical == LogicalType::Bytes && field.wire.is_plain());
         let largest = largest
-            .map(|(name, bytes)| format!(" (field `{}` has {bytes} bytes)", self.entity.shown_name(&name)));
+            .map(|(name, bytes)| format!(" (field `{}` has {bytes} bytes)", self.entity.message_name(&name)));
         let largest = largest.unwrap_or_default();
         let remedy = match is_bulky {
             true => {

@@ -169,7 +169,7 @@ async fn a_backup_that_cannot_be_decrypted_is_reported_as_unopened() {
         .await
         .expect("a context");
     let report = koan.backup("nightly").verify_after().await.expect("a backup");
-    assert!(!report.verification().expect("verified").unopened.is_empty());
+    assert!(!report.verification().expect("verified").undecrypted.is_empty());
 }
 
 /// Creates two contexts with the same store. Requests of the first context can be paused by the returned

@@ -99,10 +99,10 @@ async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<Reke
     for key in [&old, &new] {
         let report = context(&new, key).await.verify(id).await.expect("verified");
         assert!(report.is_valid(), "{:?}", report.issues());
-        opened += usize::from(report.unopened.is_empty());
+        opened += usize::from(report.undecrypted.is_empty());
     }
     assert_eq!(opened, 1);
-    let is_new = context(&new, &new).await.verify(id).await.expect("verified").unopened.is_empty();
+    let is_new = context(&new, &new).await.verify(id).await.expect("verified").undecrypted.is_empty();
     assert_eq!(archives(&vault).await, 1, "an archive without a manifest was left");
     (result, is_new)
 }
@@ -199,7 +199,7 @@ async fn of_two_concurrent_rekeys_without_a_common_lease_the_overtaken_one_fails
     let _ = first.expect("rekeyed").require_replaced().expect("the old archive was removed");
     assert_eq!(overtaken.expect_err("the quick rekey replaced the manifest").kind(), ErrorKind::Conflict);
     let report = over(&clinic, vault.storage(), &new, &new).await.verify(id).await.expect("verified");
-    assert!(report.is_valid() && report.unopened.is_empty(), "{report:?}");
+    assert!(report.is_valid() && report.undecrypted.is_empty(), "{report:?}");
     assert_eq!(archives(&vault).await, 1, "an archive without a manifest was left");
 }
 
@@ -232,7 +232,7 @@ async fn all_backups_of_a_profile_are_rekeyed_and_failures_are_reported() {
     let mut rekeyed: Vec<_> = summary.rekeyed.iter().map(|report| report.id).collect();
     rekeyed.sort();
     assert_eq!(rekeyed, [first, second]);
-    assert_eq!(summary.untouched, [unencrypted]);
+    assert_eq!(summary.unchanged, [unencrypted]);
     assert_eq!(summary.failed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [without_key]);
     let error = summary.require_all().expect_err("one rekey failed");
     assert!(error.chain().contains(&without_key.to_string()), "{error:?}");

@@ -125,7 +125,7 @@ async fn the_published_error_of_a_failed_backup_reveals_nothing_about_records() 
     assert!(listed.error.as_deref().is_some_and(|error| !error.contains("Ward")), "{listed:?}");
     let summary = koan.rekey_all().await.expect("listed");
     assert_eq!(
-        (summary.rekeyed.len(), summary.untouched.len()),
+        (summary.rekeyed.len(), summary.unchanged.len()),
         (0, 1),
         "a failed backup has no archive to rekey"
     );

@@ -66,7 +66,7 @@ impl Scenario for KilledRekey {
         let manifest = &found.backups[&self.id];
         assert_eq!(manifest.verification.total_item_count, self.records);
         let report = self.koan.verify(self.id).await.expect("verified");
-        assert!(report.unopened.is_empty(), "neither key decrypts the backup: {report:?}");
+        assert!(report.undecrypted.is_empty(), "neither key decrypts the backup: {report:?}");
         let key_ids = &manifest.encryption.as_ref().expect("the backup is encrypted").key_ids;
         let side = if key_ids == &self.old { Side::Before } else { Side::After };
         let has_other_files = found.without_manifest + found.unfinished > 0;

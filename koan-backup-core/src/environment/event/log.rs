@@ -62,11 +62,11 @@ struct LogState {
 impl LogState {
     fn log(&mut self, event: &Event, now: Timestamp, operation: &Span) {
         match event {
-            Event::BackupStarted { parts, records, .. } => operation.in_scope(|| {
-                tracing::info!(target: "koan::backup", parts, records, "backup prepared");
+            Event::BackupStarted { entries, records, .. } => operation.in_scope(|| {
+                tracing::info!(target: "koan::backup", entries, records, "backup prepared");
             }),
-            Event::RestorePrepared { parts, records, .. } => operation.in_scope(|| {
-                tracing::info!(target: "koan::backup", parts, records, "restore prepared");
+            Event::RestorePrepared { entries, records, .. } => operation.in_scope(|| {
+                tracing::info!(target: "koan::backup", entries, records, "restore prepared");
             }),
             Event::EntityStarted { entity, set, expected } => {
                 self.entity(entity, set, operation).in_scope(|| {

@@ -18,8 +18,8 @@ const MAX_UNFINISHED_PERCENT: u64 = 98;
 pub(super) struct Progress {
     id: Option<BackupId>,
     expected: Option<u64>,
-    parts: u64,
-    completed_parts: u64,
+    entries: u64,
+    completed_entries: u64,
     read: RecordCounts,
     written: RecordCounts,
     verified: RecordCounts,
@@ -49,14 +49,14 @@ impl Progress {
     pub(super) fn process(&mut self, event: &Event) -> Option<(BackupId, u8)> {
         let mut is_finished = false;
         match event {
-            Event::BackupStarted { id, parts, records, .. } => self.begin(*id, *parts, *records),
+            Event::BackupStarted { id, entries, records, .. } => self.begin(*id, *entries, *records),
             Event::RestoreStarted { id, .. } => (self.id, self.is_restore) = (Some(*id), true),
-            Event::RestorePrepared { id, parts, records } => self.begin(*id, *parts, Some(*records)),
+            Event::RestorePrepared { id, entries, records } => self.begin(*id, *entries, Some(*records)),
             Event::BatchRead { entity, set, records } => self.read.update(entity, set, *records),
             Event::BlockWritten { entity, set, records, .. } => self.written.update(entity, set, *records),
             Event::BlockVerified { entity, set, records } => self.verified.update(entity, set, *records),
             Event::BatchRestored { entity, set, records } => self.restored.update(entity, set, *records),
-            Event::EntityCompleted { .. } => self.completed_parts += 1,
+            Event::EntityCompleted { .. } => self.completed_entries += 1,
             Event::BackupFinished { status, .. } => {
                 is_finished = matches!(status, BackupStatus::Completed | BackupStatus::CompletedWithWarnings);
             }
@@ -77,15 +77,15 @@ impl Progress {
         self.percent
     }
 
-    fn begin(&mut self, id: BackupId, parts: usize, records: Option<u64>) {
+    fn begin(&mut self, id: BackupId, entries: usize, records: Option<u64>) {
         (self.id, self.expected) = (Some(id), records);
-        self.parts = u64::try_from(parts).unwrap_or(0);
+        self.entries = u64::try_from(entries).unwrap_or(0);
     }
 
     fn unfinished_percent(&self) -> u64 {
         let percent = match self.expected.filter(|&records| records > 0) {
             // If the number of records is unknown, completed entities count.
-            None => self.completed_parts.min(self.parts) * WRITTEN_PERCENT / self.parts.max(1),
+            None => self.completed_entries.min(self.entries) * WRITTEN_PERCENT / self.entries.max(1),
             Some(all) => {
                 // The share is computed from the number of records, so that no step is lost by rounding.
                 let share = |counts: &RecordCounts, percent: u64| {
@@ -126,7 +126,7 @@ mod tests {
     fn rewriting_an_archive_does_not_decrease_the_progress() {
         let mut progress = Progress::default();
         let name = crate::foundation::id::BackupName::new("nightly").expect("the name is valid");
-        progress.process(&Event::BackupStarted { id: id(), name, parts: 1, records: Some(10) });
+        progress.process(&Event::BackupStarted { id: id(), name, entries: 1, records: Some(10) });
         assert_eq!(progress.process(&read(5)), Some((id(), 20)));
         assert_eq!(progress.process(&read(2)), None);
         assert_eq!(progress.process(&read(20)), Some((id(), 40)));
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_restore_reaches_100_percent_only_when_it_is_committed() {
         let mut progress = Progress::default();
-        progress.process(&Event::RestorePrepared { id: id(), parts: 1, records: 4 });
+        progress.process(&Event::RestorePrepared { id: id(), entries: 1, records: 4 });
         progress.is_restore = true;
         let (entity, set) = ("User".to_owned(), SetName::root());
         let verified = Event::BlockVerified { entity: entity.clone(), set: set.clone(), records: 4 };

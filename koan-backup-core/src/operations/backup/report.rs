@@ -35,7 +35,7 @@ impl BackupReport {
     }
 
     /// Returns the report of the verification. For content that no key decrypted
-    /// ([`unopened`](VerifyReport::unopened)), only bytes and hashes were checked.
+    /// ([`undecrypted`](VerifyReport::undecrypted)), only bytes and hashes were checked.
     pub fn verification(&self) -> Option<&VerifyReport> {
         self.verification.as_ref().map(|(_, verification)| verification)
     }

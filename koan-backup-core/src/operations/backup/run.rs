@@ -171,7 +171,7 @@ async fn write(
     listener.emit(|| Event::BackupStarted {
         id: header.id,
         name: header.name.clone(),
-        parts: entries.len(),
+        entries: entries.len(),
         records: entries.iter().map(|entry| entry.expected).sum(),
     });
     loop {

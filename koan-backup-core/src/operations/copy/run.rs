@@ -103,7 +103,7 @@ fn report(
     verification: Option<VerifyReport>,
 ) -> CopyReport {
     let mut warnings = backup.notes(&environment.identity);
-    if verification.as_ref().is_some_and(|verification| !verification.unopened.is_empty()) {
+    if verification.as_ref().is_some_and(|verification| !verification.undecrypted.is_empty()) {
         warnings.push(
             "no key decrypts the encrypted content, so the bytes of the copy were checked, but not its \
              records"

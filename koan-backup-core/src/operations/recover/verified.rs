@@ -71,7 +71,7 @@ async fn verify_found<'a>(
     let is_complete = opened.manifest.status.is_complete();
     let report = verify::run(environment, &opened, options, identities).await?;
     let report = if is_complete { report.require_valid()? } else { report.require_intact()? };
-    if report.unopened.is_empty() {
+    if report.undecrypted.is_empty() {
         return Ok(ArchiveVerification::Valid(Box::new(backup)));
     }
     Ok(ArchiveVerification::Locked(

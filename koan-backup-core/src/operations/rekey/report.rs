@@ -36,7 +36,7 @@ pub struct RekeyReport {
 
 impl RekeyReport {
     /// Creates the report of a backup that is unchanged.
-    pub(super) fn untouched(manifest: &Manifest) -> Self {
+    pub(super) fn unchanged(manifest: &Manifest) -> Self {
         Self {
             id: manifest.id,
             scope: None,
@@ -76,7 +76,7 @@ pub struct RekeySummary {
     /// The backups that are encrypted for the new recipients now.
     pub rekeyed: Vec<RekeyReport>,
     /// The backups in which nothing is encrypted, or that have no archive.
-    pub untouched: Vec<BackupId>,
+    pub unchanged: Vec<BackupId>,
     /// The backups that may not be encrypted for the new recipients, with the errors.
     pub failed: Vec<(BackupId, Error)>,
     /// The backups of other applications, which are unchanged. To rekey one of them, call

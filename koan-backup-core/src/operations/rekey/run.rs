@@ -46,7 +46,7 @@ pub(crate) async fn run(
         )
     })?;
     recipients.check()?;
-    let mut report = RekeyReport::untouched(manifest);
+    let mut report = RekeyReport::unchanged(manifest);
     report.warnings.extend(backup.notes(&environment.identity));
     let entries = encrypted_entries(manifest);
     let Some(archive) = &manifest.archive else { return Ok(report) };
@@ -104,7 +104,7 @@ impl LeasedRekey<'_> {
                 return Err(error);
             }
         };
-        if !verification.unopened.is_empty() {
+        if !verification.undecrypted.is_empty() {
             report.warnings.push(
                 "no key of the new recipients is available, so the new archive was not decrypted again: its \
                  bytes were checked, and its lines were compared while they were encrypted"

@@ -63,7 +63,7 @@ pub enum Verification {
     /// Verifies everything that is restored: every byte of the archive if all of it is restored, otherwise
     /// its directory, its documents and the restored entries.
     #[default]
-    Whole,
+    Complete,
     /// Verifies only the directory and the documents before the first write, and the hash of each entry
     /// before the commit. This is meant for archives that were verified recently.
     BeforeCommit,

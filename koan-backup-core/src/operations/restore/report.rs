@@ -70,7 +70,7 @@ pub struct ViabilityReport {
     /// The findings.
     pub findings: Vec<Finding>,
     /// The entities that would be restored: name, set and number of records.
-    pub work: Vec<(String, SetName, u64)>,
+    pub entries: Vec<(String, SetName, u64)>,
     /// The number of records that would be written.
     pub record_count: u64,
     /// The size of the lines that would be read, in bytes.

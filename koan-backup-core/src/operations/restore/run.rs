@@ -130,12 +130,12 @@ async fn write(
     require_viable(&findings)?;
     listener.emit(|| Event::RestorePrepared {
         id: backup.manifest.id,
-        parts: plan.values().map(Vec::len).sum(),
+        entries: plan.values().map(Vec::len).sum(),
         records: plan.values().flatten().map(|entry| entry.entity.item_count).sum(),
     });
     let verification = match options.verification {
         Verification::BeforeCommit => None,
-        Verification::Whole => {
+        Verification::Complete => {
             let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
             let selected = Selected::files(&backup.manifest, files);
             let listener = listener.clone();

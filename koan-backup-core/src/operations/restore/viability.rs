@@ -38,7 +38,7 @@ pub(crate) async fn assess(
     Ok(ViabilityReport {
         id: backup.manifest.id,
         findings,
-        work: entries
+        entries: entries
             .iter()
             .map(|entry| (entry.codec.name().to_owned(), entry.target_set.clone(), entry.entity.item_count))
             .collect(),

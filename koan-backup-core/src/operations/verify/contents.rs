@@ -74,7 +74,7 @@ pub(super) async fn verify(
         };
         let known = environment.entity(&entity.entity);
         if let (Some(locked), true) = (&open.documents().locked, entity.policy.encrypt) {
-            report.unopened.push(entity.entity.clone());
+            report.undecrypted.push(entity.entity.clone());
             report.notes.push(locked.note(&format!("`{}`", entity.entity)));
         } else if known.is_none() {
             report.notes.push(format!(
@@ -116,7 +116,7 @@ async fn verify_sealed(
     } else if hash_of(&object).await? != archive.sha256 {
         report.add(Issue::of_file(&archive.file, "the hash of its bytes differs from the manifest"));
     }
-    report.unopened.push("the archive".to_owned());
+    report.undecrypted.push("the archive".to_owned());
     report.notes.push(Locked::new(backup.manifest.encryption.as_ref(), identities).note("the archive"));
     Ok(())
 }

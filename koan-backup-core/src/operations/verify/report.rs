@@ -22,7 +22,7 @@ pub struct VerifyReport {
     pub entities: Vec<EntityVerification>,
     /// The entities that could not be decrypted, or `the archive` if it is encrypted as a whole. Their
     /// content was not checked.
-    pub unopened: Vec<String>,
+    pub undecrypted: Vec<String>,
     issues: Vec<Issue>,
     /// Notes that do not make the backup invalid.
     pub notes: Vec<String>,
@@ -72,7 +72,7 @@ impl VerifyReport {
             id,
             sampled: scope != VerifyScope::Everything,
             entities: Vec::new(),
-            unopened: Vec::new(),
+            undecrypted: Vec::new(),
             issues: Vec::new(),
             notes: Vec::new(),
         }
@@ -94,7 +94,7 @@ impl VerifyReport {
     }
 
     /// Returns whether no issue was found. Content that could not be decrypted was not checked; see
-    /// [`unopened`](Self::unopened).
+    /// [`undecrypted`](Self::undecrypted).
     pub fn is_valid(&self) -> bool {
         self.issues.is_empty()
     }

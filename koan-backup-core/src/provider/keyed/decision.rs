@@ -92,7 +92,7 @@ impl Decisions {
     }
 
     /// Returns whether a decision about a record with this key was made.
-    pub fn has_seen(&self, key: &RecordKey) -> bool {
+    pub fn is_decided(&self, key: &RecordKey) -> bool {
         self.seen.contains(key)
     }
 

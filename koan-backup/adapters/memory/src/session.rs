@@ -87,7 +87,7 @@ impl TargetWriter for MemoryWriter<'_> {
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
         let Self { session, name, before, after, decisions, .. } = *self;
-        let removed = before.keys().filter(|key| !decisions.has_seen(key)).count();
+        let removed = before.keys().filter(|key| !decisions.is_decided(key)).count();
         let counts = decisions.finish(removed)?;
         if session.options.intent == SessionIntent::Apply {
             session.staged.insert(name, after);

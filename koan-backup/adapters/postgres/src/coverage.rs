@@ -104,7 +104,7 @@ fn matched_tables<'c>(
     let tables = [root].into_iter().chain(sets).map(|table| MatchedTable {
         id: table.oid,
         table: table.display_name.clone(),
-        belongs: table.relationship(),
+        relationship: table.relationship(),
         matched: mapping::matched(table, entity),
     });
     EntityTables { entity, tables: tables.collect(), problem: None }

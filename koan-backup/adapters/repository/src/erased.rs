@@ -313,7 +313,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
             if !differences.is_empty() {
                 return Err(different_values_error(codec, &codec.record_key(&values), &differences));
             }
-            if decisions.has_seen(&key) {
+            if decisions.is_decided(&key) {
                 found.insert(key);
             } else if others == OtherRecords::Delete && existing.contains_key(&key) {
                 // Records that the application has written since the restore began are not deleted.
@@ -378,7 +378,7 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
                     ),
                 ));
             }
-            if decisions.has_seen(&key) {
+            if decisions.is_decided(&key) {
                 remaining.insert(key);
             }
         }

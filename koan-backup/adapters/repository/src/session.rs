@@ -166,7 +166,7 @@ impl TargetWriter for RepositoryWriter<'_> {
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
         let Self { session, codec, repository, existing, decisions, written, .. } = *self;
-        let mut not_in_archive = existing.keys().filter(|key| !decisions.has_seen(key)).count();
+        let mut not_in_archive = existing.keys().filter(|key| !decisions.is_decided(key)).count();
         let deletes = session.options.replace_existing && not_in_archive > 0;
         if session.options.intent == SessionIntent::Apply && (deletes || !written.is_empty()) {
             if deletes {

@@ -33,7 +33,7 @@ pub struct MatchedTable<I> {
     /// The name of the table in messages.
     pub table: String,
     /// The description of the table's relationship to another table, for example as a partition.
-    pub belongs: Option<String>,
+    pub relationship: Option<String>,
     /// The columns that contain fields, or the reason why the columns cannot be matched with fields.
     pub matched: Result<MatchedColumns, String>,
 }
@@ -165,7 +165,7 @@ impl<I: PartialEq> EntityTables<'_, I> {
     fn coverage(&self, others: &[&Self]) -> EntityCoverage {
         let mut coverage = EntityCoverage::new(self.entity.name());
         coverage.table = self.tables.first().map(|matched| matched.table.clone());
-        coverage.belongs = self.tables.first().and_then(|matched| matched.belongs.clone());
+        coverage.relationship = self.tables.first().and_then(|matched| matched.relationship.clone());
         let mut problems: Vec<String> = self.problem.iter().cloned().collect();
         let fields = &self.entity.schema().fields;
         let root = self.tables.first().and_then(|root| root.matched.as_ref().ok());

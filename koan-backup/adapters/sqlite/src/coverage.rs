@@ -80,7 +80,7 @@ fn matched_tables<'r>(
     let tables = [root].into_iter().chain(sets).map(|table| MatchedTable {
         id: table.name.clone(),
         table: table.name.clone(),
-        belongs: None,
+        relationship: None,
         matched: mapping::matched(table, entity),
     });
     EntityTables { entity, tables: tables.collect(), problem: None }

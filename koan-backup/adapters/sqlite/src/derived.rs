@@ -103,7 +103,7 @@ pub(super) fn assess(
                     format!(
                         "{cause}, so `{name}` would not match the restored rows; map it to an entity, or \
                          recompute it after the restore and declare this with \
-                         `Sqlite::options(…).recomputed(\"{name}\", \"…\")`"
+                         `Sqlite::options(…).recomputed_after_restore(\"{name}\", \"…\")`"
                     ),
                 ),
                 (severity, None) => (
@@ -133,7 +133,7 @@ fn unknown_fill_method(
         "trigger `{trigger}` of table `{table}` writes full-text index `{0}` under a condition or in a way \
          that a rebuild of the index would ignore, so a search might find rows that the trigger excludes; \
          recompute the index after the restore and declare this with \
-         `Sqlite::options(…).recomputed(\"{0}\", \"…\")`",
+         `Sqlite::options(…).recomputed_after_restore(\"{0}\", \"…\")`",
         index.name
     )))
 }

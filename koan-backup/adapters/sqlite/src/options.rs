@@ -115,7 +115,7 @@ impl SqliteOptions {
     /// cannot rebuild, a restore fails before it writes, unless the data is declared here. For declared data,
     /// the restore reports that it has to be recomputed.
     #[must_use]
-    pub fn recomputed(mut self, name: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub fn recomputed_after_restore(mut self, name: impl Into<String>, reason: impl Into<String>) -> Self {
         self.location.recomputed.add(name.into(), reason.into());
         self
     }

@@ -92,7 +92,7 @@ impl Target {
         changes: Option<(&mut Staging, &mut Journal)>,
     ) -> Result<(WriteCounts, Option<UnchangedCheck>)> {
         let Self { existing, decisions, output, replaces, .. } = self;
-        let not_in_archive = existing.not_in_archive(|key| decisions.has_seen(key));
+        let not_in_archive = existing.not_in_archive(|key| decisions.is_decided(key));
         let unchanged = match changes {
             Some((staging, journal)) => {
                 let removed = if replaces { not_in_archive.as_slice() } else { &[] };

@@ -79,7 +79,7 @@ impl RunningCopy {
         let bytes = Bytes::from(std::mem::take(&mut records.bytes));
         // The size of each batch structure is added, because a COPY may consist of many small batches.
         self.bytes += bytes.len() + size_of::<EncodedRecords>();
-        if records.holds_records() {
+        if records.contains_records() {
             self.held_bytes += bytes.len();
         }
         self.sent.0.push(records);

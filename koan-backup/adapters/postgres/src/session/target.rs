@@ -349,7 +349,7 @@ impl Target {
     fn no_column_error(&self, record: &Row<'_>, field: &str) -> Error {
         let (name, key, table) =
             (self.entity.name(), self.entity.row_key(record), &self.mapping.table.display_name);
-        let field = self.entity.shown_name(field);
+        let field = self.entity.message_name(field);
         Error::new(
             ErrorKind::Record,
             format!("{name} `{key}`: field `{field}` has no column in table `{table}`; add the column"),

@@ -219,7 +219,7 @@ impl Target {
     /// Returns the error for a record that has a value for a field without a column.
     fn no_column_error(&self, record: &Record, field: &str) -> Error {
         let (name, key, table) = (self.entity.name(), self.key_text(record), &self.mapping.table.name);
-        let field = self.entity.shown_name(field);
+        let field = self.entity.message_name(field);
         Error::new(
             ErrorKind::Record,
             format!(

@@ -71,8 +71,11 @@ async fn an_fts4_index_is_rebuilt() {
 async fn trigger_findings(sql: &str, recomputed: &str) -> Vec<(Severity, String)> {
     let database = Database::new(&format!("{DOCS}; {sql}"));
     let options = Sqlite::options(database.provider.path());
-    let provider =
-        if recomputed.is_empty() { options } else { options.recomputed(recomputed, "the command `index`") };
+    let provider = if recomputed.is_empty() {
+        options
+    } else {
+        options.recomputed_after_restore(recomputed, "the command `index`")
+    };
     let copy = without_physical_form(&[r#"{"id":1,"title":"x"}"#]);
     let targets = [target::<Document>(&copy, koan_backup_core::SetName::root())];
     let found = provider.open().expect("opened").assess(&targets, &overwrite()).await.expect("assessed");
@@ -320,7 +323,8 @@ async fn an_index_with_unsupported_triggers_is_an_error_until_it_is_declared_as_
         let error = result.expect_err("the fill method is unknown").to_string();
         assert!(error.contains("`f`"), "{error}");
         assert_eq!(matches(&database), before);
-        let options = Sqlite::options(database.provider.path()).recomputed("f", "the command `index`");
+        let options =
+            Sqlite::options(database.provider.path()).recomputed_after_restore("f", "the command `index`");
         let declared = Database::at(database.provider.path(), options.open().expect("opened"));
         let findings = declared.assess::<Note>(&copy, &overwrite()).await;
         assert!(findings.iter().all(|finding| finding.severity != Severity::Error), "{findings:?}");
