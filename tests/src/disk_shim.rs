@@ -30,13 +30,10 @@ pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let faults = folder.path().join("faults");
     std::fs::write(&faults, "").expect("written");
-    let output = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env("LD_PRELOAD", library(folder.path()))
-        .env(VARIABLE, &faults)
-        .envs(variables.iter().copied())
-        .output()
-        .expect("the test program starts");
+    let output = crate::test_process::run_test(test, |command| {
+        command.env("LD_PRELOAD", library(folder.path())).env(VARIABLE, &faults);
+        command.envs(variables.iter().copied());
+    });
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");

@@ -7,6 +7,7 @@ pub mod disk_shim;
 pub mod faulty_store;
 pub mod hand_clock;
 pub mod log;
+pub mod not_run;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(unix)]

@@ -2,8 +2,24 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
+
+/// Runs the test `test` of the current program in a new process, which `configure` can change, and returns its
+/// output.
+///
+/// # Panics
+/// Panics if the process cannot be started, or if the program has no test with this name, because a run of no
+/// test ends successfully.
+pub fn run_test(test: &str, configure: impl FnOnce(&mut Command)) -> Output {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    configure(&mut command);
+    let output = command.output().expect("the test program starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("running 1 test"), "the program has no test `{test}`: {text}");
+    output
+}
 
 /// Starts the test `test` in a new process, in which the environment variable `variable` contains the path of
 /// `folder`. Returns the process and the lines that it prints. The standard input of the process stays open.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::not_run::print_line;
+
 /// The major versions that all tests of PostgreSQL run on.
 pub const VERSIONS: [u32; 2] = [15, 16];
 
@@ -52,10 +54,4 @@ fn find(version: u32) -> Result<PathBuf, String> {
             "the program `postgres` is not in {candidates:?}: run tests/setup, or set {variable} to its folder"
         )
     })
-}
-
-/// Prints a line to the standard error output of the test run.
-#[expect(clippy::print_stderr, reason = "a test reports the versions on which it did not run")]
-fn print_line(text: &str) {
-    eprintln!("{text}");
 }

@@ -57,12 +57,9 @@ pub(crate) const FOLDER: &str = "KOAN_TEST_DISK_FOLDER";
 
 /// Runs a test in a child process with additional environment variables, and requires that it passes.
 pub(crate) fn run_in_child_process(test: &str, folder: &Path, variables: &[(&str, &str)]) {
-    let output = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(FOLDER, folder)
-        .envs(variables.iter().copied())
-        .output()
-        .expect("the test program starts");
+    let output = koan_backup_tests::test_process::run_test(test, |command| {
+        command.env(FOLDER, folder).envs(variables.iter().copied());
+    });
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -195,10 +195,7 @@ async fn a_read_only_directory_can_be_verified() {
     let remounted =
         std::process::Command::new("mount").args(["-o", "remount,ro,bind"]).arg(&backups).status();
     if !mounted.is_ok_and(|status| status.success()) || !remounted.is_ok_and(|status| status.success()) {
-        assert!(
-            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-            "CI must be able to mount a directory read-only; run the tests as root"
-        );
+        koan_backup_tests::not_run::not_run("a directory must be mounted read-only; run the tests as root");
         return;
     }
     let result = async {

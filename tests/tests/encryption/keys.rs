@@ -183,13 +183,12 @@ async fn keys_are_read_from_an_environment_variable() {
     let key = KeyPair::new();
     let clinic = Clinic::of(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
-    let status = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "keys::keys_are_read_from_an_environment_variable"])
-        .env(FOLDER, clinic.directory.path())
-        .env("KOAN_BACKUP_TEST_PUBLIC", &key.public)
-        .env(KEY, &key.private)
-        .status();
-    assert!(status.expect("started").success(), "the test failed in the child process");
+    let test = "keys::keys_are_read_from_an_environment_variable";
+    let output = koan_backup_tests::test_process::run_test(test, |command| {
+        command.env(FOLDER, clinic.directory.path());
+        command.env("KOAN_BACKUP_TEST_PUBLIC", &key.public).env(KEY, &key.private);
+    });
+    assert!(output.status.success(), "the test failed in the child process: {output:?}");
 }
 
 #[tokio::test]

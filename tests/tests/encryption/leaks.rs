@@ -86,12 +86,11 @@ async fn nothing_is_written_to_a_temporary_file() {
     const FOLDER: &str = "KOAN_BACKUP_TEST_LEAKS";
     let Some(folder) = std::env::var_os(FOLDER) else {
         let folder = tempfile::tempdir().expect("a directory");
-        let status = std::process::Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "leaks::nothing_is_written_to_a_temporary_file"])
-            .env(FOLDER, folder.path())
-            .env("TMPDIR", folder.path().join("no-such-directory"))
-            .status();
-        assert!(status.expect("started").success(), "the test failed in the child process");
+        let test = "leaks::nothing_is_written_to_a_temporary_file";
+        let output = koan_backup_tests::test_process::run_test(test, |command| {
+            command.env(FOLDER, folder.path()).env("TMPDIR", folder.path().join("no-such-directory"));
+        });
+        assert!(output.status.success(), "the test failed in the child process: {output:?}");
         return;
     };
     std::fs::File::open(std::env::temp_dir()).expect_err("there is no directory for temporary files");

@@ -184,13 +184,10 @@ async fn the_usual_environment_variables_are_read() {
         ("az://backups/shop", azure_with(koan_backup_tests::stores::AZURITE_KEY), true),
         ("az://backups/shop", azure_with("aHVudGVyMjI="), false),
     ] {
-        let child =
-            std::process::Command::new(std::env::current_exe().expect("the path of the test program"))
-                .args(["--exact", "credentials::the_usual_environment_variables_are_read", "--nocapture"])
-                .env(CHILD, url)
-                .envs(variables)
-                .output()
-                .expect("a process");
+        let test = "credentials::the_usual_environment_variables_are_read";
+        let child = koan_backup_tests::test_process::run_test(test, |command| {
+            command.env(CHILD, url).envs(variables);
+        });
         let output = [child.stderr, child.stdout].concat();
         let output = String::from_utf8_lossy(&output);
         assert_eq!(child.status.success(), is_accepted, "{url}: {output}");

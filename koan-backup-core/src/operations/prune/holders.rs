@@ -85,7 +85,7 @@ impl<'a> Holders<'a> {
                         ErrorKind::Conflict,
                         format!(
                             "nothing was removed: the plan removes backup {id}, the newest valid backup \
-                             {holding}; make a new plan; {}",
+                             {holding}; make a new plan{}",
                             damage(report)
                         ),
                     ));
@@ -100,14 +100,14 @@ impl<'a> Holders<'a> {
         }
         let remedy = match holding {
             Holding::Entity(entity) => format!(
-                "if `{entity}` is no longer needed, use `.release_entity(\"{entity}\")`; {}",
+                "; if `{entity}` is no longer needed, use `.release_entity(\"{entity}\")`{}",
                 damage(report)
             ),
             Holding::Series(_) | Holding::BeforeLoss { .. } => damage(report),
         };
         Err(Error::new(
             ErrorKind::Corrupt,
-            format!("nothing was removed: no backup {holding} is valid; {remedy}"),
+            format!("nothing was removed: no backup {holding} is valid{remedy}"),
         ))
     }
 
@@ -133,7 +133,7 @@ impl<'a> Holders<'a> {
     }
 }
 
+/// Returns the damage that was found, as the end of a message.
 fn damage(report: &PruneReport) -> String {
-    let found: Vec<_> = report.damaged.iter().map(|(id, problem)| format!("{id}: {problem}")).collect();
-    found.join("; ")
+    report.damaged.iter().map(|(id, problem)| format!("; backup {id} is damaged: {problem}")).collect()
 }
