@@ -1,5 +1,5 @@
 //! Checks that the structure of the code is the one that ARCHITECTURE.md describes: the folders of core use
-//! only folders on lower floors, no files import each other in a cycle, and every path on the page exists.
+//! only folders of lower layers, no files import each other in a cycle, and every path on the page exists.
 
 mod crates;
 mod cycles;
@@ -20,49 +20,49 @@ fn page() -> String {
     fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md")
 }
 
-/// Returns the floor of each folder: the rows of the table below the heading "Floors of core".
-fn floors() -> BTreeMap<String, u8> {
+/// Returns the layer of each folder: the rows of the table below the heading "Layers of core".
+fn layers() -> BTreeMap<String, u8> {
     let page = page();
-    let (_, section) = page.split_once("## Floors of core").expect("the section about floors");
+    let (_, section) = page.split_once("## Layers of core").expect("the section about layers");
     let (section, _) = section.split_once("\n## ").expect("another section after it");
-    let mut floors = BTreeMap::new();
+    let mut layers = BTreeMap::new();
     for row in section.lines() {
         let mut cells = row.split('|').map(str::trim);
-        let (Some(floor), Some(folder)) = (cells.nth(1), cells.next()) else { continue };
-        let Ok(floor) = floor.parse() else { continue };
+        let (Some(layer), Some(folder)) = (cells.nth(1), cells.next()) else { continue };
+        let Ok(layer) = layer.parse() else { continue };
         assert_eq!(
-            floors.insert(folder.trim_matches('`').to_owned(), floor),
+            layers.insert(folder.trim_matches('`').to_owned(), layer),
             None,
             "{folder} is in two rows"
         );
     }
-    floors
+    layers
 }
 
 #[test]
 fn no_folder_of_core_uses_one_above_it() {
-    let floors = floors();
+    let layers = layers();
     let core = Crate::read(&root().join("koan-backup-core"));
-    let floor_of = |module: &str| {
+    let layer_of = |module: &str| {
         let folder = module.split("::").next().unwrap_or_default();
-        (folder.to_owned(), floors.get(folder).copied())
+        (folder.to_owned(), layers.get(folder).copied())
     };
     let mut upward = BTreeSet::new();
     for (module, used) in core.imports() {
         if module.is_empty() {
             continue;
         }
-        let (folder, floor) = floor_of(&module);
-        let floor = floor.unwrap_or_else(|| panic!("`{folder}` has no floor in ARCHITECTURE.md"));
+        let (folder, layer) = layer_of(&module);
+        let layer = layer.unwrap_or_else(|| panic!("`{folder}` has no layer in ARCHITECTURE.md"));
         for other in used.keys() {
             if other.is_empty() {
                 upward.insert(format!("`{module}` uses `lib.rs`, which defines nothing itself"));
             }
-            if let (other_folder, Some(other_floor)) = floor_of(other)
-                && other_floor >= floor
+            if let (other_folder, Some(other_layer)) = layer_of(other)
+                && other_layer >= layer
                 && other_folder != folder
             {
-                upward.insert(format!("`{module}` (floor {floor}) uses `{other}` (floor {other_floor})"));
+                upward.insert(format!("`{module}` (layer {layer}) uses `{other}` (layer {other_layer})"));
             }
         }
     }
@@ -70,7 +70,7 @@ fn no_folder_of_core_uses_one_above_it() {
 }
 
 #[test]
-fn the_page_names_only_files_that_exist() {
+fn every_path_in_architecture_md_exists() {
     let page = page();
     let mut missing = BTreeSet::new();
     for name in page.split('`').skip(1).step_by(2) {
@@ -96,5 +96,5 @@ fn the_page_names_only_files_that_exist() {
             missing.insert(name.to_owned());
         }
     }
-    assert!(missing.is_empty(), "ARCHITECTURE.md names {missing:#?}");
+    assert!(missing.is_empty(), "ARCHITECTURE.md contains paths that do not exist: {missing:#?}");
 }
