@@ -1,12 +1,12 @@
-//! A real database made by other people: backed up, verified, destroyed and restored, then compared row by row.
+//! Backs up, verifies, damages and restores the published database Chinook, and compares it row by row.
 //!
 //! ```sh
 //! cargo run --example chinook
 //! ```
 //!
-//! It works on a copy of `Chinook_Sqlite.sqlite` from the folder that `KOAN_TEST_DATA` names, by default `../shared/data`
-//! beside the project.
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! The example works on a copy of `Chinook_Sqlite.sqlite`. The environment variable `KOAN_TEST_DATA` contains
+//! the folder of this file; the default is `../shared/data`, relative to the project.
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,13 @@ use koan_backup::{
     Inventory,
     report::{BackupReport, VerifyReport},
 };
-// The entities are declared there. An application that names none of them links their crate by `koan_backup::link!`.
+// This crate declares the entities. The import links it, although the example uses none of its items. An
+// application can use `koan_backup::link!` instead.
 use koan_backup_examples as _;
 use rusqlite::Connection;
 
-/// What happened, for the test of this example.
-#[allow(dead_code, reason = "only the test looks at all of it")]
+/// The results of the example, which its test checks.
+#[allow(dead_code, reason = "only the test reads all fields")]
 pub(crate) struct Outcome {
     pub(crate) inventory: Inventory,
     pub(crate) backup: BackupReport,
@@ -30,14 +31,14 @@ pub(crate) struct Outcome {
     pub(crate) tables: Vec<Comparison>,
 }
 
-/// A table against its pristine copy.
+/// A comparison of a table with the same table in the published database.
 pub(crate) struct Comparison {
     pub(crate) table: String,
-    /// Rows of the pristine copy.
+    /// The number of rows in the published database.
     pub(crate) rows: i64,
-    /// Rows that were missing or other than they were before the restore.
+    /// The number of rows that were missing or different before the restore.
     pub(crate) destroyed: i64,
-    /// Rows in one and not in the other after the restore.
+    /// The number of rows that are in only one of the two databases after the restore.
     pub(crate) differing: i64,
 }
 
@@ -53,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The database as it was published.
+/// Returns the path of the published database.
 pub(crate) fn pristine() -> Result<PathBuf, Box<dyn Error>> {
     let folder = std::env::var_os("KOAN_TEST_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
@@ -62,13 +63,14 @@ pub(crate) fn pristine() -> Result<PathBuf, Box<dyn Error>> {
         return Ok(database);
     }
     Err(format!(
-        "there is no {}; download Chinook_Sqlite.sqlite (lerocha/chinook-database 1.4.5) and name its folder in \
-         KOAN_TEST_DATA",
+        "{} does not exist; download Chinook_Sqlite.sqlite (lerocha/chinook-database 1.4.5) and set KOAN_TEST_DATA to \
+         its folder",
         database.display()
     )
     .into())
 }
 
+/// Runs the example in a folder, with a copy of the published database.
 pub(crate) async fn run(pristine: &Path, folder: &Path) -> Result<Outcome, Box<dyn Error>> {
     let database = folder.join("chinook.db");
     std::fs::write(&database, std::fs::read(pristine)?)?;
@@ -95,12 +97,12 @@ pub(crate) async fn run(pristine: &Path, folder: &Path) -> Result<Outcome, Box<d
         .zip(restored)
         .map(|(before, after)| Comparison { destroyed: before.differing, ..after })
         .collect();
-    let file = backup.manifest().archive.as_ref().ok_or("a completed backup has an archive")?.file.clone();
+    let file = backup.manifest().archive.as_ref().ok_or("the backup has no archive")?.file.clone();
     let archive = folder.join("backups").join(file);
     Ok(Outcome { inventory: koan.inventory().clone(), backup, verified, archive, tables })
 }
 
-/// Rows are lost, altered and made up in every table.
+/// Deletes, changes and inserts rows, so that every table is damaged.
 fn destroy(database: &Path) -> Result<(), Box<dyn Error>> {
     Connection::open(database)?.execute_batch(
         "PRAGMA foreign_keys = OFF;
@@ -119,10 +121,10 @@ fn destroy(database: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Each table of the pristine copy: its rows, and how many are in one database and not in the other.
+/// Compares each table of the published database with the same table of `database`.
 fn compare(database: &Path, pristine: &Path) -> Result<Vec<Comparison>, Box<dyn Error>> {
     let database = Connection::open(database)?;
-    let pristine = format!("file:{}?mode=ro", pristine.to_str().ok_or("a path in UTF-8")?);
+    let pristine = format!("file:{}?mode=ro", pristine.to_str().ok_or("the path is not UTF-8")?);
     database.execute("ATTACH ?1 AS pristine", [pristine])?;
     let mut tables =
         database.prepare("SELECT name FROM pristine.sqlite_schema WHERE type = 'table' ORDER BY name")?;

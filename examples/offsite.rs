@@ -1,11 +1,11 @@
-//! A backup in two places: in a directory, and as a verified copy elsewhere, from which it is restored.
+//! Stores a backup in a directory, copies it to a second storage profile, and restores it from the copy.
 //!
 //! ```sh
 //! cargo run --example offsite
 //! AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_REGION=… \
 //!     cargo run --example offsite --features s3 -- s3://bucket/prefix
 //! ```
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::path::Path;
 
@@ -21,36 +21,37 @@ pub(crate) struct Customer {
     name: String,
 }
 
-/// What was made.
+/// The results of the example.
 pub(crate) struct Outcome {
     pub(crate) backup: BackupReport,
     pub(crate) copy: CopyReport,
-    pub(crate) again: CopyReport,
+    pub(crate) second_copy: CopyReport,
     pub(crate) restored: RestoreReport,
 }
 
-/// Backs a shop up into `folder`, copies the backup to `elsewhere`, loses the folder, and restores.
-pub(crate) async fn run(folder: &Path, elsewhere: &str) -> Result<Outcome, Error> {
+/// Backs a shop up into `folder`, copies the backup to the URL `target`, removes the first backup, and
+/// restores from the copy.
+pub(crate) async fn run(folder: &Path, target: &str) -> Result<Outcome, Error> {
     let backups = folder.join("backups");
     let koan = Koan::builder()
         .provider("main", Sqlite::open(folder.join("shop.db"))?)
         .storage("local", Storage::local(&backups)?)
-        .storage("offsite", Storage::url(elsewhere)?.bandwidth_limit(20_000_000)?)
+        .storage("offsite", Storage::url(target)?.bandwidth_limit(20_000_000)?)
         .build()
         .await?;
     let backup = koan.backup("nightly").await?;
     let copy = koan.copy("nightly").to_profile("offsite").await?;
-    // It is there already: nothing is sent.
-    let again = koan.copy("nightly").to_profile("offsite").await?;
+    // The copy exists already, so nothing is sent.
+    let second_copy = koan.copy("nightly").to_profile("offsite").await?;
 
     koan.data::<Customer>().clear().await?;
     let _ = std::fs::remove_dir_all(&backups);
     let restored = koan.restore("nightly").from_profile("offsite").await?;
-    Ok(Outcome { backup, copy, again, restored })
+    Ok(Outcome { backup, copy, second_copy, restored })
 }
 
-/// Makes a shop to back up.
-pub(crate) fn shop(folder: &Path) -> rusqlite::Result<()> {
+/// Creates the database of the shop.
+pub(crate) fn create_shop(folder: &Path) -> rusqlite::Result<()> {
     rusqlite::Connection::open(folder.join("shop.db"))?.execute_batch(
         "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
          INSERT INTO customer VALUES (1, 'Ada'), (2, 'Björk'), (3, 'Chloé');",
@@ -60,13 +61,20 @@ pub(crate) fn shop(folder: &Path) -> rusqlite::Result<()> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    shop(folder.path())?;
-    let beside = format!("file://{}/elsewhere", folder.path().display());
-    let elsewhere = std::env::args().nth(1).unwrap_or(beside);
-    let outcome = run(folder.path(), &elsewhere).await?;
+    create_shop(folder.path())?;
+    let default_target = format!("file://{}/offsite", folder.path().display());
+    let target = std::env::args().nth(1).unwrap_or(default_target);
+    let outcome = run(folder.path(), &target).await?;
     println!("backed up {} records as {}", outcome.backup.item_count(), outcome.backup.id());
-    println!("copied {} bytes to {elsewhere}, read back and verified", outcome.copy.archive.size_bytes);
-    println!("copied again: {}", if outcome.again.already_existed { "it was there" } else { "sent twice" });
-    println!("the directory is gone; restored {} records from the copy", outcome.restored.record_count());
+    println!("copied {} bytes to {target}, read back and verified", outcome.copy.archive.size_bytes);
+    println!(
+        "second copy: {}",
+        if outcome.second_copy.already_existed {
+            "the copy existed already"
+        } else {
+            "the archive was sent again"
+        }
+    );
+    println!("removed the first backup; restored {} records from the copy", outcome.restored.record_count());
     Ok(())
 }

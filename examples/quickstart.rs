@@ -1,9 +1,9 @@
-//! The main job on generated data: a shop is backed up, verified, broken and restored.
+//! The main functions on generated data: a shop is backed up, verified, damaged and restored.
 //!
 //! ```sh
 //! cargo run --example quickstart
 //! ```
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 use std::path::Path;
@@ -15,7 +15,8 @@ use rusqlite::Connection;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-// 1. The structs say how they are protected. Everything in this crate is backed up, unless it says otherwise.
+// 1. The structs declare how they are backed up. All entities of this crate are backed up, except those that
+// declare something else.
 entity_backup_scope!(mode = All);
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -57,15 +58,16 @@ struct OrderWord {
     word: String,
 }
 
-/// What happened, for the test of this example.
-#[allow(dead_code, reason = "only the test looks at all of it")]
+/// The results of the example, which its test checks.
+#[allow(dead_code, reason = "only the test reads all fields")]
 pub(crate) struct Outcome {
     pub(crate) warnings: Vec<String>,
     pub(crate) backup: BackupReport,
     pub(crate) verified: VerifyReport,
-    /// Rows that differ from the shop as it was: after the damage, and after the restore.
+    /// The number of rows that differ from the original shop after the damage.
     pub(crate) damaged: i64,
-    pub(crate) left: i64,
+    /// The number of rows that differ from the original shop after the restore.
+    pub(crate) damaged_after_restore: i64,
     pub(crate) dry_run: RestoreReport,
     pub(crate) damaged_after_dry_run: i64,
     pub(crate) restored: RestoreReport,
@@ -78,17 +80,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     run(&folder).await.map(drop)
 }
 
-/// The main job, in `folder`.
+/// Runs the example in `folder`.
 pub(crate) async fn run(folder: &Path) -> Result<Outcome, Box<dyn Error>> {
     let database = folder.join("shop.db");
-    make_shop(&database)?;
+    create_shop(&database)?;
     let before = folder.join("shop-before.db");
     std::fs::copy(&database, &before)?;
-    println!("\nMade a shop with 300 customers, 2000 orders and 5000 order lines in {}.", database.display());
-
-    // 2. The application starts, and reads what is covered and what is not.
     println!(
-        "\nThe boot report names everything: what is backed up, what is left out and why, and what was forgotten."
+        "\nCreated a shop with 300 customers, 2000 orders and 5000 order lines in {}.",
+        database.display()
+    );
+
+    // 2. The application starts. The start compares the entities with the tables of the database.
+    println!(
+        "\nThe boot report lists the entities that are backed up, those that are excluded with their reason, and uncovered tables."
     );
     let koan = Koan::builder()
         .application("quickstart")
@@ -97,64 +102,75 @@ pub(crate) async fn run(folder: &Path) -> Result<Outcome, Box<dyn Error>> {
         .build()
         .await?;
     let warnings = koan.inventory().warnings.clone();
-    println!("Nobody wrote a struct for the table `page_views`, so the report warns of it.");
+    println!("The table `page_views` has no struct, so the report contains a warning.");
 
-    // 3. One line backs everything up.
+    // 3. One line backs up all entities.
     let backup = koan.backup("nightly").description("before the sale").tags(["nightly"]).await?;
     let manifest = backup.manifest();
-    let archive = manifest.archive.as_ref().ok_or("a completed backup has an archive")?;
+    let archive = manifest.archive.as_ref().ok_or("the backup has no archive")?;
     println!("\nBacked up {} records into one archive of {} bytes.", backup.item_count(), archive.size_bytes);
     for entity in &manifest.entities {
-        let (records, plain, packed) = (entity.item_count, entity.size_bytes, entity.compressed_bytes);
+        let (records, json_bytes, compressed_bytes) =
+            (entity.item_count, entity.size_bytes, entity.compressed_bytes);
         println!(
-            "  {:<10} {records:>5} records, {plain:>7} bytes of JSON, {packed:>6} compressed",
+            "  {:<10} {records:>5} records, {json_bytes:>7} bytes of JSON, {compressed_bytes:>6} compressed",
             entity.entity
         );
     }
 
-    // 4. Verifying reads all of it: every hash, every count, and every record against its struct.
+    // 4. The verification reads the whole archive. It checks every hash and every count, and decodes every
+    // record as its struct.
     let verified = koan.verify(backup.id()).await?.require_valid()?;
     let checked: u64 = verified.entities.iter().map(|entity| entity.records_checked).sum();
-    println!("\nVerified it: {checked} records were read back and still decode as their structs.");
+    println!("\nVerified the backup: {checked} records were read back and decode as their structs.");
 
-    // 5. Something goes wrong.
+    // 5. The database is damaged.
     damage(&database)?;
     let damaged = differences(&database, &before)?;
     println!(
-        "\nBroke the shop: customers deleted, prices set to nothing, an order that never was. {damaged} rows differ."
+        "\nDamaged the shop: deleted customers, set prices to 0, and inserted an order that was never placed. {damaged} rows differ."
     );
 
-    // 6. What would a restore do? A dry run compares every record and writes nothing.
+    // 6. A dry run compares every record, reports what a restore would do, and writes nothing.
     let dry_run = koan.restore("nightly").replace_existing().dry_run().await?;
     let damaged_after_dry_run = differences(&database, &before)?;
     let counts = dry_run.counts();
     println!(
-        "\nDry run: {} records would come back, {} would be put right, {} would go, {} are as they were.",
+        "\nDry run: {} records would be inserted, {} updated and {} deleted; {} are unchanged.",
         counts.inserted, counts.updated, counts.deleted, counts.unchanged
     );
-    println!("Nothing was written: still {damaged_after_dry_run} rows differ.");
+    println!("The dry run wrote nothing: {damaged_after_dry_run} rows still differ.");
 
-    // 7. Restore: the archive is verified whole before the first write, and it is all or nothing.
+    // 7. A restore verifies the whole archive before its first write. If it fails, it changes nothing.
     let restored = koan.restore("nightly").replace_existing().await?;
-    let left = differences(&database, &before)?;
+    let damaged_after_restore = differences(&database, &before)?;
     println!(
-        "\nRestored {} records in {} ms: now {left} rows differ.",
+        "\nRestored {} records in {} ms: {damaged_after_restore} rows differ now.",
         restored.record_count(),
         restored.duration_ms
     );
 
-    // 8. The archive is an ordinary ZIP.
+    // 8. The archive is an ordinary ZIP file.
     let archive = folder.join("backups").join(&archive.file);
-    println!("\nLook into the archive without koan-backup:");
+    println!("\nTo read the archive without koan-backup:");
     println!("  unzip -l {}", archive.display());
     println!("  unzip -p {} entities/Customer.jsonl | head -3 | jq .", archive.display());
     println!("  unzip -p {} manifest.json | jq '.entities[] | {{entity, itemCount}}'", archive.display());
-    println!("Everything is in {}; delete it when you are done.", folder.display());
-    Ok(Outcome { warnings, backup, verified, damaged, left, dry_run, damaged_after_dry_run, restored })
+    println!("All files are in {}; delete this folder when you no longer need it.", folder.display());
+    Ok(Outcome {
+        warnings,
+        backup,
+        verified,
+        damaged,
+        damaged_after_restore,
+        dry_run,
+        damaged_after_dry_run,
+        restored,
+    })
 }
 
-/// A shop as an application would have made it.
-fn make_shop(path: &Path) -> Result<(), Box<dyn Error>> {
+/// Creates the database of a shop, as an application would.
+fn create_shop(path: &Path) -> Result<(), Box<dyn Error>> {
     let mut database = Connection::open(path)?;
     database.execute_batch(
         "CREATE TABLE customers (
@@ -176,7 +192,8 @@ fn make_shop(path: &Path) -> Result<(), Box<dyn Error>> {
         let names = ["Ada", "Björk", "Chidi", "Đặng", "Eun-ji", "Фёдор", "غادة"];
         for id in 1..=300_i64 {
             let name = format!("{} {id}", names[usize::try_from(id)? % names.len()]);
-            let since = NaiveDate::from_ymd_opt(2020, 1, 1).ok_or("a date")? + TimeDelta::days(id);
+            let since =
+                NaiveDate::from_ymd_opt(2020, 1, 1).ok_or("the date is invalid")? + TimeDelta::days(id);
             customer.execute((
                 id,
                 name,
@@ -189,7 +206,8 @@ fn make_shop(path: &Path) -> Result<(), Box<dyn Error>> {
         let mut line = shop.prepare("INSERT INTO order_lines VALUES (?1, ?2, ?3, ?4, ?5)")?;
         let products = ["lamp", "kettle", "chair, \"oak\"", "thé vert", "notebook"];
         for id in 1..=2000_i64 {
-            let placed = DateTime::from_timestamp(1_700_000_000 + id * 977, 0).ok_or("an instant")?;
+            let placed =
+                DateTime::from_timestamp(1_700_000_000 + id * 977, 0).ok_or("the time is invalid")?;
             let note = (id % 7 == 0).then_some("please ring\nthe bell twice");
             let placed = placed.format("%Y-%m-%d %H:%M:%S").to_string();
             let (lines, quantity, price) = (1 + id % 4, 1 + id % 3, Decimal::new(199 + id * 7 % 5000, 2));
@@ -205,7 +223,7 @@ fn make_shop(path: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What nobody wants to see.
+/// Damages the database: deletes customers, changes prices, and inserts an order.
 fn damage(path: &Path) -> Result<(), Box<dyn Error>> {
     Connection::open(path)?.execute_batch(
         "PRAGMA foreign_keys = OFF;
@@ -216,10 +234,10 @@ fn damage(path: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Rows of the shop that are not as they were, and rows that were and are not.
-fn differences(now: &Path, before: &Path) -> Result<i64, Box<dyn Error>> {
-    let database = Connection::open(now)?;
-    database.execute("ATTACH ?1 AS before", [before.to_str().ok_or("a path in UTF-8")?])?;
+/// Returns the number of rows that are in only one of the two databases.
+fn differences(current: &Path, before: &Path) -> Result<i64, Box<dyn Error>> {
+    let database = Connection::open(current)?;
+    database.execute("ATTACH ?1 AS before", [before.to_str().ok_or("the path is not UTF-8")?])?;
     let mut rows = 0;
     for table in ["customers", "orders", "order_lines"] {
         let count = format!(

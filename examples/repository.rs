@@ -1,9 +1,10 @@
-//! An application that reaches its data by `sqlx`: a repository for each entity, and backups need nothing else.
+//! An application that accesses its data with `sqlx`. Backups use a repository for each entity, and no other
+//! adapter.
 //!
 //! ```sh
 //! cargo run --example repository
 //! ```
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::path::Path;
 
@@ -28,12 +29,13 @@ pub(crate) struct Customer {
     email: String,
 }
 
-/// The application's own way to its customers.
+/// The repository of the customers, with the queries of the application.
 struct Customers {
     pool: SqlitePool,
 }
 
-/// Two functions are enough. The others make counting fast and `replace_existing` possible.
+/// The functions `all` and `upsert_many` are required. The others make counting fast and `replace_existing`
+/// possible.
 #[async_trait]
 impl Repository<Customer> for Customers {
     fn all(&self) -> BoxStream<'_, Result<Customer, RepositoryError>> {
@@ -57,7 +59,7 @@ impl Repository<Customer> for Customers {
         Ok(transaction.commit().await?)
     }
 
-    /// One statement of SQLite sees the database as it was at one moment.
+    /// Returns `PerEntity`, because one SQLite statement reads one consistent state of the database.
     fn consistency(&self) -> Consistency {
         Consistency::PerEntity
     }
@@ -83,13 +85,14 @@ impl Repository<Customer> for Customers {
     }
 }
 
-/// What happened, for the test of this example.
-#[allow(dead_code, reason = "only the test looks at all of it")]
+/// The results of the example, which its test checks.
+#[allow(dead_code, reason = "only the test reads all fields")]
 pub(crate) struct Outcome {
     pub(crate) backup: BackupReport,
     pub(crate) restored: RestoreReport,
-    /// The customers before the damage and after the restore.
+    /// The customers before the damage.
     pub(crate) before: Vec<Customer>,
+    /// The customers after the restore.
     pub(crate) after: Vec<Customer>,
 }
 
@@ -100,19 +103,20 @@ async fn main() -> Result<(), RepositoryError> {
     run(&folder).await.map(drop)
 }
 
-/// A backup and a restore by the application's own code, in `folder`.
+/// Backs up and restores customers with the queries of the application, in `folder`.
 pub(crate) async fn run(folder: &Path) -> Result<Outcome, RepositoryError> {
     let options = SqliteConnectOptions::new().filename(folder.join("shop.db")).create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await?;
-    let make = "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL)";
-    sqlx::query(make).execute(&pool).await?;
+    let create_table =
+        "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL)";
+    sqlx::query(create_table).execute(&pool).await?;
     let customers = Customers { pool: pool.clone() };
-    let named = |(id, name): (i64, &str)| Customer {
+    let customer = |(id, name): (i64, &str)| Customer {
         id,
         name: name.to_owned(),
         email: format!("customer{id}@example.org"),
     };
-    customers.upsert_many([(1, "Ada"), (2, "Grace"), (3, "Edsger")].map(named).to_vec()).await?;
+    customers.upsert_many([(1, "Ada"), (2, "Grace"), (3, "Edsger")].map(customer).to_vec()).await?;
     let before: Vec<Customer> = customers.all().try_collect().await?;
 
     let koan = Koan::builder()
@@ -122,21 +126,21 @@ pub(crate) async fn run(folder: &Path) -> Result<Outcome, RepositoryError> {
         .build()
         .await?;
     let backup = koan.backup("nightly").await?;
-    println!("\nBacked up {} customers by the application's own queries.", backup.item_count());
+    println!("\nBacked up {} customers with the queries of the application.", backup.item_count());
 
-    let break_it = "DELETE FROM customers WHERE id = 2; UPDATE customers SET email = '' WHERE id = 3;
+    let damage = "DELETE FROM customers WHERE id = 2; UPDATE customers SET email = '' WHERE id = 3;
                     INSERT INTO customers VALUES (99, 'Nobody', '')";
-    sqlx::raw_sql(break_it).execute(&pool).await?;
-    println!("A customer is gone, an address lost, and somebody is there who never was.");
+    sqlx::raw_sql(damage).execute(&pool).await?;
+    println!("Deleted a customer, cleared an address, and inserted a customer who is not in the backup.");
 
     let restored = koan.restore("nightly").replace_existing().await?;
     let counts = restored.counts();
     println!(
-        "Restored: {} came back, {} were written again, {} went.",
+        "Restored: {} customers were inserted, {} updated and {} deleted.",
         counts.inserted, counts.updated, counts.deleted
     );
     let customers = Customers { pool };
     let after: Vec<Customer> = customers.all().try_collect().await?;
-    println!("Everything is as it was: {}.", before == after);
+    println!("All customers are as they were before: {}.", before == after);
     Ok(Outcome { backup, restored, before, after })
 }

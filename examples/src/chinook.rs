@@ -1,19 +1,21 @@
-//! Chinook, a music shop: 11 tables, among them one with a composite key and one that refers to itself.
+//! The entities of Chinook, the database of a music shop. It has 11 tables; one has a composite key, and one
+//! refers to itself.
 //!
-//! Tables and columns are in PascalCase. They are found all the same: a name that is not there exactly is looked for
-//! without regard to case and underscores, so the field `album_id` is in the column `AlbumId`.
+//! Tables and columns have names in PascalCase. If no column has the exact name of a field, the adapter
+//! ignores case and underscores, so the field `album_id` belongs to the column `AlbumId`.
 
-#![expect(missing_docs, reason = "the fields are named as the columns are")]
+#![expect(missing_docs, reason = "the fields have the names of the columns")]
 
 use chrono::NaiveDateTime;
 use koan_backup::prelude::*;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-// Every entity of this crate is backed up, in clear and with its schema, unless it says otherwise.
+// Every entity of this crate is backed up without encryption and with its schema, unless its attributes
+// declare something else.
 entity_backup_scope!(mode = All);
 
-/// Somebody who made albums.
+/// An artist of albums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "artist_id")]
 pub struct Artist {
@@ -21,7 +23,7 @@ pub struct Artist {
     pub name: Option<String>,
 }
 
-/// A record of an artist.
+/// An album of an artist.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "album_id")]
 pub struct Album {
@@ -38,7 +40,7 @@ pub struct Genre {
     pub name: Option<String>,
 }
 
-/// A format of files.
+/// A file format of tracks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "media_type_id")]
 pub struct MediaType {
@@ -46,7 +48,7 @@ pub struct MediaType {
     pub name: Option<String>,
 }
 
-/// What the shop sells.
+/// A track that the shop sells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "track_id")]
 pub struct Track {
@@ -61,7 +63,7 @@ pub struct Track {
     pub unit_price: Decimal,
 }
 
-/// A list of tracks.
+/// A playlist of tracks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "playlist_id")]
 pub struct Playlist {
@@ -69,7 +71,7 @@ pub struct Playlist {
     pub name: Option<String>,
 }
 
-/// A track in a list: the key is both.
+/// A track in a playlist. The key consists of both fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 pub struct PlaylistTrack {
     #[entity(key)]
@@ -78,7 +80,7 @@ pub struct PlaylistTrack {
     pub track_id: i64,
 }
 
-/// Somebody who works for the shop, and for whom.
+/// An employee of the shop, with the employee to whom they report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "employee_id")]
 pub struct Employee {
@@ -99,7 +101,7 @@ pub struct Employee {
     pub email: Option<String>,
 }
 
-/// Somebody who buys.
+/// A customer of the shop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "customer_id")]
 pub struct Customer {
@@ -118,7 +120,7 @@ pub struct Customer {
     pub support_rep_id: Option<i64>,
 }
 
-/// What a customer bought at once.
+/// An invoice of a customer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity(key = "invoice_id")]
 pub struct Invoice {

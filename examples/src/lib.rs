@@ -1,3 +1,3 @@
-//! The entities of the Chinook example, in a crate of their own as an application would keep its models.
+//! The entities of the example `chinook`, in a separate crate, as applications often organise their models.
 
 pub mod chinook;

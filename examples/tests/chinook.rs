@@ -1,4 +1,4 @@
-//! Chinook goes round, and its archive is read by tools that know nothing of koan-backup.
+//! Chinook is backed up and restored without a change, and its archive can be read with standard tools.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 #[path = "../chinook.rs"]
-#[expect(dead_code, reason = "its `main` is not called here")]
+#[expect(dead_code, reason = "the test does not call `main` of the example")]
 mod chinook;
 
+/// The number of rows of each table.
 const ROWS: [(&str, u64); 11] = [
     ("Album", 347),
     ("Artist", 275),
@@ -24,10 +25,10 @@ const ROWS: [(&str, u64); 11] = [
 ];
 
 #[tokio::test]
-async fn every_row_of_every_table_comes_back() {
+async fn every_row_of_every_table_is_restored() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let pristine = chinook::pristine().expect("the test data is there");
-    let outcome = chinook::run(&pristine, folder.path()).await.expect("chinook goes round");
+    let pristine = chinook::pristine().expect("the test data exists");
+    let outcome = chinook::run(&pristine, folder.path()).await.expect("the example runs");
 
     assert!(outcome.inventory.is_covered());
     let names: Vec<_> = outcome.inventory.included.iter().map(|included| included.entity.as_str()).collect();
@@ -46,21 +47,29 @@ async fn every_row_of_every_table_comes_back() {
     let tables: Vec<_> = outcome.tables.iter().map(|compared| compared.table.as_str()).collect();
     assert_eq!(tables, ROWS.map(|(name, _)| name));
     for compared in &outcome.tables {
-        assert!(compared.destroyed > 0, "{} was not destroyed, so nothing is shown", compared.table);
-        assert_eq!(compared.differing, 0, "{} has other rows than before", compared.table);
+        assert!(
+            compared.destroyed > 0,
+            "the table {} was not damaged, so its restore is not tested",
+            compared.table
+        );
+        assert_eq!(
+            compared.differing, 0,
+            "the table {} has other rows than before the damage",
+            compared.table
+        );
     }
 
-    unzip_finds_it_whole(&outcome.archive);
-    sha256sum_agrees_with_the_checksums(&outcome.archive, &folder.path().join("extracted"));
-    the_zip_crate_reads_every_record(&outcome.archive);
+    assert_unzip_finds_no_error(&outcome.archive);
+    assert_sha256sum_confirms_the_checksums(&outcome.archive, &folder.path().join("extracted"));
+    assert_the_zip_crate_reads_every_record(&outcome.archive);
 }
 
-fn unzip_finds_it_whole(archive: &Path) {
+fn assert_unzip_finds_no_error(archive: &Path) {
     let text = run(Command::new("unzip").arg("-t").arg(archive));
     assert!(text.contains("No errors detected"), "{text}");
 }
 
-fn sha256sum_agrees_with_the_checksums(archive: &Path, folder: &Path) {
+fn assert_sha256sum_confirms_the_checksums(archive: &Path, folder: &Path) {
     run(Command::new("unzip").arg("-q").arg(archive).arg("-d").arg(folder));
     let checksums = std::fs::read(folder.join("verification/checksums.json")).expect("checksums");
     let checksums: BTreeMap<String, String> = serde_json::from_slice(&checksums).expect("a map of hashes");
@@ -76,7 +85,7 @@ fn sha256sum_agrees_with_the_checksums(archive: &Path, folder: &Path) {
     }
 }
 
-fn the_zip_crate_reads_every_record(archive: &Path) {
+fn assert_the_zip_crate_reads_every_record(archive: &Path) {
     let file = std::fs::File::open(archive).expect("the archive");
     let mut archive = zip::ZipArchive::new(file).expect("a ZIP file");
     let mut records = BTreeMap::new();
@@ -84,7 +93,7 @@ fn the_zip_crate_reads_every_record(archive: &Path) {
         let mut entry = archive.by_index(index).expect("an entry");
         let name = entry.name().expect("a name").into_owned();
         let mut content = String::new();
-        entry.read_to_string(&mut content).expect("its CRC holds and it is UTF-8");
+        entry.read_to_string(&mut content).expect("the CRC is correct and the content is UTF-8");
         if let Some(entity) = name.strip_prefix("entities/").and_then(|name| name.strip_suffix(".jsonl")) {
             for line in content.lines() {
                 let record: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
@@ -98,8 +107,9 @@ fn the_zip_crate_reads_every_record(archive: &Path) {
     assert_eq!(records, ROWS.map(|(name, rows)| (name.to_owned(), rows)).into());
 }
 
+/// Runs a command, and returns its output.
 fn run(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().expect("the tool is installed: see tests/setup");
+    let Output { status, stdout, stderr } = command.output().expect("the tool is installed; run tests/setup");
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{command:?} failed: {stdout}{stderr}");
     stdout.into_owned()

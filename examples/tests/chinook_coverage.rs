@@ -1,4 +1,4 @@
-//! What nobody declared is named at boot.
+//! Tables and columns without a declaration are reported when the application starts.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use koan_backup_examples::chinook::{
 };
 use serde::{Deserialize, Serialize};
 
-/// As in the example: all of the crate's entities are covered.
+/// The scope of the crate of the example. It includes all entities of that crate.
 static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: "koan_backup_examples",
     file: file!(),
@@ -22,16 +22,17 @@ static SCOPE: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
+/// Returns the path of the published database.
 fn chinook() -> PathBuf {
     let data = std::env::var_os("KOAN_TEST_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     data.join("Chinook_Sqlite.sqlite")
 }
 
-/// A context of ten entities on a copy of Chinook in `folder`.
+/// Creates a builder with ten of the eleven entities, for a copy of Chinook in `folder`.
 fn ten_entities(folder: &Path) -> KoanBuilder {
     let database = folder.join("chinook.db");
-    std::fs::write(&database, std::fs::read(chinook()).expect("the test data is there")).expect("copied");
+    std::fs::write(&database, std::fs::read(chinook()).expect("the test data exists")).expect("copied");
     Koan::builder()
         .provider("main", Sqlite::open(&database).expect("a database"))
         .storage("memory", Storage::memory())
@@ -50,7 +51,7 @@ fn ten_entities(folder: &Path) -> KoanBuilder {
 }
 
 #[tokio::test]
-async fn a_table_without_an_entity_is_warned_of() {
+async fn a_table_without_an_entity_is_reported_as_a_warning() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let koan = ten_entities(folder.path()).build().await.expect("a warning does not fail the start");
     assert_eq!(koan.inventory().warnings, ["table `Track` of `main` → in no entity"]);
@@ -59,7 +60,7 @@ async fn a_table_without_an_entity_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_table_without_an_entity_fails_a_start_that_denies_it() {
+async fn a_table_without_an_entity_fails_the_start_with_deny_uncovered() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let error =
         ten_entities(folder.path()).deny_uncovered().build().await.expect_err("Track is in no entity");
@@ -67,7 +68,7 @@ async fn a_table_without_an_entity_fails_a_start_that_denies_it() {
     assert!(error.to_string().contains("table `Track` of `main` → in no entity"), "{error}");
 }
 
-/// A track of which somebody forgot who composed it.
+/// An entity of tracks without the field of the composer.
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(name = "Track", key = "track_id")]
 #[entity_backup]
@@ -83,7 +84,7 @@ struct TrackWithoutComposer {
 }
 
 #[tokio::test]
-async fn a_column_without_a_field_is_warned_of() {
+async fn a_column_without_a_field_is_reported_as_a_warning() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let koan =
         ten_entities(folder.path()).register::<TrackWithoutComposer>().build().await.expect("a context");
@@ -91,14 +92,14 @@ async fn a_column_without_a_field_is_warned_of() {
 }
 
 #[tokio::test]
-async fn all_eleven_entities_leave_nothing_uncovered() {
+async fn all_eleven_entities_cover_the_database() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let koan = ten_entities(folder.path())
         .register::<Track>()
         .deny_uncovered()
         .build()
         .await
-        .expect("all is covered");
+        .expect("every table has an entity");
     koan.inventory().assert_covered();
     assert_eq!(koan.inventory().included.len(), 11);
 }

@@ -1,13 +1,13 @@
-//! The quickstart does what it prints.
+//! The example `quickstart` backs up, verifies, damages and restores a shop.
 
 use koan_backup::archive::BackupStatus;
 
 #[path = "../quickstart.rs"]
-#[expect(dead_code, reason = "its `main` is not called here")]
+#[expect(dead_code, reason = "the test does not call `main` of the example")]
 mod quickstart;
 
 #[tokio::test]
-async fn the_shop_is_backed_up_verified_broken_and_restored() {
+async fn the_shop_is_backed_up_verified_damaged_and_restored() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let outcome = quickstart::run(folder.path()).await.expect("the quickstart runs");
 
@@ -30,15 +30,19 @@ async fn the_shop_is_backed_up_verified_broken_and_restored() {
             .all(|entity| entity.decoded && entity.records_checked == entity.records)
     );
 
-    let broken = outcome.dry_run.counts();
+    let differences = outcome.dry_run.counts();
     assert!(outcome.dry_run.dry_run);
-    assert_eq!((broken.inserted, broken.deleted), (30, 1), "30 customers are gone, one order is made up");
-    assert!(broken.updated > 200, "{broken:?}");
-    assert_eq!(broken.inserted + broken.updated + broken.unchanged, 7300);
-    assert_eq!(outcome.damaged_after_dry_run, outcome.damaged, "a dry run writes nothing");
+    assert_eq!(
+        (differences.inserted, differences.deleted),
+        (30, 1),
+        "30 customers were deleted and one order was inserted"
+    );
+    assert!(differences.updated > 200, "{differences:?}");
+    assert_eq!(differences.inserted + differences.updated + differences.unchanged, 7300);
+    assert_eq!(outcome.damaged_after_dry_run, outcome.damaged, "a dry run must write nothing");
 
     assert_eq!(outcome.restored.record_count(), 7300);
     assert_eq!(outcome.restored.counts().deleted, 1);
     assert!(outcome.damaged > 0);
-    assert_eq!(outcome.left, 0, "every row is as it was");
+    assert_eq!(outcome.damaged_after_restore, 0, "every row must be restored");
 }

@@ -1,9 +1,9 @@
-//! The example with `sqlx` does what it prints.
+//! The example `repository` backs up and restores customers through `sqlx`.
 
 use koan_backup::archive::BackupStatus;
 
 #[path = "../repository.rs"]
-#[expect(dead_code, reason = "its `main` is not called here")]
+#[expect(dead_code, reason = "the test does not call `main` of the example")]
 mod repository;
 
 #[tokio::test]
@@ -18,6 +18,6 @@ async fn customers_are_backed_up_and_restored_by_the_code_of_the_application() {
     assert_eq!(outcome.after, outcome.before);
 
     let manifest = std::fs::read_dir(folder.path().join("backups/manifests")).expect("manifests");
-    let path = manifest.map(|entry| entry.expect("an entry").path()).next().expect("one");
+    let path = manifest.map(|entry| entry.expect("an entry").path()).next().expect("a manifest file");
     assert!(std::fs::read_to_string(path).expect("a manifest").contains("repository"));
 }

@@ -1,7 +1,7 @@
 //! The archive, format version 1: one ZIP file of JSON Lines that any tool can open, and its manifest.
 //!
-//! The lines of an entity are compressed as independent blocks that join into one valid stream. So writing,
-//! verifying and restoring use every core, and `unzip` can still read the entry.
+//! The lines of an entity are compressed as independent blocks that join into one valid stream. Therefore
+//! writing, verifying and restoring use every core, and `unzip` can still read the entry.
 
 mod blocks;
 mod bounds;
@@ -53,7 +53,7 @@ pub(crate) use object::ArchiveObject;
 pub(crate) use open::{OpenArchive, PublishedArchive, size_fault};
 pub(crate) use open_documents::OpenDocuments;
 pub(crate) use pending::PendingArchive;
-pub(crate) use read_blocks::{ahead, read_blocks};
+pub(crate) use read_blocks::{read_ahead, read_blocks};
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::{BlockFault, StoredBlock};
 pub(crate) use unpublished::{UnpublishedArchive, discard_unpublished};

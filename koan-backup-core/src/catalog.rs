@@ -1,4 +1,4 @@
-//! The catalog: which backups exist, and what is known of them without opening an archive.
+//! The catalog: the existing backups, and their properties that are known without opening an archive.
 
 pub(crate) mod retention;
 

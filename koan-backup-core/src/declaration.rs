@@ -1,4 +1,5 @@
-//! What an application declares: registered entities, the inventory of what is covered, and selections of it.
+//! The declarations of an application: registered entities, the inventory of the covered entities, and
+//! selections of entities.
 
 pub(crate) mod inventory;
 pub(crate) mod registry;

@@ -23,21 +23,23 @@ pub enum ArchiveEncryption {
     /// The entities whose policy requires encryption.
     #[default]
     ByEntity,
-    /// The whole archive. Only the envelope of its manifest is not encrypted.
+    /// The complete archive. Only the envelope of its manifest is not encrypted.
     Always,
 }
 
-/// Returns the id of a key in manifests and errors: the first 16 hex digits of the SHA-256 of its public
-/// key's text.
+/// Returns the id that manifests and errors use for a key: the first 16 hex digits of the SHA-256 of the text
+/// of its public key.
 fn key_id(public_key: &str) -> String {
     let mut id = crate::foundation::digest::hex(&Sha256::digest(public_key.as_bytes()));
     id.truncate(16);
     id
 }
 
-/// The work factor of a passphrase, as log2 of scrypt's N; the same as in the `age` tool. It is not measured
-/// on the machine that writes, which may be faster than the one that restores.
+/// The work factor of a passphrase, as log2 of scrypt's N; the same as in the `age` tool. It is a constant,
+/// because a factor that is measured on the machine that writes may be too high for the machine that
+/// restores.
 const PASSPHRASE_WORK: u8 = 18;
 
-/// The id of every passphrase, because an id must not reveal anything about a passphrase.
+/// The id of every passphrase. All passphrases have the same id, because an id must not reveal anything about
+/// a passphrase.
 pub(crate) const PASSPHRASE_ID: &str = "passphrase";

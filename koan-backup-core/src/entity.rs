@@ -18,10 +18,10 @@ pub use descriptor::{EntityCodec, EntityDescriptor};
 pub(crate) use policy::{Decision, decide};
 pub use policy::{Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, ScopeMode};
 
-/// A serde type with a name and a key. Implement it with `#[derive(Entity)]` or `register!`.
+/// A serde type with a name and a key. Implement this trait with `#[derive(Entity)]` or `register!`.
 ///
-/// Implementers guarantee that `Serialize` and `Deserialize` are the inverse of each other, and that the type
-/// is serialized as a JSON object.
+/// Implementers guarantee that `Serialize` and `Deserialize` are the inverse of each other, and that values
+/// of the type are serialized as JSON objects.
 pub trait Entity: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The type of the key: the type of the key field, or a tuple of the types of several key fields.
     type Key: Serialize + Send + Sync + 'static;

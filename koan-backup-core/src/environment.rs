@@ -1,5 +1,5 @@
-//! The environment of all operations: the entities, databases and storage profiles of the application, all
-//! checked.
+//! The environment of all operations: the entities, databases and storage profiles of the application, after
+//! they were checked.
 
 pub(crate) mod event;
 mod identities;
@@ -38,7 +38,7 @@ pub(crate) struct Environment {
     pub(crate) manifests: ManifestCache,
     /// The recipients for which entities and archives are encrypted.
     pub(crate) recipients: Option<Recipients>,
-    /// The sources of the keys that decrypt them.
+    /// The sources of the keys that decrypt entities and archives.
     pub(crate) keys: Vec<Arc<dyn KeySource>>,
     pub(crate) clock: Arc<dyn Clock>,
     /// How long a lease is valid without a renewal.
@@ -67,7 +67,7 @@ impl Environment {
                 Error::new(
                     ErrorKind::NotFound,
                     format!(
-                        "no provider is called `{name}`; known are {}",
+                        "no provider has the name `{name}`; the known providers are {}",
                         names(self.providers.iter().map(|(name, _)| name))
                     ),
                 )
@@ -95,7 +95,8 @@ impl Environment {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!(
-                    "no provider has the name or kind `{filter}`; the names are {known}, the kinds {}",
+                    "no provider has the name or kind `{filter}`; the names are {known}, and the kinds are \
+                     {}",
                     names(kinds.iter())
                 ),
             ));
@@ -113,7 +114,7 @@ impl Environment {
             Error::new(
                 ErrorKind::NotFound,
                 format!(
-                    "no storage profile is called `{}`; known are {}",
+                    "no storage profile has the name `{}`; the known profiles are {}",
                     profile.unwrap_or("(default)"),
                     names(self.storages.iter().map(|(name, _)| name))
                 ),
@@ -121,7 +122,7 @@ impl Environment {
         })
     }
 
-    /// Returns the name of a storage profile; if none is named, that of the default profile.
+    /// Returns `profile`, or the name of the default profile if it is `None`.
     pub(crate) fn profile_name<'a>(&'a self, profile: Option<&'a str>) -> &'a str {
         let default = self.storages.first().map_or("", |(name, _)| name.as_str());
         profile.unwrap_or(default)
@@ -194,13 +195,13 @@ impl Environment {
     /// Returns the entity with a name, current or former.
     ///
     /// # Errors
-    /// There is none. The error lists the known entities.
+    /// There is no such entity. The error lists the known entities.
     pub(crate) fn require_entity(&self, name: &str) -> Result<&KnownEntity> {
         self.entity(name).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
                 format!(
-                    "no entity is called `{name}`; known are {}",
+                    "no entity has the name `{name}`; the known entities are {}",
                     names(self.entities.iter().map(|entity| entity.codec.name()))
                 ),
             )
@@ -219,7 +220,7 @@ pub(crate) fn require_archive_recipients(recipients: Option<&Recipients>, storag
         (ArchiveEncryption::Always, None) => Err(Error::new(
             ErrorKind::Encryption,
             format!(
-                "archives in storage `{}` must be encrypted, but no recipients are configured: name public \
+                "archives in storage `{}` must be encrypted, but no recipients are configured; set public \
                  keys with `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
                 storage.location()
             ),
@@ -244,7 +245,7 @@ pub(crate) fn require_recipients<'a>(
         None => Err(Error::new(
             ErrorKind::Encryption,
             format!(
-                "{} must be encrypted, but no recipients are configured: name public keys with \
+                "{} must be encrypted, but no recipients are configured; set public keys with \
                  `.encrypt_to(Recipients::keys([\"age1…\"])?)`; such an entity is never written in plain \
                  text",
                 names(encrypted.iter())

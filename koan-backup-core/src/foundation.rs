@@ -1,4 +1,5 @@
-//! What every other room uses: errors, ids, clock, cancellation, values, schemas, canonical text, digests and buffers.
+//! The types that all other modules use: errors, ids, clock, cancellation, values, schemas, canonical text,
+//! digests and buffers.
 
 pub(crate) mod blocking;
 pub(crate) mod buffers;

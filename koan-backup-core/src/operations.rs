@@ -1,4 +1,4 @@
-//! The pipelines: options, then a plan, then the run and its report. A plan is a value and writes nothing.
+//! The operations. Each has options, a plan, a run and a report. A plan is a value; making it writes nothing.
 
 pub(crate) mod backup;
 pub(crate) mod copy;

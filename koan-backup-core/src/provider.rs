@@ -1,4 +1,4 @@
-//! The port to databases. Adapters implement it; the rest of the engine knows nothing else about a database.
+//! The port to databases. Adapters implement it; the rest of the crate accesses databases only through it.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -38,17 +38,17 @@ use crate::foundation::id::SetName;
 use crate::foundation::value::Value;
 use crate::storage::machine_state::MachineState;
 
-/// A database that holds entities.
+/// A database that stores entities.
 ///
-/// Implementers keep blocking work off the async threads. Every future may be dropped at any time: the work
-/// that it started then stops or is rolled back.
+/// Implementers must not do blocking work on the async threads. Every future may be dropped at any time: the
+/// work that it started then stops or is rolled back.
 #[async_trait]
 pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Returns the kind of database, for example `sqlite`, `postgres` or `json`.
     fn kind(&self) -> &'static str;
 
-    /// Returns which database this is, without credentials: host, port and name of the database, or a path.
-    /// It is recorded in backups and compared by restores; a difference is reported and never refused.
+    /// Returns the identity of the database, without credentials: host, port and name of the database, or a
+    /// path. It is recorded in backups and compared by restores; a difference is reported and never refused.
     /// Returns `None` if there is nothing to compare.
     fn source(&self) -> Option<String> {
         None
@@ -58,8 +58,8 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     fn capabilities(&self) -> Capabilities;
 
     /// Compares the location of the database with what the state directory of this machine has recorded, and
-    /// records it. Called when a context is built, before anything else. Implement it if the location can be
-    /// missing without an error, such as a directory.
+    /// records it. It is called when a context is built, before any other method. Implement it if the
+    /// location can be missing without an error, such as a directory.
     ///
     /// # Errors
     /// The location was recorded earlier, and is now missing or empty.
@@ -81,14 +81,14 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The database cannot be read.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
 
-    /// Returns what would go wrong if `targets` were restored now. Writes nothing.
+    /// Returns the findings about a restore of `targets` into the current database. It writes nothing.
     ///
     /// # Errors
     /// The database cannot be read.
     async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>>;
 
-    /// Returns what would make a restore of `targets` into this database fail, for a backup that was just
-    /// made. Writes nothing.
+    /// Returns the findings that would make a restore of `targets` into this database fail, for a backup that
+    /// was just made. It writes nothing.
     ///
     /// It must be cheap, and must not check the write privileges of the role, because another role may
     /// restore. By default it is the [`assess`](Self::assess) of a dry run.
@@ -113,20 +113,20 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// Records are written in batches.
+    /// Whether records are written in batches.
     pub bulk_upsert: bool,
-    /// Records can be deleted, for `replace_existing` and for clearing a set.
+    /// Whether records can be deleted, for `replace_existing` and for clearing a set.
     pub bulk_delete: bool,
-    /// A restore is committed completely or not at all.
+    /// Whether a restore is committed completely or not at all.
     pub atomic_restore: bool,
-    /// All entities are read at the same point in time.
+    /// Whether all entities are read at the same point in time.
     pub snapshot_reads: bool,
-    /// Records of an entity can belong to named sets.
+    /// Whether records of an entity can belong to named sets.
     pub sets: bool,
-    /// Records are read in the order of their keys: numbers by value, text by its bytes, the fields of a
-    /// composite key one after the other.
+    /// Whether records are read in the order of their keys: numbers by value, text by its bytes, the fields
+    /// of a composite key one after the other.
     pub ordered_reads: bool,
-    /// Restore level `fast` is faster than `safe`: indexes are dropped and put back.
+    /// Whether restore level `fast` is faster than `safe`: indexes are dropped and put back.
     pub restore_optimisation: bool,
 }
 
@@ -136,35 +136,36 @@ pub trait Snapshot: fmt::Debug + Send + Sync {
     /// Returns the guarantee that this snapshot reached.
     fn consistency(&self) -> Consistency;
 
-    /// Returns how many entities can be read at once. A provider that reads on one connection returns 1, and
-    /// is then never asked for the next entity before it has finished the previous one.
+    /// Returns how many entities can be read at the same time. A provider that reads on one connection returns 1;
+    /// a read then starts only after the previous read has ended.
     fn concurrent_reads(&self) -> usize {
         1
     }
 
-    /// Returns the sets of an entity that hold records or could hold some: [`SetName::root`] first, the
+    /// Returns the sets of an entity that contain records or can contain some: [`SetName::root`] first, the
     /// others sorted.
     ///
     /// # Errors
-    /// The entity is not in this database. The error names it, what was looked for, and the remedy.
+    /// The entity is not in this database. The error contains its name, the name that was looked for in the
+    /// database, and the remedy.
     async fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>>;
 
-    /// Reads all records of a set into `sink`, ordered by key if [`Capabilities::ordered_reads`] is set. Ends
-    /// with [`RecordSink::finish`] or its blocking form, and returns the summary of that call.
+    /// Reads all records of a set into `sink`, ordered by key if [`Capabilities::ordered_reads`] is set. It
+    /// ends with [`RecordSink::finish`] or its blocking form, and returns the summary of that call.
     ///
     /// # Errors
     /// The database fails, a record cannot be converted, or the sink was cancelled. A read that ends early
     /// must return an error.
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary>;
 
-    /// Returns how many records a set holds.
+    /// Returns the number of records in a set.
     ///
     /// # Errors
     /// The entity is not in this database, or the database fails.
     async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64>;
 }
 
-/// What a snapshot is asked to read.
+/// A request to read records from a snapshot.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReadRequest {

@@ -1,4 +1,4 @@
-//! Storage profiles: where archives are stored.
+//! Storage profiles: the directories and buckets in which archives are stored.
 
 pub(crate) mod machine_state;
 
@@ -41,7 +41,7 @@ use self::rate_limited::{RateLimitedMultipart, RateLimitedStore};
 use crate::encryption::ArchiveEncryption;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// A storage for archives: a directory, a bucket, or memory for tests. It is cheap to clone.
+/// A storage for archives: a directory, a bucket, or memory for tests. Cloning is cheap.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
@@ -52,7 +52,7 @@ pub struct Storage {
     part_bytes: usize,
     encryption: ArchiveEncryption,
     new_profile: NewProfile,
-    /// What this machine remembers of the profile; set when the context is built.
+    /// The state of the profile that this machine has stored. It is set when the context is built.
     profile: Option<Arc<Profile>>,
 }
 
@@ -60,7 +60,8 @@ pub struct Storage {
 #[derive(Clone)]
 enum StorageKind {
     Directory(Arc<Disk>),
-    /// A remote store with its own clock. `identity` distinguishes it from other stores.
+    /// A bucket of a remote store, whose clock is not the clock of this machine. `identity` distinguishes the
+    /// bucket from others.
     Cloud {
         identity: String,
     },
@@ -78,7 +79,7 @@ pub(crate) enum FileTimes {
     Process,
 }
 
-/// How long an operation that ends, or cleans up after an error, waits for an answer of the store.
+/// How long an operation that ends, or that cleans up after an error, waits for a response of the store.
 pub(crate) const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The size of an upload part for a remote store: the minimum that S3 accepts for all parts except the last.
 const STORE_PART_BYTES: usize = 5 << 20;
@@ -87,21 +88,22 @@ const LOCAL_PART_BYTES: usize = 1 << 20;
 
 impl Storage {
     /// Creates a storage in a directory. Files are written under a temporary name, synced to the disk, and
-    /// then renamed without replacing another file. Only their owner can read them, under any umask.
+    /// then renamed without replacing another file. Only the owner of a file can read it, independently of
+    /// the umask.
     ///
-    /// A directory that does not exist is created when a context is built, unless this machine knows that it
-    /// existed before, or the environment variable `KOAN_ENV` is `production`; see
+    /// A directory that does not exist is created when a context is built, unless this machine has used it
+    /// before, or the environment variable `KOAN_ENV` is `production`; see
     /// [`create_if_missing`](Self::create_if_missing).
     ///
     /// # Errors
-    /// The path is not a directory. The error names it.
+    /// The path is not a directory. The error contains the path.
     pub fn local(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let disk = Disk::new(path).map_err(|source| {
             Error::with_source(
                 ErrorKind::Storage,
                 format!(
-                    "storage directory `{}` cannot be used; name a directory that can be written",
+                    "storage directory `{}` cannot be used; specify a directory that can be written to",
                     path.display()
                 ),
                 source,
@@ -124,8 +126,9 @@ impl Storage {
     /// it is always allowed.
     ///
     /// Every profile has a mark, the file `koan-profile.json`, and each machine remembers in its state
-    /// directory which profiles it has used. A profile that this machine knows and that has lost its mark is
-    /// refused, even with this setting, because its disk is not mounted or somebody has emptied it.
+    /// directory which profiles it has used. A profile that this machine has used before and that has lost
+    /// its mark is refused, even with this setting, because its disk is not mounted or its content was
+    /// deleted.
     #[must_use]
     pub fn create_if_missing(mut self) -> Self {
         self.new_profile = NewProfile::Allowed;
@@ -174,7 +177,7 @@ impl Storage {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "storage `{}` has a bandwidth limit of 0; give a number of bytes per second",
+                    "storage `{}` has a bandwidth limit of 0; specify the limit in bytes per second",
                     self.location
                 ),
             ));
@@ -198,12 +201,12 @@ impl Storage {
         self.encryption
     }
 
-    /// Returns the location, for messages.
+    /// Returns the directory or the URL of the storage, for messages.
     pub fn location(&self) -> &str {
         &self.location
     }
 
-    /// Returns the directory, if the storage is one.
+    /// Returns the directory, if the storage is a directory.
     pub(crate) fn directory(&self) -> Option<&Path> {
         match &self.kind {
             StorageKind::Directory(disk) => Some(disk.path()),

@@ -1,9 +1,9 @@
-/* Loaded into a process before the C library: makes calls on files fail that a file of faults names.
+/* A library that is loaded into a process before the C library, and makes the file operations fail that a file of faults lists.
  *
- * KOAN_TEST_FAULTS names that file. Each of its lines is a fault: `CALL SUBSTRING ERRNO TIMES`, where CALL is `open`, `link`, `sync` (of a file)
- * or `syncdir` (of a directory), SUBSTRING is part of the path (`*` for any), and TIMES is `once`, `second` (the first such
- * call goes well, the next one fails) or `always`. A fault that happened
- * `once` is appended to the file as `done`, as Linux tells of an error of writing once.
+ * The environment variable KOAN_TEST_FAULTS contains the path of that file. Each line is a fault: `CALL SUBSTRING ERRNO TIMES`.
+ * CALL is `open`, `link`, `sync` (of a file) or `syncdir` (of a directory). SUBSTRING is a part of the path, or `*` for any path.
+ * TIMES is `once`, `second` (the first matching call succeeds, the next one fails) or `always`. After a fault with `once` has
+ * occurred, its line is marked as `done`, because Linux also reports a write error only once.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Returns the error number of the first fault that matches a call, or 0. */
 static int fault(const char *call, const char *path) {
     const char *file = getenv("KOAN_TEST_FAULTS");
     FILE *faults = file ? fopen(file, "r+") : NULL;
@@ -42,19 +43,20 @@ static int fault(const char *call, const char *path) {
     return result;
 }
 
-static int of_descriptor(int fd) {
+/* Returns the error number for the synchronisation of an open file or directory, or 0. */
+static int fault_of_descriptor(int fd) {
     char link[64], path[4096];
-    struct stat found;
+    struct stat status;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0 || fstat(fd, &found) != 0) return 0;
+    if (length < 0 || fstat(fd, &status) != 0) return 0;
     path[length] = 0;
-    return fault(S_ISDIR(found.st_mode) ? "syncdir" : "sync", path);
+    return fault(S_ISDIR(status.st_mode) ? "syncdir" : "sync", path);
 }
 
 int fsync(int fd) {
     static int (*real)(int);
-    int error = of_descriptor(fd);
+    int error = fault_of_descriptor(fd);
     if (error) { errno = error; return -1; }
     if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
     return real(fd);
@@ -76,6 +78,7 @@ int linkat(int fromfd, const char *from, int tofd, const char *to, int flags) {
     return real(fromfd, from, tofd, to, flags);
 }
 
+/* Calls `open` or `open64` unless a fault matches. */
 static int open_with(const char *name, const char *path, int flags, mode_t mode) {
     int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, name);
     int error = fault("open", path);

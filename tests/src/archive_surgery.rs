@@ -12,7 +12,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-pub use zip::{Place, Zip, ZipEntry};
+pub use zip::{RecordedOffset, Zip, ZipEntry};
 
 /// The end of a stream of deflate blocks.
 const DEFLATE_END: [u8; 2] = [3, 0];
@@ -63,7 +63,7 @@ impl Vault {
 
     /// Returns the content of a file.
     pub async fn read(&self, path: &str) -> Vec<u8> {
-        let found = self.0.get(&Path::from(path)).await.expect("the file is there");
+        let found = self.0.get(&Path::from(path)).await.expect("the file exists");
         found.bytes().await.expect("memory is readable").to_vec()
     }
 
@@ -75,7 +75,7 @@ impl Vault {
 
     /// Removes a file.
     pub async fn remove(&self, path: &str) {
-        self.0.delete(&Path::from(path)).await.expect("the file is there");
+        self.0.delete(&Path::from(path)).await.expect("the file exists");
     }
 
     /// Returns the paths of all files, sorted.
@@ -91,13 +91,16 @@ impl Vault {
         let manifest_path = format!("manifests/{id}.json");
         let manifest = self.read(&manifest_path).await;
         let parsed: Value = serde_json::from_slice(&manifest).expect("a manifest is JSON");
-        let archive_path = parsed["archive"]["file"].as_str().expect("it has an archive").to_owned();
+        let archive_path = parsed["archive"]["file"]
+            .as_str()
+            .expect("the manifest contains the path of its archive")
+            .to_owned();
         let archive = self.read(&archive_path).await;
         Stored { manifest_path, manifest, archive_path, archive }
     }
 
     /// Writes a backup to its paths, and replaces an existing one.
-    pub async fn keep(&self, stored: &Stored) {
+    pub async fn write_backup(&self, stored: &Stored) {
         self.write(&stored.manifest_path, &stored.manifest).await;
         self.write(&stored.archive_path, &stored.archive).await;
     }
@@ -116,7 +119,7 @@ pub enum Seal {
     Records,
 }
 
-/// The parts of a backup, which can be altered and reassembled.
+/// A backup that was taken apart into manifest and archive entries, which can be altered and reassembled.
 #[derive(Clone, Debug)]
 pub struct Forgery {
     /// The published manifest.
@@ -154,10 +157,10 @@ impl Forgery {
         self.set_document(name, &content);
     }
 
-    /// Returns the manifest's part for an entity.
+    /// Returns the element of the manifest that describes an entity.
     pub fn entity(&mut self, name: &str) -> &mut Value {
         let entities = self.manifest["entities"].as_array_mut().expect("a list");
-        entities.iter_mut().find(|entity| entity["entity"] == name).expect("the entity is there")
+        entities.iter_mut().find(|entity| entity["entity"] == name).expect("the manifest contains the entity")
     }
 
     /// Replaces the records of an entry by these blocks of lines, with correct checksums and block table.
@@ -182,7 +185,7 @@ impl Forgery {
         self.alter_document(document::BLOCKS, |blocks| blocks[file] = table.into());
     }
 
-    /// Reassembles the backup, and recomputes the hashes that `seal` names.
+    /// Reassembles the backup, and recomputes the hashes that `seal` selects.
     #[must_use]
     pub fn seal(mut self, seal: Seal) -> Stored {
         if seal >= Seal::Records {
@@ -238,7 +241,7 @@ impl Forgery {
         self.seal_overall();
     }
 
-    /// Corrects the manifest's hash of the checksums, and its copy in the archive.
+    /// Corrects the manifest's hash over all checksums, and the copy of the manifest in the archive.
     fn seal_overall(&mut self) {
         let sums = self.document(document::CHECKSUMS);
         let mut lines: Vec<_> = sums.as_object().expect("a map").iter().collect();
@@ -266,7 +269,7 @@ impl Forgery {
 /// Returns a backup with this archive, and a published manifest with its size and hash, as an attacker who
 /// may write to the storage would.
 #[must_use]
-pub fn resigned(stored: &Stored, archive: Vec<u8>) -> Stored {
+pub fn with_forged_archive(stored: &Stored, archive: Vec<u8>) -> Stored {
     let mut manifest: Value = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
     manifest["archive"]["sizeBytes"] = archive.len().into();
     manifest["archive"]["sha256"] = sha256(&archive).into();
@@ -274,7 +277,7 @@ pub fn resigned(stored: &Stored, archive: Vec<u8>) -> Stored {
     Stored { manifest, archive, ..stored.clone() }
 }
 
-/// Returns the manifest as its archive contains it.
+/// Returns the copy of a manifest that its archive contains.
 #[must_use]
 pub fn inner_copy(manifest: &Value) -> Value {
     let mut inner = manifest.clone();
@@ -292,8 +295,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 pub fn deflate_block(raw: &[u8]) -> Vec<u8> {
     let mut block = Vec::with_capacity(raw.len() + raw.len() / 8 + 1024);
     let mut compress = flate2::Compress::new(flate2::Compression::fast(), false);
-    compress.compress_vec(raw, &mut block, flate2::FlushCompress::Sync).expect("there is room");
-    assert_eq!(usize::try_from(compress.total_in()), Ok(raw.len()), "all of it is in the block");
+    compress.compress_vec(raw, &mut block, flate2::FlushCompress::Sync).expect("the buffer is large enough");
+    assert_eq!(usize::try_from(compress.total_in()), Ok(raw.len()), "the block contains all lines");
     block
 }
 

@@ -1,4 +1,4 @@
-//! An object store that counts reads.
+//! An object store that counts the reads and the bytes that they return.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// An object store that counts reads.
+/// An object store that counts the reads and the bytes that they return.
 #[derive(Clone, Debug)]
 pub struct CountingStore {
     inner: Arc<dyn ObjectStore>,
@@ -32,7 +32,7 @@ impl CountingStore {
         Storage::object_store(Arc::new(self.clone()), "counted")
     }
 
-    /// Returns the bytes and reads since the last call.
+    /// Returns the numbers of bytes and of reads since the last call.
     pub fn counted(&self) -> (u64, u64) {
         (self.bytes.swap(0, Ordering::Relaxed), self.reads.swap(0, Ordering::Relaxed))
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 const VARIABLE: &str = "KOAN_TEST_FAULTS";
 
-/// Compiles the library into a folder.
+/// Compiles the library into a folder, and returns its path.
 fn library(folder: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shim/disk_faults.c");
     let library = folder.join("disk_faults.so");
@@ -36,7 +36,7 @@ pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
         .env(VARIABLE, &faults)
         .envs(variables.iter().copied())
         .output()
-        .expect("a process");
+        .expect("the test program starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
@@ -49,7 +49,7 @@ pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
 /// # Panics
 /// This process was not started by [`run_test`].
 pub fn fail(faults: &[&str]) {
-    let path = std::env::var_os(VARIABLE).expect("a process that can fail");
+    let path = std::env::var_os(VARIABLE).expect("this process was started by `run_test`");
     let mut file = std::fs::File::create(path).expect("written");
     faults.iter().for_each(|fault| writeln!(file, "{fault}").expect("written"));
 }
@@ -59,7 +59,7 @@ pub fn fail(faults: &[&str]) {
 /// # Panics
 /// This process was not started by [`run_test`].
 pub fn have_all_happened() -> bool {
-    let path = std::env::var_os(VARIABLE).expect("a process that can fail");
+    let path = std::env::var_os(VARIABLE).expect("this process was started by `run_test`");
     let faults = std::fs::read_to_string(path).expect("readable");
     let mut once = faults.lines().filter(|line| !line.trim_end().ends_with("always"));
     once.all(|line| line.starts_with("done"))

@@ -42,32 +42,32 @@ pub enum Operation {
 /// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Returns status 403.
+    /// The operation returns status 403.
     Forbidden,
-    /// Returns status 404.
+    /// The operation returns status 404.
     Missing,
-    /// Returns status 429.
+    /// The operation returns status 429.
     Busy,
-    /// Returns status 500.
+    /// The operation returns status 500.
     Broken,
-    /// Succeeds after this number of milliseconds.
+    /// The operation succeeds after this number of milliseconds.
     Slow(u64),
-    /// Does nothing and never returns.
+    /// The operation does nothing and never returns.
     Never,
-    /// Does nothing until [`FaultyStore::fail`] is called again, and then performs the operation.
+    /// The operation waits until [`FaultyStore::fail`] is called again, and is then performed.
     Held,
-    /// Like [`Held`](Self::Held), but the store completes an upload even if nobody waits for the result. The
-    /// completion is then counted by [`asked`](FaultyStore::asked) again.
+    /// Like [`Held`](Self::Held), but the store completes an upload even if the caller has dropped the
+    /// future. The completion is then counted by [`call_count`](FaultyStore::call_count) a second time.
     Detached,
     /// The connection is lost before the operation.
     Lost,
-    /// The operation succeeds, and its answer is lost.
+    /// The operation succeeds, but the caller receives an error, as if the answer was lost.
     AnswerLost,
-    /// Reports success for a removal, and does nothing.
+    /// A removal reports success and does nothing.
     Pretended,
-    /// Returns only this number of bytes, or reports this size.
+    /// A read returns only this number of bytes; a request for the size returns this size.
     Short(u64),
-    /// Returns zeros instead of the bytes.
+    /// A read returns zeros instead of the content.
     Zeros,
 }
 
@@ -76,7 +76,7 @@ pub enum Failure {
 pub struct Fault {
     /// The operation that fails.
     pub operation: Operation,
-    /// A part of the path.
+    /// The text that the path must contain.
     pub path: &'static str,
     /// How the operation fails.
     pub failure: Failure,
@@ -87,12 +87,12 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Creates a fault that makes every such operation on such a path fail.
+    /// Creates a fault that makes the operation fail each time on every path that contains `path`.
     pub fn always(operation: Operation, path: &'static str, failure: Failure) -> Self {
         Self { operation, path, failure, after: 0, times: usize::MAX }
     }
 
-    /// Creates a fault that makes only the first such operation on such a path fail.
+    /// Creates a fault that makes only the first such operation fail on a path that contains `path`.
     pub fn once(operation: Operation, path: &'static str, failure: Failure) -> Self {
         Self { times: 1, ..Self::always(operation, path, failure) }
     }
@@ -114,7 +114,7 @@ pub struct FaultyStore {
 #[derive(Debug, Default)]
 struct State {
     faults: Vec<Fault>,
-    asked: VecDeque<(Operation, String)>,
+    calls: VecDeque<(Operation, String)>,
 }
 
 impl FaultyStore {
@@ -128,41 +128,47 @@ impl FaultyStore {
         Storage::object_store(Arc::new(self.clone()), "faulty")
     }
 
-    /// Injects these faults from now on, and forgets the operations that were counted.
+    /// Replaces the injected faults by these, and resets the counts of operations.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
-        *self.lock() = State { faults: faults.into_iter().collect(), asked: VecDeque::new() };
+        *self.lock() = State { faults: faults.into_iter().collect(), calls: VecDeque::new() };
     }
 
-    /// Continues everything that is [held](Failure::Held), and removes all faults.
+    /// Continues every operation that is [held](Failure::Held), and removes all faults.
     pub fn resume(&self) {
         self.fail([]);
     }
 
-    /// Waits until nothing is held any more.
+    /// Waits until no fault holds operations any more.
     async fn released(&self) {
-        let holds = |fault: &Fault| matches!(fault.failure, Failure::Held | Failure::Detached);
-        let is_held = || self.lock().faults.iter().any(holds);
-        crate::wait::until_so("the store is told to answer", || !is_held()).await;
+        let holds_operations = |fault: &Fault| matches!(fault.failure, Failure::Held | Failure::Detached);
+        let is_held = || self.lock().faults.iter().any(holds_operations);
+        crate::wait::until_sync("`resume` or `fail` releases the operation", || !is_held()).await;
     }
 
     /// Waits until an operation was called this number of times on paths that contain `path`.
-    pub async fn until_asked(&self, operation: Operation, path: &str, count: usize) {
-        let what = format!("{operation:?} of `{path}` was asked for {count} times");
-        crate::wait::until_so(&what, || self.asked(operation, path) >= count).await;
+    pub async fn until_called(&self, operation: Operation, path: &str, count: usize) {
+        let condition = format!("{operation:?} was called {count} times on paths with `{path}`");
+        crate::wait::until_sync(&condition, || self.call_count(operation, path) >= count).await;
     }
 
     /// Returns how often an operation was called on paths that contain `path`.
-    pub fn asked(&self, operation: Operation, path: &str) -> usize {
-        self.lock().asked.iter().filter(|(asked, of)| *asked == operation && of.contains(path)).count()
+    pub fn call_count(&self, operation: Operation, path: &str) -> usize {
+        let state = self.lock();
+        let matching = state
+            .calls
+            .iter()
+            .filter(|(called, called_path)| *called == operation && called_path.contains(path));
+        matching.count()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Records the call of an operation, and returns how it fails, if a fault matches.
     fn fault(&self, operation: Operation, path: &Path) -> Option<Failure> {
         let mut state = self.lock();
-        state.asked.push_back((operation, path.to_string()));
+        state.calls.push_back((operation, path.to_string()));
         let mut matching = state
             .faults
             .iter_mut()
@@ -177,6 +183,7 @@ impl FaultyStore {
     }
 }
 
+/// Creates the error that an operation returns for a failure.
 fn error(failure: Failure, path: &Path) -> Error {
     let path = path.to_string();
     match failure {
@@ -286,7 +293,8 @@ impl ObjectStore for FaultyStore {
                 let held = stream::once(async move { store.released().await });
                 held.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
             }
-            // The list is incomplete although some files were listed.
+            // The list fails after its first file, so that a caller must not take the files before the error
+            // for a complete list.
             Some(failure) => {
                 let listed = self.inner.list(prefix).take(1);
                 listed.chain(stream::once(async move { Err(error(failure, &path)) })).boxed()
@@ -303,6 +311,7 @@ impl ObjectStore for FaultyStore {
     }
 }
 
+/// Replaces the content of a read.
 async fn with_bytes(found: GetResult, alter: impl FnOnce(Bytes) -> Bytes) -> Result<GetResult> {
     let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
     let extensions = found.extensions.clone();
@@ -313,7 +322,7 @@ async fn with_bytes(found: GetResult, alter: impl FnOnce(Bytes) -> Bytes) -> Res
 
 #[derive(Debug)]
 struct FaultyUpload {
-    /// `None` while the store completes the upload itself.
+    /// The wrapped upload; `None` after [`Failure::Detached`] moved it to a task of its own.
     inner: Option<Box<dyn MultipartUpload>>,
     store: FaultyStore,
     path: Path,
@@ -356,7 +365,7 @@ impl MultipartUpload for FaultyUpload {
             let completing = tokio::spawn(async move {
                 store.released().await;
                 let completed = inner.complete().await;
-                store.lock().asked.push_back((Operation::Complete, path.to_string()));
+                store.lock().calls.push_back((Operation::Complete, path.to_string()));
                 completed
             });
             return completing.await?;

@@ -20,7 +20,7 @@ impl HandClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = instant;
     }
 
-    /// Moves the clock by this number of hours; a negative number moves it back.
+    /// Advances the clock by this number of hours; a negative number sets it back.
     pub fn pass(&self, hours: i64) {
         self.set(self.now() + Span::new().hours(hours));
     }

@@ -20,7 +20,7 @@ impl Log {
         (log, guard)
     }
 
-    /// Returns the lines captured so far, without trailing white space.
+    /// Returns the lines that were captured up to now, without trailing white space.
     pub fn lines(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).lines().map(|line| line.trim_end().to_owned()).collect()

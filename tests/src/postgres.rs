@@ -1,5 +1,5 @@
-//! PostgreSQL servers for tests. Each is started on a free port with its own directory, and stopped when it
-//! is dropped.
+//! PostgreSQL servers for tests. Each server is started on a free port with its own data directory, and is
+//! stopped when its value is dropped.
 
 mod installed;
 
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use installed::binaries;
 pub use installed::{VERSIONS, installed_versions};
 
+/// The query that replaces `pg_dump` in [`Server::schema`] if `pg_dump` is not installed.
 const CATALOGS: &str = "
     SELECT 'index', pg_get_indexdef(indexrelid), indisvalid, indisclustered, indisreplident,
         obj_description(indexrelid, 'pg_class') FROM pg_index JOIN pg_class c ON c.oid = indrelid
@@ -34,7 +35,7 @@ pub struct Server {
     /// The environment variables of the server.
     environment: Vec<(String, PathBuf)>,
     postmaster: Option<Child>,
-    keep: Option<tempfile::TempDir>,
+    directory: Option<tempfile::TempDir>,
 }
 
 impl Server {
@@ -58,7 +59,8 @@ impl Server {
         let binaries = binaries(version);
         let directory = folder();
         let data = directory.path().join("data");
-        // The cluster is created once and copied: initdb takes a second, a copy some hundredths.
+        // The cluster is created once and then copied: `initdb` takes about a second, a copy takes some
+        // hundredths of a second.
         as_postgres(Command::new("cp").arg("-a").arg(template(version, &binaries)).arg(&data));
         let mut server = Self {
             binaries,
@@ -70,7 +72,7 @@ impl Server {
                 .map(|(name, value)| ((*name).to_owned(), value.to_path_buf()))
                 .collect(),
             postmaster: None,
-            keep: Some(directory),
+            directory: Some(directory),
         };
         server.up();
         server.psql("postgres", "CREATE DATABASE test");
@@ -103,7 +105,7 @@ impl Server {
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
             environment: Vec::new(),
             postmaster: None,
-            keep: Some(directory),
+            directory: Some(directory),
         };
         standby.up();
         standby
@@ -113,7 +115,7 @@ impl Server {
     pub fn up(&mut self) {
         for _ in 0..5 {
             self.port = TcpListener::bind("127.0.0.1:0")
-                .and_then(|one| one.local_addr())
+                .and_then(|listener| listener.local_addr())
                 .expect("a free port")
                 .port();
             let mut command = Command::new("setpriv");
@@ -130,11 +132,14 @@ impl Server {
             for setting in &self.settings {
                 command.args(["-c", setting]);
             }
-            let log = fs::File::create(self.keep.as_ref().expect("kept").path().join("log")).expect("a log");
+            let directory = self.directory.as_ref().expect("a server has a directory").path();
+            let log = fs::File::create(directory.join("log")).expect("a log");
             command.stdout(log.try_clone().expect("a log")).stderr(log).stdin(Stdio::null());
             let mut child = command.spawn().expect("setpriv of util-linux");
             let started = Instant::now();
-            while started.elapsed() < crate::wait::GIVE_UP && child.try_wait().expect("a child").is_none() {
+            while started.elapsed() < crate::wait::HANG_TIMEOUT
+                && child.try_wait().expect("a child").is_none()
+            {
                 let ready = self.psql_command("postgres", "SELECT 1").output().expect("psql");
                 if ready.status.success() {
                     self.postmaster = Some(child);
@@ -145,11 +150,11 @@ impl Server {
             let _ = child.kill();
             let _ = child.wait();
         }
-        let log = self.keep.as_ref().map(|kept| fs::read_to_string(kept.path().join("log")));
-        panic!("PostgreSQL did not start: {log:?}");
+        let log = self.directory.as_ref().map(|directory| fs::read_to_string(directory.path().join("log")));
+        panic!("PostgreSQL did not start; its log: {log:?}");
     }
 
-    /// Kills all processes of the server at once, like a loss of power.
+    /// Kills all processes of the server without a shutdown, as a loss of power does.
     pub fn kill(&mut self) {
         if let Some(mut postmaster) = self.postmaster.take() {
             let children = Command::new("pgrep").args(["-P", &postmaster.id().to_string()]).output();
@@ -163,12 +168,12 @@ impl Server {
         }
     }
 
-    /// Returns the address of the database `test` for a superuser.
+    /// Returns the connection URL of the database `test` for a superuser.
     pub fn address(&self) -> String {
         self.address_of("postgres", "test")
     }
 
-    /// Returns the address of a database for a role.
+    /// Returns the connection URL of a database for a role.
     pub fn address_of(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
@@ -204,11 +209,11 @@ impl Server {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Waits until every session of a backup or restore has ended and has released its locks. A connection is
-    /// closed when its client is dropped, and the server notices that a moment later.
+    /// Waits until every session of a backup or restore has ended and has released its locks. A client closes
+    /// its connection when it is dropped; the server ends the session a short time later.
     pub fn until_left_alone(&self) {
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
-        crate::wait::until_blocking("no session of a backup is left", || self.sql(sessions) == "0");
+        crate::wait::until_blocking("all sessions of koan-backup have ended", || self.sql(sessions) == "0");
     }
 
     /// Starts SQL without waiting for its end.
@@ -241,9 +246,10 @@ impl Server {
     }
 
     fn psql_command(&self, database: &str, sql: &str) -> Command {
-        let own = self.binaries.join("psql");
+        let psql_of_version = self.binaries.join("psql");
         // A package that contains only the server has no `psql`. The `psql` of any version works.
-        let psql = if own.is_file() { own } else { binaries(VERSIONS[0]).join("psql") };
+        let psql =
+            if psql_of_version.is_file() { psql_of_version } else { binaries(VERSIONS[0]).join("psql") };
         let mut command = Command::new(psql);
         command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-d", database]);
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
@@ -258,7 +264,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut postmaster) = self.postmaster.take() {
-            // The server is stopped at once, because its data are no longer needed.
+            // The server ends without a clean shutdown, because its data are no longer needed.
             let _ = Command::new("kill").args(["-QUIT", &postmaster.id().to_string()]).status();
             let _ = postmaster.wait();
         }
@@ -267,12 +273,12 @@ impl Drop for Server {
 
 /// Returns the data directory of a new cluster, which is only used as the source of copies.
 fn template(version: u32, binaries: &Path) -> PathBuf {
-    let place = std::env::temp_dir().join(format!("koan-backup-postgres-{version}"));
-    if place.join("PG_VERSION").is_file() {
-        return place;
+    let template = std::env::temp_dir().join(format!("koan-backup-postgres-{version}"));
+    if template.join("PG_VERSION").is_file() {
+        return template;
     }
-    let made = folder();
-    let data = made.path().join("data");
+    let temporary = folder();
+    let data = temporary.path().join("data");
     let mut initdb = Command::new(binaries.join("initdb"));
     initdb.arg("-D").arg(&data).args([
         "-A",
@@ -286,22 +292,24 @@ fn template(version: u32, binaries: &Path) -> PathBuf {
     ]);
     as_postgres(&mut initdb);
     // If two processes create it at the same time, one of the equal clusters is used.
-    if fs::rename(&data, &place).is_err() && !place.join("PG_VERSION").is_file() {
-        panic!("{} cannot be made", place.display());
+    if fs::rename(&data, &template).is_err() && !template.join("PG_VERSION").is_file() {
+        panic!("the template cluster {} cannot be created", template.display());
     }
-    place
+    template
 }
 
 /// Creates a folder that belongs to the user who runs the server.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("koan-postgres-").tempdir().expect("a directory");
     if let Some((user, group)) = postgres_ids() {
-        std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).expect("root may give it away");
+        std::os::unix::fs::chown(folder.path(), Some(user), Some(group))
+            .expect("root may change the owner of the folder");
     }
     folder
 }
 
-/// Returns the user that runs the server if root runs the tests: PostgreSQL refuses to run as root.
+/// Returns the user id and group id that run the server if root runs the tests, because PostgreSQL refuses to
+/// run as root.
 fn postgres_ids() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok()?;
@@ -316,6 +324,7 @@ fn postgres_ids() -> Option<(u32, u32)> {
     }
 }
 
+/// Runs a command as the user who runs the server, and requires that it succeeds.
 fn as_postgres(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
     if let Some((user, group)) = postgres_ids() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The store does not receive the request; this status is the answer.
+    /// The store does not receive the request; the proxy answers with this status.
     Status(u16),
     /// The connection is cut after half of the request.
     CutInRequest,
@@ -27,9 +27,9 @@ pub enum Trouble {
 /// An injected fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// The method.
+    /// The HTTP method.
     pub method: &'static str,
-    /// A part of path and query. If it ends with `$`, path and query must end with it.
+    /// The text that path and query must contain, or, if the text ends with `$`, with which they must end.
     pub target: &'static str,
     /// How the request fails.
     pub trouble: Trouble,
@@ -40,12 +40,12 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Creates a fault that makes every such request fail.
+    /// Creates a fault that makes every request of this method and target fail.
     pub fn always(method: &'static str, target: &'static str, trouble: Trouble) -> Self {
         Self { method, target, trouble, after: 0, times: usize::MAX }
     }
 
-    /// Creates a fault that makes only the first such request fail.
+    /// Creates a fault that makes only the first request of this method and target fail.
     pub fn once(method: &'static str, target: &'static str, trouble: Trouble) -> Self {
         Self { times: 1, ..Self::always(method, target, trouble) }
     }
@@ -57,10 +57,10 @@ impl Fault {
     }
 }
 
-/// A request that was received.
+/// A request that the proxy received.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    /// The method.
+pub struct ProxiedRequest {
+    /// The HTTP method.
     pub method: String,
     /// Path and query.
     pub target: String,
@@ -77,11 +77,11 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    store: u16,
-    /// Returns the changed line of a request's head; `None` removes the line.
+    store_port: u16,
+    /// Changes a line of a request's head; `None` removes the line.
     rewrite: fn(&str) -> Option<&str>,
     state: Mutex<State>,
-    is_over: AtomicBool,
+    is_stopped: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -89,29 +89,29 @@ struct State {
     /// The number of times that the faults were set.
     fault_changes: u32,
     faults: Vec<Fault>,
-    seen: Vec<Seen>,
+    requests: Vec<ProxiedRequest>,
 }
 
 impl Proxy {
-    /// Starts a proxy for the store on a port of this machine.
-    pub fn before(store: u16) -> Self {
-        Self::rewriting(store, unchanged)
+    /// Starts a proxy for the store that listens on a port of this machine.
+    pub fn before(store_port: u16) -> Self {
+        Self::rewriting(store_port, unchanged)
     }
 
     /// Starts a proxy that also changes the lines of each request's head.
-    pub fn rewriting(store: u16, rewrite: fn(&str) -> Option<&str>) -> Self {
+    pub fn rewriting(store_port: u16, rewrite: fn(&str) -> Option<&str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let state = Mutex::default();
-        let shared = Arc::new(Shared { store, rewrite, state, is_over: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { store_port, rewrite, state, is_stopped: AtomicBool::new(false) });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if accepting.is_over.load(Ordering::Relaxed) {
+                if accepting.is_stopped.load(Ordering::Relaxed) {
                     return;
                 }
                 let shared = Arc::clone(&accepting);
-                // Errors of the connection are ignored here, because its two ends notice them.
+                // Errors of the connection are ignored here, because the client and the store detect them.
                 std::thread::spawn(move || shared.serve(client));
             }
         });
@@ -123,26 +123,28 @@ impl Proxy {
         self.port
     }
 
-    /// Injects these faults from now on, and forgets the requests that were received.
+    /// Replaces the injected faults by these, and clears the list of received requests.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         let faults = faults.into_iter().collect();
         let mut state = self.shared.lock();
-        *state = State { fault_changes: state.fault_changes + 1, faults, seen: Vec::new() };
+        *state = State { fault_changes: state.fault_changes + 1, faults, requests: Vec::new() };
     }
 
-    /// Returns the requests of a method whose path and query contain `target`. If `target` ends with `$`,
-    /// path and query must end with it.
-    pub fn seen(&self, method: &str, target: &str) -> Vec<Seen> {
+    /// Returns the received requests of a method whose path and query contain `target`. If `target` ends with
+    /// `$`, path and query must end with the text before `$`.
+    pub fn requests(&self, method: &str, target: &str) -> Vec<ProxiedRequest> {
         let state = self.shared.lock();
-        let matching =
-            state.seen.iter().filter(|seen| seen.method == method && matches(&seen.target, target));
+        let matching = state
+            .requests
+            .iter()
+            .filter(|request| request.method == method && matches(&request.target, target));
         matching.cloned().collect()
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.is_over.store(true, Ordering::Relaxed);
+        self.shared.is_stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -152,12 +154,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the fault of a request, and the number of times that the faults were set before.
+    /// Records a request, and returns how often the faults have been set and how the request fails, if a
+    /// fault matches.
     fn trouble(&self, method: &str, target: &str) -> (u32, Option<Trouble>) {
         let mut state = self.lock();
         let fault_changes = state.fault_changes;
-        let number = state.seen.len();
-        state.seen.push(Seen { method: method.to_owned(), target: target.to_owned(), number });
+        let number = state.requests.len();
+        let request = ProxiedRequest { method: method.to_owned(), target: target.to_owned(), number };
+        state.requests.push(request);
         let mut matching =
             state.faults.iter_mut().filter(|fault| fault.method == method && matches(target, fault.target));
         let Some(fault) = matching.find(|fault| fault.times > 0) else { return (fault_changes, None) };
@@ -169,13 +173,14 @@ impl Shared {
         (fault_changes, Some(fault.trouble))
     }
 
+    /// Waits until the faults are set again, or the proxy stops.
     fn wait_until_changed(&self, fault_changes: u32) {
-        while self.lock().fault_changes == fault_changes && !self.is_over.load(Ordering::Relaxed) {
+        while self.lock().fault_changes == fault_changes && !self.is_stopped.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// Handles one request for each connection.
+    /// Handles the one request of a connection. Returns `None` if a connection ends early.
     fn serve(&self, mut client: TcpStream) -> Option<()> {
         let (head, mut body) = read_head(&mut client)?;
         let mut words = head.split(' ');
@@ -189,10 +194,10 @@ impl Shared {
         read_until(&mut client, &mut body, length)?;
         if let Some(Trouble::Status(status)) = trouble {
             let answer =
-                format!("HTTP/1.1 {status} Told So\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+                format!("HTTP/1.1 {status} Injected\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             return client.write_all(answer.as_bytes()).ok();
         }
-        let mut store = TcpStream::connect(("127.0.0.1", self.store)).ok()?;
+        let mut store = TcpStream::connect(("127.0.0.1", self.store_port)).ok()?;
         store.write_all(with_closed_connection(&head, self.rewrite).as_bytes()).ok()?;
         store.write_all(&body).ok()?;
         let (head, mut answer) = read_head(&mut store)?;
@@ -209,14 +214,17 @@ impl Shared {
     }
 }
 
-fn matches(target: &str, wanted: &str) -> bool {
-    match wanted.strip_suffix('$') {
+/// Returns whether path and query of a request match a pattern: text that they contain, or text before `$`
+/// with which they end.
+fn matches(target: &str, pattern: &str) -> bool {
+    match pattern.strip_suffix('$') {
         Some(end) => target.ends_with(end),
-        None => target.contains(wanted),
+        None => target.contains(pattern),
     }
 }
 
-/// Reads the head, up to the empty line, and returns it with the part of the body that was read.
+/// Reads the head up to the empty line, and returns the head and the bytes of the body that were read with
+/// it.
 fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];
@@ -232,6 +240,7 @@ fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     }
 }
 
+/// Reads until the body has this length. Returns `None` if the connection ends before.
 fn read_until(stream: &mut TcpStream, body: &mut Vec<u8>, length: usize) -> Option<()> {
     let mut chunk = [0; 64 << 10];
     while body.len() < length {
@@ -243,12 +252,13 @@ fn read_until(stream: &mut TcpStream, body: &mut Vec<u8>, length: usize) -> Opti
     Some(())
 }
 
+/// Returns the value of a header.
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut headers = head.lines().filter_map(|line| line.split_once(':'));
-    headers.find(|(is, _)| is.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    headers.find(|(header_name, _)| header_name.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// Returns the head of a message after which the connection is closed.
+/// Rewrites the head of a message so that the connection is closed after the message.
 fn with_closed_connection(head: &str, rewrite: fn(&str) -> Option<&str>) -> String {
     let (first, rest) = head.split_once("\r\n").unwrap_or((head, ""));
     let kept = rest.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));

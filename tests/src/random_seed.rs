@@ -18,13 +18,13 @@ pub fn rounds() -> u32 {
 }
 
 /// Prints a line to the output of the test run.
-#[expect(clippy::print_stdout, reason = "a suite says how much it tried, and from which seed")]
-pub fn say(text: &str) {
+#[expect(clippy::print_stdout, reason = "a suite reports its seed and the number of its cases")]
+pub fn print_line(text: &str) {
     println!("{text}");
 }
 
 fn number_from_environment<N: std::str::FromStr>(variable: &str) -> Option<N> {
     let text = env::var(variable).ok()?;
-    let Ok(number) = text.parse() else { panic!("{variable} is no number: {text}") };
+    let Ok(number) = text.parse() else { panic!("{variable} is not a number: {text}") };
     Some(number)
 }

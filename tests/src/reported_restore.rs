@@ -1,4 +1,4 @@
-//! Checks that viability or a dry run reports the reason of a failure before the restore starts.
+//! Checks that viability or a dry run reports the reason for which a restore fails.
 
 use koan_backup::{
     Error, ErrorKind, Result,
@@ -6,31 +6,32 @@ use koan_backup::{
     report::{RestoreReport, ViabilityReport},
 };
 
-/// Runs a restore. If the restore fails, viability must have reported reasons that depend only on the
-/// database, and the dry run must have reported reasons that depend on values.
+/// Runs viability and a dry run, and then the restore. If the restore fails, one of the two must have
+/// reported an error before: viability for a reason that depends only on the database, the dry run for a
+/// reason that depends on values.
 ///
 /// # Panics
-/// Panics if the restore fails for a reason that neither of them reported.
+/// Panics if the restore fails and neither viability nor the dry run reported an error.
 pub async fn restore_as_reported(restore: impl Fn() -> RestoreBuilder) -> Result<RestoreReport> {
     let reported = reported(&restore).await;
-    let ended = restore().await;
-    if let Err(error) = &ended {
+    let outcome = restore().await;
+    if let Err(error) = &outcome {
         require_reported(error, &reported);
     }
-    ended
+    outcome
 }
 
-/// Runs a restore into a database with transactions. Viability and the dry run run only if the restore fails,
-/// because the database is then unchanged.
+/// Runs a restore into a database with transactions. If the restore fails, the database is unchanged; only
+/// then viability and a dry run are executed, and one of them must report an error.
 ///
 /// # Panics
-/// Panics if the restore fails for a reason that neither viability nor the dry run reports.
+/// Panics if the restore fails and neither viability nor the dry run reports an error.
 pub async fn restore_or_reported(restore: impl Fn() -> RestoreBuilder) -> Result<RestoreReport> {
-    let ended = restore().await;
-    if let Err(error) = &ended {
+    let outcome = restore().await;
+    if let Err(error) = &outcome {
         require_reported(error, &reported(&restore).await);
     }
-    ended
+    outcome
 }
 
 /// Returns the results of viability and of the dry run.
@@ -42,13 +43,13 @@ fn require_reported(error: &Error, reported: &(Result<ViabilityReport>, Result<R
     let (viability, dry_run) = reported;
     let is_reported = !viability.as_ref().is_ok_and(ViabilityReport::is_viable) || dry_run.is_err();
     assert!(
-        is_reported || came_up_later(error),
-        "a restore was refused, and neither viability nor a dry run reported it: {}\n{viability:?}\n{dry_run:?}",
+        is_reported || can_only_occur_later(error),
+        "a restore failed, and neither viability nor a dry run reported an error: {}\n{viability:?}\n{dry_run:?}",
         error.chain()
     );
 }
 
 /// Returns whether the reason of a failure can only occur after the restore started.
-fn came_up_later(error: &Error) -> bool {
+fn can_only_occur_later(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Storage)
 }

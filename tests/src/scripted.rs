@@ -1,7 +1,5 @@
-//! A provider in memory with injected behavior: it fails at a record, waits, or reads several entities at
-//! once.
-//! It represents the adapters of other authors, and uses only the public provider port.
-//! It represents the adapters of other authors, and uses only the public port.
+//! A provider in memory with injected behaviour: it fails at a record, waits, or reads several entities
+//! concurrently. It represents the adapters of other authors, and uses only the public provider port.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,52 +29,53 @@ pub struct Scripted {
     reads: Arc<Reads>,
 }
 
-/// The injected behavior.
+/// The injected behaviour.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// The record of this entity, counted from 0, at which reading loses the connection.
-    pub dies_at: Option<(String, usize)>,
-    /// The time that reading one record takes.
+    /// An entity and the index of its record at which a read fails because the connection is lost.
+    pub disconnects_at: Option<(String, usize)>,
+    /// The time that the read of each record takes.
     pub per_record: Duration,
     /// The number of entities that can be read concurrently; 0 counts as 1.
     pub concurrent_reads: usize,
     /// An entity of which one record is neither stored nor counted in a restore, as if a trigger dropped it.
     pub drops_one_of: Option<String>,
-    /// The record of this entity, counted from 0, at which reading never ends.
+    /// An entity and the index of its record at which a read never ends.
     pub hangs_at: Option<(String, usize)>,
     /// The number of reads that must have begun before the first record is read; 0 means no wait.
-    pub meeting: usize,
+    pub waits_for_reads: usize,
 }
 
 /// The state of a provider's reads.
 #[derive(Debug, Default)]
 struct Reads {
     running: AtomicUsize,
-    most_at_once: AtomicUsize,
+    max_concurrent: AtomicUsize,
     begun: AtomicUsize,
     hanging: AtomicUsize,
     changed: Notify,
 }
 
-/// A read in progress.
+/// A read in progress, which ends when the value is dropped.
 #[derive(Debug)]
 struct Running(Arc<Reads>);
 
 impl Reads {
     fn begin(reads: &Arc<Self>) -> Running {
         let now = reads.running.fetch_add(1, Ordering::SeqCst) + 1;
-        reads.most_at_once.fetch_max(now, Ordering::SeqCst);
+        reads.max_concurrent.fetch_max(now, Ordering::SeqCst);
         reads.begun.fetch_add(1, Ordering::SeqCst);
         reads.changed.notify_waiters();
         Running(Arc::clone(reads))
     }
 
-    async fn until(&self, holds: impl Fn(&Self) -> bool) {
+    /// Waits until a condition on the reads is true.
+    async fn until(&self, condition: impl Fn(&Self) -> bool) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if holds(self) {
+            if condition(self) {
                 return;
             }
             changed.await;
@@ -91,18 +90,18 @@ impl Drop for Running {
 }
 
 impl Scripted {
-    /// Creates an empty database with the behavior of a script.
+    /// Creates an empty provider with the behaviour of a script.
     pub fn new(script: Script) -> Self {
         Self { tables: Arc::default(), script, reads: Arc::default() }
     }
 
-    /// Returns the largest number of concurrent reads so far.
-    pub fn most_reads_at_once(&self) -> usize {
-        self.reads.most_at_once.load(Ordering::SeqCst)
+    /// Returns the largest number of reads that were running concurrently.
+    pub fn max_concurrent_reads(&self) -> usize {
+        self.reads.max_concurrent.load(Ordering::SeqCst)
     }
 
     /// Waits until a read has reached the record at which it never ends.
-    pub async fn until_it_hangs(&self) {
+    pub async fn until_hanging(&self) {
         self.reads.until(|reads| reads.hanging.load(Ordering::SeqCst) > 0).await;
     }
 
@@ -117,7 +116,7 @@ impl Scripted {
         self.lock().entry((codec.name().to_owned(), set.clone())).or_default().push(record);
     }
 
-    /// Removes all records of a set but the first `count`.
+    /// Removes all records of a set except the first `count`.
     pub fn truncate(&self, entity: &str, set: &SetName, count: usize) {
         if let Some(records) = self.lock().get_mut(&(entity.to_owned(), set.clone())) {
             records.truncate(count);
@@ -177,6 +176,7 @@ impl Provider for Scripted {
     }
 }
 
+/// A snapshot of the tables.
 #[derive(Debug)]
 struct View {
     tables: Tables,
@@ -207,16 +207,16 @@ impl Snapshot for View {
         schema.fields.iter().for_each(|field| projection.field(field));
         let records = self.tables.get(&(request.entity.name().to_owned(), request.set.clone()));
         let _running = Reads::begin(&self.reads);
-        self.reads.until(|reads| reads.begun.load(Ordering::SeqCst) >= self.script.meeting).await;
+        self.reads.until(|reads| reads.begun.load(Ordering::SeqCst) >= self.script.waits_for_reads).await;
         for (index, record) in records.into_iter().flatten().enumerate() {
             if request.key.as_ref().is_some_and(|key| *key != record.key(schema)) {
                 continue;
             }
             if self
                 .script
-                .dies_at
+                .disconnects_at
                 .as_ref()
-                .is_some_and(|(name, at)| name == request.entity.name() && *at == index)
+                .is_some_and(|(name, failing)| name == request.entity.name() && *failing == index)
             {
                 return Err(Error::new(ErrorKind::Provider, "the connection was lost"));
             }
@@ -224,7 +224,7 @@ impl Snapshot for View {
                 .script
                 .hangs_at
                 .as_ref()
-                .is_some_and(|(name, at)| name == request.entity.name() && *at == index)
+                .is_some_and(|(name, hanging)| name == request.entity.name() && *hanging == index)
             {
                 self.reads.hanging.fetch_add(1, Ordering::SeqCst);
                 self.reads.changed.notify_waiters();
@@ -291,9 +291,9 @@ impl TargetWriter for Writer<'_> {
         let table = self.session.staged.entry(name).or_default();
         for record in records {
             let key = record.key(schema);
-            match table.iter_mut().find(|known| known.key(schema) == key) {
-                Some(known) => {
-                    *known = record;
+            match table.iter_mut().find(|existing| existing.key(schema) == key) {
+                Some(existing) => {
+                    *existing = record;
                     self.counts.updated += 1;
                 }
                 None => {

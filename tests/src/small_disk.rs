@@ -16,12 +16,12 @@ impl SmallDisk {
             .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
             .arg(directory.path())
             .output()
-            .is_ok_and(|done| done.status.success());
+            .is_ok_and(|output| output.status.success());
         if mounted {
             return Some(Self(directory));
         }
         assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI must be able to mount a tmpfs");
-        say("NOT RUN: a full disk needs the right to mount a tmpfs; run the tests as root");
+        print_line("NOT RUN: a test of a full disk must mount a tmpfs; run the tests as root");
         None
     }
 
@@ -37,8 +37,8 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Prints a line to the output of the run.
-#[expect(clippy::print_stderr, reason = "a test says that it did not run")]
-fn say(text: &str) {
+/// Prints a line to the standard error output of the test run.
+#[expect(clippy::print_stderr, reason = "a test reports that it did not run")]
+fn print_line(text: &str) {
     eprintln!("{text}");
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Returns a state directory for this process. Test stores reuse addresses with other content, so a run must
-/// not remember the profiles of an earlier run.
+/// Returns a state directory for this process. Test stores use the same addresses in each run with different
+/// content, so a run must not remember the profiles of an earlier run.
 ///
 /// # Panics
 /// The directory cannot be created.

@@ -1,5 +1,5 @@
-//! Object stores for tests. Each is started on a free port, in memory or in its own folder, and stopped when
-//! it is dropped.
+//! Object stores for tests. Each store is started on a free port, in memory or in its own folder, and is
+//! stopped when its value is dropped.
 
 mod answering;
 mod azurite;
@@ -9,7 +9,7 @@ mod moto;
 mod program;
 mod s3s;
 
-pub use answering::{Asked, answering};
+pub use answering::{ReceivedRequest, start_responder};
 pub use azurite::{Azurite, KEY as AZURITE_KEY};
 pub use google::{GoogleByMoto, GoogleEmulator, google};
 pub use http::{Answer, request};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Text that starts with `§§`. No generated sample starts with it, so the check at the start of an
+/// Text that starts with `§§`. No generated sample starts with `§§`, so the check at the start of an
 /// application cannot determine the order in which a set of this type is written.
 #[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone, Debug)]
 #[serde(try_from = "String", into = "String")]
@@ -19,7 +19,11 @@ impl TryFrom<String> for Unsampled {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.starts_with("§§") { Ok(Self(text)) } else { Err("not one".into()) }
+        if text.starts_with("§§") {
+            Ok(Self(text))
+        } else {
+            Err("the text does not start with `§§`".into())
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use koan_backup::Clock;
 use tokio::time::Instant;
 
-/// A clock that advances with the time of the Tokio runtime. In a test with `start_paused = true` only
-/// sleeping advances it, so a busy machine cannot make anything expire.
+/// A clock that advances with the time of the Tokio runtime. In a test with `start_paused = true`, only
+/// sleeping advances the clock, so nothing expires because the machine is busy.
 #[derive(Clone, Debug)]
 pub struct VirtualClock {
     began: Instant,

@@ -1,23 +1,23 @@
-//! Waits for events instead of fixed durations.
+//! Functions that wait for events instead of fixed durations.
 //!
 //! A test never asserts how long an operation takes. If an event cannot be observed directly, a condition is
 //! polled. Polling has no deadline that a busy machine could exceed: if the condition never becomes true, the
-//! wait ends at the limit of the test runner, or after [`GIVE_UP`] with a message.
+//! wait ends at the limit of the test runner, or after [`HANG_TIMEOUT`] with a message.
 
 use std::time::{Duration, Instant};
 
-/// The time after which a waiting test is considered to hang. A passing test needs far less.
-pub const GIVE_UP: Duration = Duration::from_secs(420);
+/// The time after which a waiting test is considered to hang. A test that passes needs far less.
+pub const HANG_TIMEOUT: Duration = Duration::from_secs(420);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Waits until an asynchronous condition is true.
 ///
 /// # Panics
-/// The condition does not become true within [`GIVE_UP`].
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+/// The condition does not become true within [`HANG_TIMEOUT`].
+pub async fn until(description: &str, mut condition: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+    while !condition().await {
+        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
         tokio::time::sleep(POLL).await;
     }
 }
@@ -25,11 +25,11 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 /// Waits until a synchronous condition is true.
 ///
 /// # Panics
-/// The condition does not become true within [`GIVE_UP`].
-pub async fn until_so(what: &str, mut holds: impl FnMut() -> bool) {
+/// The condition does not become true within [`HANG_TIMEOUT`].
+pub async fn until_sync(description: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+    while !condition() {
+        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
         tokio::time::sleep(POLL).await;
     }
 }
@@ -37,11 +37,11 @@ pub async fn until_so(what: &str, mut holds: impl FnMut() -> bool) {
 /// Blocks the thread until a condition is true.
 ///
 /// # Panics
-/// The condition does not become true within [`GIVE_UP`].
-pub fn until_blocking(what: &str, mut holds: impl FnMut() -> bool) {
+/// The condition does not become true within [`HANG_TIMEOUT`].
+pub fn until_blocking(description: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < GIVE_UP, "waited in vain until {what}");
+    while !condition() {
+        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
         std::thread::sleep(POLL);
     }
 }
@@ -52,11 +52,11 @@ pub fn until_blocking(what: &str, mut holds: impl FnMut() -> bool) {
 /// The future ends before the event.
 pub async fn dropped_at<T: std::fmt::Debug>(
     event: impl Future<Output = ()>,
-    work: impl IntoFuture<Output = T>,
+    operation: impl IntoFuture<Output = T>,
 ) {
     tokio::select! {
         biased;
         () = event => {}
-        ended = work.into_future() => panic!("it ended before the event: {ended:?}"),
+        result = operation.into_future() => panic!("the operation ended before the event: {result:?}"),
     }
 }

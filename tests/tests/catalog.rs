@@ -66,7 +66,7 @@ fn ids(entries: &[CatalogEntry]) -> Vec<BackupId> {
 }
 
 #[tokio::test]
-async fn backups_are_found_by_what_they_are() {
+async fn backups_are_found_by_their_properties() {
     let Shop { koan, clock, store, .. } = shop().await;
     let a =
         koan.backup("nightly").tags(["daily", "eu"]).description("Before the Move").await.expect("a").id();
@@ -84,11 +84,15 @@ async fn backups_are_found_by_what_they_are() {
     assert_eq!(ids(&all), [d, failed, b, a], "newest first");
     assert_eq!(all[2].profile(), "far");
     assert_eq!(catalog.latest().await.expect("listed").map(|entry| entry.id()), Some(d));
-    assert_eq!(catalog.get(b).await.expect("there").manifest().name.as_str(), "visits");
+    assert_eq!(catalog.get(b).await.expect("the backup exists").manifest().name.as_str(), "visits");
     let missing = BackupId::from_uuid(uuid::Uuid::from_u128(1));
-    assert_eq!(catalog.get(missing).await.expect_err("not there").kind(), ErrorKind::NotFound);
+    assert_eq!(catalog.get(missing).await.expect_err("no such backup").kind(), ErrorKind::NotFound);
     assert_eq!(ids(&catalog.by_name("nightly").await.expect("listed")), [d, failed, a]);
-    assert_eq!(ids(&catalog.recent(1).await.expect("listed")), [d, failed], "a day to the second counts");
+    assert_eq!(
+        ids(&catalog.recent(1).await.expect("listed")),
+        [d, failed],
+        "an age of exactly one day is included"
+    );
 
     let query = || catalog.query();
     let found = async |query: koan_backup::builders::CatalogQuery| ids(&query.await.expect("listed").entries);
@@ -105,7 +109,7 @@ async fn backups_are_found_by_what_they_are() {
     assert_eq!(found(query().requiring_attention()).await, [failed]);
     assert_eq!(found(query().text("before the MOVE")).await, [a]);
     assert_eq!(found(query().text("isit")).await, [b]);
-    assert_eq!(found(query().text("dail")).await, [b, a], "tags too");
+    assert_eq!(found(query().text("dail")).await, [b, a], "the text is also searched in tags");
     let start = clock.now() - jiff::Span::new().hours(72);
     assert_eq!(found(query().between(..=start)).await, [a]);
     assert_eq!(found(query().between(start..clock.now())).await, [failed, b, a]);
@@ -142,15 +146,15 @@ async fn a_listing_that_fails_is_an_error_and_not_an_empty_catalog() {
 }
 
 #[tokio::test]
-async fn manifests_are_read_once_and_again_when_the_cache_is_damaged() {
+async fn manifests_are_read_once_and_reread_when_the_cache_is_damaged() {
     let before = shop().await;
     for _ in 0..3 {
         before.koan.backup("nightly").await.expect("a backup");
         before.clock.pass(24);
     }
     let all = ids(&before.koan.catalog().all().await.expect("listed"));
-    // From here on, no manifest can be read. The catalog answers from memory, and after a restart from its
-    // cache on disk.
+    // From here on, no manifest can be read. The catalog uses the manifests that it has in memory, and after
+    // a restart those of its cache on disk.
     let unreadable = [Fault::always(Operation::Get, "manifests", Failure::Forbidden)];
     before.store.fail(unreadable);
     assert_eq!(ids(&before.koan.catalog().all().await.expect("from memory")), all);
@@ -158,14 +162,15 @@ async fn manifests_are_read_once_and_again_when_the_cache_is_damaged() {
     let after = shop_over(store, cache).await;
     assert_eq!(ids(&after.koan.catalog().all().await.expect("from disk")), all);
 
-    let mut kept = Vec::new();
+    let mut cached_files = Vec::new();
     for folder in std::fs::read_dir(after.cache.path()).expect("a folder") {
         for file in std::fs::read_dir(folder.expect("a folder").path()).expect("a folder") {
-            kept.push(file.expect("a file").path());
+            cached_files.push(file.expect("a file").path());
         }
     }
-    assert_eq!(kept.len(), 3);
-    let texts: Vec<_> = kept.iter().map(|file| std::fs::read_to_string(file).expect("read")).collect();
+    assert_eq!(cached_files.len(), 3);
+    let texts: Vec<_> =
+        cached_files.iter().map(|file| std::fs::read_to_string(file).expect("read")).collect();
     let damages: [fn(&str) -> String; 5] = [
         |_| String::new(),
         |_| "{}".to_owned(),
@@ -174,7 +179,7 @@ async fn manifests_are_read_once_and_again_when_the_cache_is_damaged() {
         |_| "\0\0\0".to_owned(),
     ];
     for damage in damages {
-        for (file, text) in kept.iter().zip(&texts) {
+        for (file, text) in cached_files.iter().zip(&texts) {
             std::fs::write(file, damage(text)).expect("written");
         }
         let store = &after.store;
@@ -186,7 +191,7 @@ async fn manifests_are_read_once_and_again_when_the_cache_is_damaged() {
             .await
             .expect("a context");
         store.fail(unreadable);
-        koan.catalog().all().await.expect_err("damage in the cache is not taken for a manifest");
+        koan.catalog().all().await.expect_err("a damaged file of the cache is not used");
         store.fail([]);
         assert_eq!(ids(&koan.catalog().all().await.expect("read again")), all);
     }
@@ -210,7 +215,7 @@ async fn backups_are_counted_by_entity_profile_and_month() {
 }
 
 #[tokio::test]
-async fn health_tells_what_would_be_missing_on_the_worst_day() {
+async fn health_reports_missing_outdated_failed_and_shrunk_backups() {
     let Shop { koan, clock, store, database, .. } = shop().await;
     let day = Duration::from_secs(86_400);
     let expected = Expectations::new()
@@ -218,7 +223,7 @@ async fn health_tells_what_would_be_missing_on_the_worst_day() {
         .backup_every("visits", day)
         .entities_within(7 * day)
         .verified_within(7 * day);
-    let problems = async || koan.catalog().health(&expected).await.expect("looked at").problems.join("\n");
+    let problems = async || koan.catalog().health(&expected).await.expect("assessed").problems.join("\n");
     let text = problems().await;
     for problem in [
         "no backup was ever completed",
@@ -226,12 +231,12 @@ async fn health_tells_what_would_be_missing_on_the_worst_day() {
         "`Visit` is in no completed backup",
         "no backup was verified",
     ] {
-        assert!(text.contains(problem), "{problem}: {text}");
+        assert!(text.contains(problem), "the problem `{problem}` is not reported: {text}");
     }
     koan.backup("nightly").entity::<Invoice>().await.expect("a backup");
     koan.backup("visits").entity::<Visit>().await.expect("a backup");
-    let ran = koan.maintenance().await.expect("ran");
-    assert!(ran.is_clean(), "{ran:?}");
+    let maintained = koan.maintenance().await.expect("maintenance runs");
+    assert!(maintained.is_clean(), "{maintained:?}");
     assert_eq!(problems().await, "");
     clock.pass(25);
     let text = problems().await;
@@ -245,18 +250,18 @@ async fn health_tells_what_would_be_missing_on_the_worst_day() {
     store.fail([Fault::once(Operation::Begin, "archives", Failure::Forbidden)]);
     koan.backup("visits").await.expect_err("the store refuses");
     store.fail([]);
-    let health = koan.catalog().health(&expected).await.expect("looked at");
+    let health = koan.catalog().health(&expected).await.expect("assessed");
     assert!(!health.is_healthy());
     assert_eq!(health.last_success.map(|(id, _)| id), Some(shrunk));
     assert_eq!(health.failed.len(), 1);
     let [loss] = health.size_drops.as_slice() else { panic!("{health:?}") };
     assert_eq!((loss.entity.as_str(), loss.before, loss.after, loss.backup), ("Invoice", 10, 4, shrunk));
     koan.copy("nightly").to_profile("far").await.expect("copied");
-    let copied = koan.catalog().health(&expected).await.expect("looked at");
-    assert_eq!(copied.size_drops, health.size_drops, "a copy is the same backup");
+    let copied = koan.catalog().health(&expected).await.expect("assessed");
+    assert_eq!(copied.size_drops, health.size_drops, "a copy does not count as another backup");
     let tolerant = Expectations::new().max_loss_percent(60);
-    assert!(koan.catalog().health(&tolerant).await.expect("looked at").size_drops.is_empty());
+    assert!(koan.catalog().health(&tolerant).await.expect("assessed").size_drops.is_empty());
     clock.pass(24 * 8);
-    let stale = koan.catalog().health(&expected).await.expect("looked at").stale_entities;
+    let stale = koan.catalog().health(&expected).await.expect("assessed").stale_entities;
     assert_eq!(stale.iter().map(|stale| stale.entity.as_str()).collect::<Vec<_>>(), ["Invoice", "Visit"]);
 }

@@ -1,4 +1,5 @@
-//! Compares two backups record by record, independently of the order in which their records were read.
+//! Tests the comparison of two backups record by record, which does not depend on the order in which the
+//! records were read.
 
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +35,7 @@ struct Shop {
     identity: Identity,
 }
 
+/// Creates a context for the database in a folder, with or without the private key of its backups.
 async fn koan(folder: &std::path::Path, identity: &Identity, with_key: bool) -> Koan {
     let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
     let builder = Koan::builder()
@@ -58,12 +60,14 @@ async fn shop() -> Shop {
 }
 
 impl Shop {
+    /// Executes SQL that changes the database, and creates a backup.
     async fn backup(&self, changes: &str) -> BackupId {
         self.database.execute_batch(changes).expect("changed");
         self.koan.backup("nightly").await.expect("a backup").id()
     }
 }
 
+/// Returns the numbers of added, removed, changed and unchanged records of an entity.
 fn counts(diff: &BackupDiff, entity: &str) -> [u64; 4] {
     let EntityDiff { added, removed, changed, unchanged, not_compared, .. } =
         diff.entities.iter().find(|diff| diff.entity == entity).expect("compared");
@@ -72,7 +76,7 @@ fn counts(diff: &BackupDiff, entity: &str) -> [u64; 4] {
 }
 
 #[tokio::test]
-async fn records_that_came_went_and_changed_are_told_by_key() {
+async fn added_removed_and_changed_records_are_reported_by_key() {
     let shop = shop().await;
     let before = shop.backup("").await;
     let same = shop.backup("").await;
@@ -82,38 +86,43 @@ async fn records_that_came_went_and_changed_are_told_by_key() {
 
     let long = "x".repeat(100);
     let changes = format!(
-        "DELETE FROM invoice WHERE id = 1; UPDATE invoice SET total = 21 WHERE id = 2; INSERT INTO invoice VALUES (-4, 40);
+        "DELETE FROM invoice WHERE id = 1; UPDATE invoice SET total = 21 WHERE id = 2;
+         INSERT INTO invoice VALUES (-4, 40);
          UPDATE guest SET age = 31 WHERE name = 'ann'; INSERT INTO guest VALUES ('{long}1', 1), ('{long}2', 2);"
     );
     let after = shop.backup(&changes).await;
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let list = Arc::clone(&told);
-    let diff = shop.koan.diff(before, after).on_difference(move |found| {
-        list.lock().expect("nobody panicked").push((found.entity.clone(), found.change, found.key.clone()));
+    let differences = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&differences);
+    let diff = shop.koan.diff(before, after).on_difference(move |difference| {
+        let entry = (difference.entity.clone(), difference.change, difference.key.clone());
+        list.lock().expect("no thread panicked").push(entry);
     });
     let diff = diff.await.expect("compared");
     assert_eq!((diff.before, diff.after), (before, after));
     assert_eq!((counts(&diff, "Invoice"), counts(&diff, "Guest")), ([1, 1, 1, 1], [2, 0, 1, 1]));
     assert!(!diff.is_empty());
-    let mut told = told.lock().expect("nobody panicked").clone();
-    told.retain(|(_, _, key)| !key.contains("xxx"));
-    told.sort_by(|a, b| (&a.0, &a.2).cmp(&(&b.0, &b.2)));
+    let mut differences = differences.lock().expect("no thread panicked").clone();
+    differences.retain(|(_, _, key)| !key.contains("xxx"));
+    differences.sort_by(|a, b| (&a.0, &a.2).cmp(&(&b.0, &b.2)));
     let expected = [
         ("Guest", Change::Changed, "name=\"ann\""),
         ("Invoice", Change::Added, "id=-4"),
         ("Invoice", Change::Removed, "id=1"),
         ("Invoice", Change::Changed, "id=2"),
     ];
-    assert_eq!(told, expected.map(|(entity, change, key)| (entity.to_owned(), change, key.to_owned())));
+    assert_eq!(
+        differences,
+        expected.map(|(entity, change, key)| (entity.to_owned(), change, key.to_owned()))
+    );
 
-    let back = shop.koan.diff(after, before).entities(["Invoice"]).await.expect("compared");
-    assert_eq!((counts(&back, "Invoice"), back.entities.len()), ([1, 1, 1, 1], 1));
+    let reversed = shop.koan.diff(after, before).entities(["Invoice"]).await.expect("compared");
+    assert_eq!((counts(&reversed, "Invoice"), reversed.entities.len()), ([1, 1, 1, 1], 1));
     let error = shop.koan.diff(before, after).entities(["Invoce"]).await.expect_err("no such entity");
     assert!(error.to_string().contains("`Invoice`"), "{error:?}");
 }
 
 #[tokio::test]
-async fn an_entity_that_one_backup_lacks_came_or_went_whole() {
+async fn the_records_of_an_entity_that_one_backup_lacks_are_added_or_removed() {
     let shop = shop().await;
     let both = shop.backup("").await;
     let invoices = shop.koan.backup("invoices").entity::<Invoice>().await.expect("a backup").id();
@@ -124,15 +133,15 @@ async fn an_entity_that_one_backup_lacks_came_or_went_whole() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_is_not_called_equal() {
+async fn entities_that_cannot_be_decrypted_are_not_reported_as_equal() {
     let shop = shop().await;
     let before = shop.backup("").await;
     let after = shop.backup("UPDATE guest SET age = 99").await;
     let locked = koan(shop.folder.path(), &shop.identity, false).await;
     let diff = locked.diff(before, after).await.expect("compared");
     assert!(!diff.is_empty());
-    let guest = diff.entities.iter().find(|diff| diff.entity == "Guest").expect("told");
-    assert!(guest.not_compared.as_ref().is_some_and(|why| why.contains("Guest")), "{guest:?}");
+    let guest = diff.entities.iter().find(|diff| diff.entity == "Guest").expect("reported");
+    assert!(guest.not_compared.as_ref().is_some_and(|reason| reason.contains("Guest")), "{guest:?}");
     assert_eq!(counts(&diff, "Invoice"), [0, 0, 0, 3]);
     let token = CancellationToken::new();
     token.cancel();
@@ -141,9 +150,10 @@ async fn what_cannot_be_opened_is_not_called_equal() {
 }
 
 #[tokio::test]
-async fn more_records_than_are_held_at_once_are_compared_in_shares() {
+async fn more_records_than_fit_into_memory_are_compared_in_shares() {
     let shop = shop().await;
-    let many = "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 270000) INSERT INTO invoice SELECT i, i FROM n;";
+    let many = "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 270000)
+        INSERT INTO invoice SELECT i, i FROM n;";
     let before = shop.backup(many).await;
     let after = shop
         .backup("UPDATE invoice SET total = 0 WHERE id % 90000 = 0; DELETE FROM invoice WHERE id = 77777;")

@@ -1,5 +1,6 @@
-//! Backups on a disk on which opening, reading, syncing or renaming fails, injected by `libfiu` into a child
-//! process. No incomplete backup is published, existing backups stay, and the error describes the failure.
+//! Tests backups on a disk on which opening, reading, syncing or renaming fails. `libfiu` injects the
+//! failures into a child process. No incomplete backup is published, existing backups stay, and the error
+//! describes the failure.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -19,12 +20,14 @@ struct User {
     name: String,
 }
 
+/// The environment variable that contains the folder of the child process.
 const FOLDER: &str = "KOAN_BACKUP_DISK_FOLDER";
-const TEST: &str = "a_disk_that_fails_publishes_nothing_and_is_told";
+const TEST: &str = "a_failing_disk_publishes_no_backup_and_is_reported";
+/// The environment variable that contains the port on which the parent process listens.
 const PORT: &str = "KOAN_BACKUP_DISK_PORT";
 
-/// The calls that fail, by their names in `libfiu`, and the error number, which is `EIO`. `write` is not
-/// among them because the runtime also uses it to wake its threads. `storage_faults` tests a full disk with a
+/// The calls that fail, by their names in `libfiu`, with the error number `EIO`. `write` is not tested here,
+/// because the runtime also uses `write` to wake its threads. `storage_faults` tests a full disk with a
 /// separate mount.
 const CALLS: [(&str, u32); 4] = [
     ("posix/io/oc/open", 5),
@@ -46,19 +49,20 @@ async fn back_up_on_a_disk_that_fails(folder: &Path, port: u16) {
     let koan = builder(folder).build().await.expect("a context");
     // The result is not sent by standard output, which fails together with the disk.
     let mut parent = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a parent");
-    parent.read_exact(&mut [0]).expect("a word");
-    // Each process uses its own backup name, because a lease that cannot be released is held until it
+    parent.read_exact(&mut [0]).expect("a byte of the parent");
+    // Each process uses another backup name, because a lease that cannot be released is valid until it
     // expires.
-    let told = match koan.backup(format!("nightly {}", std::process::id())).await {
+    let result = match koan.backup(format!("nightly {}", std::process::id())).await {
         Ok(report) => format!("{:?}", report.status()),
         Err(error) => format!("{:?}: {}", error.kind(), error.chain().replace('\n', " ")),
     };
-    parent.write_all(told.as_bytes()).expect("heard");
+    parent.write_all(result.as_bytes()).expect("sent to the parent");
 }
 
+/// A child process, whose disk can be made to fail, and the connection to it.
 struct Process {
     child: Child,
-    talk: TcpStream,
+    connection: TcpStream,
 }
 
 impl Process {
@@ -76,21 +80,21 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .expect("`tests/setup` installs fiu-run");
-        let (talk, _) = listener.accept().expect("it begins");
-        talk.set_read_timeout(Some(koan_backup_tests::wait::GIVE_UP)).expect("set");
-        Self { child, talk }
+        let (connection, _) = listener.accept().expect("the child process connects");
+        connection.set_read_timeout(Some(koan_backup_tests::wait::HANG_TIMEOUT)).expect("set");
+        Self { child, connection }
     }
 
     /// Starts the backup, waits for its end, and returns its result.
-    fn ended(mut self) -> String {
-        self.talk.write_all(b"!").expect("heard");
-        let mut told = String::new();
-        self.talk.read_to_string(&mut told).expect("it ends");
-        self.child.wait().expect("gone");
-        told
+    fn run(mut self) -> String {
+        self.connection.write_all(b"!").expect("sent to the child");
+        let mut result = String::new();
+        self.connection.read_to_string(&mut result).expect("the result of the child");
+        self.child.wait().expect("the child ends");
+        result
     }
 
-    /// Makes every such call of the child process fail from now on.
+    /// Makes each call with this name fail in the child process from now on.
     fn fail(&self, folder: &Path, call: &str, errno: u32) {
         let command = format!("enable name={call},failinfo={errno}");
         let control = Command::new("fiu-ctrl")
@@ -107,7 +111,7 @@ impl Process {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_fails_publishes_nothing_and_is_told() {
+async fn a_failing_disk_publishes_no_backup_and_is_reported() {
     if let (Some(folder), Ok(port)) = (std::env::var_os(FOLDER), std::env::var(PORT)) {
         // This is the child process, whose disk fails.
         return back_up_on_a_disk_that_fails(Path::new(&folder), port.parse().expect("a port")).await;
@@ -126,24 +130,24 @@ async fn a_disk_that_fails_publishes_nothing_and_is_told() {
     for (call, errno) in CALLS {
         let process = Process::start(folder.path());
         process.fail(folder.path(), call, errno);
-        let told = process.ended();
-        check(&koan, call, &told).await;
-        assert!(told.starts_with("Storage: ") || told.starts_with("Provider: "), "{call}: {told}");
+        let result = process.run();
+        check(&koan, call, &result).await;
+        assert!(result.starts_with("Storage: ") || result.starts_with("Provider: "), "{call}: {result}");
         assert!(
-            told.contains("os error") || told.contains("I/O") || told.contains("unable to open"),
-            "{call}: {told}"
+            result.contains("os error") || result.contains("I/O") || result.contains("unable to open"),
+            "{call}: {result}"
         );
     }
-    assert!(koan.verify(first.id()).await.expect("verified").is_valid(), "the backup that was there before");
+    assert!(koan.verify(first.id()).await.expect("verified").is_valid(), "the first backup was damaged");
     println!("calls that failed: tried {0}, backups refused {0}", CALLS.len());
 }
 
 /// Verifies that the first backup is the only complete one, and that it is valid.
-async fn check(koan: &Koan, call: &str, told: &str) {
+async fn check(koan: &Koan, call: &str, result: &str) {
     let manifests = koan.backups().await.expect("listed");
     let complete: Vec<_> = manifests.iter().filter(|manifest| manifest.status.is_complete()).collect();
-    assert_eq!(complete.len(), 1, "{call}: the process said `{told}`");
+    assert_eq!(complete.len(), 1, "{call}: the result of the child process is `{result}`");
     for manifest in &complete {
-        assert!(koan.verify(manifest.id).await.expect("verified").is_valid(), "{call}: {told}");
+        assert!(koan.verify(manifest.id).await.expect("verified").is_valid(), "{call}: {result}");
     }
 }

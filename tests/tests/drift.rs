@@ -1,5 +1,5 @@
-//! Restores archives of a newer format, of types that have changed since the backup, and of entities that no
-//! longer exist.
+//! Tests restores of archives of a newer format, of types that have changed since the backup, and of entities
+//! that no longer exist.
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, SetName, provider::Severity, report::VerifyReport};
@@ -9,10 +9,11 @@ use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// A text in every user record, which no message may contain.
 const SECRET: &str = "do-not-quote-me";
 
-/// The types as they were when the backup was made.
-mod then {
+/// The types at the time of the backup.
+mod archived_types {
     use super::*;
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -56,11 +57,12 @@ user!(with_number, { id: i64, name: i64, email: String });
 user!(with_initial, { id: i64, #[serde(deserialize_with = "super::capitalised")] name: String, email: String });
 user!(with_alias, { id: i64, name: String, #[serde(alias = "email")] address: String });
 
-/// Reads names of an older format, which begin with a lower-case letter.
+/// Decodes names of an older format, which begin with a lower-case letter, with a capital letter.
 fn capitalised<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     String::deserialize(deserializer).map(|name| name.replacen('d', "D", 1))
 }
 
+/// The type `User` under another name.
 mod renamed {
     use super::*;
 
@@ -74,6 +76,7 @@ mod renamed {
     }
 }
 
+/// The type `Order` with a wider integer.
 mod wider {
     use super::*;
 
@@ -85,6 +88,7 @@ mod wider {
     }
 }
 
+/// A backup of the archived types.
 struct Archived {
     vault: Vault,
     id: BackupId,
@@ -94,18 +98,20 @@ async fn archived() -> Archived {
     archived_of(3).await
 }
 
+/// Creates a backup with this number of users and orders.
 async fn archived_of(records: i64) -> Archived {
     let vault = Vault::default();
     let database = Scripted::default();
     for id in 0..records {
-        let user = then::User { id, name: format!("{SECRET} {id}"), email: format!("{id}@example.org") };
+        let user =
+            archived_types::User { id, name: format!("{SECRET} {id}"), email: format!("{id}@example.org") };
         database.put(&SetName::root(), &user);
-        database.put(&SetName::root(), &then::Order { id, total: 7 });
+        database.put(&SetName::root(), &archived_types::Order { id, total: 7 });
     }
     let koan = Koan::builder()
         .only_registered()
-        .register::<then::User>()
-        .register::<then::Order>()
+        .register::<archived_types::User>()
+        .register::<archived_types::Order>()
         .provider("main", database)
         .storage("vault", vault.storage())
         .build()
@@ -115,13 +121,14 @@ async fn archived_of(records: i64) -> Archived {
     Archived { vault, id }
 }
 
-/// The current application, which registers two types, and its database with one row.
+/// The current application, which registers two types, and its database.
 struct Today {
     koan: Koan,
     database: Scripted,
 }
 
 impl Archived {
+    /// Builds the current application with two types and an empty database.
     async fn today<A: koan_backup::Entity, B: koan_backup::Entity>(&self) -> Today {
         let database = Scripted::default();
         let koan = Koan::builder()
@@ -142,18 +149,20 @@ impl Today {
         self.database.len("User", &SetName::root())
     }
 
-    /// Returns the error of a restore, and asserts that the restore wrote nothing.
+    /// Returns the error of a restore, and asserts that the restore wrote no record, with or without a
+    /// verification before.
     async fn refused(&self, id: BackupId) -> Error {
         let error = restore_as_reported(|| self.koan.restore(id)).await.expect_err("refused");
-        self.empty();
+        self.assert_empty();
         restore_as_reported(|| self.koan.restore(id).without_verification()).await.expect_err("refused");
-        self.empty();
+        self.assert_empty();
         error
     }
 
-    fn empty(&self) {
+    fn assert_empty(&self) {
         for entity in ["User", "Person", "Order"] {
-            assert_eq!(self.database.len(entity, &SetName::root()), 0, "{entity}");
+            let count = self.database.len(entity, &SetName::root());
+            assert_eq!(count, 0, "records of {entity} were written");
         }
     }
 }
@@ -161,7 +170,7 @@ impl Today {
 #[tokio::test]
 async fn unchanged_types_are_restored_without_a_warning() {
     let archived = archived().await;
-    let today = archived.today::<then::User, then::Order>().await;
+    let today = archived.today::<archived_types::User, archived_types::Order>().await;
     let check = today.koan.restore(archived.id).viability().await.expect("a report");
     assert!(check.is_viable() && check.findings.is_empty(), "{:?}", check.findings);
     let restored = today.koan.restore(archived.id).await.expect("restored");
@@ -171,33 +180,40 @@ async fn unchanged_types_are_restored_without_a_warning() {
 #[tokio::test]
 async fn a_newer_format_is_refused_before_anything_else_and_says_what_differs() {
     let archived = archived().await;
-    let today = archived.today::<then::User, then::Order>().await;
+    let today = archived.today::<archived_types::User, archived_types::Order>().await;
     let stored = archived.vault.stored(archived.id).await;
     for version in [json!(2), json!(1000), json!(u64::MAX)] {
-        for (what, seal) in [("published", Seal::Archive), ("everywhere", Seal::Records)] {
+        // The published manifest alone, and the copy in the archive as well, have the newer version.
+        for (altered, seal) in [("published", Seal::Archive), ("both", Seal::Records)] {
             let mut forgery = Forgery::of(&stored);
             forgery.manifest["formatVersion"] = version.clone();
             // A manifest of a newer format may contain values that this version cannot read.
             forgery.manifest["entities"][0]["policy"] = json!("as usual");
-            archived.vault.keep(&forgery.seal(seal)).await;
+            archived.vault.write_backup(&forgery.seal(seal)).await;
             for error in [
                 today.refused(archived.id).await,
                 today.koan.verify(archived.id).await.expect_err("refused"),
                 today.koan.restore(archived.id).viability().await.expect_err("refused"),
             ] {
-                assert_eq!(error.kind(), ErrorKind::Incompatible, "{what}: {error}");
-                assert!(error.to_string().contains(&format!("format version {version}")), "{what}: {error}");
+                assert_eq!(error.kind(), ErrorKind::Incompatible, "{altered}: {error}");
+                assert!(
+                    error.to_string().contains(&format!("format version {version}")),
+                    "{altered}: {error}"
+                );
             }
-            // The backup is reported as unreadable and hides no other backup.
-            let named = restore_as_reported(|| today.koan.restore("nightly"))
+            // The backup is reported as unreadable.
+            let by_name = restore_as_reported(|| today.koan.restore("nightly"))
                 .await
                 .expect_err("not readable")
                 .to_string();
-            assert!(named.contains(&format!("format version {version}")), "{what}: {named}");
+            assert!(by_name.contains(&format!("format version {version}")), "{altered}: {by_name}");
             assert!(today.koan.backups().await.expect("listed").is_empty());
             let unreadable = today.koan.catalog().unreadable().await.expect("listed");
-            assert_eq!(unreadable.len(), 1, "{what}: {unreadable:?}");
-            assert!(format!("{unreadable:?}").contains(&format!("format version {version}")), "{what}");
+            assert_eq!(unreadable.len(), 1, "{altered}: {unreadable:?}");
+            assert!(
+                format!("{unreadable:?}").contains(&format!("format version {version}")),
+                "{altered}: {unreadable:?}"
+            );
         }
     }
 }
@@ -205,12 +221,12 @@ async fn a_newer_format_is_refused_before_anything_else_and_says_what_differs() 
 #[tokio::test]
 async fn an_invalid_format_version_is_damage() {
     let archived = archived().await;
-    let today = archived.today::<then::User, then::Order>().await;
+    let today = archived.today::<archived_types::User, archived_types::Order>().await;
     let stored = archived.vault.stored(archived.id).await;
     for version in [json!("1"), json!(-1), json!(1.5), Value::Null, json!(0)] {
         let mut forgery = Forgery::of(&stored);
         forgery.manifest["formatVersion"] = version.clone();
-        archived.vault.keep(&forgery.seal(Seal::Records)).await;
+        archived.vault.write_backup(&forgery.seal(Seal::Records)).await;
         let verified = today.koan.verify(archived.id).await;
         assert!(!verified.is_ok_and(|report| report.is_valid()), "{version}");
         today.refused(archived.id).await;
@@ -218,13 +234,13 @@ async fn an_invalid_format_version_is_damage() {
 }
 
 #[tokio::test]
-async fn what_a_newer_writer_adds_to_the_same_format_is_ignored() {
+async fn unknown_fields_of_a_newer_writer_of_the_same_format_are_ignored() {
     let archived = archived().await;
-    let today = archived.today::<then::User, then::Order>().await;
+    let today = archived.today::<archived_types::User, archived_types::Order>().await;
     let mut forgery = Forgery::of(&archived.vault.stored(archived.id).await);
     forgery.manifest["signature"] = json!({ "by": "somebody" });
     forgery.entity("User")["note"] = json!("new");
-    archived.vault.keep(&forgery.seal(Seal::Records)).await;
+    archived.vault.write_backup(&forgery.seal(Seal::Records)).await;
     assert!(today.koan.verify(archived.id).await.expect("a report").is_valid());
     today.koan.restore(archived.id).await.expect("restored");
     assert_eq!(today.users(), 3);
@@ -233,7 +249,7 @@ async fn what_a_newer_writer_adds_to_the_same_format_is_ignored() {
 #[tokio::test]
 async fn a_field_that_the_type_does_not_have_is_refused_by_name_unless_its_loss_is_accepted() {
     let archived = archived().await;
-    let today = archived.today::<without_email::User, then::Order>().await;
+    let today = archived.today::<without_email::User, archived_types::Order>().await;
     let check = today.koan.restore(archived.id).viability().await.expect("a report");
     assert!(!check.is_viable());
     let error = today.refused(archived.id).await;
@@ -250,53 +266,54 @@ async fn a_field_that_the_type_does_not_have_is_refused_by_name_unless_its_loss_
 }
 
 #[tokio::test]
-async fn a_type_that_denies_unknown_fields_refuses_a_lost_field_whatever_is_accepted() {
+async fn a_type_that_denies_unknown_fields_refuses_a_lost_field_even_if_the_loss_is_accepted() {
     let archived = archived().await;
-    let today = archived.today::<strict::User, then::Order>().await;
+    let today = archived.today::<strict::User, archived_types::Order>().await;
     let error = today.refused(archived.id).await;
     assert!(error.chain().contains("User") && error.chain().contains("email"), "{}", error.chain());
     let error = restore_as_reported(|| today.koan.restore(archived.id).allow_field_loss())
         .await
         .expect_err("refused");
-    today.empty();
+    today.assert_empty();
     assert!(error.chain().contains("`User`"), "{}", error.chain());
     assert!(!error.chain().contains(SECRET), "{}", error.chain());
 }
 
 #[tokio::test]
-async fn a_new_field_takes_its_default_and_is_noted() {
+async fn a_new_field_gets_its_default_and_is_reported() {
     let archived = archived().await;
-    let today = archived.today::<with_default::User, then::Order>().await;
+    let today = archived.today::<with_default::User, archived_types::Order>().await;
     let restored = today.koan.restore(archived.id).await.expect("restored");
     assert_eq!(restored.findings.len(), 1, "{:?}", restored.findings);
     let found = &restored.findings[0];
     assert_eq!((found.severity, found.entity.as_deref()), (Severity::Note, Some("User")));
     assert!(found.message.contains("`age`"), "{found}");
-    let user = today.koan.data::<with_default::User>().get(&2).await.expect("readable").expect("there");
+    let user = today.koan.data::<with_default::User>().get(&2).await.expect("readable").expect("exists");
     assert_eq!((user.age, user.email.as_str()), (0, "2@example.org"));
-    let today = archived.today::<with_option::User, then::Order>().await;
+    let today = archived.today::<with_option::User, archived_types::Order>().await;
     let restored = today.koan.restore(archived.id).await.expect("restored");
     assert_eq!(restored.findings[0].severity, Severity::Note);
-    let user = today.koan.data::<with_option::User>().get(&2).await.expect("readable").expect("there");
+    let user = today.koan.data::<with_option::User>().get(&2).await.expect("readable").expect("exists");
     assert_eq!(user.age, None);
 }
 
 #[tokio::test]
-async fn a_new_field_without_a_default_is_found_before_the_restore_and_named() {
+async fn a_new_field_without_a_default_is_reported_before_the_restore() {
     let archived = archived().await;
-    let today = archived.today::<with_required::User, then::Order>().await;
+    let today = archived.today::<with_required::User, archived_types::Order>().await;
     let check = today.koan.restore(archived.id).viability().await.expect("a report");
     assert!(!check.is_viable(), "{:?}", check.findings);
-    let found = check.findings.iter().find(|finding| finding.severity == Severity::Error).expect("one");
+    let found = check.findings.iter().find(|finding| finding.severity == Severity::Error);
+    let found = found.expect("a finding of severity error");
     assert!(found.message.contains("`age`") && found.message.contains("serde(default)"), "{found}");
     let error = today.refused(archived.id).await;
     assert!(error.chain().contains("User") && error.chain().contains("age"), "{}", error.chain());
 }
 
 #[tokio::test]
-async fn a_new_field_without_a_default_is_noted_where_there_is_no_record() {
+async fn a_new_field_without_a_default_is_only_a_note_if_the_archive_has_no_record() {
     let archived = archived_of(0).await;
-    let today = archived.today::<with_required::User, then::Order>().await;
+    let today = archived.today::<with_required::User, archived_types::Order>().await;
     let restored = today.koan.restore(archived.id).await.expect("restored");
     assert_eq!(restored.findings.len(), 1, "{:?}", restored.findings);
     assert_eq!(restored.findings[0].severity, Severity::Note);
@@ -305,7 +322,7 @@ async fn a_new_field_without_a_default_is_noted_where_there_is_no_record() {
 #[tokio::test]
 async fn a_type_that_reads_an_older_form_restores_it_in_the_current_form() {
     let archived = archived().await;
-    let today = archived.today::<with_initial::User, then::Order>().await;
+    let today = archived.today::<with_initial::User, archived_types::Order>().await;
     today.koan.restore(archived.id).await.expect("restored");
     let users = today.database.records("User", &SetName::root());
     assert_eq!(users.len(), 3);
@@ -317,39 +334,42 @@ async fn a_type_that_reads_an_older_form_restores_it_in_the_current_form() {
 #[tokio::test]
 async fn a_field_renamed_with_an_alias_restores() {
     let archived = archived().await;
-    let today = archived.today::<with_alias::User, then::Order>().await;
+    let today = archived.today::<with_alias::User, archived_types::Order>().await;
     today.koan.restore(archived.id).allow_field_loss().await.expect("restored");
-    let user = today.koan.data::<with_alias::User>().get(&2).await.expect("readable").expect("there");
+    let user = today.koan.data::<with_alias::User>().get(&2).await.expect("readable").expect("exists");
     assert_eq!(user.address, "2@example.org");
 }
 
 #[tokio::test]
-async fn a_type_that_changed_so_that_records_do_not_decode_is_refused_without_quoting_them() {
+async fn a_changed_type_that_cannot_decode_records_is_refused_without_their_content() {
     let archived = archived().await;
-    let today = archived.today::<with_number::User, then::Order>().await;
+    let today = archived.today::<with_number::User, archived_types::Order>().await;
     let check = today.koan.restore(archived.id).viability().await.expect("a report");
     let found = check.findings.iter().find(|finding| finding.message.contains("`name`")).expect("a finding");
     assert_eq!(found.entity.as_deref(), Some("User"));
     let error = today.refused(archived.id).await.chain();
-    for part in ["`User`", "`entities/User.jsonl`", "block 0", "record 0", "`name`"] {
-        assert!(error.contains(part), "{part} is not in {error}");
+    for text in ["`User`", "`entities/User.jsonl`", "block 0", "record 0", "`name`"] {
+        assert!(error.contains(text), "{text} is not in {error}");
     }
-    let late = restore_as_reported(|| today.koan.restore(archived.id).without_verification())
+    let unverified = restore_as_reported(|| today.koan.restore(archived.id).without_verification())
         .await
         .expect_err("refused")
         .chain();
-    assert!(late.contains("`User`, block 0, record 0") && late.contains("`name`"), "{late}");
+    assert!(
+        unverified.contains("`User`, block 0, record 0") && unverified.contains("`name`"),
+        "{unverified}"
+    );
     let report: VerifyReport = today.koan.verify(archived.id).await.expect("a report");
     assert!(!report.is_valid());
-    for text in [error, late, format!("{report:?}"), format!("{:?}", check.findings)] {
-        assert!(!text.contains(SECRET), "{text}");
+    for text in [error, unverified, format!("{report:?}"), format!("{:?}", check.findings)] {
+        assert!(!text.contains(SECRET), "a message contains content of a record: {text}");
     }
 }
 
 #[tokio::test]
 async fn a_changed_type_without_a_schema_in_the_archive_is_a_warning_and_is_still_checked() {
     let archived = archived().await;
-    let today = archived.today::<then::User, wider::Order>().await;
+    let today = archived.today::<archived_types::User, wider::Order>().await;
     let restored = today.koan.restore(archived.id).await.expect("restored");
     let found = &restored.findings[0];
     assert_eq!((found.severity, found.entity.as_deref()), (Severity::Warning, Some("Order")));
@@ -360,19 +380,19 @@ async fn a_changed_type_without_a_schema_in_the_archive_is_a_warning_and_is_stil
 #[tokio::test]
 async fn an_entity_that_the_application_does_not_know_is_refused_by_name_unless_it_is_excluded() {
     let archived = archived().await;
-    let today = archived.today::<then::User, then::User>().await;
+    let today = archived.today::<archived_types::User, archived_types::User>().await;
     let error = today.refused(archived.id).await;
     assert_eq!(error.kind(), ErrorKind::Incompatible);
-    for part in ["`Order`", "alias = \"Order\"", ".exclude(\"Order\")"] {
-        assert!(error.to_string().contains(part), "{part} is not in {error}");
+    for text in ["`Order`", "alias = \"Order\"", ".exclude(\"Order\")"] {
+        assert!(error.to_string().contains(text), "{text} is not in {error}");
     }
     let report = today.koan.verify(archived.id).await.expect("a report");
     assert!(report.is_valid() && report.notes[0].contains("`Order`"), "{report:?}");
-    let left_out = today.koan.restore(archived.id).exclude(["Order"]).await.expect("restored");
-    assert_eq!(left_out.record_count(), 3);
-    let chosen = today.koan.restore(archived.id).entities(["User"]).await.expect("restored");
-    assert_eq!(chosen.entities.len(), 1);
-    let typed = today.koan.restore(archived.id).entity::<then::User>().await.expect("restored");
+    let excluded = today.koan.restore(archived.id).exclude(["Order"]).await.expect("restored");
+    assert_eq!(excluded.record_count(), 3);
+    let selected = today.koan.restore(archived.id).entities(["User"]).await.expect("restored");
+    assert_eq!(selected.entities.len(), 1);
+    let typed = today.koan.restore(archived.id).entity::<archived_types::User>().await.expect("restored");
     assert_eq!(typed.entities.len(), 1);
     assert_eq!(today.users(), 3);
     let error = restore_as_reported(|| today.koan.restore(archived.id).entities(["Order"]))
@@ -381,18 +401,18 @@ async fn an_entity_that_the_application_does_not_know_is_refused_by_name_unless_
     assert!(error.to_string().contains("`Order`"), "{error}");
     let error = restore_as_reported(|| today.koan.restore(archived.id).entities(["Nobody"]))
         .await
-        .expect_err("not in it");
+        .expect_err("not in the backup");
     assert!(error.to_string().contains("Nobody"), "{error}");
 }
 
 #[tokio::test]
 async fn a_renamed_type_restores_under_its_older_name() {
     let archived = archived().await;
-    let today = archived.today::<renamed::Person, then::Order>().await;
+    let today = archived.today::<renamed::Person, archived_types::Order>().await;
     let check = today.koan.restore(archived.id).viability().await.expect("a report");
     assert!(check.is_viable() && check.findings.is_empty(), "{:?}", check.findings);
     today.koan.restore(archived.id).await.expect("restored");
-    let person = today.koan.data::<renamed::Person>().get(&2).await.expect("readable").expect("there");
+    let person = today.koan.data::<renamed::Person>().get(&2).await.expect("readable").expect("exists");
     assert_eq!(person.email, "2@example.org");
     for name in ["User", "Person"] {
         let restored = today.koan.restore(archived.id).entities([name]).await.expect("restored");
@@ -400,6 +420,6 @@ async fn a_renamed_type_restores_under_its_older_name() {
         let restored = today.koan.restore(archived.id).exclude([name]).await.expect("restored");
         assert_eq!(restored.entities[0].entity, "Order", "{name}");
     }
-    let strangers = archived.today::<then::Order, then::Order>().await;
-    assert!(strangers.refused(archived.id).await.to_string().contains("`User`"));
+    let without_user = archived.today::<archived_types::Order, archived_types::Order>().await;
+    assert!(without_user.refused(archived.id).await.to_string().contains("`User`"));
 }

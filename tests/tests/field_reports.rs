@@ -1,7 +1,7 @@
-//! Failures that users reported of other backup tools, reproduced with small inputs for koan-backup.
+//! Tests that reproduce, with small inputs, failures that users reported of other backup tools.
 //!
-//! Each test names the report. Tests that need more than SQLite, JSON files and a directory are in the suite
-//! of their subject.
+//! The comment of a test links the report. Tests that need more than SQLite, JSON files and a directory are
+//! in the suite of their subject.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -28,19 +28,23 @@ struct Document {
 const SCHEMA: &str = "
     CREATE TABLE docs (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
     CREATE VIRTUAL TABLE search USING fts5(body, content='docs', content_rowid='id');
-    CREATE TRIGGER added AFTER INSERT ON docs BEGIN INSERT INTO search(rowid, body) VALUES (new.id, new.body); END;
+    CREATE TRIGGER added AFTER INSERT ON docs
+        BEGIN INSERT INTO search(rowid, body) VALUES (new.id, new.body); END;
     INSERT INTO docs (body) VALUES ('first words'), ('second words'), ('third words');";
 
+/// Creates the database.
 fn database(path: &Path) -> Connection {
     let connection = Connection::open(path).expect("a database");
     connection.execute_batch(SCHEMA).expect("a schema");
     connection
 }
 
+/// Returns the number that a query returns.
 fn count(connection: &Connection, sql: &str) -> i64 {
     connection.query_row(sql, [], |row| row.get(0)).expect(sql)
 }
 
+/// Creates a context for the database in a folder.
 async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
     Koan::builder()
         .provider("main", Sqlite::open(folder.join("shop.db")).expect("opened"))
@@ -50,11 +54,11 @@ async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
         .expect("a context")
 }
 
-/// Creates a context for a shop whose backups are in a store that fails on request.
+/// Creates the database, and a context whose backups are in a store that fails on request.
 async fn over_faulty_store(folder: &Path) -> (Koan, FaultyStore) {
     drop(database(&folder.join("shop.db")));
     let stored = folder.join("backups");
-    std::fs::create_dir(&stored).expect("made");
+    std::fs::create_dir(&stored).expect("created");
     let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(&stored).expect("a store")));
     (over_sqlite(folder, store.storage()).await, store)
 }
@@ -64,14 +68,14 @@ fn local(folder: &Path) -> Storage {
 }
 
 /// <https://github.com/duplicati/duplicati/issues/4496>, <https://github.com/rsnapshot/rsnapshot/issues/351>:
-/// the mount point of the source remains as an empty directory, nightly backups complete, and the rotation
-/// removes the last full backup.
+/// the disk of the source is unmounted and its mount point remains as an empty directory. Nightly backups
+/// complete, and the rotation removes the last backup with records.
 #[tokio::test]
-async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rotation() {
+async fn the_last_full_backup_of_a_source_that_lost_its_mount_is_never_removed_by_retention() {
     let folder = tempfile::tempdir().expect("a directory");
     let source = folder.path().join("data");
     let documents = source.join("docs");
-    std::fs::create_dir_all(&documents).expect("made");
+    std::fs::create_dir_all(&documents).expect("created");
     for id in 1..=20 {
         let text = format!(r#"{{"id":{id},"body":"text {id}"}}"#);
         std::fs::write(documents.join(format!("{id}.json")), text).expect("written");
@@ -91,7 +95,7 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rot
         clock.pass(24);
         if night == 7 {
             // From here on, the source contains another directory, and only `docs` is missing.
-            std::fs::create_dir(source.join("notes")).expect("made");
+            std::fs::create_dir(source.join("notes")).expect("created");
         }
         match koan.backup("nightly").await {
             Ok(empty) => assert!(night >= 7 && !empty.warnings().is_empty(), "night {night}: {empty:?}"),
@@ -100,24 +104,25 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_outlives_every_rot
             }
         }
         let retention = Retention::new().keep_last(3);
-        let ran = koan.maintenance().retention(retention).without_verification().await.expect("ran");
-        assert!(ran.is_clean(), "night {night}: {ran:?}");
-        let health = koan.catalog().health(&Expectations::new()).await.expect("looked at");
-        assert!(!health.is_healthy(), "night {night}: a backup of nothing is no problem");
+        let maintained =
+            koan.maintenance().retention(retention).without_verification().await.expect("completed");
+        assert!(maintained.is_clean(), "night {night}: {maintained:?}");
+        let health = koan.catalog().health(&Expectations::new()).await.expect("assessed");
+        assert!(!health.is_healthy(), "night {night}: a backup without records is not reported as a problem");
     }
     let left = koan.backups().await.expect("listed");
-    assert!(left.iter().any(|manifest| manifest.id == full.id()), "the full backup is gone: {left:?}");
-    let lost = koan.catalog().health(&Expectations::new()).await.expect("looked at").size_drops[0].backup;
+    assert!(left.iter().any(|manifest| manifest.id == full.id()), "the full backup was removed: {left:?}");
+    let lost = koan.catalog().health(&Expectations::new()).await.expect("assessed").size_drops[0].backup;
     koan.catalog().acknowledge(lost, "they moved").await.expect("acknowledged");
     assert!(koan.backup("nightly").await.expect("a backup").warnings().is_empty());
     koan.restore(full.id()).await.expect("restored");
-    assert_eq!(std::fs::read_dir(&documents).expect("there").count(), 20);
+    assert_eq!(std::fs::read_dir(&documents).expect("exists").count(), 20);
 }
 
 /// Creates a context on a store whose responses can be delayed.
 async fn over_a_slow_store(folder: &Path) -> (Koan, FaultyStore) {
     let path = folder.join("backups");
-    std::fs::create_dir_all(&path).expect("made");
+    std::fs::create_dir_all(&path).expect("created");
     let store = FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(path).expect("a directory")));
     (over_sqlite(folder, store.storage()).await, store)
 }
@@ -133,7 +138,7 @@ async fn a_backup_reads_only_the_manifests_that_are_not_known_yet() {
     store.fail([]);
     connection.execute_batch("DELETE FROM docs").expect("emptied");
     let backup = koan.backup("nightly").await.expect("a backup");
-    assert_eq!(store.asked(Operation::Get, "manifests/"), 1, "that of the backup before");
+    assert_eq!(store.call_count(Operation::Get, "manifests/"), 1, "only the previous manifest is read");
     assert!(
         backup.warnings().iter().any(|warning| warning.contains("has 0 records")),
         "{:?}",
@@ -142,19 +147,23 @@ async fn a_backup_reads_only_the_manifests_that_are_not_known_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn earlier_backups_are_read_before_the_database_is_and_before_an_upload_begins() {
+async fn manifests_are_read_before_the_snapshot_opens_and_before_an_upload_begins() {
     let folder = tempfile::tempdir().expect("a directory");
     let connection = database(&folder.path().join("shop.db"));
     over_a_slow_store(folder.path()).await.0.backup("nightly").await.expect("a backup");
     let (koan, store) = over_a_slow_store(folder.path()).await;
     store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").into_future());
-    store.until_asked(Operation::Get, "manifests/", 1).await;
-    assert_eq!(store.asked(Operation::Begin, "archives/"), 0, "an upload is open meanwhile");
+    store.until_called(Operation::Get, "manifests/", 1).await;
+    assert_eq!(
+        store.call_count(Operation::Begin, "archives/"),
+        0,
+        "an upload began before the manifests were read"
+    );
     connection.execute_batch("DELETE FROM docs").expect("emptied");
     store.resume();
     let backup = backup.await.expect("no panic").expect("a backup");
-    assert_eq!(backup.item_count(), 0, "a snapshot was open meanwhile");
+    assert_eq!(backup.item_count(), 0, "the snapshot was opened before the manifests were read");
     assert!(
         backup.warnings().iter().any(|warning| warning.contains("has 0 records")),
         "{:?}",
@@ -174,9 +183,9 @@ async fn a_catalog_that_cannot_be_read_is_a_warning_of_the_backup() {
         let (koan, store) = over_a_slow_store(folder.path()).await;
         koan.backup("nightly").await.expect("a backup");
         store.fail([fault]);
-        let backup = koan.backup("nightly").await.expect("the records are in the archive all the same");
-        let told = backup.warnings().join("; ");
-        assert!(told.contains("was not determined"), "{fault:?}: {told}");
+        let backup = koan.backup("nightly").await.expect("the backup does not need the catalog");
+        let warnings = backup.warnings().join("; ");
+        assert!(warnings.contains("was not determined"), "{fault:?}: {warnings}");
     }
 }
 
@@ -195,14 +204,14 @@ async fn the_first_insert_after_a_restore_gets_an_id_that_was_never_used() {
     connection.execute_batch("DELETE FROM docs; DELETE FROM sqlite_sequence").expect("emptied");
     koan.restore("nightly").await.expect("restored");
     connection.execute_batch("INSERT INTO docs (body) VALUES ('new')").expect("inserted");
-    assert_eq!(count(&connection, "SELECT max(id) FROM docs"), 4, "the id of a deleted row is used again");
+    assert_eq!(count(&connection, "SELECT max(id) FROM docs"), 4, "the id of a deleted row was reused");
 }
 
 /// <https://github.com/geldata/gel/issues/6550>, <https://github.com/Dahliyaal/justicelibre/pull/8>: a
 /// restore suspends triggers, or replaces rows for which only an insert trigger exists. Searches then find
 /// old text, or fail.
 #[tokio::test]
-async fn a_search_finds_restored_text_and_no_other_though_only_inserts_are_followed() {
+async fn a_search_finds_only_restored_text_although_only_inserts_have_a_trigger() {
     for mode in [ConflictMode::Overwrite, ConflictMode::Fail] {
         let folder = tempfile::tempdir().expect("a directory");
         let connection = database(&folder.path().join("shop.db"));
@@ -227,7 +236,7 @@ async fn a_search_finds_restored_text_and_no_other_though_only_inserts_are_follo
 /// <https://github.com/oneprolabs/hyperfilelens/issues/917>: the files of a failed backup belong to no listed
 /// backup, and retention never removes them.
 #[tokio::test]
-async fn a_failed_backup_stores_no_archive_and_its_record_goes_with_the_others() {
+async fn a_failed_backup_stores_no_archive_and_retention_removes_its_manifest() {
     let folder = tempfile::tempdir().expect("a directory");
     let (koan, store) = over_faulty_store(folder.path()).await;
     store.fail([Fault::always(Operation::Complete, "archives", Failure::Forbidden)]);
@@ -239,13 +248,13 @@ async fn a_failed_backup_stores_no_archive_and_its_record_goes_with_the_others()
     assert_eq!(
         std::fs::read_dir(&archives).map_or(0, Iterator::count),
         0,
-        "something is left in {archives:?}"
+        "the failed backup left a file in {archives:?}"
     );
     for _ in 0..2 {
         koan.backup("nightly").await.expect("a backup");
     }
-    let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-    assert!(ran.is_clean(), "{ran:?}");
+    let maintained = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("completed");
+    assert!(maintained.is_clean(), "{maintained:?}");
     let left = koan.backups().await.expect("listed");
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(left[0].status.is_complete(), "{left:?}");
@@ -254,7 +263,7 @@ async fn a_failed_backup_stores_no_archive_and_its_record_goes_with_the_others()
 /// <https://github.com/otavio/nix-config/pull/242>: a health check needs a lock, and fails while old backups
 /// are removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn health_and_lists_and_restores_do_not_wait_for_a_retention() {
+async fn health_checks_lists_and_restores_do_not_wait_for_a_retention() {
     let folder = tempfile::tempdir().expect("a directory");
     let (koan, store) = over_faulty_store(folder.path()).await;
     for _ in 0..2 {
@@ -262,11 +271,13 @@ async fn health_and_lists_and_restores_do_not_wait_for_a_retention() {
     }
     store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let running = tokio::spawn(koan.maintenance().retention(Retention::new().keep_last(1)).into_future());
-    wait::until("a manifest is being removed", async || store.asked(Operation::Delete, "manifests") == 1)
-        .await;
+    wait::until("a manifest is being removed", async || {
+        store.call_count(Operation::Delete, "manifests") == 1
+    })
+    .await;
     let other = over_sqlite(folder.path(), store.storage()).await;
     assert_eq!(other.backups().await.expect("listed").len(), 2);
-    assert!(other.catalog().health(&Expectations::new()).await.expect("looked at").is_healthy());
+    assert!(other.catalog().health(&Expectations::new()).await.expect("assessed").is_healthy());
     assert!(other.verify("nightly").await.expect("verified").is_valid());
     other.restore("nightly").on_conflict(ConflictMode::Overwrite).await.expect("restored");
     running.abort();

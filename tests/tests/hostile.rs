@@ -1,6 +1,7 @@
-//! Archives and manifests that are made to harm their reader: each is refused, and memory stays bounded.
+//! Tests archives and manifests that are crafted to harm their reader. Each is refused, and the memory of the
+//! reader stays bounded.
 //!
-//! Every case is read in its own process, whose address space is limited.
+//! Every case is read in a separate process, whose address space is limited.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::process::Command;
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, SetName};
 use koan_backup_tests::archive_surgery::{
-    Forgery, Place, Seal, Stored, Vault, ZipEntry, deflate_block, document, resigned,
+    Forgery, RecordedOffset, Seal, Stored, Vault, ZipEntry, deflate_block, document, with_forged_archive,
 };
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
@@ -18,15 +19,17 @@ use serde_json::json;
 koan_backup::entity_backup_scope!(mode = All);
 
 const USERS: &str = "entities/User.jsonl";
-/// The size of a decompression bomb, which is more than the process may allocate.
+/// The decompressed size of a decompression bomb, which is more than the process may allocate.
 const BOMB: u64 = 640 << 20;
 
-/// The limit of the address space of a process that reads a hostile archive, in KiB. Everything that the
-/// process maps counts, not only the heap.
-const ROOM_KIB: u64 = 512 << 10;
-/// The limit of the peak memory of this process, in KiB.
-const PEAK_KIB: u64 = 200 << 10;
+/// The limit of the address space of a process that reads a hostile archive, in KiB. All mapped memory
+/// counts, not only the heap.
+const MAX_ADDRESS_SPACE_KIB: u64 = 512 << 10;
+/// The limit of the peak memory of a process that reads a hostile archive, in KiB.
+const MAX_PEAK_KIB: u64 = 200 << 10;
+/// The environment variable with the directory of a hostile archive.
 const CASE: &str = "KOAN_BACKUP_HOSTILE_CASE";
+/// The environment variable with the id of a hostile backup.
 const ID: &str = "KOAN_BACKUP_HOSTILE_ID";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -41,12 +44,14 @@ fn user(id: i64, name: &str) -> User {
     User { id, name: name.to_owned(), notes: serde_json::Value::Null }
 }
 
+/// Builds a context whose database contains one row.
 async fn context(storage: Storage, row: &User) -> Koan {
     let database = Scripted::default();
     database.put(&SetName::root(), row);
     Koan::builder().provider("main", database).storage("main", storage).build().await.expect("a context")
 }
 
+/// Creates a valid backup of one user.
 async fn archived() -> (BackupId, Stored) {
     let vault = Vault::default();
     let koan = context(vault.storage(), &user(1, "archived")).await;
@@ -54,21 +59,21 @@ async fn archived() -> (BackupId, Stored) {
     (id, vault.stored(id).await)
 }
 
-/// Reads a case in a process with little memory, and returns the message of the refusal that the process
-/// prints.
-fn read_in_a_small_room(id: BackupId, case: &Stored) -> String {
+/// Reads a hostile archive in a process with little memory, and returns the message of the refusal that the
+/// process prints.
+fn read_with_little_memory(id: BackupId, case: &Stored) -> String {
     let directory = tempfile::tempdir().expect("a directory");
-    let place = |path: &str, content: &[u8]| {
+    let write = |path: &str, content: &[u8]| {
         let path = directory.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("writable");
+        std::fs::create_dir_all(path.parent().expect("a parent folder")).expect("writable");
         std::fs::write(path, content).expect("writable");
     };
-    place(&case.manifest_path, &case.manifest);
-    place(&case.archive_path, &case.archive);
+    write(&case.manifest_path, &case.manifest);
+    write(&case.archive_path, &case.archive);
     let child = Command::new("sh")
-        .args(["-c", &format!("ulimit -v {ROOM_KIB} && exec \"$@\""), "sh"])
+        .args(["-c", &format!("ulimit -v {MAX_ADDRESS_SPACE_KIB} && exec \"$@\""), "sh"])
         .arg(std::env::current_exe().expect("this program"))
-        .args(["--exact", "what_a_process_with_little_room_says", "--nocapture", "--test-threads", "1"])
+        .args(["--exact", "read_hostile_archive_in_child_process", "--nocapture", "--test-threads", "1"])
         .env(CASE, directory.path())
         .env(ID, id.to_string())
         // The address space that malloc reserves for each thread would count as well, although it is never
@@ -76,38 +81,39 @@ fn read_in_a_small_room(id: BackupId, case: &Stored) -> String {
         .env("MALLOC_ARENA_MAX", "1")
         .env("RUST_BACKTRACE", "0")
         .output()
-        .expect("a process");
-    let said = String::from_utf8_lossy(&child.stdout).into_owned();
-    let complaint = String::from_utf8_lossy(&child.stderr).into_owned();
-    assert!(child.status.success(), "{}: {said}{complaint}", child.status);
-    let words = said.lines().find_map(|line| line.split_once("refused: ").map(|(_, words)| words.to_owned()));
-    words.unwrap_or_else(|| panic!("nothing was refused: {said}{complaint}"))
+        .expect("the test program starts");
+    let output = String::from_utf8_lossy(&child.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert!(child.status.success(), "{}: {output}{errors}", child.status);
+    let message =
+        output.lines().find_map(|line| line.split_once("refused: ").map(|(_, message)| message.to_owned()));
+    message.unwrap_or_else(|| panic!("the process printed no refusal: {output}{errors}"))
 }
 
-/// Reads a hostile archive in the child process of another test. Does nothing unless that test has set the
-/// environment variables.
+/// Reads a hostile archive, in the child process of another test. Does nothing without the environment
+/// variables that the other test sets.
 #[tokio::test]
-async fn what_a_process_with_little_room_says() {
+async fn read_hostile_archive_in_child_process() {
     let (Some(directory), Some(id)) = (std::env::var_os(CASE), std::env::var(ID).ok()) else { return };
     let id: BackupId = id.parse().expect("an id");
     let storage = Storage::local(Path::new(&directory)).expect("a directory");
     let koan = context(storage, &user(1, "sentinel")).await;
     let verified = koan.verify(id).await;
-    let words = match &verified {
+    let refusal = match &verified {
         Ok(report) => {
-            assert!(!report.is_valid(), "it was called valid");
+            assert!(!report.is_valid(), "the verification reports that the backup is valid");
             report.issues().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         }
         Err(error) => error.chain(),
     };
     // The result may be anything, but the call must return.
     drop(koan.restore(id).viability().await);
-    koan.restore(id).replace_existing().await.expect_err("it was restored");
-    koan.restore(id).replace_existing().without_verification().await.expect_err("it was restored unverified");
+    koan.restore(id).replace_existing().await.expect_err("the archive is hostile");
+    koan.restore(id).replace_existing().without_verification().await.expect_err("the archive is hostile");
     let users = koan.data::<User>();
-    let row = users.get(&1).await.expect("readable").expect("the row that was there is gone");
+    let row = users.get(&1).await.expect("readable").expect("the existing row was not deleted");
     assert_eq!((row.name.as_str(), users.count().await.expect("readable")), ("sentinel", 1));
-    say(&format!("refused: {} (peak {})", words.replace('\n', " "), peak()));
+    print_line(&format!("refused: {} (peak {})", refusal.replace('\n', " "), peak()));
 }
 
 /// Returns the peak memory of this process.
@@ -117,29 +123,31 @@ fn peak() -> String {
     line.map_or("unknown".to_owned(), |line| line.trim().to_owned())
 }
 
-/// Prints a line to the output of the run.
-#[expect(clippy::print_stdout, reason = "what the processes say is read by the tests")]
-fn say(text: &str) {
+/// Prints a line to the output of the test run.
+#[expect(clippy::print_stdout, reason = "the tests read the output of the child processes")]
+fn print_line(text: &str) {
     println!("{text}");
 }
 
-fn expect_refusal(id: BackupId, what: &str, case: &Stored, parts: &[&str]) {
-    let words = read_in_a_small_room(id, case);
-    say(&format!("{what}: {words}"));
-    let peak = words.rsplit_once("(peak ").and_then(|(_, peak)| peak.split_once(' '));
-    let peak = peak.and_then(|(kib, _)| kib.parse::<u64>().ok()).expect("it says what it used");
-    assert!(peak < PEAK_KIB, "{what}: {words}");
-    for part in parts {
-        assert!(words.contains(part), "{what}: {part:?} is not in {words:?}");
+/// Checks that a hostile archive is refused with a message that contains these texts, and within the limit of
+/// memory.
+fn expect_refusal(id: BackupId, description: &str, case: &Stored, expected: &[&str]) {
+    let refusal = read_with_little_memory(id, case);
+    print_line(&format!("{description}: {refusal}"));
+    let peak = refusal.rsplit_once("(peak ").and_then(|(_, peak)| peak.split_once(' '));
+    let peak = peak.and_then(|(kib, _)| kib.parse::<u64>().ok()).expect("the peak memory was printed");
+    assert!(peak < MAX_PEAK_KIB, "{description}: the process used {peak} KiB of memory: {refusal}");
+    for text in expected {
+        assert!(refusal.contains(text), "{description}: {text:?} is not in {refusal:?}");
     }
 }
 
 #[tokio::test]
-async fn a_healthy_archive_fits_in_the_little_room() {
+async fn a_small_fault_is_reported_precisely_with_little_memory() {
     let (id, stored) = archived().await;
     let mut broken = Forgery::of(&stored);
     broken.set_blocks(USERS, &["{}\n"]);
-    // The little memory causes no refusal by itself: a small fault is still reported precisely.
+    // The limit of memory causes no refusal by itself: a small fault is still reported precisely.
     expect_refusal(id, "a small fault", &broken.seal(Seal::Records), &["User", "block 0, record 0"]);
 }
 
@@ -154,7 +162,7 @@ async fn records_that_inflate_beyond_what_they_declare_are_refused() {
         (u64::MAX, &["User", USERS, "archives/"]),
     ] {
         let mut forgery = Forgery::of(&stored);
-        // The block is the whole stream except for the two bytes that end it.
+        // The block is the whole compressed stream without the two bytes at its end.
         let mut data = deflate_block(b"");
         data.splice(0..0, bomb.data.iter().copied());
         let length = data.len();
@@ -180,9 +188,14 @@ async fn a_document_that_inflates_without_end_is_refused() {
             let mut forgery = Forgery::of(&stored);
             *forgery.zip.entry_mut(name) = ZipEntry { name: name.into(), size: claimed, ..bomb.clone() };
             let case = forgery.seal(Seal::Archive);
-            let told =
+            let expected =
                 if claimed == BOMB { "larger than a document can be" } else { "does not match its checksum" };
-            expect_refusal(id, &format!("{name} that inflates and says {claimed}"), &case, &[name, told]);
+            expect_refusal(
+                id,
+                &format!("{name} that inflates and declares {claimed} bytes"),
+                &case,
+                &[name, expected],
+            );
         }
     }
 }
@@ -190,7 +203,7 @@ async fn a_document_that_inflates_without_end_is_refused() {
 #[tokio::test]
 async fn a_document_of_very_many_small_values_is_refused() {
     let (id, stored) = archived().await;
-    // Each value takes two bytes as text and many times as much in memory.
+    // Each value needs two bytes as text, and many times as much in memory.
     let zeros = format!("{{\"physical\":[{}0]}}", "0,".repeat(12 << 20));
     let mut entries = String::from("{");
     for number in 0..3_000_000u32 {
@@ -211,7 +224,7 @@ async fn a_document_of_very_many_small_values_is_refused() {
 }
 
 #[tokio::test]
-async fn declared_counts_and_lengths_are_not_believed() {
+async fn wrong_declared_counts_and_lengths_are_refused() {
     let (id, stored) = archived().await;
     for field in ["offset", "length", "rawLength", "records"] {
         for value in [u64::MAX, 1 << 40, u64::from(u32::MAX)] {
@@ -256,7 +269,7 @@ async fn names_that_leave_their_folder_are_refused() {
 }
 
 #[tokio::test]
-async fn a_manifest_cannot_name_an_archive_elsewhere() {
+async fn a_manifest_with_the_path_of_an_archive_outside_the_profile_is_refused() {
     let (id, stored) = archived().await;
     for path in ["../secret.zip", "/etc/passwd", "archives/../../secret.zip", "archives//a.zip", ""] {
         let mut forgery = Forgery::of(&stored);
@@ -268,38 +281,42 @@ async fn a_manifest_cannot_name_an_archive_elsewhere() {
 #[tokio::test]
 async fn entries_that_are_doubled_or_overlap_are_refused() {
     let (id, stored) = archived().await;
-    let whole = Forgery::of(&stored);
-    let users = whole.zip.entries.iter().position(|entry| entry.name == USERS).expect("there");
-    let twice = ZipEntry { ..whole.zip.entry(USERS).clone() };
-    let same =
-        ZipEntry { name: "entities/Other.jsonl".into(), place: Place::Within(users, 0), ..twice.clone() };
+    let unaltered = Forgery::of(&stored);
+    let users = unaltered.zip.entries.iter().position(|entry| entry.name == USERS);
+    let users = users.expect("the archive contains users");
+    let doubled = ZipEntry { ..unaltered.zip.entry(USERS).clone() };
+    let same_offset = ZipEntry {
+        name: "entities/Other.jsonl".into(),
+        offset: RecordedOffset::Within(users, 0),
+        ..doubled.clone()
+    };
     // A complete entry lies within the data of another entry, as in decompression bombs that contain
     // themselves.
-    let inside = ZipEntry { name: "entities/Inside.jsonl".into(), ..ZipEntry::deflated("", b"{}\n") };
-    let mut around = inside.local_header();
-    around.extend_from_slice(&inside.data);
+    let inner = ZipEntry { name: "entities/Inside.jsonl".into(), ..ZipEntry::deflated("", b"{}\n") };
+    let mut outer_data = inner.local_header();
+    outer_data.extend_from_slice(&inner.data);
     let header = ZipEntry::deflated("entities/Around.jsonl", b"").local_header().len();
-    let around = ZipEntry {
+    let outer = ZipEntry {
         method: 0,
         crc32: 0,
-        size: u64::try_from(around.len()).expect("fits"),
-        data: around,
+        size: u64::try_from(outer_data.len()).expect("fits"),
+        data: outer_data,
         ..ZipEntry::deflated("entities/Around.jsonl", b"")
     };
     let mut cases = Vec::new();
-    let mut forgery = whole.clone();
-    forgery.zip.entries.push(twice);
-    cases.push(("twice", forgery, "two entries"));
-    let mut forgery = whole.clone();
-    forgery.zip.entries.push(same);
-    cases.push(("the same place", forgery, "overlap"));
-    let mut forgery = whole;
+    let mut forgery = unaltered.clone();
+    forgery.zip.entries.push(doubled);
+    cases.push(("a doubled entry", forgery, "two entries"));
+    let mut forgery = unaltered.clone();
+    forgery.zip.entries.push(same_offset);
+    cases.push(("two entries at the same offset", forgery, "overlap"));
+    let mut forgery = unaltered;
     let index = forgery.zip.entries.len();
-    forgery.zip.entries.push(around);
-    forgery.zip.entries.push(ZipEntry { place: Place::Within(index, header), ..inside });
-    cases.push(("one in another", forgery, "overlap"));
-    for (what, forgery, part) in cases {
-        expect_refusal(id, what, &forgery.seal(Seal::Records), &[part]);
+    forgery.zip.entries.push(outer);
+    forgery.zip.entries.push(ZipEntry { offset: RecordedOffset::Within(index, header), ..inner });
+    cases.push(("an entry within another entry", forgery, "overlap"));
+    for (description, forgery, expected) in cases {
+        expect_refusal(id, description, &forgery.seal(Seal::Records), &[expected]);
     }
 }
 
@@ -335,7 +352,7 @@ async fn very_many_entries_are_refused() {
     archive.extend(u64::try_from(end).expect("fits").to_le_bytes());
     archive.extend(1u32.to_le_bytes());
     archive.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
-    expect_refusal(id, "a million entries", &resigned(&stored, archive), &["more entries"]);
+    expect_refusal(id, "a million entries", &with_forged_archive(&stored, archive), &["more entries"]);
 }
 
 #[tokio::test]
@@ -360,11 +377,11 @@ async fn json_nested_without_end_is_refused() {
 }
 
 #[tokio::test]
-async fn a_manifest_of_any_size_is_refused_within_the_room() {
+async fn a_manifest_of_any_size_is_refused_with_little_memory() {
     let (id, stored) = archived().await;
     let manifest = String::from_utf8(stored.manifest.clone()).expect("text");
-    let with = |more: String| Stored {
-        manifest: manifest.replacen('{', &format!("{{\"more\":{more},"), 1).into(),
+    let with = |added: String| Stored {
+        manifest: manifest.replacen('{', &format!("{{\"more\":{added},"), 1).into(),
         ..stored.clone()
     };
     let long = with(format!("\"{}\"", "x".repeat(100 << 20)));

@@ -1,4 +1,4 @@
-//! Round trips of names and values that attempt injection, for example into SQL, JSON or paths.
+//! Tests round trips of names and values that attempt injection, for example into SQL, JSON or paths.
 
 use koan_backup::prelude::*;
 use proptest::prelude::*;
@@ -30,18 +30,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn hostile_names_and_values_come_back_exactly(rows in proptest::collection::btree_map(any_text(), any_text(), 0..6)) {
+    fn hostile_names_and_values_make_an_exact_round_trip(
+        rows in proptest::collection::btree_map(any_text(), any_text(), 0..6),
+    ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let directory = tempfile::tempdir().expect("a directory");
             let path = directory.path().join("hostile.db");
             let connection = Connection::open(&path).expect("a database");
             connection.execute_batch(
-                "CREATE TABLE \"t\"\"; drop table users; --\" (\"k'ey\"\"\" TEXT PRIMARY KEY, value TEXT NOT NULL);
+                "CREATE TABLE \"t\"\"; drop table users; --\" (
+                     \"k'ey\"\"\" TEXT PRIMARY KEY, value TEXT NOT NULL);
                  CREATE TABLE users (id INTEGER PRIMARY KEY);",
             ).expect("a schema");
             for (key, value) in &rows {
-                connection.execute("INSERT INTO \"t\"\"; drop table users; --\" VALUES (?1, ?2)", (key, value)).expect("written");
+                let insert = "INSERT INTO \"t\"\"; drop table users; --\" VALUES (?1, ?2)";
+                connection.execute(insert, (key, value)).expect("written");
             }
             let koan = Koan::builder()
                 .provider("main", Sqlite::open(&path).expect("opened"))
@@ -54,10 +58,11 @@ proptest! {
             koan.data::<Hostile>().clear().await.expect("cleared");
             koan.restore("hostile").await.expect("restored");
             for (key, value) in &rows {
-                let found = koan.data::<Hostile>().get(key).await.expect("read").expect("there");
+                let found = koan.data::<Hostile>().get(key).await.expect("read").expect("restored");
                 assert_eq!(&found.value, value);
             }
-            assert_eq!(koan.data::<Hostile>().count().await.expect("counted"), u64::try_from(rows.len()).expect("fits"));
+            let count = koan.data::<Hostile>().count().await.expect("counted");
+            assert_eq!(count, u64::try_from(rows.len()).expect("fits"));
         });
     }
 }

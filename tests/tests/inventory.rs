@@ -49,7 +49,7 @@ fn the_inventory_distinguishes_included_excluded_and_uncovered_entities() {
         inventory.uncovered.iter().map(|gap| (gap.entity.as_str(), gap.why.as_str())).collect();
     assert_eq!(uncovered, [("Draft", "scope: None")]);
     let excluded: Vec<_> =
-        inventory.excluded.iter().map(|out| (out.entity.as_str(), out.reason.as_str())).collect();
+        inventory.excluded.iter().map(|entity| (entity.entity.as_str(), entity.reason.as_str())).collect();
     assert_eq!(excluded, [("InvoiceIndex", "rebuilt from invoices")]);
     assert!(!inventory.is_covered());
 }
@@ -61,7 +61,7 @@ fn a_unit_test_can_assert_full_coverage() {
 }
 
 #[test]
-fn the_inventory_is_a_value_that_serialises() {
+fn the_inventory_can_be_serialised() {
     let json = serde_json::to_value(linked()).expect("JSON");
     assert_eq!(json["included"][0]["policy"]["source"], "attribute");
     assert_eq!(json["uncovered"][0]["entity"], "Draft");
@@ -109,17 +109,17 @@ async fn an_empty_inventory_is_an_error_that_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn an_uncovered_or_excluded_entity_is_never_backed_up_even_when_it_is_named() {
+async fn an_uncovered_or_excluded_entity_is_never_backed_up_even_when_it_is_selected() {
     let koan = context(Koan::builder()).await.expect("a context");
     let error = koan.backup("drafts").entities(["Draft"]).await.expect_err("uncovered");
     assert!(error.to_string().contains("`Draft` has no backup policy"), "{error}");
     let error = koan.backup("index").entities(["InvoiceIndex"]).await.expect_err("excluded");
     assert!(error.to_string().contains("rebuilt from invoices"), "{error}");
     let error = koan.backup("typo").entities(["Invocie"]).await.expect_err("unknown");
-    assert!(error.to_string().contains("no entity is called `Invocie`"), "{error}");
+    assert!(error.to_string().contains("no entity has the name `Invocie`"), "{error}");
 }
 
-/// Creates an entity by hand, for one row of the table of policies.
+/// Creates the descriptor of an entity without the derive macro, for one case of the table of policies.
 fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static EntityDescriptor {
     const FIELDS: &[FieldDeclaration] = &[FieldDeclaration::new::<i64>("id", "i64").key()];
     Box::leak(Box::new(EntityDescriptor::new::<Media>(EntityDeclaration {
@@ -137,13 +137,16 @@ fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static E
     })))
 }
 
-/// Returns the policy that results from a scope and an attribute, in the wording of the boot report.
+/// Returns the policy that results from a scope and an attribute, as the boot report shows it.
 async fn resolved(
     scope: Option<ScopeDeclaration>,
     policy: Option<PolicyDeclaration>,
 ) -> Result<String, Error> {
     struct Declared;
-    thread_local!(static DECLARED: std::cell::Cell<Option<&'static EntityDescriptor>> = const { std::cell::Cell::new(None) });
+    thread_local!(
+        static DECLARED: std::cell::Cell<Option<&'static EntityDescriptor>> =
+            const { std::cell::Cell::new(None) }
+    );
     #[derive(Serialize, Deserialize)]
     struct Row {
         id: i64,
@@ -182,6 +185,7 @@ fn scope(mode: ScopeMode, encrypt: Option<bool>, schema: Option<bool>) -> Option
     })
 }
 
+/// The policy of an attribute without options.
 const BARE: PolicyDeclaration = PolicyDeclaration {
     enabled: None,
     reason: None,
@@ -191,22 +195,22 @@ const BARE: PolicyDeclaration = PolicyDeclaration {
 };
 
 #[tokio::test]
-async fn every_combination_of_scope_and_attribute_gives_the_expected_policy() {
-    let out = PolicyDeclaration { enabled: Some(false), reason: Some("derived"), ..BARE };
-    let in_clear = PolicyDeclaration { encrypt: Some(false), ..BARE };
+async fn every_combination_of_scope_and_attribute_results_in_the_expected_policy() {
+    let excluded = PolicyDeclaration { enabled: Some(false), reason: Some("derived"), ..BARE };
+    let unencrypted = PolicyDeclaration { encrypt: Some(false), ..BARE };
     let no_schema = PolicyDeclaration { include_schema: Some(false), ..BARE };
     let with_schema = PolicyDeclaration { include_schema: Some(true), ..BARE };
     let all = |encrypt, schema| scope(ScopeMode::All, encrypt, schema);
     let none = |encrypt, schema| scope(ScopeMode::None, encrypt, schema);
     let attribute = "Row → encrypt=false, schema=true (via #[entity_backup])";
     let cases = [
-        (None, Some(out), "Row → excluded: \"derived\""),
-        (all(Some(true), None), Some(out), "Row → excluded: \"derived\""),
-        (none(None, None), Some(out), "Row → excluded: \"derived\""),
+        (None, Some(excluded), "Row → excluded: \"derived\""),
+        (all(Some(true), None), Some(excluded), "Row → excluded: \"derived\""),
+        (none(None, None), Some(excluded), "Row → excluded: \"derived\""),
         (None, Some(BARE), attribute),
         (all(None, None), Some(BARE), attribute),
         (none(None, None), Some(BARE), attribute),
-        (all(Some(true), None), Some(in_clear), attribute),
+        (all(Some(true), None), Some(unencrypted), attribute),
         (all(None, Some(false)), Some(BARE), "Row → encrypt=false, schema=false (via #[entity_backup])"),
         (all(None, Some(false)), Some(with_schema), attribute),
         (none(None, None), Some(no_schema), "Row → encrypt=false, schema=false (via #[entity_backup])"),
@@ -223,7 +227,7 @@ async fn every_combination_of_scope_and_attribute_gives_the_expected_policy() {
 }
 
 #[tokio::test]
-async fn an_entity_that_must_be_encrypted_fails_the_start_and_is_never_written_in_clear() {
+async fn an_entity_that_must_be_encrypted_fails_the_start_without_recipients() {
     let encrypted = PolicyDeclaration { encrypt: Some(true), ..BARE };
     // A bare attribute under `encrypt_by_default` stays encrypted.
     let cases = [
@@ -240,14 +244,14 @@ async fn an_entity_that_must_be_encrypted_fails_the_start_and_is_never_written_i
 }
 
 #[tokio::test]
-async fn a_registration_by_hand_needs_a_reason_too() {
-    let out = PolicyDeclaration { enabled: Some(false), ..BARE };
-    let error = resolved(None, Some(out)).await.expect_err("no reason");
+async fn an_exclusion_without_the_derive_macro_needs_a_reason_as_well() {
+    let excluded = PolicyDeclaration { enabled: Some(false), ..BARE };
+    let error = resolved(None, Some(excluded)).await.expect_err("no reason");
     assert!(error.chain().contains("reason"), "{error:?}");
 }
 
 #[test]
-fn a_policy_says_where_it_comes_from() {
+fn a_policy_contains_its_source() {
     let Policy { source, .. } = linked().policy("Media").expect("included");
     assert_eq!(source, PolicySource::Scope);
 }
@@ -321,13 +325,13 @@ mod same_name {
     }
 
     #[tokio::test]
-    async fn two_types_of_one_name_are_an_error_that_names_both() {
+    async fn two_types_with_the_same_name_are_an_error_that_names_both() {
         let builder = Koan::builder().only_registered().register::<one::Part>().register::<Other>();
         let error = context(builder).await.expect_err("the same name");
         assert_eq!(
             error.to_string(),
-            "two entities are called `Part`: `shop::bikes::Part` at src/parts.rs:3 and `shop::cars::Part` at \
-             src/cars.rs:8; rename one with `#[entity(name = \"…\")]`"
+            "two entities have the name `Part`: `shop::bikes::Part` at src/parts.rs:3 and `shop::cars::Part` at \
+             src/cars.rs:8; rename one of them with `#[entity(name = \"…\")]`"
         );
     }
 }

@@ -1,5 +1,4 @@
-//! A backup reports what it does not preserve: values that a type changes, keys that do not distinguish
-//! records, and mistyped names.
+//! Tests that a backup reports values that a type changes, duplicate keys, and mistyped names.
 
 use koan_backup::archive::BackupStatus;
 use koan_backup::prelude::*;
@@ -39,13 +38,15 @@ struct Word {
     meaning: String,
 }
 
+/// Creates a database, executes SQL in it, and builds a context.
 async fn open(sql: &str) -> (tempfile::TempDir, Koan) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("club.db");
     Connection::open(&path)
         .expect("a database")
         .execute_batch(&format!(
-            "CREATE TABLE member (id INTEGER PRIMARY KEY, address TEXT NOT NULL, status TEXT NOT NULL, fee NOT NULL, extra TEXT NOT NULL);
+            "CREATE TABLE member (id INTEGER PRIMARY KEY, address TEXT NOT NULL, status TEXT NOT NULL,
+                 fee NOT NULL, extra TEXT NOT NULL);
              CREATE TABLE word (word TEXT, meaning TEXT NOT NULL); {sql}"
         ))
         .expect("a schema");
@@ -59,7 +60,7 @@ async fn open(sql: &str) -> (tempfile::TempDir, Koan) {
 }
 
 #[tokio::test]
-async fn values_that_a_type_keeps_make_no_warning() {
+async fn values_that_a_type_preserves_cause_no_warning() {
     let (_directory, koan) = open(
         r#"INSERT INTO member VALUES (1, '{"street":"a"}', 'active', '1.50', '{"a":[1.0,null],"b":1}');"#,
     )
@@ -70,87 +71,99 @@ async fn values_that_a_type_keeps_make_no_warning() {
 }
 
 #[tokio::test]
-async fn values_that_a_type_does_not_keep_are_counted_and_named_by_field_and_key() {
+async fn values_that_a_type_does_not_preserve_are_counted_and_reported_with_field_and_key() {
     let (_directory, koan) = open(
         r#"INSERT INTO member VALUES (1, '{"street":"a"}', 'active', '1', '1');
-           INSERT INTO member VALUES (2, '{"street":"a","zip":"s3cret"}', 'suspended', 1.5e-30, '12345678901234567890123');
-           INSERT INTO member VALUES (3, '{"street":"a","zip":"s3cret"}', 'active', '0.12345678901234567890123456789012345', '{"a":1,"a":2}');"#,
+           INSERT INTO member VALUES
+               (2, '{"street":"a","zip":"s3cret"}', 'suspended', 1.5e-30, '12345678901234567890123');
+           INSERT INTO member VALUES
+               (3, '{"street":"a","zip":"s3cret"}', 'active', '0.12345678901234567890123456789012345',
+                '{"a":1,"a":2}');"#,
     )
     .await;
     let backup = koan.backup("lossy").await.expect("a backup");
     assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
-    let told = |field: &str, count: u64| {
-        let start =
-            format!("Member: {count} records, the first `id=2`, hold more in `{field}` than its type keeps");
+    let assert_warning = |field: &str, count: u64| {
+        let start = format!(
+            "Member: {count} records, the first `id=2`, contain more in `{field}` than the type preserves"
+        );
         assert!(
             backup.warnings().iter().any(|warning| warning.starts_with(&start)),
             "{:?}",
             backup.warnings()
         );
     };
-    told("address", 2);
-    told("status", 1);
-    told("fee", 2);
-    told("extra", 2);
-    assert!(!format!("{:?}", backup.manifest()).contains("s3cret"), "content of a record in the manifest");
+    assert_warning("address", 2);
+    assert_warning("status", 1);
+    assert_warning("fee", 2);
+    assert_warning("extra", 2);
+    assert!(
+        !format!("{:?}", backup.manifest()).contains("s3cret"),
+        "the manifest contains content of a record"
+    );
 }
 
 #[tokio::test]
 async fn a_row_that_its_type_refuses_fails_the_backup_and_is_named_without_its_content() {
     let (_directory, koan) =
         open(r#"INSERT INTO member VALUES (4, '{"street":["s3cret"]}', 'active', '1', '1');"#).await;
-    let error = koan.backup("refused").await.expect_err("a list is no street");
+    let error = koan.backup("refused").await.expect_err("the street is a list instead of text");
     assert_eq!(error.kind(), ErrorKind::Record);
     let text = error.chain();
     assert!(text.contains("Member `id=4`") && text.contains("address"), "{text}");
-    assert!(!text.contains("s3cret"), "content of a record in an error: {text}");
+    assert!(!text.contains("s3cret"), "the error contains content of a record: {text}");
 }
 
 #[tokio::test]
-async fn two_records_of_one_key_fail_the_backup_because_one_would_be_lost() {
+async fn two_records_with_the_same_key_fail_the_backup() {
     for rows in ["('x', 'one'), ('y', 'two'), ('x', 'three')", "(NULL, 'one'), (NULL, 'two')"] {
         let (_directory, koan) = open(&format!("INSERT INTO word VALUES {rows}")).await;
-        let error = koan.backup("words").await.expect_err("one would be lost");
+        let error = koan.backup("words").await.expect_err("one of the two records would be lost");
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains("has a duplicate key"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_selection_that_names_what_is_not_there_is_refused() {
+async fn a_selection_of_unknown_sets_or_entities_is_refused() {
     let (_directory, koan) = open("").await;
     koan.backup("all").await.expect("a backup");
     let error = koan.backup("typo").set("archvie").await.expect_err("no such set");
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let error = koan.backup("both").set("root").set("archvie").await.expect_err("one of them is not there");
+    let error =
+        koan.backup("both").set("root").set("archvie").await.expect_err("one of the sets does not exist");
     assert!(error.to_string().contains("archvie"), "{error}");
     let only_words = koan.backup("filtered").entity::<Member>().entity::<Word>();
-    let error = only_words.filter(|entity| entity.name() == "Word").await.expect_err("one is filtered out");
+    let error = only_words
+        .filter(|entity| entity.name() == "Word")
+        .await
+        .expect_err("the filter excludes a selected entity");
     assert!(error.to_string().contains("`Member` is named"), "{error}");
     let error = restore_as_reported(|| koan.restore("all").exclude(["Memebr"]).replace_existing())
         .await
         .expect_err("mistyped");
-    assert!(error.to_string().contains("no entity is called `Memebr`"), "{error}");
+    assert!(error.to_string().contains("no entity has the name `Memebr`"), "{error}");
     let error = restore_as_reported(|| koan.restore("all").set("archvie")).await.expect_err("no such set");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let error = restore_as_reported(|| koan.restore("all").entities(["Word", "Wrod"]))
         .await
-        .expect_err("one of them is not there");
+        .expect_err("one of the entities does not exist");
     assert!(error.to_string().contains("does not hold `Wrod`"), "{error}");
     let error = restore_as_reported(|| koan.restore("all").exclude(["Word", "Member"]))
         .await
-        .expect_err("nothing is left");
+        .expect_err("all entities are excluded");
     assert!(error.to_string().contains("anything that is selected"), "{error}");
 }
 
 #[tokio::test]
-async fn words_that_every_listing_would_carry_are_bounded() {
+async fn the_length_of_a_description_is_limited() {
     let (_directory, koan) = open("").await;
     let error = koan.backup("long").description("x".repeat(70_000)).await.expect_err("too long");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(koan.backups().await.expect("listed").is_empty());
 }
 
+/// A number whose deserialisation panics for 13.
 #[derive(Debug)]
 struct Fragile(i64);
 
@@ -184,6 +197,6 @@ fn a_type_that_panics_refuses_the_record() {
     use koan_backup::entity::EntityCodec;
     let codec = EntityCodec::new(fragile::Panicky::descriptor());
     assert!(codec.check(br#"{"id":1,"number":12}"#).is_ok());
-    let error = codec.check(br#"{"id":1,"number":13}"#).expect_err("it panics");
+    let error = codec.check(br#"{"id":1,"number":13}"#).expect_err("the type panics");
     assert!(error.to_string().contains("panicked"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Values of 64 MiB in SQLite, and the messages about fields that cannot hold them.
+//! Tests values of 64 MiB in SQLite, and the messages about fields that cannot store them.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::log::Log;
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 const BYTES: usize = 64 << 20;
 
+/// A record whose bytes are stored as Base64.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 struct Scan {
@@ -17,6 +18,7 @@ struct Scan {
     preview: Option<Box<[u8]>>,
 }
 
+/// A record of the same table, whose bytes are stored as lists of numbers.
 #[derive(Clone, Serialize, Deserialize, Entity)]
 #[entity_backup]
 #[entity(table = "scan", name = "BulkyScan")]
@@ -81,6 +83,7 @@ impl Shop {
     }
 }
 
+/// Returns 64 MiB of random bytes, which are the same in each call.
 fn content() -> Vec<u8> {
     let mut chance = fastrand::Rng::with_seed(64);
     let mut bytes = vec![0; BYTES];
@@ -103,17 +106,20 @@ async fn bytes_of_64_mib_are_backed_up_verified_and_restored_as_base64() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_large_is_named_by_field_and_key_with_the_remedy() {
+async fn a_value_that_is_too_large_is_reported_with_field_key_and_remedy() {
     let shop = Shop::new();
     let (log, _guard) = Log::capture();
     let koan = shop.koan(|builder| builder.register::<Bulky>()).await;
     let notes = koan.inventory().notes.join("\n");
     assert!(notes.contains("`content`") && notes.contains("`preview`"), "{notes}");
     assert!(notes.contains("koan_backup::serde::base64"), "{notes}");
-    assert!(log.lines().join("\n").contains("koan_backup::serde::base64"), "it is in the boot report");
+    assert!(
+        log.lines().join("\n").contains("koan_backup::serde::base64"),
+        "the boot report does not mention the attribute"
+    );
     let error = koan.backup("nightly").await.expect_err("too long").chain();
-    for part in ["BulkyScan `id=7`", "field `content` has 67108864 bytes", "koan_backup::serde::base64"] {
-        assert!(error.contains(part), "{part} is not in {error}");
+    for text in ["BulkyScan `id=7`", "field `content` has 67108864 bytes", "koan_backup::serde::base64"] {
+        assert!(error.contains(text), "{text} is not in {error}");
     }
     shop.connection()
         .execute("INSERT INTO page VALUES (3, 'a', ?1)", ["x".repeat(130 << 20)])
@@ -121,31 +127,34 @@ async fn what_is_too_large_is_named_by_field_and_key_with_the_remedy() {
     let koan = shop.koan(|builder| builder.register::<Page>()).await;
     let error = koan.backup("nightly").await.expect_err("too long").chain();
     assert!(error.contains("Page `id=3`") && error.contains("field `text` has"), "{error}");
-    assert!(error.contains("store of files") && !error.contains("base64"), "{error}");
+    assert!(error.contains("store large content in files") && !error.contains("base64"), "{error}");
 }
 
 #[tokio::test]
-async fn a_list_of_numbers_from_before_the_attribute_is_read_as_base64_is() {
+async fn a_list_of_numbers_is_read_like_base64_text() {
     let shop = Shop::new();
     shop.connection().execute("DELETE FROM scan WHERE id = 7", []).expect("deleted");
     let koan = shop.koan(|builder| builder.register::<Scan>()).await;
     let scan: Scan = serde_json::from_str(r#"{"id":1,"content":[1,2],"preview":[3]}"#).expect("a list");
     assert_eq!(serde_json::to_string(&scan).expect("JSON"), r#"{"id":1,"content":"AQI=","preview":"Aw=="}"#);
     assert!(serde_json::from_str::<Scan>(r#"{"id":1,"content":"no base64!","preview":null}"#).is_err());
-    let read = koan.data::<Scan>().get(&8).await.expect("read").expect("there");
+    let read = koan.data::<Scan>().get(&8).await.expect("read").expect("exists");
     assert_eq!(read.preview.as_deref(), Some(&[0xfb, 0xef, 0xff][..]));
 }
 
 #[tokio::test]
-async fn what_ignores_nothing_is_warned_of_and_names_are_compared_as_sqlite_does() {
+async fn an_ignored_table_that_does_not_exist_or_belongs_to_an_entity_causes_a_warning() {
     let shop = Shop::new();
     let koan = shop.koan(|builder| builder.register::<Page>()).await;
     let warnings = &koan.inventory().warnings;
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert_eq!(warnings[0], "table `scan` of `main` → in no entity");
-    assert!(warnings[1].contains("`ignore_table(\"PAGE\")` names the table of Page"), "{warnings:?}");
-    assert!(warnings[2].contains("`ignore_table(\"nope\")` names no table"), "{warnings:?}");
-    assert!(warnings[2].contains("tables in no entity are `scan`"), "{warnings:?}");
+    assert!(
+        warnings[1].contains("`ignore_table(\"PAGE\")` has no effect, because Page covers"),
+        "{warnings:?}"
+    );
+    assert!(warnings[2].contains("`ignore_table(\"nope\")` has no effect"), "{warnings:?}");
+    assert!(warnings[2].contains("the tables without an entity are `scan`"), "{warnings:?}");
     let place = koan.inventory().included[0].place.as_deref();
     assert_eq!(place, Some("table `page` of `main`"));
 }

@@ -33,10 +33,10 @@ struct Shop {
 async fn shop() -> Shop {
     let folder = tempfile::tempdir().expect("a folder");
     let storage = Storage::local(folder.path()).expect("a folder");
-    shop_over(storage, folder).await
+    shop_with_storage(storage, folder).await
 }
 
-async fn shop_over(storage: Storage, folder: tempfile::TempDir) -> Shop {
+async fn shop_with_storage(storage: Storage, folder: tempfile::TempDir) -> Shop {
     // The modification times of files come from the clock of this machine.
     let clock = HandClock::at(&jiff::Timestamp::now().to_string());
     let koan = context(storage, &clock).await;
@@ -48,7 +48,7 @@ async fn faulty_shop() -> (Shop, FaultyStore) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = LocalFileSystem::new_with_prefix(folder.path()).expect("a folder");
     let store = FaultyStore::over(Arc::new(store));
-    (shop_over(store.storage(), folder).await, store)
+    (shop_with_storage(store.storage(), folder).await, store)
 }
 
 async fn context(storage: Storage, clock: &HandClock) -> Koan {
@@ -59,7 +59,7 @@ async fn context(storage: Storage, clock: &HandClock) -> Koan {
 }
 
 async fn health(koan: &Koan) -> CatalogHealth {
-    koan.catalog().health(&Expectations::new()).await.expect("looked at")
+    koan.catalog().health(&Expectations::new()).await.expect("the health was read")
 }
 
 fn ids(entries: &[CatalogEntry]) -> Vec<BackupId> {
@@ -68,13 +68,13 @@ fn ids(entries: &[CatalogEntry]) -> Vec<BackupId> {
 
 impl Shop {
     /// Returns a context of another process with the same storage.
-    async fn elsewhere(&self) -> Koan {
+    async fn koan_of_another_process(&self) -> Koan {
         context(Storage::local(self.folder.path()).expect("a folder"), &self.clock).await
     }
 
     async fn archive_of(&self, id: BackupId) -> PathBuf {
         let manifests = self.koan.backups().await.expect("listed");
-        let manifest = manifests.iter().find(|manifest| manifest.id == id).expect("there");
+        let manifest = manifests.iter().find(|manifest| manifest.id == id).expect("the backup is listed");
         self.folder.path().join(&manifest.archive.as_ref().expect("an archive").file)
     }
 
@@ -86,7 +86,7 @@ impl Shop {
         names
     }
 
-    async fn nightly(&self, days: usize) -> Vec<BackupId> {
+    async fn make_nightly_backups(&self, days: usize) -> Vec<BackupId> {
         let mut ids = Vec::new();
         for _ in 0..days {
             ids.push(self.koan.backup("nightly").await.expect("a backup").id());
@@ -102,12 +102,12 @@ fn age(file: &Path, by: Duration) {
 }
 
 #[tokio::test]
-async fn every_backup_is_verified_in_its_turn_and_damage_is_told() {
+async fn maintenance_verifies_the_backups_in_turn_and_reports_damage() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
+    let ids = shop.make_nightly_backups(3).await;
     let mut verified = Vec::new();
     for _ in 0..4 {
-        let report = shop.koan.maintenance().await.expect("ran");
+        let report = shop.koan.maintenance().await.expect("maintenance completed");
         assert!(report.is_clean(), "{report:?}");
         verified.extend(report.profiles[0].verified);
         shop.clock.pass(1);
@@ -115,29 +115,29 @@ async fn every_backup_is_verified_in_its_turn_and_damage_is_told() {
     assert_eq!(
         verified,
         [ids[2], ids[1], ids[0], ids[2]],
-        "the newest that never was, then the one longest ago"
+        "first the newest backup that was never verified, then the backup whose verification is oldest"
     );
     let manifests = shop.koan.backups().await.expect("listed");
     let archive = shop.folder.path().join(&manifests[1].archive.as_ref().expect("an archive").file);
     std::fs::write(archive, b"PK").expect("written");
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(!report.is_clean());
     assert_eq!(report.profiles[0].verified, Some(ids[1]));
     assert!(report.profiles[0].damage.is_some(), "{report:?}");
     let health = health(&shop.koan).await;
     assert_eq!(health.damaged, [("local".to_owned(), ids[1])]);
-    let none = shop.koan.maintenance().without_verification().await.expect("ran");
-    assert_eq!(none.profiles[0].verified, None);
+    let unverified = shop.koan.maintenance().without_verification().await.expect("maintenance completed");
+    assert_eq!(unverified.profiles[0].verified, None);
 }
 
 #[tokio::test]
-async fn leftovers_go_when_they_are_old_and_everything_else_stays() {
+async fn old_incomplete_and_temporary_archives_are_removed_and_all_other_files_stay() {
     let shop = shop().await;
-    let ids = shop.nightly(1).await;
+    let ids = shop.make_nightly_backups(1).await;
     let archives = shop.folder.path().join("archives");
-    let kept =
+    let archive =
         std::fs::read_dir(&archives).expect("a folder").next().expect("an archive").expect("an entry").path();
-    age(&kept, Duration::from_secs(90 * 86_400));
+    age(&archive, Duration::from_secs(90 * 86_400));
     let old = [
         "backup-a-20260101-000000-0a1b2c3d.zip",
         "backup-a-20260101-000000-0a1b2c3d.zip#1",
@@ -150,29 +150,33 @@ async fn leftovers_go_when_they_are_old_and_everything_else_stays() {
     for name in old {
         age(&archives.join(name), Duration::from_secs(3 * 86_400));
     }
-    // Files that somebody else put there are not removed.
+    // Files with names that Koan does not write are not removed.
     let foreign = ["notes.txt#1", "notes.zip", "backup-of-my-own.zip", "backup-of-my-own.zip#1"];
     for name in foreign {
         std::fs::write(archives.join(name), b"mine").expect("written");
         age(&archives.join(name), Duration::from_secs(90 * 86_400));
     }
-    let report = shop.koan.maintenance().without_cleanup().await.expect("ran");
+    let report = shop.koan.maintenance().without_cleanup().await.expect("maintenance completed");
     assert!(report.profiles[0].removed_files.is_empty());
-    let report =
-        shop.koan.maintenance().cleanup_older_than(Duration::from_secs(2 * 86_400)).await.expect("ran");
-    let mut left = report.profiles[0].removed_files.clone();
-    left.sort();
-    assert_eq!(left, old.map(|name| format!("archives/{name}")), "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 5 * u64::try_from(old.len()).expect("few"));
+    let report = shop
+        .koan
+        .maintenance()
+        .cleanup_older_than(Duration::from_secs(2 * 86_400))
+        .await
+        .expect("maintenance completed");
+    let mut removed = report.profiles[0].removed_files.clone();
+    removed.sort();
+    assert_eq!(removed, old.map(|name| format!("archives/{name}")), "{report:?}");
+    assert_eq!(report.profiles[0].freed_bytes, 5 * u64::try_from(old.len()).expect("fits"));
     assert!(young.iter().chain(&foreign).all(|name| archives.join(name).exists()));
     let verified = shop.koan.verify(ids[0]).await.expect("read");
     assert!(verified.is_valid(), "{verified:?}");
 }
 
 #[tokio::test]
-async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
+async fn old_temporary_files_of_manifests_and_leases_are_removed() {
     let shop = shop().await;
-    let ids = shop.nightly(1).await;
+    let ids = shop.make_nightly_backups(1).await;
     let old = [
         "leases/backup/nightly/0000000002.json#1".to_owned(),
         format!("leases/restore/{0}/{0}.json#12", ids[0]),
@@ -190,11 +194,11 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
     let mut expected = old.clone();
     expected.sort();
     let young = format!("manifests/{}.json#2", ids[0]);
-    let unlike = format!("koan-probe-{}.txt", ids[0]);
-    let simple = format!("koan-probe-{}", ids[0].to_string().replace('-', ""));
+    let other_extension = format!("koan-probe-{}.txt", ids[0]);
+    let id_without_hyphens = format!("koan-probe-{}", ids[0].to_string().replace('-', ""));
     let foreign = [
-        unlike.as_str(),
-        simple.as_str(),
+        other_extension.as_str(),
+        id_without_hyphens.as_str(),
         "koan-probe-notes",
         "manifests/notes.json#1",
         "manifests/0000000001.json#a",
@@ -206,80 +210,89 @@ async fn temporary_files_of_manifests_and_leases_go_when_they_are_old() {
     ];
     for path in old.iter().map(String::as_str).chain([young.as_str()]).chain(foreign) {
         let file = shop.folder.path().join(path);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("created");
         std::fs::write(&file, b"123").expect("written");
         if path != young {
             age(&file, Duration::from_secs(3 * 86_400));
         }
     }
-    let report = shop.koan.maintenance().await.expect("ran");
-    let mut left = report.profiles[0].removed_files.clone();
-    left.sort();
-    assert_eq!(left, expected, "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 3 * u64::try_from(old.len()).expect("few"));
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
+    let mut removed = report.profiles[0].removed_files.clone();
+    removed.sort();
+    assert_eq!(removed, expected, "{report:?}");
+    assert_eq!(report.profiles[0].freed_bytes, 3 * u64::try_from(old.len()).expect("fits"));
     assert!(old.iter().all(|path| !shop.folder.path().join(path).exists()));
     assert!(foreign.iter().chain([&young.as_str()]).all(|path| shop.folder.path().join(path).exists()));
 }
 
 #[tokio::test]
-async fn temporary_files_are_judged_by_the_time_at_which_maintenance_looked() {
+async fn the_age_of_temporary_files_is_measured_with_the_clock_of_the_context() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = HandClock::at(&(jiff::Timestamp::now() - Duration::from_secs(2 * 86_400)).to_string());
     let koan = context(Storage::local(folder.path()).expect("a folder"), &clock).await;
     let id = koan.backup("nightly").await.expect("a backup").id();
     let file = folder.path().join(format!("manifests/{id}.json#1"));
     std::fs::write(&file, b"123").expect("written");
-    // The file is older than a day now, but was not when maintenance started.
+    // By the system clock the file is older than a day. By the clock of the context it is one hour old.
     age(&file, Duration::from_secs(2 * 86_400 + 3600));
-    let report = koan.maintenance().await.expect("ran");
+    let report = koan.maintenance().await.expect("maintenance completed");
     assert!(report.profiles[0].removed_files.is_empty() && file.exists(), "{report:?}");
     clock.pass(24);
-    let report = koan.maintenance().await.expect("ran");
+    let report = koan.maintenance().await.expect("maintenance completed");
     assert!(!file.exists(), "{report:?}");
 }
 
 #[tokio::test]
-async fn retention_is_applied_and_what_refuses_it_is_in_the_report() {
+async fn retention_is_applied_and_the_reason_for_a_refusal_is_in_the_report() {
     let shop = shop().await;
-    let ids = shop.nightly(4).await;
-    let report = shop.koan.maintenance().retention(Retention::new().keep_last(2)).await.expect("ran");
+    let ids = shop.make_nightly_backups(4).await;
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(2))
+        .await
+        .expect("maintenance completed");
     let pruned = report.profiles[0].pruned.as_ref().expect("pruned");
     assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), ids[..2]);
     let misspelt = Retention::new().keep_last(1).exempt_tag("leagl");
-    let report = shop.koan.maintenance().retention(misspelt).await.expect("ran");
+    let report = shop.koan.maintenance().retention(misspelt).await.expect("maintenance completed");
     assert!(report.profiles[0].failures[0].contains("leagl"), "{report:?}");
-    assert!(report.profiles[0].verified.is_some(), "the rest is done all the same");
+    assert!(
+        report.profiles[0].verified.is_some(),
+        "the verification must run although the retention was refused"
+    );
     assert_eq!(shop.koan.backups().await.expect("listed").len(), 2);
-    let error = shop.koan.maintenance().retention(Retention::new()).await.expect_err("no rule");
+    let error =
+        shop.koan.maintenance().retention(Retention::new()).await.expect_err("the retention has no rule");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     let error = shop.koan.maintenance().profiles(["far"]).await.expect_err("no such profile");
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_runs_again_and_again_until_it_is_stopped() {
+async fn a_maintenance_task_runs_repeatedly_until_it_is_stopped() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
+    let ids = shop.make_nightly_backups(3).await;
     assert!(shop.koan.maintenance().every(Duration::ZERO).start().is_err());
     let task =
         shop.koan.maintenance().every(Duration::from_millis(5)).jitter(Duration::from_millis(5)).start();
     let task = task.expect("started");
     let verified = || {
-        let report = task.last_report()?.expect("ran");
+        let report = task.last_report()?.expect("maintenance completed");
         report.profiles[0].verified
     };
-    let seen = async |id| {
+    let wait_until_verified = async |id| {
         while verified() != Some(id) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    let all = async {
+    let all_verified = async {
         for id in ids.iter().rev() {
             shop.clock.pass(1);
-            seen(*id).await;
+            wait_until_verified(*id).await;
         }
     };
-    all.await;
+    all_verified.await;
     task.stop().await;
 
     let token = CancellationToken::new();
@@ -292,9 +305,9 @@ async fn a_task_runs_again_and_again_until_it_is_stopped() {
 }
 
 #[tokio::test]
-async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
+async fn an_incomplete_archive_under_a_valid_lease_is_not_removed_however_old() {
     let shop = shop().await;
-    shop.nightly(1).await;
+    shop.make_nightly_backups(1).await;
     let archive = "archives/backup-slow-20260101-000000-0a1b2c3d.zip";
     let file = shop.folder.path().join(archive);
     let temporary = shop.folder.path().join(format!("{archive}#1"));
@@ -311,23 +324,23 @@ async fn an_archive_that_somebody_works_on_is_no_leftover_however_old() {
     let folder = shop.folder.path().join("leases/backup/slow");
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("0000000001.json"), lease.to_string()).expect("written");
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(report.is_clean() && report.profiles[0].removed_files.is_empty(), "{report:?}");
     shop.clock.pass(1);
-    let report = shop.koan.maintenance().await.expect("ran");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert_eq!(
         report.profiles[0].removed_files,
         [archive.to_owned(), format!("{archive}#1")],
-        "its holder is dead"
+        "the lease has expired, so the files must be removed"
     );
 }
 
-/// A clock that calls a function once, when its time is read for the n-th time.
+/// A clock that calls `action` once, when its time is read and `reads_left` is one.
 #[derive(Clone)]
 struct Alarm {
     clock: HandClock,
-    left: Arc<AtomicI64>,
-    work: Arc<dyn Fn() + Send + Sync>,
+    reads_left: Arc<AtomicI64>,
+    action: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl std::fmt::Debug for Alarm {
@@ -338,8 +351,8 @@ impl std::fmt::Debug for Alarm {
 
 impl Clock for Alarm {
     fn now(&self) -> jiff::Timestamp {
-        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            (self.work)();
+        if self.reads_left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            (self.action)();
         }
         self.clock.now()
     }
@@ -350,12 +363,12 @@ impl Clock for Alarm {
 }
 
 #[tokio::test]
-async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported() {
-    // Another process begins to rekey the backup, each time at a later moment of the run.
+async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_reported() {
+    // Another process begins to rekey the backup, each time at a later read of the clock.
     let mut reported = 0;
-    for moment in 1..40 {
+    for clock_read in 1..40 {
         let shop = shop().await;
-        let id = shop.nightly(1).await[0];
+        let id = shop.make_nightly_backups(1).await[0];
         let archive = shop.archive_of(id).await;
         let old = "archives/backup-nightly-20260101-000000-0a1b2c3d.zip";
         std::fs::copy(&archive, shop.folder.path().join(old)).expect("copied");
@@ -367,14 +380,19 @@ async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported(
             "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
         });
         let folder = shop.folder.path().join(format!("leases/rekey/{id}"));
-        let work = move || {
+        let action = move || {
             std::fs::create_dir_all(&folder).expect("a folder");
-            let number =
-                (1..).find(|number| !folder.join(format!("{number:010}.json")).exists()).expect("one");
+            let number = (1..)
+                .find(|number| !folder.join(format!("{number:010}.json")).exists())
+                .expect("a free number");
             std::fs::write(folder.join(format!("{number:010}.json")), lease.to_string()).expect("written");
         };
-        let left = Arc::new(AtomicI64::new(0));
-        let clock = Alarm { clock: shop.clock.clone(), left: Arc::clone(&left), work: Arc::new(work) };
+        let reads_left = Arc::new(AtomicI64::new(0));
+        let clock = Alarm {
+            clock: shop.clock.clone(),
+            reads_left: Arc::clone(&reads_left),
+            action: Arc::new(action),
+        };
         let database = Scripted::default();
         database.put(&SetName::root(), &Invoice { id: 1 });
         let koan = Koan::builder()
@@ -384,50 +402,58 @@ async fn an_archive_that_stays_because_somebody_works_on_its_backup_is_reported(
             .build()
             .await
             .expect("a context");
-        left.store(moment, Ordering::SeqCst);
-        let report = koan.maintenance().without_verification().await.expect("ran");
+        reads_left.store(clock_read, Ordering::SeqCst);
+        let report = koan.maintenance().without_verification().await.expect("maintenance completed");
         let profile = &report.profiles[0];
-        let is_there = shop.folder.path().join(old).exists();
-        assert_eq!(profile.removed_files.is_empty(), is_there, "{moment}: {report:?}");
-        let told =
-            format!("archive `{old}` was not removed, because another process works on its backup {id}");
-        if let Some(skipped) = profile.skipped.iter().find(|skipped| skipped.contains(&told)) {
-            assert!(is_there && skipped.contains("process 7"), "{skipped}");
+        let old_archive_exists = shop.folder.path().join(old).exists();
+        assert_eq!(profile.removed_files.is_empty(), old_archive_exists, "{clock_read}: {report:?}");
+        let expected_reason =
+            format!("archive `{old}` was not removed, because another process uses its backup {id}");
+        if let Some(skipped) = profile.skipped.iter().find(|skipped| skipped.contains(&expected_reason)) {
+            assert!(old_archive_exists && skipped.contains("process 7"), "{skipped}");
             reported += 1;
         }
     }
-    assert!(reported > 0, "an archive stayed and nothing was said");
+    assert!(reported > 0, "no run reported the archive that it did not remove");
 }
 
 #[tokio::test]
-async fn a_retention_that_was_refused_is_in_the_health_until_one_goes_well() {
+async fn a_refused_retention_is_in_the_health_until_a_retention_succeeds() {
     let shop = shop().await;
-    shop.nightly(3).await;
+    shop.make_nightly_backups(3).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
-    let ran = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
-    assert!(!ran.is_clean());
-    let elsewhere = shop.elsewhere().await;
-    let told = health(&elsewhere).await;
-    let [undone] = told.incomplete_tasks.as_slice() else { panic!("{told:?}") };
-    assert_eq!((undone.profile.as_str(), undone.task.as_str()), ("local", "retention"));
-    assert_eq!(undone.tried_at, shop.clock.now());
-    assert!(undone.problem.contains("leagl"), "{undone:?}");
-    let [problem] = told.problems.as_slice() else { panic!("{told:?}") };
+    let report = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
+    assert!(!report.is_clean());
+    let other_process = shop.koan_of_another_process().await;
+    let catalog_health = health(&other_process).await;
+    let [incomplete_task] = catalog_health.incomplete_tasks.as_slice() else { panic!("{catalog_health:?}") };
+    assert_eq!((incomplete_task.profile.as_str(), incomplete_task.task.as_str()), ("local", "retention"));
+    assert_eq!(incomplete_task.tried_at, shop.clock.now());
+    assert!(incomplete_task.problem.contains("leagl"), "{incomplete_task:?}");
+    let [problem] = catalog_health.problems.as_slice() else { panic!("{catalog_health:?}") };
     assert!(problem.contains("leagl") && problem.contains("did not complete `retention`"), "{problem}");
     // A run without a retention does not change the record of the failed retention.
-    let _ = elsewhere.maintenance().await.expect("ran");
-    assert_eq!(health(&elsewhere).await.incomplete_tasks.len(), 1);
-    let ran = elsewhere.maintenance().retention(misspelt().allow_idle_rules()).await.expect("ran");
-    assert!(ran.is_clean(), "{ran:?}");
-    let told = health(&shop.koan).await;
-    assert!(told.is_healthy() && told.incomplete_tasks.is_empty(), "{told:?}");
-    assert_eq!(shop.files("maintenance"), [""; 0], "nothing is kept of what went well");
+    let _ = other_process.maintenance().await.expect("maintenance completed");
+    assert_eq!(health(&other_process).await.incomplete_tasks.len(), 1);
+    let report = other_process
+        .maintenance()
+        .retention(misspelt().allow_idle_rules())
+        .await
+        .expect("maintenance completed");
+    assert!(report.is_clean(), "{report:?}");
+    let catalog_health = health(&shop.koan).await;
+    assert!(catalog_health.is_healthy() && catalog_health.incomplete_tasks.is_empty(), "{catalog_health:?}");
+    assert_eq!(
+        shop.files("maintenance"),
+        [""; 0],
+        "the record of a task must be removed after the task succeeded"
+    );
 }
 
 #[tokio::test]
-async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
+async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_is_removed() {
     let (shop, store) = faulty_shop().await;
-    shop.nightly(1).await;
+    shop.make_nightly_backups(1).await;
     let names = ["backup-a-20260101-000000-0a1b2c3d.zip", "backup-b-20260101-000000-0a1b2c3d.zip"];
     for name in names {
         let file = shop.folder.path().join("archives").join(name);
@@ -436,126 +462,146 @@ async fn a_leftover_that_stays_is_in_the_health_until_it_is_gone() {
     }
     // Only the first removal fails, whichever archive it concerns.
     store.fail([Fault::once(Operation::Delete, "archives/backup-", Failure::Forbidden)]);
-    let ran = shop.koan.maintenance().await.expect("ran");
-    let profile = &ran.profiles[0];
-    let [gone] = profile.removed_files.as_slice() else { panic!("the other goes all the same: {ran:?}") };
-    let stays = if gone.contains(names[0]) { names[1] } else { names[0] };
-    assert!(!ran.is_clean() && profile.failures[0].contains(stays), "{ran:?}");
-    assert!(profile.verified.is_some(), "and the rest is done");
-    let elsewhere = shop.elsewhere().await;
-    let told = health(&elsewhere).await;
-    let [undone] = told.incomplete_tasks.as_slice() else { panic!("{told:?}") };
-    assert_eq!(undone.task, "cleanup");
-    assert!(undone.problem.contains(stays) && told.problems[0].contains(stays), "{told:?}");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
+    let profile = &report.profiles[0];
+    let [removed_archive] = profile.removed_files.as_slice() else {
+        panic!("the other archive must be removed although one removal failed: {report:?}")
+    };
+    let remaining_archive = if removed_archive.contains(names[0]) { names[1] } else { names[0] };
+    assert!(!report.is_clean() && profile.failures[0].contains(remaining_archive), "{report:?}");
+    assert!(profile.verified.is_some(), "the verification must run although a removal failed");
+    let other_process = shop.koan_of_another_process().await;
+    let catalog_health = health(&other_process).await;
+    let [incomplete_task] = catalog_health.incomplete_tasks.as_slice() else { panic!("{catalog_health:?}") };
+    assert_eq!(incomplete_task.task, "cleanup");
+    assert!(
+        incomplete_task.problem.contains(remaining_archive)
+            && catalog_health.problems[0].contains(remaining_archive),
+        "{catalog_health:?}"
+    );
     // An archive that still exists is not removed, even if the store reports that it is.
     store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
-    let _ = shop.koan.maintenance().await.expect("ran");
+    let _ = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(
-        health(&elsewhere).await.incomplete_tasks[0].problem.contains("which reported that it was removed")
+        health(&other_process).await.incomplete_tasks[0]
+            .problem
+            .contains("although the storage reported its removal")
     );
     store.fail([]);
-    let ran = shop.koan.maintenance().await.expect("ran");
-    assert_eq!((ran.is_clean(), ran.profiles[0].freed_bytes), (true, 5), "{ran:?}");
-    assert!(health(&elsewhere).await.is_healthy());
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
+    assert_eq!((report.is_clean(), report.profiles[0].freed_bytes), (true, 5), "{report:?}");
+    assert!(health(&other_process).await.is_healthy());
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_of_a_run_is_in_its_report_and_what_is_damaged_is_not_taken_for_done() {
+async fn a_task_record_that_cannot_be_written_is_reported_and_a_damaged_one_counts_as_incomplete() {
     let (shop, store) = faulty_shop().await;
-    shop.nightly(2).await;
+    shop.make_nightly_backups(2).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
     store.fail([Fault::always(Operation::Put, "maintenance", Failure::Forbidden)]);
-    let ran = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
-    let [refused, not_kept] = ran.profiles[0].failures.as_slice() else { panic!("{ran:?}") };
-    assert!(refused.contains("leagl") && not_kept.contains("maintenance/retention.json"), "{ran:?}");
+    let report = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
+    let [refusal, unsaved_record] = report.profiles[0].failures.as_slice() else { panic!("{report:?}") };
+    assert!(refusal.contains("leagl") && unsaved_record.contains("maintenance/retention.json"), "{report:?}");
     store.fail([]);
     std::fs::create_dir_all(shop.folder.path().join("maintenance")).expect("a folder");
     std::fs::write(shop.folder.path().join("maintenance/retention.json"), b"{").expect("written");
-    let undone = health(&shop.koan).await.incomplete_tasks;
-    assert!(undone.len() == 1 && undone[0].problem.contains("is damaged"), "{undone:?}");
-    let ran = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
-    assert_eq!(ran.profiles[0].failures.len(), 1, "{ran:?}");
+    let incomplete_task = health(&shop.koan).await.incomplete_tasks;
+    assert!(
+        incomplete_task.len() == 1 && incomplete_task[0].problem.contains("is damaged"),
+        "{incomplete_task:?}"
+    );
+    let report = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
+    assert_eq!(report.profiles[0].failures.len(), 1, "{report:?}");
     assert_eq!(health(&shop.koan).await.incomplete_tasks.len(), 1);
 }
 
 #[tokio::test]
-async fn damage_that_maintenance_found_is_known_to_queries_until_it_is_mended() {
+async fn damage_found_by_maintenance_is_visible_to_queries_until_it_is_repaired() {
     let shop = shop().await;
-    let ids_made = shop.nightly(2).await;
-    let archive = shop.archive_of(ids_made[0]).await;
-    let whole = std::fs::read(&archive).expect("read");
+    let backup_ids = shop.make_nightly_backups(2).await;
+    let archive = shop.archive_of(backup_ids[0]).await;
+    let intact_bytes = std::fs::read(&archive).expect("read");
     std::fs::write(&archive, b"PK").expect("written");
-    let elsewhere = shop.elsewhere().await;
-    let query = || elsewhere.catalog().query();
-    let healthy = async || ids(&query().healthy().await.expect("listed").entries);
-    let attention = async || ids(&query().requiring_attention().await.expect("listed").entries);
-    assert_eq!(healthy().await.len(), 2, "nobody knows of it yet");
+    let other_process = shop.koan_of_another_process().await;
+    let query = || other_process.catalog().query();
+    let healthy_ids = async || ids(&query().healthy().await.expect("listed").entries);
+    let attention_ids = async || ids(&query().requiring_attention().await.expect("listed").entries);
+    assert_eq!(
+        healthy_ids().await.len(),
+        2,
+        "the damage must not be known before maintenance verified the backup"
+    );
     for _ in 0..2 {
-        let _ = shop.koan.maintenance().await.expect("ran");
+        let _ = shop.koan.maintenance().await.expect("maintenance completed");
         shop.clock.pass(1);
     }
-    assert_eq!((healthy().await, attention().await), (vec![ids_made[1]], vec![ids_made[0]]));
-    let entry = elsewhere.catalog().get(ids_made[0]).await.expect("there");
+    assert_eq!((healthy_ids().await, attention_ids().await), (vec![backup_ids[1]], vec![backup_ids[0]]));
+    let entry = other_process.catalog().get(backup_ids[0]).await.expect("the backup is listed");
     assert!(
         !entry.is_healthy() && entry.damage().is_some_and(|damage| damage.contains("damaged")),
         "{entry:?}"
     );
-    let other = elsewhere.catalog().get(ids_made[1]).await.expect("there");
+    let other = other_process.catalog().get(backup_ids[1]).await.expect("the backup is listed");
     assert!(other.is_healthy() && other.damage().is_none());
-    assert_eq!(health(&elsewhere).await.damaged, [("local".to_owned(), ids_made[0])]);
+    assert_eq!(health(&other_process).await.damaged, [("local".to_owned(), backup_ids[0])]);
     // A damage record that cannot be read does not count as absent.
-    let record = shop.folder.path().join(format!("damage/{}.json", ids_made[0]));
+    let record = shop.folder.path().join(format!("damage/{}.json", backup_ids[0]));
     let text = std::fs::read(&record).expect("kept");
     std::fs::write(&record, b"{").expect("written");
-    assert_eq!((healthy().await, attention().await), (vec![ids_made[1]], vec![ids_made[0]]));
+    assert_eq!((healthy_ids().await, attention_ids().await), (vec![backup_ids[1]], vec![backup_ids[0]]));
     std::fs::write(&record, text).expect("written");
-    std::fs::write(&archive, whole).expect("written");
+    std::fs::write(&archive, intact_bytes).expect("written");
     for _ in 0..2 {
-        let _ = shop.koan.maintenance().await.expect("ran");
+        let _ = shop.koan.maintenance().await.expect("maintenance completed");
         shop.clock.pass(1);
     }
-    assert_eq!((healthy().await.len(), attention().await.len()), (2, 0));
-    assert!(health(&elsewhere).await.is_healthy());
+    assert_eq!((healthy_ids().await.len(), attention_ids().await.len()), (2, 0));
+    assert!(health(&other_process).await.is_healthy());
 }
 
 #[tokio::test]
-async fn damage_that_a_retention_meets_is_known_as_well() {
+async fn damage_found_by_a_retention_is_visible_to_queries() {
     let shop = shop().await;
-    let ids_made = shop.nightly(3).await;
-    std::fs::write(shop.archive_of(ids_made[2]).await, b"PK").expect("written");
+    let backup_ids = shop.make_nightly_backups(3).await;
+    std::fs::write(shop.archive_of(backup_ids[2]).await, b"PK").expect("written");
     let retention = shop.koan.retention(Retention::new().keep_last(2));
     let plan = retention.plan().await.expect("a plan");
     retention.apply(&plan).await.expect("applied");
-    let page = shop.elsewhere().await.catalog().query().requiring_attention().await.expect("listed");
-    assert_eq!(ids(&page.entries), [ids_made[2]]);
+    let page =
+        shop.koan_of_another_process().await.catalog().query().requiring_attention().await.expect("listed");
+    assert_eq!(ids(&page.entries), [backup_ids[2]]);
 }
 
 #[tokio::test]
-async fn a_run_looks_once_at_what_is_there() {
+async fn a_maintenance_run_reads_each_manifest_once() {
     let (shop, store) = faulty_shop().await;
-    shop.nightly(4).await;
+    shop.make_nightly_backups(4).await;
     let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(3));
-    let _ = maintenance().await.expect("ran");
-    shop.nightly(1).await;
+    let _ = maintenance().await.expect("maintenance completed");
+    shop.make_nightly_backups(1).await;
     shop.koan.catalog().all().await.expect("listed");
     store.fail([]);
-    let ran = maintenance().await.expect("ran");
-    assert!(ran.is_clean() && ran.profiles[0].verified.is_some(), "{ran:?}");
-    assert_eq!(ran.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()), Some(1));
-    assert_eq!(store.asked(Operation::List, "manifests"), 2, "once, and once for the catalog");
+    let report = maintenance().await.expect("maintenance completed");
+    assert!(report.is_clean() && report.profiles[0].verified.is_some(), "{report:?}");
+    assert_eq!(report.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()), Some(1));
+    assert_eq!(
+        store.call_count(Operation::List, "manifests"),
+        2,
+        "maintenance and the catalog must list the manifests once each"
+    );
     // The four manifests are read once, and the manifest of the removed backup once more right before its
     // removal.
-    assert_eq!(store.asked(Operation::Get, "manifests"), 4 + 1);
+    assert_eq!(store.call_count(Operation::Get, "manifests"), 4 + 1);
     // The lease is confirmed before the manifest is removed and before the archive is removed.
     assert_eq!(
-        store.asked(Operation::Put, "leases/prune"),
+        store.call_count(Operation::Put, "leases/prune"),
         1 + 2 + 1,
         "one lease, confirmed twice, released"
     );
 }
 
 #[tokio::test]
-async fn what_is_known_of_backups_that_are_gone_goes_as_well() {
+async fn files_about_removed_backups_are_removed_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let cache = tempfile::tempdir().expect("a folder");
     let clock = HandClock::at(&jiff::Timestamp::now().to_string());
@@ -571,38 +617,48 @@ async fn what_is_known_of_backups_that_are_gone_goes_as_well() {
         .await
         .expect("a context");
     let shop = Shop { koan, clock, folder };
-    let ids_made = shop.nightly(3).await;
-    std::fs::write(shop.archive_of(ids_made[0]).await, b"PK").expect("written");
+    let backup_ids = shop.make_nightly_backups(3).await;
+    std::fs::write(shop.archive_of(backup_ids[0]).await, b"PK").expect("written");
     for _ in 0..3 {
-        let _ = shop.koan.maintenance().await.expect("ran");
+        let _ = shop.koan.maintenance().await.expect("maintenance completed");
         shop.clock.pass(1);
     }
-    let place = std::fs::read_dir(cache.path()).expect("a folder").next().expect("one").expect("one").path();
-    let foreign = place.join("notes.json");
+    let cache_folder = std::fs::read_dir(cache.path())
+        .expect("a folder")
+        .next()
+        .expect("a folder of the profile")
+        .expect("readable")
+        .path();
+    let foreign = cache_folder.join("notes.json");
     std::fs::write(&foreign, b"mine").expect("written");
-    let restored = format!("leases/restore/{}", ids_made[0]);
+    let restored = format!("leases/restore/{}", backup_ids[0]);
     let now = shop.clock.now();
     let lease = serde_json::json!({
-        "formatVersion": 1, "subject": { "restore": ids_made[0] }, "acquiredAt": now, "leaseSeconds": 60,
-        "released": false, "expiresAt": now - jiff::Span::new().hours(25), "backup": ids_made[0], "archive": null,
+        "formatVersion": 1, "subject": { "restore": backup_ids[0] }, "acquiredAt": now, "leaseSeconds": 60,
+        "released": false, "expiresAt": now - jiff::Span::new().hours(25), "backup": backup_ids[0], "archive": null,
         "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
     });
     std::fs::create_dir_all(shop.folder.path().join(&restored)).expect("a folder");
     std::fs::write(shop.folder.path().join(&restored).join("other.json"), lease.to_string())
         .expect("written");
     let name = |id: &BackupId| format!("{id}.json");
-    let kept = || ids_made.iter().filter(|id| place.join(name(id)).exists()).count();
-    assert_eq!((shop.files("verifications").len(), shop.files("damage").len(), kept()), (3, 1, 3));
-    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-    assert!(ran.is_clean(), "{ran:?}");
+    let cached_count = || backup_ids.iter().filter(|id| cache_folder.join(name(id)).exists()).count();
+    assert_eq!((shop.files("verifications").len(), shop.files("damage").len(), cached_count()), (3, 1, 3));
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
+    assert!(report.is_clean(), "{report:?}");
     // The next run removes the files about the backups that this run removed.
-    let ran = shop.koan.maintenance().await.expect("ran");
-    assert!(ran.is_clean(), "{ran:?}");
-    assert_eq!(shop.files("verifications"), [name(&ids_made[2])]);
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(shop.files("verifications"), [name(&backup_ids[2])]);
     assert_eq!(shop.files("damage"), [""; 0]);
-    assert_eq!(shop.files(&restored), [""; 0], "a lease of a restore that was killed");
-    assert_eq!(kept(), 1);
-    assert!(foreign.exists(), "what is called otherwise is not ours");
+    assert_eq!(shop.files(&restored), [""; 0], "the lease of a killed restore must be removed");
+    assert_eq!(cached_count(), 1);
+    assert!(foreign.exists(), "a file with another form of name must stay");
 }
 
 fn lease(subject: &serde_json::Value, now: jiff::Timestamp) -> String {
@@ -615,95 +671,101 @@ fn lease(subject: &serde_json::Value, now: jiff::Timestamp) -> String {
 }
 
 #[tokio::test]
-async fn what_somebody_else_is_doing_is_skipped_and_neither_undone_nor_done() {
+async fn a_task_that_another_process_performs_is_skipped_and_its_record_does_not_change() {
     let shop = shop().await;
-    shop.nightly(2).await;
+    shop.make_nightly_backups(2).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
-    let _ = shop.koan.maintenance().retention(misspelt()).await.expect("ran");
+    let _ = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
     let folder = shop.folder.path().join("leases/prune");
     let prune = lease(&serde_json::json!("prune"), shop.clock.now());
     std::fs::write(folder.join("0000000009.json"), prune).expect("written");
     let allowed = misspelt().allow_idle_rules();
-    let ran = shop.koan.maintenance().retention(allowed.clone()).await.expect("ran");
-    let profile = &ran.profiles[0];
-    assert!(ran.is_clean() && profile.skipped.len() == 2 && profile.verified.is_some(), "{ran:?}");
-    let undone = health(&shop.koan).await.incomplete_tasks;
-    assert_eq!(undone.iter().map(|undone| undone.task.as_str()).collect::<Vec<_>>(), ["retention"]);
+    let report = shop.koan.maintenance().retention(allowed.clone()).await.expect("maintenance completed");
+    let profile = &report.profiles[0];
+    assert!(report.is_clean() && profile.skipped.len() == 2 && profile.verified.is_some(), "{report:?}");
+    let incomplete_task = health(&shop.koan).await.incomplete_tasks;
+    assert_eq!(
+        incomplete_task.iter().map(|incomplete_task| incomplete_task.task.as_str()).collect::<Vec<_>>(),
+        ["retention"]
+    );
     shop.clock.pass(1);
-    let ran = shop.koan.maintenance().retention(allowed).await.expect("ran");
-    assert!(ran.is_clean() && ran.profiles[0].skipped.is_empty(), "{ran:?}");
+    let report = shop.koan.maintenance().retention(allowed).await.expect("maintenance completed");
+    assert!(report.is_clean() && report.profiles[0].skipped.is_empty(), "{report:?}");
     assert!(health(&shop.koan).await.is_healthy());
 }
 
 #[tokio::test]
-async fn damage_is_told_though_it_cannot_be_kept() {
+async fn damage_is_reported_although_its_record_cannot_be_written() {
     let (shop, store) = faulty_shop().await;
-    let ids_made = shop.nightly(1).await;
-    std::fs::write(shop.archive_of(ids_made[0]).await, b"PK").expect("written");
+    let backup_ids = shop.make_nightly_backups(1).await;
+    std::fs::write(shop.archive_of(backup_ids[0]).await, b"PK").expect("written");
     store.fail([Fault::always(Operation::Put, "damage", Failure::Forbidden)]);
-    let ran = shop.koan.maintenance().await.expect("ran");
-    let profile = &ran.profiles[0];
-    assert!(profile.verified == Some(ids_made[0]) && profile.damage.is_some(), "{ran:?}");
-    assert!(profile.failures[0].contains("damage/"), "{ran:?}");
+    let report = shop.koan.maintenance().await.expect("maintenance completed");
+    let profile = &report.profiles[0];
+    assert!(profile.verified == Some(backup_ids[0]) && profile.damage.is_some(), "{report:?}");
+    assert!(profile.failures[0].contains("damage/"), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_removed_while_it_is_verified_is_not_called_damaged() {
+async fn a_backup_that_is_removed_while_it_is_verified_is_not_reported_as_damaged() {
     let (shop, store) = faulty_shop().await;
-    let ids_made = shop.nightly(1).await;
-    let archive = shop.archive_of(ids_made[0]).await;
+    let backup_ids = shop.make_nightly_backups(1).await;
+    let archive = shop.archive_of(backup_ids[0]).await;
     store.fail([Fault::once(Operation::Get, "archives", Failure::Held)]);
     let running = tokio::spawn(shop.koan.maintenance().into_future());
-    store.until_asked(Operation::Get, "archives", 1).await;
-    std::fs::remove_file(shop.folder.path().join(format!("manifests/{}.json", ids_made[0])))
+    store.until_called(Operation::Get, "archives", 1).await;
+    std::fs::remove_file(shop.folder.path().join(format!("manifests/{}.json", backup_ids[0])))
         .expect("removed");
-    let bytes = std::fs::metadata(&archive).expect("there").len();
+    let bytes = std::fs::metadata(&archive).expect("the archive exists").len();
     std::fs::write(&archive, vec![0; usize::try_from(bytes).expect("small")]).expect("written");
     store.fail([]);
-    let ran = running.await.expect("no panic").expect("ran");
-    assert!(ran.is_clean() && ran.profiles[0].verified.is_none(), "{ran:?}");
+    let report = running.await.expect("the task did not panic").expect("maintenance completed");
+    assert!(report.is_clean() && report.profiles[0].verified.is_none(), "{report:?}");
     assert_eq!(shop.files("damage"), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_clock_that_is_behind_removes_nothing_and_what_a_retention_removed_is_not_verified() {
+async fn maintenance_with_a_clock_that_is_behind_removes_nothing_and_removed_backups_are_not_verified() {
     let shop = shop().await;
-    let ids_made = shop.nightly(2).await;
+    let backup_ids = shop.make_nightly_backups(2).await;
     let leftover = shop.folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&leftover, b"12345").expect("written");
     age(&leftover, Duration::from_secs(30 * 86_400));
     shop.clock.pass(-72);
     let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(1));
-    let ran = maintenance().await.expect("ran");
-    let profile = &ran.profiles[0];
-    assert!(profile.failures.len() == 2 && profile.failures[1].contains("seconds after now"), "{ran:?}");
-    assert!(leftover.exists() && profile.verified == Some(ids_made[1]), "{ran:?}");
+    let report = maintenance().await.expect("maintenance completed");
+    let profile = &report.profiles[0];
+    assert!(
+        profile.failures.len() == 2 && profile.failures[1].contains("seconds in the future"),
+        "{report:?}"
+    );
+    assert!(leftover.exists() && profile.verified == Some(backup_ids[1]), "{report:?}");
     shop.clock.pass(72);
-    let ran = maintenance().await.expect("ran");
-    let pruned = ran.profiles[0].pruned.as_ref().expect("pruned");
-    assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), ids_made[..1]);
+    let report = maintenance().await.expect("maintenance completed");
+    let pruned = report.profiles[0].pruned.as_ref().expect("pruned");
+    assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), backup_ids[..1]);
     assert!(!leftover.exists());
     assert_eq!(
-        ran.profiles[0].verified,
-        Some(ids_made[1]),
-        "the other one, which was never verified, is gone"
+        report.profiles[0].verified,
+        Some(backup_ids[1]),
+        "the retention removed the backup that was never verified, so the other one is verified"
     );
 }
 
-/// The clock of a system that is ahead by this number of seconds.
+/// A clock that is ahead of the system clock by this number of seconds.
 #[derive(Clone, Debug, Default)]
-struct Ahead(Arc<AtomicI64>);
+struct ClockAhead(Arc<AtomicI64>);
 
-impl Clock for Ahead {
+impl Clock for ClockAhead {
     fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::now() + jiff::Span::new().seconds(self.0.load(Ordering::Relaxed))
     }
 }
 
 #[tokio::test]
-async fn a_clock_that_is_not_that_of_the_disk_removes_nothing() {
+async fn maintenance_with_a_clock_that_differs_from_that_of_the_disk_removes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let clock = Ahead::default();
+    let clock = ClockAhead::default();
     let database = Scripted::default();
     database.put(&SetName::root(), &Invoice { id: 1 });
     let storage = Storage::local(folder.path()).expect("a folder");
@@ -719,16 +781,21 @@ async fn a_clock_that_is_not_that_of_the_disk_removes_nothing() {
     for ahead in [3600, 86_400] {
         clock.0.store(ahead, Ordering::Relaxed);
         let plan = retention().plan().await.expect("a plan");
-        let error = retention().apply(&plan).await.expect_err("the disk has another time");
-        assert!(error.to_string().contains("seconds from that of storage"), "{error:?}");
-        let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-        let failures = &ran.profiles[0].failures;
-        assert!(failures.len() == 2 && failures[0].contains("seconds from that of storage"), "{ran:?}");
+        let error = retention().apply(&plan).await.expect_err("the clock differs from that of the disk");
+        assert!(error.to_string().contains("seconds from the clock of storage"), "{error:?}");
+        let report =
+            koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("maintenance completed");
+        let failures = &report.profiles[0].failures;
+        assert!(
+            failures.len() == 2 && failures[0].contains("seconds from the clock of storage"),
+            "{report:?}"
+        );
         assert_eq!(koan.backups().await.expect("listed").len(), 2);
         assert!(leftover.exists());
     }
     clock.0.store(60, Ordering::Relaxed);
-    let ran = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-    assert!(ran.is_clean() && !leftover.exists(), "{ran:?}");
+    let report =
+        koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("maintenance completed");
+    assert!(report.is_clean() && !leftover.exists(), "{report:?}");
     assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }

@@ -41,32 +41,34 @@ struct Numbers {
 async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Koan {
     let builder = Koan::builder().only_registered().register_scope(&SCOPE).register::<T>();
     let builder = builder.provider("main", provider);
-    builder.storage("local", Storage::local(backups).expect("a directory")).build().await.expect("a start")
+    builder.storage("local", Storage::local(backups).expect("a directory")).build().await.expect("a context")
 }
 
 #[tokio::test]
-async fn a_collection_in_another_order_is_an_error_without_its_name() {
+async fn the_error_for_a_collection_in_another_order_does_not_contain_its_map_key() {
     let folder = tempfile::tempdir().expect("a directory");
     let koan = context::<Sets>(Memory::new(), folder.path()).await;
     let words = (0..40).map(Unsampled::numbered).collect();
     let record = Sets { id: 7, rest: [(SECRET.to_owned(), words)].into() };
     koan.data::<Sets>().upsert_many([record]).await.expect("written");
-    let error = koan.backup("nightly").await.expect_err("another order").chain();
+    let error = koan.backup("nightly").await.expect_err("the order of the collection differs").chain();
     assert!(error.contains("Sets") && error.contains("HashSet") && !error.contains(SECRET), "{error}");
 }
 
 #[tokio::test]
-async fn a_value_that_its_type_does_not_keep_or_refuses_is_named_without_its_name() {
+async fn messages_about_a_lossy_or_refused_value_do_not_contain_its_map_key() {
     let folder = tempfile::tempdir().expect("a directory");
     let data = folder.path().join("data");
-    std::fs::create_dir_all(&data).expect("made");
+    std::fs::create_dir_all(&data).expect("created");
     let koan =
         context::<Numbers>(JsonFiles::lines(&data).expect("opened"), &folder.path().join("backups")).await;
     let record = Numbers { id: 1, rest: [(SECRET.to_owned(), 1.5)].into() };
     koan.data::<Numbers>().upsert_many([record]).await.expect("written");
     let file = std::fs::read_dir(&data).expect("listed").map(|entry| entry.expect("an entry").path());
-    let file =
-        file.map(|of_type| of_type.join("root.jsonl")).find(|path| path.exists()).expect("a file of lines");
+    let file = file
+        .map(|entity_folder| entity_folder.join("root.jsonl"))
+        .find(|path| path.exists())
+        .expect("a file of lines");
     let line = std::fs::read_to_string(&file).expect("readable");
     let write = |value: &str| std::fs::write(&file, line.replace("1.5", value)).expect("written");
     write("0.12345678901234");
@@ -78,12 +80,12 @@ async fn a_value_that_its_type_does_not_keep_or_refuses_is_named_without_its_nam
         "{warnings}"
     );
     write("\"text\"");
-    let error = koan.backup("refused").await.expect_err("it is no number").chain();
+    let error = koan.backup("refused").await.expect_err("the text is not a number").chain();
     assert!(error.contains("Numbers") && !error.contains(SECRET), "{error}");
 }
 
 #[tokio::test]
-async fn a_name_without_a_column_is_refused_without_being_shown() {
+async fn a_map_key_without_a_column_is_refused_and_not_shown() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("shop.db");
     let sql = "CREATE TABLE numbers (id INTEGER PRIMARY KEY, known REAL)";

@@ -1,5 +1,5 @@
 //! The common steps of every backup and restore: the choice of entities and of the backup, progress, the log,
-//! and time limits.
+//! and timeouts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -74,7 +74,7 @@ fn entities(report: &koan_backup::report::BackupReport) -> Vec<&str> {
 
 #[tokio::test]
 async fn filters_of_providers_match_names_and_kinds_in_backups_and_restores() {
-    let Shop { koan, directory: _kept } = shop().await;
+    let Shop { koan, directory: _directory } = shop().await;
     for filter in ["second", "memory"] {
         let only = koan.backup("only").providers([filter]).await.expect("a backup");
         assert_eq!(entities(&only), ["Invoice", "Order"], "{filter}");
@@ -90,10 +90,10 @@ async fn filters_of_providers_match_names_and_kinds_in_backups_and_restores() {
         );
     }
     for error in [
-        koan.backup("none").providers(["postgres"]).await.map(drop).expect_err("there is none"),
-        koan.backup("none").exclude_providers(["postgres"]).await.map(drop).expect_err("there is none"),
-        koan.restore("all").exclude_providers(["postgres"]).await.map(drop).expect_err("there is none"),
-        koan.restore("latest").providers(["postgres"]).await.map(drop).expect_err("there is none"),
+        koan.backup("none").providers(["postgres"]).await.map(drop).expect_err("no provider matches"),
+        koan.backup("none").exclude_providers(["postgres"]).await.map(drop).expect_err("no provider matches"),
+        koan.restore("all").exclude_providers(["postgres"]).await.map(drop).expect_err("no provider matches"),
+        koan.restore("latest").providers(["postgres"]).await.map(drop).expect_err("no provider matches"),
     ] {
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(
@@ -106,7 +106,7 @@ async fn filters_of_providers_match_names_and_kinds_in_backups_and_restores() {
 }
 
 #[tokio::test]
-async fn schemas_are_left_out_of_one_backup_and_never_added() {
+async fn schemas_can_be_omitted_from_one_backup_and_are_never_added() {
     let shop = shop().await;
     let schemas = |report: &koan_backup::report::BackupReport| {
         let path = shop.directory.path().join(&report.manifest().archive.as_ref().expect("an archive").file);
@@ -128,13 +128,17 @@ async fn schemas_are_left_out_of_one_backup_and_never_added() {
 }
 
 #[tokio::test]
-async fn latest_is_the_newest_completed_backup_that_contains_what_is_selected() {
+async fn latest_is_the_newest_completed_backup_that_contains_the_selected_entities() {
     let shop = shop().await;
     let koan = &shop.koan;
     let error = koan.restore("latest").await.expect_err("there is no backup");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let users = koan.backup("users").entities(["User"]).await.expect("a backup").id();
-    assert_eq!(koan.restore("latest").await.expect("restored").id, users, "all that any backup contains");
+    assert_eq!(
+        koan.restore("latest").await.expect("restored").id,
+        users,
+        "it is the only backup, so it contains all entities of any backup"
+    );
     let all = koan.backup("all").await.expect("a backup").id();
     let orders = koan.backup("orders").entities(["Order"]).await.expect("a backup").id();
     assert_eq!(koan.restore("latest").await.expect("restored").id, all);
@@ -151,7 +155,7 @@ async fn latest_is_the_newest_completed_backup_that_contains_what_is_selected() 
 }
 
 #[tokio::test]
-async fn latest_passes_over_backups_that_failed() {
+async fn latest_skips_failed_backups() {
     let shop = shop().await;
     let good = shop.koan.backup("good").await.expect("a backup").id();
     let broken = shop_of_same_storage(&shop).await;
@@ -159,16 +163,16 @@ async fn latest_passes_over_backups_that_failed() {
         .backup("bad")
         .continue_on_error()
         .await
-        .expect("a part")
+        .expect("a partial backup")
         .require_complete()
-        .expect_err("a failure");
+        .expect_err("the backup fails");
     assert_eq!(shop.koan.restore("latest").await.expect("restored").id, good);
     assert_eq!(shop.koan.restore("latest").allow_partial().await.expect("restored").id, good);
 }
 
 /// Creates a context with the storage of the shop, whose users cannot be read.
 async fn shop_of_same_storage(shop: &Shop) -> Koan {
-    let main = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
+    let main = Scripted::new(Script { disconnects_at: Some(("User".into(), 0)), ..Script::default() });
     main.put(&SetName::root(), &User { id: 1, name: "a".into() });
     Koan::builder()
         .provider("main", main)
@@ -180,7 +184,7 @@ async fn shop_of_same_storage(shop: &Shop) -> Koan {
 }
 
 #[tokio::test]
-async fn names_that_mean_other_backups_are_refused_for_new_ones() {
+async fn names_reserved_for_references_are_refused_for_new_backups() {
     let shop = shop().await;
     for name in ["latest", "LATEST", "Latest", " latest ", "deadbeef", "01234567", "DEADBEEF"] {
         let error = shop.koan.backup(name).await.map(drop).expect_err(name);
@@ -192,7 +196,7 @@ async fn names_that_mean_other_backups_are_refused_for_new_ones() {
 }
 
 #[tokio::test]
-async fn existing_backups_with_such_names_are_listed_and_restored_by_id() {
+async fn existing_backups_with_reserved_names_are_listed_and_restored_by_id() {
     let vault = Vault::default();
     let main = Scripted::new(Script::default());
     main.put(&SetName::root(), &User { id: 1, name: "a".into() });
@@ -200,10 +204,10 @@ async fn existing_backups_with_such_names_are_listed_and_restored_by_id() {
     let koan = builder.storage("vault", vault.storage()).build().await.expect("a context");
     for name in ["latest", "deadbeef"] {
         let id = koan.backup("older").await.expect("a backup").id();
-        // The manifest is changed to what an earlier version wrote, when the name was allowed.
+        // The manifest gets a name that earlier versions allowed.
         let mut forgery = Forgery::of(&vault.stored(id).await);
         forgery.manifest["name"] = name.into();
-        vault.keep(&forgery.seal(Seal::Documents)).await;
+        vault.write_backup(&forgery.seal(Seal::Documents)).await;
         assert!(koan.backups().await.expect("listed").iter().any(|found| found.name.as_str() == name));
         assert_eq!(koan.restore(id).await.expect("restored").record_count(), 1);
     }
@@ -211,15 +215,15 @@ async fn existing_backups_with_such_names_are_listed_and_restored_by_id() {
 
 /// The percentages of a backup or restore, and whether each was emitted after the last event.
 #[derive(Clone, Default)]
-struct Percents(Arc<Mutex<Vec<(u8, bool)>>>);
+struct PercentRecorder(Arc<Mutex<Vec<(u8, bool)>>>);
 
-impl Percents {
+impl PercentRecorder {
     fn listen(&self) -> impl Fn(&Event) + Send + Sync + 'static {
         let (all, finished) = (Arc::clone(&self.0), std::sync::atomic::AtomicBool::new(false));
         move |event| match event {
             Event::Progress { percent, .. } => {
                 let is_over = finished.load(std::sync::atomic::Ordering::Relaxed);
-                all.lock().expect("sound").push((*percent, is_over));
+                all.lock().expect("the lock is not poisoned").push((*percent, is_over));
             }
             Event::BackupFinished { .. } | Event::RestoreFinished { .. } => {
                 finished.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -228,8 +232,8 @@ impl Percents {
         }
     }
 
-    fn check(&self, is_complete: bool) {
-        let all = self.0.lock().expect("sound").clone();
+    fn assert_increasing(&self, is_complete: bool) {
+        let all = self.0.lock().expect("the lock is not poisoned").clone();
         assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0), "{all:?}");
         assert!(all.iter().all(|&(percent, is_over)| (percent == 100) == is_over), "{all:?}");
         assert_eq!(all.iter().any(|&(percent, _)| percent == 100), is_complete, "{all:?}");
@@ -239,73 +243,78 @@ impl Percents {
 
 #[tokio::test]
 async fn percent_grows_through_all_phases_and_is_100_only_at_the_end() {
-    let Shop { koan, directory: _kept } = shop().await;
-    let percents = Percents::default();
-    koan.backup("all").batch_size(1).on_event(percents.listen()).await.expect("a backup");
-    percents.check(true);
-    let percents = Percents::default();
-    koan.restore("all").batch_size(1).on_event(percents.listen()).await.expect("restored");
-    percents.check(true);
-    let percents = Percents::default();
-    koan.restore("all").dry_run().batch_size(1).on_event(percents.listen()).await.expect("compared");
-    percents.check(true);
+    let Shop { koan, directory: _directory } = shop().await;
+    let recorder = PercentRecorder::default();
+    koan.backup("all").batch_size(1).on_event(recorder.listen()).await.expect("a backup");
+    recorder.assert_increasing(true);
+    let recorder = PercentRecorder::default();
+    koan.restore("all").batch_size(1).on_event(recorder.listen()).await.expect("restored");
+    recorder.assert_increasing(true);
+    let recorder = PercentRecorder::default();
+    koan.restore("all").dry_run().batch_size(1).on_event(recorder.listen()).await.expect("compared");
+    recorder.assert_increasing(true);
 }
 
 #[tokio::test]
 async fn percent_of_a_backup_that_failed_is_never_100() {
-    let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
-    let Shop { koan, directory: _kept } = shop_with(script, |builder| builder).await;
-    let percents = Percents::default();
-    koan.backup("all").batch_size(1).on_event(percents.listen()).await.map(drop).expect_err("a failure");
-    percents.check(false);
-    let percents = Percents::default();
-    let part = koan.backup("all").batch_size(1).continue_on_error().on_event(percents.listen()).await;
-    assert_eq!(part.expect("a part").status(), BackupStatus::Failed);
-    percents.check(false);
+    let script = Script { disconnects_at: Some(("User".into(), 3)), ..Script::default() };
+    let Shop { koan, directory: _directory } = shop_with(script, |builder| builder).await;
+    let recorder = PercentRecorder::default();
+    koan.backup("all")
+        .batch_size(1)
+        .on_event(recorder.listen())
+        .await
+        .map(drop)
+        .expect_err("the backup fails");
+    recorder.assert_increasing(false);
+    let recorder = PercentRecorder::default();
+    let part = koan.backup("all").batch_size(1).continue_on_error().on_event(recorder.listen()).await;
+    assert_eq!(part.expect("a partial backup").status(), BackupStatus::Failed);
+    recorder.assert_increasing(false);
 }
 
 #[tokio::test]
 async fn backups_and_restores_are_logged_within_spans() {
     let (log, _guard) = Log::capture();
     let clock = HandClock::at("2026-11-29T12:00:00Z");
-    let Shop { koan, directory: _kept } =
+    let Shop { koan, directory: _directory } =
         shop_with(Script::default(), |builder| builder.clock(clock.clone())).await;
-    let passing = clock.clone();
+    let advancing_clock = clock.clone();
     let backup = koan.backup("nightly").on_event(move |event| {
         if matches!(event, Event::BlockWritten { .. }) {
-            passing.set(
-                jiff::Timestamp::from_second(koan_backup::Clock::now(&passing).as_second() + 11)
+            advancing_clock.set(
+                jiff::Timestamp::from_second(koan_backup::Clock::now(&advancing_clock).as_second() + 11)
                     .expect("an instant"),
             );
         }
     });
     let id = backup.await.expect("a backup").id();
     koan.restore(id).await.expect("restored");
-    koan.restore("nothing").await.map(drop).expect_err("there is none");
+    koan.restore("nothing").await.map(drop).expect_err("no backup has this name");
     let lines = log.lines();
-    let has = |parts: &[&str]| {
+    let assert_logged = |parts: &[&str]| {
         let found = lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
         assert!(found, "{parts:?}\n{}", lines.join("\n"));
     };
-    has(&["INFO", "backup{name=nightly", "backup started"]);
-    has(&[&format!("backup{{name=nightly id={id}}}"), "backup prepared", "parts=3"]);
-    has(&[&format!("id={id}}}:entity{{entity=\"User\" set=root}}"), "entity started"]);
-    has(&["entity=\"User\"", "progress", "percent=", "done=\"written\""]);
-    has(&["entity=\"Order\"", "entity completed", "records=3"]);
-    has(&["backup{name=nightly", "backup completed", "records=11"]);
-    has(&[&format!("restore{{id={id} name=nightly}}"), "restore started"]);
-    has(&["restore{id=", "restore prepared", "parts=3", "records=11"]);
-    has(&["restore{id=", "entity=\"Order\"", "entity prepared"]);
-    has(&["restore{id=", "entity=\"Order\"", "entity completed"]);
-    has(&["restore{id=", "restore completed", "records=11"]);
+    assert_logged(&["INFO", "backup{name=nightly", "backup started"]);
+    assert_logged(&[&format!("backup{{name=nightly id={id}}}"), "backup prepared", "parts=3"]);
+    assert_logged(&[&format!("id={id}}}:entity{{entity=\"User\" set=root}}"), "entity started"]);
+    assert_logged(&["entity=\"User\"", "progress", "percent=", "done=\"written\""]);
+    assert_logged(&["entity=\"Order\"", "entity completed", "records=3"]);
+    assert_logged(&["backup{name=nightly", "backup completed", "records=11"]);
+    assert_logged(&[&format!("restore{{id={id} name=nightly}}"), "restore started"]);
+    assert_logged(&["restore{id=", "restore prepared", "parts=3", "records=11"]);
+    assert_logged(&["restore{id=", "entity=\"Order\"", "entity prepared"]);
+    assert_logged(&["restore{id=", "entity=\"Order\"", "entity completed"]);
+    assert_logged(&["restore{id=", "restore completed", "records=11"]);
 }
 
 #[tokio::test]
 async fn failures_are_logged_and_the_log_can_be_turned_off() {
-    let script = Script { dies_at: Some(("User".into(), 3)), ..Script::default() };
+    let script = Script { disconnects_at: Some(("User".into(), 3)), ..Script::default() };
     let (log, _guard) = Log::capture();
-    let Shop { koan, directory: _kept } = shop_with(script.clone(), |builder| builder).await;
-    koan.backup("nightly").await.map(drop).expect_err("a failure");
+    let Shop { koan, directory: _directory } = shop_with(script.clone(), |builder| builder).await;
+    koan.backup("nightly").await.map(drop).expect_err("the backup fails");
     let lines = log.lines();
     for part in ["entity failed", "backup failed"] {
         let found =
@@ -315,9 +324,10 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
     drop(_guard);
 
     let (log, _guard) = Log::capture();
-    let Shop { koan, directory: _kept } = shop_with(script, |builder| builder.without_operation_log()).await;
+    let Shop { koan, directory: _directory } =
+        shop_with(script, |builder| builder.without_operation_log()).await;
     koan.backup("orders").entities(["Order"]).await.expect("a backup");
-    koan.backup("nightly").await.map(drop).expect_err("a failure");
+    koan.backup("nightly").await.map(drop).expect_err("the backup fails");
     koan.restore("orders").await.expect("restored");
     let lines = log.lines();
     for part in [
@@ -339,25 +349,25 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
 }
 
 #[tokio::test]
-async fn a_backup_that_exceeds_its_limit_fails_names_it_and_publishes_nothing() {
+async fn a_backup_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error_and_publishes_no_archive() {
     let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
-    let Shop { koan, directory: _kept } = shop_with(script, |builder| builder).await;
-    // A limit that ends before the backup has started proves nothing, so the limit is doubled until the
-    // backup starts.
+    let Shop { koan, directory: _directory } = shop_with(script, |builder| builder).await;
+    // If the timeout ends before the backup has started, the test proves nothing. The timeout is therefore
+    // doubled until the backup starts.
     let mut limit = Duration::from_millis(40);
     let text = loop {
-        let ended = Arc::new(Mutex::new(None));
-        let seen = Arc::clone(&ended);
+        let final_status = Arc::new(Mutex::new(None));
+        let recorder = Arc::clone(&final_status);
         let backup = koan.backup(format!("nightly {limit:?}")).timeout(limit).on_event(move |event| {
             if let Event::BackupFinished { status, .. } = event {
-                *seen.lock().expect("sound") = Some(*status);
+                *recorder.lock().expect("the lock is not poisoned") = Some(*status);
             }
         });
         let error = backup.await.map(drop).expect_err("it takes hours");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = format!("{limit:?}");
         assert!(error.to_string().contains(&text), "{error}");
-        let status = *ended.lock().expect("sound");
+        let status = *final_status.lock().expect("the lock is not poisoned");
         if let Some(status) = status {
             assert_eq!(status, BackupStatus::Failed);
             break text;
@@ -367,21 +377,24 @@ async fn a_backup_that_exceeds_its_limit_fails_names_it_and_publishes_nothing() 
     let manifests = koan.backups().await.expect("listed");
     assert_eq!(manifests.len(), 1);
     assert_eq!(manifests[0].status, BackupStatus::Failed);
-    assert!(manifests[0].archive.is_none() && manifests[0].error.as_ref().expect("why").contains(&text));
+    assert!(
+        manifests[0].archive.is_none()
+            && manifests[0].error.as_ref().expect("the reason of the failure").contains(&text)
+    );
 }
 
 #[tokio::test]
-async fn a_limit_that_is_not_reached_changes_nothing() {
-    let Shop { koan, directory: _kept } = shop().await;
+async fn a_timeout_that_is_not_reached_changes_nothing() {
+    let Shop { koan, directory: _directory } = shop().await;
     let hour = Duration::from_secs(3600);
     koan.backup("nightly").timeout(hour).await.expect("a backup");
     koan.restore("nightly").timeout(hour).await.expect("restored");
 }
 
 #[tokio::test]
-async fn a_backup_that_is_cancelled_within_its_limit_is_cancelled() {
+async fn a_backup_that_is_cancelled_before_its_timeout_fails_as_cancelled() {
     let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
-    let Shop { koan, directory: _kept } = shop_with(script, |builder| builder).await;
+    let Shop { koan, directory: _directory } = shop_with(script, |builder| builder).await;
     let token = koan_backup::CancellationToken::new();
     let cancel = token.clone();
     let backup =
@@ -396,10 +409,10 @@ async fn a_backup_that_is_cancelled_within_its_limit_is_cancelled() {
 /// A database that never completes a write. Its record changes with every read, so that a restore must write
 /// it.
 #[derive(Default)]
-struct Silent(AtomicU64);
+struct NeverWrites(AtomicU64);
 
 #[async_trait]
-impl Repository<User> for Silent {
+impl Repository<User> for NeverWrites {
     fn all(&self) -> BoxStream<'_, Result<User, RepositoryError>> {
         let name = self.0.fetch_add(1, Ordering::Relaxed).to_string();
         stream::iter([Ok(User { id: 1, name })]).boxed()
@@ -411,10 +424,10 @@ impl Repository<User> for Silent {
 }
 
 #[tokio::test]
-async fn a_restore_that_exceeds_its_limit_fails_and_names_it() {
+async fn a_restore_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error() {
     let directory = tempfile::tempdir().expect("a directory");
     let koan = Koan::builder()
-        .provider("main", Repositories::new().with(Silent::default()))
+        .provider("main", Repositories::new().with(NeverWrites::default()))
         .provider("second", Memory::new())
         .storage("local", Storage::local(directory.path()).expect("a directory"))
         .build()
@@ -423,21 +436,21 @@ async fn a_restore_that_exceeds_its_limit_fails_and_names_it() {
     koan.backup("nightly").entities(["User"]).await.expect("a backup");
     let mut limit = Duration::from_millis(40);
     loop {
-        let told = Arc::new(Mutex::new(None));
-        let seen = Arc::clone(&told);
+        let event_error = Arc::new(Mutex::new(None));
+        let recorder = Arc::clone(&event_error);
         let restore = koan.restore("nightly").timeout(limit).on_event(move |event| {
             if let Event::RestoreFinished { error, .. } = event {
-                seen.lock().expect("sound").clone_from(error);
+                recorder.lock().expect("the lock is not poisoned").clone_from(error);
             }
         });
-        let ended = restore.await.map(|report| report.record_count());
-        let error = ended.expect_err("it never answers");
+        let result = restore.await.map(|report| report.record_count());
+        let error = result.expect_err("the write never completes");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = format!("{limit:?}");
         assert!(error.to_string().contains(&text), "{error}");
-        let told = told.lock().expect("sound").clone();
-        if let Some(told) = told {
-            assert!(told.contains(&text), "{told}");
+        let event_error = event_error.lock().expect("the lock is not poisoned").clone();
+        if let Some(event_error) = event_error {
+            assert!(event_error.contains(&text), "{event_error}");
             return;
         }
         limit *= 2;

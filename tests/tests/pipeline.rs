@@ -57,7 +57,7 @@ async fn shop(script: Script) -> Shop {
 }
 
 #[tokio::test]
-async fn what_was_backed_up_verifies_and_comes_back() {
+async fn a_backup_is_verified_and_restored() {
     let shop = shop(Script::default()).await;
     let backup = shop.koan.backup("nightly").tags(["nightly"]).await.expect("a backup");
     assert_eq!(backup.status(), BackupStatus::Completed);
@@ -79,19 +79,19 @@ async fn what_was_backed_up_verifies_and_comes_back() {
 async fn five_records_in_batches_of_two_are_read_three_times_in_order() {
     let shop = shop(Script::default()).await;
     let batches = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&batches);
+    let recorder = Arc::clone(&batches);
     shop.koan
         .backup("small")
         .entity::<User>()
         .batch_size(2)
         .on_event(move |event| {
             if let Event::BatchRead { records, .. } = event {
-                seen.lock().expect("no test panics here").push(*records);
+                recorder.lock().expect("the lock is not poisoned").push(*records);
             }
         })
         .await
         .expect("a backup");
-    assert_eq!(*batches.lock().expect("no test panics here"), [2, 4, 5]);
+    assert_eq!(*batches.lock().expect("the lock is not poisoned"), [2, 4, 5]);
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_backup_cancelled_in_its_second_batch_publishes_nothing() {
     let shop = shop(Script::default()).await;
     let token = CancellationToken::new();
     let cancel = token.clone();
-    let ended = shop
+    let result = shop
         .koan
         .backup("cancelled")
         .batch_size(2)
@@ -110,29 +110,29 @@ async fn a_backup_cancelled_in_its_second_batch_publishes_nothing() {
             }
         })
         .await;
-    let error = ended.expect_err("cancelled");
+    let error = result.expect_err("cancelled");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(shop.koan.backups().await.expect("listed").is_empty());
     assert_eq!(files(&shop), Vec::<String>::new());
 }
 
-/// Waits until no file is left. The temporary file of a dropped backup is removed by a thread that nobody
-/// waits for.
-async fn settled(shop: &Shop) {
-    wait::until_so("no file is left", || files(shop).is_empty()).await;
+/// Waits until the storage contains no file. A background thread, which the operation does not wait for,
+/// removes the temporary file of a dropped backup.
+async fn until_no_file_is_left(shop: &Shop) {
+    wait::until_sync("no file is left", || files(shop).is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_dropped_backup_publishes_nothing() {
     let shop = shop(Script { hangs_at: Some(("Order".into(), 3)), ..Script::default() }).await;
-    wait::dropped_at(shop.database.until_it_hangs(), shop.koan.backup("dropped")).await;
-    settled(&shop).await;
+    wait::dropped_at(shop.database.until_hanging(), shop.koan.backup("dropped")).await;
+    until_no_file_is_left(&shop).await;
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_a_failed_backup_and_never_a_short_one() {
-    let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
-    let error = shop.koan.backup("nightly").await.expect_err("lost");
+async fn a_lost_connection_fails_the_backup_and_no_partial_archive_is_published() {
+    let shop = shop(Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+    let error = shop.koan.backup("nightly").await.expect_err("the connection is lost");
     assert_eq!(error.kind(), ErrorKind::Provider);
     let backups = shop.koan.backups().await.expect("listed");
     assert_eq!(backups.len(), 1);
@@ -145,24 +145,26 @@ async fn a_lost_connection_is_a_failed_backup_and_never_a_short_one() {
 }
 
 #[tokio::test]
-async fn one_failed_entity_of_three_is_told_everywhere_and_the_two_can_be_restored() {
-    let shop = shop(Script { dies_at: Some(("Order".into(), 3)), ..Script::default() }).await;
+async fn one_failed_entity_of_three_is_reported_and_the_other_two_can_be_restored() {
+    let shop = shop(Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() }).await;
     let events = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&events);
+    let recorder = Arc::clone(&events);
     let backup = shop
         .koan
         .backup("partial")
         .continue_on_error()
         .on_event(move |event| match event {
             Event::EntityFailed { entity, .. } => {
-                seen.lock().expect("sound").push(format!("failed {entity}"))
+                recorder.lock().expect("the lock is not poisoned").push(format!("failed {entity}"))
             }
-            Event::BackupFinished { status, .. } => seen.lock().expect("sound").push(format!("{status:?}")),
+            Event::BackupFinished { status, .. } => {
+                recorder.lock().expect("the lock is not poisoned").push(format!("{status:?}"))
+            }
             _ => {}
         })
         .await
         .expect("a report");
-    assert_eq!(*events.lock().expect("sound"), ["failed Order", "Failed"]);
+    assert_eq!(*events.lock().expect("the lock is not poisoned"), ["failed Order", "Failed"]);
     assert_eq!(backup.status(), BackupStatus::Failed);
     let statuses: Vec<_> =
         backup.manifest().entities.iter().map(|entity| (entity.entity.as_str(), entity.status)).collect();
@@ -175,36 +177,52 @@ async fn one_failed_entity_of_three_is_told_everywhere_and_the_two_can_be_restor
         ]
     );
     let id = backup.id();
-    assert!(backup.require_complete().expect_err("incomplete").to_string().contains("`Order` failed"));
+    assert!(
+        backup
+            .require_complete()
+            .expect_err("the backup is incomplete")
+            .to_string()
+            .contains("`Order` failed")
+    );
     assert!(!shop.koan.verify(id).await.expect("verified").is_valid());
-    shop.koan.restore(id).await.expect_err("a part is not restored unasked");
+    shop.koan.restore(id).await.expect_err("a partial backup is restored only with `allow_partial`");
     let restored = shop.koan.restore(id).allow_partial().await.expect("restored");
     assert_eq!(restored.entities.len(), 2);
 }
 
 #[tokio::test]
-async fn entities_are_read_at_once_and_written_in_order() {
-    // No record is read before all three reads have begun, so sequential reads would wait forever.
-    let shop = shop(Script { meeting: 3, concurrent_reads: 3, ..Script::default() }).await;
+async fn entities_are_read_concurrently_and_written_in_order() {
+    // No record is read before all three reads have begun, so sequential reads would never complete.
+    let shop = shop(Script { waits_for_reads: 3, concurrent_reads: 3, ..Script::default() }).await;
     let backup = shop.koan.backup("parallel").await.expect("a backup");
-    assert_eq!(shop.database.most_reads_at_once(), 3);
+    assert_eq!(shop.database.max_concurrent_reads(), 3);
     let names: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect();
     assert_eq!(names, ["Address", "Order", "User"]);
 }
 
 #[tokio::test]
-async fn no_more_entities_are_read_at_once_than_either_side_allows() {
-    for (concurrent_reads, max_concurrency, most) in [(3, 1, 1), (3, 2, 2), (1, 3, 1), (2, 8, 2)] {
-        // Each record takes a while, so that a read that begins too early overlaps with earlier reads.
+async fn no_more_entities_are_read_concurrently_than_provider_and_options_allow() {
+    for (concurrent_reads, max_concurrency, expected_reads) in [(3, 1, 1), (3, 2, 2), (1, 3, 1), (2, 8, 2)] {
+        // Each record takes 10 ms, so that a read that begins too early overlaps with earlier reads.
         let per_record = Duration::from_millis(10);
-        let shop = shop(Script { concurrent_reads, meeting: most, per_record, ..Script::default() }).await;
+        let shop = shop(Script {
+            concurrent_reads,
+            waits_for_reads: expected_reads,
+            per_record,
+            ..Script::default()
+        })
+        .await;
         shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
-        assert_eq!(shop.database.most_reads_at_once(), most, "{concurrent_reads}, {max_concurrency}");
+        assert_eq!(
+            shop.database.max_concurrent_reads(),
+            expected_reads,
+            "{concurrent_reads}, {max_concurrency}"
+        );
     }
 }
 
 #[tokio::test]
-async fn however_many_small_parts_there_are_few_are_read_ahead_of_a_long_one() {
+async fn few_of_many_small_record_sets_are_read_ahead_of_a_long_one() {
     let script = Script { per_record: Duration::from_millis(10), concurrent_reads: 2, ..Script::default() };
     let shop = shop(script).await;
     for id in 5..60 {
@@ -214,21 +232,21 @@ async fn however_many_small_parts_there_are_few_are_read_ahead_of_a_long_one() {
         let set = SetName::new(format!("tenant-{set:02}")).expect("valid");
         shop.database.put(&set, &User { id: 1, name: "one".into() });
     }
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&seen);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let recorder = Arc::clone(&events);
     let backup = shop.koan.backup("nightly").on_event(move |event| match event {
-        Event::BatchRead { .. } => told.lock().expect("sound").push("read"),
-        Event::BlockWritten { .. } => told.lock().expect("sound").push("written"),
+        Event::BatchRead { .. } => recorder.lock().expect("the lock is not poisoned").push("read"),
+        Event::BlockWritten { .. } => recorder.lock().expect("the lock is not poisoned").push("written"),
         _ => {}
     });
     backup.await.expect("a backup");
-    let seen = seen.lock().expect("sound");
-    let read = seen.iter().take_while(|event| **event == "read").count();
-    assert!((2..=5).contains(&read), "{read} parts were read before the first block was written");
+    let events = events.lock().expect("the lock is not poisoned");
+    let read = events.iter().take_while(|event| **event == "read").count();
+    assert!((2..=5).contains(&read), "{read} record sets were read before the first block was written");
 }
 
 #[tokio::test]
-async fn a_set_is_restored_without_touching_another() {
+async fn the_restore_of_a_set_does_not_change_other_sets() {
     let shop = shop(Script::default()).await;
     let (a, b) = (SetName::new("tenant-a").expect("valid"), SetName::new("tenant-b").expect("valid"));
     shop.database.put(&a, &User { id: 1, name: "a".into() });
@@ -238,13 +256,13 @@ async fn a_set_is_restored_without_touching_another() {
     shop.koan.data::<User>().set(a.clone()).clear().await.expect("cleared");
     shop.koan.restore("tenants").replace_existing().await.expect("restored");
     assert_eq!(shop.database.len("User", &a), 1);
-    let record = shop.koan.data::<User>().set(b).get(&1).await.expect("read").expect("there");
+    let record = shop.koan.data::<User>().set(b).get(&1).await.expect("read").expect("the record exists");
     assert_eq!(record.name, "b");
     assert_eq!(shop.database.len("User", &SetName::root()), 5);
 }
 
 #[tokio::test]
-async fn a_set_that_is_selected_is_restored_alone_and_one_that_is_not_there_is_refused() {
+async fn only_a_selected_set_is_restored_and_a_missing_set_is_refused() {
     let shop = shop(Script::default()).await;
     let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("valid"));
     for set in [&a, &b] {
@@ -263,14 +281,18 @@ async fn a_set_that_is_selected_is_restored_alone_and_one_that_is_not_there_is_r
 }
 
 #[tokio::test]
-async fn a_restore_tells_what_it_verifies_and_writes_and_whether_it_writes() {
+async fn a_restore_emits_events_of_verification_and_writing_and_reports_whether_it_was_a_dry_run() {
     let shop = shop(Script::default()).await;
     shop.koan.backup("nightly").await.expect("a backup");
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&told);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let recorder = Arc::clone(&events);
     let restored = shop.koan.restore("nightly").on_event(move |event| match event {
-        Event::BlockVerified { entity, .. } => seen.lock().expect("sound").push(format!("verified {entity}")),
-        Event::BatchRestored { entity, .. } => seen.lock().expect("sound").push(format!("restored {entity}")),
+        Event::BlockVerified { entity, .. } => {
+            recorder.lock().expect("the lock is not poisoned").push(format!("verified {entity}"))
+        }
+        Event::BatchRestored { entity, .. } => {
+            recorder.lock().expect("the lock is not poisoned").push(format!("restored {entity}"))
+        }
         _ => {}
     });
     assert!(!restored.await.expect("restored").dry_run);
@@ -279,12 +301,12 @@ async fn a_restore_tells_what_it_verifies_and_writes_and_whether_it_writes() {
         .iter()
         .flat_map(|done| entities.map(|name| format!("{done} {name}")))
         .collect();
-    assert_eq!(*told.lock().expect("sound"), expected);
+    assert_eq!(*events.lock().expect("the lock is not poisoned"), expected);
     assert!(shop.koan.restore("nightly").dry_run().await.expect("compared").dry_run);
 }
 
 #[tokio::test]
-async fn a_restore_that_is_cancelled_once_all_is_written_is_undone() {
+async fn a_restore_that_is_cancelled_after_the_last_record_is_rolled_back() {
     let shop = shop(Script::default()).await;
     shop.koan.backup("nightly").await.expect("a backup");
     shop.koan.data::<User>().clear().await.expect("cleared");
@@ -306,7 +328,12 @@ async fn two_sets_are_not_restored_into_one() {
     let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("valid"));
     shop.database.put(&a, &User { id: 1, name: "a".into() });
     shop.koan.backup("tenants").await.expect("a backup");
-    let error = shop.koan.restore("tenants").to_set("tenant-b").await.expect_err("which of them is it");
+    let error = shop
+        .koan
+        .restore("tenants")
+        .to_set("tenant-b")
+        .await
+        .expect_err("two sets cannot be restored into one set");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     for part in ["`entities/User.jsonl`", "`entities/User#tenant-a.jsonl`", "`tenant-b` of `User`"] {
         assert!(error.to_string().contains(part), "{part} is not in {error}");
@@ -318,7 +345,7 @@ async fn two_sets_are_not_restored_into_one() {
 }
 
 #[tokio::test]
-async fn a_restore_of_nothing_at_a_time_is_refused() {
+async fn a_restore_with_a_batch_size_or_concurrency_of_zero_is_refused() {
     let shop = shop(Script::default()).await;
     shop.koan.backup("nightly").await.expect("a backup");
     for restore in
@@ -330,7 +357,7 @@ async fn a_restore_of_nothing_at_a_time_is_refused() {
 }
 
 #[tokio::test]
-async fn the_same_name_twice_is_two_backups_and_the_newest_is_found() {
+async fn two_backups_can_have_the_same_name_and_the_name_selects_the_newest() {
     let shop = shop(Script::default()).await;
     let first = shop.koan.backup("daily").await.expect("a backup");
     shop.database.put(&SetName::root(), &User { id: 9, name: "late".into() });
@@ -370,9 +397,9 @@ fn a_runtime_without_timers_fails_the_start_and_not_the_rollback() {
     assert!(error.to_string().contains("enable_time"), "{error}");
 }
 
-/// The runtime has one thread for everything except blocking work, and one thread for blocking work.
+/// The runtime of this test has one thread for asynchronous tasks and one thread for blocking tasks.
 #[test]
-fn the_smallest_runtime_is_enough() {
+fn a_runtime_with_one_worker_and_one_blocking_thread_is_sufficient() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
@@ -380,25 +407,25 @@ fn the_smallest_runtime_is_enough() {
         .expect("a runtime");
     runtime.block_on(async {
         let shop = shop(Script { concurrent_reads: 3, ..Script::default() }).await;
-        let work = async {
+        let operations = async {
             let backup = shop.koan.backup("small").await.expect("a backup");
             assert!(shop.koan.verify(backup.id()).await.expect("verified").is_valid());
             shop.koan.restore("small").replace_existing().await.expect("restored");
         };
-        // If the work waited for a thread that it occupies itself, this would never end.
-        work.await;
+        // If an operation waited for a thread that it occupies itself, this future would never complete.
+        operations.await;
     });
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_called_cancelled_was_neither_published_nor_committed() {
+async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committed() {
     for round in 0..40 {
         let shop = shop(Script::default()).await;
         let (token, done) = (CancellationToken::new(), Arc::new(Mutex::new(0)));
         let (cancel, completed) = (token.clone(), Arc::clone(&done));
         let last = move |event: &Event| {
             if matches!(event, Event::EntityCompleted { .. }) {
-                let mut completed = completed.lock().expect("sound");
+                let mut completed = completed.lock().expect("the lock is not poisoned");
                 *completed += 1;
                 if *completed == 3 {
                     cancel.cancel();
@@ -414,13 +441,13 @@ async fn what_is_called_cancelled_was_neither_published_nor_committed() {
         }
         shop.koan.backup("whole").await.expect("a backup");
         shop.koan.data::<User>().clear().await.expect("cleared");
-        *done.lock().expect("sound") = 0;
+        *done.lock().expect("the lock is not poisoned") = 0;
         let token = CancellationToken::new();
         let (cancel, completed) = (token.clone(), Arc::new(Mutex::new(0)));
         let restored = shop.koan.restore("whole").cancel_on(token).on_event(move |event| {
             if matches!(event, Event::EntityCompleted { .. }) {
-                *completed.lock().expect("sound") += 1;
-                if *completed.lock().expect("sound") == 3 {
+                *completed.lock().expect("the lock is not poisoned") += 1;
+                if *completed.lock().expect("the lock is not poisoned") == 3 {
                     cancel.cancel();
                 }
             }
@@ -439,20 +466,21 @@ async fn what_is_called_cancelled_was_neither_published_nor_committed() {
 async fn a_restore_whose_counts_do_not_balance_is_rolled_back_and_names_the_entity() {
     let mut shop = shop(Script::default()).await;
     shop.koan.backup("nightly").await.expect("a backup");
-    let drops = Scripted::new(Script { drops_one_of: Some("Order".to_owned()), ..Script::default() });
+    let dropping_database =
+        Scripted::new(Script { drops_one_of: Some("Order".to_owned()), ..Script::default() });
     let root = SetName::root();
-    drops.put(&root, &Order { id: 9, total: 1.0 });
+    dropping_database.put(&root, &Order { id: 9, total: 1.0 });
     let storage = Storage::local(shop._directory.path()).expect("a directory");
     shop.koan = Koan::builder()
-        .provider("main", drops.clone())
+        .provider("main", dropping_database.clone())
         .storage("local", storage)
         .build()
         .await
         .expect("a context");
-    for replaces in [false, true] {
+    for is_replacement in [false, true] {
         let restore = shop.koan.restore("nightly");
-        let restore = if replaces { restore.replace_existing() } else { restore };
-        let error = restore.await.expect_err("a record is lost");
+        let restore = if is_replacement { restore.replace_existing() } else { restore };
+        let error = restore.await.expect_err("the provider drops one record");
         assert_eq!(error.kind(), ErrorKind::Constraint, "{error:?}");
         let text = error.chain();
         assert!(
@@ -460,11 +488,14 @@ async fn a_restore_whose_counts_do_not_balance_is_rolled_back_and_names_the_enti
             "{text}"
         );
         assert!(text.contains("trigger, rule or policy"), "{text}");
-        // The entities that were restored before it are rolled back as well.
-        assert_eq!(["User", "Order", "Address"].map(|entity| drops.len(entity, &root)), [0, 1, 0]);
+        // The entities that were restored before the failing entity are rolled back as well.
+        assert_eq!(
+            ["User", "Order", "Address"].map(|entity| dropping_database.len(entity, &root)),
+            [0, 1, 0]
+        );
     }
     let written = shop.koan.data::<Order>().upsert_many([Order { id: 1, total: 2.0 }]).await;
-    let text = written.expect_err("a record is lost").chain();
+    let text = written.expect_err("the provider drops one record").chain();
     assert!(text.contains("1 records") && text.contains("0 inserted"), "{text}");
-    assert_eq!(drops.len("Order", &root), 1);
+    assert_eq!(dropping_database.len("Order", &root), 1);
 }

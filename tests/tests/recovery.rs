@@ -1,4 +1,4 @@
-//! Unlisted archives: maintenance never removes a complete one, reports it, and a recovery publishes it
+//! Unlisted archives: maintenance reports complete ones and never removes them, and a recovery publishes them
 //! again.
 
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ impl Shop {
         names
     }
 
-    async fn nightly(&self, days: usize) -> Vec<BackupId> {
+    async fn make_nightly_backups(&self, days: usize) -> Vec<BackupId> {
         let mut ids = Vec::new();
         for _ in 0..days {
             ids.push(self.koan.backup("nightly").await.expect("a backup").id());
@@ -87,13 +87,13 @@ impl Shop {
     }
 
     async fn maintain(&self) -> (MaintenanceReport, ProfileMaintenance) {
-        let report = self.koan.maintenance().without_verification().await.expect("ran");
+        let report = self.koan.maintenance().without_verification().await.expect("maintenance completed");
         let profile = report.profiles[0].clone();
         (report, profile)
     }
 
     async fn health(&self) -> CatalogHealth {
-        self.koan.catalog().health(&Expectations::new()).await.expect("looked at")
+        self.koan.catalog().health(&Expectations::new()).await.expect("the health was read")
     }
 
     async fn listed(&self) -> Vec<BackupId> {
@@ -105,10 +105,10 @@ impl Shop {
 
     /// Runs a recovery, and returns the outcomes with the paths of the archives, sorted by path.
     async fn recover(&self) -> Vec<(String, RecoveryOutcome)> {
-        let report = self.koan.catalog().recover().await.expect("ran");
+        let report = self.koan.catalog().recover().await.expect("recovery completed");
         let mut found: Vec<_> =
             report.archives.into_iter().map(|archive| (archive.archive, archive.outcome)).collect();
-        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found.sort_by(|left, right| left.0.cmp(&right.0));
         found
     }
 
@@ -125,9 +125,9 @@ fn age(file: &Path) {
 }
 
 #[tokio::test]
-async fn archives_stay_when_all_manifests_are_lost_and_are_recovered() {
+async fn archives_whose_manifests_are_all_lost_are_kept_and_recovered() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
+    let ids = shop.make_nightly_backups(3).await;
     let before: Vec<_> = ids.iter().map(|id| shop.manifest(*id)).collect();
     shop.age_archives();
     shop.lose_manifests();
@@ -139,7 +139,7 @@ async fn archives_stay_when_all_manifests_are_lost_and_are_recovered() {
             && archive.id.is_some_and(|id| ids.contains(&id)))
     );
     assert!(
-        profile.failures[0].contains("most of what is stored") && profile.failures[0].contains("recover")
+        profile.failures[0].contains("most archives in storage") && profile.failures[0].contains("recover")
     );
     assert_eq!(shop.files("archives").len(), 3);
     let health = shop.health().await;
@@ -151,7 +151,10 @@ async fn archives_stay_when_all_manifests_are_lost_and_are_recovered() {
         recovered.len() == 3 && recovered.iter().all(|(_, outcome)| *outcome == RecoveryOutcome::Recovered)
     );
     let after: Vec<_> = ids.iter().map(|id| shop.manifest(*id)).collect();
-    assert_eq!(after, before, "path, size and hash of the archive too");
+    assert_eq!(
+        after, before,
+        "the recovered manifests must equal the lost ones, including path, size and hash of the archive"
+    );
     for id in &ids {
         assert!(shop.koan.verify(*id).await.expect("read").is_valid());
     }
@@ -162,9 +165,9 @@ async fn archives_stay_when_all_manifests_are_lost_and_are_recovered() {
 }
 
 #[tokio::test]
-async fn nothing_is_removed_while_most_of_what_is_stored_is_unlisted() {
+async fn nothing_is_removed_while_most_archives_are_unlisted() {
     let shop = shop().await;
-    let ids = shop.nightly(5).await;
+    let ids = shop.make_nightly_backups(5).await;
     let retention = || shop.koan.retention(Retention::new().keep_last(1));
     for id in &ids[..3] {
         std::fs::remove_file(shop.path(&format!("manifests/{id}.json"))).expect("removed");
@@ -172,64 +175,80 @@ async fn nothing_is_removed_while_most_of_what_is_stored_is_unlisted() {
     let garbage = shop.path("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&garbage, b"PK").expect("written");
     shop.age_archives();
-    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-    assert_eq!(ran.profiles[0].failures.len(), 2, "{ran:?}");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
+    assert_eq!(report.profiles[0].failures.len(), 2, "{report:?}");
     let plan = retention().plan().await.expect("a plan");
-    let error = retention().apply(&plan).await.expect_err("most is unlisted");
-    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("most of what"), "{error}");
-    let error = shop.koan.delete(ids[3]).await.expect_err("most is unlisted");
+    let error = retention().apply(&plan).await.expect_err("most archives are unlisted");
+    assert!(
+        error.kind() == ErrorKind::Conflict && error.to_string().contains("most archives in storage"),
+        "{error}"
+    );
+    let error = shop.koan.delete(ids[3]).await.expect_err("most archives are unlisted");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!((shop.files("archives").len(), shop.files("manifests").len()), (6, 2));
 
-    let report = shop.koan.catalog().recover().profiles(["local"]).await.expect("ran");
+    let report = shop.koan.catalog().recover().profiles(["local"]).await.expect("recovery completed");
     assert_eq!(report.recovered().count(), 3);
-    assert!(report.require_all().is_ok(), "an incomplete one is no error");
-    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-    assert!(ran.is_clean() && !garbage.exists(), "{ran:?}");
+    assert!(report.require_all().is_ok(), "an incomplete archive must not make the recovery fail");
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
+    assert!(report.is_clean() && !garbage.exists(), "{report:?}");
     assert_eq!((shop.files("archives").len(), shop.listed().await), (1, ids[4..].to_vec()));
 }
 
 #[tokio::test]
-async fn an_archive_that_was_copied_in_by_hand_is_recovered_under_any_name() {
-    let there = shop().await;
-    let ids = there.nightly(2).await;
-    let here = shop().await;
-    std::fs::create_dir_all(here.path("archives")).expect("a folder");
-    let archives: Vec<_> = ids.iter().map(|id| there.archive(*id)).collect();
-    std::fs::copy(there.path(&archives[0]), here.path(&archives[0])).expect("copied");
-    std::fs::copy(there.path(&archives[1]), here.path("archives/the good one.zip")).expect("copied");
+async fn an_archive_that_a_user_copied_into_the_storage_is_recovered_under_any_name() {
+    let source = shop().await;
+    let ids = source.make_nightly_backups(2).await;
+    let target = shop().await;
+    std::fs::create_dir_all(target.path("archives")).expect("a folder");
+    let archives: Vec<_> = ids.iter().map(|id| source.archive(*id)).collect();
+    std::fs::copy(source.path(&archives[0]), target.path(&archives[0])).expect("copied");
+    std::fs::copy(source.path(&archives[1]), target.path("archives/the good one.zip")).expect("copied");
     for name in ["notes.txt", "._the good one.zip", "holiday.zip", "readme.zip.part"] {
-        std::fs::write(here.path("archives").join(name), b"mine").expect("written");
+        std::fs::write(target.path("archives").join(name), b"mine").expect("written");
     }
-    let recovered = here.recover().await;
-    let [one, holiday, other] = recovered.as_slice() else { panic!("{recovered:?}") };
-    assert_eq!((&one.1, &other.1), (&RecoveryOutcome::Recovered, &RecoveryOutcome::Recovered));
+    let recovered = target.recover().await;
+    let [first, holiday, second] = recovered.as_slice() else { panic!("{recovered:?}") };
+    assert_eq!((&first.1, &second.1), (&RecoveryOutcome::Recovered, &RecoveryOutcome::Recovered));
     assert_eq!((holiday.0.as_str(), &holiday.1), ("archives/holiday.zip", &RecoveryOutcome::Incomplete));
-    here.age_archives();
-    here.clock.pass(72);
+    target.age_archives();
+    target.clock.pass(72);
     assert!(
-        here.maintain().await.0.is_clean() && here.path("archives/holiday.zip").exists(),
-        "it is not ours"
+        target.maintain().await.0.is_clean() && target.path("archives/holiday.zip").exists(),
+        "a file with a name that Koan does not write must stay"
     );
-    assert_eq!(here.archive(ids[1]), "archives/the good one.zip");
-    assert_eq!(here.listed().await, ids);
-    here.koan.restore("nightly").replace_existing().await.expect("restored");
+    assert_eq!(target.archive(ids[1]), "archives/the good one.zip");
+    assert_eq!(target.listed().await, ids);
+    target.koan.restore("nightly").replace_existing().await.expect("restored");
 }
 
 #[tokio::test]
-async fn only_what_is_proven_to_be_cut_off_is_removed() {
+async fn only_archives_that_are_proven_to_be_truncated_are_removed() {
     let shop = shop().await;
-    let ids = shop.nightly(1).await;
-    let whole = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("read");
-    let end = whole.len();
-    let flipped = |at: usize| {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 1;
+    let ids = shop.make_nightly_backups(1).await;
+    let intact_bytes = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("read");
+    let end = intact_bytes.len();
+    let with_flipped_bit = |position: usize| {
+        let mut bytes = intact_bytes.clone();
+        bytes[position] ^= 1;
         bytes
     };
-    let manifest = whole.windows(13).rposition(|name| name == b"manifest.json").expect("its directory");
-    let cut = [0, 1, end / 3, end / 2, end - 30, end - 22, end - 1];
-    let mut stays = Vec::new();
+    let manifest = intact_bytes
+        .windows(13)
+        .rposition(|name| name == b"manifest.json")
+        .expect("the directory of the ZIP file");
+    let truncated_lengths = [0, 1, end / 3, end / 2, end - 30, end - 22, end - 1];
+    let mut damaged = Vec::new();
     let name = |number: usize| format!("archives/backup-x-20260101-000000-{number:08x}.zip");
     let mut number = 0;
     let mut write = |bytes: &[u8]| {
@@ -237,33 +256,40 @@ async fn only_what_is_proven_to_be_cut_off_is_removed() {
         std::fs::write(shop.path(&name(number)), bytes).expect("written");
         name(number)
     };
-    let goes: Vec<_> = cut.map(|length| write(&whole[..length])).to_vec();
+    let truncated: Vec<_> = truncated_lengths.map(|length| write(&intact_bytes[..length])).to_vec();
     // These archives are damaged, but not truncated: the bytes differ in the end record, in the directory,
     // and in the number of its entries.
-    for at in [end - 22, manifest - 46, end - 12] {
-        stays.push(write(&flipped(at)));
+    for position in [end - 22, manifest - 46, end - 12] {
+        damaged.push(write(&with_flipped_bit(position)));
     }
     shop.age_archives();
     // Enough archives are listed for maintenance to remove incomplete ones.
-    shop.nightly(4).await;
+    shop.make_nightly_backups(4).await;
     let (_, profile) = shop.maintain().await;
     let mut removed = profile.removed_files.clone();
     removed.sort();
-    assert_eq!(removed, goes, "{profile:?}");
+    assert_eq!(removed, truncated, "{profile:?}");
     let mut unlisted: Vec<_> = profile.unlisted.iter().map(|archive| archive.archive.clone()).collect();
     unlisted.sort();
-    assert_eq!(unlisted, stays);
+    assert_eq!(unlisted, damaged);
     assert!(profile.unlisted.iter().all(|archive| matches!(archive.state, UnlistedState::Damaged { .. })));
     let recovered = shop.recover().await;
     assert!(recovered.iter().all(|(_, outcome)| matches!(outcome, RecoveryOutcome::Damaged { .. })));
-    let error = shop.koan.catalog().recover().await.expect("ran").require_all().expect_err("damaged");
+    let error = shop
+        .koan
+        .catalog()
+        .recover()
+        .await
+        .expect("recovery completed")
+        .require_all()
+        .expect_err("an archive is damaged");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 
 #[tokio::test]
 async fn an_archive_whose_records_are_damaged_is_not_recovered() {
     let shop = shop().await;
-    let ids = shop.nightly(1).await;
+    let ids = shop.make_nightly_backups(1).await;
     let archive = shop.path(&shop.archive(ids[0]));
     let mut bytes = std::fs::read(&archive).expect("read");
     let entry = bytes.windows(22).position(|name| name == b"entities/Invoice.jsonl").expect("an entry");
@@ -278,7 +304,7 @@ async fn an_archive_whose_records_are_damaged_is_not_recovered() {
 #[tokio::test]
 async fn an_archive_that_cannot_be_read_is_not_removed() {
     let shop = shop().await;
-    shop.nightly(2).await;
+    shop.make_nightly_backups(2).await;
     let archive = shop.path("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&archive, vec![0; 1000]).expect("written");
     age(&archive);
@@ -304,70 +330,82 @@ async fn an_archive_that_cannot_be_read_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_removal_that_was_interrupted_is_finished_and_not_recovered() {
+async fn an_interrupted_removal_is_completed_and_its_archive_is_not_recovered() {
     let shop = shop().await;
-    let ids = shop.nightly(6).await;
+    let ids = shop.make_nightly_backups(6).await;
     let archives: Vec<_> = ids.iter().map(|id| shop.archive(*id)).collect();
     shop.store.fail([Fault::always(Operation::Delete, "archives/", Failure::Forbidden)]);
-    shop.koan.delete(ids[0]).await.expect_err("the archive stays");
+    shop.koan.delete(ids[0]).await.expect_err("the store refuses to delete the archive");
     let retention = shop.koan.retention(Retention::new().keep_last(4));
     let plan = retention.plan().await.expect("a plan");
-    retention.apply(&plan).await.expect_err("the archive stays");
+    retention.apply(&plan).await.expect_err("the store refuses to delete the archive");
     assert_eq!((shop.listed().await, shop.files("archives").len()), (ids[2..].to_vec(), 6));
-    let skipped = |reason| RecoveryOutcome::ToBeRemoved { reason };
+    let to_be_removed = |reason| RecoveryOutcome::ToBeRemoved { reason };
     assert_eq!(
         shop.recover().await,
         [
-            (archives[0].clone(), skipped(RemovalReason::Deleted)),
-            (archives[1].clone(), skipped(RemovalReason::Retention)),
+            (archives[0].clone(), to_be_removed(RemovalReason::Deleted)),
+            (archives[1].clone(), to_be_removed(RemovalReason::Retention)),
         ]
     );
-    assert!(shop.health().await.unlisted.is_empty(), "somebody wanted them to go");
-    // This also holds when the manifests of the other backups are lost.
-    let kept = shop.path("kept");
-    std::fs::rename(shop.path("manifests"), &kept).expect("renamed");
-    assert_eq!(shop.koan.catalog().recover().await.expect("ran").recovered().count(), 4);
+    assert!(
+        shop.health().await.unlisted.is_empty(),
+        "archives with a removal record must not be reported as unlisted"
+    );
+    // The same is true when the manifests of the other backups are lost.
+    let moved_manifests = shop.path("moved");
+    std::fs::rename(shop.path("manifests"), &moved_manifests).expect("renamed");
+    assert_eq!(shop.koan.catalog().recover().await.expect("recovery completed").recovered().count(), 4);
     assert_eq!(shop.listed().await, ids[2..]);
     shop.store.fail([]);
     let (report, profile) = shop.maintain().await;
     assert_eq!(profile.removed_files, archives[..2], "{report:?}");
     assert!(report.is_clean());
     let _ = shop.maintain().await;
-    assert_eq!(shop.files("removals"), [""; 0], "no record stays of what is gone");
+    assert_eq!(shop.files("removals"), [""; 0], "the records of completed removals must be removed");
 }
 
 #[tokio::test]
-async fn a_removal_that_did_not_happen_leaves_no_record() {
+async fn a_failed_removal_leaves_no_removal_record() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
+    let ids = shop.make_nightly_backups(3).await;
     shop.store.fail([Fault::always(Operation::Delete, "manifests/", Failure::Forbidden)]);
-    shop.koan.delete(ids[0]).await.expect_err("its manifest stays");
+    shop.koan.delete(ids[0]).await.expect_err("the store refuses to delete the manifest");
     assert_eq!(shop.files("removals"), [""; 0]);
     // A backup is not removed if its removal cannot be recorded.
     shop.store.fail([Fault::always(Operation::Put, "removals/", Failure::Forbidden)]);
-    shop.koan.delete(ids[0]).await.expect_err("not recorded");
+    shop.koan.delete(ids[0]).await.expect_err("the removal cannot be recorded");
     shop.store.fail([]);
     assert_eq!(shop.listed().await, ids);
-    koan_delete_is_recorded_first(&shop, ids[0]).await;
+    assert_deletion_is_recorded_first(&shop, ids[0]).await;
 }
 
-async fn koan_delete_is_recorded_first(shop: &Shop, id: BackupId) {
-    // The pin is set after the manifest was hidden: the manifest is put back, and the removal record is
-    // withdrawn.
+/// Checks that a deletion writes its removal record before it hides the manifest, and withdraws the record if
+/// it is refused.
+async fn assert_deletion_is_recorded_first(shop: &Shop, id: BackupId) {
+    // The pin is set while the deletion removes the manifest. The deletion puts the manifest back and
+    // withdraws the removal record.
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let deleting = tokio::spawn(std::future::IntoFuture::into_future(shop.koan.delete(id)));
-    shop.store.until_asked(Operation::Delete, "manifests", 1).await;
-    assert_eq!(shop.files("removals").len(), 1, "before the manifest goes");
+    shop.store.until_called(Operation::Delete, "manifests", 1).await;
+    assert_eq!(
+        shop.files("removals").len(),
+        1,
+        "the removal must be recorded before the manifest is deleted"
+    );
     shop.koan.pin(id, None, "an audit").await.expect("pinned");
     shop.store.resume();
-    let error = deleting.await.expect("no panic").expect_err("pinned meanwhile");
+    let error = deleting
+        .await
+        .expect("the task did not panic")
+        .expect_err("the backup was pinned during the deletion");
     assert!(error.to_string().contains("an audit"), "{error}");
-    assert_eq!(shop.files("removals"), [""; 0], "the record was withdrawn");
+    assert_eq!(shop.files("removals"), [""; 0], "the removal record must be withdrawn");
     assert!(shop.koan.verify(id).await.expect("read").is_valid());
 }
 
-/// Writes a removal record, as a process leaves it that crashes.
-fn record(shop: &Shop, id: BackupId, archive: &str, reason: &str, replacement: Option<&str>) {
+/// Writes a removal record as a crashed process leaves it.
+fn write_removal_record(shop: &Shop, id: BackupId, archive: &str, reason: &str, replacement: Option<&str>) {
     let record = serde_json::json!({
         "archive": archive, "id": id, "reason": reason, "replacement": replacement, "decidedAt": shop.clock.now(),
     });
@@ -377,11 +415,11 @@ fn record(shop: &Shop, id: BackupId, archive: &str, reason: &str, replacement: O
 }
 
 #[tokio::test]
-async fn a_record_does_not_count_while_a_manifest_names_the_archive() {
+async fn a_removal_record_has_no_effect_while_a_manifest_names_the_archive() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
-    record(&shop, ids[0], &shop.archive(ids[0]), "deleted", None);
-    record(
+    let ids = shop.make_nightly_backups(3).await;
+    write_removal_record(&shop, ids[0], &shop.archive(ids[0]), "deleted", None);
+    write_removal_record(
         &shop,
         ids[1],
         &shop.archive(ids[1]),
@@ -392,20 +430,20 @@ async fn a_record_does_not_count_while_a_manifest_names_the_archive() {
     let (report, profile) = shop.maintain().await;
     assert!(report.is_clean() && profile.removed_files.is_empty(), "{report:?}");
     assert_eq!(shop.files("archives").len(), 3);
-    assert_eq!(shop.files("removals"), [""; 0], "they are withdrawn, so that they never count");
+    assert_eq!(shop.files("removals"), [""; 0], "removal records of listed archives must be withdrawn");
 }
 
 #[tokio::test]
-async fn a_record_of_a_rekey_counts_only_if_the_replacement_verifies() {
+async fn a_removal_record_of_a_rekey_takes_effect_only_if_the_replacement_verifies() {
     let shop = shop().await;
-    let ids = shop.nightly(5).await;
+    let ids = shop.make_nightly_backups(5).await;
     let old = shop.archive(ids[0]);
     let new = old.replace(".zip", "-0a1b2c3d.zip");
     std::fs::copy(shop.path(&old), shop.path(&new)).expect("copied");
-    let whole = std::fs::read(shop.path(&new)).expect("read");
+    let intact_bytes = std::fs::read(shop.path(&new)).expect("read");
     std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[0]))).expect("removed");
     for replacement in [Some("PK"), None] {
-        record(&shop, ids[0], &old, "rekeyed", Some(&new));
+        write_removal_record(&shop, ids[0], &old, "rekeyed", Some(&new));
         match replacement {
             Some(text) => std::fs::write(shop.path(&new), text).expect("written"),
             None => std::fs::remove_file(shop.path(&new)).expect("removed"),
@@ -414,12 +452,12 @@ async fn a_record_of_a_rekey_counts_only_if_the_replacement_verifies() {
         let (_, profile) = shop.maintain().await;
         assert!(!profile.removed_files.contains(&old), "{profile:?}");
         assert_eq!(profile.unlisted.len(), 1);
-        std::fs::write(shop.path(&new), &whole).expect("written");
+        std::fs::write(shop.path(&new), &intact_bytes).expect("written");
     }
     // Another backup at the path of the replacement does not count as the replacement.
     std::fs::copy(shop.path(&shop.archive(ids[1])), shop.path(&new)).expect("copied");
     assert!(!shop.maintain().await.1.removed_files.contains(&old));
-    std::fs::write(shop.path(&new), &whole).expect("written");
+    std::fs::write(shop.path(&new), &intact_bytes).expect("written");
     let recovered = shop.recover().await;
     assert_eq!(
         recovered,
@@ -434,14 +472,14 @@ async fn a_record_of_a_rekey_counts_only_if_the_replacement_verifies() {
 }
 
 #[tokio::test]
-async fn another_archive_of_a_listed_backup_goes_only_if_the_listed_one_verifies() {
+async fn an_unlisted_archive_of_a_listed_backup_is_removed_only_if_the_listed_archive_verifies() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
+    let ids = shop.make_nightly_backups(3).await;
     let listed = shop.archive(ids[0]);
     let copy = listed.replace(".zip", "-0a1b2c3d.zip");
     std::fs::copy(shop.path(&listed), shop.path(&copy)).expect("copied");
     shop.age_archives();
-    let whole = std::fs::read(shop.path(&listed)).expect("read");
+    let intact_bytes = std::fs::read(shop.path(&listed)).expect("read");
     std::fs::write(shop.path(&listed), b"PK").expect("written");
     let (_, profile) = shop.maintain().await;
     assert!(profile.removed_files.is_empty() && profile.unlisted.len() == 1, "{profile:?}");
@@ -449,7 +487,7 @@ async fn another_archive_of_a_listed_backup_goes_only_if_the_listed_one_verifies
     assert!(
         matches!(&recovered[0].1, RecoveryOutcome::Failed { problem } if problem.contains("already listed"))
     );
-    std::fs::write(shop.path(&listed), whole).expect("written");
+    std::fs::write(shop.path(&listed), intact_bytes).expect("written");
     assert_eq!(shop.recover().await, [(copy.clone(), RecoveryOutcome::Superseded { by: listed.clone() })]);
     let (_, profile) = shop.maintain().await;
     assert_eq!(profile.removed_files, [copy]);
@@ -457,9 +495,9 @@ async fn another_archive_of_a_listed_backup_goes_only_if_the_listed_one_verifies
 }
 
 #[tokio::test]
-async fn a_damaged_manifest_is_replaced_by_that_of_its_archive_and_kept_beside_it() {
+async fn a_damaged_manifest_is_kept_under_another_name_and_replaced_from_its_archive() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
+    let ids = shop.make_nightly_backups(3).await;
     let before = shop.manifest(ids[1]);
     std::fs::write(shop.path(&format!("manifests/{}.json", ids[1])), b"{\"id\":").expect("written");
     shop.age_archives();
@@ -472,15 +510,15 @@ async fn a_damaged_manifest_is_replaced_by_that_of_its_archive_and_kept_beside_i
     assert_eq!(shop.listed().await, ids);
     // A manifest that the store refuses to return is not replaced.
     shop.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Forbidden).after(0)]);
-    shop.koan.catalog().recover().await.expect_err("none is handed out");
+    shop.koan.catalog().recover().await.expect_err("the store refuses to return the manifest");
 }
 
 #[tokio::test]
-async fn a_record_does_not_count_against_a_backup_that_is_pinned() {
+async fn a_removal_record_has_no_effect_on_a_pinned_backup() {
     let shop = shop().await;
-    let ids = shop.nightly(3).await;
+    let ids = shop.make_nightly_backups(3).await;
     let archive = shop.archive(ids[0]);
-    record(&shop, ids[0], &archive, "deleted", None);
+    write_removal_record(&shop, ids[0], &archive, "deleted", None);
     shop.koan.pin(ids[0], None, "an audit").await.expect("pinned");
     std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[0]))).expect("removed");
     shop.age_archives();
@@ -488,27 +526,27 @@ async fn a_record_does_not_count_against_a_backup_that_is_pinned() {
     assert!(profile.removed_files.is_empty() && shop.path(&archive).exists(), "{profile:?}");
     let recovered = shop.recover().await;
     assert!(matches!(recovered.as_slice(), [(_, RecoveryOutcome::Recovered)]), "{recovered:?}");
-    assert_eq!(shop.files("removals"), [""; 0], "the record is withdrawn");
+    assert_eq!(shop.files("removals"), [""; 0], "the removal record must be withdrawn");
 }
 
 #[tokio::test]
-async fn a_file_that_was_replaced_after_it_was_judged_is_not_removed() {
+async fn a_file_that_is_replaced_after_it_was_assessed_as_incomplete_is_not_removed() {
     let shop = shop().await;
-    let ids = shop.nightly(2).await;
+    let ids = shop.make_nightly_backups(2).await;
     let archive = "archives/backup-late-20260101-000000-0a1b2c3d.zip";
     std::fs::write(shop.path(archive), b"12345").expect("written");
     age(&shop.path(archive));
-    let whole = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("an archive");
+    let intact_bytes = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("an archive");
     // Maintenance first assesses the content of the file, and then reads leases and manifests once more.
-    let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || {
-        std::fs::write(shop.path(archive), &whole).expect("written");
+    let profile = maintain_with(&shop, Operation::Get, "0a1b2c3d", || {
+        std::fs::write(shop.path(archive), &intact_bytes).expect("written");
     });
     let profile = profile.await;
     assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
 }
 
 /// Writes a lease of another process that works on an archive.
-fn lease(shop: &Shop, archive: &str, minutes: i64) {
+fn write_lease(shop: &Shop, archive: &str, minutes: i64) {
     let now = shop.clock.now();
     let lease = serde_json::json!({
         "formatVersion": 1, "subject": { "backup": "slow" }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
@@ -519,43 +557,44 @@ fn lease(shop: &Shop, archive: &str, minutes: i64) {
     std::fs::write(shop.path("leases/backup/slow/0000000001.json"), lease.to_string()).expect("written");
 }
 
-/// Runs maintenance, and calls `work` while an operation is held.
-async fn meanwhile(
+/// Runs maintenance, and calls `action` while an operation of the store is held.
+async fn maintain_with(
     shop: &Shop,
     operation: Operation,
     path: &'static str,
-    work: impl FnOnce(),
+    action: impl FnOnce(),
 ) -> ProfileMaintenance {
     shop.store.fail([Fault::always(operation, path, Failure::Held)]);
     let running =
         tokio::spawn(std::future::IntoFuture::into_future(shop.koan.maintenance().without_verification()));
-    shop.store.until_asked(operation, path, 1).await;
-    work();
+    shop.store.until_called(operation, path, 1).await;
+    action();
     shop.store.resume();
-    running.await.expect("no panic").expect("ran").profiles[0].clone()
+    running.await.expect("the task did not panic").expect("maintenance completed").profiles[0].clone()
 }
 
 #[tokio::test]
-async fn an_archive_that_becomes_a_backup_while_maintenance_runs_stays() {
+async fn an_archive_that_becomes_a_backup_while_maintenance_runs_is_not_removed() {
     let archive = "archives/backup-slow-20260101-000000-0a1b2c3d.zip";
-    let unfinished = async || {
+    let shop_with_incomplete_archive = async || {
         let shop = shop().await;
-        let ids = shop.nightly(2).await;
+        let ids = shop.make_nightly_backups(2).await;
         std::fs::write(shop.path(archive), b"12345").expect("written");
         age(&shop.path(archive));
         (shop, ids)
     };
-    // The lease is assessed for the time at which it was read, not for the time after the survey. Other
-    // processes may acquire it after half a minute, and maintenance holds its own lease for longer.
-    let (shop, _) = unfinished().await;
-    lease(&shop, archive, 0);
+    // Maintenance assesses the lease for the time at which it read the lease, not for the time after the
+    // survey. Other processes may acquire this lease after half a minute; the lease of maintenance lasts
+    // longer.
+    let (shop, _) = shop_with_incomplete_archive().await;
+    write_lease(&shop, archive, 0);
     let (clock, later) = (shop.clock.clone(), shop.clock.now() + jiff::Span::new().seconds(35));
-    let profile = meanwhile(&shop, Operation::List, "manifests", || clock.set(later)).await;
+    let profile = maintain_with(&shop, Operation::List, "manifests", || clock.set(later)).await;
     assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
-    assert!(profile.failures.is_empty(), "its own lease lasts: {profile:?}");
+    assert!(profile.failures.is_empty(), "maintenance must still hold its own lease: {profile:?}");
     // A manifest that appears after the survey names the archive.
-    let (shop, ids) = unfinished().await;
-    let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || {
+    let (shop, ids) = shop_with_incomplete_archive().await;
+    let profile = maintain_with(&shop, Operation::Get, "0a1b2c3d", || {
         let mut manifest = shop.manifest(ids[0]);
         let id = "01920000-0000-7000-8000-00000a1b2c3d";
         manifest["id"] = id.into();
@@ -565,8 +604,8 @@ async fn an_archive_that_becomes_a_backup_while_maintenance_runs_stays() {
     let profile = profile.await;
     assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
     // A lease that appears after the survey names the archive as well.
-    let (shop, _) = unfinished().await;
-    let profile = meanwhile(&shop, Operation::Get, "0a1b2c3d", || lease(&shop, archive, 1)).await;
+    let (shop, _) = shop_with_incomplete_archive().await;
+    let profile = maintain_with(&shop, Operation::Get, "0a1b2c3d", || write_lease(&shop, archive, 1)).await;
     assert!(profile.removed_files.is_empty() && shop.path(archive).exists(), "{profile:?}");
     // The archive is removed when no manifest and no lease names it.
     std::fs::remove_dir_all(shop.path("leases/backup/slow")).expect("removed");
@@ -574,12 +613,12 @@ async fn an_archive_that_becomes_a_backup_while_maintenance_runs_stays() {
 }
 
 #[tokio::test]
-async fn a_recovery_waits_for_whoever_removes_backups_and_leaves_alone_what_is_written() {
+async fn a_recovery_skips_archives_in_use_and_is_refused_while_another_process_removes_backups() {
     let shop = shop().await;
-    let ids = shop.nightly(2).await;
+    let ids = shop.make_nightly_backups(2).await;
     let archive = shop.archive(ids[0]);
     shop.lose_manifests();
-    lease(&shop, &archive, 1);
+    write_lease(&shop, &archive, 1);
     let recovered = shop.recover().await;
     assert!(recovered.contains(&(archive, RecoveryOutcome::InUse)), "{recovered:?}");
     assert_eq!(shop.listed().await, ids[1..]);
@@ -590,7 +629,7 @@ async fn a_recovery_waits_for_whoever_removes_backups_and_leaves_alone_what_is_w
         "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
     });
     std::fs::write(shop.path("leases/prune/0000000099.json"), prune.to_string()).expect("written");
-    let error = shop.koan.catalog().recover().await.expect_err("somebody removes backups");
+    let error = shop.koan.catalog().recover().await.expect_err("another process removes backups");
     assert_eq!(error.kind(), ErrorKind::Busy);
     let error = shop.koan.catalog().recover().profiles(["far"]).await.expect_err("no such profile");
     assert_eq!(error.kind(), ErrorKind::NotFound);

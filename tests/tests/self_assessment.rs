@@ -63,10 +63,11 @@ async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Result<K
         .await
 }
 
-/// Makes a backup, and asserts that its restore is refused exactly if a warning of the backup says so.
-async fn assert_assessed<T: Entity, P: Provider>(provider: impl Fn() -> P, expected: Option<&str>) {
+/// Makes a backup, and asserts that its restore is refused exactly if a warning of the backup predicts the
+/// refusal. The parameter `expected` is a part of this warning.
+async fn assert_assessment<T: Entity, P: Provider>(provider: impl Fn() -> P, expected: Option<&str>) {
     let backups = tempfile::tempdir().expect("a directory");
-    let koan = context::<T>(provider(), backups.path()).await.expect("a start");
+    let koan = context::<T>(provider(), backups.path()).await.expect("a context");
     assert!(koan.inventory().last_backup.is_empty());
     let report = koan.backup("nightly").await.expect("a backup");
     let restored = restore_as_reported(|| koan.restore(report.id())).await;
@@ -77,7 +78,7 @@ async fn assert_assessed<T: Entity, P: Provider>(provider: impl Fn() -> P, expec
         restored.expect("restored");
         return;
     };
-    replaced.map(drop).expect_err("it is refused");
+    replaced.map(drop).expect_err("the backup has a warning that the restore is refused");
     assert_eq!(report.status(), BackupStatus::CompletedWithWarnings);
     let is_expected = |warning: &String| {
         warning.contains(expected) && warning.contains("a restore into `main` as it is now would fail")
@@ -85,17 +86,20 @@ async fn assert_assessed<T: Entity, P: Provider>(provider: impl Fn() -> P, expec
     assert!(warnings.iter().any(is_expected), "{warnings:?}");
     let stored = &koan.backups().await.expect("listed")[0].warnings;
     assert_eq!(stored, warnings);
-    let next = context::<T>(provider(), backups.path()).await.expect("the next start");
-    let boot = &next.inventory().last_backup;
-    assert!(boot.iter().any(|warning| is_expected(warning) && warning.contains("`nightly`")), "{boot:?}");
-    let covered = Koan::builder().only_registered().register_scope(&SCOPE).register::<Sound>();
-    let covered = covered.provider("main", Memory::new()).deny_uncovered();
-    let covered = covered.storage("local", Storage::local(backups.path()).expect("a directory"));
-    covered.build().await.expect("a warning of a backup is no gap in the coverage");
+    let next_koan = context::<T>(provider(), backups.path()).await.expect("a second context");
+    let boot_warnings = &next_koan.inventory().last_backup;
+    assert!(
+        boot_warnings.iter().any(|warning| is_expected(warning) && warning.contains("`nightly`")),
+        "{boot_warnings:?}"
+    );
+    let builder = Koan::builder().only_registered().register_scope(&SCOPE).register::<Sound>();
+    let builder = builder.provider("main", Memory::new()).deny_uncovered();
+    let builder = builder.storage("local", Storage::local(backups.path()).expect("a directory"));
+    builder.build().await.expect("a warning of a backup must not be treated as uncovered data");
 }
 
 #[tokio::test]
-async fn postgres_backups_that_could_not_be_restored_say_why() {
+async fn postgres_backups_that_cannot_be_restored_contain_the_reason_as_a_warning() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE sound (id BIGINT PRIMARY KEY, name TEXT NOT NULL, code TEXT NOT NULL DEFAULT 'x');
@@ -109,15 +113,15 @@ async fn postgres_backups_that_could_not_be_restored_say_why() {
          ALTER TABLE older ADD CONSTRAINT amount_is_positive CHECK (amount > 0) NOT VALID;",
     );
     let provider = || Postgres::connect(server.address()).expect("an address");
-    assert_assessed::<Partial, _>(provider, Some("`code`")).await;
-    assert_assessed::<Computed, _>(provider, Some("`code`")).await;
-    assert_assessed::<Older, _>(provider, Some("`amount_is_positive`")).await;
+    assert_assessment::<Partial, _>(provider, Some("`code`")).await;
+    assert_assessment::<Computed, _>(provider, Some("`code`")).await;
+    assert_assessment::<Older, _>(provider, Some("`amount_is_positive`")).await;
     server.sql("DELETE FROM older WHERE amount < 0");
-    assert_assessed::<Older, _>(provider, None).await;
+    assert_assessment::<Older, _>(provider, None).await;
 }
 
 #[tokio::test]
-async fn postgres_backups_that_can_be_restored_have_no_such_warning() {
+async fn postgres_backups_that_can_be_restored_have_no_warning() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE sound (id BIGINT PRIMARY KEY, name TEXT NOT NULL);
@@ -125,14 +129,14 @@ async fn postgres_backups_that_can_be_restored_have_no_such_warning() {
          CREATE ROLE reader LOGIN;
          GRANT SELECT ON sound TO reader;",
     );
-    assert_assessed::<Sound, _>(|| Postgres::connect(server.address()).expect("an address"), None).await;
-    // A role that makes backups need not have the right to restore them.
+    assert_assessment::<Sound, _>(|| Postgres::connect(server.address()).expect("an address"), None).await;
+    // A role that makes backups does not need the privileges to restore them.
     let backups = tempfile::tempdir().expect("a directory");
     let reader = Postgres::connect(server.address_of("reader", "test")).expect("an address");
-    let koan = context::<Sound>(reader, backups.path()).await.expect("a start");
+    let koan = context::<Sound>(reader, backups.path()).await.expect("a context");
     let report = koan.backup("nightly").await.expect("a backup");
     assert!(report.manifest().warnings.is_empty(), "{:?}", report.manifest().warnings);
-    restore_as_reported(|| koan.restore("nightly")).await.map(drop).expect_err("it may not write");
+    restore_as_reported(|| koan.restore("nightly")).await.map(drop).expect_err("the role may not write");
 }
 
 #[tokio::test]
@@ -146,17 +150,17 @@ async fn a_missing_select_privilege_is_reported_at_the_start() {
     );
     let backups = tempfile::tempdir().expect("a directory");
     let reader = || Postgres::connect(server.address_of("reader", "test")).expect("an address");
-    let koan = context::<Sound>(reader(), backups.path()).await.expect("a start");
+    let koan = context::<Sound>(reader(), backups.path()).await.expect("a context");
     let warnings = koan.inventory().warnings.join("\n");
     assert!(warnings.contains("Sound") && warnings.contains("may not read table `sound`"), "{warnings}");
-    koan.backup("nightly").await.map(drop).expect_err("it may not read");
-    let koan = context::<Older>(reader(), backups.path()).await.expect("a start");
+    koan.backup("nightly").await.map(drop).expect_err("the role may not read the table");
+    let koan = context::<Older>(reader(), backups.path()).await.expect("a context");
     let warnings = koan.inventory().warnings.join("\n");
     assert!(!warnings.contains("Older → cannot be backed up"), "{warnings}");
 }
 
 #[tokio::test]
-async fn sqlite_backups_that_could_not_be_restored_say_why() {
+async fn sqlite_backups_that_cannot_be_restored_contain_the_reason_as_a_warning() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("shop.db");
     rusqlite::Connection::open(&path)
@@ -171,7 +175,7 @@ async fn sqlite_backups_that_could_not_be_restored_say_why() {
         )
         .expect("tables");
     let provider = || Sqlite::open(&path).expect("opened");
-    assert_assessed::<Partial, _>(provider, Some("`code`")).await;
-    assert_assessed::<Computed, _>(provider, Some("`code`")).await;
-    assert_assessed::<Sound, _>(provider, None).await;
+    assert_assessment::<Partial, _>(provider, Some("`code`")).await;
+    assert_assessment::<Computed, _>(provider, Some("`code`")).await;
+    assert_assessment::<Sound, _>(provider, None).await;
 }

@@ -63,6 +63,7 @@ impl Shop {
         Self { directory, koan }
     }
 
+    /// Executes statements with foreign keys disabled.
     fn sql(&self, sql: &str) {
         self.connection().execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).expect(sql);
     }
@@ -119,7 +120,7 @@ async fn the_boot_report_names_tables_and_columns_in_no_entity() {
 }
 
 #[tokio::test]
-async fn everything_comes_back_as_it_was() {
+async fn rows_indexes_and_triggers_are_restored_as_they_were() {
     let shop = Shop::open().await;
     let before = shop.dump();
     let backup =
@@ -132,15 +133,15 @@ async fn everything_comes_back_as_it_was() {
     let report = shop.koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(report.record_count(), 8);
     assert_eq!(shop.dump(), before);
-    let again = shop.koan.backup("again").await.expect("a backup");
-    for (one, other) in backup.manifest().entities.iter().zip(&again.manifest().entities) {
-        assert_eq!(one.content_hash, other.content_hash, "{}", one.entity);
-        assert_eq!(one.record_set_hash, other.record_set_hash, "{}", one.entity);
+    let second = shop.koan.backup("second").await.expect("a backup");
+    for (before, after) in backup.manifest().entities.iter().zip(&second.manifest().entities) {
+        assert_eq!(before.content_hash, after.content_hash, "{}", before.entity);
+        assert_eq!(before.record_set_hash, after.record_set_hash, "{}", before.entity);
     }
 }
 
 #[tokio::test]
-async fn a_value_comes_back_in_the_form_it_was_stored_in() {
+async fn a_value_is_restored_in_its_physical_form() {
     let shop = Shop::open().await;
     shop.sql("UPDATE users SET active = 'true' WHERE id = 1; UPDATE users SET active = 'no' WHERE id = 2;");
     let before = shop.dump();
@@ -152,7 +153,7 @@ async fn a_value_comes_back_in_the_form_it_was_stored_in() {
 }
 
 #[tokio::test]
-async fn the_one_liners_speak_to_the_installed_context() {
+async fn the_short_functions_use_the_installed_context() {
     let shop = Shop::open().await;
     shop.koan.install();
     User::backup_to("daily-users").await.expect("a backup");
@@ -172,32 +173,37 @@ async fn the_one_liners_speak_to_the_installed_context() {
 }
 
 #[tokio::test]
-async fn by_default_the_archive_wins_and_other_rows_stay() {
+async fn by_default_a_restore_overwrites_existing_rows_and_keeps_other_rows() {
     let shop = Shop::open().await;
     shop.koan.backup("nightly").await.expect("a backup");
     shop.sql(
         "UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;
               INSERT INTO users VALUES (9, 'new@example.org', 1); DELETE FROM log;",
     );
-    let plan = shop.koan.restore("nightly").entity::<User>().dry_run().await.expect("compared");
-    let dry = plan.counts();
-    assert_eq!((dry.inserted, dry.updated, dry.unchanged, dry.deleted), (1, 1, 1, 0));
-    assert_eq!(shop.count("users WHERE email = 'changed@example.org'"), 1, "a dry run writes nothing");
+    let dry_run = shop.koan.restore("nightly").entity::<User>().dry_run().await.expect("compared");
+    let dry_counts = dry_run.counts();
+    assert_eq!(
+        (dry_counts.inserted, dry_counts.updated, dry_counts.unchanged, dry_counts.deleted),
+        (1, 1, 1, 0)
+    );
+    assert_eq!(shop.count("users WHERE email = 'changed@example.org'"), 1, "a dry run must write nothing");
     let counts = shop.koan.restore("nightly").entity::<User>().await.expect("restored").counts();
-    assert_eq!(counts, dry, "what was told is what was done");
+    assert_eq!(counts, dry_counts, "the restore must have the counts of the dry run");
     assert_eq!(shop.count("users"), 4);
     assert_eq!(shop.count("users WHERE email = 'changed@example.org'"), 0);
-    assert_eq!(shop.count("log"), 0, "triggers of the user do not fire");
+    assert_eq!(shop.count("log"), 0, "triggers of the application must not fire");
 }
 
 #[tokio::test]
-async fn keep_leaves_existing_rows_alone_and_fail_undoes_everything() {
+async fn keep_does_not_change_existing_rows_and_fail_rolls_everything_back() {
     let shop = Shop::open().await;
     shop.koan.backup("nightly").await.expect("a backup");
     shop.sql("UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;");
     let restore = || shop.koan.restore("nightly").entity::<User>();
     let before = shop.dump();
-    let error = restore_as_reported(|| restore().on_conflict(ConflictMode::Fail)).await.expect_err("exists");
+    let error = restore_as_reported(|| restore().on_conflict(ConflictMode::Fail))
+        .await
+        .expect_err("the record exists");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains("User") && error.to_string().contains("id=1"), "{error}");
     assert_eq!(shop.dump(), before);
@@ -207,21 +213,21 @@ async fn keep_leaves_existing_rows_alone_and_fail_undoes_everything() {
 }
 
 #[tokio::test]
-async fn a_row_that_does_not_decode_fails_the_backup_and_names_entity_and_key() {
+async fn a_row_that_cannot_be_decoded_fails_the_backup_with_entity_and_key_in_the_error() {
     let shop = Shop::open().await;
     shop.sql("UPDATE users SET active = 'perhaps' WHERE id = 7");
-    let error = shop.koan.backup("nightly").await.expect_err("not a boolean");
+    let error = shop.koan.backup("nightly").await.expect_err("the value is not a boolean");
     assert_eq!(error.kind(), ErrorKind::Record);
     let text = error.chain();
     assert!(text.contains("User") && text.contains("id=7") && text.contains("active"), "{text}");
-    assert!(!text.contains("perhaps"), "content of a record in an error: {text}");
+    assert!(!text.contains("perhaps"), "the error must not contain the content of a record: {text}");
     let partial = shop.koan.backup("partial").continue_on_error().await.expect("a report");
     assert_eq!(partial.status(), BackupStatus::Failed);
     assert_eq!(shop.koan.restore(partial.id()).allow_partial().await.expect("restored").entities.len(), 2);
 }
 
 #[tokio::test]
-async fn a_broken_constraint_undoes_the_restore_and_is_named_with_the_key() {
+async fn a_violated_constraint_rolls_the_restore_back_with_constraint_and_key_in_the_error() {
     let shop = Shop::open().await;
     shop.koan.backup("nightly").await.expect("a backup");
     // The record before the failing one is written first, and must be rolled back.
@@ -229,11 +235,11 @@ async fn a_broken_constraint_undoes_the_restore_and_is_named_with_the_key() {
     let before = shop.dump();
     let error = restore_as_reported(|| shop.koan.restore("nightly").entity::<User>())
         .await
-        .expect_err("the address is taken");
+        .expect_err("another row has the address");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     let text = error.chain();
     assert!(text.contains("users.email") && text.contains("id=2"), "{text}");
-    assert!(!text.contains("b@example.org"), "content of a record in an error: {text}");
+    assert!(!text.contains("b@example.org"), "the error must not contain the content of a record: {text}");
     assert_eq!(shop.dump(), before);
 
     shop.sql("DELETE FROM users; DELETE FROM purchase_line; DELETE FROM Purchase;");
@@ -247,7 +253,7 @@ async fn a_broken_constraint_undoes_the_restore_and_is_named_with_the_key() {
 }
 
 #[tokio::test]
-async fn a_restore_that_is_dropped_half_way_leaves_the_database_as_it_was() {
+async fn a_restore_that_is_dropped_before_its_end_leaves_the_database_unchanged() {
     let shop = Shop::open().await;
     shop.sql(
         "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
@@ -260,16 +266,16 @@ async fn a_restore_that_is_dropped_half_way_leaves_the_database_as_it_was() {
     let sender = std::sync::Mutex::new(Some(sender));
     let restore = shop.koan.restore("nightly").batch_size(100).on_event(move |event| {
         if matches!(event, koan_backup::Event::BatchRestored { records: 5000.., .. })
-            && let Some(sender) = sender.lock().expect("sound").take()
+            && let Some(sender) = sender.lock().expect("the lock is not poisoned").take()
         {
             let _ = sender.send(());
         }
     });
     tokio::select! {
         _ = receiver => {}
-        ended = restore.into_future() => panic!("it ended first: {ended:?}"),
+        result = restore.into_future() => panic!("the restore completed before it could be dropped: {result:?}"),
     }
-    koan_backup_tests::wait::until_so("the restore has let go of the database", || {
+    koan_backup_tests::wait::until_sync("the restore has released the database", || {
         shop.connection().execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
     })
     .await;
@@ -277,27 +283,31 @@ async fn a_restore_that_is_dropped_half_way_leaves_the_database_as_it_was() {
 }
 
 #[tokio::test]
-async fn viability_tells_what_would_go_wrong_without_writing() {
+async fn viability_reports_errors_of_a_restore_without_writing() {
     let shop = Shop::open().await;
     shop.koan.backup("nightly").await.expect("a backup");
     assert!(shop.koan.restore("nightly").viability().await.expect("assessed").is_viable());
     shop.sql("ALTER TABLE purchase_line RENAME TO lines");
-    let before = shop.dump_of_master();
-    let check = shop.koan.restore("nightly").viability().await.expect("assessed");
-    assert!(!check.is_viable());
-    let finding =
-        check.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
+    let before = shop.schema();
+    let viability = shop.koan.restore("nightly").viability().await.expect("assessed");
+    assert!(!viability.is_viable());
+    let finding = viability
+        .findings
+        .iter()
+        .find(|finding| finding.severity == Severity::Error)
+        .expect("an error finding");
     assert_eq!(finding.entity.as_deref(), Some("PurchaseLine"));
-    assert_eq!(check.record_count, 8);
-    let error = restore_as_reported(|| shop.koan.restore("nightly")).await.expect_err("not viable");
+    assert_eq!(viability.record_count, 8);
+    let error =
+        restore_as_reported(|| shop.koan.restore("nightly")).await.expect_err("the restore is not viable");
     assert!(error.to_string().contains("nothing was written"), "{error}");
-    assert_eq!(shop.dump_of_master(), before);
-    shop.koan.restore("nightly").create_missing().await.expect("made");
+    assert_eq!(shop.schema(), before);
+    shop.koan.restore("nightly").create_missing().await.expect("restored");
     assert_eq!(shop.count("PurchaseLine"), 3);
 }
 
 impl Shop {
-    fn dump_of_master(&self) -> Vec<String> {
+    fn schema(&self) -> Vec<String> {
         let connection = self.connection();
         let mut statement = connection
             .prepare("SELECT name || sql FROM sqlite_master WHERE sql NOT NULL ORDER BY 1")
@@ -308,7 +318,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn inserting_through_the_application_works_after_a_restore() {
+async fn the_application_can_insert_rows_after_a_restore() {
     let shop = Shop::open().await;
     shop.koan.backup("nightly").await.expect("a backup");
     shop.sql("DELETE FROM users; DELETE FROM sqlite_sequence;");
@@ -318,7 +328,7 @@ async fn inserting_through_the_application_works_after_a_restore() {
 }
 
 #[tokio::test]
-async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
+async fn related_tables_are_consistent_despite_concurrent_writes() {
     let shop = Shop::open().await;
     shop.sql(
         "PRAGMA journal_mode = WAL; CREATE TABLE Balance (id INTEGER PRIMARY KEY, cents INTEGER NOT NULL);
@@ -334,7 +344,7 @@ async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
     let writes = std::sync::Arc::clone(&written);
     let writer = std::thread::spawn(move || {
         let connection = Connection::open(path).expect("a database");
-        connection.busy_timeout(koan_backup_tests::wait::GIVE_UP).expect("set");
+        connection.busy_timeout(koan_backup_tests::wait::HANG_TIMEOUT).expect("the setting is accepted");
         let mut added = 0;
         // Each transaction inserts a purchase together with its line.
         while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
@@ -349,28 +359,29 @@ async fn sums_of_related_tables_agree_whatever_is_written_meanwhile() {
         }
     });
     for _ in 0..10 {
-        let (seen, once) = (std::sync::Arc::clone(&written), std::sync::Once::new());
+        let (commits, once) = (std::sync::Arc::clone(&written), std::sync::Once::new());
         let backup = shop.koan.backup("busy").entity::<Purchase>().entity::<PurchaseLine>();
         // The other thread commits writes between the first batch and the last.
         let backup = backup.batch_size(500).on_event(move |event| {
             if matches!(event, koan_backup::Event::BatchRead { .. }) {
                 once.call_once(|| {
-                    let count = || seen.load(std::sync::atomic::Ordering::SeqCst);
+                    let count = || commits.load(std::sync::atomic::Ordering::SeqCst);
                     let before = count();
-                    koan_backup_tests::wait::until_blocking("something is written", || count() > before + 1);
+                    koan_backup_tests::wait::until_blocking("the writer commits", || count() > before + 1);
                 });
             }
         });
         let backup = backup.await.expect("a backup");
         let counts: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.item_count).collect();
-        assert_eq!(counts[0], counts[1], "a purchase without its line");
+        assert_eq!(counts[0], counts[1], "each purchase must have its line");
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     writer.join().expect("joined");
 }
 
 #[tokio::test]
-async fn a_table_altered_during_a_backup_does_not_change_it_and_the_next_one_says_what_is_missing() {
+async fn a_table_that_is_altered_during_a_backup_does_not_change_it_and_the_next_backup_reports_what_is_missing()
+ {
     let shop = Shop::open().await;
     shop.sql("PRAGMA journal_mode = WAL");
     let expected = content_hashes(&shop.koan.backup("before").await.expect("a backup"));
@@ -391,7 +402,7 @@ async fn a_table_altered_during_a_backup_does_not_change_it_and_the_next_one_say
             }
         })
         .await
-        .expect("the snapshot is as it was");
+        .expect("the snapshot does not change");
     // The backup contains everything, but a restore into the altered tables would fail.
     assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
     assert!(
@@ -406,7 +417,7 @@ async fn a_table_altered_during_a_backup_does_not_change_it_and_the_next_one_say
     assert!(text.contains("there is no table `PurchaseLine`"), "{text}");
     let backup = shop.koan.backup("after").entity::<Purchase>().await.expect("`note` is optional");
     assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
-    let missing = "field `note` of Purchase is in no column of table `Purchase`";
+    let missing = "field `note` of Purchase has no column in table `Purchase`";
     assert!(backup.warnings().iter().any(|warning| warning.contains(missing)), "{:?}", backup.warnings());
 }
 

@@ -36,32 +36,33 @@ async fn context(storage: Storage, name_length: usize) -> Koan {
 }
 
 async fn shop() -> Shop {
-    shop_of(10).await
+    shop_with_names(10).await
 }
 
 /// Creates a shop whose archives are larger than one part of an upload.
 async fn large_shop() -> Shop {
-    shop_of(3 << 19).await
+    shop_with_names(3 << 19).await
 }
 
-async fn shop_of(name_length: usize) -> Shop {
+async fn shop_with_names(name_length: usize) -> Shop {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
     Shop { koan: context(store.storage(), name_length).await, store, vault }
 }
 
 impl Shop {
-    /// Runs a backup that fails, and verifies that it leaves nothing but the record of its failure.
+    /// Runs a backup that fails, verifies that it leaves only the record of its failure, and returns the
+    /// error.
     async fn failed_backup(&self, faults: impl IntoIterator<Item = Fault>) -> Error {
         self.store.fail(faults);
         let backup = self.koan.backup("nightly").compression(Compression::stored());
         let error = backup.await.expect_err("the store failed");
         self.store.fail([]);
-        self.nothing_is_published().await;
+        self.assert_nothing_is_published().await;
         error
     }
 
-    async fn nothing_is_published(&self) {
+    async fn assert_nothing_is_published(&self) {
         let files = self.vault.files().await;
         assert!(!files.iter().any(|file| file.starts_with("archives/")), "{files:?}");
         for manifest in self.koan.backups().await.expect("listed") {
@@ -69,21 +70,24 @@ impl Shop {
             assert_eq!(manifest.archive, None);
             assert!(manifest.error.is_some_and(|error| !error.is_empty()));
         }
-        assert_eq!(self.koan.restore("nightly").await.expect_err("none").kind(), ErrorKind::NotFound);
+        assert_eq!(
+            self.koan.restore("nightly").await.expect_err("no backup was completed").kind(),
+            ErrorKind::NotFound
+        );
     }
 }
 
 #[tokio::test]
-async fn the_store_that_fails_here_works_before() {
+async fn a_faulty_store_without_faults_works() {
     let shop = large_shop().await;
     let backup = shop.koan.backup("nightly").compression(Compression::stored()).await.expect("a backup");
-    assert!(shop.store.asked(Operation::Part, "archives/") >= 2, "it has one part");
+    assert!(shop.store.call_count(Operation::Part, "archives/") >= 2, "the archive must have several parts");
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
     shop.koan.restore("nightly").await.expect("restored");
 }
 
 #[tokio::test]
-async fn an_upload_that_fails_anywhere_publishes_nothing_and_names_the_archive() {
+async fn an_upload_that_fails_in_any_operation_publishes_nothing_and_the_error_names_the_archive() {
     let shop = large_shop().await;
     for failure in [Failure::Lost, Failure::Broken, Failure::Busy, Failure::Forbidden, Failure::Missing] {
         for (operation, after) in
@@ -93,26 +97,26 @@ async fn an_upload_that_fails_anywhere_publishes_nothing_and_names_the_archive()
             let error = shop.failed_backup([fault]).await;
             assert_eq!(error.kind(), ErrorKind::Storage, "{operation:?} {failure:?}");
             assert!(error.to_string().contains("archives/backup-nightly-"), "{operation:?}: {error}");
-            let told = match failure {
+            let expected_text = match failure {
                 Failure::Forbidden => "403",
                 Failure::Missing => "404",
                 Failure::Busy => "429",
                 Failure::Broken => "500",
                 _ => "connection reset",
             };
-            assert!(error.chain().contains(told), "{operation:?}: {}", error.chain());
+            assert!(error.chain().contains(expected_text), "{operation:?}: {}", error.chain());
         }
     }
 }
 
 #[tokio::test]
-async fn a_slow_store_delays_a_backup_and_a_cancelled_one_does_not_wait_for_it() {
+async fn a_slow_store_delays_a_backup_and_a_cancelled_backup_does_not_wait_for_the_store() {
     let shop = large_shop().await;
-    let slow = |millis| {
+    let slow_operations = |millis| {
         [Operation::Part, Operation::Complete, Operation::Put, Operation::Get]
             .map(|operation| Fault::always(operation, "", Failure::Slow(millis)))
     };
-    shop.store.fail(slow(50));
+    shop.store.fail(slow_operations(50));
     let backup = shop.koan.backup("nightly").compression(Compression::stored()).await.expect("a backup");
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
 
@@ -122,11 +126,11 @@ async fn a_slow_store_delays_a_backup_and_a_cancelled_one_does_not_wait_for_it()
         let backup =
             shop.koan.backup("cancelled").compression(Compression::stored()).cancel_on(token.clone());
         let cancel = async {
-            shop.store.until_asked(operation, "", 1).await;
+            shop.store.until_called(operation, "", 1).await;
             token.cancel();
         };
-        let (ended, ()) = tokio::join!(backup.into_future(), cancel);
-        assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{operation:?}");
+        let (result, ()) = tokio::join!(backup.into_future(), cancel);
+        assert_eq!(result.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{operation:?}");
     }
     shop.store.fail([]);
     assert_eq!(shop.koan.backups().await.expect("listed").len(), 1);
@@ -137,18 +141,18 @@ async fn the_upload_of_a_backup_that_is_dropped_is_aborted() {
     let shop = large_shop().await;
     shop.store.fail([Fault::always(Operation::Part, "archives/", Failure::Never)]);
     let backup = shop.koan.backup("dropped").compression(Compression::stored());
-    wait::dropped_at(shop.store.until_asked(Operation::Part, "archives/", 1), backup).await;
+    wait::dropped_at(shop.store.until_called(Operation::Part, "archives/", 1), backup).await;
     // A store keeps the parts of an upload until it is aborted.
-    shop.store.until_asked(Operation::Abort, "archives/", 1).await;
+    shop.store.until_called(Operation::Abort, "archives/", 1).await;
 }
 
 #[tokio::test]
-async fn an_upload_that_was_begun_and_failed_is_aborted() {
+async fn a_failed_upload_is_aborted() {
     let shop = large_shop().await;
     for operation in [Operation::Part, Operation::Complete] {
         shop.store.fail([Fault::always(operation, "archives/", Failure::Lost)]);
-        shop.koan.backup("nightly").compression(Compression::stored()).await.expect_err("failed");
-        assert_eq!(shop.store.asked(Operation::Abort, "archives/"), 1, "{operation:?}");
+        shop.koan.backup("nightly").compression(Compression::stored()).await.expect_err("the store failed");
+        assert_eq!(shop.store.call_count(Operation::Abort, "archives/"), 1, "{operation:?}");
     }
 }
 
@@ -166,13 +170,16 @@ async fn every_compression_can_be_verified_on_a_store_that_refuses_empty_ranges(
         assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid(), "{compression:?}");
         shop.koan.data::<User>().clear().await.expect("cleared");
         let empty = shop.koan.backup("empty").compression(compression).await.expect("a backup");
-        assert!(shop.koan.verify(empty.id()).await.expect("a report").is_valid(), "{compression:?}, empty");
+        assert!(
+            shop.koan.verify(empty.id()).await.expect("a report").is_valid(),
+            "{compression:?}, without records"
+        );
         shop.koan.restore(backup.id()).await.expect("restored");
     }
 }
 
 #[tokio::test]
-async fn an_archive_that_arrived_short_is_not_published_and_does_not_stay() {
+async fn an_archive_with_another_size_in_the_store_is_not_published_and_is_removed() {
     let shop = shop().await;
     for length in [0, 1, u64::MAX] {
         let error =
@@ -184,7 +191,7 @@ async fn an_archive_that_arrived_short_is_not_published_and_does_not_stay() {
 }
 
 #[tokio::test]
-async fn an_archive_whose_size_cannot_be_asked_is_not_published() {
+async fn an_archive_whose_size_cannot_be_read_is_not_published() {
     let shop = shop().await;
     for failure in [Failure::Lost, Failure::Broken, Failure::Busy, Failure::Forbidden, Failure::Missing] {
         let error = shop.failed_backup([Fault::always(Operation::Head, "archives/", failure)]).await;
@@ -194,7 +201,7 @@ async fn an_archive_whose_size_cannot_be_asked_is_not_published() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_is_not_written_is_no_backup_and_its_archive_does_not_stay() {
+async fn a_backup_whose_manifest_cannot_be_written_fails_and_its_archive_is_removed() {
     let shop = shop().await;
     for failure in [Failure::Lost, Failure::Forbidden] {
         let error = shop.failed_backup([Fault::once(Operation::Put, "manifests/", failure)]).await;
@@ -206,10 +213,11 @@ async fn a_manifest_that_is_not_written_is_no_backup_and_its_archive_does_not_st
 }
 
 #[tokio::test]
-async fn a_manifest_whose_answer_was_lost_is_one_backup_that_succeeded() {
+async fn a_backup_succeeds_although_the_answer_to_its_manifest_was_lost() {
     let shop = shop().await;
     shop.store.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
-    let backup = shop.koan.backup("nightly").await.expect("it is there, whole");
+    let backup =
+        shop.koan.backup("nightly").await.expect("the manifest was published although the answer was lost");
     shop.store.fail([]);
     let listed = shop.koan.backups().await.expect("listed");
     assert_eq!(listed.len(), 1);
@@ -218,13 +226,14 @@ async fn a_manifest_whose_answer_was_lost_is_one_backup_that_succeeded() {
 }
 
 #[tokio::test]
-async fn a_manifest_of_which_nothing_is_known_leaves_its_archive() {
+async fn the_archive_is_kept_if_it_is_unknown_whether_the_manifest_was_published() {
     let shop = shop().await;
     shop.store.fail([
         Fault::once(Operation::Put, "manifests/", Failure::AnswerLost),
         Fault::always(Operation::Get, "manifests/", Failure::Lost),
     ]);
-    let error = shop.koan.backup("nightly").await.expect_err("nobody knows");
+    let error =
+        shop.koan.backup("nightly").await.expect_err("it is unknown whether the manifest was published");
     assert_eq!(error.kind(), ErrorKind::Storage);
     shop.store.fail([]);
     // The manifest was published although the response was lost, so the backup must be valid.
@@ -233,7 +242,7 @@ async fn a_manifest_of_which_nothing_is_known_leaves_its_archive() {
 }
 
 #[tokio::test]
-async fn a_manifest_is_never_written_over() {
+async fn a_manifest_is_never_overwritten() {
     let directory = tempfile::tempdir().expect("a directory");
     let local = Arc::new(LocalFileSystem::new_with_prefix(directory.path()).expect("a store"));
     for store in [Vault::default().store(), local] {
@@ -243,7 +252,7 @@ async fn a_manifest_is_never_written_over() {
         let backup = koan.backup("nightly").await.expect("a backup");
         // Recording the failure of a second backup does not change the manifest of the first.
         store.fail([Fault::always(Operation::Begin, "archives/", Failure::Lost)]);
-        koan.backup("nightly").await.expect_err("failed");
+        koan.backup("nightly").await.expect_err("the store failed");
         store.fail([]);
         let listed = koan.backups().await.expect("listed");
         assert_eq!(listed.len(), 2);
@@ -253,14 +262,14 @@ async fn a_manifest_is_never_written_over() {
 }
 
 #[tokio::test]
-async fn a_read_cut_short_once_is_tried_again() {
+async fn a_read_that_is_interrupted_once_is_retried() {
     let shop = shop().await;
     let backup = shop.koan.backup("nightly").await.expect("a backup");
     for failure in [Failure::Short(3), Failure::Lost] {
         for path in ["archives/", "manifests/"] {
             for after in 0..12 {
                 shop.store.fail([Fault::once(Operation::Get, path, failure).after(after)]);
-                let report = shop.koan.verify(backup.id()).await.expect("it was read again");
+                let report = shop.koan.verify(backup.id()).await.expect("an interrupted read is retried");
                 assert!(report.is_valid(), "{path} {failure:?} after {after}: {:?}", report.issues());
             }
         }
@@ -268,7 +277,7 @@ async fn a_read_cut_short_once_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_read_that_is_always_cut_short_is_never_healthy() {
+async fn a_backup_that_cannot_be_read_completely_is_never_valid() {
     let shop = shop().await;
     let backup = shop.koan.backup("nightly").await.expect("a backup");
     for failure in [Failure::Short(3), Failure::Lost, Failure::Forbidden, Failure::Zeros] {
@@ -277,22 +286,22 @@ async fn a_read_that_is_always_cut_short_is_never_healthy() {
                 let fault = Fault::always(Operation::Get, path, failure).after(after);
                 shop.store.fail([fault]);
                 let verified = shop.koan.verify(backup.id()).await;
-                let tried = shop.store.asked(Operation::Get, path) > after;
+                let is_fault_reached = shop.store.call_count(Operation::Get, path) > after;
                 assert_eq!(
                     verified.as_ref().is_ok_and(|report| report.is_valid()),
-                    !tried,
+                    !is_fault_reached,
                     "{path} {failure:?} after {after}: {verified:?}"
                 );
-                if tried && matches!(failure, Failure::Lost | Failure::Forbidden) {
+                if is_fault_reached && matches!(failure, Failure::Lost | Failure::Forbidden) {
                     // If the store cannot be read, the state of the backup is unknown.
-                    let error = verified.expect_err("nothing is known");
+                    let error = verified.expect_err("the state of the backup is unknown");
                     assert_eq!(error.kind(), ErrorKind::Storage, "{path} after {after}: {}", error.chain());
                     assert!(error.to_string().contains(path), "{error}");
                 }
                 shop.store.fail([fault]);
                 shop.koan.data::<User>().clear().await.expect("cleared");
                 let restored = shop.koan.restore(backup.id()).await;
-                if shop.store.asked(Operation::Get, path) > after {
+                if shop.store.call_count(Operation::Get, path) > after {
                     restored.expect_err("refused");
                     assert_eq!(shop.koan.data::<User>().count().await.expect("readable"), 0);
                 }
@@ -302,69 +311,77 @@ async fn a_read_that_is_always_cut_short_is_never_healthy() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_tried_again_and_is_told() {
+async fn a_refused_read_is_reported_without_retries() {
     let shop = shop().await;
     let backup = shop.koan.backup("nightly").await.expect("a backup");
-    for (failure, told) in [(Failure::Forbidden, "403"), (Failure::Missing, "404")] {
+    for (failure, expected_text) in [(Failure::Forbidden, "403"), (Failure::Missing, "404")] {
         shop.store.fail([Fault::always(Operation::Get, "archives/", failure)]);
-        let error = shop.koan.verify(backup.id()).await.expect_err("nothing is known");
-        assert_eq!(shop.store.asked(Operation::Get, "archives/"), 1, "{failure:?} was tried again");
-        assert!(error.chain().contains(told), "{}", error.chain());
+        let error = shop.koan.verify(backup.id()).await.expect_err("the state of the backup is unknown");
+        assert_eq!(shop.store.call_count(Operation::Get, "archives/"), 1, "{failure:?} must not be retried");
+        assert!(error.chain().contains(expected_text), "{}", error.chain());
         shop.store.fail([Fault::always(Operation::Head, "archives/", failure)]);
         let verified = shop.koan.verify(backup.id()).await;
-        assert_eq!(shop.store.asked(Operation::Head, "archives/"), 1);
+        assert_eq!(shop.store.call_count(Operation::Head, "archives/"), 1);
         match failure {
             Failure::Missing => assert!(!verified.expect("a report").is_valid()),
-            _ => assert!(verified.expect_err("nothing is known").chain().contains(told)),
+            _ => assert!(
+                verified.expect_err("the state of the backup is unknown").chain().contains(expected_text)
+            ),
         }
     }
     shop.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Forbidden)]);
-    let error = shop.koan.verify(backup.id()).await.expect_err("nothing is known");
+    let error = shop.koan.verify(backup.id()).await.expect_err("the state of the backup is unknown");
     assert!(error.to_string().contains("manifests/") && error.chain().contains("403"), "{}", error.chain());
-    assert_eq!(shop.store.asked(Operation::Get, "manifests/"), 1);
+    assert_eq!(shop.store.call_count(Operation::Get, "manifests/"), 1);
 }
 
 #[tokio::test]
-async fn an_archive_that_changes_after_it_was_verified_is_undone() {
+async fn a_restore_is_rolled_back_if_the_archive_changes_after_its_verification() {
     let shop = shop().await;
     let backup = shop.koan.backup("nightly").await.expect("a backup");
     shop.koan.data::<User>().clear().await.expect("cleared");
     shop.store.fail([]);
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
-    let opened_and_verified = shop.store.asked(Operation::Get, "archives/");
+    let verification_reads = shop.store.call_count(Operation::Get, "archives/");
     shop.store.fail([]);
     shop.koan.restore(backup.id()).dry_run().await.expect("compared");
-    let reads = shop.store.asked(Operation::Get, "archives/");
-    assert!(reads > opened_and_verified, "{reads} reads, {opened_and_verified} of them to verify");
+    let reads = shop.store.call_count(Operation::Get, "archives/");
+    assert!(
+        reads > verification_reads,
+        "a restore must read the archive after its verification: {reads} reads, {verification_reads} for the verification"
+    );
     shop.store.fail([Fault::always(Operation::Get, "archives/", Failure::Zeros).after(reads - 1)]);
-    let error = shop.koan.restore(backup.id()).await.expect_err("it changed");
+    let error = shop.koan.restore(backup.id()).await.expect_err("the archive changed");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("nothing was committed"), "{error}");
     assert_eq!(shop.koan.data::<User>().count().await.expect("readable"), 0);
 }
 
 #[tokio::test]
-async fn a_list_that_fails_is_an_error_and_never_a_short_list() {
+async fn a_failed_list_is_an_error_and_never_a_shorter_list() {
     let shop = shop().await;
     shop.koan.backup("nightly").await.expect("a backup");
     shop.koan.backup("nightly").await.expect("a backup");
     for failure in [Failure::Lost, Failure::Forbidden] {
         shop.store.fail([Fault::always(Operation::List, "manifests", failure)]);
         for error in [
-            shop.koan.backups().await.expect_err("not listed"),
-            shop.koan.restore("nightly").await.expect_err("not listed"),
-            shop.koan.verify("nightly").await.expect_err("not listed"),
+            shop.koan.backups().await.expect_err("the manifests cannot be listed"),
+            shop.koan.restore("nightly").await.expect_err("the manifests cannot be listed"),
+            shop.koan.verify("nightly").await.expect_err("the manifests cannot be listed"),
         ] {
             assert_eq!(error.kind(), ErrorKind::Storage);
             assert!(error.to_string().contains("faulty"), "{error}");
         }
         shop.store.fail([Fault::always(Operation::Get, "manifests/", failure)]);
-        assert_eq!(shop.koan.backups().await.expect_err("not read").kind(), ErrorKind::Storage);
+        assert_eq!(
+            shop.koan.backups().await.expect_err("the manifests cannot be read").kind(),
+            ErrorKind::Storage
+        );
     }
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_with_the_path_and_nothing_stays() {
+async fn a_full_disk_is_reported_with_the_path_and_leaves_no_archive() {
     let Some(disk) = SmallDisk::mount() else { return };
     let koan = context(Storage::local(disk.path()).expect("a directory"), 1 << 20).await;
     let error = koan.backup("large").compression(Compression::stored()).await.expect_err("the disk is full");
@@ -372,19 +389,19 @@ async fn a_full_disk_is_told_with_the_path_and_nothing_stays() {
     assert!(error.to_string().contains("archives/backup-large-"), "{error}");
     assert!(error.to_string().contains(&disk.path().display().to_string()), "{error}");
     assert!(error.chain().to_lowercase().contains("no space"), "{}", error.chain());
-    let left: Vec<_> = std::fs::read_dir(disk.path().join("archives"))
+    let remaining: Vec<_> = std::fs::read_dir(disk.path().join("archives"))
         .map(|files| files.map(|file| file.expect("readable").path()).collect())
         .unwrap_or_default();
-    assert_eq!(left, Vec::<std::path::PathBuf>::new());
+    assert_eq!(remaining, Vec::<std::path::PathBuf>::new());
     let listed = koan.backups().await.expect("listed");
     assert!(listed.iter().all(|manifest| manifest.status == BackupStatus::Failed));
     let small = context(Storage::local(disk.path()).expect("a directory"), 100).await;
-    let backup = small.backup("small").await.expect("there is room again");
+    let backup = small.backup("small").await.expect("a small backup fits on the disk");
     assert!(small.verify(backup.id()).await.expect("a report").is_valid());
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_from_the_start_takes_no_manifest_either() {
+async fn a_backup_on_a_full_disk_leaves_no_archive_and_no_manifest() {
     let Some(disk) = SmallDisk::mount() else { return };
     let koan = context(Storage::local(disk.path()).expect("a directory"), 100).await;
     let backup = koan.backup("before").await.expect("a backup");

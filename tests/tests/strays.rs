@@ -26,7 +26,7 @@ struct Shop {
     folder: tempfile::TempDir,
 }
 
-async fn shop_over(storage: impl FnOnce(&std::path::Path) -> Storage) -> Shop {
+async fn shop_with(storage: impl FnOnce(&std::path::Path) -> Storage) -> Shop {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = HandClock::at(&jiff::Timestamp::now().to_string());
     let database = Scripted::default();
@@ -41,7 +41,7 @@ impl Shop {
         self.folder.path().join(path)
     }
 
-    async fn nightly(&self, days: usize) -> Vec<BackupId> {
+    async fn make_nightly_backups(&self, days: usize) -> Vec<BackupId> {
         let mut ids = Vec::new();
         for _ in 0..days {
             ids.push(self.koan.backup("nightly").await.expect("a backup").id());
@@ -59,13 +59,16 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn files_that_are_not_ours_stop_nothing() {
-    let shop = shop_over(|path| Storage::local(path).expect("a folder")).await;
-    let ids = shop.nightly(3).await;
+async fn foreign_files_do_not_stop_any_operation() {
+    let shop = shop_with(|path| Storage::local(path).expect("a folder")).await;
+    let ids = shop.make_nightly_backups(3).await;
     let id = ids[0];
-    let named =
-        std::fs::read_dir(shop.path("leases/backup")).expect("leases").next().expect("one").expect("read");
-    let of_name = format!("leases/backup/{}", named.file_name().to_str().expect("a name"));
+    let lease_folder = std::fs::read_dir(shop.path("leases/backup"))
+        .expect("leases")
+        .next()
+        .expect("a lease of a backup")
+        .expect("readable");
+    let lease_path = format!("leases/backup/{}", lease_folder.file_name().to_str().expect("a name"));
     let folders = [
         "manifests",
         "pins",
@@ -77,7 +80,7 @@ async fn files_that_are_not_ours_stop_nothing() {
         "archives",
         "leases",
         "leases/prune",
-        of_name.as_str(),
+        lease_path.as_str(),
         "leases/restore",
     ];
     for folder in folders {
@@ -101,161 +104,182 @@ async fn files_that_are_not_ours_stop_nothing() {
         }
         std::fs::write(shop.path(folder).join(std::ffi::OsStr::from_bytes(b"\xff.json")), b"x")
             .expect("written");
-        for below in ["@eaDir", ".snapshot", "lost+found"] {
-            std::fs::create_dir(shop.path(folder).join(below)).expect("a folder");
-            std::fs::write(shop.path(folder).join(below).join(format!("{id}.json")), b"x").expect("written");
+        for subfolder in ["@eaDir", ".snapshot", "lost+found"] {
+            std::fs::create_dir(shop.path(folder).join(subfolder)).expect("a folder");
+            std::fs::write(shop.path(folder).join(subfolder).join(format!("{id}.json")), b"x")
+                .expect("written");
         }
     }
-    // A foreign file in the lease folder of one of the used subjects could be a lease, so the test removes
-    // it.
-    for folder in ["leases/prune", of_name.as_str()] {
+    // A file `notes.json` in the lease folder of a subject that the test uses could be a lease, so the test
+    // removes it.
+    for folder in ["leases/prune", lease_path.as_str()] {
         std::fs::remove_file(shop.path(folder).join("notes.json")).expect("removed");
     }
     assert_eq!(shop.listed().await, ids);
     assert_eq!(shop.koan.catalog().all().await.expect("listed").len(), 3);
     shop.koan.restore("nightly").replace_existing().await.expect("restored");
     shop.koan.pin(ids[1], None, "an audit").await.expect("pinned");
-    let more = shop.nightly(1).await;
-    let ran = shop.koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("ran");
-    assert!(ran.is_clean(), "{ran:?}");
-    assert_eq!(shop.listed().await, [ids[1], more[0]]);
-    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+    let newest = shop.make_nightly_backups(1).await;
+    let report = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new().keep_last(1))
+        .await
+        .expect("maintenance completed");
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(shop.listed().await, [ids[1], newest[0]]);
+    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("the health was read");
     assert!(health.is_healthy(), "{health:?}");
-    assert!(shop.koan.catalog().recover().await.expect("ran").archives.is_empty());
+    assert!(shop.koan.catalog().recover().await.expect("recovery completed").archives.is_empty());
 }
 
 #[tokio::test]
-async fn a_manifest_that_cannot_be_read_is_reported_and_hides_no_other() {
+async fn an_unreadable_manifest_is_reported_and_does_not_hide_other_manifests() {
     let store = |path: &std::path::Path| {
         FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(path).expect("a folder")))
     };
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
-    let shop = shop_over(|_| store.storage()).await;
-    let ids = shop.nightly(4).await;
+    let shop = shop_with(|_| store.storage()).await;
+    let ids = shop.make_nightly_backups(4).await;
     let path = format!("manifests/{}.json", ids[1]);
     let file = folder.path().join(&path);
-    let whole = std::fs::read_to_string(&file).expect("a manifest");
-    let newer = whole.replacen("\"formatVersion\": 1", "\"formatVersion\": 99", 1);
+    let intact = std::fs::read_to_string(&file).expect("a manifest");
+    let newer = intact.replacen("\"formatVersion\": 1", "\"formatVersion\": 99", 1);
     // The content has 64 MiB and one byte, which is too large to be read.
-    let large = format!("{whole}{}", " ".repeat((64 << 20) + 1 - whole.len()));
-    let contents = ["", "{", "{}", "\0\0\0", newer.as_str(), large.as_str(), whole.as_str()];
+    let large = format!("{intact}{}", " ".repeat((64 << 20) + 1 - intact.len()));
+    let contents = ["", "{", "{}", "\0\0\0", newer.as_str(), large.as_str(), intact.as_str()];
     for content in contents {
         std::fs::write(&file, content).expect("written");
-        // The last content is complete, but the store does not return it: cold storage answers with status
+        // The last content is complete, but the store refuses to return it, as cold storage does with status
         // 403.
-        let cold = content == whole;
-        let leaked: &'static str = Box::leak(ids[1].to_string().into_boxed_str());
-        store.fail(cold.then(|| Fault::always(Operation::Get, leaked, Failure::Forbidden)));
-        let shown: String = content.chars().take(30).collect();
-        assert_eq!(shop.listed().await, [ids[0], ids[2], ids[3]], "{shown}");
+        let is_refused = content == intact;
+        let path_part: &'static str = Box::leak(ids[1].to_string().into_boxed_str());
+        store.fail(is_refused.then(|| Fault::always(Operation::Get, path_part, Failure::Forbidden)));
+        let excerpt: String = content.chars().take(30).collect();
+        assert_eq!(shop.listed().await, [ids[0], ids[2], ids[3]], "{excerpt}");
         let all = shop.koan.catalog().all().await.expect("listed");
         let unreadable = shop.koan.catalog().unreadable().await.expect("listed");
-        if !cold {
-            assert_eq!(all.len(), 3, "{shown}");
-            assert!(unreadable.len() == 1 && unreadable[0].1.id == ids[1], "{shown}: {unreadable:?}");
+        if !is_refused {
+            assert_eq!(all.len(), 3, "{excerpt}");
+            assert!(unreadable.len() == 1 && unreadable[0].1.id == ids[1], "{excerpt}: {unreadable:?}");
             assert!(
                 !unreadable[0].1.problem.contains("move it away, and with it its archive"),
                 "{unreadable:?}"
             );
         }
-        let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+        let health = shop.koan.catalog().health(&Expectations::new()).await.expect("the health was read");
         assert!(
             !health.is_healthy() && health.unreadable.len() == 1 && health.unlisted.is_empty(),
-            "{shown}: {health:?}"
+            "{excerpt}: {health:?}"
         );
         shop.koan.restore("nightly").replace_existing().await.expect("restored");
-        shop.koan.verify(ids[1]).await.expect_err("it cannot be read");
-        let error = shop.koan.restore("weekly").await.expect_err("there is none");
+        shop.koan.verify(ids[1]).await.expect_err("the manifest cannot be read");
+        let error = shop.koan.restore("weekly").await.expect_err("no backup has this name");
         assert!(error.to_string().contains("1 manifest(s) cannot be read"), "{error}");
-        let ran = shop.koan.maintenance().retention(Retention::new().keep_last(3)).await.expect("ran");
-        assert!(!ran.is_clean() && ran.profiles[0].failures.is_empty(), "{shown}: {ran:?}");
-        assert_eq!(ran.profiles[0].unreadable.len(), 1);
-        assert_eq!(ran.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()), Some(0), "{shown}");
+        let report = shop
+            .koan
+            .maintenance()
+            .retention(Retention::new().keep_last(3))
+            .await
+            .expect("maintenance completed");
+        assert!(!report.is_clean() && report.profiles[0].failures.is_empty(), "{excerpt}: {report:?}");
+        assert_eq!(report.profiles[0].unreadable.len(), 1);
+        assert_eq!(
+            report.profiles[0].pruned.as_ref().map(|pruned| pruned.removed.len()),
+            Some(0),
+            "{excerpt}"
+        );
         assert!(
-            ran.profiles[0].removed_files.is_empty() && ran.profiles[0].unlisted.len() <= 1,
-            "{shown}: {ran:?}"
+            report.profiles[0].removed_files.is_empty() && report.profiles[0].unlisted.len() <= 1,
+            "{excerpt}: {report:?}"
         );
     }
     store.fail([]);
-    std::fs::write(&file, &whole).expect("written");
+    std::fs::write(&file, &intact).expect("written");
     assert_eq!(shop.listed().await, ids);
 }
 
 #[tokio::test]
-async fn an_older_backup_that_is_used_because_the_newest_cannot_be_read_is_reported_where_the_user_looks() {
-    let shop = shop_over(|path| Storage::local(path).expect("a folder")).await;
-    let ids = shop.nightly(3).await;
+async fn the_use_of_an_older_backup_because_of_an_unreadable_newest_manifest_is_in_every_report() {
+    let shop = shop_with(|path| Storage::local(path).expect("a folder")).await;
+    let ids = shop.make_nightly_backups(3).await;
     let path = |id: BackupId| shop.path(&format!("manifests/{id}.json"));
-    let says = |text: &str, unread: BackupId, used: BackupId| {
-        text.contains(&path(unread).file_name().expect("a name").to_string_lossy().into_owned())
+    let reports_older_backup = |text: &str, unreadable: BackupId, used: BackupId| {
+        text.contains(&path(unreadable).file_name().expect("a name").to_string_lossy().into_owned())
             && text.contains(&used.to_string())
-            && text.contains("there may be a newer one")
+            && text.contains("there may be a newer backup")
             && text.contains("recover()")
     };
-    let whole = std::fs::read(path(ids[2])).expect("a manifest");
+    let intact = std::fs::read(path(ids[2])).expect("a manifest");
     std::fs::write(path(ids[2]), "{").expect("written");
-    for wanted in ["nightly", "latest"] {
-        let told = |messages: &[String]| messages.iter().any(|message| says(message, ids[2], ids[1]));
+    for reference in ["nightly", "latest"] {
+        let is_reported = |messages: &[String]| {
+            messages.iter().any(|message| reports_older_backup(message, ids[2], ids[1]))
+        };
         let messages = |findings: &[koan_backup::provider::Finding]| -> Vec<String> {
             findings.iter().map(|finding| finding.message.clone()).collect()
         };
-        let viability = shop.koan.restore(wanted).viability().await.expect("assessed");
-        assert!(told(&messages(&viability.findings)), "{wanted}: {viability:?}");
-        let restored = shop.koan.restore(wanted).replace_existing().await.expect("restored");
+        let viability = shop.koan.restore(reference).viability().await.expect("assessed");
+        assert!(is_reported(&messages(&viability.findings)), "{reference}: {viability:?}");
+        let restored = shop.koan.restore(reference).replace_existing().await.expect("restored");
         assert_eq!(restored.id, ids[1]);
-        assert!(told(&messages(&restored.findings)), "{wanted}: {restored:?}");
-        let verified = shop.koan.verify(wanted).await.expect("verified");
-        assert!(told(&verified.notes), "{wanted}: {verified:?}");
-        let differs = shop.koan.diff(ids[0], wanted).await.expect("compared");
-        assert!(told(&differs.notes), "{wanted}: {differs:?}");
+        assert!(is_reported(&messages(&restored.findings)), "{reference}: {restored:?}");
+        let verified = shop.koan.verify(reference).await.expect("verified");
+        assert!(is_reported(&verified.notes), "{reference}: {verified:?}");
+        let diff = shop.koan.diff(ids[0], reference).await.expect("compared");
+        assert!(is_reported(&diff.notes), "{reference}: {diff:?}");
     }
-    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("looked at");
+    let health = shop.koan.catalog().health(&Expectations::new()).await.expect("the health was read");
     assert!(health.problems.iter().any(|problem| problem.contains(&ids[2].to_string())), "{health:?}");
     // A restore by id uses exactly this backup, so no message is needed.
     let restored = shop.koan.restore(ids[1]).replace_existing().await.expect("restored");
     assert!(
-        !restored.findings.iter().any(|finding| finding.message.contains("there may be a newer one")),
+        !restored.findings.iter().any(|finding| finding.message.contains("there may be a newer backup")),
         "{restored:?}"
     );
     // A manifest that cannot be read and is older than the newest backup does not matter.
-    std::fs::write(path(ids[2]), whole).expect("written");
+    std::fs::write(path(ids[2]), intact).expect("written");
     std::fs::write(path(ids[0]), "{").expect("written");
-    for wanted in ["nightly", "latest"] {
-        let verified = shop.koan.verify(wanted).await.expect("verified");
+    for reference in ["nightly", "latest"] {
+        let verified = shop.koan.verify(reference).await.expect("verified");
         assert_eq!((verified.id, verified.notes.len()), (ids[2], 0), "{verified:?}");
     }
     // If no readable manifest is left, the error states the reason.
     for id in ids {
         std::fs::write(path(id), "{").expect("written");
     }
-    for wanted in ["nightly", "latest"] {
-        let error = shop.koan.restore(wanted).await.expect_err("none can be read");
-        assert!(error.to_string().contains("3 manifest(s) cannot be read"), "{wanted}: {error:?}");
+    for reference in ["nightly", "latest"] {
+        let error = shop.koan.restore(reference).await.expect_err("no manifest can be read");
+        assert!(error.to_string().contains("3 manifest(s) cannot be read"), "{reference}: {error:?}");
     }
 }
 
 #[tokio::test]
-async fn a_backup_dated_in_the_future_does_not_silence_checks_of_age() {
-    let shop = shop_over(|path| Storage::local(path).expect("a folder")).await;
-    let past = shop.nightly(1).await;
+async fn a_backup_dated_in_the_future_does_not_satisfy_checks_of_age() {
+    let shop = shop_with(|path| Storage::local(path).expect("a folder")).await;
+    let past = shop.make_nightly_backups(1).await;
     let day = Duration::from_secs(86_400);
     let expected =
         Expectations::new().every(day).backup_every("nightly", day).entities_within(day).verified_within(day);
     let now = shop.clock.now();
     shop.clock.pass(24 * 365);
-    let future = shop.nightly(1).await;
-    let _ = shop.koan.maintenance().await.expect("ran");
+    let future = shop.make_nightly_backups(1).await;
+    let _ = shop.koan.maintenance().await.expect("maintenance completed");
     shop.clock.set(now + jiff::Span::new().hours(48));
-    let health = shop.koan.catalog().health(&expected).await.expect("looked at");
+    let health = shop.koan.catalog().health(&expected).await.expect("the health was read");
     assert_eq!(health.future, future);
     assert_eq!(health.last_success.map(|(id, _)| id), Some(past[0]));
-    assert_eq!(health.last_verification, None, "that was in the future, too");
-    let told = |text: &str| health.problems.iter().any(|problem| problem.contains(text));
-    assert!(told("is dated in the future") && told("no backup was completed since"), "{health:?}");
+    assert_eq!(health.last_verification, None, "a verification in the future must not count");
+    let is_reported = |text: &str| health.problems.iter().any(|problem| problem.contains(text));
     assert!(
-        told("no backup called `nightly` was completed since") && told("`Invoice` was last backed up"),
+        is_reported("is dated in the future") && is_reported("no backup was completed since"),
         "{health:?}"
     );
-    assert!(told("no backup was verified within"), "{health:?}");
+    assert!(
+        is_reported("no backup called `nightly` was completed since")
+            && is_reported("`Invoice` was last backed up"),
+        "{health:?}"
+    );
+    assert!(is_reported("no backup was verified within"), "{health:?}");
 }

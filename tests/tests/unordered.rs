@@ -1,4 +1,4 @@
-//! Verifies that collections with a varying order of elements are detected when the application starts.
+//! Collections whose order of elements varies are detected when the application starts.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -32,24 +32,26 @@ async fn start<T: Entity>() -> Result<Koan, Error> {
         .await
 }
 
-async fn assert_refused<T: Entity>(place: &str) {
-    assert_eq!(accepted::<T>(place).await, None);
+/// Asserts that the start fails because of the field `field_path`.
+async fn assert_refused<T: Entity>(field_path: &str) {
+    assert_eq!(unexpected_result::<T>(field_path).await, None);
 }
 
-/// Returns what the start reports if it does not refuse the field `place`; `None` if it refuses the field.
-async fn accepted<T: Entity>(place: &str) -> Option<String> {
+/// Returns `None` if the start fails because of the field `field_path`. Otherwise returns the warnings or the
+/// error of the start.
+async fn unexpected_result<T: Entity>(field_path: &str) -> Option<String> {
     let error = match start::<T>().await {
-        Ok(koan) => return Some(format!("{place}: {:?}", koan.inventory().warnings)),
+        Ok(koan) => return Some(format!("{field_path}: {:?}", koan.inventory().warnings)),
         Err(error) => error,
     };
     assert_eq!(error.kind(), ErrorKind::Configuration);
     let text = error.chain();
-    let is_named = text.contains(&format!("`{place}`")) && text.contains("BTreeSet");
-    (!is_named).then(|| format!("{place}: {text}"))
+    let is_named = text.contains(&format!("`{field_path}`")) && text.contains("BTreeSet");
+    (!is_named).then(|| format!("{field_path}: {text}"))
 }
 
 macro_rules! entities {
-    ($($name:ident { $field:ident: $ty:ty } $place:literal)*) => {
+    ($($name:ident { $field:ident: $ty:ty } $field_path:literal)*) => {
         $(
             #[derive(Serialize, Deserialize, Entity)]
             struct $name {
@@ -59,9 +61,9 @@ macro_rules! entities {
         )*
 
         #[tokio::test]
-        async fn an_unordered_collection_fails_the_start_wherever_it_is() {
+        async fn an_unordered_collection_at_any_position_fails_the_start() {
             let mut found = Vec::new();
-            $(found.push(accepted::<$name>(concat!(stringify!($name), ".", $place)).await);)*
+            $(found.push(unexpected_result::<$name>(concat!(stringify!($name), ".", $field_path)).await);)*
             let found: Vec<String> = found.into_iter().flatten().collect();
             assert!(found.is_empty(), "{}", found.join("\n"));
         }
@@ -122,7 +124,7 @@ impl TryFrom<String> for Address {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.contains('@') { Ok(Self(text)) } else { Err("no address".into()) }
+        if text.contains('@') { Ok(Self(text)) } else { Err("not an address".into()) }
     }
 }
 
@@ -134,7 +136,7 @@ impl From<Address> for String {
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Loose {
+enum UntaggedEnum {
     One(i64),
     Several(HashSet<String>),
 }
@@ -321,79 +323,81 @@ entities! {
     InFlatMap { inner: WithFlatMap } "inner.w02"
     InTagged { choice: Tagged } "choice.tags"
     InTaggedList { choice: Vec<Tagged> } "choice[].tags"
-    InTaggedMaybe { choice: Option<Box<Tagged>> } "choice.tags"
+    InTaggedOption { choice: Option<Box<Tagged>> } "choice.tags"
     InAdjacent { choice: Adjacent } "choice.value"
     InTaggedOptional { choice: TaggedOptional } "choice.marks"
     InFlat { inner: WithFlat } "inner.tags"
     InFlatList { inner: Vec<WithFlat> } "inner[].tags"
     InFlatOptional { inner: WithFlatOptional } "inner.tags"
     InTaggedStruct { inner: TaggedStruct } "inner.tags"
-    Plain { tags: HashSet<String> } "tags"
+    Texts { tags: HashSet<String> } "tags"
     Numbers { tags: HashSet<i64> } "tags"
     Flags { tags: HashSet<bool> } "tags"
     Enums { tags: HashSet<Colour> } "tags"
     Pairs { tags: HashSet<(i64, String)> } "tags"
     Ids { tags: HashSet<uuid::Uuid> } "tags"
     Days { tags: HashSet<chrono::NaiveDate> } "tags"
-    Moments { tags: HashSet<chrono::DateTime<chrono::Utc>> } "tags"
+    Instants { tags: HashSet<chrono::DateTime<chrono::Utc>> } "tags"
     Amounts { tags: HashSet<rust_decimal::Decimal> } "tags"
     Addresses { tags: HashSet<Address> } "tags"
-    Maybe { tags: Option<HashSet<String>> } "tags"
-    Boxed { tags: Box<HashSet<String>> } "tags"
-    Listed { tags: Vec<HashSet<String>> } "tags[]"
-    Mapped { tags: HashMap<String, HashSet<String>> } "tags.w01"
-    Nested { inner: Inner } "inner.tags"
-    NestedInList { inner: Vec<Inner> } "inner[].tags"
-    Chosen { choice: Choice } "choice.Several.values"
-    Grown { tree: Tree } "tree.children[].children[].marks"
-    Through { tags: Transparent } "tags"
-    Hidden { tags: Converted } "tags"
-    Untagged { tags: Loose } "tags"
+    InOption { tags: Option<HashSet<String>> } "tags"
+    InBox { tags: Box<HashSet<String>> } "tags"
+    InList { tags: Vec<HashSet<String>> } "tags[]"
+    InMap { tags: HashMap<String, HashSet<String>> } "tags.w01"
+    InStruct { inner: Inner } "inner.tags"
+    InStructs { inner: Vec<Inner> } "inner[].tags"
+    InEnum { choice: Choice } "choice.Several.values"
+    Recursive { tree: Tree } "tree.children[].children[].marks"
+    InTransparent { tags: Transparent } "tags"
+    InConverted { tags: Converted } "tags"
+    InUntagged { tags: UntaggedEnum } "tags"
 }
 
 /// Serializes and deserializes the elements in the order in which the set iterates over them.
-mod as_they_come {
+mod in_iteration_order {
     use std::collections::HashSet;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(all: &HashSet<String>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(all.iter().map(|one| one.to_uppercase()))
+        serializer.collect_seq(all.iter().map(|tag| tag.to_uppercase()))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<HashSet<String>, D::Error> {
-        Ok(Vec::<String>::deserialize(deserializer)?.into_iter().map(|one| one.to_lowercase()).collect())
+        Ok(Vec::<String>::deserialize(deserializer)?.into_iter().map(|tag| tag.to_lowercase()).collect())
     }
 }
 
 #[derive(Serialize, Deserialize, Entity)]
-struct With {
+struct WithFunctions {
     id: i64,
-    #[serde(with = "as_they_come")]
+    #[serde(with = "in_iteration_order")]
     tags: HashSet<String>,
 }
 
-fn in_a_list<S: Serializer>(all: &HashMap<String, i64>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_as_list<S: Serializer>(all: &HashMap<String, i64>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(all)
 }
 
-fn from_a_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, i64>, D::Error> {
+fn deserialize_from_list<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<HashMap<String, i64>, D::Error> {
     Ok(Vec::<(String, i64)>::deserialize(deserializer)?.into_iter().collect())
 }
 
 #[derive(Serialize, Deserialize, Entity)]
 struct Listing {
     id: i64,
-    #[serde(serialize_with = "in_a_list", deserialize_with = "from_a_list")]
+    #[serde(serialize_with = "serialize_as_list", deserialize_with = "deserialize_from_list")]
     numbers: HashMap<String, i64>,
 }
 
 #[derive(Serialize, Deserialize, Entity)]
 struct ReadOnly {
     id: i64,
-    #[serde(deserialize_with = "as_they_come::deserialize")]
+    #[serde(deserialize_with = "in_iteration_order::deserialize")]
     tags: HashSet<String>,
 }
 
@@ -406,14 +410,14 @@ enum Document {
     },
     Report {
         id: i64,
-        #[serde(with = "as_they_come")]
+        #[serde(with = "in_iteration_order")]
         tags: HashSet<String>,
     },
 }
 
 #[tokio::test]
 async fn an_unordered_collection_that_functions_read_and_write_fails_the_start() {
-    assert_refused::<With>("With.tags").await;
+    assert_refused::<WithFunctions>("WithFunctions.tags").await;
     assert_refused::<Listing>("Listing.numbers").await;
     assert_refused::<ReadOnly>("ReadOnly.tags").await;
     assert_refused::<Document>("Document.tags").await;
@@ -454,7 +458,7 @@ enum TaggedSorted {
 }
 
 #[derive(Serialize, Deserialize, Entity)]
-struct RemediedTagged {
+struct OrderedTagged {
     id: i64,
     maps: TaggedWith<Vec<HashMap<String, BTreeSet<i64>>>>,
     skipped: TaggedWith<Vec<SortedSkipped>>,
@@ -470,7 +474,7 @@ struct SortedSkipped {
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Entity)]
-struct Remedied {
+struct Ordered {
     id: i64,
     ordered: BTreeSet<String>,
     list: Vec<i64>,
@@ -482,20 +486,20 @@ struct Remedied {
 }
 
 #[derive(Serialize, Deserialize, Entity)]
-struct RemediedWithin {
+struct OrderedNested {
     id: i64,
     inner: Vec<Sorted>,
 }
 
 #[tokio::test]
-async fn ordered_and_sorted_collections_and_maps_are_accepted_and_come_back() {
-    start::<RemediedWithin>().await.expect("a start");
-    let koan = start::<RemediedTagged>().await.expect("a start");
+async fn ordered_and_sorted_collections_and_maps_are_accepted() {
+    start::<OrderedNested>().await.expect("a context");
+    let koan = start::<OrderedTagged>().await.expect("a context");
     assert!(koan.inventory().warnings.is_empty(), "{:?}", koan.inventory().warnings);
-    let koan = start::<Remedied>().await.expect("a start");
+    let koan = start::<Ordered>().await.expect("a context");
     assert!(koan.inventory().warnings.is_empty(), "{:?}", koan.inventory().warnings);
     let words = || (0..40).map(|number| format!("w{number}"));
-    let record = |id| Remedied {
+    let record = |id| Ordered {
         id,
         ordered: words().collect(),
         list: vec![3, 1, 2],
@@ -504,11 +508,11 @@ async fn ordered_and_sorted_collections_and_maps_are_accepted_and_come_back() {
         tagged: vec![TaggedSorted::None],
         any: serde_json::Value::Null,
     };
-    koan.data::<Remedied>().upsert_many((0..20).map(record)).await.expect("written");
+    koan.data::<Ordered>().upsert_many((0..20).map(record)).await.expect("written");
 }
 
 #[derive(Serialize, Deserialize, Entity)]
-struct Guarded {
+struct WithUnsampled {
     id: i64,
     words: HashSet<Unsampled>,
 }
@@ -516,43 +520,46 @@ struct Guarded {
 /// A variant with a field that accepts no sample value.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind")]
-enum GuardedVariant {
+enum UnsampledVariant {
     One { password: Unsampled, words: HashSet<i64> },
 }
 
 #[derive(Serialize, Deserialize, Entity)]
-struct GuardedTagged {
+struct WithUnsampledVariant {
     id: i64,
-    choice: GuardedVariant,
+    choice: UnsampledVariant,
 }
 
 #[tokio::test]
-async fn a_buffered_value_that_cannot_be_tried_is_a_warning() {
-    let koan = start::<GuardedTagged>().await.expect("a start");
+async fn a_buffered_type_without_a_sample_value_is_reported_as_a_warning() {
+    let koan = start::<WithUnsampledVariant>().await.expect("a context");
     let warnings = koan.inventory().warnings.join("\n");
     assert!(
-        warnings.contains("`GuardedTagged.choice`") && warnings.contains("could not be tried"),
+        warnings.contains("`WithUnsampledVariant.choice`") && warnings.contains("could not be tested"),
         "{warnings}"
     );
 }
 
 #[tokio::test]
-async fn a_collection_that_cannot_be_tried_is_a_warning_and_the_backup_names_the_field() {
+async fn a_collection_without_sample_values_is_reported_as_a_warning_and_the_backup_error_names_the_field() {
     let directory = tempfile::tempdir().expect("a directory");
     let koan = Koan::builder()
         .only_registered()
         .register_scope(&SCOPE)
-        .register::<Guarded>()
+        .register::<WithUnsampled>()
         .provider("main", Memory::new())
         .storage("local", Storage::local(directory.path()).expect("a directory"))
         .build()
         .await
-        .expect("a start");
+        .expect("a context");
     let warnings = koan.inventory().warnings.join("\n");
-    assert!(warnings.contains("`Guarded.words` is a `HashSet`"), "{warnings}");
+    assert!(warnings.contains("`WithUnsampled.words` is a `HashSet`"), "{warnings}");
     let words = || (0..40).map(Unsampled::numbered).collect();
-    koan.data::<Guarded>().upsert_many([Guarded { id: 7, words: words() }]).await.expect("written");
-    let error = koan.backup("nightly").await.expect_err("another order").chain();
-    assert!(error.contains("Guarded `id=7`") && error.contains("field `words`"), "{error}");
+    koan.data::<WithUnsampled>()
+        .upsert_many([WithUnsampled { id: 7, words: words() }])
+        .await
+        .expect("written");
+    let error = koan.backup("nightly").await.expect_err("the order of the collection differs").chain();
+    assert!(error.contains("WithUnsampled `id=7`") && error.contains("field `words`"), "{error}");
     assert!(error.contains("HashSet") && !error.contains("§§"), "{error}");
 }

@@ -1,1 +1,1 @@
-//! Nothing: accepted forms are in `tests/accepted`, mistakes in `fail`.
+//! An empty library. The accepted forms are in `tests/accepted`, and the refused forms in `fail`.

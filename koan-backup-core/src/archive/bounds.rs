@@ -10,8 +10,8 @@ pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 /// The maximum number of values in a document that is parsed as a whole. A manifest has about twenty for each
 /// entity and set.
 const MAX_VALUES: usize = 1_000_000;
-/// The maximum number of maps in a document that is parsed into a tree, where each takes hundreds of bytes
-/// even if its text is short.
+/// The maximum number of maps in a document that is parsed into a tree, where each map needs hundreds of
+/// bytes of memory even if its text is short.
 const MAX_MAPS: usize = 100_000;
 
 /// Returns whether the tree of a document fits in about 100 MiB. Punctuation inside strings is counted too,
@@ -31,14 +31,15 @@ pub(crate) fn document_fits(name: &str, content: &[u8], entries: usize) -> bool 
     let parsed = match name {
         entry::BLOCKS => lists_fit(content, entries),
         entry::MANIFEST | entry::PROVIDER_INFO => tree_fits(content),
-        // After decryption it is parsed into its own types, none of which needs more memory than its text.
+        // After decryption the document is parsed into its own types, none of which needs more memory than
+        // the text.
         entry::SEALED => true,
         _ => values_fit(content),
     };
     parsed && u64::try_from(content.len()).is_ok_and(|len| len <= MAX_DOCUMENT_BYTES)
 }
 
-/// Returns whether a document that is parsed into a type of its own fits in about 200 MiB.
+/// Returns whether a document that is parsed into its own Rust type fits in about 200 MiB.
 fn values_fit(json: &[u8]) -> bool {
     count(json, b",[{") <= MAX_VALUES
 }
@@ -48,6 +49,7 @@ fn lists_fit(json: &[u8], lists: usize) -> bool {
     count(json, b"[") <= lists
 }
 
+/// Returns the number of bytes of `json` that are one of the bytes in `punctuation`.
 fn count(json: &[u8], punctuation: &[u8]) -> usize {
     json.iter().filter(|byte| punctuation.contains(byte)).count()
 }
@@ -63,7 +65,10 @@ mod tests {
             assert!(document_fits(name, &maps(MAX_MAPS), 9), "{name}");
             assert!(!document_fits(name, &maps(MAX_MAPS + 1), 9), "{name}");
         }
-        assert!(document_fits(entry::CHECKSUMS, &maps(MAX_MAPS + 1), 9), "it is parsed into text only");
+        assert!(
+            document_fits(entry::CHECKSUMS, &maps(MAX_MAPS + 1), 9),
+            "the limit of maps does not apply to a document that is parsed into strings only"
+        );
         assert!(document_fits(entry::CHECKSUMS, &b",".repeat(MAX_VALUES), 9));
         assert!(!document_fits(entry::CHECKSUMS, &b",".repeat(MAX_VALUES + 1), 9));
     }
@@ -74,7 +79,7 @@ mod tests {
         assert!(!document_fits(entry::BLOCKS, b"[[[[", 3));
         assert!(
             document_fits(entry::BLOCKS, &b"{".repeat(MAX_VALUES + 1), 3),
-            "there may be very many blocks"
+            "the number of blocks is not limited"
         );
     }
 }

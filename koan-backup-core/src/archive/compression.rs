@@ -48,13 +48,15 @@ pub enum CompressionMethod {
     Stored,
 }
 
-/// Ends a stream of deflate blocks: a last block without content.
+/// The bytes that end a stream of deflate blocks: a last block without content.
 const DEFLATE_END: [u8; 2] = [0x03, 0x00];
 
-/// Ends a stream of gzip members: an empty member, so that a stream without blocks is valid too.
+/// The bytes that end a stream of gzip members: an empty member, so that a stream without blocks is valid
+/// too.
 const GZIP_END: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Ends a stream of Zstandard frames: an empty frame, for the same reason.
+/// The bytes that end a stream of Zstandard frames: an empty frame, so that a stream without blocks is valid
+/// too.
 const ZSTD_END: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0];
 
 /// The last bytes of a flushed deflate block: an empty stored block.
@@ -78,17 +80,17 @@ impl Compression {
         Self::checked(CompressionMethod::Zstd, level, 1..=22)
     }
 
-    /// Returns the setting without compression.
+    /// Returns the setting that stores the records without compression.
     pub fn stored() -> Self {
         Self { method: CompressionMethod::Stored, level: 0 }
     }
 
-    /// Returns the method.
+    /// Returns the compression method.
     pub fn method(self) -> CompressionMethod {
         self.method
     }
 
-    /// Returns the level.
+    /// Returns the compression level, which is 0 without compression.
     pub fn level(self) -> i32 {
         self.level
     }
@@ -115,8 +117,8 @@ pub(crate) enum EntrySealing {
     Sealed,
 }
 
-/// How the blocks of an entry are encoded. ZIP does not compress an encrypted entry, so its stream identifies
-/// its own format.
+/// How the blocks of an entry are encoded. The ZIP directory does not state how the content of an encrypted
+/// entry is compressed, so that content has a self-describing format: gzip in place of raw deflate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Deflate,
@@ -126,8 +128,7 @@ pub(crate) enum Coding {
 }
 
 impl Default for Compression {
-    /// Returns deflate at level 2: it needs less of a backup's time than level 3, for about 10 percent more
-    /// bytes.
+    /// Returns deflate at level 2: it is faster than level 3, and its result is about 10 percent larger.
     fn default() -> Self {
         Self { method: CompressionMethod::Deflate, level: 2 }
     }
@@ -184,8 +185,8 @@ impl Coding {
         }
     }
 
-    /// Decompresses one block into `out`, which must be empty. Returns `None` unless the block holds exactly
-    /// `raw_length` bytes.
+    /// Decompresses one block into `out`, which must be empty. Returns `None` if the block is not valid or
+    /// does not contain exactly `raw_length` bytes.
     pub(crate) fn decompress(self, block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
         match self {
             Self::Stored => out.extend_from_slice(block),
@@ -210,7 +211,7 @@ fn gunzip(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
 /// Inflates one block of `raw_length` bytes. Memory is allocated for the actual output only.
 fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decompress = Decompress::new(false);
-    // One byte more than declared, so that a longer block is detected.
+    // The limit is one byte more than the declared length, so that a longer block is detected.
     let limit = raw_length.checked_add(1)?;
     out.reserve_exact(limit.min(2 << 20));
     loop {
@@ -234,7 +235,8 @@ fn inflate(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-/// Decompresses one frame. Memory is allocated for the actual output and for a window of at most 128 MiB.
+/// Decompresses one Zstandard frame. Memory is allocated for the actual output and for a window of at most
+/// 128 MiB.
 fn unzstd(block: &[u8], raw_length: usize, out: &mut Vec<u8>) -> Option<()> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(block).ok()?.single_frame();
     decoder.window_log_max(27).ok()?;

@@ -1,4 +1,4 @@
-//! Compresses blocks that join into one valid stream.
+//! The compression of blocks that join into one valid stream.
 
 use std::fmt;
 use std::io::Write;
@@ -10,15 +10,16 @@ use super::compression::{Coding, Compression, CompressionMethod, EntrySealing};
 use crate::foundation::buffers::{Buffer, Buffers};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Compresses blocks, several at once. Output buffers are reused, and so are the compressors, except for
-/// encrypted entries.
+/// A compressor of blocks that several threads can use at the same time. Output buffers are reused, and so
+/// are the states of the compression libraries, except for encrypted entries.
 pub(crate) struct Compressor {
     compression: Compression,
     idle: Mutex<Vec<BlockCompressor>>,
     buffers: Arc<Buffers>,
 }
 
-/// A compressor that is reused for the next block. It keeps no data of the previous one.
+/// The state of a compression library. It is reused for the next block and retains no data of the previous
+/// block.
 enum BlockCompressor {
     Deflate(Compress),
     Zstd(zstd::bulk::Compressor<'static>),
@@ -29,7 +30,7 @@ impl Compressor {
         Self { compression, idle: Mutex::default(), buffers: Arc::default() }
     }
 
-    /// Compresses one block, for an entry that is encrypted or not.
+    /// Compresses one block of an entry that is encrypted or not, according to `sealing`.
     pub(crate) fn block(&self, raw: &[u8], sealing: EntrySealing) -> Result<Buffer> {
         let mut out = self.buffers.take(raw.len() / 3 + 1024);
         match Coding::of(self.compression.method(), sealing) {
@@ -37,7 +38,7 @@ impl Compressor {
             Coding::Gzip => gzip(raw, self.compression.level(), &mut out)?,
             Coding::Deflate | Coding::Zstd => {
                 let idle = self.idle().pop();
-                let mut state = idle.map_or_else(|| self.state(), Ok)?;
+                let mut state = idle.map_or_else(|| self.new_state(), Ok)?;
                 state.compress(raw, &mut out)?;
                 self.idle().push(state);
             }
@@ -49,11 +50,11 @@ impl Compressor {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> Result<BlockCompressor> {
+    fn new_state(&self) -> Result<BlockCompressor> {
         let level = self.compression.level();
         match self.compression.method() {
             CompressionMethod::Zstd => {
-                zstd::bulk::Compressor::new(level).map(BlockCompressor::Zstd).map_err(failed_by)
+                zstd::bulk::Compressor::new(level).map(BlockCompressor::Zstd).map_err(compression_error_from)
             }
             _ => Ok(BlockCompressor::Deflate(Compress::new(deflate_level(level)?, false))),
         }
@@ -67,7 +68,7 @@ impl BlockCompressor {
             Self::Deflate(compress) => deflate(compress, raw, out),
             Self::Zstd(compressor) => {
                 out.reserve(zstd::zstd_safe::compress_bound(raw.len()));
-                compressor.compress_to_buffer(raw, out).map(drop).map_err(failed_by)
+                compressor.compress_to_buffer(raw, out).map(drop).map_err(compression_error_from)
             }
         }
     }
@@ -76,43 +77,43 @@ impl BlockCompressor {
 fn deflate(compress: &mut Compress, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
     compress.reset();
     loop {
-        let consumed = usize::try_from(compress.total_in()).map_err(|_| failed())?;
+        let consumed = usize::try_from(compress.total_in()).map_err(|_| compression_error())?;
         let before = out.len();
         let status = compress.compress_vec(&raw[consumed..], out, FlushCompress::Sync);
         if !matches!(status, Ok(Status::Ok | Status::BufError)) {
-            return Err(failed());
+            return Err(compression_error());
         }
-        let consumed = usize::try_from(compress.total_in()).map_err(|_| failed())?;
+        let consumed = usize::try_from(compress.total_in()).map_err(|_| compression_error())?;
         // Unused capacity means that the flush is complete.
         if consumed == raw.len() && out.len() < out.capacity() {
             return Ok(());
         }
         if out.len() == before && out.len() < out.capacity() {
-            return Err(failed());
+            return Err(compression_error());
         }
         out.reserve(raw.len() / 4 + 1024);
     }
 }
 
-/// Compresses one gzip member.
+/// Compresses `raw` into one gzip member.
 fn gzip(raw: &[u8], level: i32, out: &mut Vec<u8>) -> Result<()> {
     let mut encoder = flate2::write::GzEncoder::new(out, deflate_level(level)?);
-    encoder.write_all(raw).and_then(|()| encoder.finish()).map(drop).map_err(failed_by)
+    encoder.write_all(raw).and_then(|()| encoder.finish()).map(drop).map_err(compression_error_from)
 }
 
 fn deflate_level(level: i32) -> Result<flate2::Compression> {
-    u32::try_from(level).map(flate2::Compression::new).map_err(|_| failed())
+    u32::try_from(level).map(flate2::Compression::new).map_err(|_| compression_error())
 }
 
-fn failed() -> Error {
+fn compression_error() -> Error {
     Error::new(ErrorKind::Internal, COMPRESSION_FAILED)
 }
 
-fn failed_by(source: std::io::Error) -> Error {
+fn compression_error_from(source: std::io::Error) -> Error {
     Error::with_source(ErrorKind::Internal, COMPRESSION_FAILED, source)
 }
 
-const COMPRESSION_FAILED: &str = "a block could not be compressed";
+const COMPRESSION_FAILED: &str = "a block of records could not be compressed";
 
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,13 +127,14 @@ mod tests {
 
     use super::*;
 
-    /// Decompresses into a new buffer, and into one with more capacity than needed.
+    /// Decompresses a block twice, into a new buffer and into a buffer with more capacity than needed, and
+    /// checks that both results are equal.
     fn decompressed(coding: Coding, block: &[u8], raw_length: usize) -> Option<Vec<u8>> {
         let [small, large] = [0, 4 << 20].map(|capacity| {
             let mut out = Vec::with_capacity(capacity);
             coding.decompress(block, raw_length, &mut out).map(|()| out)
         });
-        assert_eq!(small, large);
+        assert_eq!(small, large, "the capacity of the buffer does not change the result");
         small
     }
 
@@ -148,9 +150,9 @@ mod tests {
     #[test]
     fn blocks_of_any_size_round_trip_and_join_into_one_stream() {
         let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
-        let mut all = vec![(Compression::zstd(3).expect("valid level"), EntrySealing::Clear)];
+        let mut all = vec![(Compression::zstd(3).expect("the level is valid"), EntrySealing::Clear)];
         for level in [1, 3, 6, 9] {
-            let compression = Compression::deflate(level).expect("valid level");
+            let compression = Compression::deflate(level).expect("the level is valid");
             all.extend([EntrySealing::Clear, EntrySealing::Sealed].map(|sealing| (compression, sealing)));
         }
         for (compression, sealing) in all {
@@ -158,7 +160,7 @@ mod tests {
             let coding = Coding::of(compression.method(), sealing);
             let mut stream = Vec::new();
             for raw in &raws {
-                let block = compressor.block(raw, sealing).expect("compresses");
+                let block = compressor.block(raw, sealing).expect("the block is compressed");
                 assert_eq!(decompressed(coding, &block, raw.len()).as_ref(), Some(raw));
                 stream.extend_from_slice(&block);
             }
@@ -171,7 +173,7 @@ mod tests {
                 }
                 _ => flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut joined),
             };
-            read.expect("one stream");
+            read.expect("the joined blocks are one valid stream");
             assert_eq!(joined, raws.concat());
         }
     }
@@ -182,18 +184,27 @@ mod tests {
         for (compression, sealing) in [
             (Compression::default(), EntrySealing::Clear),
             (Compression::default(), EntrySealing::Sealed),
-            (Compression::zstd(3).expect("valid"), EntrySealing::Clear),
+            (Compression::zstd(3).expect("the level is valid"), EntrySealing::Clear),
             (Compression::stored(), EntrySealing::Clear),
         ] {
-            let block = Compressor::new(compression).block(&raw, sealing).expect("compresses");
+            let block = Compressor::new(compression).block(&raw, sealing).expect("the block is compressed");
             let coding = Coding::of(compression.method(), sealing);
             assert_eq!(decompressed(coding, &block, raw.len()).as_ref(), Some(&raw));
             for wrong in [raw.len() - 1, raw.len() + 1, 0] {
-                assert!(decompressed(coding, &block, wrong).is_none(), "{coding:?} {wrong}");
+                assert!(
+                    decompressed(coding, &block, wrong).is_none(),
+                    "{coding:?}: a declared length of {wrong} bytes was accepted"
+                );
             }
-            assert!(decompressed(coding, &block[..block.len() - 1], raw.len()).is_none(), "{coding:?} cut");
+            assert!(
+                decompressed(coding, &block[..block.len() - 1], raw.len()).is_none(),
+                "{coding:?}: a truncated block was accepted"
+            );
             let longer = [&block[..], &block[..]].concat();
-            assert!(decompressed(coding, &longer, raw.len()).is_none(), "{coding:?} doubled");
+            assert!(
+                decompressed(coding, &longer, raw.len()).is_none(),
+                "{coding:?}: two blocks were accepted as one"
+            );
         }
     }
 }

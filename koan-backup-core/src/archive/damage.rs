@@ -2,10 +2,10 @@
 
 use crate::foundation::error::{Error, ErrorKind};
 
-/// Returns the error of a damaged archive.
-pub(super) fn corrupt(file: &str, what: &str) -> Error {
+/// Creates the error for the damaged archive `file`; `fault` describes the damage.
+pub(super) fn corrupt(file: &str, fault: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
-        format!("archive `{file}` is damaged: {what}; restore from another backup"),
+        format!("archive `{file}` is damaged: {fault}; restore from another backup"),
     )
 }

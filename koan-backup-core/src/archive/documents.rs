@@ -21,7 +21,7 @@ use crate::foundation::schema::EntitySchema;
 pub struct Checksums(pub BTreeMap<String, String>);
 
 impl Checksums {
-    /// Returns the hash over the sorted lines `name SP hash LF`.
+    /// Returns the hash over the sorted lines `name SP hash LF`, one for each entry.
     pub fn overall(&self) -> String {
         let mut hasher = Sha256::new();
         for (name, hash) in &self.0 {
@@ -31,8 +31,8 @@ impl Checksums {
     }
 }
 
-/// The decrypted content of `verification/sealed.json.age`: by entry, the data that would reveal something
-/// about encrypted records if it were not encrypted.
+/// The decrypted content of `verification/sealed.json.age`: for each entry, the data that would reveal
+/// something about encrypted records if the data were not encrypted.
 pub(crate) type SealedDocument = BTreeMap<String, SealedEntity>;
 
 /// The encrypted metadata of one entry.
@@ -65,7 +65,7 @@ pub struct DiscoveryDocument {
     pub included: BTreeMap<String, Policy>,
     /// The entities that are excluded by their declaration.
     pub excluded: Vec<ExcludedEntity>,
-    /// Entities without a policy.
+    /// The entities without a policy.
     pub uncovered: Vec<UncoveredEntity>,
 }
 
@@ -85,7 +85,7 @@ pub struct ExcludedEntity {
 pub struct UncoveredEntity {
     /// The name of the entity.
     pub entity: String,
-    /// Why it has no policy.
+    /// Why the entity has no policy.
     pub why: String,
 }
 
@@ -93,22 +93,23 @@ pub struct UncoveredEntity {
 /// application.
 pub type ProviderDocument = BTreeMap<String, ProviderInfo>;
 
-/// One database that was read. It never holds a credential or a connection string.
+/// One database that was read. It never contains a credential or a connection string.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ProviderInfo {
     /// The kind of database.
     pub kind: String,
-    /// Its version.
+    /// The version of the database.
     pub version: String,
-    /// Which database it was, without credentials, for example `db.example.org:5432/shop`. `None` if the
-    /// provider does not report it, and in archives of older versions.
+    /// The address of the database without credentials, for example `db.example.org:5432/shop`. `None` if the
+    /// provider does not report the address, and in archives of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The consistency that the snapshot reached.
     pub consistency: Consistency,
-    /// By entry: the physical form of the columns in the provider's own terms, if a column can hold several.
+    /// For each entry, the physical form of the columns in a format that only the provider interprets, if a
+    /// column can have several physical forms.
     #[serde(default)]
     pub physical: BTreeMap<String, serde_json::Value>,
 }
@@ -120,11 +121,11 @@ pub struct ProviderInfo {
 pub struct BackupStatistics {
     /// The time to read and write all records, in milliseconds.
     pub duration_ms: u64,
-    /// Records per second.
+    /// The number of records per second.
     pub records_per_second: f64,
-    /// Bytes of lines per second.
+    /// The number of bytes of lines per second.
     pub bytes_per_second: f64,
-    /// The statistics of each entry.
+    /// The statistics of each entry, by its name.
     pub entities: BTreeMap<String, EntityStatistics>,
 }
 

@@ -5,10 +5,10 @@ use serde_json::Map;
 
 use super::manifest::{DiscoverySummary, EncryptionScope, EntityManifest, Manifest, VerificationSummary};
 
-/// Replaces the error text of a failed backup whose archive was to be encrypted, because the text may reveal
-/// something about records.
+/// The text that replaces the error of a failed backup whose archive was to be encrypted, because the error
+/// may reveal something about records.
 const HIDDEN_ERROR: &str =
-    "it failed; the reason is in the report and the log of the application that made it";
+    "the backup failed; the reason is in the report and the log of the application that made the backup";
 
 impl Manifest {
     /// Returns whether the archive is encrypted as a whole, so that the published manifest is an envelope.
@@ -17,7 +17,7 @@ impl Manifest {
     }
 
     /// Returns the manifest as it is published: complete, or the envelope of an encrypted archive. Fields
-    /// that are not named here are not published.
+    /// that this function does not list are not published.
     pub(crate) fn published(&self) -> Self {
         if !self.is_sealed() {
             return self.clone();
@@ -59,6 +59,7 @@ impl Manifest {
     }
 }
 
+/// Returns the description of an entity with only the fields that an envelope publishes.
 fn envelope_of(entity: &EntityManifest) -> EntityManifest {
     EntityManifest {
         entity: entity.entity.clone(),

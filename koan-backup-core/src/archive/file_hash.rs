@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::object::ArchiveObject;
 use crate::foundation::error::Result;
 
-/// How many bytes of the archive are read and hashed at once.
+/// The number of bytes of the archive that are read and hashed in one step.
 const HASH_STEP_BYTES: u64 = 4 << 20;
 
 /// Returns the hash of all stored bytes of an archive.

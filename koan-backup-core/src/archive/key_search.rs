@@ -1,4 +1,4 @@
-//! Finds the key of an encrypted file.
+//! The search for the identity that decrypts a file.
 
 use std::sync::Arc;
 
@@ -8,12 +8,14 @@ use crate::encryption::{Identities, Unlocked};
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::Result;
 
-/// Finds the key of an encrypted file, on a blocking thread because a passphrase takes about a second.
+/// Finds the key of an encrypted file of `length` bytes that begins with `start`. The search runs on a
+/// blocking thread, because the derivation of a key from a passphrase takes about a second.
 pub(super) async fn find(
     start: Bytes,
     length: u64,
     identities: &Arc<Identities>,
 ) -> Result<Option<Unlocked>> {
     let identities = Arc::clone(identities);
-    blocking("decrypts", move || Unlocked::find(&start, length, &identities)).await?
+    blocking("searches the key of an encrypted file", move || Unlocked::find(&start, length, &identities))
+        .await?
 }

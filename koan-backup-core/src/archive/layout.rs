@@ -12,7 +12,7 @@ use crate::foundation::id::{BackupId, BackupName, SetName};
 /// The characters that are not percent-encoded in the name of an entry.
 const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'#').remove(b'-');
 
-/// The names of the entries that do not hold records.
+/// The names of the entries that do not contain records.
 pub(crate) mod entry {
     pub(crate) const CHECKSUMS: &str = "verification/checksums.json";
     pub(crate) const SEALED: &str = "verification/sealed.json.age";
@@ -40,7 +40,7 @@ pub(crate) fn sealed_file(entity: &str, set: &SetName, method: CompressionMethod
     format!("{}{}.age", entity_file(entity, set), method.suffix())
 }
 
-/// Returns how the blocks of an entry are encoded, by its name and its ZIP method.
+/// Returns how the blocks of an entry are encoded, according to its name and its ZIP method.
 pub(crate) fn coding(file: &str, method: CompressionMethod) -> Coding {
     match file.strip_suffix(".age") {
         None => Coding::of(method, EntrySealing::Clear),
@@ -79,23 +79,24 @@ pub(crate) fn rekeyed_path(manifest: &Manifest, rewrite_id: &BackupId) -> Path {
 }
 
 /// Returns whether a file name has the form of an archive name:
-/// `backup-{name}-{yyyyMMdd}-{HHmmss}-{id8}.zip`, optionally with a second part of the id, and with `.age` if
-/// it is encrypted.
+/// `backup-{name}-{yyyyMMdd}-{HHmmss}-{id8}.zip`, optionally with a second `-{id8}` of a rewrite or copy, and
+/// with `.age` if the archive is encrypted as a whole.
 pub(crate) fn is_archive_name(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".age").unwrap_or(name).strip_suffix(".zip") else { return false };
     let Some(parts) = stem.strip_prefix("backup-") else { return false };
     let parts: Vec<_> = parts.split('-').collect();
     let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
     let hex = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let ends = |parts: &[&str]| matches!(parts, [_, .., day, time, id] if digits(day, 8) && digits(time, 6) && hex(id));
+    let ends_with_time_and_id = |parts: &[&str]| matches!(parts, [_, .., day, time, id] if digits(day, 8) && digits(time, 6) && hex(id));
     match parts.split_last() {
-        Some((last, before)) => ends(&parts) || (hex(last) && ends(before)),
+        Some((last, before)) => ends_with_time_and_id(&parts) || (hex(last) && ends_with_time_and_id(before)),
         None => false,
     }
 }
 
-/// Returns whether a file can be an archive, whatever its name is: it is directly in the archives folder and
-/// ends with `.zip` or `.zip.age`. A person may have copied it there under another name.
+/// Returns whether a file can be an archive even if its name does not have the form of an archive name: the
+/// file is directly in the archives folder, and its name ends with `.zip` or `.zip.age`. A person may have
+/// copied an archive into the folder under another name.
 pub(crate) fn may_be_archive(path: &Path) -> bool {
     let Some(name) = path.as_ref().strip_prefix("archives/").filter(|name| !name.contains('/')) else {
         return false;
@@ -123,15 +124,19 @@ mod tests {
     #[test]
     fn only_names_of_the_archive_form_are_archive_names() {
         for encryption in [ArchiveEncryption::ByEntity, ArchiveEncryption::Always] {
-            let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("an id");
-            let name = BackupName::new("Nightly 2026-11-21").expect("a name");
-            let path =
-                archive_path(&name, "2026-11-21T03:00:00Z".parse().expect("an instant"), &id, encryption);
+            let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("the id is valid");
+            let name = BackupName::new("Nightly 2026-11-21").expect("the name is valid");
+            let path = archive_path(
+                &name,
+                "2026-11-21T03:00:00Z".parse().expect("the instant is valid"),
+                &id,
+                encryption,
+            );
             assert!(path.filename().is_some_and(is_archive_name), "{path}");
         }
         assert!(
             is_archive_name("backup-nightly-20261121-030000-4b669d73-0a1b2c3d.zip"),
-            "rewritten for other recipients, or copied"
+            "the name of an archive that was rewritten for other recipients, or copied"
         );
         for name in [
             "notes.zip",
@@ -149,7 +154,7 @@ mod tests {
 
     #[test]
     fn entry_names_cannot_leave_their_folder() {
-        let set = |name: &str| SetName::new(name).expect("valid");
+        let set = |name: &str| SetName::new(name).expect("the input is valid");
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Decrypts the encrypted entries of an archive, and explains why that was not possible.
+//! The reason why encrypted content of an archive cannot be decrypted.
 
 use super::manifest::{EncryptionSummary, EntityManifest, EntityStatus, Manifest};
 use crate::encryption::{Identities, PASSPHRASE_ID};
@@ -10,7 +10,8 @@ use crate::foundation::names::names;
 pub(crate) struct Locked(String);
 
 impl Locked {
-    pub(crate) fn new(encryption: Option<&EncryptionSummary>, given: &Identities) -> Self {
+    /// Describes the keys that a backup needs and the keys that the caller supplied.
+    pub(crate) fn new(encryption: Option<&EncryptionSummary>, supplied: &Identities) -> Self {
         let needed = encryption.map(|encryption| {
             let key = |(index, id): (usize, &String)| match encryption.recipients.get(index) {
                 Some(public) => format!("`{id}` ({public})"),
@@ -19,22 +20,28 @@ impl Locked {
             encryption.key_ids.iter().enumerate().map(key).collect::<Vec<_>>().join(" or ")
         });
         let needed = needed.unwrap_or_default();
-        Self(if given.is_empty() {
-            format!("it needs key {needed}, and no key was given: add it with `.keys(Keys::file(\"…\"))`")
+        Self(if supplied.is_empty() {
+            format!(
+                "decryption needs key {needed}, and no key was supplied; add the key with \
+                 `.keys(Keys::file(\"…\"))`"
+            )
         } else {
-            let given = names(given.key_ids().iter());
-            format!("it needs key {needed}, and the given keys are {given}")
+            let supplied = names(supplied.key_ids().iter());
+            format!(
+                "decryption needs key {needed}, but the supplied keys are {supplied}; add the key with \
+                 `.keys(Keys::file(\"…\"))`"
+            )
         })
     }
 
-    /// Returns the error of an operation that needs the content.
-    pub(crate) fn error(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Encryption, format!("{what} is encrypted: {}", self.0))
+    /// Creates the error for an operation that needs the content of `subject`.
+    pub(crate) fn error(&self, subject: &str) -> Error {
+        Error::new(ErrorKind::Encryption, format!("{subject} is encrypted: {}", self.0))
     }
 
-    /// Returns the note of a verification that could not read the content.
-    pub(crate) fn note(&self, what: &str) -> String {
-        format!("{what} is encrypted: its bytes were checked, but its content was not; {}", self.0)
+    /// Returns the note of a verification that could not decrypt the content of `subject`.
+    pub(crate) fn note(&self, subject: &str) -> String {
+        format!("{subject} is encrypted: its bytes were verified, but its content was not; {}", self.0)
     }
 }
 
@@ -46,10 +53,11 @@ pub(crate) fn sealed_entities(manifest: &Manifest) -> impl Iterator<Item = (&Ent
         .filter_map(|entity| Some((entity, entity.storage_file.as_deref()?)))
 }
 
-/// Returns a given key for which a backup was encrypted. If this key does not decrypt the backup, the backup
-/// is damaged. Passphrases are ignored, because it cannot be known whether two of them are the same.
-pub(crate) fn fitting_key(encryption: Option<&EncryptionSummary>, given: &Identities) -> Option<String> {
+/// Returns the id of a supplied key for which a backup was encrypted. If this key does not decrypt the
+/// backup, the backup is damaged. Passphrases are ignored, because a key id does not show whether two
+/// passphrases are the same.
+pub(crate) fn fitting_key(encryption: Option<&EncryptionSummary>, supplied: &Identities) -> Option<String> {
     let fits =
         |id: &String| id != PASSPHRASE_ID && encryption.is_some_and(|known| known.key_ids.contains(id));
-    given.key_ids().into_iter().find(fits)
+    supplied.key_ids().into_iter().find(fits)
 }

@@ -26,8 +26,8 @@ pub struct Manifest {
     pub id: BackupId,
     /// The name of the backup; several backups may share one.
     pub name: BackupName,
-    /// The series that the backup belongs to. `None` in manifests of older versions, where it follows from
-    /// the name.
+    /// The series that the backup belongs to. `None` in manifests of older versions, where the series follows
+    /// from the name of the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesName>,
     /// A description that a person wrote.
@@ -52,7 +52,7 @@ pub struct Manifest {
     /// The archive. `None` in the copy of the manifest inside the archive, and if the backup failed before
     /// the archive was complete.
     pub archive: Option<ArchiveFile>,
-    /// The recipients, if anything in the archive is encrypted.
+    /// The recipients, if the archive or some of its entries are encrypted.
     pub encryption: Option<EncryptionSummary>,
     /// The entities and sets, in the order of the archive.
     pub entities: Vec<EntityManifest>,
@@ -62,7 +62,7 @@ pub struct Manifest {
     pub discovery: DiscoverySummary,
     /// Warnings that matter for a restore.
     pub warnings: Vec<String>,
-    /// Fields of a newer writer, kept unchanged.
+    /// Fields that a newer version wrote and this version does not support, preserved unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -72,18 +72,18 @@ pub struct Manifest {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum BackupStatus {
-    /// Everything that was asked for is in the archive.
+    /// Everything that was requested is in the archive.
     Completed,
-    /// Everything that was asked for is in the archive, and there are warnings.
+    /// Everything that was requested is in the archive, and there are warnings.
     CompletedWithWarnings,
-    /// Something that was asked for is not in the archive.
+    /// Something that was requested is not in the archive.
     Failed,
     /// The backup was cancelled.
     Cancelled,
 }
 
 impl BackupStatus {
-    /// Returns whether everything that was asked for is in the backup.
+    /// Returns whether everything that was requested is in the backup.
     pub fn is_complete(self) -> bool {
         matches!(self, Self::Completed | Self::CompletedWithWarnings)
     }
@@ -114,20 +114,20 @@ pub struct ArchiveFile {
     pub file: String,
     /// The size in bytes.
     pub size_bytes: u64,
-    /// The SHA-256 hash of the whole file.
+    /// The SHA-256 hash of the complete file.
     pub sha256: String,
 }
 
-/// Describes for whom a backup is encrypted.
+/// The recipients for whom a backup is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionSummary {
     /// What is encrypted.
     #[serde(default)]
     pub scope: EncryptionScope,
-    /// The public keys.
+    /// The public keys of the recipients.
     pub recipients: Vec<String>,
-    /// The ids of the keys.
+    /// The ids of the keys that can decrypt the backup.
     pub key_ids: Vec<String>,
 }
 
@@ -136,7 +136,7 @@ pub struct EncryptionSummary {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EncryptionScope {
-    /// The entities whose policy requires it.
+    /// The entities whose policy requires encryption.
     #[default]
     Entities,
     /// The archive as a whole; the published manifest is its envelope.
@@ -154,7 +154,7 @@ pub struct EntityManifest {
     pub type_path: String,
     /// The type of the key.
     pub key_type: String,
-    /// The set.
+    /// The set of the entity.
     pub set: SetName,
     /// The name of the provider in the application.
     pub provider: String,
@@ -164,7 +164,7 @@ pub struct EntityManifest {
     pub policy: Policy,
     /// How the backup of this entity ended.
     pub status: EntityStatus,
-    /// The error as text, if it failed.
+    /// The error as text, if the backup of this entity failed.
     pub error: Option<String>,
     /// The number of records.
     pub item_count: u64,
@@ -189,7 +189,7 @@ pub struct EntityManifest {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EntityStatus {
-    /// All its records are in the archive.
+    /// All records of the entity are in the archive.
     Completed,
     /// The entity is not in the archive.
     Failed,
@@ -235,7 +235,7 @@ impl Manifest {
         crate::foundation::json::document(self)
     }
 
-    /// Returns the series of the backup: the recorded one, or the one that follows from its name.
+    /// Returns the series of the backup: the recorded series, or the series that follows from its name.
     pub fn series_name(&self) -> SeriesName {
         self.series.clone().unwrap_or_else(|| SeriesName::of(&self.name))
     }

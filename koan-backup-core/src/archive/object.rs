@@ -1,4 +1,4 @@
-//! Reads the bytes of an archive in a store, whether it is encrypted as a whole or not.
+//! The access to the bytes of an archive in a store, whether the archive is encrypted as a whole or not.
 
 use std::io;
 use std::ops::Range;
@@ -31,9 +31,10 @@ pub(crate) struct ArchiveObject {
 }
 
 impl ArchiveObject {
-    /// Finds an archive in a store.
+    /// Finds an archive in a store and reads its size.
     pub(crate) async fn find(storage: &Storage, file: &str) -> Result<Self> {
-        let path = Path::parse(file).map_err(|_| corrupt(file, "its path is not one koan-backup writes"))?;
+        let path = Path::parse(file)
+            .map_err(|_| corrupt(file, "its path does not have the form of a storage path"))?;
         let store = Arc::clone(storage.store());
         match store.head(&path).await {
             Ok(meta) => {
@@ -41,21 +42,25 @@ impl ArchiveObject {
             }
             Err(object_store::Error::NotFound { .. }) => Err(Error::new(
                 ErrorKind::Corrupt,
-                format!("archive `{file}` is missing from storage `{}`", storage.location()),
+                format!(
+                    "archive `{file}` is missing from storage `{}`; restore from another backup",
+                    storage.location()
+                ),
             )),
             Err(source) => Err(storage.failed(&path, "read from", source)),
         }
     }
 
-    /// Returns the archive inside an encrypted one, or `None` if no identity can decrypt it.
+    /// Returns the archive inside a file that is encrypted as a whole, or `None` if no identity can decrypt
+    /// the file.
     pub(crate) async fn unsealed(mut self, identities: &Arc<Identities>) -> Result<Option<Self>> {
         let start = self.stored(0..self.stored_bytes.min(HEADER_BYTES)).await?;
         let found = key_search::find(start, self.stored_bytes, identities).await;
         let found =
-            found.map_err(|error| error.context(format!("archive `{}` was not opened", self.path)))?;
+            found.map_err(|error| error.context(format!("archive `{}` could not be opened", self.path)))?;
         let Some(unlocked) = found else { return Ok(None) };
         self.size_bytes =
-            unlocked.plain_length().ok_or_else(|| corrupt(self.path.as_ref(), "it is cut off"))?;
+            unlocked.plain_length().ok_or_else(|| corrupt(self.path.as_ref(), "it is truncated"))?;
         self.sealed = Some(Arc::new(unlocked));
         Ok(Some(self))
     }
@@ -85,9 +90,9 @@ impl ArchiveObject {
         let sealed = self.stored(unlocked.sealed_range(&range)).await?;
         let (unlocked, start) = (Arc::clone(unlocked), range.start);
         let opened = blocking("decrypts the archive", move || unlocked.open(&range, &sealed)).await?;
-        opened
-            .map(Bytes::from)
-            .ok_or_else(|| corrupt(self.path.as_ref(), &format!("it does not decrypt at byte {start}")))
+        opened.map(Bytes::from).ok_or_else(|| {
+            corrupt(self.path.as_ref(), &format!("its data at byte {start} cannot be decrypted"))
+        })
     }
 }
 
@@ -105,7 +110,7 @@ async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Resul
             Err(source) if attempt == 1 || crate::storage::is_refusal(&source) => {
                 return Err(Error::with_source(
                     ErrorKind::Storage,
-                    format!("archive `{path}` was not read at byte {}", range.start),
+                    format!("archive `{path}` could not be read at byte {}", range.start),
                     source,
                 ));
             }
@@ -115,14 +120,15 @@ async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Resul
     Err(corrupt(path.as_ref(), &format!("it ends before byte {}", range.end)))
 }
 
-/// Reads an archive at any offset, from a blocking thread.
+/// A reader of an archive at any offset, for use on a blocking thread.
 pub(super) struct RangeReader {
     pub(super) object: ArchiveObject,
     pub(super) handle: Handle,
     pub(super) failure: ReadFailure,
 }
 
-/// The error of a read from the store, kept so that it is not mistaken for damage.
+/// The error of a read from the store. It is preserved so that a failed read is not reported as a damaged
+/// archive.
 pub(super) type ReadFailure = Arc<Mutex<Option<Error>>>;
 
 impl ReaderAt for RangeReader {
@@ -135,7 +141,7 @@ impl ReaderAt for RangeReader {
         let fetched = self.handle.block_on(self.object.range(offset..end));
         let bytes = fetched.map_err(|error| {
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            io::Error::other("the archive was not read")
+            io::Error::other("the archive could not be read from storage")
         })?;
         let copied = bytes.len().min(buffer.len());
         buffer[..copied].copy_from_slice(&bytes[..copied]);

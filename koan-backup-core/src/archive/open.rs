@@ -16,13 +16,13 @@ use crate::encryption::Identities;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// The published form of an archive: what a manifest in a storage profile says of it.
+/// An archive in a storage profile, together with its published manifest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublishedArchive<'a> {
     pub(crate) storage: &'a Storage,
     pub(crate) archive: &'a ArchiveFile,
     pub(crate) manifest: &'a Manifest,
-    /// The manifest as it was published, with members that this version does not know.
+    /// The manifest as it was published, including members that this version does not support.
     pub(crate) published: &'a serde_json::Value,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct OpenArchive {
 }
 
 impl OpenArchive {
-    /// Opens an archive and checks everything in it except the records.
+    /// Opens an archive and checks its complete content except the records.
     ///
     /// # Errors
     /// Returns [`ErrorKind::Corrupt`] or [`ErrorKind::Incompatible`] if the archive is damaged, and another
@@ -42,10 +42,10 @@ impl OpenArchive {
     pub(crate) async fn open(source: PublishedArchive<'_>, identities: &Arc<Identities>) -> Result<Self> {
         let PublishedArchive { storage, archive, manifest, published } = source;
         let object = ArchiveObject::find(storage, &archive.file).await?;
-        let damaged = |what: String| {
+        let damaged = |fault: String| {
             Error::new(
                 ErrorKind::Corrupt,
-                format!("archive `{}` is damaged: {what}; restore from another backup", archive.file),
+                format!("archive `{}` is damaged: {fault}; restore from another backup", archive.file),
             )
         };
         if let Some(fault) = size_fault(&object, archive) {
@@ -70,15 +70,19 @@ impl OpenArchive {
         let listed: BTreeSet<_> = checksums.keys().map(String::as_str).collect();
         let present: BTreeSet<_> =
             reader.names().filter(|name| ![entry::CHECKSUMS, entry::MANIFEST].contains(name)).collect();
-        if let Some(odd) = listed.symmetric_difference(&present).next() {
-            return Err(damaged(format!("entry `{odd}` is missing or was added")));
+        if let Some(unmatched) = listed.symmetric_difference(&present).next() {
+            return Err(damaged(format!(
+                "entry `{unmatched}` is only in the archive or only in its checksums"
+            )));
         }
         for (name, hash) in &checksums {
             if name.starts_with("entities/") {
                 continue;
             }
             if &crate::foundation::digest::sha256(&reader.document(name).await?) != hash {
-                return Err(damaged(format!("entry `{name}` has another hash than its checksums say")));
+                return Err(damaged(format!(
+                    "the hash of entry `{name}` differs from the one in its checksums"
+                )));
             }
         }
         let mut documents = OpenDocuments {
@@ -89,7 +93,7 @@ impl OpenArchive {
             ..OpenDocuments::default()
         };
         entities_match(&reader, manifest).map_err(damaged)?;
-        sums_match(manifest).map_err(damaged)?;
+        totals_match(manifest).map_err(damaged)?;
         if let Some(fault) = sealing_fault(&reader, manifest).await? {
             return Err(damaged(fault));
         }
@@ -119,15 +123,18 @@ impl OpenArchive {
     /// Returns an error if the records of an entity are encrypted and were not unlocked.
     ///
     /// # Errors
-    /// They were not unlocked; the error names the keys.
+    /// The records were not unlocked; the error contains the ids of the keys.
     pub(crate) fn require_unlocked(&self, entity: &EntityManifest) -> Result<()> {
         self.documents.require_unlocked(entity)
     }
 }
 
+/// Returns the fault of an archive whose size differs from the size in its manifest, or `None` if both are
+/// equal.
 pub(crate) fn size_fault(object: &ArchiveObject, archive: &ArchiveFile) -> Option<String> {
     let (found, expected) = (object.stored_bytes(), archive.size_bytes);
-    (found != expected).then(|| format!("it has {found} bytes, but the manifest says {expected}"))
+    (found != expected)
+        .then(|| format!("its size is {found} bytes, but its manifest states {expected} bytes"))
 }
 
 /// Returns whether two manifests differ only in `archive`, which is null in the manifest inside the archive.
@@ -140,35 +147,35 @@ fn same_manifest(inner: &serde_json::Value, published: &serde_json::Value) -> bo
     inner.contains_key("archive") && inner.keys().eq(published.keys()) && inner.iter().all(same)
 }
 
-/// Checks that each entry of records belongs to exactly one completed entity, and that each of these has its
-/// entry.
+/// Checks that each entry of records belongs to exactly one completed entity, and that each completed entity
+/// has an entry.
 fn entities_match(reader: &ArchiveReader, manifest: &Manifest) -> std::result::Result<(), String> {
     let mut files = BTreeMap::new();
     for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
         let Some(file) = entity.storage_file.as_deref() else {
-            return Err(format!("its manifest names no file for `{}`", entity.entity));
+            return Err(format!("its manifest contains no `storageFile` for entity `{}`", entity.entity));
         };
         if !reader.contains(file) {
             return Err(format!("entry `{file}` is missing"));
         }
         if files.insert(file, &entity.entity).is_some() {
-            return Err(format!("entry `{file}` is named by two entities"));
+            return Err(format!("two entities of its manifest refer to entry `{file}`"));
         }
     }
     match reader.names().find(|name| name.starts_with("entities/") && !files.contains_key(name)) {
-        Some(stray) => Err(format!("entry `{stray}` belongs to no entity")),
+        Some(stray) => Err(format!("entry `{stray}` does not belong to an entity of its manifest")),
         None => Ok(()),
     }
 }
 
-/// Checks that the sums in the manifest are those of its entities.
-fn sums_match(manifest: &Manifest) -> std::result::Result<(), String> {
-    let (entities, sums) = (&manifest.entities, &manifest.verification);
+/// Checks that the totals in the manifest are the sums over its entities.
+fn totals_match(manifest: &Manifest) -> std::result::Result<(), String> {
+    let (entities, totals) = (&manifest.entities, &manifest.verification);
     let items = entities.iter().try_fold(0u64, |sum, entity| sum.checked_add(entity.item_count));
     let bytes = entities.iter().try_fold(0u64, |sum, entity| sum.checked_add(entity.size_bytes));
-    if items == Some(sums.total_item_count) && bytes == Some(sums.total_size_bytes) {
+    if items == Some(totals.total_item_count) && bytes == Some(totals.total_size_bytes) {
         Ok(())
     } else {
-        Err("the sums in its manifest differ from those of its entities".to_owned())
+        Err("the totals in its manifest differ from the sums over its entities".to_owned())
     }
 }

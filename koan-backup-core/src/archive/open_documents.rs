@@ -15,11 +15,12 @@ pub(crate) struct OpenDocuments {
     pub(crate) blocks: BlockTable,
     pub(crate) providers: ProviderDocument,
     pub(crate) schemas: SchemaSnapshots,
-    /// The hash of each entry as `checksums.json` has it.
+    /// The hash of each entry, from `verification/checksums.json`.
     pub(crate) checksums: BTreeMap<String, String>,
-    /// Hashes, blocks and physical form of the encrypted entries, as far as they were decrypted.
+    /// Hashes, blocks and physical form of the encrypted entries that were decrypted.
     pub(crate) sealed: SealedDocument,
-    /// Why encrypted entries were not decrypted, if there are any.
+    /// Why encrypted entries were not decrypted. `None` if all encrypted entries were decrypted, or there are
+    /// none.
     pub(crate) locked: Option<Locked>,
 }
 
@@ -37,7 +38,7 @@ impl OpenDocuments {
         }
     }
 
-    /// Refuses an entity whose records were not decrypted.
+    /// Returns an error if the records of an entity are encrypted and were not decrypted.
     pub(crate) fn require_unlocked(&self, entity: &EntityManifest) -> Result<()> {
         match &self.locked {
             Some(locked) if entity.policy.encrypt => Err(locked.error(&format!("`{}`", entity.entity))),

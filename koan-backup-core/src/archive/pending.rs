@@ -1,4 +1,4 @@
-//! An archive on its way into a store: it appears there whole, or not at all.
+//! An archive that is being uploaded into a store. It becomes visible there complete, or not at all.
 
 use jiff::Timestamp;
 use object_store::path::Path;
@@ -13,14 +13,16 @@ use crate::foundation::error::{Error, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// An archive that nobody sees yet. Dropping it before it is completed leaves nothing, soon.
+/// An archive that is being uploaded and is not visible yet. If this value is dropped before the archive is
+/// complete, the upload is aborted in the background.
 pub(crate) struct PendingArchive {
     path: Path,
     upload: Upload,
 }
 
 impl PendingArchive {
-    /// Begins to store the archive of a backup at `path`, sealed as a whole for `recipients` if there are any.
+    /// Begins to store the archive of a backup at `path`, encrypted as a whole for `recipients` if there are
+    /// any.
     pub(crate) async fn begin(
         storage: &Storage,
         id: BackupId,
@@ -33,7 +35,7 @@ impl PendingArchive {
         Ok((ArchiveWriter::start(writer, recipients, created_at), pending))
     }
 
-    /// Begins to store at `path` an archive that is written already.
+    /// Begins to store a finished archive at `path`.
     pub(crate) async fn begin_upload(
         storage: &Storage,
         id: BackupId,
@@ -46,7 +48,8 @@ impl PendingArchive {
             biased;
             begun = &mut begun => begun?,
             () = cancel.cancelled() => {
-                // What the store has begun must be aborted, so its answer is waited for, though not for ever.
+                // An upload that the store has begun must be aborted, so its response is awaited, for a
+                // limited time.
                 if let Ok(Ok((_, mut upload))) = tokio::time::timeout(CLEANUP_TIMEOUT, begun).await {
                     upload.abort().await;
                 }
@@ -56,9 +59,11 @@ impl PendingArchive {
         Ok((writer, Self { path, upload }))
     }
 
-    /// Stores what `produce` writes, and gives what it gives. When this returns an error, nothing is at the path.
+    /// Stores the bytes that `produce` writes, and returns the value of `produce` with the path, size and
+    /// hash of the archive. If it returns an error, no archive is visible at the path.
     ///
-    /// Cancelling stops `produce` and the completion of the archive where they stand, and then waits for the store for a short time only.
+    /// Cancelling stops `produce` and the completion of the archive immediately, and then waits for the store
+    /// for a short time only.
     pub(crate) async fn store<T>(
         mut self,
         produce: impl Future<Output = Result<(T, FinishedUpload)>>,

@@ -1,5 +1,5 @@
-//! Reads the blocks of an entry: fetches them in order, processes them on all cores, and works ahead of the
-//! consumer.
+//! The reading of the blocks of an entry: blocks are fetched in order, processed on all cores, and read ahead
+//! of the consumer.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::foundation::blocking::blocking;
 use crate::foundation::buffers::Buffers;
 use crate::foundation::error::Result;
 
-/// Returns a stream of the blocks of an entry, in order. `open` processes each block on a thread that may
-/// block.
+/// Returns a stream of the processed blocks of an entry, in order. `open` processes each block on a blocking
+/// thread.
 pub(crate) fn read_blocks<'a, T: Send + 'static>(
     reader: &'a ArchiveReader,
     file: &'a str,
@@ -24,7 +24,7 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
     max_concurrency: usize,
     open: impl Fn(usize, Block, std::result::Result<Bytes, BlockFault>) -> T + Clone + Send + 'static,
 ) -> impl Stream<Item = Result<T>> + 'a {
-    // More than one block per core hardly helps, and each needs memory.
+    // Each block needs memory, and more than one block per core hardly increases the throughput.
     let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let buffers = Arc::new(Buffers::default());
     let opening = stream::iter(blocks).map(move |(index, block)| {
@@ -37,17 +37,17 @@ pub(crate) fn read_blocks<'a, T: Send + 'static>(
     opening.buffered(workers.min(max_concurrency.max(1)))
 }
 
-/// Produces the items of a stream while the consumer works on earlier ones. The returned future drives the
+/// Produces the items of a stream while the consumer processes earlier items. The returned future drives the
 /// stream and sends the items into the channel; the caller must await it together with the consumer. The
 /// channel closes when the stream ends.
-pub(crate) fn ahead<T>(
+pub(crate) fn read_ahead<T>(
     items: impl Stream<Item = Result<T>>,
 ) -> (impl Future<Output = Result<()>>, mpsc::Receiver<T>) {
-    // The stream holds finished items as well, so the channel needs no more than one.
+    // The stream buffers finished items as well, so a channel with a capacity of one is enough.
     let (sender, receiver) = mpsc::channel(1);
     let producing = async move {
         let mut items = std::pin::pin!(items);
-        // The receiver is dropped when the consumer has failed.
+        // `reserve` fails when the consumer has returned an error and dropped the receiver.
         while let Ok(permit) = sender.reserve().await {
             match items.try_next().await? {
                 Some(item) => permit.send(item),
@@ -64,15 +64,16 @@ mod tests {
     use super::*;
     use crate::foundation::error::{Error, ErrorKind};
 
-    fn failed() -> Error {
-        Error::new(ErrorKind::Storage, "not read")
+    fn read_error() -> Error {
+        Error::new(ErrorKind::Storage, "the item could not be read")
     }
 
-    async fn consumed(
+    /// Runs producer and consumer until both end, and returns their result and the consumed items.
+    async fn consume_all(
         items: impl Stream<Item = Result<u32>>,
         consume: impl Fn(u32) -> Result<()>,
     ) -> (Result<()>, Vec<u32>) {
-        let (producing, mut receiver) = ahead(items);
+        let (producing, mut receiver) = read_ahead(items);
         let mut consumed = Vec::new();
         let consuming = async {
             while let Some(item) = receiver.recv().await {
@@ -88,15 +89,16 @@ mod tests {
 
     #[tokio::test]
     async fn all_items_arrive_in_order_and_an_error_of_either_side_ends_both() {
-        let (ended, all) = consumed(stream::iter((0..100).map(Ok)), |_| Ok(())).await;
-        assert!(ended.is_ok() && all == (0..100).collect::<Vec<_>>());
+        let (result, consumed) = consume_all(stream::iter((0..100).map(Ok)), |_| Ok(())).await;
+        assert!(result.is_ok() && consumed == (0..100).collect::<Vec<_>>());
 
-        let broken = stream::iter((0..100).map(|one| if one == 50 { Err(failed()) } else { Ok(one) }));
-        let (ended, some) = consumed(broken, |_| Ok(())).await;
-        assert!(ended.is_err() && some.len() <= 50, "{some:?}");
+        let failing =
+            stream::iter((0..100).map(|number| if number == 50 { Err(read_error()) } else { Ok(number) }));
+        let (result, consumed) = consume_all(failing, |_| Ok(())).await;
+        assert!(result.is_err() && consumed.len() <= 50, "{consumed:?}");
 
-        let refusing = |one| if one == 50 { Err(failed()) } else { Ok(()) };
-        let (ended, some) = consumed(stream::iter((0..).map(Ok)), refusing).await;
-        assert!(ended.is_err() && some.len() == 50);
+        let refuse_50 = |number| if number == 50 { Err(read_error()) } else { Ok(()) };
+        let (result, consumed) = consume_all(stream::iter((0..).map(Ok)), refuse_50).await;
+        assert!(result.is_err() && consumed.len() == 50);
     }
 }

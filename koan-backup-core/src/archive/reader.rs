@@ -1,7 +1,7 @@
-//! Reads an archive. Nothing in it is trusted before it is checked.
+//! The reader of an archive. It trusts no content of an archive before the content is checked.
 //!
-//! Allocations are bounded by what was read so far, never by what the archive declares. Only the ranges that
-//! are needed are fetched from the store.
+//! Allocations are bounded by the number of bytes that were read so far, never by a size that the archive
+//! declares. Only the ranges that are needed are fetched from the store.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -77,9 +77,9 @@ impl ArchiveReader {
         self.entries.get(name).ok_or_else(|| self.broken(name, "it is missing"))
     }
 
-    /// Returns the error for a damaged entry.
-    pub(crate) fn broken(&self, name: &str, what: &str) -> Error {
-        corrupt(self.object.path().as_ref(), &format!("entry `{name}`: {what}"))
+    /// Creates the error for the damaged entry `name`; `fault` describes the damage.
+    pub(crate) fn broken(&self, name: &str, fault: &str) -> Error {
+        corrupt(self.object.path().as_ref(), &format!("entry `{name}`: {fault}"))
     }
 
     /// Returns whether there is an entry with this name.
@@ -87,14 +87,14 @@ impl ArchiveReader {
         self.entries.contains_key(name)
     }
 
-    /// Returns a range of the archive's bytes.
+    /// Reads a range of the archive's bytes.
     pub(crate) async fn range(&self, start: u64, length: u64) -> Result<Bytes> {
         self.object.range(start..start.saturating_add(length).min(self.object.size_bytes())).await
     }
 
     /// Reads the content of a small entry.
     pub(crate) async fn document(&self, name: &str) -> Result<Vec<u8>> {
-        let broken = |what: &str| corrupt(self.object.path().as_ref(), &format!("entry `{name}` {what}"));
+        let broken = |fault: &str| corrupt(self.object.path().as_ref(), &format!("entry `{name}` {fault}"));
         let entry = *self.entries.get(name).ok_or_else(|| broken("is missing"))?;
         if entry.compressed > bounds::MAX_DOCUMENT_BYTES || entry.uncompressed > bounds::MAX_DOCUMENT_BYTES {
             return Err(broken("is larger than a document can be"));
@@ -126,6 +126,7 @@ impl ArchiveReader {
     }
 }
 
+/// Decompresses a document. Returns `None` if its data, length or checksum is not correct.
 fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     let limit = entry.uncompressed.checked_add(1)?;
@@ -141,6 +142,8 @@ fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
     intact.then_some(content)
 }
 
+/// Reads the central directory of the archive `file`, and checks that its entries have safe, unique names and
+/// do not overlap.
 fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, Entry>> {
     let mut buffer = vec![0u8; rawzip::RECOMMENDED_BUFFER_SIZE];
     let size = source.object.size_bytes();
@@ -154,7 +157,7 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
     let mut directory = zip.entries(&mut buffer);
     while let Some(record) = directory.next_entry().map_err(|source| unreadable(file, source))? {
         if found.len() == MAX_ENTRIES {
-            return Err(corrupt(file, "it has more entries than an archive can have"));
+            return Err(corrupt(file, "it has more entries than koan-backup ever writes"));
         }
         let name = checked_name(record.file_path().as_ref())
             .ok_or_else(|| corrupt(file, "an entry has a name that could leave its folder"))?;
@@ -165,7 +168,10 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
         found.push((name, method, location, sizes));
     }
     if u64::try_from(found.len()) != Ok(zip.entries_hint()) {
-        return Err(corrupt(file, "its directory declares another number of entries than it has"));
+        return Err(corrupt(
+            file,
+            "the number of entries that its directory declares is not the number of its entries",
+        ));
     }
     let mut spans = Vec::with_capacity(found.len());
     let mut entries = BTreeMap::new();
@@ -196,6 +202,7 @@ fn checked_name(bytes: &[u8]) -> Option<String> {
     safe.then(|| name.to_owned())
 }
 
+/// Creates the error for an archive whose central directory cannot be parsed.
 fn unreadable(file: &str, source: rawzip::Error) -> Error {
     Error::with_source(
         ErrorKind::Corrupt,

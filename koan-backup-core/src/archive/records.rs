@@ -1,4 +1,4 @@
-//! Reads the records of an archive, block by block, whether they are encrypted or not.
+//! The reading of the records of an archive, block by block, whether they are encrypted or not.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::blocks::{self, Block, BlockTable};
 use super::compression::{Coding, CompressionMethod};
-use super::key_search::find;
+use super::key_search;
 use super::layout;
 use super::reader::ArchiveReader;
 use super::writer::CompressedBlock;
@@ -20,13 +20,13 @@ use crate::foundation::error::{Error, Result};
 /// The maximum size of the lines of one block.
 const MAX_BLOCK_BYTES: u64 = 256 << 20;
 
-/// A fetched block, to be decrypted and decompressed on a blocking thread.
+/// A block that was fetched. It is decrypted and decompressed on a blocking thread.
 #[derive(Debug)]
 pub(crate) struct OpenBlock {
     block: Block,
     coding: Coding,
     bytes: Bytes,
-    /// The key, and the range of the decrypted stream that the block is, if the entry is encrypted.
+    /// The key, and the range of the block in the decrypted stream, if the entry is encrypted.
     sealed: Option<(Arc<Unlocked>, Range<u64>)>,
 }
 
@@ -38,37 +38,38 @@ pub(crate) struct StoredBlock {
     block: Block,
 }
 
-/// What is wrong with a block.
+/// A fault of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BlockFault {
-    #[error("does not decrypt")]
-    Unopenable,
-    #[error("does not decompress")]
-    Undecodable,
+    #[error("cannot be decrypted")]
+    Decryption,
+    #[error("cannot be decompressed")]
+    Decompression,
     #[error("does not match its checksum")]
-    Crc,
-    #[error("holds another number of records than was written")]
-    Records,
+    Checksum,
+    #[error("does not contain the number of complete records that its block table declares")]
+    RecordCount,
 }
 
 impl ArchiveReader {
-    /// Returns whether an entry starts like an encrypted one.
+    /// Returns whether an entry begins with the header of an encrypted file.
     pub(crate) async fn is_sealed(&self, name: &str) -> Result<bool> {
         let entry = self.entry(name)?;
         Ok(is_sealed(&self.range(entry.start, entry.compressed.min(64)).await?))
     }
 
-    /// Makes the records of an encrypted entry readable. Returns `false` if no identity can decrypt it.
+    /// Finds the key of an encrypted entry, so that its records can be read. Returns `false` if no identity
+    /// can decrypt the entry.
     pub(crate) async fn unlock(&mut self, name: &str, identities: &Arc<Identities>) -> Result<bool> {
         let entry = *self.entry(name)?;
         let start = self.range(entry.start, entry.compressed.min(HEADER_BYTES)).await?;
-        let found = find(start, entry.compressed, identities).await;
-        let Some(unlocked) = found.map_err(|error| self.unopened(name, error))? else { return Ok(false) };
+        let found = key_search::find(start, entry.compressed, identities).await;
+        let Some(unlocked) = found.map_err(|error| self.open_error(name, error))? else { return Ok(false) };
         self.unlocked.insert(name.to_owned(), Arc::new(unlocked));
         Ok(true)
     }
 
-    /// Reads the content of a small encrypted entry. Returns `None` if no identity can decrypt it.
+    /// Reads the content of a small encrypted entry. Returns `None` if no identity can decrypt the entry.
     pub(crate) async fn sealed_document(
         &self,
         name: &str,
@@ -76,24 +77,24 @@ impl ArchiveReader {
     ) -> Result<Option<Vec<u8>>> {
         let sealed = Bytes::from(self.document(name).await?);
         let length = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
-        let found = find(sealed.clone(), length, identities).await;
-        let Some(unlocked) = found.map_err(|error| self.unopened(name, error))? else { return Ok(None) };
-        let opened = blocking("decrypts", move || {
-            let whole = 0..unlocked.plain_length()?;
-            let needed = unlocked.sealed_range(&whole);
-            unlocked.open(&whole, sealed.get(usize::try_from(needed.start).ok()?..)?)
+        let found = key_search::find(sealed.clone(), length, identities).await;
+        let Some(unlocked) = found.map_err(|error| self.open_error(name, error))? else { return Ok(None) };
+        let opened = blocking("decrypts an entry", move || {
+            let full_range = 0..unlocked.plain_length()?;
+            let needed = unlocked.sealed_range(&full_range);
+            unlocked.open(&full_range, sealed.get(usize::try_from(needed.start).ok()?..)?)
         });
         match opened.await? {
             Some(content) => Ok(Some(content)),
-            None => Err(self.broken(name, "it does not decrypt")),
+            None => Err(self.broken(name, "it cannot be decrypted")),
         }
     }
 
-    fn unopened(&self, name: &str, error: Error) -> Error {
-        error.context(format!("entry `{name}` of archive `{}` was not opened", self.object().path()))
+    fn open_error(&self, name: &str, error: Error) -> Error {
+        error.context(format!("entry `{name}` of archive `{}` could not be opened", self.object().path()))
     }
 
-    /// Checks that the blocks of an entry account for all of its bytes.
+    /// Checks that the blocks of an entry cover all of its bytes, and that none is larger than the maximum.
     pub(crate) fn check_blocks(&self, name: &str, table: &BlockTable) -> Result<()> {
         let entry = self.entry(name)?;
         let blocks = table.get(name).ok_or_else(|| self.broken(name, "it has no table of blocks"))?;
@@ -101,16 +102,16 @@ impl ArchiveReader {
         let (compressed, uncompressed) = match self.unlocked.get(name) {
             None => (entry.compressed, entry.uncompressed),
             Some(unlocked) => {
-                let length = unlocked.plain_length().ok_or_else(|| self.broken(name, "it is cut off"))?;
+                let length = unlocked.plain_length().ok_or_else(|| self.broken(name, "it is truncated"))?;
                 let raw = blocks.iter().try_fold(0u64, |sum, block| sum.checked_add(block.raw_length));
                 (length, raw.unwrap_or(u64::MAX))
             }
         };
-        if let Some(problem) = blocks::fault(blocks, compressed, tail, uncompressed) {
-            return Err(self.broken(name, problem));
+        if let Some(fault) = blocks::fault(blocks, compressed, tail, uncompressed) {
+            return Err(self.broken(name, fault));
         }
         if blocks.iter().any(|block| block.raw_length > MAX_BLOCK_BYTES || block.length > MAX_BLOCK_BYTES) {
-            return Err(self.broken(name, "it has a block that is larger than a block can be"));
+            return Err(self.broken(name, "it has a block that is larger than the maximum size of a block"));
         }
         Ok(())
     }
@@ -168,39 +169,42 @@ impl OpenBlock {
     /// lines.
     pub(crate) fn lines(&self, buffers: &Arc<Buffers>) -> std::result::Result<Bytes, BlockFault> {
         let mut lines = buffers.take(0);
-        self.expand(&self.opened()?, &mut lines)?;
+        self.decompress(&self.decrypted()?, &mut lines)?;
         Ok(lines.into())
     }
 
-    /// Returns the block as it was compressed, together with its lines, to be written into another archive.
+    /// Decrypts the block and returns its compressed bytes unchanged, together with its lines, to be written
+    /// into another archive.
     pub(crate) fn compressed(&self) -> std::result::Result<CompressedBlock, BlockFault> {
-        let compressed = self.opened()?.to_vec();
+        let compressed = self.decrypted()?.to_vec();
         let mut raw = Vec::new();
-        self.expand(&compressed, &mut raw)?;
+        self.decompress(&compressed, &mut raw)?;
         let mut set_hash = RecordSetHash::default();
         crate::foundation::lines::lines(&raw).for_each(|line| set_hash.add(line));
         let Block { records, crc32, .. } = self.block;
         Ok(CompressedBlock { raw: raw.into(), compressed: compressed.into(), records, crc32, set_hash })
     }
 
-    fn opened(&self) -> std::result::Result<Bytes, BlockFault> {
+    fn decrypted(&self) -> std::result::Result<Bytes, BlockFault> {
         match &self.sealed {
             None => Ok(self.bytes.clone()),
             Some((unlocked, range)) => {
-                unlocked.open(range, &self.bytes).map(Bytes::from).ok_or(BlockFault::Unopenable)
+                unlocked.open(range, &self.bytes).map(Bytes::from).ok_or(BlockFault::Decryption)
             }
         }
     }
 
-    fn expand(&self, compressed: &[u8], lines: &mut Vec<u8>) -> std::result::Result<(), BlockFault> {
-        let raw_length = usize::try_from(self.block.raw_length).map_err(|_| BlockFault::Undecodable)?;
-        self.coding.decompress(compressed, raw_length, lines).ok_or(BlockFault::Undecodable)?;
+    /// Decompresses the block into `lines`, and checks its checksum, its last line feed and its number of
+    /// lines.
+    fn decompress(&self, compressed: &[u8], lines: &mut Vec<u8>) -> std::result::Result<(), BlockFault> {
+        let raw_length = usize::try_from(self.block.raw_length).map_err(|_| BlockFault::Decompression)?;
+        self.coding.decompress(compressed, raw_length, lines).ok_or(BlockFault::Decompression)?;
         if crc32fast::hash(lines) != self.block.crc32 {
-            return Err(BlockFault::Crc);
+            return Err(BlockFault::Checksum);
         }
-        let whole = lines.last().is_none_or(|&last| last == b'\n');
-        if !whole || crate::foundation::lines::count_lines(lines) != self.block.records {
-            return Err(BlockFault::Records);
+        let ends_with_line_feed = lines.last().is_none_or(|&last| last == b'\n');
+        if !ends_with_line_feed || crate::foundation::lines::count_lines(lines) != self.block.records {
+            return Err(BlockFault::RecordCount);
         }
         Ok(())
     }
@@ -211,8 +215,8 @@ impl StoredBlock {
         Self { reader: Arc::clone(reader), entry: Arc::clone(entry), block }
     }
 
-    /// Reads the line at `index`, counted from 0, without its line feed. Returns `None` if there is no such
-    /// line or it can no longer be read.
+    /// Reads the line at `index`, counted from 0, without its line feed. Returns `None` if the block has no
+    /// line at this index or can no longer be read.
     pub(crate) async fn line(&self, index: usize) -> Option<Bytes> {
         let fetched = self.reader.block(&self.entry, self.block).await.ok()?;
         let opened = blocking("reads the archive", move || {

@@ -1,4 +1,4 @@
-//! Decrypts the encrypted entries of an archive.
+//! The decryption of the encrypted entries of an archive.
 
 use std::sync::Arc;
 
@@ -11,7 +11,12 @@ use super::reader::ArchiveReader;
 use crate::encryption::Identities;
 use crate::foundation::error::Result;
 
-/// Decrypts the encrypted entries of an archive as far as the identities allow.
+/// Decrypts the sealed document of an archive and finds the keys of its encrypted entries. If no identity can
+/// decrypt them, `documents.locked` contains the reason afterwards.
+///
+/// # Errors
+/// An identity that the manifest lists does not decrypt the archive, the sealed document is damaged, or the
+/// storage cannot be read.
 pub(crate) async fn unlock(
     reader: &mut ArchiveReader,
     documents: &mut OpenDocuments,
@@ -32,7 +37,7 @@ pub(crate) async fn unlock(
         return match fitting_key(encryption, identities) {
             Some(id) => Err(reader.broken(
                 entry::SEALED,
-                &format!("the manifest names key `{id}`, but it does not decrypt it"),
+                &format!("its manifest lists key `{id}`, but this key does not decrypt the entry"),
             )),
             None => {
                 documents.locked = locked();
@@ -41,24 +46,26 @@ pub(crate) async fn unlock(
         };
     };
     documents.sealed = serde_json::from_slice(&content)
-        .map_err(|_| reader.broken(entry::SEALED, "it does not follow the format"))?;
+        .map_err(|_| reader.broken(entry::SEALED, "it does not have the format of this document"))?;
     for (entity, file) in &sealed {
         let Some(inner) = documents.sealed.get(*file) else {
-            return Err(reader.broken(entry::SEALED, &format!("it does not describe `{file}`")));
+            return Err(reader.broken(entry::SEALED, &format!("it does not describe entry `{file}`")));
         };
         documents.blocks.insert((*file).to_owned(), inner.blocks.clone());
         if let (Some(physical), Some(info)) = (&inner.physical, documents.providers.get_mut(&entity.provider))
         {
             if !tree_fits(physical.get().as_bytes()) {
-                return Err(reader.broken(entry::SEALED, "it is larger than any that koan-backup writes"));
+                return Err(
+                    reader.broken(entry::SEALED, "a physical form in it exceeds the limits of a document")
+                );
             }
             let physical = serde_json::from_str(physical.get())
-                .map_err(|_| reader.broken(entry::SEALED, "it does not follow the format"))?;
+                .map_err(|_| reader.broken(entry::SEALED, "a physical form in it is not JSON"))?;
             info.physical.insert((*file).to_owned(), physical);
         }
         if !reader.unlock(file, identities).await? {
-            let problem = format!("the key that decrypts `{}` does not decrypt it", entry::SEALED);
-            return Err(reader.broken(file, &problem));
+            let fault = format!("the key that decrypts `{}` does not decrypt this entry", entry::SEALED);
+            return Err(reader.broken(file, &fault));
         }
     }
     if documents.sealed.len() != sealed.len() {
@@ -67,8 +74,8 @@ pub(crate) async fn unlock(
     Ok(())
 }
 
-/// Checks that exactly those entries are encrypted that the manifest declares as encrypted. Returns a
-/// description of the fault, if there is one.
+/// Checks that the entries that are encrypted are exactly those that the manifest declares as encrypted.
+/// Returns a description of the fault, if there is one.
 ///
 /// # Errors
 /// The storage cannot be read.
@@ -79,16 +86,19 @@ pub(crate) async fn sealing_fault(reader: &ArchiveReader, manifest: &Manifest) -
             return Ok(Some(format!("the name of entry `{file}` does not match its encryption policy")));
         }
         if entity.policy.encrypt && !reader.is_sealed(file).await? {
-            return Ok(Some(format!("`{}` must be encrypted, but entry `{file}` is not", entity.entity)));
+            return Ok(Some(format!(
+                "entity `{}` must be encrypted, but its entry `{file}` is not",
+                entity.entity
+            )));
         }
     }
-    let any = sealed_entities(manifest).next().is_some();
-    let problem = if any && manifest.encryption.is_none() {
-        Some("its manifest does not name the recipients of its encrypted entities")
-    } else if any != reader.contains(entry::SEALED) {
+    let has_sealed_entities = sealed_entities(manifest).next().is_some();
+    let fault = if has_sealed_entities && manifest.encryption.is_none() {
+        Some("its manifest does not list the recipients of its encrypted entities")
+    } else if has_sealed_entities != reader.contains(entry::SEALED) {
         Some("it has encrypted entities without their encrypted description, or the reverse")
     } else {
         None
     };
-    Ok(problem.map(str::to_owned))
+    Ok(fault.map(str::to_owned))
 }

@@ -1,4 +1,4 @@
-//! An archive that no manifest names yet, and its removal when it is given up.
+//! An archive that no manifest refers to yet, and its removal if it is never published.
 
 use object_store::path::Path;
 use tokio::time::timeout;
@@ -9,26 +9,39 @@ use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// Removes an archive that was given up, unless the manifest of its backup names it: its writer may have lost its lease, and a recovery
-/// may have published it since then. An archive of which that is not known stays, and maintenance finds out what it is.
+/// Removes the archive of a backup that failed, unless the manifest of the backup refers to the archive: the
+/// writer may have lost its lease, and a recovery may have published the archive since then. If it is not
+/// known whether the archive was published, the archive stays, and maintenance classifies it later.
 ///
-/// It waits for the storage, though not for ever.
+/// The removal waits for the storage for a limited time.
 pub(crate) async fn discard_unpublished(storage: &Storage, id: BackupId, path: &Path) {
     match timeout(CLEANUP_TIMEOUT, is_published(storage, id, path)).await {
         Ok(Ok(false)) => storage.discard(path).await,
         Ok(Ok(true)) => {
-            tracing::warn!(target: "koan::backup", backup = %id, archive = %path, "an archive that was given up had been published by somebody else; it stays");
+            tracing::warn!(
+                target: "koan::backup", backup = %id, archive = %path,
+                "the archive of a failed backup was not removed, because another process has published it"
+            );
         }
         Ok(Err(error)) => {
-            tracing::warn!(target: "koan::backup", backup = %id, archive = %path, error = %error.chain(), "an archive that was given up stays, because it is not known whether it was published; maintenance judges it");
+            tracing::warn!(
+                target: "koan::backup", backup = %id, archive = %path, error = %error.chain(),
+                "the archive of a failed backup was not removed, because it is not known whether it was published; \
+                 maintenance reports it or removes it"
+            );
         }
         Err(_) => {
-            tracing::warn!(target: "koan::backup", backup = %id, archive = %path, "an archive that was given up stays, because the store does not answer; maintenance judges it");
+            tracing::warn!(
+                target: "koan::backup", backup = %id, archive = %path,
+                "the archive of a failed backup was not removed, because the store did not respond in time; \
+                 maintenance reports it or removes it"
+            );
         }
     }
 }
 
-/// Whether the manifest of a backup may name an archive. One that cannot be understood may.
+/// Returns whether the manifest of a backup may refer to an archive. Returns `true` if the manifest cannot be
+/// parsed.
 async fn is_published(storage: &Storage, id: BackupId, path: &Path) -> Result<bool> {
     let Some(bytes) = storage.read(&manifest_path(&id), MAX_MANIFEST_BYTES).await? else { return Ok(false) };
     let manifest: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
@@ -42,38 +55,40 @@ async fn is_published(storage: &Storage, id: BackupId, path: &Path) -> Result<bo
     })
 }
 
-/// An archive that no manifest names yet: it goes when this is dropped, unless it was published.
+/// An archive that no manifest refers to yet. When this guard is dropped, the archive is removed, unless it
+/// was published.
 #[derive(Debug)]
 pub(crate) struct UnpublishedArchive {
     id: BackupId,
-    place: Option<(Storage, Path)>,
+    /// The storage and path of the archive. `None` if the archive stays.
+    removable: Option<(Storage, Path)>,
 }
 
 impl UnpublishedArchive {
     pub(crate) fn new(storage: &Storage, id: BackupId, path: Path) -> Self {
-        Self { id, place: Some((storage.clone(), path)) }
+        Self { id, removable: Some((storage.clone(), path)) }
     }
 
-    /// Removes it as [`discard_unpublished`] does.
+    /// Removes the archive as [`discard_unpublished`] does.
     pub(crate) async fn discard(mut self) {
-        if let Some((storage, path)) = self.place.take() {
+        if let Some((storage, path)) = self.removable.take() {
             discard_unpublished(&storage, self.id, &path).await;
         }
     }
 
-    /// Lets it stay.
+    /// Leaves the archive in the storage.
     pub(crate) fn keep(mut self) {
-        self.place = None;
+        self.removable = None;
     }
 }
 
 impl Drop for UnpublishedArchive {
     fn drop(&mut self) {
         if let (Some((storage, path)), Ok(runtime)) =
-            (self.place.take(), tokio::runtime::Handle::try_current())
+            (self.removable.take(), tokio::runtime::Handle::try_current())
         {
             let id = self.id;
-            // Whoever dropped the work does not wait.
+            // `drop` cannot wait for the removal, so it runs as a task.
             runtime.spawn(async move { discard_unpublished(&storage, id, &path).await });
         }
     }
@@ -84,8 +99,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_archive_that_was_given_up_goes_unless_a_manifest_of_its_backup_may_name_it() {
-        let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("an id");
+    async fn an_unpublished_archive_is_discarded_unless_the_manifest_of_its_backup_may_refer_to_it() {
+        let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("the id is valid");
         let (path, other) = (Path::from("archives/backup-a.zip"), "archives/backup-b.zip");
         for (manifest, stays) in [
             (None, false),
@@ -96,12 +111,14 @@ mod tests {
             (Some("{}".to_owned()), true),
         ] {
             let storage = Storage::memory();
-            storage.create(&path, b"PK".to_vec()).await.expect("written");
+            storage.create(&path, b"PK".to_vec()).await.expect("the archive is written");
             if let Some(manifest) = &manifest {
-                storage.create(&manifest_path(&id), manifest.clone().into_bytes()).await.expect("written");
+                let written = storage.create(&manifest_path(&id), manifest.clone().into_bytes()).await;
+                written.expect("the manifest is written");
             }
             discard_unpublished(&storage, id, &path).await;
-            assert_eq!(storage.size(&path).await.expect("asked").is_some(), stays, "{manifest:?}");
+            let size = storage.size(&path).await.expect("the size is read");
+            assert_eq!(size.is_some(), stays, "{manifest:?}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! From the thread that writes an archive to the store that keeps it.
+//! The upload of an archive from the thread that writes it to its store.
 //!
-//! The archive is cut into parts as it is written; parts wait in a bounded channel, so memory does not grow with the
-//! archive, and nothing shows in the store before the upload is completed.
+//! The archive is cut into parts while it is written. Finished parts wait in a bounded channel, so that
+//! memory does not grow with the archive. The archive is not visible in the store before the upload is
+//! completed.
 
 mod failure;
 mod note;
@@ -18,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::failure::failed;
+use self::failure::write_error;
 pub(crate) use self::note::UploadNote;
 use self::started::StartedUpload;
 use super::unpublished::UnpublishedArchive;
@@ -28,34 +29,35 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// Parts that wait for the store at most.
+/// The maximum number of parts that wait for the store.
 const PARTS_AHEAD: usize = 2;
-/// Parts of one size. Stores take 10 000 in all, and some of them take parts of one size only: what is larger than this would not
-/// fit otherwise.
+/// The number of parts of the initial size. A store accepts 10 000 parts at most, and some stores require
+/// parts of equal size; therefore parts become larger only for an archive that would need too many of them.
 const EQUAL_PARTS: usize = 8_000;
-/// How much larger the parts are that follow.
+/// The factor by which the parts after the first [`EQUAL_PARTS`] are larger.
 const GROWTH: usize = 16;
 
-/// The writing end: takes bytes in order, hashes them, and hands them on in parts.
+/// The writing end of an upload. It hashes the bytes of the archive in order, and sends them in parts to the
+/// storing end.
 #[derive(Debug)]
 pub(crate) struct UploadWriter {
     parts: mpsc::Sender<Bytes>,
     part: BytesMut,
-    /// Bytes of the first parts.
-    first_bytes: usize,
-    sent: usize,
+    /// The size of each of the first [`EQUAL_PARTS`] parts.
+    first_part_bytes: usize,
+    sent_parts: usize,
     hasher: Sha256,
-    written: u64,
+    written_bytes: u64,
 }
 
-/// Where an archive is written: to the upload, or sealed on the way there.
+/// The destination of the bytes of an archive: the upload, or an encryption whose output is uploaded.
 pub(crate) enum ArchiveSink {
     Clear(UploadWriter),
     Sealed(Box<StreamWriter<UploadWriter>>),
 }
 
 impl ArchiveSink {
-    /// Seals all that is written, if it is for somebody.
+    /// Creates the sink, which encrypts all bytes if there are recipients.
     pub(super) fn new(writer: UploadWriter, recipients: Option<&Recipients>) -> Result<Self> {
         Ok(match recipients {
             None => Self::Clear(writer),
@@ -63,7 +65,7 @@ impl ArchiveSink {
         })
     }
 
-    /// Sends the remaining bytes and returns what was written.
+    /// Sends the remaining bytes and returns the size and hash of the archive.
     pub(super) fn finish(self) -> io::Result<FinishedUpload> {
         match self {
             Self::Clear(writer) => writer.finish(),
@@ -88,18 +90,18 @@ impl io::Write for ArchiveSink {
     }
 }
 
-/// The storing end.
+/// The storing end of an upload.
 #[derive(Debug)]
 pub(super) struct Upload {
     storage: Storage,
-    /// The backup whose archive it is.
+    /// The id of the backup that the archive belongs to.
     id: BackupId,
     path: Path,
     upload: StartedUpload,
     parts: mpsc::Receiver<Bytes>,
 }
 
-/// What was written.
+/// The size and hash of an archive whose bytes were all sent.
 #[derive(Clone, Debug)]
 pub(crate) struct FinishedUpload {
     pub(crate) size_bytes: u64,
@@ -107,7 +109,7 @@ pub(crate) struct FinishedUpload {
 }
 
 impl Upload {
-    /// Begins an upload. Nothing shows at `path` until [`complete`](Self::complete).
+    /// Begins an upload. No file is visible at `path` until [`complete`](Self::complete).
     pub(super) async fn begin(storage: &Storage, id: BackupId, path: Path) -> Result<(UploadWriter, Self)> {
         let upload = StartedUpload::start(storage, &path).await?;
         let part_bytes = storage.part_bytes();
@@ -115,31 +117,34 @@ impl Upload {
         let writer = UploadWriter {
             parts: sender,
             part: BytesMut::with_capacity(part_bytes),
-            first_bytes: part_bytes,
-            sent: 0,
+            first_part_bytes: part_bytes,
+            sent_parts: 0,
             hasher: Sha256::new(),
-            written: 0,
+            written_bytes: 0,
         };
         Ok((writer, Self { storage: storage.clone(), id, path, upload, parts }))
     }
 
-    /// Stores parts until the writing end is done or gone. Dropping the future leaves nothing at the path.
+    /// Stores parts until the writing end has sent the last part or is dropped. If this future is dropped, no
+    /// file is visible at the path.
     pub(super) async fn run(&mut self) -> Result<()> {
         while let Some(part) = self.parts.recv().await {
             if let Err(source) = self.upload.put_part(PutPayload::from(part)).await {
-                // The writing end must not wait for a store that is gone.
+                // The writing end must not wait for a store that has failed.
                 self.parts.close();
                 while self.parts.recv().await.is_some() {}
-                return Err(failed(self.storage.location(), &self.path, source));
+                return Err(write_error(self.storage.location(), &self.path, source));
             }
         }
         Ok(())
     }
 
-    /// Makes the archive appear, whole, and compares its size with what was written. If that fails or is cancelled, nothing stays.
+    /// Makes the complete archive visible, and compares its size with the number of bytes that were written.
+    /// If this fails or is cancelled, the archive is removed.
     ///
-    /// A completion that is under way cannot be stopped. Once it is cancelled, its end is waited for for a short time, and then the
-    /// archive is removed. If the storage does not answer in that time, the error says that the outcome is not known.
+    /// The completion cannot be stopped once the store has received it. After a cancellation, its end is
+    /// awaited for a limited time, and then the archive is removed. If the storage does not respond in that
+    /// time, the error states that the outcome is not known.
     pub(super) async fn complete(
         &mut self,
         written: &FinishedUpload,
@@ -156,13 +161,14 @@ impl Upload {
             Some(Ok(())) => until_cancelled(cancel, self.check_size(written)).await,
             Some(Err(source)) => {
                 self.abort().await;
-                Err(failed(self.storage.location(), &self.path, source))
+                Err(write_error(self.storage.location(), &self.path, source))
             }
             None => {
                 self.abort().await;
                 Err(Error::cancelled().context(format!(
-                    "whether archive `{}` was completed in storage `{}` is not known, because the storage did not answer in time; \
-                     no manifest names the archive, and if it appears there later, maintenance reports it",
+                    "it is not known whether archive `{}` was completed in storage `{}`, because the storage did \
+                     not respond in time; no manifest refers to the archive, and if it appears in the storage \
+                     later, maintenance reports it",
                     self.path,
                     self.storage.location()
                 )))
@@ -170,21 +176,22 @@ impl Upload {
         };
         match &checked {
             Ok(()) => unpublished.keep(),
-            // It may have been completed all the same, and the answer was lost.
+            // The archive may be complete although the response of the store was lost.
             Err(_) => unpublished.discard().await,
         }
         checked
     }
 
     async fn check_size(&mut self, written: &FinishedUpload) -> Result<()> {
-        let place = self.storage.location();
+        let location = self.storage.location();
         let stored = self.storage.store().head(&self.path).await;
-        let stored = stored.map_err(|source| failed(place, &self.path, source))?;
+        let stored = stored.map_err(|source| write_error(location, &self.path, source))?;
         if stored.size != written.size_bytes {
             return Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "archive `{}` has {} bytes in storage `{place}` and {} were written; nothing is published",
+                    "archive `{}` has {} bytes in storage `{location}`, but {} bytes were written; it was not \
+                     published",
                     self.path, stored.size, written.size_bytes
                 ),
             ));
@@ -192,67 +199,71 @@ impl Upload {
         Ok(())
     }
 
-    /// Leaves nothing behind. Waits for the store, though not for ever.
+    /// Aborts the upload and removes its parts. Waits for the store for a limited time.
     pub(super) async fn abort(&mut self) {
-        // The writing end must not wait either.
+        // The writing end must not wait for the store.
         self.parts.close();
         self.upload.abort(&self.path).await;
     }
 }
 
 impl UploadWriter {
-    /// Bytes of the part that comes next.
+    /// Returns the size of the next part.
     pub(crate) fn part_bytes(&self) -> usize {
-        part_bytes(self.first_bytes, self.sent)
+        part_bytes(self.first_part_bytes, self.sent_parts)
     }
 
-    /// Hands on a part of an archive that is written already. Each but the last has [`part_bytes`](Self::part_bytes).
+    /// Sends a part of an archive that is already complete elsewhere. Each part except the last must have the
+    /// size [`part_bytes`](Self::part_bytes).
     pub(crate) async fn send_part(&mut self, part: Bytes) -> Result<()> {
         let hasher = std::mem::take(&mut self.hasher);
         self.hasher = crate::foundation::digest::updated(hasher, part.clone()).await?;
-        self.written = self.written.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
-        self.sent += 1;
+        self.written_bytes = self.written_bytes.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+        self.sent_parts += 1;
         let sent = self.parts.send(part).await;
-        sent.map_err(|_| Error::new(ErrorKind::Storage, "the upload ended"))
+        sent.map_err(|_| Error::new(ErrorKind::Storage, UPLOAD_ENDED))
     }
 
-    /// What was handed on; ends the upload.
-    pub(crate) fn written(self) -> FinishedUpload {
-        FinishedUpload { size_bytes: self.written, sha256: crate::foundation::digest::finish(self.hasher) }
+    /// Ends the writing and returns the size and hash of the parts that were sent.
+    pub(crate) fn finish_parts(self) -> FinishedUpload {
+        FinishedUpload {
+            size_bytes: self.written_bytes,
+            sha256: crate::foundation::digest::finish(self.hasher),
+        }
     }
 
-    /// Sends the remaining bytes and returns what was written.
+    /// Sends the remaining bytes and returns the size and hash of the archive.
     fn finish(mut self) -> io::Result<FinishedUpload> {
         if !self.part.is_empty() {
             self.send()?;
         }
         Ok(FinishedUpload {
-            size_bytes: self.written,
+            size_bytes: self.written_bytes,
             sha256: crate::foundation::digest::finish(self.hasher),
         })
     }
 
     fn send(&mut self) -> io::Result<()> {
-        self.sent += 1;
+        self.sent_parts += 1;
         let next = BytesMut::with_capacity(self.part_bytes());
         let part = std::mem::replace(&mut self.part, next).freeze();
-        self.parts
-            .blocking_send(part)
-            .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the upload ended"))
+        self.parts.blocking_send(part).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, UPLOAD_ENDED))
     }
 }
 
+const UPLOAD_ENDED: &str = "the upload of the archive has ended early";
+
 impl io::Write for UploadWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(self.part_bytes() - self.part.len());
-        let (now, _) = bytes.split_at(taken);
-        self.part.extend_from_slice(now);
-        self.hasher.update(now);
-        self.written += u64::try_from(taken).map_err(io::Error::other)?;
+        let accepted_bytes = bytes.len().min(self.part_bytes() - self.part.len());
+        let (accepted, _) = bytes.split_at(accepted_bytes);
+        self.part.extend_from_slice(accepted);
+        self.hasher.update(accepted);
+        self.written_bytes += u64::try_from(accepted_bytes).map_err(io::Error::other)?;
         if self.part.len() == self.part_bytes() {
             self.send()?;
         }
-        Ok(taken)
+        Ok(accepted_bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -260,9 +271,9 @@ impl io::Write for UploadWriter {
     }
 }
 
-/// Bytes of a part, after so many.
-fn part_bytes(first: usize, sent: usize) -> usize {
-    if sent < EQUAL_PARTS { first } else { first.saturating_mul(GROWTH) }
+/// Returns the size of the part that follows `sent_parts` parts.
+fn part_bytes(first_part_bytes: usize, sent_parts: usize) -> usize {
+    if sent_parts < EQUAL_PARTS { first_part_bytes } else { first_part_bytes.saturating_mul(GROWTH) }
 }
 
 #[cfg(test)]
@@ -272,23 +283,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_fits_into_the_parts_that_a_store_takes() {
-        let total = (0..10_000)
-            .map(|sent| part_bytes(5 << 20, sent))
-            .fold(0u64, |sum, part| sum + u64::try_from(part).expect("small"));
-        assert!(total > 180 << 30, "{total} bytes fit");
+    fn the_maximum_number_of_parts_is_enough_for_an_archive_of_180_gib() {
+        let total_bytes = (0..10_000)
+            .map(|sent_parts| part_bytes(5 << 20, sent_parts))
+            .fold(0u64, |sum, part| sum + u64::try_from(part).expect("a part fits in 64 bits"));
+        assert!(total_bytes > 180 << 30, "the parts can contain {total_bytes} bytes only");
     }
 
     #[test]
-    fn parts_are_cut_where_they_end() {
+    fn written_bytes_are_cut_into_parts_of_the_initial_size_and_then_of_the_larger_size() {
         let (sender, mut parts) = mpsc::channel(EQUAL_PARTS + 10);
         let part = BytesMut::new();
-        let mut writer =
-            UploadWriter { parts: sender, part, first_bytes: 2, sent: 0, hasher: Sha256::new(), written: 0 };
-        let written = 2 * EQUAL_PARTS + 2 * GROWTH + 5;
-        writer.write_all(&vec![7; written]).expect("taken");
-        let finished = writer.finish().expect("finished");
-        assert_eq!(finished.size_bytes, u64::try_from(written).expect("small"));
+        let mut writer = UploadWriter {
+            parts: sender,
+            part,
+            first_part_bytes: 2,
+            sent_parts: 0,
+            hasher: Sha256::new(),
+            written_bytes: 0,
+        };
+        let written_bytes = 2 * EQUAL_PARTS + 2 * GROWTH + 5;
+        writer.write_all(&vec![7; written_bytes]).expect("the bytes are written");
+        let finished = writer.finish().expect("the last part is sent");
+        assert_eq!(finished.size_bytes, u64::try_from(written_bytes).expect("the size fits in 64 bits"));
         let mut lengths = Vec::new();
         while let Ok(part) = parts.try_recv() {
             lengths.push(part.len());

@@ -1,4 +1,4 @@
-//! Writes an archive, entry by entry, on its own thread.
+//! The writer of an archive, which writes entry by entry on a separate thread.
 
 use std::io::Write;
 
@@ -65,8 +65,8 @@ enum Command {
     Finish,
 }
 
-/// A message to the writer of an entry. A channel that closes without `End` means that the reading side
-/// failed.
+/// A message to the writer of an entry. If the channel closes without `End`, the task that reads the records
+/// has failed.
 enum BlockMessage {
     Block(CompressedBlock),
     End,
@@ -87,9 +87,10 @@ pub(crate) struct EntityEntry {
 }
 
 impl ArchiveWriter {
-    /// Starts the thread. It ends when this handle is dropped, and leaves the upload incomplete.
+    /// Starts the writing thread. If this handle is dropped before [`finish`](Self::finish), the thread ends
+    /// and leaves the upload incomplete.
     ///
-    /// `recipients` are those of an archive that is encrypted as a whole.
+    /// `recipients` are the recipients of an archive that is encrypted as a whole.
     pub(super) fn start(sink: UploadWriter, recipients: Option<Recipients>, modified: Timestamp) -> Self {
         let (commands, receiver) = mpsc::channel(1);
         let finished = OwnThread::start(move || {
@@ -115,7 +116,7 @@ impl ArchiveWriter {
 
     /// Writes the central directory and sends the last part of the upload.
     pub(crate) async fn finish(self) -> Result<FinishedUpload> {
-        // If the writer has stopped early, joining it returns the reason.
+        // If the writing thread has stopped early, `join` returns the reason.
         let _ = self.commands.send(Command::Finish).await;
         drop(self.commands);
         self.finished.join("writes the archive").await?
@@ -132,17 +133,17 @@ impl EntityEntry {
         self.blocks.send(BlockMessage::Block(block)).await.map_err(|_| stopped())
     }
 
-    /// Ends the entry and returns what was written.
+    /// Ends the entry and returns its sizes, hashes and blocks.
     pub(crate) async fn finish(self) -> Result<WrittenEntry> {
         self.blocks.send(BlockMessage::End).await.map_err(|_| stopped())?;
         self.written.await.map_err(|_| stopped())
     }
 }
 
-/// Returns the error for a writer that has stopped. [`ArchiveWriter::finish`] or the upload returns the
-/// reason.
+/// Creates the error for a writing thread that has stopped. [`ArchiveWriter::finish`] or the upload returns
+/// the reason.
 fn stopped() -> Error {
-    Error::new(ErrorKind::Storage, "the archive is no longer being written")
+    Error::new(ErrorKind::Storage, "the thread that writes the archive has stopped")
 }
 
 fn write_archive(
@@ -156,7 +157,7 @@ fn write_archive(
         match command {
             Command::Records { entry, blocks, written } => {
                 let entry = write_records(&mut zip, &entry, modified, blocks)?;
-                // There is no receiver if the backup was given up.
+                // There is no receiver if the backup was cancelled or has failed.
                 let _ = written.send(entry);
             }
             Command::Document { path, content, written } => {
@@ -167,7 +168,11 @@ fn write_archive(
             Command::Finish => {
                 let sink = zip.finish().map_err(|error| zip_failed("the central directory", error))?;
                 return sink.finish().map_err(|source| {
-                    Error::with_source(ErrorKind::Storage, "the end of the archive was not written", source)
+                    Error::with_source(
+                        ErrorKind::Storage,
+                        "the end of the archive could not be written",
+                        source,
+                    )
                 });
             }
         }
@@ -182,7 +187,7 @@ fn write_records(
     messages: mpsc::Receiver<BlockMessage>,
 ) -> Result<WrittenEntry> {
     let path = new.path.as_str();
-    // Encrypted data does not compress.
+    // Encrypted data cannot be compressed further.
     let method = if new.recipients.is_some() { CompressionMethod::Stored } else { new.method };
     let started = zip
         .new_file(path)
@@ -210,7 +215,7 @@ fn write_records(
     Ok(written)
 }
 
-/// Writes blocks as they arrive. Returns what was written, with the CRC-32 of all lines.
+/// Writes blocks as they arrive. Returns the description of the written entry, and the CRC-32 of all lines.
 fn write_blocks(
     output: &mut impl Write,
     path: &str,
@@ -256,7 +261,7 @@ fn write_blocks(
     Ok((written, crc.finalize()))
 }
 
-/// A writer that hashes and counts the bytes it passes on.
+/// A writer that hashes and counts the bytes that it writes to `output`.
 struct HashingWriter<W> {
     output: W,
     hasher: Sha256,
@@ -311,9 +316,13 @@ fn len(bytes: &[u8]) -> u64 {
 }
 
 fn zip_failed(path: &str, source: rawzip::Error) -> Error {
-    Error::with_source(ErrorKind::Storage, format!("`{path}` was not written to the archive"), source)
+    Error::with_source(ErrorKind::Storage, not_written(path), source)
 }
 
 fn write_failed(path: &str, source: std::io::Error) -> Error {
-    Error::with_source(ErrorKind::Storage, format!("`{path}` was not written to the archive"), source)
+    Error::with_source(ErrorKind::Storage, not_written(path), source)
+}
+
+fn not_written(path: &str) -> String {
+    format!("entry `{path}` could not be written to the archive")
 }

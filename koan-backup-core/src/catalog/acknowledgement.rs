@@ -99,8 +99,8 @@ impl Acknowledgement {
 }
 
 impl Acknowledgements {
-    /// Reads the acknowledgements of a profile. One that cannot be read is logged and does not count, so its
-    /// loss stays a problem until it is acknowledged again.
+    /// Reads the acknowledgements of a profile. An acknowledgement that cannot be read is logged and ignored,
+    /// so its loss stays a problem until it is acknowledged again.
     ///
     /// # Errors
     /// The storage cannot be read.
@@ -110,10 +110,10 @@ impl Acknowledgements {
         for (id, problem) in &all.unreadable {
             tracing::warn!(
                 target: "koan::backup", backup = %id, %problem,
-                "an acknowledgement cannot be read and does not count"
+                "an acknowledgement cannot be read and is ignored"
             );
         }
-        Ok(Self(all.readable.into_iter().map(|(id, one)| (id, vec![one])).collect()))
+        Ok(Self(all.readable.into_iter().map(|(id, acknowledgement)| (id, vec![acknowledgement])).collect()))
     }
 
     /// Adds the acknowledgements of another profile.
@@ -136,7 +136,10 @@ impl Acknowledgements {
         percent: u8,
         canonical: &impl Fn(&str) -> String,
     ) -> bool {
-        self.0.values().flatten().any(|one| one.accepts(loss, producer, percent, canonical))
+        self.0
+            .values()
+            .flatten()
+            .any(|acknowledgement| acknowledgement.accepts(loss, producer, percent, canonical))
     }
 
     /// Removes the acknowledgement of a backup.

@@ -27,7 +27,7 @@ use crate::storage::{FileFingerprint, ListedFile, Storage};
 #[derive(Debug, Default)]
 pub(crate) struct ManifestCache {
     directory: Option<PathBuf>,
-    /// By profile, then by path.
+    /// The known manifests, by profile, then by the path of the file.
     known: Mutex<HashMap<Arc<str>, HashMap<Path, CachedManifest>>>,
 }
 
@@ -60,7 +60,7 @@ impl ManifestCache {
     ///
     /// # Errors
     /// The storage cannot be listed or read; an incomplete list is never returned. It is also an error if the
-    /// store refuses to return all of the manifests.
+    /// store refuses every manifest.
     pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Listing> {
         let profile: Arc<str> = profile.into();
         let (listed, damaged) = futures::try_join!(stored::listed(storage), damage::read_all(storage))?;
@@ -130,12 +130,12 @@ impl ManifestCache {
     /// because the cache is optional.
     pub(crate) async fn trim(&self, storage: &Storage, existing: BTreeSet<BackupId>) {
         let Some(folder) = self.folder(storage) else { return };
-        let shown = folder.display().to_string();
+        let folder_text = folder.display().to_string();
         let trimmed = blocking("trims the cache", move || trim(&folder, &existing)).await;
         if let Err(error) = trimmed.map_err(std::io::Error::other).and_then(|trimmed| trimmed) {
             tracing::warn!(
-                target: "koan::backup", folder = %shown, error = %error,
-                "the cache of manifests was not trimmed"
+                target: "koan::backup", folder = %folder_text, error = %error,
+                "the cache of manifests could not be trimmed"
             );
         }
     }
@@ -149,16 +149,16 @@ impl ManifestCache {
         Ok(Some(backup.manifest))
     }
 
-    /// Reads a manifest from the cache on disk, if it is there, is complete, and belongs to this version of
-    /// the file.
+    /// Reads a manifest from the cache on disk, if it exists there, is complete, and belongs to this version
+    /// of the manifest file.
     async fn read_cached(&self, storage: &Storage, listed: &ListedFile) -> Option<Manifest> {
         let file = self.file(storage, listed)?;
         let fingerprint = listed.fingerprint.clone();
         let read = blocking("reads the cache", move || {
-            let kept: CacheFile = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
-            let is_whole = kept.fingerprint == fingerprint
-                && kept.sha256 == crate::foundation::digest::sha256(kept.manifest.as_bytes());
-            is_whole.then_some(kept.manifest)
+            let cached: CacheFile = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+            let is_valid = cached.fingerprint == fingerprint
+                && cached.sha256 == crate::foundation::digest::sha256(cached.manifest.as_bytes());
+            is_valid.then_some(cached.manifest)
         });
         let text = read.await.ok()??;
         stored::parse(storage, listed.path.as_ref(), text.as_bytes()).ok().map(|backup| backup.manifest)
@@ -168,18 +168,18 @@ impl ManifestCache {
     async fn write_cached(&self, storage: &Storage, listed: &ListedFile, published: &serde_json::Value) {
         let Some(file) = self.file(storage, listed) else { return };
         let manifest = published.to_string();
-        let kept = CacheFile {
+        let cached = CacheFile {
             fingerprint: listed.fingerprint.clone(),
             sha256: crate::foundation::digest::sha256(manifest.as_bytes()),
             manifest,
         };
-        let shown = file.display().to_string();
-        let written = blocking("writes the cache", move || write(&file, &kept)).await;
+        let file_text = file.display().to_string();
+        let written = blocking("writes the cache", move || write(&file, &cached)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
         if let Err(error) = written {
             tracing::warn!(
-                target: "koan::backup", file = %shown, error = %error,
-                "a manifest was not written to the cache"
+                target: "koan::backup", file = %file_text, error = %error,
+                "a manifest could not be written to the cache"
             );
         }
     }
@@ -189,7 +189,8 @@ impl ManifestCache {
         Some(self.folder(storage)?.join(listed.path.filename()?))
     }
 
-    /// Returns the cache folder of a storage. Each storage has its own, because file names can be the same.
+    /// Returns the cache folder of a storage. Each storage has its own folder, because file names can be the
+    /// same.
     fn folder(&self, storage: &Storage) -> Option<PathBuf> {
         let hash = crate::foundation::digest::sha256(storage.location().as_bytes());
         let name = hash.trim_start_matches("sha256:").get(..16)?;
@@ -225,15 +226,15 @@ fn trim(folder: &std::path::Path, existing: &BTreeSet<BackupId>) -> std::io::Res
 }
 
 /// Writes a cache file atomically.
-fn write(file: &std::path::Path, kept: &CacheFile) -> std::io::Result<()> {
+fn write(file: &std::path::Path, cached: &CacheFile) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or_else(|| std::path::Path::new("."));
     create_private_directories(folder)?;
     let new = file.with_extension(format!("{}.new", uuid::Uuid::now_v7().simple()));
     let written = create_private_file(&new)
-        .and_then(|mut output| output.write_all(&serde_json::to_vec(kept)?))
+        .and_then(|mut output| output.write_all(&serde_json::to_vec(cached)?))
         .and_then(|()| std::fs::rename(&new, file));
     if written.is_err() {
-        // The error of the write is the one to report.
+        // Only the error of the write is reported.
         let _ = std::fs::remove_file(&new);
     }
     written

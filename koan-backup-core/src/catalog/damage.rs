@@ -1,5 +1,5 @@
-//! Damage records: sidecar files `damage/{id}.json` of backups that did not verify. Valid backups have no
-//! such file, so that listing backups needs few reads.
+//! Damage records: sidecar files `damage/{id}.json` of backups whose verification failed. Valid backups have
+//! no such file, so that listing backups needs few reads.
 
 use std::collections::BTreeMap;
 
@@ -23,12 +23,12 @@ struct Damage {
 
 /// Reads the known damage of all backups.
 ///
-/// A backup whose damage record cannot be read counts as damaged.
+/// A backup whose damage record cannot be read is treated as damaged.
 ///
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn read_all(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
-    let remedy = "remove it: maintenance verifies its backup again";
+    let remedy = "remove it; maintenance then verifies its backup again";
     let all = sidecar::read_all::<BackupId, Damage>(storage, FOLDER, remedy).await?;
     let unreadable = all
         .unreadable

@@ -50,7 +50,7 @@ impl CatalogEntry {
 
     /// Returns the warnings of the backup. They are `None` if they are unknown because the archive, which
     /// contains them, is encrypted as a whole. The [status](Manifest::status) shows nevertheless that there
-    /// are some.
+    /// are warnings.
     pub fn warnings(&self) -> Option<&[String]> {
         let is_hidden =
             self.manifest.is_sealed() && self.manifest.status == BackupStatus::CompletedWithWarnings;

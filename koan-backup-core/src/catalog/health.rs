@@ -1,4 +1,4 @@
-//! The health of the backups: compares the catalog with what the user expects.
+//! The health of the backups: compares the catalog with the expectations of the user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::series::SeriesName;
 
-/// What the user expects of the backups.
+/// The expectations of the user about the backups.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Expectations {
@@ -60,13 +60,13 @@ impl Expectations {
         self
     }
 
-    /// Expects that every covered entity is in a completed backup that is not older than this.
+    /// Expects that every covered entity is in a completed backup that is not older than `age`.
     pub fn entities_within(mut self, age: Duration) -> Self {
         self.entities_within = Some(age);
         self
     }
 
-    /// Expects that maintenance has verified a backup within this time.
+    /// Expects that maintenance has verified a backup within the last `age`.
     pub fn verified_within(mut self, age: Duration) -> Self {
         self.verified_within = Some(age);
         self
@@ -88,7 +88,7 @@ pub(crate) struct VerificationRecord {
     pub(crate) verified_at: Timestamp,
 }
 
-/// The health of the backups at one moment.
+/// The health of the backups at one point in time.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -111,10 +111,10 @@ pub struct CatalogHealth {
     /// The number of backups of older versions that record no environment. They may belong to another
     /// application, so they are not considered.
     pub unidentified: usize,
-    /// What the last maintenance run of any process did not complete: for example a refused retention, or a
-    /// file that could not be removed.
+    /// The tasks that the last maintenance run of any process did not complete: for example a refused
+    /// retention, or a file that could not be removed.
     pub incomplete_tasks: Vec<IncompleteTask>,
-    /// Archives that no manifest names, each with its storage profile.
+    /// Archives to which no manifest refers, each with its storage profile.
     /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again.
     pub unlisted: Vec<(String, UnlistedArchive)>,
     /// Manifests that cannot be read, each with its storage profile.
@@ -132,7 +132,7 @@ pub struct CatalogHealth {
 pub struct StaleEntity {
     /// The name of the entity.
     pub entity: String,
-    /// When the newest completed backup that contains it started.
+    /// When the newest completed backup that contains the entity started.
     pub last: Option<Timestamp>,
 }
 
@@ -158,14 +158,15 @@ impl CatalogHealth {
     }
 }
 
-/// How far clocks may differ. A backup that is dated later than this counts as dated in the future.
+/// The maximum difference between two clocks. A backup whose time is further in the future is treated as
+/// dated in the future.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 fn is_future(at: Timestamp, now: Timestamp) -> bool {
     Duration::try_from(at.duration_since(now)).is_ok_and(|ahead| ahead > MAX_CLOCK_SKEW)
 }
 
-/// What the health is determined from.
+/// The data from which the health is determined.
 #[derive(Debug)]
 pub(crate) struct HealthInput<'a> {
     /// All backups. Those of other applications are ignored.
@@ -203,21 +204,21 @@ pub(crate) fn health(
     let damaged = damaged.map(|entry| (entry.profile().to_owned(), entry.id())).collect();
     // A copy is the same backup.
     entries.dedup_by_key(|entry| entry.id());
-    let before = entries.len();
+    let previous_count = entries.len();
     entries.retain(|entry| entry.manifest().producer.origin(own) == Origin::Own);
-    let unidentified = before - entries.len();
+    let unidentified = previous_count - entries.len();
     verified.retain(|(id, _)| entries.iter().any(|entry| entry.id() == *id));
     let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
     // Backups that are dated in the future would pass every check of age until then, so they are excluded.
-    let dated = |entry: &&&CatalogEntry| !is_future(entry.manifest().created_at, now);
-    let past: Vec<_> = complete.iter().filter(dated).copied().collect();
-    let future = complete.iter().filter(|entry| !dated(entry)).map(|entry| entry.id()).collect();
+    let is_past = |entry: &&&CatalogEntry| !is_future(entry.manifest().created_at, now);
+    let past: Vec<_> = complete.iter().filter(is_past).copied().collect();
+    let future = complete.iter().filter(|entry| !is_past(entry)).map(|entry| entry.id()).collect();
     let verified = verified.iter().filter(|(_, record)| !is_future(record.verified_at, now));
-    let last = verified.max_by_key(|(_, record)| record.verified_at);
+    let last_verification = verified.max_by_key(|(_, record)| record.verified_at);
     let mut health = CatalogHealth {
         checked_at: now,
         last_success: past.first().map(|entry| (entry.id(), entry.manifest().created_at)),
-        last_verification: last.map(|(id, record)| (*id, record.verified_at)),
+        last_verification: last_verification.map(|(id, record)| (*id, record.verified_at)),
         failed: failed(&entries),
         damaged,
         stale_entities: stale(&past, &covered, expected.entities_within, now),
@@ -239,7 +240,7 @@ pub(crate) fn health(
 }
 
 fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(at)).is_ok_and(|passed| passed > age)
+    Duration::try_from(now.duration_since(at)).is_ok_and(|elapsed| elapsed > age)
 }
 
 fn failed(entries: &[CatalogEntry]) -> Vec<BackupId> {
@@ -263,10 +264,14 @@ fn stale(
     now: Timestamp,
 ) -> Vec<StaleEntity> {
     let last = |name: &String| {
-        let holds = |entry: &&&CatalogEntry| {
-            entry.manifest().entities.iter().any(|entity| &entity.entity == name && is_there(entity.status))
+        let contains = |entry: &&&CatalogEntry| {
+            entry
+                .manifest()
+                .entities
+                .iter()
+                .any(|entity| &entity.entity == name && is_completed(entity.status))
         };
-        complete.iter().find(holds).map(|entry| entry.manifest().created_at)
+        complete.iter().find(contains).map(|entry| entry.manifest().created_at)
     };
     let stale = covered.iter().map(|name| StaleEntity { entity: name.clone(), last: last(name) });
     stale
@@ -278,7 +283,7 @@ fn stale(
         .collect()
 }
 
-fn is_there(status: EntityStatus) -> bool {
+fn is_completed(status: EntityStatus) -> bool {
     status == EntityStatus::Completed
 }
 
@@ -292,7 +297,10 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
                 let unidentified = match health.unidentified {
                     0 => String::new(),
                     count => {
-                        format!(" ({count} backups of older versions record no environment and do not count)")
+                        format!(
+                            " ({count} backups of older versions record no environment and are not \
+                             considered)"
+                        )
                     }
                 };
                 problems.push(format!(
@@ -326,14 +334,14 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         health
             .failed
             .iter()
-            .map(|id| format!("backup {id} failed, and none of its series was completed since")),
+            .map(|id| format!("backup {id} failed, and no later backup of its series was completed")),
     );
     let damaged = health.damaged.iter();
     problems.extend(damaged.map(|(profile, id)| format!("backup {id} in profile `{profile}` is damaged")));
     problems.extend(health.future.iter().map(|id| {
         format!(
-            "backup {id} is dated in the future, so checks of age ignore it; set the clock, and delete that \
-             backup"
+            "backup {id} is dated in the future, so checks of age ignore it; correct the clock, and delete \
+             the backup"
         )
     }));
     problems.extend(health.unreadable.iter().map(|(profile, manifest)| {
@@ -343,7 +351,7 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         )
     }));
     problems.extend(health.unlisted.iter().map(|(profile, archive)| {
-        let (archive, what) = (
+        let (archive, state) = (
             &archive.archive,
             match &archive.state {
                 UnlistedState::Complete => String::new(),
@@ -352,7 +360,7 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
             },
         );
         format!(
-            "archive `{archive}` in profile `{profile}` is unlisted: no manifest names it{what}; \
+            "archive `{archive}` in profile `{profile}` is unlisted: no manifest refers to it{state}; \
              `koan.catalog().recover()` verifies it and publishes its manifest"
         )
     }));

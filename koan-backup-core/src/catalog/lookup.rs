@@ -12,7 +12,7 @@ use crate::storage::Storage;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lookup<'a> {
     pub(crate) own: &'a ApplicationIdentity,
-    /// Another application that the caller named instead of this one.
+    /// Another application that the caller selected instead of this one.
     pub(crate) from: Option<&'a ApplicationIdentity>,
 }
 
@@ -21,24 +21,24 @@ impl Lookup<'_> {
         manifest.producer.origin(self.from.unwrap_or(self.own))
     }
 
-    /// Returns the backups of the application from `named`, which all have the same name, in the same order.
-    /// Backups that record no environment are returned only if `accept` accepts none of the application's own
-    /// backups.
+    /// Returns the backups of the application from `candidates`, which all have the same name, in the same
+    /// order. Backups that record no environment are returned only if `accept` accepts none of the
+    /// application's own backups.
     pub(crate) fn select<'a>(
         &self,
-        named: &[StoredBackup<'a>],
+        candidates: &[StoredBackup<'a>],
         accept: impl Fn(&Manifest) -> bool,
     ) -> Vec<StoredBackup<'a>> {
-        let of = |wanted: Origin| {
-            let found = named.iter().filter(|backup| self.origin(&backup.manifest) == wanted);
+        let with_origin = |wanted: Origin| {
+            let found = candidates.iter().filter(|backup| self.origin(&backup.manifest) == wanted);
             found.cloned().collect::<Vec<_>>()
         };
-        let own = of(Origin::Own);
+        let own = with_origin(Origin::Own);
         let is_other = self.from.is_some_and(|from| from != self.own);
         if is_other || own.iter().any(|backup| accept(&backup.manifest)) {
             return own;
         }
-        let unidentified = of(Origin::Unidentified);
+        let unidentified = with_origin(Origin::Unidentified);
         match unidentified.iter().any(|backup| accept(&backup.manifest)) || own.is_empty() {
             true => unidentified,
             false => own,
@@ -47,8 +47,8 @@ impl Lookup<'_> {
 
     /// Returns the part of a "not found" error that describes backups of other applications with the same
     /// name.
-    pub(crate) fn not_found_note(&self, named: &[StoredBackup<'_>]) -> String {
-        let mut others: Vec<_> = named
+    pub(crate) fn not_found_note(&self, candidates: &[StoredBackup<'_>]) -> String {
+        let mut others: Vec<_> = candidates
             .iter()
             .filter(|backup| self.origin(&backup.manifest) == Origin::Other)
             .map(|backup| backup.manifest.producer.description())
@@ -59,8 +59,8 @@ impl Lookup<'_> {
         match others.is_empty() {
             true => format!(" of {of}"),
             false => format!(
-                " of {of}; there are backups of {}: name that application with `.from_application(name, \
-                 environment)`, or name a backup by its id",
+                " of {of}; there are backups of {}; select that application with `.from_application(name, \
+                 environment)`, or select a backup by its id",
                 others.join(", ")
             ),
         }
@@ -95,13 +95,13 @@ pub(crate) async fn find<'a>(
                 return Ok(StoredBackup { newer_failed: failed, ..backup }.with_unreadable(unreadable));
             }
             let others = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
-            let what = match failed {
+            let problem = match failed {
                 Some(id) => {
                     format!("no backup called `{name}` was completed{others} (the newest, {id}, failed)")
                 }
-                None => format!("no backup is called `{name}`{others}"),
+                None => format!("no backup has the name `{name}`{others}"),
             };
-            Err(not_found(storage, &format!("{what}{}", unreadable_note(&unreadable))))
+            Err(not_found(storage, &format!("{problem}{}", unreadable_note(&unreadable))))
         }
     }
 }

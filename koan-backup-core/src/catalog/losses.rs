@@ -20,9 +20,9 @@ struct LastCount {
     records: u64,
 }
 
-/// Returns the losses of more than `percent` percent of the records that nobody has acknowledged, oldest
-/// first. The manifests are those of the completed backups of one application, in any order. `canonical`
-/// returns the current name of an entity.
+/// Returns the losses of more than `percent` percent of the records that are not acknowledged, oldest first.
+/// The manifests are those of the completed backups of one application, in any order. `canonical` returns the
+/// current name of an entity.
 pub(crate) fn losses<'a>(
     manifests: impl Iterator<Item = &'a Manifest>,
     canonical: impl Fn(&str) -> String,
@@ -41,7 +41,8 @@ pub(crate) fn losses<'a>(
         for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
             *counts.entry((canonical(&entity.entity), entity.set.clone())).or_default() += entity.item_count;
         }
-        // An entity that the backup did not select is not a loss; a missing set of a selected entity is one.
+        // An entity that the backup did not select is not a loss; a missing set of a selected entity is a
+        // loss.
         let entities: BTreeSet<_> = counts.keys().map(|(entity, _)| entity.clone()).collect();
         for entity in entities {
             let sets = last.entry((series.clone(), entity.clone())).or_default();
@@ -64,15 +65,15 @@ pub(crate) fn losses<'a>(
                     losses.push(loss);
                 }
             }
-            let here =
+            let count_in_backup =
                 |records: u64| LastCount { backup: manifest.id, created_at: manifest.created_at, records };
-            for (_, gone) in
+            for (_, missing_count) in
                 sets.iter_mut().filter(|(set, _)| !counts.contains_key(&(entity.clone(), (*set).clone())))
             {
-                *gone = here(0);
+                *missing_count = count_in_backup(0);
             }
             for ((_, set), records) in counts.iter().filter(|((name, _), _)| *name == entity) {
-                sets.insert(set.clone(), here(*records));
+                sets.insert(set.clone(), count_in_backup(*records));
             }
         }
     }

@@ -29,9 +29,9 @@ impl StoredBackup<'_> {
         };
         let Some(object) = object.unsealed(identities).await? else {
             return match fitting_key(self.manifest.encryption.as_ref(), identities) {
-                Some(id) => {
-                    Err(damaged(&format!("its manifest names key `{id}`, but this key does not decrypt it")))
-                }
+                Some(id) => Err(damaged(&format!(
+                    "its manifest contains the recipient `{id}`, but this key does not decrypt the archive"
+                ))),
                 None => Ok(self),
             };
         };
@@ -58,7 +58,7 @@ impl StoredBackup<'_> {
     /// Opens the archive of the backup, and checks everything in it except the records.
     ///
     /// # Errors
-    /// As [`OpenArchive::open`].
+    /// The same errors as those of [`OpenArchive::open`].
     pub(crate) async fn open_archive(
         &self,
         archive: &ArchiveFile,

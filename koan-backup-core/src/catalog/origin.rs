@@ -8,7 +8,7 @@ use crate::foundation::identity::ApplicationIdentity;
 pub(crate) enum Origin {
     /// This application and environment made it.
     Own,
-    /// An older version made it, which recorded no environment, and it names no other application. Several
+    /// An older version made the backup, which records no environment and no other application. Several
     /// applications that share a profile could have made it.
     Unidentified,
     /// Another application or environment made it.
@@ -18,12 +18,12 @@ pub(crate) enum Origin {
 impl Producer {
     /// Returns the origin of a backup, as seen by the application `own`.
     pub(crate) fn origin(&self, own: &ApplicationIdentity) -> Origin {
-        let is_named = |own: &str| self.application.as_deref() == Some(own);
+        let is_application = |own: &str| self.application.as_deref() == Some(own);
         match self.environment.as_deref() {
-            Some(environment) if is_named(own.application()) && environment == own.environment() => {
+            Some(environment) if is_application(own.application()) && environment == own.environment() => {
                 Origin::Own
             }
-            None if self.application.is_none() || is_named(own.application()) => Origin::Unidentified,
+            None if self.application.is_none() || is_application(own.application()) => Origin::Unidentified,
             _ => Origin::Other,
         }
     }
@@ -38,7 +38,7 @@ impl Producer {
     }
 }
 
-/// Returns a note for users of a backup that this application did not certainly make.
+/// Returns a note for users of a backup that another application made or may have made.
 pub(super) fn origin_note(manifest: &Manifest, own: &ApplicationIdentity) -> Option<String> {
     let id = manifest.id;
     match manifest.producer.origin(own) {
@@ -47,8 +47,9 @@ pub(super) fn origin_note(manifest: &Manifest, own: &ApplicationIdentity) -> Opt
             "backup {id} was made by an older version that recorded no environment; it is used as a backup \
              of {own}, but another application in the same storage profile may have made it"
         )),
-        Origin::Other => {
-            Some(format!("backup {id} was made by {}, and this is {own}", manifest.producer.description()))
-        }
+        Origin::Other => Some(format!(
+            "backup {id} was made by {}, and the current application is {own}",
+            manifest.producer.description()
+        )),
     }
 }

@@ -14,14 +14,14 @@ use crate::foundation::identity::ApplicationIdentity;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SortBy {
-    /// When they started.
+    /// The time at which the backups started.
     #[default]
     Time,
-    /// Their names, then when they started.
+    /// The names of the backups, then the time at which they started.
     Name,
-    /// The sizes of their archives.
+    /// The sizes of the archives.
     Size,
-    /// How long they took.
+    /// The durations of the backups.
     Duration,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct OriginFilter {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     /// The origin of the backups.
-    pub(crate) of: Option<OriginFilter>,
+    pub(crate) origin: Option<OriginFilter>,
     pub(crate) since: Option<Timestamp>,
     pub(crate) from: Option<Bound<Timestamp>>,
     pub(crate) to: Option<Bound<Timestamp>>,
@@ -79,7 +79,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Returns the page of `entries` that match.
+    /// Returns the page of those `entries` that match.
     pub(crate) fn page(&self, mut entries: Vec<CatalogEntry>) -> CatalogPage {
         entries.retain(|entry| self.matches(entry));
         match self.sort {
@@ -108,9 +108,9 @@ impl Filter {
         let time = (self.from.unwrap_or(Bound::Unbounded), self.to.unwrap_or(Bound::Unbounded));
         let has_tag = |tag: &String| manifest.tags.contains(tag);
         let any_entity = |matches: &dyn Fn(&EntityManifest) -> bool| manifest.entities.iter().any(matches);
-        let is_of =
+        let has_origin =
             |filter: &OriginFilter| filter.origins.contains(&manifest.producer.origin(&filter.application));
-        self.of.as_ref().is_none_or(is_of)
+        self.origin.as_ref().is_none_or(has_origin)
             && time.contains(&manifest.created_at)
             && (self.names.is_empty() || self.names.iter().any(|name| manifest.name.as_str() == name))
             && (self.any_tags.is_empty() || self.any_tags.iter().any(has_tag))
@@ -134,6 +134,8 @@ fn is_type(entity: &EntityManifest, (path, name): &(String, String)) -> bool {
 fn contains_text(entry: &CatalogEntry, text: &str) -> bool {
     let text = text.to_lowercase();
     let manifest = entry.manifest();
-    let words = std::iter::once(manifest.name.as_str()).chain(manifest.description.as_deref());
-    words.chain(manifest.tags.iter().map(String::as_str)).any(|words| words.to_lowercase().contains(&text))
+    let texts = std::iter::once(manifest.name.as_str()).chain(manifest.description.as_deref());
+    texts
+        .chain(manifest.tags.iter().map(String::as_str))
+        .any(|content| content.to_lowercase().contains(&text))
 }

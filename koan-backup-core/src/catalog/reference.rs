@@ -8,8 +8,9 @@ use crate::foundation::id::{BackupId, LATEST};
 pub enum BackupRef {
     /// The backup with this id.
     Id(BackupId),
-    /// The newest backup with this name. A restore takes the newest completed one, or, if partial backups are
-    /// allowed, the newest with an archive. A verification takes the newest, even if it failed.
+    /// The newest backup with this name. A restore uses the newest completed backup, or, if partial backups
+    /// are allowed, the newest backup with an archive. A verification uses the newest backup, even if it
+    /// failed.
     Name(String),
     /// The newest completed backup that contains every selected entity. Without a selection, it must contain
     /// every included entity that any backup contains.
@@ -22,7 +23,8 @@ impl From<BackupId> for BackupRef {
     }
 }
 
-/// A UUID is an id, `latest` (ignoring case) is [`BackupRef::Latest`], and anything else is a name.
+/// Converts a text: a UUID is an id, `latest` (ignoring case) is [`BackupRef::Latest`], and any other text is
+/// a name.
 impl From<&str> for BackupRef {
     fn from(text: &str) -> Self {
         if text.eq_ignore_ascii_case(LATEST) {

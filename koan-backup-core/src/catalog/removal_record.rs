@@ -2,8 +2,9 @@
 //!
 //! An operation that removes a backup, or replaces its archive, writes the record before it hides or replaces
 //! the manifest. A complete archive without a manifest is never treated as garbage, so only the record allows
-//! maintenance to finish an interrupted removal. It counts only while no manifest names the archive, and for
-//! a rekeyed backup only if the replacement verifies. The module `recover` decides that.
+//! maintenance to finish an interrupted removal. The record applies only while no manifest refers to the
+//! archive, and for a rekeyed backup only if the replacement is valid. The module `recover` checks these
+//! conditions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +22,7 @@ use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 const FOLDER: &str = "removals";
 /// What the user should do about a record that cannot be read.
-const REMEDY: &str = "remove that record: its archive stays, and is reported as unlisted";
+const REMEDY: &str = "remove that record; its archive then stays, and is reported as unlisted";
 
 /// Why an archive is to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,10 +43,10 @@ pub enum RemovalReason {
 pub(crate) struct RemovalRecord {
     /// The path of the archive.
     pub(crate) archive: String,
-    /// The backup of the archive.
+    /// The id of the backup.
     pub(crate) id: BackupId,
     pub(crate) reason: RemovalReason,
-    /// The path of the archive that replaces it.
+    /// The path of the archive that replaces this archive, if the backup was rekeyed.
     pub(crate) replacement: Option<String>,
     pub(crate) decided_at: Timestamp,
 }
@@ -94,7 +95,7 @@ pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
     if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.no_answer_error())) {
         tracing::warn!(
             target: "koan::backup", %archive, error = %error.chain(),
-            "the removal record of an archive was not withdrawn; the next maintenance withdraws it"
+            "the removal record of an archive could not be withdrawn; the next maintenance run withdraws it"
         );
     }
 }
@@ -108,14 +109,16 @@ pub(crate) async fn find(storage: &Storage, archive: &str) -> Result<Option<Remo
     Ok(found.filter(|record| record.archive == archive))
 }
 
-/// Reads all records of a profile. A record whose content names another archive than its file name is
+/// Reads all records of a profile. A record whose content and file name refer to different archives is
 /// ignored.
 ///
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn all(storage: &Storage) -> Result<SidecarFiles<ArchiveFileName, RemovalRecord>> {
     let mut found = sidecar::read_all::<ArchiveFileName, RemovalRecord>(storage, FOLDER, REMEDY).await?;
-    found.readable.retain(|name, record| name_of(&record.archive).is_ok_and(|named| named == *name));
+    found
+        .readable
+        .retain(|name, record| name_of(&record.archive).is_ok_and(|recorded_name| recorded_name == *name));
     Ok(found)
 }
 

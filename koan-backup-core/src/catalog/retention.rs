@@ -1,5 +1,5 @@
-//! Decides which backups are kept and why: a policy and a list of backups give a plan. Nothing here accesses
-//! a storage.
+//! Decides which backups are kept and why: computes a plan from a policy and a list of backups. This module
+//! does not access a storage.
 
 mod candidate;
 mod groups;

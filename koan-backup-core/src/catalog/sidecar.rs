@@ -15,15 +15,15 @@ use super::unreadable::concerns_one_file;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// The largest size of a sidecar file.
+/// The maximum size of a sidecar file.
 const MAX_SIDECAR_BYTES: u64 = 1 << 20;
 
-/// Returns the path of the file of a key in a folder.
+/// Returns the path of the sidecar file of a key in a folder.
 pub(crate) fn path(folder: &str, key: &impl Display) -> Path {
     Path::from(format!("{folder}/{key}.json"))
 }
 
-/// The sidecar files of a folder, by their keys.
+/// The contents of the sidecar files of a folder, by their keys.
 #[derive(Debug)]
 pub(crate) struct SidecarFiles<K, T> {
     pub(crate) readable: BTreeMap<K, T>,
@@ -31,8 +31,8 @@ pub(crate) struct SidecarFiles<K, T> {
     pub(crate) unreadable: BTreeMap<K, String>,
 }
 
-/// Reads all files of a folder. A file whose name is not a key is ignored. `remedy` says what the user should do
-/// about a damaged file; it is part of the error text.
+/// Reads all files of a folder. A file whose name is not a key is ignored. `remedy` describes what the user
+/// should do about a damaged file; it is part of the error text.
 ///
 /// # Errors
 /// The storage cannot be read.
@@ -71,7 +71,7 @@ fn key_of<K: FromStr + Display>(folder: &str, file: &Path) -> Option<K> {
 ///
 /// # Errors
 /// The storage cannot be read, or the file is damaged. A damaged file is never treated as absent; `remedy`
-/// says what the user should do about it.
+/// describes what the user should do about it.
 pub(crate) async fn read<T: DeserializeOwned>(
     storage: &Storage,
     folder: &str,

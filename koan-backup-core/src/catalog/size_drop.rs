@@ -31,7 +31,7 @@ pub struct SizeDrop {
     pub after: u64,
 }
 
-/// Returns whether more than `percent` percent of the records are gone.
+/// Returns whether more than `percent` percent of the records are missing.
 pub(super) fn is_loss(before: u64, after: u64, percent: u8) -> bool {
     u128::from(after) * 100 < u128::from(before) * u128::from(100 - percent.min(100))
 }

@@ -41,13 +41,13 @@ pub struct CatalogStatistics {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityStatistic {
-    /// The number of backups that contain it.
+    /// The number of backups that contain the entity.
     pub backups: usize,
-    /// When the newest of them started.
+    /// When the newest of these backups started.
     pub newest: Option<Timestamp>,
-    /// The number of records in the newest, in all sets.
+    /// The number of records in the newest of these backups, in all sets.
     pub records: u64,
-    /// The compressed bytes of its records in all archives.
+    /// The compressed bytes of the records of the entity in all archives.
     pub compressed_bytes: u64,
 }
 
@@ -56,9 +56,9 @@ pub struct EntityStatistic {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SeriesStatistic {
-    /// The number of its backups.
+    /// The number of backups of the series.
     pub backups: usize,
-    /// The number of its completed backups.
+    /// The number of completed backups of the series.
     pub complete: usize,
     /// The size of their archives.
     pub size_bytes: u64,
@@ -73,7 +73,7 @@ pub struct SeriesStatistic {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ProfileStatistic {
-    /// The number of its backups.
+    /// The number of backups in the profile.
     pub backups: usize,
     /// The size of their archives.
     pub size_bytes: u64,
@@ -119,16 +119,17 @@ pub(crate) fn statistics(entries: &[CatalogEntry]) -> CatalogStatistics {
         profile.backups += 1;
         profile.size_bytes += size;
         let month = at.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string();
-        let grown = growth.entry(month.clone()).or_insert_with(|| Growth { month, ..Growth::default() });
-        grown.backups += 1;
-        grown.size_bytes += size;
-        let mut seen: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        let month_growth =
+            growth.entry(month.clone()).or_insert_with(|| Growth { month, ..Growth::default() });
+        month_growth.backups += 1;
+        month_growth.size_bytes += size;
+        let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
-            let (records, bytes) = seen.entry(&entity.entity).or_default();
+            let (records, bytes) = counts.entry(&entity.entity).or_default();
             *records += entity.item_count;
             *bytes += entity.compressed_bytes;
         }
-        for (name, (records, bytes)) in seen {
+        for (name, (records, bytes)) in counts {
             let entity = all.by_entity.entry(name.to_owned()).or_default();
             entity.backups += 1;
             entity.compressed_bytes += bytes;

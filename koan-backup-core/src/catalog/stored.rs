@@ -13,7 +13,7 @@ use crate::foundation::identity::ApplicationIdentity;
 use crate::storage::manifests_prefix;
 use crate::storage::{CLEANUP_TIMEOUT, ListedFile, Storage};
 
-/// How many manifests are read at the same time, because a remote store needs some time for each answer.
+/// The number of manifests that are read at the same time. A remote store needs some time for each answer.
 pub(super) const MAX_CONCURRENT_READS: usize = 64;
 
 /// A backup in a storage profile.
@@ -23,8 +23,8 @@ pub(crate) struct StoredBackup<'a> {
     pub(crate) manifest: Manifest,
     /// The manifest as it was published, which is compared with its copy in the archive.
     pub(crate) published: serde_json::Value,
-    /// Whether `manifest` comes from inside an archive that is encrypted as a whole; the published one is its
-    /// envelope.
+    /// Whether `manifest` is the complete manifest inside an archive that is encrypted as a whole.
+    /// `published` is its envelope then.
     pub(crate) is_opened: bool,
     /// A newer backup with the same name that was not selected because it failed.
     pub(crate) newer_failed: Option<BackupId>,
@@ -41,19 +41,19 @@ impl<'a> StoredBackup<'a> {
 
     /// Adds those unreadable manifests that may belong to newer backups.
     pub(crate) fn with_unreadable(self, unreadable: Vec<UnreadableManifest>) -> Self {
-        let began = self.manifest.created_at.as_millisecond();
+        let started_ms = self.manifest.created_at.as_millisecond();
         let may_be_newer = |manifest: &UnreadableManifest| {
-            manifest.id.time().is_none_or(|time| time.as_millisecond() >= began)
+            manifest.id.time().is_none_or(|time| time.as_millisecond() >= started_ms)
         };
         Self { unreadable: unreadable.into_iter().filter(may_be_newer).collect(), ..self }
     }
 
     /// Returns notes about the lookup: that a newer backup may exist, and that another application may have
-    /// made this one.
+    /// made this backup.
     pub(crate) fn notes(&self, own: &ApplicationIdentity) -> Vec<String> {
         let Manifest { id, name, created_at, .. } = &self.manifest;
         let newer_failed = self.newer_failed.map(|failed| {
-            format!("the newest backup called `{name}`, {failed}, failed: an older one, {id}, is used")
+            format!("the newest backup called `{name}`, {failed}, failed, so the older backup {id} is used")
         });
         let unreadable = self.unreadable.first().map(|first| {
             let more = match self.unreadable.len() {
@@ -61,9 +61,9 @@ impl<'a> StoredBackup<'a> {
                 many => format!(" (and {} more manifests)", many - 1),
             };
             format!(
-                "backup {id} of {created_at} is used, but there may be a newer one: {}{more}; \
+                "backup {id} of {created_at} is used, but there may be a newer backup: {}{more}; \
                  `koan.catalog().recover()` verifies the archive of a damaged manifest and publishes the \
-                 manifest again; name a backup by its id to use it regardless of others",
+                 manifest again; select a backup by its id to use it in any case",
                 first.problem
             )
         });
@@ -82,7 +82,7 @@ pub(crate) struct StoredManifests<'a> {
 /// logged.
 ///
 /// # Errors
-/// As for [`list_all`].
+/// The same errors as those of [`list_all`].
 pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
     let StoredManifests { backups, unreadable } = list_all(storage).await?;
     unreadable.iter().for_each(|manifest| manifest.log(storage));
@@ -93,8 +93,8 @@ pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
 ///
 /// # Errors
 /// The storage cannot be listed or read; an incomplete list is never returned. A single manifest that is
-/// damaged, or that the store refuses to return, is no error, but it is one if the store returns none of
-/// them.
+/// damaged, or that the store refuses to return, is not an error, unless the store returns none of the
+/// manifests.
 pub(crate) async fn list_all(storage: &Storage) -> Result<StoredManifests<'_>> {
     let read = |file: ListedFile| async move { (read(storage, &file.path).await, file.path) };
     let mut read =
@@ -130,7 +130,7 @@ pub(super) async fn listed(storage: &Storage) -> Result<Vec<ListedFile>> {
     let mut listed = storage.list(&manifests_prefix()).await.map_err(|source| {
         Error::with_source(
             ErrorKind::Storage,
-            format!("backups in storage `{}` were not listed", storage.location()),
+            format!("the backups in storage `{}` cannot be listed", storage.location()),
             source,
         )
     })?;
@@ -147,7 +147,7 @@ pub(super) async fn read<'a>(storage: &'a Storage, path: &Path) -> Result<Option
 /// Returns the backup with an id, whichever application made it.
 ///
 /// # Errors
-/// There is none, or it cannot be read.
+/// There is no such backup, or it cannot be read.
 pub(crate) async fn find_id(storage: &Storage, id: BackupId) -> Result<StoredBackup<'_>> {
     let path = manifest_path(&id);
     match storage.read(&path, MAX_MANIFEST_BYTES).await? {
@@ -168,7 +168,7 @@ pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option
 /// Returns the same as [`published`], with a time limit, for operations that clean up after an error.
 ///
 /// # Errors
-/// As for [`published`], or the storage does not answer.
+/// The same errors as those of [`published`], or the storage does not answer.
 pub(crate) async fn published_in_time(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
     timeout(CLEANUP_TIMEOUT, published(storage, id)).await.unwrap_or_else(|_| Err(storage.no_answer_error()))
 }
@@ -183,10 +183,10 @@ pub(crate) fn unreadable_note(unreadable: &[UnreadableManifest]) -> String {
     }
 }
 
-pub(super) fn not_found(storage: &Storage, what: &str) -> Error {
+pub(super) fn not_found(storage: &Storage, problem: &str) -> Error {
     Error::new(
         ErrorKind::NotFound,
-        format!("{what} in storage `{}`; `koan.backups()` lists the existing ones", storage.location()),
+        format!("{problem} in storage `{}`; `koan.backups()` lists the existing backups", storage.location()),
     )
 }
 
@@ -206,7 +206,7 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
         return Err(Error::new(
             ErrorKind::Corrupt,
             format!(
-                "manifest `{path}` in storage `{}` is larger than any that koan-backup writes",
+                "manifest `{path}` in storage `{}` is larger than any manifest that koan-backup writes",
                 storage.location()
             ),
         ));
@@ -218,7 +218,7 @@ pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Resul
             ErrorKind::Incompatible,
             format!(
                 "manifest `{path}` has format version {}, but this version of koan-backup reads \
-                 {FORMAT_VERSION}; update it",
+                 only versions up to {FORMAT_VERSION}; update koan-backup",
                 version.unwrap_or_default()
             ),
         ));

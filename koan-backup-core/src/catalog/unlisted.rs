@@ -1,6 +1,6 @@
-//! Finds and inspects unlisted archives, which no manifest names.
+//! Finds and inspects unlisted archives, to which no manifest refers.
 //!
-//! An archive contains its own manifest, so one that `manifests/` does not list is not garbage.
+//! An archive contains its own manifest, so an archive that is not listed in `manifests/` is not garbage.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 use crate::storage::archives_prefix;
 
-/// An archive that no manifest names, and that has no removal record.
+/// An archive to which no manifest refers, and that has no removal record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -36,11 +36,11 @@ pub struct UnlistedArchive {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum UnlistedState {
-    /// It has a directory and contains its manifest. Its content was not verified.
+    /// The archive has a directory and contains its manifest. Its content was not verified.
     Complete,
-    /// It is encrypted as a whole, so its content is unknown without a key.
+    /// The archive is encrypted as a whole, so its content is unknown without a key.
     Encrypted,
-    /// It is damaged, but it is not proven to be truncated.
+    /// The archive is damaged, but it is not proven to be truncated.
     Damaged {
         /// A description of the damage.
         problem: String,
@@ -65,15 +65,15 @@ impl ArchiveCandidate {
 /// The result of the inspection of a file.
 #[derive(Debug)]
 pub(crate) enum Inspection {
-    /// A complete archive that contains its manifest. It is not verified.
+    /// The file is a complete archive that contains its manifest. It is not verified.
     Complete(Box<CompleteArchive>),
-    /// It is encrypted as a whole, and no key decrypts it.
+    /// The file is encrypted as a whole, and no key decrypts it.
     Encrypted,
-    /// It is proven to be truncated: it has no end record.
+    /// The file is proven to be truncated: it has no end record.
     Incomplete,
-    /// It is damaged, but it is not proven to be truncated.
+    /// The file is damaged, but it is not proven to be truncated.
     Damaged(String),
-    /// A ZIP file of another program.
+    /// The file is a ZIP file of another program.
     Foreign,
     /// The file no longer exists.
     Gone,
@@ -89,7 +89,7 @@ pub(crate) struct CompleteArchive {
 
 /// The size of the end record of a ZIP file.
 const END_RECORD_BYTES: usize = 22;
-/// How many bytes at the end of a file are searched for its last records.
+/// The number of bytes at the end of a file that are searched for its last records.
 const TAIL_BYTES: u64 = (64 << 10) + 22;
 
 /// Lists the files of a profile that may be archives.
@@ -152,7 +152,7 @@ pub(crate) async fn inspect(
         }
         Ok(None) => Ok(Inspection::Foreign),
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible) => {
-            // An encrypted file whose last bytes are damaged looks like a truncated one, so it counts as
+            // An encrypted file whose last bytes are damaged looks like a truncated file, so it is treated as
             // damaged.
             match !sealed && is_truncated(&object).await? {
                 true => Ok(Inspection::Incomplete),
@@ -177,7 +177,7 @@ async fn own_manifest(object: ArchiveObject) -> Result<Option<CompleteArchive>> 
 }
 
 /// Returns whether a file is proven to be a truncated archive: it has no end record, and no directory that is
-/// followed by enough bytes for one. A file whose end record is only damaged is not truncated.
+/// followed by enough bytes for an end record. A file whose end record is only damaged is not truncated.
 async fn is_truncated(object: &ArchiveObject) -> Result<bool> {
     let bytes = object.stored_bytes();
     let tail = match object.stored(bytes.saturating_sub(TAIL_BYTES)..bytes).await {

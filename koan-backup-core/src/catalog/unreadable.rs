@@ -17,13 +17,13 @@ use crate::storage::{Storage, is_refusal};
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UnreadableManifest {
-    /// The backup, according to the file name.
+    /// The id of the backup, according to the file name.
     pub id: BackupId,
     /// The path of the manifest in its storage profile.
     pub path: String,
-    /// Why it cannot be read.
+    /// Why the manifest cannot be read.
     pub problem: String,
-    /// Whether the file was read but its content is no manifest, so that it can be replaced.
+    /// Whether the file was read but its content is not a manifest, so that it can be replaced.
     #[serde(skip)]
     pub(crate) is_damaged: bool,
 }
@@ -54,8 +54,8 @@ impl UnreadableManifest {
 
 /// Returns whether an error concerns only the file that was read, and not the whole storage. Examples: the
 /// file is damaged or of a newer version, the store refuses to return it (cold storage, missing permission),
-/// it is no regular file, or its disk sectors are bad. If none of the manifests can be read, the caller fails
-/// nevertheless.
+/// it is not a regular file, or its disk sectors are bad. If none of the manifests can be read, the caller
+/// fails nevertheless.
 ///
 /// A lack of file handles or memory, or a network file system that is gone, concerns more than one file. The
 /// caller must fail then, because an older backup must not be used as if it were the newest.
@@ -85,7 +85,7 @@ fn cause_of_system(error: &Error) -> Option<&io::Error> {
     None
 }
 
-/// Returns whether an operating system error concerns the file that was named.
+/// Returns whether an operating system error concerns only the file that was accessed.
 fn is_of_file(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied};
     matches!(kind, PermissionDenied | IsADirectory | NotADirectory | InvalidFilename | NotFound)

@@ -58,7 +58,8 @@ impl Remedy {
         match self {
             Self::Entity => Some("apply the remedy of each entity that cannot be backed up"),
             Self::Table => Some(
-                "for each table, declare an entity, or name the table and a reason in `ignore_table` of its provider",
+                "for each table, declare an entity, or list the table with a reason in `ignore_table` of its \
+                 provider",
             ),
             Self::Column => Some("for each column, add a field, or exclude its entity"),
             Self::Field => Some("for each field without a column, add the column, or #[serde(skip)]"),
@@ -78,8 +79,8 @@ pub struct IncludedEntity {
     pub type_path: String,
     /// The resolved policy.
     pub policy: Policy,
-    /// The table and the provider, if the entity has a table, and the table that this one is a partition of
-    /// or inherits from.
+    /// The table and the provider, if the entity has a table. If the table is a partition of another table or
+    /// inherits from it, that table is included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Why the entity cannot be backed up, if it cannot.
@@ -88,8 +89,8 @@ pub struct IncludedEntity {
 }
 
 impl Inventory {
-    /// Returns the inventory of what was linked into this binary, without access to a database. Use it in a
-    /// unit test such as `Inventory::linked()?.assert_covered()`.
+    /// Returns the inventory of the entities that were linked into this binary, without access to a database.
+    /// Use it in a unit test such as `Inventory::linked()?.assert_covered()`.
     ///
     /// # Errors
     /// No entity was linked, two entities share a name, or a crate has two scopes.
@@ -154,7 +155,7 @@ impl Inventory {
         assert!(self.is_covered(), "{}", self.gaps());
     }
 
-    /// Returns the error for a start with `deny_uncovered()` if the coverage has gaps.
+    /// Returns an error if the coverage has gaps, for a start with `deny_uncovered()`.
     pub(crate) fn require_covered(&self) -> Result<()> {
         if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.gaps())) }
     }
@@ -192,7 +193,8 @@ impl Inventory {
         } else {
             tracing::warn!(
                 target: "koan::backup",
-                "inventory: {included} included, {broken} that cannot be backed up, {uncovered} uncovered, {excluded} excluded"
+                "inventory: {included} included, {broken} that cannot be backed up, {uncovered} uncovered, \
+                 {excluded} excluded"
             );
         }
         for entity in &self.included {

@@ -1,4 +1,4 @@
-//! The declared entities and scopes, collected by the linker or registered by hand.
+//! The declared entities and scopes, collected by the linker or registered manually.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use linkme::distributed_slice;
 use crate::entity::{EntityDescriptor, ScopeDeclaration, crate_of};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// All linked entities. The name is part of the name of a linker section, which is why it is long.
+/// All linked entities. The name is long because it is part of the name of a linker section.
 #[distributed_slice]
 pub static KOAN_BACKUP_0_1_ENTITIES: [&'static EntityDescriptor];
 
@@ -23,7 +23,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Returns the registry of everything that was linked into this binary.
+    /// Returns the registry of all entities and scopes that were linked into this binary.
     pub(crate) fn linked() -> Self {
         Self { entities: KOAN_BACKUP_0_1_ENTITIES.to_vec(), scopes: KOAN_BACKUP_0_1_SCOPES.to_vec() }
     }
@@ -33,14 +33,14 @@ impl Registry {
         Self::default()
     }
 
-    /// Adds an entity by hand. An entity that is already registered is not added again.
+    /// Adds an entity manually. An entity that is already registered is not added again.
     pub(crate) fn register(&mut self, descriptor: &'static EntityDescriptor) {
         if !self.entities.iter().any(|known| known.type_id() == descriptor.type_id()) {
             self.entities.push(descriptor);
         }
     }
 
-    /// Adds a scope by hand.
+    /// Adds a scope manually.
     pub(crate) fn register_scope(&mut self, scope: &'static ScopeDeclaration) {
         if !self.scopes.contains(&scope) {
             self.scopes.push(scope);
@@ -55,8 +55,9 @@ impl Registry {
         if self.entities.is_empty() {
             return Err(Error::new(
                 ErrorKind::Inventory,
-                "no entity is known: the crate that declares them was not linked; name it with \
-                 `koan_backup::link!(your_models_crate)`, or register each with `Koan::builder().register::<T>()`",
+                "no entity is known: the crate that declares them was not linked; link it with \
+                 `koan_backup::link!(your_models_crate)`, or register each entity with \
+                 `Koan::builder().register::<T>()`",
             ));
         }
         let mut by_name = BTreeMap::new();
@@ -84,7 +85,8 @@ impl Registry {
                 return Err(Error::new(
                     ErrorKind::Inventory,
                     format!(
-                        "crate `{name}` has two backup scopes, at {}:{} and {}:{}; a scope covers its whole crate, keep one",
+                        "crate `{name}` has two backup scopes, at {}:{} and {}:{}; a scope covers its \
+                         complete crate, so remove one of them",
                         other.file, other.line, scope.file, scope.line
                     ),
                 ));
@@ -103,7 +105,8 @@ fn same_name(name: &str, one: &EntityDescriptor, other: &EntityDescriptor) -> Er
     Error::new(
         ErrorKind::Inventory,
         format!(
-            "two entities are called `{name}`: {} and {}; rename one with `#[entity(name = \"…\")]`",
+            "two entities have the name `{name}`: {} and {}; rename one of them with `#[entity(name = \
+             \"…\")]`",
             descriptions[0], descriptions[1]
         ),
     )

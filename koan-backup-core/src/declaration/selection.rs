@@ -9,39 +9,40 @@ use crate::foundation::id::SetName;
 
 type Predicate = Arc<dyn Fn(&EntityDescriptor) -> bool + Send + Sync>;
 
-/// Which entities and sets are backed up or restored: everything covered, unless restricted. All restrictions
-/// apply together.
+/// The entities and sets that are backed up or restored. By default, everything that is covered is selected.
+/// All restrictions apply together.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Selection {
-    /// Only these types.
+    /// Selects only these types.
     pub types: Vec<TypeId>,
-    /// Only entities with these names.
+    /// Selects only entities with these names.
     pub names: Vec<String>,
-    /// Without the entities with these names.
+    /// Excludes the entities with these names.
     pub excluded_names: Vec<String>,
-    /// Only entities of these providers, each given by its name or its kind, such as `postgres`.
+    /// Selects only entities of these providers, each given by its name or its kind, such as `postgres`.
     pub providers: Vec<String>,
-    /// Without the entities of these providers, each given by its name or its kind.
+    /// Excludes the entities of these providers, each given by its name or its kind.
     pub excluded_providers: Vec<String>,
-    /// Only these sets.
+    /// Selects only these sets.
     pub sets: Vec<SetName>,
-    /// Only entities for which this function returns `true`.
+    /// Selects only entities for which this function returns `true`.
     pub predicate: Option<Predicate>,
 }
 
 impl Selection {
-    /// Returns whether an entity is selected by type or name. All are if none is named.
-    pub(crate) fn names_entity(&self, descriptor: &EntityDescriptor) -> bool {
-        let named = |names: &[String]| {
+    /// Returns whether an entity is selected by type or name. If no type and no name is given, all are
+    /// selected.
+    pub(crate) fn selects_by_name(&self, descriptor: &EntityDescriptor) -> bool {
+        let is_listed = |names: &[String]| {
             names
                 .iter()
                 .any(|name| name == descriptor.name() || descriptor.aliases().contains(&name.as_str()))
         };
-        let chosen = (self.types.is_empty() && self.names.is_empty())
+        let is_selected = (self.types.is_empty() && self.names.is_empty())
             || self.types.contains(&descriptor.type_id())
-            || named(&self.names);
-        chosen && !named(&self.excluded_names)
+            || is_listed(&self.names);
+        is_selected && !is_listed(&self.excluded_names)
     }
 
     /// Returns whether entities are selected individually, so that each of them must exist.
@@ -52,7 +53,7 @@ impl Selection {
     /// Returns whether an entity in the provider with this name and kind is selected.
     pub(crate) fn selects(&self, descriptor: &EntityDescriptor, provider: &str, kind: &str) -> bool {
         let matches = |filter: &String| filter == provider || filter == kind;
-        self.names_entity(descriptor)
+        self.selects_by_name(descriptor)
             && (self.providers.is_empty() || self.providers.iter().any(matches))
             && !self.excluded_providers.iter().any(matches)
             && self.predicate.as_ref().is_none_or(|predicate| predicate(descriptor))

@@ -11,18 +11,19 @@ use zeroize::Zeroizing;
 use super::{PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// A set of private keys and passphrases. They are wiped from memory when they are dropped.
+/// A set of private keys and passphrases. They are erased from memory when the set is dropped.
 #[derive(Default)]
 pub struct Identities {
-    all: Vec<IdentifiedKey>,
-    /// The known keys of files, by file header. They are cached because a passphrase takes about a second for
-    /// each file.
-    found: Mutex<BTreeMap<Vec<u8>, FileKey>>,
+    keys: Vec<IdentifiedKey>,
+    /// The keys of files that were found before, by file header. They are cached because the derivation of a
+    /// key from a passphrase takes about a second for each file.
+    file_keys: Mutex<BTreeMap<Vec<u8>, FileKey>>,
 }
 
 /// The key of one encrypted file.
 pub(super) type FileKey = Zeroizing<[u8; 16]>;
 
+/// A private key or passphrase with its id.
 struct IdentifiedKey {
     id: String,
     key: Box<dyn age::Identity + Send + Sync>,
@@ -33,7 +34,8 @@ impl Identities {
     /// passphrase.
     ///
     /// # Errors
-    /// The text holds no private key, or a line that is not one. The error does not quote the text.
+    /// The text contains no private key, or contains a line that is not a private key. The error does not
+    /// quote the text.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.starts_with("-----BEGIN") {
@@ -45,30 +47,31 @@ impl Identities {
                 continue;
             }
             let key: x25519::Identity = line.parse().map_err(|_| {
-                refused(format!("line {} is not an age private key (`AGE-SECRET-KEY-1…`)", index + 1))
+                key_error(format!("line {} is not an age private key (`AGE-SECRET-KEY-1…`)", index + 1))
             })?;
             identities.push(IdentifiedKey { id: key_id(&key.to_public().to_string()), key: Box::new(key) });
         }
         if identities.is_empty() {
-            return Err(refused("there is no private key".to_owned()));
+            return Err(key_error("the text contains no private key".to_owned()));
         }
         Ok(Self::of(identities))
     }
 
     fn ssh(text: &str) -> Result<Self> {
-        let unusable = |what: &str| refused(format!("the private SSH key {what}"));
+        let unusable = |fault: &str| key_error(format!("the private SSH key {fault}"));
         let key = ssh::Identity::from_buffer(text.as_bytes(), None)
-            .map_err(|_| unusable("cannot be read; is it in the format of OpenSSH?"))?;
+            .map_err(|_| unusable("cannot be parsed; check that it has the format of OpenSSH"))?;
         match key {
             ssh::Identity::Unencrypted(_) => {}
             ssh::Identity::Encrypted(_) => {
                 return Err(unusable(
-                    "has a passphrase, which cannot be asked for here; use an age key, or a copy without a passphrase",
+                    "has a passphrase, which koan-backup cannot request; use an age key, or a copy of the key \
+                     without a passphrase",
                 ));
             }
             ssh::Identity::Unsupported(_) => return Err(unusable("is of a type that age does not support")),
         }
-        let public = ssh::Recipient::try_from(key.clone()).map_err(|_| unusable("has no public half"))?;
+        let public = ssh::Recipient::try_from(key.clone()).map_err(|_| unusable("has no public key"))?;
         Ok(Self::of(vec![IdentifiedKey { id: key_id(&public.to_string()), key: Box::new(key) }]))
     }
 
@@ -79,47 +82,47 @@ impl Identities {
     pub fn passphrase(passphrase: impl Into<String>) -> Result<Self> {
         let passphrase = SecretString::from(passphrase.into());
         if passphrase.expose_secret().is_empty() {
-            return Err(refused("the passphrase is empty".to_owned()));
+            return Err(key_error("the passphrase is empty".to_owned()));
         }
         let mut key = scrypt::Identity::new(passphrase);
-        // A forged header must not demand gigabytes of memory.
+        // The limit prevents that a forged header makes the decryption allocate gigabytes of memory.
         key.set_max_work_factor(PASSPHRASE_WORK);
         let key = Box::new(key);
         Ok(Self::of(vec![IdentifiedKey { id: PASSPHRASE_ID.to_owned(), key }]))
     }
 
-    fn of(all: Vec<IdentifiedKey>) -> Self {
-        Self { all, found: Mutex::default() }
+    fn of(keys: Vec<IdentifiedKey>) -> Self {
+        Self { keys, file_keys: Mutex::default() }
     }
 
     /// Returns the key of the file with this header, if it was found before.
-    pub(super) fn known(&self, header: &[u8]) -> Option<FileKey> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(header).cloned()
+    pub(super) fn cached_file_key(&self, header: &[u8]) -> Option<FileKey> {
+        self.file_keys.lock().unwrap_or_else(PoisonError::into_inner).get(header).cloned()
     }
 
     /// Caches the key of the file with this header.
-    pub(super) fn remember(&self, header: &[u8], key: FileKey) {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(header.to_vec(), key);
+    pub(super) fn cache_file_key(&self, header: &[u8], key: FileKey) {
+        self.file_keys.lock().unwrap_or_else(PoisonError::into_inner).insert(header.to_vec(), key);
     }
 
     /// Returns these identities together with `others`.
     pub fn and(mut self, others: Self) -> Self {
-        self.all.extend(others.all);
+        self.keys.extend(others.keys);
         self
     }
 
     /// Returns whether there is no identity.
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.keys.is_empty()
     }
 
     /// Returns the id of each key, as it is used in manifests and errors.
     pub fn key_ids(&self) -> Vec<String> {
-        self.all.iter().map(|identity| identity.id.clone()).collect()
+        self.keys.iter().map(|identity| identity.id.clone()).collect()
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        self.all.iter().map(|identity| identity.key.as_ref() as &dyn age::Identity)
+        self.keys.iter().map(|identity| identity.key.as_ref() as &dyn age::Identity)
     }
 }
 
@@ -129,6 +132,6 @@ impl fmt::Debug for Identities {
     }
 }
 
-fn refused(what: String) -> Error {
-    Error::new(ErrorKind::Encryption, what)
+fn key_error(message: String) -> Error {
+    Error::new(ErrorKind::Encryption, message)
 }

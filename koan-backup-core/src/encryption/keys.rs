@@ -14,29 +14,32 @@ use super::identities::Identities;
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Provides private keys when they are needed. Implement it for a vault or a key service.
+/// A source that provides private keys when they are needed. Implement this trait for a vault or a key
+/// service.
 #[async_trait]
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// Describes the source in errors, for example `file koan.key`. It must never contain a key.
+    /// Returns a description of the source for errors, for example `file koan.key`. It must never contain a
+    /// key.
     fn describe(&self) -> String;
 
-    /// Returns the keys. It is called once for each restore, verification or change of recipients of an
-    /// encrypted backup, and never for a backup.
+    /// Returns the keys. This function is called once for each restore, verification or change of recipients
+    /// of an encrypted backup, and is never called when a backup is made.
     ///
     /// # Errors
-    /// The keys are not available. The error must not quote them.
+    /// The keys are not available. The error must not contain a key.
     async fn identities(&self) -> Result<Identities>;
 }
 
-/// Private keys in a file, in an environment variable, printed by a command, or given as text.
+/// Private keys in a file, in an environment variable, in the output of a command, or in a string.
 ///
-/// The text is the lines of an age identity file (`AGE-SECRET-KEY-1…`) or one OpenSSH private key; with
-/// [`as_passphrase`](Self::as_passphrase) it is a passphrase.
+/// Their text consists of the lines of an age identity file (`AGE-SECRET-KEY-1…`) or of one OpenSSH private
+/// key; with [`as_passphrase`](Self::as_passphrase) the text is a passphrase.
 pub struct Keys {
     origin: KeyOrigin,
     content: KeyContent,
 }
 
+/// The origin of the text of keys.
 enum KeyOrigin {
     File(PathBuf),
     Variable(String),
@@ -44,7 +47,7 @@ enum KeyOrigin {
     Text(SecretString),
 }
 
-/// The content of the text.
+/// What the text of keys contains.
 #[derive(Clone, Copy, Debug)]
 enum KeyContent {
     Identities,
@@ -53,7 +56,7 @@ enum KeyContent {
 
 /// The maximum number of bytes that a command may print.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
-/// The maximum time that a command may take.
+/// The maximum duration of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Keys {
@@ -68,7 +71,7 @@ impl Keys {
     }
 
     /// Reads the keys from the output of a command, such as `vault kv get -field=key secret/koan`. The
-    /// command gets no input and must end within a minute.
+    /// standard input of the command is empty, and the command must end within a minute.
     pub fn command<S: Into<String>>(
         program: impl Into<String>,
         arguments: impl IntoIterator<Item = S>,
@@ -77,7 +80,7 @@ impl Keys {
         Self::of(KeyOrigin::Command { program: program.into(), arguments })
     }
 
-    /// Uses keys that are given as text.
+    /// Uses the keys in a string.
     pub fn text(keys: impl Into<String>) -> Self {
         Self::of(KeyOrigin::Text(SecretString::from(keys.into())))
     }
@@ -99,15 +102,17 @@ impl Keys {
                 let path = path.clone();
                 let bytes = blocking("reads keys", move || std::fs::read(path)).await?;
                 let bytes = bytes.map(Zeroizing::new).map_err(|source| {
-                    Error::with_source(ErrorKind::Encryption, "the file was not read", source)
+                    Error::with_source(ErrorKind::Encryption, "the file could not be read", source)
                 })?;
                 text(&bytes)
             }
-            // The error `NotUnicode` would quote the value.
+            // The error `NotUnicode` contains the value, so it must not become the source of the error.
             KeyOrigin::Variable(name) => match std::env::var(name) {
                 Ok(value) => text(Zeroizing::new(value).as_bytes()),
-                Err(std::env::VarError::NotPresent) => Err(refused("the variable is not set")),
-                Err(std::env::VarError::NotUnicode(_)) => Err(refused("the variable is not text")),
+                Err(std::env::VarError::NotPresent) => Err(key_error("the variable is not set")),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err(key_error("the value of the variable is not Unicode text"))
+                }
             },
             KeyOrigin::Command { program, arguments } => output(program, arguments).await,
         }
@@ -122,13 +127,14 @@ impl KeySource for Keys {
             KeyOrigin::Variable(name) => format!("variable `{name}`"),
             // Arguments may contain secrets.
             KeyOrigin::Command { program, .. } => format!("command `{program}`"),
-            KeyOrigin::Text(_) => "keys given in the program".to_owned(),
+            KeyOrigin::Text(_) => "the text in the program".to_owned(),
         }
     }
 
     async fn identities(&self) -> Result<Identities> {
-        let named = |error: Error| error.context(format!("no key from {}", self.describe()));
-        let text = self.read().await.map_err(named)?;
+        let with_origin =
+            |error: Error| error.context(format!("no key could be read from {}", self.describe()));
+        let text = self.read().await.map_err(with_origin)?;
         let text = text.expose_secret();
         match self.content {
             KeyContent::Identities => Identities::parse(text),
@@ -137,7 +143,7 @@ impl KeySource for Keys {
                 Identities::passphrase(line.strip_suffix('\r').unwrap_or(line))
             }
         }
-        .map_err(named)
+        .map_err(with_origin)
     }
 }
 
@@ -146,33 +152,34 @@ async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     command.stdout(Stdio::piped());
-    let failed = |what| move |source| Error::with_source(ErrorKind::Encryption, what, source);
-    let mut child = command.spawn().map_err(failed("it did not start"))?;
-    // The capacity is sufficient for the whole output: growing the buffer would leave a copy of the key in
-    // freed memory.
+    let command_error = |message| move |source| Error::with_source(ErrorKind::Encryption, message, source);
+    let mut child = command.spawn().map_err(command_error("the command could not be started"))?;
+    // The capacity is sufficient for the complete output, because a buffer that grows would leave a copy of
+    // the key in freed memory.
     let mut printed = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT_BYTES + 1));
     let ended = async {
         if let Some(output) = child.stdout.take() {
             let limit = u64::try_from(MAX_OUTPUT_BYTES + 1).unwrap_or(u64::MAX);
-            output.take(limit).read_to_end(&mut printed).await.map_err(failed("its output was not read"))?;
+            let read = output.take(limit).read_to_end(&mut printed).await;
+            read.map_err(command_error("the output of the command could not be read"))?;
         }
         if printed.len() > MAX_OUTPUT_BYTES {
-            return Err(refused("it prints more than a key can have"));
+            return Err(key_error("the output of the command is longer than the maximum of 64 KiB"));
         }
-        child.wait().await.map_err(failed("it was lost"))
+        child.wait().await.map_err(command_error("the exit status of the command could not be read"))
     };
-    let status = tokio::time::timeout(COMMAND_TIMEOUT, ended)
-        .await
-        .map_err(|_| refused("it did not end within a minute; does it wait for input?"))??;
-    // Its standard error may contain anything, so only the exit status is reported.
+    let status = tokio::time::timeout(COMMAND_TIMEOUT, ended).await.map_err(|_| {
+        key_error("the command did not end within a minute; check whether it waits for input")
+    })??;
+    // The standard error of the command may contain secrets, so only the exit status is reported.
     if !status.success() {
-        return Err(Error::new(ErrorKind::Encryption, format!("it failed: {status}")));
+        return Err(Error::new(ErrorKind::Encryption, format!("the command failed: {status}")));
     }
     text(&printed)
 }
 
 /// Decodes the text of a key from UTF-8 or UTF-16, with or without a byte order mark, because editors and
-/// shells on Windows write each of these.
+/// shells on Windows write all of these encodings.
 pub(super) fn text(bytes: &[u8]) -> Result<SecretString> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes.as_chunks::<2>();
@@ -184,17 +191,17 @@ pub(super) fn text(bytes: &[u8]) -> Result<SecretString> {
         [0xef, 0xbb, 0xbf, rest @ ..] => std::str::from_utf8(rest).ok().map(str::to_owned),
         [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
-        // No key contains a NUL, so this is UTF-16 without a byte order mark.
+        // No key contains a NUL character, so these bytes are UTF-16 without a byte order mark.
         [first, 0, ..] if *first != 0 => wide(bytes, u16::from_le_bytes),
         [0, second, ..] if *second != 0 => wide(bytes, u16::from_be_bytes),
         _ => std::str::from_utf8(bytes).ok().map(str::to_owned),
     };
     text.map(SecretString::from)
-        .ok_or_else(|| refused("it is not text in UTF-8 or UTF-16; save it again as UTF-8"))
+        .ok_or_else(|| key_error("the content is not text in UTF-8 or UTF-16; save it as UTF-8"))
 }
 
-fn refused(what: &'static str) -> Error {
-    Error::new(ErrorKind::Encryption, what)
+fn key_error(message: &'static str) -> Error {
+    Error::new(ErrorKind::Encryption, message)
 }
 
 impl fmt::Debug for Keys {
@@ -221,11 +228,11 @@ mod tests {
             wide(b"", u16::to_le_bytes),
             wide(b"", u16::to_be_bytes),
         ] {
-            assert_eq!(text(&bytes).expect("text").expose_secret(), key, "{:?}", &bytes[..4]);
+            assert_eq!(text(&bytes).expect("valid text").expose_secret(), key, "{:?}", &bytes[..4]);
         }
         for bytes in [b"\xff\xfea".as_slice(), b"\xff\xfe\x00\xd8", b"\xc3\x28", b"\xef\xbb\xbf\xff"] {
-            let error = text(bytes).expect_err("no text");
-            assert!(error.to_string().contains("save it again as UTF-8"), "{error}");
+            let error = text(bytes).expect_err("the bytes are not valid text");
+            assert!(error.to_string().contains("save it as UTF-8"), "{error}");
         }
     }
 }

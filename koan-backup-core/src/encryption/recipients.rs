@@ -1,4 +1,4 @@
-//! The recipients that records are encrypted for.
+//! The recipients for which records are encrypted.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use age::{Encryptor, scrypt, ssh, x25519};
 use super::{HEADER_BYTES, PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// The recipients of a backup. It can be decrypted with any one of their private keys, or with the
+/// The recipients of a backup. The backup can be decrypted with the private key of any recipient, or with the
 /// passphrase.
 #[derive(Clone)]
 pub struct Recipients(Arc<RecipientSet>);
@@ -37,19 +37,19 @@ impl Recipients {
     /// `ssh-rsa`.
     ///
     /// # Errors
-    /// There is no key, or one is not a public key. The error does not quote the input, which may be a
-    /// private key.
+    /// There is no key, or one of the texts is not a public key. The error does not quote the input, which
+    /// may be a private key.
     pub fn keys<S: AsRef<str>>(keys: impl IntoIterator<Item = S>) -> Result<Self> {
         let mut parsed: Vec<PublicKey> = Vec::new();
         for (index, key) in keys.into_iter().enumerate() {
             let key = PublicKey::parse(key.as_ref().trim())
-                .map_err(|what| refused(format!("recipient {} {what}", index + 1)))?;
+                .map_err(|fault| key_error(format!("recipient {} {fault}", index + 1)))?;
             if !parsed.iter().any(|known| known.text == key.text) {
                 parsed.push(key);
             }
         }
         if parsed.is_empty() {
-            return Err(refused("there is no recipient: name at least one public key".to_owned()));
+            return Err(key_error("no recipient is specified; specify at least one public key".to_owned()));
         }
         Ok(Self(Arc::new(RecipientSet::Keys(parsed))))
     }
@@ -57,39 +57,40 @@ impl Recipients {
     /// Reads public keys from a file, one per line. Blank lines and lines that start with `#` are skipped.
     ///
     /// # Errors
-    /// The file cannot be read, or contains something else.
+    /// The file cannot be read, or contains a line that is not a public key.
     pub fn file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let shown = path.display();
         let bytes = std::fs::read(path).map_err(|source| {
             Error::with_source(
                 ErrorKind::Encryption,
-                format!("the recipients in `{shown}` were not read"),
+                format!("the recipients in `{shown}` could not be read"),
                 source,
             )
         })?;
         let text = super::keys::text(&bytes)
-            .map_err(|error| error.context(format!("the recipients in `{shown}` were not read")))?;
+            .map_err(|error| error.context(format!("the recipients in `{shown}` could not be read")))?;
         let text = text.expose_secret();
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self::keys(lines).map_err(|error| error.context(format!("the recipients in `{shown}`")))
+        Self::keys(lines)
+            .map_err(|error| error.context(format!("the recipients in `{shown}` cannot be used")))
     }
 
-    /// Creates a recipient that encrypts with a passphrase. Each encrypted entity takes about one second and
-    /// 256 MiB to encrypt and to decrypt, which makes it hard to guess the passphrase; public keys need
-    /// neither.
+    /// Creates a recipient that encrypts with a passphrase. The encryption and the decryption of each entity
+    /// need about one second and 256 MiB of memory, which makes it hard to guess the passphrase. Public keys
+    /// need neither the time nor the memory.
     ///
     /// # Errors
     /// The passphrase is empty.
     pub fn passphrase(passphrase: impl Into<String>) -> Result<Self> {
         let passphrase = SecretString::from(passphrase.into());
         if passphrase.expose_secret().is_empty() {
-            return Err(refused("the passphrase is empty".to_owned()));
+            return Err(key_error("the passphrase is empty".to_owned()));
         }
         Ok(Self(Arc::new(RecipientSet::Passphrase(passphrase))))
     }
 
-    /// Returns the public keys; empty for a passphrase.
+    /// Returns the public keys. The list is empty for a passphrase.
     pub fn public_keys(&self) -> Vec<String> {
         match self.0.as_ref() {
             RecipientSet::Keys(keys) => keys.iter().map(|key| key.text.clone()).collect(),
@@ -105,8 +106,8 @@ impl Recipients {
         }
     }
 
-    /// Returns a writer that encrypts what is written to it. It must be finished, or its output cannot be
-    /// decrypted.
+    /// Returns a writer that encrypts the bytes that are written to it. The caller must call `finish` on the
+    /// writer, because an output without an end cannot be decrypted.
     pub(crate) fn seal_to<W: Write>(&self, output: W) -> Result<StreamWriter<W>> {
         let encryptor = match self.0.as_ref() {
             RecipientSet::Keys(keys) => {
@@ -122,24 +123,30 @@ impl Recipients {
             }
         };
         let encryptor = encryptor.map_err(|source| {
-            Error::with_source(ErrorKind::Encryption, "nothing can be encrypted for these recipients", source)
+            Error::with_source(
+                ErrorKind::Encryption,
+                "the content cannot be encrypted for these recipients",
+                source,
+            )
         })?;
         encryptor.wrap_output(output).map_err(not_written)
     }
 
-    /// Encrypts a small content.
+    /// Encrypts a small content in memory.
     pub(crate) fn seal(&self, content: &[u8]) -> Result<Vec<u8>> {
         let mut writer = self.seal_to(Vec::new())?;
         writer.write_all(content).and_then(|()| writer.finish()).map_err(not_written)
     }
 
-    /// Encrypts an empty content, so that unusable keys are found before a backup starts.
+    /// Checks the recipients by encrypting an empty content, so that unusable keys are found before a backup
+    /// starts.
     pub(crate) fn check(&self) -> Result<()> {
         match self.0.as_ref() {
             RecipientSet::Keys(keys) => match u64::try_from(self.seal(b"")?.len()) {
                 Ok(length) if length < HEADER_BYTES => Ok(()),
-                _ => Err(refused(format!(
-                    "{} recipients are more than a backup can name; encrypt for a key that they share",
+                _ => Err(key_error(format!(
+                    "{} recipients are more than the header of an encrypted file can contain; encrypt for a key \
+                     that the recipients share",
                     keys.len()
                 ))),
             },
@@ -154,9 +161,9 @@ impl PublicKey {
             return Err("is a private key; use its public key, which `age-keygen -y` prints");
         }
         if key.starts_with("age1") {
-            let recipient: x25519::Recipient = key
-                .parse()
-                .map_err(|_| "starts like an age public key but is not one: is a character missing?")?;
+            let recipient: x25519::Recipient = key.parse().map_err(
+                |_| "begins with `age1` but is not a valid public key; check that it was copied completely",
+            )?;
             return Ok(Self { text: recipient.to_string(), recipient: Recipient::X25519(recipient) });
         }
         let recipient: ssh::Recipient = key.parse().map_err(|error| match error {
@@ -177,10 +184,10 @@ impl fmt::Debug for Recipients {
     }
 }
 
-fn refused(what: String) -> Error {
-    Error::new(ErrorKind::Encryption, what)
+fn key_error(message: String) -> Error {
+    Error::new(ErrorKind::Encryption, message)
 }
 
 fn not_written(source: io::Error) -> Error {
-    Error::with_source(ErrorKind::Encryption, "the encrypted content was not written", source)
+    Error::with_source(ErrorKind::Encryption, "the encrypted content could not be written", source)
 }

@@ -1,6 +1,6 @@
-//! An encrypted file whose key is known. Any range of it can be decrypted without the rest.
+//! An encrypted file whose key is known. Any range of it can be decrypted without the other bytes.
 //!
-//! The layout is that of <https://age-encryption.org/v1>: a header, a nonce of 16 bytes, then chunks of 64
+//! The layout is defined in <https://age-encryption.org/v1>: a header, a nonce of 16 bytes, then chunks of 64
 //! KiB, each with a tag of 16 bytes.
 
 use std::cell::{Cell, RefCell};
@@ -18,15 +18,15 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The maximum size of the header of an encrypted file, enough for about three hundred recipients.
 pub(crate) const HEADER_BYTES: u64 = 32 << 10;
-/// The plain bytes of a chunk.
+/// The number of bytes of a chunk before encryption.
 const CHUNK_BYTES: u64 = 64 << 10;
-/// The bytes that encryption adds to a chunk.
+/// The number of bytes that encryption adds to a chunk.
 const TAG_BYTES: u64 = 16;
 
 /// The first bytes of an encrypted file.
 const MAGIC: &[u8] = b"age-encryption.org/v1\n";
 
-/// Returns whether `start` is the start of an encrypted file.
+/// Returns whether a file that begins with `start` is encrypted.
 pub(crate) fn is_sealed(start: &[u8]) -> bool {
     start.starts_with(MAGIC)
 }
@@ -36,22 +36,22 @@ pub(crate) struct Unlocked {
     /// The header and the nonce.
     header: Vec<u8>,
     key: FileKey,
-    /// The size of the whole file in bytes.
+    /// The size of the encrypted file in bytes.
     length: u64,
 }
 
 impl Unlocked {
-    /// Finds the key of a file of `length` bytes that starts with `start`. Returns `None` if no identity can
-    /// decrypt it. This is slow for a passphrase.
+    /// Finds the key of a file of `length` bytes that begins with `start`. Returns `None` if no identity can
+    /// decrypt the file. The search takes about a second for a passphrase.
     ///
     /// # Errors
-    /// The header is damaged, or demands a higher work factor than is allowed for a passphrase.
+    /// The header is damaged, or requires a higher work factor for a passphrase than is allowed.
     pub(crate) fn find(start: &[u8], length: u64, identities: &Identities) -> Result<Option<Self>> {
         let consumed = Cell::new(0);
         let counted = CountingReader { rest: start, consumed: &consumed };
-        let decryptor = Decryptor::new_buffered(counted).map_err(|error| refused(&error))?;
+        let decryptor = Decryptor::new_buffered(counted).map_err(|error| header_error(&error))?;
         let header = start[..consumed.get()].to_vec();
-        if let Some(key) = identities.known(&header) {
+        if let Some(key) = identities.cached_file_key(&header) {
             return Ok(Some(Self { header, key, length }));
         }
         let found = FoundKey::new(None);
@@ -59,14 +59,16 @@ impl Unlocked {
         match decryptor.decrypt(std::iter::once(&finder as &dyn age::Identity)).map(drop) {
             Ok(()) => {}
             Err(DecryptError::NoMatchingKeys) => return Ok(None),
-            Err(error) => return Err(refused(&error)),
+            Err(error) => return Err(header_error(&error)),
         }
-        let key = found.into_inner().ok_or_else(|| damaged("it has no key"))?;
-        identities.remember(&header, key.clone());
+        let key =
+            found.into_inner().ok_or_else(|| damaged("the header of the encrypted file contains no key"))?;
+        identities.cache_file_key(&header, key.clone());
         Ok(Some(Self { header, key, length }))
     }
 
-    /// Returns the size of the decrypted content, or `None` if no encrypted file can have this size.
+    /// Returns the size of the decrypted content, or `None` if the size of the file is not a size that an
+    /// encrypted file can have.
     pub(crate) fn plain_length(&self) -> Option<u64> {
         let payload = self.length.checked_sub(self.header_length())?;
         let chunks = payload.div_ceil(CHUNK_BYTES + TAG_BYTES);
@@ -88,18 +90,18 @@ impl Unlocked {
         if length == 0 {
             return Some(Vec::new());
         }
-        let file =
-            FileRange { header: &self.header, at: self.sealed_range(plain).start, sealed, position: 0 };
+        let sealed_start = self.sealed_range(plain).start;
+        let file = FileRange { header: &self.header, sealed_start, sealed, position: 0 };
         let mut reader = Decryptor::new_buffered(file)
             .ok()?
             .decrypt(std::iter::once(&KnownKey(&self.key) as &dyn age::Identity))
             .ok()?;
-        // To seek to the start of a chunk, the reader would read the end of the file, which is not available.
-        // So it seeks to the byte before and skips that byte.
+        // To seek to the start of a chunk, the reader of age reads the end of the file, which is not
+        // available here. Therefore the seek leads to the byte before the chunk, and that byte is skipped.
         let skipped = u64::from(plain.start > 0 && plain.start.is_multiple_of(CHUNK_BYTES));
         reader.seek(SeekFrom::Start(plain.start - skipped)).ok()?;
         reader.read_exact(&mut [0; 1][..usize::from(skipped == 1)]).ok()?;
-        // The capacity is limited by the number of encrypted bytes, whatever size was declared.
+        // The capacity is limited by the number of encrypted bytes, because the declared size is not trusted.
         let mut opened = Vec::with_capacity(length.min(sealed.len()));
         let limit = u64::try_from(length).ok()?;
         reader.take(limit).read_to_end(&mut opened).ok()?;
@@ -126,7 +128,7 @@ fn first_chunk(plain: u64) -> u64 {
     }
 }
 
-/// A reader that counts the bytes that were read.
+/// A reader that counts the bytes that are read from it.
 struct CountingReader<'a> {
     rest: &'a [u8],
     consumed: &'a Cell<usize>,
@@ -153,7 +155,7 @@ impl BufRead for CountingReader<'_> {
 
 type FoundKey = RefCell<Option<FileKey>>;
 
-/// An identity that tries all identities and keeps the file key that one of them finds.
+/// An identity that tries all identities and stores the file key that one of them finds.
 struct KeyFinder<'a> {
     identities: &'a Identities,
     found: &'a FoundKey,
@@ -165,7 +167,7 @@ impl age::Identity for KeyFinder<'_> {
     }
 
     fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<std::result::Result<AgeKey, DecryptError>> {
-        // An identity that matches but fails must not hide one that succeeds.
+        // An identity that matches but fails must not prevent that a later identity succeeds.
         let mut failed = None;
         for identity in self.identities.all() {
             match identity.unwrap_stanzas(stanzas) {
@@ -181,7 +183,7 @@ impl age::Identity for KeyFinder<'_> {
     }
 }
 
-/// An identity that returns the known key of a file, whatever the header says.
+/// An identity that returns the known key of a file and ignores the header.
 struct KnownKey<'a>(&'a [u8; 16]);
 
 impl age::Identity for KnownKey<'_> {
@@ -190,10 +192,11 @@ impl age::Identity for KnownKey<'_> {
     }
 }
 
-/// A part of an encrypted file: its header and one range of its chunks.
+/// A partial encrypted file: its header and one range of its chunks.
 struct FileRange<'a> {
     header: &'a [u8],
-    at: u64,
+    /// The offset of `sealed` in the file.
+    sealed_start: u64,
     sealed: &'a [u8],
     position: u64,
 }
@@ -205,7 +208,7 @@ impl<'a> FileRange<'a> {
             let offset = usize::try_from(self.position.checked_sub(start)?).ok()?;
             bytes.get(offset..).filter(|rest| !rest.is_empty())
         };
-        within(self.header, 0).or_else(|| within(self.sealed, self.at)).unwrap_or_default()
+        within(self.header, 0).or_else(|| within(self.sealed, self.sealed_start)).unwrap_or_default()
     }
 }
 
@@ -240,18 +243,20 @@ impl Seek for FileRange<'_> {
     }
 }
 
-fn refused(error: &DecryptError) -> Error {
+/// Creates the error for a header that cannot be used.
+fn header_error(error: &DecryptError) -> Error {
     match error {
-        DecryptError::ExcessiveWork { .. } => {
-            Error::new(ErrorKind::Encryption, "its passphrase demands more work than is allowed")
-        }
-        DecryptError::UnknownFormat => damaged("it is not in the format of age"),
-        _ => damaged("its header is damaged"),
+        DecryptError::ExcessiveWork { .. } => Error::new(
+            ErrorKind::Encryption,
+            "the work factor of the passphrase of the encrypted file is higher than the maximum",
+        ),
+        DecryptError::UnknownFormat => damaged("the encrypted file does not have the format of age"),
+        _ => damaged("the header of the encrypted file is damaged"),
     }
 }
 
-fn damaged(what: &'static str) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("{what}; restore from another backup"))
+fn damaged(fault: &'static str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("{fault}; restore from another backup"))
 }
 
 #[cfg(test)]
@@ -262,24 +267,27 @@ mod tests {
     use crate::encryption::Recipients;
 
     #[test]
-    fn any_range_decrypts_without_the_rest() {
+    fn any_range_can_be_decrypted_without_the_other_bytes() {
         let key = age::x25519::Identity::generate();
-        let recipients = Recipients::keys([key.to_public().to_string()]).expect("a public key");
-        let identities = Identities::parse(key.to_string().expose_secret()).expect("a private key");
-        let chunk = usize::try_from(CHUNK_BYTES).expect("small");
+        let recipients = Recipients::keys([key.to_public().to_string()]).expect("the public key is valid");
+        let identities =
+            Identities::parse(key.to_string().expose_secret()).expect("the private key is valid");
+        let chunk = usize::try_from(CHUNK_BYTES).expect("the number fits");
         for length in [0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 7] {
             let plain: Vec<u8> = (0..=250).cycle().take(length).collect();
-            let sealed = recipients.seal(&plain).expect("sealed");
-            let whole = u64::try_from(sealed.len()).expect("small");
-            let unlocked = Unlocked::find(&sealed, whole, &identities).expect("a header").expect("the key");
+            let sealed = recipients.seal(&plain).expect("the content is encrypted");
+            let sealed_length = u64::try_from(sealed.len()).expect("the number fits");
+            let found = Unlocked::find(&sealed, sealed_length, &identities).expect("the header is valid");
+            let unlocked = found.expect("the key matches");
             assert_eq!(unlocked.plain_length(), u64::try_from(length).ok());
             let offsets = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, length.saturating_sub(1), length];
             for start in offsets.into_iter().filter(|&start| start <= length) {
                 for end in offsets.into_iter().filter(|&end| start <= end && end <= length) {
-                    let range = u64::try_from(start).expect("small")..u64::try_from(end).expect("small");
+                    let range = u64::try_from(start).expect("the number fits")
+                        ..u64::try_from(end).expect("the number fits");
                     let needed = unlocked.sealed_range(&range);
-                    let bytes = usize::try_from(needed.start).expect("small")
-                        ..usize::try_from(needed.end).expect("small");
+                    let bytes = usize::try_from(needed.start).expect("the number fits")
+                        ..usize::try_from(needed.end).expect("the number fits");
                     // This is the maximum: the chunks of the range, and one before it.
                     let chunks = range.end.div_ceil(CHUNK_BYTES) - range.start / CHUNK_BYTES + 1;
                     assert!(
@@ -301,38 +309,43 @@ mod tests {
     #[test]
     fn the_key_of_a_file_is_searched_only_once() {
         let key = age::x25519::Identity::generate();
-        let recipients = Recipients::keys([key.to_public().to_string()]).expect("a public key");
-        let identities = Identities::parse(key.to_string().expose_secret()).expect("a private key");
-        let sealed = recipients.seal(b"content").expect("sealed");
-        let unlocked = Unlocked::find(&sealed, 0, &identities).expect("a header").expect("the key");
+        let recipients = Recipients::keys([key.to_public().to_string()]).expect("the public key is valid");
+        let identities =
+            Identities::parse(key.to_string().expose_secret()).expect("the private key is valid");
+        let sealed = recipients.seal(b"content").expect("the content is encrypted");
+        let unlocked =
+            Unlocked::find(&sealed, 0, &identities).expect("the header is valid").expect("the key matches");
         assert!(format!("{unlocked:?}").contains("length"), "{unlocked:?}");
-        assert_eq!(identities.known(&unlocked.header).as_ref(), Some(&unlocked.key));
-        assert_eq!(identities.known(b"another header"), None);
+        assert_eq!(identities.cached_file_key(&unlocked.header).as_ref(), Some(&unlocked.key));
+        assert_eq!(identities.cached_file_key(b"another header"), None);
     }
 
     #[test]
     fn a_header_that_demands_gigabytes_is_refused_before_they_are_allocated() {
-        let identities = Identities::passphrase("open sesame").expect("not empty");
+        let identities = Identities::passphrase("open sesame").expect("the passphrase is not empty");
         let (salt, key) = ("A".repeat(22), "A".repeat(43));
         let mut header =
             format!("age-encryption.org/v1\n-> scrypt {salt} 24\n{key}\n--- {key}\n").into_bytes();
         header.extend_from_slice(&[0; 32]);
-        let error = Unlocked::find(&header, 0, &identities).expect_err("too much");
-        assert!(error.to_string().contains("more work"), "{error}");
+        let error = Unlocked::find(&header, 0, &identities).expect_err("the work factor is too high");
+        assert!(error.to_string().contains("higher than the maximum"), "{error}");
     }
 
     #[test]
-    fn a_key_that_does_not_match_decrypts_nothing() {
+    fn a_key_that_does_not_match_and_a_damaged_header_are_distinguished() {
         let (one, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
-        let recipients = Recipients::keys([one.to_public().to_string()]).expect("a public key");
-        let sealed = recipients.seal(b"content").expect("sealed");
-        let identities = Identities::parse(other.to_string().expose_secret()).expect("a private key");
-        assert!(Unlocked::find(&sealed, 0, &identities).expect("a header").is_none());
-        let error = Unlocked::find(b"age-encryption.org/v1\n-> X", 0, &identities).expect_err("cut off");
-        assert!(error.to_string().contains("header is damaged"), "{error}");
+        let recipients = Recipients::keys([one.to_public().to_string()]).expect("the public key is valid");
+        let sealed = recipients.seal(b"content").expect("the content is encrypted");
+        let identities =
+            Identities::parse(other.to_string().expose_secret()).expect("the private key is valid");
+        assert!(Unlocked::find(&sealed, 0, &identities).expect("the header is valid").is_none());
+        let found = Unlocked::find(b"age-encryption.org/v1\n-> X", 0, &identities);
+        let error = found.expect_err("the header is truncated");
+        assert!(error.to_string().contains("the header of the encrypted file is damaged"), "{error}");
         assert!(Unlocked::find(b"{}", 0, &identities).is_err());
         let later = format!("age-encryption.org/v2\n-> X25519 A\nA\n--- {}\n", "A".repeat(43));
-        let error = Unlocked::find(later.as_bytes(), 0, &identities).expect_err("not known yet");
-        assert!(error.to_string().contains("not in the format of age"), "{error}");
+        let found = Unlocked::find(later.as_bytes(), 0, &identities);
+        let error = found.expect_err("the version is not supported");
+        assert!(error.to_string().contains("does not have the format of age"), "{error}");
     }
 }

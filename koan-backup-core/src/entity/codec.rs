@@ -1,11 +1,12 @@
-//! Turns rows into lines of canonical JSON and back, through the Rust type of the entity.
+//! The conversion of rows into lines of canonical JSON and back, through the Rust type of the entity.
 //!
-//! Adapters know columns and values, but not types. The functions here know one type, but no database; they
-//! are monomorphized once per entity.
+//! Adapters work with columns and values, but not with types. The functions of this module work with one
+//! type, but with no database; they are monomorphized once per entity.
 //!
-//! There are two paths. The [general path](general) handles every row and line: it reads the type, writes it,
-//! and compares the values. The [fast path](fast) works on the [tokens](token) of a line and answers only if
-//! it is certain. A line *round-trips* if it decodes as its type and the type writes exactly this line again.
+//! There are two paths. The [general path](general) handles every row and line: it deserializes a value of
+//! the type, serializes that value, and compares the result. The [fast path](fast) works on the
+//! [tokens](token) of a line and returns a result only if the result is certain. A line *round-trips* if it
+//! decodes as its type and serializing the decoded value returns exactly this line.
 
 mod compare;
 mod error;

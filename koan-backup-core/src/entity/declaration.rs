@@ -1,4 +1,4 @@
-//! The declaration of an entity, as a derive or a registration generates it.
+//! The declaration of an entity, which a derive or a registration generates.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use crate::foundation::schema::{
     trace_field, trace_names, trace_with, unordered, wire_form, wire_form_with,
 };
 
-/// The declaration of an entity. Every part of it is constant.
+/// The declaration of an entity. All its fields are constant.
 #[derive(Clone, Copy, Debug)]
 pub struct EntityDeclaration {
     /// The name of the entity in archives, reports and manifests.
     pub name: &'static str,
     /// Older names of the entity, which archives may still contain.
     pub aliases: &'static [&'static str],
-    /// The table, if it is not found by the name.
+    /// The table, if it does not follow from the name of the entity.
     pub table: Option<&'static str>,
-    /// The provider, if it is not the default one.
+    /// The provider, if it is not the default provider.
     pub provider: Option<&'static str>,
     /// The value of `module_path!()` at the type.
     pub module_path: &'static str,
@@ -34,11 +34,11 @@ pub struct EntityDeclaration {
     pub key_type: &'static str,
     /// The `#[entity_backup]` attribute, if there is one.
     pub policy: Option<PolicyDeclaration>,
-    /// Where the fields are known from.
+    /// The source of the fields.
     pub shape: Shape,
 }
 
-/// Searches a type for a list whose elements have no defined order.
+/// A probe that searches a type for a list whose elements have no defined order.
 #[derive(Clone, Copy)]
 pub struct OrderProbe(fn() -> Option<Unordered>);
 
@@ -55,12 +55,12 @@ impl fmt::Debug for OrderProbe {
     }
 }
 
-/// How the fields of an entity are known.
+/// The source of the fields of an entity.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     /// The declared fields of a struct.
     Struct(&'static [FieldDeclaration]),
-    /// The declared fields of all variants of an enum that serde writes as a map. A field may occur in
+    /// The declared fields of all variants of an enum that serde serializes as a map. A field may occur in
     /// several variants.
     Enum {
         /// The name of the field that identifies the variant, if serde writes one.
@@ -70,11 +70,11 @@ pub enum Shape {
     },
     /// No declared fields: the schema is traced from the `Deserialize` implementation of the type.
     Traced {
-        /// Returns the names of the fields that the type asks for.
+        /// Returns the names of the fields that the type requests from its deserializer.
         names: fn() -> Option<&'static [&'static str]>,
         /// Traces one field.
         field: fn(&'static str) -> Traced,
-        /// Searches the type for a list whose elements have no defined order.
+        /// The probe that searches the type for a list whose elements have no defined order.
         order: OrderProbe,
         /// The serde names of the key fields.
         key: &'static [&'static str],
@@ -82,7 +82,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Returns the traced shape of `T`. `key` holds the serde names of its key fields.
+    /// Returns the traced shape of `T`. `key` contains the serde names of the key fields.
     pub const fn traced<T: Serialize + for<'de> Deserialize<'de>>(key: &'static [&'static str]) -> Self {
         Self::Traced { names: trace_names::<T>, field: trace_field::<T>, order: OrderProbe::of::<T>(), key }
     }
@@ -109,6 +109,7 @@ pub struct FieldDeclaration {
     order: Option<OrderProbe>,
 }
 
+/// How serde reads and writes a field.
 #[derive(Clone, Copy)]
 enum FieldKind {
     Plain { traced: fn() -> Traced, wire: fn(&LogicalType) -> WireForm },
@@ -137,7 +138,7 @@ impl FieldDeclaration {
         Self::of(name, rust_type, FieldKind::Plain { traced, wire })
     }
 
-    /// Declares a field of type `T` that serde flattens: the fields of `T` take its place.
+    /// Declares a field of type `T` that serde flattens: the fields of `T` replace this field.
     pub const fn flattened<T>(name: &'static str, rust_type: &'static str) -> Self
     where
         T: Serialize + for<'de> Deserialize<'de>,
@@ -158,27 +159,29 @@ impl FieldDeclaration {
         self
     }
 
-    /// Marks the field as a part of the key.
+    /// Marks the field as a key field.
     #[must_use]
     pub const fn key(mut self) -> Self {
         self.key = true;
         self
     }
 
-    /// Sets the probe that finds a list without an order of its own: see [`order_with`].
+    /// Sets the probe that searches the field for a list whose elements have no defined order; see
+    /// [`order_with`].
     #[must_use]
     pub const fn order(mut self, probe: fn() -> Option<Unordered>) -> Self {
         self.order = Some(OrderProbe(probe));
         self
     }
 
-    /// Marks the field as one for which serde supplies a default value.
+    /// Declares that serde supplies a default value if a record lacks the field.
     #[must_use]
     pub const fn defaulted(mut self) -> Self {
         self.presence = Presence::Defaulted;
         self
     }
 
+    /// Appends the schema of the field, or the schemas of the fields that a flattened field contains.
     fn push_schemas(&self, schema: &mut EntitySchema) {
         match self.kind {
             FieldKind::Plain { traced, wire } => {
@@ -216,16 +219,17 @@ impl fmt::Debug for FieldDeclaration {
 
 /// Traces a field that serde reads with the function `deserialize`, for `#[serde(with = "…")]`.
 pub fn traced_with<T: 'static>(deserialize: impl FnOnce(Tracer<'_>) -> Result<T, TraceError>) -> Traced {
-    let written = trace_with(|tracer| deserialize(tracer).map(drop));
+    let traced = trace_with(|tracer| deserialize(tracer).map(drop));
     match crate::foundation::schema::known_type::<T>() {
-        Some(logical) => Traced { logical, nullable: written.nullable },
-        None => written,
+        Some(logical) => Traced { logical, nullable: traced.nullable },
+        None => traced,
     }
 }
 
 pub use crate::foundation::schema::unordered_with as order_with;
 
-/// Returns the wire form of a field that serde writes with the function `serialize`, for `#[serde(with = "…")]`.
+/// Returns the wire form of a field that serde writes with the function `serialize`, for
+/// `#[serde(with = "…")]`.
 pub fn wire_with<T: 'static>(
     logical: &LogicalType,
     serialize: impl FnOnce(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
@@ -234,20 +238,20 @@ pub fn wire_with<T: 'static>(
 }
 
 impl EntityDeclaration {
-    /// Returns what is wrong with the declared key. Only a traced shape can be wrong; all others are checked
-    /// at compile time.
+    /// Returns the fault of the declared key, or `None` if the key is valid. Only the key of a traced shape
+    /// can have a fault, because all other keys are checked at compile time.
     pub(super) fn key_fault(&self, schema: &EntitySchema) -> Option<String> {
         let found: Vec<_> = schema.key_fields().map(|(_, field)| field.name.as_str()).collect();
         match self.shape {
             Shape::Traced { key, .. } if found != key && !schema.open => {
                 let fields: Vec<_> = schema.fields.iter().map(|field| format!("`{}`", field.name)).collect();
                 Some(format!(
-                    "its key is declared as {key:?}, but its type is read from the fields {}; name the key fields as serde \
-                     does, in the order of these fields",
+                    "the key is declared as {key:?}, but the type is deserialized from the fields {}; declare the \
+                     key fields with their serde names, in the order of these fields",
                     fields.join(", ")
                 ))
             }
-            _ if found.is_empty() && !schema.open => Some("it has no key field".to_owned()),
+            _ if found.is_empty() && !schema.open => Some("the entity has no key field".to_owned()),
             _ => None,
         }
     }
@@ -271,7 +275,7 @@ impl EntityDeclaration {
         }
     }
 
-    /// Builds the schema. It is traced again by each call.
+    /// Builds the schema. Each call traces the type again.
     pub(super) fn schema(&self) -> EntitySchema {
         let mut schema = EntitySchema { fields: Vec::new(), open: false, variants: false };
         match self.shape {
@@ -305,17 +309,18 @@ fn traced_field(name: &str, traced: Traced, key: bool) -> FieldSchema {
         wire: WireForm::Plain,
         nullable: traced.nullable,
         key,
-        // Not known in advance: `Deserialize` decides when a record lacks the field.
+        // Whether another field is required is not known, because only `Deserialize` decides that when a
+        // record lacks the field.
         required: key,
     }
 }
 
-/// Adds the fields of a variant. A field that has another type in another variant becomes JSON.
+/// Adds the fields of a variant to the schema. A field whose type differs between variants becomes JSON.
 fn merge_variant(schema: &mut EntitySchema, fields: &[FieldDeclaration]) {
-    let mut own = EntitySchema { fields: Vec::new(), open: false, variants: true };
-    fields.iter().for_each(|field| field.push_schemas(&mut own));
-    schema.open |= own.open;
-    for field in own.fields {
+    let mut variant = EntitySchema { fields: Vec::new(), open: false, variants: true };
+    fields.iter().for_each(|field| field.push_schemas(&mut variant));
+    schema.open |= variant.open;
+    for field in variant.fields {
         match schema.fields.iter_mut().find(|known| known.name == field.name) {
             None => schema.fields.push(field),
             Some(known) => {
@@ -331,7 +336,8 @@ fn merge_variant(schema: &mut EntitySchema, fields: &[FieldDeclaration]) {
     }
 }
 
-/// Makes fields optional that are not in every variant, because records of the other variants lack them.
+/// Makes the fields optional that do not occur in every variant, because records of the other variants lack
+/// them.
 fn optional_unless_shared(schema: &mut EntitySchema, variants: &[&[FieldDeclaration]], tag: Option<&str>) {
     for field in &mut schema.fields {
         let shared = variants.iter().all(|fields| fields.iter().any(|declared| declared.name == field.name));

@@ -1,4 +1,4 @@
-//! The erased form of an entity's type: its declaration and its codec functions.
+//! The type-erased form of an entity: its declaration and its codec functions.
 
 use std::any::TypeId;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::foundation::value::{KeyText, Value};
 
 type Encode = for<'r, 'v> fn(&'r Row<'v>, &EntitySchema, &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError>;
 
-/// The descriptor of an entity, built in a constant and registered in a distributed slice.
+/// The descriptor of an entity. It is built in a constant and registered in a distributed slice.
 pub struct EntityDescriptor {
     declaration: EntityDeclaration,
     type_id: fn() -> TypeId,
@@ -25,7 +25,7 @@ pub struct EntityDescriptor {
 }
 
 impl EntityDescriptor {
-    /// Creates the descriptor of `T`. This is the only call in the expansion of the derive.
+    /// Creates the descriptor of `T`. The expansion of the derive contains only this call.
     pub const fn new<T: Entity>(declaration: EntityDeclaration) -> Self {
         Self {
             declaration,
@@ -83,8 +83,8 @@ impl EntityDescriptor {
         self.declaration.policy
     }
 
-    /// Returns messages about fields with lists whose elements have no defined order: the proven ones, and
-    /// the suspected ones.
+    /// Returns the messages about fields with lists whose elements have no defined order. The first list
+    /// contains the proven cases, and the second one the suspected cases.
     pub(crate) fn unordered(&self) -> (Vec<String>, Vec<String>) {
         const REMEDY: &str =
             "use `BTreeSet` or `Vec`, or sort the elements with `#[serde(serialize_with = \"…\")]`";
@@ -94,20 +94,20 @@ impl EntityDescriptor {
                 |path: &str| format!("{}.{}", self.name(), format!("{field}{path}").trim_start_matches('.'));
             match found {
                 Unordered::Proven(path) => proven.push(format!(
-                    "`{}` writes its elements in another order each time, as a `HashSet` does, so that backups would fail by \
-                     chance; {REMEDY}",
-                        field_path(&path)
+                    "`{}` is serialized with its elements in a different order each time, as a `HashSet` is, so that \
+                     backups would fail at random; {REMEDY}",
+                    field_path(&path)
                 )),
-                Unordered::Untried(path) => suspected.push(format!(
-                    "`{}` has parts that could not be tried when the application started, because its type asks for no part of \
-                     its own before it has read all of them; if a `HashSet` or the like is among them, backups fail by chance: \
-                     {REMEDY}",
+                Unordered::Untested(path) => suspected.push(format!(
+                    "the order of lists in `{}` could not be tested when the application started, because its type \
+                     reads all values before it requests a specific one; if it contains a `HashSet` or a similar \
+                     collection, backups fail at random; {REMEDY}",
                     field_path(&path)
                 )),
                 Unordered::Suspected(path, kind) => suspected.push(format!(
-                    "`{}` is a `{kind}`, which has no order of its own; whether it is written in the same order each time could \
-                     not be tried; if not, backups fail by chance: {REMEDY}",
-                        field_path(&path)
+                    "`{}` is a `{kind}`, whose elements have no defined order, and the order in which it is \
+                     serialized could not be tested; if the order changes, backups fail at random; {REMEDY}",
+                    field_path(&path)
                 )),
             }
         }
@@ -119,7 +119,7 @@ impl EntityDescriptor {
         (self.type_id)()
     }
 
-    /// Builds the schema. It is traced again by each call; [`EntityCodec`] keeps it.
+    /// Builds the schema. Each call traces the type again; [`EntityCodec`] stores the result.
     pub fn schema(&self) -> EntitySchema {
         self.declaration.schema()
     }
@@ -136,14 +136,14 @@ pub(crate) fn crate_of(module_path: &'static str) -> &'static str {
     module_path.split_once("::").map_or(module_path, |(root, _)| root)
 }
 
-/// A descriptor with its schema, shared by everything that reads or writes the entity.
+/// A descriptor with its schema. All readers and writers of the entity share it.
 #[derive(Clone, Debug)]
 pub struct EntityCodec {
     descriptor: &'static EntityDescriptor,
     schema: Arc<EntitySchema>,
     /// The projection of the schema.
     fields: Arc<Projection>,
-    /// Whether each value of a line is a scalar.
+    /// Whether each field of the schema has a scalar value.
     is_of_scalars: bool,
     keys: KeyVisibility,
 }
@@ -156,7 +156,7 @@ enum KeyVisibility {
 }
 
 impl EntityCodec {
-    /// Creates the codec of an entity, and traces its schema.
+    /// Creates the codec of an entity and traces its schema.
     pub fn new(descriptor: &'static EntityDescriptor) -> Self {
         let schema = descriptor.schema();
         let fields = Arc::new(Projection::of(&schema));
@@ -164,13 +164,14 @@ impl EntityCodec {
         Self { descriptor, schema: Arc::new(schema), fields, is_of_scalars, keys: KeyVisibility::Shown }
     }
 
-    /// Returns the codec for encrypted records: their keys are content and must not appear in errors and
-    /// warnings.
+    /// Returns the codec for encrypted records, whose keys are secret content and must not appear in errors
+    /// and warnings.
     pub(crate) fn with_hidden_keys(self) -> Self {
         Self { keys: KeyVisibility::Hidden, ..self }
     }
 
-    /// Returns whether errors may show the keys of records. They may not if the records are encrypted.
+    /// Returns whether errors may show the keys of records. Errors must not show the keys of encrypted
+    /// records.
     pub fn shows_keys(&self) -> bool {
         self.keys == KeyVisibility::Shown
     }
@@ -206,7 +207,7 @@ impl EntityCodec {
             None => Ok(()),
             Some(fault) => Err(Error::new(
                 ErrorKind::Configuration,
-                format!("entity `{}` at {}: {fault}", self.name(), self.descriptor.location()),
+                format!("entity `{}` at {} is invalid: {fault}", self.name(), self.descriptor.location()),
             )),
         }
     }
@@ -222,7 +223,8 @@ impl EntityCodec {
     }
 
     /// Appends the line of a row, with its line feed. Returns the names of the values that the type does not
-    /// write unchanged, for example because it has fewer digits, nested fields or variants than the column.
+    /// serialize unchanged, for example because it has fewer digits, nested fields or variants than the
+    /// column.
     ///
     /// # Errors
     /// The row does not decode as the type; `out` is then unchanged.
@@ -231,16 +233,17 @@ impl EntityCodec {
     }
 
     /// Appends the line of a row, with its line feed, if the line can be written from the values alone and
-    /// round-trips through the type, which shows that the type writes every value unchanged. `scratch` is
-    /// overwritten.
+    /// round-trips through the type, which proves that the type serializes every value unchanged. `scratch`
+    /// is overwritten.
     ///
-    /// Returns `false` and leaves `out` unchanged if [`encode`](Self::encode) must decide.
+    /// Returns `false` and leaves `out` unchanged if the caller must use [`encode`](Self::encode) instead.
     pub fn encode_fast(&self, row: &Row<'_>, out: &mut Vec<u8>, scratch: &mut Vec<u8>) -> bool {
         let tokens_round_trip = |line: &LineTokens<'_>| self.is_of_scalars && self.tokens_round_trip(line);
         codec::encode_fast(row, out, tokens_round_trip, |line| self.check_round_trip(line, scratch))
     }
 
-    /// Returns whether a line of scalars round-trips; `false` means that the general path must decide.
+    /// Returns whether a line of scalars is proven to round-trip. If it returns `false`, the general path
+    /// must decide.
     fn tokens_round_trip(&self, line: &LineTokens<'_>) -> bool {
         self.guarded(|| Ok((self.descriptor.tokens_round_trip)(line))).unwrap_or(false)
     }
@@ -255,7 +258,7 @@ impl EntityCodec {
         out: &mut Vec<u8>,
     ) -> Result<Vec<Value<'static>>, RecordError> {
         if self.descriptor.type_id() != TypeId::of::<T>() {
-            return Err(RecordError::new("it is of another type than the entity"));
+            return Err(RecordError::new("the type of the record is not the type of the entity"));
         }
         let start = out.len();
         let written = self.guarded(|| {
@@ -265,7 +268,7 @@ impl EntityCodec {
         written.inspect_err(|_| out.truncate(start))
     }
 
-    /// The fields of a record as values.
+    /// Returns the fields of a record as values.
     ///
     /// # Errors
     /// A field cannot be converted to a value.
@@ -281,7 +284,8 @@ impl EntityCodec {
         self.guarded(|| (self.descriptor.check)(line))
     }
 
-    /// Returns whether the type writes exactly this line after reading it. `scratch` is overwritten.
+    /// Returns whether a line round-trips: whether its decoded value serializes as exactly this line.
+    /// `scratch` is overwritten.
     ///
     /// # Errors
     /// The line does not decode as the type.
@@ -293,18 +297,19 @@ impl EntityCodec {
         self.guarded(|| Ok((self.descriptor.round_trip)(line, scratch)?.is_exact()))
     }
 
-    /// Checks that the type writes exactly this line after reading it. `scratch` is overwritten.
+    /// Checks that a line round-trips: that its decoded value serializes as exactly this line. `scratch` is
+    /// overwritten.
     ///
     /// # Errors
-    /// The line does not decode as the type, or the type writes another line; the error names the field if it
-    /// is known.
+    /// The line does not decode as the type, or does not round-trip; the error contains the name of the field
+    /// if it is known.
     pub fn check_round_trip(&self, line: &[u8], scratch: &mut Vec<u8>) -> Result<(), RecordError> {
         self.guarded(|| (self.descriptor.round_trip)(line, scratch)?.into_result(line, scratch))
     }
 
-    /// Returns the values of the fields of a line, in order, without reading the type. The result is
-    /// meaningless unless it is known that the line [round-trips](Self::round_trips). Returns `None` if the
-    /// values depend on the type.
+    /// Returns the values of the fields of a line, in order, without deserializing the type. The result is
+    /// valid only for a line that is known to [round-trip](Self::round_trips). Returns `None` if the values
+    /// depend on the type.
     pub fn extract_values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
         codec::extract_values(line, &self.schema, &self.fields)
     }
@@ -317,23 +322,25 @@ impl EntityCodec {
         self.guarded(|| (self.descriptor.decode)(line, &self.schema))
     }
 
-    /// Runs the application's `Serialize` and `Deserialize`: a panic in them is a refusal of the record. An error names declared
-    /// fields only.
+    /// Runs a codec function, which calls `Serialize` and `Deserialize` of the application. A panic in them
+    /// is returned as an error of the record. An error contains the name of a field only if the field may be
+    /// shown.
     fn guarded<T>(&self, codec: impl FnOnce() -> Result<T, RecordError>) -> Result<T, RecordError> {
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(codec));
-        let ended = ended
-            .unwrap_or_else(|_| Err(RecordError::new("its type's `Serialize` or `Deserialize` panicked")));
-        ended.map_err(|error| error.without_field_unless(|field| self.shows_name(field)))
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(codec));
+        let result = result
+            .unwrap_or_else(|_| Err(RecordError::new("`Serialize` or `Deserialize` of its type panicked")));
+        result.map_err(|error| error.without_field_unless(|field| self.may_show_name(field)))
     }
 
-    /// A name in a record for an error or a warning: that of a declared field, or `*` for one that is content of the record, as the names
-    /// of a flattened map are.
+    /// Returns the name of a field for an error or a warning: `name` for a declared field, and `*` for a name
+    /// that is content of the record, for example a key of a flattened map.
     pub fn shown_name<'n>(&self, name: &'n str) -> &'n str {
-        if self.shows_name(name) { name } else { "*" }
+        if self.may_show_name(name) { name } else { "*" }
     }
 
-    /// Whether a name, or the first of a path, is not content of a record.
-    fn shows_name(&self, path: &str) -> bool {
+    /// Returns whether a name, or the first name of a path, may be shown because it is not content of a
+    /// record.
+    fn may_show_name(&self, path: &str) -> bool {
         let is_first = |name: &str| {
             path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };

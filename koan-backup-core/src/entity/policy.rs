@@ -1,10 +1,10 @@
-//! The backup policy of an entity, as declared and as resolved.
+//! The backup policy of an entity: its declaration and its resolved form.
 
 use serde::{Deserialize, Serialize};
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// The options of `#[entity_backup(...)]`. An option that was not written is `None`, never its default.
+/// The options of `#[entity_backup(...)]`. An option that was not specified is `None` and not its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PolicyDeclaration {
     /// The value of `enabled = …`.
@@ -22,7 +22,7 @@ pub struct PolicyDeclaration {
 /// The options of `entity_backup_scope!(...)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScopeDeclaration {
-    /// The value of `module_path!()` at the macro call; the scope covers the whole crate.
+    /// The value of `module_path!()` at the macro call; the scope covers the complete crate.
     pub module_path: &'static str,
     /// The value of `file!()` at the macro call.
     pub file: &'static str,
@@ -50,18 +50,18 @@ pub enum ScopeMode {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Policy {
-    /// Whether its records must be encrypted.
+    /// Whether the records of the entity must be encrypted.
     pub encrypt: bool,
-    /// Whether the archive contains its schema.
+    /// Whether the archive contains the schema of the entity.
     pub include_schema: bool,
-    /// For how many days backups of the entity are kept, if that is declared.
+    /// The number of days for which backups of the entity are retained, if it is declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
-    /// The declaration that the policy comes from.
+    /// The declaration that determines the policy.
     pub source: PolicySource,
 }
 
-/// The declaration that a policy comes from.
+/// The declaration that determines a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PolicySource {
@@ -71,7 +71,7 @@ pub enum PolicySource {
     Scope,
 }
 
-/// The decision about an entity.
+/// The result of resolving the policy of an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Included(Policy),
@@ -79,11 +79,12 @@ pub(crate) enum Decision {
     Uncovered { why: &'static str },
 }
 
-/// Resolves the policy of an entity: its attribute decides, otherwise the scope of its crate.
+/// Resolves the policy of an entity from its attribute, or from the scope of its crate if it has no
+/// attribute.
 ///
 /// # Errors
-/// The type is excluded without a reason. The derive refuses that at compile time, but a registration by hand
-/// does not.
+/// The type is excluded without a reason. The derive refuses such an attribute at compile time, but a
+/// registration that is written manually is not checked then.
 pub(crate) fn decide(
     attribute: Option<PolicyDeclaration>,
     scope: Option<&ScopeDeclaration>,
@@ -125,10 +126,10 @@ mod tests {
             decide(Some(PolicyDeclaration { enabled: Some(false), reason, ..Default::default() }), None)
         };
         for reason in [None, Some(""), Some(" \n")] {
-            let error = excluded(reason).expect_err("no reason");
+            let error = excluded(reason).expect_err("the reason is missing");
             assert_eq!(error.kind(), ErrorKind::Configuration, "{reason:?}");
         }
         let reason = "rebuilt from invoices";
-        assert_eq!(excluded(Some(reason)).expect("a reason"), Decision::Excluded { reason });
+        assert_eq!(excluded(Some(reason)).expect("the reason is valid"), Decision::Excluded { reason });
     }
 }

@@ -42,7 +42,7 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// The records of this entity and set so far.
+        /// The number of records of this entity and set so far.
         records: u64,
     },
     /// A block of lines was written to the archive.
@@ -51,9 +51,9 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// The records of this entity and set so far.
+        /// The number of records of this entity and set so far.
         records: u64,
-        /// The bytes of their lines so far.
+        /// The number of bytes of their lines so far.
         bytes: u64,
     },
     /// A block was verified.
@@ -62,7 +62,7 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// The records of this entity and set so far.
+        /// The number of records of this entity and set so far.
         records: u64,
     },
     /// A batch of records was written to the database and is not committed yet.
@@ -71,7 +71,7 @@ pub enum Event {
         entity: String,
         /// The set.
         set: SetName,
-        /// The records of this entity and set so far.
+        /// The number of records of this entity and set so far.
         records: u64,
     },
     /// All records of an entity were written; a restore is not committed yet.
@@ -82,7 +82,7 @@ pub enum Event {
         set: SetName,
         /// The number of its records.
         records: u64,
-        /// The bytes of their lines.
+        /// The number of bytes of their lines.
         bytes: u64,
     },
     /// An entity failed.
@@ -96,14 +96,14 @@ pub enum Event {
     },
     /// A restore started.
     RestoreStarted {
-        /// The backup.
+        /// The id of the backup.
         id: BackupId,
-        /// Whether it writes.
+        /// Whether the restore writes, or only compares every record.
         intent: SessionIntent,
     },
     /// A restore is planned and can start; nothing has been verified or written yet.
     RestorePrepared {
-        /// The backup.
+        /// The id of the backup.
         id: BackupId,
         /// How many pairs of entity and set it will write.
         parts: usize,
@@ -120,28 +120,28 @@ pub enum Event {
     /// An operation has advanced. The percentage never decreases and covers all phases; it is 100 only once a
     /// backup is published or a restore is committed.
     Progress {
-        /// The backup.
+        /// The id of the backup.
         id: BackupId,
-        /// 1 to 100.
+        /// The percentage, from 1 to 100.
         percent: u8,
     },
     /// A restore ended: committed, or rolled back after an error.
     RestoreFinished {
-        /// The backup.
+        /// The id of the backup.
         id: BackupId,
-        /// The error as text, if it failed.
+        /// The error as text, if the restore failed.
         error: Option<String>,
     },
     /// A backup ended.
     BackupFinished {
         /// The id of the backup.
         id: BackupId,
-        /// How it ended.
+        /// The status of the backup.
         status: BackupStatus,
     },
 }
 
-/// A callback that receives events. It is called on the threads that do the work and must return at once.
+/// A callback that receives events. It is called on the threads that do the work and must return quickly.
 #[derive(Clone, Default)]
 pub struct Listener(Option<Arc<Callback>>);
 
@@ -158,7 +158,7 @@ impl Listener {
         self.0.is_some()
     }
 
-    /// Emits the event that `event` makes. A panic of the callback is logged and does not end the work.
+    /// Emits the event that `event` creates. A panic of the callback is logged and does not end the work.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(listen) = &self.0 {
             let event = event();

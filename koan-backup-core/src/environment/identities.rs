@@ -8,7 +8,8 @@ use crate::environment::Environment;
 use crate::foundation::error::Result;
 
 impl Environment {
-    /// Returns the identities with which a backup may be decrypted. The key sources are not asked if nothing is encrypted.
+    /// Returns the identities with which a backup may be decrypted. The key sources are not queried if
+    /// nothing in the backup is encrypted.
     ///
     /// # Errors
     /// A key source fails.

@@ -1,4 +1,4 @@
-//! Finds the backup that `latest` means.
+//! Finds a backup, in particular the backup to which `latest` refers.
 
 use std::collections::BTreeSet;
 
@@ -66,10 +66,10 @@ fn latest<'c, 'a>(
     let selected = selected(environment, selection)?;
     let contained: Vec<_> =
         candidates.iter().map(|backup| contained(environment, backup, selection)).collect();
-    let anywhere: BTreeSet<&str> = contained.iter().flatten().map(String::as_str).collect();
+    let in_any_backup: BTreeSet<&str> = contained.iter().flatten().map(String::as_str).collect();
     let mut required = selected;
     if !selection.is_explicit() {
-        required.retain(|entity| anywhere.contains(entity.as_str()));
+        required.retain(|entity| in_any_backup.contains(entity.as_str()));
     }
     let contains_sets = |backup: &StoredBackup<'_>| {
         selection.sets.iter().all(|set| completed(backup).any(|entity| &entity.set == set))
@@ -87,7 +87,7 @@ fn latest<'c, 'a>(
     Err(Error::new(
         ErrorKind::NotFound,
         format!(
-            "no completed backup in storage `{}` contains {what}{note}, so there is no `latest`; name a \
+            "no completed backup in storage `{}` contains {what}{note}, so there is no `latest`; select a \
              backup by its id, or select fewer entities",
             storage.location()
         ),
@@ -103,7 +103,7 @@ fn selected(environment: &Environment, selection: &Selection) -> Result<BTreeSet
         }
     }
     // A backup can also contain an entity that the application no longer includes or knows.
-    selected.extend(selection.names.iter().map(|name| current(environment, name)));
+    selected.extend(selection.names.iter().map(|name| current_name(environment, name)));
     Ok(selected)
 }
 
@@ -115,7 +115,7 @@ fn contained(
 ) -> BTreeSet<String> {
     completed(backup)
         .filter(|entity| selection.selects_set(&entity.set))
-        .map(|entity| current(environment, &entity.entity))
+        .map(|entity| current_name(environment, &entity.entity))
         .collect()
 }
 
@@ -123,6 +123,6 @@ fn completed<'b>(backup: &'b StoredBackup<'_>) -> impl Iterator<Item = &'b Entit
     backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
 }
 
-fn current(environment: &Environment, name: &str) -> String {
+fn current_name(environment: &Environment, name: &str) -> String {
     environment.entity(name).map_or(name, |known| known.codec.name()).to_owned()
 }

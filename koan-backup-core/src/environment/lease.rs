@@ -2,22 +2,23 @@
 //! it, and expires otherwise.
 //!
 //! A lease is a file `leases/{subject}/{generation}.json`. A contender reads the highest generation. If that
-//! one is released or has expired, the contender creates the next one with a conditional put, which succeeds
-//! for one contender only. The holder renews the lease by writing its own file again; nobody else writes it.
-//! The highest generation is never removed, so numbers do not start again. A contender lists the generations
-//! once more after creating its file, so one that was suspended for a long time notices that it comes too
-//! late.
+//! generation is released or has expired, the contender creates the next generation with a conditional put,
+//! which succeeds for one contender only. The holder renews the lease by writing its own file again; no other
+//! process writes that file. The highest generation is never removed, so the numbers never start again. A
+//! contender lists the generations once more after creating its file, so a contender that was suspended for a
+//! long time detects that it is too late.
 //!
 //! # Clocks
-//! The holder gives up a lease at `expiresAt` by its own clock. Others may take it half a lease time later by
-//! their clocks, so clocks may differ by half a lease time. A renewal counts only if the store answered
-//! before the lease would have expired, because after that another process may have found it expired.
+//! The holder gives up a lease at `expiresAt` by its own clock. Other processes may acquire it half a lease
+//! time later by their clocks, so clocks may differ by half a lease time. A renewal is valid only if the
+//! store answered before the lease would have expired, because after that another process may have found it
+//! expired.
 //!
 //! # Limits
-//! A lease is no fence: a process that is suspended between the check of its lease and the publication may
-//! still publish when it continues. That does not harm what others publish, because a manifest is only ever
-//! created, at its own path, and refers to its own archive. To make this rare, a lease is renewed right
-//! before the publication, and the publication is abandoned when the lease time is over.
+//! A lease is not a fence: a process that is suspended between the check of its lease and the publication may
+//! still publish when it continues. This does not damage what other processes publish, because a manifest is
+//! only ever created, at its own path, and refers to its own archive. To make this case rare, a lease is
+//! renewed right before the publication, and the publication is abandoned when the lease time is over.
 
 mod claim;
 mod confirmed;
@@ -51,8 +52,8 @@ pub(crate) use self::subject::Subject;
 
 /// How long a lease is valid without a renewal, by default.
 pub(crate) const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(60);
-/// The accepted lease times. A shorter one is lost when a store is slow; with a longer one, others wait too
-/// long for a process that was killed.
+/// The accepted lease times. With a shorter time, a lease would be lost when a store is slow; with a longer
+/// time, other processes would wait too long for a process that was killed.
 const LEASE_TIME_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(3600);
 
@@ -63,7 +64,7 @@ const LEASE_TIME_RANGE: std::ops::RangeInclusive<Duration> =
 /// released.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    /// `None` after the release.
+    /// The keeper of the lease; `None` after the release.
     keeper: Option<Arc<Keeper>>,
     ended: CancellationToken,
 }
@@ -75,8 +76,8 @@ impl Lease {
     /// If the future is dropped, a lease that was acquired nevertheless is released in the background.
     ///
     /// # Errors
-    /// Another process holds the lease ([`ErrorKind::Busy`]; the error names it), the storage fails, or an
-    /// existing lease cannot be read.
+    /// Another process holds the lease ([`ErrorKind::Busy`]; the error identifies the process), the storage
+    /// fails, or an existing lease cannot be read.
     pub(crate) async fn acquire(
         environment: &Environment,
         storage: &Storage,
@@ -105,8 +106,8 @@ impl Lease {
         self.keeper.as_ref().map(|keeper| keeper.lost().clone()).unwrap_or_default()
     }
 
-    /// Checks that the lease is held, and renews it. The result says until when it is held, which limits the
-    /// next step.
+    /// Checks that the lease is held, and renews it. The result contains the time until which it is held,
+    /// which limits the next step.
     ///
     /// # Errors
     /// The lease was lost ([`ErrorKind::Busy`]), the operation was cancelled, or the storage fails.
@@ -125,7 +126,7 @@ impl Lease {
     }
 
     /// Runs a step that cannot be undone. The lease is confirmed right before, and the step must end while
-    /// the lease is held. `what` completes the sentence "whether … is not known", for example `` `x` was
+    /// the lease is held. `what` completes the sentence "it is not known whether …", for example `` `x` was
     /// removed ``.
     ///
     /// # Errors
@@ -135,8 +136,8 @@ impl Lease {
         self.confirm().await?.within(what, step).await
     }
 
-    /// Records in the lease what is worked on, so that maintenance does not remove it. Otherwise like
-    /// [`confirm`](Self::confirm).
+    /// Records in the lease which backup and archive are worked on, so that maintenance does not remove them.
+    /// Apart from that, it works like [`confirm`](Self::confirm).
     pub(crate) async fn set_work(&self, work: LeasedWork) -> Result<()> {
         self.renew(Some(work)).await.map(drop)
     }
@@ -145,7 +146,8 @@ impl Lease {
         let Some(keeper) = self.keeper.clone() else {
             return Err(Error::new(ErrorKind::Internal, "a lease was used after it was released"));
         };
-        // In its own task, so that it is not dropped halfway: its write must not arrive after the release.
+        // The renewal runs in a separate task, so that it is not dropped halfway: its write must not reach
+        // the store after the release.
         let renewed = tokio::spawn(async move { keeper.confirm(work).await }).await;
         renewed.map_err(task_lost)?
     }
@@ -191,7 +193,7 @@ impl Drop for Lease {
 /// Checks that a lease time is neither too short nor too long.
 ///
 /// # Errors
-/// It is shorter than a second, or longer than an hour.
+/// The lease time is shorter than a second, or longer than an hour.
 pub(crate) fn check_time(time: Duration) -> Result<()> {
     if LEASE_TIME_RANGE.contains(&time) {
         return Ok(());

@@ -13,9 +13,9 @@ use crate::storage::{archives_prefix, manifests_prefix};
 
 /// The result of making a manifest, or its absence, durable.
 pub(crate) enum Durability {
-    /// It survives a loss of power now.
+    /// The manifest, or its absence, now survives a loss of power.
     Durable,
-    /// Another process works on the backup. The error names it.
+    /// Another process works on the backup. The error identifies the process.
     Busy(Error),
     /// The manifest appeared or disappeared meanwhile.
     Changed,
@@ -64,11 +64,11 @@ async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Durabi
     Ok(Durability::Durable)
 }
 
-/// Makes the names of all manifests and archives durable. This comes before the removal of a backup that
+/// Makes the names of all manifests and archives durable. It is called before the removal of a backup that
 /// other backups replace.
 ///
 /// # Errors
-/// The file system cannot do it.
+/// The file system cannot make the names durable.
 pub(crate) async fn sync_names(storage: &Storage) -> Result<()> {
     for folder in [archives_prefix(), manifests_prefix()] {
         storage.sync_folder(&folder).await?;

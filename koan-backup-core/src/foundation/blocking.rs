@@ -1,18 +1,21 @@
-//! Runs blocking work on the threads that a runtime has for it.
+//! Blocking work on the blocking threads of the runtime.
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Runs `work` on a thread that may block, and returns its result. `what` describes the work in the error, for
+/// Runs `work` on a blocking thread and returns its result. `activity` describes the work in the error, for
 /// example `reads the archive`.
 ///
 /// # Cancel safety
-/// When the future is dropped, work that has begun continues to its end, and its result is dropped.
+/// If the future is dropped, work that has begun continues to its end, and its result is dropped.
 ///
 /// # Errors
 /// `work` panicked, or the runtime is shutting down.
-pub async fn blocking<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub async fn blocking<T: Send + 'static>(
+    activity: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|source| {
-        let text = format!("the thread that {what} ended unexpectedly");
+        let text = format!("the thread that {activity} ended unexpectedly");
         Error::with_source(ErrorKind::Internal, text, source)
     })
 }

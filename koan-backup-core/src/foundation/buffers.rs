@@ -1,18 +1,19 @@
 //! A pool of reusable buffers.
 //!
-//! A backup moves data in pieces of about one mebibyte. If each piece were allocated again between small
-//! allocations, the heap would fragment and grow on many systems, although the memory in use does not.
+//! A backup processes data in buffers of about one mebibyte. If each buffer were allocated again between
+//! small allocations, the heap would fragment and grow on many systems, although the amount of memory in use
+//! is constant.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// The maximum capacity of a buffer that is kept, so that one very long line does not occupy memory
-/// permanently.
-const MAX_KEPT_BYTES: usize = 4 << 20;
+/// The maximum capacity of a buffer that is reused. A larger buffer is freed, so that one very long line does
+/// not occupy memory permanently.
+const MAX_REUSED_BYTES: usize = 4 << 20;
 
-/// A pool of unused buffers. It never holds more buffers than were in use at the same time.
+/// A pool of unused buffers. It never contains more buffers than were in use at the same time.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers(Mutex<Vec<Vec<u8>>>);
 
@@ -24,10 +25,10 @@ pub(crate) struct Buffer {
 }
 
 impl Buffers {
-    /// Returns an empty buffer: an unused one, or a new one with this capacity.
+    /// Returns an empty buffer from the pool, or a new buffer with this capacity if the pool is empty.
     pub(crate) fn take(self: &Arc<Self>, capacity: usize) -> Buffer {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let bytes = kept.unwrap_or_else(|| Vec::with_capacity(capacity));
+        let unused = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let bytes = unused.unwrap_or_else(|| Vec::with_capacity(capacity));
         Buffer { bytes, pool: Some(Arc::clone(self)) }
     }
 }
@@ -35,7 +36,7 @@ impl Buffers {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.take()
-            && self.bytes.capacity() <= MAX_KEPT_BYTES
+            && self.bytes.capacity() <= MAX_REUSED_BYTES
         {
             let mut bytes = std::mem::take(&mut self.bytes);
             bytes.clear();
@@ -44,7 +45,7 @@ impl Drop for Buffer {
     }
 }
 
-/// The buffer returns to its pool when the last reference to it is dropped.
+/// Converts a buffer, which returns to its pool when the last reference to the bytes is dropped.
 impl From<Buffer> for Bytes {
     fn from(buffer: Buffer) -> Self {
         Self::from_owner(buffer)
@@ -57,7 +58,7 @@ impl AsRef<[u8]> for Buffer {
     }
 }
 
-/// A buffer that belongs to no pool.
+/// Creates a buffer that does not belong to a pool.
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Self {
         Self { bytes, pool: None }
@@ -90,8 +91,8 @@ mod tests {
         let (address, second) = (first.as_ptr(), buffers.take(10));
         assert_ne!(second.as_ptr(), address);
         drop(first);
-        let again = buffers.take(10);
-        assert!(again.is_empty() && again.as_ptr() == address);
+        let reused = buffers.take(10);
+        assert!(reused.is_empty() && reused.as_ptr() == address);
     }
 
     #[test]
@@ -111,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_buffer_is_not_kept() {
+    fn a_buffer_above_the_maximum_capacity_is_not_reused() {
         let buffers = Arc::new(Buffers::default());
-        buffers.take(0).reserve_exact(MAX_KEPT_BYTES + 1);
+        buffers.take(0).reserve_exact(MAX_REUSED_BYTES + 1);
         assert_eq!(buffers.take(7).capacity(), 7);
     }
 }

@@ -1,4 +1,4 @@
-//! Runs work until it ends, is cancelled, or exceeds its time limit.
+//! Work that runs until it ends, is cancelled, or exceeds its time limit.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Runs the work until it ends. On cancellation, the work is dropped immediately.
+/// Runs the work to its end. On cancellation, the work is dropped immediately.
 pub(crate) async fn until_cancelled<T>(
     cancel: &CancellationToken,
     work: impl Future<Output = Result<T>>,
@@ -37,7 +37,7 @@ pub(crate) async fn ended_within<T>(
     }
 }
 
-/// A time limit, which cancels work that takes longer.
+/// A time limit that cancels work when the limit is exceeded.
 #[derive(Debug)]
 pub(crate) struct TimeLimit {
     limit: Option<Duration>,
@@ -52,12 +52,13 @@ impl TimeLimit {
         Self { limit, outer: outer.clone(), inner: outer.child_token(), is_over: AtomicBool::new(false) }
     }
 
-    /// Returns a token that is cancelled when the caller cancels the work, and when its time is over.
+    /// Returns a token that is cancelled when the caller cancels the work, and when the time limit is
+    /// exceeded.
     pub(crate) fn token(&self) -> CancellationToken {
         self.inner.clone()
     }
 
-    /// Runs the work, which must observe the [token](Self::token), to its end.
+    /// Runs the work to its end. The work must observe the [token](Self::token).
     pub(crate) async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(limit) = self.limit else { return work.await };
         let mut work = pin!(work);
@@ -73,8 +74,8 @@ impl TimeLimit {
         ended.map_err(|error| self.explain(error))
     }
 
-    /// Returns the error to report. If the work was cancelled because its time was over, the error names the
-    /// limit.
+    /// Returns the error to report. If the work was cancelled because the time limit was exceeded, the error
+    /// contains the limit.
     pub(crate) fn explain(&self, error: Error) -> Error {
         match self.limit {
             Some(limit)
@@ -83,7 +84,7 @@ impl TimeLimit {
                     && !self.outer.is_cancelled() =>
             {
                 let text = format!(
-                    "it took longer than its limit of {limit:?}, which `timeout` sets, and was stopped"
+                    "the operation exceeded its time limit of {limit:?}, which `timeout` sets, and was stopped"
                 );
                 Error::with_source(ErrorKind::Timeout, text, error)
             }

@@ -1,8 +1,8 @@
-//! Canonical JSON of a record: equal values give equal bytes, whatever they were read from.
+//! Canonical JSON of a record: equal values have equal bytes, independently of their source.
 //!
 //! The format is compact. Struct fields are in the order of their declaration, and map keys are sorted by
-//! their bytes. NaN and infinities are refused, because JSON would silently turn them into null. Text and
-//! numbers are written by `serde_json`.
+//! their bytes. NaN and infinities are refused, because `serde_json` would write them as null without an
+//! error. Text and numbers are written by `serde_json`.
 
 mod error;
 mod key;
@@ -21,37 +21,37 @@ pub(crate) use text::{plain_length, push_text};
 
 type Result<T = ()> = std::result::Result<T, CanonicalError>;
 
-/// The name of the wrapper struct in which `serde_json` passes a number that is kept as text.
+/// The name of the wrapper struct in which `serde_json` passes a number that it stores as text.
 const NUMBER: &str = "$serde_json::private::Number";
-/// The name of the wrapper struct in which `serde_json` passes JSON that is kept as text.
+/// The name of the wrapper struct in which `serde_json` passes JSON that it stores as text.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 /// Appends the canonical JSON of `value` to `out`, without a line feed.
 ///
 /// # Errors
-/// A number that JSON cannot represent, a map key that is not text, or an error of the type's own
-/// `Serialize`.
+/// A number cannot be represented in JSON, a map key cannot be converted to text, or `Serialize` of the type
+/// returns an error.
 pub fn write_canonical<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result {
     value.serialize(CanonicalSerializer::new(out))
 }
 
 thread_local! {
-    /// Whether fields that a type leaves out are written as `null`.
+    /// Whether fields that a type skips are written as `null`.
     static SHOWS_SKIPPED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `serialize` and writes fields that types leave out, for example with `skip_serializing_if`, as
-/// `null` on this thread.
+/// Calls `serialize`. During the call, fields that types skip, for example with `skip_serializing_if`, are
+/// written as `null` on this thread.
 pub(crate) fn showing_skipped_fields<R>(serialize: impl FnOnce() -> R) -> R {
-    /// Ends this mode when it is dropped, even after a panic of a type.
-    struct Shown;
-    impl Drop for Shown {
+    /// A guard that ends this mode when it is dropped, even after a panic of a type.
+    struct ModeGuard;
+    impl Drop for ModeGuard {
         fn drop(&mut self) {
             SHOWS_SKIPPED.set(false);
         }
     }
     SHOWS_SKIPPED.set(true);
-    let _shown = Shown;
+    let _guard = ModeGuard;
     serialize()
 }
 
@@ -230,7 +230,7 @@ impl<'a> Serializer for CanonicalSerializer<'a> {
     }
 }
 
-/// Appends text that is formatted piece by piece.
+/// A writer that appends text which is formatted piece by piece.
 struct AppendedText<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for AppendedText<'_> {
@@ -249,7 +249,7 @@ impl fmt::Write for AppendedText<'_> {
     }
 }
 
-/// Writes the elements of a list.
+/// The serializer of the elements of a list.
 #[derive(Debug)]
 pub struct CanonicalSequence<'a> {
     out: &'a mut Vec<u8>,
@@ -293,13 +293,14 @@ sequence!(
     SerializeTupleVariant::serialize_field
 );
 
-/// Writes the fields of a struct in their order.
+/// The serializer of the fields of a struct, which are written in their order.
 #[derive(Debug)]
 pub struct CanonicalFields<'a> {
     out: &'a mut Vec<u8>,
     first: bool,
     close: &'static [u8],
-    /// Whether the only field is JSON text that is written as it is.
+    /// Whether the only field is JSON text that is written unchanged, except for white space between its
+    /// tokens.
     verbatim: bool,
 }
 
@@ -346,7 +347,7 @@ macro_rules! fields {
 
 fields!(SerializeStruct, SerializeStructVariant);
 
-/// Collects the entries of a map and writes them sorted by the bytes of their keys.
+/// The serializer of a map. It collects the entries and writes them sorted by the bytes of their keys.
 #[derive(Debug)]
 pub struct CanonicalMap<'a> {
     out: &'a mut Vec<u8>,
@@ -364,8 +365,10 @@ impl ser::SerializeMap for CanonicalMap<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        let key =
-            self.key.take().ok_or_else(|| CanonicalError::custom("a map wrote a value before its key"))?;
+        let key = self
+            .key
+            .take()
+            .ok_or_else(|| CanonicalError::custom("a map serialized a value before its key"))?;
         let mut json = Vec::new();
         // A map key is content of the record, which an error must not show.
         value.serialize(CanonicalSerializer::new(&mut json)).map_err(|error| error.within("*"))?;
@@ -434,10 +437,10 @@ mod tests {
     #[test]
     fn maps_are_sorted_and_structs_keep_their_order() {
         let map: HashMap<String, i32> = (0..20).map(|n| (format!("k{n:02}"), n)).collect();
-        let text = canonical(&map).expect("text keys");
+        let text = canonical(&map).expect("the keys are text");
         assert!(text.starts_with(r#"{"k00":0,"k01":1,"#), "{text}");
         assert_eq!(
-            canonical(Outer { z: 1, inner: Inner { rate: 0.5 } }).expect("finite"),
+            canonical(Outer { z: 1, inner: Inner { rate: 0.5 } }).expect("the number is finite"),
             r#"{"z":1,"inner":{"rate":0.5}}"#
         );
     }
@@ -445,7 +448,8 @@ mod tests {
     #[test]
     fn a_number_that_json_cannot_represent_is_refused_with_its_field() {
         for rate in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let error = canonical(Outer { z: 1, inner: Inner { rate } }).expect_err("not finite");
+            let error =
+                canonical(Outer { z: 1, inner: Inner { rate } }).expect_err("the number is not finite");
             assert_eq!(error.path(), "inner.rate");
         }
     }
@@ -453,21 +457,24 @@ mod tests {
     #[test]
     fn the_output_equals_that_of_serde_json() {
         let value = serde_json::json!({"a": [1, -2, 0.1, 1e300, u64::MAX, null, true, "q\"\n\u{1f600}"], "b": {"c": {}}});
-        assert_eq!(canonical(&value).expect("valid"), value.to_string());
+        assert_eq!(canonical(&value).expect("the input is valid"), value.to_string());
     }
 
     #[test]
     fn formatted_text_is_escaped_like_a_string() {
-        struct Shown(&'static str);
-        impl Serialize for Shown {
+        struct Formatted(&'static str);
+        impl Serialize for Formatted {
             fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
                 serializer.collect_str(&format_args!("{}-{}", self.0, self.0))
             }
         }
         for text in ["a", "", "ü\u{1f600}", "\"", "\\", "\n", "\u{1f}", "\u{7f}"] {
-            let expected = serde_json::to_string(&format!("{text}-{text}")).expect("text");
-            assert_eq!(canonical(Shown(text)).expect("text"), expected);
-            assert_eq!(canonical(text).expect("text"), serde_json::to_string(text).expect("text"));
+            let expected = serde_json::to_string(&format!("{text}-{text}")).expect("the text is valid");
+            assert_eq!(canonical(Formatted(text)).expect("the text is valid"), expected);
+            assert_eq!(
+                canonical(text).expect("the text is valid"),
+                serde_json::to_string(text).expect("the text is valid")
+            );
         }
     }
 

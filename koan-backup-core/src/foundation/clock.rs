@@ -1,4 +1,4 @@
-//! The source of the current time and of ids, which tests can replace so that they need not wait.
+//! The source of the current time and of ids. Tests can replace it, so that they need not wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     /// Returns whether this clock follows the clock of the operating system. If it does, it is compared with
-    /// the times of files on a disk before a retention removes anything. A clock that tests move by hand
+    /// the times of files on a disk before a retention removes a backup. A clock that tests set manually
     /// returns `false`.
     fn follows_system(&self) -> bool {
         true

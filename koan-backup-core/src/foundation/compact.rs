@@ -1,3 +1,3 @@
-//! Compact forms of fields, for `#[serde(with = "…")]`.
+//! Compact serialized forms of fields, for `#[serde(with = "…")]`.
 
 pub mod base64;

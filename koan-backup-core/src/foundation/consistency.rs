@@ -1,4 +1,4 @@
-//! How consistent the records of a backup are with each other.
+//! The consistency of the records of a backup.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Consistency {
     /// All entities were read at the same point in time.
     Snapshot,
-    /// Each entity was read at one point in time, but not all at the same.
+    /// Each entity was read at one point in time, but the points in time of the entities differ.
     PerEntity,
-    /// No guarantee.
+    /// The provider does not guarantee any consistency.
     None,
 }

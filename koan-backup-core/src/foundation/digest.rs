@@ -42,7 +42,7 @@ pub(crate) async fn updated(mut hasher: Sha256, bytes: Bytes) -> Result<Sha256> 
 pub struct RecordSetHash([u64; 4]);
 
 impl RecordSetHash {
-    /// Adds one record, given as its line without the line feed.
+    /// Adds one record. `line` is the line of the record without its line feed.
     pub fn add(&mut self, line: &[u8]) {
         let hash = Sha256::digest(line);
         let mut limbs = [0u64; 4];
@@ -84,7 +84,7 @@ impl<'de> Deserialize<'de> for RecordSetHash {
         };
         match (text.len(), limb(48..64), limb(32..48), limb(16..32), limb(0..16)) {
             (64, Some(a), Some(b), Some(c), Some(d)) => Ok(Self([a, b, c, d])),
-            _ => Err(serde::de::Error::custom("a record set hash is 64 hex digits")),
+            _ => Err(serde::de::Error::custom("a record-set hash must have 64 hex digits")),
         }
     }
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_carry_runs_through_all_limbs() {
+    fn a_carry_is_added_to_all_limbs() {
         let mut hash = RecordSetHash([u64::MAX; 4]);
         hash.merge(&RecordSetHash([1, 0, 0, 0]));
         assert_eq!(hash, RecordSetHash::default());

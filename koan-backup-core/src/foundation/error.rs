@@ -11,15 +11,15 @@ type Source = Box<dyn StdError + Send + Sync + 'static>;
 
 /// An error: a [kind](Error::kind) for programs, a message for people, and a chain of sources.
 ///
-/// The message names the object (entity, key, file, profile) and the remedy. It never contains a secret or
-/// the content of a record; only the keys of records are named.
+/// The message contains the object (entity, key, file, profile) and the remedy. It never contains a secret or
+/// the content of a record except the key.
 pub struct Error(Box<ErrorParts>);
 
 struct ErrorParts {
     kind: ErrorKind,
     message: Cow<'static, str>,
     source: Option<Source>,
-    /// The code of the system that refused.
+    /// The code with which a database or store refused the operation.
     code: Option<Cow<'static, str>>,
 }
 
@@ -33,7 +33,7 @@ pub enum ErrorKind {
     Inventory,
     /// The name of a backup, set or application is not valid.
     InvalidName,
-    /// There is no entity, provider, profile or backup with that name.
+    /// An entity, provider, profile or backup with this name does not exist.
     NotFound,
     /// An archive or manifest is damaged or was modified.
     Corrupt,
@@ -45,7 +45,7 @@ pub enum ErrorKind {
     Provider,
     /// A storage profile refused an operation or became unavailable.
     Storage,
-    /// Another process works on the same subject, or has taken over the lease. Nothing was published; the
+    /// Another process works on the same subject, or has acquired the lease. Nothing was published; the
     /// operation can be retried later.
     Busy,
     /// A record already exists that must not exist.
@@ -58,7 +58,7 @@ pub enum ErrorKind {
     Cancelled,
     /// The operation exceeded its time limit; nothing was published or committed.
     Timeout,
-    /// This combination is not supported.
+    /// The provider, storage or build does not support the operation.
     Unsupported,
     /// An invariant of koan-backup itself is violated.
     Internal,
@@ -79,37 +79,37 @@ impl Error {
         Self(Box::new(ErrorParts { kind, message: message.into(), source: Some(source.into()), code: None }))
     }
 
-    /// Wraps this error as the source of one with another message and the same kind.
+    /// Returns an error with the message `message` and the same kind, whose source is this error.
     #[must_use]
     pub fn context(self, message: impl Into<Cow<'static, str>>) -> Self {
         Self::with_source(self.kind(), message, self)
     }
 
-    /// Sets the code with which a database or store refused, for example an SQLSTATE.
+    /// Sets the code with which a database or store refused the operation, for example an SQLSTATE.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.0.code = Some(code.into());
         self
     }
 
-    /// Returns the code with which a database or store refused, for example the SQLSTATE `23503`, of this
-    /// error or of the error that it wraps.
+    /// Returns the code with which a database or store refused the operation, for example the SQLSTATE
+    /// `23503`. It is the code of this error or of the error that is its source.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref().or_else(|| self.source()?.downcast_ref::<Self>()?.code())
     }
 
-    /// Creates the error of a cancelled operation.
+    /// Creates the error for a cancelled operation.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "cancelled")
     }
 
-    /// Returns the kind.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Returns this error and its sources on one line, joined by `: `. The text of a source that repeats its
-    /// own source is not repeated.
+    /// Returns the messages of this error and its sources on one line, joined by `: `. The message of a
+    /// source is omitted if the text before it ends with the same message.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut source = self.source();
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_of_a_source_is_in_the_chain_only() {
+    fn only_the_chain_of_an_error_contains_the_text_of_its_source() {
         let inner = Error::new(ErrorKind::Storage, "disk full");
         let outer = inner.context("archive `a.zip` was not written");
         assert_eq!(outer.to_string(), "archive `a.zip` was not written");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_of_a_database_is_that_of_the_wrapped_error() {
+    fn an_error_returns_the_code_of_its_source() {
         let refused = Error::new(ErrorKind::Constraint, "refused").with_code("23503");
         assert_eq!(refused.context("`Order` was not restored").code(), Some("23503"));
         assert_eq!(Error::cancelled().context("stopped").code(), None);

@@ -1,4 +1,4 @@
-//! Ids and names, which are validated on construction.
+//! Ids and names that are validated on construction.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// The id of a backup: a UUIDv7, so that ids sort by creation time.
+/// The id of a backup: a UUIDv7, so that the order of ids is the order of their creation times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BackupId(Uuid);
 
 impl BackupId {
-    /// Returns when the backup began, to the millisecond, if the id contains a time.
+    /// Returns the start time of the backup with a precision of milliseconds, if the id contains a time.
     pub(crate) fn time(&self) -> Option<jiff::Timestamp> {
         let id = self.as_uuid();
         let (seconds, nanos) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
@@ -31,7 +31,7 @@ impl BackupId {
         self.0
     }
 
-    /// Returns the last eight hex digits, which are part of the archive's file name.
+    /// Returns the last eight hex digits of the id. The file name of the archive contains them.
     pub fn short(&self) -> String {
         let text = self.0.simple().to_string();
         text[text.len() - 8..].to_owned()
@@ -51,15 +51,15 @@ impl FromStr for BackupId {
         Uuid::try_parse(text).map(Self).map_err(|source| {
             Error::with_source(
                 ErrorKind::InvalidName,
-                "a backup id is a UUID as `koan.backups()` lists it",
+                "the text is not the id of a backup; use a UUID that `koan.backups()` returns",
                 source,
             )
         })
     }
 }
 
-/// The name that a person gives a backup: 1 to 128 characters, without control characters and without
-/// anything that could form a path.
+/// The name of a backup, which a person chooses: 1 to 128 characters, without control characters and without
+/// characters that could form a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct BackupName(String);
@@ -68,7 +68,7 @@ pub struct BackupName(String);
 pub(crate) const LATEST: &str = "latest";
 
 impl BackupName {
-    /// The longest name, in characters.
+    /// The maximum length of a name, in characters.
     pub const MAX_CHARS: usize = 128;
 
     /// Validates `name`.
@@ -81,12 +81,12 @@ impl BackupName {
             Some("must not be empty")
         } else if name.chars().count() > Self::MAX_CHARS {
             Some("must be at most 128 characters long")
-        } else if name.chars().any(is_hostile) {
+        } else if name.chars().any(is_forbidden) {
             Some("must not contain control or text-direction characters")
         } else if name.contains(['/', '\\']) || name.starts_with('.') || name.contains("..") {
             Some("must not look like a path: no slashes, no `..`, no leading dot")
         } else if Uuid::try_parse(&name).is_ok() {
-            Some("must not be a UUID, because ids of backups are")
+            Some("must not be a UUID, because a UUID is the id of a backup")
         } else {
             None
         };
@@ -97,8 +97,8 @@ impl BackupName {
     }
 
     /// Validates the name of a new backup. `latest` and eight hexadecimal digits refer to other backups, so a
-    /// new backup must not have such a name. Backups from before this rule keep their names and are restored
-    /// by id.
+    /// new backup must not have a name of this form. Older backups may have such a name and can be restored
+    /// by their id.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidName`]: the message states the rule that is violated.
@@ -106,9 +106,9 @@ impl BackupName {
         let name = Self::new(name)?;
         let text = name.0.trim();
         let problem = if text.eq_ignore_ascii_case(LATEST) {
-            "means the newest backup; give this one another name"
+            "refers to the newest backup; choose another name"
         } else if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            "must not be eight hexadecimal digits, because short ids of backups are; add a word to it"
+            "must not be eight hexadecimal digits, because these are the short id of a backup; add a word to the name"
         } else {
             return Ok(name);
         };
@@ -120,9 +120,9 @@ impl BackupName {
         &self.0
     }
 
-    /// Returns the name as it is used in file names: lower case, every run of other characters than ASCII
-    /// letters and digits replaced by `-`, without leading and trailing `-`, at most 64 characters, never
-    /// empty.
+    /// Returns the form of the name that file names contain: in lower case, with each sequence of characters
+    /// other than ASCII letters and digits replaced by `-`, without leading and trailing `-`, at most 64
+    /// characters long, and never empty.
     pub fn safe(&self) -> String {
         let mut safe = String::new();
         for c in self.0.chars().flat_map(char::to_lowercase) {
@@ -150,13 +150,13 @@ impl<'de> Deserialize<'de> for BackupName {
     }
 }
 
-/// The name of a set, which is a subset of an entity's records. [`SetName::root`] is the default one.
+/// The name of a set, which is a subset of an entity's records. [`SetName::root`] is the default set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SetName(String);
 
 impl SetName {
-    /// The longest name, in characters.
+    /// The maximum length of a name, in characters.
     pub const MAX_CHARS: usize = 64;
 
     /// Returns the default set.
@@ -174,7 +174,7 @@ impl SetName {
             Some("must not be empty")
         } else if name.chars().count() > Self::MAX_CHARS {
             Some("must be at most 64 characters long")
-        } else if name.contains('#') || name.chars().any(is_hostile) {
+        } else if name.contains('#') || name.chars().any(is_forbidden) {
             Some("must not contain `#`, control or text-direction characters")
         } else {
             None
@@ -214,16 +214,17 @@ impl<'de> Deserialize<'de> for SetName {
     }
 }
 
-/// Returns whether a character is a control character, a line separator, or a mark that reorders the text
-/// around it.
-pub(crate) fn is_hostile(c: char) -> bool {
+/// Returns whether a name must not contain a character: a control character, a line separator, or a character
+/// that changes the direction of the text.
+pub(crate) fn is_forbidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn invalid(what: &str, name: &str, problem: &str) -> Error {
+/// Creates the error for an invalid name; `noun` describes the name, for example `set name`.
+fn invalid(noun: &str, name: &str, problem: &str) -> Error {
     let shown: String = name.chars().take(40).flat_map(char::escape_default).collect();
-    Error::new(ErrorKind::InvalidName, format!("{what} `{shown}` {problem}"))
+    Error::new(ErrorKind::InvalidName, format!("{noun} `{shown}` {problem}"))
 }
 
 #[cfg(test)]

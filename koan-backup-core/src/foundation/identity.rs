@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::fmt;
 
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::foundation::id::is_hostile;
+use crate::foundation::id::is_forbidden;
 
-/// The identity of an application: its name and its environment. A backup of another identity is never found
-/// by name alone.
+/// The identity of an application: its name and its environment. A search by the name of a backup never finds
+/// a backup of another identity.
 ///
-/// Both parts are compared exactly; `Shop` and `shop` are two applications.
+/// Name and environment are compared exactly; `Shop` and `shop` are two applications.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApplicationIdentity {
     application: String,
@@ -20,7 +20,7 @@ pub struct ApplicationIdentity {
 const DEFAULT_APPLICATION: &str = "default";
 /// The default environment.
 const DEFAULT_ENVIRONMENT: &str = "development";
-/// The environment variable that sets the environment.
+/// The name of the environment variable that sets the environment.
 const ENVIRONMENT_VARIABLE: &str = "KOAN_ENV";
 /// The maximum length of a name, in characters.
 const MAX_CHARS: usize = 128;
@@ -38,13 +38,13 @@ impl ApplicationIdentity {
         Ok(Self { application, environment })
     }
 
-    /// Returns an identity to search for. It is not validated, because an invalid one matches no backup.
+    /// Returns an identity to search for. It is not validated, because an invalid identity matches no backup.
     pub(crate) fn unvalidated(application: impl Into<String>, environment: impl Into<String>) -> Self {
         Self { application: application.into(), environment: environment.into() }
     }
 
-    /// Returns the identity of this application from the configured names, with defaults for the rest.
-    /// `variable` is the value of `KOAN_ENV`.
+    /// Returns the identity of this application from the configured names, with defaults for names that are
+    /// not configured. `variable` is the value of `KOAN_ENV`.
     pub(crate) fn resolve(
         application: Option<String>,
         environment: Option<String>,
@@ -58,8 +58,8 @@ impl ApplicationIdentity {
             (None, Some(value)) => {
                 let invalid = || {
                     let text = format!(
-                        "the environment variable `{ENVIRONMENT_VARIABLE}` is not the name of an \
-                         environment; correct it, or name the environment with `.environment(…)`"
+                        "the value of the environment variable `{ENVIRONMENT_VARIABLE}` is not a valid name of \
+                         an environment; correct it, or set the environment with `.environment(…)`"
                     );
                     Error::new(ErrorKind::Configuration, text)
                 };
@@ -94,12 +94,13 @@ impl fmt::Display for ApplicationIdentity {
     }
 }
 
-fn check(what: &str, name: &str) -> Result<()> {
+/// Checks the name of an application or environment; `noun` is `application` or `environment`, for the error.
+fn check(noun: &str, name: &str) -> Result<()> {
     let problem = if name.trim().is_empty() {
         "must not be empty"
     } else if name.chars().count() > MAX_CHARS {
         "must be at most 128 characters long"
-    } else if name.chars().any(is_hostile) {
+    } else if name.chars().any(is_forbidden) {
         "must not contain control or text-direction characters"
     } else if name.trim() != name {
         "must not start or end with a space"
@@ -107,7 +108,7 @@ fn check(what: &str, name: &str) -> Result<()> {
         return Ok(());
     };
     let shown: String = name.chars().take(40).flat_map(char::escape_default).collect();
-    Err(Error::new(ErrorKind::InvalidName, format!("the name of the {what}, `{shown}`, {problem}")))
+    Err(Error::new(ErrorKind::InvalidName, format!("the name of the {noun}, `{shown}`, {problem}")))
 }
 
 #[cfg(test)]
@@ -115,27 +116,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_parts_have_defaults() {
-        let of = |application: Option<&str>, environment: Option<&str>, variable: Option<&str>| {
+    fn a_name_or_environment_that_is_not_configured_has_a_default() {
+        let resolved = |application: Option<&str>, environment: Option<&str>, variable: Option<&str>| {
             let (application, environment) = (application.map(str::to_owned), environment.map(str::to_owned));
             let identity = ApplicationIdentity::resolve(application, environment, variable.map(Into::into));
-            let identity = identity.expect("valid");
+            let identity = identity.expect("the input is valid");
             (identity.application().to_owned(), identity.environment().to_owned())
         };
         let pair = |application: &str, environment: &str| (application.to_owned(), environment.to_owned());
-        assert_eq!(of(None, None, None), pair("default", "development"));
-        assert_eq!(of(None, None, Some("")), pair("default", "development"), "an empty variable is not set");
-        assert_eq!(of(None, None, Some("production")), pair("default", "production"));
-        assert_eq!(of(Some("shop"), Some("staging"), Some("production")), pair("shop", "staging"));
+        assert_eq!(resolved(None, None, None), pair("default", "development"));
+        assert_eq!(
+            resolved(None, None, Some("")),
+            pair("default", "development"),
+            "an empty variable is treated as not set"
+        );
+        assert_eq!(resolved(None, None, Some("production")), pair("default", "production"));
+        assert_eq!(resolved(Some("shop"), Some("staging"), Some("production")), pair("shop", "staging"));
         // An explicit environment takes precedence over the variable.
-        assert_eq!(of(Some("shop"), Some("staging"), Some(" \n")), pair("shop", "staging"));
-        let odd = ApplicationIdentity::resolve(None, None, Some("a\nb".into())).expect_err("refused");
-        assert_eq!(odd.kind(), ErrorKind::Configuration);
-        assert!(odd.to_string().contains("`KOAN_ENV`"), "{odd}");
+        assert_eq!(resolved(Some("shop"), Some("staging"), Some(" \n")), pair("shop", "staging"));
+        let invalid = ApplicationIdentity::resolve(None, None, Some("a\nb".into()));
+        let error = invalid.expect_err("the value of the variable is not valid");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains("`KOAN_ENV`"), "{error}");
     }
 
     #[test]
-    fn unusual_names_are_kept_and_invalid_ones_refused() {
+    fn unusual_names_are_accepted_unchanged_and_invalid_names_are_refused() {
         for name in ["a/b", "Ünïcödé 日本", "it's \"quoted\"; drop table", "a#b@c", "..", "%2e"] {
             let identity = ApplicationIdentity::new(name, name).expect(name);
             assert_eq!((identity.application(), identity.environment()), (name, name));

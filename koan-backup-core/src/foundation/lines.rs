@@ -1,22 +1,22 @@
-//! Lines of records, and chunks of lines on their way to the archive.
+//! Lines of records, and chunks of lines that are to be written into an archive.
 
 use std::ops::Range;
 
 use crate::foundation::buffers::Buffer;
 
-/// A chunk: whole lines of records, in order.
+/// A chunk: complete lines of records, in order.
 #[derive(Debug, Default)]
 pub struct Chunk {
     /// The lines as canonical JSON, each with its line feed.
     pub(crate) lines: Buffer,
     /// The number of lines.
     pub records: u64,
-    /// The ranges of lines whose round trip is not proven yet, in order and not adjacent.
+    /// The byte ranges of lines that are not proven to round-trip yet, in order and not adjacent.
     unproven: Vec<Range<usize>>,
 }
 
 impl Chunk {
-    /// Creates a chunk without lines that appends to this buffer.
+    /// Creates a chunk without lines, whose lines are appended to this buffer.
     pub(crate) fn within(lines: Buffer) -> Self {
         Self { lines, ..Self::default() }
     }
@@ -31,7 +31,7 @@ impl Chunk {
         lines(&self.lines)
     }
 
-    /// Marks everything after `start` as not proven to round-trip.
+    /// Marks the lines after the byte offset `start` as not proven to round-trip.
     pub(crate) fn mark_unproven(&mut self, start: usize) {
         let end = self.lines.len();
         match self.unproven.last_mut() {
@@ -40,7 +40,7 @@ impl Chunk {
         }
     }
 
-    /// Returns the lines that are not proven yet, without their line feeds.
+    /// Returns the lines that are not proven to round-trip yet, without their line feeds.
     pub(crate) fn unproven(&self) -> impl Iterator<Item = &[u8]> {
         self.unproven.iter().flat_map(|range| lines(&self.lines[range.clone()]))
     }
@@ -51,17 +51,17 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let end = memchr::memchr(b'\n', rest);
-        let (line, behind) = match end {
+        let (line, remaining) = match end {
             Some(end) => (&rest[..end], &rest[end + 1..]),
             None if rest.is_empty() => return None,
             None => (rest, &rest[rest.len()..]),
         };
-        rest = behind;
+        rest = remaining;
         Some(line)
     })
 }
 
-/// Counts the line feeds.
+/// Returns the number of line feeds.
 pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     u64::try_from(memchr::memchr_iter(b'\n', bytes).count()).expect("no slice is longer than 2^64 bytes")
 }

@@ -1,22 +1,23 @@
-//! Files and directories that only their owner can read, under any umask. The adapters of files use them as
-//! well.
+//! Files and directories that only their owner can read, independently of the umask. The adapter of JSON
+//! files uses them as well.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// What happens if the file already exists.
+/// How an existing file is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExistingFile {
-    /// Opening fails with [`io::ErrorKind::AlreadyExists`].
+    /// The call fails with [`io::ErrorKind::AlreadyExists`].
     Refused,
-    /// The file is opened with its content.
+    /// The file is opened, and its content is retained.
     Kept,
     /// The file is opened, and its content is removed.
     Emptied,
 }
 
-/// Opens a file for reading and writing. If the file is created, only its owner can read it.
+/// Opens a file for reading and writing, and creates it if it does not exist. Only the owner can read a file
+/// that is created.
 ///
 /// # Errors
 /// The file system returns an error.

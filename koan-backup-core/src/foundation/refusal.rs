@@ -1,4 +1,4 @@
-//! Macros for serializers that accept only some kinds of values and refuse the rest.
+//! Macros for serializers that accept only some kinds of values and refuse all others.
 
 /// Defines methods of a `Serializer` that refuse every value.
 macro_rules! refuse {
@@ -9,8 +9,8 @@ macro_rules! refuse {
     };
 }
 
-/// Defines the methods of a `Serializer` that refuse lists, tuples and variants with content, and that pass
-/// options and newtypes through.
+/// Defines the methods of a `Serializer` that refuse lists, tuples and variants with content, and that
+/// serialize the content of options and newtypes.
 macro_rules! refuse_lists_and_variants {
     ($error:expr) => {
         type SerializeSeq = ::serde::ser::Impossible<Self::Ok, Self::Error>;

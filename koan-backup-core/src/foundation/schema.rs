@@ -1,5 +1,5 @@
-//! Describes entities: their fields, the logical types of the fields, and the forms in which serde writes
-//! them.
+//! The schemas of entities: their fields, the logical types of the fields, and the forms in which serde
+//! serializes the fields.
 
 mod known;
 mod order;
@@ -56,7 +56,7 @@ pub enum LogicalType {
     Time,
     /// An enum: one of several variants, possibly with content.
     Enum {
-        /// The names of the variants as serde writes them.
+        /// The serde names of the variants.
         variants: Vec<String>,
     },
     /// A list.
@@ -65,7 +65,7 @@ pub enum LogicalType {
     Map,
     /// A nested structure.
     Struct {
-        /// The names of the fields as serde writes them.
+        /// The serde names of the fields.
         fields: Vec<String>,
     },
     /// Any JSON value.
@@ -73,7 +73,7 @@ pub enum LogicalType {
 }
 
 impl LogicalType {
-    /// Returns whether a column holds a value of this type as a single value rather than as JSON text.
+    /// Returns whether a column contains a value of this type as a single value rather than as JSON text.
     pub fn is_scalar(&self) -> bool {
         !matches!(self, Self::List | Self::Map | Self::Struct { .. } | Self::Json)
     }
@@ -84,34 +84,34 @@ impl LogicalType {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FieldSchema {
-    /// The name that serde writes, which is also the name in archives.
+    /// The serde name of the field, which is also its name in archives.
     pub name: String,
-    /// The column of the field, if its name is not that of the field.
+    /// The column of the field, if the name of the column differs from the name of the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// The type as written in the source code.
+    /// The type of the field, as it is written in the source code.
     pub rust_type: String,
     /// The logical type.
     pub logical: LogicalType,
-    /// The form in which serde writes the field.
+    /// The form in which serde serializes the field.
     #[serde(default, skip_serializing_if = "WireForm::is_plain")]
     pub wire: WireForm,
     /// Whether the field can be NULL.
     pub nullable: bool,
-    /// Whether the field is part of the key.
+    /// Whether the field is a key field.
     pub key: bool,
     /// Whether a record without the field fails to decode.
     pub required: bool,
 }
 
-/// The fields of an entity, in the order in which serde writes them.
+/// The fields of an entity, in the order in which serde serializes them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntitySchema {
     /// The fields.
     pub fields: Vec<FieldSchema>,
-    /// Whether a flattened map holds the names that belong to no field.
+    /// Whether the type has a flattened map, which contains the names that do not belong to a field.
     #[serde(default)]
     pub open: bool,
     /// Whether the type is an enum. Each record then has the fields of one variant.
@@ -120,8 +120,8 @@ pub struct EntitySchema {
 }
 
 impl FieldSchema {
-    /// Returns whether serde writes the field as a single value rather than as a list or a structure. Bytes
-    /// in their plain form are a list of numbers.
+    /// Returns whether serde serializes the field as a single value rather than as a list or a structure.
+    /// Bytes in their plain form are a list of numbers.
     pub(crate) fn is_scalar(&self) -> bool {
         self.logical.is_scalar() && !(self.logical == LogicalType::Bytes && self.wire.is_plain())
     }
@@ -142,7 +142,7 @@ impl EntitySchema {
         self.fields.iter().position(|field| field.name == name)
     }
 
-    /// Returns the index of a field by its serde name, looked for at the index `expected` first.
+    /// Returns the index of a field by its serde name. The field at the index `expected` is compared first.
     pub(crate) fn position_from(&self, expected: usize, name: &str) -> Option<usize> {
         let is_expected = self.fields.get(expected).is_some_and(|field| field.name == name);
         if is_expected { Some(expected) } else { self.position(name) }
@@ -165,10 +165,10 @@ impl EntitySchema {
         schema
     }
 
-    /// Returns `sha256:` and the hash of the schema as compact JSON. Two schemas have the same fingerprint if
-    /// and only if they are equal.
+    /// Returns `sha256:` followed by the hash of the compact JSON of the schema. Two schemas have the same
+    /// fingerprint if and only if they are equal.
     pub fn fingerprint(&self) -> String {
-        let json = serde_json::to_vec(self).expect("a schema holds only names and enums");
+        let json = serde_json::to_vec(self).expect("a schema contains only names and enums");
         format!("sha256:{}", crate::foundation::digest::hex(&Sha256::digest(json)))
     }
 }

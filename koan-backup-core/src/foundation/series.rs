@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupName;
 
-/// The series of names that consist of a date only.
+/// The name of the series of all backups whose names consist of a date only.
 const DEFAULT_SERIES: &str = "default";
 
 /// The name of a series. Retention, health and statistics treat the backups of a series together.
@@ -18,7 +18,7 @@ const DEFAULT_SERIES: &str = "default";
 pub struct SeriesName(String);
 
 impl SeriesName {
-    /// Validates `name` by the rules of [`BackupName`].
+    /// Validates `name` with the rules of [`BackupName`].
     ///
     /// # Errors
     /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName): the message states the rule that is
@@ -27,13 +27,14 @@ impl SeriesName {
         BackupName::new(name).map(|name| Self(name.as_str().to_owned()))
     }
 
-    /// Returns the series of a backup name: the name without a date, or a date and time, at its end. A year
-    /// or number alone is not removed, nor is a date with other text behind it. A name that consists of a
-    /// date only belongs to `default`. A date has a year of four digits, first or last.
+    /// Returns the series of a backup name: the name without the date, or date and time, at its end. A date
+    /// has a year of four digits, which is its first or its last number. A single year or number is not
+    /// removed, and a date that is followed by other text is not removed either. The series of a name that
+    /// consists of a date only is `default`.
     ///
     /// ```
     /// # use koan_backup_core::{BackupName, catalog::SeriesName};
-    /// let series = |name: &str| SeriesName::of(&BackupName::new(name).expect("a name")).to_string();
+    /// let series = |name: &str| SeriesName::of(&BackupName::new(name).expect("the name is valid")).to_string();
     /// assert_eq!(series("nightly-2026-11-29"), "nightly");
     /// assert_eq!(series("nightly_20261129T020000Z"), "nightly");
     /// assert_eq!(series("2026-11-29 02:00"), "default");
@@ -41,7 +42,7 @@ impl SeriesName {
     /// ```
     pub fn of(name: &BackupName) -> Self {
         let name = name.as_str();
-        let Some(date) = date::trailing(name) else { return Self(name.to_owned()) };
+        let Some(date) = date::trailing_date_start(name) else { return Self(name.to_owned()) };
         let is_separator = |c: char| c.is_whitespace() || "-_.,:@+#~".contains(c);
         match name[..date].trim_end_matches(is_separator) {
             "" => Self(DEFAULT_SERIES.to_owned()),
@@ -71,7 +72,7 @@ impl<'de> Deserialize<'de> for SeriesName {
 mod tests {
     use super::*;
 
-    fn of(name: &str) -> String {
+    fn series_of(name: &str) -> String {
         SeriesName::of(&BackupName::new(name).expect(name)).to_string()
     }
 
@@ -113,11 +114,12 @@ mod tests {
             "2026-11-29T02-00-00Z",
         ] {
             for separator in ["-", "_", " ", ".", " - ", ""] {
-                assert_eq!(of(&format!("nightly{separator}{date}")), "nightly", "{separator:?} {date}");
+                let name = format!("nightly{separator}{date}");
+                assert_eq!(series_of(&name), "nightly", "{separator:?} {date}");
             }
-            assert_eq!(of(date), "default", "{date}");
-            assert_eq!(of(&format!("shop-2-{date}")), "shop-2", "{date}");
-            assert_eq!(of(&format!("日本-{date}")), "日本", "{date}");
+            assert_eq!(series_of(date), "default", "{date}");
+            assert_eq!(series_of(&format!("shop-2-{date}")), "shop-2", "{date}");
+            assert_eq!(series_of(&format!("日本-{date}")), "日本", "{date}");
         }
     }
 
@@ -160,13 +162,13 @@ mod tests {
             "nightly-2026-11-29T",
             "1764381600",
         ] {
-            assert_eq!(of(name), name);
+            assert_eq!(series_of(name), name);
         }
     }
 
     #[test]
     fn a_series_name_follows_the_rules_of_a_backup_name() {
-        assert_eq!(SeriesName::new("nightly").expect("valid").as_str(), "nightly");
+        assert_eq!(SeriesName::new("nightly").expect("the input is valid").as_str(), "nightly");
         for name in ["", " ", "a/b", "a\nb", "..", &"x".repeat(129)] {
             assert!(SeriesName::new(name).is_err(), "{name:?}");
         }

@@ -1,4 +1,4 @@
-//! Values of columns and fields, as they pass between adapters and codecs.
+//! The values of columns and fields that pass between adapters and codecs.
 
 mod decimal;
 mod temporal;
@@ -36,7 +36,7 @@ pub enum Value<'a> {
     Bytes(Cow<'a, [u8]>),
     /// A UUID in network byte order.
     Uuid([u8; 16]),
-    /// An instant, with the offset from UTC at which it was written.
+    /// An instant, with the offset from UTC in its text.
     Timestamp(Timestamp),
     /// A date and time without offset.
     DateTime(DateTime),
@@ -116,8 +116,8 @@ impl Value<'_> {
     }
 }
 
-/// Displays a part of a key in error messages: text is escaped and cut after 64 characters, and of bytes only
-/// the length is shown.
+/// The text of a component of a key in error messages. Text is escaped and truncated after 64 characters, and
+/// only the length of bytes is shown.
 #[derive(Debug)]
 pub(crate) struct KeyText<'v, 'a>(pub(crate) &'v Value<'a>);
 
@@ -131,8 +131,8 @@ impl fmt::Display for KeyText<'_, '_> {
             Value::F64(v) => v.fmt(f),
             Value::Decimal(v) => f.write_str(v),
             Value::Str(v) | Value::Json(v) => {
-                let cut: String = v.chars().take(64).flat_map(char::escape_debug).collect();
-                write!(f, "\"{cut}\"")
+                let truncated: String = v.chars().take(64).flat_map(char::escape_debug).collect();
+                write!(f, "\"{truncated}\"")
             }
             Value::Bytes(v) => write!(f, "{} bytes", v.len()),
             Value::Uuid(v) => uuid::Uuid::from_bytes(*v).hyphenated().fmt(f),

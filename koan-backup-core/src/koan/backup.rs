@@ -12,14 +12,14 @@ use crate::foundation::error::{Error, Result};
 use crate::foundation::id::BackupName;
 use crate::operations::backup::{self, BackupOptions, BackupReport};
 
-/// A backup, which runs when it is awaited.
+/// The builder of a backup, which runs when it is awaited.
 ///
-/// Only one backup with a name runs at a time in a storage. While another process makes one, this fails with
-/// [`ErrorKind::Busy`](crate::ErrorKind::Busy), and the error names that process. The backup holds a lease,
-/// which is renewed meanwhile. If the lease is lost, the backup stops and nothing is published. A lease is no
-/// fence: a process that is suspended between the last check of its lease and the publication may publish
-/// after another process has; both backups are complete then. See
-/// [`KoanBuilder::lease_time`](super::KoanBuilder::lease_time).
+/// Only one backup with a given name can run at a time in a storage. While another process makes a backup
+/// with the same name, awaiting the builder fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy), and the
+/// error identifies that process. The backup holds a lease and renews it until it ends. If the lease is lost,
+/// the backup stops and nothing is published. A lease is not a fence: a process that is suspended between the
+/// last check of its lease and the publication may publish after another process has published; both backups
+/// are complete then. See [`KoanBuilder::lease_time`](super::KoanBuilder::lease_time).
 ///
 /// # Cancel safety
 /// Until the manifest is written, dropping the future or cancelling stops the backup, and nothing is
@@ -63,7 +63,7 @@ impl BackupBuilder {
         self
     }
 
-    /// Adds a value of the application to the manifest.
+    /// Adds metadata of the application, a key and its value, to the manifest.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.metadata.insert(key.into(), value.into());
         self
@@ -106,11 +106,11 @@ impl BackupBuilder {
     /// Reads manifest and archive back from the storage after the publication, and verifies them before it
     /// reports success.
     ///
-    /// If the stored backup is damaged, this fails, and the status of the backup becomes `failed`, so that
-    /// restores by name and retention do not rely on it. If the backup cannot be read back, or the
-    /// verification is cancelled, this fails too, and the published backup stays; the error names it. If
-    /// another process rekeys the backup meanwhile, the new archive is verified; if another process removes
-    /// it, this fails.
+    /// If the stored backup is damaged, the operation fails, and the status of the backup becomes `failed`,
+    /// so that restores by name and retention do not rely on it. If the backup cannot be read back, or the
+    /// verification is cancelled, the operation fails too, and the published backup stays; the error contains
+    /// its id. If another process rekeys the backup meanwhile, the new archive is verified; if another
+    /// process removes the backup, the operation fails.
     pub fn verify_after(mut self) -> Self {
         self.options.verify_after = true;
         self

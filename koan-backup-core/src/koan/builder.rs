@@ -1,4 +1,4 @@
-//! Builds a context. All configuration errors are found here, before the first backup.
+//! The builder of a context. It reports all configuration errors, before the first backup.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ enum UncoveredPolicy {
     Denied,
 }
 
-/// How long a start waits for the warnings of the last backup.
+/// The time after which the start stops waiting for the warnings of the last backup.
 const LAST_BACKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl KoanBuilder {
@@ -76,14 +76,14 @@ impl KoanBuilder {
         }
     }
 
-    /// Adds a provider. The first one is the default for entities that name none.
+    /// Adds a provider. The first provider is the default for entities that select none.
     pub fn provider(mut self, name: impl Into<String>, provider: impl Provider) -> Self {
         self.providers.push((name.into(), Arc::new(provider)));
         self
     }
 
-    /// Adds a storage profile. The first one is the default. Without any, the default is the directory
-    /// [`Storage::default_path`].
+    /// Adds a storage profile. The first profile is the default. If none is added, the default is the
+    /// directory [`Storage::default_path`].
     pub fn storage(mut self, name: impl Into<String>, storage: Storage) -> Self {
         self.storages.push((name.into(), storage));
         self
@@ -109,8 +109,8 @@ impl KoanBuilder {
         self
     }
 
-    /// Registers an entity manually, for platforms on which the linker does not collect them. An entity that
-    /// is already known is not added again.
+    /// Registers an entity manually, for platforms on which the linker does not collect entities. An entity
+    /// that is already known is not added again.
     pub fn register<T: Entity>(mut self) -> Self {
         self.registry.register(T::descriptor());
         self
@@ -122,7 +122,8 @@ impl KoanBuilder {
         self
     }
 
-    /// Ignores what the linker collected. Only entities that are registered after this call are known.
+    /// Ignores the entities and scopes that the linker collected. Only entities that are registered after
+    /// this call are known.
     pub fn only_registered(mut self) -> Self {
         self.registry = Registry::empty();
         self
@@ -175,9 +176,9 @@ impl KoanBuilder {
     /// and at most an hour. The default is a minute.
     ///
     /// Each of these operations holds a lease in the storage, which is renewed every third of this time. If
-    /// it cannot be renewed in time, a backup or rekey stops. A runtime that is blocked for that long does
-    /// not renew it either. After a process was killed, others wait one and a half times this time, which
-    /// allows for clocks that differ by half of it. Nothing has to be unlocked.
+    /// the lease cannot be renewed in time, a backup or rekey stops. A runtime that is blocked for that long
+    /// cannot renew the lease either. After a process was killed, other processes wait one and a half times
+    /// this time, which allows for clocks that differ by half of it. No manual unlock is necessary.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;
         self
@@ -206,7 +207,7 @@ impl KoanBuilder {
     /// - No entity is known, two entities share a name, or an entity names a provider that does not exist.
     /// - A database cannot be read.
     /// - An entity must be encrypted, but no recipients are configured.
-    /// - Coverage is missing, and that is denied.
+    /// - An entity, table or column is uncovered, and [`deny_uncovered`](Self::deny_uncovered) was called.
     pub async fn build(mut self) -> Result<Koan> {
         require_timers()?;
         lease::check_time(self.lease_time)?;
@@ -285,7 +286,8 @@ impl KoanBuilder {
         Ok(())
     }
 
-    /// Returns a warning for each pair of storage profiles at one location, because a copy from one to the other is no second copy.
+    /// Returns a warning for each pair of storage profiles that have the same location, because a copy from
+    /// one to the other does not create a second copy.
     fn profiles_of_one_location(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (index, (name, storage)) in self.storages.iter().enumerate() {
@@ -294,8 +296,9 @@ impl KoanBuilder {
             {
                 let location = storage.location();
                 warnings.push(format!(
-                    "storage profiles `{other}` and `{name}` are the same location (`{location}`), so a backup in both is stored once; give one \
-                     of them another location, or declare one profile"
+                    "storage profiles `{other}` and `{name}` have the same location (`{location}`), so a \
+                     backup in both profiles is stored only once; give one of them another location, or \
+                     declare only one profile"
                 ));
             }
         }
@@ -314,7 +317,7 @@ impl KoanBuilder {
         };
         tracing::warn!(
             target: "koan::backup", profile = name, error = problem,
-            "the warnings of the last backup were not read"
+            "the warnings of the last backup could not be read"
         );
         Vec::new()
     }
@@ -328,14 +331,14 @@ impl KoanBuilder {
         }
         let providers = self.providers.iter().map(|(name, _)| name);
         let storages = self.storages.iter().map(|(name, _)| name);
-        for (what, mut all) in
+        for (role, mut all) in
             [("provider", providers.collect::<Vec<_>>()), ("storage profile", storages.collect())]
         {
             all.sort();
             if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
                 return Err(Error::new(
                     ErrorKind::Configuration,
-                    format!("two {what}s are called `{}`; give each its own name", pair[0]),
+                    format!("two {role}s have the name `{}`; give each a different name", pair[0]),
                 ));
             }
         }
@@ -344,17 +347,17 @@ impl KoanBuilder {
 
     fn put_default_storage_first(&mut self) -> Result<()> {
         let Some(default) = self.default_storage.take() else { return Ok(()) };
-        let Some(place) = self.storages.iter().position(|(name, _)| *name == default) else {
+        let Some(index) = self.storages.iter().position(|(name, _)| *name == default) else {
             let known = names(self.storages.iter().map(|(name, _)| name));
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
                     "the default storage profile `{default}` does not exist; add it with \
-                     `.storage(\"{default}\", …)`, there are {known}"
+                     `.storage(\"{default}\", …)`; there are {known}"
                 ),
             ));
         };
-        self.storages[..=place].rotate_right(1);
+        self.storages[..=index].rotate_right(1);
         Ok(())
     }
 
@@ -373,7 +376,7 @@ impl KoanBuilder {
                     return Err(Error::new(
                         ErrorKind::Configuration,
                         format!(
-                            "`{}` at {} names provider `{provider}`, which does not exist; there are {}",
+                            "`{}` at {} selects provider `{provider}`, which does not exist; there are {}",
                             descriptor.name(),
                             descriptor.location(),
                             names(self.providers.iter().map(|(name, _)| name))

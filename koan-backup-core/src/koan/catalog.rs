@@ -25,8 +25,8 @@ use crate::operations::recover;
 
 /// The catalog of the backups in all storage profiles. Manifests are cached.
 ///
-/// A manifest that cannot be read does not hide the others; [`unreadable`](Self::unreadable) and
-/// [`health`](Self::health) report it.
+/// A manifest that cannot be read does not prevent the listing of the others;
+/// [`unreadable`](Self::unreadable) and [`health`](Self::health) report it.
 ///
 /// # Errors
 /// Every method fails if a profile cannot be listed or read; an incomplete list is never returned.
@@ -64,8 +64,8 @@ impl Catalog {
     pub async fn get(&self, id: BackupId) -> Result<CatalogEntry> {
         let found = self.all().await?.into_iter().filter(|entry| entry.id() == id);
         let profiles = &self.koan.environment.storages;
-        let place = |entry: &CatalogEntry| profiles.iter().position(|(name, _)| name == entry.profile());
-        found.min_by_key(place).ok_or_else(|| {
+        let position = |entry: &CatalogEntry| profiles.iter().position(|(name, _)| name == entry.profile());
+        found.min_by_key(position).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
                 format!("no backup has the id {id}; `koan.catalog().all()` lists the existing ones"),
@@ -81,7 +81,7 @@ impl Catalog {
 
     /// Returns a query, which selects some of the backups.
     pub fn query(&self) -> CatalogQuery {
-        CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), within: None }
+        CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), max_age: None }
     }
 
     /// Returns counts and sizes of the backups of this application, and of those of older versions that
@@ -121,8 +121,9 @@ impl Catalog {
         let environment = &self.koan.environment;
         let entry = self.get(id).await?;
         if entry.manifest().producer.origin(&environment.identity) == Origin::Other {
-            let by = entry.manifest().producer.description();
-            let text = format!("backup {id} was made by {by}; acknowledge its losses there");
+            let producer = entry.manifest().producer.description();
+            let text =
+                format!("backup {id} was made by {producer}; acknowledge its losses in that application");
             return Err(Error::new(ErrorKind::Conflict, text));
         }
         let all = self.all().await?;
@@ -189,7 +190,7 @@ impl Catalog {
         Ok(unreadable)
     }
 
-    /// Recovers archives that no manifest names: verifies each, and publishes its manifest again.
+    /// Recovers unlisted archives: verifies each archive, and publishes its manifest again.
     pub fn recover(&self) -> RecoverBuilder {
         RecoverBuilder::new(self.koan.clone())
     }
@@ -211,29 +212,29 @@ impl Catalog {
     }
 }
 
-/// A query of the catalog. Awaiting it returns a page of backups, newest first by default. All conditions
-/// must hold.
+/// A query of the catalog. Awaiting it returns a page of backups, newest first by default. A backup is
+/// selected only if it meets all conditions.
 #[derive(Clone, Debug)]
 #[must_use = "a query runs when it is awaited"]
 pub struct CatalogQuery {
     catalog: Catalog,
     filter: Filter,
     profiles: Vec<String>,
-    within: Option<Duration>,
+    max_age: Option<Duration>,
 }
 
-macro_rules! words {
+macro_rules! text_setters {
     ($($(#[$doc:meta])+ $method:ident => $field:ident),* $(,)?) => {
         $($(#[$doc])+
-        pub fn $method<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
-            self.filter.$field.extend(words.into_iter().map(Into::into));
+        pub fn $method<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
+            self.filter.$field.extend(values.into_iter().map(Into::into));
             self
         })*
     };
 }
 
 impl CatalogQuery {
-    words! {
+    text_setters! {
         /// Selects backups that have at least one of these tags.
         any_tag => any_tags,
         /// Selects backups that have all of these tags.
@@ -263,14 +264,14 @@ impl CatalogQuery {
         environment: impl Into<String>,
     ) -> Self {
         let application = ApplicationIdentity::unvalidated(application, environment);
-        self.filter.of = Some(OriginFilter { application, origins: &[Origin::Own] });
+        self.filter.origin = Some(OriginFilter { application, origins: &[Origin::Own] });
         self
     }
 
     /// Selects backups with these origins, relative to the application of this context.
     fn of(mut self, origins: &'static [Origin]) -> Self {
         let application = self.catalog.koan.environment.identity.clone();
-        self.filter.of = Some(OriginFilter { application, origins });
+        self.filter.origin = Some(OriginFilter { application, origins });
         self
     }
 
@@ -287,9 +288,9 @@ impl CatalogQuery {
         self
     }
 
-    /// Selects backups that are not older than this.
+    /// Selects backups that started at most this long ago.
     pub fn last(mut self, age: Duration) -> Self {
-        self.within = Some(age);
+        self.max_age = Some(age);
         self
     }
 
@@ -345,12 +346,12 @@ impl CatalogQuery {
     /// Returns the first backup, if there is one.
     ///
     /// # Errors
-    /// As for the [catalog](Catalog).
+    /// The same errors as those of the [catalog](Catalog).
     pub async fn first(self) -> Result<Option<CatalogEntry>> {
         Ok(self.take(1).await?.entries.into_iter().next())
     }
 
-    /// Returns the backups as a stream. If there is an error, it is the only item.
+    /// Returns the backups as a stream. If the query fails, the error is the only item.
     pub fn stream(self) -> impl Stream<Item = Result<CatalogEntry>> + Send {
         let page = async move {
             match self.await {
@@ -368,7 +369,7 @@ impl IntoFuture for CatalogQuery {
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            if let Some(age) = self.within {
+            if let Some(age) = self.max_age {
                 let now = self.catalog.koan.environment.clock.now();
                 let from = now.checked_sub(age).unwrap_or(Timestamp::MIN);
                 self.filter.since = Some(from);

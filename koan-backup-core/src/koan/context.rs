@@ -1,4 +1,4 @@
-//! The context.
+//! The type of the context.
 
 use std::sync::Arc;
 

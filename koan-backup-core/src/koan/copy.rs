@@ -14,12 +14,12 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 use crate::operations::copy::{self, CopyOptions, CopyReport};
 
-/// The copy of a backup into another storage profile, which runs when it is awaited.
+/// The builder of a copy of a backup into another storage profile, which runs when it is awaited.
 ///
 /// # Cancel safety
-/// Until the manifest is created, dropping the future or cancelling stops the copy, and nothing of it stays.
-/// Creating the manifest is not cancelled; if the future is dropped meanwhile, the copy exists completely or
-/// not at all, and its archive may stay.
+/// Until the manifest is created, dropping the future or cancelling stops the copy, and no file of it
+/// remains. Creating the manifest is not cancelled; if the future is dropped meanwhile, the copy exists
+/// completely or not at all, and its archive may remain.
 #[derive(Debug)]
 #[must_use = "a backup is copied when this is awaited"]
 pub struct CopyBuilder {
@@ -48,7 +48,7 @@ impl CopyBuilder {
     application_setter!();
 
     cancel_setter! {
-        /// Stops the copy when `token` is cancelled. Nothing of it stays.
+        /// Stops the copy when `token` is cancelled. No file of it remains.
     }
 }
 
@@ -62,7 +62,10 @@ impl IntoFuture for CopyBuilder {
             let CopyOptions { from, to, application, cancel } = &self.options;
             let profiles = || names(environment.storages.iter().map(|(name, _)| name));
             let Some(to) = to else {
-                let text = format!("name the target profile with `.to_profile(…)`: there are {}", profiles());
+                let text = format!(
+                    "the copy has no target profile; set one with `.to_profile(…)`: there are {}",
+                    profiles()
+                );
                 return Err(Error::new(ErrorKind::Configuration, text));
             };
             let target = environment.storage(Some(to))?;
@@ -75,13 +78,13 @@ impl IntoFuture for CopyBuilder {
                     ),
                 ));
             }
-            let whole = |manifest: &crate::archive::Manifest| {
+            let is_complete = |manifest: &crate::archive::Manifest| {
                 manifest.archive.is_some() && manifest.status.is_complete()
             };
             let lookup = environment.lookup(application.as_ref());
             let storage = environment.storage(from.as_deref())?;
             let all = Selection::default();
-            let found = latest::find(environment, storage, lookup, &self.backup, &all, whole);
+            let found = latest::find(environment, storage, lookup, &self.backup, &all, is_complete);
             let backup = until_cancelled(cancel, found).await?;
             copy::run(environment, &backup, target, cancel).await
         })

@@ -1,4 +1,5 @@
-//! Checks the coverage: whether everything in the databases is in an entity.
+//! Checks the coverage: whether each table and column of the databases belongs to an entity, and each field
+//! to a column.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use crate::provider::{EntityCoverage, Provider};
 /// tested become warnings.
 ///
 /// # Errors
-/// A field is proven to be written in another order each time, so its entity cannot be backed up reliably.
+/// An entity has a field that is proven to be written in a different order each time, so the entity cannot be
+/// backed up reliably.
 pub(super) fn check_order(entities: &[KnownEntity], inventory: &mut Inventory) -> Result<()> {
     for known in entities.iter().filter(|known| known.policy.is_some()) {
         let descriptor = known.codec.descriptor();
@@ -26,24 +28,24 @@ pub(super) fn check_order(entities: &[KnownEntity], inventory: &mut Inventory) -
     Ok(())
 }
 
-/// Adds the structure of the databases to an inventory: the table of each entity, tables and columns without
-/// an entity or field, and the reverse.
+/// Adds the coverage of the databases to an inventory: the table of each entity, the tables without an
+/// entity, the columns without a field, and the fields without a column.
 pub(super) async fn add_coverage(
     providers: &[(String, Arc<dyn Provider>)],
     entities: &[KnownEntity],
     inventory: &mut Inventory,
 ) -> Result<()> {
     for (name, provider) in providers {
-        let here: Vec<EntityCodec> = entities
+        let provider_entities: Vec<EntityCodec> = entities
             .iter()
             .filter(|entity| &entity.provider == name)
             .map(|entity| entity.codec.clone())
             .collect();
-        let described = provider.describe(&here).await;
+        let described = provider.describe(&provider_entities).await;
         let described =
             described.map_err(|error| error.context(format!("provider `{name}` cannot be read")))?;
         for coverage in &described.entities {
-            of_entity(name, coverage, inventory);
+            add_entity_coverage(name, coverage, inventory);
         }
         for table in &described.unmapped_tables {
             warn(inventory, Remedy::Table, format!("table `{table}` of `{name}` → in no entity"));
@@ -56,7 +58,7 @@ pub(super) async fn add_coverage(
     Ok(())
 }
 
-fn of_entity(provider: &str, coverage: &EntityCoverage, inventory: &mut Inventory) {
+fn add_entity_coverage(provider: &str, coverage: &EntityCoverage, inventory: &mut Inventory) {
     let entity = &coverage.entity;
     let Some(included) = inventory.included.iter_mut().find(|included| included.entity == *entity) else {
         return;

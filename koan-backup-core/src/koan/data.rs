@@ -20,8 +20,8 @@ use crate::provider::{
 
 /// The records of one set of an entity in its database.
 ///
-/// Records are written as by a restore: triggers of the database do not fire, and foreign keys must hold at
-/// the end.
+/// Records are written as by a restore: triggers of the database do not fire, and foreign keys must be valid
+/// at the end.
 #[derive(Debug)]
 pub struct Data<T> {
     koan: Koan,
@@ -30,7 +30,7 @@ pub struct Data<T> {
 }
 
 /// The number of records in a batch.
-const BATCH: usize = 1000;
+const RECORDS_PER_BATCH: usize = 1000;
 
 impl<T: Entity> Data<T> {
     pub(super) fn new(koan: Koan) -> Self {
@@ -55,7 +55,7 @@ impl<T: Entity> Data<T> {
     /// Returns the record with a key.
     ///
     /// # Errors
-    /// The database cannot be read, or the record does not decode.
+    /// The database cannot be read, or the record cannot be decoded.
     pub async fn get(&self, key: &T::Key) -> Result<Option<T>> {
         let (codec, ..) = self.locate()?;
         let key = codec::key_values(key, codec.schema()).map_err(|error| {
@@ -78,11 +78,11 @@ impl<T: Entity> Data<T> {
         provider.snapshot().await?.count(&codec, &self.set).await
     }
 
-    /// Writes records, and overwrites those that already exist. All or nothing if the database has
-    /// transactions.
+    /// Writes records, and overwrites those that already exist. If the database has transactions, either all
+    /// records are written or none.
     ///
     /// # Errors
-    /// A record does not fit, or the database fails.
+    /// A record cannot be written, or the database fails.
     pub async fn upsert_many(&self, records: impl IntoIterator<Item = T>) -> Result<WriteCounts> {
         let (codec, name, provider) = self.locate()?;
         let options = SessionOptions { level: RestoreLevel::Safe, ..SessionOptions::default() };
@@ -124,7 +124,7 @@ impl<T: Entity> Data<T> {
     ) -> Result<impl Stream<Item = Result<T>> + Send + 'static> {
         let (codec, _, provider) = self.locate()?;
         let snapshot = provider.snapshot().await?;
-        let (sink, chunks) = RecordSink::channel(codec.clone(), BATCH);
+        let (sink, chunks) = RecordSink::channel(codec.clone(), RECORDS_PER_BATCH);
         let request = match key {
             None => ReadRequest::all(codec, self.set.clone()),
             Some(key) => ReadRequest::one(codec, self.set.clone(), key),
@@ -155,7 +155,7 @@ async fn write<T: Entity>(
             let text = format!("a record of {} cannot be written", codec.name());
             Error::with_source(ErrorKind::Record, text, error)
         })?);
-        if batch.len() == BATCH {
+        if batch.len() == RECORDS_PER_BATCH {
             writer.write(std::mem::take(&mut batch).into()).await?;
         }
     }
@@ -167,7 +167,7 @@ async fn write<T: Entity>(
     Ok(counts)
 }
 
-/// Commits what was written, or rolls it back.
+/// Commits the session, or rolls it back if writing failed.
 async fn finish(
     provider: &str,
     session: Box<dyn RestoreSession>,
@@ -212,7 +212,7 @@ fn decode<T: Entity>(chunk: &Chunk) -> Vec<Result<T>> {
         codec::read_line(line).map_err(|error| {
             Error::with_source(
                 ErrorKind::Record,
-                format!("a record of {} does not decode", T::descriptor().name()),
+                format!("a record of {} cannot be decoded", T::descriptor().name()),
                 error,
             )
         })

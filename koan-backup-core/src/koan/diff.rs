@@ -12,10 +12,10 @@ use crate::foundation::error::Result;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::operations::diff::{self, BackupDiff, DiffOptions, Difference, OnDifference};
 
-/// The comparison of two backups, which runs when it is awaited.
+/// The builder of a comparison of two backups, which runs when it is awaited.
 ///
 /// Records are compared as the current types read them, so a field that one of the backups lacks has its
-/// default. The memory is bounded, however many records there are.
+/// default. The memory use is limited and does not depend on the number of records.
 ///
 /// # Errors
 /// One of the backups does not exist, has no archive, is damaged, or is encrypted as a whole without a
@@ -79,11 +79,11 @@ impl DiffBuilder {
         self
     }
 
-    /// Sets a callback that receives each difference when it is found, by entity, and within an entity in any
-    /// order. The differences are valid only if the whole comparison succeeds, because damage may be found at
-    /// the end of an archive.
-    pub fn on_difference(mut self, take: impl Fn(&Difference) + Send + Sync + 'static) -> Self {
-        self.options.on_difference = OnDifference(Some(Arc::new(take)));
+    /// Sets a callback that receives each difference when it is found. The differences are grouped by entity;
+    /// within an entity their order is not defined. They are valid only if the complete comparison succeeds,
+    /// because damage may be found at the end of an archive.
+    pub fn on_difference(mut self, callback: impl Fn(&Difference) + Send + Sync + 'static) -> Self {
+        self.options.on_difference = OnDifference(Some(Arc::new(callback)));
         self
     }
 

@@ -13,7 +13,8 @@ use crate::catalog::retention::Retention;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport};
 
-/// Maintenance of the storage profiles. Awaiting it runs it once; [`start`](Self::start) runs it repeatedly.
+/// The builder of maintenance of the storage profiles. Awaiting it runs maintenance once;
+/// [`start`](Self::start) runs it repeatedly.
 ///
 /// A run removes files of crashed processes, applies the retention if there is one, verifies the backup whose
 /// last verification is the oldest, and updates the catalog cache. Tasks that it does not complete are in its
@@ -30,7 +31,7 @@ pub struct MaintenanceBuilder {
     jitter: Duration,
 }
 
-/// The last run of a task.
+/// The result of the last run of a task.
 type LastRun = Arc<Mutex<Option<Result<MaintenanceReport, String>>>>;
 
 impl MaintenanceBuilder {
@@ -39,7 +40,8 @@ impl MaintenanceBuilder {
         Self { koan, options: MaintenanceOptions::default(), every, jitter }
     }
 
-    /// Sets the retention, which removes backups that it does not keep. Without one, no backup is removed.
+    /// Sets the retention, which removes the backups that it does not keep. Without a retention, no backup is
+    /// removed.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.options.retention = Some(retention);
         self
@@ -103,20 +105,21 @@ impl MaintenanceBuilder {
     pub fn start(self) -> Result<MaintenanceTask> {
         self.check()?;
         let Self { koan, mut options, every, jitter } = self;
-        // A token of the task, so that stopping it cancels nothing else.
+        // The task has a child token, so that stopping the task does not cancel other operations that use the
+        // given token.
         let cancel = options.cancel.child_token();
         options.cancel = cancel.clone();
         let last = LastRun::default();
-        let (kept, stopped) = (Arc::clone(&last), cancel.clone());
+        let (last_run, stopped) = (Arc::clone(&last), cancel.clone());
         let task = tokio::spawn(async move {
             while !stopped.is_cancelled() {
-                let ran = maintenance::run(&koan.environment, &options).await;
+                let result = maintenance::run(&koan.environment, &options).await;
                 if stopped.is_cancelled() {
                     return;
                 }
-                log(&ran);
-                let ran = ran.map_err(|error| error.chain());
-                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(ran);
+                log(&result);
+                let result = result.map_err(|error| error.chain());
+                *last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 let wait = every
                     .saturating_add(Duration::from_secs_f64(jitter.as_secs_f64().min(86_400.0) * random()));
                 tokio::select! {
@@ -173,8 +176,8 @@ impl MaintenanceTask {
     /// The last run failed without a report.
     pub fn last_report(&self) -> Option<Result<MaintenanceReport>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        last.map(|ran| {
-            ran.map_err(|text| Error::new(ErrorKind::Storage, format!("maintenance did not run: {text}")))
+        last.map(|result| {
+            result.map_err(|text| Error::new(ErrorKind::Storage, format!("maintenance failed: {text}")))
         })
     }
 
@@ -194,9 +197,9 @@ impl Drop for MaintenanceTask {
     }
 }
 
-fn log(ran: &Result<MaintenanceReport>) {
-    match ran {
-        Ok(report) if report.is_clean() => tracing::info!(target: "koan::backup", "maintenance is done"),
+fn log(result: &Result<MaintenanceReport>) {
+    match result {
+        Ok(report) if report.is_clean() => tracing::info!(target: "koan::backup", "maintenance completed"),
         Ok(report) => {
             for profile in &report.profiles {
                 if let (Some(id), Some(damage)) = (&profile.verified, &profile.damage) {
@@ -208,7 +211,7 @@ fn log(ran: &Result<MaintenanceReport>) {
                 for failure in &profile.failures {
                     tracing::error!(
                         target: "koan::backup", profile = %profile.profile, %failure,
-                        "maintenance failed in part"
+                        "a step of maintenance failed"
                     );
                 }
             }

@@ -31,8 +31,8 @@ impl Koan {
         KoanBuilder::new()
     }
 
-    /// Makes this the context of [`EntityBackup`](crate::EntityBackup), [`Backup`](crate::Backup) and
-    /// [`Restore`](crate::Restore). A later call replaces it.
+    /// Installs this context as the one that [`EntityBackup`](crate::EntityBackup), [`Backup`](crate::Backup)
+    /// and [`Restore`](crate::Restore) use. A later call replaces it.
     pub fn install(&self) {
         installed::install(self.clone());
     }
@@ -75,8 +75,8 @@ impl Koan {
         RekeyBuilder::new(self.clone(), backup.into())
     }
 
-    /// Rewrites every backup of a profile for the recipients of this context. One that fails does not stop
-    /// the others.
+    /// Rewrites every backup of a profile for the recipients of this context. A backup that fails does not
+    /// stop the others.
     pub fn rekey_all(&self) -> RekeyAllBuilder {
         RekeyAllBuilder::new(self.clone())
     }
@@ -108,7 +108,7 @@ impl Koan {
         RetentionBuilder::new(self.clone(), retention)
     }
 
-    /// Removes one backup. On success, its manifest and its archive are gone.
+    /// Removes one backup. On success, its manifest and its archive have been removed.
     pub fn delete(&self, id: BackupId) -> DeleteBuilder {
         DeleteBuilder::new(self.clone(), id)
     }

@@ -9,12 +9,13 @@ use super::setters::cancel_setter;
 use crate::foundation::error::Result;
 use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
 
-/// The recovery of archives that no readable manifest names, which runs when it is awaited.
+/// The builder of a recovery of unlisted archives, which runs when it is awaited. An unlisted archive is a
+/// complete archive to which no readable manifest refers.
 ///
-/// It inspects every file directly in `archives/` that ends in `.zip` or `.zip.age`, including files that
-/// were copied there manually under another name. Each is verified completely: all hashes, counts and
-/// records, with the keys of this context if it is encrypted. Then its manifest is created again and names
-/// the current path of the archive. A readable manifest is never replaced; a damaged one is renamed to
+/// The recovery inspects every file directly in `archives/` that ends in `.zip` or `.zip.age`, including
+/// files that were copied there manually under another name. Each archive is verified completely: all hashes,
+/// counts and records, with the keys of this context if it is encrypted. Then its manifest is created again,
+/// with the current path of the archive. A readable manifest is never replaced; a damaged one is renamed to
 /// `{id}.json.damaged-…`.
 ///
 /// Archives with a removal record are skipped. Archives of a backup that has another listed and valid archive

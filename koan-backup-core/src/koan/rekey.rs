@@ -13,15 +13,17 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 
-/// The rekey of a backup, which rewrites it for the recipients of the context when it is awaited.
+/// The builder of the rekey of a backup, which rewrites the backup for the recipients of the context when it
+/// is awaited.
 ///
-/// While another process rekeys the backup, this fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy).
-/// While another process restores it, the old archive stays, and the report says so.
+/// While another process rekeys the backup, awaiting the builder fails with
+/// [`ErrorKind::Busy`](crate::ErrorKind::Busy). While another process restores the backup, the old archive
+/// stays, and the report states it.
 ///
 /// # Cancel safety
 /// Dropping the future leaves the backup unchanged, or encrypted for the new recipients; it is complete in
-/// both cases. An archive that the manifest does not name may stay: the new one, or the old one, which the
-/// old keys still decrypt.
+/// both cases. An archive to which the manifest does not refer may remain: the new one, or the old one, which
+/// the old keys still decrypt.
 #[derive(Debug)]
 #[must_use = "a rekey runs when it is awaited"]
 pub struct RekeyBuilder {
@@ -66,8 +68,8 @@ impl IntoFuture for RekeyBuilder {
     }
 }
 
-/// The rekey of all backups of a profile, which runs when it is awaited. Backups of other applications are
-/// not changed, and neither are those that record no environment, unless they are
+/// The builder of the rekey of all backups of a profile, which runs when it is awaited. Backups of other
+/// applications are not changed. Backups that record no environment are not changed either, unless they are
 /// [included](Self::include_unidentified).
 #[derive(Debug)]
 #[must_use = "a rekey runs when it is awaited"]
@@ -89,9 +91,9 @@ impl RekeyAllBuilder {
         Self { koan, options: RekeyOptions::default(), unidentified: Unidentified::Skipped }
     }
 
-    /// Also rekeys backups of older versions that record no environment and name no other application. By
-    /// default they are not changed, because they may belong to another application, which could not decrypt
-    /// them any more.
+    /// Also rekeys backups of older versions that record no environment and no other application. By default
+    /// they are not changed, because they may belong to another application, which could not decrypt them any
+    /// more.
     pub fn include_unidentified(mut self) -> Self {
         self.unidentified = Unidentified::Included;
         self
@@ -104,7 +106,7 @@ impl RekeyAllBuilder {
     }
 
     cancel_setter! {
-        /// Stops the rekey when `token` is cancelled. The summary names the unchanged backups.
+        /// Stops the rekey when `token` is cancelled. The summary lists the unchanged backups.
     }
 }
 

@@ -9,11 +9,11 @@ use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::operations::prune::{self, RemovedBackup};
 
-/// The removal of a backup, which runs when it is awaited.
+/// The builder of the removal of a backup, which runs when it is awaited.
 ///
 /// # Cancel safety
 /// If the future is dropped, the backup exists completely or not at all. An archive whose manifest was
-/// removed may stay.
+/// removed may remain.
 #[derive(Debug)]
 #[must_use = "a removal runs when it is awaited"]
 pub struct DeleteBuilder {
@@ -34,8 +34,8 @@ impl DeleteBuilder {
         self
     }
 
-    /// Removes the backup even if it is the last valid backup that contains one of its entities. Without it,
-    /// this fails.
+    /// Removes the backup even if it is the last valid backup that contains one of its entities. Without this
+    /// setting, the removal of such a backup fails.
     pub fn even_if_last(mut self) -> Self {
         self.even_if_last = true;
         self

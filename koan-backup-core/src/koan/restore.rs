@@ -17,15 +17,15 @@ use crate::foundation::id::SetName;
 use crate::operations::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 
-/// A restore, which runs when it is awaited. The archive is verified before the first write.
+/// The builder of a restore, which runs when it is awaited. The archive is verified before the first write.
 ///
-/// A lease in the storage keeps the backup from being removed during the restore, unless it is a dry run. If
-/// the storage cannot be written, the restore goes on without a lease and logs a warning.
+/// A lease in the storage prevents the removal of the backup during the restore, unless it is a dry run. If
+/// the storage cannot be written, the restore continues without a lease and logs a warning.
 ///
 /// # Cancel safety
-/// If the future is dropped or the restore is cancelled before the commit begins, providers with transactions roll
-/// back what was written. Cancelling does not interrupt a commit. If the future is dropped during a commit, the
-/// database decides whether the commit takes effect.
+/// If the future is dropped or the restore is cancelled before the commit begins, providers with transactions
+/// roll back what was written. Cancelling does not interrupt a commit. If the future is dropped during a
+/// commit, the database decides whether the commit takes effect.
 #[derive(Debug)]
 #[must_use = "a restore runs when it is awaited"]
 pub struct RestoreBuilder {
@@ -42,7 +42,7 @@ impl RestoreBuilder {
 
     selection_setters!();
 
-    /// Writes the records to this set instead of the one that they were read from.
+    /// Writes the records to this set instead of the set from which they were backed up.
     pub fn to_set(mut self, name: impl Into<String>) -> Self {
         match SetName::new(name) {
             Ok(set) => self.options.target_set = Some(set),
@@ -71,9 +71,9 @@ impl RestoreBuilder {
         self
     }
 
-    /// Sets how far a provider may go to be fast. The default is [`RestoreLevel::Fast`]. A level is a shorthand for
-    /// what [`keep_indexes`](Self::keep_indexes), [`keep_constraints`](Self::keep_constraints) and
-    /// [`without_bulk_mode`](Self::without_bulk_mode) turn off one by one.
+    /// Sets how far a provider may go to be fast. The default is [`RestoreLevel::Fast`]. A level is a
+    /// shorthand; [`keep_indexes`](Self::keep_indexes), [`keep_constraints`](Self::keep_constraints) and
+    /// [`without_bulk_mode`](Self::without_bulk_mode) disable the same optimizations one by one.
     pub fn level(mut self, level: RestoreLevel) -> Self {
         self.options.level = level;
         self
@@ -81,21 +81,22 @@ impl RestoreBuilder {
 
     /// Leaves every constraint in place: none is dropped, altered or deferred beyond its declaration. Records
     /// must then be in an order that the foreign keys accept. A restore that cannot work without suspending a
-    /// constraint is refused. Providers without constraints ignore it.
+    /// constraint is refused. Providers without constraints ignore this setting.
     pub fn keep_constraints(mut self) -> Self {
         self.options.keep_constraints = true;
         self
     }
 
-    /// Leaves every index in place: none is dropped and rebuilt. Providers without indexes ignore it.
+    /// Leaves every index in place: none is dropped and rebuilt. Providers without indexes ignore this
+    /// setting.
     pub fn keep_indexes(mut self) -> Self {
         self.options.keep_indexes = true;
         self
     }
 
     /// Writes tables that get all their rows from the archive in the same way as tables that keep rows:
-    /// without faster ways such as TRUNCATE, and without dropping anything to be fast. Providers without such
-    /// ways ignore it.
+    /// without faster methods such as TRUNCATE, and without dropping objects to gain speed. Providers without
+    /// such methods ignore this setting.
     pub fn without_bulk_mode(mut self) -> Self {
         self.options.without_bulk_mode = true;
         self
@@ -113,7 +114,7 @@ impl RestoreBuilder {
         self
     }
 
-    /// Restores the completed entities of a backup that failed in part.
+    /// Restores the completed entities of a backup in which other entities failed.
     pub fn allow_partial(mut self) -> Self {
         self.options.allow_partial = true;
         self
@@ -151,7 +152,7 @@ impl RestoreBuilder {
         /// Rolls the restore back when the token is cancelled.
     }
 
-    /// Checks without writing whether this restore would work.
+    /// Checks, without writing, whether this restore would succeed.
     pub fn viability(self) -> ViabilityBuilder {
         ViabilityBuilder(self)
     }
@@ -182,7 +183,11 @@ async fn find<'k>(
         let backup = latest::find(environment, storage, lookup, backup, selection, accepts).await?;
         let notes = backup.unreadable.iter();
         notes.for_each(|manifest| {
-            tracing::warn!(target: "koan::backup", used = %backup.manifest.id, manifest = %manifest.path, problem = %manifest.problem, "a manifest that cannot be read may be that of a newer backup");
+            tracing::warn!(
+                target: "koan::backup", used = %backup.manifest.id, manifest = %manifest.path,
+                problem = %manifest.problem,
+                "a manifest that cannot be read may belong to a newer backup"
+            );
         });
         let identities = koan.environment.identities_for(&backup.manifest).await?;
         let backup = backup.opened(&identities).await?;

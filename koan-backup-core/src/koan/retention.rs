@@ -8,7 +8,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
 use crate::operations::prune::{self, PruneReport};
 
-/// A retention for the backups of one profile: makes a plan, and applies it.
+/// The builder of a retention of one profile: it plans which backups are removed, and applies the plan.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is removed before a plan is applied"]
 pub struct RetentionBuilder {
@@ -29,7 +29,7 @@ impl RetentionBuilder {
         self
     }
 
-    /// Stops the removal when `token` is cancelled. The error names the backups that were removed before.
+    /// Stops the removal when `token` is cancelled. The error lists the backups that were removed before.
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
         self.cancel = token;
         self
@@ -44,22 +44,22 @@ impl RetentionBuilder {
         until_cancelled(&self.cancel, plan).await
     }
 
-    /// Removes exactly the backups of a plan, oldest first. Before, it verifies that the newest valid backup
-    /// stays of each series, entity and set of which something is removed.
+    /// Removes exactly the backups of a plan, oldest first. Before the first removal, it verifies that for
+    /// each series, entity and set of which backups are removed, the newest valid backup stays.
     ///
     /// # Cancel safety
     /// Whenever the future is dropped, every backup exists completely or not at all. An archive whose
-    /// manifest was removed may stay.
+    /// manifest was removed may remain.
     ///
     /// # Errors
     /// Before anything is removed:
     /// - A rule keeps nothing, unless that is [allowed](Retention::allow_idle_rules).
     /// - The backups have changed since the plan was made, or the clock looks wrong.
-    /// - The plan removes the newest valid backup of a series or an entity. Make a new plan then, which knows
-    ///   the damage that was found.
+    /// - The plan removes the newest valid backup of a series or an entity. Make a new plan then, which takes
+    ///   the damage that was found into account.
     ///
-    /// Later: a backup could not be removed or was pinned meanwhile, or the removal was cancelled. The error
-    /// names the backups that were removed before.
+    /// After the first removal: a backup could not be removed or was pinned meanwhile, or the removal was
+    /// cancelled. The error lists the backups that were removed before.
     pub async fn apply(&self, plan: &RetentionPlan) -> Result<PruneReport> {
         prune::apply(&self.koan.environment, &self.retention, plan, &self.cancel).await
     }

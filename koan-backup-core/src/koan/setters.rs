@@ -47,8 +47,9 @@ macro_rules! selection_setters {
 /// The method that sets `options.application`.
 macro_rules! application_setter {
     () => {
-        /// Looks up a backup name among the backups of another application. Without it, only backups of the
-        /// application of this context are considered. A backup is found by its id in any application.
+        /// Looks up a backup name among the backups of another application. Without this setting, only
+        /// backups of the application of this context are considered. A backup id is found in any
+        /// application.
         pub fn from_application(
             mut self,
             application: impl Into<String>,
@@ -94,7 +95,7 @@ macro_rules! run_setters {
 macro_rules! timeout_setter {
     () => {
         /// Stops the operation, like a cancellation, when it takes longer than `limit`. The error is of kind
-        /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and names the limit.
+        /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and contains the limit.
         pub fn timeout(mut self, limit: std::time::Duration) -> Self {
             self.options.timeout = Some(limit);
             self

@@ -15,7 +15,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
 use crate::operations::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
-/// A verification, which runs when it is awaited.
+/// The builder of a verification, which runs when it is awaited.
 #[derive(Debug)]
 #[must_use = "a verification runs when it is awaited"]
 pub struct VerifyBuilder {
@@ -37,7 +37,7 @@ impl VerifyBuilder {
     }
 
     /// Verifies only this entity; the rest of the archive is not read. Several calls select several entities.
-    /// An archive that cannot be decrypted is always verified as a whole.
+    /// The file of an archive that cannot be decrypted is always verified completely.
     pub fn entity<T: Entity>(self) -> Self {
         self.entities([T::descriptor().name()])
     }

@@ -1,4 +1,4 @@
-//! Opens everything before the first backup: `koan.warm_up().await`.
+//! Opens all providers and storage profiles before the first backup: `koan.warm_up().await`.
 
 use std::time::Instant;
 
@@ -25,13 +25,13 @@ pub struct WarmUpReport {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OpenedProvider {
-    /// The name.
+    /// The name of the provider.
     pub name: String,
     /// The database and its version, if it answered.
     pub version: Option<String>,
-    /// How long it took, in milliseconds.
+    /// The duration of opening it, in milliseconds.
     pub duration_ms: u64,
-    /// The error, if it could not be opened.
+    /// The error, if the provider could not be opened.
     pub problem: Option<String>,
 }
 
@@ -40,20 +40,20 @@ pub struct OpenedProvider {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OpenedProfile {
-    /// The name.
+    /// The name of the storage profile.
     pub name: String,
     /// The number of its backups; `None` if they cannot be listed.
     pub backups: Option<usize>,
     /// When the newest backup started.
     pub newest: Option<Timestamp>,
-    /// How long it took, in milliseconds.
+    /// The duration of opening it, in milliseconds.
     pub duration_ms: u64,
-    /// The error, if it could not be opened.
+    /// The error, if the profile could not be opened, or if manifests in it cannot be read.
     pub problem: Option<String>,
 }
 
 impl WarmUpReport {
-    /// Returns whether everything was opened.
+    /// Returns whether all providers and storage profiles were opened without an error.
     pub fn is_clean(&self) -> bool {
         self.providers.iter().all(|provider| provider.problem.is_none())
             && self.profiles.iter().all(|profile| profile.problem.is_none())

@@ -46,13 +46,14 @@ impl<'e> Operation<'e> {
         &self.span
     }
 
-    /// Returns the listener of this operation: the one that was set, or that of the application, and the log.
+    /// Returns the listener of this operation: the listener that was set, or else that of the application,
+    /// combined with the log.
     pub(crate) fn listener(&self, listener: &Listener) -> Listener {
         self.environment.operation_listener(listener, &self.span)
     }
 
-    /// Returns the error to report. If the work was cancelled because its time was over, the error names the
-    /// limit.
+    /// Returns the error to report. If the work was cancelled because its time was over, the error contains
+    /// the limit.
     pub(crate) fn explain(&self, error: Error) -> Error {
         self.limit.explain(error)
     }

@@ -47,7 +47,7 @@ pub(crate) async fn problem(
     let verified = match until_cancelled(cancel, backup.clone().opened(&identities)).await {
         Ok(backup) => {
             let report = run(environment, &backup, options, &identities).await?;
-            // A backup in which some entities failed must still hold the others completely.
+            // A backup in which some entities failed must still contain the other entities completely.
             match backup.manifest.status.is_complete() {
                 true => report.require_valid(),
                 false => report.require_intact(),
@@ -70,15 +70,15 @@ pub(crate) struct RecordedVerification {
     /// A description of the damage, if there is any.
     pub(crate) problem: Option<String>,
     /// Whether the result could be recorded. The caller reports the problem in any case.
-    pub(crate) kept: Result<()>,
+    pub(crate) recorded: Result<()>,
 }
 
 /// Verifies a stored backup as [`problem`] does, and records the result, so that the catalog of every process
 /// shows it.
 ///
 /// # Errors
-/// As for [`problem`]. Or the backup was removed or rekeyed meanwhile, which is no damage
-/// ([`ErrorKind::Conflict`]).
+/// The same errors as those of [`problem`]. In addition, [`ErrorKind::Conflict`] if the backup was removed or
+/// rekeyed meanwhile, which is not damage.
 pub(crate) async fn verify_and_record(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -90,6 +90,6 @@ pub(crate) async fn verify_and_record(
         let text = format!("backup {id} was removed or changed while it was verified; try again");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    let kept = catalog::damage::record(storage, id, environment.clock.now(), problem.as_ref()).await;
-    Ok(RecordedVerification { problem, kept })
+    let recorded = catalog::damage::record(storage, id, environment.clock.now(), problem.as_ref()).await;
+    Ok(RecordedVerification { problem, recorded })
 }

@@ -9,7 +9,7 @@ use crate::entity::codec::{Projection, Record, Row};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Encodes records into the form that a writer sends to its database. It is called from several blocking
-/// threads at once.
+/// threads concurrently.
 pub trait RecordEncoder: fmt::Debug + Send + Sync {
     /// Appends the encoded form of one record to `out`. The values of `record` are in the order of
     /// [its schema](Projection::of).
@@ -17,24 +17,24 @@ pub trait RecordEncoder: fmt::Debug + Send + Sync {
     /// `position` counts the records of the target from 0, in the order of the archive.
     ///
     /// # Errors
-    /// The record cannot be stored in the target; the error names entity and key.
+    /// The record cannot be stored in the target; the error contains the name of the entity and the key.
     fn encode(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()>;
 }
 
-/// Finds the records of a batch again, so that an error can name the key of one.
+/// Finds the records of a batch again, so that an error can contain the key of a record.
 #[async_trait]
 pub trait RecordLocator: fmt::Debug + Send + Sync {
     /// Returns the key of the record at `index` of the batch, counted from 0, as text for an error.
     ///
-    /// It may read the record again, which takes as long as the storage does. Returns `None` if there is no
-    /// such record or it can no longer be read. Cancel-safe.
+    /// It may read the record again, which takes as long as the storage does. It returns `None` if there is
+    /// no such record or it can no longer be read. It is cancel-safe.
     async fn key_text(&self, index: usize) -> Option<String>;
 }
 
 /// Records for a [`TargetWriter`](super::TargetWriter), in the order of the archive.
 ///
-/// A batch holds the records as values, or in the form of the writer's own
-/// [encoder](super::TargetWriter::encoder). A writer takes the form that it needs with
+/// A batch contains the records as values, or in the form of the writer's own
+/// [encoder](super::TargetWriter::encoder). A writer gets the form that it needs with
 /// [`into_records`](Self::into_records) or [`into_encoded`](Self::into_encoded).
 #[derive(Debug)]
 pub struct RecordBatch(Content);
@@ -71,7 +71,7 @@ impl RecordBatch {
     /// values are encoded now; the first of them is at position `first`.
     ///
     /// # Errors
-    /// A record cannot be stored in the target; the error names entity and key.
+    /// A record cannot be stored in the target; the error contains the name of the entity and the key.
     pub fn into_encoded(
         self,
         entity: &EntityCodec,
@@ -107,12 +107,12 @@ pub struct EncodedRecords {
     origin: RecordOrigin,
 }
 
-/// Where the original records are.
+/// The source of the original records.
 #[derive(Debug)]
 enum RecordOrigin {
     /// A locator can read the original records again.
     Located(Box<dyn RecordLocator>),
-    /// The original records are kept in memory.
+    /// The original records are stored in memory.
     Memory(EntityCodec, Vec<Record>),
 }
 
@@ -122,7 +122,7 @@ impl EncodedRecords {
         Self { bytes, count, origin: RecordOrigin::Located(locator) }
     }
 
-    /// Encodes records and keeps the originals in memory.
+    /// Encodes records and stores the originals in memory.
     fn of(
         entity: &EntityCodec,
         encoder: &dyn RecordEncoder,
@@ -138,7 +138,7 @@ impl EncodedRecords {
     }
 
     /// Returns whether the original records stay in memory until this value is dropped. Records that a
-    /// locator finds again do not.
+    /// locator can find again are not in memory.
     pub fn holds_records(&self) -> bool {
         matches!(self.origin, RecordOrigin::Memory(..))
     }

@@ -5,8 +5,8 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use koan_backup_core::{Result, provider::{Provider, conformance}};
-//! # async fn conforms(open_an_empty_one: impl AsyncFn() -> Result<Arc<dyn Provider>>) -> Result<()> {
-//! let conformance = conformance::run(async || open_an_empty_one().await).await?;
+//! # async fn conforms(open_empty_database: impl AsyncFn() -> Result<Arc<dyn Provider>>) -> Result<()> {
+//! let conformance = conformance::run(async || open_empty_database().await).await?;
 //! println!("{conformance}");
 //! conformance.require_passed()?;
 //! # Ok(())
@@ -16,13 +16,15 @@
 //! The cases use their own entities, [`entities`]. A provider that creates missing tables needs nothing more;
 //! for other providers, the empty database must contain their tables.
 //!
-//! The suite tests what a provider [claims](crate::provider::Capabilities). Sets and deletion that are not claimed must
-//! be refused; cases about other capabilities that are not claimed are skipped and reported.
+//! The suite tests the [capabilities](crate::provider::Capabilities) that a provider claims. If sets or
+//! deletion are not claimed, they must be refused; cases about other capabilities that are not claimed are
+//! skipped and reported.
 //!
 //! Claims about speed are tested by [`run_speed`] only, because they need a clock, and other programs on the
 //! machine can distort the result. It compares many records in one session with one session per record, and
 //! level `fast` with level `safe`. A restore level makes a difference only if there are indexes: for a
-//! provider that claims it, create some on the table of [`Pair`] in advance, for example on `content`.
+//! provider that claims this capability, create indexes on the table of [`Pair`] in advance, for example on
+//! `content`.
 
 mod case;
 mod database;
@@ -46,56 +48,59 @@ pub use report::{CaseOutcome, CaseResult, Conformance};
 /// The maximum duration of a case.
 const CASE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Runs every case, each in a database that `empty` returns.
+/// Runs every case, each in a database that `open_empty` returns.
 ///
 /// # Errors
 /// A database could not be opened. The results of the cases are in the report.
-pub async fn run<F>(empty: F) -> Result<Conformance>
+pub async fn run<F>(open_empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
 {
-    run_where(|_| true, empty).await
+    run_where(|_| true, open_empty).await
 }
 
-/// Runs the cases whose name satisfies `is_meant`, as [`run`] does. Use it while you develop a provider.
+/// Runs the cases whose name satisfies `is_selected`, as [`run`] does. Use it while you develop a provider.
 ///
 /// # Errors
 /// A database could not be opened, or no case has such a name.
-pub async fn run_where<F>(is_meant: impl Fn(&str) -> bool, empty: F) -> Result<Conformance>
+pub async fn run_where<F>(is_selected: impl Fn(&str) -> bool, open_empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
 {
-    run_cases(reading::CASES.iter().chain(writing::CASES).filter(|case| is_meant(case.name)), empty).await
+    run_cases(reading::CASES.iter().chain(writing::CASES).filter(|case| is_selected(case.name)), open_empty)
+        .await
 }
 
 /// Tests the claims of a provider about speed, measured with the clock of the Tokio runtime.
 ///
-/// It compares two ways of writing within a short time. Run it on an idle machine, like a benchmark; it is
+/// It compares two methods of writing within a short time. Run it on an idle machine, like a benchmark; it is
 /// not part of [`run`], so that a test of conformance never depends on the load of the machine. With a paused
-/// clock, only the time that the provider waits on that clock counts.
+/// clock, only the time that the provider waits on that clock is measured.
 ///
 /// # Errors
 /// A database could not be opened. The results of the cases are in the report.
-pub async fn run_speed<F>(empty: F) -> Result<Conformance>
+pub async fn run_speed<F>(open_empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
 {
-    run_cases(speed::CASES.iter(), empty).await
+    run_cases(speed::CASES.iter(), open_empty).await
 }
 
-async fn run_cases<F>(cases: impl Iterator<Item = &'static Case>, mut empty: F) -> Result<Conformance>
+async fn run_cases<F>(cases: impl Iterator<Item = &'static Case>, mut open_empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
 {
-    let provider = empty().await?;
+    let provider = open_empty().await?;
     let mut conformance = Conformance::new(provider.kind(), provider.capabilities());
     for case in cases {
         let outcome = if (case.needs)(&conformance.capabilities) {
-            let database = Database::new(empty().await?).await?;
+            let database = Database::new(open_empty().await?).await?;
             match tokio::time::timeout(CASE_TIMEOUT, (case.check)(&database)).await {
                 Ok(Ok(())) => CaseOutcome::Passed,
                 Ok(Err(error)) => CaseOutcome::Failed(error.chain()),
-                Err(_) => CaseOutcome::Failed(format!("it did not end within {} s", CASE_TIMEOUT.as_secs())),
+                Err(_) => {
+                    CaseOutcome::Failed(format!("the case did not end within {} s", CASE_TIMEOUT.as_secs()))
+                }
             }
         } else {
             CaseOutcome::NotClaimed
@@ -105,7 +110,7 @@ where
     if conformance.cases.is_empty() {
         return Err(Error::new(
             ErrorKind::Configuration,
-            "the conformance suite has no case with such a name",
+            "the filter selects no case of the conformance suite; check the names",
         ));
     }
     Ok(conformance)

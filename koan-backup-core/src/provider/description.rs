@@ -1,12 +1,12 @@
-//! Describes the content of a database and how it maps to the entities.
+//! The description of a database: its content, and how it maps to the entities.
 
-/// Describes the content of a database and how it maps to entities.
+/// The content of a database, and how it maps to entities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderDescription {
     /// The version of the database, for example `SQLite 3.50.4`.
     pub version: String,
-    /// The coverage of each entity that was asked about, in that order.
+    /// The coverage of each requested entity, in the order of the request.
     pub entities: Vec<EntityCoverage>,
     /// Tables that no entity maps to, sorted.
     pub unmapped_tables: Vec<String>,
@@ -19,15 +19,15 @@ pub struct ProviderDescription {
     pub notes: Vec<String>,
 }
 
-/// Describes how one entity maps to the database.
+/// The mapping of one entity to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntityCoverage {
     /// The name of the entity.
     pub entity: String,
-    /// Its table, if there is one.
+    /// The table of the entity, if there is one.
     pub table: Option<String>,
-    /// How its table depends on another one, for example as a partition or through inheritance.
+    /// How the table depends on another table, for example as a partition or through inheritance.
     pub belongs: Option<String>,
     /// Remarks that need no action.
     pub notes: Vec<String>,
@@ -40,7 +40,7 @@ pub struct EntityCoverage {
 }
 
 impl EntityCoverage {
-    /// Returns the description of an entity of which nothing is known yet.
+    /// Returns the coverage of an entity without a table and without remarks.
     pub fn new(entity: impl Into<String>) -> Self {
         Self {
             entity: entity.into(),

@@ -3,8 +3,8 @@
 use crate::entity::EntityCodec;
 use crate::entity::codec::Row;
 
-/// The short path is given up for the rest of a read once this many more rows failed on it than succeeded. It
-/// takes about half the time of the long path, but a row that fails on it needs both.
+/// The excess of failed rows over successful rows at which the short path is abandoned for the other rows of
+/// a read. The short path takes about half the time of the long path, but a row that fails on it needs both.
 const MAX_EXCESS_FAILURES: u32 = 1024;
 
 /// Decides whether the rows of a read are encoded through the short path.
@@ -23,9 +23,9 @@ impl FastRows {
         if self.excess_failures >= MAX_EXCESS_FAILURES {
             return false;
         }
-        let pushed = entity.encode_fast(row, lines, &mut self.second_line);
+        let is_encoded = entity.encode_fast(row, lines, &mut self.second_line);
         let failures = self.excess_failures;
-        self.excess_failures = if pushed { failures.saturating_sub(1) } else { failures + 1 };
-        pushed
+        self.excess_failures = if is_encoded { failures.saturating_sub(1) } else { failures + 1 };
+        is_encoded
     }
 }

@@ -1,16 +1,16 @@
-//! What a viability check finds.
+//! The findings of a viability check.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// Information only.
     Note,
-    /// The restore works, but something will differ from before.
+    /// The restore succeeds, but something will differ from the state at the time of the backup.
     Warning,
     /// The restore would fail.
     Error,
@@ -21,11 +21,11 @@ pub enum Severity {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Finding {
-    /// How much the finding matters.
+    /// The severity of the finding.
     pub severity: Severity,
-    /// The entity that the finding is about, if it is about one.
+    /// The entity that the finding concerns, if it concerns one entity.
     pub entity: Option<String>,
-    /// What was found, and the remedy.
+    /// The description of the finding, and the remedy.
     pub message: String,
 }
 

@@ -68,13 +68,13 @@ impl Observed {
     /// Returns the warnings for the report of the backup.
     pub(super) fn warnings(&self, entity: &str) -> Vec<String> {
         let warning = |(field, (count, key)): (&String, &(u64, String))| {
-            let place = match field.as_str() {
+            let fields = match field.as_str() {
                 "*" => "fields that the type does not declare".to_owned(),
                 declared => format!("`{declared}`"),
             };
             format!(
-                "{entity}: {count} records, the first `{key}`, hold more in {place} than its type keeps; the archive has \
-                 what the type keeps, and a restore writes that"
+                "{entity}: {count} records, the first `{key}`, contain more in {fields} than the type \
+                 preserves; the archive contains what the type preserves, and a restore writes that"
             )
         };
         self.changed.iter().map(warning).collect()
@@ -91,7 +91,7 @@ mod tests {
     use crate::entity::codec::{Projection, Row};
 
     #[test]
-    fn rows_without_a_key_do_not_repeat_one() {
+    fn rows_without_a_key_are_not_duplicates() {
         let mut projection = Projection::default();
         projection.extra("note");
         let values = [Value::Null];

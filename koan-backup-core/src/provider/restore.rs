@@ -1,4 +1,4 @@
-//! What a restore asks of a provider, and what it counts: options, targets and counts.
+//! The options, targets and counts of a restore session.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum ConflictMode {
 
 /// How far a provider may go to be fast. Everything that it disables or drops is put back before the commit.
 ///
-/// A level is a shorthand. [`SessionOptions`] has an option for each thing that a level permits.
+/// A level is a shorthand. [`SessionOptions`] has an option for each optimization that a level permits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -32,8 +32,9 @@ pub enum RestoreLevel {
     Fast,
     /// Indexes are kept. Foreign keys are deferred to the end.
     Balanced,
-    /// As `Balanced`, and no temporary index is created. Only what would change or refuse records that the
-    /// archive holds is suspended: triggers, rules, and foreign keys that act on rows or cannot be deferred.
+    /// The same as `Balanced`, and no temporary index is created. Only objects that would change or refuse
+    /// records of the archive are suspended: triggers, rules, and foreign keys that act on rows or cannot be
+    /// deferred.
     Safe,
 }
 
@@ -53,8 +54,8 @@ pub enum SessionIntent {
 pub struct SessionOptions {
     /// What happens to a record whose key already exists.
     pub conflict: ConflictMode,
-    /// Whether records that are not in the archive are deleted, so that the set holds exactly the records of
-    /// the archive.
+    /// Whether records that are not in the archive are deleted, so that the set contains exactly the records
+    /// of the archive.
     pub replace_existing: bool,
     /// How far the provider may go to be fast.
     pub level: RestoreLevel,
@@ -64,7 +65,7 @@ pub struct SessionOptions {
     /// restore that is impossible then.
     pub keep_constraints: bool,
     /// Whether a table that gets all its rows from the archive is written like a table that keeps rows:
-    /// without faster ways of filling it, such as TRUNCATE, and without suspending anything to be fast.
+    /// without faster methods, such as TRUNCATE, and without suspending objects to gain speed.
     pub without_bulk_mode: bool,
     /// Whether the session writes.
     pub intent: SessionIntent,
@@ -83,14 +84,14 @@ impl SessionOptions {
         self.level == RestoreLevel::Fast && self.may_use_bulk_mode() && !self.keep_constraints
     }
 
-    /// Returns whether a table that gets all its rows from the archive may be filled in faster ways than
-    /// others.
+    /// Returns whether a table that gets all its rows from the archive may be filled with faster methods than
+    /// other tables.
     pub fn may_use_bulk_mode(&self) -> bool {
         !self.without_bulk_mode
     }
 }
 
-/// The target that a session writes records to.
+/// The target to which a session writes records.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RestoreTarget {
@@ -115,14 +116,14 @@ impl RestoreTarget {
     }
 
     /// Returns whether the target is known to get at most this many records and bytes, so that a provider can
-    /// save work that pays only for many.
+    /// omit work that is useful only for many records.
     pub fn is_at_most(&self, records: u64, bytes: u64) -> bool {
         self.record_count.is_some_and(|count| count <= records)
             && self.size_bytes.is_some_and(|size| size <= bytes)
     }
 }
 
-/// Counts what happened to the records of one target.
+/// The counts of the records of one target, by what happened to them.
 ///
 /// Every record that was written is in exactly one of `inserted`, `updated`, `unchanged` and `kept`. A
 /// provider derives the counts from what the database reported (command tags, row counts), not from what it

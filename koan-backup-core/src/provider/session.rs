@@ -14,24 +14,24 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// One restore into one provider.
 ///
-/// Targets are written one after another: [`begin`](Self::begin) returns the writer of a target, which borrows
-/// the session until the target is [finished](TargetWriter::finish). Then the session is
+/// Targets are written one after another: [`begin`](Self::begin) returns the writer of a target, which
+/// borrows the session until the target is [finished](TargetWriter::finish). Then the session is
 /// [committed](Self::commit) or [rolled back](Self::rollback). A session that is dropped is rolled back.
 /// Foreign keys between targets are enforced at the commit, not before.
 ///
 /// # What implementers must guarantee
 /// A session in which `begin` failed, or a writer failed or was dropped before it finished, must refuse every
-/// further `begin` and the commit; it can only be rolled back. The same holds if one of these futures was dropped.
-/// Some databases do this themselves: their transaction is aborted by the error. For errors and cancellation that
-/// the database does not notice, [`TargetTracker`] does it.
+/// further `begin` and the commit; it can only be rolled back. The same applies if one of these futures was
+/// dropped. Some databases do this themselves: their transaction is aborted by the error. For errors and
+/// cancellation that the database does not notice, use [`TargetTracker`].
 #[async_trait]
 pub trait RestoreSession: fmt::Debug + Send {
     /// Begins a target and returns its writer. With `replace_existing`, the existing records of the target
     /// are deleted.
     ///
     /// # Errors
-    /// The target does not exist or does not fit the entity; the error names the remedy. Or an earlier target
-    /// was not finished.
+    /// The target does not exist or does not fit the entity; the error contains the remedy. Or an earlier
+    /// target was not finished.
     async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>>;
 
     /// Ends a dry run: reports what the commit of a restore would refuse, such as dangling references between
@@ -39,17 +39,17 @@ pub trait RestoreSession: fmt::Debug + Send {
     /// when a restore writes. The default implementation does nothing.
     ///
     /// # Errors
-    /// A constraint between targets would be violated; the error names it and the keys.
+    /// A constraint between targets would be violated; the error contains its name and the keys.
     async fn check_constraints(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Puts back what was disabled or dropped for the restore, advances sequences, checks constraints, and
-    /// commits. Returns what was put back.
+    /// Puts back the objects that were disabled or dropped for the restore, advances sequences, checks
+    /// constraints, and commits. Returns the objects that were put back.
     ///
     /// # Errors
-    /// A constraint is violated: the error names it and the keys. Or a target was not finished. Everything is
-    /// rolled back.
+    /// A constraint is violated: the error contains its name and the keys. Or a target was not finished.
+    /// Everything is rolled back.
     async fn commit(self: Box<Self>) -> Result<CommitReport>;
 
     /// Rolls back everything.
@@ -61,15 +61,16 @@ pub trait RestoreSession: fmt::Debug + Send {
 
 /// Writes the records of one target.
 ///
-/// After an error, drop the writer and roll the session back. What implementers must guarantee is stated at
-/// [`RestoreSession`].
+/// After an error, drop the writer and roll the session back. [`RestoreSession`] documents what implementers
+/// must guarantee.
 #[async_trait]
 pub trait TargetWriter: fmt::Debug + Send {
-    /// Returns the encoder of this target, for a writer that sends records in a form of its own. The caller
-    /// can then encode batches on all cores before it passes them to [`write`](Self::write).
+    /// Returns the encoder of this target, for a writer that sends records in its own form. The caller can
+    /// then encode batches on all cores before it passes them to [`write`](Self::write).
     ///
-    /// A writer with an encoder takes each batch by [`RecordBatch::into_encoded`], because callers with few
-    /// records need not encode them. A writer without one takes it by [`RecordBatch::into_records`].
+    /// A writer with an encoder gets the records of each batch with [`RecordBatch::into_encoded`], because
+    /// callers with few records need not encode them. A writer without an encoder gets them with
+    /// [`RecordBatch::into_records`].
     fn encoder(&self) -> Option<Arc<dyn RecordEncoder>> {
         None
     }
@@ -78,22 +79,22 @@ pub trait TargetWriter: fmt::Debug + Send {
     ///
     /// # Errors
     /// A record cannot be stored, exists already ([`ConflictMode::Fail`](super::ConflictMode::Fail)), or
-    /// violates a constraint. The error names entity and key.
+    /// violates a constraint. The error contains the name of the entity and the key.
     async fn write(&mut self, batch: RecordBatch) -> Result<()>;
 
-    /// Finishes the target and returns what happened to its records, as the database reported it. The counts
+    /// Finishes the target and returns the counts of its records, as the database reported them. The counts
     /// must account for every record that was written ([`WriteCounts`]).
     ///
     /// # Errors
-    /// The database fails, or reports another number of records than was written.
+    /// The database fails, or reports a number of records that differs from the number of written records.
     async fn finish(self: Box<Self>) -> Result<WriteCounts>;
 }
 
-/// Counts the targets of a session that were begun and finished, and refuses to go on if one was not
-/// finished.
+/// Counts the targets of a session that were begun and finished, and refuses the next target and the commit
+/// if a target was not finished.
 ///
 /// A session calls [`begin`](Self::begin) before its first change for a target, [`finish`](Self::finish)
-/// after the last one, and [`require_finished`](Self::require_finished) before it commits. An error or a
+/// after the last change, and [`require_finished`](Self::require_finished) before it commits. An error or a
 /// dropped future in between leaves the target unfinished.
 #[derive(Debug, Default)]
 pub struct TargetTracker {
@@ -129,13 +130,13 @@ impl TargetTracker {
     pub fn unfinished() -> Error {
         Error::new(
             ErrorKind::Provider,
-            "an earlier step of this restore failed or was cancelled, so the restore can only be rolled back; the first \
-             error says why",
+            "an earlier step of this restore failed or was cancelled, so the restore can only be rolled \
+             back; the first error contains the reason",
         )
     }
 }
 
-/// What the commit of a session reports.
+/// The report of the commit of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommitReport {
@@ -173,17 +174,17 @@ pub enum SuspendedKind {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SuspendedObject {
-    /// The provider. The report of a restore names it; in the report of a session it is empty.
+    /// The name of the provider. It is set in the report of a restore, and empty in the report of a session.
     pub provider: String,
     /// The kind of the object.
     pub kind: SuspendedKind,
-    /// Its name in the database.
+    /// The name of the object in the database.
     pub name: String,
-    /// The table that it belongs to.
+    /// The table to which the object belongs.
     pub table: String,
-    /// When it was in place again, in the transaction of the restore.
+    /// When the object was put back, in the transaction of the restore.
     pub put_back_at: Timestamp,
-    /// How long it took to put it back, in milliseconds: rebuilding the index, or checking the constraint.
+    /// The duration of putting it back, in milliseconds: rebuilding the index, or checking the constraint.
     pub duration_ms: u64,
 }
 
@@ -211,15 +212,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unfinished_target_refuses_the_next_one_and_the_commit() {
+    fn an_unfinished_target_prevents_the_next_target_and_the_commit() {
         let mut targets = TargetTracker::default();
-        targets.require_finished().expect("nothing was begun");
-        assert_eq!(targets.begin().expect("the first"), 1);
-        targets.require_finished().expect_err("it is not finished");
-        targets.begin().expect_err("it is not finished");
+        targets.require_finished().expect("no target was begun");
+        assert_eq!(targets.begin().expect("the first target begins"), 1);
+        targets.require_finished().expect_err("the target is not finished");
+        targets.begin().expect_err("the target is not finished");
         targets.finish();
-        targets.require_finished().expect("finished");
-        assert_eq!(targets.begin().expect("the second"), 2);
-        targets.require_finished().expect_err("it is not finished");
+        targets.require_finished().expect("the target is finished");
+        assert_eq!(targets.begin().expect("the second target begins"), 2);
+        targets.require_finished().expect_err("the target is not finished");
     }
 }

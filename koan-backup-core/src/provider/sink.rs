@@ -17,7 +17,7 @@ use crate::foundation::lines::Chunk;
 use crate::foundation::schema::LogicalType;
 use crate::foundation::value::Value;
 
-/// The longest line. A reader holds a block of lines in memory as one piece.
+/// The maximum length of a line. A reader loads a block of lines into one buffer in memory.
 const MAX_LINE_BYTES: usize = 128 << 20;
 
 /// Whether an adapter may push the next row or must flush first.
@@ -30,8 +30,8 @@ pub enum Flow {
     Flush,
 }
 
-/// The name under which a physical form lists, in sentences, what only the same kind of database keeps. A
-/// restore into another kind reports them as warnings.
+/// The name of a list in a physical form: messages about properties that only the same kind of database
+/// preserves. A restore into another kind of database reports them as warnings.
 pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
 
 /// The result of a finished read. Only a sink that delivered all records can create one.
@@ -41,34 +41,34 @@ pub struct ReadSummary {
     /// The physical form of the columns, in the provider's own terms, for a restore into the same kind of
     /// database.
     ///
-    /// If it is an object, it may have a list of sentences under the name [`NOT_KEPT_ELSEWHERE`].
+    /// If it is an object, it may contain a list of messages under the name [`NOT_KEPT_ELSEWHERE`].
     pub physical: Option<serde_json::Value>,
     /// Warnings for the report of the backup.
     pub warnings: Vec<String>,
-    /// By the serde name of the field: how many values have JSON text that has another form in the archive
-    /// (other white space, another order of names, or other digits). Counted only for an adapter that called
-    /// [`RecordSink::watch_json_text`].
+    /// The number of values whose JSON text has another form in the archive (other white space, another order
+    /// of names, or other digits), by the serde name of the field. They are counted only for an adapter that
+    /// called [`RecordSink::watch_json_text`].
     pub rewritten: BTreeMap<String, u64>,
 }
 
 /// The options of a sink.
 #[derive(Clone)]
 pub(crate) struct SinkOptions {
-    /// Rows between two checks for cancellation and two progress events.
+    /// The number of rows between two checks for cancellation and two progress events.
     pub(crate) batch_size: usize,
     /// The bytes of lines in one chunk.
     pub(crate) chunk_bytes: usize,
     /// The number of chunks that may wait in the channel.
     pub(crate) chunks_ahead: usize,
-    /// The pool that the buffers of chunks are taken from.
+    /// The pool from which the buffers of chunks are acquired.
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) cancel: CancellationToken,
-    /// Called with the number of rows so far at the end of each batch.
+    /// A callback that is called at the end of each batch with the number of rows so far.
     pub(crate) on_batch: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
-/// Takes the rows of one set of one entity, encodes them on the adapter's thread, and sends them on in
-/// chunks.
+/// The receiver of the rows of one set of one entity. It encodes the rows on the adapter's thread, and sends
+/// them to the archive in chunks.
 pub struct RecordSink {
     entity: EntityCodec,
     options: SinkOptions,
@@ -109,7 +109,7 @@ pub(crate) fn record_channel(
 }
 
 impl RecordSink {
-    /// Creates a sink and the receiver of its chunks, for testing an adapter alone.
+    /// Creates a sink and the receiver of its chunks, for testing an adapter in isolation.
     pub fn channel(entity: EntityCodec, batch_size: usize) -> (Self, mpsc::Receiver<Chunk>) {
         record_channel(
             entity,
@@ -124,51 +124,52 @@ impl RecordSink {
         )
     }
 
-    /// Encodes one row. Returns whether to [flush](Self::flush) before the next.
+    /// Encodes one row. Returns whether to [flush](Self::flush) before the next row.
     ///
     /// # Errors
-    /// The row cannot be converted to the entity, or has the key of the row before it. The error names
-    /// entity, field and key.
+    /// The row cannot be converted to the entity, or has the key of the row before it. The error contains the
+    /// entity, the field and the key.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
         let start = self.line_start();
         if self.observed.repeats_key(row.key()) {
             return Err(self.duplicate_key(&self.entity.row_key(row)));
         }
         if self.fast.push(&self.entity, row, &mut self.chunk.lines) {
-            self.note_rewritten(row, start, &[]);
-            return self.pushed(start, |entity| (entity.row_key(row), row.largest()));
+            self.count_rewritten(row, start, &[]);
+            return self.count_line(start, |entity| (entity.row_key(row), row.largest()));
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
             Ok(changed) => {
-                // Several names that are not shown are one, and a record counts once.
+                // All hidden fields have the same shown name, and a record is counted once for each shown
+                // name.
                 let shown: BTreeSet<&str> = changed.iter().map(|name| self.entity.shown_name(name)).collect();
                 let shown: Vec<&str> = shown.into_iter().collect();
                 self.observed.note_changed(&shown, || self.entity.row_key(row));
-                self.note_rewritten(row, start, &changed);
+                self.count_rewritten(row, start, &changed);
             }
             Err(error) => {
                 self.chunk.lines.truncate(start);
                 let record = self.record_text(&self.entity.row_key(row));
                 return Err(Error::with_source(
                     ErrorKind::Record,
-                    format!("{record} does not decode as its type; correct the row or the type"),
+                    format!("{record} cannot be decoded as its type; correct the row or the type"),
                     error,
                 ));
             }
         }
-        let flow = self.pushed(start, |entity| (entity.row_key(row), row.largest()))?;
+        let flow = self.count_line(start, |entity| (entity.row_key(row), row.largest()))?;
         self.chunk.mark_unproven(start);
         Ok(flow)
     }
 
-    /// Starts to count JSON values whose text has another form in the archive. For databases that keep such
-    /// text as it was written.
+    /// Starts to count JSON values whose text has another form in the archive. This is meant for databases
+    /// that store such text as it was written.
     pub fn watch_json_text(&mut self) {
         self.json_text = JsonText::Watched;
     }
 
     /// Counts the JSON values of a row whose text is not in its line, except those in `changed`.
-    fn note_rewritten(&mut self, row: &Row<'_>, start: usize, changed: &[&str]) {
+    fn count_rewritten(&mut self, row: &Row<'_>, start: usize, changed: &[&str]) {
         if self.json_text == JsonText::Ignored {
             return;
         }
@@ -178,8 +179,8 @@ impl RecordSink {
         }
     }
 
-    /// Encodes one record of a provider that holds values of the entity's type. Returns whether to
-    /// [flush](Self::flush) before the next.
+    /// Encodes one record of a provider that stores values of the entity's type. Returns whether to
+    /// [flush](Self::flush) before the next record.
     ///
     /// # Errors
     /// The record cannot be serialized, has a field that cannot be represented as a [`Value`], is of another
@@ -200,9 +201,9 @@ impl RecordSink {
         })?;
         if self.observed.repeats_key(key.iter()) {
             self.chunk.lines.truncate(start);
-            return Err(self.duplicate_key(&named(&self.entity, &key)));
+            return Err(self.duplicate_key(&key_text(&self.entity, &key)));
         }
-        let flow = self.pushed(start, |entity| (named(entity, &key), None))?;
+        let flow = self.count_line(start, |entity| (key_text(entity, &key), None))?;
         self.chunk.mark_unproven(start);
         Ok(flow)
     }
@@ -211,22 +212,22 @@ impl RecordSink {
     /// the first.
     pub fn duplicate_key_error<T: Entity>(&self, record: &T) -> Error {
         match self.entity.write_record(record, &mut Vec::new()) {
-            Ok(key) => self.duplicate_key(&named(&self.entity, &key)),
+            Ok(key) => self.duplicate_key(&key_text(&self.entity, &key)),
             Err(_) => self.duplicate_key("(unknown)"),
         }
     }
 
-    /// Counts the line that begins at `start`. `about` returns the key of the record, and its largest field
+    /// Counts the line that begins at `start`. `details` returns the key of the record, and its largest field
     /// with the size in bytes.
-    fn pushed(
+    fn count_line(
         &mut self,
         start: usize,
-        about: impl FnOnce(&EntityCodec) -> (String, Option<(String, usize)>),
+        details: impl FnOnce(&EntityCodec) -> (String, Option<(String, usize)>),
     ) -> Result<Flow> {
         let line = self.chunk.lines.len() - start;
         if line > MAX_LINE_BYTES {
             self.chunk.lines.truncate(start);
-            let (key, largest) = about(&self.entity);
+            let (key, largest) = details(&self.entity);
             return Err(self.too_long(line, &key, largest));
         }
         self.chunk.records += 1;
@@ -237,12 +238,13 @@ impl RecordSink {
         Ok(if full || batch_ends { Flow::Flush } else { Flow::Continue })
     }
 
-    /// Ends the batch if it is full, and sends the chunk if it is full. Waits while the archive is behind.
+    /// Ends the batch if it is full, and sends the chunk if it is full. It waits while the channel to the
+    /// archive is full.
     ///
     /// # Errors
     /// The backup was cancelled.
     pub async fn flush(&mut self) -> Result<()> {
-        match self.due()? {
+        match self.due_chunk()? {
             None => Ok(()),
             Some(chunk) => {
                 let cancel = self.options.cancel.clone();
@@ -265,7 +267,7 @@ impl RecordSink {
     /// # Errors
     /// The backup was cancelled.
     pub fn flush_blocking(&mut self) -> Result<()> {
-        match self.due()? {
+        match self.due_chunk()? {
             None => Ok(()),
             Some(chunk) => self.chunks.blocking_send(chunk).map_err(|_| Error::cancelled()),
         }
@@ -276,7 +278,7 @@ impl RecordSink {
     /// # Errors
     /// The backup was cancelled.
     pub async fn finish(mut self) -> Result<ReadSummary> {
-        if let Some(chunk) = self.last()? {
+        if let Some(chunk) = self.last_chunk()? {
             self.chunks.send(chunk).await.map_err(|_| Error::cancelled())?;
         }
         Ok(self.summary())
@@ -288,7 +290,7 @@ impl RecordSink {
     /// # Errors
     /// The backup was cancelled.
     pub fn finish_blocking(mut self) -> Result<ReadSummary> {
-        if let Some(chunk) = self.last()? {
+        if let Some(chunk) = self.last_chunk()? {
             self.chunks.blocking_send(chunk).map_err(|_| Error::cancelled())?;
         }
         Ok(self.summary())
@@ -299,7 +301,7 @@ impl RecordSink {
         ReadSummary { physical: None, warnings, rewritten: self.observed.into_rewritten() }
     }
 
-    /// Names a record in an error: its entity, its key, and its position in the order of reading, counted
+    /// Formats a record for an error: its entity, its key, and its position in the order of reading, counted
     /// from 1.
     fn record_text(&self, key: &str) -> String {
         format!("{} `{key}` (record {})", self.entity.name(), self.total + 1)
@@ -309,7 +311,8 @@ impl RecordSink {
     fn too_long(&self, line: usize, key: &str, largest: Option<(String, usize)>) -> Error {
         let record = self.record_text(key);
         let schema = self.entity.schema();
-        let field = largest.as_ref().and_then(|(name, _)| schema.position(name)).map(|at| &schema.fields[at]);
+        let field =
+            largest.as_ref().and_then(|(name, _)| schema.position(name)).map(|index| &schema.fields[index]);
         let is_bulky =
             field.is_some_and(|field| field.logical == LogicalType::Bytes && field.wire.is_plain());
         let largest = largest
@@ -317,13 +320,14 @@ impl RecordSink {
         let largest = largest.unwrap_or_default();
         let remedy = match is_bulky {
             true => {
-                "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] makes them a third as \
-                 long; otherwise keep large content in a store of files"
+                "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] \
+                 makes them a third as long; otherwise store large content in files"
             }
-            false => "keep large content in a store of files",
+            false => "store large content in files",
         };
         let text = format!(
-            "{record} is a line of {line} bytes{largest}; a record can have {MAX_LINE_BYTES}; {remedy}"
+            "{record} has a line of {line} bytes{largest}, and the maximum is {MAX_LINE_BYTES} bytes; \
+             {remedy}"
         );
         Error::new(ErrorKind::Record, text)
     }
@@ -333,35 +337,36 @@ impl RecordSink {
         Error::new(
             ErrorKind::Record,
             format!(
-                "{record} has a duplicate key: a restore would lose one of the records; declare a key that is unique"
+                "{record} has a duplicate key: a restore would lose one of the records; declare a key that \
+                 is unique"
             ),
         )
     }
 
-    fn due(&mut self) -> Result<Option<Chunk>> {
+    fn due_chunk(&mut self) -> Result<Option<Chunk>> {
         self.check_cancelled()?;
         if self.in_batch >= self.options.batch_size {
             self.in_batch = 0;
             (self.options.on_batch)(self.total);
             self.check_cancelled()?;
         }
-        Ok((self.chunk.lines.len() >= self.options.chunk_bytes).then(|| self.take()))
+        Ok((self.chunk.lines.len() >= self.options.chunk_bytes).then(|| self.take_chunk()))
     }
 
-    fn last(&mut self) -> Result<Option<Chunk>> {
+    fn last_chunk(&mut self) -> Result<Option<Chunk>> {
         self.check_cancelled()?;
         if self.in_batch > 0 {
             (self.options.on_batch)(self.total);
             self.check_cancelled()?;
         }
-        Ok((self.chunk.records > 0).then(|| self.take()))
+        Ok((self.chunk.records > 0).then(|| self.take_chunk()))
     }
 
-    fn take(&mut self) -> Chunk {
+    fn take_chunk(&mut self) -> Chunk {
         std::mem::take(&mut self.chunk)
     }
 
-    /// Returns where the next line begins. The buffer is taken with the first line, because a read may wait
+    /// Returns where the next line begins. The buffer is acquired for the first line, because a read may wait
     /// long before it starts.
     fn line_start(&mut self) -> usize {
         if self.chunk.lines.capacity() == 0 {
@@ -382,7 +387,7 @@ impl RecordSink {
 }
 
 /// Formats a key for an error.
-fn named(entity: &EntityCodec, key: &[Value<'static>]) -> String {
+fn key_text(entity: &EntityCodec, key: &[Value<'static>]) -> String {
     let fields = entity.schema().key_fields().map(|(_, field)| field.name.as_str());
     entity.key_text(fields.zip(key))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The limits for uploads and downloads. Clones share both.
+/// The limits for uploads and for downloads. Clones share both limits.
 #[derive(Clone, Debug)]
 pub(super) struct Bandwidth {
     pub(super) upload: Arc<RateLimit>,
@@ -24,7 +24,7 @@ impl Bandwidth {
 #[derive(Debug)]
 pub(super) struct RateLimit {
     bytes_per_second: u64,
-    /// When the bytes that were admitted so far have been transferred at the limited rate.
+    /// The time at which all bytes that were admitted so far have been transferred at the limited rate.
     free_at: Mutex<Option<Instant>>,
 }
 
@@ -33,9 +33,11 @@ impl RateLimit {
         (bytes_per_second > 0).then(|| Self { bytes_per_second, free_at: Mutex::default() })
     }
 
-    /// Reserves the time for these bytes, and waits until the time of earlier bytes has passed. If the future
-    /// is dropped, the reservation remains, so other transfers wait longer than necessary, but never too
-    /// short.
+    /// Reserves the time for the transfer of `bytes`, and waits until the time that earlier transfers
+    /// reserved has passed.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the reservation remains, so other transfers wait longer than necessary.
     pub(super) async fn wait_for(&self, bytes: usize) {
         let now = Instant::now();
         let start = {
@@ -64,10 +66,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_transfer_waits_for_the_time_of_earlier_bytes() {
-        let rate_limit = RateLimit::new(1000).expect("a rate_limit");
+        let rate_limit = RateLimit::new(1000).expect("the limit is not 0");
         let began = Instant::now();
         rate_limit.wait_for(3000).await;
-        assert_eq!(began.elapsed(), Duration::ZERO, "the line was free");
+        assert_eq!(began.elapsed(), Duration::ZERO, "the first transfer does not wait");
         rate_limit.wait_for(500).await;
         assert_eq!(began.elapsed(), 3 * SECOND);
         rate_limit.wait_for(1).await;
@@ -75,8 +77,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn unused_time_is_not_saved() {
-        let rate_limit = RateLimit::new(1000).expect("a rate_limit");
+    async fn unused_time_does_not_increase_the_rate_of_later_transfers() {
+        let rate_limit = RateLimit::new(1000).expect("the limit is not 0");
         rate_limit.wait_for(1000).await;
         tokio::time::sleep(100 * SECOND).await;
         let began = Instant::now();
@@ -87,25 +89,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn concurrent_transfers_share_the_limit() {
-        let rate_limit = Arc::new(RateLimit::new(1000).expect("a rate_limit"));
+        let rate_limit = Arc::new(RateLimit::new(1000).expect("the limit is not 0"));
         let began = Instant::now();
-        let all = (0..5).map(|_| rate_limit.wait_for(1000));
-        futures::future::join_all(all).await;
+        let transfers = (0..5).map(|_| rate_limit.wait_for(1000));
+        futures::future::join_all(transfers).await;
         assert_eq!(began.elapsed(), 4 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_transfer_can_stop_waiting() {
-        let rate_limit = RateLimit::new(1).expect("a rate_limit");
+    async fn a_waiting_transfer_can_be_cancelled() {
+        let rate_limit = RateLimit::new(1).expect("the limit is not 0");
         rate_limit.wait_for(1_000_000).await;
         let began = Instant::now();
         let waited = tokio::time::timeout(SECOND, rate_limit.wait_for(1)).await;
-        assert!(waited.is_err(), "the line was not free");
+        assert!(waited.is_err(), "the second transfer waits for the first one");
         assert_eq!(began.elapsed(), SECOND);
     }
 
     #[test]
-    fn a_limit_of_zero_is_refused() {
+    fn a_limit_of_zero_is_refused_and_extreme_limits_do_not_overflow() {
         assert!(Bandwidth::new(0).is_none());
         assert_eq!(
             RateLimit::new(1).map(|rate_limit| rate_limit.duration_of(usize::MAX)),

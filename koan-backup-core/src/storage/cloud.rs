@@ -1,4 +1,4 @@
-//! Cloud buckets. Each cloud has a feature.
+//! Buckets of the supported clouds. Each cloud has a cargo feature.
 
 mod answer;
 #[cfg(feature = "azure")]
@@ -30,19 +30,19 @@ use super::location::{BucketLocation, Cloud, missing_feature};
 use super::options::StorageOptions;
 use crate::foundation::error::Result;
 
-/// A bucket, and its interface for multipart uploads with ids, if it has one.
+/// A bucket. `multipart` is its interface for multipart uploads with ids, if it supports them.
 pub(super) struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) multipart: Option<Arc<dyn MultipartStore>>,
 }
 
-/// Opens a bucket. Its errors contain the answer of the store and a hint what to check.
+/// Opens a bucket. The errors of its requests contain the response of the store and a hint on what to check.
 pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<Bucket> {
     let secrets = Secrets::of(options);
     let opened = match bucket.cloud {
         #[cfg(feature = "s3")]
         Cloud::S3 => Bucket::below(&bucket.prefix, s3::open(bucket, options, &secrets)?),
-        // Azure uploads have no ids: uncommitted blocks expire by themselves and cannot be removed.
+        // Azure uploads have no ids: uncommitted blocks expire automatically and cannot be removed.
         #[cfg(feature = "azure")]
         Cloud::Azure => Bucket {
             multipart: None,
@@ -88,9 +88,10 @@ mod tests {
     fn the_debug_text_of_a_storage_contains_no_secret() {
         let options = StorageOptions::new("s3://backups/shop".to_owned());
         let options = options.without_environment().credentials("AKIAPUBLIC", "hunter22");
-        let storage = options.clone().open().expect("a place").bandwidth_limit(1000).expect("a limit");
-        let shown =
+        let storage = options.clone().open().expect("the storage is opened");
+        let storage = storage.bandwidth_limit(1000).expect("the limit is not 0");
+        let debug_text =
             format!("{:?} {:?} {options:?} {storage:?}", storage.store(), Storage::clone(&storage).store());
-        assert!(!shown.contains("hunter22") && shown.contains("backups"), "{shown}");
+        assert!(!debug_text.contains("hunter22") && debug_text.contains("backups"), "{debug_text}");
     }
 }

@@ -1,8 +1,8 @@
-//! A directory as an object store that reports success only for durable writes.
+//! An object store in a directory, which reports success only for durable writes.
 //!
-//! Reading, listing and deleting use the crate `object_store`. Writing is implemented here, because
-//! `object_store` leaves a file in its place when the sync of its directory fails, needs hard links, and
-//! creates files that everybody can read.
+//! Reading, listing and deleting use the crate `object_store`. Writing is implemented in this module, because
+//! `object_store` leaves the file visible when the sync of its directory fails, needs hard links, and creates
+//! files that every user can read.
 
 mod blocking;
 mod durable;
@@ -27,15 +27,15 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use self::blocking::{blocking, failed};
+use self::blocking::{blocking, file_error};
 use self::root::Root;
 use self::upload::DiskUpload;
 use super::folders::PROBE_PREFIX;
 
-/// A directory that holds archives.
+/// A directory that contains archives.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    /// The configured path, made absolute. The directory need not exist yet.
+    /// The configured path as an absolute path. The directory need not exist yet.
     path: PathBuf,
     opened: OnceLock<OpenedDirectory>,
 }
@@ -47,7 +47,7 @@ struct OpenedDirectory {
     root: Arc<Root>,
 }
 
-/// What happens if the directory does not exist.
+/// How a directory that does not exist is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MissingDirectory {
     Created,
@@ -55,10 +55,10 @@ pub(crate) enum MissingDirectory {
 }
 
 impl Disk {
-    /// Creates the store of the directory `path`, which is opened later.
+    /// Creates the store for the directory `path`, which is opened later.
     ///
     /// # Errors
-    /// The path, or one above it, is not a directory.
+    /// `path` or one of its parents exists and is not a directory.
     pub(super) fn new(path: &FilePath) -> io::Result<Self> {
         let disk = Self { path: std::path::absolute(path)?, opened: OnceLock::new() };
         let existing = disk.path.ancestors().find_map(|ancestor| std::fs::metadata(ancestor).ok());
@@ -68,7 +68,7 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Returns the configured path, made absolute.
+    /// Returns the configured path as an absolute path.
     pub(crate) fn path(&self) -> &FilePath {
         &self.path
     }
@@ -86,17 +86,18 @@ impl Disk {
         self.opened_or_create(missing).map(drop)
     }
 
-    /// Checks whether files can be made durable in this directory, and which method works. The test file is
-    /// removed.
+    /// Checks whether files can be made durable in this directory, and finds the method that works there. The
+    /// test file is removed.
     ///
     /// # Errors
-    /// The file system cannot create a file without replacing another, or cannot sync files or directories.
+    /// The file system cannot create a file without replacing an existing one, or cannot sync files or
+    /// directories.
     pub(crate) async fn probe(&self) -> Result<()> {
         let name = Path::from(format!("{PROBE_PREFIX}{}", uuid::Uuid::now_v7()));
         self.put_opts(&name, b"probe".to_vec().into(), PutMode::Create.into()).await?;
         let opened = self.opened()?;
         let path = opened.files.path_to_filesystem(&name)?;
-        blocking(move || std::fs::remove_file(&path).map_err(|source| failed("removing", &path, source)))
+        blocking(move || std::fs::remove_file(&path).map_err(|source| file_error("removing", &path, source)))
             .await
     }
 
@@ -123,31 +124,31 @@ impl Disk {
         .await
     }
 
-    /// Remembers the profile mark, which identifies the directory after its disk was mounted again.
+    /// Stores the profile mark in memory. It identifies the directory after its disk was mounted again.
     pub(crate) fn remember_mark(&self, file: &str, content: Vec<u8>) {
         if let Some(opened) = self.opened.get() {
             opened.root.remember_mark(file, content);
         }
     }
 
-    /// Checks that the directory is still the one that was opened. It is another one if its disk was
-    /// unmounted.
+    /// Checks that the directory is still the directory that was opened. If its disk was unmounted, the path
+    /// leads to a different directory.
     ///
     /// # Errors
-    /// The directory is gone, or another directory is in its place.
+    /// The directory no longer exists, or the path leads to a different directory.
     pub(super) async fn require_present(&self) -> Result<()> {
         let opened = self.opened()?;
         blocking(move || opened.root.require_present()).await
     }
 
-    /// Returns the directory, and creates it if it is missing, except on a production machine.
+    /// Returns the opened directory, and creates it if it does not exist, except on a production machine.
     fn opened(&self) -> Result<OpenedDirectory> {
         let missing = if crate::storage::machine_state::is_production() {
             MissingDirectory::Refused
         } else {
             MissingDirectory::Created
         };
-        self.opened_or_create(missing).map_err(|source| failed("opening", &self.path, source))
+        self.opened_or_create(missing).map_err(|source| file_error("opening", &self.path, source))
     }
 
     fn opened_or_create(&self, missing: MissingDirectory) -> io::Result<OpenedDirectory> {
@@ -162,6 +163,8 @@ impl Disk {
         Ok(self.opened.get_or_init(|| OpenedDirectory { files, root }).clone())
     }
 
+    /// Returns `found`, but the error of a directory that disappeared if a file was not found for this
+    /// reason.
     async fn check_missing<T>(&self, found: Result<T>) -> Result<T> {
         if matches!(found, Err(object_store::Error::NotFound { .. })) {
             self.require_present().await?;
@@ -180,8 +183,8 @@ impl fmt::Display for Disk {
 impl ObjectStore for Disk {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let existing = match options.mode {
-            PutMode::Overwrite => names::Existing::Replaced,
-            PutMode::Create => names::Existing::Refused,
+            PutMode::Overwrite => names::ExistingTarget::Replaced,
+            PutMode::Create => names::ExistingTarget::Refused,
             PutMode::Update(_) => return Err(unsupported("a conditional update")),
         };
         let opened = self.opened()?;
@@ -260,6 +263,6 @@ impl ObjectStore for Disk {
     }
 }
 
-fn unsupported(what: &str) -> object_store::Error {
-    object_store::Error::NotSupported { source: format!("a directory has no {what}").into() }
+fn unsupported(operation: &str) -> object_store::Error {
+    object_store::Error::NotSupported { source: format!("a directory does not support {operation}").into() }
 }

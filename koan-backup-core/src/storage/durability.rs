@@ -6,25 +6,26 @@ use super::{Storage, StorageKind};
 use crate::foundation::error::{Error, Result};
 
 impl Storage {
-    /// Returns whether a file is durable if it can be read after its write failed. On a disk it is not,
-    /// because a file that was not synced is read from memory and is lost after a loss of power.
+    /// Returns whether a file whose write failed with the error `write` is durable if it can be read
+    /// afterwards. A file on a disk is not durable then, because a file that was not synced can be read from
+    /// memory but is lost after a loss of power.
     pub(crate) fn confirms_by_reading(&self, write: &Error) -> bool {
         let source = std::error::Error::source(write).and_then(|source| source.downcast_ref());
         let is_disk = matches!(source, Some(object_store::Error::Generic { store: "LocalFileSystem", .. }));
         !is_disk && self.is_always_durable()
     }
 
-    /// Returns whether every file that can be read is durable, however its write ended. In a directory this
-    /// is not so.
+    /// Returns whether every file that can be read is durable, even if its write returned an error. This does
+    /// not apply to directories.
     pub(crate) fn is_always_durable(&self) -> bool {
         !matches!(self.kind, StorageKind::Directory(_))
     }
 
-    /// Removes a file, if it exists. In a directory the removal is durable when this returns.
+    /// Removes a file, if it exists. In a directory the removal is durable when this function returns.
     ///
     /// # Errors
-    /// The storage fails, or the removal could not be made durable; the file may come back after a loss of
-    /// power then.
+    /// The storage fails, or the removal could not be made durable, so that the file may exist again after a
+    /// loss of power.
     pub(crate) async fn remove_durably(&self, path: &Path) -> Result<()> {
         match &self.kind {
             StorageKind::Directory(disk) => {
@@ -35,10 +36,11 @@ impl Storage {
         }
     }
 
-    /// Makes the current file names in a folder durable. Only a directory needs this.
+    /// Makes the current file names in a folder durable. Does nothing for a storage that is not a directory.
     ///
     /// # Errors
-    /// The file system cannot do it. After a loss of power, other files may exist.
+    /// The file system cannot make the names durable. After a loss of power, removed files may exist again,
+    /// and new files may be lost.
     pub(crate) async fn sync_folder(&self, folder: &Path) -> Result<()> {
         match &self.kind {
             StorageKind::Directory(disk) => {

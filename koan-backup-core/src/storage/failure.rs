@@ -8,15 +8,16 @@ use super::cloud::StoreAnswer;
 use crate::foundation::error::{Error, ErrorKind};
 
 impl Storage {
-    /// Returns the error of a storage that did not answer in time.
+    /// Creates the error for a storage that did not respond in time.
     pub(crate) fn no_answer_error(&self) -> Error {
-        Error::new(ErrorKind::Storage, format!("storage `{}` does not answer", self.location))
+        Error::new(ErrorKind::Storage, format!("storage `{}` did not respond in time", self.location))
     }
 
-    pub(crate) fn failed(&self, path: &Path, what: &str, source: object_store::Error) -> Error {
+    /// Creates the error for a file that was not processed. `action` is a phrase such as `read from`.
+    pub(crate) fn failed(&self, path: &Path, action: &str, source: object_store::Error) -> Error {
         Error::with_source(
             ErrorKind::Storage,
-            format!("`{path}` was not {what} storage `{}`", self.location),
+            format!("`{path}` was not {action} storage `{}`", self.location),
             source,
         )
     }

@@ -1,4 +1,4 @@
-//! Reads and writes small files in a storage profile, such as manifests.
+//! Small files in a storage profile, such as manifests.
 
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
@@ -20,7 +20,7 @@ impl Storage {
         put.map(drop).map_err(|source| self.failed(path, "written to", source))
     }
 
-    /// Removes a file.
+    /// Removes a file, if it exists.
     pub(crate) async fn remove(&self, path: &Path) -> Result<()> {
         match self.store.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -37,14 +37,14 @@ impl Storage {
         }
     }
 
-    /// Checks that a removed file is gone.
+    /// Checks that a removed file no longer exists.
     pub(crate) async fn require_gone(&self, path: &Path) -> Result<()> {
         match self.size(path).await? {
             None => Ok(()),
             Some(_) => Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "`{path}` is still in storage `{}`, which reported that it was removed",
+                    "`{path}` still exists in storage `{}`, although the storage reported its removal",
                     self.location
                 ),
             )),
@@ -70,11 +70,14 @@ impl Storage {
         }
         Err(Error::new(
             ErrorKind::Storage,
-            format!("storage `{}` returns `{path}` incompletely, so its content is not used", self.location),
+            format!(
+                "storage `{}` returned only a part of `{path}`, so its content is not used",
+                self.location
+            ),
         ))
     }
 
-    /// Reads a file once. The inner `None` means that the content was incomplete.
+    /// Reads a file once. Returns an inner `None` if the content was incomplete.
     async fn read_once(&self, path: &Path, limit: u64) -> Result<object_store::Result<Option<bytes::Bytes>>> {
         let found = match self.store.get(path).await {
             Ok(found) => found,
@@ -93,15 +96,15 @@ impl Storage {
         Ok(found.bytes().await.map(|bytes| (u64::try_from(bytes.len()) == Ok(size)).then_some(bytes)))
     }
 
-    /// Removes a file that nothing refers to. An error is only logged.
+    /// Removes a file that is not referred to by any other file. An error is only logged.
     pub(crate) async fn discard(&self, path: &Path) {
-        let what = match tokio::time::timeout(CLEANUP_TIMEOUT, self.store.delete(path)).await {
+        let reason = match tokio::time::timeout(CLEANUP_TIMEOUT, self.store.delete(path)).await {
             Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => return,
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "the store does not answer".to_owned(),
+            Err(_) => "the store did not respond in time".to_owned(),
         };
         tracing::warn!(
-            target: "koan::backup", path = %path, error = %what,
+            target: "koan::backup", path = %path, error = %reason,
             "a file that belongs to no backup was not removed; it can be removed manually"
         );
     }

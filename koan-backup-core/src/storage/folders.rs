@@ -2,8 +2,8 @@
 
 use object_store::path::Path;
 
-/// The name prefix of the files with which a directory is tested. A process that is killed during the test
-/// leaves its file behind.
+/// The name prefix of the test files that check whether writes to a directory are durable. A process that is
+/// killed during the check leaves its test file in the directory.
 pub(crate) const PROBE_PREFIX: &str = "koan-probe-";
 
 /// Returns the path prefix of all archives.

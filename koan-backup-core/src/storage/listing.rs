@@ -1,4 +1,4 @@
-//! Lists the files of a folder.
+//! The listing of the files of a folder.
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,7 +25,7 @@ pub(crate) struct FileFingerprint {
     size_bytes: u64,
     /// The time of the last change: seconds since 1970, and nanoseconds.
     modified: (i64, u32),
-    /// The tag of the store; on a disk, the file number.
+    /// The entity tag that the store returns; on a disk, the inode number.
     tag: Option<String>,
 }
 
@@ -35,8 +35,8 @@ impl ListedFile {
         self.fingerprint.size_bytes
     }
 
-    /// Returns when the file was written last, by the clock of the store. For a multipart upload, some stores
-    /// return the time of its start.
+    /// Returns when the file was last written, by the clock of the store. For a file of a multipart upload,
+    /// some stores return the start time of the upload.
     pub(crate) fn modified(&self) -> Timestamp {
         let (seconds, nanos) = self.fingerprint.modified;
         Timestamp::new(seconds, i32::try_from(nanos).unwrap_or_default()).unwrap_or(Timestamp::MAX)
@@ -44,12 +44,12 @@ impl ListedFile {
 }
 
 impl Storage {
-    /// Lists the files of a folder and of the folders in it, in any order.
+    /// Lists the files of a folder and of its subfolders, in any order.
     ///
     /// A directory is read with the standard library, because `object_store` requests each file twice and
     /// needs three times as long for thousands of files. Files and folders whose names this library never
     /// writes are ignored: a name that is not Unicode, or a folder such as `@eaDir` or `.snapshot`, which may
-    /// not even be readable, must not make the listing fail.
+    /// be unreadable, must not make the listing fail.
     ///
     /// # Errors
     /// The storage cannot be listed; an incomplete list is never returned.
@@ -67,7 +67,7 @@ impl Storage {
         };
         disk.require_present().await?;
         let (directory, folder) = (disk.path().join(folder.as_ref()), folder.clone());
-        tokio::task::spawn_blocking(move || of_directory(directory, folder)).await?
+        tokio::task::spawn_blocking(move || list_directory(directory, folder)).await?
     }
 }
 
@@ -86,13 +86,14 @@ impl FileFingerprint {
     }
 }
 
-fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Result<Vec<ListedFile>> {
+/// Lists the files of `directory`, whose path in the storage is `folder`, and of its subfolders.
+fn list_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Result<Vec<ListedFile>> {
     let mut files = Vec::new();
     let mut folders = vec![(directory, folder)];
     while let Some((directory, folder)) = folders.pop() {
         let failed = |source| listing_failed(&directory, source);
         let entries = match std::fs::read_dir(&directory) {
-            Err(error) if is_gone(&error) => continue,
+            Err(error) if is_not_found(&error) => continue,
             entries => entries.map_err(failed)?,
         };
         for entry in entries {
@@ -103,7 +104,7 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
             let meta = match entry.metadata() {
                 Ok(link) if link.is_symlink() => match std::fs::metadata(entry.path()) {
                     // A link that cannot be followed is listed as a file, which then cannot be read.
-                    Err(error) if !is_gone(&error) => {
+                    Err(error) if !is_not_found(&error) => {
                         files.push(ListedFile {
                             path,
                             fingerprint: FileFingerprint::of(&link).map_err(failed)?,
@@ -116,7 +117,7 @@ fn of_directory(directory: std::path::PathBuf, folder: Path) -> object_store::Re
             };
             let meta = match meta {
                 // The file was removed during the listing.
-                Err(error) if is_gone(&error) => continue,
+                Err(error) if is_not_found(&error) => continue,
                 meta => meta.map_err(failed)?,
             };
             if meta.is_dir() {
@@ -137,11 +138,12 @@ fn is_our_folder(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-fn is_gone(error: &io::Error) -> bool {
+fn is_not_found(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
-/// Returns whether a file is a temporary file of an incomplete upload: `…#1`, as `object_store` names them.
+/// Returns whether a file is a temporary file of an incomplete upload. `object_store` gives such a file a
+/// name that ends with `#` and a number.
 fn is_temporary(name: &str) -> bool {
     let number = name.split_once('#').map_or("", |(_, number)| number);
     !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
@@ -152,6 +154,7 @@ fn listing_failed(directory: &std::path::Path, source: io::Error) -> object_stor
     object_store::Error::Generic { store: "directory", source: Box::new(io::Error::new(source.kind(), text)) }
 }
 
+/// Returns a time as seconds and nanoseconds since 1970.
 fn since_1970(time: SystemTime) -> (i64, u32) {
     let seconds = |seconds| i64::try_from(seconds).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {
@@ -160,7 +163,8 @@ fn since_1970(time: SystemTime) -> (i64, u32) {
     }
 }
 
-/// Returns the number of a file, which changes when the file is replaced, if the system has file numbers.
+/// Returns the inode number of a file, which changes when the file is replaced. Returns 0 on a system without
+/// inode numbers.
 #[cfg(unix)]
 fn file_number(meta: &std::fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(meta)
@@ -181,24 +185,25 @@ mod tests {
     }
 
     async fn listed(storage: &Storage, folder: &str) -> Vec<(Path, u64)> {
-        let files = storage.list(&folder.into()).await.expect("listed");
+        let files = storage.list(&folder.into()).await.expect("the folder is listed");
         sorted(files.into_iter().map(|file| (file.path, file.fingerprint.size_bytes)).collect())
     }
 
     /// Lists the same folder with `object_store`.
-    async fn by_object_store(storage: &Storage, folder: &str) -> Vec<(Path, u64)> {
-        let files: Vec<_> = storage.store.list(Some(&folder.into())).try_collect().await.expect("listed");
+    async fn listed_by_object_store(storage: &Storage, folder: &str) -> Vec<(Path, u64)> {
+        let files = storage.store.list(Some(&folder.into())).try_collect::<Vec<_>>().await;
+        let files = files.expect("the folder is listed");
         sorted(files.into_iter().map(|meta| (meta.location, meta.size)).collect())
     }
 
     #[tokio::test]
     async fn a_directory_is_listed_as_object_store_lists_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let storage = Storage::local(folder.path()).expect("a storage");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let storage = Storage::local(folder.path()).expect("the storage is opened");
         let root = folder.path().join("manifests");
-        assert_eq!(listed(&storage, "manifests").await, [], "it is not there");
-        std::fs::create_dir_all(root.join("below/again")).expect("folders");
-        std::fs::create_dir_all(folder.path().join("manifests-of-others")).expect("a folder");
+        assert_eq!(listed(&storage, "manifests").await, [], "a folder that does not exist has no files");
+        std::fs::create_dir_all(root.join("below/again")).expect("the folders are created");
+        std::fs::create_dir_all(folder.path().join("manifests-of-others")).expect("the folder is created");
         let names = [
             "a.json",
             "b c.json",
@@ -217,57 +222,61 @@ mod tests {
             "a+b&c=d.json",
         ];
         for (bytes, name) in names.iter().enumerate() {
-            std::fs::write(root.join(name), vec![b'x'; bytes]).expect("written");
+            std::fs::write(root.join(name), vec![b'x'; bytes]).expect("the file is written");
         }
         #[cfg(unix)]
         {
-            std::os::unix::fs::symlink(root.join("a.json"), root.join("link.json")).expect("a link");
-            std::os::unix::fs::symlink(root.join("nothing"), root.join("broken.json")).expect("a link");
+            std::os::unix::fs::symlink(root.join("a.json"), root.join("link.json"))
+                .expect("the link is created");
+            std::os::unix::fs::symlink(root.join("nothing"), root.join("broken.json"))
+                .expect("the link is created");
             std::os::unix::fs::symlink(folder.path().join("manifests-of-others"), root.join("far"))
-                .expect("a link");
+                .expect("the link is created");
         }
         for folder in ["manifests", "manifests/below", "manifests/nothing"] {
-            assert_eq!(listed(&storage, folder).await, by_object_store(&storage, folder).await, "{folder}");
+            let expected = listed_by_object_store(&storage, folder).await;
+            assert_eq!(listed(&storage, folder).await, expected, "folder `{folder}`");
         }
         assert!(listed(&storage, "manifests").await.len() > 8);
     }
 
     #[tokio::test]
-    async fn a_replaced_file_has_another_fingerprint() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let storage = Storage::local(folder.path()).expect("a storage");
+    async fn the_fingerprint_of_a_file_changes_with_its_content_time_or_size() {
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let storage = Storage::local(folder.path()).expect("the storage is opened");
         let (file, other) = (folder.path().join("m/a"), folder.path().join("other"));
-        std::fs::create_dir(folder.path().join("m")).expect("a folder");
-        std::fs::write(&file, "one").expect("written");
-        let fingerprint = async || storage.list(&"m".into()).await.expect("listed")[0].fingerprint.clone();
+        std::fs::create_dir(folder.path().join("m")).expect("the folder is created");
+        std::fs::write(&file, "one").expect("the file is written");
+        let fingerprint =
+            async || storage.list(&"m".into()).await.expect("the folder is listed")[0].fingerprint.clone();
         let first = fingerprint().await;
         assert_eq!(fingerprint().await, first);
-        let time = std::fs::metadata(&file).expect("there").modified().expect("a time");
-        let set = |path: &std::path::Path, time| {
-            let file = std::fs::File::options().write(true).open(path).expect("a file");
-            file.set_modified(time).expect("a time");
+        let time = std::fs::metadata(&file).expect("the file exists").modified().expect("it has a time");
+        let set_modified = |path: &std::path::Path, time| {
+            let file = std::fs::File::options().write(true).open(path).expect("the file is opened");
+            file.set_modified(time).expect("the time is set");
         };
-        // A file of the same length and time replaces it.
-        std::fs::write(&other, "two").expect("written");
-        set(&other, time);
-        std::fs::rename(&other, &file).expect("renamed");
+        // The file is replaced by another file of the same length and time.
+        std::fs::write(&other, "two").expect("the other file is written");
+        set_modified(&other, time);
+        std::fs::rename(&other, &file).expect("the other file is renamed");
         let second = fingerprint().await;
         #[cfg(unix)]
         assert_ne!(second, first);
-        set(&file, time + std::time::Duration::from_nanos(1000));
+        set_modified(&file, time + std::time::Duration::from_nanos(1000));
         let third = fingerprint().await;
-        assert_ne!(third, second, "the time");
-        std::fs::write(&file, "three").expect("written");
-        set(&file, time + std::time::Duration::from_nanos(1000));
-        assert_ne!(fingerprint().await, third, "the length");
+        assert_ne!(third, second, "only the time of the file changed");
+        std::fs::write(&file, "three").expect("the file is written");
+        set_modified(&file, time + std::time::Duration::from_nanos(1000));
+        assert_ne!(fingerprint().await, third, "only the length of the file changed");
     }
 
     #[tokio::test]
     async fn a_directory_that_cannot_be_listed_is_an_error() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let storage = Storage::local(folder.path()).expect("a storage");
-        std::fs::write(folder.path().join("manifests"), "no folder").expect("written");
-        let error = storage.list(&"manifests".into()).await.expect_err("no folder");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let storage = Storage::local(folder.path()).expect("the storage is opened");
+        std::fs::write(folder.path().join("manifests"), "not a folder").expect("the file is written");
+        let error = storage.list(&"manifests".into()).await.expect_err("`manifests` is not a folder");
         assert!(error.to_string().contains("was not listed"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Parses the URL of a storage profile.
+//! The location of a storage profile, and the parser of its URL.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// The location that a URL names.
+/// The location that a storage URL specifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     /// `memory:`
@@ -52,8 +52,8 @@ impl Cloud {
         }
     }
 
-    /// Returns the cloud's word for a bucket.
-    fn bucket(self) -> &'static str {
+    /// Returns the term that the cloud uses for a bucket.
+    fn bucket_term(self) -> &'static str {
         match self {
             Self::S3 | Self::Google => "bucket",
             Self::Azure => "container",
@@ -80,89 +80,95 @@ impl Location {
     /// Parses a URL.
     ///
     /// # Errors
-    /// The URL is invalid. The error never shows what could be a secret.
+    /// The URL is invalid. The error never contains text that could be a secret.
     pub(super) fn parse(url: &str) -> Result<Self> {
         let (scheme, rest) = url.split_once(':').ok_or_else(|| {
-            refused(url, &format!("has no scheme; {SCHEMES}; for a path, use `Storage::local`"))
+            url_error(url, &format!("has no scheme; {SCHEMES}; for a path, use `Storage::local`"))
         })?;
         if rest.contains(['?', '#']) {
-            return Err(refused(
+            return Err(url_error(
                 url,
-                "has a query, which is not supported; give options with `Storage::options(url).option(name, \
-                 value)`",
+                "has a query or fragment, which is not supported; set options with \
+                 `Storage::options(url).option(name, value)`",
             ));
         }
         match scheme.to_ascii_lowercase().as_str() {
             "memory" if ["", "//", "///"].contains(&rest) => Ok(Self::Memory),
-            "memory" => Err(refused(url, "names a path in memory; write `memory:`")),
-            "file" => directory(url, rest),
-            "s3" => bucket(url, rest, Cloud::S3),
-            "az" => bucket(url, rest, Cloud::Azure),
-            "gs" => bucket(url, rest, Cloud::Google),
-            _ => Err(refused(url, &format!("has an unknown scheme; {SCHEMES}"))),
+            "memory" => Err(url_error(
+                url,
+                "contains a path, which a storage in memory does not have; write `memory:`",
+            )),
+            "file" => parse_directory(url, rest),
+            "s3" => parse_bucket(url, rest, Cloud::S3),
+            "az" => parse_bucket(url, rest, Cloud::Azure),
+            "gs" => parse_bucket(url, rest, Cloud::Google),
+            _ => Err(url_error(url, &format!("has an unknown scheme; {SCHEMES}"))),
         }
     }
 }
 
-fn directory(url: &str, rest: &str) -> Result<Location> {
+/// Parses a URL of the scheme `file`; `rest` is the text after the scheme.
+fn parse_directory(url: &str, rest: &str) -> Result<Location> {
     let path = rest.strip_prefix("//localhost").or_else(|| rest.strip_prefix("//"));
     let path = path.filter(|path| path.starts_with('/')).ok_or_else(|| {
-        refused(
+        url_error(
             url,
             "is not an absolute path; write `file:///var/backups`, or use `Storage::local` with the \
              directory",
         )
     })?;
     if path.split('/').any(|part| part == "..") {
-        return Err(refused(url, "contains `..`; write the path without it"));
+        return Err(url_error(url, "contains `..`; write the path without `..`"));
     }
     let decoded = percent_decode_str(path).decode_utf8();
     let decoded =
-        decoded.map_err(|_| refused(url, "is not UTF-8; use `Storage::local` with the directory"))?;
+        decoded.map_err(|_| url_error(url, "is not UTF-8; use `Storage::local` with the directory"))?;
     Ok(Location::Directory(PathBuf::from(decoded.into_owned())))
 }
 
-fn bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
-    let (scheme, what) = (cloud.scheme(), cloud.bucket());
-    let usage = format!("write `{scheme}://{what}/prefix`");
-    let rest = rest.strip_prefix("//").ok_or_else(|| refused(url, &format!("is incomplete; {usage}")))?;
+/// Parses the URL of a bucket; `rest` is the text after the scheme.
+fn parse_bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
+    let (scheme, bucket_term) = (cloud.scheme(), cloud.bucket_term());
+    let usage = format!("write `{scheme}://{bucket_term}/prefix`");
+    let rest = rest.strip_prefix("//").ok_or_else(|| url_error(url, &format!("is incomplete; {usage}")))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.contains('@') {
-        return Err(refused(
+        return Err(url_error(
             url,
-            "contains credentials, which would appear in logs; give them in the environment, or with \
+            "contains credentials, which would appear in logs; set them in the environment, or with \
              `Storage::options(url).option(name, value)`",
         ));
     }
     if bucket.is_empty() {
-        return Err(refused(url, &format!("names no {what}; {usage}")));
+        return Err(url_error(url, &format!("does not contain the name of a {bucket_term}; {usage}")));
     }
     if bucket.contains(':') {
-        return Err(refused(
+        return Err(url_error(
             url,
             &format!(
-                "names a port; {usage}, and the address with `Storage::options(url).endpoint(\"https://…\")`"
+                "contains a port; {usage}, and set the address with \
+                 `Storage::options(url).endpoint(\"https://…\")`"
             ),
         ));
     }
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$');
     if !bucket.chars().all(is_allowed) || bucket.starts_with('.') {
-        return Err(refused(url, &format!("has a {what} with an invalid name; {usage}")));
+        return Err(url_error(url, &format!("has a {bucket_term} with an invalid name; {usage}")));
     }
     let prefix = if prefix == "/" { prefix } else { prefix.strip_suffix('/').unwrap_or(prefix) };
     let parts = || prefix.split('/');
     if !prefix.is_empty() && parts().any(|part| part.is_empty() || part == "." || part == "..") {
-        return Err(refused(
+        return Err(url_error(
             url,
             "has a prefix with `..`, `.` or two slashes in a row; write the prefix without them",
         ));
     }
     let prefix = Path::parse(prefix)
-        .map_err(|_| refused(url, "has a prefix with an invalid character; use another prefix"))?;
+        .map_err(|_| url_error(url, "has a prefix with an invalid character; use another prefix"))?;
     Ok(Location::Bucket(BucketLocation { cloud, bucket: bucket.to_owned(), prefix }))
 }
 
-/// Returns whether a URL has something other than a number as its port, which may be a password without its
+/// Returns whether the port of a URL is not a number. It may then be a password that is not followed by an
 /// `@`.
 fn has_password_for_port(url: &str) -> bool {
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
@@ -170,8 +176,8 @@ fn has_password_for_port(url: &str) -> bool {
     port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Returns the error of a URL. The URL is shown only if it cannot contain a secret.
-fn refused(url: &str, problem: &str) -> Error {
+/// Creates the error for a URL. It contains the URL only if the URL cannot contain a secret.
+fn url_error(url: &str, problem: &str) -> Error {
     let suspicious =
         url.contains(['@', '?', '#']) || url.chars().any(char::is_control) || has_password_for_port(url);
     let shown = match (suspicious, url.split_once(':')) {
@@ -182,7 +188,7 @@ fn refused(url: &str, problem: &str) -> Error {
     Error::new(ErrorKind::Configuration, format!("storage URL {shown} {problem}"))
 }
 
-/// Returns the error of a cloud whose feature is not enabled.
+/// Creates the error for a bucket of a cloud whose feature is not enabled.
 pub(super) fn missing_feature(bucket: &BucketLocation) -> Error {
     let (scheme, feature) = (bucket.cloud.scheme(), bucket.cloud.feature());
     Error::new(
@@ -199,8 +205,9 @@ pub(super) fn missing_feature(bucket: &BucketLocation) -> Error {
 mod tests {
     use super::*;
 
-    fn at(url: &str) -> String {
-        match Location::parse(url).expect("a place") {
+    /// Parses a URL and returns its location as text.
+    fn parsed(url: &str) -> String {
+        match Location::parse(url).expect("the URL is valid") {
             Location::Memory => "memory".to_owned(),
             Location::Directory(path) => path.display().to_string(),
             Location::Bucket(bucket) => bucket.url(),
@@ -209,7 +216,7 @@ mod tests {
 
     #[test]
     fn urls_are_parsed() {
-        for (url, place) in [
+        for (url, location) in [
             ("memory:", "memory"),
             ("memory://", "memory"),
             ("file:///var/backups", "/var/backups"),
@@ -221,13 +228,13 @@ mod tests {
             ("az://$root/x", "az://$root/x"),
             ("gs://a_b.c-d/x", "gs://a_b.c-d/x"),
         ] {
-            assert_eq!(at(url), place, "{url}");
+            assert_eq!(parsed(url), location, "{url}");
         }
     }
 
     #[test]
     fn an_invalid_url_is_refused_with_the_remedy() {
-        for (url, part) in [
+        for (url, expected) in [
             ("", "no scheme"),
             ("/var/backups", "`Storage::local`"),
             ("ftp://host/x", "`s3://bucket/prefix`"),
@@ -237,10 +244,10 @@ mod tests {
             ("file:x", "absolute"),
             ("file:///a/../b", "`..`"),
             ("s3:bucket", "write `s3://bucket/prefix`"),
-            ("s3://", "names no bucket"),
-            ("s3:///prefix", "names no bucket"),
-            ("az:///prefix", "names no container"),
-            ("gs://", "names no bucket"),
+            ("s3://", "does not contain the name of a bucket"),
+            ("s3:///prefix", "does not contain the name of a bucket"),
+            ("az:///prefix", "does not contain the name of a container"),
+            ("gs://", "does not contain the name of a bucket"),
             ("s3://host:9000/bucket", ".endpoint("),
             ("s3://bu cket/x", "invalid name"),
             ("s3://../x", "invalid name"),
@@ -250,9 +257,9 @@ mod tests {
             ("s3://bucket//", "two slashes"),
             ("s3://bucket/a\u{0}b", "character"),
         ] {
-            let error = Location::parse(url).expect_err("no place");
+            let error = Location::parse(url).expect_err("the URL is invalid");
             assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
-            assert!(error.to_string().contains(part), "{url}: {error}");
+            assert!(error.to_string().contains(expected), "{url}: {error}");
             assert!(error.to_string().starts_with("storage URL "), "{url}: {error}");
         }
     }
@@ -271,7 +278,7 @@ mod tests {
             "http://user:hunter2@host/",
             "file:///x?hunter2",
         ] {
-            let error = Location::parse(url).expect_err("a secret");
+            let error = Location::parse(url).expect_err("the URL contains a secret");
             assert!(!error.chain().contains("hunter2"), "{error}");
         }
     }

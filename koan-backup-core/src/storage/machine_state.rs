@@ -1,8 +1,8 @@
-//! The state directory, in which this machine remembers the locations that it has used: storage profiles and
+//! The state directory, in which this machine records the locations that it has used: storage profiles and
 //! data directories.
 //!
-//! A remembered location that is empty now is not a new one: its disk is not mounted, or somebody has emptied
-//! it.
+//! A recorded location that is empty is not treated as new: its disk is not mounted, or its content was
+//! deleted.
 
 use std::fs;
 use std::io;
@@ -14,14 +14,15 @@ use uuid::Uuid;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::private_files::{create_private_directories, create_private_file};
 
-/// The format version of the files that are written.
+/// The format version of the files in the state directory that this library writes.
 const FORMAT_VERSION: u32 = 1;
-/// How many marks are remembered for one location, for example of disks that are used in rotation.
+/// The maximum number of marks that are recorded for one location. A location has several marks if, for
+/// example, disks are mounted there in rotation.
 const MAX_MARKS: usize = 64;
 
-/// The directory in which this machine remembers the locations that it has used.
+/// The directory in which this machine records the locations that it has used.
 ///
-/// Each location has its own file, which is replaced atomically, so processes need no lock.
+/// Each location has a separate file, which is replaced atomically, so that processes need no lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineState {
     directory: PathBuf,
@@ -33,15 +34,15 @@ pub struct MachineState {
 pub struct KnownLocation {
     /// The kind of the location, for example `storage profile`.
     pub kind: String,
-    /// The path or URL. Empty if the file that remembers it is damaged.
+    /// The path or URL of the location. Empty if the file that records the location is damaged.
     pub location: String,
     /// The marks that were found at the location.
     pub marks: Vec<String>,
-    /// The file that remembers the location. Remove it after the location was emptied on purpose.
+    /// The file that records the location. Remove the file after the location was emptied on purpose.
     pub file: PathBuf,
 }
 
-/// The content of the file of a location.
+/// The content of the file that records a location.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LocationFile {
@@ -63,8 +64,9 @@ pub(crate) fn default_directory() -> PathBuf {
 }
 
 impl MachineState {
-    /// Opens the state directory of an application: the one that it sets with `state_directory`, or else
-    /// `.koan`, or `/var/koan` if the environment variable `KOAN_ENV` is `production`.
+    /// Opens the state directory of an application. It is the directory that the application sets with
+    /// `state_directory`, and by default `.koan`, or `/var/koan` if the environment variable `KOAN_ENV` is
+    /// `production`.
     ///
     /// # Errors
     /// The path cannot be made absolute.
@@ -72,28 +74,29 @@ impl MachineState {
         Self::new(directory.as_ref())
     }
 
-    /// Returns all remembered locations, in any order.
+    /// Returns all recorded locations, in any order.
     ///
-    /// A location is never forgotten automatically, because its disappearance must be noticed.
+    /// The record of a location is never removed automatically, because its disappearance must be detected.
     ///
     /// # Errors
     /// The state directory cannot be read.
     pub fn locations(&self) -> Result<Vec<KnownLocation>> {
-        let unread = |source| {
+        let read_error = |source| {
             let text = format!("the state directory `{}` cannot be read", self.directory.display());
             Error::with_source(ErrorKind::Storage, text, source)
         };
         let entries = match fs::read_dir(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(unread)?,
+            entries => entries.map_err(read_error)?,
         };
         let mut locations = Vec::new();
         for entry in entries {
-            let file = entry.map_err(unread)?.path();
+            let file = entry.map_err(read_error)?.path();
             if file.extension().is_none_or(|extension| extension != "json") {
                 continue;
             }
-            let file_content = serde_json::from_slice::<LocationFile>(&fs::read(&file).map_err(unread)?).ok();
+            let bytes = fs::read(&file).map_err(read_error)?;
+            let file_content = serde_json::from_slice::<LocationFile>(&bytes).ok();
             let (kind, location, marks) = file_content
                 .map(|file_content| (file_content.kind, file_content.location, file_content.marks))
                 .unwrap_or_default();
@@ -102,8 +105,8 @@ impl MachineState {
         Ok(locations)
     }
 
-    /// Forgets a location that was abandoned, moved or emptied on purpose. Returns whether it was remembered.
-    /// The next use of the location creates a new one.
+    /// Removes the record of a location that was abandoned, moved or emptied on purpose. Returns whether
+    /// there was a record. The next use of the location treats it as new.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -114,7 +117,7 @@ impl MachineState {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(source) => {
                 let text =
-                    format!("`{}` cannot be removed, so `{location}` is not forgotten", file.display());
+                    format!("`{}` cannot be removed, so `{location}` is still recorded", file.display());
                 Err(Error::with_source(ErrorKind::Storage, text, source))
             }
         }
@@ -124,17 +127,20 @@ impl MachineState {
         let absolute = std::path::absolute(directory).map_err(|source| {
             Error::with_source(
                 ErrorKind::Configuration,
-                format!("the state directory `{}` cannot be used; name another", directory.display()),
+                format!(
+                    "the state directory `{}` cannot be used; set another one with `.state_directory(…)`",
+                    directory.display()
+                ),
                 source,
             )
         })?;
         Ok(Self { directory: absolute.join("places") })
     }
 
-    /// Returns a location, if this machine has used it before.
+    /// Returns the record of a location, or `None` if this machine has not used the location before.
     ///
     /// # Errors
-    /// The state directory cannot be read. A location is not treated as new then.
+    /// The state directory cannot be read. The location must not be treated as new then.
     pub fn known_location(&self, kind: &str, location: &str) -> Result<Option<KnownLocation>> {
         let file = self.file(kind, location);
         match fs::read(&file) {
@@ -159,7 +165,7 @@ impl MachineState {
         }
     }
 
-    /// Remembers a location and its mark, if it has one.
+    /// Records a location and its mark, if it has one.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -184,8 +190,8 @@ impl MachineState {
             Error::with_source(
                 ErrorKind::Configuration,
                 format!(
-                    "`{}` cannot be written, so this machine would not notice when `{location}` disappears; \
-                     set a writable state directory with `.state_directory(…)`",
+                    "`{}` cannot be written, so this machine could not detect that `{location}` has \
+                     disappeared; set a writable state directory with `.state_directory(…)`",
                     file.display()
                 ),
                 source,
@@ -195,18 +201,19 @@ impl MachineState {
 
     fn write(&self, file: &Path, content: &LocationFile) -> io::Result<()> {
         create_private_directories(&self.directory)?;
-        let new = file.with_extension(format!("{}.new", Uuid::now_v7().simple()));
-        let written = || -> io::Result<()> {
-            let mut output = create_private_file(&new)?;
+        let temporary = file.with_extension(format!("{}.new", Uuid::now_v7().simple()));
+        let write_and_rename = || -> io::Result<()> {
+            let mut output = create_private_file(&temporary)?;
             serde_json::to_writer_pretty(&mut output, content)?;
             output.sync_all()?;
-            fs::rename(&new, file)
+            fs::rename(&temporary, file)
         };
-        written().inspect_err(|_| {
-            let _ = fs::remove_file(&new);
+        write_and_rename().inspect_err(|_| {
+            let _ = fs::remove_file(&temporary);
         })
     }
 
+    /// Returns the path of the file that records a location.
     fn file(&self, kind: &str, location: &str) -> PathBuf {
         let hash = crate::foundation::digest::sha256(format!("{kind}\n{location}").as_bytes());
         let name: String = hash.chars().filter(char::is_ascii_hexdigit).take(40).collect();
@@ -219,53 +226,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remembered_location_is_known_by_kind_and_location() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let state = MachineState::new(&folder.path().join("a/b")).expect("a state");
-        assert_eq!(state.known_location("storage", "x").expect("read"), None);
-        state.remember_location("storage", "x", Some("1")).expect("written");
-        state.remember_location("storage", "x", Some("1")).expect("written");
-        state.remember_location("storage", "x", None).expect("written");
-        state.remember_location("storage", "x", Some("2")).expect("written");
-        let known = state.known_location("storage", "x").expect("read").expect("known");
+    fn a_recorded_location_is_identified_by_its_kind_and_its_path() {
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let state = MachineState::new(&folder.path().join("a/b")).expect("the state directory is opened");
+        assert_eq!(state.known_location("storage", "x").expect("the read succeeds"), None);
+        state.remember_location("storage", "x", Some("1")).expect("the write succeeds");
+        state.remember_location("storage", "x", Some("1")).expect("the write succeeds");
+        state.remember_location("storage", "x", None).expect("the write succeeds");
+        state.remember_location("storage", "x", Some("2")).expect("the write succeeds");
+        let known = state
+            .known_location("storage", "x")
+            .expect("the read succeeds")
+            .expect("the location is recorded");
         assert_eq!(known.marks, ["1", "2"]);
-        assert_eq!(state.known_location("storage", "y").expect("read"), None);
-        assert_eq!(state.known_location("json", "x").expect("read"), None);
-        let mut locations = state.locations().expect("listed");
+        assert_eq!(state.known_location("storage", "y").expect("the read succeeds"), None);
+        assert_eq!(state.known_location("json", "x").expect("the read succeeds"), None);
+        let mut locations = state.locations().expect("the listing succeeds");
         assert_eq!(locations.len(), 1);
         assert_eq!(locations.remove(0), known);
-        state.remember_location("json", "x", None).expect("written");
-        assert!(state.forget_location("json", "x").expect("forgotten"));
-        assert!(!state.forget_location("json", "x").expect("forgotten before"));
-        assert_eq!(state.known_location("json", "x").expect("read"), None);
+        state.remember_location("json", "x", None).expect("the write succeeds");
+        assert!(state.forget_location("json", "x").expect("the record is removed"));
+        assert!(!state.forget_location("json", "x").expect("the record does not exist"));
+        assert_eq!(state.known_location("json", "x").expect("the read succeeds"), None);
         assert!(
-            state.known_location("storage", "x").expect("read").is_some(),
-            "another kind is another place"
+            state.known_location("storage", "x").expect("the read succeeds").is_some(),
+            "locations of different kinds have separate records"
         );
-        fs::write(&known.file, "{").expect("written");
+        fs::write(&known.file, "{").expect("the write succeeds");
         assert!(
-            state.known_location("storage", "x").expect("read").is_some(),
-            "a damaged file is no new place"
+            state.known_location("storage", "x").expect("the read succeeds").is_some(),
+            "a location whose file is damaged is not treated as new"
         );
     }
 
     #[test]
-    fn many_threads_remember_locations_at_once() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let state = MachineState::new(folder.path()).expect("a state");
+    fn threads_can_record_the_same_locations_concurrently() {
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let state = MachineState::new(folder.path()).expect("the state directory is opened");
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 let state = &state;
                 scope.spawn(move || {
-                    for place in 0..20 {
-                        let mark = thread.to_string();
-                        state.remember_location("storage", &place.to_string(), Some(&mark)).expect("written");
-                        assert!(state.known_location("storage", &place.to_string()).expect("read").is_some());
+                    for number in 0..20 {
+                        let (location, mark) = (number.to_string(), thread.to_string());
+                        state
+                            .remember_location("storage", &location, Some(&mark))
+                            .expect("the write succeeds");
+                        assert!(
+                            state.known_location("storage", &location).expect("the read succeeds").is_some()
+                        );
                     }
                 });
             }
         });
-        let left = fs::read_dir(folder.path().join("places")).expect("listed").count();
-        assert_eq!(left, 20, "no temporary file stays");
+        let files = fs::read_dir(folder.path().join("places")).expect("the listing succeeds").count();
+        assert_eq!(files, 20, "each location has one file, and no temporary file remains");
     }
 }

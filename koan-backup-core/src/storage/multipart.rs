@@ -1,5 +1,5 @@
-//! Multipart uploads whose id is known, if the store returns it, so that another process can abort the upload
-//! of a killed process.
+//! Multipart uploads with a known id, for stores that return one. Another process can use the id to abort the
+//! upload of a killed process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,16 +16,16 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 /// The outcome of aborting an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AbortOutcome {
-    /// The upload was aborted and its parts are removed.
+    /// The upload was aborted and its parts were removed.
     Aborted,
-    /// There is no such upload: it was completed or aborted before.
+    /// The upload does not exist: it was completed or aborted before.
     NotFound,
 }
 
 impl Storage {
-    /// Starts an upload; no file exists at `path` before the upload is completed. Returns its id if another
-    /// process can abort the upload by it. That is not so on a disk, in memory, and in Azure, where
-    /// uncommitted parts expire.
+    /// Starts an upload; no file exists at `path` before the upload is completed. Returns the id of the
+    /// upload if another process can use it to abort the upload. Uploads to a disk, to memory and to Azure,
+    /// where uncommitted parts expire, have no id.
     pub(crate) async fn begin_upload(
         &self,
         path: &Path,
@@ -42,7 +42,7 @@ impl Storage {
         Ok((Box::new(upload), Some(id)))
     }
 
-    /// Aborts an abandoned upload.
+    /// Aborts the upload of a process that has ended.
     ///
     /// # Errors
     /// The store fails, or it does not support aborting an upload by its id.
@@ -79,12 +79,12 @@ async fn abort(
     }
 }
 
-/// An upload whose id is known.
+/// A running upload whose id is known.
 struct KnownUpload {
     store: Arc<dyn MultipartStore>,
     path: Path,
     id: MultipartId,
-    /// How many parts were started.
+    /// The number of parts whose upload was started.
     started_parts: usize,
     stored: Arc<Mutex<BTreeMap<usize, PartId>>>,
 }
@@ -111,7 +111,7 @@ impl MultipartUpload for KnownUpload {
     async fn complete(&mut self) -> object_store::Result<PutResult> {
         let parts = std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner));
         if parts.len() != self.started_parts {
-            let source = format!("only {1} of {0} parts were stored", self.started_parts, parts.len()).into();
+            let source = format!("only {} of {} parts were stored", parts.len(), self.started_parts).into();
             return Err(object_store::Error::Generic { store: "multipart upload", source });
         }
         self.store.complete_multipart(&self.path, &self.id, parts.into_values().collect()).await
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    fn known() -> (Storage, Path) {
+    fn storage_with_upload_ids() -> (Storage, Path) {
         let store = Arc::new(InMemory::new());
         let storage = Storage::object_store(Arc::clone(&store) as _, "memory").with_multipart(store);
         (storage, Path::from("archives/a"))
@@ -136,44 +136,46 @@ mod tests {
 
     #[tokio::test]
     async fn parts_are_stored_in_the_order_in_which_they_were_started() {
-        let (storage, path) = known();
-        let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
+        let (storage, path) = storage_with_upload_ids();
+        let (mut upload, id) = storage.begin_upload(&path).await.expect("the upload is started");
         assert!(id.is_some());
         let (first, second) = (upload.put_part("one ".into()), upload.put_part("two".into()));
-        second.await.expect("stored");
-        first.await.expect("stored");
-        upload.complete().await.expect("completed");
-        let bytes = storage.read(&path, 100).await.expect("read").expect("there");
+        second.await.expect("the second part is stored");
+        first.await.expect("the first part is stored");
+        upload.complete().await.expect("the upload is completed");
+        let bytes = storage.read(&path, 100).await.expect("the file is read").expect("the file exists");
         assert_eq!(bytes, b"one two");
     }
 
     #[tokio::test]
     async fn an_upload_that_lacks_a_part_is_not_completed() {
-        let (storage, path) = known();
-        let (mut upload, _) = storage.begin_upload(&path).await.expect("begun");
-        upload.put_part("one ".into()).await.expect("stored");
+        let (storage, path) = storage_with_upload_ids();
+        let (mut upload, _) = storage.begin_upload(&path).await.expect("the upload is started");
+        upload.put_part("one ".into()).await.expect("the part is stored");
         drop(upload.put_part("two".into()));
         let error = upload.complete().await.expect_err("a part is missing");
         assert!(error.to_string().contains("only 1 of 2 parts were stored"), "{error}");
-        assert_eq!(storage.size(&path).await.expect("asked"), None);
+        assert_eq!(storage.size(&path).await.expect("the store responds"), None);
     }
 
     #[tokio::test]
     async fn an_upload_can_be_aborted_by_its_id() {
-        let (storage, path) = known();
-        let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
-        upload.put_part("one".into()).await.expect("stored");
-        let aborted = storage.abort_upload(&path, &id.expect("known")).await.expect("aborted");
-        assert_eq!(aborted, AbortOutcome::Aborted);
-        upload.complete().await.expect_err("it is gone");
+        let (storage, path) = storage_with_upload_ids();
+        let (mut upload, id) = storage.begin_upload(&path).await.expect("the upload is started");
+        upload.put_part("one".into()).await.expect("the part is stored");
+        let id = id.expect("the store returns the id");
+        let outcome = storage.abort_upload(&path, &id).await.expect("the upload is aborted");
+        assert_eq!(outcome, AbortOutcome::Aborted);
+        upload.complete().await.expect_err("the upload no longer exists");
     }
 
     #[tokio::test]
     async fn a_store_without_upload_ids_refuses_to_abort_with_the_remedy() {
         let storage = Storage::memory();
-        let (_, id) = storage.begin_upload(&Path::from("a")).await.expect("begun");
+        let (_, id) = storage.begin_upload(&Path::from("a")).await.expect("the upload is started");
         assert_eq!(id, None);
-        let error = storage.abort_upload(&Path::from("a"), &"1".to_owned()).await.expect_err("unknown");
+        let aborted = storage.abort_upload(&Path::from("a"), &"1".to_owned()).await;
+        let error = aborted.expect_err("the store does not support it");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains("opens this storage by its URL"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! Opens a storage that a URL names.
+//! The opening of a storage by its URL.
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use super::options::{StorageOptions, Variables};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 
-/// A bucket, and its interface for multipart uploads with ids, if it has one.
+/// A bucket, and its interface for multipart uploads with ids, if it supports them.
 type OpenBucket = (Arc<dyn ObjectStore>, Option<Arc<dyn MultipartStore>>);
 
 impl Storage {
-    /// Opens the storage that a URL names:
+    /// Opens the storage that a URL specifies:
     ///
     /// | URL | storage | feature |
     /// |---|---|---|
-    /// | `s3://bucket/prefix` | Amazon S3, or what speaks its protocol | `s3` |
+    /// | `s3://bucket/prefix` | Amazon S3, or a store with its protocol | `s3` |
     /// | `az://container/prefix` | Azure Blob Storage | `azure` |
     /// | `gs://bucket/prefix` | Google Cloud Storage | `gcs` |
     /// | `file:///path` | a directory, as by [`local`](Self::local) | |
@@ -39,7 +39,7 @@ impl Storage {
         Self::options(url).open()
     }
 
-    /// Returns the options of the storage that a URL names.
+    /// Returns the options for opening the storage that a URL specifies.
     ///
     /// ```no_run
     /// # use koan_backup_core::{Result, Storage};
@@ -75,8 +75,8 @@ impl StorageOptions {
         storage.map(|storage| Storage { new_profile: self.new_profile, ..storage })
     }
 
-    /// Returns the identity of a bucket, which distinguishes it from one with the same name elsewhere: its
-    /// URL, endpoint and account. It contains no secret, and is only hashed.
+    /// Returns the identity of a bucket: its URL, endpoint and account, which distinguish it from a bucket
+    /// with the same name in another account or service. The identity contains no secret, and is only hashed.
     fn identity(&self, bucket: &BucketLocation) -> String {
         const NAMES: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
         let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
@@ -89,7 +89,7 @@ impl StorageOptions {
         values.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
     }
 
-    /// Refuses an endpoint that contains credentials, because errors of the HTTP client show it.
+    /// Refuses an endpoint that contains credentials, because errors of the HTTP client contain the endpoint.
     fn require_clean_endpoint(&self, bucket: &BucketLocation) -> Result<()> {
         let has_credentials = |value: &str| {
             let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
@@ -108,13 +108,13 @@ impl StorageOptions {
             ErrorKind::Configuration,
             format!(
                 "storage `{}`: the address in `{name}` contains an `@`, and the credentials before it would \
-                 appear in logs; give credentials in the environment, or with `.credentials(…)`",
+                 appear in logs; set credentials in the environment, or with `.credentials(…)`",
                 bucket.url()
             ),
         ))
     }
 
-    /// Refuses options for a storage that has none.
+    /// Refuses options for a storage that does not support options.
     fn require_no_options(&self, scheme: &str) -> Result<()> {
         if self.options.is_empty() {
             return Ok(());
@@ -122,7 +122,7 @@ impl StorageOptions {
         let names = names(self.options.iter().map(|(name, _)| name));
         Err(Error::new(
             ErrorKind::Configuration,
-            format!("storage `{scheme}` has no options: leave out {names}"),
+            format!("storage `{scheme}` does not support options; remove {names}"),
         ))
     }
 
@@ -148,7 +148,7 @@ mod tests {
         for (url, feature) in
             [("s3://backups/shop", "s3"), ("az://backups", "azure"), ("gs://backups", "gcs")]
         {
-            let error = Storage::url(url).expect_err("it is not built in");
+            let error = Storage::url(url).expect_err("the feature is not enabled");
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             assert!(error.to_string().contains(&format!("features = [\"{feature}\"]")), "{error}");
             assert!(error.to_string().contains(url), "{error}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::location::Location;
 use super::profile_state::NewProfile;
 
-/// The options of a storage that a URL names; see [`Storage::options`](crate::Storage::options). Options that are not set come from
-/// the usual environment variables of each cloud.
+/// The options of a storage that a URL specifies; see [`Storage::options`](crate::Storage::options). Options
+/// that are not set are read from the usual environment variables of each cloud.
 #[derive(Clone)]
 #[must_use = "call `open` to get the storage"]
 pub struct StorageOptions {
@@ -49,24 +49,26 @@ impl StorageOptions {
         }
     }
 
-    /// Sets an option by its name. The names are those of the environment variables in lower case, with or
-    /// without their prefix (`aws_access_key_id` or `access_key_id`, `azure_storage_account_key` or
-    /// `account_key`, `google_service_account` or `service_account`), and those of the HTTP client
-    /// (`timeout`, `connect_timeout`, `proxy_url`, `allow_http`, …). If an option is set several times, the
-    /// last value counts. Values are never shown.
+    /// Sets an option by its name. Valid names are the names of the environment variables in lower case, with
+    /// or without their prefix (`aws_access_key_id` or `access_key_id`, `azure_storage_account_key` or
+    /// `account_key`, `google_service_account` or `service_account`), and the names of the options of the
+    /// HTTP client (`timeout`, `connect_timeout`, `proxy_url`, `allow_http`, …). If an option is set several
+    /// times, the last value is used. Values never appear in messages.
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
         self
     }
 
-    /// Sets the address of a store that is not the cloud's own, for example MinIO. An address without TLS
-    /// (`http://`) is accepted only on this machine, unless the option `allow_http` is `true`.
+    /// Sets the address of a store with the protocol of the cloud that another provider operates, for example
+    /// MinIO. An address without TLS (`http://`) is accepted only for this machine, unless the option
+    /// `allow_http` is `true`.
     pub fn endpoint(self, url: impl Into<String>) -> Self {
         let name = if self.has_scheme("gs:") { "base_url" } else { "endpoint" };
         self.option(name, url)
     }
 
-    /// Sets the region of an S3 bucket. The default is the region in the environment, or else `us-east-1`.
+    /// Sets the region of an S3 bucket. The default is the region in the environment, or `us-east-1` if none
+    /// is set there.
     pub fn region(self, region: impl Into<String>) -> Self {
         self.option("region", region)
     }
@@ -81,7 +83,7 @@ impl StorageOptions {
     }
 
     /// Sets how often, and for how long at most, a request is retried after an error of the store (5xx, 429)
-    /// or of the network, with growing pauses. The default is 4 times within a minute. A refused request
+    /// or of the network, with increasing pauses. The default is 4 times within a minute. A refused request
     /// (403, 404) is never retried.
     pub fn retries(mut self, times: usize, within: Duration) -> Self {
         self.retry = Retry { times, within };
@@ -106,7 +108,7 @@ impl StorageOptions {
     }
 }
 
-/// Shows only the names of options, never their values.
+/// The debug text contains only the names of options, never their values.
 impl fmt::Debug for StorageOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = match Location::parse(&self.url) {

@@ -1,5 +1,5 @@
-//! The profile mark: the file `koan-profile.json` of a storage profile. A profile that this machine knows and
-//! that has lost its mark is refused.
+//! The profile mark: the file `koan-profile.json` of a storage profile. A profile that this machine has used
+//! before and that has lost its mark is refused.
 
 use jiff::Timestamp;
 use object_store::path::Path;
@@ -14,7 +14,7 @@ use crate::storage::machine_state::{KnownLocation, MachineState, is_production};
 
 /// The file name of the profile mark.
 const MARK_FILE: &str = "koan-profile.json";
-/// The largest size of a profile mark.
+/// The maximum size of a profile mark.
 const MAX_MARK_BYTES: u64 = 64 << 10;
 const FORMAT_VERSION: u32 = 1;
 /// The kind of storage profiles in the state directory.
@@ -32,7 +32,8 @@ struct Mark {
 }
 
 impl Profile {
-    fn known(&self) -> Result<Option<KnownLocation>> {
+    /// Returns the record of the profile in the state directory, if this machine has used it before.
+    fn known_location(&self) -> Result<Option<KnownLocation>> {
         for location in &self.locations {
             if let Some(known) = self.state.known_location(STATE_KIND, location)? {
                 return Ok(Some(known));
@@ -41,14 +42,15 @@ impl Profile {
         Ok(None)
     }
 
-    /// Remembers the profile. An error is only logged, because a backup is more important.
+    /// Records the profile in the state directory. An error is only logged, because it must not prevent a
+    /// backup.
     fn remember(&self, mark: &Mark) {
         for location in &self.locations {
             if let Err(error) = self.state.remember_location(STATE_KIND, location, Some(&mark.id.to_string()))
             {
                 tracing::warn!(
                     target: "koan::backup", error = %error.chain(),
-                    "a storage profile was not remembered"
+                    "a storage profile could not be recorded in the state directory of this machine"
                 );
                 return;
             }
@@ -57,12 +59,12 @@ impl Profile {
 }
 
 impl Storage {
-    /// Compares the storage with what this machine remembers of it, and returns the storage.
+    /// Compares the storage with its record in the state directory of this machine, and returns the storage.
     ///
-    /// A directory is opened and tested now. A bucket is not contacted before it is used.
+    /// A directory is opened and tested immediately. A bucket is not contacted before it is used.
     ///
     /// # Errors
-    /// - The machine knows the profile, but the profile is gone or has lost its mark.
+    /// - The machine has used the profile before, but the profile does not exist or has lost its mark.
     /// - The profile is new and must not be created.
     /// - The directory cannot be created or written, or its file system cannot make files durable.
     pub(crate) async fn with_state(mut self, state: &MachineState) -> Result<Self> {
@@ -73,10 +75,10 @@ impl Storage {
         };
         let profile = Profile { state: state.clone(), locations };
         if let StorageKind::Directory(disk) = self.kind.clone() {
-            let known = profile.known()?;
+            let known = profile.known_location()?;
             if !disk.path().exists() {
                 if let Some(known) = known {
-                    return Err(self.lost_error("is gone", &known));
+                    return Err(self.lost_error("does not exist", &known));
                 }
                 self.require_new_allowed()?;
             }
@@ -84,7 +86,7 @@ impl Storage {
                 Error::with_source(
                     ErrorKind::Storage,
                     format!(
-                        "storage directory `{}` cannot be used; name a directory that can be written",
+                        "storage directory `{}` cannot be used; specify a directory that can be written to",
                         self.location
                     ),
                     source,
@@ -104,7 +106,7 @@ impl Storage {
                 }
                 marked => marked?,
             }
-            match disk.probe().await.map_err(|source| self.unsafe_directory(source)) {
+            match disk.probe().await.map_err(|source| self.unsafe_directory_error(source)) {
                 Err(error) if is_read_only(&error) => {}
                 probed => probed?,
             }
@@ -114,18 +116,18 @@ impl Storage {
         Ok(self)
     }
 
-    /// Checks that the profile has its mark, or creates the mark of a new profile. It must be called before
-    /// the profile is written.
+    /// Checks that the profile has its mark, or creates the mark of a new profile. This function must be
+    /// called before the first file of the profile is written.
     ///
     /// # Errors
-    /// The machine knows the profile, but the profile has lost its mark; or the profile is new and must not
-    /// be created; or the storage fails.
+    /// The machine has used the profile before, but the profile has lost its mark; or the profile is new and
+    /// must not be created; or the storage fails.
     pub(crate) async fn require_profile(&self) -> Result<()> {
         let Some(profile) = self.profile.clone() else { return Ok(()) };
-        // Read the state first: another process may create the profile now, and remembers it after it created
-        // the mark.
-        let known = profile.known()?;
-        if let Some(mark) = self.mark().await? {
+        // The state directory is read before the mark: another process that creates the profile at the same
+        // time writes the mark first and records the profile afterwards.
+        let known = profile.known_location()?;
+        if let Some(mark) = self.read_mark().await? {
             profile.remember(&mark);
             return Ok(());
         }
@@ -135,7 +137,7 @@ impl Storage {
         if self.was_used().await? {
             tracing::warn!(
                 target: "koan::backup", storage = %self.location, mark = MARK_FILE,
-                "a storage profile of an older version gets a mark"
+                "a mark is created for a storage profile of an older version"
             );
         } else {
             self.require_new_allowed()?;
@@ -146,16 +148,16 @@ impl Storage {
         }
         let mark = Mark { format_version: FORMAT_VERSION, id: Uuid::now_v7(), created_at: Timestamp::now() };
         let created = self.create(&Path::from(MARK_FILE), crate::foundation::json::document(&mark)).await;
-        // Another process may have been faster, or the answer was lost.
-        match (self.mark().await?, created) {
+        // If the creation failed, another process may have created the mark first, or the response was lost.
+        match (self.read_mark().await?, created) {
             (Some(mark), _) => profile.remember(&mark),
             (None, Err(error)) => return Err(error),
             (None, Ok(())) => {
                 return Err(Error::new(
                     ErrorKind::Storage,
                     format!(
-                        "`{MARK_FILE}` was written to storage `{}` but does not exist; check whether the \
-                         storage keeps files",
+                        "`{MARK_FILE}` was written to storage `{}` but does not exist there; check whether the \
+                         storage retains the files that are written to it",
                         self.location
                     ),
                 ));
@@ -164,15 +166,15 @@ impl Storage {
         Ok(())
     }
 
-    /// Refuses an empty listing of a profile that this machine knows and that has lost its mark.
+    /// Refuses the empty listing of a profile that this machine has used before and that has lost its mark.
     pub(super) async fn require_known_profile(&self, folder: &Path) -> object_store::Result<()> {
         let Some(profile) = self.profile.clone() else { return Ok(()) };
         if !USED_FOLDERS.contains(&folder.as_ref()) {
             return Ok(());
         }
         let checked = async {
-            let Some(known) = profile.known()? else { return Ok(()) };
-            match self.mark().await? {
+            let Some(known) = profile.known_location()? else { return Ok(()) };
+            match self.read_mark().await? {
                 None => Err(self.lost_error("has lost its mark", &known)),
                 Some(_) => Ok(()),
             }
@@ -182,15 +184,15 @@ impl Storage {
         checked.await.map_err(failed)
     }
 
-    /// Reads the mark, if there is one.
-    async fn mark(&self) -> Result<Option<Mark>> {
+    /// Reads the mark of the profile, if the profile has one.
+    async fn read_mark(&self) -> Result<Option<Mark>> {
         let Some(content) = self.read(&Path::from(MARK_FILE), MAX_MARK_BYTES).await? else { return Ok(None) };
         let mark = serde_json::from_slice(&content).map_err(|source| {
             Error::with_source(
                 ErrorKind::Corrupt,
                 format!(
                     "`{MARK_FILE}` in storage `{}` is not a profile mark; if the backups there are intact, \
-                     remove this file and the file that remembers the profile on this machine",
+                     remove this file and the record of the profile in the state directory of this machine",
                     self.location
                 ),
                 source,
@@ -202,7 +204,7 @@ impl Storage {
         Ok(Some(mark))
     }
 
-    /// Returns whether the storage contains files of an older version, which created no mark.
+    /// Returns whether the storage contains files of an older version, which did not create a mark.
     async fn was_used(&self) -> Result<bool> {
         for folder in USED_FOLDERS.map(Path::from) {
             let listed = self.list_once(&folder).await;
@@ -213,6 +215,7 @@ impl Storage {
         Ok(false)
     }
 
+    /// Returns an error if the creation of a new profile is not allowed.
     fn require_new_allowed(&self) -> Result<()> {
         if self.new_profile == NewProfile::Allowed || !is_production() {
             return Ok(());
@@ -221,32 +224,37 @@ impl Storage {
             ErrorKind::Configuration,
             format!(
                 "storage `{}` is not a storage profile yet, and with KOAN_ENV=production no profile is \
-                 created automatically; if there should be backups, mount its disk or check its address; \
-                 otherwise set `.create_if_missing()` on the storage",
+                 created automatically; if it should contain backups, mount its disk or check its address; \
+                 if it is new, set `.create_if_missing()` on the storage",
                 self.location
             ),
         ))
     }
 
-    fn lost_error(&self, what: &str, known: &KnownLocation) -> Error {
+    /// Creates the error for a profile that this machine has used before and that has lost its content.
+    /// `fault` is a phrase such as `has lost its mark`.
+    fn lost_error(&self, fault: &str, known: &KnownLocation) -> Error {
         Error::new(
             ErrorKind::Storage,
             format!(
-                "storage `{}` {what}, and this machine has used it before; mount its disk, or check its \
-                 address and who emptied it. If it was emptied or replaced on purpose, remove `{}` or call \
-                 `MachineState::forget_location`, and it is treated as a new one",
+                "storage `{}` {fault}, and this machine has used it before; mount its disk, or check its \
+                 address and who deleted its content. If the content was deleted or replaced on purpose, \
+                 remove `{}` or call `MachineState::forget_location`, so that the storage is treated as new",
                 self.location,
                 known.file.display()
             ),
         )
     }
 
-    fn unsafe_directory(&self, source: object_store::Error) -> Error {
+    /// Creates the error for a directory in which the test of [`Disk::probe`](super::disk::Disk::probe)
+    /// failed.
+    fn unsafe_directory_error(&self, source: object_store::Error) -> Error {
         Error::with_source(
             ErrorKind::Storage,
             format!(
                 "storage directory `{}` is not safe for backups: a file could not be created without \
-                 replacing another, or could not be made durable; use another file system or mount option",
+                 replacing an existing one, or could not be made durable; use another file system or mount \
+                 option",
                 self.location
             ),
             source,
@@ -254,10 +262,10 @@ impl Storage {
     }
 }
 
-/// Returns the locations under which the machine remembers a directory: the configured path, and the path
+/// Returns the locations under which the machine records a directory: the configured path, and the path
 /// without symbolic links.
-fn directory_locations(named: &std::path::Path, canonical: Option<std::path::PathBuf>) -> Vec<String> {
-    let mut locations = vec![named.display().to_string()];
+fn directory_locations(configured: &std::path::Path, canonical: Option<std::path::PathBuf>) -> Vec<String> {
+    let mut locations = vec![configured.display().to_string()];
     locations.extend(canonical.map(|path| path.display().to_string()));
     locations.dedup();
     locations

@@ -1,4 +1,4 @@
-//! What this machine knows of a storage profile.
+//! The record of a storage profile on this machine.
 
 use super::machine_state::MachineState;
 
@@ -10,10 +10,10 @@ pub(super) enum NewProfile {
     Allowed,
 }
 
-/// What this machine remembers of a profile.
+/// The access to the record of a profile in the state directory of this machine.
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     pub(super) state: MachineState,
-    /// The locations under which the machine remembers the profile.
+    /// The locations under which the machine records the profile.
     pub(super) locations: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! A store with a bandwidth limit for archives.
 //!
 //! Small control files (leases, notes, manifests, pins and so on) are not delayed: if the renewal of a lease
-//! waited behind the parts of an archive, it would come too late, and the lease would be lost.
+//! waited for the parts of an archive, the lease would expire before it is renewed.
 
 mod multipart;
 
@@ -67,7 +67,7 @@ impl ObjectStore for RateLimitedStore {
         let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
         let extensions = std::mem::take(&mut found.extensions);
         let rate_limit = Arc::clone(&self.bandwidth.download);
-        let paced = found.into_stream().then(move |chunk| {
+        let delayed = found.into_stream().then(move |chunk| {
             let rate_limit = Arc::clone(&rate_limit);
             async move {
                 if let Ok(bytes) = &chunk {
@@ -77,7 +77,7 @@ impl ObjectStore for RateLimitedStore {
             }
         });
         Ok(GetResult {
-            payload: GetResultPayload::Stream(paced.boxed()),
+            payload: GetResultPayload::Stream(delayed.boxed()),
             meta,
             range,
             attributes,
@@ -110,7 +110,8 @@ impl ObjectStore for RateLimitedStore {
     }
 }
 
-/// Returns whether the limit applies to a file: it applies to archives, but not to control files.
+/// Returns whether the bandwidth limit applies to a file. The limit applies to archives, but not to control
+/// files.
 fn is_archive(path: &Path) -> bool {
     path.prefix_matches(&archives_prefix())
 }
@@ -126,7 +127,7 @@ impl MultipartUpload for RateLimitedUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let rate_limit = Arc::clone(&self.bandwidth.upload);
         let bytes = data.content_length();
-        // The inner store numbers parts in the order of these calls, and sends nothing before the future is
+        // The inner store numbers parts in the order of these calls, and sends a part only when its future is
         // polled.
         let part = self.inner.put_part(data);
         Box::pin(async move {
@@ -156,20 +157,24 @@ mod tests {
     use crate::storage::Storage;
 
     fn limited(bytes_per_second: u64) -> RateLimitedStore {
-        RateLimitedStore::new(Arc::new(InMemory::new()), Bandwidth::new(bytes_per_second).expect("a limit"))
+        RateLimitedStore::new(
+            Arc::new(InMemory::new()),
+            Bandwidth::new(bytes_per_second).expect("the limit is not 0"),
+        )
     }
 
     #[tokio::test(start_paused = true)]
     async fn parts_are_delayed_to_the_limit_and_stored_completely() {
         let (store, path) = (limited(1000), Path::from("archives/a.zip"));
         let began = Instant::now();
-        let mut upload = store.put_multipart(&path).await.expect("begun");
+        let mut upload = store.put_multipart(&path).await.expect("the upload is started");
         for part in [1u8, 2, 3] {
-            upload.put_part(vec![part; 2000].into()).await.expect("stored");
+            upload.put_part(vec![part; 2000].into()).await.expect("the data is stored");
         }
-        upload.complete().await.expect("completed");
+        upload.complete().await.expect("the upload is completed");
         assert_eq!(began.elapsed(), Duration::from_secs(4), "the third part waits for the first two");
-        let bytes = store.get(&path).await.expect("found").bytes().await.expect("read");
+        let bytes =
+            store.get(&path).await.expect("the file is found").bytes().await.expect("the read succeeds");
         assert_eq!(bytes, [[1u8; 2000], [2; 2000], [3; 2000]].concat());
     }
 
@@ -177,39 +182,40 @@ mod tests {
     async fn parts_of_an_upload_with_an_id_are_delayed_too() {
         let (inner, path) = (Arc::new(InMemory::new()), Path::from("archives/a.zip"));
         let storage = Storage::object_store(Arc::clone(&inner) as _, "memory").with_multipart(inner);
-        let storage = storage.bandwidth_limit(1000).expect("a limit");
-        let (mut upload, id) = storage.begin_upload(&path).await.expect("begun");
+        let storage = storage.bandwidth_limit(1000).expect("the limit is not 0");
+        let (mut upload, id) = storage.begin_upload(&path).await.expect("the upload is started");
         assert!(id.is_some());
         let began = Instant::now();
         for part in [1u8, 2, 3] {
-            upload.put_part(vec![part; 2000].into()).await.expect("stored");
+            upload.put_part(vec![part; 2000].into()).await.expect("the data is stored");
         }
-        upload.complete().await.expect("completed");
+        upload.complete().await.expect("the upload is completed");
         assert_eq!(began.elapsed(), Duration::from_secs(4), "the third part waits for the first two");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reads_have_their_own_limit() {
+    async fn reads_have_a_separate_limit_and_metadata_requests_have_none() {
         let (store, path) = (limited(1000), Path::from("archives/a.zip"));
-        store.put(&path, vec![0; 9000].into()).await.expect("stored");
+        store.put(&path, vec![0; 9000].into()).await.expect("the data is stored");
         let began = Instant::now();
         for start in [0, 3000, 6000] {
-            let bytes = store.get_range(&path, start..start + 3000).await.expect("read");
+            let bytes = store.get_range(&path, start..start + 3000).await.expect("the read succeeds");
             assert_eq!(bytes.len(), 3000);
         }
         assert_eq!(began.elapsed(), Duration::from_secs(6));
-        let meta = store.head(&path).await.expect("there");
-        assert_eq!((meta.size, began.elapsed()), (9000, Duration::from_secs(6)), "asking costs nothing");
+        let meta = store.head(&path).await.expect("the file exists");
+        assert_eq!((meta.size, began.elapsed()), (9000, Duration::from_secs(6)), "`head` does not wait");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn control_files_are_not_delayed_behind_an_archive() {
+    async fn control_files_do_not_wait_for_the_transfer_of_an_archive() {
         let store = limited(1);
-        let mut upload = store.put_multipart(&Path::from("archives/a.zip")).await.expect("begun");
-        upload.put_part(vec![0; 1_000_000].into()).await.expect("stored");
+        let mut upload =
+            store.put_multipart(&Path::from("archives/a.zip")).await.expect("the upload is started");
+        upload.put_part(vec![0; 1_000_000].into()).await.expect("the data is stored");
         let large = Path::from("archives/b.zip");
-        store.inner.put(&large, vec![0; 1_000_000].into()).await.expect("stored");
-        store.get(&large).await.expect("found").bytes().await.expect("read");
+        store.inner.put(&large, vec![0; 1_000_000].into()).await.expect("the data is stored");
+        store.get(&large).await.expect("the file is found").bytes().await.expect("the read succeeds");
         let began = Instant::now();
         for folder in [
             "leases/backup/nightly",
@@ -222,8 +228,9 @@ mod tests {
             "removals",
         ] {
             let path = Path::from(format!("{folder}/a.json"));
-            store.put(&path, vec![0; 10_000].into()).await.expect("stored");
-            let bytes = store.get(&path).await.expect("found").bytes().await.expect("read");
+            store.put(&path, vec![0; 10_000].into()).await.expect("the data is stored");
+            let bytes =
+                store.get(&path).await.expect("the file is found").bytes().await.expect("the read succeeds");
             assert_eq!((bytes.len(), began.elapsed()), (10_000, Duration::ZERO), "{folder}");
         }
     }
@@ -231,12 +238,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_waiting_upload_can_be_dropped() {
         let store = limited(1);
-        let mut upload = store.put_multipart(&Path::from("archives/a.zip")).await.expect("begun");
-        upload.put_part(vec![0; 1000].into()).await.expect("stored");
+        let mut upload =
+            store.put_multipart(&Path::from("archives/a.zip")).await.expect("the upload is started");
+        upload.put_part(vec![0; 1000].into()).await.expect("the data is stored");
         let began = Instant::now();
         let waiting = tokio::time::timeout(Duration::from_secs(1), upload.put_part(vec![0; 1].into())).await;
-        assert!(waiting.is_err(), "it went faster than the limit");
-        upload.abort().await.expect("aborted");
+        assert!(waiting.is_err(), "the second part was stored before the limit allows it");
+        upload.abort().await.expect("the upload is aborted");
         assert_eq!(began.elapsed(), Duration::from_secs(1));
     }
 }

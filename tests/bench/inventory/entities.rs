@@ -1,4 +1,4 @@
-//! A thousand entities.
+//! A thousand entities with three fields each.
 
 use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};

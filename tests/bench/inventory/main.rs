@@ -1,5 +1,5 @@
 //! A program with a thousand entities that prints the duration of its start.
-#![expect(clippy::print_stdout, reason = "its parent reads what it prints")]
+#![expect(clippy::print_stdout, reason = "the parent process reads the output")]
 
 mod entities;
 
@@ -33,7 +33,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let inventory = Inventory::linked()?;
     let inventory_took = started.elapsed();
     if inventory.included.len() != entities::NAMES.len() {
-        return Err(format!("{} entities are included", inventory.included.len()).into());
+        return Err(format!(
+            "{} entities are included in the inventory, which is not the number of entities of this program",
+            inventory.included.len()
+        )
+        .into());
     }
 
     let started = Instant::now();

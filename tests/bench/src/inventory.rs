@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::Result;
 use crate::table::{Table, seconds};
 
+/// The name of the program with a thousand entities.
 const PROGRAM: &str = "koan-backup-bench-inventory";
 
 /// The times that the program with a thousand entities reports for one start.
@@ -19,7 +20,7 @@ struct Boot {
     context: Duration,
 }
 
-/// Whether the program is recompiled in order to measure the compile time, which takes minutes.
+/// Whether the compile time of the program is measured, which recompiles the program and takes minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compiling {
     IfNeeded,
@@ -40,9 +41,9 @@ pub(crate) fn measure(table: &mut Table, runs: usize, compiling: Compiling) -> R
         boots.push(serde_json::from_slice::<Boot>(&output.stdout)?);
     }
     let median = |of: fn(&Boot) -> Duration| {
-        let mut all: Vec<_> = boots.iter().map(of).collect();
-        all.sort();
-        all[all.len() / 2]
+        let mut times: Vec<_> = boots.iter().map(of).collect();
+        times.sort();
+        times[times.len() / 2]
     };
     table.row("inventory at boot", &milliseconds(median(|boot| boot.inventory)), "", "", "< 10 ms");
     let context = milliseconds(median(|boot| boot.context));
@@ -50,7 +51,7 @@ pub(crate) fn measure(table: &mut Table, runs: usize, compiling: Compiling) -> R
     if compiling == Compiling::Measured {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventory/main.rs");
         std::fs::File::options().append(true).open(source)?.set_modified(SystemTime::now())?;
-        table.row("compiling them, optimised", &seconds(compile()?), "", "", "");
+        table.row("compile time, optimised", &seconds(compile()?), "", "", "");
     }
     Ok(())
 }
@@ -61,9 +62,14 @@ fn compile() -> Result<Duration> {
     let started = Instant::now();
     let arguments = ["build", "--release", "--quiet", "--package", "koan-backup-bench", "--bin", PROGRAM];
     let status = Command::new(cargo).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
-    if status.success() { Ok(started.elapsed()) } else { Err(format!("{PROGRAM} does not compile").into()) }
+    if status.success() {
+        Ok(started.elapsed())
+    } else {
+        Err(format!("{PROGRAM} could not be compiled; the output of Cargo states the reason").into())
+    }
 }
 
+/// Formats a duration in milliseconds.
 fn milliseconds(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1e3)
 }

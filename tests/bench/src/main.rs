@@ -6,7 +6,7 @@
 //!
 //! Each operation of koan-backup is measured in a separate process, from its start to its end. The times are
 //! therefore comparable with those of the other tools, and the peak memory is that of one operation.
-#![expect(clippy::print_stdout, reason = "it prints a table")]
+#![expect(clippy::print_stdout, reason = "the program prints a table")]
 
 mod catalog;
 mod encrypted;
@@ -26,17 +26,20 @@ use inventory::Compiling;
 use koan_backup::Compression;
 use measured::{median, median_memory};
 use table::{Table, count, megabytes, rate, ratio, seconds};
-use work::Work;
+use work::Operation;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some((work, folder)) = Work::asked_for(&arguments)? {
-        return work.perform(&folder);
+    if let Some((operation, folder)) = Operation::from_arguments(&arguments)? {
+        return operation.perform(&folder);
     }
     if cfg!(debug_assertions) {
-        return Err("figures of an unoptimised build say nothing; run it with `--release`".into());
+        return Err(
+            "the figures of a build without optimisation are meaningless; run the benchmark with `--release`"
+                .into(),
+        );
     }
     let settings = Settings::parse(&arguments)?;
     let mut table = Table::default();
@@ -46,27 +49,29 @@ fn main() -> Result<()> {
         return Ok(());
     }
     if settings.postgres {
-        let small = postgres::measure(&mut table, settings.scale / 10.0, &settings)?;
-        let large = postgres::measure(&mut table, settings.scale, &settings)?;
-        growth(&mut table, large, small);
+        let small_peak = postgres::measure(&mut table, settings.scale / 10.0, &settings)?;
+        let large_peak = postgres::measure(&mut table, settings.scale, &settings)?;
+        growth(&mut table, large_peak, small_peak);
         println!("{table}");
         return Ok(());
     }
-    let small = orders(&mut table, settings.scale / 10.0, &settings, Extent::BackupOnly)?;
-    let large = orders(&mut table, settings.scale, &settings, Extent::Everything)?;
-    growth(&mut table, large, small);
+    let small_peak = orders(&mut table, settings.scale / 10.0, &settings, Extent::BackupOnly)?;
+    let large_peak = orders(&mut table, settings.scale, &settings, Extent::Everything)?;
+    growth(&mut table, large_peak, small_peak);
     inventory::measure(&mut table, settings.runs, settings.compiling)?;
     println!("{table}");
     Ok(())
 }
 
-fn growth(table: &mut Table, large: u64, small: u64) {
-    let growth = ratio(large, small);
+/// Adds a row that compares the peak memory of a backup at both sizes.
+fn growth(table: &mut Table, large_peak: u64, small_peak: u64) {
+    let growth = ratio(large_peak, small_peak);
     table.row("peak memory of a backup, large against small", &format!("{growth:.2} ×"), "", "", "≤ 1.10 ×");
 }
 
 /// The options of the command line.
 struct Settings {
+    /// The scale factor of TPC-H.
     scale: f64,
     runs: usize,
     levels: bool,
@@ -100,17 +105,17 @@ impl Settings {
                 "--compile" => settings.compiling = Compiling::Measured,
                 unknown => {
                     return Err(format!(
-                        "`{unknown}` is unknown; there are --scale, --runs, --levels, --compile, --postgres, --parts and --catalog"
+                        "`{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts and --catalog"
                     )
                     .into());
                 }
             }
         }
         if settings.scale <= 0.0 || settings.runs == 0 {
-            return Err("both must be above zero".into());
+            return Err("`--scale` and `--runs` must be greater than zero".into());
         }
         if settings.parts && !settings.postgres {
-            return Err("`--parts` are those of `--postgres`".into());
+            return Err("`--parts` requires `--postgres`".into());
         }
         Ok(settings)
     }
@@ -134,7 +139,7 @@ fn orders(table: &mut Table, scale: f64, settings: &Settings, extent: Extent) ->
     let (mut ours, mut gzip, mut gzip_1) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         remove(&folder.path().join(work::STORAGE))?;
-        ours.push(Work::Backup(Compression::default()).in_a_process(folder.path())?);
+        ours.push(Operation::Backup(Compression::default()).run_in_new_process(folder.path())?);
         gzip.push(peer::dump(folder.path(), "gzip")?);
         gzip_1.push(peer::dump(folder.path(), "gzip -1")?);
     }
@@ -153,7 +158,7 @@ fn orders(table: &mut Table, scale: f64, settings: &Settings, extent: Extent) ->
             levels(table, folder.path(), runs)?;
         }
         encrypted::measure(table, folder.path(), runs)?;
-        Work::Backup(Compression::default()).in_a_process(folder.path())?;
+        Operation::Backup(Compression::default()).run_in_new_process(folder.path())?;
         peer::dump(folder.path(), "gzip -1")?;
         verify_and_restore(table, folder.path(), runs)?;
     }
@@ -169,7 +174,7 @@ fn levels(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
     for _ in 0..runs {
         for (compression, measured) in settings.iter().zip(&mut measured) {
             remove(&folder.join(work::STORAGE))?;
-            measured.push(Work::Backup(*compression).in_a_process(folder)?);
+            measured.push(Operation::Backup(*compression).run_in_new_process(folder)?);
         }
     }
     for (compression, measured) in settings.iter().zip(&measured) {
@@ -182,27 +187,28 @@ fn levels(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
     remove(&folder.join(work::STORAGE))
 }
 
+/// Measures verifications and restores, in alternation with the load of the dump by the other tool.
 fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
     let database = folder.join(work::DATABASE);
     let full = folder.join("full.db");
     std::fs::rename(&database, &full)?;
-    let (mut verified, mut restored, mut trusted, mut loaded) =
+    let (mut verified, mut restored, mut unverified, mut loaded) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         orders::create(&database)?;
-        verified.push(Work::Verify.in_a_process(folder)?);
-        restored.push(Work::Restore.in_a_process(folder)?);
+        verified.push(Operation::Verify.run_in_new_process(folder)?);
+        restored.push(Operation::Restore.run_in_new_process(folder)?);
         remove(&database)?;
         orders::create(&database)?;
-        trusted.push(Work::RestoreUnverified.in_a_process(folder)?);
+        unverified.push(Operation::RestoreUnverified.run_in_new_process(folder)?);
         remove(&database)?;
         loaded.push(peer::load(folder)?);
     }
     let peer = median(&loaded);
     for (name, measured) in [
         ("verify", &verified),
-        ("restore, verified first", &restored),
-        ("restore, verified before", &trusted),
+        ("restore with verification", &restored),
+        ("restore without verification", &unverified),
     ] {
         let ours = median(measured);
         if name == "verify" {
@@ -216,6 +222,7 @@ fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<(
     Ok(())
 }
 
+/// Removes a file or directory if it exists.
 fn remove(path: &Path) -> Result<()> {
     let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     match removed {

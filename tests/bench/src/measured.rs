@@ -48,14 +48,16 @@ pub(crate) fn run(command: &mut Command) -> Result<(Output, Measured)> {
         return Ok((output, Measured { wall, processor, ..Measured::default() }));
     }
     let errors = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?} failed: {errors}; tests/setup installs what it needs").into())
+    Err(format!("{command:?} failed: {errors}; tests/setup installs the required tools").into())
 }
 
 /// Returns the processor time of the child processes that have ended. Linux counts it in hundredths of a
 /// second.
 fn processor_time_of_children() -> Result<Duration> {
     let status = std::fs::read_to_string("/proc/self/stat")?;
-    let (_, fields) = status.rsplit_once(')').ok_or("this system does not count it")?;
+    let (_, fields) = status
+        .rsplit_once(')')
+        .ok_or("/proc/self/stat has an unknown format, so the processor time is unknown")?;
     let ticks = fields.split_whitespace().skip(13).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(Duration::from_millis(ticks * 10))
 }

@@ -21,40 +21,40 @@ use crate::postgres::{Customer, LineItem};
 use crate::table::{Table, ratio, seconds};
 use crate::work::STORAGE;
 
-/// The number of bytes of lines that are compressed at once.
+/// The number of bytes of lines in a compressed block.
 const BLOCK_BYTES: usize = 1 << 20;
 /// The compression level of deflate, which is the default of a backup.
 const LEVEL: u32 = 2;
 
 /// The time that each step took.
 #[derive(Default)]
-struct Parts {
+struct StepTimes {
     deflate: Duration,
     hashes: Duration,
-    proof: Duration,
+    round_trips: Duration,
 }
 
 /// Measures the steps for the backup in a folder, as shares of the time of two cores while a peer tool works.
 pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Duration) -> Result<()> {
     let server = server_time(folder, address)?;
     let archives = std::fs::read_dir(folder.join(STORAGE).join("archives"))?;
-    let archive = archives.last().ok_or("there is no archive")??.path();
-    let mut parts = Parts::default();
-    parts.add::<Customer>(&archive, "Customer")?;
-    parts.add::<Order>(&archive, "Order")?;
-    parts.add::<LineItem>(&archive, "LineItem")?;
-    let Parts { deflate, hashes, proof } = parts;
-    for (name, took) in [
-        ("`COPY … TO STDOUT (FORMAT binary)` in the order of keys: the server alone", server),
+    let archive = archives.last().ok_or("the storage contains no archive")??.path();
+    let mut times = StepTimes::default();
+    times.add::<Customer>(&archive, "Customer")?;
+    times.add::<Order>(&archive, "Order")?;
+    times.add::<LineItem>(&archive, "LineItem")?;
+    let StepTimes { deflate, hashes, round_trips } = times;
+    for (name, time) in [
+        ("the server: `COPY … TO STDOUT (FORMAT binary)` in the order of keys", server),
         ("deflate of the lines", deflate),
-        ("SHA-256 of the lines, whole and each", hashes),
-        ("reading each line as its type and writing it again, by `serde_json`", proof),
-        ("together", server + deflate + hashes + proof),
+        ("SHA-256 of all lines, and of each line", hashes),
+        ("decoding and encoding each line with `serde_json`", round_trips),
+        ("all steps", server + deflate + hashes + round_trips),
     ] {
-        let share = ratio(took, peer * 2);
+        let share = ratio(time, peer * 2);
         table.row(
             &format!("  processor time of {name}"),
-            &seconds(took),
+            &seconds(time),
             "",
             &format!("{share:.2} × on two cores"),
             "",
@@ -63,13 +63,13 @@ pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Dur
     Ok(())
 }
 
-impl Parts {
+impl StepTimes {
     /// Adds the times for the lines of one entity.
     fn add<T: Serialize + DeserializeOwned>(&mut self, archive: &Path, entity: &str) -> Result<()> {
         let mut unzip = Command::new("unzip");
         let unzip = unzip.arg("-p").arg(archive).arg(format!("entities/{entity}.jsonl"));
         let mut unzip = unzip.stdout(Stdio::piped()).spawn()?;
-        let mut output = BufReader::new(unzip.stdout.take().ok_or("unzip gives nothing")?);
+        let mut output = BufReader::new(unzip.stdout.take().ok_or("the output of unzip is not piped")?);
         let (mut compress, mut hasher) = (Compress::new(Compression::new(LEVEL), false), Sha256::new());
         loop {
             let mut block = Vec::with_capacity(BLOCK_BYTES * 2);
@@ -87,10 +87,11 @@ impl Parts {
         if unzip.wait()?.success() {
             Ok(())
         } else {
-            Err(format!("the lines of {entity} were not read").into())
+            Err(format!("unzip could not read the lines of {entity}").into())
         }
     }
 
+    /// Adds the times for one block of lines.
     fn block<T: Serialize + DeserializeOwned>(
         &mut self,
         block: &[u8],
@@ -112,16 +113,16 @@ impl Parts {
         self.hashes += started.elapsed();
 
         let started = Instant::now();
-        let mut again = Vec::with_capacity(1024);
+        let mut rewritten = Vec::with_capacity(1024);
         for line in lines() {
             let record: T = serde_json::from_slice(line)?;
-            again.clear();
-            serde_json::to_writer(&mut again, &record)?;
-            if again != line[..line.len() - 1] {
-                return Err("a line is not what its type writes".into());
+            rewritten.clear();
+            serde_json::to_writer(&mut rewritten, &record)?;
+            if rewritten != line[..line.len() - 1] {
+                return Err("a type writes another JSON line than the archive contains".into());
             }
         }
-        self.proof += started.elapsed();
+        self.round_trips += started.elapsed();
         Ok(())
     }
 }
@@ -129,12 +130,15 @@ impl Parts {
 /// Returns the processor time that the server uses to send the tables. Linux counts it in hundredths of a
 /// second.
 fn server_time(folder: &Path, address: &str) -> Result<Duration> {
-    let of = |table: &str, key: &str| {
+    let copy_of = |table: &str, key: &str| {
         format!("COPY (SELECT * FROM {table} ORDER BY {key}) TO STDOUT (FORMAT binary);\n")
     };
-    let copies =
-        [of("customer", "c_custkey"), of("orders", "o_orderkey"), of("lineitem", "l_orderkey, l_linenumber")]
-            .concat();
+    let copies = [
+        copy_of("customer", "c_custkey"),
+        copy_of("orders", "o_orderkey"),
+        copy_of("lineitem", "l_orderkey, l_linenumber"),
+    ]
+    .concat();
     let stat = "string_to_array(pg_read_file('/proc/' || pg_backend_pid() || '/stat'), ' ')";
     let script = format!("\\o /dev/null\n{copies}\\o\nSELECT ({stat})[14]::int + ({stat})[15]::int;\n");
     std::fs::write(folder.join("copies.sql"), script)?;

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::measured::{Measured, run};
 use crate::work::DATABASE;
 
+/// The file name of the compressed dump.
 const DUMP: &str = "dump.sql.gz";
 
 /// Runs `sqlite3 .dump` and compresses its output with `compress`.
@@ -22,6 +23,7 @@ pub(crate) fn load(folder: &Path) -> Result<Measured> {
     measured
 }
 
+/// Runs a shell command in a folder, and measures it.
 fn shell(folder: &Path, command: &str) -> Result<Measured> {
     let (_, measured) = run(Command::new("sh").args(["-ec", command]).current_dir(folder))?;
     Ok(measured)

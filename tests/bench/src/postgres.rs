@@ -16,18 +16,19 @@ use tpchgen::generators::{CustomerGenerator, LineItemGenerator, OrderGenerator};
 use crate::measured::{Measured, median, median_memory, run};
 use crate::orders::{self, Order};
 use crate::table::{Table, count, megabytes, rate, ratio, seconds};
-use crate::work::{self, Work};
+use crate::work::{self, Operation};
 use crate::{Result, Settings, parts, remove};
 
 /// The version of PostgreSQL that is measured.
 const VERSION: u32 = 15;
 /// The file in the folder of a run that contains the address of the server.
 const ADDRESS: &str = "postgres";
-/// The name of the full database, and of the target of restores.
+/// The name of the full database.
 const FULL: &str = "tpch";
+/// The name of the database into which backups are restored.
 const RESTORED: &str = "restored";
-/// The number of rows that are written one by one. More rows would take minutes.
-const ONE_BY_ONE: usize = 20_000;
+/// The number of rows that are inserted with one statement per row. More rows would take minutes.
+const SINGLE_ROWS: usize = 20_000;
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(table = "customer", key = "c_custkey")]
@@ -92,8 +93,8 @@ pub(crate) fn context(folder: &Path, database: &str) -> Result<KoanBuilder> {
 }
 
 /// Returns the name of the database that an operation uses.
-pub(crate) fn database_of(work: Work) -> &'static str {
-    if matches!(work, Work::PostgresBackup) { FULL } else { RESTORED }
+pub(crate) fn database_of(operation: Operation) -> &'static str {
+    if matches!(operation, Operation::PostgresBackup) { FULL } else { RESTORED }
 }
 
 /// Measures all operations at one scale, and returns the peak memory of a backup.
@@ -121,19 +122,19 @@ pub(crate) fn measure(table: &mut Table, scale: f64, settings: &Settings) -> Res
     let copy = ["customer", "orders", "lineitem"]
         .map(|name| format!("psql -qXc 'COPY {name} TO STDOUT' {address}/{FULL} > /dev/null"))
         .join(" && ");
-    let (mut ours, mut z1, mut copied, mut dumped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut dumped_z1, mut copied, mut dumped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         remove(&folder.path().join(work::STORAGE))?;
-        ours.push(Work::PostgresBackup.in_a_process(folder.path())?);
-        z1.push(dump("-Z1")?);
+        ours.push(Operation::PostgresBackup.run_in_new_process(folder.path())?);
+        dumped_z1.push(dump("-Z1")?);
         copied.push(shell(folder.path(), &copy)?);
         dumped.push(dump("")?);
     }
     let backup = median(&ours);
     for (name, peers, goal) in [
         ("pg_dump -Fc", &dumped, "≤ 0.35 ×"),
-        ("pg_dump -Fc -Z1", &z1, ""),
-        ("COPY of the tables to nowhere", &copied, ""),
+        ("pg_dump -Fc -Z1", &dumped_z1, ""),
+        ("COPY of the tables to /dev/null", &copied, ""),
     ] {
         against(table, &format!("backup, against `{name}`"), &backup, &median(peers), goal);
     }
@@ -148,8 +149,9 @@ pub(crate) fn measure(table: &mut Table, scale: f64, settings: &Settings) -> Res
     Ok(peak_memory)
 }
 
+/// Measures restores, `pg_restore`, and the insertion of single rows.
 fn restore(table: &mut Table, server: &Server, folder: &Path, address: &str, runs: usize) -> Result<()> {
-    let anew = |schema: &str| {
+    let recreate_database = |schema: &str| {
         server.psql("postgres", &format!("DROP DATABASE IF EXISTS {RESTORED}"));
         server.psql("postgres", &format!("CREATE DATABASE {RESTORED}"));
         if !schema.is_empty() {
@@ -158,21 +160,21 @@ fn restore(table: &mut Table, server: &Server, folder: &Path, address: &str, run
     };
     let (mut ours, mut loaded) = (Vec::new(), Vec::new());
     for _ in 0..runs {
-        anew(&format!("{TABLES}{INDEXES}"));
-        ours.push(Work::PostgresRestore.in_a_process(folder)?);
-        anew("");
+        recreate_database(&format!("{TABLES}{INDEXES}"));
+        ours.push(Operation::PostgresRestore.run_in_new_process(folder)?);
+        recreate_database("");
         loaded.push(shell(folder, &format!("pg_restore -j2 -d {address}/{RESTORED} dump.fc"))?);
     }
     let (restored, peer) = (median(&ours), median(&loaded));
-    against(table, "restore, verified first, against `pg_restore -j2`", &restored, &peer, "≤ 1.50 ×");
+    against(table, "restore with verification, against `pg_restore -j2`", &restored, &peer, "≤ 1.50 ×");
     table.row("  rate", &rate(&restored), "", "", "");
     table.row("  peak memory", &megabytes(median_memory(&ours)), "", "", "");
 
-    anew(&format!("{TABLES}{INDEXES}"));
+    recreate_database(&format!("{TABLES}{INDEXES}"));
     let statement = format!(
         "SELECT format('INSERT INTO customer VALUES (%L,%L,%L,%L,%L,%L,%L,%L) ON CONFLICT (c_custkey) DO UPDATE SET c_name = \
          excluded.c_name;', c_custkey, c_name, c_address, c_nationkey, c_phone, c_acctbal, c_mktsegment, c_comment) \
-         FROM customer LIMIT {ONE_BY_ONE}"
+         FROM customer LIMIT {SINGLE_ROWS}"
     );
     let statements = server.psql(FULL, &statement);
     let rows = statements.lines().count();
@@ -183,21 +185,22 @@ fn restore(table: &mut Table, server: &Server, folder: &Path, address: &str, run
         / restored.wall.as_secs_f64()
         / (ratio(single.records, 1) / single.wall.as_secs_f64());
     table.row(
-        "  rows a second, against one `INSERT … ON CONFLICT` a row",
+        "  rows per second, against one `INSERT … ON CONFLICT` per row",
         "",
         &rate(&single),
-        &format!("{faster:.0} × as many"),
+        &format!("{faster:.0} ×"),
         "≥ 10 ×",
     );
     Ok(())
 }
 
 /// Compares the wall clock times, because neither processor time includes the work of the server.
-fn against(table: &mut Table, work: &str, ours: &Measured, peer: &Measured, goal: &str) {
+fn against(table: &mut Table, operation: &str, ours: &Measured, peer: &Measured, goal: &str) {
     let share = format!("{:.2} ×", ratio(ours.wall, peer.wall));
-    table.row(work, &seconds(ours.wall), &seconds(peer.wall), &share, goal);
+    table.row(operation, &seconds(ours.wall), &seconds(peer.wall), &share, goal);
 }
 
+/// Runs a shell command in a folder, and measures it.
 fn shell(folder: &Path, command: &str) -> Result<Measured> {
     let (_, measured) = run(Command::new("sh").args(["-ec", command]).current_dir(folder))?;
     Ok(measured)
@@ -215,13 +218,13 @@ fn load(server: &Server, address: &str, scale: f64) -> Result<u64> {
     Ok(customers + orders + items)
 }
 
-/// Writes rows into a table, and returns their number. Each row displays itself with a `|` after each field.
+/// Writes rows into a table, and returns their number. The display of a row has a `|` after each field.
 fn copy(address: &str, table: &str, rows: impl Iterator<Item = impl std::fmt::Display>) -> Result<u64> {
     let statement = format!("COPY {table} FROM STDIN (DELIMITER '|')");
     let mut psql = Command::new("psql");
     let mut psql =
         psql.args(["-qX", "-c", &statement, &format!("{address}/{FULL}")]).stdin(Stdio::piped()).spawn()?;
-    let mut input = BufWriter::new(psql.stdin.take().ok_or("psql takes no input")?);
+    let mut input = BufWriter::new(psql.stdin.take().ok_or("the input of psql is not piped")?);
     let mut count = 0;
     for row in rows {
         let line = row.to_string();
@@ -233,6 +236,6 @@ fn copy(address: &str, table: &str, rows: impl Iterator<Item = impl std::fmt::Di
     if psql.wait()?.success() {
         Ok(count)
     } else {
-        Err(format!("the rows of {table} were not written").into())
+        Err(format!("psql could not write the rows of {table}").into())
     }
 }

@@ -19,8 +19,8 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn row(&mut self, work: &str, ours: &str, peer: &str, ratio: &str, goal: &str) {
-        self.lines.push([work, ours, peer, ratio, goal].map(str::to_owned));
+    pub(crate) fn row(&mut self, operation: &str, ours: &str, peer: &str, ratio: &str, goal: &str) {
+        self.lines.push([operation, ours, peer, ratio, goal].map(str::to_owned));
     }
 }
 
@@ -46,15 +46,16 @@ impl fmt::Display for Table {
 }
 
 impl Table {
-    /// Adds two rows that compare our time with that of the other tool: wall-clock time and processor time.
-    pub(crate) fn against(&mut self, work: &str, ours: &Measured, peer: &Measured, goal: &str) {
-        let of = |ours: Duration, peer: Duration| {
+    /// Adds two rows that compare koan-backup with the other tool: one for the wall-clock time, one for the
+    /// processor time.
+    pub(crate) fn against(&mut self, operation: &str, ours: &Measured, peer: &Measured, goal: &str) {
+        let compare = |ours: Duration, peer: Duration| {
             (seconds(ours), seconds(peer), format!("{:.2} ×", ratio(ours, peer)))
         };
-        let (a, b, share) = of(ours.wall, peer.wall);
-        self.row(work, &a, &b, &share, goal);
-        let (a, b, share) = of(ours.processor, peer.processor);
-        self.row("  processors", &a, &b, &share, "");
+        let (our_time, peer_time, share) = compare(ours.wall, peer.wall);
+        self.row(operation, &our_time, &peer_time, &share, goal);
+        let (our_time, peer_time, share) = compare(ours.processor, peer.processor);
+        self.row("  processors", &our_time, &peer_time, &share, "");
     }
 }
 
@@ -85,13 +86,14 @@ pub(crate) fn ratio<T: Figure>(a: T, b: T) -> f64 {
     a.figure().div(b.figure())
 }
 
-/// A number that is displayed and may be rounded.
+/// A value that is converted to a floating-point number for display, which may round it.
 pub(crate) trait Figure {
+    /// Returns the value as a floating-point number.
     fn figure(self) -> f64;
 }
 
 impl Figure for u64 {
-    #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
+    #[expect(clippy::cast_precision_loss, reason = "the number is displayed with three digits")]
     fn figure(self) -> f64 {
         self as f64
     }
@@ -103,6 +105,7 @@ impl Figure for Duration {
     }
 }
 
+/// Separates the digits of a number in groups of three.
 fn thousands(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

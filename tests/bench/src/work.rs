@@ -17,7 +17,7 @@ pub(crate) const STORAGE: &str = "backups";
 
 /// A measured operation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) enum Work {
+pub(crate) enum Operation {
     Backup(Compression),
     EncryptedBackup,
     PostgresBackup,
@@ -28,23 +28,24 @@ pub(crate) enum Work {
     RestoreUnverified,
 }
 
-impl Work {
+impl Operation {
     /// Returns the operation that this process must perform, if another process of this program started it.
-    pub(crate) fn asked_for(arguments: &[String]) -> Result<Option<(Self, PathBuf)>> {
+    pub(crate) fn from_arguments(arguments: &[String]) -> Result<Option<(Self, PathBuf)>> {
         match arguments {
-            [flag, work, folder] if flag == "--work" => {
-                Ok(Some((serde_json::from_str(work)?, folder.into())))
+            [flag, operation, folder] if flag == "--work" => {
+                Ok(Some((serde_json::from_str(operation)?, folder.into())))
             }
             _ => Ok(None),
         }
     }
 
     /// Performs the operation in a new process and measures it.
-    pub(crate) fn in_a_process(self, folder: &Path) -> Result<Measured> {
-        let work = serde_json::to_string(&self)?;
-        let (output, took) = run(Command::new(std::env::current_exe()?).args(["--work", &work]).arg(folder))?;
-        let told: Measured = serde_json::from_slice(&output.stdout)?;
-        Ok(Measured { wall: took.wall, processor: took.processor, ..told })
+    pub(crate) fn run_in_new_process(self, folder: &Path) -> Result<Measured> {
+        let operation = serde_json::to_string(&self)?;
+        let (output, measured) =
+            run(Command::new(std::env::current_exe()?).args(["--work", &operation]).arg(folder))?;
+        let reported: Measured = serde_json::from_slice(&output.stdout)?;
+        Ok(Measured { wall: measured.wall, processor: measured.processor, ..reported })
     }
 
     /// Performs the operation in this process and prints the measurement.
@@ -77,7 +78,7 @@ impl Work {
             Self::RestoreUnverified => drop(koan.restore("orders").without_verification().await?),
         }
         let manifests = koan.backups().await?;
-        let manifest = manifests.first().ok_or("there is no backup")?;
+        let manifest = manifests.first().ok_or("the storage contains no backup")?;
         Ok(Measured {
             records: manifest.verification.total_item_count,
             json_bytes: manifest.verification.total_size_bytes,
@@ -90,8 +91,10 @@ impl Work {
 /// Returns the peak memory of this process, as Linux counts it.
 fn peak_memory_bytes() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("this system does not count it")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .ok_or("/proc/self/status contains no peak memory (`VmHWM`)")?;
     let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kibibytes * 1024)
 }

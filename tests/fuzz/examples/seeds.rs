@@ -1,11 +1,12 @@
 //! Creates the backups in `base/` and the seeds in `corpus/`: `cargo run --example seeds`.
 //!
-//! Run it only after a change of the format, because each run creates backups with new ids and times.
+//! Run the example only after a change of the format, because each run creates backups with new ids and
+//! times.
 
 use std::fs;
 use std::path::Path;
 
-use koan_backup_fuzz::shop::{Method, make};
+use koan_backup_fuzz::shop::{Method, create_base};
 
 fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -18,7 +19,7 @@ fn main() -> std::io::Result<()> {
     };
     let methods = [("deflate", Method::Deflate), ("zstd", Method::Zstd), ("stored", Method::Stored)];
     for ((name, method), kind) in methods.into_iter().zip(0..) {
-        let stored = make(method);
+        let stored = create_base(method);
         fs::write(root.join(format!("base/{name}.json")), &stored.manifest)?;
         fs::write(root.join(format!("base/{name}.zip")), &stored.archive)?;
         seed("archive", name, kind, &stored.archive)?;

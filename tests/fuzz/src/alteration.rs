@@ -1,15 +1,15 @@
-//! Reads the input of the fuzzer as alterations of a backup, as an attacker makes them who may write to the
-//! storage and knows the format.
+//! Converts the input of the fuzzer to alterations of a backup, like those of an attacker who can write to
+//! the storage and knows the format.
 
 use arbitrary::{Arbitrary, Unstructured};
 use koan_backup_tests::archive_surgery::{
-    Forgery, Place, Seal, Stored, Zip, ZipEntry, document, inner_copy, sha256,
+    Forgery, RecordedOffset, Seal, Stored, Zip, ZipEntry, document, inner_copy, sha256,
 };
 use serde_json::{Value, json};
 
 use crate::shop::{ORDERS, Trust, USERS};
 
-/// The maximum number of alterations; further ones are ignored.
+/// The maximum number of alterations. Further alterations are ignored.
 const MAX_STEPS: usize = 12;
 
 /// The maximum depth of a document, which is less than the parser's limit of 128.
@@ -25,7 +25,7 @@ pub struct Alteration<'a> {
 /// Which hashes and counts are recomputed after the alterations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Arbitrary)]
 enum Cover {
-    /// Nothing.
+    /// Neither hashes nor counts.
     Nothing,
     /// The hash of the archive.
     Archive,
@@ -35,7 +35,7 @@ enum Cover {
     Records,
 }
 
-/// One alteration. An index is taken modulo the number of objects that exist.
+/// One alteration. An index is reduced modulo the number of existing objects.
 #[derive(Debug, Arbitrary)]
 enum Step<'a> {
     /// Replaces the records of one entity by these blocks of lines.
@@ -71,7 +71,7 @@ enum Step<'a> {
 /// The replacement of a JSON value.
 #[derive(Debug, Arbitrary)]
 enum Json<'a> {
-    Gone,
+    Removed,
     Null,
     True,
     Unsigned(u64),
@@ -85,7 +85,7 @@ enum Json<'a> {
 }
 
 impl<'a> Alteration<'a> {
-    /// Reads alterations until the bytes or the allowed steps are used up.
+    /// Reads alterations until the input ends or the maximum number is reached.
     pub fn from_bytes(input: &'a [u8]) -> Self {
         let mut input = Unstructured::new(input);
         let cover = input.arbitrary().unwrap_or(Cover::Nothing);
@@ -99,25 +99,26 @@ impl<'a> Alteration<'a> {
         Self { cover, steps }
     }
 
-    /// Returns the backup with these alterations, and how far its content may be trusted.
+    /// Returns the backup with these alterations, and the trust in its content.
     pub fn apply(&self, stored: &Stored) -> (Stored, Trust) {
         let mut forgery = Forgery::of(stored);
-        let mut inner = false;
+        let mut is_content_altered = false;
         for step in &self.steps {
-            inner |= alter_content(&mut forgery, step);
+            is_content_altered |= alter_content(&mut forgery, step);
         }
-        // The sealed backup is parsed again, because `seal` would also repair the alterations that follow.
-        if inner && self.cover >= Cover::Documents {
+        // The backup is parsed again after `seal`, because `seal` would otherwise repair the following
+        // alterations as well.
+        if is_content_altered && self.cover >= Cover::Documents {
             let seal = if self.cover == Cover::Records { Seal::Records } else { Seal::Documents };
             forgery = Forgery::of(&forgery.seal(seal));
         }
         for step in &self.steps {
             if let Step::Manifest { node, with } = step {
                 replace(&mut forgery.manifest, *node, with);
-                inner = true;
+                is_content_altered = true;
             }
         }
-        if inner && self.cover >= Cover::Documents {
+        if is_content_altered && self.cover >= Cover::Documents {
             let copy = inner_copy(&forgery.manifest);
             forgery.set_document(document::MANIFEST, &copy);
         }
@@ -133,11 +134,12 @@ impl<'a> Alteration<'a> {
             file.insert("sha256".to_owned(), sha256(&archive).into());
         }
         let manifest = serde_json::to_vec_pretty(&forgery.manifest).expect("JSON");
-        let trust = if inner && self.cover >= Cover::Documents { Trust::Hashes } else { Trust::Records };
+        let trust =
+            if is_content_altered && self.cover >= Cover::Documents { Trust::Hashes } else { Trust::Records };
         (Stored { manifest, archive, ..stored.clone() }, trust)
     }
 
-    /// Returns the published manifest with those alterations that apply to a manifest.
+    /// Returns the published manifest with the alterations that apply to a manifest.
     pub fn of_manifest(&self, stored: &Stored) -> Vec<u8> {
         let mut manifest = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
         for step in &self.steps {
@@ -162,7 +164,7 @@ fn alter_content(forgery: &mut Forgery, step: &Step<'_>) -> bool {
             forgery.set_blocks(if *orders { ORDERS } else { USERS }, blocks);
             true
         }
-        Step::Document { document: which, node, with } => {
+        Step::Document { document: number, node, with } => {
             let documents = [
                 document::BLOCKS,
                 document::SCHEMAS,
@@ -170,7 +172,7 @@ fn alter_content(forgery: &mut Forgery, step: &Step<'_>) -> bool {
                 document::DISCOVERY,
                 "metadata/backup-stats.json",
             ];
-            forgery.alter_document(documents[usize::from(*which) % documents.len()], |content| {
+            forgery.alter_document(documents[usize::from(*number) % documents.len()], |content| {
                 replace(content, *node, with);
             });
             true
@@ -201,10 +203,10 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
             zip.entries.remove(index(entry));
             // The entry that contained another entry may be the removed one, so every entry gets its own
             // place.
-            zip.entries.iter_mut().for_each(|entry| entry.place = Place::Own);
+            zip.entries.iter_mut().for_each(|entry| entry.offset = RecordedOffset::Actual);
         }
         Step::Doubled { entry } => {
-            let again = ZipEntry { place: Place::Own, ..of(zip, entry).clone() };
+            let again = ZipEntry { offset: RecordedOffset::Actual, ..of(zip, entry).clone() };
             zip.entries.push(again);
         }
         Step::Renamed { entry, name } => of(zip, entry).name = name.chars().take(300).collect(),
@@ -213,7 +215,7 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
             zip.entries.swap(one, other);
             let name = std::mem::take(&mut zip.entries[one].name);
             zip.entries[one].name = std::mem::replace(&mut zip.entries[other].name, name);
-            zip.entries.iter_mut().for_each(|entry| entry.place = Place::Own);
+            zip.entries.iter_mut().for_each(|entry| entry.offset = RecordedOffset::Actual);
         }
         Step::Sized { entry, size } => of(zip, entry).size = size.into(),
         Step::Summed { entry, crc32 } => of(zip, entry).crc32 = crc32,
@@ -221,7 +223,7 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
         Step::Within { entry, other, distance } => {
             let (entry, other) = (index(entry), index(other));
             if other < entry {
-                zip.entries[entry].place = Place::Within(other, distance.into());
+                zip.entries[entry].offset = RecordedOffset::Within(other, distance.into());
             }
         }
         Step::Claimed { entries } => zip.claimed = Some(entries),
@@ -229,22 +231,23 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
     }
 }
 
+/// Returns an entry. The index is reduced modulo the number of entries.
 fn of(zip: &mut Zip, entry: u8) -> &mut ZipEntry {
     let index = usize::from(entry) % zip.entries.len();
     &mut zip.entries[index]
 }
 
-/// Replaces a value other than the root.
+/// Replaces or removes a value other than the root.
 fn replace(root: &mut Value, node: u16, with: &Json<'_>) {
     let mut nodes = Vec::new();
     pointers(root, "", &mut nodes);
     if nodes.is_empty() {
         return;
     }
-    let chosen = nodes[usize::from(node) % nodes.len()].clone();
+    let pointer = nodes[usize::from(node) % nodes.len()].clone();
     let new = match with {
-        Json::Gone => {
-            let (parent, name) = chosen.rsplit_once('/').expect("it has a parent");
+        Json::Removed => {
+            let (parent, name) = pointer.rsplit_once('/').expect("a value other than the root has a parent");
             match root.pointer_mut(parent) {
                 Some(Value::Object(fields)) => drop(fields.remove(&unescaped(name))),
                 Some(Value::Array(items)) => {
@@ -270,14 +273,15 @@ fn replace(root: &mut Value, node: u16, with: &Json<'_>) {
     };
     // A document with deeper nesting cannot be parsed again. The target that reads arbitrary bytes covers
     // deeper nesting.
-    if chosen.split('/').count() + depth(&new) > MAX_DEPTH {
+    if pointer.split('/').count() + depth(&new) > MAX_DEPTH {
         return;
     }
-    if let Some(place) = root.pointer_mut(&chosen) {
-        *place = new;
+    if let Some(value) = root.pointer_mut(&pointer) {
+        *value = new;
     }
 }
 
+/// Returns the depth of nesting of a value.
 fn depth(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
@@ -304,6 +308,7 @@ fn pointers(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Returns the name of a field from its escaped form in a JSON pointer.
 fn unescaped(name: &str) -> String {
     name.replace("~1", "/").replace("~0", "~")
 }

@@ -1,6 +1,6 @@
 //! Fuzzes the readers of archives with arbitrary bytes and with forged archives.
 
-use koan_backup_tests::archive_surgery::{Stored, resigned};
+use koan_backup_tests::archive_surgery::{Stored, with_forged_archive};
 
 use crate::alteration::Alteration;
 use crate::shop::{Method, Shop, Trust, with_shop};
@@ -20,8 +20,8 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// Reads the bytes as the archive of the published manifest, and of a manifest that was signed for these
-/// bytes.
+/// Reads the bytes as the archive of the published manifest, and as the archive of a manifest with the size
+/// and hash of these bytes.
 fn any_bytes(shop: &mut Shop, archive: &[u8]) {
     if archive == shop.stored.archive {
         shop.receive(&shop.stored.clone(), Trust::Whole);
@@ -29,5 +29,5 @@ fn any_bytes(shop: &mut Shop, archive: &[u8]) {
     }
     let damaged = Stored { archive: archive.to_vec(), ..shop.stored.clone() };
     shop.receive(&damaged, Trust::Nothing);
-    shop.receive(&resigned(&shop.stored, archive.to_vec()), Trust::Records);
+    shop.receive(&with_forged_archive(&shop.stored, archive.to_vec()), Trust::Records);
 }

@@ -24,6 +24,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
+/// Runs one input with the type `T`.
 fn run_as<T: Entity>(kind: u8, input: &[u8]) {
     let codec = EntityCodec::new(T::descriptor());
     match kind % 3 {
@@ -37,73 +38,87 @@ fn run_as<T: Entity>(kind: u8, input: &[u8]) {
     }
 }
 
-/// Checks that a line that decodes is written as its type writes it, on the fast path and on the general one.
+/// Checks that a line that can be decoded is encoded as its type serializes it, through values and directly.
 fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     let round_trips = codec.round_trips(line, &mut Vec::new());
     let Ok(record) = codec.decode(line) else {
-        assert!(!matches!(round_trips, Ok(true)), "what does not decode does not round-trip");
+        assert!(!matches!(round_trips, Ok(true)), "a line that cannot be decoded must not round-trip");
         return;
     };
-    codec.check(line).expect("what decodes is a record");
-    let again = encoded(codec, &record);
-    let value: T = serde_json::from_slice(line).expect("what decodes is a record");
+    codec.check(line).expect("a line that can be decoded is a record");
+    let rewritten = encoded(codec, &record);
+    let value: T = serde_json::from_slice(line).expect("a line that can be decoded is a record");
     let mut direct = Vec::new();
-    write_canonical(&value, &mut direct).expect("a record is written");
-    assert_eq!(text(&again), text(&direct), "through values and without them");
+    write_canonical(&value, &mut direct).expect("a decoded record can be encoded");
     assert_eq!(
-        round_trips.expect("what decodes is a record"),
-        line == direct,
-        "on the fast path and without it"
+        text(&rewritten),
+        text(&direct),
+        "the line written through values must equal the line written by the type"
     );
-    comes_back(codec, &again, &record);
+    assert_eq!(
+        round_trips.expect("a line that can be decoded is a record"),
+        line == direct,
+        "the check without values must agree with the comparison of the lines"
+    );
+    assert_round_trip(codec, &rewritten, &record);
 }
 
 /// Checks that a row that the codec accepts becomes a line that round-trips.
 fn row(codec: &EntityCodec, values: &[Value<'_>]) {
     let mut line = b"before\n".to_vec();
     let projection = projection(codec, &[]);
-    let mut plain = b"before\n".to_vec();
-    let is_fast = codec.encode_fast(&Row { projection: &projection, values }, &mut plain, &mut Vec::new());
+    let mut fast_line = b"before\n".to_vec();
+    let is_fast =
+        codec.encode_fast(&Row { projection: &projection, values }, &mut fast_line, &mut Vec::new());
     let row = Row { projection: &projection, values };
     let Ok(changed) = codec.encode(&row, &mut line) else {
-        assert_eq!(line, b"before\n", "a row that is refused leaves nothing behind");
-        assert!(!is_fast, "the fast path accepts no row that is refused");
+        assert_eq!(line, b"before\n", "a refused row must leave the buffer unchanged");
+        assert!(!is_fast, "the fast path must not accept a row that the general path refuses");
         return;
     };
-    assert!(!is_fast || changed.is_empty(), "the fast path accepts no value that changes: {changed:?}");
+    assert!(
+        !is_fast || changed.is_empty(),
+        "the fast path must not accept a value that changes: {changed:?}"
+    );
     assert_eq!(
-        plain.as_slice(),
+        fast_line.as_slice(),
         if is_fast { &line[..] } else { b"before\n" },
-        "the fast path and the general one"
+        "both paths must write the same line"
     );
     let line = line.strip_prefix(b"before\n").and_then(|line| line.strip_suffix(b"\n")).expect("one line");
-    let record = codec.decode(line).expect("what is written decodes");
-    assert_eq!(text(&encoded(codec, &record)), text(line), "once more");
-    comes_back(codec, line, &record);
+    let record = codec.decode(line).expect("an encoded line can be decoded");
+    assert_eq!(text(&encoded(codec, &record)), text(line), "a second encoding must return the same line");
+    assert_round_trip(codec, line, &record);
 }
 
-fn comes_back(codec: &EntityCodec, line: &[u8], record: &Record) {
-    codec.check_round_trip(line, &mut Vec::new()).expect("what is written round-trips");
-    let decoded = codec.decode(line).expect("what is written decodes");
+/// Asserts that an encoded line round-trips, and that its values can be extracted without the type.
+fn assert_round_trip(codec: &EntityCodec, line: &[u8], record: &Record) {
+    codec.check_round_trip(line, &mut Vec::new()).expect("an encoded line round-trips");
+    let decoded = codec.decode(line).expect("an encoded line can be decoded");
     assert_eq!(&decoded, record);
     if let Some(values) = codec.extract_values(line) {
-        assert_eq!((values, 0), (decoded.values, decoded.extra.len()), "with the type and without it");
+        assert_eq!(
+            (values, 0),
+            (decoded.values, decoded.extra.len()),
+            "values extracted without the type must equal the decoded values"
+        );
     }
 }
 
-/// Returns the line of a record, and asserts that no value changes.
+/// Encodes a record as a line, and asserts that no value changes.
 fn encoded(codec: &EntityCodec, record: &Record) -> Vec<u8> {
     let projection = projection(codec, &record.extra);
     let mut values = record.values.clone();
     values.extend(record.extra.iter().map(|(_, value)| value.clone()));
     let mut line = Vec::new();
     let row = Row { projection: &projection, values: &values };
-    let changed = codec.encode(&row, &mut line).expect("a record is written");
-    assert!(changed.is_empty(), "not kept: {changed:?}");
+    let changed = codec.encode(&row, &mut line).expect("a decoded record can be encoded");
+    assert!(changed.is_empty(), "the values of a decoded record must not change: {changed:?}");
     assert_eq!(line.pop(), Some(b'\n'));
     line
 }
 
+/// Creates a projection with all fields of the schema and these extra fields.
 fn projection(codec: &EntityCodec, extra: &[(String, Value<'_>)]) -> Projection {
     let mut projection = Projection::new(codec.schema());
     codec.schema().fields.iter().for_each(|field| projection.field(field));
@@ -161,6 +176,7 @@ fn date(input: &mut Unstructured<'_>) -> Result<Date> {
     Ok(Date { year: input.arbitrary()?, month, day: input.int_in_range(0..=32)? })
 }
 
+/// Returns an arbitrary time, which may be invalid.
 fn time(input: &mut Unstructured<'_>) -> Result<Time> {
     let hour = input.int_in_range(-1..=24)?;
     let (minute, second) = (input.int_in_range(-1..=60)?, input.int_in_range(-1..=61)?);

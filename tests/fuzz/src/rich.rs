@@ -45,7 +45,8 @@ pub struct Address {
     zip: Option<String>,
 }
 
-/// An entity with fields of every type. Every field may be missing, so that short lines are valid records.
+/// An entity with a field of every supported type. Every field may be missing, so that short lines are valid
+/// records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
 #[serde(default)]
 pub struct Everything {

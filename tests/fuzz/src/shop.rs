@@ -1,4 +1,4 @@
-//! A fixed backup that is altered, and a database that a refused restore must not change.
+//! The stored backup that the targets alter, and a database that a refused restore must not change.
 
 use std::cell::RefCell;
 
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-/// The name of the entry with the users' records.
+/// The name of the entry with the records of the users.
 pub const USERS: &str = "entities/User.jsonl";
-/// The name of the entry with the orders' records.
+/// The name of the entry with the records of the orders.
 pub const ORDERS: &str = "entities/Order.jsonl";
 /// The name of the backup.
 pub const NAME: &str = "nightly";
 
-/// The number of Zstandard in the ZIP format. The tools that take archives apart do not support it.
+/// The number of Zstandard in the ZIP format. `archive_surgery` does not support this method.
 const ZSTD: u16 = 93;
 
 /// A record whose notes may be any JSON value.
@@ -55,7 +55,7 @@ fn sentinel() -> Content {
     (vec![User { id: 2, name: "sentinel".to_owned(), notes: serde_json::Value::Null }], Vec::new())
 }
 
-/// How far the content of an altered backup may be trusted.
+/// The guarantees that the content of an altered backup still has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// The backup is the original.
@@ -70,7 +70,7 @@ pub enum Trust {
     Hashes,
 }
 
-/// How the records of the backup are compressed.
+/// The compression method of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Deflate,
@@ -96,20 +96,21 @@ thread_local! {
     ].map(|(manifest, archive)| RefCell::new(Shop::open(manifest, archive)));
 }
 
-/// Calls `work` with the backup that is compressed by this method.
-pub fn with_shop<T>(method: Method, work: impl FnOnce(&mut Shop) -> T) -> T {
+/// Calls `action` with the backup of this compression method.
+pub fn with_shop<T>(method: Method, action: impl FnOnce(&mut Shop) -> T) -> T {
     let index = match method {
         Method::Deflate => 0,
         Method::Zstd => 1,
         Method::Stored => 2,
     };
-    SHOPS.with(|shops| work(&mut shops[index].borrow_mut()))
+    SHOPS.with(|shops| action(&mut shops[index].borrow_mut()))
 }
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
 }
 
+/// Creates a context with these records in its database.
 async fn context(vault: &Vault, (users, orders): &Content) -> Koan {
     let database = Scripted::default();
     users.iter().for_each(|user| database.put(&SetName::root(), user));
@@ -119,13 +120,14 @@ async fn context(vault: &Vault, (users, orders): &Content) -> Koan {
     builder.build().await.expect("a context")
 }
 
+/// Reads all records of the database.
 async fn content(koan: &Koan) -> Content {
     let users = koan.data().all_stream().try_collect().await.expect("readable");
     (users, koan.data().all_stream().try_collect().await.expect("readable"))
 }
 
 /// Creates the backup that is stored in `base/`. With deflate, the users are in two blocks.
-pub fn make(method: Method) -> Stored {
+pub fn create_base(method: Method) -> Stored {
     runtime().block_on(async {
         let vault = Vault::default();
         let compression = match method {
@@ -136,7 +138,7 @@ pub fn make(method: Method) -> Stored {
         let koan = context(&vault, &archived()).await;
         let id = koan.backup(NAME).tags(["a tag"]).compression(compression).await.expect("a backup").id();
         let mut forgery = Forgery::of(&vault.stored(id).await);
-        // The committed file must not contain the name of the machine on which it was made.
+        // The committed file must not contain the name of the machine that created it.
         forgery.manifest["producer"]["host"] = serde_json::Value::Null;
         if method == Method::Zstd {
             let records = |entry: &&mut ZipEntry| entry.name.starts_with("entities/");
@@ -156,7 +158,7 @@ pub fn make(method: Method) -> Stored {
 impl Shop {
     fn open(manifest: &[u8], archive: &[u8]) -> Self {
         let parsed: serde_json::Value = serde_json::from_slice(manifest).expect("a manifest is JSON");
-        let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
         let id = text(&parsed["id"]);
         let stored = Stored {
             manifest_path: format!("manifests/{id}.json"),
@@ -174,36 +176,44 @@ impl Shop {
     /// Verifies and restores an altered backup.
     ///
     /// # Panics
-    /// Panics if the backup is trusted more than `trust` allows, or if a failed restore changes the database.
+    /// Panics if the backup is reported as valid, or restored, although `trust` does not allow this, or if a
+    /// failed restore changes the database.
     pub fn receive(&mut self, altered: &Stored, trust: Trust) {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
         let mut restored_once = false;
         runtime.block_on(async {
-            vault.keep(altered).await;
+            vault.write_backup(altered).await;
             let report = koan.verify(id).await;
             let valid = report.as_ref().is_ok_and(|report| report.is_valid());
             match trust {
                 Trust::Whole => assert!(valid, "the original is not valid: {report:?}"),
-                Trust::Nothing => assert!(!valid, "it was called valid"),
+                Trust::Nothing => assert!(!valid, "an altered backup was reported as valid"),
                 Trust::Records | Trust::Hashes => {}
             }
-            let blind = koan.restore(id).replace_existing().without_verification().await;
-            check(koan, blind.is_ok(), trust).await;
-            restored_once |= blind.is_ok();
-            if blind.is_ok() {
+            let unverified = koan.restore(id).replace_existing().without_verification().await;
+            assert_database(koan, unverified.is_ok(), trust).await;
+            restored_once |= unverified.is_ok();
+            if unverified.is_ok() {
                 *koan = context(vault, &sentinel()).await;
             }
             let restored = koan.restore(id).replace_existing().await;
-            check(koan, restored.is_ok(), trust).await;
+            assert_database(koan, restored.is_ok(), trust).await;
             match restored {
                 Ok(_) => {
-                    assert!(valid, "it was restored and is not valid: {report:?}");
+                    assert!(
+                        valid,
+                        "a backup was restored with verification although it is not valid: {report:?}"
+                    );
                     *koan = context(vault, &sentinel()).await;
                 }
                 Err(error) if valid => {
                     let damaged = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Record);
-                    assert!(!damaged, "it was called valid and does not restore: {}", error.chain());
+                    assert!(
+                        !damaged,
+                        "a backup was reported as valid but cannot be restored: {}",
+                        error.chain()
+                    );
                     assert_ne!(trust, Trust::Whole, "{}", error.chain());
                 }
                 Err(_) => {}
@@ -211,27 +221,34 @@ impl Shop {
         });
     }
 
-    /// Lists the backups, and looks one up by its name.
+    /// Lists the backups, and finds a backup by its name.
     ///
     /// # Panics
-    /// Panics if another backup than the one with this id is found, if its manifest is neither listed nor
-    /// reported as unreadable, or if it is called valid although `trust` is [`Trust::Nothing`].
+    /// Panics if a backup with another id is found, if the manifest is neither listed nor reported as
+    /// unreadable, or if the backup is reported as valid although `trust` is [`Trust::Nothing`].
     pub fn look_up(&mut self, altered: &Stored, trust: Trust) {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
         runtime.block_on(async {
-            vault.keep(altered).await;
+            vault.write_backup(altered).await;
             if let Ok(listed) = koan.backups().await {
                 assert!(listed.iter().all(|backup| backup.id == id), "another backup was listed");
-                // An unreadable manifest must hide no other backup, and must be reported.
+                // An unreadable manifest must be reported and must not hide other backups.
                 let unreadable = koan.catalog().unreadable().await.expect("listed");
-                assert_eq!(listed.len() + unreadable.len(), 1, "a manifest was passed over in silence");
+                assert_eq!(
+                    listed.len() + unreadable.len(),
+                    1,
+                    "a manifest must be either listed or reported as unreadable"
+                );
             }
             if let Ok(report) = koan.verify(BackupRef::Name(NAME.to_owned())).await {
                 assert_eq!(report.id, id, "another backup was found");
-                assert!(trust != Trust::Nothing || !report.is_valid(), "it was called valid");
+                assert!(
+                    trust != Trust::Nothing || !report.is_valid(),
+                    "an altered backup was reported as valid"
+                );
             }
-            // The results may be anything, but the calls must return.
+            // Any result is allowed, but the calls must not panic.
             drop(koan.restore(NAME).viability().await);
             drop(koan.restore(id).allow_partial().dry_run().await);
         });
@@ -239,11 +256,11 @@ impl Shop {
 }
 
 /// Checks that the database contains the restored records, or is unchanged after a failed restore.
-async fn check(koan: &Koan, restored: bool, trust: Trust) {
-    let now = content(koan).await;
+async fn assert_database(koan: &Koan, restored: bool, trust: Trust) {
+    let records = content(koan).await;
     if !restored {
-        assert_eq!(now, sentinel(), "a restore that was refused left a trace");
+        assert_eq!(records, sentinel(), "a refused restore must not change the database");
     } else if trust != Trust::Hashes {
-        assert_eq!(now, archived(), "other records were restored than those that were backed up");
+        assert_eq!(records, archived(), "a restore must restore the records that were backed up");
     }
 }

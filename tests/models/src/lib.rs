@@ -1,5 +1,5 @@
-//! Entities in a separate crate, which are found through the linker. There is one for each way to declare an
-//! entity under a scope that includes nothing by default.
+//! Entities in a separate crate, which the linker collects. The crate has one entity for each form of
+//! declaration, in a scope that includes no entity by default.
 
 use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -76,7 +76,10 @@ mod tests {
             Page::<Contact>::descriptor(),
         ];
         for entity in entities {
-            assert!(kb::__private::ENTITIES.iter().any(|linked| std::ptr::eq(*linked, entity)), "{entity:?}");
+            assert!(
+                kb::__private::ENTITIES.iter().any(|linked| std::ptr::eq(*linked, entity)),
+                "the linker must collect {entity:?}"
+            );
             assert_eq!(entity.crate_name(), "koan_backup_test_renamed");
         }
         assert_eq!(kb::__private::ENTITIES.len(), 4);

@@ -1,45 +1,46 @@
-//! Reads and writes ZIP files entry by entry, without checking that they are valid.
+//! Reads and writes ZIP files entry by entry. Files are written without a check that they are valid.
 
 use std::io::{Cursor, Read, Write};
 
 use super::len64;
 
-/// A ZIP file, entry by entry, which is written without checking that it is valid.
+/// The entries of a ZIP file, which is written without a check that it is valid.
 #[derive(Clone, Debug, Default)]
 pub struct Zip {
     /// The entries, in the order of the file.
     pub entries: Vec<ZipEntry>,
-    /// The number of entries that the file claims to have, if the file states a wrong number.
+    /// The wrong number of entries that the directory declares; `None` declares the actual number.
     pub claimed: Option<u16>,
 }
 
-/// An entry as it is stored.
+/// An entry with its data as they are stored.
 #[derive(Clone, Debug)]
 pub struct ZipEntry {
     /// The name, which may be invalid.
     pub name: String,
     /// The compression method: 0 is stored, 8 is deflated.
     pub method: u16,
-    /// The claimed checksum.
+    /// The declared checksum.
     pub crc32: u32,
     /// The data as they are stored in the file.
     pub data: Vec<u8>,
-    /// The claimed size of the extracted data.
+    /// The declared size of the extracted data.
     pub size: u64,
     /// The position that the directory records.
-    pub place: Place,
+    pub offset: RecordedOffset,
 }
 
 /// The position of an entry that the directory records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RecordedOffset {
     /// The actual position.
-    Own,
-    /// A position this number of bytes after the start of the entry with this index. The entry itself is not
-    /// written.
+    Actual,
+    /// A position within another entry: the index of that entry, and the number of bytes after its start. The
+    /// data of the entry itself are not written.
     Within(usize, usize),
 }
 
+/// The length of a local header without the name, in bytes.
 const LOCAL_HEADER: usize = 30;
 
 impl Zip {
@@ -57,7 +58,7 @@ impl Zip {
             let method = if file.compression() == ::zip::CompressionMethod::Stored { 0 } else { 8 };
             let name = String::from_utf8(file.name_raw().to_vec()).expect("a name");
             let (crc32, size) = (file.crc32(), file.size());
-            entries.push(ZipEntry { name, method, crc32, data, size, place: Place::Own });
+            entries.push(ZipEntry { name, method, crc32, data, size, offset: RecordedOffset::Actual });
         }
         Self { entries, claimed: None }
     }
@@ -69,29 +70,29 @@ impl Zip {
     pub fn ranges(bytes: &[u8]) -> Vec<(String, std::ops::Range<usize>)> {
         let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes)).expect("a ZIP file");
         let count = archive.len();
-        let place = |index| {
+        let range = |index| {
             let file = archive.by_index_raw(index).expect("an entry");
-            let start = usize::try_from(file.data_start().expect("it was found")).expect("fits");
+            let start = usize::try_from(file.data_start().expect("its data were found")).expect("fits");
             let length = usize::try_from(file.compressed_size()).expect("fits");
             let name = String::from_utf8(file.name_raw().to_vec()).expect("a name");
             (name, start..start + length)
         };
-        (0..count).map(place).collect()
+        (0..count).map(range).collect()
     }
 
     /// Returns the entry with a name.
     pub fn entry(&self, name: &str) -> &ZipEntry {
-        self.entries.iter().find(|entry| entry.name == name).expect("the entry is there")
+        self.entries.iter().find(|entry| entry.name == name).expect("the entry exists")
     }
 
     /// Returns the entry with a name for modification.
     pub fn entry_mut(&mut self, name: &str) -> &mut ZipEntry {
-        self.entries.iter_mut().find(|entry| entry.name == name).expect("the entry is there")
+        self.entries.iter_mut().find(|entry| entry.name == name).expect("the entry exists")
     }
 
     /// Removes an entry.
     pub fn remove(&mut self, name: &str) -> ZipEntry {
-        let index = self.entries.iter().position(|entry| entry.name == name).expect("the entry is there");
+        let index = self.entries.iter().position(|entry| entry.name == name).expect("the entry exists");
         self.entries.remove(index)
     }
 
@@ -100,13 +101,13 @@ impl Zip {
         let mut out = Vec::new();
         let mut offsets: Vec<usize> = Vec::new();
         for entry in &self.entries {
-            match entry.place {
-                Place::Own => {
+            match entry.offset {
+                RecordedOffset::Actual => {
                     offsets.push(out.len());
                     out.extend(entry.local_header());
                     out.extend_from_slice(&entry.data);
                 }
-                Place::Within(index, distance) => offsets.push(offsets[index] + distance),
+                RecordedOffset::Within(index, distance) => offsets.push(offsets[index] + distance),
             }
         }
         let directory = out.len();
@@ -132,10 +133,10 @@ impl ZipEntry {
         encoder.write_all(content).expect("memory");
         let data = encoder.finish().expect("memory");
         let (crc32, size) = (crc32fast::hash(content), len64(content));
-        Self { name: name.to_owned(), method: 8, crc32, data, size, place: Place::Own }
+        Self { name: name.to_owned(), method: 8, crc32, data, size, offset: RecordedOffset::Actual }
     }
 
-    /// Creates an entry that claims a size of `claimed` bytes and extracts to `inflated` zeros.
+    /// Creates an entry that declares a size of `claimed` bytes and extracts to `inflated` digits `0`.
     pub fn bomb(name: &str, claimed: u64, inflated: u64) -> Self {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::copy(&mut std::io::repeat(b'0').take(inflated), &mut encoder).expect("memory");

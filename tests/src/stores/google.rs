@@ -1,5 +1,5 @@
-//! Google Cloud Storage with an emulator, in memory. The emulator writes and reads objects and ranges. It
-//! does not support lists, removals, or the multipart protocol that archives use.
+//! Google Cloud Storage, provided by an emulator in memory. The emulator writes and reads objects and ranges.
+//! It does not support lists, removals, or the multipart protocol that archives use.
 
 use koan_backup::{Storage, storage::StorageOptions};
 
@@ -8,7 +8,7 @@ use super::moto::Moto;
 use super::program::{Program, Start};
 use crate::proxy::Proxy;
 
-/// Google Cloud Storage with an emulator, with an empty bucket `backups`.
+/// An emulator of Google Cloud Storage with an empty bucket `backups`.
 #[derive(Debug)]
 pub struct GoogleEmulator(Program);
 
@@ -46,17 +46,17 @@ impl GoogleEmulator {
     /// Writes an object into the bucket `backups`.
     pub fn put(&self, path: &str, content: &str) {
         let target = format!("/backups/{path}");
-        let put = request(self.port(), "PUT", &target, &[("Content-Type", "text/plain")], content);
-        let put = put.expect("the emulator answers");
-        assert_eq!(put.status, 200, "{put:?}");
+        let answer = request(self.port(), "PUT", &target, &[("Content-Type", "text/plain")], content);
+        let answer = answer.expect("the emulator answers");
+        assert_eq!(answer.status, 200, "the emulator writes {path}: {answer:?}");
     }
 }
 
-/// Moto requires a signature on reads, but does not verify it.
+/// The header with a signature, which moto requires for reads but does not verify.
 const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=koan/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 
-/// A proxy that translates Google's protocol to S3 with moto. The two protocols have the same multipart
-/// uploads, ranges, lists and removals.
+/// A proxy that translates Google's protocol to the protocol of S3, and forwards the requests to moto. The
+/// two protocols have the same multipart uploads, ranges, lists and removals.
 #[derive(Debug)]
 pub struct GoogleByMoto {
     proxy: Proxy,
@@ -64,7 +64,7 @@ pub struct GoogleByMoto {
 }
 
 impl GoogleByMoto {
-    /// Starts the server with an empty bucket `backups`.
+    /// Starts the proxy, and moto with an empty bucket `backups`.
     pub fn start() -> Self {
         let moto = Moto::start();
         let proxy = Proxy::rewriting(moto.port(), |line| match line.to_ascii_lowercase().as_str() {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// The answer of a server.
+/// The response of a server.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.

@@ -1,11 +1,11 @@
-//! S3 with moto, in memory. Moto supports every operation and does not verify signatures.
+//! S3, provided by moto in memory. Moto supports every operation and does not verify signatures.
 
 use koan_backup::storage::StorageOptions;
 
 use super::http::request;
 use super::program::{Program, Start};
 
-/// S3 with moto, with an empty bucket `backups`.
+/// A server of moto with an empty bucket `backups`.
 #[derive(Debug)]
 pub struct Moto(Program);
 
@@ -21,8 +21,8 @@ impl Moto {
             },
             is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
         });
-        let made = request(server.port(), "PUT", "/backups", &[], "").expect("moto answers");
-        assert_eq!(made.status, 200, "{made:?}");
+        let answer = request(server.port(), "PUT", "/backups", &[], "").expect("moto answers");
+        assert_eq!(answer.status, 200, "moto creates the bucket: {answer:?}");
         Self(server)
     }
 

@@ -18,8 +18,7 @@ pub(super) struct Program {
 pub(super) struct Start<'a> {
     /// The name of the server, for messages.
     pub(super) name: &'a str,
-    /// The environment variable with the path of the program, for a program that is not where `tests/setup`
-    /// installs it.
+    /// The environment variable that contains the path of the program, if `tests/setup` did not install it.
     pub(super) variable: &'a str,
     /// The path at which `tests/setup` installs the program.
     pub(super) installed: &'a str,
@@ -41,8 +40,8 @@ impl Program {
             let folder = tempfile::Builder::new().prefix("koan-store-").tempdir().expect("a directory");
             let data = folder.path().join("data");
             fs::create_dir(&data).expect("a directory");
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr());
-            let port = free.expect("a free port").port();
+            let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+            let port = address.expect("a free port").port();
             let log = File::create(folder.path().join("log")).expect("a log");
             // The server ends if the test is killed.
             let mut command = Command::new("setpriv");
@@ -52,7 +51,7 @@ impl Program {
             let child = command.spawn().expect("setpriv of util-linux");
             let mut server = Self { child, port, folder };
             let began = Instant::now();
-            while began.elapsed() < crate::wait::GIVE_UP && server.is_running() {
+            while began.elapsed() < crate::wait::HANG_TIMEOUT && server.is_running() {
                 if (start.is_ready)(port) {
                     return server;
                 }
@@ -60,14 +59,14 @@ impl Program {
             }
             logs.push(fs::read_to_string(server.folder.path().join("log")).unwrap_or_default());
         }
-        panic!("{} did not start: {logs:?}", start.name);
+        panic!("{} did not start; the logs of the attempts: {logs:?}", start.name);
     }
 
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Returns the data folder of the server, if it stores data on disk.
+    /// Returns the folder in which a server that stores data on disk stores them.
     pub(super) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -78,12 +77,16 @@ impl Program {
 }
 
 impl Start<'_> {
+    /// Returns the path of the program.
+    ///
+    /// # Panics
+    /// Panics if the program is not installed.
     fn program(&self) -> PathBuf {
-        let named = std::env::var_os(self.variable).map(PathBuf::from);
-        let program = named.unwrap_or_else(|| Path::new("/opt/koan-backup-test").join(self.installed));
+        let configured = std::env::var_os(self.variable).map(PathBuf::from);
+        let program = configured.unwrap_or_else(|| Path::new("/opt/koan-backup-test").join(self.installed));
         assert!(
             program.is_file(),
-            "{} is not at {}: run tests/setup, or name the program in {}",
+            "{} is not at {}: run tests/setup, or set {} to the path of the program",
             self.name,
             program.display(),
             self.variable

@@ -1,4 +1,4 @@
-//! S3 with s3s-fs, in a folder. s3s-fs verifies signatures.
+//! S3, provided by s3s-fs in a folder. s3s-fs verifies signatures.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use koan_backup::{Storage, storage::StorageOptions};
 use super::http::request;
 use super::program::{Program, Start};
 
-/// S3 with s3s-fs, with an empty bucket `backups`.
+/// A server of s3s-fs with an empty bucket `backups`.
 #[derive(Debug)]
 pub struct S3s(Program);
 
@@ -25,7 +25,7 @@ impl S3s {
             installed: "s3s-fs/bin/s3s-fs",
             arguments: &|port, data| {
                 let port = port.to_string();
-                let fixed = [
+                let options = [
                     "--host",
                     "127.0.0.1",
                     "--access-key",
@@ -35,7 +35,7 @@ impl S3s {
                     "--port",
                     &port,
                 ];
-                fixed.iter().map(ToString::to_string).chain([data.display().to_string()]).collect()
+                options.iter().map(ToString::to_string).chain([data.display().to_string()]).collect()
             },
             is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
         });
@@ -58,7 +58,7 @@ impl S3s {
         self.storage_by(self.port(), prefix)
     }
 
-    /// Returns a profile in the bucket `backups` that connects to another port.
+    /// Returns a profile in the bucket `backups` that connects to another port, for example that of a proxy.
     pub fn storage_by(&self, port: u16, prefix: &str) -> StorageOptions {
         amazon(prefix, port)
     }
@@ -78,7 +78,7 @@ pub fn amazon(prefix: &str, port: u16) -> StorageOptions {
     s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)
 }
 
-/// Returns options for a server with the protocol of S3 on a port of this machine.
+/// Returns the options of a profile on a server with the protocol of S3 on a port of this machine.
 pub(super) fn s3(url: &str, port: u16) -> StorageOptions {
     Storage::options(url)
         .without_environment()

@@ -5,47 +5,47 @@ use std::fs;
 
 use super::root;
 
-/// Returns the crates of this workspace that a crate depends on, without those of its tests.
+/// Returns the crates of this workspace that a crate depends on, without its dev-dependencies.
 fn dependencies(folder: &str) -> BTreeSet<String> {
     dependencies_in(&fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest"))
 }
 
-/// Returns the names of crates of this workspace in the dependency sections of a manifest: as the name of a
-/// dependency, of a section or of a package.
+/// Returns the names of crates of this workspace that occur in the dependency sections of a manifest, as the
+/// name of a dependency, in the name of a section, or as the name of a package.
 fn dependencies_in(manifest: &str) -> BTreeSet<String> {
-    let (mut found, mut is_section) = (BTreeSet::new(), false);
+    let (mut found, mut is_dependency_section) = (BTreeSet::new(), false);
     for line in manifest.lines() {
         let line = line.split('#').next().unwrap_or_default();
         if line.starts_with('[') {
-            is_section = line.contains("dependencies") && !line.contains("dev-dependencies");
+            is_dependency_section = line.contains("dependencies") && !line.contains("dev-dependencies");
         }
         let words = line.split(|sign: char| !(sign.is_ascii_alphanumeric() || "-_/".contains(sign)));
-        let ours = words.filter(|word| word.starts_with("koan-backup") && !word.contains('/'));
-        found.extend(ours.filter(|_| is_section).map(str::to_owned));
+        let crate_names = words.filter(|word| word.starts_with("koan-backup") && !word.contains('/'));
+        found.extend(crate_names.filter(|_| is_dependency_section).map(str::to_owned));
     }
     found
 }
 
 #[test]
-fn an_adapter_depends_on_core_and_on_what_sql_adapters_share_and_on_no_other_adapter() {
+fn an_adapter_depends_only_on_core_and_on_the_shared_crate_of_sql_adapters() {
     for adapter in fs::read_dir(root().join("koan-backup/adapters")).expect("the adapters") {
         let name = adapter.expect("an entry").file_name().to_string_lossy().into_owned();
         let mut found = dependencies(&format!("koan-backup/adapters/{name}"));
-        assert!(found.remove("koan-backup-core"), "{name} depends on core");
+        assert!(found.remove("koan-backup-core"), "the adapter `{name}` does not depend on core");
         found.remove("koan-backup-sql");
-        assert!(found.is_empty(), "{name} depends on {found:?}");
+        assert!(found.is_empty(), "the adapter `{name}` depends on other crates of ours: {found:?}");
     }
 }
 
 #[test]
-fn core_and_the_macros_depend_on_no_crate_of_ours() {
+fn core_and_the_macros_depend_on_no_crate_of_this_workspace() {
     for folder in ["koan-backup-core", "koan-backup-derive"] {
-        assert_eq!(dependencies(folder), BTreeSet::new(), "{folder}");
+        assert_eq!(dependencies(folder), BTreeSet::new(), "`{folder}` depends on crates of ours");
     }
 }
 
 #[test]
-fn a_dependency_is_found_in_whatever_form_it_is_written() {
+fn a_dependency_is_found_in_every_form_of_a_manifest() {
     for form in [
         "[dependencies]\nkoan-backup-json.workspace = true",
         "[dependencies.koan-backup-json]\nworkspace = true",
@@ -56,6 +56,7 @@ fn a_dependency_is_found_in_whatever_form_it_is_written() {
         let found = dependencies_in(&format!("[package]\nname = \"koan-backup-memory\"\n\n{form}\n"));
         assert_eq!(found, BTreeSet::from(["koan-backup-json".to_owned()]), "{form}");
     }
-    let of_tests = "[dependencies]\nserde = \"1\"  # as koan-backup\n[dev-dependencies]\nkoan-backup = { path = \"..\" }";
-    assert_eq!(dependencies_in(of_tests), BTreeSet::new());
+    let dev_dependency = "[dependencies]\nserde = \"1\"  # as koan-backup\n\
+        [dev-dependencies]\nkoan-backup = { path = \"..\" }";
+    assert_eq!(dependencies_in(dev_dependency), BTreeSet::new());
 }

@@ -9,24 +9,25 @@ use super::source::{Crate, Imports};
 /// Returns the modules that import themselves directly or indirectly, in groups of modules that import each
 /// other.
 fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
-    let reach = |from: &str| {
-        let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
-        while let Some(module) = open.pop() {
-            for other in imports.get(&module).into_iter().flat_map(BTreeMap::keys) {
-                if seen.insert(other.clone()) {
-                    open.push(other.clone());
+    let reachable_from = |start: &str| {
+        let (mut visited, mut pending) = (BTreeSet::new(), vec![start.to_owned()]);
+        while let Some(module) = pending.pop() {
+            for imported in imports.get(&module).into_iter().flat_map(BTreeMap::keys) {
+                if visited.insert(imported.clone()) {
+                    pending.push(imported.clone());
                 }
             }
         }
-        seen
+        visited
     };
-    let reached: BTreeMap<&String, BTreeSet<String>> =
-        imports.keys().map(|module| (module, reach(module))).collect();
+    let reachable: BTreeMap<&String, BTreeSet<String>> =
+        imports.keys().map(|module| (module, reachable_from(module))).collect();
     let mut groups: Vec<BTreeSet<String>> = Vec::new();
-    for (module, others) in reached.iter().filter(|(module, others)| others.contains(**module)) {
+    for (module, others) in reachable.iter().filter(|(module, others)| others.contains(**module)) {
         if !groups.iter().any(|group| group.contains(*module)) {
-            let mutual =
-                others.iter().filter(|other| reached.get(other).is_some_and(|back| back.contains(*module)));
+            let mutual = others
+                .iter()
+                .filter(|other| reachable.get(other).is_some_and(|imported| imported.contains(*module)));
             groups.push(mutual.cloned().collect());
         }
     }
@@ -35,7 +36,7 @@ fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
 
 /// Describes the imports between the modules of a group: which module imports which names from which other
 /// module.
-fn ties(group: &BTreeSet<String>, imports: &Imports) -> String {
+fn described(group: &BTreeSet<String>, imports: &Imports) -> String {
     let mut text = String::new();
     for module in group {
         for (other, names) in
@@ -51,7 +52,7 @@ fn ties(group: &BTreeSet<String>, imports: &Imports) -> String {
 }
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
+fn no_files_import_each_other_in_a_cycle() {
     let mut folders = vec![root().join("koan-backup-core"), root().join("koan-backup-derive")];
     for adapter in fs::read_dir(root().join("koan-backup/adapters")).expect("the adapters") {
         folders.push(adapter.expect("an entry").path());
@@ -64,15 +65,15 @@ fn no_files_import_each_other_in_a_circle() {
             report.push_str(&format!(
                 "{}:\n{}",
                 folder.file_name().unwrap_or_default().display(),
-                ties(&group, &imports)
+                described(&group, &imports)
             ));
         }
     }
-    assert!(report.is_empty(), "files import each other in a circle:\n{report}");
+    assert!(report.is_empty(), "files import each other in a cycle:\n{report}");
 }
 
 #[test]
-fn a_circle_is_found_with_what_ties_it() {
+fn a_cycle_is_found_and_reported_with_its_imports() {
     let imports = |pairs: &[(&str, &str)]| {
         let mut imports = Imports::new();
         for (from, to) in pairs {
@@ -82,8 +83,8 @@ fn a_circle_is_found_with_what_ties_it() {
         imports
     };
     assert!(cycles(&imports(&[("a", "b"), ("b", "c"), ("a", "c")])).is_empty());
-    let circle = imports(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]);
-    let found = cycles(&circle);
+    let cyclic = imports(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]);
+    let found = cycles(&cyclic);
     assert_eq!(found, [BTreeSet::from(["b".to_owned(), "c".to_owned()])]);
-    assert_eq!(ties(&found[0], &circle), "  b -> c: Name\n  c -> b: Name\n");
+    assert_eq!(described(&found[0], &cyclic), "  b -> c: Name\n  c -> b: Name\n");
 }

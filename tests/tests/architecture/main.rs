@@ -1,5 +1,5 @@
-//! Checks that the structure of the code is the one that ARCHITECTURE.md describes: the folders of core use
-//! only folders of lower layers, no files import each other in a cycle, and every path on the page exists.
+//! Checks that the structure of the code agrees with ARCHITECTURE.md: the folders of core use only folders in
+//! lower layers, no files import each other in a cycle, and every path in ARCHITECTURE.md exists.
 
 mod crates;
 mod cycles;
@@ -16,15 +16,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf()
 }
 
+/// Returns the text of ARCHITECTURE.md.
 fn page() -> String {
     fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md")
 }
 
-/// Returns the layer of each folder: the rows of the table below the heading "Layers of core".
+/// Returns the layer of each folder, from the table below the heading "Layers of core" of ARCHITECTURE.md.
 fn layers() -> BTreeMap<String, u8> {
     let page = page();
     let (_, section) = page.split_once("## Layers of core").expect("the section about layers");
-    let (section, _) = section.split_once("\n## ").expect("another section after it");
+    let (section, _) = section.split_once("\n## ").expect("the section after the section about layers");
     let mut layers = BTreeMap::new();
     for row in section.lines() {
         let mut cells = row.split('|').map(str::trim);
@@ -33,14 +34,14 @@ fn layers() -> BTreeMap<String, u8> {
         assert_eq!(
             layers.insert(folder.trim_matches('`').to_owned(), layer),
             None,
-            "{folder} is in two rows"
+            "{folder} is in two rows of the table of layers in ARCHITECTURE.md"
         );
     }
     layers
 }
 
 #[test]
-fn no_folder_of_core_uses_one_above_it() {
+fn no_folder_of_core_uses_a_folder_in_the_same_or_a_higher_layer() {
     let layers = layers();
     let core = Crate::read(&root().join("koan-backup-core"));
     let layer_of = |module: &str| {
@@ -53,10 +54,10 @@ fn no_folder_of_core_uses_one_above_it() {
             continue;
         }
         let (folder, layer) = layer_of(&module);
-        let layer = layer.unwrap_or_else(|| panic!("`{folder}` has no layer in ARCHITECTURE.md"));
+        let layer = layer.unwrap_or_else(|| panic!("ARCHITECTURE.md has no layer for the folder `{folder}`"));
         for other in used.keys() {
             if other.is_empty() {
-                upward.insert(format!("`{module}` uses `lib.rs`, which defines nothing itself"));
+                upward.insert(format!("`{module}` imports from `lib.rs`, which only re-exports names"));
             }
             if let (other_folder, Some(other_layer)) = layer_of(other)
                 && other_layer >= layer
@@ -66,11 +67,11 @@ fn no_folder_of_core_uses_one_above_it() {
             }
         }
     }
-    assert!(upward.is_empty(), "{upward:#?}");
+    assert!(upward.is_empty(), "modules of core use modules that are not in a lower layer: {upward:#?}");
 }
 
 #[test]
-fn every_path_in_architecture_md_exists() {
+fn architecture_md_contains_only_paths_that_exist() {
     let page = page();
     let mut missing = BTreeSet::new();
     for name in page.split('`').skip(1).step_by(2) {
@@ -83,15 +84,15 @@ fn every_path_in_architecture_md_exists() {
             folders.iter().any(|folder| {
                 let path = root().join(folder).join(name);
                 path.exists() || path.with_extension("rs").exists() || {
-                    // The page leaves out the folder `src` in the path of an adapter.
+                    // ARCHITECTURE.md leaves out the folder `src` in the path of an adapter.
                     let (adapter, rest) = name.split_once('/').unwrap_or((name, ""));
                     let path = root().join(folder).join(adapter).join("src").join(rest);
                     path.exists() || path.with_extension("rs").exists()
                 }
             })
         };
-        // Only a name that begins with an existing folder is a path of the code, because the page also names
-        // paths in archives and buckets.
+        // Only a path that begins with an existing folder is a path of the code, because ARCHITECTURE.md also
+        // contains paths in archives and buckets.
         if is_path && exists(top) && !exists(name) && !exists(name.split("::").next().unwrap_or_default()) {
             missing.insert(name.to_owned());
         }

@@ -1,7 +1,8 @@
 //! The modules of a crate and their imports, read from its source files.
 //!
 //! An import counts for the module that defines the name, not for a module that only re-exports the name.
-//! A re-export (`pub use`) is an import as well, unless the name is defined below the re-exporting module.
+//! A re-export (`pub use`) is an import as well, unless a module below the re-exporting module defines the
+//! name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,20 +12,20 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, ItemUse, LitStr, Macro, Meta, UseTree, Visibility};
 
-/// For each module, the modules that it imports from, with the imported names. Modules are paths such as
-/// `catalog::query`; the path of `lib.rs` is empty.
+/// A map from each module to the modules that it imports from, with the imported names. Modules are paths
+/// such as `catalog::query`; the path of `lib.rs` is empty.
 pub(super) type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// A module of a source file, without its unit tests. Inline modules (`mod name { … }`) are included.
 #[derive(Default)]
 struct Module {
-    /// The module of the file that contains it.
+    /// The path of the file module that contains this module.
     file: String,
-    /// The re-exported names, each with the path that it is re-exported from.
+    /// The re-exported names, each with the path from which the name is re-exported.
     exports: BTreeMap<String, Vec<String>>,
-    /// The names that `use` introduces, each with the path that it stands for.
+    /// The names that `use` introduces, each with the imported path.
     aliases: BTreeMap<String, Vec<String>>,
-    /// The paths that occur in its code.
+    /// The paths that occur in the code of the module.
     paths: BTreeSet<Vec<String>>,
 }
 
@@ -34,11 +35,11 @@ pub(super) struct Crate {
 }
 
 impl Crate {
-    /// Reads every file below `src`.
+    /// Reads every source file of the crate in a folder.
     pub(super) fn read(folder: &Path) -> Self {
         let mut modules = BTreeMap::new();
         read_folder(&folder.join("src"), "", &mut modules);
-        assert!(!modules.is_empty(), "{} has source files", folder.display());
+        assert!(!modules.is_empty(), "the crate {} has no source files", folder.display());
         Self { modules }
     }
 
@@ -47,25 +48,26 @@ impl Crate {
         let mut imports = Imports::new();
         for (name, module) in &self.modules {
             let used = imports.entry(module.file.clone()).or_default();
-            let mut add = |(from, what): (String, String)| {
+            let mut add = |(from, item): (String, String)| {
                 let file = self.modules.get(&from).map_or(&from, |module| &module.file);
                 if *file != module.file {
-                    used.entry(file.clone()).or_default().insert(what);
+                    used.entry(file.clone()).or_default().insert(item);
                 }
             };
             module.paths.iter().filter_map(|path| self.resolved(name, path, 0)).for_each(&mut add);
-            let handed_on = module.exports.values().filter_map(|path| self.resolved(name, path, 0));
-            handed_on.filter(|(from, _)| !is_below(from, &module.file)).for_each(add);
+            let re_exported = module.exports.values().filter_map(|path| self.resolved(name, path, 0));
+            re_exported.filter(|(from, _)| !is_below(from, &module.file)).for_each(add);
         }
         imports
     }
 
-    /// Returns the module that defines the item of a path, and the name of the item in that module.
+    /// Returns the module that defines the item of a path, and the name of the item in that module; `*` is
+    /// the module itself.
     fn resolved(&self, module: &str, path: &[String], depth: usize) -> Option<(String, String)> {
         if depth > 20 {
             return None;
         }
-        let mut at = module.to_owned();
+        let mut current = module.to_owned();
         let mut rest = path.iter();
         let mut segment = rest.next()?;
         match segment.as_str() {
@@ -74,55 +76,58 @@ impl Crate {
                 while let Some(word) = next.filter(|word| ["crate", "self", "super"].contains(&word.as_str()))
                 {
                     match word.as_str() {
-                        "crate" => at = String::new(),
-                        "super" => at = parent(&at)?,
+                        "crate" => current = String::new(),
+                        "super" => current = parent(&current)?,
                         _ => {}
                     }
                     next = rest.next();
                 }
                 match next {
                     Some(next) => segment = next,
-                    // The path is that of `use super::*`.
-                    None => return Some((at, "*".to_owned())),
+                    // The path consists only of such words, as in `use super::*`.
+                    None => return Some((current, "*".to_owned())),
                 }
             }
             first => {
-                if !self.modules.contains_key(&child(&at, first)) {
-                    let alias =
-                        self.modules.get(&at)?.aliases.get(first).filter(|alias| alias.as_slice() != path)?;
-                    let whole: Vec<String> = alias.iter().chain(rest).cloned().collect();
-                    return self.resolved(module, &whole, depth + 1);
+                if !self.modules.contains_key(&child(&current, first)) {
+                    let aliases = &self.modules.get(&current)?.aliases;
+                    let alias = aliases.get(first).filter(|alias| alias.as_slice() != path)?;
+                    let full_path: Vec<String> = alias.iter().chain(rest).cloned().collect();
+                    return self.resolved(module, &full_path, depth + 1);
                 }
             }
         }
         loop {
-            let below = child(&at, segment);
+            let below = child(&current, segment);
             if self.modules.contains_key(&below) {
-                at = below;
+                current = below;
                 match rest.next() {
                     Some(next) => segment = next,
-                    None => return Some((at, "*".to_owned())),
+                    None => return Some((current, "*".to_owned())),
                 }
                 continue;
             }
-            let found = self.modules.get(&at)?;
+            let found = self.modules.get(&current)?;
             if let Some(origin) = found.exports.get(segment) {
-                let whole: Vec<String> = origin.iter().chain(rest).cloned().collect();
-                return self.resolved(&at, &whole, depth + 1);
+                let full_path: Vec<String> = origin.iter().chain(rest).cloned().collect();
+                return self.resolved(&current, &full_path, depth + 1);
             }
-            return Some((at, segment.clone()));
+            return Some((current, segment.clone()));
         }
     }
 }
 
+/// Returns the path of a module below a module.
 fn child(module: &str, name: &str) -> String {
     if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") }
 }
 
+/// Returns whether a module is below another module.
 fn is_below(module: &str, other: &str) -> bool {
     other.is_empty() || module.strip_prefix(other).is_some_and(|rest| rest.starts_with("::"))
 }
 
+/// Returns the path of the module that contains a module, or `None` for `lib.rs`.
 fn parent(module: &str) -> Option<String> {
     match module.rsplit_once("::") {
         Some((parent, _)) => Some(parent.to_owned()),
@@ -130,6 +135,7 @@ fn parent(module: &str) -> Option<String> {
     }
 }
 
+/// Reads all source files of a folder and its subfolders, except unit tests.
 fn read_folder(folder: &Path, module: &str, modules: &mut BTreeMap<String, Module>) {
     for entry in fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("an entry").path();
@@ -146,6 +152,7 @@ fn read_folder(folder: &Path, module: &str, modules: &mut BTreeMap<String, Modul
     }
 }
 
+/// Reads the modules of a source file.
 fn read_file(text: &str, name: &str, modules: &mut BTreeMap<String, Module>) {
     let file = syn::parse_file(text).unwrap_or_else(|error| panic!("{name}: {error}"));
     read_items(&file.items, name, name, modules);
@@ -162,13 +169,15 @@ fn read_items(items: &[Item], name: &str, file: &str, modules: &mut BTreeMap<Str
     }
 }
 
+/// Collects the imports and paths of one module.
 #[derive(Default)]
 struct Reader {
     module: Module,
-    /// The inline modules.
+    /// The inline modules, each with its name and its items.
     inner: Vec<(String, Vec<Item>)>,
 }
 
+/// Returns whether an item has the attribute `#[cfg(test)]`.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
@@ -177,29 +186,30 @@ fn is_test(attributes: &[Attribute]) -> bool {
 }
 
 impl Reader {
-    fn flatten(&mut self, tree: &UseTree, before: &[String], is_export: bool) {
-        let with = |name: String| before.iter().cloned().chain([name]).collect::<Vec<_>>();
+    /// Adds each path of a `use` tree. `prefix` is the path before the tree.
+    fn flatten(&mut self, tree: &UseTree, prefix: &[String], is_export: bool) {
+        let with = |name: String| prefix.iter().cloned().chain([name]).collect::<Vec<_>>();
         match tree {
             UseTree::Path(path) => self.flatten(&path.tree, &with(path.ident.to_string()), is_export),
             UseTree::Group(group) => {
-                group.items.iter().for_each(|item| self.flatten(item, before, is_export))
+                group.items.iter().for_each(|item| self.flatten(item, prefix, is_export))
             }
             UseTree::Name(name) if name.ident == "self" => {
-                if let Some(own) = before.last() {
-                    self.found(own.clone(), before.to_vec(), is_export);
+                if let Some(module_name) = prefix.last() {
+                    self.add_import(module_name.clone(), prefix.to_vec(), is_export);
                 }
             }
             UseTree::Name(name) => {
-                self.found(name.ident.to_string(), with(name.ident.to_string()), is_export)
+                self.add_import(name.ident.to_string(), with(name.ident.to_string()), is_export)
             }
             UseTree::Rename(rename) => {
                 // `use X as _` imports X as well.
                 let path = with(rename.ident.to_string());
                 let name = if rename.rename == "_" { &rename.ident } else { &rename.rename };
-                self.found(name.to_string(), path, is_export);
+                self.add_import(name.to_string(), path, is_export);
             }
             UseTree::Glob(_) => {
-                self.module.paths.insert(before.to_vec());
+                self.module.paths.insert(prefix.to_vec());
             }
         }
     }
@@ -229,6 +239,7 @@ impl Reader {
         self.end_path(&mut segments);
     }
 
+    /// Adds the path of the collected segments, if there is more than one, and clears the segments.
     fn end_path(&mut self, segments: &mut Vec<String>) {
         let segments = std::mem::take(segments);
         if segments.len() > 1 {
@@ -236,9 +247,11 @@ impl Reader {
         }
     }
 
-    fn found(&mut self, name: String, path: Vec<String>, is_export: bool) {
+    /// Adds a name that `use` introduces or re-exports, with its path.
+    fn add_import(&mut self, name: String, path: Vec<String>, is_export: bool) {
         if !is_export {
-            // Two functions may use different paths under the same name, of which `aliases` holds only one.
+            // Two functions may import different paths under the same name, and `aliases` contains only the
+            // last one.
             self.module.paths.insert(path.clone());
         }
         let names = if is_export { &mut self.module.exports } else { &mut self.module.aliases };
@@ -304,7 +317,7 @@ impl<'ast> Visit<'ast> for Reader {
 }
 
 #[test]
-fn an_import_is_found_in_whatever_form_it_is_written() {
+fn an_import_is_found_in_every_form_of_the_language() {
     let forms = [
         "use crate::high::Name;",
         "use crate::high::Name as _;",
@@ -330,9 +343,9 @@ fn an_import_is_found_in_whatever_form_it_is_written() {
         read_file("pub struct Name;", "high", &mut modules);
         read_file(form, "file", &mut modules);
         let imports = Crate { modules }.imports();
-        assert!(imports["file"].contains_key("high"), "{form}: {imports:?}");
+        assert!(imports["file"].contains_key("high"), "the import of `{form}` was not found: {imports:?}");
     }
-    // After such an import, a name of any module can be used.
+    // These imports make every name of `lib.rs` available, so they count as imports of `lib.rs`.
     for form in ["use crate::*;", "use super::*;"] {
         let mut modules = BTreeMap::new();
         read_file("mod file;", "", &mut modules);
@@ -342,7 +355,7 @@ fn an_import_is_found_in_whatever_form_it_is_written() {
 }
 
 #[test]
-fn what_is_below_a_module_or_in_its_tests_is_no_import_when_it_is_handed_on() {
+fn re_exports_of_names_from_below_a_module_and_imports_of_its_tests_are_not_counted() {
     let mut modules = BTreeMap::new();
     read_file("mod low; pub mod names { pub use crate::low::Name; }", "", &mut modules);
     read_file(

@@ -1,4 +1,5 @@
-//! Bit-exact round trips of every supported field type from a row to a line and back, through the Rust type.
+//! Tests that every supported field type makes an exact round trip from a row to a line and back, through the
+//! Rust type.
 
 mod scalars;
 
@@ -28,11 +29,11 @@ mod base64_text {
         for chunk in bytes.chunks(3) {
             let word =
                 chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-            for place in 0..4 {
-                if place > chunk.len() {
+            for position in 0..4 {
+                if position > chunk.len() {
                     text.push('=');
                 } else {
-                    let digit = usize::try_from(word >> (18 - 6 * place) & 63).expect("six bits");
+                    let digit = usize::try_from(word >> (18 - 6 * position) & 63).expect("six bits");
                     text.push(char::from(DIGITS[digit]));
                 }
             }
@@ -202,8 +203,8 @@ fn everything() -> Everything {
     }
 }
 
-/// Converts a value from line to values to row to line, as an archive and an adapter do. Returns the lines of
-/// the first and the second conversion.
+/// Converts a value into JSON, the JSON into column values, and the column values into a line, twice, as an
+/// adapter and an archive do. Returns the lines of the first and of the second conversion.
 fn round_trip<T: Entity>(value: &T) -> (String, String) {
     let codec = EntityCodec::new(T::descriptor());
     let mut projection = Projection::new(codec.schema());
@@ -213,29 +214,29 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
     let mut line = Vec::new();
     let row = Row { projection: &projection, values: &record.values };
     codec.encode(&row, &mut line).expect("encodes");
-    assert_eq!(line.pop(), Some(b'\n'));
-    codec.check_round_trip(&line, &mut Vec::new()).expect("proven");
-    let again = codec.decode(&line).expect("decodes");
-    assert_eq!(record, again);
-    short_ways(&codec, &row, &line);
+    assert_eq!(line.pop(), Some(b'\n'), "the line does not end with a line feed");
+    codec.check_round_trip(&line, &mut Vec::new()).expect("the line makes a round trip");
+    let decoded = codec.decode(&line).expect("decodes");
+    assert_eq!(record, decoded);
+    fast_paths(&codec, &row, &line);
     let mut second = Vec::new();
-    codec.encode(&Row { projection: &projection, values: &again.values }, &mut second).expect("encodes");
+    codec.encode(&Row { projection: &projection, values: &decoded.values }, &mut second).expect("encodes");
     second.pop();
     (String::from_utf8(line).expect("text"), String::from_utf8(second).expect("text"))
 }
 
-/// Verifies that the conversions without the Rust type have the results of the conversions through it.
-/// Returns which conversions without the type are possible: row to line, and line to values.
-fn short_ways(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
-    let (mut plain, mut again) = (Vec::new(), Vec::new());
-    let is_plain = codec.encode_fast(row, &mut plain, &mut again);
-    assert_eq!(plain.strip_suffix(b"\n").unwrap_or(&plain), if is_plain { line } else { b"" });
-    assert!(codec.round_trips(line, &mut again).expect("decodes"), "the long way has proven it");
+/// Verifies that the conversions without the Rust type have the same results as the conversions through the
+/// type. Returns which conversions without the type are possible: row to line, and line to values.
+fn fast_paths(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
+    let (mut fast, mut buffer) = (Vec::new(), Vec::new());
+    let is_fast = codec.encode_fast(row, &mut fast, &mut buffer);
+    assert_eq!(fast.strip_suffix(b"\n").unwrap_or(&fast), if is_fast { line } else { b"" });
+    assert!(codec.round_trips(line, &mut buffer).expect("decodes"), "the line makes no round trip");
     let values = codec.extract_values(line);
     if let Some(values) = &values {
         assert_eq!(values, &codec.decode(line).expect("decodes").values);
     }
-    [is_plain, values.is_some()]
+    [is_fast, values.is_some()]
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -270,7 +271,7 @@ enum Mood {
 }
 
 #[test]
-fn what_is_usual_goes_the_short_ways() {
+fn records_of_common_types_take_the_fast_paths() {
     let codec = EntityCodec::new(Plain::descriptor());
     let instant = jiff::Timestamp::from_second(1_700_000_000).expect("an instant");
     for (n, text) in ["", "a", "\"\\\n\0\u{202e}ü\u{1f600}", "{\"id\":1}"].into_iter().enumerate() {
@@ -298,11 +299,11 @@ fn what_is_usual_goes_the_short_ways() {
         let record = codec.decode(line.as_bytes()).expect("decodes");
         let fields = Projection::of(codec.schema());
         let row = Row { projection: &fields, values: &record.values };
-        assert_eq!(short_ways(&codec, &row, line.as_bytes()), [true, true], "{line}");
+        assert_eq!(fast_paths(&codec, &row, line.as_bytes()), [true, true], "{line}");
     }
 }
 
-/// An entity with a field that may have no column.
+/// An entity with a field that may be absent: a row without a column for it still decodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 struct Account {
@@ -320,7 +321,7 @@ struct Noted {
 }
 
 #[test]
-fn the_null_of_json_is_not_told_as_no_value_without_a_word() {
+fn a_json_null_that_becomes_an_sql_null_is_reported_as_a_changed_field() {
     let codec = EntityCodec::new(Noted::descriptor());
     let fields = Projection::of(codec.schema());
     let values = [Value::I64(1), Value::Json("null".into())];
@@ -330,7 +331,7 @@ fn the_null_of_json_is_not_told_as_no_value_without_a_word() {
 }
 
 #[test]
-fn a_row_that_its_type_does_not_keep_as_it_is_goes_the_long_way() {
+fn a_row_that_its_type_would_change_does_not_take_the_fast_path() {
     let codec = EntityCodec::new(Account::descriptor());
     let mut fields = Projection::new(codec.schema());
     codec.schema().fields[..2].iter().for_each(|field| fields.field(field));
@@ -362,7 +363,7 @@ fn a_row_that_its_type_does_not_keep_as_it_is_goes_the_long_way() {
 }
 
 #[test]
-fn every_field_type_comes_back_bit_for_bit() {
+fn every_field_type_makes_an_exact_round_trip() {
     let value = everything();
     let (line, second) = round_trip(&value);
     assert_eq!(line, second);
@@ -370,9 +371,9 @@ fn every_field_type_comes_back_bit_for_bit() {
 }
 
 #[test]
-fn the_schema_tells_what_each_field_means() {
+fn the_schema_contains_the_logical_type_of_each_field() {
     let codec = EntityCodec::new(Everything::descriptor());
-    let of = |name: &str| {
+    let field = |name: &str| {
         let index = codec.schema().position(name).expect(name);
         let field = &codec.schema().fields[index];
         (field.logical.clone(), field.wire, field.nullable)
@@ -381,43 +382,43 @@ fn the_schema_tells_what_each_field_means() {
         Bool, Bytes, Date, DateTime, Decimal, Integer, Json, List, Map, Text, Time, Timestamp, Uuid,
     };
     let plain = |logical| (logical, WireForm::Plain, false);
-    assert_eq!(of("flag"), plain(Bool));
-    assert_eq!(of("medium"), plain(Integer { bits: 16, signed: false }));
-    assert_eq!(of("single"), plain(LogicalType::Float { bits: 32 }));
-    assert_eq!(of("letter"), plain(Text));
-    assert_eq!(of("maybe"), (Text, WireForm::Plain, true));
-    assert_eq!(of("uuid"), plain(Uuid));
-    assert_eq!(of("user"), plain(Uuid));
-    assert_eq!(of("instant"), plain(Timestamp));
-    assert_eq!(of("local_instant"), plain(Timestamp));
-    assert_eq!(of("naive"), plain(DateTime));
-    assert_eq!(of("date"), plain(Date));
-    assert_eq!(of("time_of_day"), plain(Time));
-    assert_eq!(of("millis"), (Timestamp, WireForm::UnixMillis, false));
-    assert!(matches!(of("offset"), (Timestamp, WireForm::TimeText | WireForm::TimeList, false)));
-    assert_eq!(of("rfc"), plain(Timestamp));
-    assert_eq!(of("zoned_instant"), plain(Timestamp));
-    assert_eq!(of("civil"), plain(DateTime));
-    assert_eq!(of("price"), plain(Decimal));
-    assert_eq!(of("bytes"), plain(Bytes));
-    assert_eq!(of("blob"), plain(Bytes));
-    assert_eq!(of("encoded"), (Bytes, WireForm::Base64, false));
-    assert_eq!(of("fixed"), plain(Bytes));
+    assert_eq!(field("flag"), plain(Bool));
+    assert_eq!(field("medium"), plain(Integer { bits: 16, signed: false }));
+    assert_eq!(field("single"), plain(LogicalType::Float { bits: 32 }));
+    assert_eq!(field("letter"), plain(Text));
+    assert_eq!(field("maybe"), (Text, WireForm::Plain, true));
+    assert_eq!(field("uuid"), plain(Uuid));
+    assert_eq!(field("user"), plain(Uuid));
+    assert_eq!(field("instant"), plain(Timestamp));
+    assert_eq!(field("local_instant"), plain(Timestamp));
+    assert_eq!(field("naive"), plain(DateTime));
+    assert_eq!(field("date"), plain(Date));
+    assert_eq!(field("time_of_day"), plain(Time));
+    assert_eq!(field("millis"), (Timestamp, WireForm::UnixMillis, false));
+    assert!(matches!(field("offset"), (Timestamp, WireForm::TimeText | WireForm::TimeList, false)));
+    assert_eq!(field("rfc"), plain(Timestamp));
+    assert_eq!(field("zoned_instant"), plain(Timestamp));
+    assert_eq!(field("civil"), plain(DateTime));
+    assert_eq!(field("price"), plain(Decimal));
+    assert_eq!(field("bytes"), plain(Bytes));
+    assert_eq!(field("blob"), plain(Bytes));
+    assert_eq!(field("encoded"), (Bytes, WireForm::Base64, false));
+    assert_eq!(field("fixed"), plain(Bytes));
     let variants = ["Active", "on hold", "Closed", "Moved"].map(String::from).into();
-    assert_eq!(of("status"), plain(LogicalType::Enum { variants }));
-    assert_eq!(of("list"), plain(List));
-    assert_eq!(of("map"), plain(Map));
-    assert_eq!(of("json"), plain(Json));
-    assert_eq!(of("renamed"), plain(Text));
+    assert_eq!(field("status"), plain(LogicalType::Enum { variants }));
+    assert_eq!(field("list"), plain(List));
+    assert_eq!(field("map"), plain(Map));
+    assert_eq!(field("json"), plain(Json));
+    assert_eq!(field("renamed"), plain(Text));
     assert_eq!(codec.schema().position("cached"), None);
-    assert!(!codec.schema().fields[codec.schema().position("defaulted").expect("there")].required);
+    assert!(!codec.schema().fields[codec.schema().position("defaulted").expect("defaulted")].required);
 }
 
 #[test]
 fn maps_are_written_sorted_so_that_equal_records_have_equal_lines() {
-    let one = everything();
-    let two = Everything { map: one.map.clone().into_iter().collect(), ..one.clone() };
-    assert_eq!(round_trip(&one).0, round_trip(&two).0);
+    let record = everything();
+    let equal = Everything { map: record.map.clone().into_iter().collect(), ..record.clone() };
+    assert_eq!(round_trip(&record).0, round_trip(&equal).0);
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -429,12 +430,12 @@ struct Reading {
 }
 
 #[test]
-fn a_number_json_cannot_hold_is_refused_by_the_name_of_its_field() {
+fn a_number_that_json_cannot_represent_is_refused_with_the_name_of_its_field() {
     let codec = EntityCodec::new(Reading::descriptor());
     let mut projection = Projection::new(codec.schema());
     codec.schema().fields.iter().for_each(|field| projection.field(field));
-    for bad in [f64::NAN, f64::INFINITY] {
-        let values = [Value::I64(1), Value::F64(bad), Value::Json("[]".into())];
+    for not_finite in [f64::NAN, f64::INFINITY] {
+        let values = [Value::I64(1), Value::F64(not_finite), Value::Json("[]".into())];
         let mut out = b"before".to_vec();
         let error = codec
             .encode(&Row { projection: &projection, values: &values }, &mut out)
@@ -448,19 +449,19 @@ fn a_number_json_cannot_hold_is_refused_by_the_name_of_its_field() {
 fn errors_name_the_field_and_never_quote_its_content() {
     let codec = EntityCodec::new(Everything::descriptor());
     let mut json = serde_json::to_value(Everything { huge: 1, ..everything() }).expect("serialises");
-    for (field, bad) in [
+    for (field, wrong) in [
         ("small", serde_json::json!("s3cret")),
         ("uuid", serde_json::json!("s3cret")),
         ("status", serde_json::json!("s3cret")),
         ("instant", serde_json::json!("s3cret")),
         ("address", serde_json::json!({"street": {"s3cret": 1}})),
     ] {
-        let good = json[field].replace_with(bad);
+        let correct = json[field].replace_with(wrong);
         let line = serde_json::to_vec(&json).expect("serialises");
         let error = codec.check(&line).expect_err(field);
         assert!(error.field().is_some_and(|path| path.starts_with(field)), "{field}: {error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
-        json[field] = good;
+        json[field] = correct;
     }
 }
 
@@ -482,24 +483,25 @@ struct Lossy {
     text: String,
 }
 
+/// Serialises a text without its last byte.
 fn truncated<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text.get(..text.len().saturating_sub(1)).unwrap_or(""))
 }
 
 #[test]
-fn a_type_that_does_not_write_what_it_reads_is_refused() {
+fn a_type_without_an_exact_round_trip_is_refused() {
     let codec = EntityCodec::new(Lossy::descriptor());
     let error = codec.check_round_trip(br#"{"id":1,"text":"abc"}"#, &mut Vec::new()).expect_err("lossy");
     assert!(error.to_string().contains("must be inverse"), "{error}");
 }
 
 #[tokio::test]
-async fn a_backup_of_a_type_that_does_not_write_what_it_reads_fails_and_names_the_record() {
+async fn a_backup_of_a_type_without_an_exact_round_trip_fails_and_names_the_record() {
     let database = Scripted::default();
     database.put(&SetName::root(), &Lossy { id: 7, text: "abcdefgh".to_owned() });
     let koan = Koan::builder().only_registered().register::<Lossy>().provider("main", database);
     let koan = koan.storage("local", Storage::memory()).build().await.expect("a context");
-    let error = koan.backup("nightly").await.expect_err("it would not come back");
+    let error = koan.backup("nightly").await.expect_err("the restored record would differ");
     assert_eq!(error.kind(), ErrorKind::Record);
     assert!(error.to_string().contains("Lossy `id=7` would be changed by a backup and restore"), "{error}");
 }
@@ -515,7 +517,7 @@ struct Flattened {
 }
 
 #[test]
-fn flattened_fields_are_fields_and_a_flattened_map_takes_the_rest() {
+fn flattened_fields_are_fields_of_the_entity_and_a_flattened_map_takes_unknown_names() {
     let codec = EntityCodec::new(Flattened::descriptor());
     let names: Vec<_> = codec.schema().fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["id", "street", "zip"]);
@@ -580,7 +582,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn any_record_comes_back_bit_for_bit(
+    fn any_record_makes_an_exact_round_trip(
         (id, flag, unsigned, huge) in any::<(i64, bool, u64, i128)>(),
         single in any::<f32>().prop_filter("finite", |v| v.is_finite()),
         double in any::<f64>().prop_filter("finite", |v| v.is_finite()),

@@ -1,5 +1,5 @@
-//! Records of scalar values, which the codec can check and read without a parser: for every line and every
-//! row, the fast path must agree with the parser.
+//! Records of scalar values, which the codec can check and read without `serde_json`: for every line and
+//! every row, the fast path must have the same result as the path through `serde_json` and the Rust type.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use koan_backup::prelude::*;
@@ -40,12 +40,13 @@ enum Mood {
     Bad,
 }
 
-/// Reads an unknown name as `None`, as many applications do. After a value that is not a name, `serde_json`
+/// Decodes an unknown name as `None`, as many applications do. After a value that is not a name, `serde_json`
 /// does not continue at the right position.
 fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Mood>, D::Error> {
     Ok(Mood::deserialize(deserializer).ok())
 }
 
+/// Generates readings whose rows take the fast path.
 fn readings() -> impl Strategy<Value = Reading> {
     let finite = |v: &f64| v.is_finite();
     let numbers = (
@@ -57,8 +58,8 @@ fn readings() -> impl Strategy<Value = Reading> {
     let more =
         (proptest::option::of(any::<f64>().prop_filter("finite", finite)), any::<bool>(), any::<char>());
     let texts = (any::<String>(), any::<Option<String>>(), any::<u128>());
-    // The times have no fraction that ends with a zero and no year before 1. `chrono` has special forms for
-    // them, so that such rows do not take the fast path.
+    // The times have no fraction that ends with a zero, and no year before 1: `chrono` writes such times in
+    // special forms, and their rows do not take the fast path.
     let nanos = (0u32..100_000_000).prop_map(|n| n * 10 + 7);
     let times = (400i32..2_900_000, -62_135_596_800i64..253_402_300_799, nanos);
     let rest = (any::<i64>(), 0u32..28, prop_oneof![Just(Mood::Good), Just(Mood::Bad)]);
@@ -80,29 +81,29 @@ fn readings() -> impl Strategy<Value = Reading> {
     })
 }
 
-/// Returns the line of a record.
+/// Returns the line that the codec writes for a record, without the line feed.
 fn line(codec: &EntityCodec, reading: &Reading) -> Vec<u8> {
     let mut line = Vec::new();
     codec.write_record(reading, &mut line).expect("written");
-    assert_eq!(line.pop(), Some(b'\n'));
+    assert_eq!(line.pop(), Some(b'\n'), "the line does not end with a line feed");
     line
 }
 
-/// Returns whether a line is equal to what its type writes, according to the parser, or `None` if the line
+/// Returns whether the type writes the same line again after `serde_json` has read it, or `None` if the line
 /// does not decode.
-fn is_written(codec: &EntityCodec, text: &[u8]) -> Option<bool> {
+fn is_written_equally(codec: &EntityCodec, text: &[u8]) -> Option<bool> {
     codec.check(text).ok()?;
-    let value: Reading = serde_json::from_slice(text).expect("it decodes");
+    let value: Reading = serde_json::from_slice(text).expect("decodes");
     Some(line(codec, &value) == text)
 }
 
 /// Returns the line with one byte removed, replaced or inserted.
-fn changed(line: &[u8], place: prop::sample::Index, byte: u8, how: u8) -> Vec<u8> {
-    let (at, mut line) = (place.index(line.len()), line.to_vec());
-    match how % 3 {
-        0 => drop(line.remove(at)),
-        1 => line[at] = byte,
-        _ => line.insert(at, byte),
+fn changed(line: &[u8], position: prop::sample::Index, byte: u8, change: u8) -> Vec<u8> {
+    let (index, mut line) = (position.index(line.len()), line.to_vec());
+    match change % 3 {
+        0 => drop(line.remove(index)),
+        1 => line[index] = byte,
+        _ => line.insert(index, byte),
     }
     line
 }
@@ -111,46 +112,52 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn a_line_is_found_to_be_what_the_parser_finds_it_to_be(
+    fn the_check_of_a_line_without_a_parser_agrees_with_the_parser(
         reading in readings(),
-        (place, how) in any::<(prop::sample::Index, u8)>(),
+        (position, change) in any::<(prop::sample::Index, u8)>(),
         byte in prop_oneof![prop::sample::select(b" \"\\,:{}[]0123456789.-+eEn\n".to_vec()), any::<u8>()],
     ) {
         let codec = EntityCodec::new(Reading::descriptor());
         let line = line(&codec, &reading);
-        for line in [line.clone(), changed(&line, place, byte, how)] {
-            let found = codec.round_trips(&line, &mut Vec::new()).ok();
-            prop_assert_eq!(found, is_written(&codec, &line), "{}", String::from_utf8_lossy(&line));
-            if let (Some(true), Some(values)) = (found, codec.extract_values(&line)) {
+        for line in [line.clone(), changed(&line, position, byte, change)] {
+            let round_trips = codec.round_trips(&line, &mut Vec::new()).ok();
+            prop_assert_eq!(
+                round_trips, is_written_equally(&codec, &line), "{}", String::from_utf8_lossy(&line)
+            );
+            if let (Some(true), Some(values)) = (round_trips, codec.extract_values(&line)) {
                 prop_assert_eq!(values, codec.decode(&line).expect("decodes").values);
             }
         }
     }
 
     #[test]
-    fn a_row_that_goes_the_short_way_is_one_that_the_long_way_keeps(
+    fn a_row_that_takes_the_fast_path_is_encoded_equally_by_the_general_path(
         reading in readings(),
-        (place, other) in any::<(prop::sample::Index, prop::sample::Index)>(),
+        (replaced, other) in any::<(prop::sample::Index, prop::sample::Index)>(),
     ) {
         let codec = EntityCodec::new(Reading::descriptor());
         let fields = Projection::of(codec.schema());
-        let record = codec.record(&reading).expect("told as values");
+        let record = codec.record(&reading).expect("converted into values");
         let line = line(&codec, &reading);
-        let mut plain = Vec::new();
+        let mut fast = Vec::new();
         let row = Row { projection: &fields, values: &record.values };
-        prop_assert!(codec.encode_fast(&row, &mut plain, &mut Vec::new()));
-        prop_assert_eq!(String::from_utf8_lossy(plain.trim_ascii_end()), String::from_utf8_lossy(&line));
+        prop_assert!(codec.encode_fast(&row, &mut fast, &mut Vec::new()));
+        prop_assert_eq!(String::from_utf8_lossy(fast.trim_ascii_end()), String::from_utf8_lossy(&line));
         // The value of another field, or NULL, replaces the value.
         for value in [record.values[other.index(record.values.len())].clone(), Value::Null] {
             let mut values = record.values.clone();
-            let at = place.index(values.len());
-            values[at] = value;
+            let index = replaced.index(values.len());
+            values[index] = value;
             let row = Row { projection: &fields, values: &values };
-            let (mut plain, mut long) = (Vec::new(), Vec::new());
-            if codec.encode_fast(&row, &mut plain, &mut Vec::new()) {
-                prop_assert_eq!(codec.encode(&row, &mut long).expect("it was proven"), Vec::<&str>::new());
-                prop_assert_eq!(&plain, &long);
-                prop_assert_eq!(is_written(&codec, plain.trim_ascii_end()), Some(true), "{}", String::from_utf8_lossy(&plain));
+            let (mut fast, mut general) = (Vec::new(), Vec::new());
+            if codec.encode_fast(&row, &mut fast, &mut Vec::new()) {
+                let changed_fields = codec.encode(&row, &mut general).expect("the fast path encoded the row");
+                prop_assert_eq!(changed_fields, Vec::<&str>::new());
+                prop_assert_eq!(&fast, &general);
+                let line = fast.trim_ascii_end();
+                prop_assert_eq!(
+                    is_written_equally(&codec, line), Some(true), "{}", String::from_utf8_lossy(line)
+                );
             }
         }
     }

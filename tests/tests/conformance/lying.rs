@@ -1,4 +1,4 @@
-//! Providers that violate the requirements, each of which the conformance suite must detect.
+//! Providers that violate the requirements. The conformance suite must detect each violation.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use koan_backup::{
 /// The requirement that a provider violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lie {
-    /// Every read sees the current data instead of the snapshot.
+    /// Every read returns the current data instead of the data of the snapshot.
     NoSnapshot,
     /// One record of each batch of 1,000 is not written.
     LosesRecords,
-    /// A session that is rolled back is committed.
+    /// A rollback of a session commits the session.
     NoRollback,
     /// All sets are written to the root set.
     OneSet,
@@ -32,9 +32,9 @@ enum Lie {
     NeverDeletes,
     /// A dry run writes.
     WetRun,
-    /// A dry run never reports a refusal.
+    /// A dry run accepts records that a restore refuses.
     SeesNoRefusal,
-    /// Each target is committed when it is finished.
+    /// Each target is committed when it is finished, before the session is committed.
     CommitsEarly,
     /// The snapshot claims snapshot consistency although the provider has no snapshot reads.
     CallsItASnapshot,
@@ -44,15 +44,15 @@ enum Lie {
     OneByOne,
     /// A target whose writer failed or was dropped is committed without its records.
     CommitsUnfinished,
-    /// The level `fast` prepares something that makes it no faster.
+    /// The restore level `fast` does preparing work that does not make the restore faster.
     GainsNothing,
 }
 
-/// A provider in memory that violates one requirement.
+/// A provider that violates one requirement and forwards all other work to a provider in memory.
 #[derive(Clone, Debug)]
 struct Liar {
     lie: Lie,
-    truth: Memory,
+    memory: Memory,
 }
 
 #[async_trait]
@@ -62,26 +62,26 @@ impl Provider for Liar {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut capabilities = self.truth.capabilities();
+        let mut capabilities = self.memory.capabilities();
         capabilities.snapshot_reads &= self.lie != Lie::CallsItASnapshot;
         capabilities.restore_optimisation |= self.lie == Lie::GainsNothing;
         capabilities
     }
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
-        self.truth.describe(entities).await
+        self.memory.describe(entities).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         Ok(Box::new(LyingSnapshot {
             lie: self.lie,
-            truth: self.truth.snapshot().await?,
-            database: self.truth.clone(),
+            memory: self.memory.snapshot().await?,
+            database: self.memory.clone(),
         }))
     }
 
     async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>> {
-        self.truth.assess(targets, options).await
+        self.memory.assess(targets, options).await
     }
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
@@ -98,15 +98,15 @@ impl Provider for Liar {
         if self.lie == Lie::GainsNothing && options.level == RestoreLevel::Fast {
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         }
-        let truth = Some(self.truth.begin_restore(&options).await?);
-        Ok(Box::new(LyingSession { lie: self.lie, truth, database: self.truth.clone() }))
+        let memory = Some(self.memory.begin_restore(&options).await?);
+        Ok(Box::new(LyingSession { lie: self.lie, memory, database: self.memory.clone() }))
     }
 }
 
 #[derive(Debug)]
 struct LyingSnapshot {
     lie: Lie,
-    truth: Box<dyn Snapshot>,
+    memory: Box<dyn Snapshot>,
     database: Memory,
 }
 
@@ -117,38 +117,38 @@ impl Snapshot for LyingSnapshot {
     }
 
     async fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {
-        self.truth.sets(entity).await
+        self.memory.sets(entity).await
     }
 
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
         match self.lie {
             Lie::NoSnapshot => self.database.snapshot().await?.read(request, sink).await,
             Lie::ShortRead => {
-                let (entity, ended) = (request.entity.clone(), self.truth.read(request, sink).await);
-                match ended {
+                let (entity, result) = (request.entity.clone(), self.memory.read(request, sink).await);
+                match result {
                     Err(_) => RecordSink::channel(entity, 1).0.finish().await,
-                    ended => ended,
+                    result => result,
                 }
             }
-            _ => self.truth.read(request, sink).await,
+            _ => self.memory.read(request, sink).await,
         }
     }
 
     async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
-        self.truth.count(entity, set).await
+        self.memory.count(entity, set).await
     }
 }
 
 #[derive(Debug)]
 struct LyingSession {
     lie: Lie,
-    truth: Option<Box<dyn RestoreSession>>,
+    memory: Option<Box<dyn RestoreSession>>,
     database: Memory,
 }
 
 impl LyingSession {
-    fn truth(&mut self) -> &mut dyn RestoreSession {
-        self.truth.as_mut().expect("open").as_mut()
+    fn memory(&mut self) -> &mut dyn RestoreSession {
+        self.memory.as_mut().expect("open").as_mut()
     }
 }
 
@@ -168,23 +168,23 @@ impl RestoreSession for LyingSession {
             return Ok(Box::new(Unfinished { session: self, target, records: Vec::new() }));
         }
         let lie = self.lie;
-        let truth = self.truth().begin(target).await?;
-        Ok(Box::new(LyingWriter { lie, truth }))
+        let memory = self.memory().begin(target).await?;
+        Ok(Box::new(LyingWriter { lie, memory }))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<CommitReport> {
         if self.lie == Lie::OneByOne {
-            a_commit_on_a_disk().await;
+            wait_like_a_commit_on_disk().await;
         }
-        self.truth.take().expect("open").commit().await
+        self.memory.take().expect("open").commit().await
     }
 
     async fn rollback(mut self: Box<Self>) -> Result<()> {
-        let truth = self.truth.take().expect("open");
+        let memory = self.memory.take().expect("open");
         if matches!(self.lie, Lie::NoRollback | Lie::WetRun) {
-            truth.commit().await.map(drop)
+            memory.commit().await.map(drop)
         } else {
-            truth.rollback().await
+            memory.rollback().await
         }
     }
 }
@@ -192,7 +192,7 @@ impl RestoreSession for LyingSession {
 #[derive(Debug)]
 struct LyingWriter<'s> {
     lie: Lie,
-    truth: Box<dyn TargetWriter + 's>,
+    memory: Box<dyn TargetWriter + 's>,
 }
 
 #[async_trait]
@@ -202,11 +202,11 @@ impl TargetWriter for LyingWriter<'_> {
         if self.lie == Lie::LosesRecords && records.len() == 1_000 {
             records.pop();
         }
-        self.truth.write(records.into()).await
+        self.memory.write(records.into()).await
     }
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
-        self.truth.finish().await
+        self.memory.finish().await
     }
 }
 
@@ -221,7 +221,7 @@ async fn write_all(
     writer.finish().await
 }
 
-/// Writes each record of a large batch in a separate session.
+/// A writer that writes each record of a large batch in a separate session.
 #[derive(Debug)]
 struct OneByOne<'s> {
     session: &'s mut LyingSession,
@@ -234,21 +234,21 @@ impl TargetWriter for OneByOne<'_> {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let records = batch.into_records()?;
         if records.len() != 500 {
-            let counts = write_all(self.session.truth(), &self.target, records).await?;
+            let counts = write_all(self.session.memory(), &self.target, records).await?;
             self.counts.add(&counts);
             return Ok(());
         }
         // Only one session can write at a time, so the session of the target is committed first.
-        self.session.truth.take().expect("open").commit().await?;
+        self.session.memory.take().expect("open").commit().await?;
         for record in records {
-            let mut one = self.session.database.begin_restore(&SessionOptions::default()).await?;
-            let counts = write_all(one.as_mut(), &self.target, vec![record]).await?;
+            let mut session = self.session.database.begin_restore(&SessionOptions::default()).await?;
+            let counts = write_all(session.as_mut(), &self.target, vec![record]).await?;
             self.counts.add(&counts);
-            one.commit().await?;
-            a_commit_on_a_disk().await;
+            session.commit().await?;
+            wait_like_a_commit_on_disk().await;
         }
-        let truth = self.session.database.begin_restore(&SessionOptions::default()).await?;
-        self.session.truth = Some(truth);
+        let memory = self.session.database.begin_restore(&SessionOptions::default()).await?;
+        self.session.memory = Some(memory);
         Ok(())
     }
 
@@ -257,7 +257,7 @@ impl TargetWriter for OneByOne<'_> {
     }
 }
 
-/// Commits when the target is finished, not when the session is committed.
+/// A writer that commits when the target is finished, not when the session is committed.
 #[derive(Debug)]
 struct EarlyCommit<'s> {
     session: &'s mut LyingSession,
@@ -274,14 +274,15 @@ impl TargetWriter for EarlyCommit<'_> {
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
         let Self { session, target, records } = *self;
-        let counts = write_all(session.truth(), &target, records).await?;
-        session.truth.take().expect("open").commit().await?;
-        session.truth = Some(session.database.begin_restore(&SessionOptions::default()).await?);
+        let counts = write_all(session.memory(), &target, records).await?;
+        session.memory.take().expect("open").commit().await?;
+        session.memory = Some(session.database.begin_restore(&SessionOptions::default()).await?);
         Ok(counts)
     }
 }
 
-/// Finishes its target even if the writer failed or was dropped.
+/// A writer that begins its target only in `finish`, so that a session is committed without the records if
+/// the writer failed or was dropped.
 #[derive(Debug)]
 struct Unfinished<'s> {
     session: &'s mut LyingSession,
@@ -298,11 +299,11 @@ impl TargetWriter for Unfinished<'_> {
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
         let Self { session, target, records } = *self;
-        write_all(session.truth(), &target, records).await
+        write_all(session.memory(), &target, records).await
     }
 }
 
-/// A dry run that compares no record.
+/// The session of a dry run that compares no record.
 #[derive(Debug)]
 struct CarelessDryRun;
 
@@ -321,6 +322,7 @@ impl RestoreSession for CarelessDryRun {
     }
 }
 
+/// A writer that discards all records.
 #[derive(Debug)]
 struct CarelessWriter;
 
@@ -335,59 +337,59 @@ impl TargetWriter for CarelessWriter {
     }
 }
 
-/// Waits as long as a commit on a disk would take.
-async fn a_commit_on_a_disk() {
+/// Waits for about as long as a commit on a disk takes.
+async fn wait_like_a_commit_on_disk() {
     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
 }
 
 #[tokio::test]
-async fn a_case_that_is_not_there_is_not_passed() {
+async fn running_a_case_that_does_not_exist_is_an_error() {
     let empty = async || Ok(Arc::new(Memory::new()) as Arc<dyn Provider>);
-    let error = conformance::run_where(|name| name == "no such case", empty).await.expect_err("none");
-    assert!(error.to_string().contains("no case with such a name"), "{error}");
+    let error = conformance::run_where(|name| name == "no such case", empty).await.expect_err("no such case");
+    assert!(error.to_string().contains("selects no case"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_provider_that_lies_does_not_conform() {
+async fn a_provider_that_violates_a_requirement_does_not_conform() {
     for (lie, found) in [
         (Lie::NoSnapshot, "a later write is not visible in a snapshot"),
-        (Lie::LosesRecords, "100 000 records are all read"),
-        (Lie::NoRollback, "a session that is rolled back leaves nothing"),
-        (Lie::OneSet, "sets are apart"),
-        (Lie::AlwaysOverwrites, "`keep` leaves what is there"),
-        (Lie::NeverDeletes, "`replace_existing` leaves exactly what was written"),
-        (Lie::WetRun, "a dry run counts what would be done and writes nothing"),
+        (Lie::LosesRecords, "all of 100 000 records are read"),
+        (Lie::NoRollback, "a session that is rolled back leaves no records"),
+        (Lie::OneSet, "sets are independent"),
+        (Lie::AlwaysOverwrites, "`keep` leaves existing records unchanged"),
+        (Lie::NeverDeletes, "`replace_existing` leaves exactly the written records"),
+        (Lie::WetRun, "a dry run counts what a restore would do and writes nothing"),
         (Lie::SeesNoRefusal, "a dry run refuses existing records that a restore refuses"),
         (Lie::CommitsUnfinished, "a session with an unfinished target is not committed"),
-        (Lie::CommitsEarly, "nothing of a session shows before its commit"),
+        (Lie::CommitsEarly, "no record of a session is visible before its commit"),
         (Lie::CallsItASnapshot, "no snapshot consistency is claimed without snapshot reads"),
-        (Lie::ShortRead, "a cancelled read is an error, and the next one works"),
+        (Lie::ShortRead, "a cancelled read returns an error, and the next read succeeds"),
     ] {
-        let empty = async || Ok(Arc::new(Liar { lie, truth: Memory::new() }) as Arc<dyn Provider>);
+        let empty = async || Ok(Arc::new(Liar { lie, memory: Memory::new() }) as Arc<dyn Provider>);
         let conformance = conformance::run_where(|name| name == found, empty).await.expect("a database");
         let case = conformance.cases.iter().find(|case| case.name == found).expect("a case of that name");
         assert!(matches!(case.outcome, CaseOutcome::Failed(_)), "{lie:?}: {conformance}");
-        let error = conformance.require_passed().expect_err("it lies");
+        let error = conformance.require_passed().expect_err("the provider violates a requirement");
         assert!(error.to_string().contains(found), "{lie:?}: {error}");
     }
 }
 
-/// The clock is paused, so the measured time is only that of the waits in the provider, not that of the
-/// machine.
+/// Checks the cases that compare durations. The Tokio clock is paused, so the measured time contains only the
+/// waits in the provider and does not depend on the machine.
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_is_not_as_fast_as_it_says_does_not_conform() {
-    let many = "many records in one session take less than as many sessions";
-    let levels = "level `fast` takes less than level `safe`";
+async fn a_provider_that_is_slower_than_it_claims_does_not_conform() {
+    let many = "many records in one session take less time than as many sessions";
+    let levels = "level `fast` takes less time than level `safe`";
     for (lie, found) in [(Lie::OneByOne, many), (Lie::GainsNothing, levels)] {
-        let empty = async || Ok(Arc::new(Liar { lie, truth: Memory::new() }) as Arc<dyn Provider>);
+        let empty = async || Ok(Arc::new(Liar { lie, memory: Memory::new() }) as Arc<dyn Provider>);
         let conformance = conformance::run_speed(empty).await.expect("a database");
         for case in &conformance.cases {
-            let is_found = matches!(&case.outcome, CaseOutcome::Failed(why) if why.contains("took"));
+            let is_found = matches!(&case.outcome, CaseOutcome::Failed(reason) if reason.contains("took"));
             assert_eq!(is_found, case.name == found, "{lie:?}: {conformance}");
         }
         assert_eq!(conformance.cases.len(), 2);
     }
     let honest = async || Ok(Arc::new(Memory::new()) as Arc<dyn Provider>);
     let conformance = conformance::run_speed(honest).await.expect("a database");
-    let _ = conformance.require_passed().expect("it is as fast as it says");
+    let _ = conformance.require_passed().expect("the provider is as fast as it claims");
 }

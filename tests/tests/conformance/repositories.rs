@@ -1,4 +1,4 @@
-//! Repositories in the form that an application would write.
+//! Repositories like those that an application writes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::conforms;
 
-/// A repository in memory, with records by the text of their keys.
+/// A repository in memory, which stores its records under their keys as JSON text.
 pub(super) struct MemoryRepository<T> {
     records: Mutex<BTreeMap<String, T>>,
+    /// Whether the repository can delete records.
     deletes: bool,
 }
 
@@ -31,6 +32,7 @@ impl<T> MemoryRepository<T> {
     }
 }
 
+/// Returns the key of a record as JSON text.
 pub(super) fn key<T: koan_backup::Entity>(record: &T) -> Result<String, RepositoryError> {
     Ok(serde_json::to_string(&record.key())?)
 }
@@ -38,13 +40,13 @@ pub(super) fn key<T: koan_backup::Entity>(record: &T) -> Result<String, Reposito
 #[async_trait]
 impl<T: koan_backup::Entity + Clone> Repository<T> for MemoryRepository<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
-        let records: Vec<_> = self.records.lock().expect("sound").values().cloned().map(Ok).collect();
+        let records: Vec<_> = self.records.lock().expect("not poisoned").values().cloned().map(Ok).collect();
         stream::iter(records).boxed()
     }
 
     async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
         for record in records {
-            self.records.lock().expect("sound").insert(key(&record)?, record);
+            self.records.lock().expect("not poisoned").insert(key(&record)?, record);
         }
         Ok(())
     }
@@ -55,13 +57,18 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for MemoryRepository<T> {
 
     async fn delete_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
         for record in records {
-            self.records.lock().expect("sound").remove(&key(&record)?).ok_or("it is not there")?;
+            self.records
+                .lock()
+                .expect("not poisoned")
+                .remove(&key(&record)?)
+                .ok_or("the record does not exist")?;
         }
         Ok(())
     }
 }
 
-fn shelves(deletes: bool) -> Arc<dyn Provider> {
+/// Creates a provider with an empty repository for each entity of the conformance suite.
+fn empty_repositories(deletes: bool) -> Arc<dyn Provider> {
     let repositories = Repositories::new()
         .with::<Specimen>(MemoryRepository::new(deletes))
         .with::<Pair>(MemoryRepository::new(deletes))
@@ -72,12 +79,12 @@ fn shelves(deletes: bool) -> Arc<dyn Provider> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repositories_conform() {
     for deletes in [false, true] {
-        let conformance = conforms(async || Ok(shelves(deletes))).await;
+        let conformance = conforms(async || Ok(empty_repositories(deletes))).await;
         assert!(conformance.passed() > 15, "{conformance}");
     }
 }
 
-/// The scope of the suite's entities, which are defined in another crate: everything is backed up.
+/// The backup scope of the suite's entities, which are defined in another crate: all of them are backed up.
 pub(super) static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: "koan_backup_core",
     file: file!(),
@@ -104,7 +111,7 @@ async fn context(
 }
 
 #[tokio::test]
-async fn what_a_restore_without_transactions_has_written_is_named_in_its_error() {
+async fn the_error_of_a_restore_without_transactions_names_the_entities_that_were_written() {
     let (lines, pairs) = (Arc::new(MemoryRepository::new(false)), Arc::new(MemoryRepository::new(false)));
     let line = Line { id: 1, content: "one".to_owned() };
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "first".to_owned() };
@@ -115,20 +122,21 @@ async fn what_a_restore_without_transactions_has_written_is_named_in_its_error()
     let backup = koan.backup("nightly").await.expect("a backup");
     assert_eq!(backup.item_count(), 2);
 
-    lines.records.lock().expect("sound").clear();
-    let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("the pair is there");
+    lines.records.lock().expect("not poisoned").clear();
+    let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("the pair exists");
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    let told = error.chain();
+    let message = error.chain();
     assert!(
-        told.contains("`main` may not be as before") && told.contains("records of Line were written"),
-        "{told}"
+        message.contains("the rollback of provider `main` is not confirmed")
+            && message.contains("records of Line were written"),
+        "{message}"
     );
-    assert_eq!(lines.records.lock().expect("sound").len(), 1);
+    assert_eq!(lines.records.lock().expect("not poisoned").len(), 1);
 
-    let error = koan.restore("nightly").replace_existing().await.expect_err("nothing is deleted here");
-    assert!(error.chain().contains("cannot remove records"), "{error:?}");
+    let error = koan.restore("nightly").replace_existing().await.expect_err("the repository cannot delete");
+    assert!(error.chain().contains("cannot delete records"), "{error:?}");
     let error = koan.restore("nightly").set("root").to_set("archive").await.expect_err("there are no sets");
-    assert!(error.chain().contains("has no sets"), "{error:?}");
+    assert!(error.chain().contains("does not support sets"), "{error:?}");
     let checked = koan.restore("nightly").viability().await.expect("assessed");
     assert!(
         checked.findings.iter().any(|finding| finding.message.contains("no transactions")),
@@ -137,14 +145,14 @@ async fn what_a_restore_without_transactions_has_written_is_named_in_its_error()
 }
 
 #[tokio::test]
-async fn a_cancelled_restore_without_transactions_names_what_it_has_written() {
+async fn a_cancelled_restore_without_transactions_names_the_entities_that_were_written() {
     let (lines, pairs) = (Arc::new(MemoryRepository::new(false)), Arc::new(MemoryRepository::new(false)));
     let all = (0..30).map(|id| Line { id, content: "one".to_owned() }).collect();
     lines.upsert_many(all).await.expect("written");
     let backups = tempfile::tempdir().expect("a directory");
     let koan = context(&lines, &pairs, backups.path()).await;
     koan.backup("nightly").await.expect("a backup");
-    lines.records.lock().expect("sound").clear();
+    lines.records.lock().expect("not poisoned").clear();
     let token = CancellationToken::new();
     let cancel = token.clone();
     let restore = koan.restore("nightly").batch_size(10).cancel_on(token).on_event(move |event| {
@@ -155,23 +163,23 @@ async fn a_cancelled_restore_without_transactions_names_what_it_has_written() {
     let error = restore.await.expect_err("cancelled");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(error.chain().contains("records of Line were written"), "{error:?}");
-    assert_ne!(lines.records.lock().expect("sound").len(), 0);
+    assert_ne!(lines.records.lock().expect("not poisoned").len(), 0);
 }
 
 #[tokio::test]
-async fn two_records_of_one_key_fail_a_backup_however_far_apart_they_are() {
+async fn two_records_with_the_same_key_fail_a_backup_at_any_distance() {
     let line = |id| Ok(Line { id, content: "one".to_owned() });
     let builder = Koan::builder().only_registered().register::<Line>().register_scope(&SCOPE);
     let repositories = Repositories::new().with(Given(Mutex::new(vec![line(7), line(1), line(2), line(7)])));
     let builder = builder.provider("main", repositories).storage("memory", Storage::memory());
     let koan = builder.build().await.expect("a context");
-    let error = koan.backup("nightly").await.expect_err("one would be lost");
+    let error = koan.backup("nightly").await.expect_err("one of the two records would be lost");
     assert_eq!(error.kind(), ErrorKind::Record);
     assert!(error.chain().contains("Line `id=7`") && error.chain().contains("duplicate key"), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_repository_that_fails_half_way_is_a_failed_backup() {
+async fn a_repository_that_fails_during_a_read_fails_the_backup() {
     let line = Ok(Line { id: 1, content: "one".to_owned() });
     let broken = Given(Mutex::new(vec![line, Err("the connection was lost".into())]));
     let koan = {
@@ -193,8 +201,9 @@ struct Visit {
 }
 
 #[tokio::test]
-async fn a_record_that_a_restore_could_not_tell_is_a_failed_backup() {
-    // `chrono` writes and reads the year as `+12345`. No adapter passes such a date to a provider.
+async fn a_record_that_no_restore_could_write_fails_the_backup() {
+    // `chrono` writes and reads the year 12345 as `+12345`. No adapter accepts a date of that year as a
+    // value.
     let visit = |id, year| Ok(Visit { id, day: NaiveDate::from_ymd_opt(year, 1, 1).expect("a date") });
     let koan = {
         let builder = Koan::builder().only_registered().register::<Visit>();
@@ -202,14 +211,17 @@ async fn a_record_that_a_restore_could_not_tell_is_a_failed_backup() {
         let builder = builder.provider("main", Repositories::new().with(repository));
         builder.storage("memory", Storage::memory()).build().await.expect("a context")
     };
-    let error = koan.backup("nightly").await.expect_err("no restore would take it");
+    let error = koan.backup("nightly").await.expect_err("no restore could write the record");
     assert_eq!(error.kind(), ErrorKind::Record);
-    let told = error.chain();
-    assert!(told.contains("record 2 of Visit") && told.contains("day") && !told.contains("12345"), "{told}");
+    let message = error.chain();
+    assert!(
+        message.contains("record 2 of Visit") && message.contains("day") && !message.contains("12345"),
+        "{message}"
+    );
     assert!(koan.backups().await.expect("listed").iter().all(|manifest| manifest.archive.is_none()));
 }
 
-/// A repository that two contexts share.
+/// A repository that the test and the context share.
 struct Shared<T>(Arc<MemoryRepository<T>>);
 
 #[async_trait]
@@ -223,16 +235,16 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Shared<T> {
     }
 }
 
-/// A repository that returns these records once.
+/// A read-only repository that returns the given records and errors once.
 struct Given<T>(Mutex<Vec<Result<T, RepositoryError>>>);
 
 #[async_trait]
 impl<T: koan_backup::Entity> Repository<T> for Given<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
-        stream::iter(std::mem::take(&mut *self.0.lock().expect("sound"))).boxed()
+        stream::iter(std::mem::take(&mut *self.0.lock().expect("not poisoned"))).boxed()
     }
 
     async fn upsert_many(&self, _: Vec<T>) -> Result<(), RepositoryError> {
-        Err("it is read-only".into())
+        Err("the repository is read-only".into())
     }
 }

@@ -1,5 +1,5 @@
-//! Tests `prepare_restore` and `finish_restore` of repositories: each restore that prepares a repository also
-//! finishes it.
+//! Tests `prepare_restore` and `finish_restore` of repositories: each restore that calls `prepare_restore` of
+//! a repository also calls its `finish_restore`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ use super::repositories::{SCOPE, key};
 /// The maximum time that a test waits for a call.
 const MAX_WAIT: Duration = Duration::from_secs(120);
 
-/// The call of a repository that fails or does not return.
+/// The call of a repository that fails, hangs or is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
@@ -40,20 +40,22 @@ const FINISH_TIME: Duration = Duration::from_millis(500);
 /// The state that the repositories of a test share.
 struct Shared {
     fault: Mutex<Fault>,
-    /// The names of the calls so far.
+    /// The calls that were made, in their order.
     calls: watch::Sender<Vec<String>>,
     requests: Mutex<Vec<RestoreRequest>>,
 }
 
 impl Shared {
+    /// Records a call.
     fn log(&self, call: impl Into<String>) {
         self.calls.send_modify(|calls| calls.push(call.into()));
     }
 
     fn fault(&self) -> Fault {
-        *self.fault.lock().expect("sound")
+        *self.fault.lock().expect("not poisoned")
     }
 
+    /// Returns the recorded calls, and clears the list.
     fn take(&self) -> Vec<String> {
         self.calls.send_replace(Vec::new())
     }
@@ -61,14 +63,14 @@ impl Shared {
     /// Waits until the call with this name was made.
     async fn until(&self, call: &str) {
         let mut calls = self.calls.subscribe();
-        let made = calls.wait_for(|calls| calls.iter().any(|made| made == call));
+        let called = calls.wait_for(|calls| calls.iter().any(|made| made == call));
         // The timeout only ends a test that would otherwise wait forever.
-        let made = tokio::time::timeout(MAX_WAIT, made).await;
-        made.expect("the call is never made").expect("the sender lives");
+        let called = tokio::time::timeout(MAX_WAIT, called).await;
+        called.expect("the call is made before the timeout").expect("the sender exists");
     }
 }
 
-/// A repository that stores its records by the text of their keys.
+/// A repository in memory that records its calls and can fail.
 struct Hooked<T> {
     name: &'static str,
     records: Mutex<BTreeMap<String, T>>,
@@ -86,7 +88,7 @@ impl<T> Hooked<T> {
 #[async_trait]
 impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
-        let records: Vec<_> = self.records.lock().expect("sound").values().cloned().map(Ok).collect();
+        let records: Vec<_> = self.records.lock().expect("not poisoned").values().cloned().map(Ok).collect();
         stream::iter(records).boxed()
     }
 
@@ -97,7 +99,7 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
             Fault::WriteHangs => std::future::pending().await,
             _ => {}
         }
-        let mut all = self.records.lock().expect("sound");
+        let mut all = self.records.lock().expect("not poisoned");
         for record in records {
             all.insert(key(&record)?, record);
         }
@@ -105,7 +107,7 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
     }
 
     async fn prepare_restore(&self, request: &RestoreRequest) -> Result<(), RepositoryError> {
-        self.shared.requests.lock().expect("sound").push(request.clone());
+        self.shared.requests.lock().expect("not poisoned").push(request.clone());
         self.shared.log(format!("prepare {}", self.name));
         match self.fault() {
             Fault::PrepareFails => Err("the preparation fails".into()),
@@ -115,12 +117,12 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
     }
 
     async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<(), RepositoryError> {
-        // If the call had been cancelled, it would end here.
+        // A call that is cancelled ends at this point and is not recorded.
         tokio::task::yield_now().await;
         self.shared.log(format!("finish {} {outcome:?}", self.name));
         match self.fault() {
-            Fault::FinishFails => Err("the end fails".into()),
-            Fault::FinishPanics => panic!("the end panics"),
+            Fault::FinishFails => Err("the finish fails".into()),
+            Fault::FinishPanics => panic!("the finish panics"),
             Fault::FinishTakesTime => {
                 tokio::time::sleep(FINISH_TIME).await;
                 Ok(())
@@ -130,8 +132,8 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
     }
 }
 
-/// Creates a context with a backup of one line and one pair. Lines are restored first, and the fault applies
-/// to the pairs.
+/// Creates a context with a backup of one line and one pair. Lines are restored first, and a fault applies to
+/// the repository of pairs.
 async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
     let (calls, _) = watch::channel(Vec::new());
     let shared = Arc::new(Shared { fault: Mutex::new(Fault::None), calls, requests: Mutex::default() });
@@ -165,17 +167,19 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
     (koan, shared)
 }
 
-/// Changes the records, so that a restore must write.
+/// Changes the records, so that a restore must write them, and clears the recorded calls.
 async fn change(koan: &Koan, shared: &Shared) {
     koan.data::<Line>().upsert_many([Line { id: 1, content: "other".to_owned() }]).await.expect("written");
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "other".to_owned() };
     koan.data::<Pair>().upsert_many([pair]).await.expect("written");
     shared.take();
-    shared.requests.lock().expect("sound").clear();
+    shared.requests.lock().expect("not poisoned").clear();
 }
 
+/// The calls of `finish_restore` after a restore that failed.
 const FAILED: [&str; 2] = ["finish pairs Failed", "finish lines Failed"];
 
+/// Returns the calls of `finish_restore`.
 fn finishes(calls: &[String]) -> Vec<&str> {
     calls.iter().filter(|call| call.starts_with("finish")).map(String::as_str).collect()
 }
@@ -194,7 +198,7 @@ async fn each_prepared_repository_is_finished_after_a_success() {
         "finish lines Completed",
     ];
     assert_eq!(shared.take(), calls);
-    let requests = std::mem::take(&mut *shared.requests.lock().expect("sound"));
+    let requests = std::mem::take(&mut *shared.requests.lock().expect("not poisoned"));
     assert!(requests.iter().all(|request| request.record_count == Some(1)), "{requests:?}");
     assert!(
         requests.iter().all(|request| request.size_bytes.is_some_and(|bytes| bytes > 10)),
@@ -217,7 +221,7 @@ async fn each_prepared_repository_is_finished_after_an_error() {
     for (fault, message) in
         [(Fault::WriteFails, "the write fails"), (Fault::PrepareFails, "the preparation fails")]
     {
-        *shared.fault.lock().expect("sound") = fault;
+        *shared.fault.lock().expect("not poisoned") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
         assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
@@ -232,14 +236,14 @@ async fn each_prepared_repository_is_finished_after_a_cancellation() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
     for (fault, call) in [(Fault::WriteHangs, "write pairs"), (Fault::PrepareHangs, "prepare pairs")] {
-        *shared.fault.lock().expect("sound") = fault;
+        *shared.fault.lock().expect("not poisoned") = fault;
         let token = CancellationToken::new();
         let restore = koan.restore("nightly").cancel_on(token.clone()).into_future();
-        let (ended, ()) = tokio::join!(restore, async {
+        let (result, ()) = tokio::join!(restore, async {
             shared.until(call).await;
             token.cancel();
         });
-        assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{fault:?}");
+        assert_eq!(result.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{fault:?}");
         // The restore has waited for both calls of `finish_restore`.
         assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
     }
@@ -250,10 +254,10 @@ async fn each_prepared_repository_is_finished_after_the_future_was_dropped() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
     for (fault, call) in [(Fault::WriteHangs, "write pairs"), (Fault::PrepareHangs, "prepare pairs")] {
-        *shared.fault.lock().expect("sound") = fault;
+        *shared.fault.lock().expect("not poisoned") = fault;
         let restore = koan.restore("nightly").into_future();
         tokio::select! {
-            ended = restore => panic!("it hangs: {ended:?}"),
+            result = restore => panic!("the restore did not hang: {result:?}"),
             () = shared.until(call) => {}
         }
         shared.until(FAILED[1]).await;
@@ -265,17 +269,18 @@ async fn each_prepared_repository_is_finished_after_the_future_was_dropped() {
 async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_finished() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
-    for (fault, message) in [(Fault::FinishFails, "the end fails"), (Fault::FinishPanics, "`finish_restore`")]
+    for (fault, message) in
+        [(Fault::FinishFails, "the finish fails"), (Fault::FinishPanics, "`finish_restore`")]
     {
-        *shared.fault.lock().expect("sound") = fault;
+        *shared.fault.lock().expect("not poisoned") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
-        // The records stay in the database although finishing failed.
+        // The records stay in the database although `finish_restore` failed.
         let written = "all records of Line, Pair were written and remain";
         assert!(error.contains(written), "{error}");
         let completed = ["finish pairs Completed", "finish lines Completed"];
         assert_eq!(finishes(&shared.take()), completed, "{fault:?}");
-        *shared.fault.lock().expect("sound") = Fault::None;
+        *shared.fault.lock().expect("not poisoned") = Fault::None;
         change(&koan, &shared).await;
     }
 }
@@ -284,7 +289,7 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
 async fn the_duration_of_a_restore_includes_its_commit() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
-    *shared.fault.lock().expect("sound") = Fault::FinishTakesTime;
+    *shared.fault.lock().expect("not poisoned") = Fault::FinishTakesTime;
     let report = koan.restore("nightly").await.expect("restored");
     assert!(u128::from(report.duration_ms) >= FINISH_TIME.as_millis(), "{report:?}");
 }

@@ -6,7 +6,7 @@ use koan_backup::{Repositories, provider::Provider};
 
 use crate::repositories::MemoryRepository;
 
-/// Creates the providers, with their names in the table.
+/// Creates each provider, with its name in the table.
 fn providers(folder: &std::path::Path) -> Vec<(&'static str, Box<dyn Provider>)> {
     let database = folder.join("any.db");
     drop(rusqlite::Connection::open(&database).expect("a database"));
@@ -25,12 +25,12 @@ fn providers(folder: &std::path::Path) -> Vec<(&'static str, Box<dyn Provider>)>
 }
 
 #[test]
-fn the_table_of_capabilities_is_that_of_the_providers() {
+fn the_documented_table_of_capabilities_agrees_with_the_providers() {
     let folder = tempfile::tempdir().expect("a directory");
     let providers = providers(folder.path());
     let claims = |provider: &dyn Provider| match serde_json::to_value(provider.capabilities()) {
         Ok(serde_json::Value::Object(claims)) => claims,
-        other => panic!("{other:?}"),
+        other => panic!("the capabilities are not a JSON object: {other:?}"),
     };
     let mut table = String::from("| capability |");
     providers.iter().for_each(|(name, _)| table.push_str(&format!(" {name} |")));
@@ -44,6 +44,6 @@ fn the_table_of_capabilities_is_that_of_the_providers() {
         table.push('\n');
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../koan-backup/docs/providers.md");
-    let page = std::fs::read_to_string(path).expect("the page");
+    let page = std::fs::read_to_string(path).expect("koan-backup/docs/providers.md");
     assert!(page.contains(&table), "koan-backup/docs/providers.md must have this table:\n\n{table}");
 }

@@ -1,7 +1,7 @@
 //! Storage corruption: flipped bits, truncated files and altered manifests.
 
 use koan_backup::prelude::*;
-use koan_backup_tests::archive_surgery::{Forgery, Stored, Zip, document, resigned};
+use koan_backup_tests::archive_surgery::{Forgery, Stored, Zip, document, with_forged_archive};
 use serde_json::{Value, json};
 
 use super::shop::{USERS, shop, try_all, with_archive};
@@ -17,40 +17,44 @@ async fn one_flipped_bit_in_any_byte_of_the_archive_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_flipped_bit_in_any_entry_is_found_though_the_hash_of_the_archive_was_made_to_match() {
+async fn one_flipped_bit_in_any_entry_is_found_although_the_hash_of_the_archive_was_recomputed() {
     let shop = shop().await.in_blocks().await;
     let mut alterations = Vec::new();
-    let whole = Zip::read(&shop.stored.archive);
+    let undamaged = Zip::read(&shop.stored.archive);
     for (name, range) in Zip::ranges(&shop.stored.archive) {
         for at in range {
             let mut archive = shop.stored.archive.clone();
             archive[at] ^= 1 << (at % 8);
-            // Some bits in the last byte of a compressed document have no meaning.
+            // Some bits in the last byte of a compressed document are not used, so flipping them damages
+            // nothing.
             let extracted = Zip::read(&archive).entry(&name).content();
-            if !name.starts_with("entities/") && extracted == whole.entry(&name).content() {
+            if !name.starts_with("entities/") && extracted == undamaged.entry(&name).content() {
                 continue;
             }
-            alterations.push((format!("{name}, byte {at}"), resigned(&shop.stored, archive)));
+            alterations.push((format!("{name}, byte {at}"), with_forged_archive(&shop.stored, archive)));
         }
     }
-    try_all(&shop, alterations, "flipped bytes of re-signed entries").await;
+    try_all(&shop, alterations, "flipped bytes of entries under a forged archive hash").await;
 }
 
 #[tokio::test]
-async fn a_flipped_bit_in_records_is_told_with_entity_file_and_block() {
+async fn a_flipped_bit_in_records_is_reported_with_entity_file_and_block() {
     let shop = shop().await.in_blocks().await;
     let blocks = Forgery::of(&shop.stored).document(document::BLOCKS);
     let ranges = Zip::ranges(&shop.stored.archive);
-    let start = ranges.into_iter().find(|(name, _)| name == USERS).expect("there").1.start;
+    let users = ranges.into_iter().find(|(name, _)| name == USERS).expect("the archive contains users");
+    let start = users.1.start;
     let number = |value: &Value| usize::try_from(value.as_u64().expect("a number")).expect("fits");
     for (index, block) in blocks[USERS].as_array().expect("a list").iter().enumerate() {
         let (offset, length) = (number(&block["offset"]), number(&block["length"]));
         for at in [offset, offset + length / 2, offset + length - 1] {
             let altered = with_archive(&shop, |archive| archive[start + at] ^= 0x10);
             let issues = shop.issues(&altered).await;
-            let named = issues.iter().find(|issue| issue.block == Some(index));
-            let named = named.unwrap_or_else(|| panic!("byte {at} of block {index}: {issues:?}"));
-            assert_eq!((named.entity.as_deref(), named.file.as_str()), (Some("User"), USERS));
+            let issue = issues.iter().find(|issue| issue.block == Some(index));
+            let issue = issue.unwrap_or_else(|| {
+                panic!("no issue names block {index} although its byte {at} is damaged: {issues:?}")
+            });
+            assert_eq!((issue.entity.as_deref(), issue.file.as_str()), (Some("User"), USERS));
             assert!(issues.iter().all(|issue| issue.entity.as_deref() != Some("Order")), "{issues:?}");
         }
     }
@@ -65,33 +69,35 @@ async fn an_archive_of_any_other_length_is_found() {
     let mut alterations: Vec<_> = cut.collect();
     for more in [1, 2, 22, 4096] {
         let longer = with_archive(&shop, |archive| archive.extend(vec![0; more]));
-        alterations.push((format!("{more} zeros behind"), longer));
+        alterations.push((format!("{more} zeros appended"), longer));
     }
-    let twice = with_archive(&shop, |archive| archive.extend(archive.clone()));
-    alterations.push(("twice".to_owned(), twice));
+    let doubled = with_archive(&shop, |archive| archive.extend(archive.clone()));
+    alterations.push(("the archive appended to itself".to_owned(), doubled));
     try_all(&shop, alterations, "lengths of an archive").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_cut_or_prolonged_is_found_though_its_hash_was_made_to_match() {
+async fn an_archive_of_another_length_is_found_although_its_hash_was_recomputed() {
     let shop = shop().await;
     let length = shop.stored.archive.len();
     let mut alterations: Vec<_> = (0..length)
         .step_by(3)
-        .map(|to| (format!("cut to {to}"), resigned(&shop.stored, shop.stored.archive[..to].to_vec())))
+        .map(|to| {
+            (format!("cut to {to}"), with_forged_archive(&shop.stored, shop.stored.archive[..to].to_vec()))
+        })
         .collect();
     for more in [1, 22, 4096] {
         let longer = [shop.stored.archive.clone(), vec![0; more]].concat();
-        alterations.push((format!("{more} zeros behind"), resigned(&shop.stored, longer)));
+        alterations.push((format!("{more} zeros appended"), with_forged_archive(&shop.stored, longer)));
     }
-    try_all(&shop, alterations, "lengths of a re-signed archive").await;
+    try_all(&shop, alterations, "lengths of an archive under a forged archive hash").await;
 }
 
 #[tokio::test]
-async fn a_torn_archive_is_an_issue_that_names_it() {
+async fn a_truncated_archive_is_an_issue_that_names_its_path() {
     let shop = shop().await;
-    let torn = with_archive(&shop, |archive| archive.truncate(archive.len() - 30));
-    let issues = shop.issues(&torn).await;
+    let truncated = with_archive(&shop, |archive| archive.truncate(archive.len() - 30));
+    let issues = shop.issues(&truncated).await;
     assert_eq!(issues[0].file, shop.stored.archive_path);
     let error = shop.restore_refused().await.expect("refused");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -124,15 +130,16 @@ async fn any_altered_field_of_the_published_manifest_is_found() {
     try_all(&shop, alterations, "altered fields of a manifest").await;
 }
 
-/// Calls `found` with every copy of `root` that differs in one value.
-fn alter_everywhere(root: &Value, pointer: &str, found: &mut impl FnMut(String, Value)) {
-    let here = root.pointer(pointer).expect("it exists");
-    let mut with = |what: &str, new: Value| {
+/// Alters each value at or below `pointer` in several ways. Calls `use_altered` with a description and with a
+/// copy of `root` for each alteration.
+fn alter_everywhere(root: &Value, pointer: &str, use_altered: &mut impl FnMut(String, Value)) {
+    let value = root.pointer(pointer).expect("the pointer exists");
+    let mut with = |alteration: &str, new: Value| {
         let mut altered = root.clone();
-        *altered.pointer_mut(pointer).expect("it exists") = new;
-        found(format!("{pointer} {what}"), altered);
+        *altered.pointer_mut(pointer).expect("the pointer exists") = new;
+        use_altered(format!("{pointer} {alteration}"), altered);
     };
-    match here {
+    match value {
         Value::Null => with("set", json!("x")),
         Value::Bool(value) => with("negated", json!(!value)),
         Value::Number(number) => {
@@ -168,7 +175,7 @@ fn alter_everywhere(root: &Value, pointer: &str, found: &mut impl FnMut(String, 
             }
         }
     }
-    let inner: Vec<String> = match here {
+    let inner: Vec<String> = match value {
         Value::Array(items) => (0..items.len()).map(|index| index.to_string()).collect(),
         Value::Object(fields) => {
             fields.keys().map(|name| name.replace('~', "~0").replace('/', "~1")).collect()
@@ -176,6 +183,6 @@ fn alter_everywhere(root: &Value, pointer: &str, found: &mut impl FnMut(String, 
         _ => Vec::new(),
     };
     for name in inner {
-        alter_everywhere(root, &format!("{pointer}/{name}"), found);
+        alter_everywhere(root, &format!("{pointer}/{name}"), use_altered);
     }
 }

@@ -11,7 +11,7 @@ use shop::{User, shop, user};
 koan_backup::entity_backup_scope!(mode = All);
 
 #[tokio::test]
-async fn the_backup_that_is_damaged_here_is_healthy_before() {
+async fn the_backup_of_these_tests_is_valid_before_it_is_damaged() {
     for shop in [shop().await, shop().await.in_blocks().await] {
         let report = shop.verify().await.expect("a report");
         assert!(report.is_valid(), "{:?}", report.issues());

@@ -1,4 +1,4 @@
-//! Archives with altered records whose other hashes were made to match.
+//! Tests archives with altered records or wrong properties of records, whose other hashes were recomputed.
 
 use koan_backup::SetName;
 use koan_backup::prelude::*;
@@ -20,50 +20,51 @@ async fn a_record_that_was_altered_with_its_checksums_is_found_by_its_hash() {
         issues.iter().all(|issue| issue.entity.as_deref() == Some("User") && issue.file == USERS),
         "{issues:?}"
     );
-    assert!(issues.iter().any(|issue| issue.problem.contains("another hash")), "{issues:?}");
+    assert!(issues.iter().any(|issue| issue.problem.contains("the hash of its")), "{issues:?}");
     assert_eq!(shop.committed_unverified(&altered).await, None);
 }
 
 #[tokio::test]
-async fn what_a_manifest_says_of_its_records_is_compared_with_them() {
+async fn the_counts_sizes_and_hashes_of_a_manifest_are_compared_with_its_records() {
     let shop = shop().await.in_blocks().await;
     type Alter = fn(&mut Value);
     let alterations: [(&str, Alter); 12] = [
         ("one record more", |user| user["itemCount"] = json!(7)),
         ("one record less", |user| user["itemCount"] = json!(5)),
         ("no records", |user| user["itemCount"] = json!(0)),
-        ("more records than fit a number", |user| user["itemCount"] = json!(u64::MAX)),
+        ("the largest possible count", |user| user["itemCount"] = json!(u64::MAX)),
         ("another size", |user| user["sizeBytes"] = json!(1)),
-        ("a size that does not fit", |user| user["sizeBytes"] = json!(u64::MAX)),
+        ("the largest possible size", |user| user["sizeBytes"] = json!(u64::MAX)),
         ("another hash", |user| user["contentHash"] = json!(format!("sha256:{}", "0".repeat(64)))),
         ("no hash", |user| user["contentHash"] = Value::Null),
         ("another set hash", |user| user["recordSetHash"] = json!("0".repeat(64))),
         ("no set hash", |user| user["recordSetHash"] = Value::Null),
-        ("a file that is not there", |user| user["storageFile"] = json!("entities/Nobody.jsonl")),
-        ("the file of another", |user| user["storageFile"] = json!(ORDERS)),
+        ("a file that does not exist", |user| user["storageFile"] = json!("entities/Nobody.jsonl")),
+        ("the file of another entity", |user| user["storageFile"] = json!(ORDERS)),
     ];
-    for (what, alter) in alterations {
-        for sums in ["as they were", "made to match"] {
+    for (alteration, alter) in alterations {
+        for sums in ["unchanged", "recomputed"] {
             let mut forgery = Forgery::of(&shop.stored);
             let before = forgery.entity("User").clone();
             alter(forgery.entity("User"));
-            if sums == "made to match" {
+            if sums == "recomputed" {
                 let after = forgery.entity("User").clone();
-                for (part, total) in [("itemCount", "totalItemCount"), ("sizeBytes", "totalSizeBytes")] {
+                for (summand, total) in [("itemCount", "totalItemCount"), ("sizeBytes", "totalSizeBytes")] {
                     let number = |value: &Value| value.as_u64().expect("a number");
-                    let rest = number(&forgery.manifest["verification"][total]) - number(&before[part]);
+                    let other_entities =
+                        number(&forgery.manifest["verification"][total]) - number(&before[summand]);
                     forgery.manifest["verification"][total] =
-                        json!(number(&after[part]).saturating_add(rest));
+                        json!(number(&after[summand]).saturating_add(other_entities));
                 }
             }
             let problem = shop.trusted(&forgery.seal(Seal::Documents)).await;
-            assert_eq!(problem, None, "{what}, sums {sums}");
+            assert_eq!(problem, None, "{alteration}, sums {sums}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_sums_of_a_manifest_are_those_of_its_entities() {
+async fn wrong_sums_of_a_manifest_are_found() {
     let shop = shop().await;
     for total in ["totalItemCount", "totalSizeBytes"] {
         let mut forgery = Forgery::of(&shop.stored);
@@ -74,7 +75,7 @@ async fn the_sums_of_a_manifest_are_those_of_its_entities() {
 }
 
 #[tokio::test]
-async fn a_table_of_blocks_that_is_wrong_is_found_and_the_entity_named() {
+async fn a_wrong_table_of_blocks_is_found_and_reported_with_its_entity() {
     let shop = shop().await.in_blocks().await;
     let one_more = |value: &mut Value| *value = json!(value.as_u64().expect("a number") + 1);
     let one_less = |value: &mut Value| *value = json!(value.as_u64().expect("a number").saturating_sub(1));
@@ -82,24 +83,24 @@ async fn a_table_of_blocks_that_is_wrong_is_found_and_the_entity_named() {
     let table = Forgery::of(&shop.stored).document(document::BLOCKS);
     for field in ["offset", "length", "rawLength", "records", "crc32"] {
         for block in 0..3 {
-            for (what, alter) in [("more", &one_more as &dyn Fn(&mut Value)), ("less", &one_less)] {
+            for (difference, alter) in [("more", &one_more as &dyn Fn(&mut Value)), ("less", &one_less)] {
                 let mut altered = table.clone();
                 alter(&mut altered[USERS][block][field]);
                 if altered != table {
-                    tables.push((format!("{field} of block {block} one {what}"), altered));
+                    tables.push((format!("{field} of block {block} one {difference}"), altered));
                 }
             }
         }
     }
-    let mut with = |what: &str, alter: &dyn Fn(&mut Vec<Value>)| {
+    let mut with = |alteration: &str, alter: &dyn Fn(&mut Vec<Value>)| {
         let mut altered = table.clone();
         alter(altered[USERS].as_array_mut().expect("a list"));
-        tables.push((what.to_owned(), altered));
+        tables.push((alteration.to_owned(), altered));
     };
     with("without its last block", &|blocks| drop(blocks.pop()));
     with("without blocks", &|blocks| blocks.clear());
     with("with two blocks exchanged", &|blocks| blocks.swap(0, 1));
-    with("with a block twice", &|blocks| blocks.insert(0, blocks[0].clone()));
+    with("with a doubled block", &|blocks| blocks.insert(0, blocks[0].clone()));
     with("with records moved between blocks", &|blocks| {
         blocks[0]["records"] = json!(1);
         blocks[1]["records"] = json!(3);
@@ -111,25 +112,25 @@ async fn a_table_of_blocks_that_is_wrong_is_found_and_the_entity_named() {
     let mut missing = table.clone();
     missing.as_object_mut().expect("a map").remove(USERS);
     tables.push(("without the entity".to_owned(), missing));
-    for (what, altered) in tables {
+    for (alteration, altered) in tables {
         let mut forgery = Forgery::of(&shop.stored);
         forgery.set_document(document::BLOCKS, &altered);
         let altered = forgery.seal(Seal::Documents);
         let issues = shop.issues(&altered).await;
         assert!(
             issues.iter().all(|issue| issue.entity.as_deref() == Some("User") && issue.file == USERS),
-            "{what}: {issues:?}"
+            "{alteration}: {issues:?}"
         );
-        assert_eq!(shop.committed_unverified(&altered).await, None, "{what}");
+        assert_eq!(shop.committed_unverified(&altered).await, None, "{alteration}");
     }
 }
 
 #[tokio::test]
 async fn every_record_must_decode_as_its_type_and_is_named_without_its_content() {
     let shop = shop().await.in_blocks().await;
-    let good = String::from_utf8(lines(2..3)).expect("text");
+    let valid = String::from_utf8(lines(2..3)).expect("text");
     let records: [(&str, Vec<u8>); 14] = [
-        ("no JSON", format!("{SECRET}\n").into()),
+        ("text that is not JSON", format!("{SECRET}\n").into()),
         ("cut off", format!("{{\"id\":3,\"name\":\"{SECRET}\n").into()),
         ("an empty line", b"\n".to_vec()),
         ("another type", format!("[3,\"{SECRET}\"]\n").into()),
@@ -137,39 +138,42 @@ async fn every_record_must_decode_as_its_type_and_is_named_without_its_content()
         ("a number for text", b"{\"id\":3,\"name\":31337}\n".to_vec()),
         ("too large a number", format!("{{\"id\":9223372036854775808,\"name\":\"{SECRET}\"}}\n").into()),
         ("null", b"null\n".to_vec()),
-        ("a field missing", b"{\"id\":3}\n".to_vec()),
-        ("a field twice", format!("{{\"id\":3,\"name\":\"{SECRET}\",\"name\":\"{SECRET}\"}}\n").into()),
+        ("a missing field", b"{\"id\":3}\n".to_vec()),
+        ("a repeated field", format!("{{\"id\":3,\"name\":\"{SECRET}\",\"name\":\"{SECRET}\"}}\n").into()),
         ("two values on a line", format!("{{\"id\":3,\"name\":\"a\"}} {{\"x\":\"{SECRET}\"}}\n").into()),
         ("a byte order mark", format!("\u{feff}{{\"id\":3,\"name\":\"{SECRET}\"}}\n").into()),
         ("not UTF-8", b"{\"id\":3,\"name\":\"\xff\xfe\"}\n".to_vec()),
         ("NUL", b"\0\n".to_vec()),
     ];
-    for (what, record) in records {
+    for (kind, record) in records {
         let mut forgery = Forgery::of(&shop.stored);
-        forgery.set_blocks(USERS, &[lines(0..2), [good.as_bytes(), &record].concat(), lines(4..6)]);
+        forgery.set_blocks(USERS, &[lines(0..2), [valid.as_bytes(), &record].concat(), lines(4..6)]);
         let altered = forgery.seal(Seal::Records);
         let issues = shop.issues(&altered).await;
-        let named = &issues[0];
-        assert_eq!((named.entity.as_deref(), named.file.as_str()), (Some("User"), USERS), "{what}");
-        assert_eq!((named.block, named.record), (Some(1), Some(3)), "{what}: {issues:?}");
+        let issue = &issues[0];
+        assert_eq!((issue.entity.as_deref(), issue.file.as_str()), (Some("User"), USERS), "{kind}");
+        assert_eq!((issue.block, issue.record), (Some(1), Some(3)), "{kind}: {issues:?}");
         let error = shop.restore_refused().await.expect("refused");
         let text = format!("{issues:?} {}", error.chain());
-        assert!(error.chain().contains("`User`") && error.chain().contains("block 1"), "{what}: {error}");
-        assert!(!text.contains(SECRET) && !text.contains("31337"), "{what} is quoted: {text}");
-        assert_eq!(shop.committed_unverified(&altered).await, None, "{what}");
+        assert!(error.chain().contains("`User`") && error.chain().contains("block 1"), "{kind}: {error}");
+        assert!(
+            !text.contains(SECRET) && !text.contains("31337"),
+            "{kind}: a message contains content of the record: {text}"
+        );
+        assert_eq!(shop.committed_unverified(&altered).await, None, "{kind}");
         let error = shop.koan.restore(shop.id).without_verification().await.expect_err("refused").chain();
-        assert!(error.contains("`User`") && error.contains("block 1, record 1"), "{what}: {error}");
-        assert!(!error.contains(SECRET), "{what} is quoted: {error}");
+        assert!(error.contains("`User`") && error.contains("block 1, record 1"), "{kind}: {error}");
+        assert!(!error.contains(SECRET), "{kind}: a message contains content of the record: {error}");
     }
 }
 
 #[tokio::test]
-async fn records_without_their_last_line_feed_are_not_whole() {
+async fn records_without_their_last_line_feed_are_reported_as_damaged() {
     let shop = shop().await.in_blocks().await;
-    let mut cut = lines(2..4);
-    cut.pop();
+    let mut without_line_feed = lines(2..4);
+    without_line_feed.pop();
     let mut forgery = Forgery::of(&shop.stored);
-    forgery.set_blocks(USERS, &[lines(0..2), cut, lines(4..6)]);
+    forgery.set_blocks(USERS, &[lines(0..2), without_line_feed, lines(4..6)]);
     let altered = forgery.seal(Seal::Records);
     let issues = shop.issues(&altered).await;
     assert_eq!((issues[0].entity.as_deref(), issues[0].block), (Some("User"), Some(1)), "{issues:?}");
@@ -190,11 +194,11 @@ async fn counts_that_would_overflow_are_refused_and_do_not_panic() {
 }
 
 #[tokio::test]
-async fn a_sample_says_that_it_is_one_and_finds_damage_in_what_it_reads() {
+async fn a_sampled_verification_is_reported_as_such_and_finds_damage_in_the_blocks_that_it_reads() {
     let shop = shop().await.in_blocks().await;
     let healthy = shop.koan.verify(shop.id).sample(2).await.expect("a report");
     assert!(healthy.is_valid() && healthy.sampled, "{:?}", healthy.issues());
-    let users = healthy.entities.iter().find(|entity| entity.entity == "User").expect("there");
+    let users = healthy.entities.iter().find(|entity| entity.entity == "User").expect("users were verified");
     assert_eq!((users.records_checked, users.records), (4, 6));
     let damaged = |block: usize| {
         let mut blocks = [lines(0..2), lines(2..4), lines(4..6)];
@@ -204,7 +208,7 @@ async fn a_sample_says_that_it_is_one_and_finds_damage_in_what_it_reads() {
         forgery.seal(Seal::Records)
     };
     for (block, sample, found) in [(0, 1, true), (0, 2, true), (2, 2, true), (1, 2, false), (1, 3, true)] {
-        shop.vault.keep(&damaged(block)).await;
+        shop.vault.write_backup(&damaged(block)).await;
         let report = shop.koan.verify(shop.id).sample(sample).await.expect("a report");
         assert_eq!(!report.is_valid(), found, "block {block}, sample of {sample}: {:?}", report.issues());
         assert!(report.sampled);
@@ -212,7 +216,7 @@ async fn a_sample_says_that_it_is_one_and_finds_damage_in_what_it_reads() {
 }
 
 #[tokio::test]
-async fn records_of_many_megabytes_come_back_in_every_compression() {
+async fn records_of_many_megabytes_are_restored_with_every_compression() {
     let vault = Vault::default();
     let database = Scripted::default();
     let names: Vec<_> = [3 << 20, 10 << 20].into_iter().map(|length| "x".repeat(length)).collect();
@@ -226,7 +230,7 @@ async fn records_of_many_megabytes_come_back_in_every_compression() {
         assert!(report.is_valid(), "{compression:?}: {:?}", report.issues());
         koan.data::<User>().clear().await.expect("cleared");
         koan.restore(backup.id()).await.expect("restored");
-        let user = koan.data::<User>().get(&1).await.expect("readable").expect("there");
-        assert!(user.name == names[1], "{compression:?}");
+        let user = koan.data::<User>().get(&1).await.expect("readable").expect("the record was restored");
+        assert!(user.name == names[1], "{compression:?}: the restored record has another name");
     }
 }

@@ -1,4 +1,4 @@
-//! A backup in a vault that tests damage, and a database that must stay unchanged.
+//! A backup that the tests damage, and a database that must stay unchanged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) const USERS: &str = "entities/User.jsonl";
 pub(super) const ORDERS: &str = "entities/Order.jsonl";
-/// A text in every user record, which no message may quote.
+/// A text in every user record, which no message may contain.
 pub(super) const SECRET: &str = "do-not-quote-me";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -26,7 +26,7 @@ pub(super) struct Order {
     pub(super) total: f64,
 }
 
-/// A backup in a vault, and a database with one row that no refused restore may change.
+/// A backup, and a database with one row that no refused restore may change.
 pub(super) struct Shop {
     pub(super) vault: Vault,
     pub(super) koan: Koan,
@@ -38,6 +38,7 @@ pub(super) fn user(id: i64) -> User {
     User { id, name: format!("{SECRET} {id}") }
 }
 
+/// Creates a context with a database and the vault as its storage.
 pub(super) async fn context(vault: &Vault, database: Scripted) -> Koan {
     Koan::builder()
         .provider("main", database)
@@ -47,6 +48,7 @@ pub(super) async fn context(vault: &Vault, database: Scripted) -> Koan {
         .expect("a context")
 }
 
+/// Creates a context whose database contains six users and six orders.
 pub(super) async fn source(vault: &Vault, script: Script) -> Koan {
     let database = Scripted::new(script);
     for id in 0..6 {
@@ -56,6 +58,7 @@ pub(super) async fn source(vault: &Vault, script: Script) -> Koan {
     context(vault, database).await
 }
 
+/// Creates a shop with a backup of six users and six orders.
 pub(super) async fn shop() -> Shop {
     let vault = Vault::default();
     let id = source(&vault, Script::default()).await.backup("nightly").await.expect("a backup").id();
@@ -76,14 +79,14 @@ impl Shop {
         let mut forgery = Forgery::of(&self.stored);
         forgery.set_blocks(USERS, &[lines(0..2), lines(2..4), lines(4..6)]);
         self.stored = forgery.seal(Seal::Records);
-        self.vault.keep(&self.stored).await;
+        self.vault.write_backup(&self.stored).await;
         self
     }
 
-    /// Copies the backup into a new vault, for another task.
+    /// Copies the backup into a new vault, so that another task can alter it.
     pub(super) async fn copy(&self) -> Self {
         let vault = Vault::default();
-        vault.keep(&self.stored).await;
+        vault.write_backup(&self.stored).await;
         Self { koan: sentinel(&vault).await, vault, id: self.id, stored: self.stored.clone() }
     }
 
@@ -92,65 +95,67 @@ impl Shop {
         self.koan.verify(self.id).await
     }
 
-    /// Returns the error of a restore that must be refused. The restore must write nothing, not even
-    /// something that is rolled back.
+    /// Returns the error of a restore that must be refused. The restore must not write records, not even
+    /// records that are rolled back.
     pub(super) async fn restore_refused(&self) -> Result<Error, String> {
         let written = Arc::new(AtomicUsize::new(0));
-        let seen = Arc::clone(&written);
+        let counter = Arc::clone(&written);
         let restored = self
             .koan
             .restore(self.id)
             .replace_existing()
             .on_event(move |event| {
                 if matches!(event, Event::BatchRestored { .. }) {
-                    seen.fetch_add(1, Ordering::Relaxed);
+                    counter.fetch_add(1, Ordering::Relaxed);
                 }
             })
             .await;
         if written.load(Ordering::Relaxed) > 0 {
-            return Err("records were written before it was refused".to_owned());
+            return Err("records were written before the restore was refused".to_owned());
         }
         self.untouched().await?;
-        restored.err().ok_or_else(|| "it was restored".to_owned())
+        restored.err().ok_or_else(|| "the backup was restored".to_owned())
     }
 
+    /// Checks that the database still contains only its one row.
     pub(super) async fn untouched(&self) -> Result<(), String> {
         let users = self.koan.data::<User>();
         let row = users.get(&3).await.expect("readable");
-        let alone = users.count().await.expect("readable") == 1;
-        let intact = alone && row.is_some_and(|row| row.name == "sentinel");
+        let is_only_row = users.count().await.expect("readable") == 1;
+        let intact = is_only_row && row.is_some_and(|row| row.name == "sentinel");
         let orders = self.koan.data::<Order>().count().await.expect("readable");
         if intact && orders == 0 { Ok(()) } else { Err("the database was changed".to_owned()) }
     }
 
-    /// Stores an altered backup and returns how it was wrongly trusted, or `None` if verification and restore
-    /// refused it.
+    /// Stores an altered backup and returns how verification or a restore wrongly trusted it, or `None` if
+    /// both refused it.
     pub(super) async fn trusted(&self, altered: &Stored) -> Option<String> {
-        self.vault.keep(altered).await;
+        self.vault.write_backup(altered).await;
         if self.verify().await.is_ok_and(|report| report.is_valid()) {
-            return Some("verify calls it valid".to_owned());
+            return Some("the verification reports that the backup is valid".to_owned());
         }
         self.restore_refused().await.err()
     }
 
-    /// Does the same as [`trusted`](Self::trusted) with a restore that does not verify first. That restore
-    /// must not commit anything either.
+    /// Stores an altered backup and restores it without a verification before. Returns a message if the
+    /// restore changed the database or succeeded.
     pub(super) async fn committed_unverified(&self, altered: &Stored) -> Option<String> {
-        self.vault.keep(altered).await;
+        self.vault.write_backup(altered).await;
         let restored = self.koan.restore(self.id).replace_existing().without_verification().await;
         if let Err(problem) = self.untouched().await {
             return Some(problem);
         }
-        restored.is_ok().then(|| "it was restored".to_owned())
+        restored.is_ok().then(|| "the backup was restored".to_owned())
     }
 
-    /// Returns the issues of an altered backup, which must be refused.
+    /// Returns the issues that a verification reports for an altered backup, which must be refused.
     pub(super) async fn issues(&self, altered: &Stored) -> Vec<koan_backup::report::Issue> {
         assert_eq!(self.trusted(altered).await, None);
         self.verify().await.expect("a report").issues().to_vec()
     }
 }
 
+/// Returns the lines of users.
 pub(super) fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
     ids.flat_map(|id| {
         let mut line = serde_json::to_vec(&user(id)).expect("JSON");
@@ -160,15 +165,15 @@ pub(super) fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
     .collect()
 }
 
-/// Tries every alteration in two tasks, and fails with the names of those that were trusted.
-pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, what: &str) {
+/// Tries every alteration in two tasks, and fails with the names of the alterations that were trusted.
+pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, description: &str) {
     let tried = alterations.len();
     let mut tasks = Vec::new();
-    for part in alterations.chunks(tried.div_ceil(2).max(1)) {
-        let (part, shop) = (part.to_vec(), shop.copy().await);
+    for half in alterations.chunks(tried.div_ceil(2).max(1)) {
+        let (half, shop) = (half.to_vec(), shop.copy().await);
         tasks.push(tokio::spawn(async move {
             let mut trusted = Vec::new();
-            for (name, altered) in part {
+            for (name, altered) in half {
                 trusted.extend(shop.trusted(&altered).await.map(|problem| format!("{name}: {problem}")));
             }
             trusted
@@ -178,17 +183,18 @@ pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, wha
     for task in tasks {
         trusted.extend(task.await.expect("no task panics"));
     }
-    say(&format!("{what}: tried {tried}, found {}", tried - trusted.len()));
-    assert!(tried > 0, "{what}: nothing was tried");
-    assert_eq!(trusted, Vec::<String>::new(), "{what}");
+    print_line(&format!("{description}: tried {tried}, refused {}", tried - trusted.len()));
+    assert!(tried > 0, "{description}: no alteration was tried");
+    assert_eq!(trusted, Vec::<String>::new(), "{description}: altered backups were trusted");
 }
 
-/// Prints a line to the output of the run.
-#[expect(clippy::print_stdout, reason = "a test says what it tried")]
-pub(super) fn say(text: &str) {
+/// Prints a line to the output of the test run.
+#[expect(clippy::print_stdout, reason = "a test reports the number of its cases")]
+pub(super) fn print_line(text: &str) {
     println!("{text}");
 }
 
+/// Returns the backup with an altered archive. The published manifest still has the previous hash.
 pub(super) fn with_archive(shop: &Shop, alter: impl FnOnce(&mut Vec<u8>)) -> Stored {
     let mut altered = shop.stored.clone();
     alter(&mut altered.archive);

@@ -1,5 +1,5 @@
-//! Tests a sync that fails once and succeeds when it is repeated, as on Linux: the operation must fail
-//! although the second sync succeeds.
+//! Tests a sync that fails once and succeeds when it is repeated, as on Linux: an operation must fail
+//! although a second sync would succeed.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -11,7 +11,8 @@ use koan_backup_tests::disk_shim::{fail, have_all_happened, run_test};
 
 use super::fixture::{FOLDER, builder, child_folder, files, koan, local};
 
-/// Runs the rest of a test in a child process, in which system calls can be made to fail.
+/// Returns the folder of the test if this process is the child process, in which system calls can be made to
+/// fail. In the parent process, runs the test in such a child process and returns `None`.
 pub(super) fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
     if let Some(folder) = child_folder() {
         return Some(folder);
@@ -21,14 +22,15 @@ pub(super) fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBu
     None
 }
 
+/// Returns the temporary files of unfinished writes.
 fn temporary_files(folder: &Path) -> Vec<std::path::PathBuf> {
     files(folder).into_iter().filter(|path| path.to_string_lossy().contains('#')).collect()
 }
 
 #[tokio::test]
-async fn a_sync_that_fails_once_fails_the_backup_and_leaves_nothing_of_it() {
+async fn a_sync_that_fails_once_fails_the_backup_and_leaves_no_file_of_it() {
     let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_sync_that_fails_once_fails_the_backup_and_leaves_nothing_of_it",
+        "durability::a_sync_that_fails_once_fails_the_backup_and_leaves_no_file_of_it",
     ) else {
         return;
     };
@@ -70,9 +72,9 @@ async fn a_backup_succeeds_after_one_that_could_not_make_a_folder_durable() {
     let koan = koan(&folder).await.expect("a context");
     let root = folder.join("backups");
     assert!(!root.join("archives").exists());
-    // The first write is the one of the lease, which creates a folder.
+    // The first write is that of the lease, and it creates a folder.
     fail(&["syncdir /backups 5 once"]);
-    koan.backup("nightly").await.expect_err("a folder could not be made durable");
+    koan.backup("nightly").await.expect_err("the folder is not durable");
     assert!(have_all_happened());
     assert!(!root.join("leases").exists() || !root.join("archives").exists());
     let made = koan.backup("nightly").await.expect("the disk works again");
@@ -98,30 +100,37 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
     let archives = files(&folder.join("backups/archives"));
     fail(&["sync /archives/ 5 once"]);
     koan.rekey(made.id()).await.expect_err("the new archive is not durable");
-    assert_eq!(files(&folder.join("backups/archives")), archives, "the new archive goes, the old one stays");
+    assert_eq!(files(&folder.join("backups/archives")), archives, "only the old archive exists");
     fail(&["syncdir /manifests 5 once"]);
     let error = koan.rekey(made.id()).await.expect_err("the manifest is not durable");
     assert!(have_all_happened());
-    assert!(error.chain().contains("both archives were kept"), "{error:?}");
+    assert!(error.chain().contains("both archives stay"), "{error:?}");
     let now = files(&folder.join("backups/archives"));
     assert_eq!(now.len(), 2, "{now:?}");
     assert!(archives.iter().all(|archive| now.contains(archive)), "{now:?}");
     assert!(koan.verify(made.id()).await.expect("verified").is_valid());
 
-    // After a loss of power, the old manifest may reappear, and it names the old archive. Until the new
-    // manifest is durable, both archives must stay.
+    // After a loss of power, the old manifest may reappear, and it contains the path of the old archive.
+    // Until the new manifest is durable, both archives must stay.
     let manifest = folder.join(format!("backups/manifests/{}.json", made.id()));
-    let unsynced = std::fs::metadata(&manifest).expect("there").ino();
+    let unsynced = std::fs::metadata(&manifest).expect("exists").ino();
     fail(&["syncdir /manifests 5 always"]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     assert_eq!(files(&folder.join("backups/archives")), now, "{report:?}");
-    let told = report.profiles[0].failures.join("; ");
-    assert!(told.contains("may not survive a loss of power") && told.contains("os error 5"), "{told}");
+    let failures = report.profiles[0].failures.join("; ");
+    assert!(
+        failures.contains("may not survive a loss of power") && failures.contains("os error 5"),
+        "{failures}"
+    );
     fail(&[]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     let left = files(&folder.join("backups/archives"));
     assert!(left.len() == 1 && !archives.contains(&left[0]), "{left:?}: {report:?}");
-    assert_ne!(std::fs::metadata(&manifest).expect("there").ino(), unsynced, "it was not written again");
+    assert_ne!(
+        std::fs::metadata(&manifest).expect("exists").ino(),
+        unsynced,
+        "the manifest was not rewritten"
+    );
     assert!(koan.verify(made.id()).await.expect("verified").is_valid());
 }
 
@@ -135,7 +144,7 @@ async fn an_archive_that_another_supersedes_stays_until_the_manifest_is_durable(
     let koan = koan(&folder).await.expect("a context");
     let made = koan.backup("nightly").await.expect("a backup");
     let archive = files(&folder.join("backups/archives")).remove(0);
-    // Puts back the archive from before a rekey, without a removal record.
+    // The archive from before a rekey still exists, without a removal record.
     let name = archive.file_name().expect("a name").to_string_lossy().replace(".zip", "-00000001.zip");
     let old = archive.with_file_name(name);
     std::fs::copy(&archive, &old).expect("copied");
@@ -151,14 +160,14 @@ async fn an_archive_that_another_supersedes_stays_until_the_manifest_is_durable(
 }
 
 #[tokio::test]
-async fn a_backup_whose_removal_is_not_durable_stays_whole() {
+async fn a_backup_whose_removal_is_not_durable_stays_complete() {
     let Some(folder) =
-        in_a_process_that_can_fail("durability::a_backup_whose_removal_is_not_durable_stays_whole")
+        in_a_process_that_can_fail("durability::a_backup_whose_removal_is_not_durable_stays_complete")
     else {
         return;
     };
     let koan = koan(&folder).await.expect("a context");
-    let one = koan.backup("nightly").await.expect("a backup");
+    let deleted = koan.backup("nightly").await.expect("a backup");
     let other = koan.backup("nightly").await.expect("a backup");
     let root = folder.join("backups");
     for fault in [
@@ -169,21 +178,21 @@ async fn a_backup_whose_removal_is_not_durable_stays_whole() {
         "syncdir /manifests 5 second",
     ] {
         fail(&[fault]);
-        let error = koan.delete(one.id()).await.expect_err(fault);
+        let error = koan.delete(deleted.id()).await.expect_err(fault);
         assert!(have_all_happened(), "{fault}");
         assert!(error.chain().contains("os error 5"), "{fault}: {error:?}");
-        for id in [one.id(), other.id()] {
+        for id in [deleted.id(), other.id()] {
             assert!(koan.verify(id).await.expect("verified").is_valid(), "{fault}");
         }
-        assert!(files(&root.join("removals")).is_empty(), "{fault}: its removal is withdrawn");
+        assert!(files(&root.join("removals")).is_empty(), "{fault}: the removal record was not removed");
     }
     let retention = koan.retention(koan_backup::Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
     fail(&["syncdir /archives 5 once"]);
-    retention.apply(&plan).await.expect_err("what stays is not durable");
+    retention.apply(&plan).await.expect_err("the remaining backups are not durable");
     assert!(have_all_happened());
     assert_eq!(files(&root.join("archives")).len(), 2);
-    koan.delete(one.id()).await.expect("the disk works again");
+    koan.delete(deleted.id()).await.expect("the disk works again");
     assert_eq!(files(&root.join("archives")).len(), 1);
 }
 
@@ -195,18 +204,20 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
         return;
     };
     let koan = koan(&folder).await.expect("a context");
-    let one = koan.backup("nightly").await.expect("a backup");
+    let deleted = koan.backup("nightly").await.expect("a backup");
     koan.backup("nightly").await.expect("a backup");
     let root = folder.join("backups");
-    // A process that removed the backup has ended right after the removal of its manifest.
-    let archive = one.manifest().archive.as_ref().expect("an archive").file.clone();
+    // This is the state after a process that deletes the backup ended right after the removal of the
+    // manifest.
+    let archive = deleted.manifest().archive.as_ref().expect("an archive").file.clone();
     let name = archive.strip_prefix("archives/").expect("a path");
     let record = serde_json::json!({
-        "archive": archive, "id": one.id(), "reason": "deleted", "replacement": null, "decidedAt": one.manifest().created_at,
+        "archive": archive, "id": deleted.id(), "reason": "deleted", "replacement": null,
+        "decidedAt": deleted.manifest().created_at,
     });
-    std::fs::create_dir_all(root.join("removals")).expect("made");
+    std::fs::create_dir_all(root.join("removals")).expect("created");
     std::fs::write(root.join(format!("removals/{name}.json")), record.to_string()).expect("written");
-    std::fs::remove_file(root.join(format!("manifests/{}.json", one.id()))).expect("removed");
+    std::fs::remove_file(root.join(format!("manifests/{}.json", deleted.id()))).expect("removed");
     fail(&["syncdir /manifests 5 always"]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     assert!(root.join(&archive).exists(), "{report:?}");
@@ -239,7 +250,7 @@ async fn a_copy_that_is_not_durable_is_an_error() {
         assert!(koan.verify(made.id()).await.expect("verified").is_valid(), "{fault}");
     }
     koan.copy(made.id()).to_profile("other").await.expect("copied");
-    // A copy that exists may still disappear after a loss of power.
+    // A copy that exists already may not be durable, so it is synced again.
     for fault in ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once"] {
         fail(&[fault]);
         koan.copy(made.id()).to_profile("other").await.expect_err(fault);
@@ -249,38 +260,38 @@ async fn a_copy_that_is_not_durable_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_file_system_without_hard_links_keeps_backups_and_replaces_no_file() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_file_system_without_hard_links_keeps_backups_and_replaces_no_file",
-    ) else {
+async fn backups_work_without_hard_links_and_without_replacing_files() {
+    let Some(folder) =
+        in_a_process_that_can_fail("durability::backups_work_without_hard_links_and_without_replacing_files")
+    else {
         return;
     };
     for errno in ["1", "95", "38"] {
         let folder = folder.join(errno);
-        std::fs::create_dir(&folder).expect("made");
+        std::fs::create_dir(&folder).expect("created");
         let fault = format!("link * {errno} always");
         fail(&[&fault]);
         let koan = koan(&folder).await.expect("a context");
         let first = koan.backup("nightly").await.expect("a backup");
-        let again = koan.backup("nightly").await.expect("the lease is taken again");
-        for id in [first.id(), again.id()] {
+        let second = koan.backup("nightly").await.expect("the lease is acquired a second time");
+        for id in [first.id(), second.id()] {
             assert!(koan.verify(id).await.expect("verified").is_valid(), "{errno}");
         }
         assert!(temporary_files(&folder).is_empty(), "{errno}");
-        // Without hard links, a file gets its name in another way; the sync of this name is required as well.
+        // Without hard links, a file is published in another way. The directory must be synced as well.
         fail(&[&fault, "syncdir /manifests 5 once"]);
         koan.backup("nightly").await.expect_err("not durable");
         assert_eq!(
-            koan.backups().await.expect("listed").iter().filter(|made| made.status.is_complete()).count(),
+            koan.backups().await.expect("listed").iter().filter(|backup| backup.status.is_complete()).count(),
             2
         );
     }
 }
 
 #[tokio::test]
-async fn a_file_system_that_cannot_sync_directories_is_synced_as_a_whole() {
+async fn a_file_system_that_cannot_sync_directories_is_synced_completely() {
     let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_file_system_that_cannot_sync_directories_is_synced_as_a_whole",
+        "durability::a_file_system_that_cannot_sync_directories_is_synced_completely",
     ) else {
         return;
     };

@@ -22,15 +22,17 @@ pub(crate) fn builder(folder: &Path) -> KoanBuilder {
     Koan::builder().state_directory(folder.join("state")).provider("main", database)
 }
 
+/// Returns the storage in the directory `backups`.
 pub(crate) fn local(folder: &Path) -> Storage {
     Storage::local(folder.join("backups")).expect("a directory")
 }
 
+/// Builds a context with the storage in the directory `backups`.
 pub(crate) async fn koan(folder: &Path) -> Result<Koan, Error> {
     builder(folder).storage("local", local(folder)).build().await
 }
 
-/// Returns all files below a directory, sorted, without leases.
+/// Returns the paths of all files below a directory, sorted, without leases.
 pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![directory.to_owned()];
@@ -50,16 +52,17 @@ pub(crate) fn child_folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
+/// The environment variable with the folder of a test that runs in a child process.
 pub(crate) const FOLDER: &str = "KOAN_TEST_DISK_FOLDER";
 
-/// Runs a test in another process with additional environment variables, and requires that it passes.
-pub(crate) fn run_again(test: &str, folder: &Path, variables: &[(&str, &str)]) {
+/// Runs a test in a child process with additional environment variables, and requires that it passes.
+pub(crate) fn run_in_child_process(test: &str, folder: &Path, variables: &[(&str, &str)]) {
     let output = std::process::Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
         .envs(variables.iter().copied())
         .output()
-        .expect("a process");
+        .expect("the test program starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
 }

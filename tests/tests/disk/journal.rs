@@ -1,4 +1,4 @@
-//! Restores of JSON files on a disk whose syncs fail once.
+//! Tests restores of JSON files on a disk on which a sync fails once.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -19,25 +19,26 @@ async fn koan(folder: &Path) -> Koan {
         .expect("a context")
 }
 
+/// Writes the document of customer 1 with this name.
 fn write(folder: &Path, name: &str) {
     std::fs::write(folder.join("data/Customer/1.json"), format!("{{\"id\":1,\"name\":\"{name}\"}}"))
         .expect("written");
 }
 
+/// Returns the document of customer 1.
 fn read(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("data/Customer/1.json")).expect("read")
 }
 
 #[tokio::test]
-async fn a_restore_whose_journal_is_not_durable_did_not_happen_and_one_that_is_not_is_done_again() {
-    const TEST: &str =
-        "journal::a_restore_whose_journal_is_not_durable_did_not_happen_and_one_that_is_not_is_done_again";
+async fn a_restore_without_a_durable_journal_changes_nothing_and_one_with_undurable_files_is_repeated() {
+    const TEST: &str = "journal::a_restore_without_a_durable_journal_changes_nothing_and_one_with_undurable_files_is_repeated";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().expect("a folder");
         run_test(TEST, &[(FOLDER, folder.path().to_str().expect("UTF-8"))]);
         return;
     };
-    std::fs::create_dir_all(folder.join("data/Customer")).expect("made");
+    std::fs::create_dir_all(folder.join("data/Customer")).expect("created");
     write(&folder, "Ada");
     let context = koan(&folder).await;
     let made = context.backup("nightly").await.expect("a backup");
@@ -50,15 +51,19 @@ async fn a_restore_whose_journal_is_not_durable_did_not_happen_and_one_that_is_n
         assert!(!folder.join("data/.koan/commit.json").exists(), "{fault}");
     }
     fail(&["syncdir /data/Customer 5 once"]);
-    let error = context.restore(made.id()).await.expect_err("its names are not durable");
+    let error =
+        context.restore(made.id()).await.expect_err("the directory of the restored file is not durable");
     assert!(have_all_happened());
     assert!(error.chain().contains("is committed but incomplete"), "{error:?}");
-    let unsynced = std::fs::metadata(folder.join("data/Customer/1.json")).expect("there").ino();
+    let unsynced = std::fs::metadata(folder.join("data/Customer/1.json")).expect("exists").ino();
     fail(&[]);
     drop(koan(&folder).await);
     assert!(read(&folder).contains("Ada"));
-    let now = std::fs::metadata(folder.join("data/Customer/1.json")).expect("there").ino();
-    assert_ne!(now, unsynced, "the file was not put in its place again");
+    let now = std::fs::metadata(folder.join("data/Customer/1.json")).expect("exists").ino();
+    assert_ne!(now, unsynced, "the file was not published again");
     let left = files(&folder.join("data/.koan"));
-    assert!(left.iter().all(|path| path.extension().is_some_and(|end| end == "lock")), "{left:?}");
+    assert!(
+        left.iter().all(|path| path.extension().is_some_and(|extension| extension == "lock")),
+        "{left:?}"
+    );
 }

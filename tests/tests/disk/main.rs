@@ -1,5 +1,5 @@
-//! Directories as storage profiles and as databases: what is durable, who may read it, and whether a
-//! directory is the one that was used before.
+//! Tests directories as storage profiles and as databases: which files are durable, who may read them, and
+//! whether a directory is the same one that was used before.
 #![cfg(target_os = "linux")]
 
 mod durability;

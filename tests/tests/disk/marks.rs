@@ -1,4 +1,5 @@
-//! A profile that this machine has used before is refused if it is missing, empty or a different one.
+//! Tests that a storage profile that this machine has used before is refused if its directory is missing,
+//! empty or another one.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use koan_backup::ErrorKind;
 use koan_backup::prelude::*;
 use koan_backup_tests::log::Log;
 
-use super::fixture::{builder, child_folder, files, koan, local, run_again};
+use super::fixture::{builder, child_folder, files, koan, local, run_in_child_process};
 
 const MARK: &str = "koan-profile.json";
 const PRODUCTION: (&str, &str) = ("KOAN_ENV", "production");
@@ -14,16 +15,17 @@ const PRODUCTION: (&str, &str) = ("KOAN_ENV", "production");
 /// Empties a directory, as the mount point of a disk that is not mounted is empty.
 fn empty(directory: &Path) {
     std::fs::remove_dir_all(directory).expect("removed");
-    std::fs::create_dir(directory).expect("made");
+    std::fs::create_dir(directory).expect("created");
 }
 
-fn refused(error: &Error) {
+/// Checks that an error refuses a profile because this machine has used it before.
+fn assert_refused(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::Storage, "{error:?}");
     assert!(error.chain().contains("this machine has used it before"), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_first_run_needs_nothing_and_marks_the_profile() {
+async fn a_first_run_needs_no_preparation_and_marks_the_profile() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     assert!(folder.path().join("backups").join(MARK).exists());
@@ -31,32 +33,33 @@ async fn a_first_run_needs_nothing_and_marks_the_profile() {
 }
 
 #[tokio::test]
-async fn a_profile_that_lost_its_directory_or_its_mark_is_refused_at_the_start() {
+async fn a_profile_without_its_directory_or_its_mark_is_refused_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let backups = folder.path().join("backups");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::rename(&backups, folder.path().join("unmounted")).expect("renamed");
-    refused(&koan(folder.path()).await.expect_err("it is gone"));
-    assert!(!backups.exists(), "a directory that is gone is not made again");
-    std::fs::create_dir(&backups).expect("made");
-    refused(&koan(folder.path()).await.expect_err("it is empty"));
-    assert!(files(&backups).is_empty(), "nothing is written into it");
+    assert_refused(&koan(folder.path()).await.expect_err("the directory is missing"));
+    assert!(!backups.exists(), "the missing directory was created");
+    std::fs::create_dir(&backups).expect("created");
+    assert_refused(&koan(folder.path()).await.expect_err("the directory is empty"));
+    assert!(files(&backups).is_empty(), "a file was written into the empty directory");
     std::fs::remove_dir(&backups).expect("removed");
     std::fs::rename(folder.path().join("unmounted"), &backups).expect("renamed");
     std::fs::remove_file(backups.join(MARK)).expect("removed");
-    refused(&koan(folder.path()).await.expect_err("its mark is lost"));
+    assert_refused(&koan(folder.path()).await.expect_err("the mark is missing"));
 }
 
 #[tokio::test]
-async fn a_profile_that_goes_while_the_program_runs_is_refused_by_what_comes_next() {
+async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next_operations() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (backups, away) = (folder.path().join("backups"), folder.path().join("unmounted"));
+    let (backups, unmounted) = (folder.path().join("backups"), folder.path().join("unmounted"));
     let koan = koan(folder.path()).await.expect("a context");
     let made = koan.backup("nightly").await.expect("a backup");
-    std::fs::rename(&backups, &away).expect("renamed");
-    for state in ["gone", "empty"] {
+    std::fs::rename(&backups, &unmounted).expect("renamed");
+    for state in ["missing", "empty"] {
+        // An empty directory is what a mount point shows while its disk is not mounted.
         if state == "empty" {
-            std::fs::create_dir(&backups).expect("made");
+            std::fs::create_dir(&backups).expect("created");
         }
         koan.backup("nightly").await.expect_err(state);
         koan.backups().await.expect_err(state);
@@ -67,13 +70,13 @@ async fn a_profile_that_goes_while_the_program_runs_is_refused_by_what_comes_nex
         assert!(files(&backups).is_empty(), "{state}");
     }
     std::fs::remove_dir(&backups).expect("removed");
-    std::fs::rename(&away, &backups).expect("renamed");
-    koan.backup("nightly").await.expect("it is mounted again");
+    std::fs::rename(&unmounted, &backups).expect("renamed");
+    koan.backup("nightly").await.expect("the directory is mounted again");
     assert_eq!(koan.backups().await.expect("listed").len(), 2);
 }
 
 #[tokio::test]
-async fn a_disk_that_is_mounted_again_as_another_file_is_the_same_profile_by_its_mark() {
+async fn a_directory_with_another_inode_is_the_same_profile_by_its_mark() {
     let folder = tempfile::tempdir().expect("a folder");
     let backups = folder.path().join("backups");
     let koan = koan(folder.path()).await.expect("a context");
@@ -87,51 +90,51 @@ async fn a_disk_that_is_mounted_again_as_another_file_is_the_same_profile_by_its
 }
 
 #[tokio::test]
-async fn a_profile_that_was_emptied_on_purpose_begins_anew_when_the_machine_forgets_it() {
+async fn a_profile_that_was_emptied_on_purpose_can_be_used_when_its_state_file_is_removed() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     empty(&folder.path().join("backups"));
-    let error = koan(folder.path()).await.expect_err("it is empty").chain();
-    let file =
-        error.split('`').find(|part| part.ends_with(".json") && part.contains("state")).expect("named");
-    // The state directory has an entry for the path as it was given, and another one for the path without
+    let error = koan(folder.path()).await.expect_err("the directory is empty").chain();
+    let quoted = error.split('`').find(|text| text.ends_with(".json") && text.contains("state"));
+    let file = quoted.expect("the error contains the path of the file in the state directory");
+    // The state directory has an entry for the configured path, and a second entry for the path without
     // symbolic links if the two paths differ.
-    let places = Path::new(file).parent().expect("a directory");
+    let entries = Path::new(file).parent().expect("a directory");
     std::fs::remove_file(file).expect("removed");
-    if std::fs::read_dir(places).expect("listed").next().is_none() {
+    if std::fs::read_dir(entries).expect("listed").next().is_none() {
         koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
     }
 }
 
 #[tokio::test]
-async fn places_that_are_remembered_are_listed_and_forgotten_by_a_call() {
+async fn remembered_locations_can_be_listed_and_forgotten() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     empty(&folder.path().join("backups"));
-    let error = koan(folder.path()).await.expect_err("it is empty");
+    let error = koan(folder.path()).await.expect_err("the directory is empty");
     assert!(error.chain().contains("MachineState::forget_location"), "{error:?}");
     let state = koan_backup::storage::MachineState::open(folder.path().join("state")).expect("a state");
-    let places = state.locations().expect("listed");
+    let entries = state.locations().expect("listed");
     assert!(
-        places.iter().any(|place| place.kind == "storage profile" && place.location.ends_with("backups")),
-        "{places:?}"
+        entries.iter().any(|entry| entry.kind == "storage profile" && entry.location.ends_with("backups")),
+        "{entries:?}"
     );
-    for place in places {
-        assert!(state.forget_location(&place.kind, &place.location).expect("forgotten"), "{place:?}");
+    for entry in entries {
+        assert!(state.forget_location(&entry.kind, &entry.location).expect("forgotten"), "{entry:?}");
     }
     assert!(state.locations().expect("listed").is_empty());
     koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
 }
 
 #[tokio::test]
-async fn a_profile_from_before_marks_is_adopted_with_a_message() {
+async fn an_existing_profile_without_a_mark_gets_one_with_a_message() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::remove_file(folder.path().join("backups").join(MARK)).expect("removed");
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");
     let (log, _guard) = Log::capture();
     let koan = koan(folder.path()).await.expect("a context");
-    assert!(log.lines().iter().any(|line| line.contains("gets a mark")), "{:?}", log.lines());
+    assert!(log.lines().iter().any(|line| line.contains("a mark is created for")), "{:?}", log.lines());
     assert!(folder.path().join("backups").join(MARK).exists());
     assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }
@@ -143,15 +146,15 @@ async fn a_profile_of_another_machine_is_used_by_its_mark() {
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     empty(&folder.path().join("backups"));
-    refused(&koan(folder.path()).await.expect_err("it is known now"));
+    assert_refused(&koan(folder.path()).await.expect_err("this machine has used the profile"));
 }
 
 #[tokio::test]
-async fn in_production_nothing_is_made_unless_that_is_asked_for() {
-    const TEST: &str = "marks::in_production_nothing_is_made_unless_that_is_asked_for";
+async fn in_production_no_profile_is_created_without_an_explicit_option() {
+    const TEST: &str = "marks::in_production_no_profile_is_created_without_an_explicit_option";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().expect("a folder");
-        return run_again(TEST, folder.path(), &[PRODUCTION]);
+        return run_in_child_process(TEST, folder.path(), &[PRODUCTION]);
     };
     let backups = folder.join("backups");
     for state in ["missing", "empty"] {
@@ -164,15 +167,15 @@ async fn in_production_nothing_is_made_unless_that_is_asked_for() {
     std::fs::remove_dir(&backups).expect("removed");
     let made = builder(&folder).storage("local", local(&folder).create_if_missing()).build().await;
     made.expect("a context").backup("nightly").await.expect("a backup");
-    koan(&folder).await.expect("it bears its mark").backup("nightly").await.expect("a backup");
+    koan(&folder).await.expect("the directory contains its mark").backup("nightly").await.expect("a backup");
     empty(&backups);
-    let again = || Storage::options(format!("file://{}", backups.display())).create_if_missing().open();
-    let error = builder(&folder).storage("local", again().expect("a directory")).build().await;
-    refused(&error.expect_err("it is known and empty"));
+    let storage = Storage::options(format!("file://{}", backups.display())).create_if_missing().open();
+    let error = builder(&folder).storage("local", storage.expect("a directory")).build().await;
+    assert_refused(&error.expect_err("this machine has used the directory, and it is empty"));
 }
 
 #[tokio::test]
-async fn processes_that_begin_a_profile_at_once_agree_on_its_mark() {
+async fn processes_that_create_a_profile_concurrently_agree_on_its_mark() {
     let folder = tempfile::tempdir().expect("a folder");
     let contexts = (0..8).map(|_| koan(folder.path()));
     for context in futures::future::join_all(contexts).await {
@@ -183,7 +186,7 @@ async fn processes_that_begin_a_profile_at_once_agree_on_its_mark() {
 }
 
 #[tokio::test]
-async fn a_directory_that_can_only_be_read_can_be_restored_from() {
+async fn a_read_only_directory_can_be_verified() {
     let folder = tempfile::tempdir().expect("a folder");
     let made = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     let backups = folder.path().join("backups");
@@ -191,16 +194,20 @@ async fn a_directory_that_can_only_be_read_can_be_restored_from() {
         std::process::Command::new("mount").args(["--bind", "-o", "ro"]).arg(&backups).arg(&backups).status();
     let remounted =
         std::process::Command::new("mount").args(["-o", "remount,ro,bind"]).arg(&backups).status();
-    if !mounted.is_ok_and(|done| done.success()) || !remounted.is_ok_and(|done| done.success()) {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI must be able to mount");
+    if !mounted.is_ok_and(|status| status.success()) || !remounted.is_ok_and(|status| status.success()) {
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "CI must be able to mount a directory read-only; run the tests as root"
+        );
         return;
     }
-    let ended = async {
+    let result = async {
         let koan = koan(folder.path()).await?;
         let report = koan.verify(made.id()).await?;
         Ok::<_, Error>((report.is_valid(), koan.backup("nightly").await.is_err()))
     };
-    let ended = ended.await;
+    let result = result.await;
     let _ = std::process::Command::new("umount").arg(&backups).status();
-    assert_eq!(ended.expect("a context"), (true, true));
+    let (is_valid, backup_failed) = result.expect("a context and a verification");
+    assert!(is_valid && backup_failed, "valid: {is_valid}, backup failed: {backup_failed}");
 }

@@ -9,20 +9,22 @@ use koan_backup::prelude::*;
 
 use super::fixture::{FOLDER, child_folder};
 
+/// Returns the permission bits of a file or directory.
 fn mode(path: &Path) -> u32 {
-    std::fs::metadata(path).expect("there").permissions().mode() & 0o7777
+    std::fs::metadata(path).expect("exists").permissions().mode() & 0o7777
 }
 
-/// Collects the files and directories in a directory that others can access, or that the owner cannot access.
-fn open_to_others(directory: &Path, found: &mut Vec<String>) {
+/// Collects the files and directories below a directory whose mode is not 0600 or 0700: others can access
+/// them, or their owner cannot.
+fn collect_wrong_modes(directory: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(directory).expect("listed") {
         let path = entry.expect("listed").path();
-        let wanted = if path.is_dir() { 0o700 } else { 0o600 };
-        if mode(&path) != wanted {
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        if mode(&path) != expected {
             found.push(format!("{} {:o}", path.display(), mode(&path)));
         }
         if path.is_dir() {
-            open_to_others(&path, found);
+            collect_wrong_modes(&path, found);
         }
     }
 }
@@ -33,7 +35,7 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
     let Some(folder) = child_folder() else {
         for umask in ["000", "022", "077", "277"] {
             let folder = tempfile::tempdir().expect("a folder");
-            std::fs::create_dir_all(folder.path().join("data/Customer")).expect("made");
+            std::fs::create_dir_all(folder.path().join("data/Customer")).expect("created");
             for (name, mode) in [("1", 0o644), ("2", 0o600), ("3", 0o660)] {
                 let path = folder.path().join(format!("data/Customer/{name}.json"));
                 std::fs::write(&path, format!("{{\"id\":{name},\"name\":\"Ada\"}}")).expect("written");
@@ -46,7 +48,7 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
                 .arg(program)
                 .env(FOLDER, folder.path())
                 .output()
-                .expect("a process");
+                .expect("the test program starts");
             let text = String::from_utf8_lossy(&output.stdout);
             assert!(
                 output.status.success(),
@@ -79,10 +81,10 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
     let modes = ["1", "2", "3"].map(|name| mode(&data.join(format!("{name}.json"))));
     assert_eq!(modes, [0o644, 0o600, 0o660]);
     koan.restore(later.id()).await.expect("restored");
-    assert_eq!(mode(&data.join("4.json")), 0o600, "a new file");
+    assert_eq!(mode(&data.join("4.json")), 0o600, "the mode of a new file");
     let mut found = Vec::new();
-    open_to_others(&folder.join("new"), &mut found);
-    open_to_others(&folder.join("data/.koan"), &mut found);
+    collect_wrong_modes(&folder.join("new"), &mut found);
+    collect_wrong_modes(&folder.join("data/.koan"), &mut found);
     assert_eq!(found, [""; 0]);
     assert_eq!(mode(&folder.join("new")), 0o700);
 }

@@ -1,4 +1,4 @@
-//! Manifests that cannot be opened: because of the file, or because of the process or the disk.
+//! Tests manifests that cannot be opened, because of the file, the process or the disk.
 
 use koan_backup::{ErrorKind, Retention};
 use koan_backup_tests::disk_shim::fail;
@@ -7,20 +7,22 @@ use super::durability::in_a_process_that_can_fail;
 use super::fixture::koan;
 
 #[tokio::test]
-async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_takes_no_older_backup() {
+async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_older_backup_is_used() {
     let Some(folder) = in_a_process_that_can_fail(
-        "opening::a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_takes_no_older_backup",
+        "opening::a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_older_backup_is_used",
     ) else {
         return;
     };
-    let (fresh, koan) = (koan(&folder).await.expect("a context"), koan(&folder).await.expect("another"));
+    let (fresh, koan) =
+        (koan(&folder).await.expect("a context"), koan(&folder).await.expect("a second context"));
     koan.backup("nightly").await.expect("a backup");
     let newest = koan.backup("nightly").await.expect("a backup").id();
-    // One manifest fails with EMFILE, ENFILE, ENOMEM, ESTALE and ETIMEDOUT; all of them fail with EIO.
-    let (one, all) = (format!("/manifests/{newest}"), "/manifests/".to_owned());
-    let of_one = [24, 23, 12, 116, 110].map(|errno| (&koan, &one, errno));
+    // Opening the newest manifest fails with EMFILE, ENFILE, ENOMEM, ESTALE and ETIMEDOUT; opening any
+    // manifest fails with EIO.
+    let (newest_path, any_path) = (format!("/manifests/{newest}"), "/manifests/".to_owned());
+    let newest_fails = [24, 23, 12, 116, 110].map(|errno| (&koan, &newest_path, errno));
     // The context `fresh` has not read any of the manifests before.
-    for (koan, path, errno) in of_one.into_iter().chain([(&fresh, &all, 5)]) {
+    for (koan, path, errno) in newest_fails.into_iter().chain([(&fresh, &any_path, 5)]) {
         fail(&[&format!("open {path} {errno} always")]);
         for error in [
             koan.backups().await.expect_err("incomplete"),
@@ -36,16 +38,16 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_takes_
 }
 
 #[tokio::test]
-async fn a_manifest_that_cannot_be_read_hides_no_other_and_is_reported() {
-    let Some(folder) =
-        in_a_process_that_can_fail("opening::a_manifest_that_cannot_be_read_hides_no_other_and_is_reported")
-    else {
+async fn a_manifest_that_cannot_be_read_is_reported_and_the_others_are_listed() {
+    let Some(folder) = in_a_process_that_can_fail(
+        "opening::a_manifest_that_cannot_be_read_is_reported_and_the_others_are_listed",
+    ) else {
         return;
     };
     let koan = koan(&folder).await.expect("a context");
     let older = koan.backup("nightly").await.expect("a backup").id();
     let newest = koan.backup("nightly").await.expect("a backup").id();
-    // The errors are EACCES, and EIO as for a bad sector of the disk.
+    // The errors are EACCES, and EIO as on a bad sector of the disk.
     for errno in [13, 5] {
         fail(&[&format!("open /manifests/{newest} {errno} always")]);
         let listed = koan.backups().await.expect("listed");
@@ -56,11 +58,11 @@ async fn a_manifest_that_cannot_be_read_hides_no_other_and_is_reported() {
         assert!(manifest.problem.contains(&format!("os error {errno}")), "{manifest:?}");
         let verified = koan.verify("nightly").await.expect("verified");
         assert!(
-            verified.notes.iter().any(|note| note.contains("there may be a newer one")),
+            verified.notes.iter().any(|note| note.contains("there may be a newer backup")),
             "{errno}: {verified:?}"
         );
         let plan = koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");
         assert_eq!(plan.removals().count(), 0, "{errno}: {plan}");
-        koan.verify(newest).await.map(drop).expect_err("its manifest cannot be read");
+        koan.verify(newest).await.map(drop).expect_err("the manifest cannot be read");
     }
 }

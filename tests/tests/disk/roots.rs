@@ -6,6 +6,7 @@ use std::path::Path;
 use koan_backup::JsonFiles;
 use koan_backup::prelude::*;
 
+/// Builds a context for a database of JSON documents or of JSON lines.
 async fn koan(folder: &Path, documents: bool) -> Result<Koan, Error> {
     let data = folder.join("data");
     let files = if documents { JsonFiles::documents(data)? } else { JsonFiles::lines(data)? };
@@ -17,9 +18,10 @@ async fn koan(folder: &Path, documents: bool) -> Result<Koan, Error> {
         .await
 }
 
+/// Writes one record into the database.
 fn fill(folder: &Path, documents: bool) {
     let name = if documents { "1.json" } else { "root.jsonl" };
-    std::fs::create_dir_all(folder.join("data/Customer")).expect("made");
+    std::fs::create_dir_all(folder.join("data/Customer")).expect("created");
     std::fs::write(folder.join("data/Customer").join(name), "{\"id\":1,\"name\":\"Ada\"}\n")
         .expect("written");
 }
@@ -28,30 +30,30 @@ fn fill(folder: &Path, documents: bool) {
 async fn a_directory_that_disappears_is_an_error_before_and_after_the_start() {
     for documents in [true, false] {
         let folder = tempfile::tempdir().expect("a folder");
-        let (data, away) = (folder.path().join("data"), folder.path().join("unmounted"));
+        let (data, unmounted) = (folder.path().join("data"), folder.path().join("unmounted"));
         fill(folder.path(), documents);
         let context = koan(folder.path(), documents).await.expect("a context");
         assert_eq!(context.backup("nightly").await.expect("a backup").item_count(), 1);
-        std::fs::rename(&data, &away).expect("renamed");
-        let error = context.backup("nightly").await.expect_err("it is gone");
+        std::fs::rename(&data, &unmounted).expect("renamed");
+        let error = context.backup("nightly").await.expect_err("the directory is missing");
         assert!(error.chain().contains("does not exist"), "{error:?}");
-        let error = koan(folder.path(), documents).await.expect_err("it is gone");
+        let error = koan(folder.path(), documents).await.expect_err("the directory is missing");
         assert!(error.chain().contains("this machine has used it before"), "{error:?}");
-        assert!(!data.exists(), "it is not made again");
+        assert!(!data.exists(), "the missing directory was created");
 
-        std::fs::create_dir(&data).expect("made");
-        let error = context.backup("nightly").await.expect_err("it is empty");
-        assert!(error.chain().contains("is empty, but was not empty"), "{error:?}");
-        let later = koan(folder.path(), documents).await.expect("it can be restored into");
-        let error = later.backup("nightly").await.expect_err("it is empty");
-        assert!(error.chain().contains("is empty, but was not empty"), "{error:?}");
+        std::fs::create_dir(&data).expect("created");
+        let error = context.backup("nightly").await.expect_err("the directory is empty");
+        assert!(error.chain().contains("is empty, but was not"), "{error:?}");
+        let later = koan(folder.path(), documents).await.expect("an empty directory can be a restore target");
+        let error = later.backup("nightly").await.expect_err("the directory is empty");
+        assert!(error.chain().contains("is empty, but was not"), "{error:?}");
         later.restore("nightly").await.expect("restored into an empty directory");
         assert_eq!(later.backup("nightly").await.expect("a backup").item_count(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_new_directory_is_made_and_one_whose_records_were_removed_is_backed_up() {
+async fn a_new_directory_is_created_and_a_directory_whose_records_were_removed_is_backed_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let context = koan(folder.path(), true).await.expect("a context");
     assert!(folder.path().join("data").is_dir());
@@ -59,13 +61,14 @@ async fn a_new_directory_is_made_and_one_whose_records_were_removed_is_backed_up
     fill(folder.path(), true);
     assert_eq!(context.backup("nightly").await.expect("a backup").item_count(), 1);
     std::fs::remove_file(folder.path().join("data/Customer/1.json")).expect("removed");
-    let report = context.backup("nightly").await.expect("the directory of the entity is still there");
+    let report = context.backup("nightly").await.expect("the directory of the entity still exists");
     assert_eq!(report.item_count(), 0);
     std::fs::remove_dir(folder.path().join("data/Customer")).expect("removed");
     let error =
-        context.backup("nightly").await.expect_err("nothing tells it from a disk that is not mounted");
+        context.backup("nightly").await.expect_err("the directory looks like that of an unmounted disk");
     let chain = error.chain();
-    let file = chain.split('`').find(|part| part.ends_with(".json")).expect("a file is named");
+    let quoted = chain.split('`').find(|text| text.ends_with(".json"));
+    let file = quoted.expect("the error contains the path of the file in the state directory");
     std::fs::remove_file(file).expect("removed");
-    context.backup("nightly").await.expect("it was emptied on purpose");
+    context.backup("nightly").await.expect("this machine no longer remembers the records");
 }

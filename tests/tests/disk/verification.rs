@@ -1,4 +1,4 @@
-//! Backups that are verified after publication, by reading them back from storage.
+//! Tests backups that are verified after publication, by reading them back from storage.
 
 use std::future::IntoFuture as _;
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 use super::fixture::builder;
 
+/// Creates a context with a store that fails on request.
 async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
     let store = FaultyStore::over(Arc::new(InMemory::new()));
     let koan = builder(folder).storage("faulty", store.storage()).build().await.expect("a context");
@@ -29,7 +30,7 @@ async fn a_backup_that_reads_back_intact_is_verified_in_the_report_and_the_catal
     assert!(unverified.verification().is_none());
     store.fail([]);
     let report = koan.backup("nightly").verify_after().await.expect("a backup");
-    assert!(store.asked(Operation::Get, "archives/") > 0, "the archive was not read back");
+    assert!(store.call_count(Operation::Get, "archives/") > 0, "the archive was not read back");
     let verification = report.verification().expect("verified");
     assert_eq!(verification.entities.iter().map(|entity| entity.records_checked).sum::<u64>(), 3);
     let verifications = koan.catalog().verifications().await.expect("listed");
@@ -46,24 +47,24 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let (koan, store) = faulty(folder.path()).await;
-        let good = koan.backup("nightly").await.expect("a backup");
+        let intact = koan.backup("nightly").await.expect("a backup");
         store.fail([Fault::always(operation, path, failure)]);
-        let ended = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&ended);
+        let statuses = Arc::new(Mutex::new(Vec::new()));
+        let emitted = Arc::clone(&statuses);
         let listen = move |event: &Event| {
             if let Event::BackupFinished { status, .. } = event {
-                told.lock().expect("whole").push(*status);
+                emitted.lock().expect("not poisoned").push(*status);
             }
         };
         let error = koan.backup("nightly").verify_after().on_event(listen).await.expect_err("damaged");
         store.fail([]);
-        assert_eq!(*ended.lock().expect("whole"), [BackupStatus::Failed], "{failure:?}");
+        assert_eq!(*statuses.lock().expect("not poisoned"), [BackupStatus::Failed], "{failure:?}");
         let backups = koan.backups().await.expect("listed");
         assert_eq!(backups.len(), 2, "{failure:?}");
         let newest = &backups[0];
         assert!(error.chain().contains(&newest.id.to_string()), "{failure:?}: {error:?}");
         if error.kind() == ErrorKind::Storage {
-            // It is unknown whether the backup is damaged, so the error does not say so.
+            // A failed read does not show whether the backup is damaged, so the error does not report damage.
             assert!(error.chain().contains("not known whether it is valid"), "{error:?}");
             assert_eq!(newest.status, BackupStatus::Completed);
             continue;
@@ -73,12 +74,13 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
         let entry = koan.catalog().get(newest.id).await.expect("listed");
         assert!(entry.damage().is_some() && !entry.is_healthy(), "{failure:?}");
         let restored = koan.restore("nightly").await.expect("restored");
-        assert_eq!(restored.id, good.id(), "a restore by name takes the one that is good");
+        assert_eq!(restored.id, intact.id(), "a restore by name uses the backup that is not damaged");
         assert!(koan.catalog().verifications().await.expect("listed").is_empty());
     }
 }
 
-/// Makes a backup, and replaces its manifest after it was published and before it is read back.
+/// Creates a backup, and alters its manifest after the publication and before it is read back. Returns the
+/// context, the error of the backup, its id, and the manifest that is stored afterwards.
 async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error, BackupId, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = Arc::new(InMemory::new());
@@ -86,17 +88,17 @@ async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error,
     let koan = builder(folder.path()).storage("faulty", store.storage()).build().await.expect("a context");
     store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
-    store.until_asked(Operation::Get, "manifests/", 1).await;
+    store.until_called(Operation::Get, "manifests/", 1).await;
     let prefix = "manifests".into();
     let listed = inner.list_with_delimiter(Some(&prefix)).await.expect("listed");
     let path = listed.objects[0].location.clone();
-    let written = inner.get(&path).await.expect("there").bytes().await.expect("read");
+    let written = inner.get(&path).await.expect("exists").bytes().await.expect("read");
     inner.put(&path, alter(written.to_vec()).into()).await.expect("written");
     store.resume();
-    let error = backup.await.expect("no panic").expect_err("it is damaged");
-    let left = inner.get(&path).await.expect("there").bytes().await.expect("read").to_vec();
+    let error = backup.await.expect("no panic").expect_err("the manifest was altered");
+    let stored = inner.get(&path).await.expect("exists").bytes().await.expect("read").to_vec();
     let id = path.filename().and_then(|name| name.strip_suffix(".json")).expect("an id");
-    (koan, error, id.parse().expect("an id"), left)
+    (koan, error, id.parse().expect("an id"), stored)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +117,7 @@ async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
         .await;
         assert!(
             error.chain().contains("differs from what was written")
-                && error.chain().contains("says that it failed"),
+                && error.chain().contains("has the status failed"),
             "{error:?}"
         );
         let backups = koan.backups().await.expect("listed");
@@ -128,17 +130,17 @@ async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_that_cannot_be_parsed_is_not_changed_and_the_error_says_so() {
     for content in ["{", "", "{}"] {
-        let (_, error, id, left) = read_back_with(|_| content.into()).await;
-        assert_eq!(left, content.as_bytes(), "it is not replaced");
+        let (_, error, id, stored) = read_back_with(|_| content.into()).await;
+        assert_eq!(stored, content.as_bytes(), "the manifest was replaced");
         let text = error.chain();
         assert!(text.contains("is damaged") && text.contains(&id.to_string()), "{error:?}");
         assert!(text.contains("cannot be parsed and was not changed"), "{content}: {error:?}");
-        assert!(!text.contains("says that it failed"), "{content}: {error:?}");
+        assert!(!text.contains("has the status failed"), "{content}: {error:?}");
     }
 }
 
 #[tokio::test]
-async fn a_verification_that_is_cancelled_leaves_the_backup_and_says_so() {
+async fn a_cancelled_verification_leaves_the_backup_and_the_error_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let (koan, _) = faulty(folder.path()).await;
     let token = CancellationToken::new();
@@ -148,16 +150,16 @@ async fn a_verification_that_is_cancelled_leaves_the_backup_and_says_so() {
             cancel.cancel();
         }
     };
-    let ended = koan.backup("nightly").verify_after().cancel_on(token).on_event(listen).await;
+    let result = koan.backup("nightly").verify_after().cancel_on(token).on_event(listen).await;
     let backups = koan.backups().await.expect("listed");
     assert_eq!((backups.len(), backups[0].status), (1, BackupStatus::Completed));
-    if let Err(error) = ended {
+    if let Err(error) = result {
         assert!(error.chain().contains("was published"), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn a_backup_that_no_key_opens_is_reported_as_unopened() {
+async fn a_backup_that_cannot_be_decrypted_is_reported_as_unopened() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = age::x25519::Identity::generate().to_public().to_string();
     let koan = builder(folder.path())
@@ -170,9 +172,9 @@ async fn a_backup_that_no_key_opens_is_reported_as_unopened() {
     assert!(!report.verification().expect("verified").unopened.is_empty());
 }
 
-/// Creates two contexts of one store; requests of the first one can be paused. Each context encrypts for its
-/// own key and has both keys.
-async fn two(folder: &std::path::Path) -> (Koan, FaultyStore, Koan) {
+/// Creates two contexts with the same store. Requests of the first context can be paused by the returned
+/// [`FaultyStore`]. Each context encrypts for another key and has both keys.
+async fn two_contexts(folder: &std::path::Path) -> (Koan, FaultyStore, Koan) {
     let inner = Arc::new(InMemory::new());
     let store = FaultyStore::over(Arc::clone(&inner) as _);
     let keys = [0, 1].map(|_| age::x25519::Identity::generate());
@@ -185,26 +187,26 @@ async fn two(folder: &std::path::Path) -> (Koan, FaultyStore, Koan) {
             .keys(Keys::text(&secrets));
         contexts.push(koan.build().await.expect("a context"));
     }
-    let other = contexts.pop().expect("two");
-    (contexts.pop().expect("two"), store, other)
+    let other = contexts.pop().expect("the second context");
+    (contexts.pop().expect("the first context"), store, other)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_rekeyed_while_it_is_read_back_is_verified_as_it_is_stored_then() {
+async fn a_backup_that_is_rekeyed_while_it_is_read_back_is_verified_in_its_new_form() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (koan, store, other) = two(folder.path()).await;
+    let (koan, store, other) = two_contexts(folder.path()).await;
     store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
-    store.until_asked(Operation::Get, "archives/", 1).await;
+    store.until_called(Operation::Get, "archives/", 1).await;
     let made = other.backups().await.expect("listed")[0].clone();
     let rekeyed = other.rekey(made.id).await.expect("rekeyed");
-    assert_eq!(rekeyed.old_archive, None, "the archive that is being verified is gone");
+    assert_eq!(rekeyed.old_archive, None, "the archive that is being verified was not removed");
     store.resume();
-    let report = backup.await.expect("no panic").expect("it is whole");
+    let report = backup.await.expect("no panic").expect("the rekeyed backup is valid");
     assert!(report.verified_at().is_some());
     let now = other.backups().await.expect("listed");
     assert_eq!((now.len(), now[0].status), (1, BackupStatus::Completed));
-    assert_ne!(now[0].archive, made.archive, "the manifest of the rekey stands");
+    assert_ne!(now[0].archive, made.archive, "the manifest of the rekey was replaced");
     assert!(other.verify(made.id).await.expect("verified").is_valid());
     assert!(other.catalog().get(made.id).await.expect("listed").is_healthy());
 }
@@ -212,40 +214,40 @@ async fn a_backup_that_is_rekeyed_while_it_is_read_back_is_verified_as_it_is_sto
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_is_deleted_while_it_is_read_back_is_reported_as_removed_and_stays_removed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (koan, store, other) = two(folder.path()).await;
-    let good = koan.backup("nightly").await.expect("a backup").id();
+    let (koan, store, other) = two_contexts(folder.path()).await;
+    let earlier = koan.backup("nightly").await.expect("a backup").id();
     store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
-    store.until_asked(Operation::Get, "archives/", 1).await;
+    store.until_called(Operation::Get, "archives/", 1).await;
     let made = other.backups().await.expect("listed")[0].id;
     other.delete(made).await.expect("deleted");
     store.resume();
-    let error = backup.await.expect("no panic").expect_err("it is gone");
+    let error = backup.await.expect("no panic").expect_err("the backup was deleted");
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
     assert!(
         error.chain().contains("no longer exists") && error.chain().contains(&made.to_string()),
         "{error:?}"
     );
     let left = other.backups().await.expect("listed");
-    assert_eq!(left.iter().map(|backup| backup.id).collect::<Vec<_>>(), [good]);
+    assert_eq!(left.iter().map(|backup| backup.id).collect::<Vec<_>>(), [earlier]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_that_is_found_during_a_rekey_does_not_replace_the_new_manifest() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (koan, store, other) = two(folder.path()).await;
-    // The content that is read back is damaged. The damage record waits until another process has rekeyed the
-    // backup.
+    let (koan, store, other) = two_contexts(folder.path()).await;
+    // The content that is read back is damaged. The damage record is written only after another process has
+    // rekeyed the backup.
     store.fail([
         Fault::always(Operation::Get, "archives/", Failure::Zeros),
         Fault::always(Operation::List, "leases/rekey", Failure::Held),
     ]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
-    store.until_asked(Operation::List, "leases/rekey", 1).await;
+    store.until_called(Operation::List, "leases/rekey", 1).await;
     let made = other.backups().await.expect("listed")[0].clone();
     let rekeyed = other.rekey(made.id).await.expect("rekeyed");
     store.resume();
-    let error = backup.await.expect("no panic").expect_err("it was damaged as it was read");
+    let error = backup.await.expect("no panic").expect_err("damaged content was read back");
     assert!(error.chain().contains("another process changed backup"), "{error:?}");
     let now = other.backups().await.expect("listed");
     assert_eq!((now[0].status, rekeyed.id), (BackupStatus::Completed, now[0].id));

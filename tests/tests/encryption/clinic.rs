@@ -1,4 +1,4 @@
-//! A clinic with patients, who must be encrypted, and wards, which need no encryption.
+//! A database with patients, whose records must be encrypted, and wards, which need no encryption.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,18 +61,19 @@ impl KeyPair {
         }
     }
 
-    /// Generates an SSH key pair of the type `sort`.
-    pub(super) fn ssh(sort: &str, passphrase: &str) -> Self {
+    /// Generates an SSH key pair of a type, for example `ed25519`.
+    pub(super) fn ssh(key_type: &str, passphrase: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("key");
         let mut command = Command::new("ssh-keygen");
-        command.args(["-q", "-t", sort, "-N", passphrase, "-C", "somebody@example.org", "-f"]).arg(&path);
+        command.args(["-q", "-t", key_type, "-N", passphrase, "-C", "somebody@example.org", "-f"]).arg(&path);
         assert!(command.status().expect("`tests/setup` installs ssh-keygen").success());
         let read = |path: &Path| std::fs::read_to_string(path).expect("a key");
         Self { public: read(&path.with_extension("pub")), private: read(&path) }
     }
 }
 
+/// A directory with the database and the backups of a clinic.
 pub(super) struct Clinic {
     pub(super) directory: tempfile::TempDir,
 }
@@ -87,13 +88,14 @@ impl Clinic {
     pub(super) fn within(directory: tempfile::TempDir, patients: usize) -> Self {
         let clinic = Self { directory };
         clinic.sql(&format!(
-            "CREATE TABLE patients (number TEXT PRIMARY KEY, name TEXT NOT NULL, born TEXT NOT NULL, blood TEXT NOT NULL,
-                fee DECIMAL(10, 2) NOT NULL, insured TEXT NOT NULL,
+            "CREATE TABLE patients (number TEXT PRIMARY KEY, name TEXT NOT NULL, born TEXT NOT NULL,
+                blood TEXT NOT NULL, fee DECIMAL(10, 2) NOT NULL, insured TEXT NOT NULL,
                 ward INTEGER REFERENCES wards (id), results TEXT NOT NULL);
              CREATE TABLE wards (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
              INSERT INTO wards VALUES (1, 'surgery'), (2, 'maternity');
              WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {patients})
-             INSERT INTO patients SELECT printf('number-%06d', i), printf('Confidential %d %s', i, hex(randomblob(60))),
+             INSERT INTO patients SELECT printf('number-%06d', i),
+                printf('Confidential %d %s', i, hex(randomblob(60))),
                 date('1950-01-01', i || ' days'), CASE i % 2 WHEN 0 THEN 'ZeroNegative' ELSE 'AbPositive' END,
                 printf('%d.25', 770000 + i), CASE i % 3 WHEN 0 THEN 'true' ELSE 'false' END,
                 i % 2 + 1, '{{\"Witness\":1.5}}' FROM n;"
@@ -101,25 +103,28 @@ impl Clinic {
         clinic
     }
 
+    /// Returns the path of the database.
     pub(super) fn database(&self) -> PathBuf {
         self.directory.path().join("clinic.db")
     }
 
+    /// Returns the directory of the storage profile.
     pub(super) fn backups(&self) -> PathBuf {
         self.directory.path().join("backups")
     }
 
+    /// Executes SQL in the database.
     pub(super) fn sql(&self, sql: &str) {
         Connection::open(self.database()).expect("a database").execute_batch(sql).expect(sql);
     }
 
-    /// Returns every value of every patient as it is stored.
+    /// Returns each patient as text, with the storage class and the literal of every column.
     pub(super) fn dump(&self) -> Vec<String> {
         let connection = Connection::open(self.database()).expect("a database");
         let columns = ["number", "name", "born", "blood", "fee", "insured", "ward", "results"];
-        let shown: Vec<_> =
+        let literals: Vec<_> =
             columns.iter().map(|column| format!("typeof({column}) || quote({column})")).collect();
-        let query = format!("SELECT {} FROM patients ORDER BY number", shown.join(" || ' ' || "));
+        let query = format!("SELECT {} FROM patients ORDER BY number", literals.join(" || ' ' || "));
         let mut statement = connection.prepare(&query).expect("a statement");
         let rows = statement.query_map([], |row| row.get(0)).expect("rows");
         rows.map(|row| row.expect("a row")).collect()
@@ -137,6 +142,7 @@ impl Clinic {
         builder.build().await.expect("a context")
     }
 
+    /// Returns a builder without recipients and keys.
     pub(super) fn builder(&self) -> koan_backup::KoanBuilder {
         Koan::builder()
             .provider("main", Sqlite::open(self.database()).expect("opened"))
@@ -147,14 +153,16 @@ impl Clinic {
     pub(super) fn archive(&self) -> PathBuf {
         let archives = files(&self.backups().join("archives"));
         assert_eq!(archives.len(), 1, "{archives:?}");
-        archives.into_iter().next().expect("one")
+        archives.into_iter().next().expect("an archive")
     }
 }
 
+/// Returns the public keys of key pairs as recipients.
 pub(super) fn recipients<const N: usize>(keys: [&KeyPair; N]) -> Recipients {
     Recipients::keys(keys.map(|key| &key.public)).expect("public keys")
 }
 
+/// Returns the paths of the files and directories in a directory.
 pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).expect("a directory");
     entries.map(|entry| entry.expect("an entry").path()).collect()

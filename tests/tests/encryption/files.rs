@@ -1,4 +1,4 @@
-//! Encrypted entities in JSON files.
+//! Tests encrypted entities of JSON files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,9 +8,10 @@ use koan_backup::prelude::*;
 
 use super::clinic::{Clinic, KeyPair, files, recipients};
 
-/// The contents of files by their paths.
+/// A map from the paths of files to their contents.
 type Files = BTreeMap<String, Vec<u8>>;
 
+/// Builds a context for JSON files with the storage and the key of a clinic.
 async fn over(clinic: &Clinic, provider: JsonFiles, key: &KeyPair) -> Koan {
     let builder = Koan::builder()
         .provider("main", provider)
@@ -33,7 +34,7 @@ fn data(root: &Path) -> Files {
 }
 
 #[tokio::test]
-async fn encrypted_records_of_files_come_back_and_are_nowhere_in_clear() {
+async fn encrypted_records_of_files_are_restored_and_nowhere_unencrypted() {
     let (clinic, key) = (Clinic::of(40), KeyPair::new());
     clinic.reading([&key]).await.backup("clinic").await.expect("a backup");
     let rows = clinic.dump();
@@ -52,8 +53,8 @@ async fn encrypted_records_of_files_come_back_and_are_nowhere_in_clear() {
         for file in [archive, manifest] {
             let bytes = fs::read(&file).expect("read");
             for secret in ["Confidential", "number-0000", "770001.25"] {
-                let is_there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-                assert!(!is_there, "{name}: {secret} is in {}", file.display());
+                let contains_secret = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!contains_secret, "{name}: `{secret}` is unencrypted in {}", file.display());
             }
         }
 
@@ -63,7 +64,7 @@ async fn encrypted_records_of_files_come_back_and_are_nowhere_in_clear() {
             fs::remove_file(file).expect("removed");
         }
         koan.restore(name).replace_existing().await.expect("restored");
-        assert!(data(&root) == before, "{name}: byte by byte as before");
+        assert!(data(&root) == before, "{name}: the restored files differ");
 
         clinic.sql("UPDATE patients SET name = 'other', fee = 0; DELETE FROM patients WHERE ward = 1");
         clinic.reading([&key]).await.restore(name).replace_existing().await.expect("restored");
@@ -72,7 +73,7 @@ async fn encrypted_records_of_files_come_back_and_are_nowhere_in_clear() {
 }
 
 #[tokio::test]
-async fn a_broken_document_of_encrypted_records_is_not_named_by_its_key() {
+async fn an_error_about_a_broken_document_of_an_encrypted_entity_does_not_contain_its_key() {
     let (clinic, key) = (Clinic::of(3), KeyPair::new());
     clinic.reading([&key]).await.backup("clinic").await.expect("a backup");
     let root = clinic.directory.path().join("documents");

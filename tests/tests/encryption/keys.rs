@@ -1,4 +1,5 @@
-//! Keys that are wrong, missing or invalid, and the sources of keys. No key appears in any output.
+//! Tests keys that are wrong, missing or invalid, and the sources of keys. No private key appears in any
+//! output.
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -10,10 +11,10 @@ use crate::clinic::{Clinic, KeyPair, recipients};
 #[tokio::test]
 async fn without_recipients_no_context_is_built() {
     let clinic = Clinic::of(1);
-    let error = clinic.builder().build().await.expect_err("nobody could read it");
+    let error = clinic.builder().build().await.expect_err("there are no recipients");
     assert_eq!(error.kind(), ErrorKind::Encryption);
     assert!(error.to_string().contains("`Patient`") && error.to_string().contains("encrypt_to"), "{error}");
-    assert!(!clinic.backups().join("archives").exists(), "something was written");
+    assert!(!clinic.backups().join("archives").exists(), "an archive was written");
 }
 
 /// Creates a public RSA key with this number of bits, for which no private key exists.
@@ -21,18 +22,18 @@ fn rsa(bits: usize) -> String {
     let mut modulus = vec![0xff; bits / 8 + 1];
     modulus[0] = 0;
     let mut blob = Vec::new();
-    for part in [b"ssh-rsa".as_slice(), &[1, 0, 1], &modulus] {
-        blob.extend_from_slice(&u32::try_from(part.len()).expect("small").to_be_bytes());
-        blob.extend_from_slice(part);
+    for element in [b"ssh-rsa".as_slice(), &[1, 0, 1], &modulus] {
+        blob.extend_from_slice(&u32::try_from(element.len()).expect("small").to_be_bytes());
+        blob.extend_from_slice(element);
     }
     format!("ssh-rsa {}", base64::engine::general_purpose::STANDARD.encode(blob))
 }
 
 #[test]
-fn what_is_printed_of_keys_is_their_ids_and_where_they_are() {
+fn the_debug_output_of_keys_shows_only_ids_and_sources() {
     let key = KeyPair::new();
     let recipients = recipients([&key]);
-    let [id] = recipients.key_ids().try_into().expect("one");
+    let [id] = recipients.key_ids().try_into().expect("one key id");
     let identities = Identities::parse(&key.private).expect("a private key");
     assert_eq!(identities.key_ids(), [id.as_str()]);
     assert!(!identities.is_empty() && Identities::default().is_empty());
@@ -44,42 +45,42 @@ fn what_is_printed_of_keys_is_their_ids_and_where_they_are() {
 }
 
 #[tokio::test]
-async fn a_command_may_print_as_much_as_any_key_has_and_no_more() {
+async fn the_output_of_a_key_command_is_limited_to_the_size_of_a_key() {
     let key = KeyPair::new();
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("koan.key");
-    let most = 64 << 10;
-    for (length, accepted) in [(most, true), (most + 1, false), (3 * most, false)] {
+    let max_bytes = 64 << 10;
+    for (length, accepted) in [(max_bytes, true), (max_bytes + 1, false), (3 * max_bytes, false)] {
         let comment = "#".repeat(length - key.private.len() - 1);
         std::fs::write(&path, format!("{}\n{comment}", key.private)).expect("written");
         let read = Keys::command("cat", [path.display().to_string()]).identities().await;
         assert_eq!(read.is_ok(), accepted, "{length}");
         if let Err(error) = read {
-            assert!(error.chain().contains("more than a key can have"), "{error:?}");
+            assert!(error.chain().contains("longer than the maximum of 64 KiB"), "{error:?}");
         }
     }
 }
 
 #[test]
-fn recipients_that_are_none_are_refused_without_being_shown() {
+fn invalid_recipients_are_refused_and_not_shown() {
     let key = KeyPair::new();
-    let cut = &key.public[..key.public.len() - 1];
+    let truncated = &key.public[..key.public.len() - 1];
     let secret_ssh = KeyPair::ssh("ed25519", "").private;
     let (ecdsa, small, large) = (KeyPair::ssh("ecdsa", "").public, rsa(1024), rsa(16_384));
-    for (given, told) in [
+    for (invalid, expected) in [
         (key.private.as_str(), "private key"),
         (secret_ssh.as_str(), "private key"),
-        (cut, "recipient 1"),
+        (truncated, "recipient 1"),
         ("ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA", "recipient 1"),
         (ecdsa.as_str(), "of a type that age does not support"),
         (small.as_str(), "fewer than 2048 bits"),
         (large.as_str(), "larger than age supports"),
         ("", "recipient 1"),
     ] {
-        let error = Recipients::keys([given]).expect_err(told);
+        let error = Recipients::keys([invalid]).expect_err(expected);
         assert_eq!(error.kind(), ErrorKind::Encryption);
-        assert!(error.chain().contains(told), "{error}");
-        assert!(given.is_empty() || !error.chain().contains(given), "{error}");
+        assert!(error.chain().contains(expected), "{error}");
+        assert!(invalid.is_empty() || !error.chain().contains(invalid), "{error}");
     }
     assert!(Recipients::keys([] as [&str; 0]).is_err());
     assert!(Recipients::passphrase("").is_err());
@@ -89,7 +90,7 @@ fn recipients_that_are_none_are_refused_without_being_shown() {
 }
 
 #[tokio::test]
-async fn more_recipients_than_a_backup_can_name_are_refused_at_the_start() {
+async fn more_recipients_than_a_manifest_can_list_are_refused_at_the_start() {
     let clinic = Clinic::of(1);
     let keys: Vec<_> = (0..400).map(|_| KeyPair::new().public).collect();
     for (count, accepted) in [(200, true), (400, false)] {
@@ -105,17 +106,17 @@ async fn more_recipients_than_a_backup_can_name_are_refused_at_the_start() {
 
 #[test]
 fn recipients_are_read_from_a_file() {
-    let (one, ssh) = (KeyPair::new(), KeyPair::ssh("ed25519", ""));
+    let (age, ssh) = (KeyPair::new(), KeyPair::ssh("ed25519", ""));
     let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), format!("# the operator\n{}\n\n{}\n{}", one.public, ssh.public, one.public))
+    std::fs::write(file.path(), format!("# the operator\n{}\n\n{}\n{}", age.public, ssh.public, age.public))
         .expect("written");
-    let recipients = Recipients::file(file.path()).expect("two");
+    let recipients = Recipients::file(file.path()).expect("two recipients");
     assert_eq!(recipients.public_keys().len(), 2, "{recipients:?}");
-    assert!(!recipients.public_keys()[1].contains("example.org"), "a comment is no part of a key");
+    assert!(!recipients.public_keys()[1].contains("example.org"), "a key contains the comment behind it");
 }
 
 #[tokio::test]
-async fn keys_come_from_a_file_a_command_or_at_hand() {
+async fn keys_are_read_from_a_file_a_command_or_a_text() {
     let key = KeyPair::new();
     let clinic = Clinic::of(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
@@ -149,23 +150,23 @@ impl KeySource for Service {
 }
 
 #[tokio::test]
-async fn keys_come_from_a_source_of_the_user() {
+async fn keys_are_read_from_a_source_that_the_user_defines() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let builder = clinic.builder().encrypt_to(recipients([&key]));
     let koan =
         builder.keys(Keys::text(&other.private)).keys(Service(key.private)).build().await.expect("a context");
-    koan.restore("nightly").await.expect("the second source opens it");
+    koan.restore("nightly").await.expect("the key of the second source decrypts the backup");
 }
 
 const KEY: &str = "KOAN_BACKUP_TEST_KEY";
 const FOLDER: &str = "KOAN_BACKUP_TEST_FOLDER";
 
-/// Runs the test in a child process with the variable, because a process with several threads cannot set a
-/// variable safely.
+/// Runs the test in a child process with the environment variable, because a process with several threads
+/// cannot set an environment variable safely.
 #[tokio::test]
-async fn keys_come_from_a_variable() {
+async fn keys_are_read_from_an_environment_variable() {
     if let (Some(folder), Ok(public)) = (std::env::var_os(FOLDER), std::env::var("KOAN_BACKUP_TEST_PUBLIC")) {
         let folder = std::path::Path::new(&folder);
         let koan = Koan::builder()
@@ -176,29 +177,29 @@ async fn keys_come_from_a_variable() {
             .build()
             .await
             .expect("a context");
-        koan.restore("nightly").await.expect("the variable opens it");
+        koan.restore("nightly").await.expect("the key of the variable decrypts the backup");
         return;
     }
     let key = KeyPair::new();
     let clinic = Clinic::of(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
-    let ended = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "keys::keys_come_from_a_variable"])
+    let status = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "keys::keys_are_read_from_an_environment_variable"])
         .env(FOLDER, clinic.directory.path())
         .env("KOAN_BACKUP_TEST_PUBLIC", &key.public)
         .env(KEY, &key.private)
         .status();
-    assert!(ended.expect("started").success());
+    assert!(status.expect("started").success(), "the test failed in the child process");
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_had_are_named_by_where_they_should_be_and_never_shown() {
+async fn an_error_about_an_unavailable_key_names_its_source_and_never_shows_the_key() {
     let key = KeyPair::new();
     let clinic = Clinic::of(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let encrypted_ssh = KeyPair::ssh("ed25519", "open sesame").private;
     let half = &key.private[..40];
-    for (source, told) in [
+    for (source, expected) in [
         (Keys::file("/nowhere/koan.key"), "/nowhere/koan.key"),
         (Keys::variable("KOAN_NO_SUCH_VARIABLE"), "KOAN_NO_SUCH_VARIABLE"),
         (Keys::command("koan-no-such-program", [] as [&str; 0]), "koan-no-such-program"),
@@ -209,13 +210,13 @@ async fn keys_that_cannot_be_had_are_named_by_where_they_should_be_and_never_sho
         (Keys::text("").as_passphrase(), "empty"),
     ] {
         let builder = clinic.builder().encrypt_to(recipients([&key])).keys(source);
-        let koan = builder.build().await.expect("keys are asked for later");
-        let restored = koan.restore("nightly").await.expect_err(told);
-        let verified = koan.verify("nightly").await.expect_err(told);
+        let koan = builder.build().await.expect("keys are not read at the start");
+        let restored = koan.restore("nightly").await.expect_err(expected);
+        let verified = koan.verify("nightly").await.expect_err(expected);
         for error in [restored, verified] {
             assert_eq!(error.kind(), ErrorKind::Encryption, "{error:?}");
             let text = format!("{} {error:?}", error.chain());
-            assert!(text.contains(told), "{text}");
+            assert!(text.contains(expected), "{text}");
             assert!(!text.contains("AGE-SECRET-KEY-1") || text.contains("`AGE-SECRET-KEY-1…`"), "{text}");
             assert!(!text.contains("QUOTED") && !text.contains(half), "{text}");
         }
@@ -223,7 +224,7 @@ async fn keys_that_cannot_be_had_are_named_by_where_they_should_be_and_never_sho
 }
 
 #[tokio::test]
-async fn a_backup_of_what_is_not_encrypted_asks_for_no_key() {
+async fn a_backup_of_unencrypted_entities_needs_no_key() {
     let key = KeyPair::new();
     let clinic = Clinic::of(3);
     let builder = clinic.builder().encrypt_to(recipients([&key])).keys(Keys::file("/nowhere/koan.key"));

@@ -1,5 +1,5 @@
-//! No value of an encrypted record appears in clear: not in the archive, the manifest, a sidecar file, a log
-//! or an error.
+//! Tests that no value of an encrypted record appears unencrypted in the archive, the manifest, a sidecar
+//! file, a log or an error.
 
 use std::io::Read;
 use std::path::Path;
@@ -21,15 +21,16 @@ const VALUES: [&str; 8] = [
     "Leukaemia",
 ];
 
-pub(super) fn check(place: &str, bytes: &[u8]) {
+/// Checks that an output contains no value of an encrypted record.
+pub(super) fn check(output: &str, bytes: &[u8]) {
     for value in VALUES {
         let found = bytes.windows(value.len()).any(|window| window == value.as_bytes());
-        assert!(!found, "`{value}` is in {place}");
+        assert!(!found, "`{value}` is unencrypted in {output}");
     }
 }
 
-/// Checks every file below a directory, and every entry of the archives among them. Returns the number of
-/// files and entries.
+/// Checks every file below a directory, and every entry of the ZIP files. Returns the number of files and
+/// entries.
 pub(super) fn check_files(directory: &Path) -> usize {
     let mut checked = 0;
     for path in files(directory) {
@@ -55,7 +56,7 @@ pub(super) fn check_files(directory: &Path) -> usize {
 }
 
 #[tokio::test]
-async fn no_value_of_an_encrypted_record_is_anywhere_in_clear() {
+async fn no_value_of_an_encrypted_record_is_stored_or_logged_unencrypted() {
     let (log, _guard) = Log::capture();
     let key = KeyPair::new();
     let clinic = Clinic::of(50);
@@ -68,29 +69,29 @@ async fn no_value_of_an_encrypted_record_is_anywhere_in_clear() {
     );
     let koan = clinic.reading([&key]).await;
     let backup = koan.backup("nightly").await.expect("a backup");
-    assert!(!backup.warnings().is_empty(), "there is nothing to keep back");
+    assert!(!backup.warnings().is_empty(), "the changed rows cause no warning");
     check("the report", format!("{backup:?}").as_bytes());
     let report = koan.verify("nightly").await.expect("verified");
     check("the verification", format!("{report:?}").as_bytes());
     koan.restore("nightly").replace_existing().await.expect("restored");
     let checked = check_files(&clinic.backups());
-    assert!(checked > 10, "{checked} files and entries");
+    assert!(checked > 10, "only {checked} files and entries were checked");
     check("the log", log.lines().join("\n").as_bytes());
 }
 
-/// Runs the test in a new process with the environment variable, because it cannot be set safely in a process
-/// that has threads.
+/// Runs the test in a child process with the environment variable, because a process with several threads
+/// cannot set an environment variable safely.
 #[tokio::test]
 async fn nothing_is_written_to_a_temporary_file() {
     const FOLDER: &str = "KOAN_BACKUP_TEST_LEAKS";
     let Some(folder) = std::env::var_os(FOLDER) else {
         let folder = tempfile::tempdir().expect("a directory");
-        let ended = std::process::Command::new(std::env::current_exe().expect("this program"))
+        let status = std::process::Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "leaks::nothing_is_written_to_a_temporary_file"])
             .env(FOLDER, folder.path())
             .env("TMPDIR", folder.path().join("no-such-directory"))
             .status();
-        assert!(ended.expect("started").success());
+        assert!(status.expect("started").success(), "the test failed in the child process");
         return;
     };
     std::fs::File::open(std::env::temp_dir()).expect_err("there is no directory for temporary files");
@@ -103,9 +104,9 @@ async fn nothing_is_written_to_a_temporary_file() {
     let _ = koan
         .rekey("nightly")
         .await
-        .expect("sealed anew")
+        .expect("rekeyed")
         .require_replaced()
-        .expect("the old archive is gone");
+        .expect("the old archive was removed");
     assert!(koan.verify("nightly").await.expect("verified").is_valid());
     koan.restore("nightly").replace_existing().await.expect("restored");
 }
@@ -118,23 +119,24 @@ async fn no_error_shows_a_value_of_an_encrypted_record() {
     let koan = clinic.reading([&key]).await;
     koan.backup("nightly").await.expect("a backup");
     clinic.sql("UPDATE patients SET born = 'Witness' WHERE number = 'number-000003'");
-    for partly in [false, true] {
+    for continue_on_error in [false, true] {
         let backup = koan.backup("broken");
-        let told = match if partly { backup.continue_on_error().await } else { backup.await } {
+        let result = if continue_on_error { backup.continue_on_error().await } else { backup.await };
+        let text = match result {
             Ok(report) => format!("{report:?}"),
             Err(error) => format!("{} {error:?}", error.chain()),
         };
-        assert!(told.contains("Patient") && told.contains("number=(hidden)"), "{told}");
-        check("an error", told.as_bytes());
+        assert!(text.contains("Patient") && text.contains("number=(hidden)"), "{text}");
+        check("an error", text.as_bytes());
     }
     // The restore is refused because of a record.
     clinic.sql("UPDATE patients SET born = '1951-01-01'");
-    let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("they are there");
+    let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("the records exist");
     assert!(error.chain().contains("number=(hidden)"), "{error:?}");
     check("an error", format!("{} {error:?}", error.chain()).as_bytes());
     // The restored rows would violate a foreign key.
     clinic.sql("PRAGMA foreign_keys = OFF; DELETE FROM wards; DELETE FROM patients");
-    let error = koan.restore("nightly").entity::<Patient>().await.expect_err("the wards are gone");
+    let error = koan.restore("nightly").entity::<Patient>().await.expect_err("the wards do not exist");
     assert!(error.chain().contains("wards"), "{error:?}");
     check("an error", format!("{} {error:?}", error.chain()).as_bytes());
     check_files(&clinic.backups());
@@ -142,7 +144,7 @@ async fn no_error_shows_a_value_of_an_encrypted_record() {
 }
 
 #[tokio::test]
-async fn no_error_shows_what_is_nested_in_an_encrypted_record() {
+async fn no_error_shows_nested_values_of_an_encrypted_record() {
     let key = KeyPair::new();
     for (column, value) in [
         ("results", r#"{"Leukaemia": 1e999}"#),

@@ -1,5 +1,5 @@
-//! Verifies that encryption covers every entity that requires it, that only its keys open it, and that no
-//! content of encrypted records leaks.
+//! Verifies that every entity that requires encryption is encrypted, that only the private keys of its
+//! recipients decrypt it, and that no content of encrypted records leaks.
 
 mod clinic;
 mod files;

@@ -1,4 +1,4 @@
-//! Encrypts existing backups for other recipients.
+//! Tests the encryption of existing backups for other recipients.
 
 use koan_backup::prelude::*;
 use koan_backup::{
@@ -20,30 +20,28 @@ async fn rekeying(clinic: &Clinic, old: &KeyPair, new: &KeyPair) -> Koan {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_new_key_opens_what_the_old_one_did_and_the_old_one_does_not() {
+async fn after_a_rekey_only_the_new_key_decrypts_the_backup() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(20_000);
     let before = clinic.dump();
     let backup = clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let first = clinic.archive();
     let koan = rekeying(&clinic, &old, &new).await;
-    let report = koan.rekey("nightly").await.expect("sealed anew");
+    let report = koan.rekey("nightly").await.expect("rekeyed");
     assert_eq!(report.id, backup.id());
     assert_eq!(report.previous_key_ids, backup.manifest().encryption.as_ref().expect("encrypted").key_ids);
     assert_eq!(report.key_ids, recipients([&new]).key_ids());
     assert_eq!((report.scope, report.entries.len()), (Some(EncryptionScope::Entities), 1));
-    let report = report.require_replaced().expect("the old archive is gone");
+    let report = report.require_replaced().expect("the old archive was removed");
     assert!(
         report.warnings.len() == 1 && report.warnings[0].contains("was not decrypted again"),
         "{:?}",
         report.warnings
     );
-    assert!(
-        clinic.archive() != first,
-        "the archive has another name, so that the old one counts until the new one does"
-    );
+    // The old archive stays valid until the manifest of the new archive is published.
+    assert!(clinic.archive() != first, "the new archive has the path of the old archive");
 
-    let error = koan.restore("nightly").await.expect_err("the old key opens nothing");
+    let error = koan.restore("nightly").await.expect_err("the old key does not decrypt the new archive");
     assert_eq!(error.kind(), ErrorKind::Encryption);
     clinic.sql("DELETE FROM patients");
     let koan = clinic.reading([&new]).await;
@@ -56,11 +54,11 @@ async fn the_new_key_opens_what_the_old_one_did_and_the_old_one_does_not() {
     let wards = |manifest: &koan_backup::archive::Manifest| {
         manifest.entities.iter().find(|entity| entity.entity == "Ward").cloned()
     };
-    assert_eq!(wards(manifest), wards(backup.manifest()), "what is not encrypted is as it was");
+    assert_eq!(wards(manifest), wards(backup.manifest()), "an unencrypted entity was changed");
 }
 
 #[tokio::test]
-async fn a_backup_whose_key_is_missing_is_left_as_it_is() {
+async fn a_rekey_without_the_old_key_changes_nothing() {
     let (old, new, other) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(5);
     clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
@@ -73,20 +71,20 @@ async fn a_backup_whose_key_is_missing_is_left_as_it_is() {
     assert_eq!(std::fs::read(clinic.archive()).expect("an archive"), archive);
 }
 
-/// Builds a context on a storage that encrypts for `to` and has the private key of `keys`.
+/// Builds a context with this storage that encrypts for `to` and has the private key of `keys`.
 async fn over(clinic: &Clinic, storage: Storage, to: &KeyPair, keys: &KeyPair) -> Koan {
     let database = Sqlite::open(clinic.database()).expect("opened");
     let builder = Koan::builder().provider("main", database).storage("vault", storage);
     builder.encrypt_to(recipients([to])).keys(Keys::text(&keys.private)).build().await.expect("a context")
 }
 
-/// Returns the number of archives in a store, whether a manifest names them or not.
+/// Returns the number of archives in a store, with or without a manifest.
 async fn archives(vault: &Vault) -> usize {
     vault.files().await.into_iter().filter(|file| file.starts_with("archives/")).count()
 }
 
-/// Rekeys a backup in a store in which replacing a manifest fails in this way. Returns the result of the
-/// rekey and whether the new key opens the backup.
+/// Rekeys a backup in a store in which the replacement of a manifest fails in this way. Returns the result of
+/// the rekey, and whether the new key decrypts the backup.
 async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<RekeyReport, Error>, bool) {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
@@ -94,9 +92,9 @@ async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<Reke
     let context = async |to: &KeyPair, keys: &KeyPair| over(&clinic, store.storage(), to, keys).await;
     let id = context(&old, &old).await.backup("nightly").await.expect("a backup").id();
     store.fail(failure.map(|failure| Fault::always(Operation::Put, "manifests/", failure)));
-    let ended = context(&new, &old).await.rekey(id).await;
+    let result = context(&new, &old).await.rekey(id).await;
     store.fail([]);
-    // Whichever archive the manifest names, it is valid and exactly one key opens it.
+    // The archive of the current manifest is valid, and exactly one of the keys decrypts it.
     let mut opened = 0;
     for key in [&old, &new] {
         let report = context(&new, key).await.verify(id).await.expect("verified");
@@ -105,21 +103,25 @@ async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<Reke
     }
     assert_eq!(opened, 1);
     let is_new = context(&new, &new).await.verify(id).await.expect("verified").unopened.is_empty();
-    assert_eq!(archives(&vault).await, 1, "an archive that does not count");
-    (ended, is_new)
+    assert_eq!(archives(&vault).await, 1, "an archive without a manifest was left");
+    (result, is_new)
 }
 
 #[tokio::test]
 async fn a_store_that_fails_while_the_manifest_is_replaced_loses_neither_archive() {
-    let (ended, is_new) = rekeyed_in_a_store_that_fails(None).await;
-    assert!(ended.is_ok() && is_new, "{ended:?}");
+    let (result, is_new) = rekeyed_in_a_store_that_fails(None).await;
+    assert!(result.is_ok() && is_new, "{result:?}");
     for failure in [Failure::Lost, Failure::Broken, Failure::Forbidden] {
-        let (ended, is_new) = rekeyed_in_a_store_that_fails(Some(failure)).await;
-        assert_eq!(ended.expect_err("not written").kind(), ErrorKind::Storage, "{failure:?}");
+        let (result, is_new) = rekeyed_in_a_store_that_fails(Some(failure)).await;
+        assert_eq!(
+            result.expect_err("the manifest was not written").kind(),
+            ErrorKind::Storage,
+            "{failure:?}"
+        );
         assert!(!is_new, "{failure:?}");
     }
-    let (ended, is_new) = rekeyed_in_a_store_that_fails(Some(Failure::AnswerLost)).await;
-    assert!(ended.is_ok() && is_new, "{ended:?}");
+    let (result, is_new) = rekeyed_in_a_store_that_fails(Some(Failure::AnswerLost)).await;
+    assert!(result.is_ok() && is_new, "{result:?}");
 }
 
 /// Returns the files in a store except the leases.
@@ -128,60 +130,63 @@ async fn stored(vault: &Vault) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_two_at_once_the_later_one_is_told_who_seals_it() {
+async fn of_two_concurrent_rekeys_the_second_is_refused_and_names_the_first() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     let koan = over(&clinic, vault.storage(), &new, &old).await;
     let (first, second) = tokio::join!(koan.rekey(id).into_future(), koan.rekey(id).into_future());
-    let (sealed, error) = match (first, second) {
-        (Ok(sealed), Err(error)) | (Err(error), Ok(sealed)) => (sealed, error),
-        both => panic!("one of them seals it: {both:?}"),
+    let (rekeyed, error) = match (first, second) {
+        (Ok(rekeyed), Err(error)) | (Err(error), Ok(rekeyed)) => (rekeyed, error),
+        both => panic!("not exactly one of the two rekeys succeeded: {both:?}"),
     };
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(error.to_string().contains(&format!("rewriting backup {id} for other recipients")), "{error}");
-    let _ = sealed.require_replaced().expect("the old archive is gone");
-    assert_eq!(archives(&vault).await, 1, "an archive that does not count");
+    let _ = rekeyed.require_replaced().expect("the old archive was removed");
+    assert_eq!(archives(&vault).await, 1, "an archive without a manifest was left");
 }
 
 #[tokio::test]
-async fn an_archive_that_is_restored_from_is_not_removed_and_that_is_told() {
+async fn a_rekey_does_not_remove_an_archive_during_its_restore_and_reports_it() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     let koan = over(&clinic, vault.storage(), &new, &old).await;
-    // The restore has written its lease when it waits for the archive.
+    // When the restore waits for the archive, it has written its lease.
     store.fail([Fault::always(Operation::Head, "archives/", Failure::Never)]);
     let restoring = over(&clinic, store.storage(), &old, &old).await;
-    let sealing = async {
-        store.until_asked(Operation::Head, "archives/", 1).await;
+    let rekeying = async {
+        store.until_called(Operation::Head, "archives/", 1).await;
         koan.rekey(id).await
     };
     let report = tokio::select! {
-        report = sealing => report.expect("sealed anew"),
-        restored = restoring.restore(id).into_future() => panic!("it did not wait: {restored:?}"),
+        report = rekeying => report.expect("rekeyed"),
+        restored = restoring.restore(id).into_future() => {
+            panic!("the restore did not wait for the store: {restored:?}")
+        }
     };
     assert_eq!(archives(&vault).await, 2);
     assert!(
-        report.warnings.iter().any(|told| told.contains(&format!("restoring backup {id}"))),
+        report.warnings.iter().any(|warning| warning.contains(&format!("restoring backup {id}"))),
         "{report:?}"
     );
-    report.require_replaced().expect_err("the old archive is there");
+    report.require_replaced().expect_err("the old archive still exists");
 }
 
 #[tokio::test]
-async fn of_two_at_once_of_which_one_knows_no_leases_the_later_one_changes_nothing_and_says_so() {
+async fn of_two_concurrent_rekeys_without_a_common_lease_the_overtaken_one_fails_with_a_conflict() {
     let (old, new, other) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
-    // The slow rekey has read the whole old archive when it waits for the store.
+    // When the slow rekey waits for the store, it has read the whole old archive. The lease is hidden from
+    // the quick rekey, which therefore runs at the same time.
     store.fail([Fault::always(Operation::Complete, "archives/", Failure::Held)]);
     let slow = over(&clinic, store.storage(), &other, &old).await;
     let quick = over(&clinic, vault.storage(), &new, &old).await;
     let overtaking = async {
-        store.until_asked(Operation::Complete, "archives/", 1).await;
+        store.until_called(Operation::Complete, "archives/", 1).await;
         let lease = Path::from(format!("leases/rekey/{id}/0000000001.json"));
         let kept = vault.store().get(&lease).await.expect("a lease").bytes().await.expect("readable");
         vault.store().delete(&lease).await.expect("removed");
@@ -191,15 +196,15 @@ async fn of_two_at_once_of_which_one_knows_no_leases_the_later_one_changes_nothi
         first
     };
     let (overtaken, first) = tokio::join!(slow.rekey(id).into_future(), overtaking);
-    let _ = first.expect("sealed anew").require_replaced().expect("the old archive is gone");
-    assert_eq!(overtaken.expect_err("it was overtaken").kind(), ErrorKind::Conflict);
+    let _ = first.expect("rekeyed").require_replaced().expect("the old archive was removed");
+    assert_eq!(overtaken.expect_err("the quick rekey replaced the manifest").kind(), ErrorKind::Conflict);
     let report = over(&clinic, vault.storage(), &new, &new).await.verify(id).await.expect("verified");
     assert!(report.is_valid() && report.unopened.is_empty(), "{report:?}");
-    assert_eq!(archives(&vault).await, 1, "an archive that does not count");
+    assert_eq!(archives(&vault).await, 1, "an archive without a manifest was left");
 }
 
 #[tokio::test]
-async fn a_damaged_backup_is_not_sealed_anew() {
+async fn a_damaged_backup_is_not_rekeyed() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(5);
     clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
@@ -209,30 +214,30 @@ async fn a_damaged_backup_is_not_sealed_anew() {
     archive[10] ^= 1;
     std::fs::write(&path, &archive).expect("written");
     let koan = rekeying(&clinic, &old, &new).await;
-    koan.rekey("nightly").await.expect_err("a bit is wrong");
+    koan.rekey("nightly").await.expect_err("a bit of the archive was flipped");
     assert_eq!(clinic.archive(), path);
     assert_eq!(std::fs::read(&path).expect("an archive"), archive);
 }
 
 #[tokio::test]
-async fn a_whole_profile_is_sealed_anew_and_what_failed_is_told() {
+async fn all_backups_of_a_profile_are_rekeyed_and_failures_are_reported() {
     let (old, new, lost) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(5);
     let writing = clinic.writing(recipients([&old])).await;
-    let one = writing.backup("one").await.expect("a backup").id();
-    let two = writing.backup("two").await.expect("a backup").id();
-    let clear = writing.backup("clear").entities(["Ward"]).await.expect("a backup").id();
-    let hopeless = clinic.writing(recipients([&lost])).await.backup("lost").await.expect("a backup").id();
+    let first = writing.backup("one").await.expect("a backup").id();
+    let second = writing.backup("two").await.expect("a backup").id();
+    let unencrypted = writing.backup("clear").entities(["Ward"]).await.expect("a backup").id();
+    let without_key = clinic.writing(recipients([&lost])).await.backup("lost").await.expect("a backup").id();
     let summary = rekeying(&clinic, &old, &new).await.rekey_all().await.expect("listed");
     let mut rekeyed: Vec<_> = summary.rekeyed.iter().map(|report| report.id).collect();
     rekeyed.sort();
-    assert_eq!(rekeyed, [one, two]);
-    assert_eq!(summary.untouched, [clear]);
-    assert_eq!(summary.failed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [hopeless]);
-    let error = summary.require_all().expect_err("one failed");
-    assert!(error.chain().contains(&hopeless.to_string()), "{error:?}");
+    assert_eq!(rekeyed, [first, second]);
+    assert_eq!(summary.untouched, [unencrypted]);
+    assert_eq!(summary.failed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [without_key]);
+    let error = summary.require_all().expect_err("one rekey failed");
+    assert!(error.chain().contains(&without_key.to_string()), "{error:?}");
     let koan = clinic.reading([&new]).await;
-    for id in [one, two] {
+    for id in [first, second] {
         let report = koan.verify(id).await.expect("verified");
         assert!(report.is_valid() && report.notes.is_empty(), "{report:?}");
     }
@@ -250,51 +255,51 @@ fn made_older(clinic: &Clinic, ids: &[BackupId]) {
 }
 
 #[tokio::test]
-async fn encrypted_backups_that_record_no_environment_fail_what_requires_all_unless_they_are_accepted() {
+async fn require_all_fails_for_encrypted_backups_without_an_environment_unless_they_are_accepted() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(5);
     let writing = clinic.writing(recipients([&old])).await;
-    let one = writing.backup("one").await.expect("a backup").id();
-    let clear = writing.backup("clear").entities(["Ward"]).await.expect("a backup").id();
-    made_older(&clinic, &[clear]);
+    let encrypted = writing.backup("one").await.expect("a backup").id();
+    let unencrypted = writing.backup("clear").entities(["Ward"]).await.expect("a backup").id();
+    made_older(&clinic, &[unencrypted]);
     let koan = rekeying(&clinic, &old, &new).await;
     let summary = koan.rekey_all().await.expect("listed");
-    assert_eq!((summary.unidentified.as_slice(), summary.rekeyed.len()), (&[clear][..], 1));
-    let _ = summary.require_all().expect("what is not encrypted needs no key");
+    assert_eq!((summary.unidentified.as_slice(), summary.rekeyed.len()), (&[unencrypted][..], 1));
+    let _ = summary.require_all().expect("an unencrypted backup needs no rekey");
 
     let storage = Storage::local(clinic.backups()).expect("a folder");
     let storage = storage.archive_encryption(ArchiveEncryption::Always);
     let sealing = over(&clinic, storage, &old, &old).await;
     let sealed = sealing.backup("sealed").entities(["Ward"]).await.expect("a backup").id();
-    made_older(&clinic, &[one, sealed]);
+    made_older(&clinic, &[encrypted, sealed]);
     let mut summary = koan.rekey_all().await.expect("listed");
     summary.unidentified_encrypted.sort();
     assert_eq!(summary.unidentified.len(), 3);
-    assert_eq!(summary.unidentified_encrypted, [one, sealed]);
-    let error = summary.require_all().expect_err("the old key still opens them");
+    assert_eq!(summary.unidentified_encrypted, [encrypted, sealed]);
+    let error = summary.require_all().expect_err("the old key still decrypts two backups");
     let text = error.to_string();
-    assert!(text.contains(&one.to_string()) && text.contains(&sealed.to_string()), "{text}");
-    assert!(!text.contains(&clear.to_string()), "{text}");
+    assert!(text.contains(&encrypted.to_string()) && text.contains(&sealed.to_string()), "{text}");
+    assert!(!text.contains(&unencrypted.to_string()), "{text}");
     assert!(text.contains(".include_unidentified()") && text.contains(".accept_unidentified()"), "{text}");
     let summary = koan.rekey_all().await.expect("listed").accept_unidentified();
     let summary = summary.require_all().expect("accepted");
-    assert_eq!(summary.unidentified.len(), 3, "they are still named");
+    assert_eq!(summary.unidentified.len(), 3, "accepted backups are still listed as unidentified");
 }
 
 #[tokio::test]
-async fn what_is_not_encrypted_is_as_it_was_and_no_key_is_said_to_open_it() {
+async fn the_rekey_of_an_unencrypted_backup_changes_nothing_and_reports_no_key() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(5);
     let backup = clinic.writing(recipients([&old])).await.backup("wards").entities(["Ward"]).await;
     backup.expect("a backup");
     let archive = std::fs::read(clinic.archive()).expect("an archive");
-    let report = rekeying(&clinic, &old, &new).await.rekey("wards").await.expect("nothing to do");
+    let report = rekeying(&clinic, &old, &new).await.rekey("wards").await.expect("rekeyed");
     assert_eq!((report.scope, report.key_ids, report.entries), (None, vec![], vec![]));
     assert_eq!(std::fs::read(clinic.archive()).expect("an archive"), archive);
 }
 
 #[tokio::test]
-async fn an_old_archive_that_cannot_be_removed_is_told_as_an_error_by_whoever_asks() {
+async fn an_old_archive_that_cannot_be_removed_is_a_warning_and_an_error_of_the_require_methods() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
@@ -303,13 +308,13 @@ async fn an_old_archive_that_cannot_be_removed_is_told_as_an_error_by_whoever_as
         [koan.backup("one").await.expect("a backup").id(), koan.backup("two").await.expect("a backup").id()];
     let koan = over(&clinic, store.storage(), &new, &old).await;
     store.fail([Fault::always(Operation::Delete, "archives/", Failure::Forbidden)]);
-    let report = koan.rekey(ids[0]).await.expect("sealed anew");
-    let left = report.old_archive.clone().expect("it is still there");
+    let report = koan.rekey(ids[0]).await.expect("rekeyed");
+    let left = report.old_archive.clone().expect("the old archive still exists");
     assert!(report.warnings.iter().any(|warning| warning.contains(&left)), "{:?}", report.warnings);
-    let error = report.require_replaced().expect_err("the old keys open it");
+    let error = report.require_replaced().expect_err("the old keys decrypt the old archive");
     assert!(error.chain().contains(&left), "{error:?}");
     let summary = over(&clinic, store.storage(), &new, &old).await.rekey_all().await.expect("listed");
-    // No private key in this context opens the first backup any longer.
+    // No private key of this context decrypts the first backup any longer.
     assert_eq!((summary.rekeyed.len(), summary.failed.len()), (1, 1));
     store.fail([]);
     let summary = over(&clinic, store.storage(), &old, &new).await.rekey_all().await.expect("listed");
@@ -317,19 +322,19 @@ async fn an_old_archive_that_cannot_be_removed_is_told_as_an_error_by_whoever_as
     store.fail([Fault::once(Operation::Delete, "archives/", Failure::Forbidden)]);
     let summary = over(&clinic, store.storage(), &new, &old).await.rekey_all().await.expect("listed");
     assert_eq!((summary.rekeyed.len(), summary.failed.len()), (2, 0));
-    summary.require_all().expect_err("the old keys open one of the old archives");
+    summary.require_all().expect_err("the old keys decrypt one of the old archives");
 }
 
-/// Cancels when the store has received more than `after` such requests. The store never responds, so only the
-/// cancellation ends the work.
+/// Cancels the rekey when the store has received more than `after` requests of this operation for archives.
+/// The store never responds, so only the cancellation ends the rekey.
 async fn cancelled_at(token: &CancellationToken, store: &FaultyStore, operation: Operation, after: usize) {
-    store.until_asked(operation, "archives/", after + 1).await;
+    store.until_called(operation, "archives/", after + 1).await;
     token.cancel();
     std::future::pending().await
 }
 
 #[tokio::test]
-async fn a_cancelled_rekey_leaves_the_backup_as_it_was_and_no_second_archive() {
+async fn a_cancelled_rekey_leaves_the_backup_unchanged_and_no_second_archive() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
@@ -340,12 +345,12 @@ async fn a_cancelled_rekey_leaves_the_backup_as_it_was_and_no_second_archive() {
         let token = CancellationToken::new();
         let koan = over(&clinic, store.storage(), &new, &old).await;
         tokio::select! {
-            ended = koan.rekey(id).cancel_on(token.clone()).into_future() => return ended,
+            result = koan.rekey(id).cancel_on(token.clone()).into_future() => return result,
             () = cancelled_at(&token, &store, operation, after) => {}
         }
-        unreachable!("it ends before the store answers");
+        unreachable!("`cancelled_at` never returns");
     };
-    let error = cancelled(Operation::Part, 0).await.expect_err("cancelled while it writes");
+    let error = cancelled(Operation::Part, 0).await.expect_err("cancelled during a write");
     assert_eq!((error.kind(), stored(&vault).await), (ErrorKind::Cancelled, before.clone()));
     // Cancels at each read, first of the old archive and then of the new one.
     let mut reads = 0;
@@ -357,15 +362,15 @@ async fn a_cancelled_rekey_leaves_the_backup_as_it_was_and_no_second_archive() {
         );
         reads += 1;
     }
-    println!("reads at which it was cancelled: {reads}");
-    assert!(reads > 10, "{reads}");
+    println!("reads during which the rekey was cancelled: {reads}");
+    assert!(reads > 10, "the rekey was cancelled only during {reads} reads");
     store.fail([]);
     let report = over(&clinic, store.storage(), &new, &old).await.verify(id).await.expect("verified");
     assert!(report.is_valid(), "{report:?}");
 }
 
 #[tokio::test]
-async fn a_whole_profile_that_is_cancelled_half_way_names_those_that_are_left() {
+async fn a_cancelled_rekey_of_all_backups_reports_the_remaining_backups() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::of(5), Vault::default());
     let store = FaultyStore::over(vault.store());
@@ -379,9 +384,9 @@ async fn a_whole_profile_that_is_cancelled_half_way_names_those_that_are_left() 
     let cancelling = cancelled_at(&token, &store, Operation::Part, 1);
     let summary = tokio::select! {
         summary = koan.rekey_all().cancel_on(token.clone()).into_future() => summary.expect("listed"),
-        () = cancelling => unreachable!("it ends before the store answers"),
+        () = cancelling => unreachable!("`cancelled_at` never returns"),
     };
     assert_eq!((summary.rekeyed.len(), summary.cancelled.len(), summary.failed.len()), (1, 2, 0));
-    let error = summary.require_all().expect_err("two are left");
+    let error = summary.require_all().expect_err("two backups were not rekeyed");
     assert!(error.kind() == ErrorKind::Cancelled && error.chain().contains('2'), "{error:?}");
 }

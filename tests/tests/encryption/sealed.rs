@@ -1,4 +1,4 @@
-//! Round trips of encrypted entities, and what other tools can see in their archives.
+//! Tests round trips of encrypted entities, and that other tools can decrypt their archives.
 
 use std::process::{Command, Stdio};
 
@@ -11,17 +11,17 @@ use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
 const MANY: usize = 20_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_recipient_alone_brings_everything_back() {
-    let (one, other, ssh) = (KeyPair::new(), KeyPair::new(), KeyPair::ssh("ed25519", ""));
+async fn each_recipient_alone_can_restore_all_records() {
+    let (first, second, ssh) = (KeyPair::new(), KeyPair::new(), KeyPair::ssh("ed25519", ""));
     let rsa = KeyPair::ssh("rsa", "");
     let clinic = Clinic::of(MANY);
     let before = clinic.dump();
-    let writing = clinic.writing(recipients([&one, &other, &ssh, &rsa])).await;
+    let writing = clinic.writing(recipients([&first, &second, &ssh, &rsa])).await;
     let backup = writing.backup("nightly").await.expect("a backup");
     assert_eq!(backup.status(), BackupStatus::Completed, "{:?}", backup.warnings());
-    let encryption = backup.manifest().encryption.clone().expect("it is encrypted");
+    let encryption = backup.manifest().encryption.clone().expect("the backup is encrypted");
     assert_eq!((encryption.recipients.len(), encryption.key_ids.len()), (4, 4));
-    for key in [&one, &other, &ssh, &rsa] {
+    for key in [&first, &second, &ssh, &rsa] {
         clinic.sql("DELETE FROM patients WHERE number > 'number-000003'; UPDATE patients SET insured = 1;");
         let koan = clinic.reading([key]).await;
         let report = koan.verify("nightly").await.expect("verified");
@@ -32,12 +32,12 @@ async fn each_recipient_alone_brings_everything_back() {
         );
         assert!(koan.verify("nightly").sample(2).await.expect("verified").is_valid());
         koan.restore("nightly").replace_existing().await.expect("restored");
-        assert!(clinic.dump() == before, "rows differ");
+        assert!(clinic.dump() == before, "the restored rows differ");
     }
 }
 
 #[tokio::test]
-async fn other_tools_open_every_compression() {
+async fn other_tools_can_decrypt_and_decompress_every_compression() {
     let key = KeyPair::new();
     for patients in [0, 1, MANY] {
         let clinic = Clinic::of(patients.max(1));
@@ -54,7 +54,7 @@ async fn other_tools_open_every_compression() {
             let backup = koan.backup("nightly").compression(compression).await.expect("a backup");
             assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
             koan.restore(backup.id()).await.expect("restored");
-            let archive = &backup.manifest().archive.as_ref().expect("there").file;
+            let archive = &backup.manifest().archive.as_ref().expect("exists").file;
             let script = format!(
                 "set -o pipefail; unzip -p backups/{archive} {entry} | age -d -i key | {tool} | \
                  jq -r .number | sort -u | wc -l"
@@ -70,7 +70,7 @@ async fn other_tools_open_every_compression() {
 }
 
 #[tokio::test]
-async fn without_a_key_bytes_are_checked_and_that_is_said() {
+async fn a_verification_without_a_key_checks_only_bytes_and_reports_it() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::of(10);
     let writing = clinic.writing(recipients([&key])).await;
@@ -82,15 +82,15 @@ async fn without_a_key_bytes_are_checked_and_that_is_said() {
         assert!(report.is_valid(), "{:?}", report.issues());
         let note = report.notes.iter().find(|note| note.contains("its content was not")).expect("a note");
         assert!(note.contains("`Patient`") && note.contains(&id), "{note}");
-        let patients = report.entities.iter().find(|entity| entity.entity == "Patient").expect("there");
+        let patients = report.entities.iter().find(|entity| entity.entity == "Patient").expect("exists");
         assert!(!patients.decoded && patients.records_checked == 0);
 
         clinic.sql("UPDATE patients SET name = 'x' WHERE number = 'number-000001'");
-        let broken = clinic.dump();
+        let changed = clinic.dump();
         let error = koan.restore("nightly").await.expect_err("there is no key");
         assert_eq!(error.kind(), ErrorKind::Encryption, "{error:?}");
         assert!(error.chain().contains(&id) && error.chain().contains("`Patient`"), "{error:?}");
-        assert_eq!(clinic.dump(), broken, "something was written");
+        assert_eq!(clinic.dump(), changed, "the restore without a key changed rows");
         let check = koan.restore("nightly").viability().await.expect("assessed");
         assert!(!check.is_viable());
         assert!(
@@ -108,7 +108,7 @@ async fn without_a_key_bytes_are_checked_and_that_is_said() {
 }
 
 #[tokio::test]
-async fn a_passphrase_brings_everything_back() {
+async fn a_backup_encrypted_with_a_passphrase_can_be_restored() {
     let clinic = Clinic::of(10);
     let before = clinic.dump();
     let koan = clinic.writing(Recipients::passphrase("correct horse").expect("not empty")).await;

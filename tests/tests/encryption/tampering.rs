@@ -1,14 +1,15 @@
-//! Encrypted backups that are damaged, or forged by somebody without a key.
+//! Tests encrypted backups that are damaged, or forged by an attacker without a key.
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, archive::Manifest};
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, Zip, ZipEntry, resigned};
+use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, Zip, ZipEntry, with_forged_archive};
 use serde_json::Value;
 
 use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
 
 const SEALED: &str = "verification/sealed.json.age";
 
+/// A backup of a clinic in a vault, and contexts with and without its private key.
 struct Hospital {
     clinic: Clinic,
     vault: Vault,
@@ -37,7 +38,7 @@ async fn hospital(patients: usize) -> Hospital {
 impl Hospital {
     /// Returns whether a verification detects the alteration, with a key and without.
     async fn finds(&self, altered: &Stored) -> (bool, bool) {
-        self.vault.keep(altered).await;
+        self.vault.write_backup(altered).await;
         let valid = async |koan: &Koan| match koan.verify(self.id).await {
             Ok(report) => report.is_valid(),
             Err(error) => {
@@ -48,12 +49,12 @@ impl Hospital {
         (!valid(&self.koan).await, !valid(&self.keyless).await)
     }
 
-    /// Verifies that a restore fails and changes nothing.
-    async fn refuses(&self, altered: &Stored, what: &str) {
-        self.vault.keep(altered).await;
+    /// Verifies that a restore of an altered backup fails and changes no row.
+    async fn refuses(&self, altered: &Stored, alteration: &str) {
+        self.vault.write_backup(altered).await;
         let before = self.clinic.dump();
-        self.koan.restore(self.id).replace_existing().await.expect_err(what);
-        assert_eq!(self.clinic.dump(), before, "{what}");
+        self.koan.restore(self.id).replace_existing().await.expect_err(alteration);
+        assert_eq!(self.clinic.dump(), before, "{alteration}: the restore changed rows");
     }
 }
 
@@ -67,20 +68,21 @@ async fn one_flipped_bit_in_any_byte_is_found_with_a_key_and_without() {
         assert_eq!(hospital.finds(&altered).await, (true, true), "byte {at}");
     }
     println!("flipped bytes of an encrypted archive: tried {length}, found {length}");
-    // Without a key, a sample always covers the whole entry.
-    let whole = Zip::ranges(&hospital.stored.archive);
-    let (_, range) = whole.into_iter().find(|(name, _)| name == PATIENTS).expect("there");
+    // Without a key, a sampled verification always checks the whole entry.
+    let ranges = Zip::ranges(&hospital.stored.archive);
+    let (_, range) =
+        ranges.into_iter().find(|(name, _)| name == PATIENTS).expect("the archive contains patients");
     for at in range {
         let mut altered = hospital.stored.clone();
         altered.archive[at] ^= 0x10;
-        hospital.vault.keep(&altered).await;
+        hospital.vault.write_backup(&altered).await;
         let report = hospital.keyless.verify(hospital.id).sample(1).await.expect("verified");
         assert!(!report.is_valid(), "byte {at}, in a sample");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flipped_bit_in_what_is_sealed_is_found_though_every_hash_was_made_to_match() {
+async fn a_flipped_bit_in_an_encrypted_entry_is_found_although_every_hash_was_recomputed() {
     let hospital = hospital(3).await;
     let mut tried = 0;
     for entry in [PATIENTS, SEALED] {
@@ -98,7 +100,7 @@ async fn a_flipped_bit_in_what_is_sealed_is_found_though_every_hash_was_made_to_
             tried += 1;
         }
     }
-    println!("flipped bytes of re-signed sealed entries: tried {tried}, found {tried}");
+    println!("flipped bytes of encrypted entries with recomputed hashes: tried {tried}, found {tried}");
 }
 
 /// Creates an entry with other content, in the stored form of the original.
@@ -115,7 +117,7 @@ fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
     }
 }
 
-/// Corrects every hash that can be computed without a key.
+/// Reassembles the backup and corrects every hash that can be computed without a key.
 fn reseal(mut forgery: Forgery, entry: &str) -> Stored {
     if entry == PATIENTS {
         let content = forgery.zip.entry(entry).content();
@@ -130,17 +132,17 @@ fn reseal(mut forgery: Forgery, entry: &str) -> Stored {
 }
 
 #[tokio::test]
-async fn records_that_lie_in_clear_under_the_name_of_encrypted_ones_are_found_and_not_restored() {
+async fn unencrypted_records_under_the_name_of_an_encrypted_entry_are_found_and_not_restored() {
     let hospital = hospital(3).await;
     let mut forgery = Forgery::of(&hospital.stored);
     *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, b"{\"number\":\"1\"}\n");
     let altered = reseal(forgery, PATIENTS);
     assert_eq!(hospital.finds(&altered).await, (true, true));
-    hospital.refuses(&altered, "records in clear").await;
+    hospital.refuses(&altered, "unencrypted records").await;
 }
 
 #[tokio::test]
-async fn an_entity_that_is_no_longer_called_encrypted_is_found() {
+async fn a_manifest_with_altered_encryption_policies_is_found() {
     let hospital = hospital(3).await;
     let mut forgery = Forgery::of(&hospital.stored);
     forgery.entity("Patient")["policy"]["encrypt"] = false.into();
@@ -157,7 +159,7 @@ async fn an_entity_that_is_no_longer_called_encrypted_is_found() {
 }
 
 #[tokio::test]
-async fn sealed_records_of_another_backup_are_not_taken_for_these() {
+async fn encrypted_records_of_another_backup_are_not_accepted() {
     let hospital = hospital(3).await;
     hospital.clinic.sql("UPDATE patients SET name = 'somebody else'");
     let other = hospital.koan.backup("other").await.expect("a backup").id();
@@ -171,7 +173,7 @@ async fn sealed_records_of_another_backup_are_not_taken_for_these() {
 }
 
 #[tokio::test]
-async fn a_sealed_entry_of_any_other_length_is_found() {
+async fn an_encrypted_entry_of_any_other_length_is_found() {
     let hospital = hospital(3).await;
     let whole = Forgery::of(&hospital.stored).zip.entry(PATIENTS).content();
     let mut tried = 0;
@@ -182,18 +184,21 @@ async fn a_sealed_entry_of_any_other_length_is_found() {
         assert!(hospital.finds(&altered).await.0, "{length} bytes");
         tried += 1;
     }
-    println!("lengths of a re-signed sealed entry: tried {tried}, found {tried}");
-    let altered =
-        resigned(&hospital.stored, hospital.stored.archive[..hospital.stored.archive.len() - 1].to_vec());
+    println!("lengths of an encrypted entry with recomputed hashes: tried {tried}, found {tried}");
+    let altered = with_forged_archive(
+        &hospital.stored,
+        hospital.stored.archive[..hospital.stored.archive.len() - 1].to_vec(),
+    );
     assert_eq!(hospital.finds(&altered).await, (true, true));
 }
 
 #[tokio::test]
-async fn what_cannot_be_guessed_from_a_manifest_is_not_in_it() {
+async fn a_manifest_contains_no_hash_that_verifies_a_guess_of_encrypted_records() {
     let hospital = hospital(3).await;
     let manifest: Manifest = serde_json::from_slice(&hospital.stored.manifest).expect("a manifest");
-    let patients = manifest.entities.iter().find(|entity| entity.entity == "Patient").expect("there");
-    assert!(patients.record_set_hash.is_none(), "its hash would let anybody test a guess");
+    let patients = manifest.entities.iter().find(|entity| entity.entity == "Patient");
+    let patients = patients.expect("the manifest contains patients");
+    assert!(patients.record_set_hash.is_none(), "an attacker could test guesses with the hash");
     let blocks = Forgery::of(&hospital.stored).document("metadata/blocks.json");
-    assert!(blocks.get(PATIENTS).is_none(), "its checksums would, too: {blocks}");
+    assert!(blocks.get(PATIENTS).is_none(), "an attacker could test guesses with the checksums: {blocks}");
 }

@@ -1,4 +1,4 @@
-//! Archives that are encrypted as a whole.
+//! Tests archives that are encrypted as a whole.
 
 use std::process::Command;
 
@@ -8,14 +8,14 @@ use koan_backup::{
     archive::{BackupStatus, EncryptionScope},
     entity::{ScopeDeclaration, ScopeMode},
 };
-use koan_backup_tests::archive_surgery::{Stored, Vault, resigned};
+use koan_backup_tests::archive_surgery::{Stored, Vault, with_forged_archive};
 use serde_json::Value;
 
 use crate::clinic::{Clinic, KeyPair, Ward, files, recipients};
 use crate::leaks::{check, check_files};
 
 /// A scope in which no entity is encrypted by default.
-static IN_CLEAR: ScopeDeclaration = ScopeDeclaration {
+static UNENCRYPTED: ScopeDeclaration = ScopeDeclaration {
     module_path: module_path!(),
     file: file!(),
     line: line!(),
@@ -24,6 +24,7 @@ static IN_CLEAR: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
+/// Builds a context that encrypts each archive as a whole for `to` and has the private keys of `keys`.
 async fn context(clinic: &Clinic, storage: Storage, to: &KeyPair, keys: &[&KeyPair]) -> Koan {
     let database = Sqlite::open(clinic.database()).expect("opened");
     let storage = storage.archive_encryption(ArchiveEncryption::Always);
@@ -41,7 +42,7 @@ fn local(clinic: &Clinic) -> Storage {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_that_is_encrypted_as_a_whole_is_restored_and_opens_with_age() {
+async fn an_archive_that_is_encrypted_as_a_whole_can_be_restored_and_decrypted_with_age() {
     let key = KeyPair::new();
     let clinic = Clinic::of(20_000);
     let before = clinic.dump();
@@ -53,7 +54,7 @@ async fn an_archive_that_is_encrypted_as_a_whole_is_restored_and_opens_with_age(
     assert!(report.entities.iter().all(|entity| entity.decoded && entity.records_checked == entity.records));
     clinic.sql("DELETE FROM patients; DELETE FROM wards");
     koan.restore("nightly").await.expect("restored");
-    assert!(clinic.dump() == before, "rows differ");
+    assert!(clinic.dump() == before, "the restored rows differ");
 
     std::fs::write(clinic.directory.path().join("key"), &key.private).expect("written");
     let script = "set -e; age -d -i key backups/archives/*.zip.age > opened.zip; unzip -tq opened.zip; \
@@ -80,7 +81,7 @@ async fn only_the_envelope_of_the_manifest_is_not_encrypted() {
     check("the manifest", &manifest);
     let text = String::from_utf8(manifest).expect("JSON");
     for inner in ["surgery", "clinic::Patient", "blood", "String"] {
-        assert!(!text.contains(inner), "{inner} in {text}");
+        assert!(!text.contains(inner), "the envelope contains `{inner}`: {text}");
     }
     let listed = &koan.backups().await.expect("listed")[0];
     assert_eq!((listed.name.as_str(), listed.tags.as_slice()), ("nightly", &["nightly".to_owned()][..]));
@@ -96,18 +97,18 @@ async fn only_the_envelope_of_the_manifest_is_not_encrypted() {
             .all(|entity| entity.content_hash.is_none() && entity.record_set_hash.is_none())
     );
     // The texts of warnings are encrypted with the archive; the fact that there were warnings is not.
-    let entry = koan.catalog().get(listed.id).await.expect("there");
+    let entry = koan.catalog().get(listed.id).await.expect("exists");
     assert_eq!((entry.warnings(), entry.is_healthy()), (None, false));
     let query = || koan.catalog().query();
     assert_eq!(query().requiring_attention().await.expect("listed").total, 1);
     assert_eq!(query().healthy().await.expect("listed").total, 0);
     clinic.sql("UPDATE patients SET blood = 'AbPositive' WHERE number = 'number-000007'");
     let without = koan.backup("nightly").await.expect("a backup");
-    let entry = koan.catalog().get(without.id()).await.expect("there");
+    let entry = koan.catalog().get(without.id()).await.expect("exists");
     assert_eq!(
         (entry.warnings(), entry.is_healthy()),
         (Some(&[][..]), true),
-        "its status says that there are none"
+        "the status of the manifest shows that there are no warnings"
     );
 }
 
@@ -117,13 +118,17 @@ async fn the_published_error_of_a_failed_backup_reveals_nothing_about_records() 
     let clinic = Clinic::of(3);
     let koan = context(&clinic, local(&clinic), &key, &[]).await;
     clinic.sql("PRAGMA ignore_check_constraints = 1; UPDATE wards SET name = x'ff' WHERE id = 2");
-    let error = koan.backup("broken").await.expect_err("a name is no text");
+    let error = koan.backup("broken").await.expect_err("the name of a ward is not text");
     assert!(error.chain().contains("Ward") && error.chain().contains("id=(hidden)"), "{error:?}");
     let listed = &koan.backups().await.expect("listed")[0];
     assert_eq!(listed.status, BackupStatus::Failed);
     assert!(listed.error.as_deref().is_some_and(|error| !error.contains("Ward")), "{listed:?}");
     let summary = koan.rekey_all().await.expect("listed");
-    assert_eq!((summary.rekeyed.len(), summary.untouched.len()), (0, 1), "there is no archive to seal");
+    assert_eq!(
+        (summary.rekeyed.len(), summary.untouched.len()),
+        (0, 1),
+        "a failed backup has no archive to rekey"
+    );
 }
 
 #[tokio::test]
@@ -142,7 +147,7 @@ async fn without_a_key_the_bytes_are_checked_and_nothing_is_restored() {
     let before = clinic.dump();
     for error in [
         koan.restore("nightly").replace_existing().await.expect_err("there is no key"),
-        koan.restore("nightly").viability().await.expect_err("nothing is known"),
+        koan.restore("nightly").viability().await.expect_err("the content cannot be read"),
         koan.rekey("nightly").await.expect_err("there is no key"),
     ] {
         assert_eq!(error.kind(), ErrorKind::Encryption);
@@ -156,9 +161,9 @@ async fn without_recipients_no_context_is_built() {
     let clinic = Clinic::of(1);
     let storage = local(&clinic).archive_encryption(ArchiveEncryption::Always);
     let database = Sqlite::open(clinic.database()).expect("opened");
-    let builder = Koan::builder().only_registered().register::<Ward>().register_scope(&IN_CLEAR);
+    let builder = Koan::builder().only_registered().register::<Ward>().register_scope(&UNENCRYPTED);
     let built = builder.provider("main", database).storage("sealed", storage).build().await;
-    let error = built.expect_err("nobody could read it");
+    let error = built.expect_err("there are no recipients");
     assert_eq!(error.kind(), ErrorKind::Encryption);
     assert!(error.to_string().contains(&clinic.backups().display().to_string()), "{error}");
 }
@@ -170,7 +175,7 @@ async fn a_rekey_encrypts_the_whole_archive_for_the_new_recipients() {
     let before = clinic.dump();
     context(&clinic, local(&clinic), &old, &[]).await.backup("nightly").await.expect("a backup");
     let report =
-        context(&clinic, local(&clinic), &new, &[&old]).await.rekey("nightly").await.expect("sealed anew");
+        context(&clinic, local(&clinic), &new, &[&old]).await.rekey("nightly").await.expect("rekeyed");
     assert_eq!((report.scope, report.entries.len()), (Some(EncryptionScope::Archive), 1), "{report:?}");
     clinic.archive();
     clinic.sql("DELETE FROM patients");
@@ -191,7 +196,7 @@ async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
     let id = koan.backup("nightly").await.expect("a backup").id();
     let stored = vault.stored(id).await;
     let is_valid = async |koan: &Koan, altered: &Stored| {
-        vault.keep(altered).await;
+        vault.write_backup(altered).await;
         koan.verify(id).await.is_ok_and(|report| report.is_valid())
     };
     assert!(is_valid(&koan, &stored).await && is_valid(&keyless, &stored).await);
@@ -199,11 +204,11 @@ async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
         let mut altered = stored.clone();
         altered.archive[at] ^= 1 << (at % 8);
         assert!(!is_valid(&keyless, &altered).await, "byte {at} of the archive, without a key");
-        // An attacker who may write to the storage makes the hash of the archive match.
-        let altered = resigned(&stored, altered.archive);
-        assert!(!is_valid(&koan, &altered).await, "byte {at} of the archive, re-signed");
+        // An attacker who may write to the storage recomputes the hash of the archive.
+        let altered = with_forged_archive(&stored, altered.archive);
+        assert!(!is_valid(&koan, &altered).await, "byte {at} of the archive, with a recomputed hash");
     }
-    println!("flipped bytes of a sealed archive: tried {0}, found {0}", stored.archive.len());
+    println!("flipped bytes of an encrypted archive: tried {0}, found {0}", stored.archive.len());
     let envelope: Value = serde_json::from_slice(&stored.manifest).expect("JSON");
     for field in envelope.as_object().expect("a map").keys().filter(|name| *name != "archive") {
         let mut altered = envelope.clone();
@@ -231,15 +236,15 @@ async fn an_encrypted_archive_of_another_backup_is_refused() {
     clinic.sql("UPDATE patients SET name = 'somebody else'");
     let other = koan.backup("two").await.expect("a backup").id();
     let (stored, other) = (vault.stored(id).await, vault.stored(other).await);
-    vault.keep(&resigned(&stored, other.archive)).await;
+    vault.write_backup(&with_forged_archive(&stored, other.archive)).await;
     let report = koan.verify(id).await.expect("verified");
     assert!(report.issues()[0].file.starts_with("archives/"), "{:?}", report.issues());
     // The archive is replaced by bytes that are not encrypted.
-    vault.keep(&resigned(&stored, vec![0; stored.archive.len()])).await;
+    vault.write_backup(&with_forged_archive(&stored, vec![0; stored.archive.len()])).await;
     let report = koan.verify(id).await.expect("verified");
-    let told = &report.issues()[0].problem;
-    assert!(told.contains("is damaged") && told.contains(&report.issues()[0].file), "{told}");
+    let problem = &report.issues()[0].problem;
+    assert!(problem.contains("is damaged") && problem.contains(&report.issues()[0].file), "{problem}");
     let before = clinic.dump();
-    koan.restore(id).replace_existing().await.expect_err("it is another backup");
+    koan.restore(id).replace_existing().await.expect_err("the archive was replaced");
     assert_eq!(clinic.dump(), before);
 }

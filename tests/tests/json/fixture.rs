@@ -33,6 +33,7 @@ pub(super) struct Person {
     pub(super) note: Option<String>,
 }
 
+/// A directory of JSON files, and a context for it.
 pub(super) struct JsonFixture {
     folder: tempfile::TempDir,
     pub(super) koan: Koan,
@@ -53,6 +54,7 @@ impl JsonFixture {
         Self { folder, koan }
     }
 
+    /// Returns the path of a file in the directory.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("data").join(name)
     }
@@ -60,10 +62,11 @@ impl JsonFixture {
     /// Writes a file and creates its directories.
     pub(super) fn put(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
-        fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        fs::create_dir_all(path.parent().expect("a directory")).expect("created");
         fs::write(path, content).expect("written");
     }
 
+    /// Returns the content of a file as text.
     pub(super) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).expect("text")
     }
@@ -81,16 +84,18 @@ impl JsonFixture {
         self.koan.backup(NAME).await
     }
 
+    /// Restores the backup with `replace_existing`.
     pub(super) async fn restored(&self) -> RestoreReport {
         self.koan.restore(NAME).replace_existing().await.expect("restored")
     }
 
     /// Returns the error chain of a backup that must fail.
     pub(super) async fn refusal(&self) -> String {
-        self.backup().await.expect_err("a backup of what is broken").chain()
+        self.backup().await.expect_err("the data are broken").chain()
     }
 }
 
+/// Builds a context for a provider whose backups are in `folder`.
 pub(super) async fn context(provider: impl Provider, folder: &Path) -> Koan {
     Koan::builder()
         .provider("main", provider)
@@ -100,7 +105,7 @@ pub(super) async fn context(provider: impl Provider, folder: &Path) -> Koan {
         .expect("a context")
 }
 
-/// Returns the files below a directory by their paths, without hidden ones.
+/// Returns the contents of the files below a directory by their paths, without hidden files of the directory.
 pub(super) fn files_of(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];

@@ -1,4 +1,4 @@
-//! Files that were written by other programs.
+//! Tests files that were written by other programs.
 
 use futures::TryStreamExt;
 
@@ -15,29 +15,30 @@ struct Edge {
 }
 
 #[tokio::test]
-async fn lines_of_other_programs_are_read_with_warnings_about_what_is_not_preserved() {
+async fn lines_of_other_programs_are_read_with_warnings_about_lost_values() {
     let fixture = JsonFixture::lines().await;
     fixture.put(
         "Book/root.jsonl",
-        "\u{feff}{\"title\": \"one\", \"id\": 1, \"pages\": 3}\r\n\r\n  { \"id\" : 2,\t\"title\":\"t\\u0077o\", \"price\": 1.50}\n{\"id\":3,\"title\":\"three\"}",
+        "\u{feff}{\"title\": \"one\", \"id\": 1, \"pages\": 3}\r\n\r\n  \
+         { \"id\" : 2,\t\"title\":\"t\\u0077o\", \"price\": 1.50}\n{\"id\":3,\"title\":\"three\"}",
     );
     let report = fixture.backup().await.expect("a backup");
     assert_eq!(report.item_count(), 3);
     let warnings = report.warnings();
-    let of_books: Vec<_> = warnings.iter().filter(|warning| warning.starts_with("Book:")).collect();
-    assert_eq!(of_books.len(), 1, "{warnings:?}");
-    assert!(of_books[0].contains("`price`") && of_books[0].contains("id=2"), "{warnings:?}");
+    let book_warnings: Vec<_> = warnings.iter().filter(|warning| warning.starts_with("Book:")).collect();
+    assert_eq!(book_warnings.len(), 1, "{warnings:?}");
+    assert!(book_warnings[0].contains("`price`") && book_warnings[0].contains("id=2"), "{warnings:?}");
     let read: Vec<Book> = fixture.koan.data::<Book>().all_stream().try_collect().await.expect("read");
     let book = |id, title: &str, pages| Book { id, title: title.into(), pages, tags: Vec::new() };
     assert_eq!(read, [book(1, "one", 3), book(2, "two", 0), book(3, "three", 0)]);
 }
 
 #[tokio::test]
-async fn documents_of_other_programs_are_found_whatever_the_names_of_their_files() {
+async fn documents_of_other_programs_are_found_under_any_file_name() {
     let fixture = JsonFixture::documents().await;
     fixture.put("Book/first.json", "\u{feff}{\r\n  \"title\": \"one\",\r\n  \"id\": 1\r\n}\r\n");
     fixture.put("Book/ü ber.json", "{\"id\": 2, \"title\": \"two\", \"pages\": 9}");
-    fixture.put("Book/.hidden.json", "no document");
+    fixture.put("Book/.hidden.json", "not a document");
     fixture.put("Book/#old/x.json", "{\"id\": 1, \"title\": \"old\"}");
     let before = fixture.files();
     let report = fixture.backup().await.expect("a backup");
@@ -52,17 +53,17 @@ async fn documents_of_other_programs_are_found_whatever_the_names_of_their_files
         ["Book/#old/1.json", "Book/.hidden.json", "Book/first.json", "Book/ü ber.json"]
     );
     assert_eq!(fixture.text("Book/first.json"), "{\"id\":1,\"title\":\"one\",\"pages\":0}\n");
-    assert_ne!(after, before, "it is written as its type does");
-    let again = fixture.backup().await.expect("a backup");
-    for (one, other) in report.manifest().entities.iter().zip(&again.manifest().entities) {
-        assert_eq!(one.record_set_hash, other.record_set_hash, "{}", one.entity);
+    assert_ne!(after, before, "a restore writes documents in the form of their type");
+    let second = fixture.backup().await.expect("a backup");
+    for (first, second) in report.manifest().entities.iter().zip(&second.manifest().entities) {
+        assert_eq!(first.record_set_hash, second.record_set_hash, "{}", first.entity);
     }
 }
 
 #[tokio::test]
 async fn an_invalid_line_is_reported_with_file_and_line_but_without_its_content() {
     let fixture = JsonFixture::lines().await;
-    for (broken, wanted) in [
+    for (broken, expected) in [
         ("{\"id\":2,\"title\":\"secret\"", "ends in the middle of a value"),
         ("{\"id\":2,\"title\":\"secret\"}{}", "not valid JSON"),
         ("{\"id\":NaN,\"title\":\"secret\"}", "not valid JSON"),
@@ -77,7 +78,7 @@ async fn an_invalid_line_is_reported_with_file_and_line_but_without_its_content(
     ] {
         fixture.put("Book/root.jsonl", format!("{{\"id\":1,\"title\":\"a\"}}\n\n{broken}\n"));
         let error = fixture.refusal().await;
-        assert!(error.contains("Book/root.jsonl`, line 3") && error.contains(wanted), "{broken}: {error}");
+        assert!(error.contains("Book/root.jsonl`, line 3") && error.contains(expected), "{broken}: {error}");
         assert!(!error.contains("secret"), "{error}");
     }
     fixture.put("Book/root.jsonl", b"{\"id\":1,\"title\":\"\xFF\"}\n");
@@ -87,7 +88,7 @@ async fn an_invalid_line_is_reported_with_file_and_line_but_without_its_content(
 #[tokio::test]
 async fn an_invalid_document_is_reported_with_file_and_position() {
     let fixture = JsonFixture::documents().await;
-    for (broken, wanted) in [
+    for (broken, expected) in [
         ("{\n \"id\": 1,\n \"title\": \"secret\n}", "at line 3"),
         ("{\n \"id\": 1,\n \"title\": \"sec", "ends in the middle of a value"),
         ("", "is empty"),
@@ -95,7 +96,7 @@ async fn an_invalid_document_is_reported_with_file_and_position() {
     ] {
         fixture.put("Book/a.json", broken);
         let error = fixture.refusal().await;
-        assert!(error.contains("Book/a.json`") && error.contains(wanted), "{broken}: {error}");
+        assert!(error.contains("Book/a.json`") && error.contains(expected), "{broken}: {error}");
         assert!(!error.contains("sec"), "{error}");
     }
     // The two files with the same key are not adjacent.
@@ -109,9 +110,9 @@ async fn an_invalid_document_is_reported_with_file_and_position() {
 #[tokio::test]
 async fn a_truncated_file_fails_the_backup() {
     let fixture = JsonFixture::lines().await;
-    let whole = "{\"id\":1,\"title\":\"a\"}\n{\"id\":2,\"title\":\"b\"}\n";
-    for length in whole.len() / 2 + 1..whole.len() - 1 {
-        fixture.put("Book/root.jsonl", &whole[..length]);
+    let complete = "{\"id\":1,\"title\":\"a\"}\n{\"id\":2,\"title\":\"b\"}\n";
+    for length in complete.len() / 2 + 1..complete.len() - 1 {
+        fixture.put("Book/root.jsonl", &complete[..length]);
         let error = fixture.backup().await.expect_err("a truncated file");
         assert_eq!(error.kind(), ErrorKind::Record, "{error:?}");
     }
@@ -133,17 +134,17 @@ async fn the_boot_report_lists_files_that_are_not_data() {
         fixture.path("").parent().expect("a folder"),
     )
     .await;
-    let named: Vec<_> =
+    let warnings: Vec<_> =
         koan.inventory().warnings.iter().filter(|warning| warning.starts_with("table `")).collect();
-    let wanted = ["Book/#old/3.yaml", "Book/#root", "Book/more", "Book/notes.txt", "Unknown", "readme.md"];
-    assert_eq!(named.len(), wanted.len(), "{named:?}");
-    for (named, wanted) in named.iter().zip(wanted) {
-        assert!(named.contains(&format!("`{wanted}`")), "{named}");
+    let paths = ["Book/#old/3.yaml", "Book/#root", "Book/more", "Book/notes.txt", "Unknown", "readme.md"];
+    assert_eq!(warnings.len(), paths.len(), "{warnings:?}");
+    for (warning, path) in warnings.iter().zip(paths) {
+        assert!(warning.contains(&format!("`{path}`")), "{warning}");
     }
 }
 
 #[tokio::test]
-async fn parts_of_keys_are_matched_by_name_in_any_order() {
+async fn fields_of_composite_keys_are_matched_by_name_in_any_order() {
     let fixture = JsonFixture::lines().await;
     fixture.put("Edge/root.jsonl", "{\"from\":1,\"to\":2}\n{\"to\":1,\"from\":2}\n");
     assert_eq!(fixture.backup().await.expect("a backup").item_count(), 2);

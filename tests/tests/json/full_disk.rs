@@ -1,11 +1,11 @@
-//! A disk that becomes full during a restore.
+//! Tests a disk that becomes full during a restore.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::small_disk::SmallDisk;
 
 use super::fixture::{Book, context, files_of};
 
-/// Returns books whose files fit on the disk once, but not twice.
+/// Returns books that fit on the disk once, but not twice.
 fn books(title: &str) -> impl Iterator<Item = Book> {
     let title = title.to_owned();
     (0..60).map(move |id| Book {
@@ -20,10 +20,10 @@ fn books(title: &str) -> impl Iterator<Item = Book> {
 async fn a_restore_into_a_full_disk_leaves_the_files_unchanged_and_names_the_path() {
     for (name, layout) in [("lines", JsonFiles::lines as fn(_) -> _), ("documents", JsonFiles::documents)] {
         let Some(disk) = SmallDisk::mount() else { return };
-        let elsewhere = tempfile::tempdir().expect("a directory");
+        let backups = tempfile::tempdir().expect("a directory");
         let root = disk.path().join("data");
         let provider: JsonFiles = layout(root.clone()).expect("a directory");
-        let koan = context(provider, elsewhere.path()).await;
+        let koan = context(provider, backups.path()).await;
         koan.data::<Book>().upsert_many(books("archived")).await.expect("written");
         koan.backup("nightly").await.expect("a backup");
         koan.data::<Book>().clear().await.expect("cleared");
@@ -35,16 +35,16 @@ async fn a_restore_into_a_full_disk_leaves_the_files_unchanged_and_names_the_pat
             let text = error.chain();
             assert!(text.contains("the disk is full; free space"), "{name}: {text}");
             assert!(text.contains(&root.join(".koan/restore-").display().to_string()), "{name}: {text}");
-            assert!(files_of(&root) == before, "{name}: the files are as they were");
+            assert!(files_of(&root) == before, "{name}: the failed restore changed files");
             let left: Vec<_> = std::fs::read_dir(root.join(".koan"))
                 .expect("listed")
                 .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
                 .filter(|entry| entry.starts_with("restore-") || entry.starts_with("commit.json"))
                 .collect();
-            assert_eq!(left, [] as [&str; 0], "{name}: what was begun is removed");
+            assert_eq!(left, [] as [&str; 0], "{name}: the failed restore left staged files");
         }
 
-        koan.data::<Book>().clear().await.expect("cleared: there is room again");
+        koan.data::<Book>().clear().await.expect("cleared");
         koan.restore("nightly").await.expect("restored");
         assert_eq!(koan.data::<Book>().count().await.expect("counted"), 60);
     }

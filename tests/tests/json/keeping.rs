@@ -1,4 +1,4 @@
-//! What a restore preserves, and which changes a read detects.
+//! Tests what a restore into JSON files preserves, and which changes of other programs a read detects.
 
 use std::fs;
 use std::sync::Arc;
@@ -19,20 +19,22 @@ fn codec() -> EntityCodec {
     EntityCodec::new(Book::descriptor())
 }
 
+/// Reads all books of a snapshot, and returns their number.
 async fn read(snapshot: &dyn Snapshot) -> Result<usize> {
     let (sink, mut chunks) = RecordSink::channel(codec(), 100);
     let reading = snapshot.read(ReadRequest::all(codec(), SetName::root()), sink);
-    let taking = async {
+    let counting = async {
         let mut records = 0;
         while let Some(chunk) = chunks.recv().await {
             records += Chunk::records(&chunk).count();
         }
         records
     };
-    let (ended, records) = tokio::join!(reading, taking);
-    ended.map(|_| records)
+    let (result, records) = tokio::join!(reading, counting);
+    result.map(|_| records)
 }
 
+/// Returns the lines of this number of books.
 fn lines(count: i64) -> String {
     (1..=count).map(|id| format!("{{\"id\":{id},\"title\":\"title\",\"pages\":0}}\n")).collect()
 }
@@ -49,35 +51,36 @@ async fn a_read_fails_if_a_file_is_changed_in_place_but_not_if_it_is_replaced() 
         }),
         ("emptied", |fixture| fixture.put("Book/root.jsonl", "")),
     ];
-    for (what, change) in changes {
+    for (description, change) in changes {
         fixture.put("Book/root.jsonl", lines(2));
         let snapshot = provider.snapshot().await.expect("a snapshot");
         assert_eq!(snapshot.consistency(), Consistency::Snapshot);
         assert_eq!(read(snapshot.as_ref()).await.expect("read"), 2);
         change(&fixture);
-        let error = read(snapshot.as_ref()).await.expect_err(what).chain();
-        assert!(error.contains("Book/root.jsonl`") && error.contains("rename"), "{what}: {error}");
-        assert!(snapshot.count(&codec(), &SetName::root()).await.is_err(), "{what}: counted");
+        let error = read(snapshot.as_ref()).await.expect_err(description).chain();
+        assert!(error.contains("Book/root.jsonl`") && error.contains("rename"), "{description}: {error}");
+        let count = snapshot.count(&codec(), &SetName::root()).await;
+        assert!(count.is_err(), "{description}: the changed file was counted");
     }
     fixture.put("Book/root.jsonl", lines(2));
     let snapshot = provider.snapshot().await.expect("a snapshot");
     fixture.put("Book/.new", lines(3));
     fs::rename(fixture.path("Book/.new"), fixture.path("Book/root.jsonl")).expect("renamed");
-    assert_eq!(read(snapshot.as_ref()).await.expect("read"), 2, "as it was");
+    assert_eq!(read(snapshot.as_ref()).await.expect("read"), 2, "the snapshot still reads the old file");
     fixture.remove("Book/root.jsonl");
-    assert_eq!(read(snapshot.as_ref()).await.expect("read"), 2, "as it was");
+    assert_eq!(read(snapshot.as_ref()).await.expect("read"), 2, "the snapshot still reads the old file");
 }
 
 #[tokio::test]
-async fn a_read_fails_if_documents_are_added_removed_or_changed_meanwhile() {
+async fn a_read_fails_if_documents_are_added_removed_or_changed_during_the_read() {
     let fixture = JsonFixture::documents().await;
     let provider = JsonFiles::documents(fixture.path("")).expect("opened");
     let changes: [Change; 3] = [
-        ("came", |fixture| fixture.put("Book/9999.json", "{\"id\":9999,\"title\":\"a\"}")),
-        ("went", |fixture| fixture.remove("Book/0001.json")),
+        ("added", |fixture| fixture.put("Book/9999.json", "{\"id\":9999,\"title\":\"a\"}")),
+        ("removed", |fixture| fixture.remove("Book/0001.json")),
         ("changed", |fixture| fixture.put("Book/0001.json", "{\"id\":1,\"title\":\"b\"}")),
     ];
-    for (what, change) in changes {
+    for (description, change) in changes {
         // Two documents fill a chunk and the sink holds few chunks, so the provider reads most documents only
         // after the test has received a chunk.
         let title = "a".repeat(600 << 10);
@@ -94,16 +97,18 @@ async fn a_read_fails_if_documents_are_added_removed_or_changed_meanwhile() {
             change(&fixture);
             while chunks.recv().await.is_some() {}
         };
-        let (ended, ()) = tokio::join!(read, changing);
-        let error =
-            ended.err().map(|error| error.chain()).unwrap_or_else(|| panic!("{what}: read with success"));
-        assert!(error.contains("was changed while it was read"), "{what}: {error}");
+        let (result, ()) = tokio::join!(read, changing);
+        let error = result
+            .err()
+            .map(|error| error.chain())
+            .unwrap_or_else(|| panic!("the read succeeded although a document was {description}"));
+        assert!(error.contains("was changed while it was read"), "{description}: {error}");
         let _ = fs::remove_file(fixture.path("Book/9999.json"));
     }
 }
 
 #[tokio::test]
-async fn old_lines_keep_their_order_and_bytes_and_new_ones_are_appended() {
+async fn unchanged_lines_stay_in_order_and_restored_lines_are_appended() {
     let fixture = JsonFixture::lines().await;
     fixture.put(
         "Book/root.jsonl",
@@ -120,23 +125,23 @@ async fn old_lines_keep_their_order_and_bytes_and_new_ones_are_appended() {
         )
     );
     // A restore without changes writes nothing.
-    let before = fs::metadata(fixture.path("Book/root.jsonl")).expect("there").modified().expect("a time");
+    let before = fs::metadata(fixture.path("Book/root.jsonl")).expect("exists").modified().expect("a time");
     fixture.koan.restore(NAME).on_conflict(ConflictMode::Keep).await.expect("restored");
-    let after = fs::metadata(fixture.path("Book/root.jsonl")).expect("there").modified().expect("a time");
+    let after = fs::metadata(fixture.path("Book/root.jsonl")).expect("exists").modified().expect("a time");
     assert_eq!(before, after);
 }
 
 #[tokio::test]
-async fn a_damaged_directory_is_refused_unless_it_is_replaced() {
+async fn a_damaged_directory_is_refused_unless_existing_records_are_replaced() {
     for fixture in [JsonFixture::lines().await, JsonFixture::documents().await] {
-        let file = ["Book/root.jsonl", "Book/1.json"];
-        file.iter().for_each(|file| fixture.put(file, lines(1)));
+        let files = ["Book/root.jsonl", "Book/1.json"];
+        files.iter().for_each(|file| fixture.put(file, lines(1)));
         // Each layout ignores one of the two files, so the backup succeeds.
         fixture.backup().await.expect("a backup");
-        for file in file {
+        for file in files {
             fixture.put(file, "{\"id\":1,\"ti");
         }
-        let error = fixture.koan.restore(NAME).await.expect_err("what is there cannot be kept").chain();
+        let error = fixture.koan.restore(NAME).await.expect_err("the existing file is damaged").chain();
         assert!(error.contains("replace_existing") && error.contains("Book/"), "{error}");
         fixture.restored().await;
         let found: Vec<Book> = all(&fixture.koan).await;
@@ -144,6 +149,7 @@ async fn a_damaged_directory_is_refused_unless_it_is_replaced() {
     }
 }
 
+/// Returns all books of the database.
 async fn all(koan: &Koan) -> Vec<Book> {
     use futures::TryStreamExt;
     koan.data::<Book>().all_stream().try_collect().await.expect("read")
@@ -199,7 +205,7 @@ async fn each_key_of_any_type_has_its_own_file() {
 async fn a_dry_run_creates_no_files_or_directories() {
     for fixture in [JsonFixture::lines().await, JsonFixture::documents().await] {
         let other = fixture.path("../other");
-        fs::create_dir_all(&other).expect("made");
+        fs::create_dir_all(&other).expect("created");
         let provider: Arc<dyn Provider> = Arc::new(JsonFiles::lines(&other).expect("a directory"));
         let options = koan_backup::provider::SessionOptions::default();
         drop(provider.assess(&[], &options).await.expect("assessed"));
@@ -211,7 +217,11 @@ async fn a_dry_run_creates_no_files_or_directories() {
         fs::remove_dir(fixture.path("Book")).expect("removed");
         let report = fixture.koan.restore(NAME).replace_existing().dry_run().await.expect("a dry run");
         assert!(report.record_count() > 0);
-        assert_eq!(fs::read_dir(fixture.path("")).expect("listed").count(), 0, "nothing, and nothing hidden");
+        assert_eq!(
+            fs::read_dir(fixture.path("")).expect("listed").count(),
+            0,
+            "the dry run created a file or directory"
+        );
         assert!(files_of(&other).is_empty());
     }
 }
@@ -229,7 +239,7 @@ async fn permissions_are_preserved() {
         fixture.put(file, lines(1).replace("title\",", "other\","));
         fixture.restored().await;
         assert_eq!(fixture.text(file), lines(1));
-        let mode = fs::metadata(fixture.path(file)).expect("there").permissions().mode();
+        let mode = fs::metadata(fixture.path(file)).expect("exists").permissions().mode();
         assert_eq!(mode & 0o777, 0o640, "{file}");
     }
 }
@@ -268,7 +278,7 @@ async fn a_restore_does_not_follow_links() {
 }
 
 #[tokio::test]
-async fn changes_of_another_program_during_a_restore_are_not_lost() {
+async fn a_restore_fails_if_another_program_changes_a_file_during_the_restore() {
     for (layout, file) in [("lines", "Book/root.jsonl"), ("documents", "Book/x.json")] {
         let fixture =
             if layout == "lines" { JsonFixture::lines().await } else { JsonFixture::documents().await };
@@ -280,7 +290,7 @@ async fn changes_of_another_program_during_a_restore_are_not_lost() {
                 fs::write(&path, lines(1).replace("title\",", "mine\",")).expect("written");
             }
         });
-        let error = restore.await.expect_err("it was changed meanwhile").chain();
+        let error = restore.await.expect_err("another program changed the file").chain();
         assert!(error.contains("changed by another program"), "{error}");
         assert!(fixture.text(file).contains("mine"), "{}", fixture.text(file));
         fixture.restored().await;
@@ -294,10 +304,10 @@ async fn a_directory_that_cannot_be_used_is_refused_with_the_remedy() {
     let file = folder.path().join("file");
     fs::write(&file, "x").expect("written");
     for error in [JsonFiles::lines(&file).err(), JsonFiles::documents(file.join("below")).err()] {
-        let error = error.expect("no directory").to_string();
+        let error = error.expect("the path is not a directory").to_string();
         assert!(error.contains("file") && error.contains("the path of a directory"), "{error}");
     }
     let made = folder.path().join("a/b");
-    let koan = context(JsonFiles::lines(&made).expect("made"), folder.path()).await;
+    let koan = context(JsonFiles::lines(&made).expect("created"), folder.path()).await;
     assert!(all(&koan).await.is_empty() && made.is_dir());
 }

@@ -1,4 +1,4 @@
-//! Directories of JSON files, written by other programs and by restores.
+//! Tests directories of JSON files that other programs and restores write.
 
 mod fixture;
 mod foreign;

@@ -1,4 +1,4 @@
-//! Two processes that use the same directory.
+//! Tests two processes that use the same directory.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -14,7 +14,9 @@ use koan_backup::{
 
 use super::fixture::{Book, JsonFixture};
 
+/// The environment variable with the directory of the child process.
 const FOLDER: &str = "KOAN_BACKUP_JSON_FOLDER";
+/// The message of the child process after its session has written records.
 const HOLDING: &str = "a session has written";
 
 fn record(id: i64) -> koan_backup::entity::Record {
@@ -22,36 +24,38 @@ fn record(id: i64) -> koan_backup::entity::Record {
     EntityCodec::new(Book::descriptor()).decode(line.as_bytes()).expect("a record")
 }
 
-/// Writes records in the other process, prints a message, and keeps the session open until the process is
-/// killed.
+/// Runs in the child process. Writes records, prints a message, and keeps the session open until the process
+/// is killed.
 async fn hold(folder: PathBuf) {
     let provider = JsonFiles::lines(folder).expect("opened");
     let mut session = provider.begin_restore(&SessionOptions::default()).await.expect("begun");
     let target = RestoreTarget::new(EntityCodec::new(Book::descriptor()), SetName::root());
     let mut writer = session.begin(target).await.expect("a writer");
     writer.write((0..1_000).map(record).collect::<Vec<_>>().into()).await.expect("written");
-    koan_backup_tests::random_seed::say(HOLDING);
+    koan_backup_tests::random_seed::print_line(HOLDING);
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
 
+/// Starts the child process, and waits until its session has written records.
 fn other_process(fixture: &JsonFixture) -> Child {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args([
             "--exact",
-            "processes::one_process_writes_at_a_time_and_a_killed_one_leaves_no_files",
+            "processes::only_one_process_writes_at_a_time_and_a_killed_process_leaves_no_files",
             "--nocapture",
         ])
         .env(FOLDER, fixture.path(""))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("a process");
+        .expect("the test program starts");
     let output = BufReader::new(child.stdout.take().expect("piped"));
-    let said = output.lines().map_while(Result::ok).any(|line| line.ends_with(HOLDING));
-    assert!(said, "the process did not begin");
+    let has_written = output.lines().map_while(Result::ok).any(|line| line.ends_with(HOLDING));
+    assert!(has_written, "the child process ended before its session wrote records");
     child
 }
 
+/// Returns the number of staging folders of sessions.
 fn staged(fixture: &JsonFixture) -> usize {
     let hidden = std::fs::read_dir(fixture.path(".koan")).expect("listed");
     let names = hidden.map(|entry| entry.expect("an entry").file_name());
@@ -59,7 +63,7 @@ fn staged(fixture: &JsonFixture) -> usize {
 }
 
 #[tokio::test]
-async fn one_process_writes_at_a_time_and_a_killed_one_leaves_no_files() {
+async fn only_one_process_writes_at_a_time_and_a_killed_process_leaves_no_files() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return hold(folder.into()).await;
     }
@@ -70,16 +74,16 @@ async fn one_process_writes_at_a_time_and_a_killed_one_leaves_no_files() {
     let provider =
         JsonFiles::lines(fixture.path("")).expect("opened").lock_timeout(Duration::from_millis(100));
     let error =
-        provider.begin_restore(&SessionOptions::default()).await.expect_err("another writes").to_string();
+        provider.begin_restore(&SessionOptions::default()).await.expect_err("the child writes").to_string();
     assert!(error.contains("writer.lock") && error.contains("lock_timeout"), "{error}");
-    // The session of the other process does not block reading.
+    // The session of the child process does not block reads.
     fixture.backup().await.expect("a backup");
     assert_eq!(staged(&fixture), 1);
     child.kill().expect("killed");
-    child.wait().expect("gone");
+    child.wait().expect("the child ends");
     assert_eq!(fixture.files(), before);
-    let session = provider.begin_restore(&SessionOptions::default()).await.expect("the other is gone");
-    assert_eq!(staged(&fixture), 1, "that of the dead session is gone");
+    let session = provider.begin_restore(&SessionOptions::default()).await.expect("the child has ended");
+    assert_eq!(staged(&fixture), 1, "the staging folder of the killed process was not removed");
     session.rollback().await.expect("rolled back");
     assert_eq!(staged(&fixture), 0);
 }
@@ -108,7 +112,7 @@ async fn a_restore_does_not_take_effect_while_documents_are_read() {
         writer.finish().await.expect("finished");
         session.commit().await
     };
-    let error = write().await.expect_err("it is read").to_string();
+    let error = write().await.expect_err("a snapshot is open").to_string();
     assert!(error.contains("commit.lock"), "{error}");
     assert_eq!(fixture.files(), before);
     assert_eq!(staged(&fixture), 0);

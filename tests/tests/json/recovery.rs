@@ -1,4 +1,4 @@
-//! The next use of the directory finishes a committed restore that was interrupted.
+//! Tests that the next use of a directory finishes a committed restore that was interrupted.
 
 use std::fs;
 
@@ -10,20 +10,23 @@ use koan_backup::{
 
 use super::fixture::{JsonFixture, context};
 
-/// Creates the state of a commit that was interrupted directly after its journal was written.
-fn cut_short(fixture: &JsonFixture) {
+/// Creates the state of a commit that was interrupted right after its journal was written.
+fn interrupt_commit(fixture: &JsonFixture) {
     fixture.put("Book/1.json", "{\"id\":1,\"title\":\"old\"}");
-    fixture.put("Book/2.json", "{\"id\":2,\"title\":\"goes\"}");
+    fixture.put("Book/2.json", "{\"id\":2,\"title\":\"removed\"}");
     fixture.put(".koan/writer.lock", "");
     fixture.put(".koan/commit.lock", "");
     fixture.put(".koan/restore-1/0", "{\"id\":1,\"title\":\"new\"}\n");
     fixture.put(".koan/restore-1/1", "{\"id\":3,\"title\":\"new\"}\n");
     fixture.put(
         ".koan/commit.json",
-        "{\"version\":1,\"staging\":\"restore-1\",\"renames\":[{\"from\":\"0\",\"to\":\"Book/1.json\",\"length\":23},{\"from\":\"1\",\"to\":\"Book/#old/3.json\",\"length\":23}],\"removals\":[\"Book/2.json\"]}",
+        "{\"version\":1,\"staging\":\"restore-1\",\"renames\":[\
+         {\"from\":\"0\",\"to\":\"Book/1.json\",\"length\":23},\
+         {\"from\":\"1\",\"to\":\"Book/#old/3.json\",\"length\":23}],\"removals\":[\"Book/2.json\"]}",
     );
 }
 
+/// Checks that the restore was finished from the journal.
 fn assert_finished(fixture: &JsonFixture) {
     assert_eq!(fixture.files().keys().collect::<Vec<_>>(), ["Book/#old/3.json", "Book/1.json"]);
     assert_eq!(fixture.text("Book/1.json"), "{\"id\":1,\"title\":\"new\"}\n");
@@ -31,23 +34,23 @@ fn assert_finished(fixture: &JsonFixture) {
 }
 
 #[tokio::test]
-async fn a_journal_is_finished_at_opening_before_a_snapshot_and_before_a_session() {
+async fn an_interrupted_restore_is_finished_at_opening_and_before_a_snapshot_or_session() {
     let fixture = JsonFixture::documents().await;
-    cut_short(&fixture);
+    interrupt_commit(&fixture);
     let provider = JsonFiles::documents(fixture.path("")).expect("opened");
     assert_finished(&fixture);
 
-    let again = |fixture: &JsonFixture| {
+    let reset = |fixture: &JsonFixture| {
         fs::remove_dir_all(fixture.path("Book")).expect("removed");
-        cut_short(fixture);
+        interrupt_commit(fixture);
     };
-    again(&fixture);
+    reset(&fixture);
     drop(provider.snapshot().await.expect("a snapshot"));
     assert_finished(&fixture);
-    again(&fixture);
+    reset(&fixture);
     drop(provider.begin_restore(&SessionOptions::default()).await.expect("begun"));
     assert_finished(&fixture);
-    again(&fixture);
+    reset(&fixture);
     drop(provider.describe(&[]).await.expect("described"));
     assert_finished(&fixture);
 }
@@ -55,7 +58,7 @@ async fn a_journal_is_finished_at_opening_before_a_snapshot_and_before_a_session
 #[tokio::test]
 async fn a_backup_after_an_interrupted_restore_contains_the_restored_records() {
     let fixture = JsonFixture::documents().await;
-    cut_short(&fixture);
+    interrupt_commit(&fixture);
     let folder = fixture.path("").parent().expect("a folder").to_owned();
     let koan = context(JsonFiles::documents(fixture.path("")).expect("opened"), &folder).await;
     assert_eq!(koan.backup("later").await.expect("a backup").item_count(), 2);
@@ -66,7 +69,8 @@ async fn an_invalid_journal_is_refused_with_its_path() {
     let fixture = JsonFixture::documents().await;
     let journal = |staging: &str, from: &str, to: &str, removal: &str| {
         format!(
-            "{{\"version\":1,\"staging\":\"{staging}\",\"renames\":[{{\"from\":\"{from}\",\"to\":\"{to}\",\"length\":1}}],\"removals\":[\"{removal}\"]}}"
+            "{{\"version\":1,\"staging\":\"{staging}\",\"renames\":[\
+             {{\"from\":\"{from}\",\"to\":\"{to}\",\"length\":1}}],\"removals\":[\"{removal}\"]}}"
         )
     };
     fixture.put(".koan/commit.lock", "");
@@ -87,7 +91,7 @@ async fn an_invalid_journal_is_refused_with_its_path() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
         assert!(error.to_string().contains("commit.json"), "{error}");
     }
-    // The new file is lost: it is not staged, and it was not moved to its final name either.
+    // The new file is lost: it is neither in the staging folder nor at its final path.
     fixture.put(".koan/commit.json", journal("restore-1", "0", "Book/1.json", "Book/2.json"));
     let error = JsonFiles::documents(fixture.path("")).expect_err("a file is missing").chain();
     assert!(error.contains("Book/1.json") && error.contains("completed"), "{error}");

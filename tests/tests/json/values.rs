@@ -1,4 +1,4 @@
-//! Values of all types are copied between databases.
+//! Tests round trips of values of all types, in JSON files and between SQLite and JSON files.
 
 use std::collections::BTreeMap;
 
@@ -28,17 +28,17 @@ struct Rich {
     #[serde(with = "time::serde::rfc3339")]
     third: time::OffsetDateTime,
     amount: Decimal,
-    sort: Sort,
+    kind: Kind,
     shape: Shape,
     words: Vec<String>,
     map: BTreeMap<String, f64>,
     any: serde_json::Value,
     #[serde(flatten)]
-    place: Place,
+    location: Location,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-enum Sort {
+enum Kind {
     Plain,
     #[serde(rename = "odd one")]
     Odd,
@@ -52,7 +52,7 @@ enum Shape {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Place {
+struct Location {
     fixture: u32,
     label: Option<String>,
 }
@@ -65,6 +65,7 @@ struct Open {
     rest: BTreeMap<String, serde_json::Value>,
 }
 
+/// Returns records with ordinary values and with the limits of each type.
 fn rich() -> Vec<Rich> {
     let plain = Rich {
         id: Uuid::nil(),
@@ -80,12 +81,12 @@ fn rich() -> Vec<Rich> {
         moment: jiff::Timestamp::UNIX_EPOCH,
         third: time::OffsetDateTime::UNIX_EPOCH,
         amount: Decimal::new(125, 1),
-        sort: Sort::Plain,
+        kind: Kind::Plain,
         shape: Shape::Point,
         words: Vec::new(),
         map: BTreeMap::new(),
         any: json!("text"),
-        place: Place { fixture: 1, label: None },
+        location: Location { fixture: 1, label: None },
     };
     let edges = Rich {
         id: Uuid::max(),
@@ -98,12 +99,12 @@ fn rich() -> Vec<Rich> {
         bytes: vec![0, 255, 34],
         at: "2024-02-29T23:59:59.123456Z".parse().expect("a time"),
         amount: Decimal::ZERO,
-        sort: Sort::Odd,
+        kind: Kind::Odd,
         shape: Shape::Box { width: u32::MAX, label: Some(String::new()) },
         words: vec![String::new(), "a,\"b\"".into()],
         map: BTreeMap::from([(String::new(), -1.5e300), ("ü".into(), 0.1)]),
         any: json!({"list": [1, 1.5, null, true, "x"], "deep": {"a": {}}}),
-        place: Place { fixture: 0, label: Some("null".into()) },
+        location: Location { fixture: 0, label: Some("null".into()) },
         ..plain.clone()
     };
     let other = Rich {
@@ -137,7 +138,7 @@ async fn all<T: koan_backup::Entity>(koan: &Koan) -> Vec<T> {
 }
 
 #[tokio::test]
-async fn values_that_a_type_wrote_are_restored_without_a_warning() {
+async fn values_that_a_type_has_written_are_restored_without_a_warning() {
     for fixture in [JsonFixture::lines().await, JsonFixture::documents().await] {
         fixture.koan.data::<Rich>().upsert_many(rich()).await.expect("written");
         fixture.koan.data::<Open>().upsert_many(open()).await.expect("written");
@@ -147,11 +148,11 @@ async fn values_that_a_type_wrote_are_restored_without_a_warning() {
         let mut found: Vec<Rich> = all(&fixture.koan).await;
         found.sort_by_key(|rich| rich.id);
         assert_eq!(found, rich());
-        for wanted in open() {
-            assert_eq!(fixture.koan.data::<Open>().get(&wanted.id).await.expect("read"), Some(wanted));
+        for record in open() {
+            assert_eq!(fixture.koan.data::<Open>().get(&record.id).await.expect("read"), Some(record));
         }
-        for wanted in rich() {
-            assert_eq!(fixture.koan.data::<Rich>().get(&wanted.id).await.expect("read"), Some(wanted));
+        for record in rich() {
+            assert_eq!(fixture.koan.data::<Rich>().get(&record.id).await.expect("read"), Some(record));
         }
         fixture.koan.data::<Rich>().clear().await.expect("cleared");
         fixture.koan.data::<Open>().clear().await.expect("cleared");
@@ -168,23 +169,25 @@ async fn lost_digits_cause_a_warning() {
     let fixture = JsonFixture::lines().await;
     fixture.put(
         "Open/root.jsonl",
-        "{\"id\":\"a\",\"exact\":1.50,\"long\":123456789012345678901234567890,\"fine\":0.12345678901234567890}\n\
+        "{\"id\":\"a\",\"exact\":1.50,\"long\":123456789012345678901234567890,\
+         \"fine\":0.12345678901234567890}\n\
          {\"id\":\"b\",\"exact\":1.50}\n",
     );
     let report = fixture.backup().await.expect("a backup");
     let [warning] = report.warnings() else { panic!("{:?}", report.warnings()) };
-    // The field names of a flattened map are treated as secret, so the warning does not show them. The value
-    // `1.50` is preserved and not counted.
+    // The field names of a flattened map may be secret, so the warning does not contain them. The value
+    // `1.50` is preserved and therefore not counted.
     assert!(
-        warning
-            .contains("1 records, the first `id=\"a\"`, hold more in fields that the type does not declare"),
+        warning.contains(
+            "1 records, the first `id=\"a\"`, contain more in fields that the type does not declare"
+        ),
         "{warning}"
     );
     assert!(!["long", "fine", "exact"].iter().any(|name| warning.contains(name)), "{warning}");
 }
 
 #[tokio::test]
-async fn missing_fields_have_their_defaults_and_remain_missing() {
+async fn empty_fields_that_are_skipped_are_not_written_and_decode_as_their_default() {
     let fixture = JsonFixture::lines().await;
     let book = Book { id: 1, title: "t".into(), pages: 0, tags: Vec::new() };
     fixture.koan.data::<Book>().upsert_many([book.clone()]).await.expect("written");
@@ -193,37 +196,38 @@ async fn missing_fields_have_their_defaults_and_remain_missing() {
 }
 
 #[tokio::test]
-async fn sqlite_and_json_files_hold_the_same_records() {
+async fn records_are_equal_after_round_trips_between_sqlite_and_json_files() {
     let folder = tempfile::tempdir().expect("a directory");
-    let at = |name: &str| folder.path().join(name);
+    let path = |name: &str| folder.path().join(name);
     let sqlite = async |name: &str| {
-        context(Sqlite::options(at(name)).create_if_missing().open().expect("opened"), folder.path()).await
+        context(Sqlite::options(path(name)).create_if_missing().open().expect("opened"), folder.path()).await
     };
-    let first = context(JsonFiles::lines(at("seed")).expect("opened"), folder.path()).await;
+    let first = context(JsonFiles::lines(path("seed")).expect("opened"), folder.path()).await;
     first.data::<Rich>().upsert_many(rich()).await.expect("written");
     let person = Person { name: "Ada".into(), born: 1815, note: None };
     first.data::<Person>().upsert_many([person]).await.expect("written");
     let mut hashes = vec![set_hashes(&first.backup("seed").await.expect("a backup"))];
 
-    let one = sqlite("one.db").await;
-    one.restore("seed").create_missing().await.expect("restored");
-    let backup = one.backup("one").await.expect("a backup");
+    let database = sqlite("one.db").await;
+    database.restore("seed").create_missing().await.expect("restored");
+    let backup = database.backup("one").await.expect("a backup");
     hashes.push(set_hashes(&backup));
     for (name, layout) in [("lines", JsonFiles::lines as fn(_) -> _), ("documents", JsonFiles::documents)] {
-        let files: JsonFiles = layout(at(name)).expect("opened");
+        let files: JsonFiles = layout(path(name)).expect("opened");
         let files = context(files, folder.path()).await;
         files.restore("one").await.expect("restored");
         hashes.push(set_hashes(&files.backup(name).await.expect("a backup")));
         let other = sqlite(&format!("{name}.db")).await;
         other.restore(name).create_missing().await.expect("restored");
         hashes.push(set_hashes(&other.backup(format!("{name} again")).await.expect("a backup")));
-        assert_eq!(all::<Rich>(&other).await, all::<Rich>(&one).await);
-        assert_eq!(all::<Person>(&other).await, all::<Person>(&one).await);
-        assert_eq!(rows(&at(&format!("{name}.db"))), rows(&at("one.db")));
+        assert_eq!(all::<Rich>(&other).await, all::<Rich>(&database).await);
+        assert_eq!(all::<Person>(&other).await, all::<Person>(&database).await);
+        assert_eq!(rows(&path(&format!("{name}.db"))), rows(&path("one.db")));
     }
     assert!(hashes[0].len() >= 4 && hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:#?}");
 }
 
+/// Returns the record-set hash of each entity of a backup.
 fn set_hashes(
     report: &koan_backup::report::BackupReport,
 ) -> Vec<(String, Option<koan_backup::archive::RecordSetHash>)> {
@@ -231,14 +235,14 @@ fn set_hashes(
     entities.map(|entity| (entity.entity.clone(), entity.record_set_hash)).collect()
 }
 
-/// Returns every value with its storage class.
+/// Returns each row as text, with the storage class and the literal of every column.
 fn rows(database: &std::path::Path) -> Vec<String> {
     let connection = rusqlite::Connection::open(database).expect("a database");
     let mut rows = Vec::new();
     for (table, columns) in [
         (
             "Rich",
-            "id, count, huge, ratio, single, letter, note, bytes, at, day, moment, third, amount, sort, \
+            "id, count, huge, ratio, single, letter, note, bytes, at, day, moment, third, amount, kind, \
              shape, words, map, any, fixture, label",
         ),
         ("people", "name, born, note"),

@@ -4,18 +4,20 @@ use std::path::Path;
 
 use koan_backup::prelude::*;
 
-use super::catalog::{Catalog, every_backup_is_whole, nothing_else_is_there};
-use super::harness::{Left, Scenario, Words};
-use super::shop::{Dump, NAME, Shop, after_the_last_entity, days_pass, time_passes};
+use super::catalog::{Catalog, assert_no_other_files, check_every_backup};
+use super::harness::{KillOutcome, Scenario, Words};
+use super::shop::{Dump, NAME, Shop, after_the_last_entity, expire_leases, make_files_old};
 
-/// The number of kills between two runs of maintenance. Most jobs therefore find the files of earlier killed
-/// jobs.
+/// The number of kills between two runs of maintenance. Most backups therefore find the files of earlier
+/// killed backups.
 const KILLS_PER_MAINTENANCE: u32 = 3;
 
+/// The scenario of a backup of SQLite.
 pub(super) struct KilledBackup {
     shop: Shop,
     koan: Koan,
     dump: Dump,
+    /// The catalog after the last kill.
     known: Catalog,
     checks: u32,
 }
@@ -27,12 +29,12 @@ impl Scenario for KilledBackup {
         let shop = Shop::open(folder, number);
         let koan = Shop::context(folder).await;
         koan.backup(NAME).await.expect("a backup");
-        let known = every_backup_is_whole(&koan, &shop.storage()).await;
+        let known = check_every_backup(&koan, &shop.storage()).await;
         Self { dump: shop.dump(), shop, koan, known, checks: 0 }
     }
 
     fn put_back(&self) {
-        time_passes(&self.shop.storage());
+        expire_leases(&self.shop.storage());
     }
 
     async fn context(folder: &Path) -> Koan {
@@ -43,8 +45,8 @@ impl Scenario for KilledBackup {
         koan.backup(NAME).on_event(after_the_last_entity(ending)).await.expect("a backup");
     }
 
-    async fn check(&mut self) -> Left {
-        let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
+    async fn check(&mut self) -> KillOutcome {
+        let found = check_every_backup(&self.koan, &self.shop.storage()).await;
         let side = self.known.side(&found);
         assert_eq!(self.shop.dump(), self.dump);
         let trace = if found.without_manifest > self.known.without_manifest {
@@ -59,27 +61,28 @@ impl Scenario for KilledBackup {
         if self.checks.is_multiple_of(KILLS_PER_MAINTENANCE) {
             self.maintain().await;
         }
-        Left { side, trace }
+        KillOutcome { side, trace }
     }
 }
 
 impl KilledBackup {
-    /// Runs maintenance, which must remove only the unfinished files of killed jobs. A complete archive is
-    /// reported as unlisted and then recovered.
+    /// Runs maintenance, which must remove only the unfinished files of killed backups. Maintenance reports a
+    /// complete archive without a manifest as unlisted, and the archive is then recovered.
     async fn maintain(&mut self) {
         let storage = self.shop.storage();
-        days_pass(&storage);
-        let report = self.koan.maintenance().without_verification().await.expect("ran");
+        make_files_old(&storage);
+        let report = self.koan.maintenance().without_verification().await.expect("completed");
         assert!(report.profiles[0].failures.is_empty(), "{report:?}");
         let unlisted = report.profiles[0].unlisted.len();
-        let recovered = self.koan.catalog().recover().await.expect("ran").require_all().expect("whole");
+        let recovered =
+            self.koan.catalog().recover().await.expect("completed").require_all().expect("all recovered");
         assert_eq!(recovered.recovered().count(), unlisted);
-        let found = every_backup_is_whole(&self.koan, &storage).await;
+        let found = check_every_backup(&self.koan, &storage).await;
         assert!(
             self.known.backups.iter().all(|(id, manifest)| found.backups.get(id) == Some(manifest)),
             "maintenance removed a backup"
         );
-        nothing_else_is_there(&storage, &found);
+        assert_no_other_files(&storage, &found);
         self.known = found;
     }
 }

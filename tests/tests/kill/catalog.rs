@@ -1,4 +1,4 @@
-//! The invariants of a directory of backups after a process that uses it was killed.
+//! Checks the invariants of a directory of backups after a process that uses the directory was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,35 +11,35 @@ use koan_backup_tests::archive_surgery::sha256;
 use serde_json::Value;
 
 use super::harness::Side;
-use super::shop::{NAME, below};
+use super::shop::{NAME, files_below};
 
 /// The content of a directory of backups.
 pub(super) struct Catalog {
     pub(super) backups: BTreeMap<BackupId, Manifest>,
     /// The number of archives that belong to no backup.
     pub(super) without_manifest: usize,
-    /// The number of other files in the folders of archives and manifests: temporary files, before they are
-    /// renamed.
+    /// The number of other files in the folders of archives and manifests, which are temporary files.
     pub(super) unfinished: usize,
 }
 
 impl Catalog {
-    /// Returns whether the killed process has published its backup. The directory may contain one more backup
-    /// than before, or none, and the database does not change.
+    /// Returns whether the killed process has published its backup. `found` may contain at most one backup
+    /// more than this catalog, and every backup has the same records.
     pub(super) fn side(&self, found: &Self) -> Side {
         for (id, manifest) in &self.backups {
-            assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup is gone or has changed");
+            assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup was removed or changed");
         }
         let new = found.backups.len() - self.backups.len();
-        assert!(new <= 1, "one job made {new} backups");
+        assert!(new <= 1, "one backup published {new} manifests");
         // Every published backup contains all records.
         let mut contents = found.backups.values().map(contents);
-        let first = contents.next().expect("the backup that was there before any kill");
-        assert!(contents.all(|other| other == first), "a backup holds other records than the first");
+        let first = contents.next().expect("the backup from before the first kill");
+        assert!(contents.all(|other| other == first), "a backup contains other records than the first one");
         if new == 0 { Side::Before } else { Side::After }
     }
 }
 
+/// Returns the name, the number of records and the content hash of each entity.
 fn contents(manifest: &Manifest) -> Vec<(&str, u64, Option<&str>)> {
     let entities = manifest.entities.iter();
     entities
@@ -47,15 +47,19 @@ fn contents(manifest: &Manifest) -> Vec<(&str, u64, Option<&str>)> {
         .collect()
 }
 
-/// Asserts that a killed restore did not touch the only backup.
-pub(super) async fn the_one_backup_is_left_alone(koan: &Koan, storage: &Path) {
-    let catalog = every_backup_is_whole(koan, storage).await;
-    assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
+/// Asserts that a killed restore did not change the directory with its only backup.
+pub(super) async fn assert_backup_unchanged(koan: &Koan, storage: &Path) {
+    let catalog = check_every_backup(koan, storage).await;
+    assert_eq!(
+        (catalog.backups.len(), catalog.unfinished),
+        (1, 0),
+        "the restore changed the backup directory"
+    );
 }
 
 /// Checks every file without the library, and then lists, looks up and verifies every backup with the
-/// library.
-pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalog {
+/// library. Returns the content of the directory.
+pub(super) async fn check_every_backup(koan: &Koan, storage: &Path) -> Catalog {
     let (mut archives, manifests) = (files(storage, "archives"), files(storage, "manifests"));
     let mut stored = BTreeSet::new();
     let mut unfinished = 0;
@@ -66,9 +70,10 @@ pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalo
         };
         let manifest: Value =
             serde_json::from_slice(content).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let archive = manifest["archive"]["file"].as_str().unwrap_or_else(|| panic!("{file} has no archive"));
-        let bytes = archives.remove(archive).unwrap_or_else(|| panic!("{file}: there is no {archive}"));
-        assert_eq!(manifest["archive"]["sha256"], sha256(&bytes).as_str(), "{archive} is not whole");
+        let archive =
+            manifest["archive"]["file"].as_str().unwrap_or_else(|| panic!("{file} contains no archive"));
+        let bytes = archives.remove(archive).unwrap_or_else(|| panic!("{file}: {archive} does not exist"));
+        assert_eq!(manifest["archive"]["sha256"], sha256(&bytes).as_str(), "{archive} is damaged");
         stored.insert(id.parse::<BackupId>().expect("an id"));
     }
     let listed = koan.backups().await.expect("listed");
@@ -79,7 +84,11 @@ pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalo
         assert_eq!(manifest.status, BackupStatus::Completed, "{:?}", manifest.warnings);
     }
     let found = koan.restore(NAME).viability().await.expect("found by name");
-    assert_eq!(Some(found.id), listed.first().map(|manifest| manifest.id), "the newest is found by its name");
+    assert_eq!(
+        Some(found.id),
+        listed.first().map(|manifest| manifest.id),
+        "a lookup by name finds the newest backup"
+    );
     let without_manifest =
         archives.keys().filter(|file| file.ends_with(".zip") || file.ends_with(".zip.age")).count();
     unfinished += archives.len() - without_manifest;
@@ -88,15 +97,19 @@ pub(super) async fn every_backup_is_whole(koan: &Koan, storage: &Path) -> Catalo
 }
 
 /// Asserts that the directory contains only complete backups and released leases.
-pub(super) fn nothing_else_is_there(storage: &Path, catalog: &Catalog) {
-    assert_eq!((catalog.without_manifest, catalog.unfinished), (0, 0), "maintenance left something");
-    let others = below(storage).into_iter().filter(|path| {
-        let file = path.strip_prefix(storage).expect("below it");
-        let is_whole = !file.to_string_lossy().contains('#');
-        let kept = ["archives", "manifests", "leases", "koan-profile.json"];
-        !(is_whole && kept.iter().any(|known| file.starts_with(known)))
+pub(super) fn assert_no_other_files(storage: &Path, catalog: &Catalog) {
+    assert_eq!(
+        (catalog.without_manifest, catalog.unfinished),
+        (0, 0),
+        "maintenance left archives without a manifest or unfinished files"
+    );
+    let others = files_below(storage).into_iter().filter(|path| {
+        let file = path.strip_prefix(storage).expect("below the storage");
+        let is_complete = !file.to_string_lossy().contains('#');
+        let expected = ["archives", "manifests", "leases", "koan-profile.json"];
+        !(is_complete && expected.iter().any(|known| file.starts_with(known)))
     });
-    assert_eq!(others.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "maintenance left something");
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "maintenance left other files");
 }
 
 /// Returns the contents of the files in a folder of the storage, by their paths.

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use koan_backup::prelude::*;
 
-use super::catalog::every_backup_is_whole;
-use super::harness::{Left, Scenario, Side, Words};
+use super::catalog::check_every_backup;
+use super::harness::{KillOutcome, Scenario, Side, Words};
 use super::shop::{NAME, Purchase, User, after_the_last_entity};
 
-/// The content of files by their paths.
+/// A map from the paths of files to their contents.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// The scenario. Every other folder has one document in each file; the others have one document in each line.
+/// The scenario of a restore into JSON files. Folders with an even number contain documents, the others
+/// contain JSON lines.
 pub(super) struct KilledFiles {
     folder: PathBuf,
     koan: Koan,
@@ -63,7 +64,7 @@ impl Scenario for KilledFiles {
         restore.on_event(after_the_last_entity(ending)).await.expect("restored");
     }
 
-    async fn check(&mut self) -> Left {
+    async fn check(&mut self) -> KillOutcome {
         let hidden = self.folder.join("data/.koan");
         let staged = || {
             let names =
@@ -71,9 +72,9 @@ impl Scenario for KilledFiles {
             names.filter(|name| name.to_string_lossy().starts_with("restore-")).count()
         };
         let trace = if hidden.join("commit.json").exists() {
-            Some("a journal to finish it by")
+            Some("a journal")
         } else if staged() > 0 {
-            Some("files that do not count")
+            Some("staged files")
         } else {
             None
         };
@@ -85,15 +86,23 @@ impl Scenario for KilledFiles {
         } else if same_records(&found, &self.archived) {
             Side::After
         } else {
-            panic!("the files are neither as they were nor as the archive: {} of them", found.len());
+            panic!(
+                "the {} files are neither those from before the restore nor those of the archive",
+                found.len()
+            );
         };
         assert!(!hidden.join("commit.json").exists(), "the journal was not finished");
-        let catalog = every_backup_is_whole(&self.koan, &self.folder.join("backups")).await;
-        assert_eq!((catalog.backups.len(), catalog.unfinished), (1, 0), "a restore leaves its backup alone");
-        Left { side, trace }
+        let catalog = check_every_backup(&self.koan, &self.folder.join("backups")).await;
+        assert_eq!(
+            (catalog.backups.len(), catalog.unfinished),
+            (1, 0),
+            "the restore changed the backup directory"
+        );
+        KillOutcome { side, trace }
     }
 }
 
+/// Opens the database of a folder.
 fn open(folder: &Path) -> JsonFiles {
     let data = folder.join("data");
     let opened =
@@ -101,6 +110,7 @@ fn open(folder: &Path) -> JsonFiles {
     opened.expect("a directory")
 }
 
+/// Writes users and purchases with these ids.
 async fn fill(koan: &Koan, from: i64, to: i64) {
     let user = |id| User { id, email: format!("{from}-{id}@example.org"), active: id % 3 == 0 };
     koan.data::<User>().upsert_many((from..to).map(user)).await.expect("written");
@@ -108,8 +118,8 @@ async fn fill(koan: &Koan, from: i64, to: i64) {
     koan.data::<Purchase>().upsert_many((from..to).map(purchase)).await.expect("written");
 }
 
-/// Returns whether both hold the same records, in any order.
-fn same_records(found: &Files, wanted: &Files) -> bool {
+/// Returns whether two sets of files contain the same records, in any order.
+fn same_records(found: &Files, expected: &Files) -> bool {
     let lines = |files: &Files| {
         let mut lines: Vec<(String, String)> = Vec::new();
         for (name, content) in files {
@@ -120,10 +130,10 @@ fn same_records(found: &Files, wanted: &Files) -> bool {
         lines.sort();
         lines
     };
-    lines(found) == lines(wanted)
+    lines(found) == lines(expected)
 }
 
-/// Returns the files with records, by their paths.
+/// Returns the contents of the files with records, by their paths.
 fn data(folder: &Path) -> Files {
     let root = folder.join("data");
     let mut files = Files::new();

@@ -1,4 +1,4 @@
-//! Kills a job repeatedly, and checks the state after each kill.
+//! Kills the process of a job repeatedly, and checks the state after each kill.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
@@ -6,22 +6,23 @@ use std::path::Path;
 use std::time::Duration;
 
 use koan_backup::Koan;
-use koan_backup_tests::random_seed::{SEED, rounds, say, seed};
+use koan_backup_tests::random_seed::{SEED, print_line, rounds, seed};
 use tokio::runtime::Runtime;
 
-use super::process::{Moment, Reached, Took, Worker, do_the_job, folder, say_that_it_ends};
+use super::process::{JobDuration, KillTime, Progress, Worker, folder, report_ending, run_job};
 
-/// The number of kills in one folder. The next job starts with what the killed one left.
+/// The number of kills in one folder. Each job starts with the files that the previous killed job left.
 const KILLS_PER_FOLDER: u32 = 10;
-/// The latest moment of a kill, as a factor of the duration of the job. It lies after the end of the job.
+/// The latest time of a kill, as a factor of the duration of the job. The latest time is after the end of the
+/// job.
 const LATEST: f64 = 1.25;
 
 /// A job that is killed, and the conditions that must hold afterwards.
 pub(super) trait Scenario: Sized {
-    /// The name of the job and the names of its two outcomes.
+    /// The texts for the output: the name of the job and descriptions of its two outcomes.
     const WORDS: Words;
 
-    /// The number of kills, unless the environment multiplies it.
+    /// The number of kills, which the environment variable of [`rounds`] multiplies.
     const KILLS: u32 = 100;
 
     /// Fills an empty folder. `number` distinguishes the folders.
@@ -37,10 +38,10 @@ pub(super) trait Scenario: Sized {
     async fn work(koan: &Koan, ending: fn());
 
     /// Checks the state after a kill, and returns it.
-    async fn check(&mut self) -> Left;
+    async fn check(&mut self) -> KillOutcome;
 }
 
-/// The texts for the output about a job.
+/// Texts for the output about a job.
 pub(super) struct Words {
     pub(super) job: &'static str,
     /// The text for the number of kills that left everything unchanged.
@@ -51,32 +52,32 @@ pub(super) struct Words {
 
 /// The state after a kill.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Left {
+pub(super) struct KillOutcome {
     pub(super) side: Side,
     /// The unfinished file or journal that the kill left, if any.
     pub(super) trace: Option<&'static str>,
 }
 
-/// Whether a kill came before or after the moment at which the job takes effect.
+/// Whether a job was killed before or after it took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Before,
     After,
 }
 
-/// Kills the job of a scenario at random moments. In the process that is to be killed, runs the job.
+/// Kills the job of a scenario at random times. In the process that is to be killed, runs the job.
 pub(super) fn kill<S: Scenario>(test: &str) {
     let runtime = Runtime::new().expect("a runtime");
     match folder() {
         Some(folder) => {
             let koan = runtime.block_on(S::context(&folder));
-            do_the_job(|| runtime.block_on(S::work(&koan, say_that_it_ends)));
+            run_job(|| runtime.block_on(S::work(&koan, report_ending)));
         }
-        None => kill_again_and_again::<S>(&runtime, test),
+        None => kill_repeatedly::<S>(&runtime, test),
     }
 }
 
-fn kill_again_and_again<S: Scenario>(runtime: &Runtime, test: &str) {
+fn kill_repeatedly<S: Scenario>(runtime: &Runtime, test: &str) {
     let (seed, kills) = (seed(), S::KILLS * rounds());
     let mut chance = fastrand::Rng::with_seed(seed);
     let (mut times, mut tally) = (Times::default(), Tally::default());
@@ -86,59 +87,62 @@ fn kill_again_and_again<S: Scenario>(runtime: &Runtime, test: &str) {
         // The duration is measured in each folder, because the load of the machine changes.
         scenario.put_back();
         times.add(Worker::start(test, folder.path()).time());
-        let left = runtime.block_on(scenario.check());
-        assert_eq!(left.side, Side::After, "{}: not killed, and it has not happened", S::WORDS.job);
+        let outcome = runtime.block_on(scenario.check());
+        assert_eq!(outcome.side, Side::After, "{}: the job was not killed and had no effect", S::WORDS.job);
         for _ in 0..KILLS_PER_FOLDER.min(kills - tally.kills) {
             let moment = times.moment(&mut chance);
-            let _told = Attempt { job: S::WORDS.job, number: tally.kills, moment, seed };
+            let _printed_on_panic = Attempt { job: S::WORDS.job, number: tally.kills, moment, seed };
             scenario.put_back();
-            let reached = Worker::start(test, folder.path()).kill_at(moment);
-            let left = runtime.block_on(scenario.check());
-            assert!(reached == Reached::Working || left.side == Side::After, "it was done and is not there");
-            tally.add(reached, left);
+            let progress = Worker::start(test, folder.path()).kill_at(moment);
+            let outcome = runtime.block_on(scenario.check());
+            assert!(
+                progress == Progress::Working || outcome.side == Side::After,
+                "the job had ended before the kill, but had no effect"
+            );
+            tally.add(progress, outcome);
         }
     }
     let text = tally.text(&S::WORDS);
-    say(&format!("{}: {text}; {times}; seed {seed}", S::WORDS.job));
-    tally.say_if_unfair(S::WORDS.job);
+    print_line(&format!("{}: {text}; {times}; seed {seed}", S::WORDS.job));
+    tally.report_if_uneven(S::WORDS.job);
 }
 
-/// The latest durations of the job.
+/// The last measured durations of the job.
 #[derive(Default)]
-struct Times(VecDeque<Took>);
+struct Times(VecDeque<JobDuration>);
 
 impl Times {
     const KEPT: usize = 3;
 
-    fn add(&mut self, took: Took) {
+    fn add(&mut self, took: JobDuration) {
         self.0.push_back(took);
         if self.0.len() > Self::KEPT {
             self.0.pop_front();
         }
     }
 
-    /// Returns a random moment. Half of the kills are spread evenly over the whole job, and half over its
-    /// end, which is short.
-    fn moment(&self, chance: &mut fastrand::Rng) -> Moment {
-        let part = chance.f64() * LATEST;
+    /// Returns a random time for a kill. Half of the kills are spread evenly over the whole job, and half
+    /// over its end, which is short.
+    fn moment(&self, chance: &mut fastrand::Rng) -> KillTime {
+        let factor = chance.f64() * LATEST;
         match chance.bool() {
-            true => Moment::OfAll(self.usual(|took| took.all).mul_f64(part)),
-            false => Moment::OfItsEnd(self.usual(|took| took.end).mul_f64(part)),
+            true => KillTime::AfterStart(self.median(|took| took.all).mul_f64(factor)),
+            false => KillTime::AfterLastRecord(self.median(|took| took.end).mul_f64(factor)),
         }
     }
 
-    /// Returns the median duration of a part of the job.
-    fn usual(&self, part: fn(&Took) -> Duration) -> Duration {
-        let mut times: Vec<_> = self.0.iter().map(part).collect();
+    /// Returns the median of a duration.
+    fn median(&self, duration: fn(&JobDuration) -> Duration) -> Duration {
+        let mut times: Vec<_> = self.0.iter().map(duration).collect();
         times.sort();
-        times.get(times.len() / 2).copied().expect("it was measured")
+        times.get(times.len() / 2).copied().expect("the duration was measured")
     }
 }
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (all, end) = (self.usual(|took| took.all), self.usual(|took| took.end));
-        write!(f, "it takes {} ms, its end {} ms", all.as_millis(), end.as_millis())
+        let (all, end) = (self.median(|took| took.all), self.median(|took| took.end));
+        write!(f, "the job takes {} ms, its end {} ms", all.as_millis(), end.as_millis())
     }
 }
 
@@ -146,7 +150,7 @@ impl fmt::Display for Times {
 struct Attempt {
     job: &'static str,
     number: u32,
-    moment: Moment,
+    moment: KillTime,
     seed: u64,
 }
 
@@ -154,14 +158,16 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Self { job, number, moment, seed } = self;
-            say(&format!("{job}: kill {number}, at {moment:?}; {SEED}={seed}"));
+            print_line(&format!("{job}: kill {number}, at {moment:?}; {SEED}={seed}"));
         }
     }
 }
 
+/// The number of kills, by their outcomes.
 #[derive(Default)]
 struct Tally {
     kills: u32,
+    /// The number of kills while the job was running.
     working: u32,
     before: u32,
     after: u32,
@@ -169,35 +175,38 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, reached: Reached, left: Left) {
+    fn add(&mut self, progress: Progress, outcome: KillOutcome) {
         self.kills += 1;
-        self.working += u32::from(reached == Reached::Working);
-        match left.side {
+        self.working += u32::from(progress == Progress::Working);
+        match outcome.side {
             Side::Before => self.before += 1,
             Side::After => self.after += 1,
         }
-        if let Some(trace) = left.trace {
+        if let Some(trace) = outcome.trace {
             *self.traces.entry(trace).or_default() += 1;
         }
     }
 
     fn text(&self, words: &Words) -> String {
         let Self { kills, working, before, after, traces } = self;
-        let mut text =
-            format!("{kills} kills: {working} at work; {before} {}, {after} {}", words.before, words.after);
+        let mut text = format!(
+            "{kills} kills: {working} during the job; {before} {}, {after} {}",
+            words.before, words.after
+        );
         for (trace, count) in traces {
             let _ = write!(text, "; {count} left {trace}");
         }
         text
     }
 
-    /// Prints a message if nearly all kills came too early or too late and so test little. Their moments
-    /// depend on the machine, so this is not an assertion.
-    fn say_if_unfair(&self, job: &str) {
+    /// Prints a message if nearly all kills came too early or too late and therefore test little. The times
+    /// of the kills depend on the machine, so this is not an assertion.
+    fn report_if_uneven(&self, job: &str) {
         if self.working < self.kills / 4 || self.before == 0 || self.after == 0 {
             let Self { kills, working, before, after, .. } = self;
-            say(&format!(
-                "{job}: unevenly spread: of {kills} kills {working} met a job at work, {before} were before and {after} after"
+            print_line(&format!(
+                "{job}: the kills are unevenly spread: of {kills} kills, {working} were during the job; \
+                 {before} were before and {after} after it took effect"
             ));
         }
     }

@@ -1,7 +1,6 @@
-//! A process that is killed at any moment of its work leaves either the earlier state or the completed
-//! result.
+//! Tests that a process which is killed at any time leaves either the earlier state or the complete result.
 //!
-//! A test of another job, database or store is a [`Scenario`](harness::Scenario) and a test function.
+//! To test another job, database or store, add a [`Scenario`](harness::Scenario) and a test function.
 
 mod backup;
 mod catalog;
@@ -24,35 +23,35 @@ use restore::KilledRestore;
 koan_backup::entity_backup_scope!(mode = All);
 
 #[test]
-fn a_killed_backup_is_whole_or_not_there() {
-    kill::<KilledBackup>("a_killed_backup_is_whole_or_not_there");
+fn a_killed_backup_is_complete_or_does_not_exist() {
+    kill::<KilledBackup>("a_killed_backup_is_complete_or_does_not_exist");
 }
 
 #[test]
-fn a_killed_restore_leaves_the_database_as_it_was_or_as_the_archive() {
-    kill::<KilledRestore>("a_killed_restore_leaves_the_database_as_it_was_or_as_the_archive");
+fn a_killed_restore_leaves_the_database_unchanged_or_fully_restored() {
+    kill::<KilledRestore>("a_killed_restore_leaves_the_database_unchanged_or_fully_restored");
 }
 
 #[test]
-fn a_killed_rekey_leaves_a_backup_that_one_of_the_keys_opens() {
-    kill::<KilledRekey>("a_killed_rekey_leaves_a_backup_that_one_of_the_keys_opens");
+fn a_killed_rekey_leaves_a_backup_that_one_of_the_keys_decrypts() {
+    kill::<KilledRekey>("a_killed_rekey_leaves_a_backup_that_one_of_the_keys_decrypts");
 }
 
 #[test]
-fn a_killed_restore_of_files_leaves_them_as_they_were_or_as_the_archive() {
-    kill::<KilledFiles>("a_killed_restore_of_files_leaves_them_as_they_were_or_as_the_archive");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_killed_backup_of_postgres_is_whole_or_not_there() {
-    kill::<postgres::KilledBackup>("a_killed_backup_of_postgres_is_whole_or_not_there");
+fn a_killed_restore_of_files_leaves_them_unchanged_or_fully_restored() {
+    kill::<KilledFiles>("a_killed_restore_of_files_leaves_them_unchanged_or_fully_restored");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_killed_restore_into_postgres_leaves_the_database_as_it_was_or_as_the_archive() {
+fn a_killed_backup_of_postgres_is_complete_or_does_not_exist() {
+    kill::<postgres::KilledBackup>("a_killed_backup_of_postgres_is_complete_or_does_not_exist");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_restore_into_postgres_leaves_the_database_unchanged_or_fully_restored() {
     kill::<postgres::KilledRestore>(
-        "a_killed_restore_into_postgres_leaves_the_database_as_it_was_or_as_the_archive",
+        "a_killed_restore_into_postgres_leaves_the_database_unchanged_or_fully_restored",
     );
 }

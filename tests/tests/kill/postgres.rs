@@ -1,4 +1,4 @@
-//! Jobs on PostgreSQL whose client is killed. The server keeps running and detects the lost connection.
+//! Tests jobs on PostgreSQL whose client is killed. The server keeps running and detects the lost connection.
 
 mod backup;
 mod restore;

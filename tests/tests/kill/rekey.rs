@@ -6,16 +6,18 @@ use age::secrecy::ExposeSecret;
 use koan_backup::prelude::*;
 use koan_backup::{ArchiveEncryption, BackupId};
 
-use super::catalog::every_backup_is_whole;
-use super::harness::{Left, Scenario, Side, Words};
+use super::catalog::check_every_backup;
+use super::harness::{KillOutcome, Scenario, Side, Words};
 use super::shop::{NAME, Shop};
 
+/// The scenario of a rekey.
 pub(super) struct KilledRekey {
     shop: Shop,
     /// A context that has both private keys.
     koan: Koan,
     id: BackupId,
     records: u64,
+    /// The ids of the old key.
     old: Vec<String>,
 }
 
@@ -51,23 +53,27 @@ impl Scenario for KilledRekey {
     }
 
     async fn work(koan: &Koan, ending: fn()) {
-        // A rekey has no last record, so its end is reported at its start, and a kill may come at any time.
+        // A rekey has no last record, so `ending` is called at its start, and a kill can come at any time of
+        // the rekey.
         ending();
         let _ =
-            koan.rekey(NAME).await.expect("sealed anew").require_replaced().expect("the old archive is gone");
+            koan.rekey(NAME).await.expect("rekeyed").require_replaced().expect("the old archive was removed");
     }
 
-    async fn check(&mut self) -> Left {
-        let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
+    async fn check(&mut self) -> KillOutcome {
+        let found = check_every_backup(&self.koan, &self.shop.storage()).await;
         assert_eq!(found.backups.keys().collect::<Vec<_>>(), [&self.id]);
         let manifest = &found.backups[&self.id];
         assert_eq!(manifest.verification.total_item_count, self.records);
         let report = self.koan.verify(self.id).await.expect("verified");
-        assert!(report.unopened.is_empty(), "neither key opens it: {report:?}");
-        let key_ids = &manifest.encryption.as_ref().expect("it is encrypted").key_ids;
+        assert!(report.unopened.is_empty(), "neither key decrypts the backup: {report:?}");
+        let key_ids = &manifest.encryption.as_ref().expect("the backup is encrypted").key_ids;
         let side = if key_ids == &self.old { Side::Before } else { Side::After };
-        let beside = found.without_manifest + found.unfinished > 0;
-        Left { side, trace: beside.then_some("an archive that does not count, whole or in part") }
+        let has_other_files = found.without_manifest + found.unfinished > 0;
+        KillOutcome {
+            side,
+            trace: has_other_files.then_some("an archive without a manifest or an unfinished file"),
+        }
     }
 }
 
@@ -92,19 +98,21 @@ fn write(folder: &Path, name: &str, content: &str) {
     std::fs::write(folder.join(name), content).expect("written");
 }
 
+/// Returns the folder with the copy of the storage from before the first rekey.
 fn kept(folder: &Path) -> PathBuf {
     folder.join("kept")
 }
 
+/// Copies a storage directory.
 fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("made");
-    // Without the profile mark, the storage profile would be refused.
+    std::fs::create_dir_all(to).expect("created");
+    // A directory without the profile mark would be refused.
     std::fs::copy(from.join("koan-profile.json"), to.join("koan-profile.json")).expect("copied");
-    for part in ["archives", "manifests"] {
-        std::fs::create_dir_all(to.join(part)).expect("made");
-        for entry in std::fs::read_dir(from.join(part)).expect("readable") {
+    for folder in ["archives", "manifests"] {
+        std::fs::create_dir_all(to.join(folder)).expect("created");
+        for entry in std::fs::read_dir(from.join(folder)).expect("readable") {
             let path = entry.expect("readable").path();
-            std::fs::copy(&path, to.join(part).join(path.file_name().expect("a name"))).expect("copied");
+            std::fs::copy(&path, to.join(folder).join(path.file_name().expect("a name"))).expect("copied");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! A restore that is killed.
+//! Tests a restore into SQLite whose process is killed.
 
 use std::path::Path;
 
 use koan_backup::prelude::*;
 
-use super::catalog::the_one_backup_is_left_alone;
-use super::harness::{Left, Scenario, Words};
+use super::catalog::assert_backup_unchanged;
+use super::harness::{KillOutcome, Scenario, Words};
 use super::shop::{Dump, NAME, Shop, restore_all};
 
-/// The changes that the restore has to undo: deleted, changed and new rows in both tables.
+/// The changes that the restore must revert: deleted, changed and new rows in both tables.
 const CHANGES: &str = "
     DELETE FROM purchase WHERE id % 3 = 0 OR user_id > 1800;
     DELETE FROM user WHERE id > 1800;
@@ -27,6 +27,7 @@ const PUT_BACK: &str = "
     UPDATE sqlite_sequence SET seq = (SELECT seq FROM kept.sqlite_sequence);
     COMMIT";
 
+/// The scenario of a restore into SQLite.
 pub(super) struct KilledRestore {
     shop: Shop,
     koan: Koan,
@@ -51,7 +52,7 @@ impl Scenario for KilledRestore {
         let kept = self.shop.folder().join("kept.db");
         self.shop.sql(&format!("PRAGMA foreign_keys = OFF; ATTACH '{}' AS kept; {PUT_BACK}", kept.display()));
         let found = self.shop.dump();
-        assert!(found == self.before, "put back, but for {}", self.before.beyond(&found));
+        assert!(found == self.before, "the reset database lacks: {}", self.before.additional_lines(&found));
     }
 
     async fn context(folder: &Path) -> Koan {
@@ -62,12 +63,12 @@ impl Scenario for KilledRestore {
         restore_all(koan, ending).await;
     }
 
-    async fn check(&mut self) -> Left {
-        // The next process that opens the database undoes the changes in the journal.
-        let trace = self.shop.has_journal().then_some("a journal to undo it by");
+    async fn check(&mut self) -> KillOutcome {
+        // The next process that opens the database rolls back the transaction of the journal.
+        let trace = self.shop.has_journal().then_some("a rollback journal");
         let found = self.shop.dump();
         let side = found.side(&self.before, &self.archived);
-        the_one_backup_is_left_alone(&self.koan, &self.shop.storage()).await;
-        Left { side, trace }
+        assert_backup_unchanged(&self.koan, &self.shop.storage()).await;
+        KillOutcome { side, trace }
     }
 }

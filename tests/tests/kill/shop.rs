@@ -1,5 +1,5 @@
-//! The database of the killed jobs: two tables with a foreign key, and with indexes that a fast restore
-//! rebuilds.
+//! The SQLite database of the killed jobs: two tables with a foreign key, and with indexes that a fast
+//! restore rebuilds.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,24 +29,26 @@ pub(super) struct Purchase {
     pub(super) note: Option<String>,
 }
 
-/// Creates the tables. Users have even keys, so that other users can have the keys in between.
+/// Creates the tables. Users have even ids, so that a test can add users with odd ids.
 const SCHEMA: &str = "
     CREATE TABLE user (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL, active BOOLEAN NOT NULL);
-    CREATE TABLE purchase (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES user(id), amount NOT NULL, note TEXT);
+    CREATE TABLE purchase (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES user(id),
+        amount NOT NULL, note TEXT);
     CREATE UNIQUE INDEX user_by_email ON user (email);
     CREATE INDEX user_that_is_active ON user (email DESC) WHERE active;
     CREATE INDEX purchase_of_user ON purchase (user_id, amount);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
     INSERT INTO user SELECT 2 * i, 'user-' || i || '@example.org', i % 3 = 0 FROM n;
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
-    INSERT INTO purchase SELECT i, 2 * (i % 1000) + 2, iif(i % 2, i, i + 0.5), iif(i % 7, hex(randomblob(300)), NULL) FROM n;";
+    INSERT INTO purchase SELECT i, 2 * (i % 1000) + 2, iif(i % 2, i, i + 0.5),
+        iif(i % 7, hex(randomblob(300)), NULL) FROM n;";
 
-/// Creates a listener that calls `tell` when the last of both entities is completed.
-pub(super) fn after_the_last_entity(tell: fn()) -> impl Fn(&Event) + Send + Sync + 'static {
+/// Creates a listener that calls `ending` when both entities are completed.
+pub(super) fn after_the_last_entity(ending: fn()) -> impl Fn(&Event) + Send + Sync + 'static {
     let open = AtomicUsize::new(2);
     move |event| {
         if matches!(event, Event::EntityCompleted { .. }) && open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            tell();
+            ending();
         }
     }
 }
@@ -91,7 +93,8 @@ impl Shop {
         self.connection().execute_batch(sql).expect(sql);
     }
 
-    /// Returns whether an unfinished transaction will be rolled back when the database is opened next.
+    /// Returns whether a rollback journal exists, so that the next process that opens the database rolls back
+    /// a transaction.
     pub(super) fn has_journal(&self) -> bool {
         std::fs::metadata(self.0.join("shop.db-journal")).is_ok_and(|journal| journal.len() > 0)
     }
@@ -101,10 +104,10 @@ impl Shop {
     pub(super) fn dump(&self) -> Dump {
         let connection = self.connection();
         let check: String =
-            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("it can be checked");
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checked");
         assert_eq!(check, "ok");
-        let broken = connection.prepare("PRAGMA foreign_key_check").expect("a statement").exists([]);
-        assert!(!broken.expect("it can be checked"), "rows refer to rows that are not there");
+        let violations = connection.prepare("PRAGMA foreign_key_check").expect("a statement").exists([]);
+        assert!(!violations.expect("checked"), "rows violate a foreign key");
         let mut lines = Vec::new();
         for (table, columns) in [
             ("sqlite_schema", "type, name, tbl_name, sql"),
@@ -131,7 +134,7 @@ impl Shop {
     }
 }
 
-/// Restores everything at the fastest level. This is the restore that is killed.
+/// Restores all records at the fastest level. This is the restore that is killed.
 pub(super) async fn restore_all(koan: &Koan, ending: fn()) {
     let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
     restore.on_event(after_the_last_entity(ending)).await.expect("restored");
@@ -139,11 +142,11 @@ pub(super) async fn restore_all(koan: &Koan, ending: fn()) {
 
 /// Makes every lease in a storage expire, as if time had passed. A killed process must leave every lease file
 /// complete.
-pub(super) fn time_passes(storage: &Path) {
+pub(super) fn expire_leases(storage: &Path) {
     // Temporary files of leases may be incomplete. They have another extension and are skipped.
-    let leases = below(&storage.join("leases"))
+    let leases = files_below(&storage.join("leases"))
         .into_iter()
-        .filter(|path| path.extension().is_some_and(|is| is == "json"));
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     for lease in leases {
         let content = std::fs::read(&lease).expect("readable");
         let mut content: serde_json::Value =
@@ -154,28 +157,28 @@ pub(super) fn time_passes(storage: &Path) {
 }
 
 /// Makes every lease in a storage expire and every file old, as if days had passed.
-pub(super) fn days_pass(storage: &Path) {
-    time_passes(storage);
-    for file in below(storage) {
+pub(super) fn make_files_old(storage: &Path) {
+    expire_leases(storage);
+    for file in files_below(storage) {
         let file = std::fs::File::options().write(true).open(file).expect("a file");
         file.set_modified(SystemTime::now() - Duration::from_secs(3 * 86_400)).expect("a time");
     }
 }
 
 /// Returns all files below a folder.
-pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.expect("readable").path());
-    paths.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// The content of a database.
+/// The content of a database as lines of text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Dump(pub(super) Vec<String>);
 
 impl Dump {
-    /// Returns whether this is the database before a restore or the database of the archive. Panics if it is
-    /// neither.
+    /// Returns whether this dump equals the database before a restore or that of the archive. Panics if it
+    /// equals neither.
     pub(super) fn side(&self, before: &Self, archived: &Self) -> Side {
         if self == before {
             Side::Before
@@ -183,21 +186,23 @@ impl Dump {
             Side::After
         } else {
             panic!(
-                "the database is neither as it was nor as the archive: not as it was by {}, not as the archive by {}; it lacks {} of the archive",
-                self.beyond(before),
-                self.beyond(archived),
-                archived.beyond(self)
+                "the database is neither that before the restore nor that of the archive: compared with that \
+                 before, it also contains {}; compared with the archive, it also contains {} and lacks {}",
+                self.additional_lines(before),
+                self.additional_lines(archived),
+                archived.additional_lines(self)
             );
         }
     }
 
-    /// Describes the first line that only this dump contains, and the number of further ones.
-    pub(super) fn beyond(&self, other: &Self) -> String {
+    /// Describes the lines that this dump contains and the other does not: the first of them, and the number
+    /// of further ones.
+    pub(super) fn additional_lines(&self, other: &Self) -> String {
         let known: std::collections::BTreeSet<_> = other.0.iter().collect();
-        let mut beyond = self.0.iter().filter(|line| !known.contains(line));
-        match beyond.next() {
+        let mut additional = self.0.iter().filter(|line| !known.contains(line));
+        match additional.next() {
             None => "nothing".to_owned(),
-            Some(first) => format!("{first:.120} and {} more", beyond.count()),
+            Some(first) => format!("{first:.120} and {} more", additional.count()),
         }
     }
 }

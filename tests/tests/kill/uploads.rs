@@ -1,5 +1,5 @@
-//! A backup into an object store that is killed during its upload. The store keeps the parts until
-//! maintenance aborts the upload, once the lease of the killed process has expired.
+//! Tests a backup into an object store whose process is killed during the upload. The store retains the parts
+//! until maintenance aborts the upload, after the lease of the killed process has expired.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use koan_backup_tests::scripted::Scripted;
 use koan_backup_tests::state_directory::state_directory;
 use koan_backup_tests::stores::{GoogleByMoto, Moto, S3s, amazon, google};
 
-use super::process::{Worker, do_the_job, folder};
+use super::process::{Worker, folder, run_job};
 use super::shop::User;
 
-/// The time since the killed process acquired its lease. The lease has expired, and other processes wait for
-/// half a lease time longer.
-const BEFORE: SignedDuration = SignedDuration::from_secs(75);
-/// A further time after which other processes need not wait any more. A lease that is acquired now is still
-/// valid after this time.
-const LATER: SignedDuration = SignedDuration::from_secs(20);
-/// The file that contains the protocol, the port and the current time of the killed process.
+/// The age of the lease of the killed process. The lease has expired, but other processes wait for another
+/// half of the lease time before they rely on that.
+const LEASE_AGE: SignedDuration = SignedDuration::from_secs(75);
+/// A further time, after which other processes no longer wait. A lease that is acquired now is still valid
+/// after this time.
+const FURTHER_WAIT: SignedDuration = SignedDuration::from_secs(20);
+/// The file with the protocol, the port and the current time for the killed process.
 const STORE: &str = "store";
 
 /// Returns users whose archive has three parts.
@@ -51,7 +51,7 @@ async fn backup(koan: &Koan, name: &str) -> Result<Manifest, Error> {
     Ok(koan.backup(name).compression(Compression::stored()).await?.manifest().clone())
 }
 
-/// Makes the backup, in the process that is killed.
+/// Creates the backup, in the process that is killed.
 fn back_up_into_the_store(folder: &Path) {
     let store = std::fs::read_to_string(folder.join(STORE)).expect("readable");
     let mut words = store.split(' ');
@@ -60,7 +60,7 @@ fn back_up_into_the_store(folder: &Path) {
     let clock = HandClock::at(word());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let koan = runtime.block_on(context(storage, clock));
-    do_the_job(|| drop(runtime.block_on(backup(&koan, "nightly")).expect("a backup")));
+    run_job(|| drop(runtime.block_on(backup(&koan, "nightly")).expect("a backup")));
 }
 
 /// A store in which a killed process left the first parts of an archive.
@@ -76,11 +76,11 @@ impl UploadFixture {
     async fn new(test: &str, protocol: &'static str, port: u16) -> Self {
         let (folder, proxy) = (tempfile::tempdir().expect("a directory"), Proxy::before(port));
         let now = Timestamp::now();
-        std::fs::write(folder.path().join(STORE), format!("{protocol} {} {}", proxy.port(), now - BEFORE))
+        std::fs::write(folder.path().join(STORE), format!("{protocol} {} {}", proxy.port(), now - LEASE_AGE))
             .expect("written");
         proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
         let worker = Worker::start(test, folder.path());
-        in_its_second_part(&proxy).await;
+        until_second_part(&proxy).await;
         worker.kill();
         let (proxy, clock) = (Proxy::before(port), HandClock::at(&now.to_string()));
         let koan = context(opened(protocol, proxy.port()), clock.clone()).await;
@@ -88,53 +88,57 @@ impl UploadFixture {
     }
 
     async fn maintenance(&self) -> ProfileMaintenance {
-        let mut report = self.koan.maintenance().await.expect("ran");
+        let mut report = self.koan.maintenance().await.expect("completed");
         assert!(report.is_clean(), "{report:?}");
         report.profiles.remove(0)
     }
 
-    fn time_passes(&self) {
-        self.clock.set(self.clock.now() + LATER);
+    fn advance_clock(&self) {
+        self.clock.set(self.clock.now() + FURTHER_WAIT);
     }
 }
 
-/// Waits until the second part of an archive is being uploaded. The answer of this part is held, and the
-/// first part is in the store.
-async fn in_its_second_part(proxy: &Proxy) {
-    let sent = || !proxy.seen("PUT", "partNumber=2").is_empty();
-    koan_backup_tests::wait::until_so("the second part is sent", sent).await;
+/// Waits until the second part of an archive is being uploaded. The first part is then in the store, and the
+/// response to the second part is delayed.
+async fn until_second_part(proxy: &Proxy) {
+    let sent = || !proxy.requests("PUT", "partNumber=2").is_empty();
+    koan_backup_tests::wait::until_sync("the second part is sent", sent).await;
 }
 
 /// Kills a backup during its upload, and runs maintenance while another backup uploads. `unfinished` returns
-/// the number of archives of which the store has only parts.
-async fn kill_in_an_upload(test: &str, protocol: &'static str, port: u16, unfinished: impl Fn() -> usize) {
+/// the number of archives whose upload is not completed.
+async fn kill_during_upload(test: &str, protocol: &'static str, port: u16, unfinished: impl Fn() -> usize) {
     let fixture = UploadFixture::new(test, protocol, port).await;
-    assert_eq!(unfinished(), 1, "the killed process has left nothing");
+    assert_eq!(unfinished(), 1, "the killed process left no unfinished upload");
 
     fixture.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
-    let living = context(opened(fixture.protocol, fixture.proxy.port()), fixture.clock.clone()).await;
-    let living = tokio::spawn(async move { backup(&living, "weekly").await });
-    in_its_second_part(&fixture.proxy).await;
+    let running = context(opened(fixture.protocol, fixture.proxy.port()), fixture.clock.clone()).await;
+    let running = tokio::spawn(async move { backup(&running, "weekly").await });
+    until_second_part(&fixture.proxy).await;
     assert_eq!(unfinished(), 2);
 
     let early = fixture.maintenance().await;
-    assert_eq!((early.aborted_uploads.len(), unfinished()), (0, 2), "the lease may be held yet: {early:?}");
-    fixture.time_passes();
+    assert_eq!(
+        (early.aborted_uploads.len(), unfinished()),
+        (0, 2),
+        "the lease may still be valid: {early:?}"
+    );
+    fixture.advance_clock();
     let later = fixture.maintenance().await;
     let [archive] = later.aborted_uploads.as_slice() else { panic!("{later:?}") };
     assert!(archive.starts_with("archives/backup-nightly-"), "{archive}");
-    assert_eq!(unfinished(), 1, "that of who lives is not touched, and the other is gone");
+    assert_eq!(unfinished(), 1, "only the upload of the running process remains");
 
     fixture.proxy.fail([]);
-    let made = living.await.expect("it ends").expect("a backup");
+    let made = running.await.expect("no panic").expect("a backup");
     assert!(fixture.koan.verify(made.id).await.expect("read").is_valid());
     assert_eq!(unfinished(), 0);
     let last = fixture.maintenance().await;
     assert_eq!((last.aborted_uploads.len(), last.verified), (0, Some(made.id)));
 }
 
-/// Makes a backup in the process that is to be killed. Otherwise runs `case`.
-fn killed(case: impl AsyncFnOnce()) {
+/// In the process that is to be killed, creates a backup. In the parent process, runs `case`.
+fn run_or_back_up(case: impl AsyncFnOnce()) {
     match folder() {
         Some(folder) => back_up_into_the_store(&folder),
         None => tokio::runtime::Runtime::new().expect("a runtime").block_on(case()),
@@ -142,50 +146,50 @@ fn killed(case: impl AsyncFnOnce()) {
 }
 
 #[test]
-fn what_a_killed_backup_has_uploaded_to_moto_goes_when_its_lease_has_expired() {
-    killed(async || {
+fn an_upload_of_a_killed_backup_to_moto_is_aborted_when_its_lease_has_expired() {
+    run_or_back_up(async || {
         let moto = Moto::start();
-        let test = "uploads::what_a_killed_backup_has_uploaded_to_moto_goes_when_its_lease_has_expired";
-        kill_in_an_upload(test, "amazon", moto.port(), || moto.unfinished_uploads().len()).await;
+        let test = "uploads::an_upload_of_a_killed_backup_to_moto_is_aborted_when_its_lease_has_expired";
+        kill_during_upload(test, "amazon", moto.port(), || moto.unfinished_uploads().len()).await;
         assert_eq!(notes(&moto), [""; 0]);
     });
 }
 
 #[test]
-fn what_a_killed_backup_has_uploaded_to_google_goes_when_its_lease_has_expired() {
-    killed(async || {
+fn an_upload_of_a_killed_backup_to_google_is_aborted_when_its_lease_has_expired() {
+    run_or_back_up(async || {
         let server = GoogleByMoto::start();
-        let test = "uploads::what_a_killed_backup_has_uploaded_to_google_goes_when_its_lease_has_expired";
-        kill_in_an_upload(test, "google", server.port(), || server.moto().unfinished_uploads().len()).await;
+        let test = "uploads::an_upload_of_a_killed_backup_to_google_is_aborted_when_its_lease_has_expired";
+        kill_during_upload(test, "google", server.port(), || server.moto().unfinished_uploads().len()).await;
         assert_eq!(notes(server.moto()), [""; 0]);
     });
 }
 
 #[test]
-fn what_a_killed_backup_has_uploaded_to_s3s_goes_when_its_lease_has_expired() {
-    killed(async || {
+fn an_upload_of_a_killed_backup_to_s3s_is_aborted_when_its_lease_has_expired() {
+    run_or_back_up(async || {
         let server = S3s::start();
-        let test = "uploads::what_a_killed_backup_has_uploaded_to_s3s_goes_when_its_lease_has_expired";
-        kill_in_an_upload(test, "amazon", server.port(), || server.unfinished_uploads()).await;
+        let test = "uploads::an_upload_of_a_killed_backup_to_s3s_is_aborted_when_its_lease_has_expired";
+        kill_during_upload(test, "amazon", server.port(), || server.unfinished_uploads()).await;
     });
 }
 
 #[test]
-fn an_upload_is_aborted_though_others_have_taken_the_lease_over_since() {
-    killed(async || {
+fn an_upload_is_aborted_although_later_backups_have_acquired_the_lease() {
+    run_or_back_up(async || {
         let moto = Moto::start();
-        let test = "uploads::an_upload_is_aborted_though_others_have_taken_the_lease_over_since";
+        let test = "uploads::an_upload_is_aborted_although_later_backups_have_acquired_the_lease";
         let fixture = UploadFixture::new(test, "amazon", moto.port()).await;
-        fixture.time_passes();
+        fixture.advance_clock();
         let is_first = |path: &String| {
             path.starts_with("shop/leases/backup/nightly-") && path.ends_with("/0000000001.json")
         };
-        assert!(moto.objects().iter().any(is_first), "the lease of the dead");
+        assert!(moto.objects().iter().any(is_first), "the lease of the killed process does not exist");
         let mut made = Vec::new();
         for _ in 0..3 {
-            made.push(backup(&fixture.koan, "nightly").await.expect("it takes the lease").id);
+            made.push(backup(&fixture.koan, "nightly").await.expect("the lease has expired").id);
         }
-        assert!(!moto.objects().iter().any(is_first), "nothing tells of that lease any more");
+        assert!(!moto.objects().iter().any(is_first), "the lease of the killed process still exists");
         assert_eq!((moto.unfinished_uploads().len(), notes(&moto).len()), (1, 1));
         let report = fixture.maintenance().await;
         assert_eq!(report.aborted_uploads.len(), 1, "{report:?}");
@@ -196,7 +200,7 @@ fn an_upload_is_aborted_though_others_have_taken_the_lease_over_since() {
     });
 }
 
-/// Returns the paths of the upload notes in the store.
+/// Returns the paths of the files that record uploads in the store.
 fn notes(moto: &Moto) -> Vec<String> {
     moto.objects().into_iter().filter(|path| path.starts_with("shop/uploads/")).collect()
 }

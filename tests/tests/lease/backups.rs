@@ -1,4 +1,4 @@
-//! Only one backup with the same name runs at a time.
+//! Tests that only one backup with the same name runs at a time.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use koan_backup_tests::scripted::{Script, Scripted};
 use koan_backup_tests::virtual_clock::VirtualClock;
 use serde_json::json;
 
-use super::shop::{NAME, Shared, User, builder, complete, patiently};
+use super::shop::{NAME, Shared, User, builder, complete, wait_until};
 
 const SLOW: Duration = Duration::from_millis(20);
 
 #[tokio::test(start_paused = true)]
-async fn of_two_backups_with_one_name_one_succeeds_and_the_error_of_the_other_names_it() {
+async fn of_two_backups_with_the_same_name_one_succeeds_and_the_error_of_the_other_names_it() {
     let shared = Shared::new();
     let (a, b) = (shared.koan("shop", SLOW).await, shared.koan("shop", SLOW).await);
     let (left, right) = tokio::join!(a.backup(NAME).into_future(), b.backup(NAME).into_future());
     let (won, lost) = match (left, right) {
         (Ok(won), Err(lost)) | (Err(lost), Ok(won)) => (won, lost),
-        both => panic!("one of them wins: {both:?}"),
+        both => panic!("not exactly one of the two backups succeeded: {both:?}"),
     };
     assert_eq!(lost.kind(), ErrorKind::Busy);
-    for part in [
+    for text in [
         "another process is backing up `nightly`",
         "application `shop`",
         &format!("process {}", std::process::id()),
-        "nothing has to be unlocked",
+        "no manual unlock is necessary",
     ] {
-        assert!(lost.to_string().contains(part), "{part} is not in {lost}");
+        assert!(lost.to_string().contains(text), "{text} is not in {lost}");
     }
-    // A backup that did not get the lease leaves no record of a failure.
+    // A backup that did not acquire the lease records no failure.
     assert_eq!(a.backups().await.expect("listed").len(), 1);
     assert_eq!(complete(&a).await, [won.id()]);
-    b.backup(NAME).await.expect("free again");
+    b.backup(NAME).await.expect("the lease was released");
 }
 
 #[tokio::test]
-async fn backups_with_another_name_or_in_another_profile_do_not_wait() {
+async fn backups_with_another_name_or_in_another_profile_are_not_refused() {
     let (shared, other) = (Shared::new(), Shared::new());
     let koan = builder("shop", shared.storage(), SLOW).storage("other", other.storage());
     let koan = koan.build().await.expect("a context");
@@ -46,20 +46,20 @@ async fn backups_with_another_name_or_in_another_profile_do_not_wait() {
         koan.backup("weekly").into_future(),
         koan.backup(NAME).to_profile("other").into_future(),
     );
-    first.and(second).and(third).expect("none of them waits");
+    first.and(second).and(third).expect("no backup is refused");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_records_its_holder_and_its_work() {
+async fn a_lease_records_its_holder_its_backup_and_its_archive() {
     let shared = Shared::new();
     let koan = shared.koan("shop", SLOW).await;
     let backup = koan.backup(NAME).into_future();
-    let looked = async {
-        patiently(async || !shared.leases("backup/nightly").is_empty()).await;
-        patiently(async || shared.lease("backup/nightly")["backup"].is_string()).await;
+    let lease = async {
+        wait_until(async || !shared.leases("backup/nightly").is_empty()).await;
+        wait_until(async || shared.lease("backup/nightly")["backup"].is_string()).await;
         shared.lease("backup/nightly")
     };
-    let (backup, lease) = tokio::join!(backup, looked);
+    let (backup, lease) = tokio::join!(backup, lease);
     let manifest = backup.expect("a backup").manifest().clone();
     assert_eq!(lease["formatVersion"], 1);
     assert_eq!(
@@ -71,19 +71,19 @@ async fn a_lease_records_its_holder_and_its_work() {
     assert_eq!(lease["leaseSeconds"], 60);
     assert_eq!(lease["released"], false);
     assert_eq!(lease["backup"], manifest.id.to_string());
-    assert_eq!(lease["archive"], manifest.archive.expect("one").file);
+    assert_eq!(lease["archive"], manifest.archive.expect("an archive").file);
     assert_eq!(shared.lease("backup/nightly")["released"], true);
 }
 
 #[tokio::test]
 async fn a_failed_cancelled_or_dropped_backup_releases_its_lease() {
     let shared = Shared::new();
-    let dies = Scripted::new(Script { dies_at: Some(("User".into(), 0)), ..Script::default() });
-    dies.put(&SetName::root(), &User { id: 1 });
+    let failing = Scripted::new(Script { disconnects_at: Some(("User".into(), 0)), ..Script::default() });
+    failing.put(&SetName::root(), &User { id: 1 });
     let koan = Koan::builder().application("shop").storage("shared", shared.storage());
-    let koan = koan.provider("main", dies);
+    let koan = koan.provider("main", failing);
     let koan = koan.build().await.expect("a context");
-    assert_eq!(koan.backup(NAME).await.expect_err("it dies").kind(), ErrorKind::Provider);
+    assert_eq!(koan.backup(NAME).await.expect_err("the connection is lost").kind(), ErrorKind::Provider);
     assert_eq!(shared.lease("backup/nightly")["released"], true);
 
     let koan = shared.koan("shop", SLOW).await;
@@ -97,20 +97,20 @@ async fn a_failed_cancelled_or_dropped_backup_releases_its_lease() {
     assert_eq!(backup.await.expect_err("cancelled").kind(), ErrorKind::Cancelled);
     assert_eq!(shared.lease("backup/nightly")["released"], true);
 
-    // The backup is dropped at several moments, one of them while the lease is acquired.
+    // The backup is dropped at several times, once while it acquires the lease.
     let quick = shared.koan("shop", Duration::ZERO).await;
     for millis in [1, 3, 10, 100] {
         let dropped = tokio::time::timeout(Duration::from_millis(millis), koan.backup(NAME).into_future());
-        assert!(dropped.await.is_err(), "it was done within {millis} ms");
+        assert!(dropped.await.is_err(), "the backup ended within {millis} ms");
         // The lease is released long before it would expire.
-        patiently(async || quick.backup(NAME).await.is_ok()).await;
+        wait_until(async || quick.backup(NAME).await.is_ok()).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backup_that_takes_longer_than_its_lease_keeps_it() {
+async fn a_backup_that_takes_longer_than_its_lease_time_renews_its_lease() {
     let shared = Shared::new();
-    // Times are those of the paused runtime: 20 records take 4 s, regardless of the load of the machine.
+    // The time is that of the paused runtime: 20 records take 4 s, regardless of the load of the machine.
     let (slow, clock) = (Duration::from_millis(200), VirtualClock::start());
     let koan = builder("shop", shared.storage(), slow).lease_time(Duration::from_secs(1));
     let koan = koan.clock(clock.clone()).build().await.expect("a context");
@@ -122,7 +122,7 @@ async fn a_backup_that_takes_longer_than_its_lease_keeps_it() {
     };
     let (backup, contended) = tokio::join!(koan.backup(NAME).into_future(), contended);
     backup.expect("renewed");
-    assert_eq!(contended.expect_err("held").kind(), ErrorKind::Busy);
+    assert_eq!(contended.expect_err("the lease is valid").kind(), ErrorKind::Busy);
 }
 
 #[tokio::test]
@@ -143,11 +143,11 @@ async fn another_application_or_environment_backs_up_under_the_same_name_at_the_
     let staging = builder("shop", shared.storage(), Duration::ZERO).environment("staging");
     let staging = staging.build().await.expect("a context");
     let others = async {
-        patiently(async || !shared.leases("backup/nightly").is_empty()).await;
+        wait_until(async || !shared.leases("backup/nightly").is_empty()).await;
         other.backup(NAME).await.and(staging.backup(NAME).await)
     };
     let (first, others) = tokio::join!(slow.backup(NAME).into_future(), others);
-    others.and(first).expect("none of them waits");
+    others.and(first).expect("no backup is refused");
     assert_eq!(slow.catalog().by_name(NAME).await.expect("listed").len(), 1);
     assert_eq!(slow.backups().await.expect("listed").len(), 3);
 }

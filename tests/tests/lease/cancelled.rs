@@ -1,5 +1,5 @@
-//! Verifies that cancelled work ends although the store never responds, at whichever request this happens,
-//! and long before its lease would expire.
+//! Verifies that a cancelled operation ends although the store does not respond to one of its requests, for
+//! each request, and long before its lease would expire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,10 @@ use object_store::local::LocalFileSystem;
 
 use super::shop::{NAME, Shared, builder, complete};
 
-/// A lease time so long that a test that waits for the end of a lease hangs.
-const HOLDS: Duration = Duration::from_secs(3600);
+/// A lease time so long that a test which waits for a lease to expire hangs.
+const LEASE_TIME: Duration = Duration::from_secs(3600);
 
+/// An application with two storage profiles, of which one has a store that can fail.
 struct LeaseFixture {
     /// The second profile, whose store has no faults.
     other: Shared,
@@ -37,7 +38,7 @@ impl LeaseFixture {
             .storage("other", other.storage().archive_encryption(ArchiveEncryption::Always))
             .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a key"))
             .keys(Keys::text(key.to_string().expose_secret()))
-            .lease_time(HOLDS)
+            .lease_time(LEASE_TIME)
             .build()
             .await
             .expect("a context");
@@ -45,7 +46,8 @@ impl LeaseFixture {
         Self { other, shared, store, koan }
     }
 
-    /// Starts work, cancels it after a request that is never answered, and waits for its end.
+    /// Starts an operation, cancels it after a request to which the store does not respond, and waits for its
+    /// end.
     async fn cancelled(
         &self,
         fault: Fault,
@@ -54,15 +56,15 @@ impl LeaseFixture {
         self.store.fail([fault]);
         let token = CancellationToken::new();
         let work = tokio::spawn(work(token.clone()));
-        self.store.until_asked(fault.operation, fault.path, fault.after + 1).await;
+        self.store.until_called(fault.operation, fault.path, fault.after + 1).await;
         token.cancel();
-        let ended = work.await.expect("no panic");
+        let result = work.await.expect("no panic");
         self.store.fail([]);
-        let error = ended.expect_err("it was cancelled");
+        let error = result.expect_err("the operation was cancelled");
         // If the manifest was being published, its state is unknown, which is a storage error.
         let is_published = fault.operation == Operation::Put && fault.path == "manifests/";
-        let told = if is_published { ErrorKind::Storage } else { ErrorKind::Cancelled };
-        assert_eq!(error.kind(), told, "{fault:?}: {error:?}");
+        let expected = if is_published { ErrorKind::Storage } else { ErrorKind::Cancelled };
+        assert_eq!(error.kind(), expected, "{fault:?}: {error:?}");
         if fault.operation == Operation::Complete {
             assert!(
                 error.chain().contains("was completed") && error.chain().contains("is not known"),
@@ -72,16 +74,17 @@ impl LeaseFixture {
     }
 }
 
+/// Creates a fault: the store does not respond to an operation.
 fn never(operation: Operation, path: &'static str) -> Fault {
     Fault::always(operation, path, Failure::Never)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_cancelled_ends_whatever_request_is_never_answered() {
+async fn a_cancelled_backup_ends_although_any_request_gets_no_response() {
     for fault in [
         never(Operation::List, "leases"),
         never(Operation::Put, "leases"),
-        // This write records in the lease which archive is written.
+        // This write records the path of the archive in the lease.
         never(Operation::Put, "leases").after(1),
         never(Operation::Begin, "archives/"),
         never(Operation::Part, "archives/"),
@@ -105,8 +108,8 @@ async fn a_backup_that_is_cancelled_ends_whatever_request_is_never_answered() {
     }
 }
 
-/// Starts work, cancels it while the store completes the archive, and waits for its end. The store completes
-/// the archive even if nobody waits for it.
+/// Starts an operation, cancels it while the store completes the archive, and waits for its end. The store
+/// completes the archive even if the operation does not wait for the completion.
 async fn cancelled_while_the_store_completes(
     store: &FaultyStore,
     work: impl FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), Error>>,
@@ -114,22 +117,22 @@ async fn cancelled_while_the_store_completes(
     store.fail([Fault::once(Operation::Complete, "archives/", Failure::Detached)]);
     let token = CancellationToken::new();
     let mut work = tokio::spawn(work(token.clone()));
-    store.until_asked(Operation::Complete, "archives/", 1).await;
+    store.until_called(Operation::Complete, "archives/", 1).await;
     token.cancel();
-    // If the work does not wait for the store, it ends now and the archive appears afterwards.
-    let ended = tokio::time::timeout(Duration::from_secs(1), &mut work).await;
+    // An operation that does not wait for the store ends now, and the archive appears afterwards.
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut work).await;
     store.resume();
-    store.until_asked(Operation::Complete, "archives/", 1).await;
-    let ended = match ended {
-        Ok(ended) => ended,
+    store.until_called(Operation::Complete, "archives/", 1).await;
+    let result = match early {
+        Ok(result) => result,
         Err(_) => work.await,
     };
-    let error = ended.expect("no panic").expect_err("it was cancelled");
+    let error = result.expect("no panic").expect_err("the operation was cancelled");
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_that_is_cancelled_while_the_store_completes_its_archive_leaves_none_behind() {
+async fn an_operation_that_is_cancelled_while_the_store_completes_its_archive_leaves_no_archive() {
     let fixture = LeaseFixture::new().await;
     let (before, archives) = (complete(&fixture.koan).await, fixture.shared.archives());
     let koan = fixture.koan.clone();
@@ -164,19 +167,19 @@ async fn work_that_is_cancelled_while_the_store_completes_its_archive_leaves_non
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_exceeds_its_limit_ends_although_the_store_never_answers() {
+async fn a_backup_that_exceeds_its_timeout_ends_although_the_store_never_responds() {
     for fault in [never(Operation::Complete, "archives/"), never(Operation::Part, "archives/")] {
         let fixture = LeaseFixture::new().await;
         fixture.store.fail([fault, never(Operation::Put, "manifests/")]);
-        // The timeout may end before or after that request. The store never responds in either case.
+        // The timeout may end before or after this request. The store does not respond in either case.
         let backup = fixture.koan.backup(NAME).timeout(Duration::from_millis(500));
-        let error = backup.await.expect_err("it has a limit");
+        let error = backup.await.expect_err("the timeout is exceeded");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reading_work_that_is_cancelled_ends_whatever_request_is_never_answered() {
+async fn a_cancelled_restore_or_verification_ends_although_any_request_gets_no_response() {
     let fixture = LeaseFixture::new().await;
     for fault in [
         never(Operation::List, "manifests"),
@@ -200,7 +203,7 @@ async fn reading_work_that_is_cancelled_ends_whatever_request_is_never_answered(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_or_rekey_that_is_cancelled_ends_whatever_request_is_never_answered() {
+async fn a_cancelled_copy_or_rekey_ends_although_any_request_gets_no_response() {
     for fault in [
         never(Operation::Get, "manifests/"),
         never(Operation::Put, "leases/rekey"),
@@ -245,7 +248,7 @@ async fn a_copy_or_rekey_that_is_cancelled_ends_whatever_request_is_never_answer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_never_answered() {
+async fn cancelled_maintenance_and_recovery_end_although_any_request_gets_no_response() {
     for fault in [
         never(Operation::List, "archives"),
         never(Operation::Put, "leases"),
@@ -264,10 +267,10 @@ async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_nev
             let token = token.clone();
             async move { koan.maintenance().retention(retention).cancel_on(token).await }
         });
-        fixture.store.until_asked(fault.operation, fault.path, 1).await;
+        fixture.store.until_called(fault.operation, fault.path, 1).await;
         token.cancel();
-        // The state of a backup that was being removed may be unknown. The report then says so, without an
-        // error.
+        // The state of a backup that was being removed may be unknown. The report then contains this state,
+        // and maintenance returns no error.
         if let Err(error) = running.await.expect("no panic") {
             assert_eq!(error.kind(), ErrorKind::Cancelled, "{fault:?}: {error:?}");
         }
@@ -286,13 +289,13 @@ async fn maintenance_and_recovery_that_are_cancelled_end_whatever_request_is_nev
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_that_exceeds_its_limit_ends_although_the_store_never_answers() {
+async fn a_restore_that_exceeds_its_timeout_ends_although_the_store_never_responds() {
     let fixture = LeaseFixture::new().await;
     // The timeout ends while the restore searches for the backup, or while it verifies the backup.
     for fault in [never(Operation::List, "manifests"), never(Operation::Get, "archives/")] {
         fixture.store.fail([fault]);
         let error =
-            fixture.koan.restore(NAME).timeout(Duration::from_millis(300)).await.expect_err("it has a limit");
+            fixture.koan.restore(NAME).timeout(Duration::from_millis(300)).await.expect_err("a timeout");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{fault:?}: {error:?}");
     }
 }

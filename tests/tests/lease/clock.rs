@@ -1,4 +1,4 @@
-//! A clock that runs behind: a new backup never sorts before the latest one.
+//! Tests a clock that is behind: a new backup never sorts before the latest existing one.
 
 use std::time::Duration;
 
@@ -10,16 +10,17 @@ use super::shop::{NAME, Shared, builder};
 
 /// A clock that always returns the same time.
 #[derive(Debug)]
-struct Still(Timestamp);
+struct FixedClock(Timestamp);
 
-impl Clock for Still {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
     }
 }
 
+/// Builds a context whose clock always returns this time.
 async fn at(shared: &Shared, now: &str) -> Koan {
-    let clock = Still(now.parse().expect("an instant"));
+    let clock = FixedClock(now.parse().expect("an instant"));
     let koan = builder("shop", shared.storage(), Duration::ZERO).clock(clock);
     koan.build().await.expect("a context")
 }
@@ -36,8 +37,8 @@ async fn a_backup_made_while_the_clock_is_behind_is_the_newest_and_has_a_warning
     assert_eq!(
         second.manifest().warnings,
         [format!(
-            "the clock is 1h behind the newest backup in storage `{place}`, that of 2026-05-01T12:00:00Z: this backup is \
-             dated right after that one; set the clock"
+            "the clock is 1h behind the newest backup in storage `{place}`, which is of 2026-05-01T12:00:00Z, so this \
+             backup is dated right after it; correct the clock"
         )]
     );
     let (older, newer) = (first.manifest(), second.manifest());
@@ -46,7 +47,7 @@ async fn a_backup_made_while_the_clock_is_behind_is_the_newest_and_has_a_warning
     assert!(newer.completed_at >= newer.created_at);
     assert_eq!(koan.backups().await.expect("listed")[0].id, newer.id);
     assert_eq!(koan.restore(NAME).dry_run().await.expect("compared").id, newer.id);
-    // The same holds for a backup with another name, and after a failed backup.
+    // The same applies to a backup with another name.
     let third = koan.backup("weekly").await.expect("a backup");
     assert!(third.id() > newer.id);
 }
@@ -59,9 +60,9 @@ async fn backups_started_at_the_same_time_are_ordered_without_a_warning() {
     for _ in 0..5 {
         let backup = koan.backup(NAME).await.expect("a backup");
         assert_eq!(backup.status(), BackupStatus::Completed, "{:?}", backup.manifest().warnings);
-        let place = Some((backup.manifest().created_at, backup.id()));
-        assert!(place > last);
-        last = place;
+        let order = Some((backup.manifest().created_at, backup.id()));
+        assert!(order > last);
+        last = order;
     }
     let (created_at, _) = last.expect("a backup");
     let begun: Timestamp = "2026-05-01T12:00:00Z".parse().expect("an instant");
@@ -73,12 +74,12 @@ async fn files_that_are_not_manifests_do_not_affect_the_clock_check() {
     let shared = Shared::new();
     let koan = at(&shared, "2026-05-01T12:00:00Z").await;
     let folder = shared.path().join("manifests");
-    std::fs::create_dir(&folder).expect("made");
+    std::fs::create_dir(&folder).expect("created");
     for name in [
         "notes.txt",
         "latest.json",
-        // These ids have a time far in the future, but the name has another extension, the UUID another
-        // version, or the time is out of range.
+        // The times of these ids are far in the future. The files are ignored because of another extension,
+        // of another version of the UUID, or of a time out of range.
         "01ffffff-0000-7000-8000-000000000000.bak",
         "01ffffff-0000-4000-8000-000000000000.json",
         "ffffffff-ffff-7000-8000-000000000000.json",

@@ -7,23 +7,31 @@ use koan_backup::prelude::*;
 use koan_backup::{Event, archive::BackupStatus};
 use koan_backup_tests::virtual_clock::VirtualClock;
 
-use super::shop::{NAME, Shared, complete, hanging, patiently, the_failure};
+use super::shop::{NAME, Shared, complete, failed_backup, hanging, wait_until};
 
-fn is_lost(error: &Error) {
+/// Checks that an error reports the loss of the lease.
+fn assert_lost(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::Busy);
-    for part in ["the lease `leases/backup/nightly-", "was lost", "`thief`", "nothing was published"] {
-        assert!(error.to_string().contains(part), "{part} is not in {error}");
+    for text in ["the lease `leases/backup/nightly-", "was lost", "`thief`", "nothing was published"] {
+        assert!(error.to_string().contains(text), "{text} is not in {error}");
     }
 }
 
 /// Verifies the state after a backup that lost its lease: the record of its failure exists, no archive
 /// exists, and the lease of the new holder is unchanged.
-async fn left(shared: &Shared, koan: &Koan) {
+async fn assert_not_published(shared: &Shared, koan: &Koan) {
     assert_eq!(shared.archives(), 0);
-    let failure = the_failure(koan).await;
+    let failure = failed_backup(koan).await;
     assert_eq!((failure.status, &failure.archive), (BackupStatus::Failed, &None));
-    assert!(failure.error.is_some_and(|error| error.contains("the lease")), "it does not say why");
-    assert_eq!(koan.restore(NAME).await.expect_err("none").kind(), ErrorKind::NotFound);
+    assert!(
+        failure.error.as_ref().is_some_and(|error| error.contains("the lease")),
+        "the manifest does not contain the reason of the failure: {:?}",
+        failure.error
+    );
+    assert_eq!(
+        koan.restore(NAME).await.expect_err("there is no complete backup").kind(),
+        ErrorKind::NotFound
+    );
     // The backup does not change the lease of the new holder.
     let lease = shared.lease("backup/nightly");
     assert_eq!(
@@ -33,22 +41,22 @@ async fn left(shared: &Shared, koan: &Koan) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backup_stops_when_another_takes_its_lease() {
+async fn a_backup_stops_when_another_holder_acquires_its_lease() {
     let shared = Shared::new();
     let koan = hanging("shop", shared.storage()).lease_time(Duration::from_secs(1));
     let koan = koan.clock(VirtualClock::start()).build().await.expect("a context");
     let thief = async {
-        patiently(async || !shared.leases("backup/nightly").is_empty()).await;
+        wait_until(async || !shared.leases("backup/nightly").is_empty()).await;
         shared.take_over("backup/nightly");
     };
     // The database never responds, so only the loss of the lease ends the backup.
     let (backup, ()) = tokio::join!(koan.backup(NAME).into_future(), thief);
-    is_lost(&backup.expect_err("another has it"));
-    left(&shared, &koan).await;
+    assert_lost(&backup.expect_err("another holder has the lease"));
+    assert_not_published(&shared, &koan).await;
 }
 
 #[tokio::test]
-async fn a_backup_whose_lease_was_taken_at_its_end_is_not_published() {
+async fn a_backup_that_loses_its_lease_right_before_publication_is_not_published() {
     let shared = Arc::new(Shared::new());
     let koan = shared.koan("shop", Duration::ZERO).await;
     let taken = Arc::clone(&shared);
@@ -58,8 +66,8 @@ async fn a_backup_whose_lease_was_taken_at_its_end_is_not_published() {
             taken.take_over("backup/nightly");
         }
     });
-    is_lost(&backup.await.expect_err("another has it"));
-    left(&shared, &koan).await;
+    assert_lost(&backup.await.expect_err("another holder has the lease"));
+    assert_not_published(&shared, &koan).await;
 }
 
 #[tokio::test]
@@ -73,7 +81,7 @@ async fn the_failure_of_a_backup_that_lost_its_lease_does_not_hide_an_earlier_ba
             taken.take_over("backup/nightly");
         }
     });
-    is_lost(&backup.await.expect_err("another has it"));
+    assert_lost(&backup.await.expect_err("another holder has the lease"));
     assert_eq!(complete(&koan).await, [first.id()]);
     assert_eq!(koan.restore(NAME).await.expect("restored").id, first.id());
 }

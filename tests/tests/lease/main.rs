@@ -1,4 +1,4 @@
-//! Tests leases from outside: which process may work on a subject in a storage profile.
+//! Tests leases through the public interface: which process may work on a subject in a storage profile.
 
 mod backups;
 mod cancelled;

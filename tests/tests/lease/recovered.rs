@@ -1,5 +1,5 @@
-//! An archive that was published by a recovery stays, although its writer, which had lost its lease, abandons
-//! it afterwards.
+//! Tests that an archive which a recovery has published stays, although its writer has lost its lease and
+//! abandons the archive afterwards.
 
 use std::future::IntoFuture as _;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::removing::store;
 use super::shop::{NAME, Shared, builder, complete};
 
 /// The lease time, which is so long that no lease is renewed during the test.
-const HOLDS: Duration = Duration::from_secs(3600);
+const LEASE_TIME: Duration = Duration::from_secs(3600);
 
-/// Two applications that share a storage profile. The first application can be paused.
-struct Two {
+/// TwoApplications applications that share a storage profile. The first application can be paused.
+struct TwoApplications {
     elsewhere: Shared,
     shared: Shared,
     store: FaultyStore,
@@ -24,7 +24,7 @@ struct Two {
     second: Koan,
 }
 
-impl Two {
+impl TwoApplications {
     async fn new() -> Self {
         let (shared, elsewhere) = (Shared::new(), Shared::new());
         let store = store(shared.path());
@@ -33,7 +33,7 @@ impl Two {
             koan.storage("elsewhere", elsewhere.storage().archive_encryption(ArchiveEncryption::Always))
                 .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a key"))
                 .keys(Keys::text(key.to_string().expose_secret()))
-                .lease_time(HOLDS)
+                .lease_time(LEASE_TIME)
         };
         let sealed = |storage: Storage| storage.archive_encryption(ArchiveEncryption::Always);
         let first = with_key(builder("shop", sealed(store.storage()), Duration::ZERO));
@@ -43,75 +43,76 @@ impl Two {
         Self { elsewhere, shared, store, first, second }
     }
 
-    /// Removes the lease of the first application, which does not notice it. Then recovers the archive with
-    /// the second application.
+    /// Removes the lease of the first application, which does not detect the removal. Then recovers the
+    /// archive with the second application.
     async fn recover(&self) {
         std::fs::remove_dir_all(self.shared.path().join("leases")).expect("removed");
         let report = self.second.catalog().recover().profiles(["shared"]).await.expect("a report");
         assert_eq!(report.recovered().count(), 1, "{report:?}");
     }
 
-    async fn is_whole(&self) {
+    /// Checks that the profile contains exactly one backup, which is valid.
+    async fn assert_valid(&self) {
         let ids = complete(&self.second).await;
         assert_eq!(ids.len(), 1);
-        assert!(self.second.verify(ids[0]).await.expect("read").is_valid(), "its archive was removed");
+        assert!(self.second.verify(ids[0]).await.expect("read").is_valid(), "the archive was removed");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
-    // The writer either notices that its lease is lost, or its upload fails at the end.
+    // The writer either detects that its lease is lost, or its upload fails at the end.
     let held = |operation, path| Fault::always(operation, path, Failure::Held);
     let lost = Fault::always(Operation::Head, "archives/", Failure::Lost);
-    for (faults, asked, told) in [
+    for (faults, (operation, path), expected) in [
         // The archive is complete, and its size is requested.
         (vec![held(Operation::Head, "archives/")], (Operation::Head, "archives/"), ErrorKind::Busy),
         // The request for the size fails, and the archive is abandoned unless it was published.
         (vec![lost, held(Operation::Get, "manifests/")], (Operation::Get, "manifests/"), ErrorKind::Storage),
     ] {
-        let two = Two::new().await;
-        two.store.fail(faults);
-        let writing = tokio::spawn(two.first.backup(NAME).into_future());
-        two.store.until_asked(asked.0, asked.1, 1).await;
-        two.recover().await;
-        two.store.resume();
-        let error = writing.await.expect("no panic").expect_err("it fails");
-        assert_eq!(error.kind(), told, "{error:?}");
-        two.is_whole().await;
+        let applications = TwoApplications::new().await;
+        applications.store.fail(faults);
+        let writing = tokio::spawn(applications.first.backup(NAME).into_future());
+        applications.store.until_called(operation, path, 1).await;
+        applications.recover().await;
+        applications.store.resume();
+        let error = writing.await.expect("no panic").expect_err("the backup fails");
+        assert_eq!(error.kind(), expected, "{error:?}");
+        applications.assert_valid().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
-    let two = Two::new().await;
-    let id = two.first.backup(NAME).to_profile("elsewhere").await.expect("a backup").id();
-    assert_eq!(two.elsewhere.archives(), 1);
-    two.store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
-    let copy = two.first.copy(id).from_profile("elsewhere").to_profile("shared");
+    let applications = TwoApplications::new().await;
+    let id = applications.first.backup(NAME).to_profile("elsewhere").await.expect("a backup").id();
+    assert_eq!(applications.elsewhere.archives(), 1);
+    applications.store.fail([Fault::always(Operation::Get, "archives/", Failure::Held)]);
+    let copy = applications.first.copy(id).from_profile("elsewhere").to_profile("shared");
     let copying = tokio::spawn(copy.into_future());
     // The copy verifies the archive that it has written.
-    two.store.until_asked(Operation::Get, "archives/", 1).await;
-    two.recover().await;
-    two.store.resume();
-    assert_eq!(copying.await.expect("no panic").expect_err("its lease is lost").kind(), ErrorKind::Busy);
-    two.is_whole().await;
+    applications.store.until_called(Operation::Get, "archives/", 1).await;
+    applications.recover().await;
+    applications.store.resume();
+    assert_eq!(copying.await.expect("no panic").expect_err("the lease is lost").kind(), ErrorKind::Busy);
+    applications.assert_valid().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rekey_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
-    let two = Two::new().await;
-    let made = two.first.backup(NAME).await.expect("a backup");
+    let applications = TwoApplications::new().await;
+    let made = applications.first.backup(NAME).await.expect("a backup");
     let (id, old) = (made.id(), made.manifest().archive.as_ref().expect("an archive").file.clone());
-    let manifest = two.shared.path().join(format!("manifests/{id}.json"));
-    two.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held).after(1)]);
-    let sealing = tokio::spawn(two.first.rekey(id).into_future());
+    let manifest = applications.shared.path().join(format!("manifests/{id}.json"));
+    applications.store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held).after(1)]);
+    let rekeying = tokio::spawn(applications.first.rekey(id).into_future());
     // The rekey has verified the new archive and reads the manifest once more. Meanwhile, the manifest and
     // the old archive are lost.
-    two.store.until_asked(Operation::Get, "manifests/", 2).await;
+    applications.store.until_called(Operation::Get, "manifests/", 2).await;
     std::fs::remove_file(&manifest).expect("removed");
-    std::fs::remove_file(two.shared.path().join(&old)).expect("removed");
-    two.recover().await;
-    two.store.resume();
-    sealing.await.expect("no panic").expect_err("its lease is lost");
-    two.is_whole().await;
+    std::fs::remove_file(applications.shared.path().join(&old)).expect("removed");
+    applications.recover().await;
+    applications.store.resume();
+    rekeying.await.expect("no panic").expect_err("the lease is lost");
+    applications.assert_valid().await;
 }

@@ -1,4 +1,4 @@
-//! A restore pins its backup while it runs.
+//! Tests that a restore pins its backup while the restore runs.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,56 +10,57 @@ use koan_backup_tests::log::Log;
 use koan_backup_tests::wait;
 use object_store::ObjectStoreExt;
 
-use super::shop::{NAME, RECORDS, Shared, builder, patiently};
+use super::shop::{NAME, RECORDS, Shared, builder, wait_until};
 
 #[tokio::test]
-async fn a_backup_is_pinned_while_it_is_restored_and_no_longer() {
+async fn a_backup_is_pinned_only_while_it_is_restored() {
     let shared = Arc::new(Shared::new());
     let koan = shared.koan("shop", Duration::ZERO).await;
     let id = koan.backup(NAME).await.expect("a backup").id();
     let subject = format!("restore/{id}");
+    // Counts the pins of the backup at each event.
     let pins = |builder: koan_backup::builders::RestoreBuilder| {
-        let (seen, shared, subject) = (Arc::default(), Arc::clone(&shared), subject.clone());
-        let noted: Arc<Mutex<Vec<_>>> = Arc::clone(&seen);
+        let (counts, shared, subject) = (Arc::default(), Arc::clone(&shared), subject.clone());
+        let counted: Arc<Mutex<Vec<_>>> = Arc::clone(&counts);
         let restore = builder.on_event(move |_| {
-            noted.lock().expect("sound").push(shared.leases(&subject).len());
+            counted.lock().expect("not poisoned").push(shared.leases(&subject).len());
         });
-        (restore, seen)
+        (restore, counts)
     };
-    let (restore, seen) = pins(koan.restore(NAME));
+    let (restore, counts) = pins(koan.restore(NAME));
     restore.await.expect("restored");
-    let seen = seen.lock().expect("sound").clone();
-    assert!(!seen.is_empty() && seen.iter().all(|&pins| pins == 1), "{seen:?}");
+    let counts = counts.lock().expect("not poisoned").clone();
+    assert!(!counts.is_empty() && counts.iter().all(|&pins| pins == 1), "{counts:?}");
     assert!(shared.leases(&subject).is_empty());
     // An operation that writes nothing sets no pin.
-    let (restore, seen) = pins(koan.restore(NAME).dry_run());
+    let (restore, counts) = pins(koan.restore(NAME).dry_run());
     restore.await.expect("compared");
-    assert!(seen.lock().expect("sound").iter().all(|&pins| pins == 0));
+    assert!(counts.lock().expect("not poisoned").iter().all(|&pins| pins == 0));
 }
 
 #[tokio::test]
-async fn a_restore_that_is_dropped_does_not_keep_its_pin() {
+async fn a_restore_that_is_dropped_removes_its_pin() {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
     koan.backup(NAME).await.expect("a backup");
     store.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
-    wait::dropped_at(store.until_asked(Operation::Get, "archives/", 1), koan.restore(NAME)).await;
+    wait::dropped_at(store.until_called(Operation::Get, "archives/", 1), koan.restore(NAME)).await;
     let pins = async || vault.files().await.iter().filter(|file| file.contains("leases/restore")).count();
-    patiently(async || pins().await == 0).await;
+    wait_until(async || pins().await == 0).await;
 }
 
 #[tokio::test]
-async fn several_restores_pin_a_backup_at_once() {
+async fn several_restores_can_pin_a_backup_concurrently() {
     let shared = Shared::new();
     let (a, b) = (shared.koan("shop", Duration::ZERO).await, shared.koan("shop", Duration::ZERO).await);
     a.backup(NAME).await.expect("a backup");
     let (left, right) = tokio::join!(a.restore(NAME).into_future(), b.restore(NAME).into_future());
-    left.and(right).expect("neither waits");
+    left.and(right).expect("no restore is refused");
 }
 
 #[tokio::test]
-async fn a_storage_that_cannot_be_written_is_restored_from_and_that_is_told() {
+async fn a_restore_from_a_read_only_storage_succeeds_with_a_warning() {
     let store = FaultyStore::over(Vault::default().store());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
     koan.backup(NAME).await.expect("a backup");
@@ -67,8 +68,8 @@ async fn a_storage_that_cannot_be_written_is_restored_from_and_that_is_told() {
     store.fail([Fault::always(Operation::Put, "", Failure::Forbidden)]);
     let restored = koan.restore(NAME).await.expect("restored");
     assert_eq!(restored.record_count(), RECORDS);
-    let told = log.lines().into_iter().find(|line| line.contains("do not remove it meanwhile"));
-    assert!(told.is_some_and(|line| line.contains("WARN") && line.contains("403")), "{:?}", log.lines());
+    let warning = log.lines().into_iter().find(|line| line.contains("do not remove the backup meanwhile"));
+    assert!(warning.is_some_and(|line| line.contains("WARN") && line.contains("403")), "{:?}", log.lines());
 }
 
 #[tokio::test]
@@ -77,16 +78,16 @@ async fn a_backup_that_is_removed_while_its_restore_begins_is_not_restored() {
     let store = FaultyStore::over(vault.store());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
     let id = koan.backup(NAME).await.expect("a backup").id();
-    // The restore has found the backup, which is removed before the restore pins it.
+    // The backup is removed after the restore has found it and before the restore pins it.
     store.fail([Fault::once(Operation::Put, "leases/restore", Failure::Held)]);
     let removed = async {
-        store.until_asked(Operation::Put, "leases/restore", 1).await;
+        store.until_called(Operation::Put, "leases/restore", 1).await;
         let path = object_store::path::Path::from(format!("manifests/{id}.json"));
         vault.store().delete(&path).await.expect("removed");
         store.fail([]);
     };
     let (restored, ()) = tokio::join!(koan.restore(NAME).into_future(), removed);
-    let error = restored.expect_err("it is gone");
+    let error = restored.expect_err("the backup was removed");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains("was removed while its restore began"), "{error}");
     assert!(!vault.files().await.iter().any(|file| file.contains("leases/restore")));

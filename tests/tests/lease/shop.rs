@@ -1,4 +1,4 @@
-//! A shop whose backups are in a directory that several applications share.
+//! A database whose backups are in a directory that several applications share.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub(super) const NAME: &str = "nightly";
-/// The number of records in the shop.
+/// The number of records in the database.
 pub(super) const RECORDS: u64 = 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -18,20 +18,21 @@ pub(super) struct User {
     pub(super) id: u64,
 }
 
-/// Creates a database in which reading a record takes this long.
+/// Creates a database in which the read of each record takes this long.
 pub(super) fn database(per_record: Duration) -> Scripted {
     let database = Scripted::new(Script { per_record, ..Script::default() });
     (0..RECORDS).for_each(|id| database.put(&SetName::root(), &User { id }));
     database
 }
 
-/// Creates a builder with a database whose first record is never read.
+/// Creates a builder with a database whose read never ends.
 pub(super) fn hanging(application: &str, storage: Storage) -> KoanBuilder {
     let database = Scripted::new(Script { hangs_at: Some(("User".into(), 0)), ..Script::default() });
     database.put(&SetName::root(), &User { id: 0 });
     Koan::builder().application(application).storage("shared", storage).provider("main", database)
 }
 
+/// Creates a builder with a database in which the read of each record takes this long.
 pub(super) fn builder(application: &str, storage: Storage, per_record: Duration) -> KoanBuilder {
     let builder = Koan::builder().application(application).storage("shared", storage);
     builder.provider("main", database(per_record))
@@ -53,12 +54,12 @@ impl Shared {
         Storage::local(self.path()).expect("a directory")
     }
 
-    /// Builds a context in which reading a record takes this long.
+    /// Builds a context with a database in which the read of each record takes this long.
     pub(super) async fn koan(&self, application: &str, per_record: Duration) -> Koan {
         builder(application, self.storage(), per_record).build().await.expect("a context")
     }
 
-    /// Returns the lease files of a subject, whether the leases are held or released.
+    /// Returns the paths of the lease files of a subject, of valid, expired and released leases.
     pub(super) fn leases(&self, subject: &str) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.folder(subject)) else { return Vec::new() };
         let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
@@ -70,15 +71,15 @@ impl Shared {
     /// of the name, the application and the environment.
     fn folder(&self, subject: &str) -> PathBuf {
         let folder = self.path().join("leases").join(subject);
-        let (Some(above), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str()))
+        let (Some(parent), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str()))
         else {
             return folder;
         };
-        let of_name = |entry: &std::fs::DirEntry| {
+        let is_of_name = |entry: &std::fs::DirEntry| {
             let found = entry.file_name().into_string().unwrap_or_default();
             subject.starts_with("backup/") && found.starts_with(&format!("{name}-"))
         };
-        let found = std::fs::read_dir(above).ok().and_then(|entries| entries.flatten().find(of_name));
+        let found = std::fs::read_dir(parent).ok().and_then(|entries| entries.flatten().find(is_of_name));
         found.map_or(folder.clone(), |entry| entry.path())
     }
 
@@ -88,17 +89,21 @@ impl Shared {
         serde_json::from_slice(&std::fs::read(file).expect("readable")).expect("JSON")
     }
 
-    /// Gives the lease of a subject to another holder.
+    /// Writes a lease of another holder with the next generation, so that the current holder loses its lease.
     pub(super) fn take_over(&self, subject: &str) {
         let last = self.leases(subject).pop().expect("a lease");
-        let number: u64 =
-            last.file_stem().and_then(|stem| stem.to_str()).expect("a number").parse().expect("one");
+        let generation: u64 = last
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .and_then(|stem| stem.parse().ok())
+            .expect("the file name is a generation");
         let mut lease = self.lease(subject);
         lease["holder"] = json!({
-            "token": "01900000-0000-7000-8000-000000000000", "application": "thief", "host": "den", "process": 9
+            "token": "01900000-0000-7000-8000-000000000000",
+            "application": "thief", "host": "den", "process": 9
         });
         lease["released"] = json!(false);
-        let path = last.with_file_name(format!("{:010}.json", number + 1));
+        let path = last.with_file_name(format!("{:010}.json", generation + 1));
         std::fs::write(path, lease.to_string()).expect("written");
     }
 
@@ -115,13 +120,13 @@ pub(super) async fn complete(koan: &Koan) -> Vec<BackupId> {
 }
 
 /// Returns the manifest of the failed backup, which must be the only backup.
-pub(super) async fn the_failure(koan: &Koan) -> Manifest {
+pub(super) async fn failed_backup(koan: &Koan) -> Manifest {
     let mut manifests = koan.backups().await.expect("listed");
     assert_eq!(manifests.len(), 1, "{manifests:?}");
     manifests.remove(0)
 }
 
 /// Waits until a condition is true.
-pub(super) async fn patiently(is_so: impl AsyncFn() -> bool) {
-    koan_backup_tests::wait::until("what the test waits for is so", is_so).await;
+pub(super) async fn wait_until(condition: impl AsyncFn() -> bool) {
+    koan_backup_tests::wait::until("the condition of the test is true", condition).await;
 }

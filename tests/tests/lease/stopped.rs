@@ -1,94 +1,98 @@
-//! Tests two processes that remove backups: one is stopped in the middle of a removal until the other has
-//! acquired its lease.
+//! Tests two processes that remove backups: one process is stopped in the middle of a removal until the other
+//! process has acquired its lease.
 
 use std::path::Path;
 use std::time::Duration;
 
 use koan_backup::BackupId;
 use koan_backup::prelude::*;
-use koan_backup_tests::random_seed::say;
+use koan_backup_tests::random_seed::print_line;
 use koan_backup_tests::wait;
 
-use super::processes::{FOLDER, HOLDS, SAYS, Worker};
-use super::removing::{moments, pause, store};
+use super::processes::{FOLDER, LEASE_TIME, OUTPUT_PREFIX, Worker};
+use super::removing::{pause, removal_requests, store};
 use super::shop::{NAME, Shared, builder, complete};
 
-const TEST: &str = "stopped::a_process_that_was_stopped_within_a_removal_does_not_remove_the_last_good_copy";
+const TEST: &str =
+    "stopped::a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_valid_backup";
 
-/// Reads a line that the parent process sent to this process.
-fn told() -> String {
+/// Reads a command of the parent process.
+fn read_command() -> String {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("readable");
     line.trim().to_owned()
 }
 
-/// Runs in a child process. Deletes the backup whose id it receives, pauses at the moment whose number it
-/// receives, and continues after another line.
+/// Runs in the child process. Reads the id of a backup and the number of a request, deletes the backup,
+/// pauses at that request, and continues at the next command.
 async fn delete(folder: &Path) {
     let store = store(folder);
-    let koan =
-        builder("shop", store.storage(), Duration::ZERO).lease_time(HOLDS).build().await.expect("a context");
-    say(&format!("{SAYS}ready"));
-    let id: BackupId = told().parse().expect("an id");
-    let moment = moments(id)[told().parse::<usize>().expect("a number")];
-    pause(&store, moment);
+    let koan = builder("shop", store.storage(), Duration::ZERO)
+        .lease_time(LEASE_TIME)
+        .build()
+        .await
+        .expect("a context");
+    print_line(&format!("{OUTPUT_PREFIX}ready"));
+    let id: BackupId = read_command().parse().expect("an id");
+    let request = removal_requests(id)[read_command().parse::<usize>().expect("a number")];
+    pause(&store, request);
     let deleting = async {
         match koan.delete(id).await {
-            Ok(_) => say(&format!("{SAYS}deleted")),
-            Err(error) => say(&format!("{SAYS}{:?}: {}", error.kind(), error.chain())),
+            Ok(_) => print_line(&format!("{OUTPUT_PREFIX}deleted")),
+            Err(error) => print_line(&format!("{OUTPUT_PREFIX}{:?}: {}", error.kind(), error.chain())),
         }
     };
     let stopping = async {
-        store.until_asked(moment.0, moment.1, moment.2).await;
+        store.until_called(request.0, request.1, request.2).await;
         // This process has verified the other copy and confirmed its lease.
-        say(&format!("{SAYS}removing"));
-        tokio::task::spawn_blocking(told).await.expect("heard");
+        print_line(&format!("{OUTPUT_PREFIX}removing"));
+        tokio::task::spawn_blocking(read_command).await.expect("no panic");
         store.resume();
     };
     tokio::join!(deleting, stopping);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_was_stopped_within_a_removal_does_not_remove_the_last_good_copy() {
+async fn a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_valid_backup() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return delete(Path::new(&folder)).await;
     }
-    for moment in 0..4 {
+    for request in 0..4 {
         let shared = Shared::new();
         let koan = shared.koan("shop", Duration::ZERO).await;
-        let one = koan.backup(NAME).await.expect("a backup").id();
+        let remaining = koan.backup(NAME).await.expect("a backup").id();
         let other = koan.backup(NAME).await.expect("a backup").id();
         let mut worker = Worker::start(TEST, shared.path());
-        worker.tell(&one.to_string());
-        worker.tell(&moment.to_string());
-        assert_eq!(worker.hear(), "removing", "{moment}");
+        worker.send(&remaining.to_string());
+        worker.send(&request.to_string());
+        assert_eq!(worker.receive(), "removing", "{request}");
         worker.signal("-STOP");
-        // The lease of the stopped process expires by itself. Then this process removes the other copy,
-        // unless that is the only copy that it finds.
+        // The lease of the stopped process expires. Then this process removes the other copy, unless it finds
+        // no further copy.
         let mut removed = false;
-        let is_over = async || match koan.delete(other).await {
+        let has_ended = async || match koan.delete(other).await {
             Ok(_) => {
                 removed = true;
                 true
             }
             Err(error) if error.kind() == ErrorKind::Busy => false,
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Conflict, "{moment}: {error:?}");
+                assert_eq!(error.kind(), ErrorKind::Conflict, "{request}: {error:?}");
                 true
             }
         };
-        wait::until("the lease of the stopped process has expired", is_over).await;
+        wait::until("the lease of the stopped process has expired", has_ended).await;
         assert_eq!(
             removed,
-            moment < 2,
-            "{moment}: while the manifest is hidden the other copy is the last one"
+            request < 2,
+            "{request}: after the manifest is hidden, the other copy is the last one and is not removed"
         );
-        worker.tell("go on");
+        worker.send("go on");
         worker.signal("-CONT");
-        let said = worker.hear();
-        assert!(said.starts_with("Busy: ") && said.contains("lease"), "{moment}: {said}");
+        let message = worker.receive();
+        assert!(message.starts_with("Busy: ") && message.contains("lease"), "{request}: {message}");
         let left = complete(&koan).await;
-        assert!(left.contains(&one), "{moment}: {said}");
-        assert!(koan.verify(one).await.expect("read").is_valid(), "{moment}: {said}");
+        assert!(left.contains(&remaining), "{request}: {message}");
+        assert!(koan.verify(remaining).await.expect("read").is_valid(), "{request}: {message}");
     }
 }

@@ -1,4 +1,4 @@
-//! Leases on a store that fails.
+//! Tests leases in a store that fails.
 
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ async fn hanging_shop() -> Shop {
     over(store.clone(), vault, hanging("shop", store.storage())).await
 }
 
-/// Creates a shop on a store. Its leases expire by the clock of the runtime, which is paused, so no lease
-/// expires because the machine is busy.
+/// Creates a context with this store. Its leases expire by the clock of the runtime, which is paused, so no
+/// lease expires because the machine is busy.
 async fn over(store: FaultyStore, vault: Vault, builder: KoanBuilder) -> Shop {
     let koan = builder.lease_time(Duration::from_secs(1)).clock(VirtualClock::start());
     Shop { koan: koan.build().await.expect("a context"), store, vault }
@@ -43,7 +43,7 @@ impl Shop {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_cannot_be_taken_fails_the_backup_before_a_row_is_read() {
+async fn a_lease_that_cannot_be_acquired_fails_the_backup_before_a_row_is_read() {
     let shop = shop(Duration::ZERO).await;
     for (operation, failure) in [
         (Operation::Put, Failure::Forbidden),
@@ -59,35 +59,35 @@ async fn a_lease_that_cannot_be_taken_fails_the_backup_before_a_row_is_read() {
     }
     shop.store.fail([]);
     assert_eq!(shop.koan.backups().await.expect("listed"), []);
-    shop.koan.backup(NAME).await.expect("what failed holds nothing");
+    shop.koan.backup(NAME).await.expect("a failed backup leaves no valid lease");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_whose_answer_was_lost_is_held() {
+async fn a_lease_whose_write_succeeded_without_a_response_is_acquired() {
     let shop = shop(Duration::ZERO).await;
     shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::AnswerLost)]);
-    shop.koan.backup(NAME).await.expect("it was taken");
+    shop.koan.backup(NAME).await.expect("the lease was acquired");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_fails_once_the_lease_is_written_gives_it_back() {
+async fn a_list_that_fails_after_the_lease_was_written_releases_the_lease() {
     let shop = shop(Duration::ZERO).await;
     shop.store.fail([Fault::once(Operation::List, "leases/", Failure::Lost).after(1)]);
-    shop.koan.backup(NAME).await.expect_err("not known whether it is the highest");
-    shop.koan.backup(NAME).await.expect("free at once");
+    shop.koan.backup(NAME).await.expect_err("it is unknown whether the lease is the highest");
+    shop.koan.backup(NAME).await.expect("the lease was released");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_fails_once_is_tried_again() {
+async fn a_renewal_that_fails_once_is_retried() {
     let shop = shop(Duration::from_millis(100)).await;
-    // The first two writes take the lease and record what it is used for.
+    // The first two writes acquire the lease and record the path of the archive in it.
     shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::Lost).after(2)]);
     shop.koan.backup(NAME).await.expect("renewed");
-    assert!(shop.store.asked(Operation::Put, "leases/") > 6);
+    assert!(shop.store.call_count(Operation::Put, "leases/") > 6);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_cannot_be_renewed_until_it_expires_stops_the_work() {
+async fn a_lease_that_cannot_be_renewed_until_it_expires_stops_the_backup() {
     for failure in [Failure::Lost, Failure::Forbidden, Failure::Never] {
         let shop = hanging_shop().await;
         shop.store.fail([Fault::always(Operation::Put, "leases/", failure).after(2)]);
@@ -100,9 +100,9 @@ async fn a_lease_that_cannot_be_renewed_until_it_expires_stops_the_work() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_is_answered_too_late_does_not_count() {
+async fn a_renewal_whose_response_arrives_too_late_does_not_count() {
     let shop = shop(Duration::ZERO).await;
-    // The renewal is answered only after the lease has expired.
+    // The response to the renewal arrives only after the lease has expired.
     shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::Slow(1_300)).after(2)]);
     let error = shop.koan.backup(NAME).await.expect_err("the lease is lost");
     assert_eq!(error.kind(), ErrorKind::Busy);
@@ -111,14 +111,14 @@ async fn a_renewal_that_is_answered_too_late_does_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn publishing_is_given_up_when_the_lease_is_over() {
+async fn a_publication_is_abandoned_when_the_lease_expires() {
     let shop = shop(Duration::ZERO).await;
     shop.store.fail([Fault::once(Operation::Put, "manifests/", Failure::Never)]);
-    let error = shop.koan.backup(NAME).await.expect_err("not in time");
+    let error = shop.koan.backup(NAME).await.expect_err("the lease expires first");
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("is not known"), "{error}");
     assert!(error.chain().contains("did not answer in time"), "{}", error.chain());
     shop.store.fail([]);
-    // The manifest may still be written after the lost response, so its archive stays.
+    // The store may still write the manifest, so the archive stays.
     assert_eq!((shop.archives().await, complete(&shop.koan).await.len()), (1, 0));
 }

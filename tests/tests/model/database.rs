@@ -13,8 +13,8 @@ use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use super::reference::{Ended, Model, Table, Tables};
-use super::step::{Columns, Restoring, Set, Step, Which};
+use super::reference::{Model, Outcome, Table, Tables};
+use super::step::{BackupChoice, Columns, RestoreStep, Set, Step};
 
 #[derive(Debug, Serialize, Deserialize, Entity)]
 #[entity(table = "note")]
@@ -55,13 +55,15 @@ impl StateMachineTest for Database {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("notes.db");
         let connection = Connection::open(&path).expect("a database");
-        connection.busy_timeout(Duration::from_secs(10)).expect("set");
+        connection.busy_timeout(Duration::from_secs(10)).expect("the setting is accepted");
         // The database need not survive a crash, and WAL mode syncs less often.
-        connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL").expect("set");
+        connection
+            .execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL")
+            .expect("the setting is accepted");
         for (set, table) in &model.tables {
             connection.execute_batch(&create(*set)).expect("a table");
             for (key, columns) in table {
-                assert_eq!(write(&connection, *set, *key, columns), Ended::Inserted);
+                assert_eq!(write(&connection, *set, *key, columns), Outcome::Inserted);
             }
         }
         for (_, index) in INDEXES {
@@ -76,21 +78,21 @@ impl StateMachineTest for Database {
     }
 
     fn apply(mut database: Self, model: &Model, step: Step) -> Self {
-        let told = kind(&step, model);
-        let ended = match step {
+        let step_kind = kind(&step, model);
+        let outcome = match step {
             Step::Write(set, key, columns) => write(&database.connection, set, key, &columns),
             Step::Delete(set, from, to) => database.delete(set, from, to),
             Step::Drop => {
                 let sql = format!("DROP TABLE \"{}\"", Set::Annex.table());
                 database.connection.execute_batch(&sql).expect("dropped");
-                Ended::Dropped
+                Outcome::Dropped
             }
             Step::Backup { name, only } => database.back_up(name, only),
-            Step::Verify(which) => database.verify(&which, model),
-            Step::Restore(restoring) => database.restore(&restoring),
+            Step::Verify(choice) => database.verify(&choice, model),
+            Step::Restore(options) => database.restore(&options),
         };
-        assert_eq!(ended, model.ended);
-        *lock().entry(told).or_default() += 1;
+        assert_eq!(outcome, model.outcome);
+        *lock().entry(step_kind).or_default() += 1;
         database
     }
 
@@ -103,17 +105,17 @@ impl StateMachineTest for Database {
             database.listed().into_iter().map(|backup| (backup.id, backup.status.is_complete())).collect();
         let known = database.ids.iter().zip(&model.backups);
         let known: Vec<_> = known.rev().map(|(id, backup)| (*id, backup.tables.is_some())).collect();
-        assert_eq!(listed, known, "every backup is listed, the newest first");
+        assert_eq!(listed, known, "the list must contain every backup, the newest first");
     }
 }
 
 impl Database {
-    fn delete(&self, set: Set, from: i64, to: i64) -> Ended {
+    fn delete(&self, set: Set, from: i64, to: i64) -> Outcome {
         let sql = format!("DELETE FROM \"{}\" WHERE id BETWEEN ?1 AND ?2", set.table());
-        Ended::Deleted(self.connection.execute(&sql, [from, to]).expect("deleted"))
+        Outcome::Deleted(self.connection.execute(&sql, [from, to]).expect("deleted"))
     }
 
-    fn back_up(&mut self, name: &str, only: Option<Set>) -> Ended {
+    fn back_up(&mut self, name: &str, only: Option<Set>) -> Outcome {
         // Each backup has its own series, so that records that the model deleted are not reported as a loss.
         let mut backup = self.koan.backup(name).series(format!("step-{}", self.ids.len()));
         if let Some(set) = only {
@@ -123,11 +125,11 @@ impl Database {
             Ok(report) => {
                 assert_eq!(report.warnings(), [] as [String; 0]);
                 self.ids.push(report.id());
-                Ended::BackedUp
+                Outcome::BackedUp
             }
             Err(error) => {
                 self.ids.extend(self.listed().first().map(|failed| failed.id));
-                Ended::Refused(error.kind())
+                Outcome::Refused(error.kind())
             }
         }
     }
@@ -136,64 +138,65 @@ impl Database {
         self.runtime.block_on(self.koan.backups()).expect("listed")
     }
 
-    fn verify(&self, which: &Which, model: &Model) -> Ended {
-        match self.runtime.block_on(self.koan.verify(self.backup(which)).into_future()) {
+    fn verify(&self, choice: &BackupChoice, model: &Model) -> Outcome {
+        match self.runtime.block_on(self.koan.verify(self.backup(choice)).into_future()) {
             Ok(report) => {
                 let number = self.number(report.id);
                 let Some(known) = &model.backups[number].tables else {
                     assert!(!report.is_valid());
-                    return Ended::Failed(number);
+                    return Outcome::Failed(number);
                 };
                 assert!(report.is_valid(), "{:?}", report.issues());
-                let checked = report.entities.iter().map(|part| (part.set.as_str(), part.records_checked));
+                let checked =
+                    report.entities.iter().map(|entity| (entity.set.as_str(), entity.records_checked));
                 let known =
                     known.iter().map(|(set, table)| (set.name(), table.len().try_into().expect("fits")));
                 assert_eq!(checked.collect::<BTreeMap<_, _>>(), known.collect::<BTreeMap<_, u64>>());
-                Ended::Valid(number)
+                Outcome::Valid(number)
             }
-            Err(error) => Ended::Refused(error.kind()),
+            Err(error) => Outcome::Refused(error.kind()),
         }
     }
 
-    fn restore(&self, restoring: &Restoring) -> Ended {
+    fn restore(&self, options: &RestoreStep) -> Outcome {
         let restore = || {
             let mut restore = self
                 .koan
-                .restore(self.backup(&restoring.which))
-                .on_conflict(restoring.mode)
-                .level(restoring.level);
-            if restoring.replace {
+                .restore(self.backup(&options.choice))
+                .on_conflict(options.mode)
+                .level(options.level);
+            if options.replace {
                 restore = restore.replace_existing();
             }
-            if let Some(set) = restoring.only {
+            if let Some(set) = options.only {
                 restore = restore.set(set.name());
             }
-            if let Some(set) = restoring.to {
+            if let Some(set) = options.to {
                 restore = restore.to_set(set.name());
             }
-            if restoring.create_missing {
+            if options.create_missing {
                 restore = restore.create_missing();
             }
-            if restoring.dry_run {
+            if options.dry_run {
                 restore = restore.dry_run();
             }
             restore
         };
         match self.runtime.block_on(restore_or_reported(restore)) {
-            Ok(report) => Ended::Restored(self.number(report.id), report.counts()),
-            Err(error) => Ended::Refused(error.kind()),
+            Ok(report) => Outcome::Restored(self.number(report.id), report.counts()),
+            Err(error) => Outcome::Refused(error.kind()),
         }
     }
 
-    fn backup(&self, which: &Which) -> BackupRef {
-        match which {
-            Which::Newest(name) => (*name).into(),
-            Which::Number(number) => self.ids[*number].into(),
+    fn backup(&self, choice: &BackupChoice) -> BackupRef {
+        match choice {
+            BackupChoice::Newest(name) => (*name).into(),
+            BackupChoice::Number(number) => self.ids[*number].into(),
         }
     }
 
     fn number(&self, id: BackupId) -> usize {
-        self.ids.iter().position(|known| *known == id).expect("a backup that was made here")
+        self.ids.iter().position(|known| *known == id).expect("a backup that this test made")
     }
 
     /// Returns the stored rows of every set that has a table.
@@ -220,17 +223,17 @@ impl Database {
 }
 
 /// Updates the row of a key, or inserts it if there is none.
-fn write(connection: &Connection, set: Set, key: i64, [title, active, amount, remark]: &Columns) -> Ended {
+fn write(connection: &Connection, set: Set, key: i64, [title, active, amount, remark]: &Columns) -> Outcome {
     let table = set.table();
     let row = params![key, title, active, amount, remark];
     let update =
         format!("UPDATE \"{table}\" SET title = ?2, active = ?3, amount = ?4, remark = ?5 WHERE id = ?1");
     if connection.execute(&update, row).expect("updated") > 0 {
-        return Ended::Updated;
+        return Outcome::Updated;
     }
     let insert = format!("INSERT INTO \"{table}\" VALUES (?1, ?2, ?3, ?4, ?5)");
     connection.execute(&insert, row).expect("inserted");
-    Ended::Inserted
+    Outcome::Inserted
 }
 
 fn rows<T>(
@@ -243,8 +246,8 @@ fn rows<T>(
     rows.map(|row| row.expect("a row")).collect()
 }
 
-/// The number of times that each kind of step was tried, by its outcome.
-static TRIED: Mutex<BTreeMap<&'static str, u32>> = Mutex::new(BTreeMap::new());
+/// The number of steps of each kind that were executed. The kind includes the outcome.
+static STEP_COUNTS: Mutex<BTreeMap<&'static str, u32>> = Mutex::new(BTreeMap::new());
 
 /// The kinds of steps that occur in every run of the usual size.
 const KINDS: [&str; 16] = [
@@ -255,48 +258,49 @@ const KINDS: [&str; 16] = [
     "backup",
     "backup refused",
     "verify",
-    "verify of none",
+    "verify without a backup",
     "restore overwrite",
     "restore keep",
     "restore fail",
-    "restore replacing",
+    "restore with replacement",
     "restore to another set",
     "restore refused",
-    "restore undone",
+    "restore rolled back",
     "dry run",
 ];
 
+/// Returns the kind of a step, which depends on its outcome in the model.
 fn kind(step: &Step, model: &Model) -> &'static str {
-    match (step, &model.ended) {
-        (_, Ended::Inserted) => "insert",
-        (_, Ended::Updated) => "update",
-        (_, Ended::Deleted(_)) => "delete",
-        (_, Ended::Dropped) => "drop",
-        (_, Ended::BackedUp) => "backup",
-        (_, Ended::Valid(_)) => "verify",
-        (_, Ended::Failed(_)) => "verify of a failure",
-        (Step::Verify(_), Ended::Refused(_)) => "verify of none",
-        (_, Ended::Refused(_)) if model.undone => "restore undone",
-        (Step::Restore(_), Ended::Refused(_)) => "restore refused",
-        (_, Ended::Refused(_)) => "backup refused",
-        (Step::Restore(restoring), Ended::Restored(..)) => match restoring {
-            Restoring { dry_run: true, .. } => "dry run",
-            Restoring { replace: true, .. } => "restore replacing",
-            Restoring { mode: ConflictMode::Fail, .. } => "restore fail",
-            Restoring { mode: ConflictMode::Keep, .. } => "restore keep",
-            Restoring { to: Some(_), .. } => "restore to another set",
-            Restoring { .. } => "restore overwrite",
+    match (step, &model.outcome) {
+        (_, Outcome::Inserted) => "insert",
+        (_, Outcome::Updated) => "update",
+        (_, Outcome::Deleted(_)) => "delete",
+        (_, Outcome::Dropped) => "drop",
+        (_, Outcome::BackedUp) => "backup",
+        (_, Outcome::Valid(_)) => "verify",
+        (_, Outcome::Failed(_)) => "verify of a failed backup",
+        (Step::Verify(_), Outcome::Refused(_)) => "verify without a backup",
+        (_, Outcome::Refused(_)) if model.rolled_back => "restore rolled back",
+        (Step::Restore(_), Outcome::Refused(_)) => "restore refused",
+        (_, Outcome::Refused(_)) => "backup refused",
+        (Step::Restore(options), Outcome::Restored(..)) => match options {
+            RestoreStep { dry_run: true, .. } => "dry run",
+            RestoreStep { replace: true, .. } => "restore with replacement",
+            RestoreStep { mode: ConflictMode::Fail, .. } => "restore fail",
+            RestoreStep { mode: ConflictMode::Keep, .. } => "restore keep",
+            RestoreStep { to: Some(_), .. } => "restore to another set",
+            RestoreStep { .. } => "restore overwrite",
         },
-        (_, Ended::Restored(..)) => unreachable!("only a restore restores"),
+        (_, Outcome::Restored(..)) => unreachable!("only a restore ends with `Restored`"),
     }
 }
 
 fn lock() -> MutexGuard<'static, BTreeMap<&'static str, u32>> {
-    TRIED.lock().unwrap_or_else(PoisonError::into_inner)
+    STEP_COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns the counts of the steps that were tried, for the output of the run.
-pub(super) fn tried() -> String {
+/// Returns the counts of the executed steps as text, for the output of the run.
+pub(super) fn step_counts() -> String {
     let mut text = String::new();
     for (kind, count) in lock().iter() {
         let _ = write!(text, "{}{count} {kind}", if text.is_empty() { "" } else { ", " });
@@ -305,8 +309,8 @@ pub(super) fn tried() -> String {
 }
 
 /// Asserts that every kind of step occurred, because a kind that never occurs is not tested.
-pub(super) fn assert_all_was_tried() {
-    let tried = lock();
-    let missing: Vec<_> = KINDS.iter().filter(|kind| !tried.contains_key(**kind)).collect();
-    assert!(missing.is_empty(), "never tried: {missing:?}");
+pub(super) fn assert_every_kind_occurred() {
+    let counts = lock();
+    let missing: Vec<_> = KINDS.iter().filter(|kind| !counts.contains_key(**kind)).collect();
+    assert!(missing.is_empty(), "these kinds of steps never occurred: {missing:?}");
 }

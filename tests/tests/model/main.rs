@@ -5,7 +5,7 @@ mod reference;
 mod step;
 
 use database::Database;
-use koan_backup_tests::random_seed::{rounds, say, seed};
+use koan_backup_tests::random_seed::{print_line, rounds, seed};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
 use reference::Model;
@@ -18,7 +18,7 @@ const CASES: u32 = 200;
 const STEPS: usize = 40;
 
 #[test]
-fn the_database_holds_what_the_model_holds_after_every_step() {
+fn the_database_contains_the_records_of_the_model_after_every_step() {
     let seed = seed();
     let cases = match std::env::var_os("PROPTEST_CASES") {
         Some(_) => Config::default().cases,
@@ -27,15 +27,15 @@ fn the_database_holds_what_the_model_holds_after_every_step() {
     let config =
         Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() };
     let sequences = Model::sequential_strategy(1..=STEPS);
-    let ended = TestRunner::new(config.clone()).run(&sequences, |(model, steps, seen)| {
-        Database::test_sequential(config.clone(), model, steps, seen);
+    let result = TestRunner::new(config.clone()).run(&sequences, |(model, steps, counter)| {
+        Database::test_sequential(config.clone(), model, steps, counter);
         Ok(())
     });
-    say(&format!("model: {cases} cases: {}; seed {seed}", database::tried()));
-    if let Err(error) = ended {
+    print_line(&format!("model: {cases} cases: {}; seed {seed}", database::step_counts()));
+    if let Err(error) = result {
         panic!("{error}");
     }
     if cases >= CASES {
-        database::assert_all_was_tried();
+        database::assert_every_kind_occurred();
     }
 }

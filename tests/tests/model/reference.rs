@@ -7,7 +7,7 @@ use koan_backup::provider::WriteCounts;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
 
-use super::step::{Columns, Restoring, Set, Step, Which, any_rows, any_step};
+use super::step::{BackupChoice, Columns, RestoreStep, Set, Step, any_rows, any_step};
 
 pub(super) type Table = BTreeMap<i64, Columns>;
 pub(super) type Tables = BTreeMap<Set, Table>;
@@ -16,15 +16,15 @@ pub(super) type Tables = BTreeMap<Set, Table>;
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) tables: Tables,
-    pub(super) backups: Vec<Kept>,
-    pub(super) ended: Ended,
+    pub(super) backups: Vec<ModelBackup>,
+    pub(super) outcome: Outcome,
     /// Whether the last step wrote something that was rolled back when the step was refused.
-    pub(super) undone: bool,
+    pub(super) rolled_back: bool,
 }
 
 /// A backup with the content that it must restore.
 #[derive(Clone, Debug)]
-pub(super) struct Kept {
+pub(super) struct ModelBackup {
     name: &'static str,
     /// The content, or `None` if the backup failed. A failed backup is recorded as well.
     pub(super) tables: Option<Tables>,
@@ -32,7 +32,7 @@ pub(super) struct Kept {
 
 /// The outcome of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum Outcome {
     Inserted,
     Updated,
     /// This number of rows was deleted.
@@ -59,7 +59,8 @@ impl ReferenceStateMachine for Model {
                 let annex = annex.map(|rows| (Set::Annex, rows));
                 [(Set::Root, root), (Set::Archive, archive)].into_iter().chain(annex).collect()
             });
-        let model = |tables| Self { tables, backups: Vec::new(), ended: Ended::Deleted(0), undone: false };
+        let model =
+            |tables| Self { tables, backups: Vec::new(), outcome: Outcome::Deleted(0), rolled_back: false };
         tables.prop_map(model).boxed()
     }
 
@@ -70,85 +71,91 @@ impl ReferenceStateMachine for Model {
     fn preconditions(state: &Self, step: &Step) -> bool {
         match step {
             Step::Write(set, ..) | Step::Delete(set, ..) => state.tables.contains_key(set),
-            Step::Verify(Which::Number(number))
-            | Step::Restore(Restoring { which: Which::Number(number), .. }) => *number < state.backups.len(),
+            Step::Verify(BackupChoice::Number(number))
+            | Step::Restore(RestoreStep { choice: BackupChoice::Number(number), .. }) => {
+                *number < state.backups.len()
+            }
             Step::Drop => state.tables.contains_key(&Set::Annex),
             _ => true,
         }
     }
 
     fn apply(mut state: Self, step: &Step) -> Self {
-        state.undone = false;
-        let ended = match step {
+        state.rolled_back = false;
+        let outcome = match step {
             Step::Write(set, key, columns) => {
                 let known = state.tables.entry(*set).or_default().insert(*key, columns.clone());
-                Ok(if known.is_some() { Ended::Updated } else { Ended::Inserted })
+                Ok(if known.is_some() { Outcome::Updated } else { Outcome::Inserted })
             }
             Step::Delete(set, from, to) => {
                 let table = state.tables.entry(*set).or_default();
                 let before = table.len();
                 table.retain(|key, _| key < from || key > to);
-                Ok(Ended::Deleted(before - table.len()))
+                Ok(Outcome::Deleted(before - table.len()))
             }
             Step::Drop => {
                 state.tables.remove(&Set::Annex);
-                Ok(Ended::Dropped)
+                Ok(Outcome::Dropped)
             }
             Step::Backup { name, only } => state.back_up(name, *only),
-            Step::Verify(which) => state.verify(which),
-            Step::Restore(restoring) => state.restore(restoring),
+            Step::Verify(choice) => state.verify(choice),
+            Step::Restore(options) => state.restore(options),
         };
-        state.ended = ended.unwrap_or_else(Ended::Refused);
+        state.outcome = outcome.unwrap_or_else(Outcome::Refused);
         state
     }
 }
 
 impl Model {
-    fn back_up(&mut self, name: &'static str, only: Option<Set>) -> Result<Ended, ErrorKind> {
+    fn back_up(&mut self, name: &'static str, only: Option<Set>) -> Result<Outcome, ErrorKind> {
         let tables = selected(&self.tables, only);
-        self.backups.push(Kept { name, tables: tables.clone().ok() });
-        tables.map(|_| Ended::BackedUp)
+        self.backups.push(ModelBackup { name, tables: tables.clone().ok() });
+        tables.map(|_| Outcome::BackedUp)
     }
 
-    fn verify(&self, which: &Which) -> Result<Ended, ErrorKind> {
-        let number = self.find(which, |_| true)?;
-        Ok(if self.backups[number].tables.is_some() { Ended::Valid(number) } else { Ended::Failed(number) })
+    fn verify(&self, choice: &BackupChoice) -> Result<Outcome, ErrorKind> {
+        let number = self.find(choice, |_| true)?;
+        Ok(if self.backups[number].tables.is_some() {
+            Outcome::Valid(number)
+        } else {
+            Outcome::Failed(number)
+        })
     }
 
     /// Returns the index of a backup. A name selects the newest backup of this name for which `accept`
     /// returns `true`.
-    fn find(&self, which: &Which, accept: impl Fn(&Kept) -> bool) -> Result<usize, ErrorKind> {
-        match which {
-            Which::Number(number) => Ok(*number),
-            Which::Newest(name) => {
+    fn find(&self, choice: &BackupChoice, accept: impl Fn(&ModelBackup) -> bool) -> Result<usize, ErrorKind> {
+        match choice {
+            BackupChoice::Number(number) => Ok(*number),
+            BackupChoice::Newest(name) => {
                 let found = self.backups.iter().rposition(|backup| backup.name == *name && accept(backup));
                 found.ok_or(ErrorKind::NotFound)
             }
         }
     }
 
-    fn restore(&mut self, restoring: &Restoring) -> Result<Ended, ErrorKind> {
-        let number = self.find(&restoring.which, |backup| backup.tables.is_some())?;
+    fn restore(&mut self, options: &RestoreStep) -> Result<Outcome, ErrorKind> {
+        let number = self.find(&options.choice, |backup| backup.tables.is_some())?;
         let archived = self.backups[number].tables.as_ref().ok_or(ErrorKind::Incompatible)?;
-        let parts = selected(archived, restoring.only)?;
-        if restoring.to.is_some() && parts.len() > 1 {
+        let sets = selected(archived, options.only)?;
+        if options.to.is_some() && sets.len() > 1 {
             return Err(ErrorKind::Configuration);
         }
         let (mut tables, mut counts) = (self.tables.clone(), WriteCounts::default());
-        let targets = parts.into_iter().map(|(set, records)| (restoring.to.unwrap_or(set), records));
+        let targets = sets.into_iter().map(|(set, records)| (options.to.unwrap_or(set), records));
         let targets: Vec<_> = targets.collect();
-        if !restoring.create_missing && targets.iter().any(|(set, _)| !tables.contains_key(set)) {
+        if !options.create_missing && targets.iter().any(|(set, _)| !tables.contains_key(set)) {
             return Err(ErrorKind::Incompatible);
         }
         for (set, records) in targets {
-            let written = write(tables.entry(set).or_default(), &records, restoring);
-            self.undone = written.is_err() && !restoring.dry_run && tables != self.tables;
+            let written = write(tables.entry(set).or_default(), &records, options);
+            self.rolled_back = written.is_err() && !options.dry_run && tables != self.tables;
             counts.add(&written?);
         }
-        if !restoring.dry_run {
+        if !options.dry_run {
             self.tables = tables;
         }
-        Ok(Ended::Restored(number, counts))
+        Ok(Outcome::Restored(number, counts))
     }
 }
 
@@ -164,18 +171,18 @@ fn selected(tables: &Tables, only: Option<Set>) -> Result<Tables, ErrorKind> {
 }
 
 /// Writes the records of one set, and returns the counts.
-fn write(table: &mut Table, records: &Table, restoring: &Restoring) -> Result<WriteCounts, ErrorKind> {
+fn write(table: &mut Table, records: &Table, options: &RestoreStep) -> Result<WriteCounts, ErrorKind> {
     let mut counts = WriteCounts::default();
     let before = table.clone();
-    if restoring.replace {
+    if options.replace {
         table.clear();
         counts.deleted = before.keys().filter(|key| !records.contains_key(key)).map(|_| 1).sum();
     }
     for (key, columns) in records {
-        match (before.get(key), restoring.mode) {
+        match (before.get(key), options.mode) {
             (None, _) => counts.inserted += 1,
-            (Some(_), ConflictMode::Fail) if !restoring.replace => return Err(ErrorKind::Conflict),
-            (Some(_), ConflictMode::Keep) if !restoring.replace => {
+            (Some(_), ConflictMode::Fail) if !options.replace => return Err(ErrorKind::Conflict),
+            (Some(_), ConflictMode::Keep) if !options.replace => {
                 counts.kept += 1;
                 continue;
             }

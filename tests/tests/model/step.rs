@@ -39,7 +39,7 @@ impl Set {
 
 /// The choice of a backup.
 #[derive(Clone, Debug)]
-pub(super) enum Which {
+pub(super) enum BackupChoice {
     /// The newest backup with this name.
     Newest(&'static str),
     /// The existing backup with this index, selected by its id.
@@ -58,14 +58,14 @@ pub(super) enum Step {
         name: &'static str,
         only: Option<Set>,
     },
-    Verify(Which),
-    Restore(Restoring),
+    Verify(BackupChoice),
+    Restore(RestoreStep),
 }
 
 /// The options of a restore.
 #[derive(Clone, Debug)]
-pub(super) struct Restoring {
-    pub(super) which: Which,
+pub(super) struct RestoreStep {
+    pub(super) choice: BackupChoice,
     pub(super) mode: ConflictMode,
     pub(super) replace: bool,
     pub(super) level: RestoreLevel,
@@ -84,8 +84,8 @@ pub(super) fn any_step(backups: usize) -> impl Strategy<Value = Step> {
         3 => (any_set(), any_key(), any_key()).prop_map(|(set, a, b)| Step::Delete(set, a.min(b), a.max(b))),
         2 => Just(Step::Drop),
         3 => (any_name(), prop::option::weighted(0.3, any_set())).prop_map(|(name, only)| Step::Backup { name, only }),
-        2 => any_which(backups).prop_map(Step::Verify),
-        restores => any_restoring(backups).prop_map(Step::Restore),
+        2 => any_choice(backups).prop_map(Step::Verify),
+        restores => any_restore(backups).prop_map(Step::Restore),
     ]
 }
 
@@ -94,7 +94,7 @@ pub(super) fn any_rows() -> impl Strategy<Value = BTreeMap<i64, Columns>> {
     prop::collection::btree_map(any_key(), any_columns(), 0..4)
 }
 
-fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
+fn any_restore(backups: usize) -> impl Strategy<Value = RestoreStep> {
     let mode = prop_oneof![
 1 => Just(ConflictMode::Overwrite), 1 => Just(ConflictMode::Keep), 2 => Just(ConflictMode::Fail)];
     let level = prop_oneof![Just(RestoreLevel::Fast), Just(RestoreLevel::Balanced), Just(RestoreLevel::Safe)];
@@ -106,7 +106,7 @@ fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
         1 => any_set().prop_map(|to| (None, Some(to))),
     ];
     (
-        any_which(backups),
+        any_choice(backups),
         mode,
         prop::bool::weighted(0.3),
         level,
@@ -114,8 +114,8 @@ fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
         any::<bool>(),
         prop::bool::weighted(0.1),
     )
-        .prop_map(|(which, mode, replace, level, (only, to), create_missing, dry_run)| Restoring {
-            which,
+        .prop_map(|(choice, mode, replace, level, (only, to), create_missing, dry_run)| RestoreStep {
+            choice,
             mode,
             replace,
             level,
@@ -126,11 +126,11 @@ fn any_restoring(backups: usize) -> impl Strategy<Value = Restoring> {
         })
 }
 
-fn any_which(backups: usize) -> BoxedStrategy<Which> {
-    let newest = any_name().prop_map(Which::Newest);
+fn any_choice(backups: usize) -> BoxedStrategy<BackupChoice> {
+    let newest = any_name().prop_map(BackupChoice::Newest);
     match backups {
         0 => newest.boxed(),
-        _ => prop_oneof![newest, (0..backups).prop_map(Which::Number)].boxed(),
+        _ => prop_oneof![newest, (0..backups).prop_map(BackupChoice::Number)].boxed(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Keys of unusual types: a restore writes them as the archive spells them, and a second restore would change
-//! nothing.
+//! Keys of unusual types: a restore writes them with the spelling of the archive, and a second restore
+//! changes no row.
 
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
@@ -34,33 +34,37 @@ const KEYS: [(&str, &str, &str, &str); 17] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_of_unusual_types_are_matched_by_the_types_equality_and_written_as_the_archive_has_them() {
+async fn keys_of_unusual_types_are_matched_by_the_equality_of_the_type_and_written_as_in_the_archive() {
     let server = Server::start();
     server.sql("CREATE DOMAIN posnum AS numeric; CREATE TYPE pair AS (n numeric, t text)");
-    for (kind, first, spelled, other) in KEYS {
+    for (column_type, key, equal_key, different_key) in KEYS {
         server.sql(&format!(
-            "DROP TABLE IF EXISTS word; CREATE TABLE word (id {kind} PRIMARY KEY, note text NOT NULL);
-             INSERT INTO word VALUES ('{first}', 'one'), ('{other}', 'two')"
+            "DROP TABLE IF EXISTS word; CREATE TABLE word (id {column_type} PRIMARY KEY, note text NOT NULL);
+             INSERT INTO word VALUES ('{key}', 'one'), ('{different_key}', 'two')"
         ));
         let database = Postgres::connect(server.address()).expect("an address");
         let builder = Koan::builder().only_registered().provider("main", database).register::<Word>();
-        let koan = builder.storage("local", Storage::memory()).build().await.expect(kind);
-        koan.backup("nightly").await.expect(kind);
+        let koan = builder.storage("local", Storage::memory()).build().await.expect(column_type);
+        koan.backup("nightly").await.expect(column_type);
         let rows = "SELECT id::text, note FROM word ORDER BY note";
-        let whole = server.sql(rows);
-        for replaces in [false, true] {
+        let rows_before = server.sql(rows);
+        for is_replacement in [false, true] {
             server.sql(&format!(
-                "UPDATE word SET id = '{spelled}' WHERE note = 'one'; DELETE FROM word WHERE note = 'two'"
+                "UPDATE word SET id = '{equal_key}' WHERE note = 'one'; DELETE FROM word WHERE note = 'two'"
             ));
-            let restore = || match replaces {
+            let restore = || match is_replacement {
                 true => koan.restore("nightly").replace_existing(),
                 false => koan.restore("nightly"),
             };
-            let dry = restore().dry_run().await.expect(kind).counts();
-            assert_eq!((dry.inserted, dry.updated + dry.unchanged), (1, 1), "{kind}");
-            assert_eq!(restore().await.expect(kind).counts(), dry, "{kind}");
-            assert_eq!(server.sql(rows), whole, "{kind}");
-            assert_eq!(restore().dry_run().await.expect(kind).counts().unchanged, 2, "{kind}");
+            let dry_counts = restore().dry_run().await.expect(column_type).counts();
+            assert_eq!(
+                (dry_counts.inserted, dry_counts.updated + dry_counts.unchanged),
+                (1, 1),
+                "{column_type}"
+            );
+            assert_eq!(restore().await.expect(column_type).counts(), dry_counts, "{column_type}");
+            assert_eq!(server.sql(rows), rows_before, "{column_type}");
+            assert_eq!(restore().dry_run().await.expect(column_type).counts().unchanged, 2, "{column_type}");
         }
     }
 }

@@ -13,7 +13,7 @@ struct Item {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_create_no_temporary_table_is_told_before_the_restore() {
+async fn a_missing_privilege_for_temporary_tables_is_reported_before_the_restore() {
     let server = Server::start();
     server.sql(
         "CREATE ROLE clerk LOGIN; REVOKE TEMPORARY ON DATABASE test FROM PUBLIC;
@@ -31,13 +31,13 @@ async fn a_role_that_may_create_no_temporary_table_is_told_before_the_restore() 
             false => koan.restore("nightly"),
         };
         let found = restore().viability().await.expect("assessed");
-        let is_told = |text: &str| text.contains("GRANT TEMPORARY ON DATABASE");
+        let names_the_grant = |text: &str| text.contains("GRANT TEMPORARY ON DATABASE");
         assert!(
-            !found.is_viable() && found.findings.iter().any(|found| is_told(&found.message)),
+            !found.is_viable() && found.findings.iter().any(|found| names_the_grant(&found.message)),
             "{found:?}"
         );
-        let error = restore().await.expect_err("there is no place to compare records in");
-        assert!(is_told(&error.chain()), "{}", error.chain());
+        let error = restore().await.expect_err("the restore needs a temporary table to compare records");
+        assert!(names_the_grant(&error.chain()), "{}", error.chain());
     }
     // A restore into an empty table needs no temporary table.
     server.sql("DELETE FROM item");
@@ -59,7 +59,8 @@ struct Sized {
     size: Size,
 }
 
-fn temporary(report: &koan_backup::report::ViabilityReport) -> Option<Severity> {
+/// Returns the severity of the finding about the missing privilege for temporary tables.
+fn severity_of_the_missing_privilege(report: &koan_backup::report::ViabilityReport) -> Option<Severity> {
     let mut found = report.findings.iter();
     found.find(|found| found.message.contains("GRANT TEMPORARY ON DATABASE")).map(|found| found.severity)
 }
@@ -71,10 +72,10 @@ async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viabl
         "CREATE ROLE clerk LOGIN; REVOKE TEMPORARY ON DATABASE test FROM PUBLIC; CREATE TYPE size AS (width int);
          CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
     );
-    let plain = "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL)";
+    let plain_table = "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL)";
     let row = "INSERT INTO item VALUES (1, 'a')";
-    for (tables, row, is_certain) in [
-        (plain.to_owned(), row, false),
+    for (tables, row, is_error) in [
+        (plain_table.to_owned(), row, false),
         (
             "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL, words tsvector);
              CREATE TRIGGER words BEFORE INSERT OR UPDATE ON item FOR EACH ROW
@@ -89,7 +90,9 @@ async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viabl
             true,
         ),
         (
-            format!("{plain}; CREATE TRIGGER act BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION act()"),
+            format!(
+                "{plain_table}; CREATE TRIGGER act BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION act()"
+            ),
             row,
             true,
         ),
@@ -109,16 +112,19 @@ async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viabl
         let before = server.sql("SELECT * FROM item");
         server.sql("DELETE FROM item");
         let found = koan.restore("nightly").viability().await.expect("assessed");
-        let expected = if is_certain { Severity::Error } else { Severity::Warning };
+        let expected = if is_error { Severity::Error } else { Severity::Warning };
         assert_eq!(
-            (temporary(&found), found.is_viable()),
-            (Some(expected), !is_certain),
+            (severity_of_the_missing_privilege(&found), found.is_viable()),
+            (Some(expected), !is_error),
             "{tables}: {found:?}"
         );
         let restored = koan.restore("nightly").await;
-        assert_eq!(restored.is_err(), is_certain, "{tables}");
+        assert_eq!(restored.is_err(), is_error, "{tables}");
         server.sql("GRANT TEMPORARY ON DATABASE test TO clerk; DELETE FROM item");
-        assert_eq!(temporary(&koan.restore("nightly").viability().await.expect("assessed")), None);
+        assert_eq!(
+            severity_of_the_missing_privilege(&koan.restore("nightly").viability().await.expect("assessed")),
+            None
+        );
         koan.restore("nightly").await.expect("restored");
         assert_eq!(server.sql("SELECT * FROM item"), before, "{tables}");
         server.sql("REVOKE TEMPORARY ON DATABASE test FROM clerk");

@@ -14,7 +14,7 @@ struct Item {
 }
 
 const ROWS: &str = "INSERT INTO item VALUES (1, 'a'), (2, 'b'), (3, 'c');";
-const PLAIN: &str = "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL);";
+const TABLE_WITH_KEY: &str = "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL);";
 
 async fn koan_of(server: &Server, tables: &str) -> Koan {
     server.sql("DROP PUBLICATION IF EXISTS outbound; DROP TABLE IF EXISTS item CASCADE");
@@ -27,10 +27,11 @@ async fn koan_of(server: &Server, tables: &str) -> Koan {
     koan
 }
 
-fn told(report: &ViabilityReport) -> Option<Severity> {
-    let is_it =
+/// Returns the severity of the finding about the publication.
+fn severity_of_the_finding(report: &ViabilityReport) -> Option<Severity> {
+    let is_publication_finding =
         |text: &str| text.contains("is published (`outbound`)") && text.contains("REPLICA IDENTITY FULL");
-    report.findings.iter().find(|found| is_it(&found.message)).map(|found| found.severity)
+    report.findings.iter().find(|found| is_publication_finding(&found.message)).map(|found| found.severity)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,11 +41,11 @@ async fn a_published_table_whose_rows_cannot_be_identified_is_reported_with_the_
     for (table, publish) in [
         ("CREATE TABLE item (id bigint NOT NULL UNIQUE, name text NOT NULL);", publish.to_owned()),
         ("CREATE TABLE item (id bigint PRIMARY KEY DEFERRABLE, name text NOT NULL);", publish.to_owned()),
-        (PLAIN, format!("ALTER TABLE item REPLICA IDENTITY NOTHING; {publish}")),
-        (PLAIN, "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR ALL TABLES".to_owned()),
-        (PLAIN, "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR TABLES IN SCHEMA public".to_owned()),
-        (PLAIN, format!("{publish} WHERE (name <> 'secret')")),
-        (PLAIN, format!("{publish} (name)")),
+        (TABLE_WITH_KEY, format!("ALTER TABLE item REPLICA IDENTITY NOTHING; {publish}")),
+        (TABLE_WITH_KEY, "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR ALL TABLES".to_owned()),
+        (TABLE_WITH_KEY, "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR TABLES IN SCHEMA public".to_owned()),
+        (TABLE_WITH_KEY, format!("{publish} WHERE (name <> 'secret')")),
+        (TABLE_WITH_KEY, format!("{publish} (name)")),
         (
             "CREATE TABLE item (id bigint NOT NULL, name text NOT NULL) PARTITION BY RANGE (id);
              CREATE TABLE item_low PARTITION OF item FOR VALUES FROM (0) TO (100);",
@@ -55,13 +56,13 @@ async fn a_published_table_whose_rows_cannot_be_identified_is_reported_with_the_
         server.sql(&publish);
         let before = server.sql("SELECT * FROM item ORDER BY id");
         let found = koan.restore("nightly").viability().await.expect("assessed");
-        assert_eq!(told(&found), Some(Severity::Warning), "{publish}: {found:?}");
+        assert_eq!(severity_of_the_finding(&found), Some(Severity::Warning), "{publish}: {found:?}");
         let error = koan.restore("nightly").await.expect_err("a row differs");
         assert!(error.chain().contains("REPLICA IDENTITY FULL"), "{publish}: {}", error.chain());
-        let replaced = || koan.restore("nightly").replace_existing().level(RestoreLevel::Safe);
-        let found = replaced().viability().await.expect("assessed");
-        assert_eq!(told(&found), Some(Severity::Error), "{publish}: {found:?}");
-        replaced().await.expect_err("rows cannot be deleted");
+        let replacing_restore = || koan.restore("nightly").replace_existing().level(RestoreLevel::Safe);
+        let found = replacing_restore().viability().await.expect("assessed");
+        assert_eq!(severity_of_the_finding(&found), Some(Severity::Error), "{publish}: {found:?}");
+        replacing_restore().await.expect_err("rows cannot be deleted");
         assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), before);
         // The publication does not prevent the insertion of missing records.
         koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("restored");
@@ -69,19 +70,19 @@ async fn a_published_table_whose_rows_cannot_be_identified_is_reported_with_the_
             server.sql("ALTER PUBLICATION outbound DROP TABLE item");
         }
         // The suggested remedy works.
-        let full = "ALTER TABLE item REPLICA IDENTITY FULL";
-        server.sql(full);
+        let remedy = "ALTER TABLE item REPLICA IDENTITY FULL";
+        server.sql(remedy);
         if table.contains("PARTITION") {
-            server.sql(&full.replace("item", "item_low"));
+            server.sql(&remedy.replace("item", "item_low"));
         }
-        assert_eq!(told(&replaced().viability().await.expect("assessed")), None, "{publish}");
-        let done = koan.restore("nightly").await.expect("restored").counts();
-        assert_eq!((done.updated, done.unchanged), (1, 2), "{publish}");
+        assert_eq!(severity_of_the_finding(&replacing_restore().viability().await.expect("assessed")), None, "{publish}");
+        let counts = koan.restore("nightly").await.expect("restored").counts();
+        assert_eq!((counts.updated, counts.unchanged), (1, 2), "{publish}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_published_table_whose_rows_can_be_identified_is_no_finding() {
+async fn a_published_table_whose_rows_can_be_identified_gets_no_finding() {
     let server = Server::start();
     for publish in [
         "CREATE PUBLICATION outbound FOR TABLE item",
@@ -91,7 +92,7 @@ async fn a_published_table_whose_rows_can_be_identified_is_no_finding() {
         "ALTER TABLE item ADD UNIQUE (name); ALTER TABLE item REPLICA IDENTITY USING INDEX item_name_key; CREATE PUBLICATION outbound \
          FOR TABLE item WHERE (name <> 'secret')",
     ] {
-        let koan = koan_of(&server, PLAIN).await;
+        let koan = koan_of(&server, TABLE_WITH_KEY).await;
         server.sql(publish);
         for replaces in [false, true] {
             let restore = || match replaces {
@@ -99,7 +100,7 @@ async fn a_published_table_whose_rows_can_be_identified_is_no_finding() {
                 false => koan.restore("nightly"),
             };
             let found = restore().viability().await.expect("assessed");
-            assert!(found.is_viable() && told(&found).is_none(), "{publish}: {found:?}");
+            assert!(found.is_viable() && severity_of_the_finding(&found).is_none(), "{publish}: {found:?}");
             restore().await.expect(publish);
             assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b\n3|c");
         }
@@ -136,7 +137,7 @@ async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one
         ["", "ALTER TABLE item REPLICA IDENTITY NOTHING; CREATE PUBLICATION outbound FOR TABLE item"]
     {
         server.sql("DROP TABLE IF EXISTS item CASCADE");
-        server.sql(&format!("{PLAIN} {ROWS}"));
+        server.sql(&format!("{TABLE_WITH_KEY} {ROWS}"));
         let database =
             Postgres::options(server.address()).refresh_materialized_views().connect().expect("an address");
         let builder = Koan::builder().only_registered().provider("main", database).register::<Item>();
@@ -157,7 +158,7 @@ async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one
     }
     // Rows of this table can be updated but not deleted. One update fails because of the expression of a
     // generated column.
-    let koan = koan_of(&server, PLAIN).await;
+    let koan = koan_of(&server, TABLE_WITH_KEY).await;
     server.sql(
         "UPDATE item SET name = 'other'; ALTER TABLE item REPLICA IDENTITY NOTHING;
          ALTER TABLE item ADD part int GENERATED ALWAYS AS (100 / (length(name) - 1)) STORED;

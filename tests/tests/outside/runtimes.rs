@@ -45,16 +45,22 @@ fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn a_context_works_on_other_runtimes_than_the_one_it_was_built_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let built_on = runtime();
-    let koan = built_on.block_on(koan(folder.path()));
-    drop(built_on);
+    let first_runtime = runtime();
+    let koan = first_runtime.block_on(koan(folder.path()));
+    drop(first_runtime);
     for _ in 0..2 {
-        let other = runtime();
-        other.block_on(async {
+        let other_runtime = runtime();
+        other_runtime.block_on(async {
             koan.backup("nightly").await.expect("a backup");
             koan.restore("nightly").replace_existing().await.expect("restored");
-            let _ = koan.maintenance().retention(Retention::new().keep_last(5)).await.expect("ran");
-            assert!(koan.catalog().health(&Expectations::new()).await.expect("looked at").is_healthy());
+            let _ = koan
+                .maintenance()
+                .retention(Retention::new().keep_last(5))
+                .await
+                .expect("maintenance completed");
+            assert!(
+                koan.catalog().health(&Expectations::new()).await.expect("the health was read").is_healthy()
+            );
         });
     }
     std::thread::scope(|scope| {
@@ -65,27 +71,27 @@ fn a_context_works_on_other_runtimes_than_the_one_it_was_built_on() {
             })
         });
         for run in runs {
-            run.join().expect("no panic").expect("a backup");
+            run.join().expect("the task did not panic").expect("a backup");
         }
     });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn work_within_spawn_blocking_and_block_on_completes() {
+async fn operations_within_spawn_blocking_and_block_on_complete() {
     let folder = tempfile::tempdir().expect("a folder");
     let koan = koan(folder.path()).await;
     let handle = tokio::runtime::Handle::current();
-    let within = tokio::task::spawn_blocking(move || {
+    let nested_operation = tokio::task::spawn_blocking(move || {
         handle.block_on(async {
             koan.backup("nightly").await.expect("a backup");
             koan.restore("nightly").await.expect("restored").record_count()
         })
     });
-    assert_eq!(within.await.expect("no panic"), 3);
+    assert_eq!(nested_operation.await.expect("the task did not panic"), 3);
 }
 
 /// Polls a future at most `polls` times, then drops it. Returns whether it completed.
-async fn dropped_after(polls: usize, mut future: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> bool {
+async fn drop_after(polls: usize, mut future: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> bool {
     for _ in 0..polls {
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(()) = future.as_mut().poll(&mut context) {
@@ -95,29 +101,27 @@ async fn dropped_after(polls: usize, mut future: std::pin::Pin<Box<dyn Future<Ou
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
-        tokio::task::spawn_blocking(|| ()).await.expect("no panic");
+        tokio::task::spawn_blocking(|| ()).await.expect("the task did not panic");
     }
     false
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn futures_that_are_dropped_wherever_they_wait_leave_everything_usable() {
+async fn the_context_stays_usable_after_futures_were_dropped_at_any_await_point() {
     let folder = tempfile::tempdir().expect("a folder");
     let koan = koan(folder.path()).await;
     koan.backup("base").await.expect("a backup");
     for polls in (1..40).chain([60, 90, 150]) {
         let backup = koan.backup("nightly").into_future();
-        dropped_after(polls, Box::pin(async { drop(backup.await) })).await;
+        drop_after(polls, Box::pin(async { drop(backup.await) })).await;
         let restore = koan.restore("base").replace_existing().into_future();
-        dropped_after(polls, Box::pin(async { drop(restore.await) })).await;
+        drop_after(polls, Box::pin(async { drop(restore.await) })).await;
         let maintenance = koan.maintenance().retention(Retention::new().keep_last(50)).into_future();
-        dropped_after(polls, Box::pin(async { drop(maintenance.await) })).await;
+        drop_after(polls, Box::pin(async { drop(maintenance.await) })).await;
     }
     // The leases of the dropped operations are released in the background.
-    koan_backup_tests::wait::until("a backup can be made again", async || {
-        koan.backup("nightly").await.is_ok()
-    })
-    .await;
+    koan_backup_tests::wait::until("a new backup succeeds", async || koan.backup("nightly").await.is_ok())
+        .await;
     assert_eq!(koan.data::<Item>().count().await.expect("counted"), 3);
     for manifest in koan.backups().await.expect("listed") {
         if manifest.archive.is_some() {

@@ -13,13 +13,13 @@ struct Item {
     name: String,
 }
 
-/// Everything that koan logs on this thread, at every level.
+/// The log output of this thread, at every level.
 #[derive(Clone, Default)]
 struct Trace(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Trace {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("a lock").extend_from_slice(bytes);
+        self.0.lock().expect("the lock is not poisoned").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -39,10 +39,10 @@ impl<'a> MakeWriter<'a> for Trace {
 const SECRET: &str = "hunter2";
 
 fn addresses() -> Vec<String> {
-    let at = "127.0.0.1:1/test";
-    let mut all = vec![
-        format!("postgres://ann@{at}?password=x{SECRET}"),
-        format!("postgresql://ann:{SECRET}@{at}?sslmode=verify-full&sslrootcert=/nowhere"),
+    let server = "127.0.0.1:1/test";
+    let mut addresses = vec![
+        format!("postgres://ann@{server}?password=x{SECRET}"),
+        format!("postgresql://ann:{SECRET}@{server}?sslmode=verify-full&sslrootcert=/nowhere"),
         format!("host=127.0.0.1 port=1 user=ann password={SECRET}"),
         format!("host=127.0.0.1 port=1 user=ann password='a {SECRET} \\' b' dbname=test"),
         format!("host=127.0.0.1 port=1 user=ann password = {SECRET} nonsense=1"),
@@ -55,25 +55,25 @@ fn addresses() -> Vec<String> {
         format!("postgres://ann:{SECRET}@127.0.0.1:1/test?connect_timeout={SECRET}"),
         format!("postgres://ann:{SECRET}@127.0.0.1:1,127.0.0.1:2/test"),
         format!("postgres://ann:{SECRET}@/test"),
-        format!("postgres:ann:{SECRET}@{at}"),
-        format!("mysql://ann:{SECRET}@{at}"),
-        format!("ann:{SECRET}@{at}"),
-        format!(" postgres://ann:{SECRET}@{at}"),
-        format!("POSTGRES://ann:{SECRET}@{at}"),
-        format!("postgres://ann:%{SECRET}@{at}"),
+        format!("postgres:ann:{SECRET}@{server}"),
+        format!("mysql://ann:{SECRET}@{server}"),
+        format!("ann:{SECRET}@{server}"),
+        format!(" postgres://ann:{SECRET}@{server}"),
+        format!("POSTGRES://ann:{SECRET}@{server}"),
+        format!("postgres://ann:%{SECRET}@{server}"),
         format!("jdbc:postgresql://127.0.0.1:1/test?user=ann&password={SECRET}"),
     ];
-    for mark in
+    for special_character in
         ["@", ":", "/", "#", "%25", "%", " ", "?", "&", "=", "'", "\\", "[", "]", "\n", "é", "%40", "%2F"]
     {
-        all.push(format!("postgres://ann:x{mark}{SECRET}@{at}"));
-        all.push(format!("postgres://ann:{SECRET}{mark}x@{at}"));
+        addresses.push(format!("postgres://ann:x{special_character}{SECRET}@{server}"));
+        addresses.push(format!("postgres://ann:{SECRET}{special_character}x@{server}"));
     }
-    all
+    addresses
 }
 
-fn assert_none(place: &str, text: &str) {
-    assert!(!text.contains(SECRET), "{place}: {text}");
+fn assert_contains_no_secret(output: &str, text: &str) {
+    assert!(!text.contains(SECRET), "{output}: {text}");
 }
 
 #[tokio::test]
@@ -85,28 +85,29 @@ async fn a_password_is_shown_nowhere_however_the_address_is_written() {
         .with_ansi(false)
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let (mut understood, mut wrong) = (0, Vec::new());
+    let (mut accepted, mut leaks) = (0, Vec::new());
     for address in addresses() {
-        let mut check = |place: &str, text: String| {
+        let mut check = |output: &str, text: String| {
             if text.contains(SECRET) {
-                wrong.push(format!("{address} {place}: {text}"));
+                leaks.push(format!("{address} {output}: {text}"));
             }
         };
         let options = Postgres::options(address.clone()).schema("sales").ignore_table("x", "y");
         check("options", format!("{options:?} {options:#?}"));
         match options.connect() {
-            Err(error) => check("not understood", format!("{error} {error:?} {}", error.chain())),
+            Err(error) => check("refused address", format!("{error} {error:?} {}", error.chain())),
             Ok(database) => {
-                understood += 1;
+                accepted += 1;
                 check("provider", format!("{database:?}"));
                 let builder = Koan::builder().only_registered().register::<Item>().provider("main", database);
                 let builder = builder.storage("local", Storage::memory());
                 check("builder", format!("{builder:?}"));
                 match builder.build().await {
-                    Err(error) => check("start", format!("{error} {error:?} {}", error.chain())),
+                    Err(error) => check("context", format!("{error} {error:?} {}", error.chain())),
                     Ok(koan) => {
                         check("koan", format!("{koan:?} {:?}", koan.inventory()));
-                        let error = koan.backup("nightly").await.expect_err("nobody listens");
+                        let error =
+                            koan.backup("nightly").await.expect_err("no server listens at the address");
                         check("backup", format!("{error} {error:?} {}", error.chain()));
                         for manifest in koan.backups().await.expect("listed") {
                             check("manifest", serde_json::to_string(&manifest).expect("JSON"));
@@ -116,13 +117,16 @@ async fn a_password_is_shown_nowhere_however_the_address_is_written() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(understood > 10, "{understood}");
-    assert_none("the log", &String::from_utf8_lossy(&trace.0.lock().expect("a lock")));
+    assert!(leaks.is_empty(), "{}", leaks.join("\n"));
+    assert!(accepted > 10, "only {accepted} addresses were accepted");
+    assert_contains_no_secret(
+        "the log",
+        &String::from_utf8_lossy(&trace.0.lock().expect("the lock is not poisoned")),
+    );
 }
 
 #[test]
-fn a_key_of_a_store_is_shown_nowhere_however_it_is_given() {
+fn a_secret_key_of_a_store_is_shown_nowhere_however_it_is_passed() {
     let urls = [
         format!("s3://AKIA:{SECRET}@bucket/shop"),
         format!("s3://bucket/shop?secret_access_key={SECRET}"),
@@ -139,8 +143,8 @@ fn a_key_of_a_store_is_shown_nowhere_however_it_is_given() {
             Ok(storage) => format!("{storage:?} {}", storage.location()),
             Err(error) => format!("{error} {error:?} {}", error.chain()),
         };
-        assert_none(&url, &show(Storage::url(url.clone())));
-        assert_none(&url, &format!("{:?}", Storage::options(url.clone())));
+        assert_contains_no_secret(&url, &show(Storage::url(url.clone())));
+        assert_contains_no_secret(&url, &format!("{:?}", Storage::options(url.clone())));
     }
     for (name, value) in [
         ("secret_access_key", SECRET.to_owned()),
@@ -166,7 +170,7 @@ fn a_key_of_a_store_is_shown_nowhere_however_it_is_given() {
                 Err(error) => format!("{error} {error:?} {}", error.chain()),
             };
             if is_secret {
-                assert_none(name, &format!("{shown} {opened}"));
+                assert_contains_no_secret(name, &format!("{shown} {opened}"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Unusual but legal SQLite databases: all conflict clauses, other encodings and odd names.
+//! Unusual but legal SQLite databases: all conflict clauses, other encodings and unusual names.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,8 @@ struct Item {
 }
 
 const ROWS: &str = "INSERT INTO item (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c');";
-const PASSED_ON: &str = "DELETE FROM item; INSERT INTO item (id, name) VALUES (1, 'b'), (2, 'a'), (3, 'c')";
+const EXCHANGE_NAMES: &str =
+    "DELETE FROM item; INSERT INTO item (id, name) VALUES (1, 'b'), (2, 'a'), (3, 'c')";
 const DAMAGE: &str = "UPDATE item SET name = 'x' WHERE id = 1; DELETE FROM item WHERE id = 2";
 
 /// The definition of a table, and the statements that change its rows after the backup.
@@ -25,23 +26,23 @@ const TABLES: [(&str, &str); 15] = [
     ("CREATE TABLE item (id INTEGER PRIMARY KEY DESC, name TEXT NOT NULL);", DAMAGE),
     (
         "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, up TEXT GENERATED ALWAYS AS (upper(name)) VIRTUAL UNIQUE);",
-        PASSED_ON,
+        EXCHANGE_NAMES,
     ),
     (
         "CREATE TABLE item (id INTEGER PRIMARY KEY ON CONFLICT IGNORE, name TEXT NOT NULL UNIQUE ON CONFLICT IGNORE);",
-        PASSED_ON,
+        EXCHANGE_NAMES,
     ),
     (
         "CREATE TABLE item (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, name TEXT NOT NULL UNIQUE ON CONFLICT REPLACE);",
-        PASSED_ON,
+        EXCHANGE_NAMES,
     ),
     (
         "CREATE TABLE item (id INTEGER PRIMARY KEY ON CONFLICT ROLLBACK, name TEXT NOT NULL UNIQUE ON CONFLICT ROLLBACK);",
-        PASSED_ON,
+        EXCHANGE_NAMES,
     ),
     ("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL ON CONFLICT REPLACE DEFAULT 'd');", DAMAGE),
-    ("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT); CREATE UNIQUE INDEX u ON item (lower(name));", PASSED_ON),
-    ("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT); CREATE UNIQUE INDEX u ON item (name) WHERE id < 3;", PASSED_ON),
+    ("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT); CREATE UNIQUE INDEX u ON item (lower(name));", EXCHANGE_NAMES),
+    ("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT); CREATE UNIQUE INDEX u ON item (name) WHERE id < 3;", EXCHANGE_NAMES),
     (
         "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);
          CREATE TRIGGER i BEFORE INSERT ON item BEGIN SELECT RAISE(IGNORE) WHERE NEW.name = 'b' AND (SELECT count(*) FROM item) > 1; END;
@@ -76,7 +77,7 @@ async fn koan_of(path: PathBuf) -> Koan {
 }
 
 #[tokio::test]
-async fn tables_of_every_form_come_back_and_a_second_look_finds_nothing_to_do() {
+async fn tables_of_every_form_are_restored_and_a_second_restore_changes_nothing() {
     for (table, damage) in TABLES {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("shop.db");
@@ -84,17 +85,17 @@ async fn tables_of_every_form_come_back_and_a_second_look_finds_nothing_to_do() 
         run(&path, ROWS);
         let koan = koan_of(path.clone()).await;
         koan.backup("nightly").await.expect(table);
-        let whole = rows(&path);
-        for replaces in [false, true] {
+        let rows_before = rows(&path);
+        for is_replacement in [false, true] {
             for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
                 run(&path, damage);
-                let restore = || match replaces {
+                let restore = || match is_replacement {
                     true => koan.restore("nightly").replace_existing().level(level),
                     false => koan.restore("nightly").level(level),
                 };
-                let dry = restore().dry_run().await.expect(table).counts();
-                assert_eq!(restore().await.expect(table).counts(), dry, "{table}");
-                assert_eq!(rows(&path), whole, "{table}");
+                let dry_counts = restore().dry_run().await.expect(table).counts();
+                assert_eq!(restore().await.expect(table).counts(), dry_counts, "{table}");
+                assert_eq!(rows(&path), rows_before, "{table}");
                 assert_eq!(restore().dry_run().await.expect(table).counts().unchanged, 3, "{table}");
             }
         }
@@ -102,7 +103,7 @@ async fn tables_of_every_form_come_back_and_a_second_look_finds_nothing_to_do() 
 }
 
 #[tokio::test]
-async fn texts_with_nul_and_byte_order_marks_and_the_largest_keys_come_back() {
+async fn texts_with_nul_and_byte_order_marks_and_the_largest_keys_are_restored() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("shop.db");
     run(
@@ -113,14 +114,14 @@ async fn texts_with_nul_and_byte_order_marks_and_the_largest_keys_come_back() {
     );
     let koan = koan_of(path.clone()).await;
     koan.backup("nightly").await.expect("a backup");
-    let whole = rows(&path);
+    let rows_before = rows(&path);
     run(&path, "UPDATE item SET name = 'x' WHERE id > 0; DELETE FROM item WHERE id <= 0");
     koan.restore("nightly").await.expect("restored");
-    assert_eq!(rows(&path), whole);
+    assert_eq!(rows(&path), rows_before);
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_fail_the_backup_and_name_record_and_column() {
+async fn a_value_that_is_not_text_fails_the_backup_with_record_and_column_in_the_error() {
     for value in ["x'ff00'", "CAST(x'ff41' AS TEXT)"] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("shop.db");

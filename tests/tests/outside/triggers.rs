@@ -20,9 +20,9 @@ const TABLE: &str = "CREATE ROLE clerk LOGIN;
     GRANT SELECT, INSERT, UPDATE, DELETE ON item TO clerk;
     CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';";
 
-/// The body of a trigger's function, when the trigger fires, and whether it makes a restore fail in each
-/// mode: overwrite, replace, keep.
-const SPOILING: [(&str, &str, [bool; 3]); 9] = [
+/// The body of a trigger function, the clause that determines when the trigger fires, and whether the trigger
+/// makes a restore fail in each mode: overwrite, replace, keep.
+const TRIGGERS: [(&str, &str, [bool; 3]); 9] = [
     ("NEW.name := upper(NEW.name); RETURN NEW;", "BEFORE INSERT OR UPDATE ON item FOR EACH ROW", [true; 3]),
     ("NEW.id := NEW.id + 1000; RETURN NEW;", "BEFORE INSERT ON item FOR EACH ROW", [true; 3]),
     ("NEW.id := NEW.id + 1000; RETURN NEW;", "BEFORE UPDATE ON item FOR EACH ROW", [true, false, false]),
@@ -50,7 +50,8 @@ const SPOILING: [(&str, &str, [bool; 3]); 9] = [
     ("NEW.touched := OLD.touched + 1; RETURN NEW;", "BEFORE UPDATE ON item FOR EACH ROW", [false; 3]),
 ];
 
-fn replace(koan: &Koan, mode: usize) -> koan_backup::builders::RestoreBuilder {
+/// Creates a restore in the mode with this index: overwrite, replace, keep.
+fn restore_in_mode(koan: &Koan, mode: usize) -> koan_backup::builders::RestoreBuilder {
     match mode {
         0 => koan.restore("nightly"),
         1 => koan.restore("nightly").replace_existing(),
@@ -65,49 +66,51 @@ async fn koan_of(server: &Server) -> Koan {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_that_alters_what_is_written_undoes_the_restore_and_names_a_record() {
+async fn a_trigger_that_changes_written_rows_rolls_the_restore_back_with_an_error() {
     let server = Server::start();
     server.sql(TABLE);
     let koan = koan_of(&server).await;
     koan.backup("nightly").await.expect("a backup");
     let rows = "SELECT id, name FROM item ORDER BY id";
-    let whole = server.sql(rows);
+    let rows_before_damage = server.sql(rows);
     let deferred = "UPDATE item SET name = 'late' WHERE id = 2 AND name <> 'late'; RETURN NULL;";
     let constraint = "AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED FOR EACH ROW";
-    let cases = SPOILING.into_iter().map(|(body, fires, spoils)| (body, fires, spoils, "TRIGGER"));
-    for (body, fires, spoils, kind) in cases.chain([(deferred, constraint, [true; 3], "CONSTRAINT TRIGGER")])
+    let cases =
+        TRIGGERS.into_iter().map(|(body, timing, failing_modes)| (body, timing, failing_modes, "TRIGGER"));
+    for (body, timing, failing_modes, kind) in
+        cases.chain([(deferred, constraint, [true; 3], "CONSTRAINT TRIGGER")])
     {
         for (level, damage) in [
             (RestoreLevel::Fast, "UPDATE item SET name = 'x' WHERE id = 1; DELETE FROM item WHERE id = 2"),
             (RestoreLevel::Safe, "DELETE FROM item"),
         ] {
-            for (mode, spoils) in spoils.into_iter().enumerate() {
+            for (mode, is_failing) in failing_modes.into_iter().enumerate() {
                 // An empty table has no rows to update, so all modes insert.
                 let is_empty = damage == "DELETE FROM item";
                 server.sql("DROP TRIGGER IF EXISTS act ON item; DELETE FROM item; INSERT INTO item VALUES (1, 'a'), (2, 'b'), (3, 'c')");
                 server.sql(damage);
                 server.sql(&format!(
                         "CREATE OR REPLACE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
-                         CREATE {kind} act {fires} EXECUTE FUNCTION act()"
+                         CREATE {kind} act {timing} EXECUTE FUNCTION act()"
                     ));
-                let before = server.sql(rows);
-                let place = format!("{fires}: {body} {level:?} {damage} {mode}");
-                let found = replace(&koan, mode).level(level).viability().await.expect("assessed");
-                assert!(found.findings.iter().any(|found| found.message.contains("`act`")), "{place}");
-                let done = replace(&koan, mode).level(level).await;
-                let is_spoilt = if is_empty { fires.contains("INSERT") } else { spoils };
-                match (is_spoilt, done) {
+                let rows_before_restore = server.sql(rows);
+                let case = format!("{timing}: {body} {level:?} {damage} {mode}");
+                let found = restore_in_mode(&koan, mode).level(level).viability().await.expect("assessed");
+                assert!(found.findings.iter().any(|found| found.message.contains("`act`")), "{case}");
+                let restored = restore_in_mode(&koan, mode).level(level).await;
+                let must_fail = if is_empty { timing.contains("INSERT") } else { is_failing };
+                match (must_fail, restored) {
                     (true, Err(error)) => {
                         let text = error.chain();
-                        assert_eq!(error.kind(), ErrorKind::Constraint, "{place}: {text}");
-                        assert!(text.contains("trigger"), "{place}: {text}");
-                        assert_eq!(server.sql(rows), before, "{place}");
+                        assert_eq!(error.kind(), ErrorKind::Constraint, "{case}: {text}");
+                        assert!(text.contains("trigger"), "{case}: {text}");
+                        assert_eq!(server.sql(rows), rows_before_restore, "{case}");
                     }
                     (_, Ok(_)) if mode == 2 && !is_empty => {
-                        assert_eq!(server.sql("SELECT name FROM item WHERE id = 2"), "b", "{place}");
+                        assert_eq!(server.sql("SELECT name FROM item WHERE id = 2"), "b", "{case}");
                     }
-                    (_, Ok(_)) => assert_eq!(server.sql(rows), whole, "{place}"),
-                    (false, Err(error)) => panic!("{place}: {}", error.chain()),
+                    (_, Ok(_)) => assert_eq!(server.sql(rows), rows_before_damage, "{case}"),
+                    (false, Err(error)) => panic!("{case}: {}", error.chain()),
                 }
             }
         }
@@ -115,7 +118,7 @@ async fn a_trigger_that_alters_what_is_written_undoes_the_restore_and_names_a_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn triggers_that_the_role_cannot_fire_change_nothing_of_a_restore() {
+async fn disabled_and_unrelated_triggers_do_not_affect_a_restore() {
     let server = Server::start();
     server.sql(TABLE);
     server.sql(
@@ -125,12 +128,12 @@ async fn triggers_that_the_role_cannot_fire_change_nothing_of_a_restore() {
     let koan = koan_of(&server).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM item");
-    let done = koan.restore("nightly").await.expect("restored").counts();
-    assert_eq!((done.inserted, server.sql("SELECT count(*) FROM item")), (3, "3".to_owned()));
+    let counts = koan.restore("nightly").await.expect("restored").counts();
+    assert_eq!((counts.inserted, server.sql("SELECT count(*) FROM item")), (3, "3".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_of_a_partition_that_belongs_to_another_role_is_found_out() {
+async fn a_row_changed_by_a_trigger_of_a_partition_of_another_role_fails_the_restore() {
     let server = Server::start();
     server.sql(
         "CREATE ROLE clerk LOGIN; CREATE TABLE item (id bigint NOT NULL, name text NOT NULL) PARTITION BY LIST (name);
@@ -157,27 +160,27 @@ const OTHER_SESSION: &str = "LOCK TABLE item IN SHARE ROW EXCLUSIVE MODE;
     INSERT INTO item VALUES (3, 'theirs')";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_session_that_writes_to_a_table_which_the_role_cannot_lock_is_named_as_a_cause() {
+async fn the_error_names_another_session_as_cause_if_it_writes_to_a_table_that_the_role_cannot_lock() {
     let server = Arc::new(Server::start());
     server.sql(TABLE);
     server.sql("CREATE TRIGGER act BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION act()");
     let koan = koan_of(&server).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("REVOKE UPDATE, DELETE ON item FROM clerk");
-    for (mode, left) in [(ConflictMode::Keep, "id < 3"), (ConflictMode::Fail, "false")] {
-        server.sql(&format!("DELETE FROM item WHERE NOT ({left})"));
+    for (mode, kept_rows) in [(ConflictMode::Keep, "id < 3"), (ConflictMode::Fail, "false")] {
+        server.sql(&format!("DELETE FROM item WHERE NOT ({kept_rows})"));
         // The lock of the other session allows the restore to read but not to insert. The other session
         // writes and ends as soon as the restore waits for the lock.
         let other = {
             let server = Arc::clone(&server);
             tokio::task::spawn_blocking(move || server.sql(OTHER_SESSION))
         };
-        let held = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'item'::regclass AND mode = 'ShareRowExclusiveLock'";
-        while server.sql(held) == "0" {
-            assert!(!other.is_finished(), "{mode:?}: the lock is not there");
+        let held_locks = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'item'::regclass AND mode = 'ShareRowExclusiveLock'";
+        while server.sql(held_locks) == "0" {
+            assert!(!other.is_finished(), "{mode:?}: the other session ended before the test saw its lock");
         }
-        let restored = koan.restore("nightly").on_conflict(mode).await;
-        let error = restored.expect_err("a row is of another session").chain();
+        let result = koan.restore("nightly").on_conflict(mode).await;
+        let error = result.expect_err("another session inserted a row of the archive").chain();
         other.await.expect("written");
         assert!(error.contains("another session changed rows"), "{mode:?}: {error}");
         assert!(error.contains("try again while no other session writes"), "{mode:?}: {error}");

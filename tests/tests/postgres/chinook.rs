@@ -23,11 +23,16 @@ static SCOPE: ScopeDeclaration = ScopeDeclaration {
     include_schema_by_default: None,
 };
 
+/// Returns the path of a sample database.
 fn data(name: &str) -> PathBuf {
     let folder = std::env::var_os("KOAN_TEST_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let file = folder.join(name);
-    assert!(file.is_file(), "there is no {}: name the folder of {name} in KOAN_TEST_DATA", file.display());
+    assert!(
+        file.is_file(),
+        "{} does not exist; set KOAN_TEST_DATA to the folder that contains {name}",
+        file.display()
+    );
     file
 }
 
@@ -47,17 +52,17 @@ fn entities(builder: KoanBuilder) -> KoanBuilder {
         .register_scope(&SCOPE)
 }
 
-async fn over(database: impl koan_backup::provider::Provider, storage: &Path) -> Koan {
+async fn koan_with(database: impl koan_backup::provider::Provider, storage: &Path) -> Koan {
     let builder = Koan::builder().only_registered().provider("main", database);
     let builder = entities(builder.storage("local", Storage::local(storage).expect("a directory")));
     builder.deny_uncovered().build().await.expect("a context")
 }
 
 /// Creates the Chinook database from its published script.
-fn published(server: &Server, folder: &Path) {
+fn create_published(server: &Server, folder: &Path) {
     let script = std::fs::read_to_string(data("Chinook_PostgreSql.sql")).expect("a script");
     // The script first creates a database and connects to it. The test runs only the statements after that.
-    let (_, tables) = script.split_once("\\c chinook;").expect("it enters its database");
+    let (_, tables) = script.split_once("\\c chinook;").expect("the script connects to its database");
     let file = folder.join("chinook.sql");
     // A literal `N'…'` has the type `char`, so PostgreSQL removes the trailing spaces of an address. The
     // addresses in SQLite's file contain them.
@@ -75,77 +80,77 @@ fn dump(server: &Server) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chinook_is_the_same_in_sqlite_and_postgres_and_back() {
+async fn chinook_is_copied_from_sqlite_to_postgres_and_back_without_a_change() {
     for version in VERSIONS {
         let folder = tempfile::tempdir().expect("a directory");
         let server = Server::of_version(version);
-        published(&server, folder.path());
+        create_published(&server, folder.path());
         let (rows, schema) = (dump(&server), server.schema());
         assert_eq!(rows.len(), 11);
         let storage = folder.path().join("backups");
         let copy = folder.path().join("chinook.db");
         std::fs::copy(data("Chinook_Sqlite.sqlite"), &copy).expect("copied");
-        let sqlite = over(Sqlite::open(&copy).expect("opened"), &storage).await;
-        let of_sqlite = sqlite.backup("of-sqlite").await.expect("a backup");
+        let sqlite = koan_with(Sqlite::open(&copy).expect("opened"), &storage).await;
+        let sqlite_backup = sqlite.backup("of-sqlite").await.expect("a backup");
 
         let postgres = || Postgres::connect(server.address()).expect("an address");
-        let koan = over(postgres(), &storage).await;
-        let of_script = koan.backup("of-script").await.expect("a backup");
-        assert_eq!(hashes(of_sqlite.manifest()), hashes(of_script.manifest()));
+        let koan = koan_with(postgres(), &storage).await;
+        let script_backup = koan.backup("of-script").await.expect("a backup");
+        assert_eq!(hashes(sqlite_backup.manifest()), hashes(script_backup.manifest()));
 
         server.sql("TRUNCATE album, artist, customer, employee, genre, invoice, invoice_line, media_type, playlist, playlist_track, track");
         let report = koan.restore("of-sqlite").await.expect("restored");
-        assert_eq!(report.record_count(), of_sqlite.item_count());
-        assert!(dump(&server) == rows, "row by row as the script loads them");
+        assert_eq!(report.record_count(), sqlite_backup.item_count());
+        assert!(dump(&server) == rows, "the rows must equal those that the script inserted");
         assert_eq!(server.schema(), schema);
-        let of_postgres = koan.backup("of-postgres").await.expect("a backup");
-        assert_eq!(hashes(of_sqlite.manifest()), hashes(of_postgres.manifest()));
+        let postgres_backup = koan.backup("of-postgres").await.expect("a backup");
+        assert_eq!(hashes(sqlite_backup.manifest()), hashes(postgres_backup.manifest()));
 
         Connection::open(&copy)
             .expect("a database")
             .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM Track WHERE TrackId % 2 = 0; UPDATE Invoice SET Total = 0;")
             .expect("changed");
         sqlite.restore("of-postgres").replace_existing().await.expect("restored");
-        let back = sqlite.backup("back").await.expect("a backup");
-        assert_eq!(hashes(of_sqlite.manifest()), hashes(back.manifest()));
+        let final_backup = sqlite.backup("back").await.expect("a backup");
+        assert_eq!(hashes(sqlite_backup.manifest()), hashes(final_backup.manifest()));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chinook_is_the_same_in_json_files_and_back() {
+async fn chinook_is_copied_to_json_files_and_back_without_a_change() {
     let folder = tempfile::tempdir().expect("a directory");
     let server = Server::start();
-    published(&server, folder.path());
+    create_published(&server, folder.path());
     let rows = dump(&server);
     let storage = folder.path().join("backups");
-    let postgres = over(Postgres::connect(server.address()).expect("an address"), &storage).await;
-    let of_postgres = postgres.backup("of-postgres").await.expect("a backup");
+    let postgres = koan_with(Postgres::connect(server.address()).expect("an address"), &storage).await;
+    let postgres_backup = postgres.backup("of-postgres").await.expect("a backup");
     let copy = folder.path().join("chinook.db");
     std::fs::copy(data("Chinook_Sqlite.sqlite"), &copy).expect("copied");
-    let sqlite = over(Sqlite::open(&copy).expect("opened"), &storage).await;
-    let of_sqlite = sqlite.backup("of-sqlite").await.expect("a backup");
-    assert_eq!(hashes(of_postgres.manifest()), hashes(of_sqlite.manifest()));
+    let sqlite = koan_with(Sqlite::open(&copy).expect("opened"), &storage).await;
+    let sqlite_backup = sqlite.backup("of-sqlite").await.expect("a backup");
+    assert_eq!(hashes(postgres_backup.manifest()), hashes(sqlite_backup.manifest()));
 
     let lines = JsonFiles::lines(folder.path().join("lines")).expect("a directory");
     let documents = JsonFiles::documents(folder.path().join("documents")).expect("a directory");
     for (files, from, name) in [(lines, "of-postgres", "of-lines"), (documents, "of-sqlite", "of-documents")]
     {
-        let koan = over(files, &storage).await;
+        let koan = koan_with(files, &storage).await;
         let report = koan.restore(from).await.expect("restored");
-        assert_eq!(report.record_count(), of_postgres.item_count(), "{name}");
-        let of_files = koan.backup(name).await.expect("a backup");
-        assert_eq!(hashes(of_files.manifest()), hashes(of_postgres.manifest()), "{name}");
+        assert_eq!(report.record_count(), postgres_backup.item_count(), "{name}");
+        let files_backup = koan.backup(name).await.expect("a backup");
+        assert_eq!(hashes(files_backup.manifest()), hashes(postgres_backup.manifest()), "{name}");
     }
 
     server.sql("TRUNCATE album, artist, customer, employee, genre, invoice, invoice_line, media_type, playlist, playlist_track, track");
     postgres.restore("of-lines").await.expect("restored");
-    assert!(dump(&server) == rows, "row by row as the script loads them");
+    assert!(dump(&server) == rows, "the rows must equal those that the script inserted");
 
     Connection::open(&copy)
         .expect("a database")
         .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM Track WHERE TrackId % 2 = 0; UPDATE Invoice SET Total = 0;")
         .expect("changed");
     sqlite.restore("of-documents").replace_existing().await.expect("restored");
-    let back = sqlite.backup("back").await.expect("a backup");
-    assert_eq!(hashes(back.manifest()), hashes(of_sqlite.manifest()));
+    let final_backup = sqlite.backup("back").await.expect("a backup");
+    assert_eq!(hashes(final_backup.manifest()), hashes(sqlite_backup.manifest()));
 }

@@ -46,10 +46,11 @@ fn has_citext(server: &Server) -> bool {
     server.sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'citext'") == "1"
 }
 
-fn of(kind: &str, first: &str, other: &str) -> String {
+/// Returns the SQL that creates the table with two rows.
+fn table_of(column_type: &str, key: &str, different_key: &str) -> String {
     format!(
-        "DROP TABLE IF EXISTS word; CREATE TABLE word (id {kind} PRIMARY KEY, note text NOT NULL); \
-         INSERT INTO word VALUES ('{first}', 'one'), ('{other}', 'two')"
+        "DROP TABLE IF EXISTS word; CREATE TABLE word (id {column_type} PRIMARY KEY, note text NOT NULL); \
+         INSERT INTO word VALUES ('{key}', 'one'), ('{different_key}', 'two')"
     )
 }
 
@@ -58,32 +59,34 @@ async fn an_overwrite_writes_the_key_with_the_spelling_of_the_archive_and_report
     let server = Server::start();
     assert!(has_citext(&server));
     server.sql(TYPES);
-    for (kind, first, spelled, other) in KEYS {
-        server.sql(&of(kind, first, other));
+    for (column_type, key, equal_key, different_key) in KEYS {
+        server.sql(&table_of(column_type, key, different_key));
         let koan = koan(&server, KoanBuilder::register::<Word>).await;
         let backup = koan.backup("nightly").await.expect("a backup");
         let rows = server.sql("SELECT row_to_json(word) FROM word ORDER BY note");
         for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
-            server.sql(&format!("UPDATE word SET id = '{spelled}' WHERE note = 'one'"));
-            assert_ne!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), rows, "{kind}");
-            let kept = counts(&koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect(kind));
-            assert_eq!((kept.kept, kept.inserted), (2, 0), "{kind}");
+            server.sql(&format!("UPDATE word SET id = '{equal_key}' WHERE note = 'one'"));
+            assert_ne!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), rows, "{column_type}");
+            let skipped =
+                counts(&koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect(column_type));
+            assert_eq!((skipped.kept, skipped.inserted), (2, 0), "{column_type}");
             let error = restore_as_reported(|| koan.restore("nightly").on_conflict(ConflictMode::Fail))
                 .await
-                .expect_err(kind);
-            assert_eq!(error.kind(), ErrorKind::Conflict, "{kind}: {error:?}");
-            let dry = counts(&koan.restore("nightly").dry_run().await.expect(kind));
-            assert_eq!((dry.updated, dry.unchanged), (1, 1), "{kind}");
-            let done = counts(&koan.restore("nightly").level(level).await.expect(kind));
-            assert_eq!(done, dry, "{kind}");
-            assert_eq!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), rows, "{kind}");
-            let dry = counts(&koan.restore("nightly").dry_run().await.expect(kind));
-            assert_eq!((dry.updated, dry.unchanged), (0, 2), "{kind}");
-            let done = counts(&koan.restore("nightly").replace_existing().level(level).await.expect(kind));
-            assert_eq!((done.updated, done.unchanged), (0, 2), "{kind}");
+                .expect_err(column_type);
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{column_type}: {error:?}");
+            let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect(column_type));
+            assert_eq!((dry_counts.updated, dry_counts.unchanged), (1, 1), "{column_type}");
+            let written = counts(&koan.restore("nightly").level(level).await.expect(column_type));
+            assert_eq!(written, dry_counts, "{column_type}");
+            assert_eq!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), rows, "{column_type}");
+            let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect(column_type));
+            assert_eq!((dry_counts.updated, dry_counts.unchanged), (0, 2), "{column_type}");
+            let written =
+                counts(&koan.restore("nightly").replace_existing().level(level).await.expect(column_type));
+            assert_eq!((written.updated, written.unchanged), (0, 2), "{column_type}");
         }
-        let again = koan.backup("again").await.expect("a backup");
-        assert_eq!(hashes(backup.manifest()), hashes(again.manifest()), "{kind}");
+        let second = koan.backup("second").await.expect("a backup");
+        assert_eq!(hashes(backup.manifest()), hashes(second.manifest()), "{column_type}");
     }
 }
 
@@ -91,33 +94,35 @@ async fn an_overwrite_writes_the_key_with_the_spelling_of_the_archive_and_report
 async fn two_records_with_keys_that_the_database_treats_as_equal_are_refused_with_both_keys() {
     let server = Server::start();
     server.sql(TYPES);
-    for (kind, first, spelled, other) in KEYS {
-        if kind == "pair" || kind == "interval" {
+    for (column_type, key, equal_key, different_key) in KEYS {
+        if column_type == "pair" || column_type == "interval" {
             continue;
         }
         // The records come from a table of type `text`, which distinguishes the spellings.
-        server.sql(&of("text", first, other));
-        server.sql(&format!("INSERT INTO word VALUES ('{spelled}', 'three')"));
+        server.sql(&table_of("text", key, different_key));
+        server.sql(&format!("INSERT INTO word VALUES ('{equal_key}', 'three')"));
         let koan = koan(&server, KoanBuilder::register::<Word>).await;
         koan.backup("nightly").await.expect("a backup");
-        for (rows, replaces) in [("", false), ("DELETE FROM word", false), ("", true)] {
+        for (rows, is_replacement) in [("", false), ("DELETE FROM word", false), ("", true)] {
             for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
-                server.sql(&of(kind, first, other));
+                server.sql(&table_of(column_type, key, different_key));
                 server.sql(rows);
                 let before = server.sql("SELECT row_to_json(word) FROM word ORDER BY note");
-                let restore = || match replaces {
+                let restore = || match is_replacement {
                     true => koan.restore("nightly").replace_existing(),
                     false => koan.restore("nightly"),
                 };
                 for error in [
-                    restore_as_reported(|| restore().level(level)).await.expect_err(kind),
-                    restore().dry_run().await.expect_err(kind),
-                    restore_as_reported(|| restore().on_conflict(ConflictMode::Keep)).await.expect_err(kind),
+                    restore_as_reported(|| restore().level(level)).await.expect_err(column_type),
+                    restore().dry_run().await.expect_err(column_type),
+                    restore_as_reported(|| restore().on_conflict(ConflictMode::Keep))
+                        .await
+                        .expect_err(column_type),
                 ] {
                     let text = error.chain();
-                    assert_eq!(error.kind(), ErrorKind::Constraint, "{kind}: {text}");
-                    assert!(text.contains(first) && text.contains(spelled), "{kind}: {text}");
-                    assert!(text.contains("one key to table `word`"), "{kind}: {text}");
+                    assert_eq!(error.kind(), ErrorKind::Constraint, "{column_type}: {text}");
+                    assert!(text.contains(key) && text.contains(equal_key), "{column_type}: {text}");
+                    assert!(text.contains("one key to table `word`"), "{column_type}: {text}");
                 }
                 assert_eq!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), before);
             }
@@ -133,12 +138,12 @@ async fn equal_floats_and_padded_texts_are_restored_with_their_spelling() {
     let koan = koan(&server, |builder| builder.register::<Measure>().register::<Word>()).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("UPDATE measure SET id = 0 WHERE note = 'nought'");
-    let dry = koan.restore("nightly").dry_run().await.expect("compared").counts();
-    assert_eq!((dry.updated, dry.unchanged), (1, 3));
-    assert_eq!(koan.restore("nightly").await.expect("restored").counts(), dry);
+    let dry_counts = koan.restore("nightly").dry_run().await.expect("compared").counts();
+    assert_eq!((dry_counts.updated, dry_counts.unchanged), (1, 3));
+    assert_eq!(koan.restore("nightly").await.expect("restored").counts(), dry_counts);
     assert_eq!(server.sql("SELECT id FROM measure ORDER BY note DESC"), "1\n-0");
-    let dry = koan.restore("nightly").dry_run().await.expect("compared").counts();
-    assert_eq!((dry.updated, dry.unchanged), (0, 4));
+    let dry_counts = koan.restore("nightly").dry_run().await.expect("compared").counts();
+    assert_eq!((dry_counts.updated, dry_counts.unchanged), (0, 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,13 +155,13 @@ async fn the_equality_of_a_type_is_found_with_any_search_path() {
     let koan = super::fixture::koan_of(database, KoanBuilder::register::<Word>).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("SET search_path = extra; UPDATE sales.word SET id = 'ANN', note = 'changed'");
-    let done = counts(&koan.restore("nightly").await.expect("restored"));
-    assert_eq!((done.updated, done.inserted), (1, 0));
+    let written = counts(&koan.restore("nightly").await.expect("restored"));
+    assert_eq!((written.updated, written.inserted), (1, 0));
     assert_eq!(server.sql("SELECT * FROM sales.word"), "Ann|one");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_refer_to_a_key_remain_when_its_spelling_changes() {
+async fn rows_that_refer_to_a_key_are_kept_when_its_spelling_changes() {
     let server = Server::start();
     server.sql("CREATE EXTENSION citext; CREATE TABLE word (id citext PRIMARY KEY, note text NOT NULL);
         CREATE TABLE cites (word citext REFERENCES word ON DELETE CASCADE ON UPDATE CASCADE, plain citext REFERENCES word);
@@ -174,22 +179,28 @@ async fn rows_that_refer_to_a_key_remain_when_its_spelling_changes() {
 async fn a_backup_of_two_rows_with_equal_keys_is_refused_with_both_keys() {
     let server = Server::start();
     server.sql(TYPES);
-    for (kind, first, spelled, other) in KEYS {
+    for (column_type, key, equal_key, different_key) in KEYS {
         for unique in ["", "CREATE UNIQUE INDEX ON word (id) WHERE note = 'one'"] {
             server.sql(&format!(
-                "DROP TABLE IF EXISTS word; CREATE TABLE word (id {kind}, note text NOT NULL); {unique};
-                INSERT INTO word VALUES ('{first}', 'one'), ('{other}', 'two'), ('{spelled}', 'three')"
+                "DROP TABLE IF EXISTS word; CREATE TABLE word (id {column_type}, note text NOT NULL); {unique};
+                INSERT INTO word VALUES ('{key}', 'one'), ('{different_key}', 'two'), ('{equal_key}', 'three')"
             ));
             let koan = koan(&server, KoanBuilder::register::<Word>).await;
-            let error = koan.backup("twice").await.expect_err(kind);
+            let error = koan.backup("twice").await.expect_err(column_type);
             let text = error.chain();
-            assert!(text.contains("the same key by the key equality of table `word`"), "{kind}: {text}");
-            assert!(text.contains("` and `id="), "{kind}: {text}");
-            assert!(kind == "interval" || (text.contains(first) && text.contains(spelled)), "{kind}: {text}");
+            assert!(
+                text.contains("the same key by the key equality of table `word`"),
+                "{column_type}: {text}"
+            );
+            assert!(text.contains("` and `id="), "{column_type}: {text}");
+            assert!(
+                column_type == "interval" || (text.contains(key) && text.contains(equal_key)),
+                "{column_type}: {text}"
+            );
         }
         server.sql("DELETE FROM word WHERE note = 'three'");
         let koan = koan(&server, KoanBuilder::register::<Word>).await;
-        koan.backup("once").await.expect(kind);
+        koan.backup("once").await.expect(column_type);
     }
 }
 
@@ -202,7 +213,7 @@ async fn a_unique_index_that_compares_differently_from_its_column_does_not_make_
         INSERT INTO word VALUES ('A', 'one'), ('a', 'two')",
     );
     let koan = koan(&server, KoanBuilder::register::<Word>).await;
-    let text = koan.backup("twice").await.expect_err("one key").chain();
+    let text = koan.backup("twice").await.expect_err("the keys are equal").chain();
     assert!(text.contains(r#"Word `id="A"` and `id="a"`"#), "{text}");
 }
 
@@ -221,7 +232,7 @@ async fn a_unique_index_does_not_make_keys_with_null_unique() {
     server.sql(TYPES);
     server.sql("CREATE TABLE couple (one citext, two citext, UNIQUE (one, two)); INSERT INTO couple VALUES (NULL, 'b'), (NULL, 'B'), ('a', 'b')");
     let koan = koan(&server, KoanBuilder::register::<Couple>).await;
-    let text = koan.backup("twice").await.expect_err("one key").chain();
+    let text = koan.backup("twice").await.expect_err("the keys are equal").chain();
     assert!(text.contains("the same key by the key equality of table `couple`"), "{text}");
 }
 
@@ -241,6 +252,6 @@ async fn equal_keys_of_an_encrypted_entity_are_not_displayed() {
     let identity = age::x25519::Identity::generate();
     let recipients = koan_backup::Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
     let koan = koan(&server, |builder| builder.register::<Secret>().encrypt_to(recipients)).await;
-    let text = koan.backup("twice").await.expect_err("one key").chain();
+    let text = koan.backup("twice").await.expect_err("the keys are equal").chain();
     assert!(text.contains("the same key") && !text.to_lowercase().contains("ann"), "{text}");
 }

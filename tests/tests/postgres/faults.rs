@@ -22,7 +22,7 @@ struct Parcel {
 const PARCELS: &str = "CREATE TABLE parcel (id bigserial PRIMARY KEY, content text NOT NULL);
     CREATE INDEX parcel_content ON parcel (content);
     INSERT INTO parcel (content) SELECT repeat(md5(g::text), 20) FROM generate_series(1, 60000) g;";
-const BACKENDS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'koan-backup' AND query ILIKE 'COPY%'";
+const TERMINATE_READERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'koan-backup' AND query ILIKE 'COPY%'";
 
 fn state(server: &Server) -> String {
     let rows = server.sql("SELECT count(*), min(content), max(id), md5(string_agg(id::text || content, '' ORDER BY id)) FROM parcel");
@@ -30,21 +30,21 @@ fn state(server: &Server) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_connection_fails_the_backup_and_never_shortens_it() {
+async fn a_lost_connection_fails_the_backup_and_no_incomplete_backup_is_published() {
     for is_killed in [false, true] {
         let mut server = Server::start();
         server.sql(PARCELS);
         let koan = koan(&server, |builder| builder.register::<Parcel>()).await;
-        let (reached, cut) = (CancellationToken::new(), CancellationToken::new());
-        let (told, awaited) = (reached.clone(), cut.clone());
+        let (reached, disconnected) = (CancellationToken::new(), CancellationToken::new());
+        let (notify, awaited) = (reached.clone(), disconnected.clone());
         let running = koan.clone();
         let backup = tokio::spawn(async move {
             running
-                .backup("cut")
+                .backup("interrupted")
                 .batch_size(500)
                 .on_event(move |event| {
                     if matches!(event, Event::BatchRead { .. }) {
-                        told.cancel();
+                        notify.cancel();
                         wait::until_blocking("the connection is cut", || awaited.is_cancelled());
                     }
                 })
@@ -54,10 +54,10 @@ async fn a_lost_connection_fails_the_backup_and_never_shortens_it() {
         if is_killed {
             server.kill();
         } else {
-            assert_eq!(server.sql(BACKENDS), "t", "one reads");
+            assert_eq!(server.sql(TERMINATE_READERS), "t", "one backend of the backup must be reading");
         }
-        cut.cancel();
-        let error = backup.await.expect("no panic").expect_err("the connection is gone");
+        disconnected.cancel();
+        let error = backup.await.expect("the task did not panic").expect_err("the connection is gone");
         assert!(error.chain().contains("try again"), "{error:?}");
         assert!(koan.backups().await.expect("listed").iter().all(|found| !found.status.is_complete()));
     }
@@ -78,10 +78,10 @@ async fn a_cancelled_or_dropped_backup_ends_its_queries_on_the_server() {
     let error = backup.await.expect_err("cancelled");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     let begun = CancellationToken::new();
-    let told = begun.clone();
+    let notify = begun.clone();
     let backup = koan.backup("dropped").batch_size(100).on_event(move |event| {
         if matches!(event, Event::BatchRead { .. }) {
-            told.cancel();
+            notify.cancel();
             // The delay ensures that the read does not complete before its future is dropped.
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -98,12 +98,12 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
     koan_on(&server, folder.path()).await.backup("whole").to_profile("disk").await.expect("a backup");
     server.sql("DELETE FROM parcel WHERE id % 3 = 0; UPDATE parcel SET content = 'changed' WHERE id % 5 = 0");
     let before = state(&server);
-    for (round, cut) in ["session", "server", "client", "session", "server"].into_iter().enumerate() {
+    for (round, fault) in ["session", "server", "client", "session", "server"].into_iter().enumerate() {
         let context = koan_on(&server, folder.path()).await;
         let reached = CancellationToken::new();
         let done = CancellationToken::new();
-        let (told, awaited) = (reached.clone(), done.clone());
-        let at = 5_000 * (u64::try_from(round).expect("few") + 1);
+        let (notify, awaited) = (reached.clone(), done.clone());
+        let records_before_fault = 5_000 * (u64::try_from(round).expect("fits") + 1);
         let restore = tokio::spawn(async move {
             context
                 .restore("whole")
@@ -111,31 +111,32 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
                 .replace_existing()
                 .batch_size(1000)
                 .on_event(move |event| {
-                    if matches!(event, Event::BatchRestored { records, .. } if *records >= at) {
-                        told.cancel();
-                        wait::until_blocking("the restore is cut", || awaited.is_cancelled());
+                    if matches!(event, Event::BatchRestored { records, .. } if *records >= records_before_fault) {
+                        notify.cancel();
+                        wait::until_blocking("the restore is interrupted", || awaited.is_cancelled());
                     }
                 })
                 .await
         });
         reached.cancelled().await;
-        match cut {
+        match fault {
             "session" => drop(server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'koan-backup'")),
             "server" => server.kill(),
             _ => restore.abort(),
         }
         done.cancel();
         match restore.await {
-            Ok(result) => drop(result.expect_err("it was cut")),
-            Err(ended) => assert!(ended.is_cancelled(), "{ended}"),
+            Ok(result) => drop(result.expect_err("the restore was interrupted")),
+            Err(error) => assert!(error.is_cancelled(), "{error}"),
         }
-        if cut == "server" {
+        if fault == "server" {
             server.up();
         }
-        assert_eq!(state(&server), before, "cut: {cut}");
+        assert_eq!(state(&server), before, "interrupted by: {fault}");
     }
-    let whole = koan_on(&server, folder.path()).await;
-    let report = whole.restore("whole").from_profile("disk").replace_existing().await.expect("restored");
+    let koan_after_faults = koan_on(&server, folder.path()).await;
+    let report =
+        koan_after_faults.restore("whole").from_profile("disk").replace_existing().await.expect("restored");
     assert_eq!(report.record_count(), 60_000);
 }
 
@@ -146,7 +147,8 @@ async fn koan_on(server: &Server, folder: &Path) -> Koan {
     koan_of(database, |builder| builder.register::<Parcel>().storage("disk", disk)).await
 }
 
-async fn refused(address: String) -> String {
+/// Returns the error of connecting to an address.
+async fn connection_error(address: String) -> String {
     let database = Postgres::connect(address).expect("an address");
     let error = database.describe(&[]).await.expect_err("no connection");
     assert!(!format!("{database:?} {error:?}").contains("s3cret"), "{error:?}");
@@ -169,16 +171,19 @@ async fn a_failed_connection_reports_the_reason() {
         Postgres::connect(wrong.clone()).expect("an address").describe(&[]).await.is_err()
     })
     .await;
-    let text = refused(wrong).await;
+    let text = connection_error(wrong).await;
     assert!(text.contains("28P01") && text.contains("check user, password"), "{text}");
     let right = Postgres::connect(format!("postgres://ann:right@127.0.0.1:{port}/test")).expect("an address");
     right.describe(&[]).await.expect("the right password");
-    let text = refused(format!("postgres://postgres@127.0.0.1:{port}/shop")).await;
+    let text = connection_error(format!("postgres://postgres@127.0.0.1:{port}/shop")).await;
     assert!(text.contains("3D000") && text.contains("check the name of the database"), "{text}");
-    let text = refused("postgres://ann:s3cret@127.0.0.1:1/test".to_owned()).await;
+    let text = connection_error("postgres://ann:s3cret@127.0.0.1:1/test".to_owned()).await;
     assert!(text.contains("127.0.0.1:1/test") && text.contains("check host, port"), "{text}");
-    let text = refused(format!("postgres://postgres@127.0.0.1:{port}/test?sslmode=require")).await;
-    assert!(text.contains("enable TLS"), "never in clear: {text}");
+    let text = connection_error(format!("postgres://postgres@127.0.0.1:{port}/test?sslmode=require")).await;
+    assert!(
+        text.contains("enable TLS"),
+        "a required TLS connection must not fall back to plain text: {text}"
+    );
 }
 
 /// Creates a certificate authority, and a certificate for `localhost` that the authority signs.
@@ -246,30 +251,38 @@ async fn a_certificate_is_verified_if_the_sslmode_requests_it() {
         let to = server.data().join(file);
         std::fs::copy(folder.path().join(file), &to).expect("copied");
         let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(server.data()).expect("metadata"));
-        std::os::unix::fs::chown(&to, Some(owner), None).expect("given away");
-        std::fs::set_permissions(&to, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("closed");
+        std::os::unix::fs::chown(&to, Some(owner), None).expect("owner changed");
+        std::fs::set_permissions(&to, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .expect("permissions set");
     }
     server.sql("ALTER SYSTEM SET ssl = on");
     server.sql("SELECT pg_reload_conf()");
     wait::until_blocking("the server has TLS", || server.sql("SHOW ssl") == "on");
     let port = server.port();
-    let at = |host: &str, query: &str| format!("postgres://postgres@{host}:{port}/test?{query}");
+    let address_of = |host: &str, query: &str| format!("postgres://postgres@{host}:{port}/test?{query}");
     let file = |name: &str| folder.path().join(name).display().to_string();
     let verified = format!("sslmode=verify-full&sslrootcert={}", file("ca.pem"));
     for query in ["sslmode=prefer", "sslmode=require", "sslmode=disable", &verified] {
-        let database = Postgres::connect(at("localhost", query)).expect("an address");
+        let database = Postgres::connect(address_of("localhost", query)).expect("an address");
         database.describe(&[]).await.expect(query);
         let _snapshot = database.snapshot().await.expect("a snapshot");
         let encrypted = server.sql("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'koan-backup'");
         assert_eq!(encrypted, if query.contains("disable") { "f" } else { "t" }, "{query}");
     }
-    let text = refused(at("127.0.0.1", &verified)).await;
-    assert!(text.contains("certificate"), "another host: {text}");
+    let text = connection_error(address_of("127.0.0.1", &verified)).await;
+    assert!(text.contains("certificate"), "a certificate for another host must be refused: {text}");
     let wrong = format!("sslmode=verify-full&sslrootcert={}", file("other.pem"));
-    let text = refused(at("localhost", &wrong)).await;
-    assert!(text.contains("certificate") && text.contains("sslrootcert"), "another authority: {text}");
-    let text = refused(at("localhost", &format!("sslmode=require&sslrootcert={}", file("other.pem")))).await;
-    assert!(text.contains("certificate"), "require verifies with a root certificate: {text}");
-    let missing = Postgres::connect(at("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem"));
+    let text = connection_error(address_of("localhost", &wrong)).await;
+    assert!(
+        text.contains("certificate") && text.contains("sslrootcert"),
+        "a certificate of another authority must be refused: {text}"
+    );
+    let text = connection_error(address_of(
+        "localhost",
+        &format!("sslmode=require&sslrootcert={}", file("other.pem")),
+    ))
+    .await;
+    assert!(text.contains("certificate"), "`sslmode=require` with a root certificate must verify: {text}");
+    let missing = Postgres::connect(address_of("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem"));
     assert!(missing.expect_err("no such file").chain().contains("/nowhere.pem"));
 }

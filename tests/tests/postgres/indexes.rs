@@ -22,7 +22,7 @@ const MEMBERS: &str =
     CREATE UNIQUE INDEX by_age ON member (age, id); CREATE INDEX by_mail ON member (email);
     INSERT INTO member VALUES ('a', 'a@example.org', 1), ('b', NULL, 2), ('c', NULL, 2);";
 
-/// Returns each index with the name of its file, which a rebuild changes.
+/// Returns each index with the name of its file. A rebuild changes the name of the file.
 fn files(server: &Server) -> Vec<(String, String)> {
     let rows = server.sql(
         "SELECT indexrelid::regclass || '=' || pg_relation_filenode(indexrelid) FROM pg_index
@@ -39,7 +39,7 @@ async fn every_index_is_rebuilt_at_level_fast_and_none_at_the_other_levels() {
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
     koan.backup("nightly").await.expect("a backup");
     let schema = server.schema();
-    for (level, again) in
+    for (level, is_rebuilt) in
         [(RestoreLevel::Fast, true), (RestoreLevel::Balanced, false), (RestoreLevel::Safe, false)]
     {
         server.sql("DELETE FROM member");
@@ -50,7 +50,7 @@ async fn every_index_is_rebuilt_at_level_fast_and_none_at_the_other_levels() {
         assert_eq!(server.schema(), schema, "{level:?}");
         for (before, after) in before.iter().zip(files(&server)) {
             assert_eq!(before.0, after.0);
-            assert_eq!(before.1 != after.1, again, "{level:?}: {}", before.0);
+            assert_eq!(before.1 != after.1, is_rebuilt, "{level:?}: {}", before.0);
         }
         assert_eq!(server.sql("SELECT string_agg(id, ',' ORDER BY id) FROM member"), "a,b,c");
     }
@@ -62,7 +62,7 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
     server.sql(MEMBERS);
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
     koan.backup("nightly").await.expect("a backup");
-    let kept = |setup: &str, index: &str| {
+    let index_after_setup = |setup: &str, index: &str| {
         server.sql(setup);
         server.sql("DELETE FROM member");
         files(&server).into_iter().find(|(name, _)| name == index).expect("an index")
@@ -79,7 +79,7 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
         ("ALTER TABLE member CLUSTER ON one_each", "ALTER TABLE member SET WITHOUT CLUSTER", "one_each"),
         ("ALTER INDEX one_each SET (fillfactor = 50)", "ALTER INDEX one_each RESET (fillfactor)", "one_each"),
     ] {
-        let before = kept(setup, index);
+        let before = index_after_setup(setup, index);
         // The restore must keep the index because of the object that was set up, and not because of the lock
         // of another session.
         server.until_left_alone();
@@ -92,7 +92,7 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_and_are_named() {
+async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_with_their_keys_in_the_error() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE member (id text PRIMARY KEY, email text, age int NOT NULL);
@@ -102,7 +102,7 @@ async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_and_are_
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM member WHERE id <> 'a'");
-    for (setup, undo, told) in [
+    for (setup, undo, message) in [
         (
             "ALTER TABLE member ADD CONSTRAINT one_each UNIQUE (email)",
             "ALTER TABLE member DROP CONSTRAINT one_each",
@@ -137,7 +137,7 @@ async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_and_are_
             restore_as_reported(|| koan.restore("nightly").replace_existing()).await.expect_err(setup);
         assert_eq!(error.kind(), ErrorKind::Constraint, "{setup}");
         let text = error.chain();
-        assert!(text.contains(told) && !text.contains("s3cret"), "{text}");
+        assert!(text.contains(message) && !text.contains("s3cret"), "{text}");
         assert_eq!((server.sql("SELECT * FROM member"), server.schema()), before, "{setup}");
         server.sql(undo);
     }
@@ -153,7 +153,7 @@ async fn a_restore_during_a_backup_does_not_wait_for_it_and_keeps_the_indexes() 
     let before = files(&server);
     let reading = Postgres::connect(server.address()).expect("an address");
     let snapshot = reading.snapshot().await.expect("a snapshot");
-    // If the restore waited for the snapshot, it would never end.
+    // If the restore waited for the end of the snapshot, it would never complete.
     koan.restore("nightly").await.expect("restored");
     drop(snapshot);
     assert_eq!(files(&server), before);
@@ -182,14 +182,14 @@ async fn rebuilt_indexes_stay_in_their_tablespace() {
     let server = Server::start();
     server.sql(MEMBERS);
     server.sql("ALTER ROLE postgres SET allow_in_place_tablespaces = on");
-    server.sql("CREATE TABLESPACE elsewhere LOCATION ''");
-    server.sql("ALTER ROLE postgres SET default_tablespace = elsewhere");
+    server.sql("CREATE TABLESPACE other LOCATION ''");
+    server.sql("ALTER ROLE postgres SET default_tablespace = other");
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM member");
     server.until_left_alone();
     koan.restore("nightly").await.expect("restored");
-    let there =
+    let in_default_tablespace =
         "SELECT count(*) FROM pg_class WHERE relname IN ('member_pkey', 'by_mail') AND reltablespace = 0";
-    assert_eq!(server.sql(there), "2");
+    assert_eq!(server.sql(in_default_tablespace), "2");
 }

@@ -39,20 +39,21 @@ const ROWS: &str = r#"INSERT INTO mixed VALUES
     (5, NULL, NULL, NULL, 'null', NULL, '{"null","null",NULL,NULL,"null","[null]"}', '{}', NULL),
     (6, 'null', 'null', 'null', 'null', 'null', '{NULL,NULL}', '{"null"}', '[null]')"#;
 
-async fn check(server: &Server, koan: &Koan, name: &str) {
+/// Checks that restores of each kind put both forms of null back.
+async fn assert_restores(server: &Server, koan: &Koan, name: &str) {
     let dump = || server.sql("SELECT x::text FROM mixed x ORDER BY id");
     let before = dump();
-    let dry = koan.restore(name).dry_run().await.expect("compared");
-    assert_eq!(dry.entities[0].counts.unchanged, dry.entities[0].records);
+    let report = koan.restore(name).dry_run().await.expect("compared");
+    assert_eq!(report.entities[0].counts.unchanged, report.entities[0].records);
     server.sql("DELETE FROM mixed WHERE id IN (2, 5); UPDATE mixed SET json = '1', jsonb = NULL, list = '{}' WHERE id IN (1, 6)");
     koan.restore(name).await.expect("restored");
-    assert_eq!(dump(), before, "merged");
+    assert_eq!(dump(), before, "a merging restore must restore both forms of null");
     server.sql("UPDATE mixed SET jsonb = CASE WHEN jsonb IS NULL THEN 'null' ELSE jsonb END");
     koan.restore(name).replace_existing().await.expect("restored");
-    assert_eq!(dump(), before, "replaced");
+    assert_eq!(dump(), before, "a replacing restore must restore both forms of null");
     server.sql("TRUNCATE mixed");
     koan.restore(name).batch_size(2).await.expect("restored");
-    assert_eq!(dump(), before, "into an empty table");
+    assert_eq!(dump(), before, "a restore into an empty table must restore both forms of null");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +65,7 @@ async fn null_and_json_null_in_one_column_are_both_restored_as_they_were() {
         let koan = koan(&server, |builder| builder.register::<Mixed>()).await;
         let backup = koan.backup("mixed").await.expect("a backup");
         assert_eq!(backup.warnings(), [] as [String; 0]);
-        check(&server, &koan, "mixed").await;
+        assert_restores(&server, &koan, "mixed").await;
     }
 }
 
@@ -133,18 +134,18 @@ async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved
     sqlite
         .execute_batch("CREATE TABLE document (id INTEGER PRIMARY KEY, json TEXT, jsonb TEXT NOT NULL)")
         .expect("a table");
-    let over = |builder: koan_backup::KoanBuilder| {
+    let with_storage = |builder: koan_backup::KoanBuilder| {
         let storage = Storage::local(folder.path().join("backups")).expect("a directory");
         builder.only_registered().register::<Document>().storage("local", storage)
     };
-    let postgres =
-        over(Koan::builder()).provider("main", Postgres::connect(server.address()).expect("an address"));
+    let postgres = with_storage(Koan::builder())
+        .provider("main", Postgres::connect(server.address()).expect("an address"));
     let postgres = postgres.build().await.expect("a context");
-    let other = over(Koan::builder()).provider("main", Sqlite::open(&file).expect("opened"));
-    let other = other.build().await.expect("a context");
+    let sqlite_koan = with_storage(Koan::builder()).provider("main", Sqlite::open(&file).expect("opened"));
+    let sqlite_koan = sqlite_koan.build().await.expect("a context");
     postgres.backup("from-postgres").await.expect("a backup");
-    let report = other.restore("from-postgres").await.expect("restored");
-    let lost = |report: &koan_backup::report::RestoreReport, column: &str| {
+    let report = sqlite_koan.restore("from-postgres").await.expect("restored");
+    let is_loss_reported = |report: &koan_backup::report::RestoreReport, column: &str| {
         report.findings.iter().any(|finding| {
             finding.severity == koan_backup::provider::Severity::Warning
                 && finding
@@ -152,13 +153,17 @@ async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved
                     .contains(&format!("column `{column}` of table `document` held JSON `null`"))
         })
     };
-    assert!(lost(&report, "json") && !lost(&report, "jsonb"), "{:?}", report.findings);
+    assert!(
+        is_loss_reported(&report, "json") && !is_loss_reported(&report, "jsonb"),
+        "{:?}",
+        report.findings
+    );
     sqlite.execute_batch("UPDATE document SET json = 'null' WHERE id = 1").expect("changed");
-    other.backup("from-sqlite").await.expect("a backup");
+    sqlite_koan.backup("from-sqlite").await.expect("a backup");
     let report = postgres.restore("from-sqlite").await.expect("restored");
-    assert!(lost(&report, "json"), "{:?}", report.findings);
-    let report = other.restore("from-sqlite").await.expect("restored");
-    assert!(!lost(&report, "json"), "{:?}", report.findings);
+    assert!(is_loss_reported(&report, "json"), "{:?}", report.findings);
+    let report = sqlite_koan.restore("from-sqlite").await.expect("restored");
+    assert!(!is_loss_reported(&report, "json"), "{:?}", report.findings);
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]

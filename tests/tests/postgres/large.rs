@@ -44,8 +44,8 @@ async fn bytes_of_64_mib_are_backed_up_verified_and_restored_as_base64() {
     server.sql("DELETE FROM scan WHERE id = 1; UPDATE scan SET content = 'x', preview = NULL");
     koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql(DIGESTS), before);
-    let same = koan.restore("nightly").dry_run().await.expect("compared");
-    assert_eq!(same.entities[0].counts.unchanged, 2, "{same:?}");
+    let report = koan.restore("nightly").dry_run().await.expect("compared");
+    assert_eq!(report.entities[0].counts.unchanged, 2, "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,7 +55,8 @@ async fn bytes_as_a_list_of_numbers_are_reported_at_the_start_and_refused_with_f
     let koan = koan(&server, |builder| builder.register::<Bulky>()).await;
     let notes = koan.inventory().notes.join("\n");
     assert!(notes.contains("BulkyScan") && notes.contains("koan_backup::serde::base64"), "{notes}");
-    let error = koan.backup("nightly").await.expect_err("too long").chain();
+    let error =
+        koan.backup("nightly").await.expect_err("the value is too large for a list of numbers").chain();
     for part in ["`id=1`", "field `content` has 67108864 bytes", "koan_backup::serde::base64"] {
         assert!(error.contains(part), "{part} is not in {error}");
     }

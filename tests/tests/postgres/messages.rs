@@ -29,11 +29,11 @@ fn orders(builder: KoanBuilder) -> KoanBuilder {
 
 /// Returns the error of a backup.
 async fn failure(koan: &Koan) -> String {
-    koan.backup("nightly").await.expect_err("it fails").chain()
+    koan.backup("nightly").await.expect_err("the backup fails").chain()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_search_path_of_the_role_follows_a_configured_schema() {
+async fn the_search_path_of_the_role_is_used_after_the_configured_schema() {
     let server = Server::start();
     server.sql(
         "CREATE SCHEMA sales; CREATE TYPE public.tone AS ENUM ('a', 'b');
@@ -51,12 +51,12 @@ async fn the_search_path_of_the_role_follows_a_configured_schema() {
     let koan = koan_of(database, orders).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM sales.\"order\"");
-    koan.restore("nightly").await.expect("its checks find what they call");
+    koan.restore("nightly").await.expect("the functions of the check constraints are found");
     assert_eq!(all::<Order>(&koan).await.len(), 2);
     assert_eq!(
         server.sql("SELECT count(*) FROM public.\"order\""),
         "0",
-        "the schema that is named comes first"
+        "the rows must be restored into the configured schema"
     );
 }
 
@@ -128,10 +128,10 @@ async fn the_boot_report_lists_the_tables_of_entities_and_ignore_rules_without_e
     let both = |builder: KoanBuilder| builder.register::<Order>().register::<Event>();
     let koan = koan_of(options.connect().expect("an address"), both).await;
     let inventory = koan.inventory();
-    let places: Vec<_> =
+    let targets: Vec<_> =
         inventory.included.iter().map(|entity| entity.place.clone().unwrap_or_default()).collect();
     assert_eq!(
-        places,
+        targets,
         [
             "table `event` of `main` (with its partitions `event_2024`)",
             "table `order` of `main` (without the rows of `old_order`, which inherit from it)"
@@ -139,10 +139,10 @@ async fn the_boot_report_lists_the_tables_of_entities_and_ignore_rules_without_e
     );
     let warnings = inventory.warnings.join("\n");
     for part in [
-        "`ignore_table(\"nope\")` names no table of the database: tables in no entity are",
-        "`ignore_table(\"order\")` names the table of Order",
-        "`ignore_table(\"event_2024\")` names a partition, whose rows are those of `event`",
-        "`ignore_table(\"spares\")` names no table of the database: did you mean `spare`?",
+        "`ignore_table(\"nope\")` has no effect, because the database has no such table: the tables without an entity are",
+        "`ignore_table(\"order\")` has no effect, because Order covers the table",
+        "`ignore_table(\"event_2024\")` has no effect, because the table is a partition, whose rows are backed up or ignored with `event`",
+        "`ignore_table(\"spares\")` has no effect, because the database has no such table: did you mean `spare`?",
         "table `spare` of `main` → in no entity",
         "table `old_order` of `main` → in no entity",
     ] {
@@ -154,10 +154,10 @@ async fn the_boot_report_lists_the_tables_of_entities_and_ignore_rules_without_e
         "{:?}",
         inventory.notes
     );
-    let denied = Koan::builder().only_registered().register::<Event>().deny_uncovered();
+    let builder = Koan::builder().only_registered().register::<Event>().deny_uncovered();
     let database = Postgres::connect(server.address()).expect("an address");
-    let denied = denied.provider("main", database).storage("local", Storage::memory());
-    let error = denied.build().await.expect_err("tables are in no entity").to_string();
+    let builder = builder.provider("main", database).storage("local", Storage::memory());
+    let error = builder.build().await.expect_err("tables are in no entity").to_string();
     assert!(
         error.contains("in `ignore_table` of its provider") && !error.contains("`#[entity_backup]`"),
         "{error}"
@@ -165,7 +165,7 @@ async fn the_boot_report_lists_the_tables_of_entities_and_ignore_rules_without_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_trigger_that_refuses_a_restore_is_named() {
+async fn the_error_names_the_event_trigger_that_refused_a_restore() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE \"order\" (id bigint PRIMARY KEY, code text NOT NULL); INSERT INTO \"order\" VALUES (1, 'one');
@@ -190,7 +190,7 @@ async fn an_event_trigger_that_refuses_a_restore_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_triggers_of_all_tables_are_one_finding() {
+async fn the_triggers_of_all_tables_are_reported_in_one_finding() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE \"order\" (id bigint PRIMARY KEY, code text NOT NULL); CREATE TABLE event (id bigint PRIMARY KEY, year int);
@@ -337,7 +337,7 @@ async fn unreadable_dates_are_reported_with_the_reason_and_the_record() {
                     assert_eq!(reason, "before the year 1", "{value}");
                     assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
                     server.sql("DELETE FROM era");
-                    koan.restore("nightly").await.expect("a type that reads such dates keeps them");
+                    koan.restore("nightly").await.expect("a type that can read the date can write it");
                     assert_eq!(
                         server.sql(&format!("SELECT {column} = '{value}'::{kind} FROM era WHERE id = 5")),
                         "t"
@@ -364,7 +364,10 @@ async fn errors_do_not_contain_keys_of_encrypted_entities() {
     );
     let database = Postgres::connect(server.address()).expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Note>()).await;
-    assert!(failure(&koan).await.contains("id=4711"), "not encrypted");
+    assert!(
+        failure(&koan).await.contains("id=4711"),
+        "the key of an entity without encryption must be in the error"
+    );
     let database = Postgres::connect(server.address()).expect("an address");
     let key = age::x25519::Identity::generate().to_public().to_string();
     let recipients = Recipients::keys([key]).expect("a recipient");

@@ -1,4 +1,4 @@
-//! The error names the record that the server refuses, wherever the record is in the data.
+//! The error identifies the record that the server refuses, at any position of the record in the data.
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
@@ -26,7 +26,7 @@ struct Letter {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_record_is_named_whatever_was_sent_before_it() {
+async fn the_error_names_the_refused_record_at_any_position_in_the_data() {
     let server = Server::start();
     server.sql("CREATE TABLE page (id bigint PRIMARY KEY, text text NOT NULL)");
     // The table has more records than one COPY statement transfers.
@@ -39,11 +39,15 @@ async fn a_refused_record_is_named_whatever_was_sent_before_it() {
     for id in [1, 642, 1200] {
         server.sql(&format!("TRUNCATE page; ALTER TABLE page ADD CONSTRAINT never CHECK (id <> {id})"));
         // With this batch size, a block contains several batches.
-        let error =
-            restore_as_reported(|| koan.restore("nightly").batch_size(5)).await.expect_err("one is refused");
+        let error = restore_as_reported(|| koan.restore("nightly").batch_size(5))
+            .await
+            .expect_err("the server refuses one record");
         let text = error.chain();
         assert!(text.contains(&format!("Page `id={id}`")) && text.contains("never"), "{id}: {text}");
-        assert!(!text.contains("as before"), "rolled back, and known to be: {text}");
+        assert!(
+            !text.contains("is not confirmed"),
+            "the restore was rolled back, so the error must not be uncertain about it: {text}"
+        );
         assert_eq!(server.sql("SELECT count(*) FROM page"), "0");
         server.sql("ALTER TABLE page DROP CONSTRAINT never");
     }
@@ -52,13 +56,17 @@ async fn a_refused_record_is_named_whatever_was_sent_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_record_is_named_even_if_it_comes_from_no_archive() {
+async fn the_error_of_a_direct_write_names_the_refused_record() {
     let server = Server::start();
     server.sql("CREATE TABLE page (id bigint PRIMARY KEY, text text NOT NULL CHECK (text <> 's3cret'))");
     let koan = koan(&server, |builder| builder.register::<Page>()).await;
     let page = |id| Page { id, text: if id == 150 { "s3cret".to_owned() } else { "long".repeat(16_000) } };
-    let text =
-        koan.data::<Page>().upsert_many((1..=200).map(page)).await.expect_err("one is refused").chain();
+    let text = koan
+        .data::<Page>()
+        .upsert_many((1..=200).map(page))
+        .await
+        .expect_err("the server refuses one record")
+        .chain();
     assert!(text.contains("Page `id=150`") && !text.contains("s3cret"), "{text}");
     assert_eq!(server.sql("SELECT count(*) FROM page"), "0");
 }
@@ -79,9 +87,9 @@ async fn a_refused_record_of_an_encrypted_entity_is_identified_only_by_its_entit
     server.sql("TRUNCATE letter; ALTER TABLE letter ADD CONSTRAINT never CHECK (id <> 7)");
     let text = restore_as_reported(|| koan.restore("nightly").batch_size(2))
         .await
-        .expect_err("one is refused")
+        .expect_err("the server refuses one record")
         .chain();
-    // The error names the record but hides its key.
+    // The error shows the entity of the record but hides its key.
     assert!(text.contains("Letter `id=(hidden)` was refused") && text.contains("never"), "{text}");
     assert_eq!(server.sql("SELECT count(*) FROM letter"), "0");
 }

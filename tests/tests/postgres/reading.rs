@@ -59,20 +59,24 @@ async fn names_are_found_in_other_schemas_in_any_case_and_with_any_characters() 
     assert_eq!(koan.inventory().warnings, ["table `sales.spare` of `main` → in no entity"]);
     assert_eq!(all::<Order>(&koan).await, [Order { id: 1, note: "one".to_owned() }]);
     let names: Vec<String> = all::<Mixed>(&koan).await.into_iter().map(|mixed| mixed.name).collect();
-    assert_eq!(names, ["A", "a", "z", "é"], "the order of bytes, whatever the database's collation");
+    assert_eq!(
+        names,
+        ["A", "a", "z", "é"],
+        "keys must be in the order of their bytes, independent of the collation of the database"
+    );
     assert_eq!(all::<LogEntry>(&koan).await.len(), 1);
-    let of_key = koan.data::<Mixed>().get(&"é".to_owned()).await.expect("read");
-    assert_eq!(of_key.map(|mixed| (mixed.strange, mixed.user_id)), Some((3, Some(6))));
+    let record = koan.data::<Mixed>().get(&"é".to_owned()).await.expect("read");
+    assert_eq!(record.map(|mixed| (mixed.strange, mixed.user_id)), Some((3, Some(6))));
     assert!(koan.data::<Mixed>().get(&"'; DROP TABLE v; --".to_owned()).await.expect("read").is_none());
     assert_eq!(koan.data::<Mixed>().count().await.expect("counted"), 4);
-    let in_sales =
+    let connected =
         Postgres::options(server.address()).schema("sales").ignore_table("spare", "spare").connect();
-    let database = in_sales.expect("an address");
+    let database = connected.expect("an address");
     server.sql("CREATE TABLE public.spare (id int)");
     let described = database.describe(&[]).await.expect("described");
     assert!(described.unmapped_tables.contains(&"orders".to_owned()), "{:?}", described.unmapped_tables);
-    let of_another_schema = "public.spare".to_owned();
-    assert!(described.unmapped_tables.contains(&of_another_schema), "{:?}", described.unmapped_tables);
+    let unmapped_table = "public.spare".to_owned();
+    assert!(described.unmapped_tables.contains(&unmapped_table), "{:?}", described.unmapped_tables);
     assert!(!described.unmapped_tables.contains(&"spare".to_owned()), "{:?}", described.unmapped_tables);
     assert!(described.version.starts_with("PostgreSQL 15"), "{}", described.version);
 }
@@ -87,10 +91,18 @@ async fn partitions_are_read_with_their_table_and_inheriting_tables_separately()
         CREATE TABLE animal (id bigint PRIMARY KEY, name text NOT NULL); CREATE TABLE dog (breed text) INHERITS (animal);
         INSERT INTO animal VALUES (1, 'cat'); INSERT INTO dog VALUES (2, 'rex', 'boxer')");
     let koan = koan(&server, |builder| builder.register::<LogEntry>().register::<Animal>()).await;
-    assert_eq!(koan.inventory().warnings, ["table `dog` of `main` → in no entity"], "and no partition");
+    assert_eq!(
+        koan.inventory().warnings,
+        ["table `dog` of `main` → in no entity"],
+        "the warnings must not contain a partition"
+    );
     let ids: Vec<i64> = all::<LogEntry>(&koan).await.into_iter().map(|entry| entry.id).collect();
     assert_eq!(ids, [1, 2, 3]);
-    assert_eq!(all::<Animal>(&koan).await.len(), 1, "a dog's row is not lost: its table is named above");
+    assert_eq!(
+        all::<Animal>(&koan).await.len(),
+        1,
+        "the row of the inheriting table `dog` must be reported and not read"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,20 +118,20 @@ async fn relations_that_are_not_tables_are_refused_with_a_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sets_are_suffixed_tables() {
+async fn each_set_is_a_table_with_the_name_of_the_set_as_suffix() {
     let server = Server::start();
     server.sql(r#"CREATE TABLE animal (id bigint PRIMARY KEY, name text NOT NULL); INSERT INTO animal VALUES (1, 'cat');
         CREATE TABLE "animal#zoo" (LIKE animal); INSERT INTO "animal#zoo" VALUES (1, 'lion'), (2, 'bear');
         CREATE TABLE "animal#root" (LIKE animal)"#);
     let koan = koan(&server, |builder| builder.register::<Animal>()).await;
     let warnings = koan.inventory().warnings.join("\n");
-    assert!(warnings.contains("`animal#root (no set"), "{warnings}");
+    assert!(warnings.contains("`animal#root (not used as a set"), "{warnings}");
     let backup = koan.backup("zoo").await.expect("a backup");
     let counts: Vec<_> = backup
         .manifest()
         .entities
         .iter()
-        .map(|part| (part.set.as_str().to_owned(), part.item_count))
+        .map(|entity| (entity.set.as_str().to_owned(), entity.item_count))
         .collect();
     assert_eq!(counts, [("root".to_owned(), 1), ("zoo".to_owned(), 2)]);
     let lions = koan.data::<Animal>().set(SetName::new("zoo").expect("a name")).get(&1).await.expect("read");
@@ -149,7 +161,7 @@ pub(super) const BANK: &str = "
     INSERT INTO transfer (amount, padding) SELECT 0, repeat('y', 200) FROM generate_series(1, 40000) g;";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_connections_see_the_same_moment_despite_concurrent_writes() {
+async fn all_connections_read_the_same_snapshot_despite_concurrent_writes() {
     for version in VERSIONS {
         let server = Server::of_version(version);
         server.sql(BANK);
@@ -160,15 +172,15 @@ async fn all_connections_see_the_same_moment_despite_concurrent_writes() {
              END LOOP; END $$",
         );
         let storage = tempfile::tempdir().expect("a directory");
-        let stored = || Storage::local(storage.path()).expect("a directory");
-        let both = |builder: KoanBuilder| {
-            builder.register::<Account>().register::<Transfer>().storage("disk", stored())
+        let open_storage = || Storage::local(storage.path()).expect("a directory");
+        let register_both = |builder: KoanBuilder| {
+            builder.register::<Account>().register::<Transfer>().storage("disk", open_storage())
         };
-        let koan = koan(&server, both).await;
+        let koan = koan(&server, register_both).await;
         for round in 0..3 {
             let backup = koan.backup(format!("round-{round}")).to_profile("disk").await.expect("a backup");
-            let (balances, transfers) = sums(stored(), &backup).await;
-            assert_eq!(balances, transfers, "balances and transfers of one moment agree");
+            let (balances, transfers) = sums(open_storage(), &backup).await;
+            assert_eq!(balances, transfers, "the sums of both tables must be equal in one snapshot");
         }
         let _ = writer.kill();
         let _ = writer.wait();
@@ -185,7 +197,7 @@ async fn every_connection_sees_the_snapshot_and_no_later_changes() {
         .sql("INSERT INTO account VALUES (0, 1, ''); INSERT INTO transfer (amount, padding) VALUES (1, '')");
     let read = async |codec: EntityCodec| {
         let (sink, mut chunks) = RecordSink::channel(codec.clone(), 1000);
-        let counted = async {
+        let count_records = async {
             let mut count = 0;
             while let Some(chunk) = chunks.recv().await {
                 count += chunk.records().count();
@@ -193,7 +205,7 @@ async fn every_connection_sees_the_snapshot_and_no_later_changes() {
             count
         };
         let reading = snapshot.read(ReadRequest::all(codec, SetName::root()), sink);
-        let (read, count) = tokio::join!(reading, counted);
+        let (read, count) = tokio::join!(reading, count_records);
         read.expect("read");
         count
     };
@@ -202,7 +214,7 @@ async fn every_connection_sees_the_snapshot_and_no_later_changes() {
     assert_eq!(counts, (40_000, 40_000));
 }
 
-/// Restores a backup into SQLite and returns the sums of the balances and amounts there.
+/// Restores a backup into SQLite and returns the sums of the restored balances and amounts.
 async fn sums(storage: Storage, backup: &BackupReport) -> (i64, i64) {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("bank.db");
@@ -213,7 +225,7 @@ async fn sums(storage: Storage, backup: &BackupReport) -> (i64, i64) {
                         CREATE TABLE transfer (id INTEGER PRIMARY KEY, amount INTEGER, padding TEXT)",
         )
         .expect("a schema");
-    let elsewhere = Koan::builder()
+    let sqlite = Koan::builder()
         .only_registered()
         .register::<Account>()
         .register::<Transfer>()
@@ -222,7 +234,7 @@ async fn sums(storage: Storage, backup: &BackupReport) -> (i64, i64) {
         .build()
         .await
         .expect("a context");
-    elsewhere.restore(backup.id()).await.expect("restored");
+    sqlite.restore(backup.id()).await.expect("restored");
     let connection = rusqlite::Connection::open(&path).expect("a database");
     let sum = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).expect("a sum");
     (sum("SELECT sum(balance) FROM account"), sum("SELECT sum(amount) FROM transfer"))
@@ -238,15 +250,18 @@ async fn a_table_cannot_be_altered_or_emptied_while_it_is_backed_up() {
     let snapshot = database.snapshot().await.expect("a snapshot");
     assert_eq!(snapshot.concurrent_reads(), 2);
     let mut truncate = server.spawn_sql("TRUNCATE account");
-    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-    wait::until_blocking("the truncation waits", || server.sql(waiting) == "1");
-    assert!(truncate.try_wait().expect("a child").is_none(), "it waits until the snapshot is dropped");
+    let waiting_locks = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    wait::until_blocking("the truncation waits for its lock", || server.sql(waiting_locks) == "1");
+    assert!(
+        truncate.try_wait().expect("a child process").is_none(),
+        "the truncation must wait until the snapshot is dropped"
+    );
     drop(snapshot);
-    assert!(truncate.wait().expect("a child").success());
+    assert!(truncate.wait().expect("a child process").success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_hidden_by_row_level_security_are_an_error_and_not_a_short_backup() {
+async fn rows_hidden_by_row_level_security_fail_the_read() {
     let server = Server::start();
     server.sql("CREATE TABLE animal (id bigint PRIMARY KEY, name text NOT NULL); INSERT INTO animal VALUES (1, 'cat'), (2, 'dog');
         CREATE ROLE clerk LOGIN; GRANT SELECT ON animal TO clerk;
@@ -280,7 +295,7 @@ async fn the_archive_does_not_depend_on_the_number_of_connections() {
     );
     let mut contents = Vec::new();
     for connections in [2, 1, 4] {
-        let count = connections.try_into().expect("not nought");
+        let count = connections.try_into().expect("not zero");
         let database = Postgres::options(server.address()).connections(count).connect().expect("an address");
         assert_eq!(database.snapshot().await.expect("a snapshot").concurrent_reads(), connections);
         let koan = koan_of(database, |builder| {
@@ -289,12 +304,16 @@ async fn the_archive_does_not_depend_on_the_number_of_connections() {
         .await;
         let backup = koan.backup("nightly").await.expect("a backup");
         assert_eq!(backup.item_count(), 85_001);
-        let of_entity = |part: &koan_backup::archive::EntityManifest| {
-            (part.entity.clone(), part.set.clone(), part.record_set_hash, part.content_hash.clone())
+        let content_of = |entity: &koan_backup::archive::EntityManifest| {
+            (entity.entity.clone(), entity.set.clone(), entity.record_set_hash, entity.content_hash.clone())
         };
-        contents.push(backup.manifest().entities.iter().map(of_entity).collect::<Vec<_>>());
+        contents.push(backup.manifest().entities.iter().map(content_of).collect::<Vec<_>>());
     }
-    assert!(contents[0].len() == 4 && contents[0].iter().all(|part| part.2.is_some()), "{:?}", contents[0]);
-    assert_eq!(contents[1], contents[0], "one connection and two");
-    assert_eq!(contents[2], contents[0], "four connections and two");
+    assert!(
+        contents[0].len() == 4 && contents[0].iter().all(|entity| entity.2.is_some()),
+        "{:?}",
+        contents[0]
+    );
+    assert_eq!(contents[1], contents[0], "one and two connections must read the same content");
+    assert_eq!(contents[2], contents[0], "four and two connections must read the same content");
 }

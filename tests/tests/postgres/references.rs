@@ -80,7 +80,7 @@ async fn dangling_references_are_reported_with_constraint_and_key() {
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
         let error = restore_as_reported(|| koan.restore("nightly").entity::<Site>().level(level))
             .await
-            .expect_err("no such region");
+            .expect_err("the rows refer to regions that do not exist");
         assert_eq!(error.kind(), ErrorKind::Constraint);
         assert_eq!(
             error.chain(),
@@ -90,35 +90,40 @@ async fn dangling_references_are_reported_with_constraint_and_key() {
             "{level:?}"
         );
         assert_eq!(state(&server), before, "{level:?}");
-        let dry = koan.restore("nightly").entity::<Site>().level(level).dry_run().await;
-        assert_eq!(dry.expect_err("no such region").chain(), error.chain(), "{level:?}");
+        let dry_run = koan.restore("nightly").entity::<Site>().level(level).dry_run().await;
+        assert_eq!(
+            dry_run.expect_err("the rows refer to regions that do not exist").chain(),
+            error.chain(),
+            "{level:?}"
+        );
 
         let error = restore_as_reported(|| koan.restore("nightly").entity::<Visitor>().level(level))
             .await
-            .expect_err("no such region");
+            .expect_err("the rows refer to regions that do not exist");
         assert_eq!(
             error.chain(),
             "2 rows of table `visitor` would refer to rows of `region` that do not exist (constraint `visitor_of`); restore \
              `region` as well",
-            "keys of what is encrypted are not shown: {level:?}"
+            "keys of an encrypted entity must not be shown: {level:?}"
         );
         assert_eq!(state(&server), before, "{level:?}");
     }
-    koan.restore("nightly").dry_run().await.expect("compared with what they refer to");
-    koan.restore("nightly").await.expect("restored with what they refer to");
+    koan.restore("nightly").dry_run().await.expect("compared together with the referenced rows");
+    koan.restore("nightly").await.expect("restored together with the referenced rows");
 
     server.sql("DELETE FROM north.site WHERE number < 13; DELETE FROM visitor");
     let before = state(&server);
     server
         .sql("INSERT INTO region VALUES ('AT', 1); INSERT INTO north.site VALUES ('s3cret', 1, 'AT', 1, '')");
-    let between = state(&server);
-    let dry = koan.restore("nightly").entity::<Region>().replace_existing().dry_run();
-    let dry = dry.await.expect_err("a site refers to a region that goes").chain();
+    let before_replacement = state(&server);
+    let dry_run = koan.restore("nightly").entity::<Region>().replace_existing().dry_run();
+    let dry_run_error =
+        dry_run.await.expect_err("a site refers to a region that the restore deletes").chain();
     let only_regions = koan.restore("nightly").entity::<Region>().replace_existing();
-    let error = only_regions.await.expect_err("a site refers to a region that goes");
+    let error = only_regions.await.expect_err("a site refers to a region that the restore deletes");
     let text = error.chain();
-    assert_eq!(dry, text);
+    assert_eq!(dry_run_error, text);
     assert!(text.contains("1 rows of table `north.site`") && !text.contains("s3cret"), "{text}");
-    assert_eq!(state(&server), between);
-    assert_ne!(before, between);
+    assert_eq!(state(&server), before_replacement);
+    assert_ne!(before, before_replacement);
 }

@@ -88,14 +88,14 @@ const DEFAULTS: &[(&str, &str)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_refuses_records_is_reported_before_the_restore() {
+async fn a_table_that_refuses_records_is_reported_by_the_dry_run() {
     let versions = installed_versions();
     for version in versions.first().into_iter().chain(versions.last()).copied().collect::<BTreeSet<_>>() {
         let server = Server::of_version(version);
         server.sql(&format!("CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint); {ROWS}"));
         let koan = koan(&server, |builder| builder.register::<Part>()).await;
         koan.backup("parts").await.expect("a backup");
-        for (index, (table, named)) in TABLES.iter().enumerate() {
+        for (index, (table, expected_text)) in TABLES.iter().enumerate() {
             server.sql(&format!(
                 "DROP TABLE IF EXISTS whole; DROP TABLE IF EXISTS part; DROP DOMAIN IF EXISTS smaller; DROP DOMAIN IF EXISTS small;
                 DROP DOMAIN IF EXISTS word; {table}"
@@ -107,32 +107,33 @@ async fn a_table_that_refuses_records_is_reported_before_the_restore() {
                 _ => koan.restore("parts").replace_existing(),
             };
             restore_as_reported(restore).await.expect_err(table);
-            let dry = restore().dry_run().await.expect_err(table).chain();
-            assert!(dry.contains(named), "{table}: {dry}");
+            let dry_run_error = restore().dry_run().await.expect_err(table).chain();
+            assert!(dry_run_error.contains(expected_text), "{table}: {dry_run_error}");
         }
     }
 }
 
-const DEFAULTS_OF: &str = "CREATE SEQUENCE numbers; CREATE DOMAIN small AS int DEFAULT 9 CHECK (VALUE < 8);
+const OBJECTS_OF_DEFAULTS: &str =
+    "CREATE SEQUENCE numbers; CREATE DOMAIN small AS int DEFAULT 9 CHECK (VALUE < 8);
     CREATE TABLE other (id int PRIMARY KEY);
     CREATE FUNCTION boom() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE 'no number'; END$$;";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refuses_them() {
+async fn defaults_of_columns_without_a_field_that_would_refuse_new_rows_are_reported_by_the_dry_run() {
     let server = Server::start();
-    let plain = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
-    server.sql(&format!("{DEFAULTS_OF} {plain}; {ROWS}"));
+    let plain_table = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
+    server.sql(&format!("{OBJECTS_OF_DEFAULTS} {plain_table}; {ROWS}"));
     let koan = koan(&server, |builder| builder.register::<Part>()).await;
     koan.backup("parts").await.expect("a backup");
-    for (columns, named) in DEFAULTS {
+    for (columns, expected_text) in DEFAULTS {
         server.sql(&format!(
             "DROP TABLE part; CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, {columns})"
         ));
         for conflict in [ConflictMode::Overwrite, ConflictMode::Keep, ConflictMode::Fail] {
             let restore = || koan.restore("parts").on_conflict(conflict);
             restore_as_reported(restore).await.expect_err(columns);
-            let dry = restore().dry_run().await.expect_err(columns).chain();
-            assert!(dry.contains(named), "{columns}: {dry}");
+            let dry_run_error = restore().dry_run().await.expect_err(columns).chain();
+            assert!(dry_run_error.contains(expected_text), "{columns}: {dry_run_error}");
         }
         let replacing = || koan.restore("parts").replace_existing();
         restore_as_reported(replacing).await.expect_err(columns);
@@ -143,25 +144,25 @@ async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refu
         [("int", "(1 / 0)"), ("int", "boom()"), ("varchar(2)", "'abc'"), ("int CHECK (note IS NULL)", "3")]
     {
         server.sql(&format!(
-            "DROP TABLE part; {plain}; {ROWS}; UPDATE part SET size = size + 1; ALTER TABLE part ADD note {column};
+            "DROP TABLE part; {plain_table}; {ROWS}; UPDATE part SET size = size + 1; ALTER TABLE part ADD note {column};
             ALTER TABLE part ALTER note SET DEFAULT {default}"
         ));
-        let check = koan.restore("parts").viability().await.expect("findings");
-        assert!(check.is_viable(), "{column} {default}: {:?}", check.findings);
+        let viability = koan.restore("parts").viability().await.expect("findings");
+        assert!(viability.is_viable(), "{column} {default}: {:?}", viability.findings);
         let report = restore_as_reported(|| koan.restore("parts")).await.expect(default);
         assert_eq!(report.counts().updated, 9, "{default}");
         server.sql("DELETE FROM part WHERE id = 4");
         restore_as_reported(|| koan.restore("parts")).await.expect_err(default);
-        let dry = koan.restore("parts").dry_run().await.expect_err(default).chain();
-        assert!(dry.contains("note"), "{default}: {dry}");
+        let dry_run_error = koan.restore("parts").dry_run().await.expect_err(default).chain();
+        assert!(dry_run_error.contains("note"), "{default}: {dry_run_error}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn defaults_that_refuse_no_row_are_no_obstacle_and_no_sequence_moves() {
+async fn defaults_that_accept_every_row_do_not_prevent_a_restore_and_no_sequence_moves() {
     let server = Server::start();
-    let plain = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
-    server.sql(&format!("{DEFAULTS_OF} {plain}; {ROWS}"));
+    let plain_table = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
+    server.sql(&format!("{OBJECTS_OF_DEFAULTS} {plain_table}; {ROWS}"));
     let koan = koan(&server, |builder| builder.register::<Part>()).await;
     koan.backup("parts").await.expect("a backup");
     server.sql(
@@ -172,15 +173,15 @@ async fn defaults_that_refuse_no_row_are_no_obstacle_and_no_sequence_moves() {
             more json DEFAULT '{}', twice bigint GENERATED ALWAYS AS (number * 2) STORED CHECK (twice > 0),
             year int GENERATED ALWAYS AS (size + length(code)) STORED CHECK (year > 0), own bigint GENERATED BY DEFAULT AS IDENTITY)",
     );
-    let last = || server.sql("SELECT concat(last_value, is_called) FROM numbers");
-    let before = last();
+    let sequence_state = || server.sql("SELECT concat(last_value, is_called) FROM numbers");
+    let before = sequence_state();
     let restore = || koan.restore("parts");
-    let check = restore().viability().await.expect("findings");
-    assert!(check.is_viable(), "{:?}", check.findings);
+    let viability = restore().viability().await.expect("findings");
+    assert!(viability.is_viable(), "{:?}", viability.findings);
     let counts = restore().dry_run().await.expect("compared").counts();
-    assert_eq!((counts.inserted, last()), (9, before));
+    assert_eq!((counts.inserted, sequence_state()), (9, before));
     restore_as_reported(restore).await.expect("restored");
     let counts =
-        restore_as_reported(|| koan.restore("parts").replace_existing()).await.expect("again").counts();
+        restore_as_reported(|| koan.restore("parts").replace_existing()).await.expect("restored").counts();
     assert_eq!(counts.unchanged, 9);
 }

@@ -92,8 +92,8 @@ async fn rows_and_dependent_objects_are_restored_at_every_level() {
             assert_eq!(report.record_count(), 9);
             assert_eq!(dump(&server), rows, "{level:?}");
             assert_eq!(server.schema(), schema, "{level:?}");
-            let again = koan.backup("again").await.expect("a backup");
-            assert_eq!(hashes(backup.manifest()), hashes(again.manifest()));
+            let second = koan.backup("second").await.expect("a backup");
+            assert_eq!(hashes(backup.manifest()), hashes(second.manifest()));
             server.sql("INSERT INTO users (email) VALUES ('next@example.org'); INSERT INTO purchase (user_id) VALUES (7);
                         INSERT INTO line (purchase_id, amount) VALUES (1, 1)");
             assert_eq!(server.sql("SELECT max(id) > 7 FROM users"), "t");
@@ -117,19 +117,24 @@ async fn conflicts_are_resolved_by_the_conflict_mode_and_counted() {
 
     let error = restore_as_reported(|| koan.restore("nightly").on_conflict(ConflictMode::Fail))
         .await
-        .expect_err("they exist");
+        .expect_err("records with these keys exist");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.chain().contains("Purchase `id=2` exists already"), "{error:?}");
     assert_eq!(dump(&server), changed);
 
-    let dry = koan.restore("nightly").dry_run().await.expect("compared");
-    assert_eq!((of_users(&dry).unchanged, of_users(&dry).updated), (2, 1), "{:?}", of_users(&dry));
-    let dry = koan.restore("nightly").replace_existing().dry_run().await.expect("compared");
-    assert_eq!(of_users(&dry).deleted, 1);
+    let dry_run = koan.restore("nightly").dry_run().await.expect("compared");
+    assert_eq!(
+        (of_users(&dry_run).unchanged, of_users(&dry_run).updated),
+        (2, 1),
+        "{:?}",
+        of_users(&dry_run)
+    );
+    let dry_run = koan.restore("nightly").replace_existing().dry_run().await.expect("compared");
+    assert_eq!(of_users(&dry_run).deleted, 1);
     assert_eq!((dump(&server), server.schema()), (changed, schema.clone()));
 
-    let kept = koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("restored");
-    assert_eq!((of_users(&kept).kept, of_users(&kept).inserted), (3, 0));
+    let keep_report = koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("restored");
+    assert_eq!((of_users(&keep_report).kept, of_users(&keep_report).inserted), (3, 0));
     assert_eq!(
         server.sql("SELECT email FROM users WHERE id = 2; SELECT count(*) FROM purchase"),
         "x@example.org\n2"
@@ -138,14 +143,14 @@ async fn conflicts_are_resolved_by_the_conflict_mode_and_counted() {
     // A purchase is restored before its user, and the tables contain rows, so the foreign key must be checked
     // later.
     server.sql("DELETE FROM line WHERE purchase_id = 1; UPDATE users SET boss = NULL; DELETE FROM users WHERE id = 1; TRUNCATE audit");
-    let written = koan.restore("nightly").await.expect("restored");
-    assert_eq!((of_users(&written).updated, of_users(&written).inserted), (2, 1));
+    let report = koan.restore("nightly").await.expect("restored");
+    assert_eq!((of_users(&report).updated, of_users(&report).inserted), (2, 1));
     assert_eq!(server.sql("DELETE FROM users WHERE id > 7; TRUNCATE audit; SELECT 1"), "1");
     assert_eq!((dump(&server), server.schema()), (rows, schema));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_violated_constraint_rolls_back_the_restore_and_is_named() {
+async fn a_violated_constraint_rolls_the_restore_back_and_is_in_the_error() {
     let server = Server::start();
     server.sql(SHOP);
     let koan = shop(&server).await;
@@ -156,7 +161,7 @@ async fn a_violated_constraint_rolls_back_the_restore_and_is_named() {
         server.sql("INSERT INTO purchase (user_id, note) SELECT max(id), 's3cret' FROM users");
         let before = (dump(&server), server.schema());
         let only_users = koan.restore("nightly").entity::<User>().replace_existing().level(level);
-        let error = only_users.await.expect_err("a purchase refers to a user who is gone");
+        let error = only_users.await.expect_err("a purchase refers to a user that the restore deleted");
         assert_eq!(error.kind(), ErrorKind::Constraint);
         let text = error.chain();
         assert!(text.contains("purchase_user_id_fkey") && !text.contains("s3cret"), "{text}");
@@ -165,7 +170,8 @@ async fn a_violated_constraint_rolls_back_the_restore_and_is_named() {
     }
     server.sql("UPDATE users SET email = 'q@example.org' WHERE id = 7; INSERT INTO users (email) VALUES ('c@example.org')");
     let before = (dump(&server), server.schema());
-    let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("the e-mail is taken");
+    let error =
+        restore_as_reported(|| koan.restore("nightly")).await.expect_err("another row has the e-mail");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     let text = error.chain();
     assert!(text.contains("E-mail") && !text.contains("c@example.org"), "{text}");
@@ -173,7 +179,7 @@ async fn a_violated_constraint_rolls_back_the_restore_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_owns_no_table_restores_what_it_may_and_gets_findings_for_the_rest() {
+async fn a_role_that_owns_no_table_restores_with_its_privileges_and_missing_privileges_are_reported() {
     let server = Server::start();
     server.sql("CREATE TABLE users (id bigint PRIMARY KEY, email text, boss bigint, favourite bigint);
         CREATE TABLE purchase (id bigserial PRIMARY KEY, user_id bigint REFERENCES users DEFERRABLE, note text, length int);
@@ -184,7 +190,7 @@ async fn a_role_that_owns_no_table_restores_what_it_may_and_gets_findings_for_th
     koan.backup("nightly").await.expect("a backup");
     let error = restore_as_reported(|| koan.restore("nightly").replace_existing())
         .await
-        .expect_err("the sequence cannot be moved on");
+        .expect_err("the role may not set the sequence");
     assert!(error.chain().contains("GRANT SELECT, UPDATE ON SEQUENCE"), "{error:?}");
     server.sql("GRANT SELECT, UPDATE ON SEQUENCE purchase_id_seq TO clerk; DELETE FROM purchase; INSERT INTO users VALUES (2, 'b', NULL, NULL)");
     koan.restore("nightly").replace_existing().await.expect("restored");
@@ -195,7 +201,7 @@ async fn a_role_that_owns_no_table_restores_what_it_may_and_gets_findings_for_th
         "1\n1\n6"
     );
     server.sql("REVOKE DELETE ON users FROM clerk");
-    let found = koan.restore("nightly").replace_existing().viability().await.expect("looked at");
+    let found = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
     assert!(
         found
             .findings
@@ -205,7 +211,7 @@ async fn a_role_that_owns_no_table_restores_what_it_may_and_gets_findings_for_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_tables_are_created_and_those_of_sets_are_like_the_default_one() {
+async fn missing_tables_are_created_and_tables_of_sets_are_created_like_the_default_table() {
     let server = Server::start();
     server.sql("CREATE TABLE users (id bigint PRIMARY KEY, email text, boss bigint, favourite bigint); INSERT INTO users VALUES (1, 'a', NULL, 3)");
     let koan = koan(&server, |builder| builder.register::<User>()).await;
@@ -213,10 +219,10 @@ async fn missing_tables_are_created_and_those_of_sets_are_like_the_default_one()
     koan.restore("nightly").to_set("old").create_missing().await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM \"users#old\""), "1|a||3");
     server.sql("DROP TABLE users; DROP TABLE \"users#old\"");
-    let dry = koan.restore("nightly").create_missing().dry_run().await.expect("compared");
+    let dry_run = koan.restore("nightly").create_missing().dry_run().await.expect("compared");
     assert_eq!(
         (
-            dry.entities[0].counts.inserted,
+            dry_run.entities[0].counts.inserted,
             server.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").as_str()
         ),
         (1, "0")
@@ -228,7 +234,7 @@ async fn missing_tables_are_created_and_those_of_sets_are_like_the_default_one()
     );
     let error = restore_as_reported(|| koan.restore("nightly").to_set("x".repeat(60)).create_missing())
         .await
-        .expect_err("too long a name");
+        .expect_err("the name of the table is too long");
     assert!(error.chain().contains("63 bytes"), "{error:?}");
 }
 
@@ -253,6 +259,7 @@ async fn partitioned_tables_and_tables_without_a_unique_key_are_restored() {
     assert_eq!(server.sql("SELECT count(*), min(note) FROM purchase; SELECT count(*) FROM audit"), "20|n\n0");
     assert_eq!(server.schema(), schema);
     server.sql("INSERT INTO purchase SELECT * FROM purchase WHERE id = 3");
-    let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("a key of two rows");
+    let error =
+        restore_as_reported(|| koan.restore("nightly")).await.expect_err("two rows have the same key");
     assert!(error.chain().contains("`id=3` is the key of several rows"), "{error:?}");
 }

@@ -31,7 +31,7 @@ const ITEMS: &str = "
 const STATES: &str =
     "SELECT rulename, ev_enabled FROM pg_rewrite WHERE ev_class = 'item'::regclass ORDER BY 1";
 
-/// Changes the rows while no rule applies.
+/// Changes the rows with all rules disabled, and then enables the rules again.
 fn change(server: &Server) {
     server.sql(
         "SET session_replication_role = replica; ALTER TABLE item DISABLE RULE redirect; ALTER TABLE item DISABLE RULE keep_row;
@@ -59,28 +59,29 @@ async fn rules_do_not_fire_in_any_mode_and_keep_their_states() {
         assert_eq!(states, "also|O\nkeep_name|O\nkeep_row|R\noff|D\nredirect|A");
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
             change(&server);
-            let dry = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
-            let done = counts(&koan.restore("nightly").level(level).await.expect("restored"));
-            assert_eq!((done.inserted, done.updated, done.unchanged), (10, 10, 20), "{level:?}");
-            assert_eq!(done, dry, "{level:?}");
+            let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
+            let written = counts(&koan.restore("nightly").level(level).await.expect("restored"));
+            assert_eq!((written.inserted, written.updated, written.unchanged), (10, 10, 20), "{level:?}");
+            assert_eq!(written, dry_counts, "{level:?}");
             assert_eq!(server.sql(ROWS), rows, "{level:?}");
 
             change(&server);
-            let dry = counts(&koan.restore("nightly").replace_existing().dry_run().await.expect("compared"));
+            let dry_counts =
+                counts(&koan.restore("nightly").replace_existing().dry_run().await.expect("compared"));
             let restore = koan.restore("nightly").replace_existing().level(level);
-            let done = counts(&restore.await.expect("restored"));
+            let written = counts(&restore.await.expect("restored"));
             assert_eq!(
-                (done.inserted, done.updated, done.unchanged, done.deleted),
+                (written.inserted, written.updated, written.unchanged, written.deleted),
                 (10, 10, 20, 1),
                 "{level:?}"
             );
-            assert_eq!(done, dry, "{level:?}");
+            assert_eq!(written, dry_counts, "{level:?}");
             assert_eq!(server.sql(ROWS), rows, "{level:?}");
 
             change(&server);
             let restore = koan.restore("nightly").on_conflict(ConflictMode::Keep).level(level);
-            let done = counts(&restore.await.expect("restored"));
-            assert_eq!((done.inserted, done.kept), (10, 30), "{level:?}");
+            let written = counts(&restore.await.expect("restored"));
+            assert_eq!((written.inserted, written.kept), (10, 30), "{level:?}");
             assert_eq!(
                 server.sql("SELECT count(*), count(*) FILTER (WHERE name = 'changed') FROM item WHERE id < 99; SELECT count(*) FROM other"),
                 "40|10\n0",
@@ -92,7 +93,7 @@ async fn rules_do_not_fire_in_any_mode_and_keep_their_states() {
             assert_eq!(server.sql(ROWS), rows, "{level:?}");
             assert_eq!((server.sql(STATES), server.schema()), (states.clone(), schema.clone()), "{level:?}");
         }
-        let found = koan.restore("nightly").viability().await.expect("looked at");
+        let found = koan.restore("nightly").viability().await.expect("assessed");
         let notes: Vec<&str> = found
             .findings
             .iter()
@@ -108,7 +109,7 @@ async fn rules_do_not_fire_in_any_mode_and_keep_their_states() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
+async fn rules_that_the_role_cannot_disable_are_reported_before_the_restore() {
     let server = Server::start();
     server.sql(ITEMS);
     server.sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON item, other TO clerk");
@@ -117,10 +118,13 @@ async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
     koan.backup("nightly").await.expect("a backup");
     let before = (server.sql("TABLE item; TABLE other"), server.schema());
     for conflict in [ConflictMode::Overwrite, ConflictMode::Keep] {
-        let found = koan.restore("nightly").on_conflict(conflict).viability().await.expect("looked at");
-        let refusal =
-            found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
-        // The error does not name `keep_row`, because a rule for replicas does not apply here.
+        let found = koan.restore("nightly").on_conflict(conflict).viability().await.expect("assessed");
+        let refusal = found
+            .findings
+            .iter()
+            .find(|finding| finding.severity == Severity::Error)
+            .expect("an error finding");
+        // The error does not name `keep_row`, because a rule for replicas does not apply in this session.
         assert!(
             refusal.message.contains("rules `also`, `keep_name`, `redirect` of table `item`"),
             "{refusal}"
@@ -128,16 +132,19 @@ async fn a_role_that_cannot_disable_rules_is_refused_beforehand() {
         assert!(refusal.message.contains("DISABLE RULE"), "{refusal}");
         let error = restore_as_reported(|| koan.restore("nightly").on_conflict(conflict))
             .await
-            .expect_err("rules act");
+            .expect_err("rules of the table cannot be disabled");
         assert!(error.chain().contains("`redirect`"), "{error:?}");
     }
-    let written = koan.data::<Item>().upsert_many([Item { id: 500, name: "new".to_owned() }]).await;
-    assert!(written.expect_err("rules act").chain().contains("`redirect`"), "nothing looks beforehand here");
+    let result = koan.data::<Item>().upsert_many([Item { id: 500, name: "new".to_owned() }]).await;
+    assert!(
+        result.expect_err("rules of the table cannot be disabled").chain().contains("`redirect`"),
+        "a direct write must fail with the name of the rule although no viability check precedes it"
+    );
     assert_eq!((server.sql("TABLE item; TABLE other"), server.schema()), before);
     server.sql("ALTER TABLE item DISABLE RULE also; ALTER TABLE item DISABLE RULE redirect; ALTER TABLE item DISABLE RULE keep_name");
     server.sql("SET session_replication_role = origin; DELETE FROM item WHERE id = 3");
-    let done = counts(&koan.restore("nightly").await.expect("restored"));
-    assert_eq!((done.inserted, done.unchanged), (1, 39));
+    let written = counts(&koan.restore("nightly").await.expect("restored"));
+    assert_eq!((written.inserted, written.unchanged), (1, 39));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,10 +156,10 @@ async fn a_failed_restore_leaves_rules_and_triggers_unchanged() {
     server.sql("ALTER TABLE item ADD CHECK (name <> 'item 7') NOT VALID");
     change(&server);
     let before = (server.sql("TABLE item; TABLE other"), server.sql(STATES), server.schema());
-    for replaces in [false, true] {
+    for is_replacement in [false, true] {
         let restore = koan.restore("nightly");
-        let restore = if replaces { restore.replace_existing() } else { restore };
-        restore.await.expect_err("a check fails");
+        let restore = if is_replacement { restore.replace_existing() } else { restore };
+        restore.await.expect_err("a record violates the check constraint");
         assert_eq!((server.sql("TABLE item; TABLE other"), server.sql(STATES), server.schema()), before);
     }
 }
@@ -184,11 +191,11 @@ async fn triggers_in_any_state_drop_no_row_if_the_role_owns_the_table() {
             server.sql("SET session_replication_role = origin; ALTER TABLE item DISABLE TRIGGER dropping; TRUNCATE item, other");
             server.sql("INSERT INTO item VALUES (4, 'x'), (5, 'y')");
             server.sql(&format!("ALTER TABLE item {state} TRIGGER dropping"));
-            let done = counts(&koan.restore("nightly").await.expect("restored"));
-            assert_eq!((done.inserted, done.updated), (38, 2), "{state} {role}");
+            let written = counts(&koan.restore("nightly").await.expect("restored"));
+            assert_eq!((written.inserted, written.updated), (38, 2), "{state} {role}");
             server.sql("TRUNCATE item");
-            let done = counts(&koan.restore("nightly").await.expect("restored"));
-            assert_eq!(done.inserted, 40, "{state} {role}");
+            let written = counts(&koan.restore("nightly").await.expect("restored"));
+            assert_eq!(written.inserted, 40, "{state} {role}");
             assert_eq!(server.sql("SELECT count(*) FROM item; SELECT count(*) FROM other"), "40\n0");
             assert_eq!(server.schema(), schema, "{state} {role}");
         }
@@ -198,7 +205,7 @@ async fn triggers_in_any_state_drop_no_row_if_the_role_owns_the_table() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn triggers_that_cannot_be_disabled_and_change_the_rows_roll_back_the_restore() {
-    for (trigger, told) in [
+    for (trigger, expected_text) in [
         (
             "BEFORE INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION dropping()",
             "discards or redirects rows",
@@ -216,15 +223,20 @@ async fn triggers_that_cannot_be_disabled_and_change_the_rows_roll_back_the_rest
             server.sql(rows);
             server.sql(&format!("CREATE TRIGGER acting {trigger}"));
             let before = server.sql("SELECT * FROM item ORDER BY id; TABLE other");
-            let mut refused = vec![koan.restore("nightly").await.expect_err("a trigger acts")];
-            refused.push(
-                koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect_err("a trigger acts"),
+            let mut errors = vec![koan.restore("nightly").await.expect_err("a trigger changes the rows")];
+            errors.push(
+                koan.restore("nightly")
+                    .on_conflict(ConflictMode::Keep)
+                    .await
+                    .expect_err("a trigger changes the rows"),
             );
-            refused.push(koan.restore("nightly").replace_existing().await.expect_err("a trigger acts"));
-            for error in refused {
+            errors.push(
+                koan.restore("nightly").replace_existing().await.expect_err("a trigger changes the rows"),
+            );
+            for error in errors {
                 assert_eq!(error.kind(), ErrorKind::Constraint, "{error:?}");
                 let text = error.chain();
-                assert!(text.contains(told) && text.contains("as the owner"), "{rows}: {text}");
+                assert!(text.contains(expected_text) && text.contains("as the owner"), "{rows}: {text}");
             }
             assert_eq!(server.sql("SELECT * FROM item ORDER BY id; TABLE other"), before);
         }
@@ -240,7 +252,7 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     let koan = koan_of(database, |builder| builder.register::<Item>()).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("ALTER TABLE item ENABLE ROW LEVEL SECURITY; CREATE POLICY visible ON item USING (id > 1)");
-    let found = koan.restore("nightly").viability().await.expect("looked at");
+    let found = koan.restore("nightly").viability().await.expect("assessed");
     assert!(found.findings.iter().any(|finding| {
         finding.severity == Severity::Error && finding.message.contains("row-level security")
     }));
@@ -249,7 +261,7 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     server.sql("ALTER TABLE item OWNER TO clerk");
     koan.restore("nightly").await.expect("policies do not apply to the owner");
     server.sql("ALTER TABLE item FORCE ROW LEVEL SECURITY");
-    let found = koan.restore("nightly").viability().await.expect("looked at");
+    let found = koan.restore("nightly").viability().await.expect("assessed");
     assert!(!found.is_viable());
 }
 
@@ -263,7 +275,7 @@ async fn rules_of_partitions_and_inheriting_tables_do_not_fire() {
         )
     };
     let rows = "SELECT id, name FROM item ORDER BY id";
-    for (tables, ruled) in [
+    for (tables, tables_with_rules) in [
         (
             "CREATE TABLE item (id bigint PRIMARY KEY, name text NOT NULL) PARTITION BY RANGE (id);
              CREATE TABLE low PARTITION OF item FOR VALUES FROM (0) TO (20);
@@ -281,18 +293,18 @@ async fn rules_of_partitions_and_inheriting_tables_do_not_fire() {
         let koan = koan(&server, |builder| builder.register::<Item>()).await;
         koan.backup("nightly").await.expect("a backup");
         let before = server.sql(rows);
-        for replaces in [false, true] {
+        for is_replacement in [false, true] {
             server.sql("DELETE FROM item WHERE id > 35; UPDATE item SET name = 'changed' WHERE id < 5");
-            for table in ruled {
+            for table in tables_with_rules {
                 server.sql(&rules(table));
             }
             let schema = server.schema();
             let restore = koan.restore("nightly");
-            let restore = if replaces { restore.replace_existing() } else { restore };
-            let done = counts(&restore.await.expect("restored"));
-            assert_eq!((done.inserted, done.updated, done.unchanged), (5, 4, 31));
+            let restore = if is_replacement { restore.replace_existing() } else { restore };
+            let written = counts(&restore.await.expect("restored"));
+            assert_eq!((written.inserted, written.updated, written.unchanged), (5, 4, 31));
             assert_eq!((server.sql(rows), server.schema()), (before.clone(), schema));
-            for table in ruled {
+            for table in tables_with_rules {
                 server.sql(&format!("DROP RULE r ON {table}; DROP RULE u ON {table}; DROP RULE d ON {table}"));
             }
         }

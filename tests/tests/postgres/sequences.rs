@@ -61,14 +61,14 @@ const NAMES: [&str; 11] = [
 ];
 
 /// Returns the next number of each sequence.
-fn next(server: &Server) -> Vec<String> {
-    let of = |name: &&str| {
+fn next_numbers(server: &Server) -> Vec<String> {
+    let next_of = |name: &&str| {
         server.sql(&format!(
             "SELECT '{name}', CASE WHEN NOT is_called THEN last_value WHEN NOT seqcycle OR last_value + seqincrement <= seqmax
              THEN last_value + seqincrement ELSE seqmin END FROM {name}, pg_sequence WHERE seqrelid = '{name}'::regclass"
         ))
     };
-    NAMES.iter().map(of).collect()
+    NAMES.iter().map(next_of).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,30 +79,30 @@ async fn no_number_is_issued_again_even_if_its_row_was_deleted_before_the_backup
         let koan = koan(&server, |builder| builder.register::<Ticket>()).await;
         assert_eq!(koan.inventory().warnings, [] as [String; 0]);
         server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 8); DELETE FROM ticket WHERE id > 3");
-        let before = next(&server);
+        let before = next_numbers(&server);
         let backup = koan.backup("tickets").await.expect("a backup");
         assert_eq!(backup.warnings(), [] as [String; 0]);
-        for rebuilt in [false, true] {
-            if rebuilt {
+        for is_recreated in [false, true] {
+            if is_recreated {
                 server.sql(
                     "DROP TABLE ticket; DROP FUNCTION number, inner_number, fire; DROP DOMAIN numbered;
                     DROP SEQUENCE codes, tens, down, ring, late, called, in_domain, fired, shared",
                 );
                 server.sql(TICKET);
             }
-            let viable = koan.restore("tickets").viability().await.expect("assessed");
+            let viability = koan.restore("tickets").viability().await.expect("assessed");
             assert!(
-                !viable.findings.iter().any(|finding| finding.message.contains("sequence")),
-                "{viable:?}"
+                !viability.findings.iter().any(|finding| finding.message.contains("sequence")),
+                "{viability:?}"
             );
             koan.restore("tickets").await.expect("restored");
-            assert_eq!(next(&server), before, "PostgreSQL {version}, rebuilt: {rebuilt}");
+            assert_eq!(next_numbers(&server), before, "PostgreSQL {version}, recreated: {is_recreated}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sequence_never_goes_back_and_a_failed_restore_does_not_change_it() {
+async fn a_sequence_never_moves_backwards_and_a_failed_restore_does_not_change_it() {
     let server = Server::start();
     server.sql(TICKET);
     let options = Postgres::options(server.address()).refresh_materialized_views();
@@ -111,25 +111,29 @@ async fn a_sequence_never_goes_back_and_a_failed_restore_does_not_change_it() {
     server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 2)");
     koan.backup("tickets").await.expect("a backup");
     server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 2)");
-    let further = next(&server);
+    let after_insertion = next_numbers(&server);
     koan.restore("tickets").replace_existing().await.expect("restored");
-    assert_eq!(next(&server), further);
+    assert_eq!(next_numbers(&server), after_insertion);
     server.sql("SELECT setval('codes', 1), setval('ticket_id_seq', 1); ALTER TABLE ticket ADD CHECK (id < 2) NOT VALID");
-    let before = next(&server);
+    let before = next_numbers(&server);
     restore_as_reported(|| koan.restore("tickets").replace_existing())
         .await
-        .expect_err("the check refuses it");
-    assert_eq!(next(&server), before);
+        .expect_err("the check constraint refuses a row");
+    assert_eq!(next_numbers(&server), before);
     // The materialized view makes the restore fail after the sequences were moved.
     server.sql(
         "ALTER TABLE ticket DROP CONSTRAINT ticket_id_check; INSERT INTO ticket (id) VALUES (9);
         SELECT setval('codes', 1), setval('ticket_id_seq', 1);
         CREATE MATERIALIZED VIEW odds AS SELECT 1 / (count(*) - 2) AS odds FROM ticket",
     );
-    let before = next(&server);
-    let error = koan.restore("tickets").replace_existing().await.expect_err("the view refuses it");
+    let before = next_numbers(&server);
+    let error = koan
+        .restore("tickets")
+        .replace_existing()
+        .await
+        .expect_err("the materialized view cannot be refreshed");
     assert!(error.chain().contains("materialized view `odds`"), "{error:?}");
-    assert_eq!(next(&server), before);
+    assert_eq!(next_numbers(&server), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,11 +142,11 @@ async fn a_sequence_of_a_computed_default_is_not_set_from_the_rows() {
     server.sql(TICKET);
     let koan = koan(&server, |builder| builder.register::<Ticket>()).await;
     server.sql("INSERT INTO ticket (id) VALUES (5)");
-    let one = all::<Ticket>(&koan).await;
-    // Without an archive, only the rows determine the position of a sequence, and only if a column holds the
-    // numbers of the sequence unchanged.
+    let records = all::<Ticket>(&koan).await;
+    // Without an archive, only the rows determine the position of a sequence, and only if a column contains
+    // the numbers of the sequence unchanged.
     server.sql("DELETE FROM ticket; SELECT setval('tens', 1, false), setval('codes', 1, false), setval('shared', 1, false)");
-    koan.data::<Ticket>().upsert_many(one).await.expect("written");
+    koan.data::<Ticket>().upsert_many(records).await.expect("written");
     assert_eq!(
         server.sql("SELECT last_value, is_called FROM tens; SELECT last_value, is_called FROM codes"),
         "1|f\n1|f"
@@ -173,24 +177,24 @@ async fn uncovered_sequences_are_reported() {
     let server = Server::start();
     server.sql("CREATE SEQUENCE alone; CREATE SEQUENCE owned; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT 1 + nextval('owned'));
         INSERT INTO small DEFAULT VALUES; CREATE ROLE reader LOGIN; GRANT SELECT ON small TO reader");
-    let of = |database: koan_backup::PostgresOptions| {
+    let koan_with = |database: koan_backup::PostgresOptions| {
         koan_of(database.connect().expect("an address"), |b| b.register::<Small>())
     };
     // The role may not read the sequence.
-    let by_reader = of(Postgres::options(server.address_of("reader", "test"))).await;
-    let warnings = by_reader.inventory().warnings.join("\n");
+    let reader_koan = koan_with(Postgres::options(server.address_of("reader", "test"))).await;
+    let warnings = reader_koan.inventory().warnings.join("\n");
     assert!(
         warnings.contains("may not read sequence `owned`") && warnings.contains("GRANT SELECT"),
         "{warnings}"
     );
-    let backup = by_reader.backup("blind").await.expect("a backup");
+    let backup = reader_koan.backup("blind").await.expect("a backup");
     assert!(
         backup.warnings().iter().any(|warning| warning.contains("sequence `owned`")),
         "{:?}",
         backup.warnings()
     );
     // Nothing uses the sequence `alone`.
-    let koan = of(Postgres::options(server.address())).await;
+    let koan = koan_with(Postgres::options(server.address())).await;
     let warnings = koan.inventory().warnings.join("\n");
     assert!(
         warnings.contains("sequence `alone`")
@@ -199,22 +203,28 @@ async fn uncovered_sequences_are_reported() {
         "{warnings}"
     );
     let ignored = Postgres::options(server.address()).ignore_sequence("alone", "ids of a cache");
-    let koan = of(ignored).await;
+    let koan = koan_with(ignored).await;
     assert_eq!(koan.inventory().warnings, [] as [String; 0]);
-    let wrong =
-        of(Postgres::options(server.address()).ignore_sequence("alone", "x").ignore_sequence("nope", "x"))
-            .await;
-    assert!(wrong.inventory().warnings.join("\n").contains("names `nope`"));
-    let error =
-        Postgres::options(server.address()).ignore_sequence("alone", " ").connect().expect_err("no reason");
+    let koan_with_unknown_name = koan_with(
+        Postgres::options(server.address()).ignore_sequence("alone", "x").ignore_sequence("nope", "x"),
+    )
+    .await;
+    assert!(koan_with_unknown_name.inventory().warnings.join("\n").contains("names `nope`"));
+    let error = Postgres::options(server.address())
+        .ignore_sequence("alone", " ")
+        .connect()
+        .expect_err("the reason is empty");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     // The archive records a sequence that no longer exists in the database.
     koan.backup("small").await.expect("a backup");
     server.sql("ALTER TABLE small ALTER id DROP DEFAULT; DROP SEQUENCE owned");
-    let viable = koan.restore("small").viability().await.expect("assessed");
-    let lost =
-        viable.findings.iter().find(|finding| finding.message.contains("public.owned")).expect("a finding");
-    assert_eq!(lost.severity, Severity::Warning);
+    let viability = koan.restore("small").viability().await.expect("assessed");
+    let finding = viability
+        .findings
+        .iter()
+        .find(|finding| finding.message.contains("public.owned"))
+        .expect("a finding");
+    assert_eq!(finding.severity, Severity::Warning);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,8 +260,8 @@ async fn a_trigger_with_a_sequence_in_an_inaccessible_schema_does_not_fail_a_bac
     let backup = koan.backup("notes").await.expect("a backup");
     assert!(backup.warnings().iter().any(|warning| warning.contains("`entry`")), "{:?}", backup.warnings());
     server.sql("UPDATE note SET text = 'b'");
-    let viable = koan.restore("notes").viability().await.expect("assessed");
-    assert!(viable.is_viable(), "{viable:?}");
+    let viability = koan.restore("notes").viability().await.expect("assessed");
+    assert!(viability.is_viable(), "{viability:?}");
     koan.restore("notes").await.expect("restored");
     assert_eq!(server.sql("SELECT text FROM note"), "a");
 }
@@ -294,11 +304,11 @@ async fn an_owned_sequence_without_a_default_is_reported_if_the_archive_lacks_it
     koan.backup("scaled").await.expect("a backup");
     server.sql("DELETE FROM scaled; CREATE SEQUENCE scaled_no OWNED BY scaled.no");
     let report = koan.restore("scaled").await.expect("restored");
-    let named = report.findings.iter().any(|finding| {
+    let is_reported = report.findings.iter().any(|finding| {
         finding.severity == Severity::Warning
             && finding.message.contains("does not contain the position of sequence `scaled_no`")
     });
-    assert!(named, "{:?}", report.findings);
+    assert!(is_reported, "{:?}", report.findings);
     assert_eq!(server.sql("SELECT last_value, is_called FROM scaled_no"), "1|f");
 }
 
@@ -309,7 +319,7 @@ struct InDomain {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owned_sequence_that_is_the_default_of_a_domain_follows_the_rows() {
+async fn an_owned_sequence_in_the_default_of_a_domain_is_set_from_the_rows() {
     let server = Server::start();
     server.sql(
         "CREATE SEQUENCE numbers; CREATE DOMAIN number AS bigint DEFAULT nextval('numbers');
@@ -321,7 +331,7 @@ async fn an_owned_sequence_that_is_the_default_of_a_domain_follows_the_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sequence_that_another_session_uses_meanwhile_never_goes_back() {
+async fn a_sequence_that_another_session_uses_during_the_restore_never_moves_backwards() {
     for step in [1, -1] {
         let server = Server::start();
         server.sql(&format!("CREATE SEQUENCE numbers INCREMENT {step}; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT nextval('numbers'));
@@ -338,7 +348,7 @@ async fn a_sequence_that_another_session_uses_meanwhile_never_goes_back() {
                 PERFORM nextval('numbers') FROM generate_series(1, 99);
             END $$; COMMIT",
         );
-        koan_backup_tests::wait::until_blocking("the other session has taken a number", || {
+        koan_backup_tests::wait::until_blocking("the other session has a number of the sequence", || {
             server.sql("SELECT is_called FROM numbers") == "t"
         });
         koan.restore("small").await.expect("restored");

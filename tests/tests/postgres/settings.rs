@@ -124,7 +124,7 @@ struct Probe {
 }
 
 /// A check constraint that records the settings of the connection that writes.
-const PROBE: &str = "
+const TABLE_THAT_RECORDS_SETTINGS: &str = "
     CREATE TABLE seen (name text, setting text);
     CREATE FUNCTION look() RETURNS bool LANGUAGE sql AS
         $$ INSERT INTO public.seen SELECT name, setting FROM pg_catalog.pg_settings; SELECT true $$;
@@ -132,53 +132,58 @@ const PROBE: &str = "
     CREATE ACCESS METHOD other_heap TYPE TABLE HANDLER heap_tableam_handler";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_setting_is_set_or_known_to_have_no_effect() {
+async fn every_setting_is_either_pinned_or_reviewed_as_without_effect() {
     for version in installed_versions() {
         let server = Server::of_version(version);
-        server.sql(PROBE);
+        server.sql(TABLE_THAT_RECORDS_SETTINGS);
         let koan = koan(&server, |builder| builder.register::<Probe>()).await;
         let known: BTreeSet<String> =
             server.sql("SELECT name FROM pg_settings").lines().map(str::to_owned).collect();
-        let hostile = PINNED.iter().filter(|(name, ..)| known.contains(*name)).map(|(name, _, value)| {
+        let statements = PINNED.iter().filter(|(name, ..)| known.contains(*name)).map(|(name, _, value)| {
             let value = if *name == "search_path" { (*value).to_owned() } else { format!("'{value}'") };
             format!("ALTER ROLE postgres SET {name} = {value}")
         });
-        server.sql(&hostile.collect::<Vec<_>>().join("; "));
+        server.sql(&statements.collect::<Vec<_>>().join("; "));
         koan.data::<Probe>().upsert_many([Probe { id: 1 }]).await.expect("written");
         server.sql("BEGIN READ WRITE; ALTER ROLE postgres RESET ALL; COMMIT");
-        let seen = server.sql("SELECT name || '=' || setting FROM seen");
-        let seen: BTreeMap<&str, &str> = seen.lines().filter_map(|line| line.split_once('=')).collect();
+        let recorded = server.sql("SELECT name || '=' || setting FROM seen");
+        let recorded: BTreeMap<&str, &str> =
+            recorded.lines().filter_map(|line| line.split_once('=')).collect();
         for (name, expected, _) in PINNED.iter().filter(|(name, ..)| known.contains(*name)) {
-            let is = seen.get(name).expect("a setting").replace('"', "");
-            assert_eq!(is, *expected, "`{name}` on PostgreSQL {version} is not what each connection pins");
+            let actual = recorded.get(name).expect("a setting").replace('"', "");
+            assert_eq!(
+                actual, *expected,
+                "each connection must set `{name}` on PostgreSQL {version} to the value in `PINNED`"
+            );
         }
         let context = "context IN ('user', 'superuser', 'backend', 'superuser-backend')";
-        let all = server.sql(&format!(
+        let settings = server.sql(&format!(
             "DO 'BEGIN END'; SELECT name || ' (' || category || ')' FROM pg_settings WHERE {context} ORDER BY 1"
         ));
         let is_known = |line: &&str| {
             let name = line.split(' ').next().unwrap_or_default();
             PINNED.iter().any(|(pinned, ..)| *pinned == name) || WITHOUT_EFFECT.contains(&name)
         };
-        let new: Vec<&str> = all.lines().filter(|line| !is_known(line)).collect();
+        let unreviewed: Vec<&str> = settings.lines().filter(|line| !is_known(line)).collect();
         assert!(
-            new.is_empty(),
-            "PostgreSQL {version} has settings that nobody has looked at: {new:?}. Pin each that changes what is read, written or \
-             kept (`PINNED` in koan-backup/src/postgres/settings.rs and here), or add it to `WITHOUT_EFFECT`"
+            unreviewed.is_empty(),
+            "PostgreSQL {version} has settings that were not reviewed: {unreviewed:?}. Add each setting that affects the data that is \
+             read or written, or its durability, to `PINNED` (in koan-backup/adapters/postgres/src/settings.rs and in this file), and each \
+             other setting to `WITHOUT_EFFECT`"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_cannot_change_a_dangerous_setting_is_refused_with_its_name() {
+async fn the_error_names_the_dangerous_setting_that_a_role_cannot_change() {
     for (name, value) in [("session_replication_role", "replica"), ("zero_damaged_pages", "on")] {
         let server = Server::with_settings(15, &["fsync=off", &format!("{name}={value}")]);
         server.sql(
             "CREATE TABLE probe (id bigint PRIMARY KEY); CREATE ROLE app LOGIN; GRANT ALL ON probe TO app",
         );
         koan(&server, |builder| builder.register::<Probe>()).await;
-        let of_app = Postgres::connect(server.address_of("app", "test")).expect("an address");
-        let builder = Koan::builder().only_registered().provider("main", of_app).register::<Probe>();
+        let database = Postgres::connect(server.address_of("app", "test")).expect("an address");
+        let builder = Koan::builder().only_registered().provider("main", database).register::<Probe>();
         let error = builder.storage("local", Storage::memory()).build().await.expect_err("refused");
         assert!(
             error.chain().contains(&format!("`{name}`")) && error.chain().contains("GRANT SET"),
@@ -188,9 +193,9 @@ async fn a_role_that_cannot_change_a_dangerous_setting_is_refused_with_its_name(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_waits_for_its_standbys_continues_to_do_so() {
+async fn a_connection_keeps_a_synchronous_commit_that_waits_for_standbys() {
     let server = Server::start();
-    server.sql(PROBE);
+    server.sql(TABLE_THAT_RECORDS_SETTINGS);
     server.sql("ALTER ROLE postgres SET synchronous_commit = remote_apply");
     let koan = koan(&server, |builder| builder.register::<Probe>()).await;
     koan.data::<Probe>().upsert_many([Probe { id: 1 }]).await.expect("written");
@@ -213,13 +218,16 @@ struct Price {
 /// locale.
 fn server_with_locale(locale: &str) -> (Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a directory");
-    let made = Command::new("localedef")
+    let status = Command::new("localedef")
         .args(["-i", locale, "-f", "UTF-8"])
         .arg(folder.path().join(format!("{locale}.UTF-8")))
         .status();
-    assert!(made.expect("localedef: run tests/setup").success(), "no {locale}: run tests/setup");
+    assert!(
+        status.expect("localedef is installed; run tests/setup").success(),
+        "localedef cannot create the locale {locale}; run tests/setup"
+    );
     let open = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), open).expect("our own directory");
+    std::fs::set_permissions(folder.path(), open).expect("permissions set");
     let server = Server::with_environment(15, &["fsync=off"], &[("LOCPATH", folder.path())]);
     (server, folder)
 }
@@ -239,8 +247,8 @@ async fn money_does_not_depend_on_the_decimal_point_of_the_locale() {
         let koan = koan(&server, |builder| builder.register::<Price>()).await;
         assert_eq!(all::<Price>(&koan).await[0].amount.to_string(), "12.34");
         koan.backup("prices").await.expect("a backup");
-        let dry = koan.restore("prices").dry_run().await.expect("compared");
-        assert_eq!(dry.entities[0].counts.unchanged, 2);
+        let dry_run = koan.restore("prices").dry_run().await.expect("compared");
+        assert_eq!(dry_run.entities[0].counts.unchanged, 2);
         server.sql("DELETE FROM price");
         koan.restore("prices").await.expect("restored");
         assert_eq!(dump(), before);

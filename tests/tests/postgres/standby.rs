@@ -33,7 +33,8 @@ const TABLES: &str = "
 /// process.
 fn replay_waits(standby: &Server) -> bool {
     let process = standby.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'");
-    let title = std::fs::read_to_string(format!("/proc/{process}/cmdline")).expect("the process of replay");
+    let title =
+        std::fs::read_to_string(format!("/proc/{process}/cmdline")).expect("the title of the replay process");
     title.contains("waiting")
 }
 
@@ -45,26 +46,28 @@ fn end_of_log(primary: &Server) -> String {
     position
 }
 
+/// Returns whether a standby has replayed the write-ahead log up to a position.
 fn has_replayed(standby: &Server, position: &str) -> bool {
     standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{position}'")) == "t"
 }
 
 /// Returns the error of a backup of the standby. The statements of `conflict` run on the primary after the
 /// first batch of crates was read.
-async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> String {
-    let one = 1.try_into().expect("not nought");
-    let database = Postgres::options(standby.address()).connections(one).connect().expect("an address");
+async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]) -> String {
+    let connections = 1.try_into().expect("not zero");
+    let database =
+        Postgres::options(standby.address()).connections(connections).connect().expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Crate>().register::<Truck>()).await;
     let (reached, done) = (CancellationToken::new(), CancellationToken::new());
-    let (told, awaited, running) = (reached.clone(), done.clone(), koan.clone());
+    let (notify, awaited, running) = (reached.clone(), done.clone(), koan.clone());
     let backup = tokio::spawn(async move {
         running
             .backup("of-the-standby")
             .batch_size(500)
             .on_event(move |event| {
                 if matches!(event, Event::BatchRead { .. }) {
-                    told.cancel();
-                    wait::until_blocking("the standby has given up", || awaited.is_cancelled());
+                    notify.cancel();
+                    wait::until_blocking("the standby has cancelled the read", || awaited.is_cancelled());
                 }
             })
             .await
@@ -74,14 +77,14 @@ async fn conflicting(primary: &Server, standby: &Server, conflict: &[&str]) -> S
     for statement in conflict {
         primary.sql(statement);
     }
-    // The standby ends conflicting sessions one after another. An idle session ends at once. A session that
-    // sends data ends only when its client continues to read, and replay waits until then.
+    // The standby ends conflicting sessions one after another. An idle session ends immediately. A session
+    // that sends data ends only when its client continues to read, and replay waits until then.
     let conflict_end = end_of_log(primary);
-    let what = format!("the standby meets a session in the way of {conflict:?}");
-    wait::until_so(&what, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
+    let condition = format!("the replay of {conflict:?} on the standby ends or waits for a session");
+    wait::until_sync(&condition, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
     done.cancel();
-    let error = match backup.await.expect("no panic") {
-        Ok(report) => panic!("{conflict:?}: a backup of {} records", report.item_count()),
+    let error = match backup.await.expect("the task did not panic") {
+        Ok(report) => panic!("{conflict:?}: the backup of {} records did not fail", report.item_count()),
         Err(error) => error,
     };
     for found in koan.backups().await.expect("listed") {
@@ -103,9 +106,9 @@ async fn a_read_that_a_standby_cancels_fails_the_backup_with_a_remedy() {
         &["DROP TABLE truck"],
     ] {
         primary.sql(TABLES);
-        let sent = end_of_log(&primary);
-        wait::until_so("the standby has caught up", || has_replayed(&standby, &sent)).await;
-        let text = conflicting(&primary, &standby, conflict).await;
+        let tables_end = end_of_log(&primary);
+        wait::until_sync("the standby has replayed the tables", || has_replayed(&standby, &tables_end)).await;
+        let text = error_of_conflict(&primary, &standby, conflict).await;
         assert!(text.contains("hot_standby_feedback = on"), "{conflict:?}: {text}");
     }
 }

@@ -16,7 +16,7 @@ struct Film {
     title: String,
 }
 
-async fn opened(options: koan_backup::PostgresOptions) -> Koan {
+async fn koan_with(options: koan_backup::PostgresOptions) -> Koan {
     koan_of(options.connect().expect("an address"), |builder| builder.register::<Film>()).await
 }
 
@@ -34,16 +34,19 @@ async fn materialized_views_are_reported_and_refreshed_on_request_in_dependency_
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(VIEWS);
-        let named = opened(Postgres::options(server.address())).await;
-        let warnings = named.inventory().warnings.join("\n");
+        let koan = koan_with(Postgres::options(server.address())).await;
+        let warnings = koan.inventory().warnings.join("\n");
         for view in ["z_titles", "a_count", "not_yet"] {
             assert!(warnings.contains(&format!("materialized view `{view}`")), "{warnings}");
         }
-        named.backup("films").await.expect("a backup");
+        koan.backup("films").await.expect("a backup");
         server.sql("DELETE FROM film; REFRESH MATERIALIZED VIEW z_titles; REFRESH MATERIALIZED VIEW a_count");
-        let report = named.restore("films").await.expect("restored");
-        let finding =
-            report.findings.iter().find(|finding| finding.message.contains("`a_count`")).expect("named");
+        let report = koan.restore("films").await.expect("restored");
+        let finding = report
+            .findings
+            .iter()
+            .find(|finding| finding.message.contains("`a_count`"))
+            .expect("a finding about the view");
         assert_eq!(finding.severity, Severity::Warning);
         assert_eq!(server.sql("SELECT films FROM a_count"), "0");
 
@@ -52,8 +55,8 @@ async fn materialized_views_are_reported_and_refreshed_on_request_in_dependency_
             koan_of(options.connect().expect("an address"), |builder| builder.register::<Film>()).await;
         let warnings = koan.inventory().warnings.join("\n");
         assert!(!warnings.contains("a_count") && warnings.contains("not_yet"), "{warnings}");
-        koan.backup("again").await.expect("a backup");
-        koan.restore("again").await.expect("restored");
+        koan.backup("second").await.expect("a backup");
+        koan.restore("second").await.expect("restored");
         assert_eq!(server.sql("SELECT films FROM a_count; SELECT count(*) FROM z_titles"), "2\n2");
         assert_eq!(server.sql("SELECT relispopulated FROM pg_class WHERE relname = 'not_yet'"), "f");
     }
@@ -66,20 +69,20 @@ async fn a_failed_refresh_rolls_back_the_restore_and_an_ignored_view_is_not_repo
         "CREATE TABLE film (id bigserial PRIMARY KEY, title text NOT NULL); INSERT INTO film (title) VALUES ('7');
         CREATE MATERIALIZED VIEW numbers AS SELECT 1 / (title::int - 8) FROM film",
     );
-    let koan = opened(Postgres::options(server.address()).refresh_materialized_views()).await;
+    let koan = koan_with(Postgres::options(server.address()).refresh_materialized_views()).await;
     koan.backup("films").await.expect("a backup");
     server.sql("UPDATE film SET title = '9'; INSERT INTO film VALUES (2, 'x'); SELECT setval('film_id_seq', 1, false)");
     let films = || {
         server.sql("SELECT id, title FROM film ORDER BY id; SELECT last_value, is_called FROM film_id_seq")
     };
     let before = films();
-    let error = koan.restore("films").await.expect_err("a row of the table does not fit the view");
+    let error = koan.restore("films").await.expect_err("the view cannot be computed from a row of the table");
     assert!(error.chain().contains("materialized view `numbers`"), "{error:?}");
     assert_eq!(films(), before);
     let options =
         Postgres::options(server.address()).ignore_materialized_view("numbers", "refreshed every hour");
-    let ignored = opened(options).await;
-    assert_eq!(ignored.inventory().warnings, [] as [String; 0]);
+    let koan = koan_with(options).await;
+    assert_eq!(koan.inventory().warnings, [] as [String; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,14 +93,14 @@ async fn views_are_refreshed_with_the_time_zone_of_the_database() {
         ALTER DATABASE test SET TimeZone = 'Asia/Tokyo';
         CREATE MATERIALIZED VIEW zone AS SELECT current_setting('TimeZone') AS zone FROM film",
     );
-    let koan = opened(Postgres::options(server.address()).refresh_materialized_views()).await;
+    let koan = koan_with(Postgres::options(server.address()).refresh_materialized_views()).await;
     koan.backup("films").await.expect("a backup");
     koan.restore("films").await.expect("restored");
     assert_eq!(server.sql("SELECT zone FROM zone"), "Asia/Tokyo");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_column_that_only_a_trigger_fills_is_an_error_unless_it_is_declared_as_recomputed() {
+async fn a_column_that_only_a_trigger_fills_fails_the_restore_unless_it_is_declared_as_recomputed() {
     let vector = "tsvector_update_trigger(search, 'pg_catalog.english', title)";
     let always = "BEFORE INSERT OR UPDATE";
     let function = |body: &str| {
@@ -105,45 +108,47 @@ async fn a_column_that_only_a_trigger_fills_is_an_error_unless_it_is_declared_as
             "CREATE FUNCTION search() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$;"
         )
     };
-    let own = function("NEW.search := to_tsvector('english', NEW.title)");
-    let other = function("NEW.title := lower(NEW.title)");
-    let second = "CREATE TRIGGER zz BEFORE INSERT ON film FOR EACH ROW EXECUTE FUNCTION search();";
+    let own_function = function("NEW.search := to_tsvector('english', NEW.title)");
+    let other_function = function("NEW.title := lower(NEW.title)");
+    let trigger_of_own_function =
+        "CREATE TRIGGER zz BEFORE INSERT ON film FOR EACH ROW EXECUTE FUNCTION search();";
     // A restore does not recompute the column if the trigger calls a function of the application, does not
     // run for each row, or depends on a column that is not in the archive, or if another function changes the
     // input or the result.
-    for (function, event, when, call, more) in [
-        (own.as_str(), always, "", "search()", ""),
+    for (function, event, when, call, second_trigger) in [
+        (own_function.as_str(), always, "", "search()", ""),
         ("", "BEFORE INSERT", "", vector, ""),
         ("", always, "WHEN (NEW.id > 0)", vector, ""),
         ("", "BEFORE INSERT OR UPDATE OF id", "", vector, ""),
         ("", always, "", "tsvector_update_trigger(search, 'pg_catalog.english', title, body)", ""),
         ("", always, "", "tsvector_update_trigger_column(search, config, title)", ""),
-        (other.as_str(), always, "", vector, second),
-        (own.as_str(), always, "", vector, second),
+        (other_function.as_str(), always, "", vector, trigger_of_own_function),
+        (own_function.as_str(), always, "", vector, trigger_of_own_function),
     ] {
         let server = Server::start();
         server.sql(&format!(
             "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL, search tsvector, body text, config regconfig DEFAULT 'simple');
-             {function} CREATE TRIGGER fills {event} ON film FOR EACH ROW {when} EXECUTE FUNCTION {call}; {more}
+             {function} CREATE TRIGGER fills {event} ON film FOR EACH ROW {when} EXECUTE FUNCTION {call}; {second_trigger}
              INSERT INTO film VALUES (1, 'cats')"
         ));
-        let stale = opened(Postgres::options(server.address())).await;
-        stale.backup("films").await.expect("a backup");
-        let viable = stale.restore("films").viability().await.expect("assessed");
-        let errors: Vec<_> = viable.findings.iter().filter(|f| f.severity == Severity::Error).collect();
+        let undeclared = koan_with(Postgres::options(server.address())).await;
+        undeclared.backup("films").await.expect("a backup");
+        let viability = undeclared.restore("films").viability().await.expect("assessed");
+        let errors: Vec<_> = viability.findings.iter().filter(|f| f.severity == Severity::Error).collect();
         assert!(
             !errors.is_empty()
                 && errors.iter().all(|error| error.message.contains("column `search`"))
                 && errors[0].message.contains("`fills`"),
-            "{call} {event} {more}: {viable:?}"
+            "{call} {event} {second_trigger}: {viability:?}"
         );
-        let error = restore_as_reported(|| stale.restore("films")).await.expect_err("it would be stale");
+        let error =
+            restore_as_reported(|| undeclared.restore("films")).await.expect_err("the column would be stale");
         assert!(error.chain().contains("recomputed_after_restore"), "{error:?}");
         let options =
             Postgres::options(server.address()).recomputed_after_restore("film.search", "a nightly job");
-        let known = opened(options).await;
-        known.backup("films").await.expect("a backup");
-        known.restore("films").await.expect("restored");
+        let declared = koan_with(options).await;
+        declared.backup("films").await.expect("a backup");
+        declared.restore("films").await.expect("restored");
     }
 }
 
@@ -157,8 +162,8 @@ struct Page {
     place: i64,
 }
 
-/// Columns that PostgreSQL's own trigger functions fill; one is NOT NULL, and one has a name that must be
-/// quoted.
+/// Columns that built-in trigger functions of PostgreSQL fill. One column is NOT NULL, and one has a name
+/// that must be quoted.
 const PAGES: &str = r#"CREATE TABLE page (id bigint PRIMARY KEY, title varchar(90), body text, config regconfig NOT NULL DEFAULT 'simple',
         place bigint NOT NULL UNIQUE, search tsvector NOT NULL, "Own search" tsvector);
     CREATE TRIGGER fills BEFORE INSERT OR UPDATE ON page FOR EACH ROW EXECUTE FUNCTION
@@ -172,7 +177,7 @@ const PAGE_ROWS: &str = "INSERT INTO page VALUES (1, 'The cats and the', 'dogs o
     (3, NULL, 'only the body', 'english', 3), (4, 'only titles', NULL, 'german', 4), (5, NULL, NULL, 'simple', 5)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_computes_a_text_search_column_like_its_trigger() {
+async fn a_restore_computes_a_text_search_column_as_its_trigger_does() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(PAGES);
@@ -190,19 +195,19 @@ async fn a_restore_computes_a_text_search_column_like_its_trigger() {
             "{:?}",
             backup.warnings()
         );
-        let viable = koan.restore("pages").viability().await.expect("assessed");
-        assert!(viable.is_viable(), "{viable:?}");
+        let viability = koan.restore("pages").viability().await.expect("assessed");
+        assert!(viability.is_viable(), "{viability:?}");
         assert!(
-            viable.findings.iter().any(|finding| finding.severity == Severity::Note
+            viability.findings.iter().any(|finding| finding.severity == Severity::Note
                 && finding.message.contains("a restore computes it as trigger `fills`")),
-            "{viable:?}"
+            "{viability:?}"
         );
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
             // Some rows are missing, some have changed, and two have swapped a unique value.
             server.sql("DELETE FROM page WHERE id = 3; UPDATE page SET title = 'mice' WHERE id IN (1, 4); UPDATE page SET place = -place WHERE id < 3;
                 UPDATE page SET place = 3 + place WHERE id < 3; INSERT INTO page VALUES (9, 'extra', 'row', 'simple', 9)");
-            let done = koan.restore("pages").level(level).await.expect("restored").counts();
-            assert_eq!((done.inserted, done.updated, done.unchanged), (1, 3, 1), "{level:?}");
+            let counts = koan.restore("pages").level(level).await.expect("restored").counts();
+            assert_eq!((counts.inserted, counts.updated, counts.unchanged), (1, 3, 1), "{level:?}");
             assert_eq!(
                 dump(),
                 format!("{before}\n(9,extra,row,simple,9,\"'extra':1 'row':2\",\"'extra':2 'row':1\")"),
@@ -215,18 +220,18 @@ async fn a_restore_computes_a_text_search_column_like_its_trigger() {
             koan.restore("pages").level(level).on_conflict(ConflictMode::Fail).await.expect("restored");
             assert_eq!(dump(), before, "{level:?}");
         }
-        // A kept row keeps its computed value.
+        // The conflict mode `Keep` does not recompute the columns of existing rows.
         server.sql("DELETE FROM page WHERE id = 2; UPDATE page SET title = 'mice' WHERE id = 1; ALTER TABLE page DISABLE TRIGGER fills;
             UPDATE page SET search = 'stale' WHERE id = 1; ALTER TABLE page ENABLE TRIGGER fills");
-        let kept = koan.restore("pages").on_conflict(ConflictMode::Keep).await.expect("restored").counts();
-        assert_eq!((kept.inserted, kept.kept), (1, 4));
+        let counts = koan.restore("pages").on_conflict(ConflictMode::Keep).await.expect("restored").counts();
+        assert_eq!((counts.inserted, counts.kept), (1, 4));
         assert_eq!(server.sql("SELECT search FROM page WHERE id = 1"), "'stale'");
         assert_eq!(server.schema(), schema);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_that_fires_only_on_updates_is_a_warning() {
+async fn a_trigger_that_fires_only_on_updates_is_reported_as_a_warning() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now());
@@ -234,12 +239,12 @@ async fn a_trigger_that_fires_only_on_updates_is_a_warning() {
          CREATE TRIGGER touch BEFORE UPDATE ON film FOR EACH ROW EXECUTE FUNCTION touch();
          INSERT INTO film VALUES (1, 'cats')",
     );
-    let koan = opened(Postgres::options(server.address())).await;
+    let koan = koan_with(Postgres::options(server.address())).await;
     koan.backup("films").await.expect("a backup");
-    let viable = koan.restore("films").viability().await.expect("assessed");
-    let of_column =
-        viable.findings.iter().find(|finding| finding.message.contains("trigger `touch`, which fills it"));
-    assert!(of_column.is_some_and(|finding| finding.severity == Severity::Warning), "{viable:?}");
+    let viability = koan.restore("films").viability().await.expect("assessed");
+    let finding =
+        viability.findings.iter().find(|finding| finding.message.contains("trigger `touch`, which fills it"));
+    assert!(finding.is_some_and(|finding| finding.severity == Severity::Warning), "{viability:?}");
     server.sql("DELETE FROM film");
     koan.restore("films").await.expect("restored");
     assert_eq!(server.sql("SELECT title FROM film"), "cats");
@@ -251,7 +256,7 @@ async fn a_constraint_that_fails_for_older_rows_does_not_prevent_a_restore() {
     server.sql(
         "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); INSERT INTO film VALUES (1, '7')",
     );
-    let koan = opened(Postgres::options(server.address())).await;
+    let koan = koan_with(Postgres::options(server.address())).await;
     koan.backup("films").await.expect("a backup");
     server.sql(
         "INSERT INTO film VALUES (2, 'seven'); ALTER TABLE film ADD CONSTRAINT number CHECK (title::int > 0) NOT VALID",
@@ -265,13 +270,13 @@ async fn large_objects_are_reported_at_boot_unless_they_are_ignored_with_a_reaso
     let server = Server::start();
     server
         .sql("CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); SELECT lo_from_bytea(0, 'x')");
-    let named = opened(Postgres::options(server.address())).await;
+    let koan = koan_with(Postgres::options(server.address())).await;
     assert!(
-        named.inventory().warnings.join("\n").contains("1 large objects"),
+        koan.inventory().warnings.join("\n").contains("1 large objects"),
         "{:?}",
-        named.inventory().warnings
+        koan.inventory().warnings
     );
-    let ignored = opened(Postgres::options(server.address()).ignore_large_objects("thumbnails")).await;
-    assert_eq!(ignored.inventory().warnings, [] as [String; 0]);
+    let koan = koan_with(Postgres::options(server.address()).ignore_large_objects("thumbnails")).await;
+    assert_eq!(koan.inventory().warnings, [] as [String; 0]);
     assert!(Postgres::options(server.address()).ignore_large_objects("").connect().is_err());
 }

@@ -1,4 +1,5 @@
-//! What a restore suspends, what its options keep in place, and what viability and the report say about it.
+//! The objects that a restore suspends, the options that keep objects in place, and the suspended objects in
+//! viability and the report.
 
 use std::time::SystemTime;
 
@@ -42,7 +43,7 @@ async fn context(server: &Server) -> Koan {
     koan(server, |builder| builder.register::<Book>().register::<Shelf>()).await
 }
 
-fn empty(server: &Server) {
+fn delete_rows(server: &Server) {
     server.sql("DELETE FROM book; DELETE FROM shelf");
     server.until_left_alone();
 }
@@ -54,8 +55,8 @@ fn names(suspended: &[SuspendedObject]) -> Vec<(SuspendedKind, &str, &str)> {
     names
 }
 
-/// Returns each index with the name of its file, which changes if the index is created again.
-fn files(server: &Server) -> Vec<(String, String)> {
+/// Returns each index with the name of its file. The name changes if the index is recreated.
+fn index_files(server: &Server) -> Vec<(String, String)> {
     let rows = server.sql(
         "SELECT indexrelid::regclass || '=' || pg_relation_filenode(indexrelid) FROM pg_index
         WHERE indrelid IN ('book'::regclass, 'shelf'::regclass) ORDER BY 1",
@@ -97,39 +98,39 @@ async fn each_option_keeps_its_objects_in_place_and_the_report_lists_the_others(
         (|restore| restore.level(RestoreLevel::Balanced), "balanced", vec![TRIGGER, RULE]),
         (|restore| restore.level(RestoreLevel::Safe), "safe", vec![TRIGGER, RULE]),
     ];
-    for (set, name, mut expected) in cases {
+    for (apply, name, mut expected) in cases {
         expected.sort_unstable();
-        empty(&server);
-        let before = files(&server);
-        let viable = set(koan.restore("nightly")).viability().await.expect("assessed");
-        assert!(viable.is_viable(), "{name}: {viable:?}");
+        delete_rows(&server);
+        let before = index_files(&server);
+        let viability = apply(koan.restore("nightly")).viability().await.expect("assessed");
+        assert!(viability.is_viable(), "{name}: {viability:?}");
         for (_, table, object) in &all_objects() {
-            let is_noted = viable.findings.iter().any(|finding| {
+            let is_noted = viability.findings.iter().any(|finding| {
                 let entity = finding.entity.as_deref().map(str::to_lowercase);
                 entity.as_deref() == Some(*table) && finding.message.contains(&format!("`{object}`"))
             });
             let is_suspended = expected.iter().any(|(_, _, suspended)| suspended == object);
-            assert_eq!(is_noted, is_suspended, "{name}, {object}: {:?}", viable.findings);
+            assert_eq!(is_noted, is_suspended, "{name}, {object}: {:?}", viability.findings);
         }
         let started = SystemTime::now();
-        let report = set(koan.restore("nightly")).await.expect(name);
+        let report = apply(koan.restore("nightly")).await.expect(name);
         assert_eq!(names(&report.suspended), expected, "{name}");
         for object in &report.suspended {
             assert_eq!(object.provider, "main");
             let put_back_at = SystemTime::from(object.put_back_at);
             assert!(started <= put_back_at && put_back_at <= SystemTime::now(), "{object:?}");
         }
-        // The files show which indexes were created again.
-        for (before, after) in before.iter().zip(files(&server)) {
-            let is_again = expected.iter().any(|(_, _, object)| *object == before.0);
-            assert_eq!(before.1 != after.1, is_again, "{name}: {}", before.0);
+        // The names of the files show which indexes were recreated.
+        for (before, after) in before.iter().zip(index_files(&server)) {
+            let is_recreated = expected.iter().any(|(_, _, object)| *object == before.0);
+            assert_eq!(before.1 != after.1, is_recreated, "{name}: {}", before.0);
         }
         assert_eq!(server.schema(), schema, "{name}");
         assert_eq!(server.sql("SELECT count(*) FROM book"), "3", "{name}");
         assert_eq!(server.sql("SELECT count(*) FROM log"), "0", "{name}");
     }
-    let dry = koan.restore("nightly").dry_run().await.expect("compared");
-    assert_eq!(dry.suspended, []);
+    let dry_run = koan.restore("nightly").dry_run().await.expect("compared");
+    assert_eq!(dry_run.suspended, []);
 }
 
 fn all_objects() -> Vec<(SuspendedKind, &'static str, &'static str)> {
@@ -137,36 +138,36 @@ fn all_objects() -> Vec<(SuspendedKind, &'static str, &'static str)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
+async fn an_immediate_foreign_key_must_be_suspended_to_restore_rows_before_their_targets() {
     let server = Server::start();
     server.sql(TABLES);
     let koan = context(&server).await;
     koan.backup("nightly").await.expect("a backup");
     let schema = server.schema();
-    empty(&server);
+    delete_rows(&server);
     // Without bulk mode, the restore alters the constraint so that it is checked at the end.
-    let deferred = koan.restore("nightly").without_bulk_mode();
-    let viable = koan.restore("nightly").without_bulk_mode().viability().await.expect("assessed");
-    let noted = |text: &str| {
-        viable
+    let restore = koan.restore("nightly").without_bulk_mode();
+    let viability = koan.restore("nightly").without_bulk_mode().viability().await.expect("assessed");
+    let is_noted = |text: &str| {
+        viability
             .findings
             .iter()
             .any(|finding| finding.message.contains("`on_shelf`") && finding.message.contains(text))
     };
-    assert!(noted("checked at the end"), "{:?}", viable.findings);
-    let report = deferred.await.expect("restored");
+    assert!(is_noted("checked at the end"), "{:?}", viability.findings);
+    let report = restore.await.expect("restored");
     assert!(names(&report.suspended).contains(&FOREIGN_KEY), "{:?}", report.suspended);
     assert_eq!(server.schema(), schema);
     // With `keep_constraints`, the constraint is checked as it is declared, so the restore of a book before
     // its shelf fails.
-    empty(&server);
-    let viable = koan.restore("nightly").keep_constraints().viability().await.expect("assessed");
-    let warned = viable.findings.iter().any(|finding| {
+    delete_rows(&server);
+    let viability = koan.restore("nightly").keep_constraints().viability().await.expect("assessed");
+    let is_warned = viability.findings.iter().any(|finding| {
         finding.message.contains("`on_shelf`") && finding.message.contains("checked at each statement")
     });
-    assert!(warned, "{:?}", viable.findings);
+    assert!(is_warned, "{:?}", viability.findings);
     let error = restore_as_reported(|| koan.restore("nightly").keep_constraints()).await;
-    let error = error.expect_err("no such shelf");
+    let error = error.expect_err("the shelf of a book does not exist yet");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     assert!(error.chain().contains("without `keep_constraints`"), "{}", error.chain());
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("0", schema.clone()));
@@ -176,31 +177,31 @@ async fn a_foreign_key_that_is_checked_at_once_needs_to_be_suspended() {
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("3", schema.clone()));
     // A shelf that books refer to cannot be deleted, even if the restore would insert it again.
     let replacing = || koan.restore("nightly").entity::<Shelf>().replace_existing().keep_constraints();
-    let error = restore_as_reported(replacing).await.expect_err("books refer to it").chain();
+    let error = restore_as_reported(replacing).await.expect_err("books refer to the shelf").chain();
     assert!(error.contains("without `keep_constraints`"), "{error}");
     koan.restore("nightly").entity::<Shelf>().replace_existing().await.expect("restored");
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("3", schema));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_key_with_an_action_that_must_be_kept_refuses_the_restore() {
-    for (action, replaces) in
+async fn a_restore_that_must_keep_a_foreign_key_is_refused_if_its_action_would_change_rows() {
+    for (action, is_replacement) in
         [("ON DELETE CASCADE", true), ("ON DELETE SET NULL", true), ("ON UPDATE CASCADE", false)]
     {
         let server = Server::start();
         server.sql(TABLES);
-        let again = format!("FOREIGN KEY (shelf) REFERENCES shelf {action}");
+        let definition = format!("FOREIGN KEY (shelf) REFERENCES shelf {action}");
         server.sql(&format!(
-            "ALTER TABLE book DROP CONSTRAINT on_shelf; ALTER TABLE book ADD CONSTRAINT on_shelf {again}"
+            "ALTER TABLE book DROP CONSTRAINT on_shelf; ALTER TABLE book ADD CONSTRAINT on_shelf {definition}"
         ));
         let koan = context(&server).await;
         koan.backup("nightly").await.expect("a backup");
         let before = (server.sql("TABLE shelf; TABLE book"), server.schema());
         let restore = || {
             let restore = koan.restore("nightly").entity::<Shelf>().keep_constraints();
-            if replaces { restore.replace_existing() } else { restore }
+            if is_replacement { restore.replace_existing() } else { restore }
         };
-        if replaces {
+        if is_replacement {
             let error = restore_as_reported(restore).await.expect_err(action).chain();
             assert!(error.contains("on_shelf") && error.contains("without `keep_constraints`"), "{error}");
         } else {
@@ -211,18 +212,18 @@ async fn a_foreign_key_with_an_action_that_must_be_kept_refuses_the_restore() {
     }
 }
 
-/// Returns the name of the table's file, which TRUNCATE changes.
+/// Returns the name of the file of the table `book`. TRUNCATE changes this name.
 fn table_file(server: &Server) -> String {
     server.sql("SELECT pg_relation_filenode('book'::regclass)")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_is_emptied_row_by_row_without_bulk_mode() {
+async fn a_table_is_truncated_only_in_bulk_mode() {
     let server = Server::start();
     server.sql(TABLES);
     let koan = context(&server).await;
     koan.backup("nightly").await.expect("a backup");
-    for (is_bulk, name) in [(true, "bulk mode"), (false, "without")] {
+    for (is_bulk, name) in [(true, "bulk mode"), (false, "without bulk mode")] {
         server.sql(
             "ALTER TABLE book DISABLE TRIGGER refusal; DELETE FROM book WHERE id = 3;
             UPDATE book SET title = 'x' WHERE id = 2; ALTER TABLE book ENABLE TRIGGER refusal",
@@ -239,7 +240,7 @@ async fn a_table_is_emptied_row_by_row_without_bulk_mode() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_few_records_replace_keeps_the_indexes_that_are_not_unique() {
+async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_table() {
     let server = Server::start();
     server.sql(TABLES);
     server.sql("ALTER TABLE book DISABLE TRIGGER refusal");
@@ -249,14 +250,14 @@ async fn a_table_that_few_records_replace_keeps_the_indexes_that_are_not_unique(
     koan.backup("many").await.expect("a backup");
     for (name, is_dropped) in [("few", false), ("many", true)] {
         server.until_left_alone();
-        let viable =
+        let viability =
             koan.restore(name).entity::<Book>().replace_existing().viability().await.expect("assessed");
-        let is_noted = viable.findings.iter().any(|finding| finding.message.contains("`by_shelf`"));
-        assert_eq!(is_noted, is_dropped, "{name}: {:?}", viable.findings);
+        let is_noted = viability.findings.iter().any(|finding| finding.message.contains("`by_shelf`"));
+        assert_eq!(is_noted, is_dropped, "{name}: {:?}", viability.findings);
         let report = koan.restore(name).entity::<Book>().replace_existing().await.expect("restored");
         assert_eq!(names(&report.suspended).contains(&INDEX), is_dropped, "{name}: {:?}", report.suspended);
         // Unique constraints are suspended in both cases, so that an error can name both records that violate
-        // one.
+        // such a constraint.
         assert!(names(&report.suspended).contains(&KEYS[1]), "{name}: {:?}", report.suspended);
     }
     // An empty table has no rows to index again, so its indexes are dropped for few records as well.

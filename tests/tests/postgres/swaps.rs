@@ -64,13 +64,16 @@ fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn swapped_and_moved_values_are_restored_under_every_constraint() {
-    let versions = installed_versions().into_iter().map(|version| tokio::spawn(passed_on(version)));
-    for ended in futures::future::join_all(versions).await {
-        ended.expect("every constraint");
+    let versions = installed_versions()
+        .into_iter()
+        .map(|version| tokio::spawn(assert_moved_values_are_restored(version)));
+    for result in futures::future::join_all(versions).await {
+        result.expect("the values were restored under every constraint");
     }
 }
 
-async fn passed_on(version: u32) {
+/// Checks one version of PostgreSQL with every constraint and every change.
+async fn assert_moved_values_are_restored(version: u32) {
     let server = Server::of_version(version);
     server.sql(SEATS);
     server
@@ -87,10 +90,10 @@ async fn passed_on(version: u32) {
             server.sql(&format!(
                     "{change}; DELETE FROM seat WHERE id = 250; INSERT INTO ticket VALUES (250, 1) ON CONFLICT DO NOTHING; {constraint}"
                 ));
-            let dry = counts(&koan.restore("nightly").dry_run().await.expect(constraint));
-            let done = counts(&koan.restore("nightly").batch_size(50).await.expect(constraint));
-            assert_eq!(done, dry, "{constraint}: {change}");
-            assert_eq!(done.records(), 500);
+            let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect(constraint));
+            let counts_of_restore = counts(&koan.restore("nightly").batch_size(50).await.expect(constraint));
+            assert_eq!(counts_of_restore, dry_counts, "{constraint}: {change}");
+            assert_eq!(counts_of_restore.records(), 500);
             if Some(&change) == CHANGES.last() {
                 assert_eq!(counts(&koan.restore("nightly").await.expect(constraint)).unchanged, 500);
             }
@@ -121,19 +124,19 @@ async fn uncovered_columns_and_referring_rows_are_preserved_when_values_are_swap
     let schema = server.schema();
     let report = koan.restore("nightly").await.expect("restored");
     assert_eq!((report.counts().updated, report.counts().unchanged), (500, 500));
-    assert_eq!(server.sql(ROWS), rows, "the column that is in no field and all tickets are there");
+    assert_eq!(server.sql(ROWS), rows, "the column without a field and all tickets must be preserved");
     assert_eq!(server.schema(), schema);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn conflicting_rows_are_named_by_the_dry_run_and_the_restore() {
+async fn dry_run_and_restore_name_conflicting_rows() {
     let server = Server::start();
     server.sql(SEATS);
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
     koan.backup("nightly").await.expect("a backup");
     for constraint in CONSTRAINTS {
-        // A row that is not in the archive holds the archived values of another row, whose own values were
-        // changed.
+        // A row that is not in the archive contains the archived values of another row, and that row has
+        // other values.
         server.sql("DELETE FROM seat WHERE id > 500; UPDATE seat SET place = id, row = 'r' || id");
         server.sql(
             "UPDATE seat SET place = 900, row = 'r900' WHERE id = 7; INSERT INTO seat VALUES (777, 7, 'r7')",
@@ -148,10 +151,10 @@ async fn conflicting_rows_are_named_by_the_dry_run_and_the_restore() {
         ];
         errors.push(koan.restore("nightly").dry_run().await.expect_err(constraint));
         server.sql("DELETE FROM seat WHERE id = 7");
-        let inserted = restore_as_reported(|| koan.restore("nightly").on_conflict(ConflictMode::Keep))
+        let insertion_error = restore_as_reported(|| koan.restore("nightly").on_conflict(ConflictMode::Keep))
             .await
             .expect_err(constraint);
-        errors.push(inserted);
+        errors.push(insertion_error);
         for error in errors {
             let text = error.chain();
             assert_eq!(error.kind(), ErrorKind::Constraint, "{text}");
@@ -179,7 +182,7 @@ async fn a_swap_that_the_role_may_not_perform_is_refused_with_the_reason() {
     let swap = "BEGIN; UPDATE seat SET place = -place; UPDATE seat SET place = 501 + place; COMMIT";
     server.sql(swap);
     let swapped = server.sql(ROWS);
-    for (setup, undo, told) in [
+    for (setup, undo, expected_text) in [
         ("SELECT 1", "GRANT DELETE ON seat TO clerk", "the role may not DELETE"),
         (
             "ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON DELETE CASCADE",
@@ -194,11 +197,14 @@ async fn a_swap_that_the_role_may_not_perform_is_refused_with_the_reason() {
         ),
     ] {
         server.sql(setup);
-        for dry in [false, true] {
+        for is_dry_run in [false, true] {
             let restore = koan.restore("nightly");
-            let restore = if dry { restore.dry_run() } else { restore };
-            let text = restore.await.expect_err(told).chain();
-            assert!(text.contains(told) && text.contains("Seat") && text.contains("as the owner"), "{text}");
+            let restore = if is_dry_run { restore.dry_run() } else { restore };
+            let text = restore.await.expect_err(expected_text).chain();
+            assert!(
+                text.contains(expected_text) && text.contains("Seat") && text.contains("as the owner"),
+                "{text}"
+            );
         }
         assert_eq!(server.sql(ROWS), swapped);
         server.sql(undo);
@@ -207,7 +213,7 @@ async fn a_swap_that_the_role_may_not_perform_is_refused_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cascading_foreign_keys_are_reported_and_never_cascade() {
+async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viability() {
     let server = Server::start();
     server.sql(SEATS);
     server.sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON seat, ticket TO clerk; ALTER TABLE seat ADD UNIQUE (place)");
@@ -215,29 +221,32 @@ async fn cascading_foreign_keys_are_reported_and_never_cascade() {
     let koan = koan_of(database, |builder| builder.register::<Seat>().register::<Ticket>()).await;
     koan.backup("nightly").await.expect("a backup");
     let rows = server.sql(ROWS);
-    let refused = |viability: koan_backup::report::ViabilityReport| -> Vec<String> {
+    let error_findings = |viability: koan_backup::report::ViabilityReport| -> Vec<String> {
         let errors = viability.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
         errors.map(|finding| finding.message).collect()
     };
     // The key of a seat has only one spelling and never changes, so deferred actions on key changes do not
     // run.
     server.sql("ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON UPDATE CASCADE DEFERRABLE");
-    assert_eq!(refused(koan.restore("nightly").viability().await.expect("looked at")), [""; 0]);
+    assert_eq!(error_findings(koan.restore("nightly").viability().await.expect("assessed")), [""; 0]);
     server.sql("UPDATE seat SET row = 'x' WHERE id = 3");
     koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql(ROWS), rows);
     // This foreign key refers to a column whose value may change.
     server.sql("ALTER TABLE ticket DROP CONSTRAINT of; ALTER TABLE ticket ADD COLUMN place int REFERENCES seat (place) ON UPDATE CASCADE");
-    let found = refused(koan.restore("nightly").viability().await.expect("looked at"));
+    let found = error_findings(koan.restore("nightly").viability().await.expect("assessed"));
     assert!(
         found.len() == 1 && found[0].contains("ticket_place_fkey") && found[0].contains("as the owner"),
         "{found:?}"
     );
-    let text = restore_as_reported(|| koan.restore("nightly")).await.expect_err("it would act").chain();
+    let text = restore_as_reported(|| koan.restore("nightly"))
+        .await
+        .expect_err("the foreign key would cascade")
+        .chain();
     assert!(text.contains("ticket_place_fkey"), "{text}");
     assert_eq!(
-        refused(
-            koan.restore("nightly").on_conflict(ConflictMode::Keep).viability().await.expect("looked at")
+        error_findings(
+            koan.restore("nightly").on_conflict(ConflictMode::Keep).viability().await.expect("assessed")
         ),
         [""; 0]
     );
@@ -249,13 +258,13 @@ async fn cascading_foreign_keys_are_reported_and_never_cascade() {
             "both" => koan.restore("nightly").replace_existing(),
             _ => koan.restore("nightly").replace_existing().entity::<Seat>(),
         };
-        let found = refused(restore().viability().await.expect("looked at"));
+        let found = error_findings(restore().viability().await.expect("assessed"));
         assert!(found.len() == 1 && found[0].contains("as the owner of"), "{found:?}");
-        restore_as_reported(restore).await.expect_err("it would act");
+        restore_as_reported(restore).await.expect_err("the foreign key would cascade");
         assert_eq!(server.sql(ROWS), rows);
     }
     // Nothing is checked before `clear`, so the operation itself detects the problem.
-    let text = koan.data::<Seat>().clear().await.expect_err("it would act").chain();
+    let text = koan.data::<Seat>().clear().await.expect_err("the foreign key would cascade").chain();
     assert!(text.contains("has an ON DELETE or ON UPDATE action that would change rows"), "{text}");
     assert_eq!(server.sql(ROWS), rows);
 }
@@ -268,17 +277,19 @@ async fn a_foreign_key_with_disabled_triggers_is_reported_if_it_refuses_rows() {
     let koan = koan(&server, |builder| builder.register::<Seat>().register::<Ticket>()).await;
     koan.backup("nightly").await.expect("a backup");
     let rows = server.sql(ROWS);
-    let found = koan.restore("nightly").replace_existing().viability().await.expect("looked at");
+    let found = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
     let refusal =
-        found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error");
+        found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error finding");
     assert!(refusal.message.contains("ENABLE TRIGGER ALL"), "{refusal}");
-    restore_as_reported(|| koan.restore("nightly").replace_existing()).await.expect_err("it would act");
-    assert!(koan.restore("nightly").viability().await.expect("looked at").is_viable());
+    restore_as_reported(|| koan.restore("nightly").replace_existing())
+        .await
+        .expect_err("the foreign key would cascade");
+    assert!(koan.restore("nightly").viability().await.expect("assessed").is_viable());
     koan.restore("nightly").await.expect("nothing is removed");
     // The triggers that carry out the cascade are now disabled as well, so the foreign key has no effect.
     server.sql("ALTER TABLE seat DISABLE TRIGGER ALL");
-    assert!(koan.restore("nightly").replace_existing().viability().await.expect("looked at").is_viable());
-    koan.restore("nightly").replace_existing().await.expect("it does not act");
+    assert!(koan.restore("nightly").replace_existing().viability().await.expect("assessed").is_viable());
+    koan.restore("nightly").replace_existing().await.expect("the foreign key does not cascade");
     server.sql("UPDATE seat SET extra = 'extra ' || id");
     assert_eq!(server.sql(ROWS), rows);
     assert_eq!(server.sql("SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"), "4");
@@ -301,19 +312,19 @@ async fn values_are_moved_between_partitions() {
         UPDATE seat SET place = 1101 - place WHERE id > 50; COMMIT",
     );
     let schema = server.schema();
-    let done = counts(&koan.restore("nightly").await.expect("restored"));
-    assert_eq!(done.updated, 100);
+    let counts_of_restore = counts(&koan.restore("nightly").await.expect("restored"));
+    assert_eq!(counts_of_restore.updated, 100);
     assert_eq!((server.sql("SELECT * FROM seat ORDER BY id"), server.schema()), (rows, schema));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_that_violate_a_check_or_not_null_are_named_by_the_dry_run_and_the_restore() {
+async fn dry_run_and_restore_name_the_records_that_violate_a_check_or_not_null() {
     let server = Server::start();
     server.sql(SEATS);
     server.sql("UPDATE seat SET row = NULL WHERE id = 3");
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
     koan.backup("nightly").await.expect("a backup");
-    for (setup, undo, told) in [
+    for (setup, undo, expected_text) in [
         (
             "ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID",
             "ALTER TABLE seat DROP CONSTRAINT low",
@@ -335,7 +346,7 @@ async fn records_that_violate_a_check_or_not_null_are_named_by_the_dry_run_and_t
             ] {
                 let text = error.chain();
                 assert_eq!(error.kind(), ErrorKind::Constraint, "{text}");
-                assert!(text.contains(told), "{setup}: {text}");
+                assert!(text.contains(expected_text), "{setup}: {text}");
             }
         }
         assert_eq!(server.sql(ROWS), before);
@@ -344,9 +355,9 @@ async fn records_that_violate_a_check_or_not_null_are_named_by_the_dry_run_and_t
     // A restore does not write equal rows, so a constraint that they already violate does not refuse them.
     koan.restore("nightly").replace_existing().await.expect("restored");
     server.sql("ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID; UPDATE seat SET row = 'x' WHERE id = 1");
-    let dry = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
-    assert_eq!(counts(&koan.restore("nightly").await.expect("restored")), dry);
-    assert_eq!((dry.updated, dry.unchanged), (1, 499));
+    let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
+    assert_eq!(counts(&koan.restore("nightly").await.expect("restored")), dry_counts);
+    assert_eq!((dry_counts.updated, dry_counts.unchanged), (1, 499));
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
@@ -374,7 +385,8 @@ async fn an_exclusion_constraint_of_many_rows_is_checked_by_the_dry_run() {
         ALTER TABLE booking ADD CONSTRAINT apart EXCLUDE USING gist (int4range(first, last) WITH &&) WHERE (id > 0)",
     );
     assert_eq!(koan.restore("nightly").dry_run().await.expect("compared").counts().unchanged, 40000);
-    let error = restore_as_reported(|| koan.restore("overlapping")).await.expect_err("they overlap").chain();
+    let error =
+        restore_as_reported(|| koan.restore("overlapping")).await.expect_err("two bookings overlap").chain();
     assert!(error.contains("apart"), "{error}");
 }
 
@@ -413,7 +425,7 @@ async fn a_foreign_key_that_prevents_a_swap_is_reported_before_an_earlier_table_
     assert_ne!(rows(), before);
     let text = restore_as_reported(|| koan.restore("nightly"))
         .await
-        .expect_err("it cannot be suspended any more")
+        .expect_err("the foreign key of a table that was already restored cannot be suspended")
         .chain();
     assert!(text.contains("`worn_by`") && text.contains("replace_existing"), "{text}");
     koan.restore("nightly").replace_existing().await.expect("restored");

@@ -1,4 +1,4 @@
-//! Every supported type is read and restored, and unsupported values are refused with their location.
+//! Every supported type is read and restored, and unsupported values are refused with entity, key and column.
 
 use std::collections::BTreeMap;
 
@@ -121,42 +121,48 @@ async fn every_type_is_read_as_its_field_requires() {
         let koan = koan(&server, |builder| builder.register::<Zoo>()).await;
         assert_eq!(koan.inventory().warnings, [] as [String; 0]);
         let zoo: Vec<Zoo> = all(&koan).await;
-        let one = &zoo[0];
-        assert_eq!((one.small, one.medium, one.big), (i16::MIN, i32::MAX, u64::MAX));
-        assert_eq!(one.huge, i128::MIN);
-        assert_eq!((one.single, one.double), (0.1, f64::MAX));
-        assert_eq!(one.exact.to_string(), "12345678901234567890.000100");
-        assert_eq!(one.money.to_string(), "12.34");
-        assert_eq!(one.text, "tab\t quote ' back\\slash ü 日本");
-        assert_eq!((one.padded.as_str(), one.word.as_str()), ("ab  ", "MiXed"));
-        assert_eq!(one.uuid.to_string(), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
-        assert_eq!(one.bytes, [0x00, 0xff, 0x5c]);
-        assert_eq!(one.date.to_string(), "2024-02-29");
-        assert_eq!(one.time.to_string(), "23:59:59.999999");
-        assert_eq!(one.local.to_string(), "1999-12-31 23:59:59.000001");
-        assert_eq!(one.instant.to_rfc3339(), "2024-06-01T10:00:00+00:00");
-        assert_eq!(one.millis.timestamp_millis(), 1_717_236_000_123);
-        assert_eq!(one.interval, "P1Y2M3DT4H5M6.7S");
-        assert_eq!(one.json.to_string(), r#"{"a":null,"b":[1,2.5]}"#);
-        assert_eq!(one.jsonb.get("y"), Some(&-2));
-        assert_eq!(one.numbers, [1, -2, 3]);
+        let first = &zoo[0];
+        assert_eq!((first.small, first.medium, first.big), (i16::MIN, i32::MAX, u64::MAX));
+        assert_eq!(first.huge, i128::MIN);
+        assert_eq!((first.single, first.double), (0.1, f64::MAX));
+        assert_eq!(first.exact.to_string(), "12345678901234567890.000100");
+        assert_eq!(first.money.to_string(), "12.34");
+        assert_eq!(first.text, "tab\t quote ' back\\slash ü 日本");
+        assert_eq!((first.padded.as_str(), first.word.as_str()), ("ab  ", "MiXed"));
+        assert_eq!(first.uuid.to_string(), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
+        assert_eq!(first.bytes, [0x00, 0xff, 0x5c]);
+        assert_eq!(first.date.to_string(), "2024-02-29");
+        assert_eq!(first.time.to_string(), "23:59:59.999999");
+        assert_eq!(first.local.to_string(), "1999-12-31 23:59:59.000001");
+        assert_eq!(first.instant.to_rfc3339(), "2024-06-01T10:00:00+00:00");
+        assert_eq!(first.millis.timestamp_millis(), 1_717_236_000_123);
+        assert_eq!(first.interval, "P1Y2M3DT4H5M6.7S");
+        assert_eq!(first.json.to_string(), r#"{"a":null,"b":[1,2.5]}"#);
+        assert_eq!(first.jsonb.get("y"), Some(&-2));
+        assert_eq!(first.numbers, [1, -2, 3]);
         assert_eq!(
-            one.grid,
+            first.grid,
             [[Some("a".to_owned()), None], [Some("b \"q\"".to_owned()), Some("{,}".to_owned())]]
         );
-        assert_eq!(one.prices.iter().map(Decimal::to_string).collect::<Vec<_>>(), ["1.10", "2"]);
-        assert_eq!(one.instants[0], one.instant);
-        assert_eq!((one.moods.as_slice(), &one.mood), ([Mood::Sad, Mood::Happy].as_slice(), &Mood::Happy));
-        assert_eq!(one.networks, ["10.0.0.1", "::1"]);
-        assert_eq!((one.inet.as_str(), one.cidr.as_str()), ("192.168.0.1/24", "10.0.0.0/8"));
-        assert_eq!((one.mac.as_str(), one.range.as_str()), ("08:00:2b:01:02:03", "[1,10)"));
-        assert_eq!(one.address, Address { street: "Main St \"7\"".to_owned(), number: 7 });
-        assert_eq!((one.bits.as_str(), one.point.as_str()), ("1011", "(1.5,-2)"));
-        assert_eq!(one.labels.get("b c"), Some(&None));
-        let two = &zoo[1];
-        assert_eq!(two.double, 5e-324);
-        assert_eq!((two.date.to_string(), two.maybe.as_deref()), ("0001-01-01".to_owned(), Some("there")));
-        assert_eq!(two.instant.to_rfc3339(), "9999-12-31T23:59:59.999999+00:00");
+        assert_eq!(first.prices.iter().map(Decimal::to_string).collect::<Vec<_>>(), ["1.10", "2"]);
+        assert_eq!(first.instants[0], first.instant);
+        assert_eq!(
+            (first.moods.as_slice(), &first.mood),
+            ([Mood::Sad, Mood::Happy].as_slice(), &Mood::Happy)
+        );
+        assert_eq!(first.networks, ["10.0.0.1", "::1"]);
+        assert_eq!((first.inet.as_str(), first.cidr.as_str()), ("192.168.0.1/24", "10.0.0.0/8"));
+        assert_eq!((first.mac.as_str(), first.range.as_str()), ("08:00:2b:01:02:03", "[1,10)"));
+        assert_eq!(first.address, Address { street: "Main St \"7\"".to_owned(), number: 7 });
+        assert_eq!((first.bits.as_str(), first.point.as_str()), ("1011", "(1.5,-2)"));
+        assert_eq!(first.labels.get("b c"), Some(&None));
+        let second = &zoo[1];
+        assert_eq!(second.double, 5e-324);
+        assert_eq!(
+            (second.date.to_string(), second.maybe.as_deref()),
+            ("0001-01-01".to_owned(), Some("there"))
+        );
+        assert_eq!(second.instant.to_rfc3339(), "9999-12-31T23:59:59.999999+00:00");
     }
 }
 
@@ -177,7 +183,7 @@ const READING: &str = "
         day date, moment timestamptz, clock time, samples float8[] NOT NULL DEFAULT '{}')";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_that_no_record_can_hold_are_refused_with_entity_key_and_column() {
+async fn values_without_a_json_form_are_refused_with_entity_key_and_column() {
     let server = Server::start();
     server.sql(READING);
     let koan = koan(&server, |builder| builder.register::<Reading>()).await;
@@ -229,14 +235,14 @@ async fn an_incompatible_column_is_reported_at_boot_with_a_remedy() {
         ("moment", "time with time zone", "`time`"),
         ("note", "bytea", "`text`"),
     ] {
-        let told = format!("column `{column}` of table `misfit` is of type `{declared}`");
-        assert!(warnings.contains(&told) && warnings.contains(remedy), "{column}: {warnings}");
+        let expected_text = format!("column `{column}` of table `misfit` is of type `{declared}`");
+        assert!(warnings.contains(&expected_text) && warnings.contains(remedy), "{column}: {warnings}");
     }
-    let error = koan.backup("none").await.expect_err("it cannot be read");
+    let error = koan.backup("none").await.expect_err("a column is incompatible with its field");
     assert!(error.chain().contains("column `bytes`"), "{error:?}");
 }
 
-/// Returns every value as PostgreSQL writes it.
+/// Returns the text of every row, as PostgreSQL formats it.
 fn dump(server: &Server) -> String {
     server.sql("SELECT z::text FROM zoo z ORDER BY id")
 }
@@ -252,8 +258,8 @@ async fn every_type_is_restored_unchanged() {
         let koan = koan(&server, |builder| builder.register::<Zoo>()).await;
         let backup = koan.backup("zoo").await.expect("a backup");
         assert_eq!(backup.warnings(), [] as [String; 0]);
-        let dry = koan.restore("zoo").replace_existing().dry_run().await.expect("compared");
-        assert_eq!(dry.entities[0].counts.unchanged, 2, "{:?}", dry.entities[0].counts);
+        let dry_run = koan.restore("zoo").replace_existing().dry_run().await.expect("compared");
+        assert_eq!(dry_run.entities[0].counts.unchanged, 2, "{:?}", dry_run.entities[0].counts);
         server.sql(
             "DELETE FROM zoo WHERE id = 1; UPDATE zoo SET exact = 7, address = ROW('x', 1), grid = '{}'",
         );
@@ -290,7 +296,7 @@ async fn values_that_a_column_would_round_truncate_or_reject_are_refused_with_en
     server.sql("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE narrow (id bigint PRIMARY KEY, price numeric(10,2), ratio real,
         word varchar(5), moment timestamp(3), mood mood, tiny smallint, label text CHECK (label <> 's3cret'))");
     let koan = koan(&server, |builder| builder.register::<Narrow>()).await;
-    let good = Narrow {
+    let valid = Narrow {
         id: 1,
         price: None,
         ratio: None,
@@ -300,26 +306,29 @@ async fn values_that_a_column_would_round_truncate_or_reject_are_refused_with_en
         tiny: None,
         label: None,
     };
-    let bad = Narrow { id: 42, ..good.clone() };
+    let other_key = Narrow { id: 42, ..valid.clone() };
     let moment = DateTime::from_timestamp_micros(1_700_000_000_000_001);
     for (column, reason, record) in [
-        ("price", "round", Narrow { price: Some(Decimal::new(1005, 3)), ..bad.clone() }),
-        ("ratio", "round", Narrow { ratio: Some(0.1), ..bad.clone() }),
-        ("word", "5 characters", Narrow { word: Some("s3cret".to_owned()), ..bad.clone() }),
-        ("moment", "round", Narrow { moment, ..bad.clone() }),
-        ("mood", "22P02", Narrow { mood: Some("s3cret".to_owned()), ..bad.clone() }),
-        ("tiny", "out of the range", Narrow { tiny: Some(40_000), ..bad.clone() }),
-        ("label", "NUL", Narrow { label: Some("s3cret\0".to_owned()), ..bad.clone() }),
-        ("narrow_label_check", "23514", Narrow { label: Some("s3cret".to_owned()), ..bad.clone() }),
+        ("price", "round", Narrow { price: Some(Decimal::new(1005, 3)), ..other_key.clone() }),
+        ("ratio", "round", Narrow { ratio: Some(0.1), ..other_key.clone() }),
+        ("word", "5 characters", Narrow { word: Some("s3cret".to_owned()), ..other_key.clone() }),
+        ("moment", "round", Narrow { moment, ..other_key.clone() }),
+        ("mood", "22P02", Narrow { mood: Some("s3cret".to_owned()), ..other_key.clone() }),
+        ("tiny", "out of the range", Narrow { tiny: Some(40_000), ..other_key.clone() }),
+        ("label", "NUL", Narrow { label: Some("s3cret\0".to_owned()), ..other_key.clone() }),
+        ("narrow_label_check", "23514", Narrow { label: Some("s3cret".to_owned()), ..other_key.clone() }),
     ] {
-        let error =
-            koan.data::<Narrow>().upsert_many([good.clone(), record]).await.expect_err("it does not fit");
+        let error = koan
+            .data::<Narrow>()
+            .upsert_many([valid.clone(), record])
+            .await
+            .expect_err("a value does not fit its column");
         let text = error.chain();
         assert!(
             text.contains("Narrow `id=42`") && text.contains(column) && text.contains(reason),
             "{column}: {text}"
         );
-        assert!(!text.contains("s3cret"), "content of a record in an error: {text}");
+        assert!(!text.contains("s3cret"), "the error must not contain the content of a record: {text}");
         assert_eq!(server.sql("SELECT count(*) FROM narrow"), "0");
     }
 }

@@ -1,4 +1,5 @@
-//! Values that look the same in JSON are restored as they were, or refused with entity, key and column.
+//! Different values with the same JSON form are restored as they were, or refused with entity, key and
+//! column.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +11,21 @@ use serde_json::Value as Json;
 
 use super::fixture::{koan, refused};
 
-/// Checks that a table is unchanged after a backup and restores into a table with one row and into an empty
-/// table.
-async fn round_trip(server: &Server, koan: &Koan, table: &str) {
+/// Checks that the rows of a table are the same after a backup and two restores: into the table with one row
+/// and into the empty table.
+async fn assert_round_trip(server: &Server, koan: &Koan, table: &str) {
     let dump = || server.sql(&format!("SELECT x::text FROM {table} x ORDER BY id"));
     let before = dump();
     let backup = koan.backup("values").await.expect("a backup");
     assert_eq!(backup.warnings(), [] as [String; 0], "{table}");
-    let dry = koan.restore("values").dry_run().await.expect("compared");
-    assert_eq!(dry.entities[0].counts.unchanged, dry.entities[0].records, "{table}");
+    let dry_run = koan.restore("values").dry_run().await.expect("compared");
+    assert_eq!(dry_run.entities[0].counts.unchanged, dry_run.entities[0].records, "{table}");
     server.sql(&format!("DELETE FROM {table} WHERE id > 1"));
     koan.restore("values").await.expect("restored");
-    assert_eq!(dump(), before, "{table}: merged");
+    assert_eq!(dump(), before, "{table}: a merging restore must restore every value");
     server.sql(&format!("DELETE FROM {table}"));
     koan.restore("values").await.expect("restored");
-    assert_eq!(dump(), before, "{table}: into an empty table");
+    assert_eq!(dump(), before, "{table}: a restore into an empty table must restore every value");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
@@ -53,7 +54,7 @@ async fn lists_of_json_and_bytes_keep_dimensions_nulls_and_digits() {
         );
         server.sql("UPDATE lists SET floats = '{}' WHERE id = 3");
         let koan = koan(&server, |builder| builder.register::<Lists>()).await;
-        round_trip(&server, &koan, "lists").await;
+        assert_round_trip(&server, &koan, "lists").await;
     }
 }
 
@@ -91,7 +92,7 @@ const NULLS: &str = "CREATE TABLE nulls (id bigint PRIMARY KEY, all_json jsonb, 
     word jsonb)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_null_and_null_are_restored_as_they_were() {
+async fn json_null_and_sql_null_are_restored_as_they_were() {
     for version in installed_versions() {
         let server = Server::of_version(version);
         server.sql(NULLS);
@@ -100,7 +101,7 @@ async fn json_null_and_null_are_restored_as_they_were() {
                (3, 'null', NULL, 'null', 'null', '"null"')"#,
         );
         let koan = koan(&server, |builder| builder.register::<Nulls>()).await;
-        round_trip(&server, &koan, "nulls").await;
+        assert_round_trip(&server, &koan, "nulls").await;
     }
 }
 
@@ -120,7 +121,7 @@ async fn json_null_is_restored_in_the_binary_format() {
         INSERT INTO document VALUES (1, 'null', 'null'), (2, '1', '2'), (3, 'null', 'null')",
     );
     let koan = koan(&server, |builder| builder.register::<Document>()).await;
-    round_trip(&server, &koan, "document").await;
+    assert_round_trip(&server, &koan, "document").await;
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,7 +159,7 @@ async fn decimals_in_composite_types_keep_every_digit() {
              (3, ROW(0.000, -5, -0.5, 0, '{79228162514264337593543950335}'), NULL)",
         );
         let koan = koan(&server, |builder| builder.register::<Account>()).await;
-        round_trip(&server, &koan, "account").await;
+        assert_round_trip(&server, &koan, "account").await;
     }
 }
 
@@ -228,10 +229,10 @@ async fn a_composite_value_with_a_not_null_domain_over_json_is_restored() {
     koan.backup("boxed").await.expect("a backup");
     server.sql("DELETE FROM boxed WHERE id = 1");
     koan.restore("boxed").await.expect("restored");
-    assert_eq!(dump(), before, "merged");
+    assert_eq!(dump(), before, "a merging restore must restore every value");
     server.sql("TRUNCATE boxed");
     koan.restore("boxed").await.expect("restored");
-    assert_eq!(dump(), before, "into an empty table");
+    assert_eq!(dump(), before, "a restore into an empty table must restore every value");
     for row in ["42, ROW(7, NULL, 'null', 'x', NULL", "42, ROW(7, 'null', '1', 'x', NULL"] {
         server.sql("TRUNCATE boxed");
         insert(row);
@@ -260,7 +261,7 @@ async fn a_member_of_a_composite_type_that_the_field_lacks_is_reported() {
     let koan = koan(&server, |builder| builder.register::<Rounded>()).await;
     let backup = koan.backup("rounded").await.expect("a backup");
     let warnings = backup.warnings().join("\n");
-    assert!(warnings.contains("hold more in `sum`"), "{warnings}");
+    assert!(warnings.contains("contain more in `sum`"), "{warnings}");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
@@ -353,19 +354,20 @@ async fn every_type_with_a_text_form_is_restored_from_a_text_field() {
             CHECK (lower(VALUE) > 0)");
         let has_xml = server.sql("SELECT to_regproc('pg_catalog.xml_is_well_formed') IS NOT NULL") == "t"
             && version == 15;
-        // One table has a column for each type, which holds the values of that type.
-        let types =
-            FIELDS.iter().zip(TEXTS).map(|(field, (stored, values))| match *stored == "xml" && !has_xml {
+        // The table has a column for each type, which contains the values of that type.
+        let fields = FIELDS.iter().zip(TEXTS).map(|(field, (column_type, values))| {
+            match *column_type == "xml" && !has_xml {
                 true => (field, "text", values),
-                false => (field, *stored, values),
-            });
+                false => (field, *column_type, values),
+            }
+        });
         let columns: Vec<String> =
-            types.clone().map(|(field, stored, _)| format!("{field} {stored}")).collect();
+            fields.clone().map(|(field, column_type, _)| format!("{field} {column_type}")).collect();
         let mut sql = format!(
             "CREATE TABLE texts (id bigint PRIMARY KEY, {}); INSERT INTO texts SELECT generate_series(0, 99)",
             columns.join(", ")
         );
-        for (field, _, values) in types {
+        for (field, _, values) in fields {
             for (index, value) in values.iter().enumerate() {
                 let value = value.replace('\'', "''");
                 sql.push_str(&format!("; UPDATE texts SET {field} = '{value}' WHERE id = {index}"));
@@ -373,6 +375,6 @@ async fn every_type_with_a_text_form_is_restored_from_a_text_field() {
         }
         server.sql(&format!("{sql}; DELETE FROM texts WHERE id BETWEEN 10 AND 98"));
         let koan = koan(&server, |builder| builder.register::<Texts>()).await;
-        round_trip(&server, &koan, "texts").await;
+        assert_round_trip(&server, &koan, "texts").await;
     }
 }

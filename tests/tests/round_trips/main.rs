@@ -5,19 +5,19 @@ mod harness;
 mod making;
 mod record;
 
-use harness::any_record_comes_back;
+use harness::assert_any_record_is_restored;
 use koan_backup::prelude::*;
 use making::Limits;
 
 koan_backup::entity_backup_scope!(mode = All);
 
 #[test]
-fn any_record_comes_back_from_memory() {
-    any_record_comes_back(Memory::new(), Limits::default());
+fn any_record_is_restored_from_memory() {
+    assert_any_record_is_restored(Memory::new(), Limits::default());
 }
 
 #[test]
-fn any_record_comes_back_from_sqlite() {
+fn any_record_is_restored_from_sqlite() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("any.db");
     rusqlite::Connection::open(&path)
@@ -25,27 +25,29 @@ fn any_record_comes_back_from_sqlite() {
         .execute_batch("VACUUM")
         .expect("an empty database");
     // A column of type REAL stores whole numbers as integers, which have no negative zero.
-    let limits = Limits { signs_nought: false, ..Limits::default() };
-    any_record_comes_back(Sqlite::open(path).expect("opened"), limits);
+    let limits = Limits { has_negative_zero: false, ..Limits::default() };
+    assert_any_record_is_restored(Sqlite::open(path).expect("opened"), limits);
 }
 
 #[test]
-fn any_record_comes_back_from_lines() {
+fn any_record_is_restored_from_lines() {
     let folder = tempfile::tempdir().expect("a directory");
-    any_record_comes_back(JsonFiles::lines(folder.path()).expect("opened"), Limits::default());
+    assert_any_record_is_restored(JsonFiles::lines(folder.path()).expect("opened"), Limits::default());
 }
 
 #[test]
-fn any_record_comes_back_from_documents() {
+fn any_record_is_restored_from_documents() {
     let folder = tempfile::tempdir().expect("a directory");
-    any_record_comes_back(JsonFiles::documents(folder.path()).expect("opened"), Limits::default());
+    assert_any_record_is_restored(JsonFiles::documents(folder.path()).expect("opened"), Limits::default());
 }
 
 #[cfg(unix)]
 #[test]
-fn any_record_comes_back_from_postgres() {
+fn any_record_is_restored_from_postgres() {
     let server = koan_backup_tests::postgres::Server::start();
-    // PostgreSQL stores no NUL in texts, no more than microseconds in times, and no negative zero in `jsonb`.
-    let limits = Limits { has_nul: false, signs_nought_in_lists: false, nanos: 1_000, ..Limits::default() };
-    any_record_comes_back(Postgres::connect(server.address()).expect("an address"), limits);
+    // PostgreSQL stores no NUL in texts, stores times in microseconds, and stores no negative zero in
+    // `jsonb`.
+    let limits =
+        Limits { has_nul: false, has_negative_zero_in_lists: false, nanos: 1_000, ..Limits::default() };
+    assert_any_record_is_restored(Postgres::connect(server.address()).expect("an address"), limits);
 }

@@ -1,4 +1,4 @@
-//! The generators of records.
+//! Generators of random records.
 
 use chrono::{DateTime, Utc};
 use proptest::collection::{btree_map, vec};
@@ -7,26 +7,28 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::record::{Anything, Named, Place, Shape, Sort, Wrapped};
+use super::record::{Anything, Location, Named, Shape, Tag, Wrapped};
 
 /// The seconds of the years 1 to 9999 without the last day, which `jiff` does not support.
 const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_207_200;
 
-/// The values that a provider cannot store. Another suite tests that the provider reports them.
+/// The limits of the values that a provider can store. Another suite tests that the provider reports other
+/// values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
+    /// Whether a text can contain the character NUL.
     pub(super) has_nul: bool,
     /// Whether a column preserves the sign of zero.
-    pub(super) signs_nought: bool,
+    pub(super) has_negative_zero: bool,
     /// Whether a list preserves the sign of zero.
-    pub(super) signs_nought_in_lists: bool,
+    pub(super) has_negative_zero_in_lists: bool,
     /// The resolution of instants in the provider, in nanoseconds.
     pub(super) nanos: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { has_nul: true, signs_nought: true, signs_nought_in_lists: true, nanos: 1 }
+        Self { has_nul: true, has_negative_zero: true, has_negative_zero_in_lists: true, nanos: 1 }
     }
 }
 
@@ -37,7 +39,7 @@ macro_rules! integer {
     };
 }
 
-fn double(signs_nought: bool) -> impl Strategy<Value = f64> {
+fn double(has_negative_zero: bool) -> impl Strategy<Value = f64> {
     let edges =
         [0.0, -0.0, f64::MIN, f64::MAX, f64::MIN_POSITIVE, 5e-324, 0.1, 1.0, -1e15, 9_007_199_254_740_993.0];
     let any = prop_oneof![
@@ -45,17 +47,17 @@ fn double(signs_nought: bool) -> impl Strategy<Value = f64> {
         any::<f64>().prop_filter("finite", |v| v.is_finite())
     ];
     // Adding zero turns negative zero into zero.
-    any.prop_map(move |value| if signs_nought { value } else { value + 0.0 })
+    any.prop_map(move |value| if has_negative_zero { value } else { value + 0.0 })
 }
 
-fn single(signs_nought: bool) -> impl Strategy<Value = f32> {
+fn single(has_negative_zero: bool) -> impl Strategy<Value = f32> {
     let edges = [0.0, -0.0, f32::MIN, f32::MAX, f32::MIN_POSITIVE, 1e-45, 0.1, 16_777_216.0];
     let any = prop_oneof![
         proptest::sample::select(edges.to_vec()),
         any::<f32>().prop_filter("finite", |v| v.is_finite())
     ];
     // Adding zero turns negative zero into zero.
-    any.prop_map(move |value| if signs_nought { value } else { value + 0.0 })
+    any.prop_map(move |value| if has_negative_zero { value } else { value + 0.0 })
 }
 
 fn exact() -> impl Strategy<Value = Decimal> {
@@ -98,19 +100,20 @@ impl Limits {
     }
 
     /// Generates a number of seconds, and the nanoseconds within the second.
-    fn moment(self) -> impl Strategy<Value = (i64, u32)> {
+    fn seconds_and_nanos(self) -> impl Strategy<Value = (i64, u32)> {
         let seconds = prop_oneof![Just(SECONDS.start), Just(SECONDS.end - 1), Just(-1), Just(0), SECONDS];
         let nanos = prop_oneof![Just(0), Just(999_999_999), Just(1), 0u32..1_000_000_000];
         (seconds, nanos).prop_map(move |(seconds, nanos)| (seconds, nanos / self.nanos * self.nanos))
     }
 
     fn instant(self) -> impl Strategy<Value = DateTime<Utc>> {
-        self.moment().prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).expect("in range"))
+        self.seconds_and_nanos()
+            .prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).expect("in range"))
     }
 
-    fn place(self) -> impl Strategy<Value = Place> {
+    fn location(self) -> impl Strategy<Value = Location> {
         (integer!(i64), vec(option::of(self.text()), 0..4))
-            .prop_map(|(shelf, labels)| Place { shelf, labels })
+            .prop_map(|(shelf, labels)| Location { shelf, labels })
     }
 
     fn shape(self) -> impl Strategy<Value = Shape> {
@@ -125,37 +128,42 @@ impl Limits {
     pub(super) fn anything(self) -> impl Strategy<Value = Anything> {
         let integers =
             (integer!(i64), integer!(i8), integer!(u16), integer!(i32), integer!(u64), integer!(i128));
-        let numbers =
-            (integers, any::<bool>(), single(self.signs_nought), double(self.signs_nought), exact());
+        let numbers = (
+            integers,
+            any::<bool>(),
+            single(self.has_negative_zero),
+            double(self.has_negative_zero),
+            exact(),
+        );
         let texts = (self.character(), self.text(), any::<u128>(), bytes(), bytes(), any::<[u8; 4]>());
         let times = (self.instant(), self.instant(), self.instant(), self.instant());
-        let parts = (
-            sort(),
+        let composites = (
+            tag(),
             self.shape(),
-            self.place(),
+            self.location(),
             words(self),
-            vec(double(self.signs_nought_in_lists), 0..4),
+            vec(double(self.has_negative_zero_in_lists), 0..4),
             btree_map(self.text(), integer!(i64), 0..4),
         );
-        let values = (
+        let optional_values = (
             integer!(u64),
-            double(self.signs_nought),
+            double(self.has_negative_zero),
             exact(),
             self.text(),
             any::<u128>(),
             bytes(),
             any::<bool>(),
         );
-        let others = (self.instant(), self.instant(), sort(), self.place(), words(self));
-        let maybe = (any::<u16>(), values, others);
-        (numbers, texts, times, parts, maybe).prop_map(
-            |(numbers, texts, times, parts, (set, values, others))| {
+        let optional_composites = (self.instant(), self.instant(), tag(), self.location(), words(self));
+        let optional_fields = (any::<u16>(), optional_values, optional_composites);
+        (numbers, texts, times, composites, optional_fields).prop_map(
+            |(numbers, texts, times, composites, (bits, optional_values, optional_composites))| {
                 let ((wrapped, tiny, small, medium, unsigned, huge), flag, single, double, exact) = numbers;
                 let (letter, text, uuid, bytes, blob, fixed) = texts;
                 let (instant, local, day, hour) = times;
-                let (sort, shape, place, words, ratios, map) = parts;
-                let (a, b, c, d, e, f, g) = values;
-                let (h, i, j, k, l) = others;
+                let (tag, shape, location, words, ratios, map) = composites;
+                let (a, b, c, d, e, f, g) = optional_values;
+                let (h, i, j, k, l) = optional_composites;
                 let timestamp =
                     jiff::Timestamp::new(local.timestamp(), local.timestamp_subsec_nanos().cast_signed());
                 let timestamp = timestamp.expect("in range");
@@ -189,24 +197,24 @@ impl Limits {
                     civil,
                     civil_day: civil.date(),
                     civil_hour: civil.time(),
-                    sort,
+                    tag,
                     shape,
-                    place,
+                    location,
                     words,
                     ratios,
                     map,
-                    maybe_count: kept(set, 0, a),
-                    maybe_double: kept(set, 1, b),
-                    maybe_exact: kept(set, 2, c),
-                    maybe_text: kept(set, 3, d),
-                    maybe_uuid: kept(set, 4, Uuid::from_u128(e)),
-                    maybe_bytes: kept(set, 5, f),
-                    maybe_flag: kept(set, 6, g),
-                    maybe_instant: kept(set, 7, h),
-                    maybe_day: kept(set, 8, i.date_naive()),
-                    maybe_sort: kept(set, 9, j),
-                    maybe_place: kept(set, 10, k),
-                    maybe_words: kept(set, 11, l),
+                    maybe_count: optional(bits, 0, a),
+                    maybe_double: optional(bits, 1, b),
+                    maybe_exact: optional(bits, 2, c),
+                    maybe_text: optional(bits, 3, d),
+                    maybe_uuid: optional(bits, 4, Uuid::from_u128(e)),
+                    maybe_bytes: optional(bits, 5, f),
+                    maybe_flag: optional(bits, 6, g),
+                    maybe_instant: optional(bits, 7, h),
+                    maybe_day: optional(bits, 8, i.date_naive()),
+                    maybe_tag: optional(bits, 9, j),
+                    maybe_location: optional(bits, 10, k),
+                    maybe_words: optional(bits, 11, l),
                 }
             },
         )
@@ -221,16 +229,17 @@ impl Limits {
     }
 }
 
-fn kept<T>(set: u16, place: u16, value: T) -> Option<T> {
-    (set >> place & 1 == 1).then_some(value)
+/// Returns the value if a bit is set, so that each optional field is present or missing independently.
+fn optional<T>(bits: u16, index: u16, value: T) -> Option<T> {
+    (bits >> index & 1 == 1).then_some(value)
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..20)
 }
 
-fn sort() -> impl Strategy<Value = Sort> {
-    prop_oneof![Just(Sort::Plain), Just(Sort::Odd)]
+fn tag() -> impl Strategy<Value = Tag> {
+    prop_oneof![Just(Tag::Simple), Just(Tag::Quoted)]
 }
 
 fn words(limits: Limits) -> impl Strategy<Value = Vec<String>> {

@@ -40,9 +40,9 @@ pub(super) struct Anything {
     pub(super) civil: jiff::civil::DateTime,
     pub(super) civil_day: jiff::civil::Date,
     pub(super) civil_hour: jiff::civil::Time,
-    pub(super) sort: Sort,
+    pub(super) tag: Tag,
     pub(super) shape: Shape,
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) words: Vec<String>,
     pub(super) ratios: Vec<f64>,
     pub(super) map: BTreeMap<String, i64>,
@@ -55,8 +55,8 @@ pub(super) struct Anything {
     pub(super) maybe_flag: Option<bool>,
     pub(super) maybe_instant: Option<DateTime<Utc>>,
     pub(super) maybe_day: Option<NaiveDate>,
-    pub(super) maybe_sort: Option<Sort>,
-    pub(super) maybe_place: Option<Place>,
+    pub(super) maybe_tag: Option<Tag>,
+    pub(super) maybe_location: Option<Location>,
     pub(super) maybe_words: Option<Vec<String>>,
 }
 
@@ -73,10 +73,10 @@ pub(super) struct Named {
 pub(super) struct Wrapped(pub(super) i64);
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) enum Sort {
-    Plain,
-    #[serde(rename = "odd \"one\"")]
-    Odd,
+pub(super) enum Tag {
+    Simple,
+    #[serde(rename = "quoted \"tag\"")]
+    Quoted,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub(super) enum Shape {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) shelf: i64,
     pub(super) labels: Vec<Option<String>>,
 }

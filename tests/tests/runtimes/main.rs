@@ -1,5 +1,5 @@
 //! Every operation of every provider completes on runtimes that have small stacks and only one thread for
-//! blocking work. The test runner ends a test that waits forever.
+//! blocking work. The test runner ends a test that never completes.
 
 mod memory_repository;
 
@@ -35,19 +35,22 @@ const RECORDS: i64 = 700;
 const TABLES: &str = "CREATE TABLE note (id BIGINT PRIMARY KEY, text TEXT NOT NULL);
     CREATE TABLE letter (id BIGINT PRIMARY KEY, text TEXT NOT NULL);";
 
+/// Returns the text of the record with this id.
 fn text(id: i64) -> String {
     // Random text hardly compresses.
-    let mut chance = fastrand::Rng::with_seed(id.unsigned_abs());
-    (0..8_000).map(|_| chance.alphanumeric()).collect()
+    let mut generator = fastrand::Rng::with_seed(id.unsigned_abs());
+    (0..8_000).map(|_| generator.alphanumeric()).collect()
 }
 
+/// Generates a key pair of age, and returns the private key and the public key.
 fn key() -> (String, String) {
     let key = age::x25519::Identity::generate();
     (key.to_string().expose_secret().to_owned(), key.to_public().to_string())
 }
 
-/// Backs up, verifies, restores, compares, copies and rekeys, then restores with the new key.
-async fn everything<P: Provider>(provider: impl Fn() -> P) {
+/// Backs up records, verifies, restores, compares, copies and rekeys the backup, and restores it with the new
+/// key.
+async fn assert_all_operations_complete<P: Provider>(provider: impl Fn() -> P) {
     let directory = tempfile::tempdir().expect("a directory");
     let (old, new) = (key(), key());
     let context = async |to: &str, keys: [&str; 2]| {
@@ -87,18 +90,19 @@ async fn everything<P: Provider>(provider: impl Fn() -> P) {
 /// functions call the library.
 const STACK_BYTES: usize = 1 << 20;
 
-/// Runs `work` on each kind of runtime, with one thread for blocking work and small stacks.
-fn on_small_runtimes(work: impl AsyncFn() + Sync) {
+/// Runs `operations` on each kind of runtime, with one thread for blocking work and small stacks.
+fn on_small_runtimes(operations: impl AsyncFn() + Sync) {
     let mut single = tokio::runtime::Builder::new_current_thread();
     let mut several = tokio::runtime::Builder::new_multi_thread();
     for builder in [&mut single, several.worker_threads(2)] {
         builder.enable_all().max_blocking_threads(1).thread_stack_size(STACK_BYTES);
         let runtime = builder.build().expect("a runtime");
-        let work = &work;
+        let operations = &operations;
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-            let thread = thread.spawn_scoped(scope, move || runtime.block_on(work())).expect("a thread");
-            thread.join().expect("no panic");
+            let thread =
+                thread.spawn_scoped(scope, move || runtime.block_on(operations())).expect("a thread");
+            thread.join().expect("the task did not panic");
         });
     }
 }
@@ -107,7 +111,7 @@ fn on_small_runtimes(work: impl AsyncFn() + Sync) {
 fn memory_completes_with_one_blocking_thread() {
     on_small_runtimes(async || {
         let memory = Memory::new();
-        everything(|| memory.clone()).await;
+        assert_all_operations_complete(|| memory.clone()).await;
     });
 }
 
@@ -117,7 +121,7 @@ fn sqlite_completes_with_one_blocking_thread() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("notes.db");
         rusqlite::Connection::open(&path).expect("opened").execute_batch(TABLES).expect("tables");
-        everything(|| Sqlite::open(&path).expect("opened")).await;
+        assert_all_operations_complete(|| Sqlite::open(&path).expect("opened")).await;
     });
 }
 
@@ -125,15 +129,21 @@ fn sqlite_completes_with_one_blocking_thread() {
 fn postgres_completes_with_one_blocking_thread() {
     let server = Server::start();
     server.sql(TABLES);
-    on_small_runtimes(async || everything(|| Postgres::connect(server.address()).expect("an address")).await);
+    on_small_runtimes(async || {
+        assert_all_operations_complete(|| Postgres::connect(server.address()).expect("an address")).await
+    });
 }
 
 #[test]
 fn json_files_complete_with_one_blocking_thread() {
     on_small_runtimes(async || {
         let directory = tempfile::tempdir().expect("a directory");
-        everything(|| JsonFiles::lines(directory.path().join("lines")).expect("opened")).await;
-        everything(|| JsonFiles::documents(directory.path().join("documents")).expect("opened")).await;
+        assert_all_operations_complete(|| JsonFiles::lines(directory.path().join("lines")).expect("opened"))
+            .await;
+        assert_all_operations_complete(|| {
+            JsonFiles::documents(directory.path().join("documents")).expect("opened")
+        })
+        .await;
     });
 }
 
@@ -143,7 +153,7 @@ fn repositories_complete_with_one_blocking_thread() {
         let all = Repositories::new()
             .with::<Note>(MemoryRepository::default())
             .with::<Letter>(MemoryRepository::default());
-        everything(|| all.clone()).await;
+        assert_all_operations_complete(|| all.clone()).await;
     });
 }
 
@@ -177,6 +187,6 @@ fn a_restore_of_documents_waits_for_a_backup_that_needs_the_only_blocking_thread
             tokio::task::yield_now().await;
         }
         koan.restore("first").await.expect("restored");
-        backup.await.expect("no panic").expect("a backup");
+        backup.await.expect("the task did not panic").expect("a backup");
     });
 }

@@ -20,13 +20,17 @@ impl<T> Default for MemoryRepository<T> {
 #[async_trait]
 impl<T: Entity + Clone> Repository<T> for MemoryRepository<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
-        let records: Vec<_> = self.0.lock().expect("sound").values().cloned().map(Ok).collect();
+        let records: Vec<_> =
+            self.0.lock().expect("the lock is not poisoned").values().cloned().map(Ok).collect();
         stream::iter(records).boxed()
     }
 
     async fn upsert_many(&self, records: Vec<T>) -> Result<(), RepositoryError> {
         for record in records {
-            self.0.lock().expect("sound").insert(serde_json::to_string(&record.key())?, record);
+            self.0
+                .lock()
+                .expect("the lock is not poisoned")
+                .insert(serde_json::to_string(&record.key())?, record);
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! An error answer of a store is explained by its code, with the remedy for that cause.
+//! The error code in the answer of a store determines the message and its remedy.
 
 use std::time::Duration;
 
 use koan_backup::prelude::*;
 use koan_backup::storage::StorageOptions;
-use koan_backup_tests::stores::{Asked, Moto, answering, request};
+use koan_backup_tests::stores::{Moto, ReceivedRequest, request, start_responder};
 
 use crate::fixture::{backup, koan, shop};
 
@@ -15,9 +15,9 @@ fn error(code: &str) -> String {
 }
 
 /// Answers a request as a store with an empty bucket does.
-fn empty(asked: &Asked) -> (u16, String) {
-    match asked.method.as_str() {
-        "GET" if asked.target.contains("list-type=2") => (200, EMPTY.to_owned()),
+fn empty(request: &ReceivedRequest) -> (u16, String) {
+    match request.method.as_str() {
+        "GET" if request.target.contains("list-type=2") => (200, EMPTY.to_owned()),
         "GET" | "HEAD" => (404, error("NoSuchKey")),
         _ => (200, String::new()),
     }
@@ -36,93 +36,100 @@ async fn refusal(options: StorageOptions) -> String {
 }
 
 #[tokio::test]
-async fn a_store_without_conditional_writes_is_told_from_one_that_is_out_of_order() {
-    let port = answering(|asked| match asked.has_header("if-none-match") {
+async fn a_store_without_conditional_writes_is_distinguished_from_an_unavailable_store() {
+    let port = start_responder(|request| match request.has_header("if-none-match") {
         true => (501, error("NotImplemented")),
-        false => empty(asked),
+        false => empty(request),
     });
-    let told = refusal(s3(port)).await;
-    assert!(told.contains("no conditional writes (`If-None-Match`)"), "{told}");
-    let port = answering(|asked| match asked.has_header("if-none-match") {
+    let message = refusal(s3(port)).await;
+    assert!(message.contains("does not support conditional writes (`If-None-Match`)"), "{message}");
+    let port = start_responder(|request| match request.has_header("if-none-match") {
         true => (503, error("ServiceUnavailable")),
-        false => empty(asked),
+        false => empty(request),
     });
-    let told = refusal(s3(port)).await;
-    assert!(told.contains("busy or unavailable") && !told.contains("conditional"), "{told}");
+    let message = refusal(s3(port)).await;
+    assert!(message.contains("busy or unavailable") && !message.contains("conditional"), "{message}");
 }
 
 #[tokio::test]
-async fn a_code_counts_and_neither_its_status_nor_its_message() {
+async fn the_error_code_of_a_store_determines_the_remedy_and_not_the_status() {
     for (code, status, remedy) in [
         ("RequestTimeTooSkewed", 403, "set the clock"),
         ("RequestTimeTooSkewed", 400, "set the clock"),
         ("InvalidRequest", 400, "checksum_algorithm"),
         ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
-        ("AccessDenied", 403, "they must list, read, write and delete"),
+        ("AccessDenied", 403, "permissions to list, read, write and delete"),
     ] {
-        let port = answering(move |asked| match asked.method.as_str() {
+        let port = start_responder(move |request| match request.method.as_str() {
             "PUT" => (status, error(code)),
-            _ => empty(asked),
+            _ => empty(request),
         });
-        let told = refusal(s3(port)).await;
-        assert!(told.contains(remedy), "{code}: {told}");
+        let message = refusal(s3(port)).await;
+        assert!(message.contains(remedy), "{code}: {message}");
     }
 }
 
 #[tokio::test]
-async fn a_blob_that_is_archived_is_not_taken_for_one_that_is_there_already() {
-    let port = answering(|_| (409, error("BlobArchived")));
+async fn an_archived_blob_is_not_treated_as_an_existing_file() {
+    let port = start_responder(|_| (409, error("BlobArchived")));
     let options = Storage::options("az://backups/shop").without_environment();
     let options = options
         .endpoint(format!("http://127.0.0.1:{port}"))
         .credentials("koan", "aG9sYQ==")
         .retries(0, Duration::from_secs(5));
-    let told = refusal(options).await;
-    assert!(told.contains("restore it there first"), "{told}");
+    let message = refusal(options).await;
+    assert!(message.contains("restore it there first"), "{message}");
 }
 
 #[tokio::test]
-async fn a_clock_that_azure_does_not_accept_is_named_with_the_key() {
-    let port = answering(|_| (403, error("AuthenticationFailed")));
+async fn a_request_that_azure_does_not_authenticate_is_explained_with_clock_and_key() {
+    let port = start_responder(|_| (403, error("AuthenticationFailed")));
     let options = Storage::options("az://backups/shop").without_environment();
-    let told =
+    let message =
         refusal(options.endpoint(format!("http://127.0.0.1:{port}")).credentials("koan", "aG9sYQ==")).await;
-    assert!(told.contains("clock") && told.contains("AZURE_STORAGE_ACCOUNT_KEY"), "{told}");
+    assert!(message.contains("clock") && message.contains("AZURE_STORAGE_ACCOUNT_KEY"), "{message}");
 }
 
 #[tokio::test]
-async fn credentials_that_nobody_gave_are_named_by_their_variables() {
-    let machine = answering(|_| (404, String::new()));
-    let port = answering(empty);
+async fn missing_credentials_are_reported_with_their_environment_variables() {
+    let metadata_server = start_responder(|_| (404, String::new()));
+    let port = start_responder(empty);
     let options = Storage::options("s3://backups/shop")
         .without_environment()
         .endpoint(format!("http://127.0.0.1:{port}"))
-        .option("metadata_endpoint", format!("http://127.0.0.1:{machine}"));
-    let told = refusal(options).await;
-    assert!(told.contains("AWS_ACCESS_KEY_ID") && told.contains("AWS_SECRET_ACCESS_KEY"), "{told}");
-    assert!(!told.contains(&machine.to_string()) && !told.contains("no such bucket"), "{told}");
+        .option("metadata_endpoint", format!("http://127.0.0.1:{metadata_server}"));
+    let message = refusal(options).await;
+    assert!(message.contains("AWS_ACCESS_KEY_ID") && message.contains("AWS_SECRET_ACCESS_KEY"), "{message}");
+    assert!(
+        !message.contains(&metadata_server.to_string()) && !message.contains("the bucket does not exist"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
-async fn an_archive_in_a_cold_storage_class_says_that_it_is_to_be_restored_there() {
+async fn the_error_for_an_archive_in_a_cold_storage_class_contains_the_remedy() {
     let server = Moto::start();
     let koan = koan(shop(0), [("store", server.storage("cold").open().expect("a profile"))]).await;
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    let archive = format!("/backups/cold/{}", made.archive.expect("an archive").file);
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    let archive = format!("/backups/cold/{}", manifest.archive.expect("an archive").file);
     let headers = [("x-amz-copy-source", archive.as_str()), ("x-amz-storage-class", "GLACIER")];
-    let moved = request(server.port(), "PUT", &archive, &headers, "").expect("moto answers");
-    assert_eq!(moved.status, 200, "{moved:?}");
-    let told = koan.restore(made.id).await.expect_err("it is cold").chain();
-    assert!(told.contains("InvalidObjectState") && told.contains("restore it there first"), "{told}");
+    let answer = request(server.port(), "PUT", &archive, &headers, "").expect("an answer of moto");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let message =
+        koan.restore(manifest.id).await.expect_err("the archive is in a cold storage class").chain();
+    assert!(
+        message.contains("InvalidObjectState") && message.contains("restore it there first"),
+        "{message}"
+    );
 }
 
 #[test]
-fn an_endpoint_that_holds_credentials_is_refused_and_not_shown() {
+fn an_endpoint_with_credentials_is_refused_and_not_shown() {
     for endpoint in
         ["https://ann:hunter22@minio", "https://ann:hun@hunter22@minio:9000", "ann:hunter22@minio"]
     {
         let error = Storage::options("s3://backups").without_environment().endpoint(endpoint).open();
-        let told = error.expect_err("credentials").chain();
-        assert!(told.contains("`endpoint`") && !told.contains("hunter22"), "{told}");
+        let message = error.expect_err("the endpoint contains credentials").chain();
+        assert!(message.contains("`endpoint`") && !message.contains("hunter22"), "{message}");
     }
 }

@@ -13,68 +13,69 @@ use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
 use crate::fixture::{Customer, TestStore, backup, customers, customers_of, koan, shop};
 
 #[tokio::test]
-async fn a_directory_keeps_backups() {
+async fn a_directory_conforms() {
     conform(TestStore::Directory(tempfile::tempdir().expect("a directory"))).await;
 }
 
 #[tokio::test]
-async fn memory_keeps_backups() {
+async fn memory_conforms() {
     conform(TestStore::Memory(Vec::new())).await;
 }
 
 #[tokio::test]
-async fn s3_by_moto_keeps_backups() {
+async fn s3_by_moto_conforms() {
     conform(TestStore::Moto(Moto::start())).await;
 }
 
 #[tokio::test]
-async fn s3_by_s3s_keeps_backups() {
+async fn s3_by_s3s_conforms() {
     conform(TestStore::S3s(S3s::start())).await;
 }
 
 #[tokio::test]
-async fn azure_by_azurite_keeps_backups() {
+async fn azure_by_azurite_conforms() {
     conform(TestStore::Azurite(Azurite::start())).await;
 }
 
 #[tokio::test]
-async fn google_by_moto_keeps_backups() {
+async fn google_by_moto_conforms() {
     conform(TestStore::Google(GoogleByMoto::start())).await;
 }
 
 /// Runs every case in its own profile.
-async fn conform(mut place: TestStore) {
-    nothing_is_there_at_first(place.storage("empty")).await;
-    backups_come_back(place.storage("come-back")).await;
-    profiles_in_one_bucket_are_apart(place.storage("a"), place.storage("a-b")).await;
-    a_backup_that_is_cancelled_is_not_there(place.storage("cancelled")).await;
-    two_backups_in_one_second_are_two(place.storage("second")).await;
-    what_is_sealed_comes_back(place.storage("sealed")).await;
-    copies_come_and_go(place.storage("copies")).await;
+async fn conform(mut store: TestStore) {
+    an_unused_profile_contains_no_backup(store.storage("empty")).await;
+    backups_are_listed_verified_and_restored(store.storage("come-back")).await;
+    profiles_in_one_bucket_are_separate(store.storage("a"), store.storage("a-b")).await;
+    a_cancelled_backup_is_not_listed(store.storage("cancelled")).await;
+    backups_of_the_same_second_are_distinct(store.storage("second")).await;
+    encrypted_archives_are_rekeyed_and_restored(store.storage("sealed")).await;
+    backups_are_copied_into_and_out_of_the_store(store.storage("copies")).await;
     // s3s-fs first checks whether a file exists and then writes it, so two simultaneous conditional puts may
     // both succeed.
-    let refuses = if matches!(place, TestStore::S3s(_)) { Refuses::Mostly } else { Refuses::Always };
-    of_copies_at_once_one_counts(place.storage("at-once"), refuses).await;
-    of_backups_at_once_one_wins(place.storage("contended")).await;
-    what_retention_removes_is_gone(place.storage("retention")).await;
-    the_catalog_finds_and_compares(place.storage("catalog")).await;
+    let second_put =
+        if matches!(store, TestStore::S3s(_)) { SecondPut::MostlyRefused } else { SecondPut::AlwaysRefused };
+    one_of_several_concurrent_copies_creates_the_manifest(store.storage("concurrent"), second_put).await;
+    concurrent_backups_either_succeed_or_fail_as_busy(store.storage("contended")).await;
+    retention_removes_backups_completely(store.storage("retention")).await;
+    the_catalog_answers_queries_and_backups_are_compared(store.storage("catalog")).await;
 }
 
-/// Starts each backup in its own context, as from machines that share the store.
-async fn of_backups_at_once_one_wins(storage: Storage) {
+/// Starts several backups at the same time, each in its own context, as machines do that share the store.
+async fn concurrent_backups_either_succeed_or_fail_as_busy(storage: Storage) {
     let contexts = join_all((0..4).map(|_| koan(shop(1 << 20), [("store", storage.clone())]))).await;
-    let made = join_all(contexts.iter().map(|koan| backup(koan, "nightly"))).await;
-    let (won, lost): (Vec<_>, Vec<_>) = made.into_iter().partition(Result::is_ok);
-    assert!(!won.is_empty(), "{lost:?}");
-    for error in lost {
-        assert_eq!(error.expect_err("it lost").kind(), ErrorKind::Busy);
+    let results = join_all(contexts.iter().map(|koan| backup(koan, "nightly"))).await;
+    let (successes, failures): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert!(!successes.is_empty(), "{failures:?}");
+    for error in failures {
+        assert_eq!(error.expect_err("the backup lost its lease").kind(), ErrorKind::Busy);
     }
-    // A backup that lost its lease to another one leaves a record of its failure.
+    // A backup that lost its lease to another backup leaves a record of its failure.
     let listed = contexts[0].catalog().query().healthy().await.expect("listed");
-    assert_eq!(listed.total, won.len(), "nothing counts but what was said to be there");
+    assert_eq!(listed.total, successes.len(), "only the successful backups must be listed as healthy");
 }
 
-async fn what_retention_removes_is_gone(storage: Storage) {
+async fn retention_removes_backups_completely(storage: Storage) {
     let koan = koan(shop(1 << 20), [("store", storage)]).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
@@ -86,16 +87,20 @@ async fn what_retention_removes_is_gone(storage: Storage) {
     let report = retention.apply(&plan).await.expect("applied");
     assert_eq!(report.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [ids[1]]);
     assert!(report.freed_bytes() > 1 << 20);
-    assert_eq!(koan.verify(ids[1]).await.expect_err("gone").kind(), ErrorKind::NotFound);
+    assert_eq!(koan.verify(ids[1]).await.expect_err("the backup was removed").kind(), ErrorKind::NotFound);
     assert!(koan.unpin(ids[0], None).await.expect("unpinned"));
     koan.delete(ids[0]).await.expect("deleted");
-    let left: Vec<_> = koan.backups().await.expect("listed").iter().map(|made| made.id).collect();
-    assert_eq!(left, [ids[2]]);
-    let ran = koan.maintenance().await.expect("ran");
-    assert!(ran.is_clean() && ran.profiles[0].verified == Some(ids[2]), "{ran:?}");
+    let remaining: Vec<_> =
+        koan.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
+    assert_eq!(remaining, [ids[2]]);
+    let report_of_maintenance = koan.maintenance().await.expect("maintenance completed");
+    assert!(
+        report_of_maintenance.is_clean() && report_of_maintenance.profiles[0].verified == Some(ids[2]),
+        "{report_of_maintenance:?}"
+    );
 }
 
-async fn the_catalog_finds_and_compares(storage: Storage) {
+async fn the_catalog_answers_queries_and_backups_are_compared(storage: Storage) {
     let koan = koan(shop(0), [("store", storage)]).await;
     let before = backup(&koan, "nightly").await.expect("a backup").id;
     koan.data::<Customer>().clear().await.expect("cleared");
@@ -107,16 +112,23 @@ async fn the_catalog_finds_and_compares(storage: Storage) {
     }
     let diff = koan.diff(before, after).entities(["Customer"]).await.expect("compared");
     assert_eq!(diff.entities[0].removed, 3);
-    // This is the last backup from before the loss of the customers, so it is kept until somebody
-    // acknowledges the loss.
-    assert_eq!(koan.delete(before).await.map(drop).expect_err("kept").kind(), ErrorKind::Conflict);
+    // This is the last backup from before the loss of the customers, so it is kept until the loss is
+    // acknowledged.
+    assert_eq!(
+        koan.delete(before).await.map(drop).expect_err("the backup is kept because of the loss").kind(),
+        ErrorKind::Conflict
+    );
     koan.catalog().acknowledge(after, "cleared by this test").await.expect("acknowledged");
     koan.delete(before).await.expect("deleted");
-    assert_eq!(koan.catalog().all().await.expect("listed").len(), 1, "the cache forgets what is gone");
+    assert_eq!(
+        koan.catalog().all().await.expect("listed").len(),
+        1,
+        "the cache must not contain the deleted backup"
+    );
     assert!(koan.warm_up().await.is_clean());
 }
 
-/// The clock of the store shows that the clock of this machine is wrong.
+/// The clock of the context differs by one hour from the clock of the store.
 #[tokio::test]
 async fn retention_removes_nothing_if_the_clock_differs_from_that_of_the_store() {
     let server = Moto::start();
@@ -134,21 +146,22 @@ async fn retention_removes_nothing_if_the_clock_differs_from_that_of_the_store()
     }
     let retention = koan.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
-    let error = retention.apply(&plan).await.expect_err("an hour off");
-    assert!(error.to_string().contains("seconds from that of storage"), "{error:?}");
+    let error = retention.apply(&plan).await.expect_err("the clock differs by an hour");
+    assert!(error.to_string().contains("seconds from the clock of storage"), "{error:?}");
     assert_eq!(koan.backups().await.expect("listed").len(), 2);
 }
 
-async fn nothing_is_there_at_first(storage: Storage) {
+async fn an_unused_profile_contains_no_backup(storage: Storage) {
     let koan = koan(shop(0), [("store", storage)]).await;
     assert_eq!(koan.backups().await.expect("listed"), []);
-    assert_eq!(koan.restore("nightly").await.expect_err("none").kind(), ErrorKind::NotFound);
+    assert_eq!(koan.restore("nightly").await.expect_err("no such backup").kind(), ErrorKind::NotFound);
     let id = "01a20039-2e20-73ff-b80d-43944b669d73";
-    assert_eq!(koan.verify(id).await.expect_err("none").kind(), ErrorKind::NotFound);
+    assert_eq!(koan.verify(id).await.expect_err("no such backup").kind(), ErrorKind::NotFound);
 }
 
-/// Creates, lists, verifies and restores an archive of several parts, as a whole and by ranges.
-async fn backups_come_back(storage: Storage) {
+/// Creates, lists, verifies and restores an archive that is uploaded in several parts. It is read completely,
+/// and by ranges for one entity.
+async fn backups_are_listed_verified_and_restored(storage: Storage) {
     let koan = koan(shop(12 << 20), [("store", storage)]).await;
     let first = backup(&koan, "nightly").await.expect("a backup");
     let second = backup(&koan, "nightly").await.expect("a backup");
@@ -160,27 +173,27 @@ async fn backups_come_back(storage: Storage) {
         assert!(koan.verify(id).entity::<Customer>().await.expect("a report").is_valid());
     }
     koan.data::<Customer>().clear().await.expect("cleared");
-    let one = koan.restore(first.id).entity::<Customer>().await.expect("restored");
-    assert_eq!(one.entities.len(), 1);
+    let report = koan.restore(first.id).entity::<Customer>().await.expect("restored");
+    assert_eq!(report.entities.len(), 1);
     assert_eq!(customers_of(&koan).await, customers());
     koan.data::<Customer>().clear().await.expect("cleared");
     assert_eq!(koan.restore("nightly").await.expect("restored").id, second.id);
     assert_eq!(customers_of(&koan).await, customers());
 }
 
-async fn profiles_in_one_bucket_are_apart(a: Storage, b: Storage) {
+async fn profiles_in_one_bucket_are_separate(a: Storage, b: Storage) {
     let koan = koan(shop(0), [("a", a), ("b", b)]).await;
     koan.backup("in a").to_profile("a").await.expect("a backup");
     koan.backup("in b").to_profile("b").await.expect("a backup");
     for (profile, name) in [("a", "in a"), ("b", "in b")] {
         let listed = koan.backups_in(Some(profile)).await.expect("listed");
-        let names: Vec<_> = listed.iter().map(|made| made.name.as_str()).collect();
+        let names: Vec<_> = listed.iter().map(|manifest| manifest.name.as_str()).collect();
         assert_eq!(names, [name]);
         assert!(koan.verify(name).from_profile(profile).await.expect("a report").is_valid());
     }
 }
 
-async fn a_backup_that_is_cancelled_is_not_there(storage: Storage) {
+async fn a_cancelled_backup_is_not_listed(storage: Storage) {
     let koan = koan(shop(12 << 20), [("store", storage)]).await;
     let token = CancellationToken::new();
     let cancel = token.clone();
@@ -196,21 +209,21 @@ async fn a_backup_that_is_cancelled_is_not_there(storage: Storage) {
         .await;
     assert_eq!(cancelled.expect_err("cancelled").kind(), ErrorKind::Cancelled);
     assert_eq!(koan.backups().await.expect("listed"), []);
-    backup(&koan, "nightly").await.expect("nothing is in the way");
+    backup(&koan, "nightly").await.expect("the cancelled backup does not prevent another one");
 }
 
 /// A clock that always returns the same time.
 #[derive(Debug)]
-struct Standing(Timestamp);
+struct FixedClock(Timestamp);
 
-impl Clock for Standing {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
     }
 }
 
-async fn two_backups_in_one_second_are_two(storage: Storage) {
-    let clock = Standing("2026-05-04T03:02:01Z".parse().expect("a time"));
+async fn backups_of_the_same_second_are_distinct(storage: Storage) {
+    let clock = FixedClock("2026-05-04T03:02:01Z".parse().expect("a time"));
     let builder = Koan::builder()
         .state_directory(state_directory())
         .provider("main", shop(0))
@@ -222,7 +235,8 @@ async fn two_backups_in_one_second_are_two(storage: Storage) {
         ids.push(backup(&koan, "nightly").await.expect("a backup").id);
     }
     ids.sort();
-    let mut listed: Vec<_> = koan.backups().await.expect("listed").iter().map(|made| made.id).collect();
+    let mut listed: Vec<_> =
+        koan.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
     listed.sort();
     assert_eq!(listed, ids);
     for id in ids {
@@ -230,7 +244,7 @@ async fn two_backups_in_one_second_are_two(storage: Storage) {
     }
 }
 
-async fn what_is_sealed_comes_back(storage: Storage) {
+async fn encrypted_archives_are_rekeyed_and_restored(storage: Storage) {
     use age::secrecy::ExposeSecret as _;
     let key = age::x25519::Identity::generate();
     let koan = Koan::builder()
@@ -242,47 +256,51 @@ async fn what_is_sealed_comes_back(storage: Storage) {
         .build()
         .await
         .expect("a context");
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    assert!(koan.verify(made.id).await.expect("a report").is_valid());
-    let again = koan.rekey(made.id).await.expect("sealed anew");
-    assert_eq!(again.old_archive, None, "the old archive was not removed");
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    assert!(koan.verify(manifest.id).await.expect("a report").is_valid());
+    let rekeyed = koan.rekey(manifest.id).await.expect("rekeyed");
+    assert_eq!(rekeyed.old_archive, None, "the old archive must be removed");
     koan.data::<Customer>().clear().await.expect("cleared");
-    koan.restore(made.id).entity::<Customer>().await.expect("restored");
+    koan.restore(manifest.id).entity::<Customer>().await.expect("restored");
     assert_eq!(customers_of(&koan).await, customers());
 }
 
-/// Copies a backup from memory into the store, and from there into memory.
-async fn copies_come_and_go(storage: Storage) {
-    let koan =
-        koan(shop(12 << 20), [("here", Storage::memory()), ("store", storage), ("there", Storage::memory())])
-            .await;
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    let report = koan.copy(made.id).to_profile("store").await.expect("copied");
+/// Copies a backup from memory into the store, and from the store into other memory.
+async fn backups_are_copied_into_and_out_of_the_store(storage: Storage) {
+    let koan = koan(
+        shop(12 << 20),
+        [("source", Storage::memory()), ("store", storage), ("other", Storage::memory())],
+    )
+    .await;
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    let report = koan.copy(manifest.id).to_profile("store").await.expect("copied");
     assert!(report.verification.expect("read back").is_valid());
-    assert!(koan.copy(made.id).to_profile("store").await.expect("it is there").already_existed);
-    koan.copy("nightly").from_profile("store").to_profile("there").await.expect("copied");
+    assert!(
+        koan.copy(manifest.id).to_profile("store").await.expect("the copy exists already").already_existed
+    );
+    koan.copy("nightly").from_profile("store").to_profile("other").await.expect("copied");
     koan.data::<Customer>().clear().await.expect("cleared");
-    koan.restore("nightly").from_profile("there").await.expect("restored");
+    koan.restore("nightly").from_profile("other").await.expect("restored");
     assert_eq!(customers_of(&koan).await, customers());
 }
 
 /// Whether a store refuses the second of two simultaneous conditional puts.
 #[derive(PartialEq)]
-enum Refuses {
-    Always,
-    Mostly,
+enum SecondPut {
+    AlwaysRefused,
+    MostlyRefused,
 }
 
-/// Starts several copies that create the same manifest: exactly one of them creates it.
-async fn of_copies_at_once_one_counts(storage: Storage, refuses: Refuses) {
-    let koan = Arc::new(koan(shop(0), [("here", Storage::memory()), ("store", storage)]).await);
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    let copies = join_all((0..6).map(|_| koan.copy(made.id).to_profile("store").into_future())).await;
-    let copies: Vec<_> = copies.into_iter().map(|copy| copy.expect("copied, or there")).collect();
-    if refuses == Refuses::Always {
+/// Starts several copies of one backup at the same time. Exactly one of them creates the manifest.
+async fn one_of_several_concurrent_copies_creates_the_manifest(storage: Storage, second_put: SecondPut) {
+    let koan = Arc::new(koan(shop(0), [("source", Storage::memory()), ("store", storage)]).await);
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    let copies = join_all((0..6).map(|_| koan.copy(manifest.id).to_profile("store").into_future())).await;
+    let copies: Vec<_> = copies.into_iter().map(|copy| copy.expect("the copy exists")).collect();
+    if second_put == SecondPut::AlwaysRefused {
         assert_eq!(copies.iter().filter(|copy| !copy.already_existed).count(), 1, "{copies:?}");
         assert!(copies.iter().all(|copy| copy.archive == copies[0].archive), "{copies:?}");
     }
     assert_eq!(koan.backups_in(Some("store")).await.expect("listed").len(), 1);
-    assert!(koan.verify(made.id).from_profile("store").await.expect("a report").is_valid());
+    assert!(koan.verify(manifest.id).from_profile("store").await.expect("a report").is_valid());
 }

@@ -9,90 +9,113 @@ use koan_backup_tests::wait;
 
 use crate::fixture::{Customer, backup, customers, customers_of, koan, shop};
 
-struct Two {
+/// A context with two profiles, `source` and `dr`, whose stores can fail.
+struct TwoProfiles {
     koan: Koan,
-    here: Vault,
-    there: Vault,
-    faulty_here: FaultyStore,
-    faulty_there: FaultyStore,
+    source: Vault,
+    target: Vault,
+    faulty_source: FaultyStore,
+    faulty_target: FaultyStore,
 }
 
-async fn two() -> Two {
-    let (here, there) = (Vault::default(), Vault::default());
-    let (faulty_here, faulty_there) = (FaultyStore::over(here.store()), FaultyStore::over(there.store()));
-    let koan = koan(shop(12 << 20), [("here", faulty_here.storage()), ("dr", faulty_there.storage())]).await;
-    Two { koan, here, there, faulty_here, faulty_there }
+async fn two_profiles() -> TwoProfiles {
+    let (source, target) = (Vault::default(), Vault::default());
+    let (faulty_source, faulty_target) =
+        (FaultyStore::over(source.store()), FaultyStore::over(target.store()));
+    let koan =
+        koan(shop(12 << 20), [("source", faulty_source.storage()), ("dr", faulty_target.storage())]).await;
+    TwoProfiles { koan, source, target, faulty_source, faulty_target }
 }
 
 #[tokio::test]
 async fn a_copy_is_the_same_backup_in_another_profile() {
-    let two = two().await;
-    let made = backup(&two.koan, "nightly").await.expect("a backup");
-    let report = two.koan.copy("nightly").to_profile("dr").await.expect("copied");
-    assert_eq!((report.id, report.already_existed), (made.id, false));
+    let profiles = two_profiles().await;
+    let manifest = backup(&profiles.koan, "nightly").await.expect("a backup");
+    let report = profiles.koan.copy("nightly").to_profile("dr").await.expect("copied");
+    assert_eq!((report.id, report.already_existed), (manifest.id, false));
     assert!(report.verification.expect("read back").is_valid());
-    let copies = two.koan.backups_in(Some("dr")).await.expect("listed");
+    let copies = profiles.koan.backups_in(Some("dr")).await.expect("listed");
     assert_eq!(copies.len(), 1);
     let (from, to) =
-        (made.archive.clone().expect("an archive"), copies[0].archive.clone().expect("an archive"));
+        (manifest.archive.clone().expect("an archive"), copies[0].archive.clone().expect("an archive"));
     assert_eq!((&from.sha256, from.size_bytes), (&to.sha256, to.size_bytes));
-    assert_eq!(two.here.read(&from.file).await, two.there.read(&to.file).await);
-    assert!(two.faulty_there.asked(Operation::Part, "archives/") >= 3, "it has several parts");
-    two.koan.data::<Customer>().clear().await.expect("cleared");
-    two.koan.restore("nightly").from_profile("dr").await.expect("restored");
-    assert_eq!(customers_of(&two.koan).await, customers());
-    // Copying it back does nothing, because the backup exists there.
-    let back = two.koan.copy(made.id).from_profile("dr").to_profile("here").await.expect("it is there");
+    assert_eq!(profiles.source.read(&from.file).await, profiles.target.read(&to.file).await);
+    assert!(
+        profiles.faulty_target.call_count(Operation::Part, "archives/") >= 3,
+        "the archive must be uploaded in several parts"
+    );
+    profiles.koan.data::<Customer>().clear().await.expect("cleared");
+    profiles.koan.restore("nightly").from_profile("dr").await.expect("restored");
+    assert_eq!(customers_of(&profiles.koan).await, customers());
+    // A copy back into the source does nothing, because the backup exists there.
+    let back = profiles
+        .koan
+        .copy(manifest.id)
+        .from_profile("dr")
+        .to_profile("source")
+        .await
+        .expect("the copy exists already");
     assert!(back.already_existed && back.verification.is_none());
 }
 
 #[tokio::test]
 async fn an_existing_copy_is_not_copied_again() {
-    let two = two().await;
-    backup(&two.koan, "nightly").await.expect("a backup");
-    let first = two.koan.copy("nightly").to_profile("dr").await.expect("copied");
-    let before = two.there.files().await;
-    two.faulty_there.fail([]);
-    let second = two.koan.copy("nightly").to_profile("dr").await.expect("it is there");
+    let profiles = two_profiles().await;
+    backup(&profiles.koan, "nightly").await.expect("a backup");
+    let first = profiles.koan.copy("nightly").to_profile("dr").await.expect("copied");
+    let before = profiles.target.files().await;
+    profiles.faulty_target.fail([]);
+    let second = profiles.koan.copy("nightly").to_profile("dr").await.expect("the copy exists already");
     assert!(second.already_existed);
     assert_eq!(second.archive, first.archive);
-    assert_eq!(two.faulty_there.asked(Operation::Begin, ""), 0);
-    assert_eq!(two.there.files().await, before);
+    assert_eq!(profiles.faulty_target.call_count(Operation::Begin, ""), 0);
+    assert_eq!(profiles.target.files().await, before);
     // A manifest without its archive is not reported as an existing copy.
-    two.there.remove(&first.archive.file).await;
-    let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("its archive is missing");
+    profiles.target.remove(&first.archive.file).await;
+    let error =
+        profiles.koan.copy("nightly").to_profile("dr").await.expect_err("the archive of the copy is missing");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(
         error.to_string().contains("is missing") && error.to_string().contains("copy it again"),
         "{error}"
     );
-    two.there.write(&first.archive.file, b"short").await;
-    let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("its archive is another");
-    assert!(error.to_string().contains("another size"), "{error}");
+    profiles.target.write(&first.archive.file, b"short").await;
+    let error = profiles
+        .koan
+        .copy("nightly")
+        .to_profile("dr")
+        .await
+        .expect_err("the archive of the copy has another size");
+    assert!(error.to_string().contains("a different size"), "{error}");
 }
 
 #[tokio::test]
 async fn another_backup_with_the_same_id_is_not_changed() {
-    let two = two().await;
-    let made = backup(&two.koan, "nightly").await.expect("a backup");
-    two.koan.copy("nightly").to_profile("dr").await.expect("copied");
-    let path = format!("manifests/{}.json", made.id);
-    let text = String::from_utf8(two.here.read(&path).await).expect("text");
-    two.here.write(&path, text.replacen("\"tags\": []", "\"tags\": [\"other\"]", 1).as_bytes()).await;
-    let before = (two.there.files().await, two.there.read(&path).await);
-    let error = two.koan.copy(made.id).to_profile("dr").await.expect_err("another content");
+    let profiles = two_profiles().await;
+    let manifest = backup(&profiles.koan, "nightly").await.expect("a backup");
+    profiles.koan.copy("nightly").to_profile("dr").await.expect("copied");
+    let path = format!("manifests/{}.json", manifest.id);
+    let text = String::from_utf8(profiles.source.read(&path).await).expect("a text");
+    profiles.source.write(&path, text.replacen("\"tags\": []", "\"tags\": [\"other\"]", 1).as_bytes()).await;
+    let before = (profiles.target.files().await, profiles.target.read(&path).await);
+    let error = profiles
+        .koan
+        .copy(manifest.id)
+        .to_profile("dr")
+        .await
+        .expect_err("the existing backup has another manifest");
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains(&made.id.to_string()), "{error}");
-    assert_eq!((two.there.files().await, two.there.read(&path).await), before);
+    assert!(error.to_string().contains(&manifest.id.to_string()), "{error}");
+    assert_eq!((profiles.target.files().await, profiles.target.read(&path).await), before);
 }
 
 #[tokio::test]
-async fn a_copy_that_fails_anywhere_leaves_nothing() {
-    let two = two().await;
-    backup(&two.koan, "nightly").await.expect("a backup");
+async fn a_copy_that_fails_in_any_operation_leaves_no_file() {
+    let profiles = two_profiles().await;
+    backup(&profiles.koan, "nightly").await.expect("a backup");
     let archives = "archives/";
     for failure in [Failure::Lost, Failure::Forbidden] {
-        for (fault_there, fault_here) in [
+        for (target_fault, source_fault) in [
             (Some(Fault::always(Operation::Begin, archives, failure)), None),
             (Some(Fault::always(Operation::Part, archives, failure)), None),
             (Some(Fault::always(Operation::Part, archives, failure).after(1)), None),
@@ -104,98 +127,126 @@ async fn a_copy_that_fails_anywhere_leaves_nothing() {
             (None, Some(Fault::always(Operation::Get, archives, failure))),
             (None, Some(Fault::always(Operation::Get, archives, failure).after(1))),
         ] {
-            two.faulty_there.fail(fault_there);
-            two.faulty_here.fail(fault_here);
-            let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("the store failed");
-            assert_eq!(error.kind(), ErrorKind::Storage, "{fault_there:?} {fault_here:?}: {}", error.chain());
-            two.faulty_there.fail([]);
-            two.faulty_here.fail([]);
-            assert_eq!(two.there.files().await, [""; 0], "{fault_there:?} {fault_here:?}");
+            profiles.faulty_target.fail(target_fault);
+            profiles.faulty_source.fail(source_fault);
+            let error = profiles.koan.copy("nightly").to_profile("dr").await.expect_err("the store failed");
+            assert_eq!(
+                error.kind(),
+                ErrorKind::Storage,
+                "{target_fault:?} {source_fault:?}: {}",
+                error.chain()
+            );
+            profiles.faulty_target.fail([]);
+            profiles.faulty_source.fail([]);
+            assert_eq!(profiles.target.files().await, [""; 0], "{target_fault:?} {source_fault:?}");
         }
     }
-    two.koan.copy("nightly").to_profile("dr").await.expect("nothing is in the way");
+    profiles
+        .koan
+        .copy("nightly")
+        .to_profile("dr")
+        .await
+        .expect("the failed copies do not prevent another copy");
 }
 
 #[tokio::test]
-async fn a_damaged_archive_is_not_copied_and_a_copy_that_arrives_damaged_does_not_stay() {
-    let two = two().await;
-    let made = backup(&two.koan, "nightly").await.expect("a backup");
+async fn a_damaged_archive_is_not_copied_and_a_copy_that_is_stored_damaged_is_removed() {
+    let profiles = two_profiles().await;
+    let manifest = backup(&profiles.koan, "nightly").await.expect("a backup");
     // The archive arrives as zeros, which only the verification of the copy detects.
-    two.faulty_there.fail([Fault::always(Operation::Get, "archives/", Failure::Zeros)]);
-    let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("it is damaged there");
+    profiles.faulty_target.fail([Fault::always(Operation::Get, "archives/", Failure::Zeros)]);
+    let error = profiles.koan.copy("nightly").to_profile("dr").await.expect_err("the copy is damaged");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("was not verified and was removed"), "{error}");
-    two.faulty_there.fail([]);
-    assert_eq!(two.there.files().await, [""; 0]);
+    assert!(error.to_string().contains("could not be verified and was removed"), "{error}");
+    profiles.faulty_target.fail([]);
+    assert_eq!(profiles.target.files().await, [""; 0]);
     // The archive of the source is damaged.
-    let file = made.archive.expect("an archive").file;
-    let mut archive = two.here.read(&file).await;
+    let file = manifest.archive.expect("an archive").file;
+    let mut archive = profiles.source.read(&file).await;
     let middle = archive.len() / 2;
     archive[middle] ^= 1;
-    two.here.write(&file, &archive).await;
-    let error = two.koan.copy("nightly").to_profile("dr").await.expect_err("it is damaged here");
+    profiles.source.write(&file, &archive).await;
+    let error = profiles
+        .koan
+        .copy("nightly")
+        .to_profile("dr")
+        .await
+        .expect_err("the archive of the source is damaged");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(&file), "{error}");
-    assert_eq!(two.faulty_there.asked(Operation::Complete, "archives/"), 0, "it was completed there");
-    assert_eq!(two.there.files().await, [""; 0]);
+    assert_eq!(
+        profiles.faulty_target.call_count(Operation::Complete, "archives/"),
+        0,
+        "the upload of a damaged archive must not be completed"
+    );
+    assert_eq!(profiles.target.files().await, [""; 0]);
 }
 
 #[tokio::test]
-async fn a_cancelled_copy_leaves_nothing_and_waits_for_nothing() {
-    let two = two().await;
-    backup(&two.koan, "nightly").await.expect("a backup");
+async fn a_cancelled_copy_leaves_no_file_and_does_not_wait_for_the_store() {
+    let profiles = two_profiles().await;
+    backup(&profiles.koan, "nightly").await.expect("a backup");
     for (operation, path) in
         [(Operation::Begin, "archives/"), (Operation::Part, "archives/"), (Operation::Get, "archives/")]
     {
-        two.faulty_there.fail([Fault::always(operation, path, Failure::Never)]);
+        profiles.faulty_target.fail([Fault::always(operation, path, Failure::Never)]);
         let token = CancellationToken::new();
-        let copy = two.koan.copy("nightly").to_profile("dr").cancel_on(token.clone());
+        let copy = profiles.koan.copy("nightly").to_profile("dr").cancel_on(token.clone());
         let cancel = async {
-            two.faulty_there.until_asked(operation, path, 1).await;
+            profiles.faulty_target.until_called(operation, path, 1).await;
             token.cancel();
         };
-        let (ended, ()) = tokio::join!(copy.into_future(), cancel);
-        assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{operation:?}");
-        two.faulty_there.fail([]);
-        assert_eq!(two.there.files().await, [""; 0], "{operation:?}");
+        let (result, ()) = tokio::join!(copy.into_future(), cancel);
+        assert_eq!(result.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{operation:?}");
+        profiles.faulty_target.fail([]);
+        assert_eq!(profiles.target.files().await, [""; 0], "{operation:?}");
     }
 }
 
 #[tokio::test]
-async fn a_copy_that_is_dropped_while_it_is_verified_does_not_stay() {
-    let two = two().await;
-    backup(&two.koan, "nightly").await.expect("a backup");
-    two.faulty_there.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
-    let read_back = two.faulty_there.until_asked(Operation::Get, "archives/", 1);
-    wait::dropped_at(read_back, two.koan.copy("nightly").to_profile("dr")).await;
-    wait::until("nothing of the copy is left", async || two.there.files().await.is_empty()).await;
+async fn a_copy_that_is_dropped_during_its_verification_is_removed() {
+    let profiles = two_profiles().await;
+    backup(&profiles.koan, "nightly").await.expect("a backup");
+    profiles.faulty_target.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
+    let read_back = profiles.faulty_target.until_called(Operation::Get, "archives/", 1);
+    wait::dropped_at(read_back, profiles.koan.copy("nightly").to_profile("dr")).await;
+    wait::until("all files of the copy are removed", async || profiles.target.files().await.is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_lost_response_does_not_create_a_second_copy() {
-    let two = two().await;
-    let made = backup(&two.koan, "nightly").await.expect("a backup");
-    two.faulty_there.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
-    let report = two.koan.copy("nightly").to_profile("dr").await.expect("it is there, whole");
+    let profiles = two_profiles().await;
+    let manifest = backup(&profiles.koan, "nightly").await.expect("a backup");
+    profiles.faulty_target.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
+    let report = profiles
+        .koan
+        .copy("nightly")
+        .to_profile("dr")
+        .await
+        .expect("the copy is complete although the response was lost");
     assert!(!report.already_existed);
-    assert_eq!(two.there.files().await.len(), 2);
-    assert!(two.koan.verify(made.id).from_profile("dr").await.expect("a report").is_valid());
+    assert_eq!(profiles.target.files().await.len(), 2);
+    assert!(profiles.koan.verify(manifest.id).from_profile("dr").await.expect("a report").is_valid());
 }
 
 #[tokio::test]
 async fn a_failed_backup_is_not_copied_and_the_error_contains_the_reason() {
-    let dying = Script { dies_at: Some(("Customer".to_owned(), 0)), ..Script::default() };
-    let database = Scripted::new(dying);
+    let script = Script { disconnects_at: Some(("Customer".to_owned(), 0)), ..Script::default() };
+    let database = Scripted::new(script);
     database.put(&koan_backup::SetName::root(), &customers()[0]);
     let koan =
-        koan(database, [("here", Vault::default().storage()), ("dr", Vault::default().storage())]).await;
-    backup(&koan, "nightly").await.expect_err("the database died");
+        koan(database, [("source", Vault::default().storage()), ("dr", Vault::default().storage())]).await;
+    backup(&koan, "nightly").await.expect_err("the database fails");
     let failed = koan.backups().await.expect("listed").remove(0);
     assert_eq!(failed.status, BackupStatus::Failed);
-    let error = koan.copy(failed.id).to_profile("dr").await.expect_err("it has no archive");
+    let error = koan.copy(failed.id).to_profile("dr").await.expect_err("a failed backup has no archive");
     assert!(error.to_string().contains("no archive to copy"), "{error}");
-    assert!(error.to_string().contains(failed.error.as_deref().expect("a reason")), "{error}");
-    let error = koan.copy("nightly").to_profile("dr").await.expect_err("none was completed");
+    assert!(
+        error.to_string().contains(failed.error.as_deref().expect("the reason of the failure")),
+        "{error}"
+    );
+    let error =
+        koan.copy("nightly").to_profile("dr").await.expect_err("no backup with this name was completed");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("failed"), "{error}");
 }
@@ -203,39 +254,42 @@ async fn a_failed_backup_is_not_copied_and_the_error_contains_the_reason() {
 #[tokio::test]
 async fn an_unencrypted_backup_is_not_copied_into_a_profile_that_requires_encryption() {
     let key = age::x25519::Identity::generate().to_public().to_string();
-    let (here, sealed) = (Vault::default(), Vault::default());
+    let (source, encrypted) = (Vault::default(), Vault::default());
     let koan = Koan::builder()
         .provider("main", shop(0))
-        .storage("here", here.storage())
-        .storage("sealed", sealed.storage().archive_encryption(ArchiveEncryption::Always))
+        .storage("source", source.storage())
+        .storage("sealed", encrypted.storage().archive_encryption(ArchiveEncryption::Always))
         .encrypt_to(Recipients::keys([key]).expect("a public key"))
         .build()
         .await
         .expect("a context");
     backup(&koan, "clear").await.expect("a backup");
-    let error = koan.copy("clear").to_profile("sealed").await.expect_err("it is not encrypted");
+    let error = koan.copy("clear").to_profile("sealed").await.expect_err("the backup is not encrypted");
     assert_eq!(error.kind(), ErrorKind::Encryption);
     assert!(error.to_string().contains("must be encrypted as a whole"), "{error}");
-    assert_eq!(sealed.files().await, [""; 0]);
+    assert_eq!(encrypted.files().await, [""; 0]);
     // An encrypted archive may be copied to any profile, without a key.
     koan.backup("sealed").to_profile("sealed").await.expect("a backup");
-    let report = koan.copy("sealed").from_profile("sealed").to_profile("here").await.expect("copied");
+    let report = koan.copy("sealed").from_profile("sealed").to_profile("source").await.expect("copied");
     assert!(report.verification.expect("read back").is_valid());
     assert!(report.warnings.iter().any(|warning| warning.contains("no key")), "{:?}", report.warnings);
 }
 
 #[tokio::test]
-async fn a_copy_needs_two_profiles_that_exist() {
-    let two = two().await;
-    backup(&two.koan, "nightly").await.expect("a backup");
-    for (copy, told) in [
-        (two.koan.copy("nightly"), "name the target"),
-        (two.koan.copy("nightly").to_profile("here"), "already"),
-        (two.koan.copy("nightly").to_profile("mars"), "`mars`"),
-        (two.koan.copy("nightly").from_profile("mars").to_profile("dr"), "`mars`"),
+async fn a_copy_requires_two_different_existing_profiles() {
+    let profiles = two_profiles().await;
+    backup(&profiles.koan, "nightly").await.expect("a backup");
+    for (copy, expected_text) in [
+        (profiles.koan.copy("nightly"), "has no target profile"),
+        (profiles.koan.copy("nightly").to_profile("source"), "already"),
+        (profiles.koan.copy("nightly").to_profile("mars"), "`mars`"),
+        (profiles.koan.copy("nightly").from_profile("mars").to_profile("dr"), "`mars`"),
     ] {
-        let error = copy.await.expect_err("no place");
-        assert!(error.to_string().contains(told) && error.to_string().contains("`dr`"), "{error}");
+        let error = copy.await.expect_err("the profiles of the copy are invalid");
+        assert!(error.to_string().contains(expected_text) && error.to_string().contains("`dr`"), "{error}");
     }
-    assert_eq!(two.koan.copy("weekly").to_profile("dr").await.expect_err("none").kind(), ErrorKind::NotFound);
+    assert_eq!(
+        profiles.koan.copy("weekly").to_profile("dr").await.expect_err("no backup has this name").kind(),
+        ErrorKind::NotFound
+    );
 }

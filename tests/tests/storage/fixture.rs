@@ -35,17 +35,17 @@ pub(crate) fn shop(photo_bytes: usize) -> Scripted {
     for customer in customers() {
         database.put(&SetName::root(), &customer);
     }
-    let mut left = photo_bytes;
+    let mut remaining_bytes = photo_bytes;
     for id in 0.. {
-        if left == 0 {
+        if remaining_bytes == 0 {
             break;
         }
-        let taken = left.min(256 << 10);
-        let mut chance = fastrand::Rng::with_seed(id);
-        let pixels = (0..taken).map(|_| chance.alphanumeric()).collect();
-        let id = i64::try_from(id).expect("few");
+        let pixel_count = remaining_bytes.min(256 << 10);
+        let mut generator = fastrand::Rng::with_seed(id);
+        let pixels = (0..pixel_count).map(|_| generator.alphanumeric()).collect();
+        let id = i64::try_from(id).expect("fits");
         database.put(&SetName::root(), &Photo { id, pixels });
-        left -= taken;
+        remaining_bytes -= pixel_count;
     }
     database
 }
@@ -82,9 +82,9 @@ pub(crate) enum TestStore {
 }
 
 impl TestStore {
-    /// Returns a profile with this prefix. The same prefix always gives the same profile.
+    /// Returns a profile with this prefix. The same prefix always returns the same profile.
     pub(crate) fn storage(&mut self, prefix: &str) -> Storage {
-        let opened = |options: StorageOptions| options.open().expect("a profile");
+        let open = |options: StorageOptions| options.open().expect("a profile");
         match self {
             Self::Directory(folder) => {
                 Storage::url(format!("file://{}/{prefix}", folder.path().display())).expect("a directory")
@@ -97,10 +97,10 @@ impl TestStore {
                 known.push((prefix.to_owned(), storage.clone()));
                 storage
             }
-            Self::Moto(server) => opened(server.storage(prefix)),
-            Self::S3s(server) => opened(server.storage(prefix)),
-            Self::Azurite(server) => opened(server.storage(prefix)),
-            Self::Google(server) => opened(server.storage(prefix)),
+            Self::Moto(server) => open(server.storage(prefix)),
+            Self::S3s(server) => open(server.storage(prefix)),
+            Self::Azurite(server) => open(server.storage(prefix)),
+            Self::Google(server) => open(server.storage(prefix)),
         }
     }
 }

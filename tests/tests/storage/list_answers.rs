@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use koan_backup::prelude::*;
 use koan_backup::{Retention, catalog::Expectations};
-use koan_backup_tests::stores::{AZURITE_KEY, amazon, answering, google};
+use koan_backup_tests::stores::{AZURITE_KEY, amazon, google, start_responder};
 
 use crate::fixture::{koan, shop};
 
@@ -12,8 +12,8 @@ use crate::fixture::{koan, shop};
 const MARK: &str =
     r#"{"formatVersion":1,"id":"01a22903-1183-703a-88d8-dd0b0a095f25","createdAt":"2026-08-01T00:00:00Z"}"#;
 
-/// A server that answers every request with status 200. A request for the mark gets the mark, and every other
-/// request gets the same body.
+/// A server that answers every request with status 200, like the login page of a network. A request for the
+/// mark gets the mark, and every other request gets the same body.
 struct Portal {
     port: u16,
     body: Arc<Mutex<String>>,
@@ -22,21 +22,21 @@ struct Portal {
 impl Portal {
     fn open() -> Self {
         let body = Arc::new(Mutex::new(String::new()));
-        let answered = Arc::clone(&body);
-        let port = answering(move |asked| match asked.target.contains("profile") {
+        let answer_body = Arc::clone(&body);
+        let port = start_responder(move |request| match request.target.contains("profile") {
             true => (200, MARK.to_owned()),
-            false => (200, answered.lock().expect("a body").clone()),
+            false => (200, answer_body.lock().expect("the lock is not poisoned").clone()),
         });
         Self { port, body }
     }
 
-    fn answers(&self, body: &str) {
-        *self.body.lock().expect("a body") = body.to_owned();
+    fn set_body(&self, body: &str) {
+        *self.body.lock().expect("the lock is not poisoned") = body.to_owned();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_no_list_is_an_error_and_not_an_empty_list() {
+async fn an_answer_that_is_not_a_list_is_an_error_and_not_an_empty_list() {
     let portal = Portal::open();
     let azure = Storage::options("az://backups/shop")
         .without_environment()
@@ -44,7 +44,7 @@ async fn an_answer_that_is_no_list_is_an_error_and_not_an_empty_list() {
         .credentials("devstoreaccount1", AZURITE_KEY);
     for options in [amazon("shop", portal.port), google("shop", portal.port), azure] {
         let storage = options.open().expect("a profile");
-        let place = storage.location().to_owned();
+        let location = storage.location().to_owned();
         let koan = koan(shop(0), [("store", storage)]).await;
         for body in [
             "",
@@ -58,7 +58,7 @@ async fn an_answer_that_is_no_list_is_an_error_and_not_an_empty_list() {
             "<?xml version=\"1.0\"?><ListBucketResult>",
             "<?xml version=\"1.0\"?><EnumerationResults>",
         ] {
-            portal.answers(body);
+            portal.set_body(body);
             for error in [
                 koan.backups().await.expect_err(body),
                 koan.catalog().all().await.expect_err(body),
@@ -67,10 +67,13 @@ async fn an_answer_that_is_no_list_is_an_error_and_not_an_empty_list() {
                 koan.restore("nightly").await.expect_err(body),
                 koan.retention(Retention::new().keep_last(1)).plan().await.expect_err(body),
             ] {
-                assert_eq!(error.kind(), ErrorKind::Storage, "{place} {body}: {error:?}");
+                assert_eq!(error.kind(), ErrorKind::Storage, "{location} {body}: {error:?}");
             }
-            let ran = koan.maintenance().await.expect("ran");
-            assert!(!ran.is_clean() && ran.profiles[0].removed_files.is_empty(), "{place} {body}: {ran:?}");
+            let report = koan.maintenance().await.expect("maintenance completed");
+            assert!(
+                !report.is_clean() && report.profiles[0].removed_files.is_empty(),
+                "{location} {body}: {report:?}"
+            );
         }
     }
 }

@@ -4,29 +4,29 @@ use koan_backup_tests::stores::{Moto, request};
 
 use crate::fixture::{backup, koan, shop};
 
-/// Removes everything from the store, and creates the bucket again.
-fn empty(server: &Moto) {
-    let reset = request(server.port(), "POST", "/moto-api/reset", &[], "").expect("moto answers");
+/// Removes all objects from the store, and creates an empty bucket of the same name.
+fn recreate_bucket(server: &Moto) {
+    let reset = request(server.port(), "POST", "/moto-api/reset", &[], "").expect("an answer of moto");
     assert_eq!(reset.status, 200, "{reset:?}");
-    assert_eq!(request(server.port(), "PUT", "/backups", &[], "").expect("moto answers").status, 200);
+    assert_eq!(request(server.port(), "PUT", "/backups", &[], "").expect("an answer of moto").status, 200);
     assert!(server.objects().is_empty());
 }
 
 #[tokio::test]
-async fn a_bucket_that_was_emptied_is_refused_and_not_called_empty() {
+async fn a_bucket_that_was_emptied_is_refused_and_not_treated_as_empty() {
     let server = Moto::start();
     let storage = || server.storage("shop").open().expect("a profile");
     let first = koan(shop(0), [("store", storage())]).await;
     backup(&first, "nightly").await.expect("a backup");
     assert!(server.objects().contains(&"shop/koan-profile.json".to_owned()), "{:?}", server.objects());
-    empty(&server);
+    recreate_bucket(&server);
     let second = koan(shop(0), [("store", storage())]).await;
     for koan in [first, second] {
         for error in [
-            backup(&koan, "nightly").await.expect_err("it was emptied"),
-            koan.backups().await.expect_err("it was emptied"),
-            koan.catalog().all().await.expect_err("it was emptied"),
-            koan.restore("nightly").await.expect_err("it was emptied"),
+            backup(&koan, "nightly").await.expect_err("the bucket was emptied"),
+            koan.backups().await.expect_err("the bucket was emptied"),
+            koan.catalog().all().await.expect_err("the bucket was emptied"),
+            koan.restore("nightly").await.expect_err("the bucket was emptied"),
         ] {
             assert!(error.chain().contains("this machine has used it before"), "{error:?}");
         }
@@ -37,7 +37,7 @@ async fn a_bucket_that_was_emptied_is_refused_and_not_called_empty() {
 }
 
 #[tokio::test]
-async fn a_bucket_from_before_marks_is_adopted() {
+async fn a_bucket_of_a_version_without_marks_gets_a_mark() {
     let server = Moto::start();
     let first = koan(shop(0), [("store", server.storage("new").open().expect("a profile"))]).await;
     backup(&first, "nightly").await.expect("a backup");
@@ -46,11 +46,11 @@ async fn a_bucket_from_before_marks_is_adopted() {
         let target = format!("/backups/{}", object.replacen("new/", "old/", 1));
         let source = format!("/backups/{object}");
         let copied = request(server.port(), "PUT", &target, &[("x-amz-copy-source", &source)], "");
-        assert_eq!(copied.expect("moto answers").status, 200);
+        assert_eq!(copied.expect("an answer of moto").status, 200);
     }
-    let adopting = koan(shop(0), [("store", server.storage("old").open().expect("a profile"))]).await;
-    assert_eq!(adopting.backups().await.expect("listed").len(), 1);
-    backup(&adopting, "nightly").await.expect("a backup");
+    let context = koan(shop(0), [("store", server.storage("old").open().expect("a profile"))]).await;
+    assert_eq!(context.backups().await.expect("listed").len(), 1);
+    backup(&context, "nightly").await.expect("a backup");
     assert!(server.objects().contains(&"old/koan-profile.json".to_owned()));
-    assert_eq!(adopting.backups().await.expect("listed").len(), 2);
+    assert_eq!(context.backups().await.expect("listed").len(), 2);
 }

@@ -34,8 +34,8 @@ impl Bucket {
         files(&self.s3.bucket().join("shop/archives"))
     }
 
-    /// Runs a backup that fails, and verifies that no archive is left.
-    async fn failed(&self, fault: Fault) -> Error {
+    /// Runs a backup that fails, verifies that no archive is left, and returns the error.
+    async fn failed_backup(&self, fault: Fault) -> Error {
         self.proxy.fail([fault]);
         let error = backup(&self.koan, "nightly").await.expect_err("the store failed");
         assert_eq!(error.kind(), ErrorKind::Storage, "{fault:?}: {}", error.chain());
@@ -50,7 +50,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again_and_the_backup_is_whole() {
+async fn temporary_failures_are_retried_and_the_backup_is_valid() {
     let bucket = bucket().await;
     for (method, target, trouble) in [
         ("POST", "uploads", Trouble::Status(503)),
@@ -65,13 +65,14 @@ async fn what_passes_is_tried_again_and_the_backup_is_whole() {
         ("PUT", "partNumber=2", Trouble::Slow(500)),
     ] {
         bucket.proxy.fail([Fault::once(method, target, trouble)]);
-        let made = backup(&bucket.koan, "nightly").await;
-        let made = made.unwrap_or_else(|error| panic!("{method} {target} {trouble:?}: {}", error.chain()));
-        let again = matches!(trouble, Trouble::Status(_) | Trouble::CutInRequest);
-        let tries = bucket.proxy.seen(method, target).len();
-        assert!(tries > usize::from(again), "{method} {target} {trouble:?}: {tries} tries");
+        let manifest = backup(&bucket.koan, "nightly").await;
+        let manifest =
+            manifest.unwrap_or_else(|error| panic!("{method} {target} {trouble:?}: {}", error.chain()));
+        let is_retried = matches!(trouble, Trouble::Status(_) | Trouble::CutInRequest);
+        let requests = bucket.proxy.requests(method, target).len();
+        assert!(requests > usize::from(is_retried), "{method} {target} {trouble:?}: {requests} requests");
         assert!(
-            bucket.koan.verify(made.id).await.expect("a report").is_valid(),
+            bucket.koan.verify(manifest.id).await.expect("a report").is_valid(),
             "{method} {target} {trouble:?}"
         );
     }
@@ -79,110 +80,116 @@ async fn what_passes_is_tried_again_and_the_backup_is_whole() {
     assert_eq!(
         (listed.len(), bucket.archives().len()),
         (10, 10),
-        "one backup is there twice, or one is missing"
+        "each backup must be published exactly once"
     );
 }
 
 #[tokio::test]
-async fn a_fault_that_stays_is_told_after_a_few_tries_with_pauses_and_nothing_stays() {
+async fn a_permanent_failure_is_reported_after_retries_with_pauses_and_leaves_no_archive() {
     let bucket = bucket_with(|options| options.retries(3, Duration::from_secs(30))).await;
-    for (status, told) in [(503, "503"), (429, "429"), (500, "500")] {
+    for (status, expected_text) in [(503, "503"), (429, "429"), (500, "500")] {
         let began = Instant::now();
-        let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::Status(status))).await;
-        // The back-off begins with 100 ms, so three retries wait at least 300 ms. A busy machine only makes
-        // this longer.
+        let error = bucket.failed_backup(Fault::always("PUT", "partNumber=2", Trouble::Status(status))).await;
+        // The back-off begins with 100 ms, so three retries wait at least 300 ms. The wait is longer on a
+        // busy machine, and never shorter.
         assert!(began.elapsed() >= 3 * Duration::from_millis(100), "{status}: {:?}", began.elapsed());
         let chain = error.chain();
-        assert!(chain.contains(told) && chain.contains("after 3 retries"), "{chain}");
+        assert!(chain.contains(expected_text) && chain.contains("after 3 retries"), "{chain}");
         assert!(chain.contains("try again later") && chain.contains("s3://backups/shop"), "{chain}");
-        assert_eq!(bucket.proxy.seen("PUT", "partNumber=2").len(), 4, "{status}");
+        assert_eq!(bucket.proxy.requests("PUT", "partNumber=2").len(), 4, "{status}");
     }
-    let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::CutInRequest)).await;
+    let error = bucket.failed_backup(Fault::always("PUT", "partNumber=2", Trouble::CutInRequest)).await;
     assert!(error.chain().contains("check the endpoint, the network"), "{}", error.chain());
-    assert_eq!(bucket.proxy.seen("PUT", "partNumber=2").len(), 4);
+    assert_eq!(bucket.proxy.requests("PUT", "partNumber=2").len(), 4);
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_at_once() {
+async fn a_refused_request_is_reported_without_retries() {
     let bucket = bucket().await;
-    for (status, told) in
+    for (status, expected_text) in
         [(403, "check the credentials"), (401, "check the credentials"), (404, "404"), (400, "400")]
     {
         for (method, target) in
             [("POST", "uploads"), ("PUT", "partNumber=1"), ("POST", "uploadId"), ("PUT", "manifests")]
         {
-            let error = bucket.failed(Fault::always(method, target, Trouble::Status(status))).await;
+            let error = bucket.failed_backup(Fault::always(method, target, Trouble::Status(status))).await;
             assert!(error.chain().contains(&status.to_string()), "{}", error.chain());
-            assert!(error.chain().contains(told), "{}", error.chain());
-            let tries = bucket.proxy.seen(method, target).len();
-            // A second manifest is written to record the failure.
-            let most = if target == "manifests" { 2 } else { 1 };
-            assert!((1..=most).contains(&tries), "{method} {target} {status}: {tries} tries");
+            assert!(error.chain().contains(expected_text), "{}", error.chain());
+            let requests = bucket.proxy.requests(method, target).len();
+            // A second manifest is written as the record of the failure.
+            let max_requests = if target == "manifests" { 2 } else { 1 };
+            assert!(
+                (1..=max_requests).contains(&requests),
+                "{method} {target} {status}: {requests} requests"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn reads_that_are_cut_are_made_again_and_what_stays_short_is_not_trusted() {
+async fn interrupted_reads_are_retried_and_data_that_stays_incomplete_is_not_trusted() {
     let bucket = bucket_with(|options| options.retries(2, Duration::from_secs(10))).await;
-    let made = backup(&bucket.koan, "nightly").await.expect("a backup");
+    let manifest = backup(&bucket.koan, "nightly").await.expect("a backup");
     for (target, after) in [("manifests", 0), ("archives", 0), ("archives", 3), ("archives", 9)] {
         for trouble in
             [Trouble::CutInAnswer(100), Trouble::AnswerLost, Trouble::Status(500), Trouble::Status(429)]
         {
             bucket.proxy.fail([Fault::once("GET", target, trouble).after(after)]);
-            let report = bucket.koan.verify(made.id).await;
+            let report = bucket.koan.verify(manifest.id).await;
             let report = report.unwrap_or_else(|error| panic!("{target} {trouble:?}: {}", error.chain()));
             assert!(report.is_valid(), "{target} {trouble:?} {after}: {:?}", report.issues());
         }
     }
     for trouble in [Trouble::CutInAnswer(100), Trouble::AnswerLost, Trouble::Status(500)] {
         bucket.proxy.fail([Fault::always("GET", "archives", trouble)]);
-        let verified = bucket.koan.verify(made.id).await;
+        let verified = bucket.koan.verify(manifest.id).await;
         assert!(!verified.as_ref().is_ok_and(koan_backup::report::VerifyReport::is_valid), "{trouble:?}");
         bucket.koan.data::<Customer>().clear().await.expect("cleared");
-        bucket.koan.restore(made.id).await.expect_err("it cannot be read");
+        bucket.koan.restore(manifest.id).await.expect_err("the archive cannot be read");
         assert_eq!(customers_of(&bucket.koan).await, []);
     }
     bucket.proxy.fail([]);
-    bucket.koan.restore(made.id).await.expect("the network is there again");
+    bucket.koan.restore(manifest.id).await.expect("the network works again");
     assert_eq!(customers_of(&bucket.koan).await, customers());
 }
 
 #[tokio::test]
-async fn a_list_that_is_cut_is_an_error_and_never_a_short_list() {
+async fn an_interrupted_list_is_an_error_and_never_a_shorter_list() {
     let bucket = bucket_with(|options| options.retries(1, Duration::from_secs(10))).await;
     backup(&bucket.koan, "nightly").await.expect("a backup");
     for trouble in
         [Trouble::CutInAnswer(200), Trouble::AnswerLost, Trouble::Status(500), Trouble::Status(403)]
     {
         bucket.proxy.fail([Fault::always("GET", "list-type=2", trouble)]);
-        let error = bucket.koan.backups().await.expect_err("not listed");
+        let error = bucket.koan.backups().await.expect_err("the list is incomplete or refused");
         assert_eq!(error.kind(), ErrorKind::Storage, "{trouble:?}");
         assert!(error.to_string().contains("s3://backups/shop"), "{error}");
-        assert_eq!(bucket.koan.restore("nightly").await.expect_err("not listed").kind(), ErrorKind::Storage);
+        assert_eq!(
+            bucket.koan.restore("nightly").await.expect_err("the list is incomplete or refused").kind(),
+            ErrorKind::Storage
+        );
     }
 }
 
 #[tokio::test]
-async fn what_never_answers_is_given_up() {
+async fn a_request_without_an_answer_times_out() {
     let bucket =
         bucket_with(|options| options.option("timeout", "1s").retries(1, Duration::from_secs(10))).await;
-    let error = bucket.failed(Fault::always("PUT", "partNumber=2", Trouble::Held)).await;
+    let error = bucket.failed_backup(Fault::always("PUT", "partNumber=2", Trouble::Held)).await;
     assert!(error.chain().contains("check the endpoint"), "{}", error.chain());
 }
 
 #[tokio::test]
-async fn a_copy_over_a_bad_line_is_whole_or_not_there() {
+async fn a_copy_over_an_unreliable_network_is_complete_or_removed() {
     let bucket = bucket_with(|options| options.retries(1, Duration::from_secs(10))).await;
-    let far = S3s::start();
-    let proxy = Proxy::before(far.port());
-    let there =
-        far.storage_by(proxy.port(), "dr").retries(1, Duration::from_secs(10)).open().expect("a profile");
-    let here = bucket.s3.storage_by(bucket.proxy.port(), "shop").open().expect("a profile");
-    let koan = koan(shop(12 << 20), [("here", here), ("dr", there)]).await;
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    let archives = || files(&far.bucket().join("dr/archives"));
+    let remote = S3s::start();
+    let proxy = Proxy::before(remote.port());
+    let target =
+        remote.storage_by(proxy.port(), "dr").retries(1, Duration::from_secs(10)).open().expect("a profile");
+    let source = bucket.s3.storage_by(bucket.proxy.port(), "shop").open().expect("a profile");
+    let koan = koan(shop(12 << 20), [("source", source), ("dr", target)]).await;
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    let archives = || files(&remote.bucket().join("dr/archives"));
     for fault in [
         Fault::always("PUT", "partNumber=2", Trouble::CutInRequest),
         Fault::always("POST", "uploadId", Trouble::Status(403)),
@@ -190,7 +197,7 @@ async fn a_copy_over_a_bad_line_is_whole_or_not_there() {
         Fault::always("PUT", "manifests", Trouble::Status(500)),
     ] {
         proxy.fail([fault]);
-        koan.copy(made.id).to_profile("dr").await.expect_err("the line is bad");
+        koan.copy(manifest.id).to_profile("dr").await.expect_err("the network fails");
         assert_eq!(archives(), [""; 0], "{fault:?}");
     }
     bucket.proxy.fail([Fault::once("GET", "archives", Trouble::CutInAnswer(1000))]);
@@ -199,7 +206,7 @@ async fn a_copy_over_a_bad_line_is_whole_or_not_there() {
         Fault::once("PUT", "manifests", Trouble::AnswerLost),
         Fault::once("GET", "archives", Trouble::CutInAnswer(1000)).after(2),
     ]);
-    let report = koan.copy(made.id).to_profile("dr").await.expect("what passes is tried again");
+    let report = koan.copy(manifest.id).to_profile("dr").await.expect("temporary failures are retried");
     assert!(report.verification.expect("read back").is_valid());
     assert_eq!(archives().len(), 1);
 }

@@ -9,27 +9,30 @@ use koan_backup_tests::archive_surgery::Vault;
 use crate::fixture::{backup, koan, shop};
 
 #[test]
-fn a_place_is_named_by_its_url_and_holds_no_secret() {
+fn the_location_of_a_profile_is_its_url() {
     for (url, location) in [
         ("s3://backups", "s3://backups"),
         ("s3://backups/shop/daily/", "s3://backups/shop/daily"),
         ("gs://backups/shop", "gs://backups/shop"),
         ("memory:", "memory"),
     ] {
-        let storage = Storage::options(url).without_environment().open().expect("a place");
+        let storage = Storage::options(url).without_environment().open().expect("a profile");
         assert_eq!(storage.location(), location);
         assert_eq!(format!("{storage:?}"), format!("Storage({location})"));
     }
     let folder = tempfile::tempdir().expect("a directory");
     let storage = Storage::url(format!("file://{}/a%20b", folder.path().display())).expect("a directory");
     assert!(storage.location().ends_with("/a b"), "{storage:?}");
-    assert!(!folder.path().join("a b").exists(), "it is made when a context is built");
+    assert!(
+        !folder.path().join("a b").exists(),
+        "the directory must not be created before a context is built"
+    );
 }
 
 #[test]
-fn options_that_are_not_known_are_refused_by_name_and_values_are_never_shown() {
+fn unknown_options_are_refused_by_name_and_values_are_never_shown() {
     let s3 = || Storage::options("s3://backups").without_environment();
-    for (options, told) in [
+    for (options, expected_text) in [
         (
             s3().option("acess_key_id", "hunter22"),
             "`acess_key_id` is unknown; common options are `access_key_id`",
@@ -51,13 +54,16 @@ fn options_that_are_not_known_are_refused_by_name_and_values_are_never_shown() {
             Storage::options("az://c").without_environment().option("container_name", "x"),
             "is part of the URL",
         ),
-        (Storage::options("memory:").option("region", "hunter22"), "has no options: leave out `region`"),
-        (Storage::options("file:///tmp").option("region", "hunter22"), "has no options"),
+        (
+            Storage::options("memory:").option("region", "hunter22"),
+            "does not support options; remove `region`",
+        ),
+        (Storage::options("file:///tmp").option("region", "hunter22"), "does not support options"),
     ] {
         let shown = format!("{options:?}");
         let error = options.open().expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
-        assert!(error.to_string().contains(told), "{error}");
+        assert!(error.to_string().contains(expected_text), "{error}");
         assert!(!error.chain().contains("hunter22"), "{}", error.chain());
         assert!(!shown.contains("hunter22"), "{shown}");
     }
@@ -65,46 +71,55 @@ fn options_that_are_not_known_are_refused_by_name_and_values_are_never_shown() {
         .option("allow_http", "true")
         .endpoint("http://x.example")
         .open()
-        .expect("said");
+        .expect("the endpoint without TLS is allowed explicitly");
 }
 
 #[tokio::test]
-async fn the_first_profile_is_the_default_unless_another_is_named() {
+async fn the_first_profile_is_the_default_unless_another_is_configured() {
     let (local, dr) = (Vault::default(), Vault::default());
-    let both = || [("local", local.storage()), ("dr", dr.storage())];
-    let first = koan(shop(0), both()).await;
+    let both_profiles = || [("local", local.storage()), ("dr", dr.storage())];
+    let first = koan(shop(0), both_profiles()).await;
     backup(&first, "a").await.expect("a backup");
     first.backup("b").to_profile("dr").await.expect("a backup");
     // A backup consists of an archive and a manifest.
-    let made =
+    let file_count =
         async |vault: &Vault| vault.files().await.iter().filter(|file| !file.starts_with("leases/")).count();
-    assert_eq!((made(&local).await, made(&dr).await), (2, 2));
+    assert_eq!((file_count(&local).await, file_count(&dr).await), (2, 2));
     let builder = Koan::builder()
         .provider("main", shop(0))
         .storage("local", local.storage())
         .storage("dr", dr.storage());
-    let named = builder.default_storage("dr").build().await.expect("a context");
-    backup(&named, "c").await.expect("a backup");
-    assert_eq!((made(&local).await, made(&dr).await), (2, 4));
-    let names: Vec<_> =
-        named.backups().await.expect("listed").iter().map(|made| made.name.to_string()).collect();
+    let with_default = builder.default_storage("dr").build().await.expect("a context");
+    backup(&with_default, "c").await.expect("a backup");
+    assert_eq!((file_count(&local).await, file_count(&dr).await), (2, 4));
+    let names: Vec<_> = with_default
+        .backups()
+        .await
+        .expect("listed")
+        .iter()
+        .map(|manifest| manifest.name.to_string())
+        .collect();
     assert_eq!(names, ["c", "b"]);
 }
 
 #[tokio::test]
-async fn profiles_that_are_not_there_are_refused_and_those_that_are_named() {
+async fn an_unknown_profile_is_refused_and_the_error_lists_the_known_profiles() {
     let builder = || Koan::builder().provider("main", shop(0)).storage("local", Vault::default().storage());
-    let error = builder().default_storage("dr").build().await.expect_err("it is not there");
+    let error = builder().default_storage("dr").build().await.expect_err("no such profile");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("`dr`") && error.to_string().contains("`local`"), "{error}");
-    let error = builder().storage("local", Vault::default().storage()).build().await.expect_err("twice");
-    assert!(error.to_string().contains("two storage profiles are called `local`"), "{error}");
+    let error = builder()
+        .storage("local", Vault::default().storage())
+        .build()
+        .await
+        .expect_err("two profiles have the same name");
+    assert!(error.to_string().contains("two storage profiles have the name `local`"), "{error}");
     let koan = builder().build().await.expect("a context");
     for error in [
-        koan.backup("x").to_profile("dr").await.map(drop).expect_err("it is not there"),
-        koan.restore("x").from_profile("dr").await.map(drop).expect_err("it is not there"),
-        koan.verify("x").from_profile("dr").await.map(drop).expect_err("it is not there"),
-        koan.backups_in(Some("dr")).await.map(drop).expect_err("it is not there"),
+        koan.backup("x").to_profile("dr").await.map(drop).expect_err("no such profile"),
+        koan.restore("x").from_profile("dr").await.map(drop).expect_err("no such profile"),
+        koan.verify("x").from_profile("dr").await.map(drop).expect_err("no such profile"),
+        koan.backups_in(Some("dr")).await.map(drop).expect_err("no such profile"),
     ] {
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("`dr`") && error.to_string().contains("`local`"), "{error}");
@@ -112,18 +127,18 @@ async fn profiles_that_are_not_there_are_refused_and_those_that_are_named() {
 }
 
 #[tokio::test]
-async fn a_backup_keeps_to_the_bandwidth_of_its_profile() {
+async fn a_backup_and_a_verification_respect_the_bandwidth_limit_of_the_profile() {
     let limited = Storage::memory().bandwidth_limit(4 << 20).expect("a limit");
     let koan = koan(shop(5 << 20), [("slow", limited)]).await;
-    let began = Instant::now();
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    // The last of five parts of 1 MiB is sent after the time that the first four take. A busy machine takes
-    // longer, but never less.
-    assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
-    let began = Instant::now();
-    assert!(koan.verify(made.id).await.expect("a report").is_valid());
-    assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
-    let error = Storage::memory().bandwidth_limit(0).expect_err("nothing would arrive");
+    let started = Instant::now();
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    // Five parts of 1 MiB are sent with 4 MiB per second, and the last part waits until the first four were
+    // sent. A busy machine takes longer, and never less.
+    assert!(started.elapsed() >= Duration::from_millis(990), "{:?}", started.elapsed());
+    let started = Instant::now();
+    assert!(koan.verify(manifest.id).await.expect("a report").is_valid());
+    assert!(started.elapsed() >= Duration::from_millis(990), "{:?}", started.elapsed());
+    let error = Storage::memory().bandwidth_limit(0).expect_err("a limit of zero");
     assert!(error.to_string().contains("bytes per second"), "{error}");
 }
 

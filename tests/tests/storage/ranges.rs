@@ -10,92 +10,102 @@ use crate::fixture::{Customer, Photo, backup, customers, customers_of, koan, sho
 const PHOTO_BYTES: usize = 8 << 20;
 
 #[tokio::test]
-async fn one_small_entity_is_restored_and_verified_by_a_small_part_of_the_archive() {
+async fn the_restore_and_verification_of_a_small_entity_read_a_small_part_of_the_archive() {
     let store = CountingStore::over(Vault::default().store());
     let koan = koan(shop(PHOTO_BYTES), [("store", store.storage())]).await;
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    let whole = made.archive.as_ref().expect("an archive").size_bytes;
-    assert!(whole > 8 << 20, "{whole} bytes are too few to tell");
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    let archive_bytes = manifest.archive.as_ref().expect("an archive").size_bytes;
+    assert!(archive_bytes > 8 << 20, "an archive of {archive_bytes} bytes is too small for this test");
 
     koan.data::<Customer>().clear().await.expect("cleared");
     store.counted();
-    let report = koan.restore(made.id).entity::<Customer>().await.expect("restored");
+    let report = koan.restore(manifest.id).entity::<Customer>().await.expect("restored");
     let (bytes, reads) = store.counted();
-    assert!(bytes < whole / 10, "{bytes} of {whole} bytes were read to restore one entity");
+    assert!(bytes < archive_bytes / 10, "{bytes} of {archive_bytes} bytes were read to restore one entity");
     assert!(reads < 60, "{reads} reads");
     assert_eq!(customers_of(&koan).await, customers());
-    let verification = report.verification.expect("what is restored is verified");
+    let verification = report.verification.expect("a restore verifies the entity");
     let verified: Vec<_> = verification.entities.iter().map(|entity| entity.entity.as_str()).collect();
     assert_eq!(verified, ["Customer"]);
     assert_eq!(verification.notes, ["the rest of the archive was not read"]);
 
-    let report = koan.verify(made.id).entity::<Customer>().await.expect("a report");
+    let report = koan.verify(manifest.id).entity::<Customer>().await.expect("a report");
     let (bytes, _) = store.counted();
     assert!(
-        report.is_valid() && bytes < whole / 10,
-        "{bytes} of {whole} bytes were read to verify one entity"
+        report.is_valid() && bytes < archive_bytes / 10,
+        "{bytes} of {archive_bytes} bytes were read to verify one entity"
     );
-    assert!(koan.verify(made.id).await.expect("a report").is_valid());
+    assert!(koan.verify(manifest.id).await.expect("a report").is_valid());
     let (bytes, _) = store.counted();
-    assert!(bytes >= whole, "{bytes} of {whole} bytes were read to verify all");
+    assert!(bytes >= archive_bytes, "{bytes} of {archive_bytes} bytes were read to verify the whole archive");
 }
 
 #[tokio::test]
-async fn an_archive_that_is_sealed_as_a_whole_is_read_by_ranges_too() {
+async fn an_archive_that_is_encrypted_as_a_whole_is_also_read_by_ranges() {
     let (secret, public) = age_key();
     let store = CountingStore::over(Vault::default().store());
-    let sealed = store.storage().archive_encryption(ArchiveEncryption::Always);
+    let encrypted = store.storage().archive_encryption(ArchiveEncryption::Always);
     let koan = Koan::builder()
         .provider("main", shop(PHOTO_BYTES))
-        .storage("store", sealed)
+        .storage("store", encrypted)
         .encrypt_to(Recipients::keys([public]).expect("a public key"))
         .keys(Keys::text(secret))
         .build()
         .await
         .expect("a context");
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    let whole = made.archive.as_ref().expect("an archive").size_bytes;
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    let archive_bytes = manifest.archive.as_ref().expect("an archive").size_bytes;
     koan.data::<Customer>().clear().await.expect("cleared");
     store.counted();
-    koan.restore(made.id).entity::<Customer>().await.expect("restored");
+    koan.restore(manifest.id).entity::<Customer>().await.expect("restored");
     let (bytes, _) = store.counted();
-    assert!(bytes < whole / 5, "{bytes} of {whole} bytes were read to restore one entity");
+    assert!(bytes < archive_bytes / 5, "{bytes} of {archive_bytes} bytes were read to restore one entity");
     assert_eq!(customers_of(&koan).await, customers());
 }
 
 #[tokio::test]
-async fn damage_in_what_is_restored_is_found_and_elsewhere_it_is_not_looked_for() {
+async fn a_restore_of_one_entity_detects_damage_of_that_entity_only() {
     let vault = Vault::default();
     let koan = koan(shop(PHOTO_BYTES), [("store", vault.storage())]).await;
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    let file = made.archive.as_ref().expect("an archive").file.clone();
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    let file = manifest.archive.as_ref().expect("an archive").file.clone();
     let archive = vault.read(&file).await;
     let mut damaged = archive.clone();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     vault.write(&file, &damaged).await;
     koan.data::<Customer>().clear().await.expect("cleared");
-    koan.restore(made.id).entity::<Customer>().await.expect("the customers are whole");
+    koan.restore(manifest.id).entity::<Customer>().await.expect("the customers are not damaged");
     assert_eq!(customers_of(&koan).await, customers());
-    for refused in [
-        koan.restore(made.id).entity::<Photo>().await.expect_err("damaged"),
-        koan.restore(made.id).await.expect_err("damaged"),
-        koan.verify(made.id).entity::<Photo>().await.expect("a report").require_valid().expect_err("damaged"),
+    for error in [
+        koan.restore(manifest.id).entity::<Photo>().await.expect_err("the photos are damaged"),
+        koan.restore(manifest.id).await.expect_err("the photos are damaged"),
+        koan.verify(manifest.id)
+            .entity::<Photo>()
+            .await
+            .expect("a report")
+            .require_valid()
+            .expect_err("the photos are damaged"),
     ] {
-        assert_eq!(refused.kind(), ErrorKind::Corrupt);
-        assert!(refused.to_string().contains("is not valid"), "{refused}");
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("is not valid"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn an_entity_that_is_not_in_a_backup_is_not_called_valid() {
+async fn the_verification_of_an_entity_that_is_not_in_the_backup_is_refused() {
     let koan = koan(shop(0), [("store", Vault::default().storage())]).await;
-    let made = backup(&koan, "nightly").await.expect("a backup");
-    let error = koan.verify(made.id).entities(["Invoice"]).await.expect_err("it is not there");
+    let manifest = backup(&koan, "nightly").await.expect("a backup");
+    let error = koan
+        .verify(manifest.id)
+        .entities(["Invoice"])
+        .await
+        .expect_err("the backup does not contain the entity");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("`Invoice`") && error.to_string().contains("`Customer`"), "{error}");
 }
 
+/// Generates a key pair of age, and returns the private key and the public key.
 fn age_key() -> (String, String) {
     use age::secrecy::ExposeSecret as _;
     let key = age::x25519::Identity::generate();

@@ -1,4 +1,4 @@
-//! The remains of an unfinished upload, in a store that lists unfinished uploads.
+//! Unfinished uploads, in a store that lists unfinished uploads: they are aborted, or noted for maintenance.
 
 use std::time::Duration;
 
@@ -37,11 +37,11 @@ impl Bucket {
     }
 
     async fn maintenance(&self) -> ProfileMaintenance {
-        let report = self.koan.maintenance().profiles(["store"]).await.expect("ran");
+        let report = self.koan.maintenance().profiles(["store"]).await.expect("maintenance completed");
         report.profiles.into_iter().next().expect("one profile")
     }
 
-    async fn nothing_stays(&self) {
+    async fn until_nothing_is_left(&self) {
         wait::until("no upload and no archive is left", async || {
             self.moto.unfinished_uploads().is_empty() && self.archives().is_empty()
         })
@@ -50,10 +50,13 @@ impl Bucket {
 }
 
 #[tokio::test]
-async fn an_upload_that_comes_to_its_end_is_not_listed_as_one_that_did_not() {
+async fn a_completed_upload_is_not_listed_as_unfinished() {
     let bucket = bucket().await;
     backup(&bucket.koan, "nightly").await.expect("a backup");
-    assert!(bucket.proxy.seen("PUT", "partNumber=").len() >= 3, "it has fewer than three parts");
+    assert!(
+        bucket.proxy.requests("PUT", "partNumber=").len() >= 3,
+        "the archive must have at least three parts"
+    );
     assert_eq!(bucket.moto.unfinished_uploads(), [""; 0]);
     assert_eq!(bucket.archives().len(), 1);
 }
@@ -65,15 +68,19 @@ async fn a_backup_that_is_cancelled_leaves_no_unfinished_upload() {
     let token = CancellationToken::new();
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).cancel_on(token.clone());
     let cancel = async {
-        while bucket.proxy.seen("PUT", "partNumber=2").is_empty() {
+        while bucket.proxy.requests("PUT", "partNumber=2").is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert_eq!(bucket.moto.unfinished_uploads().len(), 1, "there is nothing to be left");
+        assert_eq!(
+            bucket.moto.unfinished_uploads().len(),
+            1,
+            "the upload must have begun before the cancellation"
+        );
         token.cancel();
         bucket.proxy.fail([]);
     };
-    let (ended, ()) = tokio::join!(backup.into_future(), cancel);
-    assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    let (result, ()) = tokio::join!(backup.into_future(), cancel);
+    assert_eq!(result.expect_err("cancelled").kind(), ErrorKind::Cancelled);
     assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]));
     assert_eq!(bucket.koan.backups().await.expect("listed"), []);
 }
@@ -83,26 +90,26 @@ async fn a_backup_that_is_dropped_leaves_no_unfinished_upload() {
     let bucket = bucket().await;
     bucket.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).into_future();
-    let begun = async {
-        while bucket.proxy.seen("PUT", "partNumber=2").is_empty() {
+    let until_begun = async {
+        while bucket.proxy.requests("PUT", "partNumber=2").is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::select! {
-        ended = backup => panic!("it ended: {ended:?}"),
-        () = begun => {}
+        result = backup => panic!("the backup completed before it could be dropped: {result:?}"),
+        () = until_begun => {}
     }
-    assert!(!bucket.proxy.seen("PUT", "partNumber=1").is_empty());
+    assert!(!bucket.proxy.requests("PUT", "partNumber=1").is_empty());
     bucket.proxy.fail([]);
-    bucket.nothing_stays().await;
+    bucket.until_nothing_is_left().await;
 }
 
 #[tokio::test]
-async fn an_upload_whose_connection_is_cut_for_good_is_aborted() {
+async fn an_upload_with_a_permanent_failure_is_aborted() {
     let bucket = bucket().await;
     for trouble in [Trouble::CutInRequest, Trouble::Status(503), Trouble::Status(403)] {
         bucket.proxy.fail([Fault::always("PUT", "partNumber=2", trouble)]);
-        let error = backup(&bucket.koan, "nightly").await.expect_err("it never arrived");
+        let error = backup(&bucket.koan, "nightly").await.expect_err("a part cannot be uploaded");
         assert_eq!(error.kind(), ErrorKind::Storage, "{trouble:?}");
         assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]), "{trouble:?}");
         // A copy behaves like a backup.
@@ -116,72 +123,76 @@ async fn an_upload_whose_connection_is_cut_for_good_is_aborted() {
             .expect("a backup");
         bucket.proxy.fail([Fault::always("PUT", "partNumber=2", trouble)]);
         let copy = bucket.koan.copy("local").from_profile("memory").to_profile("store").await;
-        assert_eq!(copy.expect_err("it never arrived").kind(), ErrorKind::Storage, "{trouble:?}");
+        assert_eq!(copy.expect_err("a part cannot be uploaded").kind(), ErrorKind::Storage, "{trouble:?}");
         assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]), "{trouble:?}");
     }
 }
 
 #[tokio::test]
-async fn an_upload_whose_last_answer_is_lost_leaves_one_whole_archive_or_none() {
+async fn an_upload_whose_last_answer_is_lost_leaves_one_complete_archive_or_none() {
     let bucket = bucket().await;
     for times in [1, usize::MAX] {
-        let lost = Fault { times, ..Fault::always("POST", "uploadId=", Trouble::AnswerLost) };
-        bucket.proxy.fail([lost]);
-        let made = backup(&bucket.koan, "nightly").await;
+        let fault = Fault { times, ..Fault::always("POST", "uploadId=", Trouble::AnswerLost) };
+        bucket.proxy.fail([fault]);
+        let manifest = backup(&bucket.koan, "nightly").await;
         bucket.proxy.fail([]);
         assert_eq!(bucket.moto.unfinished_uploads(), [""; 0]);
         let published: Vec<_> = bucket.koan.backups().await.expect("listed");
-        let complete = published.iter().filter(|made| made.status.is_complete()).count();
-        assert_eq!(bucket.archives().len(), complete, "an archive that no manifest names, or the reverse");
-        if let Ok(made) = made {
-            assert!(bucket.koan.verify(made.id).await.expect("a report").is_valid());
+        let complete = published.iter().filter(|manifest| manifest.status.is_complete()).count();
+        assert_eq!(
+            bucket.archives().len(),
+            complete,
+            "each archive must have a manifest, and each manifest an archive"
+        );
+        if let Ok(manifest) = manifest {
+            assert!(bucket.koan.verify(manifest.id).await.expect("a report").is_valid());
         }
     }
 }
 
 /// Waits until the second part of an archive is being uploaded and its answer is held.
-async fn in_its_second_part(proxy: &Proxy) {
-    while proxy.seen("PUT", "partNumber=2").is_empty() {
+async fn until_second_part(proxy: &Proxy) {
+    while proxy.requests("PUT", "partNumber=2").is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 #[tokio::test]
-async fn an_upload_is_noted_before_its_first_part_and_the_note_goes_with_it() {
+async fn the_upload_note_is_written_before_the_first_part_and_removed_after_the_upload() {
     let bucket = bucket().await;
     bucket.proxy.fail([]);
     backup(&bucket.koan, "nightly").await.expect("a backup");
-    let at = |target| bucket.proxy.seen("PUT", target).first().expect(target).number;
+    let request_number = |target| bucket.proxy.requests("PUT", target).first().expect(target).number;
     assert!(
-        at("/uploads/") < at("partNumber=1"),
-        "a process killed in between leaves parts that nobody knows of"
+        request_number("/uploads/") < request_number("partNumber=1"),
+        "the note must be written before the first part, so that no part of a killed process is unknown"
     );
     assert_eq!(bucket.notes(), [""; 0]);
 }
 
 #[tokio::test]
-async fn an_upload_that_cannot_be_noted_sends_no_part() {
+async fn no_part_is_uploaded_if_the_upload_note_cannot_be_written() {
     let bucket = bucket().await;
     bucket.proxy.fail([Fault::always("PUT", "/uploads/", Trouble::Status(403))]);
-    let error = backup(&bucket.koan, "nightly").await.expect_err("it could not be noted");
-    assert!(error.to_string().contains("its upload could not be noted"), "{error}");
-    assert_eq!(bucket.proxy.seen("PUT", "partNumber=").len(), 0);
+    let error = backup(&bucket.koan, "nightly").await.expect_err("the upload note cannot be written");
+    assert!(error.to_string().contains("the note of its upload could not be written"), "{error}");
+    assert_eq!(bucket.proxy.requests("PUT", "partNumber=").len(), 0);
     assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]));
 }
 
 #[tokio::test]
-async fn an_abort_that_is_refused_is_told_and_tried_again() {
+async fn a_refused_abort_is_reported_and_retried_by_the_next_maintenance() {
     let bucket = bucket().await;
     let refused = Fault::always("DELETE", "uploadId=", Trouble::Status(403));
     bucket.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held), refused]);
     let token = CancellationToken::new();
     let backup = bucket.koan.backup("nightly").compression(Compression::stored()).cancel_on(token.clone());
     let cancel = async {
-        in_its_second_part(&bucket.proxy).await;
+        until_second_part(&bucket.proxy).await;
         token.cancel();
     };
-    let (ended, ()) = tokio::join!(backup.into_future(), cancel);
-    assert_eq!(ended.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    let (result, ()) = tokio::join!(backup.into_future(), cancel);
+    assert_eq!(result.expect_err("cancelled").kind(), ErrorKind::Cancelled);
     assert_eq!((bucket.moto.unfinished_uploads().len(), bucket.notes().len()), (1, 1));
 
     bucket.proxy.fail([refused]);
@@ -195,7 +206,11 @@ async fn an_abort_that_is_refused_is_told_and_tried_again() {
     ] {
         assert!(report.failures[0].contains(part), "{part} is not in {report:?}");
     }
-    assert_eq!((bucket.moto.unfinished_uploads().len(), bucket.notes().len()), (1, 1), "it is known yet");
+    assert_eq!(
+        (bucket.moto.unfinished_uploads().len(), bucket.notes().len()),
+        (1, 1),
+        "the unfinished upload must still have its note"
+    );
 
     bucket.proxy.fail([]);
     let report = bucket.maintenance().await;
@@ -204,31 +219,35 @@ async fn an_abort_that_is_refused_is_told_and_tried_again() {
 }
 
 #[tokio::test]
-async fn an_abort_whose_connection_is_lost_is_asked_for_again() {
+async fn an_abort_whose_connection_is_lost_is_retried() {
     let bucket = bucket().await;
     for trouble in [Trouble::CutInRequest, Trouble::AnswerLost] {
-        let refused = Fault::always("PUT", "partNumber=2", Trouble::Status(403));
-        bucket.proxy.fail([refused, Fault::once("DELETE", "uploadId=", trouble)]);
+        let refused_part = Fault::always("PUT", "partNumber=2", Trouble::Status(403));
+        bucket.proxy.fail([refused_part, Fault::once("DELETE", "uploadId=", trouble)]);
         backup(&bucket.koan, "nightly").await.expect_err("a part was refused");
         assert_eq!((bucket.moto.unfinished_uploads(), bucket.notes()), (vec![], vec![]), "{trouble:?}");
     }
 }
 
 #[tokio::test]
-async fn an_upload_that_was_completed_though_its_note_stayed_does_no_harm() {
+async fn a_note_that_outlives_its_completed_upload_is_removed_by_maintenance() {
     let bucket = bucket().await;
     bucket.proxy.fail([Fault::always("POST", "?delete", Trouble::Status(403))]);
-    let made = backup(&bucket.koan, "nightly").await.expect("a backup");
-    assert_eq!((bucket.moto.unfinished_uploads(), bucket.notes().len()), (vec![], 1), "the note cannot go");
+    let manifest = backup(&bucket.koan, "nightly").await.expect("a backup");
+    assert_eq!(
+        (bucket.moto.unfinished_uploads(), bucket.notes().len()),
+        (vec![], 1),
+        "the note must stay, because the store refuses to remove it"
+    );
     bucket.proxy.fail([]);
     let report = bucket.maintenance().await;
     assert_eq!((report.aborted_uploads.len(), report.failures.len()), (0, 0), "{report:?}");
     assert_eq!(bucket.notes(), [""; 0]);
-    assert!(bucket.koan.verify(made.id).await.expect("read").is_valid());
+    assert!(bucket.koan.verify(manifest.id).await.expect("read").is_valid());
 }
 
 #[tokio::test]
-async fn a_backup_that_begins_while_maintenance_looks_around_is_left_alone() {
+async fn maintenance_does_not_abort_the_upload_of_a_backup_that_begins_during_its_survey() {
     let bucket = bucket().await;
     // Another backup starts while maintenance lists the leases.
     let listing = "prefix=shop%2Fleases%2F$";
@@ -236,19 +255,19 @@ async fn a_backup_that_begins_while_maintenance_looks_around_is_left_alone() {
     let other = Proxy::before(bucket.moto.port());
     other.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
     let storage = bucket.moto.storage("shop").endpoint(format!("http://127.0.0.1:{}", other.port()));
-    let living = koan(shop(14 << 20), [("store", storage.open().expect("a profile"))]).await;
-    let mut working = None;
-    let begun = async {
-        while bucket.proxy.seen("GET", listing).is_empty() {
+    let other_koan = koan(shop(14 << 20), [("store", storage.open().expect("a profile"))]).await;
+    let mut running = None;
+    let until_begun = async {
+        while bucket.proxy.requests("GET", listing).is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        working = Some(tokio::spawn(async move { backup(&living, "weekly").await }));
-        in_its_second_part(&other).await;
+        running = Some(tokio::spawn(async move { backup(&other_koan, "weekly").await }));
+        until_second_part(&other).await;
         bucket.proxy.fail([]);
     };
-    let (report, ()) = tokio::join!(bucket.maintenance(), begun);
+    let (report, ()) = tokio::join!(bucket.maintenance(), until_begun);
     assert_eq!((report.aborted_uploads.len(), report.failures.len()), (0, 0), "{report:?}");
     other.fail([]);
-    let made = working.expect("begun").await.expect("it ends").expect("a backup");
-    assert!(bucket.koan.verify(made.id).await.expect("read").is_valid());
+    let manifest = running.expect("started").await.expect("the task did not panic").expect("a backup");
+    assert!(bucket.koan.verify(manifest.id).await.expect("read").is_valid());
 }

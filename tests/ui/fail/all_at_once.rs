@@ -1,4 +1,5 @@
-//! All mistakes of one item are reported together, without follow-up errors: the type is still an entity.
+//! All mistakes of one item are reported together. Follow-up errors are avoided: the type implements
+//! `Entity`.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

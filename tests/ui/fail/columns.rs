@@ -1,4 +1,4 @@
-//! Columns that two fields share, or that a field cannot have.
+//! Two fields have the same column, or a field has a column although it cannot have one.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

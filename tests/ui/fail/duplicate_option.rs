@@ -1,4 +1,4 @@
-//! The second of two is pointed at.
+//! A duplicate option is reported at its second occurrence.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Enums whose fields are not at the top of a record.
+//! Enums whose fields are not top-level fields of the record.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Generic types; the newtype that is suggested is the one in pass/transparent.rs.
+//! Generic types. The error suggests a newtype like those in tests/accepted/transparent.rs.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Keys that are declared on the type, wrongly.
+//! Wrong declarations of the key on the type.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Key fields that serde does not write as fields of their own.
+//! Key fields that serde does not write, or does not write as separate fields.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

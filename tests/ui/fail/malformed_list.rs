@@ -1,4 +1,4 @@
-//! Lists that are not lists of options.
+//! Attribute lists with syntax errors.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

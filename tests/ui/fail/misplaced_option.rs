@@ -1,4 +1,4 @@
-//! Options on the wrong part of a type.
+//! Options in the wrong position: on a type, a field or a variant that does not accept them.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Names that cannot be names.
+//! Invalid names: empty names, names with forbidden characters, and duplicate aliases.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Policies that contradict themselves.
+//! Policies with contradictory options.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

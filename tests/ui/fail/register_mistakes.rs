@@ -1,4 +1,4 @@
-//! Registrations with mistakes, which are all reported at once.
+//! All mistakes of a registration are reported together.
 
 use koan_backup::register;
 use serde::{Deserialize, Serialize};

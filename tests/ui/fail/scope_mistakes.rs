@@ -1,4 +1,4 @@
-//! Scopes with mistakes, which are all reported at once.
+//! All mistakes of a scope are reported together.
 
 koan_backup::entity_backup_scope!();
 

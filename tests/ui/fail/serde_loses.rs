@@ -1,4 +1,4 @@
-//! Fields that serde writes and does not read back, or the other way round.
+//! Fields that serde writes but does not read, or reads but does not write.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

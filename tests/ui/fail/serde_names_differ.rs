@@ -1,4 +1,4 @@
-//! Names that differ between writing and reading, and fields that share one.
+//! Fields whose names differ between serialization and deserialization, and fields with the same name.
 
 #![allow(unreachable_patterns)]
 

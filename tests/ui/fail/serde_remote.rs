@@ -1,4 +1,4 @@
-//! A description of another crate's type is no serde type.
+//! A remote definition describes a type of another crate and does not implement the traits of serde.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! A transparent struct of more than one field.
+//! A transparent struct with more than one field.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Options that do not exist; the known ones are listed.
+//! Unknown options. The error lists the known options.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

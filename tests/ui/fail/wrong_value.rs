@@ -1,4 +1,4 @@
-//! Options whose values have the wrong type.
+//! Options with values of the wrong type.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

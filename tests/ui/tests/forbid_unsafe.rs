@@ -1,4 +1,4 @@
-//! Expansions hold no unsafe code and no warning, even where every lint is denied.
+//! Expansions contain no unsafe code, and cause no warning even if every lint is denied.
 
 #![forbid(unsafe_code)]
 #![deny(

@@ -1,7 +1,7 @@
-//! What the macros refuse, and in which words. Each case is compiled by itself.
+//! The forms that the macros refuse, with their error messages. Each case is compiled separately.
 
 #[test]
-fn mistakes_are_reported_on_their_token_with_a_remedy() {
+fn mistakes_are_reported_at_their_token_with_a_remedy() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("fail/*.rs");
 }

@@ -1,14 +1,14 @@
-//! The error of an archive that was not written.
+//! The error for an archive that could not be written.
 
 use object_store::path::Path;
 
 use crate::foundation::error::{Error, ErrorKind};
 
-/// Returns the error of an archive that was not written to a store.
-pub(super) fn failed(store: &str, path: &Path, source: object_store::Error) -> Error {
+/// Creates the error for an archive that could not be written to a store.
+pub(super) fn write_error(store: &str, path: &Path, source: object_store::Error) -> Error {
     Error::with_source(
         ErrorKind::Storage,
-        format!("archive `{path}` was not written to storage `{store}`"),
+        format!("archive `{path}` could not be written to storage `{store}`"),
         source,
     )
 }

@@ -1,9 +1,9 @@
 //! Notes of running uploads, `uploads/{token}.json`, so that maintenance can abort the uploads of a process
 //! that was killed.
 //!
-//! Not every store can list its unfinished uploads, so the upload id is written down before the first part is
-//! sent. A note is kept until its upload is known to have ended. Leases, which name the archive, show whether
-//! another process is still working on it.
+//! Not every store can list its unfinished uploads, so the upload id is written into a note before the first
+//! part is sent. A note is retained until its upload is known to have ended. The leases, which contain the
+//! path of their archive, show whether another process is still writing the archive.
 
 use object_store::MultipartId;
 use object_store::path::Path;
@@ -33,7 +33,7 @@ pub(crate) struct UploadNote {
     pub(crate) upload_id: MultipartId,
 }
 
-/// The version alone, which is checked before the rest is parsed.
+/// The version of a note, which is checked before the other fields are parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NoteVersion {
@@ -72,10 +72,12 @@ impl UploadNote {
     pub(crate) async fn read(storage: &Storage, path: &Path) -> Result<Option<Self>> {
         let Some(bytes) = storage.read(path, MAX_NOTE_BYTES).await? else { return Ok(None) };
         let location = storage.location();
-        let remedy = "once no process works there, remove that file, and let the store abort uploads that were never completed";
+        let remedy = "once no process uses that storage, remove the note, and configure the store to abort \
+                      uploads that were never completed";
         let damaged = |source: serde_json::Error| {
-            let text =
-                format!("the note of an upload, `{path}` in storage `{location}`, cannot be read; {remedy}");
+            let text = format!(
+                "upload note `{path}` in storage `{location}` does not have the format of a note; {remedy}"
+            );
             Error::with_source(ErrorKind::Corrupt, text, source)
         };
         let version: NoteVersion = serde_json::from_slice(&bytes).map_err(damaged)?;
@@ -83,8 +85,8 @@ impl UploadNote {
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 format!(
-                    "the note of an upload, `{path}` in storage `{location}`, has format version {}, this version of koan-backup \
-                     supports {FORMAT_VERSION}; update it",
+                    "upload note `{path}` in storage `{location}` has format version {}, but this version of \
+                     koan-backup supports {FORMAT_VERSION} only; update koan-backup",
                     version.format_version
                 ),
             ));
@@ -95,7 +97,7 @@ impl UploadNote {
             _ => Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "the note of an upload, `{path}` in storage `{location}`, names no archive; {remedy}"
+                    "upload note `{path}` in storage `{location}` does not contain the path of an archive; {remedy}"
                 ),
             )),
         }
@@ -117,21 +119,23 @@ mod tests {
         let storage = Storage::memory();
         let archive = Path::from("archives/backup-nightly-20260101-000000-0a1b2c3d.zip");
         let (note, path) = (UploadNote::new(&archive, "7".to_owned()), UploadNote::new_path());
-        note.write(&storage, &path).await.expect("written");
-        storage.create(&Path::from("uploads/notes.txt"), b"mine".to_vec()).await.expect("written");
-        assert_eq!(UploadNote::list(&storage).await.expect("listed"), std::slice::from_ref(&path));
-        assert_eq!(UploadNote::read(&storage, &path).await.expect("read"), Some(note));
+        note.write(&storage, &path).await.expect("the note is written");
+        let foreign_file = Path::from("uploads/notes.txt");
+        storage.create(&foreign_file, b"mine".to_vec()).await.expect("the file is written");
+        let listed = UploadNote::list(&storage).await.expect("the notes are listed");
+        assert_eq!(listed, std::slice::from_ref(&path));
+        assert_eq!(UploadNote::read(&storage, &path).await.expect("the note is read"), Some(note));
         for (content, kind, expected) in [
-            ("", ErrorKind::Corrupt, "remove that file"),
-            (r#"{"formatVersion":1,"archive":"archives/a.zip"}"#, ErrorKind::Corrupt, "remove that file"),
+            ("", ErrorKind::Corrupt, "remove the note"),
+            (r#"{"formatVersion":1,"archive":"archives/a.zip"}"#, ErrorKind::Corrupt, "remove the note"),
             (
                 r#"{"formatVersion":1,"archive":"notes.zip","uploadId":"7"}"#,
                 ErrorKind::Corrupt,
-                "names no archive",
+                "does not contain the path of an archive",
             ),
-            (r#"{"formatVersion":2}"#, ErrorKind::Incompatible, "update it"),
+            (r#"{"formatVersion":2}"#, ErrorKind::Incompatible, "update koan-backup"),
         ] {
-            storage.replace(&path, content.as_bytes().to_vec()).await.expect("written");
+            storage.replace(&path, content.as_bytes().to_vec()).await.expect("the note is written");
             let error = UploadNote::read(&storage, &path).await.expect_err(content);
             assert_eq!(error.kind(), kind, "{content}");
             assert!(
@@ -139,7 +143,7 @@ mod tests {
                 "{error}"
             );
         }
-        storage.remove(&path).await.expect("removed");
-        assert_eq!(UploadNote::read(&storage, &path).await.expect("read"), None);
+        storage.remove(&path).await.expect("the note is removed");
+        assert_eq!(UploadNote::read(&storage, &path).await.expect("the note is read"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! An upload that was started, and the note of it.
+//! An upload that was started, and its note.
 
 use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload};
@@ -7,17 +7,17 @@ use super::note::UploadNote;
 use crate::foundation::error::Result;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// An upload that was started. Its note is removed once the upload is known to have ended; otherwise
-/// maintenance finds the note and aborts the upload.
+/// An upload that was started. Its note is removed once the upload is known to have ended. As long as the
+/// note exists, maintenance can find it and abort the upload.
 ///
 /// # Cancel safety
-/// Dropping it aborts the upload in the background.
+/// If this value is dropped, the upload is aborted in the background.
 #[derive(Debug)]
 pub(super) struct StartedUpload {
     storage: Storage,
     /// `None` once the upload is completed or aborted.
     upload: Option<Box<dyn MultipartUpload>>,
-    /// The path of the note, if the store gave the upload an id.
+    /// The path of the note, if the store returned an id for the upload.
     note: Option<Path>,
 }
 
@@ -26,7 +26,7 @@ impl StartedUpload {
     pub(super) async fn start(storage: &Storage, path: &Path) -> Result<Self> {
         let started = storage.begin_upload(path).await;
         let (upload, id) =
-            started.map_err(|source| super::failure::failed(storage.location(), path, source))?;
+            started.map_err(|source| super::failure::write_error(storage.location(), path, source))?;
         let note = id.map(|id| (UploadNote::new(path, id), UploadNote::new_path()));
         let note_path = note.as_ref().map(|(_, note_path)| note_path.clone());
         let mut started = Self { storage: storage.clone(), upload: Some(upload), note: note_path };
@@ -36,7 +36,8 @@ impl StartedUpload {
             // An upload without a note could not be found after a crash.
             started.abort(path).await;
             return Err(error.context(format!(
-                "archive `{path}` was not written to storage `{}`, because its upload could not be noted",
+                "archive `{path}` was not written to storage `{}`, because the note of its upload could not be \
+                 written",
                 storage.location()
             )));
         }
@@ -55,7 +56,7 @@ impl StartedUpload {
         if let Some(upload) = &mut self.upload {
             upload.complete().await?;
             self.upload = None;
-            self.forget().await;
+            self.discard_note().await;
         }
         Ok(())
     }
@@ -64,29 +65,36 @@ impl StartedUpload {
     pub(super) async fn abort(&mut self, path: &Path) {
         let Some(mut upload) = self.upload.take() else { return };
         let reason = match tokio::time::timeout(CLEANUP_TIMEOUT, upload.abort()).await {
-            Ok(Ok(())) => return self.forget().await,
+            Ok(Ok(())) => return self.discard_note().await,
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "the store does not answer".to_owned(),
+            Err(_) => "the store did not respond in time".to_owned(),
         };
         match &self.note {
             Some(note) => {
-                tracing::warn!(target: "koan::backup", path = %path, note = %note, error = %reason, "upload was not aborted; the next maintenance aborts it");
+                tracing::warn!(
+                    target: "koan::backup", path = %path, note = %note, error = %reason,
+                    "an upload was not aborted; the next maintenance aborts it"
+                );
             }
             None => {
-                tracing::warn!(target: "koan::backup", path = %path, error = %reason, "upload was not aborted; its parts in the store can be removed by hand");
+                tracing::warn!(
+                    target: "koan::backup", path = %path, error = %reason,
+                    "an upload was not aborted; remove its parts from the store manually"
+                );
             }
         }
     }
 
     /// Removes the note of an upload that has ended.
-    async fn forget(&mut self) {
+    async fn discard_note(&mut self) {
         if let Some(note) = self.note.take() {
             self.storage.discard(&note).await;
         }
     }
 }
 
-/// A dropped backup must not leave parts in a store that keeps them until they are aborted.
+/// Aborts the upload in the background, because many stores retain the parts of an upload until it is
+/// aborted.
 impl Drop for StartedUpload {
     fn drop(&mut self) {
         if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {

@@ -5,22 +5,22 @@ use jiff::Timestamp;
 use crate::foundation::id::{BackupId, BackupName};
 use crate::foundation::series::SeriesName;
 
-/// A backup, with what the plan needs to know about it.
+/// The properties of a backup that a retention plan needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) id: BackupId,
     pub(crate) name: BackupName,
     pub(crate) series: SeriesName,
     pub(crate) created_at: Timestamp,
-    /// Whether everything that was asked for is in the backup.
+    /// Whether the backup contains everything that was selected.
     pub(crate) is_complete: bool,
     pub(crate) tags: Vec<String>,
-    /// The entities in the backup by their current names, each set separately (`AuditLog#archive`), and for
-    /// how many days the entity is kept, if that is declared.
+    /// The entities in the backup by their current names, each set separately (`AuditLog#archive`), each with
+    /// the declared number of days for which its backups are kept, if there is one.
     pub(crate) entities: Vec<(String, Option<u32>)>,
     /// Whether the backup is known to be damaged.
     pub(crate) is_damaged: bool,
-    /// The reason of its pin, if it is pinned.
+    /// The reason why the backup must stay: that of its pin, or that it is in use.
     pub(crate) pinned: Option<String>,
     pub(crate) size_bytes: u64,
 }

@@ -1,4 +1,4 @@
-//! Groups of backups. At least one backup of each group that verifies must be kept.
+//! Groups of backups. At least one valid backup of each group must be kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,11 +25,11 @@ pub(crate) enum Holding {
     },
 }
 
-/// A group: backups of which at least one that verifies must be kept when any of them is removed.
+/// A group of backups of which at least one valid backup must be kept when any of them is removed.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) holding: Holding,
-    /// The members in order of preference: completed backups first, then partly failed ones, each newest
+    /// The members in order of preference: completed backups first, then partly failed backups, each newest
     /// first.
     pub(crate) members: Vec<BackupId>,
 }
@@ -52,7 +52,7 @@ pub(crate) fn groups(
             entities.entry(name).or_default().push(candidate.id);
         }
     }
-    let before = |loss: &SizeDrop| {
+    let before_loss = |loss: &SizeDrop| {
         let entity = label(&loss.entity, if loss.set.is_root() { "" } else { loss.set.as_str() });
         let is_before = |candidate: &&Candidate| {
             candidate.series == loss.series
@@ -67,7 +67,7 @@ pub(crate) fn groups(
     let entities = entities
         .into_iter()
         .map(|(name, members)| Group { holding: Holding::Entity(name.to_owned()), members });
-    let losses = losses.iter().filter(|loss| !released.contains(&loss.entity)).map(before);
+    let losses = losses.iter().filter(|loss| !released.contains(&loss.entity)).map(before_loss);
     series.chain(entities).chain(losses).collect()
 }
 
@@ -99,7 +99,8 @@ pub(super) fn protected(candidates: &[Candidate], groups: &[Group]) -> BTreeMap<
     protected
 }
 
-/// Formats the part of an error that describes a group: `no backup … verifies`.
+/// Formats the part of an error that describes a group, for example the second half of "no backup with
+/// `User`".
 impl fmt::Display for Holding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

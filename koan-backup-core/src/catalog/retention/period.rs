@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_week_belongs_to_the_year_of_its_thursday() {
-        let of = |period: Period, text: &str| period.of(text.parse().expect("an instant"));
+        let of = |period: Period, text: &str| period.of(text.parse().expect("the time is valid"));
         assert_eq!(of(Period::Week, "2026-01-01T00:00:00Z"), "2026-W01");
         assert_eq!(of(Period::Week, "2027-01-03T23:59:59Z"), "2026-W53");
         assert_eq!(of(Period::Year, "2027-01-03T23:59:59Z"), "2027");

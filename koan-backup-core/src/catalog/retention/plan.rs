@@ -1,5 +1,5 @@
-//! Computes which backups are kept and which are removed. The computation is pure: the same input gives the
-//! same plan.
+//! Computes which backups are kept and which are removed. The computation is pure: the same input always
+//! results in the same plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,7 +24,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RetentionPlan {
-    /// The storage profile; `None` for the default one.
+    /// The storage profile; `None` for the default profile.
     pub profile: Option<String>,
     /// When the plan was made.
     pub made_at: Timestamp,
@@ -50,7 +50,7 @@ pub struct RetentionPlan {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RetentionDecision {
-    /// The backup.
+    /// The id of the backup.
     pub id: BackupId,
     /// The name of the backup.
     pub name: BackupName,
@@ -83,9 +83,9 @@ impl fmt::Display for RetentionPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for decision in &self.decisions {
             let RetentionDecision { id, name, created_at, .. } = decision;
-            let what = if decision.removed.is_some() { "remove" } else { "keep  " };
+            let action = if decision.removed.is_some() { "remove" } else { "keep  " };
             let time = created_at.strftime("%Y-%m-%d %H:%M:%S");
-            write!(f, "{what}  {time}  {name}  {}  ", id.short())?;
+            write!(f, "{action}  {time}  {name}  {}  ", id.short())?;
             match &decision.removed {
                 Some(reason) => writeln!(f, "{reason}")?,
                 None => {
@@ -95,15 +95,20 @@ impl fmt::Display for RetentionPlan {
             }
         }
         for rule in &self.idle_rules {
-            writeln!(f, "`{rule}` keeps nothing here")?;
+            writeln!(f, "rule `{rule}` keeps no backup")?;
         }
         if self.other_applications > 0 {
-            writeln!(f, "{} belong to other applications and are not considered", self.other_applications)?;
+            writeln!(
+                f,
+                "backups of other applications, which are not considered: {}",
+                self.other_applications
+            )?;
         }
         if self.unidentified > 0 {
             writeln!(
                 f,
-                "{} record no environment, and are not considered without `.include_unidentified()`",
+                "backups that record no environment, which are not considered without \
+                 `.include_unidentified()`: {}",
                 self.unidentified
             )?;
         }
@@ -123,11 +128,11 @@ struct SeriesState {
     completed: usize,
     newest_completed: Option<BackupId>,
     /// The entities in the completed backups visited so far.
-    held: BTreeSet<String>,
+    entities: BTreeSet<String>,
     periods: BTreeMap<Period, BTreeSet<String>>,
 }
 
-/// Decides about every backup. `losses` contains the losses of records that nobody has acknowledged.
+/// Decides about every backup. `losses` contains the losses of records that are not acknowledged.
 pub(crate) fn plan(
     retention: &Retention,
     mut candidates: Vec<Candidate>,
@@ -197,16 +202,16 @@ fn decide(
     let released = retention.released_entities();
     let names =
         || candidate.entities.iter().map(|(entity, _)| entity).filter(|name| !is_released(name, released));
-    if let Some(entity) = names().find(|entity| !series.held.contains(*entity))
+    if let Some(entity) = names().find(|entity| !series.entities.contains(*entity))
         && !kept.contains(&KeepReason::LastGood)
     {
         kept.push(KeepReason::LastWith { entity: entity.clone() });
     }
-    series.held.extend(names().cloned());
+    series.entities.extend(names().cloned());
     if kept.is_empty()
         && let Some(reason) = beyond_limit(retention, candidate, kept_of_entity, age_seconds)
     {
-        // A removed backup does not count against the numbers of the rules.
+        // A removed backup does not count towards the numbers of the rules.
         return Err(reason);
     }
     series.completed += 1;
@@ -231,23 +236,23 @@ fn by_rules(
         kept.push(KeepReason::Last { position: series.completed, of });
     }
     for (period, count) in retention.periods() {
-        let seen = series.periods.entry(period).or_default();
+        let kept_periods = series.periods.entry(period).or_default();
         let of = period.of(candidate.created_at);
-        if seen.len() < count && seen.insert(of.clone()) {
+        if kept_periods.len() < count && kept_periods.insert(of.clone()) {
             kept.push(KeepReason::Newest { period, of });
         }
     }
     kept.extend(within(retention, age_seconds));
-    let young = candidate.entities.iter().filter_map(|(entity, days)| Some((entity, (*days)?)));
-    let young = young.filter(|(_, days)| age_seconds <= i64::from(*days) * SECONDS_PER_DAY);
-    kept.extend(young.map(|(entity, days)| KeepReason::EntityDays { entity: entity.clone(), days }));
+    let recent = candidate.entities.iter().filter_map(|(entity, days)| Some((entity, (*days)?)));
+    let recent = recent.filter(|(_, days)| age_seconds <= i64::from(*days) * SECONDS_PER_DAY);
+    kept.extend(recent.map(|(entity, days)| KeepReason::EntityDays { entity: entity.clone(), days }));
     kept
 }
 
 fn within(retention: &Retention, age_seconds: i64) -> Option<KeepReason> {
     let hours = retention.within_hours()?;
-    let is_young = u64::try_from(age_seconds).unwrap_or(0) <= hours.saturating_mul(3600);
-    is_young.then_some(KeepReason::Within { hours })
+    let is_recent = u64::try_from(age_seconds).unwrap_or(0) <= hours.saturating_mul(3600);
+    is_recent.then_some(KeepReason::Within { hours })
 }
 
 fn beyond_limit(
@@ -261,7 +266,7 @@ fn beyond_limit(
     {
         return Some(RemoveReason::MaxAge { days });
     }
-    // A backup without entities gives no basis for these limits.
+    // These limits do not apply to a backup without entities.
     if candidate.entities.is_empty() {
         return None;
     }
@@ -272,9 +277,9 @@ fn beyond_limit(
         return Some(RemoveReason::EntityDays { days });
     }
     let count = retention.max_per_entity()?;
-    let enough =
+    let has_enough =
         |(entity, _): &(String, Option<u32>)| kept_of_entity.get(entity).is_some_and(|newer| *newer >= count);
-    candidate.entities.iter().all(enough).then_some(RemoveReason::MaxPerEntity { count })
+    candidate.entities.iter().all(has_enough).then_some(RemoveReason::MaxPerEntity { count })
 }
 
 /// Returns the rules that keep no backup.

@@ -10,16 +10,16 @@ use super::period::Period;
 use super::reason::counted;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// The policy of which backups are kept.
+/// The policy that decides which backups are kept.
 ///
 /// Rules apply to the backups of each [series](crate::catalog::SeriesName) separately, and only to completed
-/// ones. A backup is kept if any rule keeps it. A limit overrides the rules; a pin, an exempt tag and being
-/// the newest completed backup override a limit. If there are limits and no rules, everything within the
-/// limits is kept. Calendar periods are in UTC.
+/// backups. A backup is kept if any rule keeps it. A limit overrides the rules; a pin, an exempt tag and
+/// being the newest completed backup override a limit. If there are limits and no rules, all backups within
+/// the limits are kept. Calendar periods are in UTC.
 ///
 /// Only backups of the application and environment of the context are considered. Independently of rules and
-/// limits, the newest backup of every entity and set that verifies is kept, in whatever series it is, until
-/// the entity is [released](Self::release_entity). If an entity lost most of its records from one backup of a
+/// limits, the newest valid backup of every entity and set is kept, regardless of its series, until the
+/// entity is [released](Self::release_entity). If an entity lost most of its records from one backup of a
 /// series to the next, the last backup before the loss is kept until the loss is
 /// [acknowledged](crate::builders::Catalog::acknowledge).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub struct Retention {
     include_unidentified: bool,
 }
 
-macro_rules! counts {
+macro_rules! count_setters {
     ($($(#[$doc:meta])+ $method:ident => $field:ident),* $(,)?) => {
         $($(#[$doc])+
         pub fn $method(mut self, count: usize) -> Self {
@@ -58,7 +58,7 @@ impl Retention {
         Self::default()
     }
 
-    counts! {
+    count_setters! {
         /// Keeps this number of the newest backups.
         keep_last => last,
         /// Keeps the newest backup of each of this number of hours, counting only hours with a backup.
@@ -75,19 +75,19 @@ impl Retention {
         max_backups_per_entity => max_backups_per_entity,
     }
 
-    /// Keeps all backups that are not older than this, in whole hours, rounded up.
+    /// Keeps all backups that are not older than `age`, in whole hours, rounded up.
     pub fn within(mut self, age: Duration) -> Self {
         self.within_hours = Some(age.as_secs().div_ceil(3600));
         self
     }
 
-    /// Keeps all backups with this tag, whatever the limits are.
+    /// Keeps all backups with this tag, regardless of the limits.
     pub fn exempt_tag(mut self, tag: impl Into<String>) -> Self {
         self.exempt_tags.insert(tag.into());
         self
     }
 
-    /// Limit: removes backups that are older.
+    /// Limit: removes backups that are older than this number of days.
     pub fn max_age_days(mut self, days: u32) -> Self {
         self.max_age_days = Some(days);
         self
@@ -99,7 +99,8 @@ impl Retention {
         self
     }
 
-    /// Releases an entity that no longer exists in the code: its last backup is no longer kept because of it.
+    /// Releases an entity that no longer exists in the code: its last backup is no longer kept because of the
+    /// entity.
     ///
     /// A plan is refused if the application still backs up an entity with this name.
     pub fn release_entity(mut self, name: impl Into<String>) -> Self {
@@ -107,7 +108,7 @@ impl Retention {
         self
     }
 
-    /// Also counts and removes backups of older versions, which record no environment. Use it only if no
+    /// Also considers backups of older versions, which record no environment. Use this option only if no
     /// other application has written to the storage profile.
     pub fn include_unidentified(mut self) -> Self {
         self.include_unidentified = true;
@@ -147,7 +148,7 @@ impl Retention {
         self.max_backups_per_entity
     }
 
-    /// Returns whether there is a rule that keeps backups; otherwise there are only limits.
+    /// Returns whether there is a rule that keeps backups. A policy without rules has only limits.
     pub(super) fn has_rules(&self) -> bool {
         self.last.is_some() || self.periods().next().is_some() || self.within_hours.is_some()
     }
@@ -161,7 +162,7 @@ impl Retention {
     /// # Errors
     /// There is neither a rule nor a limit, or one of them is 0.
     pub(crate) fn validate(&self) -> Result<()> {
-        let refused = |what: String| Err(Error::new(ErrorKind::Configuration, what));
+        let refused = |text: String| Err(Error::new(ErrorKind::Configuration, text));
         let counts = self.periods().map(|(period, count)| (period.rule(), count));
         let counts = counts
             .chain(self.last.map(|count| ("keep_last", count)))
@@ -170,19 +171,19 @@ impl Retention {
                 self.max_age_days.map(|days| ("max_age_days", usize::try_from(days).unwrap_or(usize::MAX))),
             )
             .chain(self.max_backups_per_entity.map(|count| ("max_backups_per_entity", count)));
-        let mut any = false;
+        let mut has_rule = false;
         for (rule, count) in counts {
-            any = true;
+            has_rule = true;
             if count == 0 {
                 return refused(format!(
-                    "`{rule}` is 0, so it would keep nothing; leave it out, or give a number"
+                    "`{rule}` is 0, so it would keep nothing; omit the rule, or give a larger number"
                 ));
             }
         }
-        match any {
+        match has_rule {
             true => Ok(()),
             false => refused(
-                "this retention has no rule, so it would keep nothing; add one: \
+                "this retention has no rule, so it would keep nothing; add one, for example \
                  `Retention::new().keep_last(7).daily(30)`"
                     .to_owned(),
             ),

@@ -12,66 +12,66 @@ use crate::foundation::id::BackupId;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum KeepReason {
-    /// It is pinned, or it is being restored.
+    /// The backup is pinned, or it is being restored.
     Pinned {
         /// The reason of the pin.
         why: String,
     },
-    /// It has an exempt tag.
+    /// The backup has an exempt tag.
     Exempt {
         /// The tag.
         tag: String,
     },
-    /// It is the newest completed backup of its series.
+    /// The backup is the newest completed backup of its series.
     LastGood,
-    /// It is the newest completed backup of its series that is not known to be damaged.
+    /// The backup is the newest completed backup of its series that is not known to be damaged.
     LastUndamaged,
-    /// It is the newest backup of the application, in whatever series, that contains this entity and is not
-    /// known to be damaged.
+    /// The backup is the newest backup of the application, in any series, that contains this entity and is
+    /// not known to be damaged.
     LastHolder {
         /// The entity, or one of its sets.
         entity: String,
     },
-    /// It is the last backup of its series before this entity lost most of its records, and the loss is not
-    /// acknowledged.
+    /// The backup is the last backup of its series before this entity lost most of its records, and the loss
+    /// is not acknowledged.
     BeforeLoss {
         /// The entity, or one of its sets.
         entity: String,
         /// The backup that contains fewer records.
         backup: BackupId,
     },
-    /// It is the newest backup of its series that contains this entity.
+    /// The backup is the newest backup of its series that contains this entity.
     LastWith {
         /// The entity, or one of its sets.
         entity: String,
     },
-    /// It is one of the newest backups of its series.
+    /// The backup is one of the newest backups of its series.
     Last {
-        /// The position, counted from 1.
+        /// The position of the backup, counted from 1.
         position: usize,
         /// The number of backups that the rule keeps.
         of: usize,
     },
-    /// It is the newest backup of its period.
+    /// The backup is the newest backup of its period.
     Newest {
         /// The length of the period.
         period: Period,
-        /// The period.
+        /// The period, for example `2026-11-21`.
         of: String,
     },
-    /// It is younger than the limit.
+    /// The backup is younger than the limit.
     Within {
         /// The limit, in hours.
         hours: u64,
     },
-    /// An entity in it is kept for a longer time.
+    /// The declared number of days of an entity in the backup has not passed.
     EntityDays {
         /// The entity.
         entity: String,
         /// The number of days.
         days: u32,
     },
-    /// It failed, and no later backup of its series was completed.
+    /// The backup failed, and no later backup of its series was completed.
     FailedLast,
     /// The policy has only limits, and the backup is within all of them.
     WithinLimits,
@@ -82,24 +82,24 @@ pub enum KeepReason {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RemoveReason {
-    /// No rule keeps it.
+    /// No rule keeps the backup.
     NoRule,
-    /// It is older than the maximum age.
+    /// The backup is older than the maximum age.
     MaxAge {
         /// The maximum age, in days.
         days: u32,
     },
-    /// The declared number of days of every entity in it has passed.
+    /// The declared number of days of every entity in the backup has passed.
     EntityDays {
         /// The largest of these numbers.
         days: u32,
     },
-    /// Every entity in it has enough newer backups.
+    /// Every entity in the backup has enough newer backups.
     MaxPerEntity {
         /// The number of backups of an entity that are kept.
         count: usize,
     },
-    /// It failed, and a later backup of its series was completed.
+    /// The backup failed, and a later backup of its series was completed.
     FailedBefore {
         /// The later backup.
         completed: BackupId,
@@ -111,24 +111,24 @@ impl fmt::Display for KeepReason {
         match self {
             Self::Pinned { why } => write!(f, "pinned: {why}"),
             Self::Exempt { tag } => write!(f, "tag `{tag}`"),
-            Self::LastGood => f.write_str("the newest completed one"),
-            Self::LastUndamaged => f.write_str("the newest completed one that is not known to be damaged"),
+            Self::LastGood => f.write_str("the newest completed backup"),
+            Self::LastUndamaged => f.write_str("the newest completed backup that is not known to be damaged"),
             Self::LastHolder { entity } => {
-                write!(f, "the newest with `{entity}`, of any name, that is not known to be damaged")
+                write!(f, "the newest backup with `{entity}`, of any name, that is not known to be damaged")
             }
             Self::BeforeLoss { entity, backup } => write!(
                 f,
-                "the last before `{entity}` lost most of its records in {backup}; accept that with \
-                 `koan.catalog().acknowledge(id, reason)`"
+                "the last backup before `{entity}` lost most of its records in {backup}; accept the loss \
+                 with `koan.catalog().acknowledge(id, reason)`"
             ),
-            Self::LastWith { entity } => write!(f, "the newest with `{entity}`"),
+            Self::LastWith { entity } => write!(f, "the newest backup with `{entity}`"),
             Self::Last { position, of } => write!(f, "number {position} of the last {of}"),
             Self::Newest { period, of } => write!(f, "the newest of the {period} {of}"),
             Self::Within { hours } => write!(f, "not older than {}", counted(*hours, "hour")),
             Self::EntityDays { entity, days } => {
                 write!(f, "`{entity}` is kept for {}", counted(*days, "day"))
             }
-            Self::FailedLast => f.write_str("failed, and no later one was completed"),
+            Self::FailedLast => f.write_str("failed, and no later backup was completed"),
             Self::WithinLimits => f.write_str("within all limits"),
         }
     }
@@ -153,9 +153,9 @@ impl fmt::Display for RemoveReason {
 }
 
 /// Formats a count with its noun: `1 day`, `2 days`.
-pub(super) fn counted(count: impl Into<u64>, what: &str) -> String {
+pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
     match count.into() {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
     }
 }

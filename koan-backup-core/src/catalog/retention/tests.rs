@@ -12,12 +12,12 @@ use crate::foundation::series::SeriesName;
 /// `Entity=30`.
 fn backup(index: usize, line: &str) -> Candidate {
     let mut words = line.split_whitespace();
-    let mut word = || words.next().expect("a day, a time and a name");
-    let created_at = format!("{}T{}:00Z", word(), word()).parse().expect("an instant");
+    let mut word = || words.next().expect("the line contains a day, a time and a name");
+    let created_at = format!("{}T{}:00Z", word(), word()).parse().expect("the time is valid");
     let mut backup = Candidate {
         id: BackupId::from_uuid(Uuid::from_u128(index as u128)),
-        name: BackupName::new(word()).expect("a name"),
-        series: SeriesName::new("nightly").expect("a series"),
+        name: BackupName::new(word()).expect("the name is valid"),
+        series: SeriesName::new("nightly").expect("the series is valid"),
         created_at,
         is_complete: true,
         is_damaged: false,
@@ -34,7 +34,7 @@ fn backup(index: usize, line: &str) -> Candidate {
             ("pinned", ..) => backup.pinned = Some("audit".to_owned()),
             (_, Some(tag), _) => backup.tags.push(tag.to_owned()),
             (_, _, Some((entity, days))) => {
-                backup.entities.push((entity.to_owned(), Some(days.parse().expect("days"))));
+                backup.entities.push((entity.to_owned(), Some(days.parse().expect("the days are a number"))));
             }
             (entity, ..) => backup.entities.push((entity.to_owned(), None)),
         }
@@ -44,7 +44,7 @@ fn backup(index: usize, line: &str) -> Candidate {
 
 /// Formats the cases of one snapshot. All plans are made at noon of the same Saturday.
 fn cases(cases: Vec<(&str, Retention, Vec<String>)>) -> String {
-    let now = "2026-11-21T12:00:00Z".parse().expect("an instant");
+    let now = "2026-11-21T12:00:00Z".parse().expect("the time is valid");
     let mut text = String::from("now: 2026-11-21 12:00, a Saturday\n");
     for (title, retention, lines) in cases {
         let candidates = lines.iter().enumerate().map(|(index, line)| backup(index + 1, line)).collect();
@@ -60,15 +60,15 @@ fn lines(lines: &[&str]) -> Vec<String> {
 
 /// Returns one backup at 3 a.m. of each of the last `days` days, newest first.
 fn nightly(days: i64) -> Vec<String> {
-    let newest: jiff::civil::Date = "2026-11-21".parse().expect("a date");
-    let day = |back: i64| newest.checked_sub(jiff::Span::new().days(back)).expect("a date");
+    let newest: jiff::civil::Date = "2026-11-21".parse().expect("the date is valid");
+    let day = |back: i64| newest.checked_sub(jiff::Span::new().days(back)).expect("the date is valid");
     (0..days).map(|back| format!("{} 03:00 nightly", day(back))).collect()
 }
 
 /// Returns one backup on the first of each of the last `months` months.
 fn monthly(months: i64) -> Vec<String> {
-    let newest: jiff::civil::Date = "2026-11-01".parse().expect("a date");
-    let day = |back: i64| newest.checked_sub(jiff::Span::new().months(back)).expect("a date");
+    let newest: jiff::civil::Date = "2026-11-01".parse().expect("the date is valid");
+    let day = |back: i64| newest.checked_sub(jiff::Span::new().months(back)).expect("the date is valid");
     (0..months).map(|back| format!("{} 03:00 nightly", day(back))).collect()
 }
 
@@ -77,11 +77,11 @@ fn new() -> Retention {
 }
 
 #[test]
-fn counting() {
+fn keep_last_keeps_the_newest_backups_of_each_series() {
     insta::assert_snapshot!(cases(vec![
         ("The last three of five", new().keep_last(3), nightly(5)),
-        ("If there are fewer, all are kept", new().keep_last(7), nightly(2)),
-        ("The last one alone", new().keep_last(1), nightly(3)),
+        ("If there are fewer backups, all are kept", new().keep_last(7), nightly(2)),
+        ("Only the last backup", new().keep_last(1), nightly(3)),
         ("No backups", new().keep_last(3), Vec::new()),
         (
             "Each series separately",
@@ -102,7 +102,7 @@ fn counting() {
 }
 
 #[test]
-fn periods() {
+fn a_period_rule_keeps_the_newest_backup_of_each_period() {
     insta::assert_snapshot!(cases(vec![
         (
             "The newest of each hour",
@@ -131,7 +131,7 @@ fn periods() {
         ),
         ("The newest of each week, from Monday to Sunday", new().weekly(2), nightly(9)),
         (
-            "A week that two years share is one week",
+            "A week in two years is one week",
             new().weekly(2),
             lines(&[
                 "2026-01-04 03:00 nightly",
@@ -161,11 +161,11 @@ fn periods() {
 }
 
 #[test]
-fn rules_together() {
+fn a_backup_is_kept_if_any_rule_keeps_it() {
     insta::assert_snapshot!(cases(vec![
         ("Grandfather, father, son", new().daily(7).weekly(4).monthly(3), nightly(40)),
         (
-            "A backup that several rules keep names them all",
+            "A backup that several rules keep lists all of these rules",
             new().keep_last(1).daily(1).yearly(1),
             nightly(2)
         ),
@@ -184,20 +184,20 @@ fn rules_together() {
 }
 
 #[test]
-fn the_last_good_copy() {
+fn the_last_good_copy_of_a_series_is_kept() {
     insta::assert_snapshot!(cases(vec![
         (
-            "It is kept although it is older than the maximum age",
+            "The last good copy is kept although it is older than the maximum age",
             new().max_age_days(30),
             lines(&["2026-01-01 03:00 nightly", "2025-12-31 03:00 nightly",])
         ),
         (
-            "It is kept although the days of its entities have passed",
+            "The last good copy is kept although the days of its entities have passed",
             new().keep_last(1),
             lines(&["2026-01-01 03:00 nightly User=30", "2025-12-31 03:00 nightly User=30",])
         ),
         (
-            "It is kept although newer backups of another series contain the same",
+            "The last good copy is kept although newer backups of another series contain the same entity",
             new().max_backups_per_entity(1),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -215,7 +215,7 @@ fn the_last_good_copy() {
             ])
         ),
         (
-            "A backup with fewer entities does not replace one with more",
+            "A backup with fewer entities does not replace a backup with more entities",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -232,12 +232,12 @@ fn the_last_good_copy() {
                 "2026-11-19 03:00 nightly Visit#a",
             ])
         ),
-        ("The only one", new().within(Duration::from_secs(3600)), lines(&["2026-01-01 03:00 nightly"])),
+        ("The only backup", new().within(Duration::from_secs(3600)), lines(&["2026-01-01 03:00 nightly"])),
     ]));
 }
 
 #[test]
-fn failed_backups() {
+fn failed_backups_are_kept_until_a_later_backup_is_completed() {
     insta::assert_snapshot!(cases(vec![
         (
             "A failed backup does not count in the rules",
@@ -250,12 +250,12 @@ fn failed_backups() {
             ])
         ),
         (
-            "Without a completed backup, all are kept",
+            "Without a completed backup, all failed backups are kept",
             new().keep_last(1),
             lines(&["2026-11-21 03:00 nightly failed", "2026-11-20 03:00 nightly failed",])
         ),
         (
-            "A time window keeps them for an investigation",
+            "A time window keeps failed backups for an investigation",
             new().keep_last(1).within(Duration::from_secs(48 * 3600)),
             lines(&[
                 "2026-11-21 03:00 nightly",
@@ -264,12 +264,12 @@ fn failed_backups() {
             ])
         ),
         (
-            "A completed backup of another series does not remove them",
+            "A completed backup of another series does not remove failed backups",
             new().keep_last(1),
             lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 weekly failed",])
         ),
         (
-            "A tag keeps them as well",
+            "An exempt tag keeps failed backups as well",
             new().keep_last(1).exempt_tag("incident"),
             lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 nightly failed #incident",])
         ),
@@ -277,7 +277,7 @@ fn failed_backups() {
 }
 
 #[test]
-fn limits() {
+fn limits_override_rules() {
     insta::assert_snapshot!(cases(vec![
         ("A limit overrides a rule", new().keep_last(9).max_age_days(2), nightly(4)),
         (
@@ -289,14 +289,14 @@ fn limits() {
                 "2026-10-15 03:00 nightly User=7 Order",
             ])
         ),
-        ("Limits alone keep what is within them", new().max_age_days(2), nightly(4)),
+        ("Limits alone keep the backups within them", new().max_age_days(2), nightly(4)),
         (
-            "To the second",
+            "The maximum age is exact to the second",
             new().max_age_days(1),
             lines(&["2026-11-21 11:00 nightly", "2026-11-20 12:00 nightly", "2026-11-20 11:59 nightly",])
         ),
         (
-            "A number of backups of an entity, of any series",
+            "The number of backups of an entity is limited across all series",
             new().max_backups_per_entity(2),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -314,7 +314,7 @@ fn limits() {
             ])
         ),
         (
-            "A removed backup does not count as a newer one",
+            "A removed backup does not count as a newer backup",
             new().keep_last(2).max_backups_per_entity(2),
             lines(&[
                 "2026-11-21 03:00 nightly User",
@@ -329,10 +329,10 @@ fn limits() {
 }
 
 #[test]
-fn days_of_entities() {
+fn the_days_of_an_entity_keep_its_backups() {
     insta::assert_snapshot!(cases(vec![
         (
-            "They keep backups that no other rule keeps",
+            "The days of an entity keep backups that no other rule keeps",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly User=30",
@@ -341,12 +341,12 @@ fn days_of_entities() {
             ])
         ),
         (
-            "After they have passed, no rule keeps the backup",
+            "After the days of an entity have passed, no rule keeps the backup",
             new().keep_last(9),
             lines(&["2026-11-21 03:00 nightly User=30", "2026-10-01 03:00 nightly User=30",])
         ),
         (
-            "The longest of them counts",
+            "The largest number of days applies",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly User=30 Order=365",
@@ -364,7 +364,7 @@ fn days_of_entities() {
             ])
         ),
         (
-            "A general limit overrides them",
+            "A general limit overrides the days of an entity",
             new().max_age_days(7),
             lines(&["2026-11-21 03:00 nightly User=30", "2026-11-10 03:00 nightly User=30",])
         ),
@@ -372,7 +372,7 @@ fn days_of_entities() {
 }
 
 #[test]
-fn backups_that_are_always_kept() {
+fn pins_and_exempt_tags_override_limits() {
     insta::assert_snapshot!(cases(vec![
         (
             "A pin overrides every limit",
@@ -380,7 +380,7 @@ fn backups_that_are_always_kept() {
             lines(&["2026-11-21 03:00 nightly", "2020-01-01 03:00 nightly pinned",])
         ),
         (
-            "So does an exempt tag",
+            "An exempt tag overrides every limit",
             new().keep_last(1).exempt_tag("legal").max_age_days(7),
             lines(&[
                 "2026-11-21 03:00 nightly",
@@ -406,7 +406,7 @@ fn backups_that_are_always_kept() {
 }
 
 #[test]
-fn rules_that_keep_nothing() {
+fn rules_that_keep_no_backup_are_reported() {
     insta::assert_snapshot!(cases(vec![
         (
             "A tag that is misspelt",
@@ -426,7 +426,7 @@ fn rules_that_keep_nothing() {
 fn a_retention_without_a_rule_or_with_a_zero_is_refused() {
     let refused = |retention: Retention| retention.validate().expect_err("refused").to_string();
     assert!(refused(new()).contains("no rule"));
-    assert!(refused(new().exempt_tag("a")).contains("no rule"), "a tag alone keeps nothing else");
+    assert!(refused(new().exempt_tag("a")).contains("no rule"), "an exempt tag alone is not a rule");
     for (retention, rule) in [
         (new().keep_last(0), "keep_last"),
         (new().keep_last(1).daily(0), "daily"),
@@ -436,14 +436,14 @@ fn a_retention_without_a_rule_or_with_a_zero_is_refused() {
     ] {
         assert!(refused(retention).contains(&format!("`{rule}` is 0")), "{rule}");
     }
-    assert!(new().within(Duration::from_secs(1)).validate().is_ok(), "rounded up to an hour");
+    assert!(new().within(Duration::from_secs(1)).validate().is_ok(), "one second is rounded up to an hour");
 }
 
 #[test]
-fn the_last_holder_of_an_entity() {
+fn the_last_holder_of_an_entity_is_kept() {
     insta::assert_snapshot!(cases(vec![
         (
-            "The newest holder is damaged: an older one is kept",
+            "If the newest holder is damaged, an older holder is kept",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly Invoice",
@@ -471,7 +471,7 @@ fn the_last_holder_of_an_entity() {
             ])
         ),
         (
-            "A failed backup is kept while only it contains an entity",
+            "A failed backup is kept while it is the only backup that contains an entity",
             new().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly Invoice",

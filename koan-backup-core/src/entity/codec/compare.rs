@@ -1,4 +1,4 @@
-//! Compares what a type serializes with a token, without a copy.
+//! The comparison of a serialized value with a token, without a copy.
 
 use std::fmt::{self, Write as _};
 
@@ -9,8 +9,8 @@ use super::fallback::Fallback;
 use super::token::Token;
 use crate::foundation::refusal::{refuse, refuse_lists_and_variants, refuse_maps};
 
-/// Returns whether `value` serializes as exactly this token. `false` means that a closer comparison must
-/// decide: lists, structures and values in another form are not compared here.
+/// Returns whether `value` serializes as exactly this token. If it returns `false`, the general path must
+/// decide, because lists, structures and values in a different form are not compared here.
 pub(super) fn serializes_as<T: Serialize + ?Sized>(value: &T, token: &Token<'_>) -> bool {
     value.serialize(TokenComparison(token)).is_ok()
 }
@@ -21,7 +21,7 @@ fn equal_if(is_equal: bool) -> Equality {
     if is_equal { Ok(()) } else { Err(Fallback) }
 }
 
-/// Succeeds only if a value serializes as exactly this token.
+/// A serializer that succeeds only for a value that serializes as exactly this token.
 struct TokenComparison<'v>(&'v Token<'v>);
 
 impl TokenComparison<'_> {
@@ -100,8 +100,8 @@ impl Serializer for TokenComparison<'_> {
     }
 }
 
-/// The part of a text that is still to be written, or `None` once anything else was written: a type may
-/// ignore an error.
+/// The remaining text that a value must write, or `None` after the value wrote a different text. `None` is
+/// necessary because a type may ignore the error of a write.
 struct ExpectedText<'a>(Option<&'a str>);
 
 impl fmt::Write for ExpectedText<'_> {
@@ -110,7 +110,7 @@ impl fmt::Write for ExpectedText<'_> {
         self.0.map(drop).ok_or(fmt::Error)
     }
 
-    /// Handles ASCII without encoding it, because dates are written digit by digit.
+    /// Compares an ASCII character without encoding it, because dates are written digit by digit.
     fn write_char(&mut self, piece: char) -> fmt::Result {
         self.0 = self.0.and_then(|expected| match u8::try_from(piece) {
             Ok(byte) if byte.is_ascii() => {
@@ -171,7 +171,7 @@ mod tests {
             serializes_as(&format_args!("{}{}", 'a', 'ü'), &text("aü")) && !serializes_as(&'a', &text("ü"))
         );
         assert!(!serializes_as(&0.0, &Token::F64(-0.0)));
-        // The same number, but another text.
+        // The number is the same, but its text differs.
         assert!(!serializes_as(&f64::from(0.1f32), &Token::F32(0.1)));
         assert!(!serializes_as(&0.5f32, &Token::F64(0.5)));
         assert!(!serializes_as(&None::<i64>, &Token::I64(0)));

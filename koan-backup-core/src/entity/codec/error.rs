@@ -1,4 +1,4 @@
-//! Why a record was refused.
+//! The error of a record that was refused.
 
 use std::fmt;
 
@@ -8,11 +8,12 @@ use crate::foundation::canonical::CanonicalError;
 use crate::foundation::schema::first_difference;
 use crate::foundation::value::Value;
 
-/// What is said of a date that few types read and no archive holds.
-pub(super) const BEFORE_YEAR_1: &str = "is a date before the year 1 (BC), which archives do not hold for such a type; correct the row, or \
-     declare the field as `String`";
+/// The message for a date before the year 1, which an archive cannot contain for a field of a date type.
+pub(super) const BEFORE_YEAR_1: &str = "is a date before the year 1 (BC), which an archive cannot contain for a \
+     field of this type; correct the row, or declare the field as `String`";
 
-/// Why a record was refused, and in which field. Never holds content of the record.
+/// The error of a record that was refused: the problem, and the field that has it. It never contains content
+/// of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordError {
     field: Option<String>,
@@ -20,39 +21,41 @@ pub struct RecordError {
 }
 
 impl RecordError {
-    /// A problem with one field.
+    /// Creates the error for a problem with one field.
     pub fn in_field(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { field: Some(field.into()), problem: problem.into() }
     }
 
-    /// A problem with the whole record.
+    /// Creates the error for a problem with the record as a whole.
     pub fn new(problem: impl Into<String>) -> Self {
         Self { field: None, problem: problem.into() }
     }
 
+    /// Creates the error for a type that does not serialize as a JSON object.
     pub(super) fn not_a_map() -> Self {
-        Self::new(
-            "serialises to something other than a JSON object; an entity is a struct or an enum of structs",
-        )
+        Self::new("does not serialize as a JSON object; an entity must be a struct or an enum of structs")
     }
 
-    /// A line that its type writes otherwise after reading it back. Names the first field that differs.
-    pub(super) fn changed(line: &[u8], again: &[u8]) -> Self {
-        let mut path = String::new();
-        let found = match (serde_json::from_slice(line), serde_json::from_slice(again)) {
-            (Ok(line), Ok(again)) => first_difference(&line, &again, &mut path),
-            _ => false,
+    /// Creates the error for a line that its type serializes as the different line `written` after decoding
+    /// it. The error contains the name of the first field that differs.
+    pub(super) fn changed(line: &[u8], written: &[u8]) -> Self {
+        let path = match (serde_json::from_slice(line), serde_json::from_slice(written)) {
+            (Ok(line), Ok(written)) => first_difference(&line, &written).unwrap_or_default(),
+            _ => String::new(),
         };
-        // Names below the field may be keys of a map, which are content of the record.
+        // Names below the field may be keys of a map, which are content of the record and must not appear in
+        // the error.
         let field = path.trim_start_matches('.').split(['.', '[']).next().unwrap_or_default();
         Self {
-            field: (found && !field.is_empty()).then(|| field.to_owned()),
-            problem: "is not what its type writes after reading it back; `Serialize` and `Deserialize` of the type must be \
-                      inverse, and collections without an order, such as `HashSet`, must be sorted when they are written"
+            field: (!field.is_empty()).then(|| field.to_owned()),
+            problem: "changes when its type deserializes and serializes it again; `Serialize` and `Deserialize` of \
+                      the type must be inverse, and collections without an order, such as `HashSet`, must be \
+                      sorted when they are serialized"
                 .to_owned(),
         }
     }
 
+    /// Creates the error for a line that `serde_json` refuses, without the content of its message.
     pub(super) fn from_json(error: &serde_json::Error) -> Self {
         use serde_json::error::Category;
         let problem = match error.classify() {
@@ -63,8 +66,9 @@ impl RecordError {
         Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
     }
 
-    /// Adds the reason for which a type refuses a value, where the value shows it.
-    pub(super) fn explained(self, value: &Value<'_>) -> Self {
+    /// Replaces the problem by the reason for which a type refuses a date before the year 1, if `value` is
+    /// one.
+    pub(super) fn with_date_reason(self, value: &Value<'_>) -> Self {
         let year = match value {
             Value::Date(date) => date.year,
             Value::DateTime(moment) => moment.date.year,
@@ -77,6 +81,7 @@ impl RecordError {
         Self { problem: BEFORE_YEAR_1.to_owned(), ..self }
     }
 
+    /// Adds the name of the outer field to the path of the field.
     pub(super) fn within(mut self, outer: &str) -> Self {
         self.field = Some(match self.field {
             Some(inner) => format!("{outer}.{inner}"),
@@ -85,13 +90,13 @@ impl RecordError {
         self
     }
 
-    /// Leaves the field out unless it may be shown.
+    /// Removes the name of the field from the error unless it may be shown.
     pub(crate) fn without_field_unless(mut self, is_shown: impl FnOnce(&str) -> bool) -> Self {
         self.field = self.field.filter(|field| is_shown(field));
         self
     }
 
-    /// The field, where the problem is in one.
+    /// Returns the field that has the problem, or `None` if the problem does not belong to one field.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
@@ -114,26 +119,26 @@ impl From<CanonicalError> for RecordError {
     }
 }
 
-/// Returns the message of serde about a value, without the value.
+/// Converts the messages of serde about a value into messages that do not contain the value.
 impl serde::de::Error for RecordError {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::new("its type refuses the value")
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("{} where {expected} is expected", kind(unexpected)))
+        Self::new(format!("contains {} where {expected} is expected", kind(unexpected)))
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("{} that is not {expected}", kind(unexpected)))
+        Self::new(format!("contains {} that is not {expected}", kind(unexpected)))
     }
 
     fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
-        Self::new("a variant that its type does not have")
+        Self::new("contains a variant that its type does not have")
     }
 
     fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!("holds a field that is unknown to the type, which knows {}", list(expected)))
+        Self::new(format!("contains a field that its type does not have; the type has {}", list(expected)))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -141,16 +146,17 @@ impl serde::de::Error for RecordError {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::in_field(field, "is there twice")
+        Self::in_field(field, "occurs twice")
     }
 }
 
 impl serde::ser::Error for RecordError {
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::new("was refused by the type's own `Serialize`")
+        Self::new("was refused by `Serialize` of its type")
     }
 }
 
+/// Returns the kind of a value, without its content.
 fn kind(unexpected: Unexpected<'_>) -> &'static str {
     match unexpected {
         Unexpected::Bool(_) => "a boolean",

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{de, ser};
 
-/// The common case does not apply, so the caller must use the general path. Has no reason, because nobody
-/// reads it.
+/// The error of a value that is not a common case, so that the caller must use the general path. It contains
+/// no reason, because no caller needs one.
 #[derive(Debug, thiserror::Error)]
 #[error("only the general path handles this value")]
 pub(super) struct Fallback;

@@ -1,9 +1,9 @@
 //! The fast path: lines that are written, checked and read as tokens, without a JSON parser.
 //!
-//! Most types write every value as they read it. For a row of such a type, the line can be written from the
-//! values directly; one read and one write of the type then prove that it round-trips, where the general path
-//! needs two of each and a comparison of values. The fast path answers only when it is certain, and otherwise
-//! leaves the row or the line to the general path.
+//! Most types serialize every value in the form in which they deserialize it. For a row of such a type, the
+//! line can be written from the values directly. One deserialization and one serialization then prove that
+//! the line round-trips; the general path needs two of each and a comparison of values. The fast path returns
+//! a result only if the result is certain. In all other cases, the general path handles the row or the line.
 
 mod extract;
 mod round_trip;
@@ -16,9 +16,9 @@ use super::error::RecordError;
 use super::row::Row;
 use super::token::LineTokens;
 
-/// Appends the line of a row, with the line feed, if it round-trips: it decodes as the type, and the type
-/// writes this very line again. Either `tokens_round_trip` shows this for a row of single values, or
-/// `check_round_trip` for any line.
+/// Appends the line of a row, with the line feed, if it round-trips: it decodes as the type, and the decoded
+/// value serializes as exactly this line. `tokens_round_trip` can prove the round trip of a row of scalars,
+/// and `check_round_trip` that of any line.
 ///
 /// Returns `false` and leaves `out` unchanged if the general path must encode the row.
 pub(crate) fn encode_fast(

@@ -1,4 +1,4 @@
-//! The general path: rows and lines that are read as the Rust type and written by it.
+//! The general path: rows and lines are deserialized as the Rust type and serialized by it.
 
 mod changes;
 mod equality;
@@ -25,13 +25,13 @@ use crate::foundation::canonical::write_canonical;
 use crate::foundation::schema::EntitySchema;
 use crate::foundation::value::Value;
 
-/// What a type writes after it has read a line.
+/// The result of deserializing a line as its type and serializing the value again.
 pub(crate) enum RoundTrip {
-    /// The type writes the same line.
+    /// The type serializes the same line.
     Exact,
-    /// The type writes another line.
+    /// The type serializes a different line.
     Changed,
-    /// The type reads the line, but does not serialize as JSON.
+    /// The line can be deserialized, but the value cannot be serialized as JSON.
     Refused(RecordError),
 }
 
@@ -40,11 +40,12 @@ impl RoundTrip {
         matches!(self, Self::Exact)
     }
 
-    /// Returns an error unless the round trip was exact. `line` was read and `written` was written in the
-    /// round trip.
+    /// Returns an error unless the round trip was exact. `line` is the line that was deserialized, and
+    /// `written` the line that was serialized.
     ///
     /// # Errors
-    /// The line changed, and the error names the field if it is known; or the type does not serialize.
+    /// The line changed, and the error contains the name of the field if it is known; or the value cannot be
+    /// serialized.
     pub(crate) fn into_result(self, line: &[u8], written: &[u8]) -> Result<(), RecordError> {
         match self {
             Self::Exact => Ok(()),
@@ -54,11 +55,11 @@ impl RoundTrip {
     }
 }
 
-/// Reads a `T` from a line without its line feed, and compares the line with what the `T` writes. `written`
-/// is overwritten with the latter.
+/// Deserializes a `T` from a line without its line feed, serializes it into `written`, which is overwritten,
+/// and compares the two lines.
 ///
 /// # Errors
-/// The line does not decode as `T`; the error names the field if it is known.
+/// The line does not decode as `T`; the error contains the name of the field if it is known.
 pub(crate) fn round_trip<T: Serialize + DeserializeOwned>(
     line: &[u8],
     written: &mut Vec<u8>,
@@ -73,7 +74,7 @@ pub(crate) fn round_trip<T: Serialize + DeserializeOwned>(
 }
 
 /// Reads a `T` from a row and appends its line, with the line feed, to `out`. Returns the names of the values
-/// that `T` does not write unchanged.
+/// that `T` does not serialize unchanged.
 ///
 /// # Errors
 /// The row does not decode as `T`, or `T` does not serialize. `out` is then unchanged.
@@ -88,7 +89,7 @@ pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
     changes::changed_values(&value, row, schema).inspect_err(|_| out.truncate(start))
 }
 
-/// Appends the line of `value`, with the line feed, to `out`. On an error `out` is unchanged.
+/// Appends the line of `value`, with the line feed, to `out`. After an error, `out` is unchanged.
 ///
 /// # Errors
 /// `value` does not serialize as a JSON object.
@@ -109,7 +110,7 @@ pub(crate) fn write_line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(
 /// Checks that a line without its line feed decodes as a `T`.
 ///
 /// # Errors
-/// It does not; the error names the field if it is known.
+/// The line does not decode as `T`; the error contains the name of the field if it is known.
 pub(crate) fn check<T: DeserializeOwned>(line: &[u8]) -> Result<(), RecordError> {
     read_line::<T>(line).map(drop)
 }
@@ -129,22 +130,23 @@ pub(crate) fn decode<T: Serialize + DeserializeOwned>(
 /// Reads a `T` from a line without its line feed.
 ///
 /// # Errors
-/// The line does not decode as `T`; the error names the field if it is known.
+/// The line does not decode as `T`; the error contains the name of the field if it is known.
 pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
-    // Serde also reads a struct from a list of its fields.
+    // Serde would also deserialize a struct from a list of its fields.
     if line.first() != Some(&b'{') {
         return Err(RecordError::new("is not a JSON object"));
     }
-    // One check of the whole line is cheaper than one for each text in it.
+    // One UTF-8 check of the complete line is faster than one check for each text in it.
     let text = std::str::from_utf8(line).map_err(|_| RecordError::new("is not UTF-8"))?;
     serde_json::from_str(text).map_err(|error| explain::<T>(line, &error))
 }
 
-/// Returns why a line does not decode. Reads the line a second time, as a row of JSON values, to find the
-/// field.
+/// Returns the error for a line that does not decode. Reads the line a second time, as a row of JSON values,
+/// to find the field.
 fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> RecordError {
     let unexplained = || {
-        let fault = std::str::from_utf8(line).ok().and_then(json_fault::of).filter(|_| error.is_syntax());
+        let fault =
+            std::str::from_utf8(line).ok().and_then(json_fault::find_fault).filter(|_| error.is_syntax());
         fault.map_or_else(|| RecordError::from_json(error), RecordError::new)
     };
     let Ok(fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) else {

@@ -1,17 +1,18 @@
-//! Records as values.
+//! Records in the form of values.
 
 use super::row::{Projection, Row};
 use crate::foundation::schema::EntitySchema;
 use crate::foundation::value::Value;
 
-/// A record as values: one for each field of its schema, and the entries of a flattened map.
+/// A record in the form of values: one value for each field of its schema, and the entries of a flattened
+/// map.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Record {
-    /// The values of the fields, in the order of the schema. A field that the type did not write is
+    /// The values of the fields, in the order of the schema. A field that the type did not serialize is
     /// [`Value::Null`].
     pub values: Vec<Value<'static>>,
-    /// The names and values that belong to no field of the schema.
+    /// The names and values that do not belong to a field of the schema.
     pub extra: Vec<(String, Value<'static>)>,
 }
 

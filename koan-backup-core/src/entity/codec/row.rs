@@ -1,38 +1,40 @@
-//! Rows as adapters read them: values, and the fields that the values belong to.
+//! The rows that adapters read: values, and the fields that the values belong to.
 
 use crate::foundation::canonical::push_text;
 use crate::foundation::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
 use crate::foundation::value::Value;
 
-/// Describes one value of a row: the field that it belongs to.
+/// The description of one value of a row: the field that the value belongs to.
 #[derive(Clone, Debug)]
 pub struct Slot {
     name: String,
-    /// The name as it precedes the value in a line: as JSON text with a colon.
+    /// The JSON text of the name with a colon, which precedes the value in a line.
     quoted_name: Vec<u8>,
     logical: LogicalType,
     wire: WireForm,
     is_scalar: bool,
     key: bool,
-    /// The members of the JSON object that hold any JSON, if all other parts of the value have types of their
-    /// own.
+    /// The members of the JSON object that contain arbitrary JSON, if all other members of the value have
+    /// types. `None` if the value is arbitrary JSON.
     untyped_members: Option<Vec<String>>,
 }
 
-/// Whether the parts of a JSON value have types, which determine whether a part is a number or text.
+/// Whether the members and elements of a JSON value have types. A type determines whether a member is a
+/// number or text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Parts<'a> {
-    /// Each part is any JSON.
+    /// All members and elements are arbitrary JSON.
     Any,
-    /// Each part has a type, except for the named members of the outer object.
+    /// All members and elements have a type, except for these members of the outer object.
     Typed(&'a [String]),
 }
 
-/// Describes the values of a row, in their order. A read builds one projection and shares it among its rows.
+/// The description of the values of a row, in their order. A read builds one projection, and all its rows
+/// share the projection.
 #[derive(Clone, Debug, Default)]
 pub struct Projection {
     slots: Vec<Slot>,
-    /// Whether NULL values are left out, because each row holds the fields of one variant of an enum.
+    /// Whether NULL values are omitted, because each row contains the fields of one variant of an enum.
     omit_null: bool,
 }
 
@@ -51,7 +53,7 @@ impl Slot {
         &self.name
     }
 
-    /// Returns whether the parts of a JSON value have types.
+    /// Returns whether the members and elements of a JSON value in this slot have types.
     pub(super) fn parts(&self) -> Parts<'_> {
         self.untyped_members.as_deref().map_or(Parts::Any, Parts::Typed)
     }
@@ -68,7 +70,7 @@ impl Slot {
         self.wire
     }
 
-    /// Returns whether serde writes the field as one value rather than as a list or a structure.
+    /// Returns whether serde serializes the field as one value rather than as a list or a structure.
     pub(super) fn is_scalar(&self) -> bool {
         self.is_scalar
     }
@@ -100,7 +102,7 @@ impl Projection {
         });
     }
 
-    /// Appends a slot for a column that belongs to no field and goes into a flattened map.
+    /// Appends a slot for a column that does not belong to a field and becomes an entry of a flattened map.
     pub fn extra(&mut self, name: impl Into<String>) {
         let name = name.into();
         self.slots.push(Slot {
@@ -114,17 +116,17 @@ impl Projection {
         });
     }
 
-    /// Declares that the parts of the JSON in the last slot have types of their own, as those of a composite
-    /// database type: a number and its text are the same value, except in the members `untyped`, which hold
-    /// any JSON.
+    /// Declares that the members of the JSON value in the last slot have types, as the fields of a composite
+    /// database type have. A number and its text are then the same value, except in the members `untyped`,
+    /// which contain arbitrary JSON.
     pub fn typed_parts(&mut self, untyped: Vec<String>) {
         if let Some(slot) = self.slots.last_mut() {
             slot.untyped_members = Some(untyped);
         }
     }
 
-    /// Returns whether rows leave out NULL values, so that a line does not distinguish them from fields of
-    /// other variants.
+    /// Returns whether rows omit NULL values, so that a line does not distinguish them from fields of other
+    /// variants.
     pub(super) fn omits_null(&self) -> bool {
         self.omit_null
     }
@@ -134,7 +136,7 @@ impl Projection {
         &self.slots
     }
 
-    /// Returns the index of a slot by its name, looked for at the index `expected` first.
+    /// Returns the index of a slot by its name. The slot at the index `expected` is compared first.
     pub(super) fn position_from(&self, expected: usize, name: &str) -> Option<usize> {
         let is_expected = self.slots.get(expected).is_some_and(|slot| slot.name == name);
         if is_expected { Some(expected) } else { self.slots.iter().position(|slot| slot.name == name) }
@@ -152,8 +154,8 @@ impl Projection {
 }
 
 impl<'a> Row<'a> {
-    /// Returns the names and values after the first `count`. In the row of a record, the values after those
-    /// of the schema's fields are the entries of a flattened map.
+    /// Returns all names and values except the first `count`. In the row of a record, the values after the
+    /// fields of the schema are the entries of a flattened map.
     pub fn behind(&self, count: usize) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> + Clone {
         let names = self.projection.slots.iter().map(|slot| slot.name.as_str());
         names.zip(self.values).skip(count)
@@ -192,7 +194,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Returns the length of a value that can be large, and 0 for any other.
+/// Returns the length of a value that can be large, and 0 for any other value.
 fn size_bytes(value: &Value<'_>) -> usize {
     match value {
         Value::Str(text) | Value::Json(text) | Value::Decimal(text) => text.len(),
@@ -201,7 +203,7 @@ fn size_bytes(value: &Value<'_>) -> usize {
     }
 }
 
-/// Returns the name of a field as it precedes a value in a line: as JSON text with a colon.
+/// Returns the JSON text of the name of a field with a colon, which precedes the value in a line.
 fn quoted_name(name: &str) -> Vec<u8> {
     let mut quoted = Vec::with_capacity(name.len() + 3);
     push_text(name, &mut quoted);

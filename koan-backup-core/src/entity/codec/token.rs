@@ -1,8 +1,8 @@
-//! The values of a row in the form in which a JSON line holds them.
+//! Tokens: the values of a row in the form in which a JSON line contains them.
 //!
 //! The fast path works on tokens: it writes them into a line, finds them in a line, and compares them with
-//! what a type serializes. A value becomes a token only if its variant is that of its field's logical type;
-//! the general path handles all others.
+//! the values that a type serializes. A value becomes a token only if its variant matches the logical type of
+//! its field; the general path handles all other values.
 
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ pub(super) enum Token<'v> {
 }
 
 impl<'v> Token<'v> {
-    /// Returns the token of a database value, or `None` if the line depends on the Rust type.
+    /// Returns the token of a database value, or `None` if its form in a line depends on the Rust type.
     #[inline]
     pub(super) fn from_value(slot: &Slot, value: &'v Value<'v>) -> Option<Self> {
         Some(match (value, slot.logical()) {
@@ -52,7 +52,8 @@ impl<'v> Token<'v> {
             },
             _ if !slot.wire().is_plain() => return None,
             (Value::Decimal(v), LogicalType::Decimal) => Self::Text(Cow::Borrowed(v)),
-            // A database without temporal types stores their text; the type must write the same text again.
+            // A database without temporal types stores dates and times as text; the type must serialize the
+            // same text.
             (Value::Str(v), logical) if is_temporal(v, logical) => Self::Text(Cow::Borrowed(v)),
             (Value::Uuid(v), LogicalType::Uuid) => Self::Uuid(uuid::Uuid::from_bytes(*v).hyphenated()),
             (Value::Timestamp(_), LogicalType::Timestamp)
@@ -63,7 +64,8 @@ impl<'v> Token<'v> {
         })
     }
 
-    /// Returns a number at the width of its field, or `None` if that width would change it.
+    /// Returns the token of a number with the width of its field, or `None` if that width would change the
+    /// number.
     fn float(value: f64, bits: u8) -> Option<Self> {
         if bits > 32 {
             return Some(Self::F64(value));
@@ -73,7 +75,7 @@ impl<'v> Token<'v> {
         (f64::from(narrow).to_bits() == value.to_bits()).then_some(Self::F32(narrow))
     }
 
-    /// Passes the text of a text token to `read`; returns `None` for any other token.
+    /// Calls `read` with the text of a token that is JSON text. Returns `None` for any other token.
     #[inline]
     pub(super) fn with_text<R>(&self, read: impl FnOnce(&str) -> R) -> Option<R> {
         Some(match self {
@@ -84,7 +86,8 @@ impl<'v> Token<'v> {
         })
     }
 
-    /// Returns the value of a token. A list of bytes, which only rows have, has none.
+    /// Returns the value of a token. Returns `None` for a list of bytes, which only the tokens of rows
+    /// contain.
     pub(super) fn into_value(self) -> Option<Value<'v>> {
         Some(match self {
             Self::Null => Value::Null,
@@ -106,7 +109,7 @@ impl<'v> Token<'v> {
         !matches!(self, Self::Bytes(_) | Self::Json(_))
     }
 
-    /// Appends the token to a line; returns `false` if JSON cannot hold it as one value.
+    /// Appends the token to a line. Returns `false` if the token cannot be represented as one JSON value.
     #[inline]
     pub(super) fn write(&self, out: &mut Vec<u8>) -> bool {
         match self {
@@ -135,7 +138,7 @@ pub(crate) struct LineTokens<'v> {
 }
 
 impl<'v> LineTokens<'v> {
-    /// Returns the tokens of a row, or `None` if its line depends on the Rust type.
+    /// Returns the tokens of a row, or `None` if the line of the row depends on the Rust type.
     pub(super) fn from_row(row: &Row<'v>) -> Option<Self> {
         let Row { projection, values } = *row;
         if projection.omits_null() || projection.is_empty() || projection.len() != values.len() {
@@ -148,7 +151,7 @@ impl<'v> LineTokens<'v> {
         Some(Self { projection, tokens })
     }
 
-    /// Returns whether every token is a single value.
+    /// Returns whether every token is a single value, and not a list or an object.
     pub(super) fn is_of_scalars(&self) -> bool {
         self.tokens.iter().all(Token::is_scalar)
     }
@@ -159,8 +162,8 @@ impl<'v> LineTokens<'v> {
         self.projection.slots().get(index).zip(self.tokens.get(index))
     }
 
-    /// Appends the line without a line feed. If JSON cannot hold a token, returns `false` and leaves a part
-    /// of the line in `out`.
+    /// Appends the line without a line feed. Returns `false` if a token cannot be represented as one JSON
+    /// value; `out` then contains a part of the line.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> bool {
         let mut delimiter = b'{';
         for (slot, token) in self.projection.slots().iter().zip(&self.tokens) {
@@ -180,8 +183,8 @@ fn push_json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) -> boo
     serde_json::to_writer(out, value).is_ok()
 }
 
-/// Returns whether text is a date or time that a restore can convert; a type may read and write other texts
-/// too.
+/// Returns whether text is a date or time that a restore can convert. A type may also deserialize and
+/// serialize other texts.
 fn is_temporal(text: &str, logical: &LogicalType) -> bool {
     match logical {
         LogicalType::Timestamp => Timestamp::parse(text).is_some(),

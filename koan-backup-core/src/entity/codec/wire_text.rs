@@ -1,4 +1,4 @@
-//! Writes and reads the forms in which serde writes temporal values and bytes.
+//! The text and list forms in which serde serializes temporal values and bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use crate::foundation::schema::{LogicalType, WireForm};
 use crate::foundation::value::{Date, DateTime, Time, Timestamp, Value};
 
-/// Returns bytes as text, or `None` if the form is not text.
+/// Returns bytes as text, or `None` if `wire` is not a text form of bytes.
 pub(super) fn encode_bytes(bytes: &[u8], wire: WireForm) -> Option<String> {
     Some(match wire {
         WireForm::Base64 => STANDARD.encode(bytes),
@@ -19,7 +19,8 @@ pub(super) fn encode_bytes(bytes: &[u8], wire: WireForm) -> Option<String> {
     })
 }
 
-/// Returns the bytes that a text encodes, or `None` if it is invalid or the form is not text.
+/// Returns the bytes that a text encodes, or `None` if the text is invalid or `wire` is not a text form of
+/// bytes.
 pub(super) fn decode_bytes(text: &str, wire: WireForm) -> Option<Vec<u8>> {
     match wire {
         WireForm::Base64 => STANDARD.decode(text).ok(),
@@ -34,7 +35,7 @@ pub(super) fn decode_bytes(text: &str, wire: WireForm) -> Option<Vec<u8>> {
     }
 }
 
-/// Returns the nanoseconds of one unit of a Unix form, or `None` for other forms.
+/// Returns the number of nanoseconds in one unit of a Unix time form, or `None` for other forms.
 pub(super) fn unix_unit_nanos(wire: WireForm) -> Option<i128> {
     match wire {
         WireForm::UnixSeconds => Some(1_000_000_000),
@@ -45,23 +46,24 @@ pub(super) fn unix_unit_nanos(wire: WireForm) -> Option<i128> {
     }
 }
 
-/// Returns a date as the crate `time` writes it: `2009-08-07`.
+/// Returns a date in the text form of the crate `time`: `2009-08-07`.
 pub(super) fn time_date(date: Date) -> String {
     date.to_string()
 }
 
-/// Returns a time of day as the crate `time` writes it: with at least one fraction digit, `06:05:04.0`.
+/// Returns a time of day in the text form of the crate `time`, with at least one fraction digit:
+/// `06:05:04.0`.
 pub(super) fn time_time(time: Time) -> String {
     let text = format!("{}:{}", time.hour, minutes_and_seconds(time));
     if time.hour < 10 { format!("0{text}") } else { text }
 }
 
-/// Returns a date and time as the crate `time` writes them: `2009-08-07 06:05:04.0`.
+/// Returns a date and time in the text form of the crate `time`: `2009-08-07 06:05:04.0`.
 pub(super) fn time_date_time(value: DateTime) -> String {
     format!("{} {}", time_date(value.date), time_time(value.time))
 }
 
-/// Returns an instant as the crate `time` writes it: `2009-08-07 06:05:04.0 +00:00:00`.
+/// Returns an instant in the text form of the crate `time`: `2009-08-07 06:05:04.0 +00:00:00`.
 pub(super) fn time_timestamp(value: Timestamp) -> String {
     let sign = if value.offset_seconds < 0 { '-' } else { '+' };
     let offset = value.offset_seconds.unsigned_abs();
@@ -122,22 +124,24 @@ pub(super) mod list {
         vec![i32::from(value.hour), i32::from(value.minute), i32::from(value.second), value.nanosecond]
     }
 
-    /// Returns the parts of the date and of the time.
+    /// Returns the components of the date and of the time.
     pub(crate) fn date_time(value: DateTime) -> Vec<i32> {
         [date(value.date), time(value.time)].concat()
     }
 
-    /// Returns the parts of the date and of the time, and the hours, minutes and seconds of the offset.
+    /// Returns the components of the date and of the time, and the hours, minutes and seconds of the offset.
     pub(crate) fn timestamp(value: Timestamp) -> Vec<i32> {
         let offset = value.offset_seconds;
         [date_time(value.local), vec![offset / 3600, offset / 60 % 60, offset % 60]].concat()
     }
 
+    /// Returns the date of a list, or `None` if the list is not valid.
     pub(crate) fn to_date(parts: &[i32]) -> Option<Date> {
         let [year, ordinal] = parts else { return None };
         Date::from_ordinal(i16::try_from(*year).ok()?, i16::try_from(*ordinal).ok()?)
     }
 
+    /// Returns the time of a list, or `None` if the list is not valid.
     pub(crate) fn to_time(parts: &[i32]) -> Option<Time> {
         let [hour, minute, second, nanosecond] = parts else { return None };
         Some(Time {
@@ -148,11 +152,13 @@ pub(super) mod list {
         })
     }
 
+    /// Returns the date and time of a list, or `None` if the list is not valid.
     pub(crate) fn to_date_time(parts: &[i32]) -> Option<DateTime> {
         let (date, time) = parts.split_at_checked(2)?;
         Some(DateTime { date: to_date(date)?, time: to_time(time)? })
     }
 
+    /// Returns the instant of a list, or `None` if the list is not valid.
     pub(crate) fn to_timestamp(parts: &[i32]) -> Option<Timestamp> {
         let (local, offset) = parts.split_at_checked(6)?;
         let [hours, minutes, seconds] = offset else { return None };
@@ -173,7 +179,7 @@ mod tests {
             assert_eq!(parse_time_timestamp(&text), None, "{text}");
         }
         assert_eq!(list::to_timestamp(&[2024, 60, 0, 0, 0, 0, i32::MAX, 0, 0]), None);
-        let (value, _) = Timestamp::parse("2024-02-29T00:00:00Z").expect("valid");
+        let (value, _) = Timestamp::parse("2024-02-29T00:00:00Z").expect("the input is valid");
         let value = Timestamp { offset_seconds: i32::MIN, ..value };
         assert_eq!(time_timestamp(value), "2024-02-29 00:00:00.0 -596523:14:08");
         assert_eq!(list::to_timestamp(&list::timestamp(value)), Some(value));

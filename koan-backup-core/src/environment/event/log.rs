@@ -17,9 +17,9 @@ const PROGRESS_SECONDS: i64 = 10;
 /// Whether backups and restores are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OperationLog {
-    /// They are logged.
+    /// Backups and restores are logged.
     Emitted,
-    /// They are not logged: the application has its own listeners.
+    /// Backups and restores are not logged, because the application has its own listeners.
     Off,
 }
 
@@ -41,9 +41,10 @@ pub(crate) fn operation_listener(
     });
     Listener::new(move |event| {
         own.emit(|| event.clone());
-        // Held until the progress is emitted, so that two threads cannot emit theirs in the wrong order.
+        // The lock is held until the progress is emitted, so that two threads cannot emit their progress in
+        // the wrong order.
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((id, percent)) = state.progress.after(event) {
+        if let Some((id, percent)) = state.progress.process(event) {
             own.emit(|| Event::Progress { id, percent });
         }
         if log == OperationLog::Emitted {
@@ -107,12 +108,12 @@ impl LogState {
         }
     }
 
-    fn log_progress(&mut self, done: &str, at: (&str, &SetName, u64), now: Timestamp, operation: &Span) {
+    fn log_progress(&mut self, done: &str, counted: (&str, &SetName, u64), now: Timestamp, operation: &Span) {
         if now.as_second() - self.logged_at.as_second() < PROGRESS_SECONDS {
             return;
         }
         self.logged_at = now;
-        let ((entity, set, records), percent) = (at, self.progress.percent());
+        let ((entity, set, records), percent) = (counted, self.progress.percent());
         self.entity(entity, set, operation).in_scope(|| {
             tracing::info!(target: "koan::backup", percent, done, records, "progress");
         });

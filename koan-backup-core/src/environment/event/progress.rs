@@ -10,10 +10,10 @@ use crate::foundation::id::{BackupId, SetName};
 const WRITTEN_PERCENT: u64 = 80;
 /// The percentage of a restore whose records are verified, but not written.
 const VERIFIED_PERCENT: u64 = 40;
-/// The percentage of an operation whose records are done, but which is not published or committed.
+/// The percentage of an operation whose records are processed, but which is not published or committed.
 const MAX_UNFINISHED_PERCENT: u64 = 98;
 
-/// Follows the events of one operation.
+/// The progress of one operation, computed from its events.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     id: Option<BackupId>,
@@ -28,17 +28,17 @@ pub(super) struct Progress {
     percent: u8,
 }
 
-/// Counts records by entity and set. A count may start again when an archive is rewritten; the larger one is
-/// kept.
+/// The counts of records by entity and set. A count may start again from 0 when an archive is rewritten; the
+/// larger value is retained.
 #[derive(Debug, Default)]
 struct RecordCounts {
-    parts: BTreeMap<(String, SetName), u64>,
+    by_entry: BTreeMap<(String, SetName), u64>,
     total: u64,
 }
 
 impl RecordCounts {
-    fn reached(&mut self, entity: &str, set: &SetName, records: u64) {
-        let known = self.parts.entry((entity.to_owned(), set.clone())).or_default();
+    fn update(&mut self, entity: &str, set: &SetName, records: u64) {
+        let known = self.by_entry.entry((entity.to_owned(), set.clone())).or_default();
         self.total += records.saturating_sub(*known);
         *known = records.max(*known);
     }
@@ -46,16 +46,16 @@ impl RecordCounts {
 
 impl Progress {
     /// Processes an event, and returns the percentage if it has increased.
-    pub(super) fn after(&mut self, event: &Event) -> Option<(BackupId, u8)> {
+    pub(super) fn process(&mut self, event: &Event) -> Option<(BackupId, u8)> {
         let mut is_finished = false;
         match event {
             Event::BackupStarted { id, parts, records, .. } => self.begin(*id, *parts, *records),
             Event::RestoreStarted { id, .. } => (self.id, self.is_restore) = (Some(*id), true),
             Event::RestorePrepared { id, parts, records } => self.begin(*id, *parts, Some(*records)),
-            Event::BatchRead { entity, set, records } => self.read.reached(entity, set, *records),
-            Event::BlockWritten { entity, set, records, .. } => self.written.reached(entity, set, *records),
-            Event::BlockVerified { entity, set, records } => self.verified.reached(entity, set, *records),
-            Event::BatchRestored { entity, set, records } => self.restored.reached(entity, set, *records),
+            Event::BatchRead { entity, set, records } => self.read.update(entity, set, *records),
+            Event::BlockWritten { entity, set, records, .. } => self.written.update(entity, set, *records),
+            Event::BlockVerified { entity, set, records } => self.verified.update(entity, set, *records),
+            Event::BatchRestored { entity, set, records } => self.restored.update(entity, set, *records),
             Event::EntityCompleted { .. } => self.completed_parts += 1,
             Event::BackupFinished { status, .. } => {
                 is_finished = matches!(status, BackupStatus::Completed | BackupStatus::CompletedWithWarnings);
@@ -87,7 +87,7 @@ impl Progress {
             // If the number of records is unknown, completed entities count.
             None => self.completed_parts.min(self.parts) * WRITTEN_PERCENT / self.parts.max(1),
             Some(all) => {
-                // Computed per record, so that no step is lost by rounding.
+                // The share is computed from the number of records, so that no step is lost by rounding.
                 let share = |counts: &RecordCounts, percent: u64| {
                     let done = u128::from(counts.total.min(all)) * u128::from(percent) / u128::from(all);
                     u64::try_from(done).unwrap_or(0)
@@ -125,27 +125,27 @@ mod tests {
     #[test]
     fn rewriting_an_archive_does_not_decrease_the_progress() {
         let mut progress = Progress::default();
-        let name = crate::foundation::id::BackupName::new("nightly").expect("a name");
-        progress.after(&Event::BackupStarted { id: id(), name, parts: 1, records: Some(10) });
-        assert_eq!(progress.after(&read(5)), Some((id(), 20)));
-        assert_eq!(progress.after(&read(2)), None);
-        assert_eq!(progress.after(&read(20)), Some((id(), 40)));
+        let name = crate::foundation::id::BackupName::new("nightly").expect("the name is valid");
+        progress.process(&Event::BackupStarted { id: id(), name, parts: 1, records: Some(10) });
+        assert_eq!(progress.process(&read(5)), Some((id(), 20)));
+        assert_eq!(progress.process(&read(2)), None);
+        assert_eq!(progress.process(&read(20)), Some((id(), 40)));
         let failed = Event::BackupFinished { id: id(), status: BackupStatus::Failed };
-        assert_eq!(progress.after(&failed), None);
+        assert_eq!(progress.process(&failed), None);
         assert_eq!(progress.percent(), 40);
     }
 
     #[test]
     fn a_restore_reaches_100_percent_only_when_it_is_committed() {
         let mut progress = Progress::default();
-        progress.after(&Event::RestorePrepared { id: id(), parts: 1, records: 4 });
+        progress.process(&Event::RestorePrepared { id: id(), parts: 1, records: 4 });
         progress.is_restore = true;
         let (entity, set) = ("User".to_owned(), SetName::root());
         let verified = Event::BlockVerified { entity: entity.clone(), set: set.clone(), records: 4 };
-        assert_eq!(progress.after(&verified), Some((id(), 40)));
-        assert_eq!(progress.after(&Event::BatchRestored { entity, set, records: 4 }), Some((id(), 98)));
+        assert_eq!(progress.process(&verified), Some((id(), 40)));
+        assert_eq!(progress.process(&Event::BatchRestored { entity, set, records: 4 }), Some((id(), 98)));
         let failed = Event::RestoreFinished { id: id(), error: Some("lost".into()) };
-        assert_eq!(progress.after(&failed), None);
-        assert_eq!(progress.after(&Event::RestoreFinished { id: id(), error: None }), Some((id(), 100)));
+        assert_eq!(progress.process(&failed), None);
+        assert_eq!(progress.process(&Event::RestoreFinished { id: id(), error: None }), Some((id(), 100)));
     }
 }

@@ -16,7 +16,8 @@ use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// How often a contender tries to create the next generation while others acquire and release leases.
+/// The maximum number of attempts of a contender to create the next generation while others acquire and
+/// release leases.
 const MAX_ATTEMPTS: usize = 8;
 
 /// The claim of a contender for a lease.
@@ -39,7 +40,7 @@ impl Claim {
         }
     }
 
-    /// Acquires a lease that several may hold: each holder has its own file.
+    /// Acquires a lease that several processes may hold: each holder has its own file.
     async fn acquire_shared(self, stop: CancellationToken) -> Result<Keeper> {
         let folder = self.subject.folder();
         self.remove_expired(&folder).await;
@@ -51,11 +52,11 @@ impl Claim {
         }
     }
 
-    /// Acquires a lease that only one may hold.
+    /// Acquires a lease that only one process may hold.
     async fn acquire_exclusive(self, stop: CancellationToken) -> Result<Keeper> {
         let generations = Generations { storage: self.storage.clone(), folder: self.subject.folder() };
         for _ in 0..MAX_ATTEMPTS {
-            // The time before the read, because the holder may have renewed the lease since.
+            // The time is taken before the read, because the holder may have renewed the lease since.
             let now = self.clock.now();
             let next = match generations.newest().await? {
                 None => 1,
@@ -88,12 +89,13 @@ impl Claim {
         Err(Error::new(
             ErrorKind::Busy,
             format!(
-                "another process was faster in each attempt at {subject} in storage `{location}`; try again"
+                "another process acquired the lease for {subject} in storage `{location}` first in each \
+                 attempt; try again"
             ),
         ))
     }
 
-    /// Creates the file of a lease. Returns the file of another contender if that one was faster.
+    /// Creates the file of a lease. Returns the file of another contender if that contender was faster.
     async fn create(&self, path: &Path, file: &LeaseFile) -> Result<Option<LeaseFile>> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = self.storage.store().put_opts(path, PutPayload::from(file.to_json()), options).await;
@@ -113,7 +115,7 @@ impl Claim {
         let expires_at = now.checked_add(self.time).map_err(|source| {
             Error::with_source(
                 ErrorKind::Configuration,
-                "the system clock is beyond the supported time; set it",
+                "the system clock is beyond the supported time; correct the clock",
                 source,
             )
         })?;
@@ -159,7 +161,7 @@ impl Claim {
         ))
     }
 
-    /// Removes the expired leases of processes that were killed. Nobody contends for a shared lease.
+    /// Removes the expired leases of processes that were killed. No process contends for a shared lease.
     async fn remove_expired(&self, folder: &Path) {
         for path in list(&self.storage, folder).await.unwrap_or_default() {
             let now = self.clock.now();

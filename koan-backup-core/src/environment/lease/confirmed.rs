@@ -18,7 +18,7 @@ pub(crate) struct ConfirmedLease {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) expires_at: Timestamp,
     pub(super) deadline: Instant,
-    /// Is cancelled when the operation is cancelled, or when the lease is lost.
+    /// A token that is cancelled when the operation is cancelled, or when the lease is lost.
     pub(super) lost: CancellationToken,
 }
 
@@ -57,7 +57,7 @@ impl ConfirmedLease {
             };
             Err(Error::new(
                 ErrorKind::Storage,
-                format!("the storage did not answer {when}: whether {what} is not known"),
+                format!("the storage did not answer {when}, so it is not known whether {what}"),
             ))
         })
     }

@@ -16,7 +16,7 @@ use crate::storage::Storage;
 
 /// The format version of the lease files that are written.
 pub(super) const FORMAT_VERSION: u32 = 1;
-/// The largest size of a lease file.
+/// The maximum size of a lease file.
 const MAX_LEASE_BYTES: u64 = 64 << 10;
 
 /// The content of a lease file.
@@ -47,17 +47,17 @@ pub(crate) struct Holder {
     pub(crate) process: u32,
 }
 
-/// What the holder of a lease works on, as far as it is known.
+/// The backup and the archive that the holder of a lease works on, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LeasedWork {
-    /// The backup that is worked on.
+    /// The backup that the holder works on.
     pub(crate) backup: Option<BackupId>,
-    /// The archive that is being written.
+    /// The archive that the holder is writing.
     pub(crate) archive: Option<String>,
 }
 
-/// The format version alone, which is checked before the rest is parsed.
+/// Only the format version of a lease file. It is checked before the other fields are parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct VersionOnly {
@@ -65,7 +65,7 @@ struct VersionOnly {
 }
 
 impl Holder {
-    /// Describes this process.
+    /// Creates the holder that describes this process.
     pub(super) fn new(producer: &Producer) -> Self {
         Self {
             token: Uuid::now_v7(),
@@ -77,24 +77,25 @@ impl Holder {
 }
 
 impl LeaseFile {
-    /// Returns when others may take the lease: half a lease time after it expires, because clocks differ.
+    /// Returns when other processes may acquire the lease: half a lease time after it expires, because clocks
+    /// differ.
     pub(crate) fn free_at(&self) -> Timestamp {
         let grace = SignedDuration::from_millis(i64::from(self.lease_seconds) * 500);
         self.expires_at.checked_add(grace).unwrap_or(Timestamp::MAX)
     }
 
-    /// Returns whether others may take the lease.
+    /// Returns whether other processes may acquire the lease.
     pub(crate) fn is_free(&self, now: Timestamp) -> bool {
         self.released || now > self.free_at()
     }
 
-    /// Returns the error for another process when this lease is held.
+    /// Returns the error that another process gets while this lease is held.
     pub(crate) fn busy(&self, storage: &Storage) -> Error {
         Error::new(
             ErrorKind::Busy,
             format!(
                 "another process is {} in storage `{}`: {}, since {}; wait until it has finished. If that \
-                 process was killed, its lease expires at {}, and nothing has to be unlocked",
+                 process was killed, its lease expires at {}, and no manual unlock is necessary",
                 self.subject,
                 storage.location(),
                 self.holder,
@@ -111,8 +112,8 @@ impl LeaseFile {
     /// Reads a lease, or returns `None` if it does not exist.
     ///
     /// # Errors
-    /// The file cannot be read, is no lease, or was written by a newer version. The lease may be held, so it
-    /// is never treated as free.
+    /// The file cannot be read, is not a lease, or was written by a newer version. The lease may be held, so
+    /// it is never treated as free.
     pub(super) async fn read(storage: &Storage, path: &Path) -> Result<Option<Self>> {
         let Some(bytes) = storage.read(path, MAX_LEASE_BYTES).await? else { return Ok(None) };
         let damaged = |source: serde_json::Error| {
@@ -132,7 +133,7 @@ impl LeaseFile {
                 ErrorKind::Incompatible,
                 format!(
                     "lease `{path}` in storage `{}` has format version {}, but this version of koan-backup \
-                     knows only {FORMAT_VERSION}; update it",
+                     supports only {FORMAT_VERSION}; update koan-backup",
                     storage.location(),
                     version.format_version
                 ),
@@ -142,7 +143,7 @@ impl LeaseFile {
     }
 }
 
-/// Returns whole seconds, rounded up, so that others wait too long rather than too short.
+/// Returns a duration in whole seconds, rounded up, so that other processes never wait too little.
 pub(super) fn lease_seconds(time: Duration) -> u32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     u32::try_from(seconds).unwrap_or(u32::MAX)

@@ -12,7 +12,7 @@ use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// A lease in the storage, held or free. Of an exclusive lease, it is the highest generation.
+/// A lease in the storage, held or free. For an exclusive lease, it is the highest generation.
 #[derive(Debug)]
 pub(crate) struct FoundLease {
     pub(super) path: Path,
@@ -26,15 +26,15 @@ pub(crate) struct FoundLease {
 /// one of the two always notices the other.
 ///
 /// # Errors
-/// The storage cannot be read, or a lease cannot be read, which may be held.
+/// The storage cannot be read, or a lease cannot be read; that lease may be held.
 pub(crate) async fn all(storage: &Storage) -> Result<Vec<FoundLease>> {
-    below(storage, &Path::from(LEASES_FOLDER)).await
+    leases_below(storage, &Path::from(LEASES_FOLDER)).await
 }
 
 /// Returns a lease of this subject that is held now.
 ///
 /// # Errors
-/// As for [`all`], but only for the leases of this subject.
+/// The same errors as those of [`all`], but only for the leases of this subject.
 pub(crate) async fn find_held(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
@@ -42,11 +42,11 @@ pub(crate) async fn find_held(
 ) -> Result<Option<LeaseFile>> {
     // The time is taken before the read, because the holder may have renewed the lease since.
     let now = clock.now();
-    let found = below(storage, &subject.folder()).await?;
+    let found = leases_below(storage, &subject.folder()).await?;
     Ok(found.into_iter().map(|lease| lease.file).find(|file| !file.is_free(now)))
 }
 
-async fn below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease>> {
+async fn leases_below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease>> {
     let mut folders = BTreeMap::<String, Vec<Path>>::new();
     for path in list(storage, folder).await? {
         let folder = path.as_ref().rsplit_once('/').map(|(folder, _)| folder.to_owned());
@@ -75,7 +75,7 @@ async fn below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease>> {
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` belongs to `{folder}`, so another process may hold it; \
+                    "lease `{path}` in storage `{}` belongs in `{folder}`, so another process may hold it; \
                      when no process uses this storage, remove that file",
                     storage.location()
                 ),

@@ -14,8 +14,8 @@ use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
 /// Removes leases that have been free for longer than `min_age`: shared leases, which have no generations,
-/// and the rekey leases of backups that no longer exist. All others stay, because their generations must not
-/// start again.
+/// and the rekey leases of backups that no longer exist. All other leases stay, because their generations
+/// must not start again.
 ///
 /// A process that was suspended for longer than `min_age` before it creates the next generation for a removed
 /// backup finds no backup to rekey. If the backup was copied back meanwhile and is being rekeyed under a
@@ -59,6 +59,6 @@ pub(crate) async fn collect_garbage(
 }
 
 fn is_old(file: &LeaseFile, min_age: Duration, now: Timestamp) -> bool {
-    let passed = Duration::try_from(now.duration_since(file.free_at()));
-    file.is_free(now) && passed.is_ok_and(|passed| passed > min_age)
+    let free_for = Duration::try_from(now.duration_since(file.free_at()));
+    file.is_free(now) && free_for.is_ok_and(|free_for| free_for > min_age)
 }

@@ -1,4 +1,4 @@
-//! The generations of an exclusive lease, of which the highest counts.
+//! The generations of an exclusive lease, of which the highest is the valid one.
 
 use object_store::path::Path;
 
@@ -8,7 +8,7 @@ use crate::storage::Storage;
 
 /// The number of digits of a generation in its file name, so that names sort like numbers.
 const DIGITS: usize = 10;
-/// How often the highest generation is listed again when its file disappears before it is read.
+/// The maximum number of attempts to read the highest generation when its file disappears before it is read.
 const MAX_READ_ATTEMPTS: usize = 8;
 
 /// The generations of the lease of one subject.
@@ -34,7 +34,7 @@ impl Generations {
         Ok(self.numbers().await?.into_iter().max().unwrap_or_default())
     }
 
-    /// Returns the highest generation, which is the lease that counts.
+    /// Returns the highest generation, which is the valid lease.
     pub(super) async fn newest(&self) -> Result<Option<(u64, LeaseFile)>> {
         for _ in 0..MAX_READ_ATTEMPTS {
             let highest = self.highest().await?;
@@ -70,7 +70,7 @@ pub(super) async fn list(storage: &Storage, folder: &Path) -> Result<Vec<Path>> 
     let listed = storage.list(folder).await.map_err(|source| {
         Error::with_source(
             ErrorKind::Storage,
-            format!("leases at `{folder}` in storage `{}` were not listed", storage.location()),
+            format!("leases at `{folder}` in storage `{}` cannot be listed", storage.location()),
             source,
         )
     })?;
@@ -81,13 +81,13 @@ pub(super) async fn list(storage: &Storage, folder: &Path) -> Result<Vec<Path>> 
 fn is_lease(path: &Path) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let name = path.filename().and_then(|name| name.strip_suffix(".json"));
-    let is_in_place = path.parts().count() == 4 || generation(path).is_some();
-    is_in_place && name.is_some_and(|name| name.bytes().all(is_allowed))
+    let is_in_subject_folder = path.parts().count() == 4 || generation(path).is_some();
+    is_in_subject_folder && name.is_some_and(|name| name.bytes().all(is_allowed))
 }
 
 /// Returns the generation of a file, if its name is a number.
 pub(super) fn generation(path: &Path) -> Option<u64> {
     let number = path.filename()?.strip_suffix(".json")?;
-    let is_one = number.len() == DIGITS && number.bytes().all(|digit| digit.is_ascii_digit());
-    is_one.then(|| number.parse().ok()).flatten().filter(|&number| number > 0)
+    let is_generation = number.len() == DIGITS && number.bytes().all(|digit| digit.is_ascii_digit());
+    is_generation.then(|| number.parse().ok()).flatten().filter(|&number| number > 0)
 }

@@ -1,4 +1,4 @@
-//! Keeps a lease: renews it until it is released or lost.
+//! The keeper of a lease, which renews it until it is released or lost.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,9 +35,9 @@ pub(super) struct Keeper {
 /// The location of a lease file.
 #[derive(Debug)]
 pub(super) enum LeaseLocation {
-    /// One of the generations, of which the highest counts.
+    /// One of the generations, of which the highest is the valid one.
     Generation(Generations, u64),
-    /// The file of a shared lease; others may be held at the same time.
+    /// The file of a shared lease; other shared leases may be held at the same time.
     Shared(Path),
 }
 
@@ -45,7 +45,7 @@ pub(super) enum LeaseLocation {
 #[derive(Debug)]
 struct WrittenLease {
     file: LeaseFile,
-    /// When the lease expires by the monotonic clock, whatever the system clock says.
+    /// When the lease expires by the monotonic clock, independent of the system clock.
     deadline: Instant,
 }
 
@@ -80,14 +80,14 @@ impl Keeper {
 
     /// Returns the error of the operation if the lease was lost.
     pub(super) fn loss(&self) -> Option<Error> {
-        let why = self.loss_reason.get()?;
+        let reason = self.loss_reason.get()?;
         let lease = match &self.location {
             LeaseLocation::Generation(generations, _) => &generations.folder,
             LeaseLocation::Shared(path) => path,
         };
         let storage = self.storage.location();
         let text =
-            format!("the lease `{lease}` in storage `{storage}` was lost: {why}; {}", self.consequence);
+            format!("the lease `{lease}` in storage `{storage}` was lost: {reason}; {}", self.consequence);
         Some(Error::new(ErrorKind::Busy, text))
     }
 
@@ -105,7 +105,7 @@ impl Keeper {
             }
             pause = match self.renew(&mut written, None).await {
                 Ok(()) => self.time / 3,
-                Err(NotRenewed::Lost(why)) => return self.mark_lost(why),
+                Err(NotRenewed::Lost(reason)) => return self.mark_lost(reason),
                 Err(NotRenewed::Failed(error)) => {
                     tracing::warn!(
                         target: "koan::backup", error = %error.chain(),
@@ -126,8 +126,8 @@ impl Keeper {
         match self.renew(&mut written, work).await {
             Ok(()) => Ok(self.confirmed(&written)),
             Err(NotRenewed::Failed(error)) => Err(error),
-            Err(NotRenewed::Lost(why)) => {
-                self.mark_lost(why);
+            Err(NotRenewed::Lost(reason)) => {
+                self.mark_lost(reason);
                 Err(self.loss().unwrap_or_else(Error::cancelled))
             }
         }
@@ -149,13 +149,13 @@ impl Keeper {
                 }
             }
         });
-        let what = match released.await {
+        let problem = match released.await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.chain(),
-            Err(_) => "the store does not answer".to_owned(),
+            Err(_) => "the store did not answer in time".to_owned(),
         };
         tracing::warn!(
-            target: "koan::backup", path = %self.path(), error = %what,
+            target: "koan::backup", path = %self.path(), error = %problem,
             "a lease was not released; it will expire"
         );
     }
@@ -170,7 +170,7 @@ impl Keeper {
         ConfirmedLease { clock: Arc::clone(&self.clock), expires_at, deadline, lost: self.lost.clone() }
     }
 
-    /// Writes the lease with a later end. The renewal counts only if it is complete before the lease would
+    /// Writes the lease with a later end. The renewal is valid only if it is complete before the lease would
     /// have expired, because until then no other process has found it free.
     async fn renew(
         &self,
@@ -203,7 +203,7 @@ impl Keeper {
         let path = self.path();
         match LeaseFile::read(&self.storage, &path).await {
             Ok(Some(found)) if found.holder.token == file.holder.token => {}
-            Ok(Some(found)) => return Err(NotRenewed::Lost(format!("{} holds it", found.holder))),
+            Ok(Some(found)) => return Err(NotRenewed::Lost(format!("it is held by {}", found.holder))),
             Ok(None) => {
                 self.require_highest().await?;
                 return Err(NotRenewed::Lost("its file is gone".to_owned()));
@@ -222,8 +222,8 @@ impl Keeper {
         }
         let other = LeaseFile::read(&self.storage, &generations.path(highest)).await;
         Err(NotRenewed::Lost(match other {
-            Ok(Some(other)) => format!("{} took it at {}", other.holder, other.acquired_at),
-            Ok(None) | Err(_) => "another process took it".to_owned(),
+            Ok(Some(other)) => format!("{} acquired it at {}", other.holder, other.acquired_at),
+            Ok(None) | Err(_) => "another process acquired it".to_owned(),
         }))
     }
 
@@ -234,12 +234,12 @@ impl Keeper {
         }
     }
 
-    fn mark_lost(&self, why: String) {
+    fn mark_lost(&self, reason: String) {
         tracing::warn!(
-            target: "koan::backup", path = %self.path(), reason = %why,
+            target: "koan::backup", path = %self.path(), reason = %reason,
             "a lease was lost; the operation stops"
         );
-        let _ = self.loss_reason.set(why);
+        let _ = self.loss_reason.set(reason);
         self.lost.cancel();
     }
 }

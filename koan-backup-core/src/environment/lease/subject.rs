@@ -12,16 +12,16 @@ use crate::foundation::identity::ApplicationIdentity;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Subject {
-    /// The backups with one name. Only versions that recorded no application identity wrote this subject; it
-    /// is only read.
+    /// The backups with one name. Older versions, which recorded no application identity, wrote this subject;
+    /// this version only reads it.
     Backup(BackupName),
     /// The backups with one name by one application. Exclusive.
     BackupBy {
-        /// The name.
+        /// The name of the backups.
         name: BackupName,
-        /// The application.
+        /// The name of the application.
         application: String,
-        /// Its environment.
+        /// The environment of the application.
         environment: String,
     },
     /// The removal of backups. Exclusive.
@@ -50,18 +50,18 @@ impl Subject {
 
     /// Returns the folder of the leases of this subject.
     pub(crate) fn folder(&self) -> Path {
-        let below = match self {
+        let path = match self {
             Self::Backup(name) => format!("backup/{}", file_name(name)),
             Self::BackupBy { name, application, environment } => {
-                let whole = format!("{name}\0{application}\0{environment}");
-                format!("backup/{}-{}", name.safe(), short_hash(&whole))
+                let identity = format!("{name}\0{application}\0{environment}");
+                format!("backup/{}-{}", name.safe(), short_hash(&identity))
             }
             Self::Prune => "prune".to_owned(),
             Self::Restore(id) => format!("restore/{id}"),
             Self::Rekey(id) => format!("rekey/{id}"),
             Self::Copy(id) => format!("copy/{id}"),
         };
-        Path::from(format!("{LEASES_FOLDER}/{below}"))
+        Path::from(format!("{LEASES_FOLDER}/{path}"))
     }
 
     /// Returns the subjects whose leases protect this backup from removal.

@@ -2,23 +2,25 @@
 
 use std::fmt;
 
-/// Why a value cannot be written as canonical JSON, and in which field. It never contains the value.
+/// The error of a value that cannot be written as canonical JSON: the problem, and the field that has it. The
+/// error never contains the value.
 #[derive(Debug)]
 pub struct CanonicalError {
     path: Vec<String>,
     problem: Problem,
 }
 
+/// The reason why a value cannot be written as canonical JSON.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    #[error("is NaN or infinite, which JSON cannot hold; store it as text or as no value")]
+    #[error("is NaN or infinite, which JSON cannot represent; store the value as text or as NULL")]
     NotFinite,
     #[error("has two entries with the same key after the keys are converted to text")]
     DuplicateKey,
-    #[error("has a map key that is neither text nor a number; JSON has no other keys")]
+    #[error("has a map key that cannot be converted to text, which JSON requires for keys")]
     KeyNotText,
-    /// The message of the type's own error is not shown, because it may quote the value.
-    #[error("was refused by the type's own `Serialize`")]
+    /// `Serialize` of the type returned an error. Its message is not shown, because it may quote the value.
+    #[error("was refused by `Serialize` of its type")]
     Refused,
 }
 
@@ -35,6 +37,7 @@ impl CanonicalError {
         Self { path: Vec::new(), problem: Problem::KeyNotText }
     }
 
+    /// Adds the name of the outer field to the path of the field.
     pub(crate) fn within(mut self, field: &str) -> Self {
         self.path.insert(0, field.to_owned());
         self

@@ -5,7 +5,8 @@ use serde::ser::Serializer;
 use super::CanonicalError;
 use crate::foundation::refusal::{refuse, refuse_lists_and_variants, refuse_maps};
 
-/// Converts a map key to text as `serde_json` does: text, characters, integers, booleans and unit variants.
+/// A serializer that converts a map key to text as `serde_json` does. It accepts text, characters, integers,
+/// booleans and unit variants.
 pub(super) struct KeySerializer;
 
 type Result = std::result::Result<String, CanonicalError>;

@@ -1,9 +1,9 @@
-//! Writes text as a JSON string. Most text needs no escape.
+//! The writing of text as a JSON string. Most texts need no escape, which makes the writing faster.
 
 /// Appends a text as a JSON string.
 pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
     if !is_plain(text.as_bytes()) {
-        serde_json::to_writer(out, text).expect("memory takes every text");
+        serde_json::to_writer(out, text).expect("writing text to memory does not fail");
         return;
     }
     out.reserve(text.len() + 2);
@@ -18,16 +18,16 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
     !text.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
-/// Returns how many bytes at the start of a text do not need to be escaped in JSON.
+/// Returns the number of bytes at the start of a text that do not need to be escaped in JSON.
 ///
-/// Eight bytes are tested at once: <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>. The
-/// test is exact up to the first byte that needs an escape.
+/// Eight bytes are tested in one step: <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>.
+/// The test is exact up to the first byte that needs an escape.
 #[inline]
 pub(crate) fn plain_length(text: &[u8]) -> usize {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    const TOP: u64 = EACH << 7;
-    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word & TOP;
-    let equal = |word: u64, byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH_BITS: u64 = ONES << 7;
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH_BITS;
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     let (words, rest) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
@@ -45,11 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_byte_to_escape_is_found_at_every_position() {
-        for (length, around) in
+    fn the_first_byte_that_needs_an_escape_is_found_at_every_position() {
+        for (length, filler) in
             (0..=20).flat_map(|length| [b'a', b'!', 0xc3, 0xff].map(|byte| (length, byte)))
         {
-            let plain = vec![around; length];
+            let plain = vec![filler; length];
             assert_eq!(plain_length(&plain), length);
             for (position, byte) in
                 (0..length).flat_map(|position| (0..=u8::MAX).map(move |byte| (position, byte)))

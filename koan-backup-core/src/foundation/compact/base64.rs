@@ -1,8 +1,8 @@
-//! Bytes as base64 text, which is a third longer than the bytes.
+//! Bytes in the form of base64 text, which is a third longer than the bytes.
 //!
-//! Serde writes a `Vec<u8>` as a list of numbers, which takes up to five times the size of the bytes, and the
-//! line of a record can have 128 MiB. In base64, a record can hold more than 90 MB of bytes instead of about
-//! 30 MB, and archives are smaller and are processed faster.
+//! Serde serializes a `Vec<u8>` as a list of numbers, which needs up to five times the size of the bytes, and
+//! the line of a record is limited to 128 MiB. In base64, a record can contain more than 90 MB of bytes
+//! instead of about 30 MB, and archives are smaller and are processed faster.
 //!
 //! ```
 //! # mod koan_backup { pub mod serde { pub use koan_backup_core::compact::base64; } }
@@ -23,8 +23,8 @@
 //! # assert_eq!(read.content, [251, 239]);
 //! ```
 //!
-//! The column remains `bytea` or `BLOB` and holds the bytes. A list of numbers can be read as well, so that
-//! archives from before the attribute was added can be restored.
+//! The column remains `bytea` or `BLOB` and contains the bytes. A list of numbers can be read as well, so
+//! that archives that were written before the attribute was added can be restored.
 
 use std::fmt;
 
@@ -33,13 +33,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserializer, Serializer};
 
-/// A type that this module can write and read: `Vec<u8>`, `Box<[u8]>`, and options of them.
+/// A type that this module can serialize and deserialize: `Vec<u8>`, `Box<[u8]>`, and options of them.
 pub trait Base64Bytes: Sized + sealed::Sealed {
-    /// Returns the bytes, if there are any.
+    /// Returns the bytes, or `None` for an option without content.
     #[doc(hidden)]
     fn bytes(&self) -> Option<&[u8]>;
 
-    /// Reads the bytes.
+    /// Deserializes the bytes.
     #[doc(hidden)]
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
@@ -51,10 +51,10 @@ mod sealed {
     impl<T: Sealed> Sealed for Option<T> {}
 }
 
-/// Writes bytes as base64 with the standard alphabet and padding.
+/// Serializes bytes as base64 with the standard alphabet and padding.
 ///
 /// # Errors
-/// The serializer fails.
+/// The serializer returns an error.
 pub fn serialize<T: Base64Bytes, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     match value.bytes() {
         Some(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
@@ -62,10 +62,10 @@ pub fn serialize<T: Base64Bytes, S: Serializer>(value: &T, serializer: S) -> Res
     }
 }
 
-/// Reads bytes from base64, or from a list of numbers.
+/// Deserializes bytes from base64, or from a list of numbers.
 ///
 /// # Errors
-/// The input is neither of them.
+/// The input is neither base64 nor a list of numbers.
 pub fn deserialize<'de, T: Base64Bytes, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     T::read(deserializer)
 }

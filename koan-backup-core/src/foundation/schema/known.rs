@@ -1,14 +1,14 @@
-//! Recognises types of other crates whose logical type is not visible in their calls to serde.
+//! The recognition of types of other crates whose logical type is not visible in their calls to serde.
 //!
 //! A `Uuid` and a `DateTime<Utc>` both request a string from serde. Their visitors differ in the type of the
-//! value that they produce, whose name the compiler provides. That name is compared with the one that the
-//! compiler provides for the type here, so no name is hard-coded.
+//! value that they produce, and the compiler provides the name of this type. The name is compared with the
+//! names that the compiler provides for the types in this module, so no name is hard-coded.
 
 use std::any::type_name;
 
 use super::LogicalType;
 
-/// Returns the logical type of a well-known type by the name that the compiler provides for it.
+/// Returns the logical type of a well-known type. `name` is the name that the compiler provides for the type.
 pub(super) fn by_type_name(name: &str) -> Option<LogicalType> {
     macro_rules! known {
         ($($(#[$cfg:meta])* $ty:ty => $logical:ident),* $(,)?) => {

@@ -1,13 +1,13 @@
-//! Detects types that do not write their lists in the same order each time.
+//! The detection of types that do not serialize their lists in the same order each time.
 //!
-//! A `HashSet` returns its elements in another order after it was read back. The same record can then have
-//! many lines, and a backup, which requires that a line does not change in a round trip, fails by chance.
-//! Therefore each type writes a sample several times when the application starts.
+//! A `HashSet` returns its elements in a different order after it was deserialized. The same record can then
+//! have many different lines. A backup requires that a line does not change in a round trip, so it would fail
+//! at random. Therefore a sample of each type is serialized several times when the application starts.
 //!
 //! One case is not detected: an optional field with `skip_serializing_if` in a type that a nested type
-//! flattens, or in a nested type that flattens another one. Serde does not show the names of these fields,
-//! neither when it reads nor when it writes. In this case, the error of the backup names the record and the
-//! field.
+//! flattens, or in a nested type that flattens another one. Serde does not provide the names of these fields,
+//! neither when it deserializes nor when it serializes. In this case, the error of the backup contains the
+//! record and the field.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,25 +19,25 @@ use serde_json::de::SliceRead;
 use super::sampled::{Observations, Refused, Sampler, sample};
 use crate::foundation::canonical::{CanonicalError, CanonicalSerializer, showing_skipped_fields};
 
-/// The number of round trips of a sample. A set of two elements keeps its order by chance in one of 65 536
-/// cases.
+/// The number of round trips of a sample. A set of two elements has the same order in all of them in one of
+/// 65 536 cases.
 const ROUND_TRIPS: usize = 16;
-/// The maximum number of rounds, each of which tries other variants of the enums.
+/// The maximum number of rounds. Each round tests other variants of the enums.
 const MAX_ROUNDS: usize = 48;
 
 /// A list whose elements have no stable order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unordered {
-    /// A sample came back in another order. Contains the path to the list.
+    /// The order of a list changed in a round trip of a sample. Contains the path to the list.
     Proven(String),
-    /// No sample could be created. Contains the path to a collection without an order, and the name of the
-    /// collection.
+    /// No sample could be created. Contains the path to a collection without a defined order, and the name of
+    /// the collection.
     Suspected(String, String),
-    /// No sample could be created of the value at this path, which serde reads with `deserialize_any`.
-    Untried(String),
+    /// No sample could be created of the value at this path, which its type reads with `deserialize_any`.
+    Untested(String),
 }
 
-/// Looks for a list within `T` whose order is not stable.
+/// Searches `T` for a list whose order is not stable.
 pub(crate) fn unordered<T: Serialize + for<'de> Deserialize<'de>>() -> Option<Unordered> {
     unordered_with::<T>(
         |sampler| T::deserialize(sampler),
@@ -46,35 +46,39 @@ pub(crate) fn unordered<T: Serialize + for<'de> Deserialize<'de>>() -> Option<Un
     )
 }
 
-/// Looks for such a list within the values that these functions read and write. `make` and `read` are the
-/// same function with different deserializers.
+/// Searches the values that these functions deserialize and serialize for a list whose order is not stable.
+/// `make` and `read` are the same function with different deserializers.
 pub fn unordered_with<T>(
     make: impl Fn(Sampler<'_>) -> Result<T, Refused>,
     read: impl Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
     write: impl Fn(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
 ) -> Option<Unordered> {
-    let mut seen = Observations::default();
-    let type_ = Functions { make, read, write };
+    let mut observations = Observations::default();
+    let functions = Functions { make, read, write };
     // A type may panic for a value that the application never creates.
-    let tried = catch_unwind(AssertUnwindSafe(|| type_.try_all(&mut seen)));
-    match tried.unwrap_or(Tried::Refused) {
-        Tried::Ordered => None,
-        Tried::Unordered(path) => Some(Unordered::Proven(path)),
-        Tried::Refused => match (seen.unordered, seen.anything) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| functions.test_all_variants(&mut observations)));
+    match outcome.unwrap_or(Outcome::Refused) {
+        Outcome::Ordered => None,
+        Outcome::Unordered(path) => Some(Unordered::Proven(path)),
+        Outcome::Refused => match (observations.unordered, observations.first_any_path) {
             (Some((path, kind)), _) => Some(Unordered::Suspected(path, kind)),
-            (None, Some(path)) => Some(Unordered::Untried(path)),
+            (None, Some(path)) => Some(Unordered::Untested(path)),
             (None, None) => None,
         },
     }
 }
 
-enum Tried {
+/// The outcome of testing the samples of a type.
+enum Outcome {
+    /// The order of all lists is stable.
     Ordered,
+    /// The order of the list at this path is not stable.
     Unordered(String),
+    /// The type refused a sample, so it could not be tested completely.
     Refused,
 }
 
-/// The functions that create, read and write a value.
+/// The functions that create, deserialize and serialize a value.
 struct Functions<M, R, W> {
     make: M,
     read: R,
@@ -87,26 +91,27 @@ where
     R: Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
     W: Fn(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
 {
-    fn try_all(&self, seen: &mut Observations) -> Tried {
+    /// Tests one sample in each round, until all variants of the enums were tested.
+    fn test_all_variants(&self, observations: &mut Observations) -> Outcome {
         let mut is_refused = false;
         loop {
-            // A field that is omitted when it is empty is included as well.
+            // A field that the type omits if it is empty is included as well.
             let written = |value: &T| {
                 let line = showing_skipped_fields(|| self.line(value))?;
                 serde_json::from_slice(&line).ok()
             };
-            match sample(seen, &self.make, &written) {
+            match sample(observations, &self.make, &written) {
                 None => is_refused = true,
-                Some(value) if seen.has_list => {
+                Some(value) if observations.has_list => {
                     if let Some(path) = self.changed_order(&value) {
-                        return Tried::Unordered(path);
+                        return Outcome::Unordered(path);
                     }
                 }
                 Some(_) => {}
             }
-            seen.round += 1;
-            if seen.round >= seen.variants.min(MAX_ROUNDS) {
-                return if is_refused { Tried::Refused } else { Tried::Ordered };
+            observations.round += 1;
+            if observations.round >= observations.variants.min(MAX_ROUNDS) {
+                return if is_refused { Outcome::Refused } else { Outcome::Ordered };
             }
         }
     }
@@ -117,17 +122,17 @@ where
         Some(line)
     }
 
-    /// Returns the path to the first list that comes back in another order. All round trips are compared, so
-    /// that the answer is the same in each start, also if several lists change their order.
+    /// Returns the path to the first list whose order changes in a round trip. All round trips are compared,
+    /// so that the result is the same in each start even if several lists change their order.
     fn changed_order(&self, value: &T) -> Option<String> {
         let line = self.line(value)?;
         let before = serde_json::from_slice(&line).ok()?;
         let mut changed = BTreeSet::new();
         for _ in 0..ROUND_TRIPS {
             let read = (self.read)(&mut serde_json::Deserializer::from_slice(&line)).ok()?;
-            let again = self.line(&read)?;
-            if again != line {
-                let after = serde_json::from_slice(&again).ok()?;
+            let second_line = self.line(&read)?;
+            if second_line != line {
+                let after = serde_json::from_slice(&second_line).ok()?;
                 if !is_reordered(&before, &after) {
                     return None;
                 }
@@ -156,14 +161,16 @@ fn is_reordered(before: &Value, after: &Value) -> bool {
     sorted(before) == sorted(after)
 }
 
-/// Returns the path of the first difference between two values, in the order of the paths, such as
-/// `.lines[].tags`. If a list has the same elements in another order, the path is that of the list.
+/// Returns the path of the first difference between two values, for example `.lines[].tags`. The paths are
+/// sorted alphabetically. If a list has the same elements in a different order, the result is the path of the
+/// list.
 pub(crate) fn first_difference(before: &Value, after: &Value) -> Option<String> {
     let mut paths = BTreeSet::new();
     add_differences(before, after, "", &mut paths);
     paths.pop_first()
 }
 
+/// Adds the paths of all differences between two values at `path`.
 fn add_differences(before: &Value, after: &Value, path: &str, paths: &mut BTreeSet<String>) {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {

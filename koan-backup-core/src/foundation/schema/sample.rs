@@ -1,7 +1,8 @@
-//! Determines the form in which serde writes a type by serializing a known value.
+//! The detection of the form in which serde serializes a type, by serializing a known value.
 //!
-//! `#[serde(with = "chrono::serde::ts_milliseconds")]` writes an instant as a number, and a base64 adapter
-//! writes bytes as text. The database column holds the instant or the bytes, so the codec must know the form.
+//! `#[serde(with = "chrono::serde::ts_milliseconds")]` serializes an instant as a number, and a base64 module
+//! serializes bytes as text. The database column contains the instant or the bytes, so the codec must know
+//! the form.
 
 use std::any::{Any, TypeId};
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::LogicalType;
 use crate::foundation::canonical::CanonicalSerializer;
 
-/// The form in which serde writes a value of a logical type.
+/// The form in which serde serializes a value of a logical type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -44,7 +45,7 @@ pub enum WireForm {
     HexLower,
     /// Upper-case hexadecimal.
     HexUpper,
-    /// A form that only the type itself knows. The column holds what serde writes.
+    /// A form that is specific to the type. The column contains the value in the form that serde serializes.
     Own,
 }
 
@@ -55,9 +56,10 @@ impl WireForm {
     }
 }
 
-/// Bytes of which all encodings differ: they need padding and the two special characters of each alphabet.
+/// Sample bytes whose encodings all differ, because they need padding and the two special characters of each
+/// alphabet.
 const SAMPLE_BYTES: [u8; 4] = [0xfb, 0xef, 0xff, 0xab];
-/// 2009-08-07T06:05:04Z
+/// The Unix time of the sample instant, 2009-08-07T06:05:04Z.
 #[cfg(any(feature = "chrono", feature = "time", feature = "jiff"))]
 const SAMPLE_SECONDS: i64 = 1_249_625_104;
 
@@ -69,7 +71,7 @@ pub(crate) fn wire_form<T: Serialize + 'static>(logical: &LogicalType) -> WireFo
     }
 }
 
-/// Returns the form in which `serialize` writes a `T`. Used for fields with `#[serde(with = "…")]`.
+/// Returns the form in which `serialize` serializes a `T`. It is used for fields with `#[serde(with = "…")]`.
 pub(crate) fn wire_form_with<T: 'static>(
     logical: &LogicalType,
     serialize: impl FnOnce(
@@ -83,6 +85,7 @@ pub(crate) fn wire_form_with<T: 'static>(
     }
 }
 
+/// Returns the JSON text that `serialize` writes, or `None` if it returns an error.
 fn write(
     serialize: impl FnOnce(CanonicalSerializer<'_>) -> Result<(), crate::foundation::canonical::CanonicalError>,
 ) -> Option<String> {
@@ -91,6 +94,7 @@ fn write(
     String::from_utf8(out).ok()
 }
 
+/// Returns the form of a sample value from its JSON text.
 fn recognize(logical: &LogicalType, written: Option<String>) -> WireForm {
     let Some(written) = written else { return WireForm::Own };
     let text = written.trim_matches('"');

@@ -1,8 +1,9 @@
-//! Creates a sample value of an unknown type, by answering the requests of its `Deserialize` implementation.
+//! The creation of a sample value of an unknown type, by returning a value for each request of its
+//! `Deserialize` implementation.
 //!
-//! The answers differ between the elements of a list, so that a set keeps all of them. If a type refuses an
-//! answer, the next attempt uses the next candidate at that path: text that is an address, a date, a number
-//! and so on.
+//! The returned values differ between the elements of a list, so that a set contains all of them. If a type
+//! refuses a value, the next attempt uses the next candidate at the path of that value: text that is an
+//! address, a date, a number and so on.
 
 mod access;
 mod answers;
@@ -13,73 +14,90 @@ mod learned;
 mod sampler;
 
 pub use learned::Refused;
-use learned::{Learned, Others, Shape};
+use learned::{Learned, OtherEntries, Shape};
 pub(super) use sampler::Observations;
 pub use sampler::Sampler;
 use sampler::{Buffered, MAX_ATTEMPTS, MAX_FIELDS};
 
-/// Creates a `T` with `make`, or returns `None` if no answer is accepted. `write` returns the JSON that the
-/// type writes for a value.
+/// Creates a `T` with `make`, or returns `None` if the type refuses all candidates. `write` returns the JSON
+/// that the type serializes for a value.
 pub(super) fn sample<T>(
-    seen: &mut Observations,
+    observations: &mut Observations,
     make: &impl Fn(Sampler<'_>) -> Result<T, Refused>,
     write: &impl Fn(&T) -> Option<serde_json::Value>,
 ) -> Option<T> {
-    seen.candidates.clear();
-    seen.nesting.clear();
-    seen.refused.clear();
-    seen.learned = Learned::default();
-    let mut made = attempt(seen, make)?;
-    // Optional fields are in the written JSON, although the type has not requested them.
-    let mut tried = Vec::new();
+    observations.candidates.clear();
+    observations.nesting.clear();
+    observations.refused.clear();
+    observations.learned = Learned::default();
+    let mut made = attempt(observations, make)?;
+    // Optional fields are in the serialized JSON, although the type has not requested them.
+    let mut tested = Vec::new();
     for _ in 0..MAX_FIELDS {
-        let unseen = write(&made).map(|written| seen.learned.unseen(&written)).unwrap_or_default();
-        let Some((path, field)) = unseen.into_iter().find(|place| !tried.contains(place)) else { break };
-        let candidates = seen.candidates.clone();
-        let learned = seen.learned.clone();
-        seen.learned.add(&path, &field);
-        seen.tried = Some(format!("{path}.{field}"));
-        match attempt(seen, make) {
-            Some(fuller) => made = fuller,
-            None => (seen.learned, seen.candidates) = (learned, candidates),
+        let unseen = write(&made).map(|written| observations.learned.unseen(&written)).unwrap_or_default();
+        let Some((path, field)) = unseen.into_iter().find(|field| !tested.contains(field)) else { break };
+        let candidates = observations.candidates.clone();
+        let learned = observations.learned.clone();
+        observations.learned.add(&path, &field);
+        observations.tested_field = Some(format!("{path}.{field}"));
+        match attempt(observations, make) {
+            Some(with_field) => made = with_field,
+            None => (observations.learned, observations.candidates) = (learned, candidates),
         }
-        seen.tried = None;
-        tried.push((path, field));
+        observations.tested_field = None;
+        tested.push((path, field));
     }
-    if seen.learned.has_fields() {
-        // A flattened map accepts any other names.
-        seen.learned.others = Others::Given;
-        made = attempt(seen, make).unwrap_or(made);
+    if observations.learned.has_fields() {
+        // A flattened map accepts all names that are not fields.
+        observations.learned.others = OtherEntries::Present;
+        made = attempt(observations, make).unwrap_or(made);
     }
     Some(made)
 }
 
-fn attempt<T>(seen: &mut Observations, make: &impl Fn(Sampler<'_>) -> Result<T, Refused>) -> Option<T> {
+/// Creates a `T`. After each refusal, the next attempt uses what was learned from the error, or the next
+/// candidate.
+fn attempt<T>(
+    observations: &mut Observations,
+    make: &impl Fn(Sampler<'_>) -> Result<T, Refused>,
+) -> Option<T> {
     for _ in 0..MAX_ATTEMPTS {
-        (seen.last, seen.questions) = (None, 0);
-        seen.learned.begin();
-        let made =
-            make(Sampler { seen, path: String::new(), depth: 0, lists: 0, seed: 0, buffered: Buffered::No });
-        let why = match made {
+        (observations.last_request, observations.requests) = (None, 0);
+        observations.learned.begin();
+        let made = make(Sampler {
+            observations,
+            path: String::new(),
+            depth: 0,
+            lists: 0,
+            seed: 0,
+            buffered: Buffered::No,
+        });
+        let refusal = match made {
             Ok(value) => return Some(value),
-            Err(why) => why,
+            Err(refusal) => refusal,
         };
-        // The elements of a list of texts have no path of their own, so a refusal because of a variant name
-        // is treated as a refusal of the elements' shape.
-        let is_list = matches!(why, Refused::Variant(_))
-            && seen.last.as_ref().is_some_and(|(place, _)| seen.shape_at(place) == Some(Shape::List));
-        let why = if is_list { Refused::Type(Shape::Scalar) } else { why };
-        if seen.learned.note(&why, seen.last.as_ref().map(|(place, _)| place.as_str())) {
+        // The elements of a list of texts have no separate path, so a refusal of a variant name in the list
+        // is treated as a refusal of the shape of its elements.
+        let is_list = matches!(refusal, Refused::Variant(_))
+            && observations
+                .last_request
+                .as_ref()
+                .is_some_and(|(value_path, _)| observations.shape_at(value_path) == Some(Shape::List));
+        let refusal = if is_list { Refused::Type(Shape::Scalar) } else { refusal };
+        if observations.learned.learn_from(
+            &refusal,
+            observations.last_request.as_ref().map(|(value_path, _)| value_path.as_str()),
+        ) {
             continue;
         }
-        // The last answer is the one that was refused.
-        let (place, count) = seen.last.take()?;
-        let (place, count) = match why {
-            Refused::Type(shape) => seen.refuse(place, count, shape),
-            Refused::Unknown(_) => seen.around(place, count, Shape::Map),
-            _ => (place, count),
+        // The type has refused the last value.
+        let (value_path, count) = observations.last_request.take()?;
+        let (value_path, count) = match refusal {
+            Refused::Type(shape) => observations.refuse(value_path, count, shape),
+            Refused::Unknown(_) => observations.enclosing(value_path, count, Shape::Map),
+            _ => (value_path, count),
         };
-        if !seen.advance(place, count) {
+        if !observations.advance(value_path, count) {
             return None;
         }
     }

@@ -1,7 +1,7 @@
-//! Determines the logical type of a Rust type from the first call of its `Deserialize`.
+//! The detection of the logical type of a Rust type from the first call of its `Deserialize` implementation.
 //!
-//! A [`Tracer`] is a deserializer that records that call and then fails, so no value of the type is needed.
-//! It looks into newtypes and options.
+//! A [`Tracer`] is a deserializer that records the first call and then fails, so no value of the type is
+//! needed. In newtypes and options, it records the call of their content.
 
 use std::any::type_name;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAcces
 
 use super::{LogicalType, known};
 
-/// The logical type of a Rust type.
+/// The logical type of a Rust type, as it was traced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traced {
@@ -30,10 +30,11 @@ pub(crate) fn trace<'de, T: Deserialize<'de>>() -> Traced {
     traced
 }
 
-/// Returns the logical type of what `deserialize` reads. Used for fields with `#[serde(with = "…")]`.
+/// Returns the logical type of the value that `deserialize` reads. It is used for fields with
+/// `#[serde(with = "…")]`.
 pub(crate) fn trace_with(deserialize: impl FnOnce(Tracer<'_>) -> Result<(), TraceError>) -> Traced {
     let mut traced = Traced { logical: LogicalType::Json, nullable: false };
-    // The tracer always fails; `traced` has the result.
+    // The tracer always returns an error; `traced` contains the result.
     let _ = deserialize(Tracer { traced: &mut traced, field: None });
     traced
 }
@@ -54,7 +55,7 @@ pub(crate) fn trace_names<'de, T: Deserialize<'de>>() -> Option<&'static [&'stat
     names
 }
 
-/// A deserializer that records the first call of a `Deserialize` and then fails.
+/// A deserializer that records the first call of a `Deserialize` implementation and then fails.
 #[derive(Debug)]
 pub struct Tracer<'a> {
     traced: &'a mut Traced,
@@ -180,7 +181,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     }
 }
 
-/// A map with one entry, whose value is traced.
+/// The access to a map with one entry, whose value is traced.
 struct OneField<'a> {
     traced: &'a mut Traced,
     field: Option<&'static str>,
@@ -199,7 +200,7 @@ impl<'de> MapAccess<'de> for OneField<'_> {
     }
 }
 
-/// A deserializer that records the field names of a struct. It looks into newtypes and options.
+/// A deserializer that records the field names of a struct, also of a struct in a newtype or an option.
 struct NameTracer<'a> {
     names: &'a mut Option<&'static [&'static str]>,
     inner: Tracer<'a>,

@@ -1,26 +1,27 @@
-//! Recognises dates at the end of a name, in their usual forms.
+//! The recognition of dates at the end of a name, in their usual forms.
 
 use jiff::civil::Date;
 
 /// The years that are recognised. Eight digits with another year are considered a number and not a date.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2999;
 
-/// Year, month and day, not yet validated.
+/// Year, month and day that are not validated yet.
 type YearMonthDay = (i16, i8, i8);
 
-/// Returns the position of the date, or the date and time, at the end of a name.
-pub(super) fn trailing(name: &str) -> Option<usize> {
+/// Returns the start position of the date, or of the date and time, at the end of a name.
+pub(super) fn trailing_date_start(name: &str) -> Option<usize> {
     let bytes = name.as_bytes();
-    let starts = (0..bytes.len()).filter(|&at| bytes[at].is_ascii_digit() && !is_digit_before(bytes, at));
-    starts.into_iter().find(|&at| is_date_and_time(&bytes[at..]))
+    let starts =
+        (0..bytes.len()).filter(|&start| bytes[start].is_ascii_digit() && !is_digit_before(bytes, start));
+    starts.into_iter().find(|&start| is_date_and_time(&bytes[start..]))
 }
 
-fn is_digit_before(bytes: &[u8], at: usize) -> bool {
-    at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_digit())
+fn is_digit_before(bytes: &[u8], index: usize) -> bool {
+    index.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_digit())
 }
 
-/// Returns whether the whole text is a date such as `2026-11-29`, `20261129` or `29-11-2026`, with or without
-/// a time.
+/// Returns whether the complete text is a date such as `2026-11-29`, `20261129` or `29-11-2026`, with or
+/// without a time.
 fn is_date_and_time(text: &[u8]) -> bool {
     let Some((date, rest, is_compact)) = date(text).or_else(|| date_with_year_last(text)) else {
         return false;
@@ -37,8 +38,8 @@ fn is_valid((year, month, day): YearMonthDay) -> bool {
     YEARS.contains(&year) && Date::new(year, month, day).is_ok()
 }
 
-/// Splits off a date whose year is last. Day and month may be in either order, because the series is the
-/// same.
+/// Splits off a date whose last number is the year. Day and month may be in either order, because the order
+/// does not change the series.
 fn date_with_year_last(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     let (first, rest) = number(text, 2)?;
     let separator = rest.first().copied().filter(|first| b"-_.".contains(first))?;
@@ -50,8 +51,8 @@ fn date_with_year_last(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     Some((date, rest, false))
 }
 
-/// Splits off year, month and day. Returns them with the rest of the text, and whether they have no
-/// separators.
+/// Splits off a date whose first number is the year. Returns the date, the rest of the text, and whether the
+/// date has no separators.
 fn date(text: &[u8]) -> Option<(YearMonthDay, &[u8], bool)> {
     let (year, rest) = number(text, 4)?;
     let separator = rest.first().copied().filter(|first| b"-_.".contains(first));
@@ -72,7 +73,7 @@ fn is_time(text: &[u8]) -> bool {
     if hour > 23 {
         return false;
     }
-    if is_zone(rest) {
+    if is_time_zone(rest) {
         return true;
     }
     let separator = rest.first().copied().filter(|first| b"-:_.".contains(first));
@@ -84,12 +85,13 @@ fn is_time(text: &[u8]) -> bool {
         number(rest, 2).filter(|(value, _)| *value <= most).map(|(_, rest)| rest.to_vec())
     };
     let Some(rest) = next(rest, 59) else { return false };
-    if is_zone(&rest) {
+    if is_time_zone(&rest) {
         return true;
     }
-    next(&rest, 60).is_some_and(|rest| is_zone(without_fraction(&rest)))
+    next(&rest, 60).is_some_and(|rest| is_time_zone(without_fraction(&rest)))
 }
 
+/// Returns the text after a fraction of 1 to 9 digits at its start, or the unchanged text if there is none.
 fn without_fraction(text: &[u8]) -> &[u8] {
     let [b'.' | b',', digits @ ..] = text else { return text };
     let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -97,15 +99,15 @@ fn without_fraction(text: &[u8]) -> &[u8] {
 }
 
 /// Returns whether the text is empty, `Z`, `UTC` or an offset.
-fn is_zone(text: &[u8]) -> bool {
+fn is_time_zone(text: &[u8]) -> bool {
     match text {
         [] | b"Z" | b"z" | b"UTC" | b" UTC" => true,
         [b'+' | b'-', offset @ ..] => {
             let Some((hours, rest)) = number(offset, 2) else { return false };
             let minutes = rest.strip_prefix(b":").unwrap_or(rest);
-            let is_whole =
+            let is_complete =
                 rest.is_empty() || number(minutes, 2).is_some_and(|(m, rest)| m < 60 && rest.is_empty());
-            hours <= 14 && is_whole
+            hours <= 14 && is_complete
         }
         _ => false,
     }

@@ -1,25 +1,25 @@
-//! Decimal numbers as text.
+//! Decimal numbers in the form of text.
 
-/// A decimal number of any precision, read from its text. Numbers are compared by value: `1.50` equals
-/// `15e-1`.
+/// A decimal number of any precision, which is parsed from its text. Numbers are compared by value: `1.50` is
+/// equal to `15e-1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DecimalText {
     is_negative: bool,
     /// The significant digits, without zeros at their start and end.
     digits: String,
-    /// The power of ten to multiply the digits by.
+    /// The exponent of the power of ten by which the digits are multiplied.
     exponent: i64,
 }
 
 impl DecimalText {
-    /// Reads a number in the form of SQL and JSON: an optional sign, digits with an optional point, an
+    /// Parses a number in the form of SQL and JSON: an optional sign, digits with an optional point, and an
     /// optional exponent. Returns `None` for other text, and for an exponent beyond 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
         let (is_negative, mantissa, exponent) = split(text)?;
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = [whole, fraction].concat();
+        let all_digits = [whole, fraction].concat();
         let mut exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
-        let digits = all.trim_start_matches('0');
+        let digits = all_digits.trim_start_matches('0');
         let significant = digits.trim_end_matches('0');
         exponent = exponent.checked_add(i64::try_from(digits.len() - significant.len()).ok()?)?;
         let is_zero = significant.is_empty();
@@ -30,12 +30,12 @@ impl DecimalText {
         })
     }
 
-    /// Returns whether [`parse`](Self::parse) reads a text, without allocating.
+    /// Returns whether [`parse`](Self::parse) accepts a text. This check allocates no memory.
     pub fn is_valid(text: &str) -> bool {
         split(text).is_some()
     }
 
-    /// Returns whether two texts are the same number. Text that is not a number equals nothing.
+    /// Returns whether two texts are the same number. A text that is not a number is not equal to any text.
     pub fn are_equal(left: &str, right: &str) -> bool {
         match (Self::parse(left), Self::parse(right)) {
             (Some(left), Some(right)) => left == right,
@@ -43,8 +43,8 @@ impl DecimalText {
         }
     }
 
-    /// Returns the number of digits after the decimal point that the value needs; negative if it ends with
-    /// zeros before the point. Returns `None` if the number is zero.
+    /// Returns the number of digits after the decimal point that the value needs. The result is negative if
+    /// the value ends with zeros before the point. Returns `None` if the number is zero.
     pub fn scale(&self) -> Option<i64> {
         (!self.digits.is_empty()).then_some(self.exponent.saturating_neg())
     }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_number_is_refused() {
+    fn text_that_is_not_a_number_is_refused() {
         for text in [
             "",
             "-",
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scale_counts_the_digits_behind_the_point_with_the_exponent() {
+    fn the_scale_is_the_number_of_digits_after_the_point_and_considers_the_exponent() {
         for (text, expected) in [
             ("1", 0),
             ("1.50", 1),

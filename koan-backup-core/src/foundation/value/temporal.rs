@@ -1,7 +1,7 @@
-//! Dates, times and instants as plain fields, and their text in ISO 8601 and SQL.
+//! Dates, times and instants in the form of separate fields, and their text in ISO 8601 and SQL.
 //!
 //! Parsing returns the value and the style of its text, so that an adapter can write a value in the style in
-//! which it was read.
+//! which the value was read.
 
 mod parse;
 mod style;
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_written_again_in_the_style_in_which_it_was_read() {
+    fn a_value_is_written_in_the_style_of_the_text_from_which_it_was_parsed() {
         for text in [
             "2009-01-01 00:00:00",
             "2009-01-01T13:14:15.120Z",
@@ -55,8 +55,8 @@ mod tests {
         let local = DateTime { date: Date { year: 2024, month: 2, day: 29 }, time: Time::MIDNIGHT };
         let value = Timestamp { local, offset_seconds: i32::MIN };
         assert_eq!(value.to_string(), "2092-03-18T03:14:08Z");
-        let (_, style) = Timestamp::parse("2024-02-29T00:00:00+01:00").expect("valid");
-        assert_eq!(style.write_timestamp(value), None, "this style has no seconds");
+        let (_, style) = Timestamp::parse("2024-02-29T00:00:00+01:00").expect("the input is valid");
+        assert_eq!(style.write_timestamp(value), None, "this style cannot express seconds of an offset");
     }
 
     #[test]
@@ -65,7 +65,7 @@ mod tests {
         // This is the offset of Berlin before 1893.
         let value = Timestamp { local, offset_seconds: 53 * 60 + 28 };
         assert_eq!(value.to_string(), "1849-12-31T23:06:32Z");
-        let (read, _) = Timestamp::parse(&value.to_string()).expect("valid");
+        let (read, _) = Timestamp::parse(&value.to_string()).expect("the input is valid");
         assert_eq!(read.unix_nanos(), value.unix_nanos());
     }
 
@@ -86,10 +86,10 @@ mod tests {
 
     #[test]
     fn instants_convert_to_unix_time_and_back() {
-        let (value, _) = Timestamp::parse("2024-02-29T23:30:00.000000001+05:30").expect("valid");
-        let nanos = value.unix_nanos().expect("in range");
+        let (value, _) = Timestamp::parse("2024-02-29T23:30:00.000000001+05:30").expect("the input is valid");
+        let nanos = value.unix_nanos().expect("the instant is in range");
         assert_eq!(nanos, 1_709_229_600_000_000_001);
-        let utc = Timestamp::from_unix_nanos(nanos).expect("in range");
+        let utc = Timestamp::from_unix_nanos(nanos).expect("the instant is in range");
         assert_eq!(utc.to_string(), "2024-02-29T18:00:00.000000001Z");
         assert_eq!(utc.at_offset(19_800), Some(value));
     }

@@ -27,7 +27,7 @@ use crate::storage::Storage;
 
 /// The open snapshots by provider.
 pub(super) type Snapshots = BTreeMap<String, Box<dyn Snapshot>>;
-/// The planned entries that failed, by their index, with the error. They are left out when the archive is
+/// The planned entries that failed, by their index, with the error. They are omitted when the archive is
 /// rewritten.
 pub(super) type Failures = BTreeMap<usize, Error>;
 
@@ -76,21 +76,21 @@ impl Attempt<'_> {
             .map(|(_, planned)| planned.clone())
             .collect();
         let mut reads = Reads::new(&readable, self.snapshots, self.options, self.listener);
-        let mut next = 0;
+        let mut read_index = 0;
         for (index, planned) in self.entries.iter().enumerate() {
             if let Some(error) = failures.get(&index) {
-                contents.entities.push(self.failed(planned, error));
+                contents.entities.push(self.failed_entity(planned, error));
                 continue;
             }
             let started = Instant::now();
             self.emit_started(planned);
-            let written = self.write_entry(&mut writer, &mut reads, next, planned, &mut contents).await;
+            let written = self.write_entry(&mut writer, &mut reads, read_index, planned, &mut contents).await;
             if written.is_err() {
-                reads.abandon(next).await;
+                reads.abandon(read_index).await;
             }
-            next += 1;
+            read_index += 1;
             match written {
-                Ok(written) => self.completed(planned, written, started, &mut contents),
+                Ok(written) => self.add_completed(planned, written, started, &mut contents),
                 Err(EntryError { error, .. }) if !self.options.continue_on_error || ends_backup(&error) => {
                     self.emit_failed(planned, &error);
                     return Err(error);
@@ -104,7 +104,7 @@ impl Attempt<'_> {
                             "an entity failed after some of its records were written",
                         ));
                     }
-                    contents.entities.push(self.failed(planned, &error));
+                    contents.entities.push(self.failed_entity(planned, &error));
                 }
             }
         }
@@ -137,10 +137,10 @@ impl Attempt<'_> {
         for name in self.snapshots.keys() {
             let warning = match self.findings(name, contents).await {
                 Ok(findings) => {
-                    let refused = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
+                    let errors = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
                     let text =
                         |finding| format!("a restore into `{name}` as it is now would fail: {finding}");
-                    contents.warnings.extend(refused.map(text));
+                    contents.warnings.extend(errors.map(text));
                     continue;
                 }
                 Err(error) => error.chain(),
@@ -233,7 +233,7 @@ impl Attempt<'_> {
             None => writer.records(new_entry()).await.map_err(failed(false))?,
         };
         let written = entry.finish().await.map_err(failed(true))?;
-        self.keep_physical(planned, summary.physical, contents).map_err(failed(true))?;
+        self.store_physical(planned, summary.physical, contents).map_err(failed(true))?;
         contents.warnings.extend(summary.warnings);
         Ok(written)
     }
@@ -247,8 +247,9 @@ impl Attempt<'_> {
         }
     }
 
-    /// Keeps the physical form of the rows that were read. That of encrypted records is encrypted with them.
-    fn keep_physical(
+    /// Adds the physical form of the rows to `contents`. The physical form of encrypted records is encrypted
+    /// together with the records.
+    fn store_physical(
         &self,
         planned: &PlannedEntry,
         physical: Option<serde_json::Value>,
@@ -266,7 +267,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn completed(
+    fn add_completed(
         &self,
         planned: &PlannedEntry,
         written: WrittenEntry,
@@ -285,8 +286,8 @@ impl Attempt<'_> {
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             ..self.manifest_of(planned)
         };
-        // A hash of the plain text would let anybody test a guess, so only that of the encrypted bytes is
-        // public.
+        // A hash of the plain text would allow anybody to test a guess of it, so only the hash of the
+        // encrypted bytes is public.
         let (stored_hash, shown_schema) = if let Some(sealed) = written.sealed {
             entity.compressed_bytes = sealed.length;
             let inner = SealedEntity {
@@ -316,7 +317,7 @@ impl Attempt<'_> {
         });
     }
 
-    fn failed(&self, planned: &PlannedEntry, error: &Error) -> EntityManifest {
+    fn failed_entity(&self, planned: &PlannedEntry, error: &Error) -> EntityManifest {
         EntityManifest {
             status: EntityStatus::Failed,
             error: Some(error.chain()),

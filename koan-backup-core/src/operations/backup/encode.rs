@@ -1,5 +1,5 @@
-//! Turns a chunk of lines into a block of the archive: checks the round trip of lines that need it, hashes
-//! and compresses. It runs on a thread that may block.
+//! Converts a chunk of lines into a block of the archive: checks the round trip of the lines that need it,
+//! hashes and compresses. It runs on a thread on which blocking is allowed.
 
 use crate::archive::{CompressedBlock, Compressor, EntrySealing};
 use crate::entity::EntityCodec;
@@ -11,7 +11,8 @@ use crate::foundation::lines::Chunk;
 /// Checks the round trip of those lines of a chunk that need the check, and compresses the chunk.
 ///
 /// # Errors
-/// The type writes another line after reading one. The error names entity and key.
+/// The type writes a different line after it has read a line. The error contains the name of the entity and
+/// the key of the record.
 pub(super) fn encode(
     chunk: Chunk,
     entity: &EntityCodec,

@@ -12,23 +12,24 @@ use crate::foundation::id::{BackupId, BackupName};
 use crate::storage::Storage;
 use crate::storage::manifests_prefix;
 
-/// What is known of a backup before it reads any record.
+/// The properties of a backup that are known before any record is read.
 #[derive(Debug)]
 pub(super) struct Header<'a> {
     pub(super) id: BackupId,
     pub(super) name: &'a BackupName,
     pub(super) created_at: Timestamp,
-    /// How far the clock is clock_lag the newest backup; zero if it is not.
+    /// How far the clock is behind the newest backup; zero if it is not behind.
     clock_lag: SignedDuration,
     pub(super) warnings: Vec<String>,
 }
 
-/// The clocks of several machines may differ by this much without a warning.
+/// The clock lag that causes no warning, because the clocks of several machines may differ.
 const TOLERATED_CLOCK_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 impl<'a> Header<'a> {
-    /// Creates the header of a backup that begins now. If the clock is behind the newest backup, the new one
-    /// is dated right after it, because ids and times of backups define their order.
+    /// Creates the header of a backup that begins now. If the clock is behind the newest backup, the time of
+    /// the new backup is one millisecond after the time of that backup, because ids and times of backups
+    /// define their order.
     pub(super) async fn new(
         environment: &Environment,
         storage: &Storage,
@@ -42,8 +43,8 @@ impl<'a> Header<'a> {
         let mut warnings = Vec::new();
         if let Some(newest) = newest.filter(|newest| newest.duration_since(now) > TOLERATED_CLOCK_LAG) {
             warnings.push(format!(
-                "the clock is {:#} behind the newest backup in storage `{}`, that of {newest}: this backup \
-                 is dated right after that one; set the clock",
+                "the clock is {:#} behind the newest backup in storage `{}`, which is of {newest}, so this \
+                 backup is dated right after it; correct the clock",
                 newest.duration_since(now),
                 storage.location()
             ));
@@ -57,13 +58,13 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Returns the time of the newest backup of any status. It comes from the ids of the manifests; other files
-/// are ignored.
+/// Returns the time of the newest backup of any status. The time is derived from the ids of the manifests;
+/// other files are ignored.
 async fn newest(storage: &Storage) -> Result<Option<Timestamp>> {
     let listed = storage.list(&manifests_prefix()).await.map_err(|source| {
         Error::with_source(
             ErrorKind::Storage,
-            format!("backups in storage `{}` were not listed", storage.location()),
+            format!("the backups in storage `{}` cannot be listed", storage.location()),
             source,
         )
     })?;

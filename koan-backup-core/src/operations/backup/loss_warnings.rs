@@ -7,12 +7,12 @@ use crate::foundation::error::Result;
 use crate::foundation::series::SeriesName;
 use crate::storage::Storage;
 
-/// How many losses are named in warnings. Further ones are only counted, because the size of a manifest is
-/// limited.
-const MAX_NAMED_LOSSES: usize = 20;
+/// The maximum number of losses that are listed in warnings. Further losses are only counted, because the
+/// size of a manifest is limited.
+const MAX_LISTED_LOSSES: usize = 20;
 
-/// The backups with which a new one is compared. They are read once for each backup, before its database is
-/// read.
+/// The backups with which a new backup is compared. They are read once for each new backup, before its
+/// database is read.
 pub(super) struct EarlierBackups {
     found: Result<EarlierEntries>,
 }
@@ -64,10 +64,11 @@ impl EarlierBackups {
         let canonical = |name: &str| environment.canonical(name);
         let losses = catalog::losses(manifests, canonical, DEFAULT_LOSS_PERCENT, acknowledged);
         let mut warnings: Vec<_> =
-            losses.iter().take(MAX_NAMED_LOSSES).map(|loss| warning(loss, draft)).collect();
-        if let Some(more @ 1..) = losses.len().checked_sub(MAX_NAMED_LOSSES) {
+            losses.iter().take(MAX_LISTED_LOSSES).map(|loss| warning(loss, draft)).collect();
+        if let Some(remaining @ 1..) = losses.len().checked_sub(MAX_LISTED_LOSSES) {
             warnings.push(format!(
-                "{more} more entities or sets lost most of their records; `health` names them"
+                "{remaining} more entities or sets lost most of their records; `koan.catalog().health(…)` \
+                 lists them"
             ));
         }
         warnings

@@ -71,8 +71,8 @@ impl Default for BackupOptions {
     }
 }
 
-/// The most bytes of description, tags and metadata together. There is a limit because every listing of
-/// backups reads them.
+/// The maximum number of bytes of description, tags and metadata together. They are limited because every
+/// listing of backups reads them.
 const MAX_LABEL_BYTES: usize = 64 << 10;
 
 impl BackupOptions {
@@ -94,7 +94,7 @@ impl BackupOptions {
         } else if self.max_concurrency == 0 {
             Some("max_concurrency must be at least 1")
         } else if self.label_bytes() > MAX_LABEL_BYTES {
-            Some("description, tags and metadata are longer than 64 KiB together; keep long texts elsewhere")
+            Some("description, tags and metadata are longer than 64 KiB together; store long texts elsewhere")
         } else {
             None
         };

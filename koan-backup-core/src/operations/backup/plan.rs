@@ -1,5 +1,5 @@
-//! Decides which entities a backup reads, and in which order. Every backup goes through this module, so
-//! policies apply to all of them.
+//! Decides which entities a backup reads, and in which order. Every backup uses this module, so policies
+//! apply to all of them.
 
 use crate::declaration::selection::Selection;
 use crate::entity::{EntityCodec, Policy};
@@ -28,7 +28,8 @@ pub(super) struct PlannedEntry {
 /// Returns the covered entities that `selection` selects, sorted by provider and name.
 ///
 /// # Errors
-/// The selection names something that does not exist or is not covered, or it selects nothing.
+/// The selection contains an entity or a provider that does not exist, or an entity that is not covered, or
+/// it selects no entity.
 pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<Vec<PlannedEntity>> {
     for name in selection.names.iter().chain(&selection.excluded_names) {
         environment.require_entity(name)?;
@@ -59,18 +60,18 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
              crate",
         ));
     }
-    // A filter must not silently remove an entity that the caller named.
+    // A filter must not silently remove an entity that the caller selected by name or type.
     let named = environment
         .entities
         .iter()
-        .filter(|known| selection.is_explicit() && selection.names_entity(known.codec.descriptor()));
+        .filter(|known| selection.is_explicit() && selection.selects_by_name(known.codec.descriptor()));
     for known in named {
         if !planned.iter().any(|entity: &PlannedEntity| entity.codec.name() == known.codec.name()) {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`{}` is named, but a filter by provider or crate removes it from the selection; its \
-                     provider is `{}`",
+                    "`{}` is selected explicitly, but a filter by provider or crate removes it from the \
+                     selection; its provider is `{}`",
                     known.codec.name(),
                     known.provider
                 ),
@@ -81,7 +82,7 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
         return Err(Error::new(
             ErrorKind::NotFound,
             format!(
-                "nothing to back up: no covered entity is selected; covered are {}",
+                "nothing to back up: no covered entity is selected; the covered entities are {}",
                 names(environment.inventory.included.iter().map(|entity| &entity.entity))
             ),
         ));

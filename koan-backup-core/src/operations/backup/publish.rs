@@ -25,7 +25,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::json::document;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// The longest path that an archive can have.
+/// The maximum length of the path of an archive.
 const MAX_PATH_BYTES: usize = 1024;
 
 /// The contents of the documents and the manifest, gathered while records are written.
@@ -67,7 +67,7 @@ impl Contents {
         }
     }
 
-    /// Returns the recipients of what is encrypted, if anything is.
+    /// Returns the scope and the recipients of the encryption, if content is encrypted.
     fn encryption(&self, environment: &Environment, storage: &Storage) -> Option<EncryptionSummary> {
         let scope = match storage.encryption() {
             ArchiveEncryption::Always => EncryptionScope::Archive,
@@ -136,7 +136,7 @@ pub(super) async fn write_documents(
     Ok(manifest)
 }
 
-/// Encrypts a document on a thread that may block.
+/// Encrypts a document on a thread on which blocking is allowed.
 async fn seal(environment: &Environment, content: Vec<u8>) -> Result<Vec<u8>> {
     let Some(recipients) = environment.recipients.clone() else {
         return Err(Error::new(
@@ -156,13 +156,13 @@ async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries
         ErrorKind::Unsupported,
         format!(
             "`{name}` exceeds the size that a reader accepts, with {entries} entries; back up fewer entities \
-             at once"
+             in one backup"
         ),
     ))
 }
 
-/// Refuses a manifest that exceeds the limits of a reader. It assumes the longest `archive` value that is
-/// possible, because the real one is not known yet.
+/// Refuses a manifest that exceeds the limits of a reader. The check assumes the longest possible `archive`
+/// value, because the actual value is not known yet.
 fn require_readable(manifest: &Manifest) -> Result<()> {
     let archive = ArchiveFile {
         file: "x".repeat(MAX_PATH_BYTES),
@@ -182,14 +182,15 @@ fn too_large(manifest: &Manifest) -> Error {
         format!(
             "the manifest of backup {} exceeds what a reader accepts: {MAX_MANIFEST_BYTES} bytes and a \
              limited number of values; shorten its description, metadata and tags, or back up fewer entities \
-             at once",
+             in one backup",
             manifest.id
         ),
     )
 }
 
-/// Publishes the manifest, which makes the backup exist. It waits for at most `limit`, and only for a short
-/// time once it is cancelled. If the manifest was certainly not published, its archive is discarded.
+/// Publishes the manifest, which makes the backup exist. The function waits for at most `time_limit`, and
+/// after a cancellation only for a short time. If the manifest was certainly not published, its archive is
+/// discarded.
 pub(super) async fn publish(
     storage: &Storage,
     manifest: &Manifest,
@@ -225,8 +226,8 @@ pub(super) async fn publish(
             Err(error)
         }
         Ok(Ok(_) | Err(_)) | Err(_) => Err(error.context(format!(
-            "whether backup {} was published is not known: `{path}` does not exist, cannot be read or is not \
-             durable; if it exists later, the backup is complete",
+            "it is not known whether backup {} was published: `{path}` does not exist, cannot be read or is \
+             not durable; if it exists later, the backup is complete",
             manifest.id
         ))),
     }
@@ -301,7 +302,7 @@ fn entity_statistics(entity: &EntityManifest) -> Option<(String, EntityStatistic
     Some((entity.storage_file.clone()?, statistics))
 }
 
-/// Returns a ratio with four decimal places, or 0 if `whole` is 0.
+/// Returns `part` divided by `whole` with four decimal places, or 0 if `whole` is 0.
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 {
         return 0.0;
@@ -341,20 +342,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_manifest_that_exceeds_the_limits_of_a_reader_is_not_published() {
-        let limit = usize::try_from(MAX_MANIFEST_BYTES).expect("small");
+        let limit = usize::try_from(MAX_MANIFEST_BYTES).expect("the limit fits into usize");
         let storage = Storage::memory();
         for warnings in [vec!["x".repeat(limit)], vec!["x,".repeat(600_000), "y,".repeat(600_000)]] {
             let manifest = manifest(warnings);
-            assert_eq!(require_readable(&manifest).expect_err("too large").kind(), ErrorKind::Unsupported);
+            assert_eq!(
+                require_readable(&manifest).expect_err("the manifest is too large").kind(),
+                ErrorKind::Unsupported
+            );
             publish(&storage, &manifest, CLEANUP_TIMEOUT, &CancellationToken::new())
                 .await
-                .expect_err("too large");
-            assert_eq!(storage.size(&manifest_path(&manifest.id)).await.expect("asked"), None);
+                .expect_err("the manifest is too large");
+            assert_eq!(storage.size(&manifest_path(&manifest.id)).await.expect("the size is read"), None);
         }
         let manifest = manifest(vec!["x".repeat(limit - (8 << 10))]);
-        require_readable(&manifest).expect("it fits");
-        publish(&storage, &manifest, CLEANUP_TIMEOUT, &CancellationToken::new()).await.expect("published");
-        let listed = crate::catalog::list_all(&storage).await.expect("listed");
+        require_readable(&manifest).expect("the manifest is within the limits");
+        publish(&storage, &manifest, CLEANUP_TIMEOUT, &CancellationToken::new())
+            .await
+            .expect("the manifest is published");
+        let listed = crate::catalog::list_all(&storage).await.expect("the backups are listed");
         assert_eq!(
             (listed.backups.len(), listed.unreadable.len()),
             (1, 0),

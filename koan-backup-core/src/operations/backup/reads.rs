@@ -15,12 +15,12 @@ use crate::foundation::error::{Error, Result};
 use crate::foundation::lines::Chunk;
 use crate::provider::{ReadRequest, ReadSummary, SinkOptions, Snapshot, record_channel};
 
-/// Bytes of lines in a chunk, and therefore in a block of the archive.
+/// The number of bytes of lines in a chunk, and therefore in a block of the archive.
 const CHUNK_BYTES: usize = 1 << 20;
-/// How many chunks of one entry may wait in its channel.
+/// The maximum number of chunks of one entry that wait in its channel.
 const MAX_WAITING_CHUNKS: usize = 2;
 
-/// Reads the entries of a plan in order, several of them at once.
+/// Reads the entries of a plan in order, several of them concurrently.
 pub(super) struct Reads<'a> {
     entries: &'a [PlannedEntry],
     snapshots: &'a BTreeMap<String, Box<dyn Snapshot>>,
@@ -57,20 +57,20 @@ impl<'a> Reads<'a> {
         }
     }
 
-    /// Returns the next chunk of an entry, or `None` after the last one. The caller asks for entries in
-    /// order.
+    /// Returns the next chunk of an entry, or `None` after the last one. The caller must request the entries
+    /// in order.
     ///
     /// # Cancel safety
     /// No chunk is lost when the future is dropped.
-    pub(super) async fn chunk(&mut self, planned: usize) -> Option<Chunk> {
+    pub(super) async fn chunk(&mut self, index: usize) -> Option<Chunk> {
         loop {
             self.read_ahead();
-            let chunks = self.chunks.get_mut(&planned)?;
+            let chunks = self.chunks.get_mut(&index)?;
             tokio::select! {
                 biased;
                 chunk = chunks.recv() => {
                     if chunk.is_none() {
-                        self.chunks.remove(&planned);
+                        self.chunks.remove(&index);
                     }
                     return chunk;
                 }
@@ -81,10 +81,10 @@ impl<'a> Reads<'a> {
 
     /// Waits for the end of an entry's read and returns its summary. Chunks that were not received are
     /// discarded.
-    pub(super) async fn summary(&mut self, planned: usize) -> Result<ReadSummary> {
-        self.chunks.remove(&planned);
+    pub(super) async fn summary(&mut self, index: usize) -> Result<ReadSummary> {
+        self.chunks.remove(&index);
         loop {
-            if let Some(summary) = self.summaries.remove(&planned) {
+            if let Some(summary) = self.summaries.remove(&index) {
                 return summary;
             }
             match self.active.next().await {
@@ -95,28 +95,27 @@ impl<'a> Reads<'a> {
     }
 
     /// Discards the remaining chunks of an entry, and waits until its read has ended.
-    pub(super) async fn abandon(&mut self, planned: usize) {
-        self.chunks.remove(&planned);
-        while self.running.contains(&planned) {
+    pub(super) async fn abandon(&mut self, index: usize) {
+        self.chunks.remove(&index);
+        while self.running.contains(&index) {
             match self.active.next().await {
                 Some(ended) => self.ended(ended),
                 None => return,
             }
         }
-        self.summaries.remove(&planned);
+        self.summaries.remove(&index);
     }
 
-    fn ended(&mut self, (planned, summary): (usize, Result<ReadSummary>)) {
-        if let Some(active) = self.active_by_provider.get_mut(self.entries[planned].entity.provider.as_str())
-        {
+    fn ended(&mut self, (index, summary): (usize, Result<ReadSummary>)) {
+        if let Some(active) = self.active_by_provider.get_mut(self.entries[index].entity.provider.as_str()) {
             *active -= 1;
         }
-        self.running.remove(&planned);
-        self.summaries.insert(planned, summary);
+        self.running.remove(&index);
+        self.summaries.insert(index, summary);
     }
 
     /// Starts as many reads as the options and the provider allow. They start in the order of the plan, so
-    /// the entry that the caller asks for is always being read.
+    /// the read of the entry that the caller requests has always been started.
     fn read_ahead(&mut self) {
         while let Some(planned) = self.entries.get(self.next) {
             let provider = planned.entity.provider.as_str();

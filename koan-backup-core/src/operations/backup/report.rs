@@ -34,7 +34,7 @@ impl BackupReport {
         self.verification.as_ref().map(|(verified_at, _)| *verified_at)
     }
 
-    /// Returns the report of the verification. Of content that no key decrypted
+    /// Returns the report of the verification. For content that no key decrypted
     /// ([`unopened`](VerifyReport::unopened)), only bytes and hashes were checked.
     pub fn verification(&self) -> Option<&VerifyReport> {
         self.verification.as_ref().map(|(_, verification)| verification)
@@ -64,7 +64,7 @@ impl BackupReport {
     /// Returns the report if the backup contains all selected entities.
     ///
     /// # Errors
-    /// An entity failed. The error names it.
+    /// An entity failed. The error contains its name.
     pub fn require_complete(self) -> Result<Self> {
         if self.is_complete() {
             return Ok(self);

@@ -36,7 +36,7 @@ pub(crate) async fn run(
     let span = tracing::info_span!(target: "koan::backup", "backup", %name, id = tracing::field::Empty);
     let operation = Operation::new(environment, span, &options.cancel, options.timeout);
     let limited = BackupOptions { cancel: operation.cancel(), ..options.clone() };
-    let log = |ended: OperationResult<'_, BackupReport>| match ended {
+    let log = |outcome: OperationResult<'_, BackupReport>| match outcome {
         OperationResult::Completed(report) => tracing::info!(
             target: "koan::backup",
             status = ?report.status(),
@@ -74,9 +74,9 @@ async fn run_in_time(
     }
     let subject = Subject::of_backup(name, &environment.identity);
     let lease = Lease::acquire(environment, storage, subject, LeasedWork::default(), &options.cancel).await?;
-    let ended = run_under_lease(environment, storage, &planned, name, options, &lease, operation).await;
+    let outcome = run_under_lease(environment, storage, &planned, name, options, &lease, operation).await;
     lease.release().await;
-    ended
+    outcome
 }
 
 /// Runs a backup while the lease of its name is held, so that no other backup has this name at the same time.
@@ -93,7 +93,7 @@ async fn run_under_lease(
     let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
     operation.span().record("id", tracing::field::display(header.id));
     let listener = operation.listener(&options.listener);
-    let working = BackupOptions { cancel: lease.lost(), ..options.clone() };
+    let leased_options = BackupOptions { cancel: lease.lost(), ..options.clone() };
     let profile = environment.profile_name(options.profile.as_deref());
     let written = async {
         let work = LeasedWork { backup: Some(header.id), archive: Some(archive.to_string()) };
@@ -101,15 +101,15 @@ async fn run_under_lease(
         // Read before a snapshot is opened, because reading many manifests takes time.
         let series = options.series_of(name);
         let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
-        let earlier = until_cancelled(&working.cancel, async { Ok(earlier.await) }).await?;
-        write(environment, storage, planned, &header, &working, &listener, &earlier).await
+        let earlier = until_cancelled(&leased_options.cancel, async { Ok(earlier.await) }).await?;
+        write(environment, storage, planned, &header, &leased_options, &listener, &earlier).await
     };
-    let ended = match written.await {
+    let outcome = match written.await {
         Ok(manifest) => finish(storage, manifest, options, lease).await,
         Err(error) => Err(lease.explain(error, &options.cancel)),
     };
-    let ended = ended.map_err(|error| operation.explain(error));
-    let status = match &ended {
+    let outcome = outcome.map_err(|error| operation.explain(error));
+    let status = match &outcome {
         Ok(report) => report.status(),
         Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
         Err(error) => {
@@ -117,20 +117,20 @@ async fn run_under_lease(
             BackupStatus::Failed
         }
     };
-    let (ended, status) = match ended {
+    let (outcome, status) = match outcome {
         Ok(report) if options.verify_after => {
             match verify_published(environment, storage, report, options, &listener).await {
                 Ok(report) => (Ok(report), status),
                 Err(error) => (Err(error), BackupStatus::Failed),
             }
         }
-        ended => (ended, status),
+        outcome => (outcome, status),
     };
     listener.emit(|| Event::BackupFinished { id: header.id, status });
-    ended
+    outcome
 }
 
-/// Publishes the backup while the lease is certainly held.
+/// Publishes the backup, after the lease was confirmed.
 async fn finish(
     storage: &Storage,
     manifest: Manifest,
@@ -175,7 +175,7 @@ async fn write(
         records: entries.iter().map(|entry| entry.expected).sum(),
     });
     loop {
-        let known = failures.len();
+        let previous_failures = failures.len();
         let compressor = Arc::new(Compressor::new(options.compression));
         let (entries, snapshots) = (&entries, &snapshots);
         let attempt = Attempt {
@@ -195,7 +195,7 @@ async fn write(
             // without this entity, from the same snapshots, so that no archive contains an incomplete entity.
             Err(error)
                 if options.continue_on_error
-                    && failures.len() > known
+                    && failures.len() > previous_failures
                     && error.kind() != ErrorKind::Cancelled => {}
             Err(error) => return Err(error),
         }
@@ -215,7 +215,7 @@ async fn snapshots(environment: &Environment, planned: &[PlannedEntity]) -> Resu
 }
 
 /// Returns an entry for each set of each entity. With `continue_on_error`, an entity whose sets cannot be
-/// listed is a failure.
+/// listed is added to the failures.
 async fn planned_entries(
     environment: &Environment,
     planned: &[PlannedEntity],
@@ -236,32 +236,38 @@ async fn planned_entries(
             }
             Err(error) => return Err(error),
         };
-        let before = entries.len();
+        let previous_count = entries.len();
         for set in sets.into_iter().filter(|set| options.selection.selects_set(set)) {
-            // Counted before any read begins, because a provider may serve only one read at a time.
+            // The records are counted before any read begins, because a provider may serve only one read at a time.
             let expected = match is_counted {
                 true => snapshot.count(&entity.codec, &set).await.ok(),
                 false => None,
             };
             entries.push(PlannedEntry { entity: entity.clone(), set, expected });
         }
-        if entries.len() == before && options.selection.is_explicit() {
-            return Err(set_not_found(&format!("`{}` has none", entity.codec.name()), options));
+        if entries.len() == previous_count && options.selection.is_explicit() {
+            return Err(set_not_found(
+                &format!("`{}` has none of the selected sets", entity.codec.name()),
+                options,
+            ));
         }
     }
     let unmatched = options.selection.sets.iter().find(|set| !entries.iter().any(|entry| &&entry.set == set));
     match unmatched {
-        Some(set) => Err(set_not_found(&format!("no entity has a set `{set}`"), options)),
+        Some(set) => Err(set_not_found(&format!("no entity has the selected set `{set}`"), options)),
         None => Ok((entries, failures)),
     }
 }
 
-fn set_not_found(what: &str, options: &BackupOptions) -> Error {
+fn set_not_found(problem: &str, options: &BackupOptions) -> Error {
     let selected = names(options.selection.sets.iter().map(SetName::as_str));
-    Error::new(ErrorKind::NotFound, format!("of the selected sets {selected}, {what}; nothing was backed up"))
+    Error::new(
+        ErrorKind::NotFound,
+        format!("{problem}, so nothing was backed up; the selected sets are {selected}"),
+    )
 }
 
-/// Publishes a manifest that says that the backup failed. If that is impossible, the error is only logged:
+/// Publishes a manifest with the status failed. If it cannot be published, the error is only logged, because
 /// without a manifest the backup does not exist.
 async fn record_failure(
     environment: &Environment,
@@ -270,10 +276,10 @@ async fn record_failure(
     options: &BackupOptions,
     error: &Error,
 ) {
-    // The description, tags and metadata may be what made the manifest too large.
-    let brief =
+    // The description, tags and metadata may have made the manifest too large.
+    let without_labels =
         BackupOptions { metadata: BTreeMap::new(), tags: Vec::new(), description: None, ..options.clone() };
-    let options = if error.kind() == ErrorKind::Unsupported { &brief } else { options };
+    let options = if error.kind() == ErrorKind::Unsupported { &without_labels } else { options };
     let failed = Manifest {
         status: BackupStatus::Failed,
         error: Some(error.chain()),
@@ -289,7 +295,7 @@ async fn record_failure(
     if let Err(error) = publish(storage, &failed, CLEANUP_TIMEOUT, &CancellationToken::new()).await {
         tracing::warn!(
             target: "koan::backup", error = %error.chain(),
-            "the failure of a backup was not recorded"
+            "the failure of a backup could not be recorded"
         );
     }
 }

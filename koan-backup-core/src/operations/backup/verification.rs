@@ -17,15 +17,15 @@ use crate::operations::maintenance::verifications;
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// How often a verification is started, at most. It starts again when another process has replaced the
-/// manifest.
+/// The maximum number of attempts to verify a backup. A verification is repeated when another process has
+/// replaced the manifest.
 const MAX_ATTEMPTS: usize = 3;
 
 /// Reads manifest and archive back from the storage, as a restore would, and verifies them. If another
 /// process rekeys the backup meanwhile, the new archive is verified.
 ///
 /// # Errors
-/// - The backup is damaged. Its manifest gets the status `failed`, and the catalog shows why.
+/// - The backup is damaged. Its manifest gets the status `failed`, and the catalog contains the reason.
 /// - Another process has removed the backup ([`ErrorKind::Conflict`]).
 /// - The backup could not be read. It stays unchanged, and it is not known whether it is valid.
 pub(super) async fn verify_published(
@@ -38,8 +38,8 @@ pub(super) async fn verify_published(
     let verifier = PublishedVerifier { environment, storage, report: &report, options, listener };
     let verification = verifier.verify().await?;
     let record = VerificationRecord { verified_at: environment.clock.now() };
-    let kept = timeout(CLEANUP_TIMEOUT, verifications::write(storage, report.id(), &record)).await;
-    if let Err(error) = kept.unwrap_or_else(|_| Err(storage.no_answer_error())) {
+    let recorded = timeout(CLEANUP_TIMEOUT, verifications::write(storage, report.id(), &record)).await;
+    if let Err(error) = recorded.unwrap_or_else(|_| Err(storage.no_answer_error())) {
         tracing::warn!(
             target: "koan::backup", backup = %report.id(), error = %error.chain(),
             "a verification was not recorded; maintenance verifies the backup again"
@@ -59,7 +59,8 @@ struct PublishedVerifier<'a> {
 impl PublishedVerifier<'_> {
     async fn verify(&self) -> Result<VerifyReport> {
         let (id, location) = (self.report.id(), self.storage.location());
-        // At first, the manifest that this backup published; after a restart, the one that replaced it.
+        // `expected` is at first the manifest that this backup published, and after a retry the manifest that
+        // replaced it.
         let mut expected = self.published_manifest()?;
         for _ in 0..MAX_ATTEMPTS {
             let error = match self.read_back(&expected).await {
@@ -71,7 +72,9 @@ impl PublishedVerifier<'_> {
             };
             // Another process may have replaced or removed the backup while it was read.
             match catalog::published_in_time(self.storage, &id).await {
-                Ok(Some(now)) if now != expected && is_rekeyed(&expected, &now) => expected = now,
+                Ok(Some(current)) if current != expected && is_rekeyed(&expected, &current) => {
+                    expected = current
+                }
                 Ok(None) => {
                     let text = format!(
                         "backup {id} was published in storage `{location}` and no longer exists: another \
@@ -79,11 +82,16 @@ impl PublishedVerifier<'_> {
                     );
                     return Err(Error::with_source(ErrorKind::Conflict, text, error));
                 }
-                // A manifest that cannot be parsed, or whose difference is not that of a rekey, is damaged.
-                Ok(Some(now)) if is_damage(&error) => return Err(self.damaged(Some(&now), error).await),
+                // A manifest is damaged if it differs from the published one in more than what a rekey
+                // changes, or cannot be parsed.
+                Ok(Some(current)) if is_damage(&error) => {
+                    return Err(self.damaged(Some(&current), error).await);
+                }
                 Ok(Some(_)) => return Err(not_verified(error, id, location)),
-                Err(unread) if is_damage(&unread) => return Err(self.damaged(None, unread).await),
-                Err(unread) => return Err(not_verified(unread, id, location)),
+                Err(read_error) if is_damage(&read_error) => {
+                    return Err(self.damaged(None, read_error).await);
+                }
+                Err(read_error) => return Err(not_verified(read_error, id, location)),
             }
         }
         let text = format!("backup {id} was replaced by another process each time that it was read back");
@@ -128,46 +136,47 @@ impl PublishedVerifier<'_> {
         let (id, location) = (self.report.id(), self.storage.location());
         let marked = timeout(CLEANUP_TIMEOUT, self.mark_damaged(verified, &error)).await;
         let outcome = match marked.unwrap_or_else(|_| Err(self.storage.no_answer_error())) {
-            Ok(Marked::Failed) => "its manifest says that it failed; back up again".to_owned(),
+            Ok(Marked::Failed) => "its manifest now has the status failed; make a new backup".to_owned(),
             Ok(Marked::Unparsed) => format!(
                 "`{}` cannot be parsed and was not changed, and the damage is recorded; \
                  `koan.catalog().recover()` verifies the archive and publishes its manifest again, or delete \
-                 the backup and back up again",
+                 the backup and make a new one",
                 manifest_path(&id)
             ),
             Err(unmarked) => {
                 format!(
-                    "the damage could not be recorded ({}); delete the backup and back up again",
+                    "the damage could not be recorded ({}); delete the backup and make a new one",
                     unmarked.chain()
                 )
             }
         };
         error.context(format!(
-            "backup {id} was published in storage `{location}` and is damaged as it was read back from \
-             there; {outcome}"
+            "backup {id} was published in storage `{location}`, but the backup that was read back from there \
+             is damaged; {outcome}"
         ))
     }
 
     /// Changes the status of the backup to failed, so that neither a restore by name nor a retention relies
-    /// on it. Meanwhile the rekey lease is held, so nobody rekeys or deletes the backup.
+    /// on it. The rekey lease is held during the change, so no other process can rekey or delete the backup.
     async fn mark_damaged(&self, verified: Option<&serde_json::Value>, error: &Error) -> Result<Marked> {
         let (environment, storage, id) = (self.environment, self.storage, self.report.id());
         let work = LeasedWork { backup: Some(id), archive: None };
-        let never = tokio_util::sync::CancellationToken::new();
-        let lease = Lease::acquire(environment, storage, Subject::Rekey(id), work, &never).await?;
+        let no_cancellation = tokio_util::sync::CancellationToken::new();
+        let lease = Lease::acquire(environment, storage, Subject::Rekey(id), work, &no_cancellation).await?;
         let marked = async {
             let found_at = environment.clock.now();
             let manifest = match (verified, catalog::published(storage, &id).await) {
-                (Some(verified), Ok(Some(now))) if now == *verified => Some(now),
+                (Some(verified), Ok(Some(current))) if current == *verified => Some(current),
                 // A manifest that cannot be parsed cannot be marked.
-                (None, Err(unread)) if is_damage(&unread) => None,
+                (None, Err(read_error)) if is_damage(&read_error) => None,
                 _ => {
-                    let text =
-                        format!("another process changed backup {id} meanwhile; it was left unchanged");
+                    let text = format!(
+                        "another process changed backup {id} meanwhile, so its status was not changed"
+                    );
                     return Err(Error::new(ErrorKind::Conflict, text));
                 }
             };
-            let kept = damage::record(storage, id, found_at, Some(&error.chain())).await;
+            let recorded = damage::record(storage, id, found_at, Some(&error.chain())).await;
             let replaced = match manifest {
                 Some(manifest) => {
                     let path = manifest_path(&id);
@@ -177,7 +186,7 @@ impl PublishedVerifier<'_> {
                 }
                 None => Ok(Marked::Unparsed),
             };
-            kept.and(replaced)
+            recorded.and(replaced)
         };
         let marked = marked.await;
         lease.release().await;
@@ -185,7 +194,7 @@ impl PublishedVerifier<'_> {
     }
 }
 
-/// How a damaged backup was marked.
+/// The result of marking a damaged backup.
 enum Marked {
     /// Its manifest has the status failed, and the damage is recorded.
     Failed,
@@ -201,15 +210,16 @@ fn with_failed_status(mut manifest: serde_json::Value) -> serde_json::Value {
     manifest
 }
 
-/// Returns whether an error means that the storage does not hold what was written.
+/// Returns whether an error means that the storage does not contain what was written.
 fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible | ErrorKind::NotFound)
 }
 
-/// Returns whether `now` is the manifest of the same backup with another archive, as a rekey publishes it.
-fn is_rekeyed(before: &serde_json::Value, now: &serde_json::Value) -> bool {
+/// Returns whether `current` is the manifest of the same backup with another archive, as a rekey publishes
+/// it.
+fn is_rekeyed(before: &serde_json::Value, current: &serde_json::Value) -> bool {
     let file = |manifest: &serde_json::Value| manifest.pointer("/archive/file").cloned();
-    before.get("id") == now.get("id") && file(now).is_some() && file(before) != file(now)
+    before.get("id") == current.get("id") && file(current).is_some() && file(before) != file(current)
 }
 
 fn not_verified(error: Error, id: BackupId, location: &str) -> Error {

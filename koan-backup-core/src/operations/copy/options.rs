@@ -11,7 +11,7 @@ pub(crate) struct CopyOptions {
     pub(crate) from: Option<String>,
     /// The storage profile that receives the copy.
     pub(crate) to: Option<String>,
-    /// The application that made the backup, if it is another one.
+    /// The application that made the backup, if it is not the current one.
     pub(crate) application: Option<ApplicationIdentity>,
     /// Cancels the copy.
     pub(crate) cancel: CancellationToken,

@@ -20,6 +20,6 @@ pub struct CopyReport {
     pub already_existed: bool,
     /// The verification of the copy; `None` if it existed before.
     pub verification: Option<VerifyReport>,
-    /// Warnings.
+    /// The warnings about the copy.
     pub warnings: Vec<String>,
 }

@@ -26,7 +26,7 @@ use crate::storage::{CLEANUP_TIMEOUT, Storage};
 /// Copies a backup into `target`.
 ///
 /// # Cancel safety
-/// If the copy fails, is cancelled or is dropped, nothing of it stays in `target`.
+/// If the copy fails, is cancelled or is dropped, no file of it remains in `target`.
 pub(crate) async fn run(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -35,10 +35,10 @@ pub(crate) async fn run(
 ) -> Result<CopyReport> {
     let archive = require_copyable(backup, target)?;
     if backup.storage.is_same_location(target) {
-        let (one, other) = (backup.storage.location(), target.location());
+        let (source, destination) = (backup.storage.location(), target.location());
         let text = format!(
-            "`{one}` and `{other}` are the same location, so backup {} would not be copied; name another \
-             profile as the target",
+            "`{source}` and `{destination}` have the same location, so backup {} would not be stored a \
+             second time; select another target profile",
             backup.manifest.id
         );
         return Err(Error::new(ErrorKind::Configuration, text));
@@ -84,7 +84,7 @@ async fn copy_under_lease(
         Err(error) => {
             unpublished.discard().await;
             return Err(error.context(format!(
-                "the copy of backup {} in storage `{}` was not verified and was removed",
+                "the copy of backup {} in storage `{}` could not be verified and was removed",
                 backup.manifest.id,
                 target.location()
             )));
@@ -123,16 +123,16 @@ fn report(
 fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Result<&'a ArchiveFile> {
     let manifest = &backup.manifest;
     let Some(archive) = &manifest.archive else {
-        let why = manifest.error.as_deref().unwrap_or("it names no archive");
-        let text = format!("backup {} has no archive to copy: {why}", manifest.id);
+        let reason = manifest.error.as_deref().unwrap_or("its manifest contains no archive");
+        let text = format!("backup {} has no archive to copy: {reason}", manifest.id);
         return Err(Error::new(ErrorKind::Incompatible, text));
     };
     if target.encryption() == ArchiveEncryption::Always && !manifest.is_sealed() {
         return Err(Error::new(
             ErrorKind::Encryption,
             format!(
-                "archives in storage `{}` must be encrypted as a whole, but that of backup {} is not: copy \
-                 it into another profile, or back up into this one",
+                "archives in storage `{}` must be encrypted as a whole, but the archive of backup {} is not; \
+                 copy it into another profile, or make a new backup in this one",
                 target.location(),
                 manifest.id
             ),
@@ -144,7 +144,7 @@ fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Resul
 /// Returns the archive of an existing copy with the same content, or `None` if there is no copy.
 ///
 /// # Errors
-/// A copy with another content exists, or the existing copy is damaged.
+/// A copy with different content exists, or the existing copy is damaged.
 async fn existing_copy(backup: &StoredBackup<'_>, target: &Storage) -> Result<Option<ArchiveFile>> {
     let id = &backup.manifest.id;
     let Some(existing) = catalog::published(target, id).await? else { return Ok(None) };
@@ -152,18 +152,18 @@ async fn existing_copy(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "backup {id} exists in storage `{}` with another content, perhaps encrypted for other \
+                "backup {id} exists in storage `{}` with different content, perhaps encrypted for other \
                  recipients; it was not changed",
                 target.location()
             ),
         ));
     };
-    let damaged = |what: &str| {
+    let damaged = |problem: &str| {
         Error::new(
             ErrorKind::Corrupt,
             format!(
-                "backup {id} exists in storage `{}`, but its archive {what}; remove its manifest there and \
-                 copy it again",
+                "backup {id} exists in storage `{}`, but its archive {problem}; remove its manifest there \
+                 and copy it again",
                 target.location()
             ),
         )
@@ -174,14 +174,14 @@ async fn existing_copy(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
             manifest_durability::sync_names(target).await?;
             Ok(Some(archive))
         }
-        Ok(_) => Err(damaged("has another size")),
+        Ok(_) => Err(damaged("has a different size")),
         Err(error) if error.kind() == ErrorKind::Corrupt => Err(damaged("is missing")),
         Err(error) => Err(error),
     }
 }
 
-/// Returns the archive that `existing` names, if the two manifests differ only in the path of the archive.
-fn same_archive(existing: &Value, here: &Value) -> Option<ArchiveFile> {
+/// Returns the archive of `existing`, if the two manifests differ only in the path of the archive.
+fn same_archive(existing: &Value, original: &Value) -> Option<ArchiveFile> {
     let without_file = |manifest: &Value| {
         let mut manifest = manifest.clone();
         if let Some(file) = manifest.pointer_mut("/archive/file") {
@@ -189,7 +189,7 @@ fn same_archive(existing: &Value, here: &Value) -> Option<ArchiveFile> {
         }
         manifest
     };
-    (without_file(existing) == without_file(here))
+    (without_file(existing) == without_file(original))
         .then(|| serde_json::from_value(existing.get("archive")?.clone()).ok())
         .flatten()
 }
@@ -208,12 +208,13 @@ async fn copy_content(
         writer.send_part(part).await?;
         offset = end;
     }
-    let written = writer.written();
+    let written = writer.finish_parts();
     if written.sha256 != archive.sha256 || written.size_bytes != archive.size_bytes {
         return Err(Error::new(
             ErrorKind::Corrupt,
             format!(
-                "archive `{}` has another hash or size than its manifest says; it was not copied, verify it",
+                "archive `{}` has a hash or size that differs from its manifest, so it was not copied; \
+                 verify the backup",
                 archive.file
             ),
         ));
@@ -227,12 +228,12 @@ fn relocated<'a>(
     target: &'a Storage,
     archive: &ArchiveFile,
 ) -> Result<StoredBackup<'a>> {
-    let odd = |source| {
+    let serialization_error = |source| {
         Error::with_source(ErrorKind::Internal, "the manifest of the copy could not be serialized", source)
     };
     let mut published = backup.published.clone();
-    published["archive"] = serde_json::to_value(archive).map_err(odd)?;
-    let manifest: Manifest = serde_json::from_value(published.clone()).map_err(odd)?;
+    published["archive"] = serde_json::to_value(archive).map_err(serialization_error)?;
+    let manifest: Manifest = serde_json::from_value(published.clone()).map_err(serialization_error)?;
     Ok(StoredBackup::new(target, manifest, published))
 }
 
@@ -254,8 +255,8 @@ async fn verify_copy(
     if is_complete { report.require_valid() } else { report.require_intact() }
 }
 
-/// Publishes the copy, and returns the archive that its manifest names. It is another archive if another
-/// process has made the same copy meanwhile.
+/// Publishes the copy, and returns the archive to which the published manifest refers. If another process has
+/// made the same copy meanwhile, it is the archive of that copy.
 async fn publish(
     held: ConfirmedLease,
     backup: &StoredBackup<'_>,
@@ -280,8 +281,8 @@ async fn publish(
         {
             unpublished.keep();
             Err(error.context(format!(
-                "whether backup {id} was copied to storage `{}` is not known, because `{path}` could not be \
-                 made durable; its original stays",
+                "it is not known whether backup {id} was copied to storage `{}`, because `{path}` could not \
+                 be made durable; its original stays",
                 target.location()
             )))
         }
@@ -300,8 +301,9 @@ async fn publish(
                 Error::new(
                     ErrorKind::Conflict,
                     format!(
-                        "backup {id} was removed \
-                 meanwhile"
+                        "the copy of backup {id} in storage `{}` was removed by another process meanwhile; \
+                         copy the backup again",
+                        target.location()
                     ),
                 )
             })
@@ -310,8 +312,8 @@ async fn publish(
         (Ok(None), Some(error)) if !is_answered => {
             unpublished.keep();
             Err(error.context(format!(
-                "whether backup {id} was copied to storage `{}` is not known; if the copy exists later, it \
-                 is complete",
+                "it is not known whether backup {id} was copied to storage `{}`; if the copy exists later, \
+                 it is complete",
                 target.location()
             )))
         }
@@ -319,11 +321,11 @@ async fn publish(
             unpublished.discard().await;
             Err(error.unwrap_or_else(|| Error::new(ErrorKind::Internal, "the copy was not published")))
         }
-        (Err(unread), error) => {
+        (Err(read_error), error) => {
             unpublished.keep();
-            Err(error.unwrap_or(unread).context(format!(
-                "whether backup {id} was copied to storage `{}` is not known, and `{path}` cannot be read; \
-                 if the copy exists later, it is complete",
+            Err(error.unwrap_or(read_error).context(format!(
+                "it is not known whether backup {id} was copied to storage `{}`, and `{path}` cannot be \
+                 read; if the copy exists later, it is complete",
                 target.location()
             )))
         }

@@ -82,7 +82,7 @@ impl fmt::Debug for OnDifference {
 }
 
 impl BackupDiff {
-    /// Returns whether nothing differs and everything was compared.
+    /// Returns whether the backups are equal: all entities were compared, and no record differs.
     pub fn is_empty(&self) -> bool {
         self.entities.iter().all(|entity| {
             entity.added + entity.removed + entity.changed == 0 && entity.not_compared.is_none()

@@ -70,17 +70,20 @@ async fn compare(
     notes.extend(notes_after);
     let mut entities = Vec::new();
     let is_wanted =
-        |part: &&EntityManifest| options.entities.is_empty() || options.entities.contains(&part.entity);
-    for part in after.parts().filter(is_wanted) {
-        let earlier = before.manifest.entity(&part.entity, &part.set);
-        let earlier =
-            earlier.filter(|earlier| before.parts().any(|part| part.storage_file == earlier.storage_file));
-        let pair = EntityPair { part, before: (&before, earlier), after: (&after, Some(part)) };
+        |entry: &&EntityManifest| options.entities.is_empty() || options.entities.contains(&entry.entity);
+    for entry in after.entries().filter(is_wanted) {
+        let earlier = before.manifest.entity(&entry.entity, &entry.set);
+        let earlier = earlier
+            .filter(|earlier| before.entries().any(|entry| entry.storage_file == earlier.storage_file));
+        let pair = EntityPair { entry, before: (&before, earlier), after: (&after, Some(entry)) };
         entities.push(pair.compare(environment, &options.on_difference).await?);
     }
-    for part in before.parts().filter(is_wanted) {
-        if !entities.iter().any(|done: &EntityDiff| done.entity == part.entity && done.set == part.set) {
-            let pair = EntityPair { part, before: (&before, Some(part)), after: (&after, None) };
+    for entry in before.entries().filter(is_wanted) {
+        if !entities
+            .iter()
+            .any(|compared: &EntityDiff| compared.entity == entry.entity && compared.set == entry.set)
+        {
+            let pair = EntityPair { entry, before: (&before, Some(entry)), after: (&after, None) };
             entities.push(pair.compare(environment, &options.on_difference).await?);
         }
     }
@@ -90,31 +93,32 @@ async fn compare(
 /// One entity and set in both backups.
 struct EntityPair<'a> {
     /// The manifest entry in the later backup, or in the earlier one if the later one has none.
-    part: &'a EntityManifest,
+    entry: &'a EntityManifest,
     before: (&'a Side, Option<&'a EntityManifest>),
     after: (&'a Side, Option<&'a EntityManifest>),
 }
 
 impl EntityPair<'_> {
-    async fn compare(&self, environment: &Environment, found: &OnDifference) -> Result<EntityDiff> {
+    async fn compare(&self, environment: &Environment, on_difference: &OnDifference) -> Result<EntityDiff> {
         let mut diff = EntityDiff {
-            entity: self.part.entity.clone(),
-            set: self.part.set.clone(),
+            entity: self.entry.entity.clone(),
+            set: self.entry.set.clone(),
             added: 0,
             removed: 0,
             changed: 0,
             unchanged: 0,
             not_compared: None,
         };
-        let locked = |(side, part): (&Side, Option<&EntityManifest>)| part.and_then(|part| side.locked(part));
-        if let Some(why) = locked(self.before).or_else(|| locked(self.after)) {
-            diff.not_compared = Some(why);
+        let lock_reason =
+            |(side, entry): (&Side, Option<&EntityManifest>)| entry.and_then(|entry| side.lock_reason(entry));
+        if let Some(reason) = lock_reason(self.before).or_else(|| lock_reason(self.after)) {
+            diff.not_compared = Some(reason);
             return Ok(diff);
         }
-        for (side, part) in [self.before, self.after] {
-            let there = side.manifest.entity(&self.part.entity, &self.part.set);
-            if part.is_none() && there.is_some() {
-                diff.not_compared = Some(format!("it failed in backup {}", side.manifest.id));
+        for (side, entry) in [self.before, self.after] {
+            let manifest_entry = side.manifest.entity(&self.entry.entity, &self.entry.set);
+            if entry.is_none() && manifest_entry.is_some() {
+                diff.not_compared = Some(format!("the entity failed in backup {}", side.manifest.id));
                 return Ok(diff);
             }
         }
@@ -124,17 +128,18 @@ impl EntityPair<'_> {
             diff.unchanged = after.item_count;
             return Ok(diff);
         }
-        let Some(known) = environment.entity(&self.part.entity) else {
+        let Some(known) = environment.entity(&self.entry.entity) else {
             diff.not_compared =
-                Some(format!("no entity is called `{}` in this application", self.part.entity));
+                Some(format!("no entity of this application has the name `{}`", self.entry.entity));
             return Ok(diff);
         };
-        // This codec shows keys. The codec for errors hides the keys of encrypted entities.
+        // The report shows keys, so a codec without hidden keys is used. `known.codec` hides the keys of
+        // encrypted entities.
         let codec = EntityCodec::new(known.codec.descriptor());
-        let records = |part: Option<&EntityManifest>| part.map_or(0, |part| part.item_count);
+        let records = |entry: Option<&EntityManifest>| entry.map_or(0, |entry| entry.item_count);
         let shares = records(self.before.1).max(records(self.after.1)).div_ceil(MAX_RECORDS_PER_SHARE).max(1);
         for share in 0..shares {
-            self.compare_share(&codec, (share, shares), &mut diff, found).await?;
+            self.compare_share(&codec, (share, shares), &mut diff, on_difference).await?;
         }
         Ok(diff)
     }
@@ -144,23 +149,23 @@ impl EntityPair<'_> {
         codec: &EntityCodec,
         share: (u64, u64),
         diff: &mut EntityDiff,
-        found: &OnDifference,
+        on_difference: &OnDifference,
     ) -> Result<()> {
         let (entity, set) = (diff.entity.clone(), diff.set.clone());
         let emit = |change: Change, key: String| {
-            if let Some(found) = &found.0 {
-                found(&Difference { entity: entity.clone(), set: set.clone(), change, key });
+            if let Some(callback) = &on_difference.0 {
+                callback(&Difference { entity: entity.clone(), set: set.clone(), change, key });
             }
         };
         let mut earlier = HashMap::new();
-        if let (side, Some(part)) = self.before {
-            let take = |record: ComparedRecord| {
+        if let (side, Some(entry)) = self.before {
+            let compare_record = |record: ComparedRecord| {
                 earlier.insert(record.identity, (record.content, record.key));
             };
-            side.records(part, codec, share, take).await?;
+            side.records(entry, codec, share, compare_record).await?;
         }
-        if let (side, Some(part)) = self.after {
-            let take = |record: ComparedRecord| match earlier.remove(&record.identity) {
+        if let (side, Some(entry)) = self.after {
+            let compare_record = |record: ComparedRecord| match earlier.remove(&record.identity) {
                 None => {
                     diff.added += 1;
                     emit(Change::Added, record.key);
@@ -171,12 +176,12 @@ impl EntityPair<'_> {
                     emit(Change::Changed, record.key);
                 }
             };
-            side.records(part, codec, share, take).await?;
+            side.records(entry, codec, share, compare_record).await?;
         }
         diff.removed += u64::try_from(earlier.len()).unwrap_or(u64::MAX);
-        let mut gone: Vec<_> = earlier.into_values().map(|(_, key)| key).collect();
-        gone.sort();
-        gone.into_iter().for_each(|key| emit(Change::Removed, key));
+        let mut removed_keys: Vec<_> = earlier.into_values().map(|(_, key)| key).collect();
+        removed_keys.sort();
+        removed_keys.into_iter().for_each(|key| emit(Change::Removed, key));
         Ok(())
     }
 }

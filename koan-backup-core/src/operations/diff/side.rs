@@ -12,7 +12,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::lines::lines;
 
 /// The number of blocks that are read concurrently.
-const BLOCKS_AT_ONCE: usize = 4;
+const CONCURRENT_BLOCKS: usize = 4;
 
 /// A backup whose records can be read.
 pub(super) struct Side {
@@ -38,7 +38,10 @@ impl Side {
         let archive = backup.manifest.archive.as_ref().ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
-                format!("backup {} has no archive, because it failed; compare another", backup.manifest.id),
+                format!(
+                    "backup {} has no archive, because it failed; compare another backup",
+                    backup.manifest.id
+                ),
             )
         })?;
         let open = backup.open_archive(archive, &identities).await?;
@@ -46,46 +49,46 @@ impl Side {
     }
 
     /// Returns the entities and sets that can be read.
-    pub(super) fn parts(&self) -> impl Iterator<Item = &EntityManifest> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &EntityManifest> {
         self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
     }
 
     /// Returns why the records of an entity cannot be read, or `None` if they can.
-    pub(super) fn locked(&self, part: &EntityManifest) -> Option<String> {
-        self.open.require_unlocked(part).err().map(|error| error.to_string())
+    pub(super) fn lock_reason(&self, entry: &EntityManifest) -> Option<String> {
+        self.open.require_unlocked(entry).err().map(|error| error.to_string())
     }
 
-    /// Returns whether the record-set hashes prove that two entities hold the same records.
-    pub(super) fn equals(&self, part: &EntityManifest, other: &Self, others: &EntityManifest) -> bool {
-        let hash = |side: &Self, part: &EntityManifest| {
-            let file = part.storage_file.as_deref()?;
-            side.open.documents().hashes(part, file).1
+    /// Returns whether the record-set hashes prove that two entities contain the same records.
+    pub(super) fn equals(&self, entry: &EntityManifest, other: &Self, other_entry: &EntityManifest) -> bool {
+        let hash = |side: &Self, entry: &EntityManifest| {
+            let file = entry.storage_file.as_deref()?;
+            side.open.documents().hashes(entry, file).1
         };
-        part.item_count == others.item_count
-            && hash(self, part).is_some_and(|hash_here| Some(hash_here) == hash(other, others))
+        entry.item_count == other_entry.item_count
+            && hash(self, entry).is_some_and(|own_hash| Some(own_hash) == hash(other, other_entry))
     }
 
     /// Reads the records of an entity that belong to one share of `shares`, and checks the content hash.
     pub(super) async fn records(
         &self,
-        part: &EntityManifest,
+        entry: &EntityManifest,
         codec: &EntityCodec,
         share: (u64, u64),
-        mut take: impl FnMut(ComparedRecord),
+        mut on_record: impl FnMut(ComparedRecord),
     ) -> Result<()> {
-        let Some(file) = part.storage_file.as_deref() else { return Ok(()) };
+        let Some(file) = entry.storage_file.as_deref() else { return Ok(()) };
         let blocks = self.open.blocks(file)?;
         let codec = codec.clone();
         let open = move |index, _: Block, lines| compared(&codec, index, lines, share);
-        let opened = read_blocks(self.open.reader(), file, blocks, BLOCKS_AT_ONCE, open);
+        let opened = read_blocks(self.open.reader(), file, blocks, CONCURRENT_BLOCKS, open);
         let mut opened = std::pin::pin!(opened);
         let mut hasher = Sha256::new();
         while let Some(block) = opened.try_next().await? {
             let (bytes, records) = block?;
             hasher.update(&bytes);
-            records.into_iter().for_each(&mut take);
+            records.into_iter().for_each(&mut on_record);
         }
-        let (expected, _) = self.open.documents().hashes(part, file);
+        let (expected, _) = self.open.documents().hashes(entry, file);
         if expected != Some(&crate::foundation::digest::finish(hasher)) {
             return Err(self
                 .open
@@ -110,8 +113,8 @@ fn compared(
     let mut records = Vec::new();
     for (number, line) in (0u64..).zip(lines(&bytes)) {
         let record = codec.decode(line).map_err(|error| {
-            let what = format!("`{name}`, block {index}, record {number} does not decode");
-            Error::with_source(ErrorKind::Record, what, error)
+            let text = format!("`{name}`, block {index}, record {number} cannot be decoded");
+            Error::with_source(ErrorKind::Record, text, error)
         })?;
         let identity = hash(&record.key(codec.schema()));
         if u64::from_be_bytes(first(identity)) % shares == share {
@@ -122,8 +125,8 @@ fn compared(
 }
 
 /// Hashes a value as the current type reads it.
-fn hash(of: &impl std::fmt::Debug) -> [u8; 16] {
-    first(Sha256::digest(format!("{of:?}")).into())
+fn hash(value: &impl std::fmt::Debug) -> [u8; 16] {
+    first(Sha256::digest(format!("{value:?}")).into())
 }
 
 fn first<const M: usize, const N: usize>(bytes: [u8; M]) -> [u8; N] {

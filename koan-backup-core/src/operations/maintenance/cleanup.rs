@@ -35,13 +35,13 @@ pub(super) struct Cleanup<'l> {
     pub(super) min_age: Duration,
 }
 
-/// RemovalGround an archive may be removed.
+/// The reason why an archive may be removed.
 enum RemovalGround {
-    /// It has this removal record, which counts.
+    /// The archive has this removal record, which applies.
     Recorded(RemovalRecord),
-    /// The manifest of this backup names another archive, which verifies.
+    /// The manifest of this backup refers to another archive, which was verified.
     Superseded(BackupId),
-    /// It is proven to be truncated.
+    /// The archive is proven to be truncated.
     Incomplete,
 }
 
@@ -50,20 +50,20 @@ enum Removal {
     Done,
     /// The file has changed, or it may be needed, so it stays.
     Kept,
-    /// Another process works on it or on its backup. The text names the process.
+    /// Another process uses the archive or its backup. The text identifies the process.
     Busy(String),
 }
 
 impl Cleanup<'_> {
     /// Reports unlisted archives, and removes removable archives, temporary files, unneeded leases, and
-    /// sidecar files of removed backups. Errors of single files go to `problems`.
+    /// sidecar files of removed backups. Errors of single files are added to `problems`.
     ///
-    /// A complete archive is removed only if its removal record counts, or if the manifest of the same backup
-    /// names another archive that verifies. Other archives are removed only if they are proven to be
-    /// truncated.
+    /// A complete archive is removed only if its removal record applies, or if the manifest of the same
+    /// backup refers to another archive that was verified. Other archives are removed only if they are proven
+    /// to be truncated.
     ///
     /// # Errors
-    /// The storage cannot be read, the lease was lost, or most of what is stored is unlisted.
+    /// The storage cannot be read, the lease was lost, or most of the stored archives are unlisted.
     pub(super) async fn remove(
         &self,
         report: &mut ProfileMaintenance,
@@ -104,22 +104,22 @@ impl Cleanup<'_> {
                 storage = %storage.location(),
                 archive = %archive.archive,
                 state = ?archive.state,
-                "an archive is unlisted: no manifest names it; `koan.catalog().recover()` verifies it and \
-                 publishes its manifest"
+                "an archive is unlisted, because no manifest refers to it; `koan.catalog().recover()` \
+                 verifies it and publishes its manifest"
             );
         }
         refuse_mostly_unlisted(storage, report.unlisted.len() + unknown, listed_count(survey))?;
-        for (candidate, why) in removable {
-            match self.remove_archive(candidate, &why).await {
+        for (candidate, ground) in removable {
+            match self.remove_archive(candidate, &ground).await {
                 Ok(Removal::Done) => {
                     report.freed_bytes += candidate.size_bytes;
                     report.removed_files.push(candidate.path.to_string());
                 }
                 Ok(Removal::Kept) => {}
-                Ok(Removal::Busy(why)) => {
+                Ok(Removal::Busy(reason)) => {
                     report
                         .skipped
-                        .push(format!("archive `{}` was not removed, because {why}", candidate.path));
+                        .push(format!("archive `{}` was not removed, because {reason}", candidate.path));
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Cancelled) => {
                     return Err(error);
@@ -147,17 +147,17 @@ impl Cleanup<'_> {
         Ok(())
     }
 
-    /// Removes an archive, unless a manifest or a lease names it now, its file has changed, or its removal
-    /// record was withdrawn.
+    /// Removes an archive, unless a manifest or a lease refers to it now, its file has changed, or its
+    /// removal record was withdrawn.
     ///
-    /// A complete archive is removed because a manifest names another one, or is gone. That must survive a
-    /// loss of power, so the manifest, or its absence, is made durable first.
-    async fn remove_archive(&self, candidate: &ArchiveCandidate, why: &RemovalGround) -> Result<Removal> {
+    /// A complete archive is removed because the manifest refers to another archive or was removed. That
+    /// state of the manifest must survive a loss of power, so it is made durable before the removal.
+    async fn remove_archive(&self, candidate: &ArchiveCandidate, ground: &RemovalGround) -> Result<Removal> {
         let (storage, path) = (self.storage, candidate.path.as_ref());
         if !self.is_unchanged(candidate).await? {
             return Ok(Removal::Kept);
         }
-        let backup = match why {
+        let backup = match ground {
             RemovalGround::Recorded(record)
                 if removal_record::find(storage, path).await?.as_ref() != Some(record) =>
             {
@@ -180,8 +180,8 @@ impl Cleanup<'_> {
                 Durability::Durable => {}
                 Durability::Changed => return Ok(Removal::Kept),
                 Durability::Busy(error) => {
-                    let why = format!("another process works on its backup {id}: {}", error.chain());
-                    return Ok(Removal::Busy(why));
+                    let reason = format!("another process uses its backup {id}: {}", error.chain());
+                    return Ok(Removal::Busy(reason));
                 }
             }
         }
@@ -189,15 +189,15 @@ impl Cleanup<'_> {
         let leases = lease::all(storage).await?;
         let mut held = leases.iter().filter(|lease| !lease.file.is_free(now));
         if let Some(lease) = held.find(|lease| lease.file.work.archive.as_deref() == Some(path)) {
-            return Ok(Removal::Busy(format!("another process works on it: {}", lease.file.holder)));
+            return Ok(Removal::Busy(format!("another process uses it: {}", lease.file.holder)));
         }
         let manifests = catalog::list_all(storage).await?;
-        let names = |backup: &catalog::StoredBackup<'_>| {
+        let refers_to_archive = |backup: &catalog::StoredBackup<'_>| {
             backup.manifest.archive.as_ref().is_some_and(|archive| archive.file == path)
         };
-        let known: Vec<_> = self.survey.unreadable.iter().map(|manifest| manifest.id).collect();
-        if manifests.backups.iter().any(names)
-            || manifests.unreadable.iter().any(|manifest| !known.contains(&manifest.id))
+        let known_unreadable: Vec<_> = self.survey.unreadable.iter().map(|manifest| manifest.id).collect();
+        if manifests.backups.iter().any(refers_to_archive)
+            || manifests.unreadable.iter().any(|manifest| !known_unreadable.contains(&manifest.id))
         {
             return Ok(Removal::Kept);
         }
@@ -215,12 +215,12 @@ impl Cleanup<'_> {
             Ok(found) => Ok(found.size == candidate.size_bytes
                 && found.last_modified.timestamp() == candidate.modified.as_second()),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(source) => Err(self.storage.failed(&candidate.path, "looked at in", source)),
+            Err(source) => Err(self.storage.failed(&candidate.path, "inspected in", source)),
         }
     }
 
-    /// Withdraws removal records whose archive is gone, or is named by a manifest and stays. Records of
-    /// backups that are being rekeyed are ignored.
+    /// Withdraws the removal records of archives that no longer exist, or that are listed in a manifest and
+    /// stay. Records of backups that are being rekeyed are ignored.
     async fn withdraw_records(&self, judge: &Judge<'_, '_>, problems: &mut Vec<String>) {
         let listed = self.survey.listed_archives();
         for record in judge.records.values().filter(|record| !judge.is_needed(&record.id)) {
@@ -249,8 +249,8 @@ impl Cleanup<'_> {
         let held = self.lease.confirm().await?;
         let temporary =
             TemporaryFiles { directory: directory.to_owned(), in_use, min_age: self.min_age, held };
-        let observed = SystemTime::from(self.survey.taken_at);
-        let removed = blocking("removes temporary files", move || temporary.remove(observed)).await?;
+        let surveyed_at = SystemTime::from(self.survey.taken_at);
+        let removed = blocking("removes temporary files", move || temporary.remove(surveyed_at)).await?;
         let removed = removed.map_err(|source| {
             let text = format!("temporary files in storage `{}` were not removed", self.storage.location());
             Error::with_source(ErrorKind::Storage, text, source)
@@ -267,10 +267,10 @@ impl Cleanup<'_> {
         Ok(())
     }
 
-    /// Returns whether an archive was old enough at the time of the survey.
+    /// Returns whether an archive was older than `min_age` at the time of the survey.
     fn is_old(&self, candidate: &ArchiveCandidate) -> bool {
-        let passed = self.survey.taken_at.as_second() - candidate.modified.as_second();
-        u64::try_from(passed).is_ok_and(|passed| passed > self.min_age.as_secs())
+        let age_seconds = self.survey.taken_at.as_second() - candidate.modified.as_second();
+        u64::try_from(age_seconds).is_ok_and(|age_seconds| age_seconds > self.min_age.as_secs())
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn incomplete_tasks(
     storage: &Storage,
     now: Timestamp,
 ) -> Result<Vec<IncompleteTask>> {
-    let remedy = "remove it: the next maintenance records again which tasks it does not complete";
+    let remedy = "remove it; the next maintenance run records its incomplete tasks again";
     let records = sidecar::read_all::<MaintenanceTask, IncompleteTaskRecord>(storage, FOLDER, remedy).await?;
     let unreadable = records.unreadable.into_iter();
     let unreadable = unreadable
@@ -71,8 +71,8 @@ pub(super) struct ProfileOutcome<'a> {
     environment: &'a Environment,
     storage: &'a Storage,
     cancel: &'a CancellationToken,
-    /// The records of earlier runs, after they were listed.
-    earlier: Option<Vec<Path>>,
+    /// The paths of the records of earlier runs; `None` until they are listed.
+    earlier_records: Option<Vec<Path>>,
 }
 
 impl MaintenanceTask {
@@ -120,30 +120,30 @@ impl<'a> ProfileOutcome<'a> {
         cancel: &'a CancellationToken,
     ) -> Self {
         let report = ProfileMaintenance { profile: profile.to_owned(), ..ProfileMaintenance::default() };
-        Self { report, environment, storage, cancel, earlier: None }
+        Self { report, environment, storage, cancel, earlier_records: None }
     }
 
-    /// Records how a task ended.
+    /// Records the result of a task.
     ///
     /// # Errors
     /// The task was cancelled, which ends maintenance.
-    pub(super) async fn note(&mut self, task: MaintenanceTask, result: Result<()>) -> Result<()> {
+    pub(super) async fn record_result(&mut self, task: MaintenanceTask, result: Result<()>) -> Result<()> {
         match result {
             Ok(()) => {
-                self.done(task, Vec::new()).await;
+                self.record_end(task, Vec::new()).await;
                 Ok(())
             }
-            Err(error) => self.failed(&[task], error).await,
+            Err(error) => self.record_failure(&[task], error).await,
         }
     }
 
     /// Records that a task ended, with the problems that remain.
-    pub(super) async fn done(&mut self, task: MaintenanceTask, problems: Vec<String>) {
+    pub(super) async fn record_end(&mut self, task: MaintenanceTask, problems: Vec<String>) {
         self.report
             .failures
             .extend(problems.iter().map(|problem| format!("{}: {problem}", task.description())));
         let cancel = self.cancel;
-        if let Err(error) = until_cancelled(cancel, self.keep(task, problems)).await {
+        if let Err(error) = until_cancelled(cancel, self.update_record(task, problems)).await {
             let failure = format!("the result of `{}` could not be recorded: {}", task.name(), error.chain());
             self.report.failures.push(failure);
         }
@@ -153,7 +153,7 @@ impl<'a> ProfileOutcome<'a> {
     ///
     /// # Errors
     /// The tasks were cancelled, which ends maintenance.
-    pub(super) async fn failed(&mut self, tasks: &[MaintenanceTask], error: Error) -> Result<()> {
+    pub(super) async fn record_failure(&mut self, tasks: &[MaintenanceTask], error: Error) -> Result<()> {
         if error.kind() == ErrorKind::Cancelled {
             return Err(error);
         }
@@ -162,26 +162,27 @@ impl<'a> ProfileOutcome<'a> {
                 ErrorKind::Busy => {
                     self.report.skipped.push(format!("{}: {}", task.description(), error.chain()));
                 }
-                _ => self.done(task, vec![error.chain()]).await,
+                _ => self.record_end(task, vec![error.chain()]).await,
             }
         }
         Ok(())
     }
 
-    async fn keep(&mut self, task: MaintenanceTask, problems: Vec<String>) -> Result<()> {
+    async fn update_record(&mut self, task: MaintenanceTask, problems: Vec<String>) -> Result<()> {
         if !problems.is_empty() {
             let record = IncompleteTaskRecord { tried_at: self.environment.clock.now(), problems };
             return sidecar::write(self.storage, FOLDER, &task.name(), &record).await;
         }
-        // Listed only once. As long as everything succeeds, nothing is written or removed.
-        if self.earlier.is_none() {
+        // The records are listed only once. If all tasks succeed and there is no record, nothing is written
+        // or removed.
+        if self.earlier_records.is_none() {
             let folder = Path::from(FOLDER);
             let listed = self.storage.list(&folder).await;
             let listed = listed.map_err(|source| self.storage.failed(&folder, "listed in", source))?;
-            self.earlier = Some(listed.into_iter().map(|file| file.path).collect());
+            self.earlier_records = Some(listed.into_iter().map(|file| file.path).collect());
         }
         let path = sidecar::path(FOLDER, &task.name());
-        match &self.earlier {
+        match &self.earlier_records {
             Some(earlier) if earlier.contains(&path) => {
                 sidecar::remove(self.storage, FOLDER, &task.name()).await
             }

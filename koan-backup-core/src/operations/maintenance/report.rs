@@ -36,10 +36,12 @@ pub struct ProfileMaintenance {
     /// Archives whose incomplete multipart uploads were aborted, because the uploading processes crashed. The
     /// size of their parts is unknown.
     pub aborted_uploads: Vec<String>,
-    /// Complete archives that no manifest names, and damaged ones that are not merely truncated. They stay;
-    /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again. Empty without cleanup.
+    /// Complete archives to which no manifest refers, and damaged archives that are not only truncated.
+    /// They stay; [`recover`](crate::builders::Catalog::recover) publishes their manifests again. The list is
+    /// empty without cleanup.
     pub unlisted: Vec<UnlistedArchive>,
-    /// Manifests that cannot be read. Their backups stay. Empty with neither cleanup nor a retention.
+    /// Manifests that cannot be read. Their backups stay. The list is empty with neither cleanup nor a
+    /// retention.
     pub unreadable: Vec<UnreadableManifest>,
     /// Tasks that were skipped because another process was working on the same subject.
     pub skipped: Vec<String>,

@@ -27,7 +27,7 @@ pub(crate) struct MaintenanceOptions {
     pub(crate) profiles: Vec<String>,
     /// Whether one backup is verified in each run.
     pub(crate) verifies: bool,
-    /// How old a file of a crashed process must be before it is removed; without it, no such files are
+    /// How old a file of a crashed process must be before it is removed; if it is `None`, no such files are
     /// removed.
     pub(crate) cleanup_older_than: Option<Duration>,
     pub(crate) cancel: CancellationToken,
@@ -46,15 +46,15 @@ impl Default for MaintenanceOptions {
 }
 
 impl MaintenanceOptions {
-    /// Returns the tasks that remove something.
-    fn removes(&self) -> Vec<MaintenanceTask> {
+    /// Returns the tasks that remove files or backups.
+    fn removal_tasks(&self) -> Vec<MaintenanceTask> {
         let cleanup = self.cleanup_older_than.map(|_| MaintenanceTask::Cleanup);
         let retention = self.retention.as_ref().map(|_| MaintenanceTask::Retention);
         cleanup.into_iter().chain(retention).collect()
     }
 }
 
-/// Runs all tasks in every profile. A task that fails is in the report and does not stop the others.
+/// Runs all tasks in every profile. A task that fails is reported and does not stop the others.
 ///
 /// # Errors
 /// Maintenance was cancelled, or a profile does not exist.
@@ -68,13 +68,13 @@ pub(crate) async fn run(
     let mut report = MaintenanceReport::default();
     for (name, storage) in &environment.storages {
         if options.profiles.is_empty() || options.profiles.contains(name) {
-            report.profiles.push(profile(environment, name, storage, options).await?);
+            report.profiles.push(maintain_profile(environment, name, storage, options).await?);
         }
     }
     Ok(report)
 }
 
-async fn profile(
+async fn maintain_profile(
     environment: &Environment,
     name: &str,
     storage: &Storage,
@@ -82,17 +82,17 @@ async fn profile(
 ) -> Result<ProfileMaintenance> {
     let mut outcome = ProfileOutcome::new(environment, name, storage, &options.cancel);
     let cancel = &options.cancel;
-    let found = match options.removes().is_empty() {
+    let found = match options.removal_tasks().is_empty() {
         true => None,
         false => remove(environment, name, storage, options, &mut outcome).await?,
     };
     if options.verifies {
         let verified = verify_next(environment, storage, found, cancel, &mut outcome.report);
         let verified = until_cancelled(cancel, Box::pin(verified)).await;
-        outcome.note(MaintenanceTask::Verification, verified).await?;
+        outcome.record_result(MaintenanceTask::Verification, verified).await?;
     }
     let refreshed = until_cancelled(cancel, environment.manifests.all(name, storage)).await;
-    outcome.note(MaintenanceTask::Catalog, refreshed.map(drop)).await?;
+    outcome.record_result(MaintenanceTask::Catalog, refreshed.map(drop)).await?;
     Ok(outcome.report)
 }
 
@@ -112,7 +112,7 @@ async fn remove<'a>(
             lease.release().await;
             found
         }
-        Err(error) => outcome.failed(&options.removes(), error).await.map(|()| None),
+        Err(error) => outcome.record_failure(&options.removal_tasks(), error).await.map(|()| None),
     }
 }
 
@@ -126,20 +126,21 @@ async fn remove_under_lease<'a>(
 ) -> Result<Option<Vec<StoredBackup<'a>>>> {
     let cancel = lease.lost();
     let explained = |error| lease.explain(error, &options.cancel);
-    let look = async {
+    let prepared = async {
         prune::require_store_clock(environment, storage).await?;
-        // Listed before the leases are read: a process that has noted an upload holds its lease by then.
+        // The uploads are listed before the leases are read, because a process that has written a note of an
+        // upload holds its lease by then.
         let uploads = UnfinishedUploads::list(storage).await?;
         let survey = Survey::take(storage, &environment.clock).await?;
         survey.require_clock(environment.clock.now())?;
         Ok((uploads, survey))
     };
-    let (uploads, survey) = match until_cancelled(&cancel, look).await.map_err(explained) {
+    let (uploads, survey) = match until_cancelled(&cancel, prepared).await.map_err(explained) {
         Ok(found) => found,
-        Err(error) => return outcome.failed(&options.removes(), error).await.map(|()| None),
+        Err(error) => return outcome.record_failure(&options.removal_tasks(), error).await.map(|()| None),
     };
     outcome.report.unreadable = survey.unreadable.clone();
-    // Before the retention, which may take a long time.
+    // The cleanup runs before the retention, which may take a long time.
     if let Some(age) = options.cleanup_older_than {
         let min_age = age.max(environment.lease_time * 2);
         let (mut problems, report) = (Vec::new(), &mut outcome.report);
@@ -150,13 +151,13 @@ async fn remove_under_lease<'a>(
             cleanup.remove(report, &mut problems).await
         };
         match until_cancelled(&cancel, removed).await.map_err(explained) {
-            Ok(()) => outcome.done(MaintenanceTask::Cleanup, problems).await,
+            Ok(()) => outcome.record_end(MaintenanceTask::Cleanup, problems).await,
             Err(error) if problems.is_empty() || error.kind() == ErrorKind::Cancelled => {
-                outcome.failed(&[MaintenanceTask::Cleanup], error).await?;
+                outcome.record_failure(&[MaintenanceTask::Cleanup], error).await?;
             }
             Err(error) => {
                 problems.push(error.chain());
-                outcome.done(MaintenanceTask::Cleanup, problems).await;
+                outcome.record_end(MaintenanceTask::Cleanup, problems).await;
             }
         }
         environment.manifests.trim(storage, survey.ids()).await;
@@ -166,9 +167,11 @@ async fn remove_under_lease<'a>(
         match pruned.map_err(explained) {
             Ok(report) => outcome.report.pruned = Some(report),
             // After an error, the backups are listed again.
-            Err(error) => return outcome.failed(&[MaintenanceTask::Retention], error).await.map(|()| None),
+            Err(error) => {
+                return outcome.record_failure(&[MaintenanceTask::Retention], error).await.map(|()| None);
+            }
         }
-        outcome.done(MaintenanceTask::Retention, Vec::new()).await;
+        outcome.record_end(MaintenanceTask::Retention, Vec::new()).await;
     }
     let removed = outcome.report.pruned.iter().flat_map(|pruned| &pruned.removed);
     let removed: BTreeSet<_> = removed.map(|backup| backup.id).collect();
@@ -191,24 +194,26 @@ async fn verify_next(
         Some(backups) => backups,
         None => catalog::list(storage).await?,
     };
-    let last = |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
+    let last_verified =
+        |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
     // Only own backups: the types of other applications may differ, and their keys are not available.
     let is_ours = |backup: &StoredBackup<'_>| {
         backup.manifest.status.is_complete()
             && backup.manifest.producer.origin(&environment.identity) != Origin::Other
     };
     let complete = backups.into_iter().filter(is_ours);
-    // Of the backups that were never verified, this is the newest.
-    let Some(next) = complete.min_by_key(last) else { return Ok(()) };
+    // If several backups were never verified, this is the newest of them.
+    let Some(next) = complete.min_by_key(last_verified) else { return Ok(()) };
     let id = next.manifest.id;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
     let verification = match verify::verify_and_record(environment, &next, &options).await {
-        // Another process removed or rekeyed it meanwhile, which is no damage.
+        // Another process removed or rekeyed the backup meanwhile, which is not damage.
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
         verification => verification?,
     };
-    // Reported before it is recorded, because an error of the storage must not hide the damage.
+    // The damage is reported before the result is recorded, because an error of the storage must not hide the
+    // damage.
     (report.verified, report.damage) = (Some(id), verification.problem);
-    verification.kept?;
+    verification.recorded?;
     verifications::write(storage, id, &VerificationRecord { verified_at: environment.clock.now() }).await
 }

@@ -27,7 +27,7 @@ const FOLDERS: [&str; 10] = [
 ];
 
 /// The temporary files that were removed: their paths, and their sizes or the errors.
-type Removed = Vec<(String, io::Result<u64>)>;
+type RemovalResults = Vec<(String, io::Result<u64>)>;
 
 /// The temporary files of a directory.
 pub(super) struct TemporaryFiles {
@@ -41,11 +41,12 @@ pub(super) struct TemporaryFiles {
 }
 
 impl TemporaryFiles {
-    /// Removes the old temporary files. One that cannot be removed does not stop the others.
+    /// Removes the old temporary files. A file that cannot be removed does not stop the removal of the
+    /// others.
     ///
     /// # Errors
     /// A folder cannot be read, or the lease has expired.
-    pub(super) fn remove(&self, now: SystemTime) -> io::Result<Removed> {
+    pub(super) fn remove(&self, now: SystemTime) -> io::Result<RemovalResults> {
         let mut removed = Vec::new();
         for folder in FOLDERS {
             self.remove_below(&self.directory.join(folder), folder, now, &mut removed)?;
@@ -54,8 +55,9 @@ impl TemporaryFiles {
         Ok(removed)
     }
 
-    /// Removes the files with which a process that was killed had tried whether the directory is durable. They lie in the directory itself.
-    fn remove_probes(&self, now: SystemTime, removed: &mut Removed) -> io::Result<()> {
+    /// Removes the probe files of killed processes. A probe file is in the directory itself and tests whether
+    /// the directory is durable.
+    fn remove_probes(&self, now: SystemTime, removed: &mut RemovalResults) -> io::Result<()> {
         for entry in std::fs::read_dir(&self.directory)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
@@ -74,7 +76,7 @@ impl TemporaryFiles {
         directory: &Path,
         path: &str,
         now: SystemTime,
-        removed: &mut Removed,
+        removed: &mut RemovalResults,
     ) -> io::Result<()> {
         let entries = match std::fs::read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -102,7 +104,7 @@ impl TemporaryFiles {
         self.remove_old(entry, now)
     }
 
-    /// Removes a file if it is old enough, and gives its bytes.
+    /// Removes a file if it is old enough, and returns its size.
     fn remove_old(&self, entry: &DirEntry, now: SystemTime) -> io::Result<Option<u64>> {
         let meta = match entry.metadata() {
             // The file was completed and renamed meanwhile.
@@ -116,7 +118,7 @@ impl TemporaryFiles {
         if self.held.time_left().is_zero() {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "the lease expired; the next run removes it",
+                "the lease expired, so the file stays; the next run removes it",
             ));
         }
         std::fs::remove_file(entry.path())?;
@@ -129,27 +131,27 @@ fn final_path(path: &str) -> Option<&str> {
     let (target, number) = path.rsplit_once('#')?;
     let (folder, name) = target.rsplit_once('/')?;
     let is_ours = match (folder, name.strip_suffix(".json")) {
-        // A file that makes the names in a folder durable, left there by a process that was killed.
+        // A file that is written to make the names in a folder durable. A killed process may leave it behind.
         (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
         ("archives", _) => is_archive_name(name),
         ("maintenance", Some(_)) => true,
         ("removals", Some(archive)) => is_archive_name(archive),
-        (_, Some(generation)) => digits(generation, 10),
+        (_, Some(generation)) => is_decimal(generation, 10),
         (_, None) => false,
     };
-    (is_ours && digits(number, number.len())).then_some(target)
+    (is_ours && is_decimal(number, number.len())).then_some(target)
 }
 
-/// Whether a file is named as one with which a directory is tried, whole or not.
+/// Returns whether a file has the name of a probe file, or of the temporary file of a probe file.
 fn is_probe(name: &str) -> bool {
-    let (whole, is_numbered) = match name.split_once('#') {
-        Some((whole, number)) => (whole, digits(number, number.len())),
+    let (file_name, is_numbered) = match name.split_once('#') {
+        Some((file_name, number)) => (file_name, is_decimal(number, number.len())),
         None => (name, true),
     };
-    let id = whole.strip_prefix(PROBE_PREFIX).unwrap_or_default();
+    let id = file_name.strip_prefix(PROBE_PREFIX).unwrap_or_default();
     is_numbered && Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id)
 }
 
-fn digits(text: &str, length: usize) -> bool {
+fn is_decimal(text: &str, length: usize) -> bool {
     !text.is_empty() && text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -19,12 +19,12 @@ impl UnfinishedUploads {
         UploadNote::list(storage).await.map(Self)
     }
 
-    /// Aborts the uploads of archives that no lease names. `held` must have been read after the notes were
-    /// listed. Returns the problems; these uploads are tried again in the next run.
+    /// Aborts the uploads of archives to which no lease refers. `held` must have been read after the notes
+    /// were listed. Returns the problems; the next run tries to abort these uploads again.
     ///
-    /// Uploads of any age are aborted. An uploading process holds a lease that names the archive, from before
-    /// the first part until the upload has ended. Without such a lease, the process was killed, or it has
-    /// lost the lease and publishes nothing.
+    /// Uploads of any age are aborted. An uploading process holds a lease that contains the path of the
+    /// archive, from before the first part until the upload has ended. Without such a lease, the process was
+    /// killed, or it has lost the lease and publishes nothing.
     ///
     /// # Errors
     /// The lease was lost.
@@ -50,7 +50,9 @@ impl UnfinishedUploads {
                 Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Cancelled) => {
                     return Err(error);
                 }
-                Err(error) => problems.push(format!("aborting unfinished uploads: {}", error.chain())),
+                Err(error) => {
+                    problems.push(format!("an unfinished upload could not be aborted: {}", error.chain()))
+                }
             }
         }
         Ok(problems)

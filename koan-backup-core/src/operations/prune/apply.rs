@@ -20,7 +20,7 @@ use crate::foundation::id::BackupId;
 use crate::foundation::names::names;
 use crate::operations::recover;
 
-/// Applies a plan. All checks that could refuse it come before the first removal.
+/// Applies a plan. All checks that can refuse the plan are made before the first removal.
 pub(crate) async fn apply(
     environment: &Environment,
     retention: &Retention,
@@ -50,7 +50,7 @@ pub(crate) async fn apply_retention(
     let mut report = PruneReport::default();
     let mut holders = Holders::new(environment, survey, lease.lost());
     let plan = loop {
-        let found = report.damaged.len();
+        let known_damaged = report.damaged.len();
         let plan = survey.plan(environment, Some(profile), retention, &report.damaged)?;
         if plan.removals().next().is_none() {
             return Ok(report);
@@ -58,13 +58,14 @@ pub(crate) async fn apply_retention(
         require_effective_rules(retention, &plan)?;
         match require_holders(&mut holders, environment, retention, &plan, &mut report).await {
             Ok(()) => break plan,
-            // The next plan knows the newly found damage, and keeps an older backup instead.
-            Err(error) if error.kind() == ErrorKind::Conflict && report.damaged.len() > found => {}
+            // The next plan takes the newly found damage into account, and keeps an older backup
+            // instead.
+            Err(error) if error.kind() == ErrorKind::Conflict && report.damaged.len() > known_damaged => {}
             Err(error) => return Err(error),
         }
     };
     let removed = remove_all(lease, environment, &plan, survey, &mut report).await;
-    removed.map_err(|error| stopped(&report, error))?;
+    removed.map_err(|error| with_removed_backups(&report, error))?;
     Ok(report)
 }
 
@@ -91,11 +92,11 @@ async fn apply_under_lease(
     match applied.await {
         Ok(()) => Ok(report),
         // The error says why the operation stopped, and what it had removed before.
-        Err(error) => Err(stopped(&report, lease.explain(error, cancel))),
+        Err(error) => Err(with_removed_backups(&report, lease.explain(error, cancel))),
     }
 }
 
-/// Verifies that a valid backup stays of each series and each entity of which backups are removed.
+/// Verifies that for each series and each entity of which backups are removed, a valid backup stays.
 async fn require_holders(
     holders: &mut Holders<'_>,
     environment: &Environment,
@@ -108,7 +109,7 @@ async fn require_holders(
     holders.require(&groups, &removals, report).await
 }
 
-/// Removes the backups of a plan, after it is certain that the necessary backups stay.
+/// Removes the backups of a plan, after the check that the necessary backups stay.
 async fn remove_all(
     lease: &Lease,
     environment: &Environment,
@@ -126,7 +127,7 @@ async fn remove_all(
     until_cancelled(&cancel, manifest_durability::sync_names(environment.storage(plan.profile.as_deref())?))
         .await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
-    // Oldest first, so that the newest backups still exist if this stops.
+    // Oldest first, so that the newest backups still exist if the removal stops.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {
         if cancel.is_cancelled() {
             return Err(Error::cancelled());
@@ -144,8 +145,8 @@ fn require_effective_rules(retention: &Retention, plan: &RetentionPlan) -> Resul
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "nothing was removed, because rules keep nothing here: {}; correct them, or use \
-             `.allow_idle_rules()`",
+            "nothing was removed, because these rules keep no backup of the profile: {}; correct them, or \
+             use `.allow_idle_rules()`",
             names(plan.idle_rules.iter())
         ),
     ))
@@ -157,20 +158,21 @@ fn require_unchanged(plan: &RetentionPlan, basis: &BTreeMap<BackupId, String>) -
     match basis.keys().chain(plan.basis.keys()).find(differs) {
         None => Ok(()),
         Some(id) => {
-            let what = match (plan.basis.contains_key(id), basis.contains_key(id)) {
+            let change = match (plan.basis.contains_key(id), basis.contains_key(id)) {
                 (false, _) => "was added",
                 (true, false) => "was removed",
                 (true, true) => "was changed, or pinned",
             };
             Err(Error::new(
                 ErrorKind::Conflict,
-                format!("nothing was removed: backup {id} {what} since the plan was made; plan again"),
+                format!("nothing was removed: backup {id} {change} since the plan was made; make a new plan"),
             ))
         }
     }
 }
 
-fn stopped(report: &PruneReport, error: Error) -> Error {
+/// Adds the ids of the removed backups to an error.
+fn with_removed_backups(report: &PruneReport, error: Error) -> Error {
     let removed: Vec<_> = report.removed.iter().map(|backup| backup.id.to_string()).collect();
     match removed.is_empty() {
         true => error,

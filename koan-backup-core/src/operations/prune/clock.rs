@@ -11,7 +11,7 @@ use crate::environment::lease::Subject;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::{FileTimes, Storage};
 
-/// How far clocks may differ.
+/// The maximum difference between two clocks.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// Refuses a clock that is behind the newest backup.
@@ -23,7 +23,7 @@ pub(super) fn require_not_behind<'a>(
     let ahead = difference(newest.created_at, now);
     if newest.created_at > now && ahead > MAX_CLOCK_SKEW {
         return Err(clock_error(&format!(
-            "backup {} was made {} seconds after now",
+            "the time of backup {} is {} seconds in the future",
             newest.id,
             ahead.as_secs()
         )));
@@ -38,7 +38,7 @@ pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()>
     let drift = passed.abs_diff(made.elapsed());
     if now < plan.made_at || drift > MAX_CLOCK_SKEW {
         return Err(clock_error(&format!(
-            "it was set since the plan was made, by {} seconds",
+            "it was changed by {} seconds since the plan was made",
             drift.as_secs()
         )));
     }
@@ -63,10 +63,10 @@ pub(crate) async fn require_store_clock(environment: &Environment, storage: &Sto
     let listed = storage.list(&folder).await;
     let listed = listed.map_err(|source| storage.failed(&folder, "listed in", source))?;
     let Some(written) = listed.iter().map(|file| file.modified().as_second()).max() else { return Ok(()) };
-    let off = now.as_second().abs_diff(written);
-    if off > MAX_CLOCK_SKEW.as_secs() {
+    let skew_seconds = now.as_second().abs_diff(written);
+    if skew_seconds > MAX_CLOCK_SKEW.as_secs() {
         return Err(clock_error(&format!(
-            "it differs by {off} seconds from that of storage `{}`",
+            "it differs by {skew_seconds} seconds from the clock of storage `{}`",
             storage.location()
         )));
     }
@@ -77,9 +77,9 @@ fn difference(one: Timestamp, other: Timestamp) -> Duration {
     Duration::try_from(one.duration_since(other).abs()).unwrap_or(Duration::MAX)
 }
 
-fn clock_error(what: &str) -> Error {
+fn clock_error(problem: &str) -> Error {
     Error::new(
         ErrorKind::Conflict,
-        format!("the clock of this machine looks wrong: {what}; set it, and plan again"),
+        format!("the clock of this machine is wrong: {problem}; correct the clock, and make a new plan"),
     )
 }

@@ -31,10 +31,11 @@ impl<'a> Holders<'a> {
         Self { environment, survey, cancel, results: BTreeMap::new() }
     }
 
-    /// Checks that the newest valid backup stays of every group of which something is removed.
+    /// Checks that for every group of which backups are removed, the newest valid backup stays.
     ///
     /// # Errors
-    /// That backup would be removed, no backup of the group verifies, or a backup cannot be read.
+    /// The newest valid backup of a group would be removed, no backup of the group is valid, or a backup
+    /// cannot be read.
     pub(super) async fn require(
         &mut self,
         groups: &[Group],
@@ -43,14 +44,14 @@ impl<'a> Holders<'a> {
     ) -> Result<()> {
         for group in groups {
             if self.is_affected(group, removals) {
-                self.require_one(group, removals, report).await?;
+                self.require_group(group, removals, report).await?;
             }
         }
         Ok(())
     }
 
     /// Returns whether the removals affect a group. A failed backup of a series counts too, because it is
-    /// removed only since a later backup was completed.
+    /// removed only if a later backup was completed.
     fn is_affected(&self, group: &Group, removals: &BTreeSet<BackupId>) -> bool {
         let removed = |backup: &&StoredBackup<'_>| {
             removals.contains(&backup.manifest.id) && backup.manifest.archive.is_some()
@@ -64,7 +65,7 @@ impl<'a> Holders<'a> {
         }
     }
 
-    async fn require_one(
+    async fn require_group(
         &mut self,
         group: &Group,
         removals: &BTreeSet<BackupId>,
@@ -83,8 +84,8 @@ impl<'a> Holders<'a> {
                     return Err(Error::new(
                         ErrorKind::Conflict,
                         format!(
-                            "nothing was removed: the plan removes backup {id}, the newest one {holding} \
-                             that verifies; plan again; {}",
+                            "nothing was removed: the plan removes backup {id}, the newest valid backup \
+                             {holding}; make a new plan; {}",
                             damage(report)
                         ),
                     ));
@@ -106,7 +107,7 @@ impl<'a> Holders<'a> {
         };
         Err(Error::new(
             ErrorKind::Corrupt,
-            format!("nothing was removed: no backup {holding} verifies; {remedy}"),
+            format!("nothing was removed: no backup {holding} is valid; {remedy}"),
         ))
     }
 
@@ -121,10 +122,10 @@ impl<'a> Holders<'a> {
         };
         let options = VerifyOptions { cancel: self.cancel.clone(), ..VerifyOptions::default() };
         let verification = verify::verify_and_record(self.environment, backup, &options).await?;
-        if let Err(error) = &verification.kept {
+        if let Err(error) = &verification.recorded {
             tracing::warn!(
                 target: "koan::backup", backup = %id, error = %error.chain(),
-                "the result of a verification was not recorded"
+                "the result of a verification could not be recorded"
             );
         }
         self.results.insert(id, verification.problem.clone());

@@ -25,7 +25,7 @@ struct Pin {
     host: Option<String>,
 }
 
-/// Pins a backup. A backup that is already pinned keeps its reason.
+/// Pins a backup. A backup that is already pinned retains its reason.
 pub(crate) async fn pin(
     environment: &Environment,
     profile: Option<&str>,

@@ -31,10 +31,11 @@ pub(crate) async fn remove_one(
     even_if_last: bool,
 ) -> Result<RemovedBackup> {
     let storage = environment.storage(profile)?;
-    let never = CancellationToken::new();
-    let lease = Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), &never).await?;
+    let no_cancellation = CancellationToken::new();
+    let lease =
+        Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), &no_cancellation).await?;
     let removed = remove_under_lease(&lease, environment, storage, id, even_if_last).await;
-    let removed = removed.map_err(|error| lease.explain(error, &never));
+    let removed = removed.map_err(|error| lease.explain(error, &no_cancellation));
     lease.release().await;
     removed
 }
@@ -71,13 +72,14 @@ async fn require_other_holders(
         if matches!(holding, Holding::Series(_)) || !members.contains(&id) {
             continue;
         }
-        let mut is_held = false;
+        let mut has_other = false;
         for other in members.into_iter().filter(|other| *other != id) {
-            is_held = is_held || holders.problem(other).await? == Some(None);
+            has_other = has_other || holders.problem(other).await? == Some(None);
         }
-        if !is_held {
+        if !has_other {
             let text = format!(
-                "no other backup {holding} verifies, so it would be lost; remove {id} with `.even_if_last()`"
+                "backup {id} was not removed, because no other backup {holding} is valid; use \
+                 `.even_if_last()` to remove it"
             );
             return Err(Error::new(ErrorKind::Conflict, text));
         }
@@ -98,7 +100,8 @@ pub(super) async fn remove(
 ) -> Result<RemovedBackup> {
     let (storage, manifest) = (backup.storage, &backup.manifest);
     let (id, stop) = (manifest.id, lease.lost());
-    let failed = |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
+    let not_removed =
+        |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
     let path = manifest_path(&id);
     let content = until_cancelled(&stop, async {
         require_unpinned(storage, id).await?;
@@ -108,9 +111,9 @@ pub(super) async fn remove(
     let content = content.await?.ok_or_else(|| {
         Error::new(ErrorKind::Conflict, format!("another process removed backup {id} meanwhile"))
     })?;
-    // The manifest may name another archive by now.
+    // The manifest may refer to another archive by now.
     if serde_json::from_slice::<serde_json::Value>(&content).ok().as_ref() != Some(&backup.published) {
-        let text = format!("another process changed backup {id} meanwhile; it was left unchanged");
+        let text = format!("another process changed backup {id} meanwhile, so it was not removed");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
     // Without the record, an archive that stays after a crash would count as unlisted.
@@ -119,31 +122,32 @@ pub(super) async fn remove(
         && let Err(error) = until_cancelled(&stop, record.write(storage)).await
     {
         removal_record::withdraw_or_log(storage, &record.archive).await;
-        return Err(failed(error, "it is unchanged, because its removal could not be recorded"));
+        return Err(not_removed(error, "it is unchanged, because its removal could not be recorded"));
     }
-    let hidden = match lease.confirm().await {
+    let removal = match lease.confirm().await {
         Ok(held) => {
             held.within(&format!("manifest `{path}` was removed"), remove_manifest(storage, &path)).await
         }
         Err(lost) => {
             withdraw(storage, record.as_ref()).await;
-            return Err(failed(lost, "it is unchanged"));
+            return Err(not_removed(lost, "it is unchanged"));
         }
     };
-    if let Err(error) = hidden {
+    if let Err(error) = removal {
         return match timeout(CLEANUP_TIMEOUT, storage.size(&path)).await {
             Ok(Ok(Some(_))) => {
                 withdraw(storage, record.as_ref()).await;
-                Err(failed(error, "it is unchanged, or its manifest is gone"))
+                Err(not_removed(error, "it is unchanged, or its manifest is gone"))
             }
-            // A manifest whose removal is not durable may come back, so its archive must stay.
+            // A manifest whose removal is not durable may reappear after a loss of power, so its archive must
+            // stay.
             Ok(Ok(None)) if !storage.confirms_by_reading(&error) => {
-                let error = failed(error, "the removal of its manifest could not be made durable");
+                let error = not_removed(error, "the removal of its manifest could not be made durable");
                 let error = put_back(storage, manifest, content, error).await;
                 withdraw(storage, record.as_ref()).await;
                 Err(error)
             }
-            _ => Err(failed(error, "it is unchanged, or its manifest is gone")),
+            _ => Err(not_removed(error, "it is unchanged, or its manifest is gone")),
         };
     }
     let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
@@ -162,7 +166,7 @@ pub(super) async fn remove(
             held.within(&format!("archive `{path}` was removed"), remove_archive(storage, &path)).await;
         removed.map_err(|error| {
             let archive = &archive.file;
-            failed(error, &format!("its manifest is removed, but its archive `{archive}` still exists"))
+            not_removed(error, &format!("its manifest is removed, but its archive `{archive}` still exists"))
         })?;
         freed_bytes += archive.size_bytes;
         withdraw(storage, record.as_ref()).await;
@@ -188,7 +192,8 @@ async fn withdraw(storage: &Storage, record: Option<&RemovalRecord>) {
     }
 }
 
-/// Checks that nobody uses a backup whose manifest was removed, then confirms the lease.
+/// Checks that no process uses a backup whose manifest was removed and that it is not pinned, then confirms
+/// the lease.
 ///
 /// A restore writes its lease before it checks that its backup exists, and a pin is written before the same
 /// check. Therefore one of the two always notices the other.
@@ -204,7 +209,7 @@ async fn confirm_unneeded(
 }
 
 /// Puts back the manifest of an archive that still exists, and returns the error to report.
-async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why: Error) -> Error {
+async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, error: Error) -> Error {
     let id = manifest.id;
     let restored = async {
         if let Some(archive) = &manifest.archive
@@ -218,14 +223,14 @@ async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why:
     let restored =
         timeout(CLEANUP_TIMEOUT, restored).await.unwrap_or_else(|_| Err(storage.no_answer_error()));
     match restored {
-        Ok(()) => why,
-        Err(error) => {
+        Ok(()) => error,
+        Err(put_back_error) => {
             let text = format!(
                 "backup {id} was not removed: its manifest is gone and could not be put back; \
                  `koan.catalog().recover()` publishes it again: {}",
-                error.chain()
+                put_back_error.chain()
             );
-            why.context(text)
+            error.context(text)
         }
     }
 }
@@ -234,9 +239,9 @@ async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, why:
 async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
     match pins::reason_of(storage, id).await? {
         None => Ok(()),
-        Some(why) => Err(Error::new(
+        Some(reason) => Err(Error::new(
             ErrorKind::Conflict,
-            format!("backup {id} is pinned ({why}); remove the pin with `koan.unpin`"),
+            format!("backup {id} is pinned ({reason}); remove the pin with `koan.unpin`"),
         )),
     }
 }

@@ -11,7 +11,7 @@ use crate::foundation::id::{BackupId, BackupName};
 pub struct PruneReport {
     /// The removed backups, oldest first.
     pub removed: Vec<RemovedBackup>,
-    /// The newest valid backup of each series, entity and set of which something was removed. These backups
+    /// The newest valid backup of each series, entity and set of which backups were removed. These backups
     /// stay.
     pub verified: Vec<BackupId>,
     /// Newer backups that are damaged, with a description of the damage. They stay too.

@@ -1,4 +1,4 @@
-//! The survey of a profile: everything that a decision about removals needs.
+//! The survey of a profile: all data that a decision about removals needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::storage::Storage;
 #[derive(Debug)]
 pub(crate) struct Survey<'a> {
     /// When the survey started. Leases are checked against this time, because their holders renew them while
-    /// the rest is read.
+    /// the remaining files are read.
     pub(crate) taken_at: Timestamp,
     /// The files that may be archives.
     pub(crate) archives: Vec<ArchiveCandidate>,
@@ -43,8 +43,9 @@ pub(crate) struct Survey<'a> {
 
 impl<'a> Survey<'a> {
     /// Reads the state of a profile: first the archives, then the leases, then the manifests. An operation
-    /// that writes an archive holds a lease that names it until the manifest is published. So an archive that
-    /// neither a lease nor a manifest names is unlisted, however long the survey takes.
+    /// that writes an archive holds a lease with the path of the archive until the manifest is published.
+    /// Therefore an archive to which neither a lease nor a manifest refers is unlisted, regardless of how
+    /// long the survey takes.
     pub(crate) async fn take(storage: &'a Storage, clock: &Arc<dyn Clock>) -> Result<Self> {
         let taken_at = clock.now();
         let archives = unlisted::candidates(storage).await?;
@@ -67,7 +68,7 @@ impl<'a> Survey<'a> {
         self.unreadable.iter().any(|manifest| Some(manifest.id) == id)
     }
 
-    /// Returns the archives that manifests name.
+    /// Returns the paths of the archives to which readable manifests refer.
     pub(crate) fn listed_archives(&self) -> BTreeSet<&str> {
         self.backups
             .iter()
@@ -127,13 +128,13 @@ impl<'a> Survey<'a> {
         self.considered(environment, retention).map(|backup| (backup.manifest.id, hash(backup))).collect()
     }
 
-    /// Makes the plan of a retention. `found` is additional known damage.
+    /// Makes the plan of a retention. `known_damage` is damage that the survey does not contain.
     pub(super) fn plan(
         &self,
         environment: &Environment,
         profile: Option<&str>,
         retention: &Retention,
-        found: &[(BackupId, String)],
+        known_damage: &[(BackupId, String)],
     ) -> Result<RetentionPlan> {
         retention.validate()?;
         require_released(environment, retention)?;
@@ -141,12 +142,12 @@ impl<'a> Survey<'a> {
         let considered: Vec<_> = self.considered(environment, retention).collect();
         let mut candidates = self.candidates(environment, considered.iter().copied());
         for candidate in &mut candidates {
-            candidate.is_damaged |= found.iter().any(|(id, _)| *id == candidate.id);
+            candidate.is_damaged |= known_damage.iter().any(|(id, _)| *id == candidate.id);
         }
         let losses = self.losses(environment, considered.into_iter());
         let plan = retention::plan(retention, candidates, &losses, now);
         let (profile, made) = (profile.map(str::to_owned), Some(Instant::now()));
-        let of = |wanted: Origin| {
+        let count_of = |wanted: Origin| {
             let origin =
                 |backup: &&StoredBackup<'_>| backup.manifest.producer.origin(&environment.identity) == wanted;
             self.backups.iter().filter(origin).count()
@@ -155,8 +156,8 @@ impl<'a> Survey<'a> {
             profile,
             basis: self.basis(environment, retention),
             made,
-            other_applications: of(Origin::Other),
-            unidentified: if retention.includes_unidentified() { 0 } else { of(Origin::Unidentified) },
+            other_applications: count_of(Origin::Other),
+            unidentified: if retention.includes_unidentified() { 0 } else { count_of(Origin::Unidentified) },
             ..plan
         })
     }
@@ -167,15 +168,17 @@ impl<'a> Survey<'a> {
         self.groups_of(environment, self.considered(environment, retention), retention.released_entities())
     }
 
-    /// Returns the groups of the backups of the application that made this one.
+    /// Returns the groups of the backups of the application that made the backup of `manifest`.
     pub(super) fn groups_of_same_application(
         &self,
         environment: &Environment,
         manifest: &Manifest,
     ) -> Vec<Group> {
-        let by = |producer: &Producer| (producer.application.clone(), producer.environment.clone());
-        let backups =
-            self.backups.iter().filter(|backup| by(&backup.manifest.producer) == by(&manifest.producer));
+        let identity = |producer: &Producer| (producer.application.clone(), producer.environment.clone());
+        let backups = self
+            .backups
+            .iter()
+            .filter(|backup| identity(&backup.manifest.producer) == identity(&manifest.producer));
         self.groups_of(environment, backups, &BTreeSet::new())
     }
 
@@ -194,7 +197,7 @@ impl<'a> Survey<'a> {
         retention::groups(&candidates, &losses, released)
     }
 
-    /// Returns the losses that nobody has acknowledged.
+    /// Returns the losses that are not acknowledged.
     fn losses<'s>(
         &self,
         environment: &Environment,
@@ -230,9 +233,10 @@ impl<'a> Survey<'a> {
             .iter()
             .filter(|entity| entity.status == EntityStatus::Completed && manifest.archive.is_some())
             .map(|entity| {
-                // The current policy counts; for entities that no longer exist, the policy in the backup.
-                let now = environment.entity(&entity.entity).and_then(|known| known.policy);
-                let days = now.unwrap_or(entity.policy).retention_days;
+                // The current policy applies; for an entity that no longer exists, the policy in the backup
+                // applies.
+                let current_policy = environment.entity(&entity.entity).and_then(|known| known.policy);
+                let days = current_policy.unwrap_or(entity.policy).retention_days;
                 let set = if entity.set.is_root() { "" } else { entity.set.as_str() };
                 (label(&environment.canonical(&entity.entity), set), days)
             })

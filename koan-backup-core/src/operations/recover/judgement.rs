@@ -1,4 +1,4 @@
-//! Decides what to do with an archive that no manifest names.
+//! Decides what to do with an archive to which no manifest refers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use crate::operations::prune::Survey;
 use crate::operations::verify::{self, VerifyOptions};
 use crate::storage::Storage;
 
-/// The decision about an archive that no readable manifest names.
+/// The decision about an archive to which no readable manifest refers.
 #[derive(Debug)]
 pub(crate) enum Judgement {
-    /// Another process writes it, or uses its backup.
+    /// Another process writes the archive, or uses its backup.
     InUse,
-    /// Its removal record counts.
+    /// The removal record of the archive applies.
     ToBeRemoved(RemovalRecord),
-    /// The manifest of the same backup names another archive, which verifies.
+    /// The manifest of the same backup refers to another archive, which was verified.
     Superseded { id: BackupId, by: String },
-    /// It is proven to be truncated.
+    /// The archive is proven to be truncated.
     Incomplete,
-    /// It is unlisted and may be a lost backup, so it stays.
+    /// The archive is unlisted and may be a lost backup, so it stays.
     Unlisted(UnlistedArchive, Option<Box<CompleteArchive>>),
-    /// It is a ZIP file of another program.
+    /// The file is a ZIP file of another program.
     Foreign,
-    /// It no longer exists.
+    /// The file no longer exists.
     Gone,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Judge<'s, 'a> {
     survey: &'s Survey<'a>,
     /// The removal records, by the path of the archive.
     pub(crate) records: BTreeMap<String, RemovalRecord>,
-    /// Records that cannot be read, which do not count.
+    /// The problems of the removal records that cannot be read. These records do not apply.
     pub(crate) unreadable_records: Vec<String>,
     identities: OnceCell<Arc<Identities>>,
     cancel: CancellationToken,
@@ -73,12 +73,12 @@ impl<'s, 'a> Judge<'s, 'a> {
         })
     }
 
-    /// Returns the archives that no readable manifest names.
+    /// Returns the archives to which no readable manifest refers.
     pub(crate) fn without_manifest(&self) -> Vec<&'s ArchiveCandidate> {
         unlisted::without_manifest(&self.survey.archives, &self.survey.listed_archives())
     }
 
-    /// Decides about an archive that no readable manifest names.
+    /// Decides about an archive to which no readable manifest refers.
     ///
     /// # Errors
     /// The storage cannot be read. The state of the archive is unknown then, and it stays.
@@ -92,7 +92,7 @@ impl<'s, 'a> Judge<'s, 'a> {
             if self.is_needed(&record.id) {
                 return Ok(Judgement::InUse);
             }
-            if self.counts(record).await? {
+            if self.applies(record).await? {
                 return Ok(Judgement::ToBeRemoved(record.clone()));
             }
         }
@@ -122,7 +122,7 @@ impl<'s, 'a> Judge<'s, 'a> {
         let id = found.manifest.id;
         if let Some(listed) = survey.backups.iter().find(|backup| backup.manifest.id == id)
             && let Some(archive) = &listed.manifest.archive
-            && self.verifies(listed).await?
+            && self.is_valid(listed).await?
         {
             if self.is_needed(&id) {
                 return Ok(Judgement::InUse);
@@ -137,9 +137,9 @@ impl<'s, 'a> Judge<'s, 'a> {
         self.survey.held(self.survey.taken_at).any(|lease| lease.subject.protects(id))
     }
 
-    /// Returns whether a removal record counts: no manifest names its archive, the manifest of its backup is
-    /// not unreadable, the backup is not pinned, and the replacement, if there is one, verifies.
-    async fn counts(&self, record: &RemovalRecord) -> Result<bool> {
+    /// Returns whether a removal record applies: no manifest refers to its archive, the manifest of its
+    /// backup is not unreadable, the backup is not pinned, and the replacement, if there is one, is valid.
+    async fn applies(&self, record: &RemovalRecord) -> Result<bool> {
         let survey = self.survey;
         if survey.listed_archives().contains(record.archive.as_str())
             || survey.unreadable.iter().any(|manifest| manifest.id == record.id)
@@ -148,29 +148,29 @@ impl<'s, 'a> Judge<'s, 'a> {
             return Ok(false);
         }
         let Some(replacement) = &record.replacement else { return Ok(true) };
-        let names = |backup: &&StoredBackup<'_>| {
+        let refers_to_replacement = |backup: &&StoredBackup<'_>| {
             backup.manifest.archive.as_ref().is_some_and(|archive| &archive.file == replacement)
         };
-        if let Some(listed) = survey.backups.iter().find(names) {
-            return Ok(listed.manifest.id == record.id && self.verifies(listed).await?);
+        if let Some(listed) = survey.backups.iter().find(refers_to_replacement) {
+            return Ok(listed.manifest.id == record.id && self.is_valid(listed).await?);
         }
         let Some(candidate) = survey.archives.iter().find(|file| file.path.as_ref() == replacement) else {
             return Ok(false);
         };
         match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?)).await? {
             Inspection::Complete(found) if found.manifest.id == record.id => {
-                Ok(matches!(self.verified(candidate, &found).await?, ArchiveVerification::Valid(_)))
+                Ok(matches!(self.verify_archive(candidate, &found).await?, ArchiveVerification::Valid(_)))
             }
             _ => Ok(false),
         }
     }
 
-    async fn verifies(&self, listed: &StoredBackup<'_>) -> Result<bool> {
+    async fn is_valid(&self, listed: &StoredBackup<'_>) -> Result<bool> {
         Ok(Box::pin(verify::problem(self.environment, listed, &self.options())).await?.is_none())
     }
 
     /// Verifies an archive by the manifest that it contains.
-    pub(super) async fn verified(
+    pub(super) async fn verify_archive(
         &self,
         candidate: &ArchiveCandidate,
         found: &CompleteArchive,
@@ -183,14 +183,14 @@ impl<'s, 'a> Judge<'s, 'a> {
         VerifyOptions { cancel: self.cancel.clone(), ..VerifyOptions::default() }
     }
 
-    /// Returns the available identities. A key source that fails is only logged: archives that need its keys
-    /// stay.
+    /// Returns the available identities. The failure of a key source is only logged; archives that need its
+    /// keys stay.
     async fn identities(&self) -> Result<&Arc<Identities>> {
         let found = self.identities.get_or_init(|| async {
             let identities = self.environment.identities().await.unwrap_or_else(|error| {
                 tracing::warn!(
                     target: "koan::backup", error = %error.chain(),
-                    "the keys for unlisted archives were not read"
+                    "the keys for unlisted archives could not be read"
                 );
                 Identities::default()
             });
@@ -200,8 +200,8 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 }
 
-/// Refuses to delete anything while most archives are unlisted, because lost manifests are a more likely
-/// reason than crashes.
+/// Refuses any removal while most archives are unlisted, because lost manifests are a more likely reason than
+/// crashes.
 ///
 /// # Errors
 /// Most archives are unlisted ([`ErrorKind::Conflict`]), or the storage cannot be read.
@@ -211,14 +211,14 @@ pub(crate) async fn require_mostly_listed(
     survey: &Survey<'_>,
 ) -> Result<()> {
     let listed = listed_count(survey);
-    let unnamed = unlisted::without_manifest(&survey.archives, &survey.listed_archives());
+    let without_manifest = unlisted::without_manifest(&survey.archives, &survey.listed_archives());
     // If only few archives are without a manifest, none of them needs to be opened.
-    if unnamed.len() <= listed {
+    if without_manifest.len() <= listed {
         return Ok(());
     }
     let judge = Judge::new(environment, storage, survey, &CancellationToken::new()).await?;
     let mut unlisted = 0;
-    for candidate in unnamed {
+    for candidate in without_manifest {
         if let Judgement::Unlisted(archive, _) = judge.judge(candidate).await?
             && !survey.is_unreadable(archive.id)
         {
@@ -248,7 +248,7 @@ pub(crate) async fn unlisted(
             Err(error) => {
                 tracing::warn!(
                     target: "koan::backup", archive = %candidate.path, error = %error.chain(),
-                    "an archive that no manifest names was not read"
+                    "an archive without a manifest could not be read"
                 );
             }
         }
@@ -256,7 +256,7 @@ pub(crate) async fn unlisted(
     Ok(unlisted)
 }
 
-/// Returns the number of archives that manifests name.
+/// Returns the number of existing archives to which manifests refer.
 pub(crate) fn listed_count(survey: &Survey<'_>) -> usize {
     let listed: BTreeSet<_> = survey.listed_archives();
     survey.archives.iter().filter(|file| listed.contains(file.path.as_ref())).count()
@@ -273,9 +273,9 @@ pub(crate) fn refuse_mostly_unlisted(storage: &Storage, unlisted: usize, listed:
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "nothing was removed, because most of what is stored in `{}` is unlisted: {unlisted} archives \
+            "nothing was removed, because most archives in storage `{}` are unlisted: {unlisted} archives \
              have no manifest, and {listed} have one; check whether `manifests/` is complete, and publish \
-             what is missing with `koan.catalog().recover()`",
+             missing manifests again with `koan.catalog().recover()`",
             storage.location()
         ),
     ))

@@ -16,7 +16,7 @@ pub struct RecoveryReport {
     pub archives: Vec<ArchiveRecovery>,
 }
 
-/// The recovery of one archive that no readable manifest named.
+/// The recovery of one archive to which no readable manifest referred.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -25,9 +25,9 @@ pub struct ArchiveRecovery {
     pub profile: String,
     /// The path of the archive.
     pub archive: String,
-    /// The backup, if the archive or a removal record names it.
+    /// The id of the backup, if the archive or a removal record contains it.
     pub id: Option<BackupId>,
-    /// The outcome.
+    /// The outcome of the recovery.
     pub outcome: RecoveryOutcome,
 }
 
@@ -36,34 +36,35 @@ pub struct ArchiveRecovery {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RecoveryOutcome {
-    /// It was verified, and its manifest was published again.
+    /// The archive was verified, and its manifest was published again.
     Recovered,
-    /// It was skipped because it has a removal record. Maintenance removes it.
+    /// The archive was skipped because it has a removal record. Maintenance removes it.
     ToBeRemoved {
-        /// Why it is to be removed.
+        /// Why the archive is to be removed.
         reason: RemovalReason,
     },
-    /// It was skipped because another archive of the same backup is listed and verifies.
+    /// The archive was skipped because another archive of the same backup is listed and valid.
     Superseded {
         /// The path of the other archive.
         by: String,
     },
-    /// It is truncated: the process that wrote or copied it was interrupted.
+    /// The archive is truncated: the process that wrote or copied it was interrupted.
     Incomplete,
-    /// It is damaged, so it was not recovered. It stays.
+    /// The archive is damaged, so it was not recovered. It stays.
     Damaged {
         /// A description of the damage.
         problem: String,
     },
-    /// It is encrypted, and none of the keys of this context decrypts it. Add a key and recover again.
+    /// The archive is encrypted, and none of the keys of this context decrypts it. Add a key and recover
+    /// again.
     NeedsKey {
-        /// The ids of the keys that decrypt it. Empty if the archive is encrypted as a whole, because the ids
-        /// are inside.
+        /// The ids of the keys that decrypt it. The list is empty if the archive is encrypted as a whole,
+        /// because then the ids are encrypted too.
         key_ids: Vec<String>,
     },
-    /// Another process is writing it.
+    /// Another process is writing the archive.
     InUse,
-    /// It could not be read, or its manifest could not be published.
+    /// The archive could not be read, or its manifest could not be published.
     Failed {
         /// The reason, and what to do.
         problem: String,
@@ -80,8 +81,8 @@ impl RecoveryReport {
     /// Returns the report if no archive needs attention.
     ///
     /// # Errors
-    /// An archive is damaged, needs a key, or failed. The error names the first one and counts the others.
-    /// Archives that are incomplete, in use, superseded, or to be removed are no errors.
+    /// An archive is damaged, needs a key, or failed. The error contains the first problem and the number of
+    /// the others. Archives that are incomplete, in use, superseded, or to be removed are not errors.
     pub fn require_all(self) -> Result<Self> {
         let problem = |archive: &ArchiveRecovery| {
             let (kind, problem) = match &archive.outcome {

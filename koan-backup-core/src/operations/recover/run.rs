@@ -26,7 +26,7 @@ pub(crate) struct RecoverOptions {
     pub(crate) cancel: CancellationToken,
 }
 
-/// Recovers the unlisted archives of the profiles. One that fails does not stop the others.
+/// Recovers the unlisted archives of the profiles. An archive that fails does not stop the others.
 ///
 /// # Errors
 /// A profile does not exist, its storage cannot be listed, another process removes backups there, or the
@@ -42,7 +42,7 @@ pub(crate) async fn run(environment: &Environment, options: &RecoverOptions) -> 
             let cancel = &options.cancel;
             let lease =
                 Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), cancel).await?;
-            let recovered = profile(&lease, environment, name, storage, &mut report).await;
+            let recovered = recover_profile(&lease, environment, name, storage, &mut report).await;
             let recovered = recovered.map_err(|error| lease.explain(error, cancel));
             lease.release().await;
             recovered?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(environment: &Environment, options: &RecoverOptions) -> 
     Ok(report)
 }
 
-async fn profile(
+async fn recover_profile(
     lease: &Lease,
     environment: &Environment,
     name: &str,
@@ -59,7 +59,8 @@ async fn profile(
     report: &mut RecoveryReport,
 ) -> Result<()> {
     let cancel = lease.lost();
-    // A published manifest is added to the survey, because it counts for further archives of the same backup.
+    // A published manifest is added to the survey, because further archives of the same backup are compared
+    // with it.
     let mut survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
     let listed: std::collections::BTreeSet<_> =
         survey.listed_archives().into_iter().map(str::to_owned).collect();
@@ -95,7 +96,7 @@ async fn profile(
 
 type ArchiveOutcome<'a> = (Option<BackupId>, RecoveryOutcome, Option<Box<StoredBackup<'a>>>);
 
-/// Recovers one archive. Returns `None` if the file is no archive of this library, or no longer exists.
+/// Recovers one archive. Returns `None` if the file is not an archive of this library, or no longer exists.
 async fn recover_archive<'a>(
     lease: &Lease,
     environment: &Environment,
@@ -146,19 +147,19 @@ async fn publish_verified<'a>(
     if let Some(listed) = survey.backups.iter().find(|backup| Some(backup.manifest.id) == id) {
         let archive = listed.manifest.archive.as_ref().map_or("none", |archive| archive.file.as_str());
         let problem = format!(
-            "the backup is already listed with archive `{archive}`, which does not verify; move `{}` away \
-             and recover again",
+            "the backup is already listed with archive `{archive}`, which is not valid; move `{}` to \
+             another folder and recover again",
             manifest_path(&found.manifest.id)
         );
         return Ok((id, RecoveryOutcome::Failed { problem }, None));
     }
-    let backup = match until_cancelled(cancel, judge.verified(candidate, found)).await? {
+    let backup = match until_cancelled(cancel, judge.verify_archive(candidate, found)).await? {
         ArchiveVerification::Damaged(problem) => return Ok((id, RecoveryOutcome::Damaged { problem }, None)),
         ArchiveVerification::Locked(key_ids) => return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None)),
         ArchiveVerification::Valid(backup) => backup,
     };
-    // From here on cancellation has no effect. The removal record did not count because of the damaged
-    // manifest, so it is withdrawn before that manifest is moved away.
+    // From here on cancellation has no effect. The removal record did not apply because of the damaged
+    // manifest, so it is withdrawn before that manifest is renamed.
     let path = candidate.path.as_ref();
     lease
         .step(
@@ -214,8 +215,8 @@ async fn rename_damaged(storage: &Storage, path: &str) -> Result<()> {
     }
     let hash = crate::foundation::digest::sha256(&bytes);
     let hash = hash.trim_start_matches("sha256:").get(..16).unwrap_or_default().to_owned();
-    let aside = Path::from(format!("{path}.damaged-{hash}"));
-    storage.replace(&aside, bytes).await?;
+    let renamed = Path::from(format!("{path}.damaged-{hash}"));
+    storage.replace(&renamed, bytes).await?;
     storage.remove(&path).await?;
     storage.require_gone(&path).await
 }

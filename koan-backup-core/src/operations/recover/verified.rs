@@ -14,15 +14,15 @@ use crate::storage::Storage;
 
 /// The result of the verification of an unlisted archive.
 pub(super) enum ArchiveVerification<'a> {
-    /// Every hash, count and record is correct. This is the backup to publish.
+    /// Every hash, count and record is correct. The value is the backup to publish.
     Valid(Box<StoredBackup<'a>>),
-    /// Its bytes are correct, but the keys with these ids are needed to verify its records.
+    /// The bytes of the archive are correct, but the keys with these ids are needed to verify its records.
     Locked(Vec<String>),
-    /// It is damaged, as described.
+    /// The archive is damaged; the text describes the damage.
     Damaged(String),
 }
 
-/// Verifies an archive that no manifest names.
+/// Verifies an archive to which no manifest refers.
 ///
 /// # Errors
 /// The storage cannot be read, or the verification was cancelled.
@@ -53,12 +53,13 @@ async fn verify_found<'a>(
     let file = candidate.path.to_string();
     let object = ArchiveObject::find(storage, &file).await?;
     let archive = ArchiveFile { file, size_bytes: object.stored_bytes(), sha256: hash_of(&object).await? };
-    let odd = |source| Error::with_source(ErrorKind::Internal, "a manifest could not be serialized", source);
+    let serialization_error =
+        |source| Error::with_source(ErrorKind::Internal, "a manifest could not be serialized", source);
     let mut published = match found.manifest.is_sealed() {
-        true => serde_json::to_value(found.manifest.published()).map_err(odd)?,
+        true => serde_json::to_value(found.manifest.published()).map_err(serialization_error)?,
         false => found.inner.clone(),
     };
-    published["archive"] = serde_json::to_value(&archive).map_err(odd)?;
+    published["archive"] = serde_json::to_value(&archive).map_err(serialization_error)?;
     let content = document(&published);
     if !manifest_fits(&content) {
         return Ok(ArchiveVerification::Damaged("its manifest exceeds what a reader accepts".to_owned()));

@@ -29,12 +29,12 @@ impl ArchiveRewriter<'_> {
         path: &Path,
         cancel: &CancellationToken,
     ) -> Result<Manifest> {
-        let whole = self.manifest.is_sealed().then(|| self.recipients.clone());
+        let archive_recipients = self.manifest.is_sealed().then(|| self.recipients.clone());
         let (writer, pending) = PendingArchive::begin(
             storage,
             self.manifest.id,
             path.clone(),
-            whole,
+            archive_recipients,
             self.manifest.created_at,
             cancel,
         )
@@ -119,10 +119,10 @@ impl ArchiveRewriter<'_> {
         let written = entry.finish().await?;
         let (content, records) = self.open.documents().hashes(entity, file);
         if content != Some(&written.content_hash) || records != Some(written.record_set_hash) {
-            return Err(self
-                .open
-                .reader()
-                .broken(file, "the content that was read has another hash than its manifest says"));
+            return Err(self.open.reader().broken(
+                file,
+                "the hash of the content that was read differs from the hash in the manifest",
+            ));
         }
         Ok(written)
     }

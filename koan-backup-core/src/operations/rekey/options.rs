@@ -9,7 +9,7 @@ use crate::foundation::identity::ApplicationIdentity;
 pub(crate) struct RekeyOptions {
     /// The storage profile; the default profile if it is `None`.
     pub(crate) profile: Option<String>,
-    /// The application that made the backup, if it is another one.
+    /// The application that made the backup, if it is not the current one.
     pub(crate) application: Option<ApplicationIdentity>,
     /// Cancels the rekey.
     pub(crate) cancel: CancellationToken,

@@ -12,7 +12,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
 /// Replaces the manifest by that of the new archive, unless the manifest has changed meanwhile. If it is
-/// unknown which archive the manifest names, both stay.
+/// unknown to which archive the manifest refers, both archives stay.
 ///
 /// A durable removal record of the old archive is written first, and withdrawn if the manifest is not
 /// replaced.
@@ -35,12 +35,12 @@ pub(super) async fn publish(
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
     let stop = lease.lost();
-    let now = until_cancelled(&stop, catalog::published(storage, &rewritten.id)).await;
-    if !matches!(&now, Ok(Some(now)) if now == before) {
+    let current = until_cancelled(&stop, catalog::published(storage, &rewritten.id)).await;
+    if !matches!(&current, Ok(Some(current)) if current == before) {
         discard_unpublished(storage, rewritten.id, archive).await;
-        return Err(now.err().unwrap_or_else(|| {
+        return Err(current.err().unwrap_or_else(|| {
             let text =
-                format!("another process changed backup {} meanwhile; it was left unchanged", rewritten.id);
+                format!("another process changed backup {} meanwhile, so it was not rekeyed", rewritten.id);
             Error::new(ErrorKind::Conflict, text)
         }));
     }
@@ -68,30 +68,30 @@ pub(super) async fn publish(
     };
     // The manifest may have been written although the answer was lost.
     match catalog::published_in_time(storage, &rewritten.id).await {
-        Ok(Some(now))
+        Ok(Some(current))
             if storage.confirms_by_reading(&error)
-                && serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == now) =>
+                && serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == current) =>
         {
             Ok(())
         }
         // Without an answer, the manifest may still be written later, so the new archive stays.
-        Ok(Some(now)) if is_answered && &now == before => {
+        Ok(Some(current)) if is_answered && &current == before => {
             removal_record::withdraw_or_log(storage, &record.archive).await;
             discard_unpublished(storage, rewritten.id, archive).await;
             Err(error)
         }
-        // The removal record stays: before maintenance removes anything, it makes the manifest durable, or
-        // finds that the old archive counts.
+        // The removal record stays. Before maintenance removes an archive, it makes the manifest durable, or
+        // finds that the manifest refers to the old archive.
         Ok(_) | Err(_) => Err(error.context(format!(
-            "whether backup {} is encrypted for the new recipients is not known; both archives were kept, \
-             and the one that its manifest names counts",
+            "it is not known whether backup {} is encrypted for the new recipients; both archives stay, \
+             and the archive to which its manifest refers is the valid one",
             rewritten.id
         ))),
     }
 }
 
-/// Removes the old archive, unless another process restores from it. The manifest must name the new archive,
-/// and the lease is confirmed right before the removal.
+/// Removes the old archive, unless another process restores from it. The manifest must refer to the new
+/// archive, and the lease is confirmed right before the removal.
 pub(super) async fn remove_old(
     lease: &Lease,
     environment: &Environment,
@@ -100,16 +100,21 @@ pub(super) async fn remove_old(
     archive: &ArchiveFile,
 ) -> Result<()> {
     let id = rewritten.id;
-    let looked = async {
+    let checked = async {
         if let Some(held) = lease::find_held(storage, &environment.clock, &Subject::Restore(id)).await? {
             return Err(held.busy(storage));
         }
         catalog::published(storage, &id).await
     };
-    let now = until_cancelled(&lease.lost(), looked).await?;
-    let named = now.as_ref().and_then(|now| now.pointer("/archive/file")).and_then(serde_json::Value::as_str);
-    if named.is_none() || named != rewritten.archive.as_ref().map(|archive| archive.file.as_str()) {
-        let text = format!("the manifest of backup {id} no longer names its new archive");
+    let current = until_cancelled(&lease.lost(), checked).await?;
+    let current_file = current
+        .as_ref()
+        .and_then(|current| current.pointer("/archive/file"))
+        .and_then(serde_json::Value::as_str);
+    if current_file.is_none()
+        || current_file != rewritten.archive.as_ref().map(|archive| archive.file.as_str())
+    {
+        let text = format!("the manifest of backup {id} no longer refers to its new archive");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
     let what = format!("archive `{}` was removed", archive.file);

@@ -12,17 +12,17 @@ use crate::operations::verify::VerifyReport;
 /// The report of the rekey of one backup.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[must_use = "the old archive may still be there, and its keys open it"]
+#[must_use = "the old archive may still exist, and the old keys decrypt it"]
 #[non_exhaustive]
 pub struct RekeyReport {
     /// The id of the backup, which does not change.
     pub id: BackupId,
-    /// What was rewritten. `None` if nothing in the backup is encrypted, or if it has no archive; it is
-    /// unchanged then.
+    /// The scope of the content that was rewritten. `None` if nothing in the backup is encrypted, or if it
+    /// has no archive; it is unchanged then.
     pub scope: Option<EncryptionScope>,
-    /// The keys for which it was encrypted before.
+    /// The keys for which the backup was encrypted before.
     pub previous_key_ids: Vec<String>,
-    /// The keys for which it is encrypted now. Empty if nothing was rewritten.
+    /// The keys for which the backup is encrypted now. Empty if nothing was rewritten.
     pub key_ids: Vec<String>,
     /// The encrypted entries that were rewritten.
     pub entries: Vec<String>,
@@ -30,7 +30,7 @@ pub struct RekeyReport {
     pub verification: Option<VerifyReport>,
     /// The old archive, if it could not be removed. The old keys still decrypt it.
     pub old_archive: Option<String>,
-    /// Warnings.
+    /// The warnings about the rekey.
     pub warnings: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl RekeyReport {
     /// Returns the report if the old archive was removed.
     ///
     /// # Errors
-    /// The old archive could not be removed. The error names it.
+    /// The old archive could not be removed. The error contains its path.
     pub fn require_replaced(self) -> Result<Self> {
         match &self.old_archive {
             None => Ok(self),
@@ -79,7 +79,8 @@ pub struct RekeySummary {
     pub untouched: Vec<BackupId>,
     /// The backups that may not be encrypted for the new recipients, with the errors.
     pub failed: Vec<(BackupId, Error)>,
-    /// The backups of other applications, which are unchanged. To rekey one of them, name it by its id.
+    /// The backups of other applications, which are unchanged. To rekey one of them, call
+    /// [`Koan::rekey`](crate::Koan::rekey) with its id.
     pub other_applications: Vec<BackupId>,
     /// The backups of older versions that record no environment, which are unchanged; see
     /// [`include_unidentified`](crate::builders::RekeyAllBuilder::include_unidentified).
@@ -99,7 +100,7 @@ impl RekeySummary {
     pub fn notes(&self) -> Vec<String> {
         let unidentified = (!self.unidentified.is_empty()).then(|| {
             format!(
-                "{} record no environment and were not rekeyed, because they may belong to another \
+                "backups {} record no environment and were not rekeyed, because they may belong to another \
                  application; `.include_unidentified()` includes them",
                 names(self.unidentified.iter().map(BackupId::to_string))
             )
@@ -115,7 +116,7 @@ impl RekeySummary {
     /// remove are not checked.
     ///
     /// # Errors
-    /// - A backup failed: the error is that of the first one and counts the others.
+    /// - A backup failed: the error is that of the first failed backup, with the number of the others.
     /// - A manifest could not be read.
     /// - The rekey was cancelled before all backups were rewritten.
     /// - An old archive could not be removed.
@@ -128,18 +129,18 @@ impl RekeySummary {
                 0 => String::new(),
                 others => format!(" (and {others} more)"),
             };
-            return Err(error.context(format!("whether backup {id} was rewritten is not known{more}")));
+            return Err(error.context(format!("it is not known whether backup {id} was rewritten{more}")));
         }
         if let Some(manifest) = self.unreadable.first() {
             let text = format!(
-                "whether backup {} is encrypted for the new recipients is not known: {}",
+                "it is not known whether backup {} is encrypted for the new recipients: {}",
                 manifest.id, manifest.problem
             );
             return Err(Error::new(ErrorKind::Corrupt, text));
         }
         if !self.cancelled.is_empty() {
-            let left = self.cancelled.len();
-            return Err(Error::cancelled().context(format!("backups that were not rewritten: {left}")));
+            let count = self.cancelled.len();
+            return Err(Error::cancelled().context(format!("backups that were not rewritten: {count}")));
         }
         self.rekeyed.iter().try_for_each(|report| report.clone().require_replaced().map(drop))?;
         if !self.unidentified_encrypted.is_empty() {
@@ -157,7 +158,7 @@ impl RekeySummary {
 
     /// Accepts that encrypted backups that record no environment stay encrypted for the old keys, for example
     /// because they belong to another application. [`require_all`](Self::require_all) then succeeds, and
-    /// [`unidentified`](Self::unidentified) still names them.
+    /// [`unidentified`](Self::unidentified) still contains their ids.
     pub fn accept_unidentified(mut self) -> Self {
         self.unidentified_encrypted.clear();
         self

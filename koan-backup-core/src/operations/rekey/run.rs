@@ -41,7 +41,7 @@ pub(crate) async fn run(
     let recipients = environment.recipients.as_ref().ok_or_else(|| {
         Error::new(
             ErrorKind::Encryption,
-            "there are no recipients to encrypt for: name them with \
+            "no recipients are configured for the rekey; set them with \
              `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
         )
     })?;
@@ -61,10 +61,10 @@ pub(crate) async fn run(
     let lease = Lease::acquire(environment, backup.storage, subject, work, cancel).await?;
     let rekey =
         LeasedRekey { environment, backup, archive, identities, recipients, published, path, lease: &lease };
-    let ended = rekey.run(RekeyReport { scope: Some(scope), entries, ..report }).await;
-    let ended = ended.map_err(|error| lease.explain(error, cancel));
+    let result = rekey.run(RekeyReport { scope: Some(scope), entries, ..report }).await;
+    let result = result.map_err(|error| lease.explain(error, cancel));
     lease.release().await;
-    ended
+    result
 }
 
 /// The rekey of one backup while its lease is held, so that no other process rekeys it.

@@ -23,10 +23,11 @@ pub(crate) fn require_balance(
     Err(Error::new(
         ErrorKind::Constraint,
         format!(
-            "the restore of {entity} does not balance: {records} records were written to provider `{provider}`, and it \
-             reports {inserted} inserted, {updated} updated, {unchanged} unchanged and {kept} kept; a trigger, rule or policy \
-             of the database may drop or redirect records, or two keys may be equal to the database; disable what interferes, \
-             or restore as the owner of the table"
+            "the restore of {entity} does not balance: {records} records were written to provider \
+             `{provider}`, and it reports {inserted} inserted, {updated} updated, {unchanged} unchanged and \
+             {kept} kept; a trigger, rule or policy of the database may drop or redirect records, or two \
+             keys may be equal to the database; disable the trigger, rule or policy, or restore as the owner \
+             of the table"
         ),
     ))
 }
@@ -38,28 +39,29 @@ mod tests {
     #[test]
     fn every_record_is_in_one_of_the_counts() {
         let counts = WriteCounts { inserted: 1, updated: 2, unchanged: 3, kept: 4, ..WriteCounts::default() };
-        require_balance("User", "main", 10, &counts).expect("balanced");
+        require_balance("User", "main", 10, &counts).expect("the counts balance");
         // Deleted records are not in the archive.
         let deleted = WriteCounts { deleted: 7, ..counts };
-        require_balance("User", "main", 10, &deleted).expect("balanced");
+        require_balance("User", "main", 10, &deleted).expect("the counts balance");
         for records in [9, 11, 17] {
-            let error = require_balance("User", "main", records, &deleted).expect_err("not balanced");
+            let error =
+                require_balance("User", "main", records, &deleted).expect_err("the counts do not balance");
             assert_eq!(error.kind(), ErrorKind::Constraint);
             let text = error.to_string();
-            let parts = [
+            let expected_texts = [
                 format!("{records} records"),
                 "User".to_owned(),
                 "`main`".to_owned(),
                 "1 inserted, 2 updated, 3 unchanged and 4 kept".to_owned(),
                 "trigger, rule or policy".to_owned(),
             ];
-            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+            assert!(expected_texts.iter().all(|expected| text.contains(expected)), "{text}");
         }
     }
 
     #[test]
     fn counts_that_are_too_large_do_not_overflow_into_a_balance() {
         let counts = WriteCounts { inserted: u64::MAX, updated: 11, ..WriteCounts::default() };
-        require_balance("User", "main", 10, &counts).expect_err("not balanced");
+        require_balance("User", "main", 10, &counts).expect_err("the counts do not balance");
     }
 }

@@ -15,7 +15,7 @@ use crate::provider::{ConflictMode, RestoreLevel, SessionIntent, SessionOptions}
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RestoreOptions {
-    /// What is restored: everything in the archive, unless it is narrowed.
+    /// The entities and sets that are restored. By default, everything in the archive is restored.
     pub selection: Selection,
     /// The storage profile. `None` is the default profile.
     pub profile: Option<String>,
@@ -39,7 +39,7 @@ pub struct RestoreOptions {
     pub intent: SessionIntent,
     /// Whether missing tables are created.
     pub create_missing: bool,
-    /// Whether the completed entities of a backup that failed in part may be restored.
+    /// Whether the completed entities of a backup may be restored if other entities of it failed.
     pub allow_partial: bool,
     /// Whether fields of the archive that the type does not have may be lost.
     pub allow_field_loss: bool,

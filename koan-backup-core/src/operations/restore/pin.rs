@@ -1,4 +1,4 @@
-//! The lease that keeps a backup from being removed while it is restored.
+//! The lease that prevents the removal of a backup while it is restored.
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,8 +9,8 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Acquires the lease. Returns `None` and logs a warning if the storage cannot be written, because a restore
-/// must work there as well. For the same reason a restore goes on if its lease is lost; what it reads is
-/// checked in any case.
+/// from such a storage must work as well. For the same reason, a restore continues if its lease is lost; the
+/// data that it reads is checked in any case.
 ///
 /// # Errors
 /// The backup was removed or replaced meanwhile, or the work was cancelled.
@@ -24,25 +24,31 @@ pub(super) async fn pin(
     let lease = match Lease::acquire(environment, backup.storage, Subject::Restore(id), work, cancel).await {
         Ok(lease) => lease,
         Err(error) if error.kind() == ErrorKind::Storage => {
-            tracing::warn!(target: "koan::backup", backup = %id, error = %error.chain(), "the storage cannot be written, so no lease protects the backup during the restore; do not remove it meanwhile");
+            tracing::warn!(
+                target: "koan::backup", backup = %id, error = %error.chain(),
+                "the storage cannot be written, so no lease protects the backup during the restore; do not \
+                 remove the backup meanwhile"
+            );
             return Ok(None);
         }
         Err(error) => return Err(error),
     };
-    // A removal that began before the lease existed did not see it.
-    let now = until_cancelled(cancel, catalog::published(backup.storage, &id)).await;
-    let problem = match now {
-        Ok(Some(now)) if now.get("archive") == backup.published.get("archive") => return Ok(Some(lease)),
-        Ok(Some(_)) => changed(backup, "sealed for others", "restore it again"),
-        Ok(None) => changed(backup, "removed", "restore another one"),
+    // A removal that began before the lease existed could not see the lease.
+    let current = until_cancelled(cancel, catalog::published(backup.storage, &id)).await;
+    let problem = match current {
+        Ok(Some(current)) if current.get("archive") == backup.published.get("archive") => {
+            return Ok(Some(lease));
+        }
+        Ok(Some(_)) => changed(backup, "rekeyed", "restore it again"),
+        Ok(None) => changed(backup, "removed", "restore another backup"),
         Err(error) => error,
     };
     lease.release().await;
     Err(problem)
 }
 
-fn changed(backup: &StoredBackup<'_>, what: &str, remedy: &str) -> Error {
-    let (id, place) = (backup.manifest.id, backup.storage.location());
-    let text = format!("backup {id} in storage `{place}` was {what} while its restore began; {remedy}");
+fn changed(backup: &StoredBackup<'_>, change: &str, remedy: &str) -> Error {
+    let (id, location) = (backup.manifest.id, backup.storage.location());
+    let text = format!("backup {id} in storage `{location}` was {change} while its restore began; {remedy}");
     Error::new(ErrorKind::Conflict, text)
 }

@@ -19,9 +19,9 @@ pub(super) struct PlannedRestore {
     pub(super) codec: EntityCodec,
     pub(super) target_set: SetName,
     pub(super) physical: Option<serde_json::Value>,
-    /// Sentences about what the target does not keep, because its database is of another kind than the
-    /// source.
-    pub(super) not_kept: Vec<String>,
+    /// Messages about properties of the source that the target does not preserve, because its database is of
+    /// another kind than the source.
+    pub(super) not_preserved: Vec<String>,
 }
 
 /// The entries by target provider, in the order of the archive.
@@ -42,8 +42,9 @@ impl PlannedRestore {
 /// Plans the restore of the selected entries.
 ///
 /// # Errors
-/// The backup is not complete and that is not allowed, an entity in it is unknown to the application, something is
-/// selected that is not in it, or nothing is selected.
+/// The backup is incomplete and [`allow_partial`](RestoreOptions::allow_partial) is not set, the backup
+/// contains an entity that the application does not know, a selected entity or set is not in the backup, or
+/// nothing is selected.
 pub(super) fn plan(
     environment: &Environment,
     manifest: &Manifest,
@@ -54,7 +55,8 @@ pub(super) fn plan(
         return Err(Error::new(
             ErrorKind::Incompatible,
             format!(
-                "backup {} failed in part; restore the entities that completed with `.allow_partial()`, or another backup",
+                "entities of backup {} failed; restore the completed entities with `.allow_partial()`, or \
+                 restore another backup",
                 manifest.id
             ),
         ));
@@ -95,7 +97,7 @@ pub(super) fn plan(
                 false => known.codec.clone(),
             },
             target_set: options.target_set.clone().unwrap_or_else(|| entity.set.clone()),
-            not_kept: if same_kind { Vec::new() } else { not_kept_elsewhere(recorded) },
+            not_preserved: if same_kind { Vec::new() } else { not_preserved_elsewhere(recorded) },
             physical: recorded.filter(|_| same_kind).cloned(),
         });
     }
@@ -104,18 +106,19 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// Returns the sentences that the source provider recorded about what only its kind of database keeps.
-fn not_kept_elsewhere(physical: Option<&serde_json::Value>) -> Vec<String> {
-    let sentences = physical.and_then(|physical| physical.get(NOT_KEPT_ELSEWHERE)?.as_array());
-    sentences.into_iter().flatten().filter_map(|sentence| sentence.as_str().map(str::to_owned)).collect()
+/// Returns the messages of the source provider about properties that only its kind of database preserves.
+fn not_preserved_elsewhere(physical: Option<&serde_json::Value>) -> Vec<String> {
+    let messages = physical.and_then(|physical| physical.get(NOT_KEPT_ELSEWHERE)?.as_array());
+    messages.into_iter().flatten().filter_map(|message| message.as_str().map(str::to_owned)).collect()
 }
 
 fn unknown(environment: &Environment, entity: &EntityManifest) -> Error {
     Error::new(
         ErrorKind::Incompatible,
         format!(
-            "the archive holds `{}` (`{}`), which this application does not know: it knows {}; give the renamed type \
-             `#[entity(alias = \"{}\")]`, or leave it out with `.exclude(\"{}\")`",
+            "the archive contains `{}` (`{}`), which this application does not know; the known entities are \
+             {}; if the type was renamed, give it `#[entity(alias = \"{}\")]`, or exclude the entity with \
+             `.exclude(\"{}\")`",
             entity.entity,
             entity.type_path,
             names(environment.entities.iter().map(|known| known.codec.name())),
@@ -131,7 +134,7 @@ fn check_selected(
     options: &RestoreOptions,
     plan: &RestorePlan,
 ) -> Result<()> {
-    let planned = |name: &str| plan.values().flatten().any(|part| part.codec.name() == name);
+    let planned = |name: &str| plan.values().flatten().any(|entry| entry.codec.name() == name);
     let by_type = options.selection.types.iter().map(|wanted| {
         let known = environment.entities.iter().find(|known| known.codec.descriptor().type_id() == *wanted);
         known.map_or("(a type that this context does not know)", |known| known.codec.name())
@@ -145,42 +148,43 @@ fn check_selected(
         .selection
         .sets
         .iter()
-        .find(|set| !plan.values().flatten().any(|part| &&part.entity.set == set))
+        .find(|set| !plan.values().flatten().any(|entry| &&entry.entity.set == set))
     {
         return Err(Error::new(
             ErrorKind::NotFound,
-            format!("backup {} holds no set `{set}` of the selected entities", manifest.id),
+            format!("backup {} contains no set `{set}` of the selected entities", manifest.id),
         ));
     }
     let missing: Vec<_> = by_type.chain(by_name).filter(|name| !planned(name)).collect();
     if missing.is_empty() && !plan.is_empty() {
         return Ok(());
     }
-    let held = names(manifest.entities.iter().map(|entity| &entity.entity));
+    let contained = names(manifest.entities.iter().map(|entity| &entity.entity));
     let what =
         if missing.is_empty() { "anything that is selected".to_owned() } else { names(missing.into_iter()) };
     Err(Error::new(
         ErrorKind::NotFound,
-        format!("backup {} does not hold {what}; it holds {held}", manifest.id),
+        format!("backup {} does not contain {what}; it contains {contained}", manifest.id),
     ))
 }
 
 /// Refuses a plan in which two entries have the same target.
 fn check_targets(plan: &RestorePlan) -> Result<()> {
-    for parts in plan.values() {
-        for (index, part) in parts.iter().enumerate() {
-            let same = |other: &&PlannedRestore| {
-                other.codec.name() == part.codec.name() && other.target_set == part.target_set
+    for entries in plan.values() {
+        for (index, entry) in entries.iter().enumerate() {
+            let has_same_target = |other: &&PlannedRestore| {
+                other.codec.name() == entry.codec.name() && other.target_set == entry.target_set
             };
-            if let Some(other) = parts[..index].iter().find(same) {
+            if let Some(other) = entries[..index].iter().find(has_same_target) {
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "`{}` and `{}` would both be restored into set `{}` of `{}`; select one set with `.set(\"…\")`",
+                        "`{}` and `{}` would both be restored into set `{}` of `{}`; select one set with \
+                         `.set(\"…\")`",
                         other.file,
-                        part.file,
-                        part.target_set,
-                        part.codec.name()
+                        entry.file,
+                        entry.target_set,
+                        entry.codec.name()
                     ),
                 ));
             }

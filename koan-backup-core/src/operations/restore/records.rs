@@ -41,19 +41,19 @@ impl EntryWriter<'_> {
     /// was verified.
     pub(super) async fn write(
         &self,
-        part: &PlannedRestore,
+        entry: &PlannedRestore,
         reading: LineReading,
         writer: &mut (dyn TargetWriter + '_),
     ) -> Result<()> {
-        let changed = |what: &str| {
+        let changed = |problem: &str| {
             Error::new(
                 ErrorKind::Corrupt,
-                format!("`{}` in `{}`: {what}; nothing was committed", part.entity.entity, part.file),
+                format!("`{}` in `{}`: {problem}; nothing was committed", entry.entity.entity, entry.file),
             )
         };
-        self.reader.check_blocks(&part.file, &self.documents.blocks)?;
+        self.reader.check_blocks(&entry.file, &self.documents.blocks)?;
         let blocks: Vec<_> =
-            self.documents.blocks.get(&part.file).into_iter().flatten().copied().enumerate().collect();
+            self.documents.blocks.get(&entry.file).into_iter().flatten().copied().enumerate().collect();
         let (mut starts, mut first) = (Vec::with_capacity(blocks.len()), 0u64);
         for (_, block) in &blocks {
             starts.push(first);
@@ -61,35 +61,33 @@ impl EntryWriter<'_> {
         }
         let decoder = Arc::new(BlockDecoder {
             starts,
-            codec: part.codec.clone(),
-            fields: Projection::of(part.codec.schema()),
+            codec: entry.codec.clone(),
+            fields: Projection::of(entry.codec.schema()),
             reading,
             encoder: writer.encoder(),
             batch_size: self.options.batch_size,
             reader: Arc::clone(self.reader),
-            file: part.file.as_str().into(),
+            file: entry.file.as_str().into(),
         });
         let decode = move |index, block, content| decoder.block(index, block, content);
-        let decoded = read_blocks(self.reader, &part.file, blocks, self.options.max_concurrency, decode);
+        let decoded = read_blocks(self.reader, &entry.file, blocks, self.options.max_concurrency, decode);
         let mut decoded = std::pin::pin!(decoded);
         let (mut hasher, mut written) = (Sha256::new(), 0u64);
         while let Some(block) = decoded.try_next().await? {
             let DecodedBlock { first, lines, batches } = block?;
             if first != written {
-                return Err(changed(
-                    "its blocks hold other numbers of records than its table of blocks says",
-                ));
+                return Err(changed("the numbers of records in its blocks differ from its table of blocks"));
             }
             let hashing = crate::foundation::digest::updated(hasher, lines);
-            let writing = self.write_batches(part, batches, &mut written, writer);
+            let writing = self.write_batches(entry, batches, &mut written, writer);
             (hasher, ()) = tokio::try_join!(hashing, writing)?;
         }
-        let (expected, _) = self.documents.hashes(&part.entity, &part.file);
+        let (expected, _) = self.documents.hashes(&entry.entity, &entry.file);
         if expected != Some(&crate::foundation::digest::finish(hasher)) {
-            return Err(changed("its content has another hash than the manifest says"));
+            return Err(changed("the hash of its content differs from the manifest"));
         }
-        if written != part.entity.item_count {
-            return Err(changed("it holds another number of records than the manifest says"));
+        if written != entry.entity.item_count {
+            return Err(changed("its number of records differs from the manifest"));
         }
         Ok(())
     }
@@ -97,7 +95,7 @@ impl EntryWriter<'_> {
     /// Writes the records of one block, and counts them.
     async fn write_batches(
         &self,
-        part: &PlannedRestore,
+        entry: &PlannedRestore,
         batches: Vec<RecordBatch>,
         written: &mut u64,
         writer: &mut (dyn TargetWriter + '_),
@@ -107,8 +105,8 @@ impl EntryWriter<'_> {
             writer.write(batch).await?;
             let records = *written;
             self.listener.emit(|| Event::BatchRestored {
-                entity: part.codec.name().to_owned(),
-                set: part.target_set.clone(),
+                entity: entry.codec.name().to_owned(),
+                set: entry.target_set.clone(),
                 records,
             });
         }
@@ -116,7 +114,7 @@ impl EntryWriter<'_> {
     }
 }
 
-/// Turns the blocks of one entry into batches of records.
+/// Converts the blocks of one entry into batches of records.
 struct BlockDecoder {
     codec: EntityCodec,
     /// The fields of the entity's type.
@@ -177,12 +175,12 @@ impl BlockDecoder {
         while !rest.is_empty() {
             let length = lines(&rest).take(self.batch_size).map(|line| line.len() + 1).sum::<usize>();
             let batch = rest.split_to(length.min(rest.len()));
-            let undecodable = |at: u64, error| {
-                let number = number + at;
+            let undecodable = |offset: u64, error| {
+                let number = number + offset;
                 Error::with_source(
                     ErrorKind::Record,
                     format!(
-                        "`{name}`, block {index}, record {number} does not decode; nothing was committed"
+                        "`{name}`, block {index}, record {number} cannot be decoded; nothing was committed"
                     ),
                     error,
                 )
@@ -207,9 +205,9 @@ impl BlockDecoder {
     }
 
     fn records(&self, batch: &[u8], undecodable: impl Fn(u64, RecordError) -> Error) -> Result<Vec<Record>> {
-        let read = |(at, line)| match self.values(line) {
+        let read = |(offset, line)| match self.values(line) {
             Some(values) => Ok(Record::of_values(values)),
-            None => self.codec.decode(line).map_err(|error| undecodable(at, error)),
+            None => self.codec.decode(line).map_err(|error| undecodable(offset, error)),
         };
         (0..).zip(lines(batch)).map(read).collect()
     }
@@ -239,7 +237,7 @@ impl BlockDecoder {
         Ok((bytes, count))
     }
 
-    /// Extracts the values of a line, if that is how lines are read.
+    /// Extracts the values of a line, if the lines are read by [`LineReading::Extract`].
     fn values<'l>(&self, line: &'l [u8]) -> Option<Vec<Value<'l>>> {
         match self.reading {
             LineReading::Extract => self.codec.extract_values(line),

@@ -11,15 +11,15 @@ use crate::provider::{Finding, Severity, SuspendedObject, WriteCounts};
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RestoreReport {
-    /// The backup.
+    /// The id of the backup.
     pub id: BackupId,
-    /// Whether nothing was written. The counts then say what a restore would have done.
+    /// Whether nothing was written. The counts then show what a restore would have done.
     pub dry_run: bool,
     /// The results by entity and set, in the order of the archive.
     pub entities: Vec<EntityRestore>,
     /// The findings before the first write.
     pub findings: Vec<Finding>,
-    /// The verification before the first write. `None` if it was opted out of.
+    /// The verification before the first write. `None` if it was disabled.
     pub verification: Option<VerifyReport>,
     /// The indexes, constraints, triggers and rules that were suspended during the restore and put back, by
     /// provider. Empty for a dry run, which suspends nothing.
@@ -33,15 +33,15 @@ pub struct RestoreReport {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityRestore {
-    /// The entity.
+    /// The name of the entity.
     pub entity: String,
-    /// The set that was written to.
+    /// The set to which the records were written.
     pub set: SetName,
-    /// The provider that was written to.
+    /// The name of the provider to which the records were written.
     pub provider: String,
     /// The number of records in the archive.
     pub records: u64,
-    /// What happened to them.
+    /// The numbers of records that were inserted, updated, left unchanged, kept and deleted.
     pub counts: WriteCounts,
 }
 
@@ -51,7 +51,7 @@ impl RestoreReport {
         self.entities.iter().map(|entity| entity.records).sum()
     }
 
-    /// Returns what happened to the records of all entities.
+    /// Returns the sums of the counts of all entities.
     pub fn counts(&self) -> WriteCounts {
         let mut counts = WriteCounts::default();
         self.entities.iter().for_each(|entity| counts.add(&entity.counts));
@@ -59,17 +59,17 @@ impl RestoreReport {
     }
 }
 
-/// The report of a viability check: whether a restore would work, found without writing.
+/// The report of a viability check: whether a restore would succeed, found without writing.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[must_use = "the findings say whether the restore would work"]
+#[must_use = "the findings show whether the restore would succeed"]
 #[non_exhaustive]
 pub struct ViabilityReport {
-    /// The backup.
+    /// The id of the backup.
     pub id: BackupId,
     /// The findings.
     pub findings: Vec<Finding>,
-    /// What would be restored: entity, set and records.
+    /// The entities that would be restored: name, set and number of records.
     pub work: Vec<(String, SetName, u64)>,
     /// The number of records that would be written.
     pub record_count: u64,
@@ -78,7 +78,7 @@ pub struct ViabilityReport {
 }
 
 impl ViabilityReport {
-    /// Returns whether no finding would make the restore fail.
+    /// Returns whether the restore can succeed: no finding is an error.
     pub fn is_viable(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity != Severity::Error)
     }

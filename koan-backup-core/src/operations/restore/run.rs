@@ -43,7 +43,7 @@ pub(crate) async fn run<'a>(
         }
         Box::pin(run_limited(environment, &backup, &identities, &limited, &operation)).await
     };
-    let log = |ended: OperationResult<'_, RestoreReport>| match ended {
+    let log = |outcome: OperationResult<'_, RestoreReport>| match outcome {
         OperationResult::Completed(report) => {
             tracing::info!(target: "koan::backup", records = report.record_count(), "restore completed");
         }
@@ -62,15 +62,15 @@ async fn run_limited(
     operation: &Operation<'_>,
 ) -> Result<RestoreReport> {
     options.validate()?;
-    let pin = match options.intent {
+    let lease = match options.intent {
         SessionIntent::Apply => pin(environment, backup, &options.cancel).await?,
         SessionIntent::Compare => None,
     };
-    let ended = run_pinned(environment, backup, identities, options, operation).await;
-    if let Some(pin) = pin {
-        pin.release().await;
+    let result = run_pinned(environment, backup, identities, options, operation).await;
+    if let Some(lease) = lease {
+        lease.release().await;
     }
-    ended
+    result
 }
 
 async fn run_pinned(
@@ -88,7 +88,7 @@ async fn run_pinned(
     let work = Box::pin(write(environment, backup, identities, options, &listener, &mut sessions));
     let written = until_cancelled(&options.cancel, work).await;
     // From here on nothing is cancelled: a restore that was committed must not be reported as cancelled.
-    let ended = match written {
+    let result = match written {
         Ok(_) if options.cancel.is_cancelled() => Err(roll_back(sessions, Error::cancelled()).await),
         Ok(report) => commit(sessions, options.intent).await.map(|suspended| RestoreReport {
             suspended,
@@ -97,12 +97,12 @@ async fn run_pinned(
         }),
         Err(error) => Err(roll_back(sessions, error).await),
     };
-    let ended = ended.map_err(|error| operation.explain(error));
+    let result = result.map_err(|error| operation.explain(error));
     listener.emit(|| Event::RestoreFinished {
         id: backup.manifest.id,
-        error: ended.as_ref().err().map(Error::chain),
+        error: result.as_ref().err().map(Error::chain),
     });
-    ended
+    result
 }
 
 /// The maximum time that a rollback waits for a provider.
@@ -124,19 +124,19 @@ async fn write(
     let open = backup.open_archive(archive, identities).await?;
     let (reader, documents) = (open.reader(), open.documents());
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
-    plan.values().flatten().try_for_each(|part| documents.require_unlocked(&part.entity))?;
-    // Changes of a type are reported by field before single records are refused for them.
+    plan.values().flatten().try_for_each(|entry| documents.require_unlocked(&entry.entity))?;
+    // Changes of a type are reported for each field, before records are refused because of them.
     let findings = findings(environment, backup, &plan, documents, options).await?;
     require_viable(&findings)?;
     listener.emit(|| Event::RestorePrepared {
         id: backup.manifest.id,
         parts: plan.values().map(Vec::len).sum(),
-        records: plan.values().flatten().map(|part| part.entity.item_count).sum(),
+        records: plan.values().flatten().map(|entry| entry.entity.item_count).sum(),
     });
     let verification = match options.verification {
         Verification::BeforeCommit => None,
         Verification::Whole => {
-            let files = plan.values().flatten().map(|part| part.file.clone()).collect();
+            let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
             let selected = Selected::files(&backup.manifest, files);
             let listener = listener.clone();
             let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
@@ -157,7 +157,7 @@ async fn write(
         entities,
         findings,
         verification,
-        // Known after the commit.
+        // The suspended objects are known only after the commit.
         suspended: Vec::new(),
         duration_ms: 0,
     };
@@ -174,12 +174,12 @@ struct ProviderRun<'a> {
 
 impl ProviderRun<'_> {
     /// Returns how the lines of an entry are read.
-    fn reading(&self, part: &PlannedRestore) -> LineReading {
+    fn reading(&self, entry: &PlannedRestore) -> LineReading {
         let verified = self.verified.iter().flat_map(|report| &report.entities);
-        let same = |entity: &&EntityVerification| {
-            entity.entity == part.entity.entity && entity.set == part.entity.set
+        let is_same_entry = |entity: &&EntityVerification| {
+            entity.entity == entry.entity.entity && entity.set == entry.entity.set
         };
-        match verified.filter(same).any(|entity| entity.round_trips) {
+        match verified.filter(is_same_entry).any(|entity| entity.round_trips) {
             true => LineReading::Extract,
             false => LineReading::Decode,
         }
@@ -188,12 +188,12 @@ impl ProviderRun<'_> {
     /// Writes all entries, with one session per provider.
     async fn write_all(&self, plan: &RestorePlan, sessions: &mut Sessions) -> Result<Vec<EntityRestore>> {
         let mut restored = Vec::new();
-        for (name, parts) in plan {
+        for (name, entries) in plan {
             let provider = self.environment.provider(name)?;
             let session = provider.begin_restore(&self.entries.options.session()).await?;
             sessions.push((name.clone(), session));
             if let Some((_, session)) = sessions.last_mut() {
-                restored.extend(self.write_provider(name, parts, session.as_mut()).await?);
+                restored.extend(self.write_provider(name, entries, session.as_mut()).await?);
             }
         }
         Ok(restored)
@@ -202,31 +202,31 @@ impl ProviderRun<'_> {
     async fn write_provider(
         &self,
         name: &str,
-        parts: &[PlannedRestore],
+        entries: &[PlannedRestore],
         session: &mut dyn RestoreSession,
     ) -> Result<Vec<EntityRestore>> {
-        let mut restored = Vec::with_capacity(parts.len());
-        for part in parts {
+        let mut restored = Vec::with_capacity(entries.len());
+        for entry in entries {
             self.entries.listener.emit(|| Event::EntityStarted {
-                entity: part.codec.name().to_owned(),
-                set: part.target_set.clone(),
-                expected: Some(part.entity.item_count),
+                entity: entry.codec.name().to_owned(),
+                set: entry.target_set.clone(),
+                expected: Some(entry.entity.item_count),
             });
             let counts = self
-                .write_part(name, part, session)
+                .write_entry(name, entry, session)
                 .await
-                .inspect_err(|error| self.emit_failed(part, error))?;
+                .inspect_err(|error| self.emit_failed(entry, error))?;
             self.entries.listener.emit(|| Event::EntityCompleted {
-                entity: part.codec.name().to_owned(),
-                set: part.target_set.clone(),
-                records: part.entity.item_count,
-                bytes: part.entity.size_bytes,
+                entity: entry.codec.name().to_owned(),
+                set: entry.target_set.clone(),
+                records: entry.entity.item_count,
+                bytes: entry.entity.size_bytes,
             });
             restored.push(EntityRestore {
-                entity: part.codec.name().to_owned(),
-                set: part.target_set.clone(),
+                entity: entry.codec.name().to_owned(),
+                set: entry.target_set.clone(),
                 provider: name.to_owned(),
-                records: part.entity.item_count,
+                records: entry.entity.item_count,
                 counts,
             });
         }
@@ -234,27 +234,27 @@ impl ProviderRun<'_> {
     }
 
     /// Writes the entry of one entity and set.
-    async fn write_part(
+    async fn write_entry(
         &self,
         provider: &str,
-        part: &PlannedRestore,
+        entry: &PlannedRestore,
         session: &mut dyn RestoreSession,
     ) -> Result<WriteCounts> {
-        let mut writer = session.begin(part.target()).await?;
+        let mut writer = session.begin(entry.target()).await?;
         self.entries.listener.emit(|| Event::EntityPrepared {
-            entity: part.codec.name().to_owned(),
-            set: part.target_set.clone(),
+            entity: entry.codec.name().to_owned(),
+            set: entry.target_set.clone(),
         });
-        self.entries.write(part, self.reading(part), writer.as_mut()).await?;
+        self.entries.write(entry, self.reading(entry), writer.as_mut()).await?;
         let counts = writer.finish().await?;
-        require_balance(part.codec.name(), provider, part.entity.item_count, &counts)?;
+        require_balance(entry.codec.name(), provider, entry.entity.item_count, &counts)?;
         Ok(counts)
     }
 
-    fn emit_failed(&self, part: &PlannedRestore, error: &Error) {
+    fn emit_failed(&self, entry: &PlannedRestore, error: &Error) {
         self.entries.listener.emit(|| Event::EntityFailed {
-            entity: part.codec.name().to_owned(),
-            set: part.target_set.clone(),
+            entity: entry.codec.name().to_owned(),
+            set: entry.target_set.clone(),
             error: error.chain(),
         });
     }
@@ -266,7 +266,7 @@ async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<Vec<Suspend
     let mut suspended = Vec::new();
     let mut sessions = sessions.into_iter();
     while let Some((name, mut session)) = sessions.next() {
-        let ended = match intent {
+        let result = match intent {
             SessionIntent::Apply => session.commit().await,
             SessionIntent::Compare => match session.check_constraints().await {
                 Ok(()) => session.rollback().await.map(|()| CommitReport::default()),
@@ -276,15 +276,15 @@ async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<Vec<Suspend
                 }
             },
         };
-        match ended {
+        match result {
             Ok(report) => {
                 let objects = report.suspended.into_iter();
                 suspended.extend(objects.map(|object| SuspendedObject { provider: name.clone(), ..object }));
             }
             Err(error) => {
                 let error = roll_back(sessions.collect(), error).await;
-                let is_half = intent == SessionIntent::Apply && !committed.is_empty();
-                return Err(if is_half { half_committed(&name, &committed, error) } else { error });
+                let is_partial = intent == SessionIntent::Apply && !committed.is_empty();
+                return Err(if is_partial { half_committed(&name, &committed, error) } else { error });
             }
         }
         committed.push(name);
@@ -292,16 +292,16 @@ async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<Vec<Suspend
     Ok(suspended)
 }
 
-/// Rolls back every session. The returned error names the providers that could not confirm it.
+/// Rolls back every session. The returned error lists the providers that could not confirm the rollback.
 pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
     let mut unconfirmed = Vec::new();
     for (name, session) in sessions {
-        let what = match tokio::time::timeout(ROLLBACK_TIMEOUT, session.rollback()).await {
+        let problem = match tokio::time::timeout(ROLLBACK_TIMEOUT, session.rollback()).await {
             Ok(Ok(())) => continue,
             Ok(Err(failed)) => failed.chain(),
-            Err(_) => "it does not answer".to_owned(),
+            Err(_) => "it did not answer in time".to_owned(),
         };
-        unconfirmed.push(format!("provider `{name}` may not be as before: {what}"));
+        unconfirmed.push(format!("the rollback of provider `{name}` is not confirmed: {problem}"));
     }
     if unconfirmed.is_empty() { error } else { error.context(unconfirmed.join("; ")) }
 }
@@ -309,7 +309,7 @@ pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
 fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {
     let committed = crate::foundation::names::names(committed.iter());
     error.context(format!(
-        "provider `{failed}` did not commit after {committed} did: restore again once the cause is mended"
+        "provider `{failed}` did not commit after {committed} did; remove the cause and restore again"
     ))
 }
 
@@ -321,20 +321,26 @@ mod tests {
     use crate::foundation::error::ErrorKind;
     use crate::provider::{RestoreTarget, TargetWriter};
 
-    /// A session that may fail when it ends.
+    /// A session whose end succeeds or fails.
     #[derive(Debug)]
-    struct Ending(bool);
+    struct EndingSession {
+        succeeds: bool,
+    }
 
-    impl Ending {
+    impl EndingSession {
         fn end(&self) -> Result<()> {
-            if self.0 { Ok(()) } else { Err(Error::new(ErrorKind::Provider, "the connection is lost")) }
+            if self.succeeds {
+                Ok(())
+            } else {
+                Err(Error::new(ErrorKind::Provider, "the connection is lost"))
+            }
         }
     }
 
     #[async_trait]
-    impl RestoreSession for Ending {
+    impl RestoreSession for EndingSession {
         async fn begin<'s>(&'s mut self, _: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
-            Err(Error::new(ErrorKind::Internal, "it has no targets"))
+            Err(Error::new(ErrorKind::Internal, "the session has no targets"))
         }
 
         async fn commit(self: Box<Self>) -> Result<CommitReport> {
@@ -348,14 +354,14 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_restore_reports_that_an_earlier_provider_was_committed() {
-        for (intent, is_half) in [(SessionIntent::Apply, true), (SessionIntent::Compare, false)] {
-            let session = |name: &str, ends| -> (String, Box<dyn RestoreSession>) {
-                (name.to_owned(), Box::new(Ending(ends)))
+        for (intent, is_partial) in [(SessionIntent::Apply, true), (SessionIntent::Compare, false)] {
+            let session = |name: &str, succeeds| -> (String, Box<dyn RestoreSession>) {
+                (name.to_owned(), Box::new(EndingSession { succeeds }))
             };
             let error = commit(vec![session("a", true), session("b", false)], intent).await;
-            let error = error.expect_err("the second one fails").chain();
+            let error = error.expect_err("the second session fails").chain();
             assert!(error.contains("the connection is lost"), "{error}");
-            assert_eq!(error.contains("`b` did not commit after `a` did"), is_half, "{error}");
+            assert_eq!(error.contains("`b` did not commit after `a` did"), is_partial, "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Checks whether a restore would work, without writing.
+//! Checks, without writing, whether a restore would succeed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::{Capabilities, Finding, SessionOptions, Severity};
 
-/// Opens the archive, plans the restore, and asks every provider. Does not read records.
+/// Opens the archive, plans the restore, and lets every provider assess it. It does not read records.
 ///
 /// # Errors
-/// The archive is damaged, or what is selected is not in it.
+/// The archive is damaged, or it does not contain a selected entity or set.
 pub(crate) async fn assess(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -30,28 +30,31 @@ pub(crate) async fn assess(
     let documents = open.documents();
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     let mut findings = findings(environment, backup, &plan, documents, options).await?;
-    findings.extend(plan.values().flatten().filter_map(|part| {
-        let locked = documents.require_unlocked(&part.entity).err()?;
-        Some(Finding::new(Severity::Error, part.codec.name(), locked.to_string()))
+    findings.extend(plan.values().flatten().filter_map(|entry| {
+        let locked = documents.require_unlocked(&entry.entity).err()?;
+        Some(Finding::new(Severity::Error, entry.codec.name(), locked.to_string()))
     }));
-    let parts: Vec<_> = plan.values().flatten().collect();
+    let entries: Vec<_> = plan.values().flatten().collect();
     Ok(ViabilityReport {
         id: backup.manifest.id,
         findings,
-        work: parts
+        work: entries
             .iter()
-            .map(|part| (part.codec.name().to_owned(), part.target_set.clone(), part.entity.item_count))
+            .map(|entry| (entry.codec.name().to_owned(), entry.target_set.clone(), entry.entity.item_count))
             .collect(),
-        record_count: parts.iter().map(|part| part.entity.item_count).sum(),
-        size_bytes: parts.iter().map(|part| part.entity.size_bytes).sum(),
+        record_count: entries.iter().map(|entry| entry.entity.item_count).sum(),
+        size_bytes: entries.iter().map(|entry| entry.entity.size_bytes).sum(),
     })
 }
 
 /// Returns the archive of a backup.
 pub(super) fn archive_of(manifest: &Manifest) -> Result<&crate::archive::ArchiveFile> {
     manifest.archive.as_ref().ok_or_else(|| {
-        let why = manifest.error.as_deref().unwrap_or("it names no archive");
-        Error::new(ErrorKind::Incompatible, format!("backup {} holds nothing to restore: {why}", manifest.id))
+        let reason = manifest.error.as_deref().unwrap_or("its manifest contains no archive");
+        Error::new(
+            ErrorKind::Incompatible,
+            format!("backup {} contains nothing to restore: {reason}", manifest.id),
+        )
     })
 }
 
@@ -68,29 +71,31 @@ pub(super) async fn findings(
     let mut findings = Vec::new();
     let notes = backup.notes(&environment.identity).into_iter();
     findings.extend(notes.map(|message| Finding { severity: Severity::Warning, entity: None, message }));
-    for (name, parts) in plan {
-        let sources: BTreeSet<_> = parts
+    for (name, entries) in plan {
+        let sources: BTreeSet<_> = entries
             .iter()
-            .filter_map(|part| documents.providers.get(&part.entity.provider)?.source.as_deref())
+            .filter_map(|entry| documents.providers.get(&entry.entity.provider)?.source.as_deref())
             .collect();
         let target = environment.provider(name)?.source();
         findings
             .extend(sources.into_iter().filter_map(|source| other_database(name, source, target.as_deref())));
-        for part in parts {
-            findings.extend(drift::findings(part, &documents.schemas, loss));
-            let not_kept = part.not_kept.iter().cloned();
-            findings.extend(not_kept.map(|text| Finding::new(Severity::Warning, part.codec.name(), text)));
+        for entry in entries {
+            findings.extend(drift::findings(entry, &documents.schemas, loss));
+            let not_preserved = entry.not_preserved.iter().cloned();
+            findings
+                .extend(not_preserved.map(|text| Finding::new(Severity::Warning, entry.codec.name(), text)));
         }
         let provider = environment.provider(name)?;
-        let targets: Vec<_> = parts.iter().map(PlannedRestore::target).collect();
+        let targets: Vec<_> = entries.iter().map(PlannedRestore::target).collect();
         findings.extend(provider.assess(&targets, &session).await?);
-        findings.extend(unsupported(name, provider.capabilities(), parts, &session));
+        findings.extend(unsupported(name, provider.capabilities(), entries, &session));
         if !provider.capabilities().atomic_restore {
             findings.push(Finding {
                 severity: Severity::Warning,
                 entity: None,
                 message: format!(
-                    "provider `{name}` has no transactions: a restore that fails leaves what it wrote"
+                    "provider `{name}` has no transactions: a restore that fails does not undo what it has \
+                     written"
                 ),
             });
         }
@@ -113,21 +118,24 @@ fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Find
 fn unsupported(
     name: &str,
     capabilities: Capabilities,
-    parts: &[PlannedRestore],
+    entries: &[PlannedRestore],
     session: &SessionOptions,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     if session.replace_existing && !capabilities.bulk_delete {
         let message = format!(
-            "provider `{name}` cannot remove records, as `replace_existing` asks; restore without it"
+            "provider `{name}` cannot delete records, which `replace_existing` requires; restore without it"
         );
         findings.push(Finding { severity: Severity::Error, entity: None, message });
     }
-    let named = parts.iter().filter(|part| !capabilities.sets && !part.target_set.is_root());
-    findings.extend(named.map(|part| {
-        let set = &part.target_set;
-        let message = format!("provider `{name}` has no sets, and `{set}` is one; restore into `root`");
-        Finding::new(Severity::Error, part.codec.name(), message)
+    let named = entries.iter().filter(|entry| !capabilities.sets && !entry.target_set.is_root());
+    findings.extend(named.map(|entry| {
+        let set = &entry.target_set;
+        let message = format!(
+            "provider `{name}` does not support sets, so `{set}` cannot be restored into \
+             it; restore into `root`"
+        );
+        Finding::new(Severity::Error, entry.codec.name(), message)
     }));
     findings
 }

@@ -19,9 +19,9 @@ pub(super) async fn verify(
 ) -> Result<VerifyReport> {
     let mut report = VerifyReport::new(backup.manifest.id, options.scope);
     if !backup.manifest.status.is_complete() {
-        let why =
+        let reason =
             backup.manifest.error.clone().unwrap_or_else(|| "some of its entities are missing".to_owned());
-        report.add(Issue::of_file("manifest.json", format!("the backup failed: {why}")));
+        report.add(Issue::of_file("manifest.json", format!("the backup failed: {reason}")));
     }
     if backup.manifest.status.is_complete() {
         for entity in
@@ -30,13 +30,13 @@ pub(super) async fn verify(
             report.add(Issue::of_entity(
                 &entity.entity,
                 "manifest.json",
-                "it failed, but the status of the backup is complete",
+                "the entity failed, but the status of the backup is complete",
             ));
         }
     }
     let Some(archive) = &backup.manifest.archive else {
         if report.is_valid() {
-            report.add(Issue::of_file("manifest.json", "it names no archive"));
+            report.add(Issue::of_file("manifest.json", "it contains no archive"));
         }
         return Ok(report);
     };
@@ -59,13 +59,17 @@ pub(super) async fn verify(
     } else if options.scope == VerifyScope::Everything
         && hash_of(open.reader().object()).await? != archive.sha256
     {
-        report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
+        report.add(Issue::of_file(&archive.file, "the hash of its bytes differs from the manifest"));
     }
     let completed = |entity: &&EntityManifest| entity.status == EntityStatus::Completed;
     let selected = |entity: &&EntityManifest| options.selected.includes(entity);
     for entity in backup.manifest.entities.iter().filter(completed).filter(selected) {
         let Some(file) = &entity.storage_file else {
-            report.add(Issue::of_entity(&entity.entity, "manifest.json", "it names no file"));
+            report.add(Issue::of_entity(
+                &entity.entity,
+                "manifest.json",
+                "it contains no file for the entity",
+            ));
             continue;
         };
         let known = environment.entity(&entity.entity);
@@ -110,7 +114,7 @@ async fn verify_sealed(
     } else if !is_sealed(&object.stored(0..object.stored_bytes().min(64)).await?) {
         report.add(Issue::of_file(&archive.file, "it must be encrypted, but it is not"));
     } else if hash_of(&object).await? != archive.sha256 {
-        report.add(Issue::of_file(&archive.file, "its bytes have another hash than the manifest says"));
+        report.add(Issue::of_file(&archive.file, "the hash of its bytes differs from the manifest"));
     }
     report.unopened.push("the archive".to_owned());
     report.notes.push(Locked::new(backup.manifest.encryption.as_ref(), identities).note("the archive"));

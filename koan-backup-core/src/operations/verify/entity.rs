@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::options::VerifyScope;
 use super::report::{EntityVerification, Issue};
-use crate::archive::{Block, BlockFault, EntityManifest, OpenArchive, ahead, hash_in_steps, read_blocks};
+use crate::archive::{
+    Block, BlockFault, EntityManifest, OpenArchive, hash_in_steps, read_ahead, read_blocks,
+};
 use crate::entity::EntityCodec;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::digest::RecordSetHash;
@@ -28,14 +30,14 @@ struct InspectedBlock {
     records: u64,
     lines: std::result::Result<Bytes, BlockFault>,
     set_hash: RecordSetHash,
-    /// The first record that cannot be decoded, counted from 0 within the block, and why.
+    /// The first record that cannot be decoded: its number, counted from 0 within the block, and the error.
     refused: Option<(u64, String)>,
     /// Whether the type writes all lines unchanged.
     round_trips: bool,
 }
 
 impl VerifyEntity<'_> {
-    /// Verifies the entry, and adds what is wrong to `issues`.
+    /// Verifies the entry, and adds the problems that it finds to `issues`.
     pub(crate) async fn verify(
         &self,
         scope: VerifyScope,
@@ -50,12 +52,12 @@ impl VerifyEntity<'_> {
             decoded: self.codec.is_some(),
             round_trips: false,
         };
-        let mut fail = |issue: Issue| issues.push(issue);
+        let mut add_issue = |issue: Issue| issues.push(issue);
         let is_locked = self.archive.require_unlocked(self.entity).is_err();
         // The blocks of an entry that cannot be decrypted are unknown, so its bytes are hashed even for a
         // sample.
         if self.entity.policy.encrypt && (is_locked || scope == VerifyScope::Everything) {
-            self.compare_sealed(&mut fail).await?;
+            self.compare_sealed(&mut add_issue).await?;
         }
         if is_locked {
             verification.decoded = false;
@@ -64,7 +66,7 @@ impl VerifyEntity<'_> {
         let all = match self.archive.blocks(self.file) {
             Ok(blocks) => blocks,
             Err(error) => {
-                fail(Issue::of_entity(name, self.file, error.to_string()));
+                add_issue(Issue::of_entity(name, self.file, error.to_string()));
                 return Ok(verification);
             }
         };
@@ -75,7 +77,7 @@ impl VerifyEntity<'_> {
         let opened = read_blocks(reader, self.file, chosen, usize::MAX, move |index, block, lines| {
             inspect(index, block, lines, codec.as_ref())
         });
-        let (reading, mut opened) = ahead(opened);
+        let (reading, mut opened) = read_ahead(opened);
         let (mut hasher, mut set_hash) = (Sha256::new(), RecordSetHash::default());
         let (mut intact, mut round_trips) = (true, true);
         let inspecting = async {
@@ -83,7 +85,7 @@ impl VerifyEntity<'_> {
                 match block.lines {
                     Err(fault) => {
                         intact = false;
-                        fail(Issue {
+                        add_issue(Issue {
                             block: Some(block.index),
                             ..Issue::of_entity(name, self.file, fault.to_string())
                         });
@@ -97,7 +99,7 @@ impl VerifyEntity<'_> {
                 round_trips &= block.round_trips;
                 if let Some((record, problem)) = block.refused {
                     let record = Some(verification.records_checked + record);
-                    fail(Issue {
+                    add_issue(Issue {
                         block: Some(block.index),
                         record,
                         ..Issue::of_entity(name, self.file, problem)
@@ -115,29 +117,30 @@ impl VerifyEntity<'_> {
         };
         tokio::try_join!(reading, inspecting)?;
         if !self.archive.reader().tail_is_intact(self.file).await? {
-            fail(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
+            add_issue(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
         }
         verification.round_trips = round_trips && complete;
         if intact && complete {
-            self.compare(hasher, set_hash, &verification, &mut fail);
+            self.compare(hasher, set_hash, &verification, &mut add_issue);
         }
         Ok(verification)
     }
 
     /// Compares the encrypted bytes of an entry with the manifest and the checksums, which needs no key.
-    async fn compare_sealed(&self, fail: &mut impl FnMut(Issue)) -> Result<()> {
-        let mut wrong = |problem: &str| fail(Issue::of_entity(&self.entity.entity, self.file, problem));
+    async fn compare_sealed(&self, add_issue: &mut impl FnMut(Issue)) -> Result<()> {
+        let mut add_problem =
+            |problem: &str| add_issue(Issue::of_entity(&self.entity.entity, self.file, problem));
         let range = self.archive.reader().byte_range(self.file)?;
         if self.entity.compressed_bytes != range.end - range.start {
-            wrong("it has another size than the manifest says");
+            add_problem("its size differs from the manifest");
         }
         let object = self.archive.reader().object();
         let hash = hash_in_steps(range, |range| object.range(range)).await?;
         if self.entity.content_hash.as_ref() != Some(&hash) {
-            wrong("its bytes have another hash than the manifest says");
+            add_problem("the hash of its bytes differs from the manifest");
         }
         if self.archive.documents().checksums.get(self.file) != Some(&hash) {
-            wrong("its bytes have another hash than `verification/checksums.json` says");
+            add_problem("the hash of its bytes differs from `verification/checksums.json`");
         }
         Ok(())
     }
@@ -148,42 +151,42 @@ impl VerifyEntity<'_> {
         hasher: Sha256,
         set_hash: RecordSetHash,
         verification: &EntityVerification,
-        fail: &mut impl FnMut(Issue),
+        add_issue: &mut impl FnMut(Issue),
     ) {
         let (name, file) = (&self.entity.entity, self.file);
-        let mut wrong = |problem: &str| fail(Issue::of_entity(name, file, problem));
+        let mut add_problem = |problem: &str| add_issue(Issue::of_entity(name, file, problem));
         let content_hash = crate::foundation::digest::finish(hasher);
         let (expected_content, expected_set) = self.archive.documents().hashes(self.entity, file);
         if expected_content != Some(&content_hash) {
-            wrong("its content has another hash than the manifest says");
+            add_problem("the hash of its content differs from the manifest");
         }
         if expected_set != Some(set_hash) {
-            wrong("its records have another set hash than the manifest says");
+            add_problem("its record-set hash differs from the manifest");
         }
         if verification.records_checked != self.entity.item_count {
-            wrong("it holds another number of records than the manifest says");
+            add_problem("its number of records differs from the manifest");
         }
         let blocks = || self.archive.documents().blocks.get(file).into_iter().flatten();
         if self.entity.policy.encrypt {
             // The directory of the archive describes only the encrypted bytes.
             if blocks().map(|block| block.raw_length).sum::<u64>() != self.entity.size_bytes {
-                wrong("it has another size than the manifest says");
+                add_problem("its size differs from the manifest");
             }
             return;
         }
         if self.archive.documents().checksums.get(file) != Some(&content_hash) {
-            wrong("its content has another hash than `verification/checksums.json` says");
+            add_problem("the hash of its content differs from `verification/checksums.json`");
         }
         let declared = self.archive.reader().declared(file).map(|(size, _)| size);
         if declared != Some(self.entity.size_bytes) {
-            wrong("it has another size than the manifest says");
+            add_problem("its size differs from the manifest");
         }
         let mut crc = crc32fast::Hasher::new();
         blocks().for_each(|block| {
             crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_length))
         });
         if self.archive.reader().declared(file).map(|(_, crc32)| crc32) != Some(crc.finalize()) {
-            wrong("its checksum in the directory of the archive differs from that of its content");
+            add_problem("its checksum in the directory of the archive differs from that of its content");
         }
     }
 }

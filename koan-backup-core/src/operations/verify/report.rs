@@ -18,21 +18,22 @@ pub struct VerifyReport {
     pub id: BackupId,
     /// Whether only a sample of the blocks was verified.
     pub sampled: bool,
-    /// What was verified, by entity and set.
+    /// The verified entities and sets.
     pub entities: Vec<EntityVerification>,
-    /// The entities that could not be decrypted, or `the archive`. Their content was not checked.
+    /// The entities that could not be decrypted, or `the archive` if it is encrypted as a whole. Their
+    /// content was not checked.
     pub unopened: Vec<String>,
     issues: Vec<Issue>,
     /// Notes that do not make the backup invalid.
     pub notes: Vec<String>,
 }
 
-/// What was verified of one entity and set.
+/// The verification of one entity and set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityVerification {
-    /// The entity.
+    /// The name of the entity.
     pub entity: String,
     /// The set.
     pub set: SetName,
@@ -48,7 +49,7 @@ pub struct EntityVerification {
     pub(crate) round_trips: bool,
 }
 
-/// One thing that is wrong with a backup.
+/// A problem that a verification found in a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -61,7 +62,7 @@ pub struct Issue {
     pub block: Option<usize>,
     /// The record of the entry, counted from 0, if the issue concerns one.
     pub record: Option<u64>,
-    /// What is wrong.
+    /// The description of the problem.
     pub problem: String,
 }
 
@@ -106,7 +107,7 @@ impl VerifyReport {
     /// Returns the report if no issue was found.
     ///
     /// # Errors
-    /// There are issues. The error describes the first one and counts the others.
+    /// There are issues. The error contains the first issue and the number of the others.
     pub fn require_valid(self) -> Result<Self> {
         match self.issues.split_first() {
             None => Ok(self),
@@ -118,8 +119,8 @@ impl VerifyReport {
         }
     }
 
-    /// Returns the report of a backup in which some entities failed, if the others are intact. Only issues of
-    /// the manifest, which report the failure itself, are accepted.
+    /// Returns the report of a backup in which some entities failed, if the other entities are intact. Only
+    /// issues of the manifest, which report the failure itself, are accepted.
     pub(crate) fn require_intact(self) -> Result<Self> {
         match self.issues.iter().all(|issue| issue.file == "manifest.json") {
             true => Ok(self),

@@ -9,7 +9,7 @@ use crate::foundation::names::names;
 /// The entities of an archive that are verified. Its directory and documents are always verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Selected {
-    /// All of them, and every byte of the archive.
+    /// All entities, and every byte of the archive.
     #[default]
     All,
     /// The entities with these names.
@@ -43,12 +43,16 @@ impl Selected {
     /// Refuses names that a backup does not contain.
     pub(super) fn check(&self, manifest: &Manifest) -> Result<()> {
         let Self::Entities(wanted) = self else { return Ok(()) };
-        let held = || manifest.entities.iter().map(|entity| entity.entity.as_str());
-        match wanted.iter().find(|name| !held().any(|held| held == name.as_str())) {
+        let contained = || manifest.entities.iter().map(|entity| entity.entity.as_str());
+        match wanted.iter().find(|name| !contained().any(|contained| contained == name.as_str())) {
             None => Ok(()),
             Some(name) => Err(Error::new(
                 ErrorKind::NotFound,
-                format!("backup {} contains no entity `{name}`; it contains {}", manifest.id, names(held())),
+                format!(
+                    "backup {} contains no entity `{name}`; it contains {}",
+                    manifest.id,
+                    names(contained())
+                ),
             )),
         }
     }

@@ -48,13 +48,13 @@ impl Database {
         records: &[T],
         options: &SessionOptions,
     ) -> Result<WriteCounts> {
-        let (session, counts) = self.written(set, records, options).await?;
+        let (session, counts) = self.write_uncommitted(set, records, options).await?;
         session.commit().await?;
         Ok(counts)
     }
 
     /// Writes records into a set and returns the session without a commit.
-    pub(super) async fn written<T: Entity>(
+    pub(super) async fn write_uncommitted<T: Entity>(
         &self,
         set: &SetName,
         records: &[T],
@@ -62,7 +62,7 @@ impl Database {
     ) -> Result<(Box<dyn RestoreSession>, WriteCounts)> {
         let mut session = self.provider.begin_restore(options).await?;
         let codec = EntityCodec::new(T::descriptor());
-        let target = sized(RestoreTarget::new(codec, set.clone()), records)?;
+        let target = with_sizes(RestoreTarget::new(codec, set.clone()), records)?;
         let mut writer = session.begin(target).await?;
         for batch in records.chunks(1_000) {
             writer.write(batch.iter().map(record).collect::<Result<Vec<_>>>()?.into()).await?;
@@ -76,14 +76,14 @@ impl Database {
         read::<T>(self.provider.snapshot().await?.as_ref(), set, 1_000).await
     }
 
-    /// Checks that a set holds exactly these records.
-    pub(super) async fn holds<T: Entity>(&self, set: &SetName, records: &[T]) -> Result<()> {
-        same(&self.read::<T>(set).await?, records)
+    /// Checks that a set contains exactly these records.
+    pub(super) async fn require_records<T: Entity>(&self, set: &SetName, records: &[T]) -> Result<()> {
+        require_same(&self.read::<T>(set).await?, records)
     }
 }
 
 /// Adds to a target the numbers of records and bytes that will be written, as a restore does.
-fn sized<T: Entity>(target: RestoreTarget, records: &[T]) -> Result<RestoreTarget> {
+fn with_sizes<T: Entity>(target: RestoreTarget, records: &[T]) -> Result<RestoreTarget> {
     let bytes =
         records.iter().try_fold(0, |bytes, record| Ok::<_, Error>(bytes + line(record)?.len() + 1))?;
     Ok(RestoreTarget {
@@ -125,15 +125,15 @@ pub(super) async fn request(
     let on_batch = move |records| reported.lock().unwrap_or_else(PoisonError::into_inner).push(records);
     let (sink, mut chunks) = small_sink(request.entity.clone(), batch_size, cancel, on_batch);
     let reading = snapshot.read(request, sink);
-    let taking = async {
+    let receiving = async {
         let mut lines = Vec::new();
         while let Some(chunk) = chunks.recv().await {
             lines.extend(chunk.records().map(<[u8]>::to_vec));
         }
         lines
     };
-    let (ended, lines) = tokio::join!(reading, taking);
-    ended?;
+    let (result, lines) = tokio::join!(reading, receiving);
+    result?;
     let batches = std::mem::take(&mut *batches.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(ReadRecords { lines, batches })
 }
@@ -160,46 +160,47 @@ pub(super) fn small_sink(
 }
 
 /// Checks that a read returned exactly these records, in any order.
-pub(super) fn same<T: Entity>(read: &ReadRecords, records: &[T]) -> Result<()> {
-    let mut wanted: Vec<Vec<u8>> = records.iter().map(line).collect::<Result<_>>()?;
-    let (mut hash, mut wanted_hash) = (RecordSetHash::default(), RecordSetHash::default());
+pub(super) fn require_same<T: Entity>(read: &ReadRecords, records: &[T]) -> Result<()> {
+    let mut expected: Vec<Vec<u8>> = records.iter().map(line).collect::<Result<_>>()?;
+    let (mut hash, mut expected_hash) = (RecordSetHash::default(), RecordSetHash::default());
     read.lines.iter().for_each(|line| hash.add(line));
-    wanted.iter().for_each(|line| wanted_hash.add(line));
+    expected.iter().for_each(|line| expected_hash.add(line));
     let mut lines = read.lines.clone();
     lines.sort();
-    wanted.sort();
+    expected.sort();
     let name = T::descriptor().name();
-    ensure(lines.len() == wanted.len(), || {
-        format!("{} records of {name} were read, but there are {}", lines.len(), wanted.len())
+    ensure(lines.len() == expected.len(), || {
+        format!("{} records of {name} were read, but {} were expected", lines.len(), expected.len())
     })?;
-    if let Some((found, wanted)) = lines.iter().zip(&wanted).find(|(found, wanted)| found != wanted) {
+    if let Some((found, expected)) = lines.iter().zip(&expected).find(|(found, expected)| found != expected) {
         return Err(failed(format!(
-            "a record of {name} was read with other values: {} became {}",
-            String::from_utf8_lossy(wanted),
+            "a record of {name} was read with different values: {} became {}",
+            String::from_utf8_lossy(expected),
             String::from_utf8_lossy(found)
         )));
     }
-    ensure(hash == wanted_hash, || format!("the records of {name} have another record-set hash"))
+    ensure(hash == expected_hash, || format!("the record-set hash of the records of {name} differs"))
 }
 
 pub(super) fn line<T: Entity>(record: &T) -> Result<Vec<u8>> {
     let mut line = Vec::new();
-    write_canonical(record, &mut line)
-        .map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))?;
+    write_canonical(record, &mut line).map_err(|error| {
+        Error::with_source(ErrorKind::Internal, "a record of the suite cannot be serialized", error)
+    })?;
     Ok(line)
 }
 
 pub(super) fn record<T: Entity>(record: &T) -> Result<Record> {
-    EntityCodec::new(T::descriptor())
-        .decode(&line(record)?)
-        .map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))
+    EntityCodec::new(T::descriptor()).decode(&line(record)?).map_err(|error| {
+        Error::with_source(ErrorKind::Internal, "a record of the suite cannot be decoded", error)
+    })
 }
 
 /// Returns the error of a failed case. The records are those of the suite and may be shown.
-pub(super) fn failed(what: String) -> Error {
-    Error::new(ErrorKind::Provider, what)
+pub(super) fn failed(problem: String) -> Error {
+    Error::new(ErrorKind::Provider, problem)
 }
 
-pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
-    if holds { Ok(()) } else { Err(failed(otherwise())) }
+pub(super) fn ensure(is_fulfilled: bool, problem: impl FnOnce() -> String) -> Result<()> {
+    if is_fulfilled { Ok(()) } else { Err(failed(problem())) }
 }

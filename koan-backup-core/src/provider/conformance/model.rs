@@ -85,7 +85,7 @@ pub struct Pair {
     pub content: String,
 }
 
-/// A small entity of which there can be many records.
+/// A small entity that can have many records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The key.
@@ -122,7 +122,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         numbers: BTreeMap::new(),
         place: ShelfPosition { shelf: 0, label: None },
     };
-    let edges = Specimen {
+    let extremes = Specimen {
         id: i64::MAX,
         flag: false,
         small: 127,
@@ -144,7 +144,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
     };
     let negative =
         Specimen { id: -7, ratio: -2.5, note: Some(String::new()), huge: 1 << 53, ..plain.clone() };
-    vec![negative, plain, edges]
+    vec![negative, plain, extremes]
 }
 
 const fn field<T>(name: &'static str, rust_type: &'static str) -> FieldDeclaration
@@ -157,7 +157,7 @@ where
 /// Implements `Entity` as the derive macro does, but without a registration: the entities of the suite must
 /// not be registered in the application.
 macro_rules! entity {
-    ($ty:ident, $table:literal, $key:ty, |$record:ident| $of:expr, [$($field:expr),+ $(,)?]) => {
+    ($ty:ident, $table:literal, $key:ty, |$record:ident| $key_of:expr, [$($field:expr),+ $(,)?]) => {
         const _: () = {
             static FIELDS: &[FieldDeclaration] = &[$($field),+];
             static DESCRIPTOR: EntityDescriptor = EntityDescriptor::new::<$ty>(EntityDeclaration {
@@ -177,7 +177,7 @@ macro_rules! entity {
                 type Key = $key;
                 fn key(&self) -> Self::Key {
                     let $record = self;
-                    $of
+                    $key_of
                 }
                 fn descriptor() -> &'static EntityDescriptor {
                     &DESCRIPTOR

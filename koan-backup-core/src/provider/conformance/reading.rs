@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::case::Case;
 use super::database::{
-    Database, ensure, failed, line, on_conflict, options, read, request, same, small_sink,
+    Database, ensure, failed, line, on_conflict, options, read, request, require_same, small_sink,
 };
 use super::model::{Line, Pair, Specimen, specimens};
 use crate::entity::{Entity, EntityCodec};
@@ -16,30 +16,38 @@ use crate::foundation::value::Value;
 use crate::provider::{ConflictMode, ReadRequest};
 
 /// A number of records that is larger than any batch of a provider.
-const MANY: i64 = 100_000;
+const MANY_RECORDS: i64 = 100_000;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("every value round-trips", |database| values(database).boxed()),
-    Case::new("text that a database cannot hold is refused by name", |database| hard_text(database).boxed()),
-    Case::new("keys of two parts tell records apart", |database| composite_keys(database).boxed()),
-    Case::new("an entity without records has none and one set", |database| no_records(database).boxed()),
+    Case::new("text that a database cannot store is refused with entity and key", |database| {
+        text_limits(database).boxed()
+    }),
+    Case::new("records are distinguished by all fields of a composite key", |database| {
+        composite_keys(database).boxed()
+    }),
+    Case::new("an entity without records has no record and one set", |database| no_records(database).boxed()),
     Case::new("batches are reported and end with the number of records", |database| {
         batches(database).boxed()
     }),
     Case::new("one record is found by its key", |database| by_key(database).boxed()),
-    Case::new("100 000 records are all read", |database| many(database).boxed()),
+    Case::new("all of 100 000 records are read", |database| many(database).boxed()),
     Case::new("records are read in the order of their keys", |database| ordered(database).boxed())
         .needing(|capabilities| capabilities.ordered_reads),
-    Case::new("a later write is not visible in a snapshot", |database| unchanging(database).boxed())
+    Case::new("a later write is not visible in a snapshot", |database| isolation(database).boxed())
         .needing(|capabilities| capabilities.snapshot_reads),
     Case::new("no snapshot consistency is claimed without snapshot reads", |database| {
-        honest(database).boxed()
+        unclaimed_consistency(database).boxed()
     })
     .needing(|capabilities| !capabilities.snapshot_reads),
-    Case::new("the claimed number of entities can be read at once", |database| at_once(database).boxed()),
-    Case::new("a cancelled read is an error, and the next one works", |database| cancelled(database).boxed()),
+    Case::new("the claimed number of entities can be read at the same time", |database| {
+        parallel_reads(database).boxed()
+    }),
+    Case::new("a cancelled read returns an error, and the next read succeeds", |database| {
+        cancelled(database).boxed()
+    }),
     Case::new("a read whose receiver is dropped ends with an error", |database| abandoned(database).boxed()),
-    Case::new("a dropped read leaves nothing locked", |database| dropped(database).boxed()),
+    Case::new("a dropped read leaves no lock", |database| dropped(database).boxed()),
     Case::new("each entity is described, in order and without a problem", |database| {
         described(database).boxed()
     }),
@@ -57,18 +65,22 @@ fn lines(count: i64) -> Vec<Line> {
 async fn values(database: &Database) -> Result<()> {
     let specimens = specimens();
     let counts = database.write(&root(), &specimens, &options()).await?;
-    ensure(counts.inserted == 3 && counts.updated == 0, || format!("3 records were new: {counts:?}"))?;
-    database.holds(&root(), &specimens).await
+    ensure(counts.inserted == 3 && counts.updated == 0, || {
+        format!("3 records had to be inserted, but the counts are {counts:?}")
+    })?;
+    database.require_records(&root(), &specimens).await
 }
 
-async fn hard_text(database: &Database) -> Result<()> {
+async fn text_limits(database: &Database) -> Result<()> {
     for (id, text) in [(1, "a\0b".to_owned()), (2, "x".repeat(1 << 20))] {
-        let hard = [Line::new(id, &text)];
-        match database.write(&root(), &hard, &options()).await {
+        let record = [Line::new(id, &text)];
+        match database.write(&root(), &record, &options()).await {
             Ok(_) => {
                 let found = database.read::<Line>(&root()).await?;
-                let wanted = line(&hard[0])?;
-                ensure(found.lines.contains(&wanted), || format!("record {id} was read with other values"))?;
+                let wanted = line(&record[0])?;
+                ensure(found.lines.contains(&wanted), || {
+                    format!("record {id} was read with different values")
+                })?;
             }
             Err(error) => {
                 let text = error.chain();
@@ -85,20 +97,22 @@ async fn composite_keys(database: &Database) -> Result<()> {
     // These keys would be equal if their fields were concatenated.
     let pairs = [pair("a", 11), pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)];
     database.write(&root(), &pairs, &options()).await?;
-    database.holds(&root(), &pairs).await?;
-    let again = Pair { content: "again".to_owned(), ..pair("a", 11) };
-    database.write(&root(), std::slice::from_ref(&again), &options()).await?;
-    database.holds(&root(), &[again, pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)]).await
+    database.require_records(&root(), &pairs).await?;
+    let changed = Pair { content: "changed".to_owned(), ..pair("a", 11) };
+    database.write(&root(), std::slice::from_ref(&changed), &options()).await?;
+    database
+        .require_records(&root(), &[changed, pair("a1", 1), pair("A", 11), pair("a ", 11), pair("", 0)])
+        .await
 }
 
 async fn no_records(database: &Database) -> Result<()> {
-    database.holds::<Line>(&root(), &[]).await?;
+    database.require_records::<Line>(&root(), &[]).await?;
     let snapshot = database.provider.snapshot().await?;
     let codec = EntityCodec::new(Line::descriptor());
     let sets = snapshot.sets(&codec).await?;
     ensure(sets == [root()], || format!("the sets of an empty entity are {sets:?}"))?;
     let count = snapshot.count(&codec, &root()).await?;
-    ensure(count == 0, || format!("{count} records are counted"))
+    ensure(count == 0, || format!("the count of an empty set is {count}"))
 }
 
 async fn batches(database: &Database) -> Result<()> {
@@ -109,7 +123,7 @@ async fn batches(database: &Database) -> Result<()> {
         ensure(found.batches == expected, || {
             format!("batches of {size} were reported as {:?}", found.batches)
         })?;
-        same(&found, &lines(7))?;
+        require_same(&found, &lines(7))?;
     }
     Ok(())
 }
@@ -118,20 +132,22 @@ async fn by_key(database: &Database) -> Result<()> {
     database.write(&root(), &lines(10), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     let codec = EntityCodec::new(Line::descriptor());
-    for (key, wanted) in [(4, vec![Line::new(4, "line 4")]), (10, vec![])] {
+    for (key, expected) in [(4, vec![Line::new(4, "line 4")]), (10, vec![])] {
         let one = ReadRequest::one(codec.clone(), root(), vec![Value::I64(key)]);
-        same(&request(snapshot.as_ref(), one, 10, CancellationToken::new()).await?, &wanted)?;
+        require_same(&request(snapshot.as_ref(), one, 10, CancellationToken::new()).await?, &expected)?;
     }
     Ok(())
 }
 
 async fn many(database: &Database) -> Result<()> {
-    let lines = lines(MANY);
+    let lines = lines(MANY_RECORDS);
     database.write(&root(), &lines, &options()).await?;
-    database.holds(&root(), &lines).await?;
+    database.require_records(&root(), &lines).await?;
     let snapshot = database.provider.snapshot().await?;
     let count = snapshot.count(&EntityCodec::new(Line::descriptor()), &root()).await?;
-    ensure(i64::try_from(count) == Ok(MANY), || format!("{count} records are counted"))
+    ensure(i64::try_from(count) == Ok(MANY_RECORDS), || {
+        format!("{count} instead of 100 000 records are counted")
+    })
 }
 
 async fn ordered(database: &Database) -> Result<()> {
@@ -140,53 +156,53 @@ async fn ordered(database: &Database) -> Result<()> {
     lines.push(Line::new(-5, "before"));
     database.write(&root(), &lines, &options()).await?;
     lines.sort_by_key(|line| line.id);
-    let wanted: Vec<_> = lines.iter().map(line).collect::<Result<_>>()?;
+    let expected: Vec<_> = lines.iter().map(line).collect::<Result<_>>()?;
     let found = database.read::<Line>(&root()).await?;
-    ensure(found.lines == wanted, || "integer keys are in another order".to_owned())?;
+    ensure(found.lines == expected, || "integer keys are not in the order of their values".to_owned())?;
     let owners = ["b", "ab", "", "Z", "a", "é", "z"];
     let pair = |owner: &&str| Pair { owner: (*owner).to_owned(), number: 1, content: String::new() };
     let mut pairs: Vec<_> = owners.iter().map(pair).collect();
     database.write(&root(), &pairs, &options()).await?;
     pairs.sort_by(|a, b| a.owner.as_bytes().cmp(b.owner.as_bytes()));
-    let wanted: Vec<_> = pairs.iter().map(line).collect::<Result<_>>()?;
+    let expected: Vec<_> = pairs.iter().map(line).collect::<Result<_>>()?;
     let found = database.read::<Pair>(&root()).await?;
-    ensure(found.lines == wanted, || "text keys are not in the order of their bytes".to_owned())
+    ensure(found.lines == expected, || "text keys are not in the order of their bytes".to_owned())
 }
 
-async fn unchanging(database: &Database) -> Result<()> {
+async fn isolation(database: &Database) -> Result<()> {
     database.write(&root(), &lines(5), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     ensure(snapshot.consistency() == Consistency::Snapshot, || {
-        "its consistency is not `Snapshot`, although snapshot reads are claimed".to_owned()
+        "the consistency of the snapshot is not `Snapshot`, although snapshot reads are claimed".to_owned()
     })?;
     // The first read happens in advance, for providers that take the snapshot with their first read.
-    same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
+    require_same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
     database.write(&root(), &[Line::new(2, "changed"), Line::new(9, "new")], &options()).await?;
     // The reads use every connection that the snapshot may have.
     let root = root();
     let reads = (0..snapshot.concurrent_reads().min(4)).map(|_| read::<Line>(snapshot.as_ref(), &root, 10));
     for found in futures::future::try_join_all(reads).await? {
-        same(&found, &lines(5))?;
+        require_same(&found, &lines(5))?;
     }
     // This entity is read for the first time after the other one.
     database.write(&root, &specimens(), &options()).await?;
-    same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root, 10).await?, &[])
+    require_same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root, 10).await?, &[])
 }
 
-async fn honest(database: &Database) -> Result<()> {
+async fn unclaimed_consistency(database: &Database) -> Result<()> {
     let consistency = database.provider.snapshot().await?.consistency();
     ensure(consistency != Consistency::Snapshot, || {
-        "its consistency is `Snapshot`, although snapshot reads are not claimed".to_owned()
+        "the consistency of the snapshot is `Snapshot`, although snapshot reads are not claimed".to_owned()
     })
 }
 
-async fn at_once(database: &Database) -> Result<()> {
+async fn parallel_reads(database: &Database) -> Result<()> {
     database.write(&root(), &lines(3_000), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     let root = root();
     let reads = (0..snapshot.concurrent_reads().min(4)).map(|_| read::<Line>(snapshot.as_ref(), &root, 100));
     for found in futures::future::try_join_all(reads).await? {
-        same(&found, &lines(3_000))?;
+        require_same(&found, &lines(3_000))?;
     }
     Ok(())
 }
@@ -203,12 +219,12 @@ async fn cancelled(database: &Database) -> Result<()> {
         }
     };
     let (sink, mut chunks) = small_sink(all.entity.clone(), 10, token, on_batch);
-    let taking = async { while chunks.recv().await.is_some() {} };
-    let (ended, ()) = tokio::join!(snapshot.read(all, sink), taking);
-    let kind = ended.as_ref().err().map(crate::foundation::error::Error::kind);
-    ensure(kind == Some(ErrorKind::Cancelled), || format!("it ended with {kind:?}"))?;
+    let receiving = async { while chunks.recv().await.is_some() {} };
+    let (result, ()) = tokio::join!(snapshot.read(all, sink), receiving);
+    let kind = result.as_ref().err().map(crate::foundation::error::Error::kind);
+    ensure(kind == Some(ErrorKind::Cancelled), || format!("the cancelled read ended with {kind:?}"))?;
     drop(snapshot);
-    database.holds(&root(), &lines(3_000)).await
+    database.require_records(&root(), &lines(3_000)).await
 }
 
 async fn abandoned(database: &Database) -> Result<()> {
@@ -217,17 +233,17 @@ async fn abandoned(database: &Database) -> Result<()> {
     let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
     let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), |_| {});
     drop(chunks);
-    let ended = snapshot.read(all, sink).await;
-    ensure(ended.is_err(), || "a read without a receiver ended without an error".to_owned())?;
+    let result = snapshot.read(all, sink).await;
+    ensure(result.is_err(), || "a read without a receiver ended without an error".to_owned())?;
     drop(snapshot);
-    database.holds(&root(), &lines(3_000)).await
+    database.require_records(&root(), &lines(3_000)).await
 }
 
 async fn dropped(database: &Database) -> Result<()> {
     database.write(&root(), &lines(20_000), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     let all = ReadRequest::all(EntityCodec::new(Line::descriptor()), root());
-    // The receiver takes nothing, so the read waits before its end. It is dropped after it has read its first
+    // No chunk is received, so the read waits before its end. The read is dropped after it has read its first
     // batch.
     let started = CancellationToken::new();
     let on_first_batch = started.clone();
@@ -235,12 +251,12 @@ async fn dropped(database: &Database) -> Result<()> {
     let (sink, chunks) = small_sink(all.entity.clone(), 10, CancellationToken::new(), on_batch);
     tokio::select! {
         _ = snapshot.read(all, sink) => {
-                        return Err(failed("a read from which nothing was received ended".to_owned()));
+            return Err(failed("a read from which nothing was received ended".to_owned()));
         }
-                () = started.cancelled() => {}
+        () = started.cancelled() => {}
     }
     drop(chunks);
-    same::<Pair>(&read::<Pair>(snapshot.as_ref(), &root(), 10).await?, &[])?;
+    require_same::<Pair>(&read::<Pair>(snapshot.as_ref(), &root(), 10).await?, &[])?;
     drop(snapshot);
     let changed = [Line::new(1, "changed")];
     database.write(&root(), &changed, &on_conflict(ConflictMode::Overwrite)).await.map(drop)
@@ -249,10 +265,12 @@ async fn dropped(database: &Database) -> Result<()> {
 async fn described(database: &Database) -> Result<()> {
     let entities = super::entities();
     let description = database.provider.describe(&entities).await?;
-    ensure(!description.version.is_empty(), || "it does not report its version".to_owned())?;
+    ensure(!description.version.is_empty(), || {
+        "the provider does not report the version of its database".to_owned()
+    })?;
     let names: Vec<_> = description.entities.iter().map(|coverage| coverage.entity.as_str()).collect();
-    let wanted: Vec<_> = entities.iter().map(EntityCodec::name).collect();
-    ensure(names == wanted, || format!("{names:?} are described"))?;
+    let expected: Vec<_> = entities.iter().map(EntityCodec::name).collect();
+    ensure(names == expected, || format!("the described entities are {names:?} instead of {expected:?}"))?;
     for coverage in &description.entities {
         ensure(coverage.problem.is_none(), || format!("{coverage:?}"))?;
         ensure(coverage.unmapped_fields.is_empty(), || format!("{coverage:?}"))?;

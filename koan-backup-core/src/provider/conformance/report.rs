@@ -26,7 +26,7 @@ pub struct Conformance {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CaseResult {
-    /// The name of the case, which states what holds if the case passes.
+    /// The name of the case: a statement that is true if the case passes.
     pub name: &'static str,
     /// The outcome.
     pub outcome: CaseOutcome,
@@ -37,11 +37,11 @@ pub struct CaseResult {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CaseOutcome {
-    /// The statement of the case holds.
+    /// The statement of the case is true.
     Passed,
     /// The case is about a capability that the provider does not claim.
     NotClaimed,
-    /// The statement of the case does not hold, for this reason.
+    /// The statement of the case is false, for this reason.
     Failed(String),
 }
 
@@ -64,7 +64,7 @@ impl Conformance {
             .cases
             .iter()
             .filter_map(|case| match &case.outcome {
-                CaseOutcome::Failed(why) => Some(format!("{}: {why}", case.name)),
+                CaseOutcome::Failed(reason) => Some(format!("{}: {reason}", case.name)),
                 CaseOutcome::Passed | CaseOutcome::NotClaimed => None,
             })
             .collect();
@@ -83,7 +83,9 @@ impl fmt::Display for Conformance {
             match &case.outcome {
                 CaseOutcome::Passed => writeln!(f, "{}: passed       {}", self.kind, case.name)?,
                 CaseOutcome::NotClaimed => writeln!(f, "{}: not claimed  {}", self.kind, case.name)?,
-                CaseOutcome::Failed(why) => writeln!(f, "{}: FAILED       {}: {why}", self.kind, case.name)?,
+                CaseOutcome::Failed(reason) => {
+                    writeln!(f, "{}: FAILED       {}: {reason}", self.kind, case.name)?
+                }
             }
         }
         Ok(())

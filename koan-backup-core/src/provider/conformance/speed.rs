@@ -1,4 +1,4 @@
-//! Tests of claims about speed. They compare two ways of writing within a short time, so that the speed of
+//! Tests of claims about speed. They compare two methods of writing within a short time, so that the speed of
 //! the machine does not matter.
 
 use std::time::Duration;
@@ -16,19 +16,19 @@ use crate::foundation::id::SetName;
 use crate::provider::{RestoreLevel, RestoreTarget, SessionOptions};
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("many records in one session take less than as many sessions", |database| {
+    Case::new("many records in one session take less time than as many sessions", |database| {
         many(database).boxed()
     })
     .needing(|capabilities| capabilities.bulk_upsert),
-    Case::new("level `fast` takes less than level `safe`", |database| levels(database).boxed())
+    Case::new("level `fast` takes less time than level `safe`", |database| levels(database).boxed())
         .needing(|capabilities| capabilities.restore_optimisation),
 ];
 
-/// The minimum and maximum number of rounds before the result is decided. The shortest time of each way is
+/// The minimum and maximum number of rounds before the result is decided. The shortest time of each method is
 /// used, because other load can only make a time longer.
 const ROUNDS: std::ops::RangeInclusive<usize> = 3..=8;
-/// A record that takes no longer than this involves no waiting: there is no server and no disk whose waiting
-/// time could be saved.
+/// The maximum time for one record that involves no waiting. Below it, there is no server and no disk whose
+/// waiting time could be saved.
 const NO_WAIT_LIMIT: Duration = Duration::from_micros(50);
 /// The number of records that are written in one session.
 const RECORDS_IN_ONE_SESSION: u32 = 500;
@@ -42,27 +42,29 @@ const RECORDS_PER_LEVEL: i64 = 20_000;
 async fn many(database: &Database) -> Result<()> {
     let target = RestoreTarget::new(EntityCodec::new(Line::descriptor()), SetName::root());
     let mut id = 0;
-    let mut next = |count: u32| {
+    let mut next_records = |count: u32| {
         let first = id;
         id += i64::from(count);
         (first..id).map(|id| target.entity.record(&Line::new(id, "a line of some length"))).collect()
     };
-    let (mut together, mut alone) = (Duration::MAX, Duration::MAX);
-    write(database, &target, made(next(1))?, options()).await?;
+    let (mut batched, mut single) = (Duration::MAX, Duration::MAX);
+    write(database, &target, converted(next_records(1))?, options()).await?;
     for round in 1..=*ROUNDS.end() {
-        let mut took = Duration::ZERO;
-        for record in made(next(SINGLE_RECORD_SESSIONS))? {
-            took += write(database, &target, vec![record], options()).await?;
+        let mut elapsed = Duration::ZERO;
+        for record in converted(next_records(SINGLE_RECORD_SESSIONS))? {
+            elapsed += write(database, &target, vec![record], options()).await?;
         }
-        alone = alone.min(took / SINGLE_RECORD_SESSIONS);
-        let took = write(database, &target, made(next(RECORDS_IN_ONE_SESSION))?, options()).await?;
-        together = together.min(took / RECORDS_IN_ONE_SESSION);
-        if round >= *ROUNDS.start() && (together <= NO_WAIT_LIMIT || together * 2 <= alone) {
+        single = single.min(elapsed / SINGLE_RECORD_SESSIONS);
+        let elapsed =
+            write(database, &target, converted(next_records(RECORDS_IN_ONE_SESSION))?, options()).await?;
+        batched = batched.min(elapsed / RECORDS_IN_ONE_SESSION);
+        if round >= *ROUNDS.start() && (batched <= NO_WAIT_LIMIT || batched * 2 <= single) {
             return Ok(());
         }
     }
     Err(failed(format!(
-        "a record of {RECORDS_IN_ONE_SESSION} took {together:?}, and one in a session of its own {alone:?}"
+        "a record in a session of {RECORDS_IN_ONE_SESSION} records took {batched:?}, and a record in a \
+         separate session took {single:?}"
     )))
 }
 
@@ -70,28 +72,28 @@ async fn many(database: &Database) -> Result<()> {
 /// `safe`.
 async fn levels(database: &Database) -> Result<()> {
     let target = RestoreTarget::new(EntityCodec::new(Pair::descriptor()), SetName::root());
-    let records = made(shuffled().map(|pair| target.entity.record(&pair)).collect())?;
+    let records = converted(shuffled().map(|pair| target.entity.record(&pair)).collect())?;
     let (mut fast, mut safe) = (Duration::MAX, Duration::MAX);
     for round in 1..=*ROUNDS.end() {
         let mut levels = [RestoreLevel::Fast, RestoreLevel::Safe];
-        // Alternate the order, because work that one level leaves for later may fall into the time of the
-        // other.
+        // The order alternates, because work that the database defers at one level may be done during the
+        // other level.
         levels.rotate_left(round % 2);
         for level in levels {
             let empty = SessionOptions { replace_existing: true, ..options() };
             write(database, &target, Vec::new(), empty).await?;
             let options = SessionOptions { level, ..options() };
-            let took = write(database, &target, records.clone(), options).await?;
-            let least = if level == RestoreLevel::Fast { &mut fast } else { &mut safe };
-            *least = took.min(*least);
+            let elapsed = write(database, &target, records.clone(), options).await?;
+            let minimum = if level == RestoreLevel::Fast { &mut fast } else { &mut safe };
+            *minimum = elapsed.min(*minimum);
         }
         if round >= *ROUNDS.start() && fast * 10 <= safe * 9 {
             return Ok(());
         }
     }
     Err(failed(format!(
-        "{RECORDS_PER_LEVEL} records took {fast:?} at level `fast` and {safe:?} at level `safe`; the table of Pair must have indexes for a \
-         level to gain anything"
+        "{RECORDS_PER_LEVEL} records took {fast:?} at level `fast` and {safe:?} at level `safe`; the table \
+         of `Pair` must have indexes for a level to make a difference"
     )))
 }
 
@@ -106,8 +108,10 @@ fn shuffled() -> impl Iterator<Item = Pair> {
     })
 }
 
-fn made(records: std::result::Result<Vec<Record>, RecordError>) -> Result<Vec<Record>> {
-    records.map_err(|error| Error::with_source(ErrorKind::Internal, "a record of the suite", error))
+fn converted(records: std::result::Result<Vec<Record>, RecordError>) -> Result<Vec<Record>> {
+    records.map_err(|error| {
+        Error::with_source(ErrorKind::Internal, "a record of the suite cannot be converted", error)
+    })
 }
 
 /// Returns the duration of one session, from its start to its commit.
@@ -118,11 +122,11 @@ async fn write(
     options: SessionOptions,
 ) -> Result<Duration> {
     let target = target.clone();
-    let began = Instant::now();
+    let started = Instant::now();
     let mut session = database.provider.begin_restore(&options).await?;
     let mut writer = session.begin(target).await?;
     writer.write(records.into()).await?;
     writer.finish().await?;
     session.commit().await?;
-    Ok(began.elapsed())
+    Ok(started.elapsed())
 }

@@ -14,43 +14,46 @@ use crate::provider::{
 };
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("`overwrite` writes what is there again and leaves the rest", |database| {
+    Case::new("`overwrite` rewrites existing records and leaves the others", |database| {
         overwrite(database).boxed()
     }),
-    Case::new("`keep` leaves what is there", |database| keep(database).boxed()),
-    Case::new("`fail` is an error at a record that is there", |database| fail(database).boxed()),
-    Case::new("each level writes the same", |database| levels(database).boxed()),
-    Case::new("each option that keeps objects in place writes the same", |database| {
-        keeping(database).boxed()
+    Case::new("`keep` leaves existing records unchanged", |database| keep(database).boxed()),
+    Case::new("`fail` returns an error for an existing record", |database| fail(database).boxed()),
+    Case::new("each restore level writes the same records", |database| levels(database).boxed()),
+    Case::new("each option that keeps objects in place writes the same records", |database| {
+        keep_options(database).boxed()
     }),
     Case::new("a session with an unfinished target is not committed", |database| {
         unfinished(database).boxed()
     })
     .needing(|capabilities| capabilities.atomic_restore),
-    Case::new("`replace_existing` leaves exactly what was written", |database| replace(database).boxed())
+    Case::new("`replace_existing` leaves exactly the written records", |database| replace(database).boxed())
         .needing(|capabilities| capabilities.bulk_delete),
     Case::new("`replace_existing` is refused before anything is written", |database| {
         no_replace(database).boxed()
     })
     .needing(|capabilities| !capabilities.bulk_delete),
-    Case::new("sets are apart", |database| sets(database).boxed()).needing(|capabilities| capabilities.sets),
+    Case::new("sets are independent", |database| sets(database).boxed())
+        .needing(|capabilities| capabilities.sets),
     Case::new("a set is refused before anything is written", |database| no_sets(database).boxed())
         .needing(|capabilities| !capabilities.sets),
-    Case::new("a session that is rolled back leaves nothing", |database| rolled_back(database).boxed())
+    Case::new("a session that is rolled back leaves no records", |database| rolled_back(database).boxed())
         .needing(|capabilities| capabilities.atomic_restore),
-    Case::new("a session that is dropped leaves nothing", |database| dropped(database).boxed())
+    Case::new("a session that is dropped leaves no records", |database| dropped(database).boxed())
         .needing(|capabilities| capabilities.atomic_restore),
-    Case::new("a session that fails half way leaves nothing", |database| failed_half_way(database).boxed())
+    Case::new("a session that fails halfway leaves no records", |database| failure_halfway(database).boxed())
         .needing(|capabilities| capabilities.atomic_restore),
-    Case::new("nothing of a session shows before its commit", |database| hidden(database).boxed())
+    Case::new("no record of a session is visible before its commit", |database| visibility(database).boxed())
         .needing(|capabilities| capabilities.atomic_restore && capabilities.snapshot_reads),
-    Case::new("a dry run counts what would be done and writes nothing", |database| compare(database).boxed()),
-    Case::new("a restore counts what a dry run of it counts", |database| counts_agree(database).boxed())
+    Case::new("a dry run counts what a restore would do and writes nothing", |database| {
+        dry_run(database).boxed()
+    }),
+    Case::new("a restore and its dry run return the same counts", |database| counts_agree(database).boxed())
         .needing(|capabilities| capabilities.bulk_delete),
     Case::new("a dry run refuses existing records that a restore refuses", |database| {
         refusals(database).boxed()
     }),
-    Case::new("what can be written is assessed without a fault", |database| assessed(database).boxed()),
+    Case::new("the assessment of a possible restore finds no error", |database| assessment(database).boxed()),
 ];
 
 fn root() -> SetName {
@@ -62,60 +65,61 @@ fn lines() -> RestoreTarget {
     RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())
 }
 
-fn before() -> Vec<Line> {
+fn first_records() -> Vec<Line> {
     vec![Line::new(1, "one"), Line::new(2, "two"), Line::new(3, "three")]
 }
 
-/// Returns an existing record with other values, and a new one.
-fn after() -> Vec<Line> {
+/// Returns an existing record with different values, and a new record.
+fn second_records() -> Vec<Line> {
     vec![Line::new(2, "TWO"), Line::new(4, "four")]
 }
 
 async fn overwrite(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
-    let counts = database.write(&root(), &after(), &options()).await?;
-    counted(&counts, WriteCounts { inserted: 1, updated: 1, ..WriteCounts::default() })?;
-    let wanted = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
-    database.holds(&root(), &wanted).await?;
-    // One of these records would be lost.
-    let twice = [Line::new(9, "first"), Line::new(9, "last")];
-    let written = database.write(&root(), &twice, &options()).await;
-    ensure(written.is_err(), || "two records of one key were written in one session".to_owned())
+    database.write(&root(), &first_records(), &options()).await?;
+    let counts = database.write(&root(), &second_records(), &options()).await?;
+    require_counts(&counts, WriteCounts { inserted: 1, updated: 1, ..WriteCounts::default() })?;
+    let expected = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
+    database.require_records(&root(), &expected).await?;
+    // One of the two records would be lost.
+    let duplicates = [Line::new(9, "first"), Line::new(9, "last")];
+    let written = database.write(&root(), &duplicates, &options()).await;
+    ensure(written.is_err(), || "two records with the same key were written in one session".to_owned())
 }
 
 async fn keep(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
-    let counts = database.write(&root(), &after(), &on_conflict(ConflictMode::Keep)).await?;
-    counted(&counts, WriteCounts { inserted: 1, kept: 1, ..WriteCounts::default() })?;
-    let wanted = [Line::new(1, "one"), Line::new(2, "two"), Line::new(3, "three"), Line::new(4, "four")];
-    database.holds(&root(), &wanted).await
+    database.write(&root(), &first_records(), &options()).await?;
+    let counts = database.write(&root(), &second_records(), &on_conflict(ConflictMode::Keep)).await?;
+    require_counts(&counts, WriteCounts { inserted: 1, kept: 1, ..WriteCounts::default() })?;
+    let expected = [Line::new(1, "one"), Line::new(2, "two"), Line::new(3, "three"), Line::new(4, "four")];
+    database.require_records(&root(), &expected).await
 }
 
 async fn fail(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
-    let ended = database.write(&root(), &after(), &on_conflict(ConflictMode::Fail)).await;
-    let error = ended.err().ok_or_else(|| super::database::failed("it was written".to_owned()))?;
-    ensure(error.kind() == ErrorKind::Conflict, || format!("it is a fault of kind {:?}", error.kind()))?;
+    database.write(&root(), &first_records(), &options()).await?;
+    let result = database.write(&root(), &second_records(), &on_conflict(ConflictMode::Fail)).await;
+    let error =
+        result.err().ok_or_else(|| super::database::failed("an existing record was written".to_owned()))?;
+    ensure(error.kind() == ErrorKind::Conflict, || format!("the error has the kind {:?}", error.kind()))?;
     ensure(error.chain().contains("Line") && error.chain().contains("id=2"), || {
-        format!("it names another record: {}", error.chain())
+        format!("the error describes another record: {}", error.chain())
     })?;
     if database.provider.capabilities().atomic_restore {
-        database.holds(&root(), &before()).await?;
+        database.require_records(&root(), &first_records()).await?;
     }
     let counts = database.write(&root(), &[Line::new(5, "five")], &on_conflict(ConflictMode::Fail)).await?;
-    counted(&counts, WriteCounts { inserted: 1, ..WriteCounts::default() })
+    require_counts(&counts, WriteCounts { inserted: 1, ..WriteCounts::default() })
 }
 
 async fn levels(database: &Database) -> Result<()> {
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
         let options = SessionOptions { level, ..options() };
         database.write(&root(), &specimens(), &options).await?;
-        database.holds::<Specimen>(&root(), &specimens()).await?;
+        database.require_records::<Specimen>(&root(), &specimens()).await?;
     }
     Ok(())
 }
 
-async fn keeping(database: &Database) -> Result<()> {
+async fn keep_options(database: &Database) -> Result<()> {
     let mut all = vec![
         SessionOptions { keep_indexes: true, ..options() },
         SessionOptions { keep_constraints: true, ..options() },
@@ -128,7 +132,7 @@ async fn keeping(database: &Database) -> Result<()> {
     }
     for options in all {
         database.write(&root(), &specimens(), &options).await?;
-        database.holds::<Specimen>(&root(), &specimens()).await?;
+        database.require_records::<Specimen>(&root(), &specimens()).await?;
     }
     Ok(())
 }
@@ -138,29 +142,29 @@ fn replacing() -> SessionOptions {
 }
 
 async fn replace(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
-    let counts = database.write(&root(), &after(), &replacing()).await?;
+    database.write(&root(), &first_records(), &options()).await?;
+    let counts = database.write(&root(), &second_records(), &replacing()).await?;
     let total = counts.inserted + counts.updated;
     // A provider may delete the record that is in both and write it again, or leave it.
-    ensure(total == 2 && matches!(counts.deleted, 2 | 3), || format!("{counts:?} were counted"))?;
-    database.holds(&root(), &after()).await?;
+    ensure(total == 2 && matches!(counts.deleted, 2 | 3), || format!("the counts are {counts:?}"))?;
+    database.require_records(&root(), &second_records()).await?;
     let counts = database.write::<Line>(&root(), &[], &replacing()).await?;
-    ensure(counts.deleted == 2, || format!("{counts:?} were counted"))?;
-    database.holds::<Line>(&root(), &[]).await
+    ensure(counts.deleted == 2, || format!("the counts are {counts:?}"))?;
+    database.require_records::<Line>(&root(), &[]).await
 }
 
 async fn no_replace(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
-    refused(database.write(&root(), &after(), &replacing()).await)?;
-    database.holds(&root(), &before()).await
+    database.write(&root(), &first_records(), &options()).await?;
+    require_unsupported(database.write(&root(), &second_records(), &replacing()).await)?;
+    database.require_records(&root(), &first_records()).await
 }
 
 async fn sets(database: &Database) -> Result<()> {
     let archive = SetName::new("archive")?;
-    database.write(&root(), &before(), &options()).await?;
-    database.write(&archive, &after(), &options()).await?;
-    database.holds(&root(), &before()).await?;
-    database.holds(&archive, &after()).await?;
+    database.write(&root(), &first_records(), &options()).await?;
+    database.write(&archive, &second_records(), &options()).await?;
+    database.require_records(&root(), &first_records()).await?;
+    database.require_records(&archive, &second_records()).await?;
     let snapshot = database.provider.snapshot().await?;
     let codec = EntityCodec::new(Line::descriptor());
     let sets = snapshot.sets(&codec).await?;
@@ -171,122 +175,122 @@ async fn sets(database: &Database) -> Result<()> {
     if database.provider.capabilities().bulk_delete {
         // Both directions are checked: emptying one set must not change the other.
         database.write::<Line>(&archive, &[], &replacing()).await?;
-        database.holds::<Line>(&archive, &[]).await?;
-        database.holds(&root(), &before()).await?;
-        database.write(&archive, &after(), &options()).await?;
+        database.require_records::<Line>(&archive, &[]).await?;
+        database.require_records(&root(), &first_records()).await?;
+        database.write(&archive, &second_records(), &options()).await?;
         database.write::<Line>(&root(), &[], &replacing()).await?;
-        database.holds::<Line>(&root(), &[]).await?;
-        database.holds(&archive, &after()).await?;
+        database.require_records::<Line>(&root(), &[]).await?;
+        database.require_records(&archive, &second_records()).await?;
     }
     Ok(())
 }
 
 async fn no_sets(database: &Database) -> Result<()> {
-    refused(database.write(&SetName::new("archive")?, &after(), &options()).await)?;
-    database.holds::<Line>(&root(), &[]).await
+    require_unsupported(database.write(&SetName::new("archive")?, &second_records(), &options()).await)?;
+    database.require_records::<Line>(&root(), &[]).await
 }
 
-fn refused(ended: Result<WriteCounts>) -> Result<()> {
-    let kind = ended.as_ref().err().map(Error::kind);
+fn require_unsupported(result: Result<WriteCounts>) -> Result<()> {
+    let kind = result.as_ref().err().map(Error::kind);
     ensure(kind == Some(ErrorKind::Unsupported), || {
-        format!("it is not claimed, and was not refused as unsupported: {kind:?}")
+        format!("the capability is not claimed, but the write was not refused as unsupported: {kind:?}")
     })
 }
 
 async fn rolled_back(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
+    database.write(&root(), &first_records(), &options()).await?;
     let options = if database.provider.capabilities().bulk_delete { replacing() } else { options() };
-    let (session, _) = database.written(&root(), &after(), &options).await?;
+    let (session, _) = database.write_uncommitted(&root(), &second_records(), &options).await?;
     session.rollback().await?;
-    database.holds(&root(), &before()).await
+    database.require_records(&root(), &first_records()).await
 }
 
 async fn dropped(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
-    let (session, _) = database.written(&root(), &after(), &options()).await?;
+    database.write(&root(), &first_records(), &options()).await?;
+    let (session, _) = database.write_uncommitted(&root(), &second_records(), &options()).await?;
     drop(session);
-    database.holds(&root(), &before()).await?;
+    database.require_records(&root(), &first_records()).await?;
     // The session is dropped during a write, as in a restore that is cancelled.
     let mut session = database.provider.begin_restore(&options()).await?;
     let mut writer = session.begin(lines()).await?;
-    let records = after().iter().map(record).collect::<Result<Vec<_>>>()?;
+    let records = second_records().iter().map(record).collect::<Result<Vec<_>>>()?;
     let _ = writer.write(records.into()).now_or_never();
     drop(writer);
     session.rollback().await?;
-    database.holds(&root(), &before()).await?;
-    database.write(&root(), &after(), &options()).await.map(drop)
+    database.require_records(&root(), &first_records()).await?;
+    database.write(&root(), &second_records(), &options()).await.map(drop)
 }
 
-async fn failed_half_way(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
+async fn failure_halfway(database: &Database) -> Result<()> {
+    database.write(&root(), &first_records(), &options()).await?;
     let mut session = database.provider.begin_restore(&on_conflict(ConflictMode::Fail)).await?;
     let specimens = specimens().iter().map(record).collect::<Result<Vec<_>>>()?;
     let mut writer =
         session.begin(RestoreTarget::new(EntityCodec::new(Specimen::descriptor()), root())).await?;
     writer.write(specimens.into()).await?;
     writer.finish().await?;
-    let ended = written(session.begin(lines()).await?, &after()).await;
-    ensure(ended.is_err(), || "an existing record was written".to_owned())?;
+    let result = write_target(session.begin(lines()).await?, &second_records()).await;
+    ensure(result.is_err(), || "an existing record was written".to_owned())?;
     session.rollback().await?;
-    database.holds(&root(), &before()).await?;
-    database.holds::<Specimen>(&root(), &[]).await
+    database.require_records(&root(), &first_records()).await?;
+    database.require_records::<Specimen>(&root(), &[]).await
 }
 
 /// Checks that an error or a cancellation that the database does not notice never leads to a partial commit.
 async fn unfinished(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
-    let refuses = async |mut session: Box<dyn RestoreSession>, what: &str| {
+    database.write(&root(), &first_records(), &options()).await?;
+    let require_refusal = async |mut session: Box<dyn RestoreSession>, reason: &str| {
         let begun = session.begin(lines()).await.map(drop);
-        ensure(begun.is_err(), || format!("a target was begun after {what}"))?;
-        let ended = session.commit().await;
-        ensure(ended.is_err(), || format!("a session was committed after {what}"))
+        ensure(begun.is_err(), || format!("a target was begun, although {reason}"))?;
+        let result = session.commit().await;
+        ensure(result.is_err(), || format!("a session was committed, although {reason}"))
     };
     let mut session = database.provider.begin_restore(&options()).await?;
     drop(session.begin(lines()).await?);
-    refuses(session, "a writer was dropped before its first record").await?;
+    require_refusal(session, "a writer was dropped before its first record").await?;
     let mut session = database.provider.begin_restore(&options()).await?;
     let mut writer = session.begin(lines()).await?;
-    writer.write(after().iter().map(record).collect::<Result<Vec<_>>>()?.into()).await?;
+    writer.write(second_records().iter().map(record).collect::<Result<Vec<_>>>()?.into()).await?;
     drop(writer);
-    refuses(session, "a writer was dropped after its last record").await?;
+    require_refusal(session, "a writer was dropped after its last record").await?;
     let mut session = database.provider.begin_restore(&on_conflict(ConflictMode::Fail)).await?;
-    let ended = written(session.begin(lines()).await?, &after()).await;
-    ensure(ended.is_err(), || "an existing record was written".to_owned())?;
-    refuses(session, "a writer failed").await?;
-    database.holds(&root(), &before()).await
+    let result = write_target(session.begin(lines()).await?, &second_records()).await;
+    ensure(result.is_err(), || "an existing record was written".to_owned())?;
+    require_refusal(session, "a writer failed").await?;
+    database.require_records(&root(), &first_records()).await
 }
 
 /// Writes records and finishes the target.
-async fn written(mut writer: Box<dyn TargetWriter + '_>, records: &[Line]) -> Result<WriteCounts> {
+async fn write_target(mut writer: Box<dyn TargetWriter + '_>, records: &[Line]) -> Result<WriteCounts> {
     writer.write(records.iter().map(record).collect::<Result<Vec<_>>>()?.into()).await?;
     writer.finish().await
 }
 
-async fn hidden(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
-    let (session, _) = database.written(&root(), &after(), &options()).await?;
+async fn visibility(database: &Database) -> Result<()> {
+    database.write(&root(), &first_records(), &options()).await?;
+    let (session, _) = database.write_uncommitted(&root(), &second_records(), &options()).await?;
     // The snapshot is opened after the write.
-    database.holds(&root(), &before()).await?;
+    database.require_records(&root(), &first_records()).await?;
     session.commit().await?;
-    let wanted = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
-    database.holds(&root(), &wanted).await
+    let expected = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
+    database.require_records(&root(), &expected).await
 }
 
-async fn compare(database: &Database) -> Result<()> {
-    database.write(&root(), &before(), &options()).await?;
+async fn dry_run(database: &Database) -> Result<()> {
+    database.write(&root(), &first_records(), &options()).await?;
     let records = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(4, "four")];
-    let counts = compared(database, &records, options()).await?;
-    counted(&counts, WriteCounts { inserted: 1, updated: 1, unchanged: 1, ..WriteCounts::default() })?;
-    let counts = compared(database, &records, on_conflict(ConflictMode::Keep)).await?;
-    counted(&counts, WriteCounts { inserted: 1, kept: 2, ..WriteCounts::default() })?;
-    let ended = compared(database, &records, on_conflict(ConflictMode::Fail)).await;
-    let kind = ended.as_ref().err().map(Error::kind);
-    ensure(kind == Some(ErrorKind::Conflict), || format!("with `fail` it ended with {kind:?}"))?;
+    let counts = dry_run_counts(database, &records, options()).await?;
+    require_counts(&counts, WriteCounts { inserted: 1, updated: 1, unchanged: 1, ..WriteCounts::default() })?;
+    let counts = dry_run_counts(database, &records, on_conflict(ConflictMode::Keep)).await?;
+    require_counts(&counts, WriteCounts { inserted: 1, kept: 2, ..WriteCounts::default() })?;
+    let result = dry_run_counts(database, &records, on_conflict(ConflictMode::Fail)).await;
+    let kind = result.as_ref().err().map(Error::kind);
+    ensure(kind == Some(ErrorKind::Conflict), || format!("with `fail`, the dry run ended with {kind:?}"))?;
     if database.provider.capabilities().bulk_delete {
-        let counts = compared(database, &records, replacing()).await?;
-        let wanted =
+        let counts = dry_run_counts(database, &records, replacing()).await?;
+        let expected =
             WriteCounts { inserted: 1, updated: 1, unchanged: 1, deleted: 1, ..WriteCounts::default() };
-        counted(&counts, wanted)?;
+        require_counts(&counts, expected)?;
     }
     Ok(())
 }
@@ -302,11 +306,17 @@ async fn counts_agree(database: &Database) -> Result<()> {
     for &level in levels {
         for options in &all {
             let options = SessionOptions { level, ..options.clone() };
-            database.write(&root(), &before(), &replacing()).await?;
-            let dry = compared(database, &records, options.clone()).await?;
-            let done = database.write(&root(), &records, &options).await?;
-            ensure(dry == done, || format!("a dry run counts {dry:?}, the restore {done:?}, at {level:?}"))?;
-            ensure(dry.unchanged == 1 || dry.kept == 2, || format!("{dry:?} were counted"))?;
+            database.write(&root(), &first_records(), &replacing()).await?;
+            let dry_counts = dry_run_counts(database, &records, options.clone()).await?;
+            let restore_counts = database.write(&root(), &records, &options).await?;
+            ensure(dry_counts == restore_counts, || {
+                format!(
+                    "at level {level:?}, the dry run counts {dry_counts:?} and the restore {restore_counts:?}"
+                )
+            })?;
+            ensure(dry_counts.unchanged == 1 || dry_counts.kept == 2, || {
+                format!("the counts are {dry_counts:?}")
+            })?;
         }
     }
     Ok(())
@@ -318,43 +328,47 @@ async fn refusals(database: &Database) -> Result<()> {
     if database.provider.capabilities().bulk_delete {
         all.push(replacing());
     }
-    let twice = [Line::new(8, "eight"), Line::new(9, "first"), Line::new(9, "last")];
-    database.write(&root(), &before(), &options()).await?;
+    let duplicates = [Line::new(8, "eight"), Line::new(9, "first"), Line::new(9, "last")];
+    database.write(&root(), &first_records(), &options()).await?;
     for options in &all {
-        let would = compared(database, &twice, options.clone()).await;
-        ensure(would.is_err(), || {
+        let result = dry_run_counts(database, &duplicates, options.clone()).await;
+        ensure(result.is_err(), || {
             format!("a dry run with {options:?} accepts two records with the same key")
         })?;
     }
-    let would = compared(database, &after(), on_conflict(ConflictMode::Fail)).await;
-    ensure(would.is_err(), || "a dry run with `fail` accepts an existing record".to_owned())?;
-    let ended = database.write(&root(), &after(), &on_conflict(ConflictMode::Fail)).await;
-    ensure(ended.is_err(), || "an existing record was written".to_owned())
+    let result = dry_run_counts(database, &second_records(), on_conflict(ConflictMode::Fail)).await;
+    ensure(result.is_err(), || "a dry run with `fail` accepts an existing record".to_owned())?;
+    let result = database.write(&root(), &second_records(), &on_conflict(ConflictMode::Fail)).await;
+    ensure(result.is_err(), || "an existing record was written".to_owned())
 }
 
 /// Returns the counts of a dry run, and checks that it wrote nothing.
-async fn compared(database: &Database, records: &[Line], options: SessionOptions) -> Result<WriteCounts> {
+async fn dry_run_counts(
+    database: &Database,
+    records: &[Line],
+    options: SessionOptions,
+) -> Result<WriteCounts> {
     let comparing = SessionOptions { intent: SessionIntent::Compare, ..options };
     let mut session = database.provider.begin_restore(&comparing).await?;
-    let written = written(session.begin(lines()).await?, records).await;
+    let written = write_target(session.begin(lines()).await?, records).await;
     let counts = match written {
         Ok(counts) => session.check_constraints().await.map(|()| counts),
         Err(error) => Err(error),
     };
     session.rollback().await?;
-    database.holds(&root(), &before()).await?;
+    database.require_records(&root(), &first_records()).await?;
     counts
 }
 
-async fn assessed(database: &Database) -> Result<()> {
+async fn assessment(database: &Database) -> Result<()> {
     let targets: Vec<_> =
         super::entities().into_iter().map(|entity| RestoreTarget::new(entity, root())).collect();
     let findings = database.provider.assess(&targets, &options()).await?;
-    let faults: Vec<_> =
+    let errors: Vec<_> =
         findings.iter().filter(|finding| finding.severity == crate::provider::Severity::Error).collect();
-    ensure(faults.is_empty(), || format!("{faults:?}"))
+    ensure(errors.is_empty(), || format!("{errors:?}"))
 }
 
-fn counted(counts: &WriteCounts, wanted: WriteCounts) -> Result<()> {
-    ensure(*counts == wanted, || format!("{counts:?} were counted, and it was {wanted:?}"))
+fn require_counts(counts: &WriteCounts, expected: WriteCounts) -> Result<()> {
+    ensure(*counts == expected, || format!("the counts are {counts:?} instead of {expected:?}"))
 }

@@ -1,4 +1,4 @@
-//! What a restore does with each record, by its key and the existing record.
+//! Decides what a restore does with each record, by its key and the existing record.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::provider::{
     ConflictMode, RestoreTarget, SessionIntent, SessionOptions, TargetTracker, WriteCounts,
 };
 
-/// What a restore does with a record.
+/// The action of a restore for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The record is written.
@@ -22,7 +22,7 @@ pub enum Decision {
     Leave,
 }
 
-/// Decides about the records of one target and counts them. It holds the key of each record in memory.
+/// Decides about the records of one target and counts them. It stores the key of each record in memory.
 #[derive(Debug)]
 pub struct Decisions {
     codec: EntityCodec,
@@ -30,7 +30,7 @@ pub struct Decisions {
     seen: HashSet<RecordKey>,
     counts: WriteCounts,
     /// The number of records that were passed to `decide`, including refused ones.
-    asked: u64,
+    decide_calls: u64,
 }
 
 /// The maximum number of keys for which memory is reserved in advance.
@@ -41,7 +41,7 @@ impl Decisions {
     pub fn new(target: &RestoreTarget, options: SessionOptions) -> Self {
         let expected = target.record_count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         let seen = HashSet::with_capacity(expected.min(MAX_RESERVED_KEYS));
-        Self { codec: target.entity.clone(), options, seen, counts: WriteCounts::default(), asked: 0 }
+        Self { codec: target.entity.clone(), options, seen, counts: WriteCounts::default(), decide_calls: 0 }
     }
 
     /// Decides about a record. `existing` is `None` if no record has its key, otherwise whether the existing
@@ -49,12 +49,15 @@ impl Decisions {
     ///
     /// # Errors
     /// A record exists and the conflict mode forbids it, or the archive contains the key more than once. The
-    /// error names the entity and the key.
+    /// error contains the name of the entity and the key.
     pub fn decide(&mut self, key: RecordKey, record: &Record, existing: Option<bool>) -> Result<Decision> {
-        self.asked += 1;
-        let named = || format!("{} `{}`", self.codec.name(), self.codec.record_key(record));
+        self.decide_calls += 1;
+        let record_text = || format!("{} `{}`", self.codec.name(), self.codec.record_key(record));
         if self.seen.contains(&key) {
-            let text = format!("{} is in the archive twice: one would be lost", named());
+            let text = format!(
+                "{} has a duplicate key in the archive, so a restore would lose one of the records",
+                record_text()
+            );
             return Err(Error::new(ErrorKind::Record, text));
         }
         let writes = self.options.intent == SessionIntent::Apply;
@@ -71,7 +74,7 @@ impl Decisions {
             (Some(_), ConflictMode::Fail) if !self.options.replace_existing => {
                 let text = format!(
                     "{} exists already; restore with another conflict mode, or into another set",
-                    named()
+                    record_text()
                 );
                 return Err(Error::new(ErrorKind::Conflict, text));
             }
@@ -88,12 +91,12 @@ impl Decisions {
         Ok(if writes { decision } else { Decision::Leave })
     }
 
-    /// Returns whether a record with this key was decided about.
+    /// Returns whether a decision about a record with this key was made.
     pub fn has_seen(&self, key: &RecordKey) -> bool {
         self.seen.contains(key)
     }
 
-    /// Returns the keys of the records that were decided about.
+    /// Returns the keys of the records about which a decision was made.
     pub fn seen(&self) -> impl ExactSizeIterator<Item = &RecordKey> {
         self.seen.iter()
     }
@@ -104,7 +107,7 @@ impl Decisions {
     /// # Errors
     /// A record was refused before.
     pub fn finish(mut self, not_in_archive: usize) -> Result<WriteCounts> {
-        if self.asked != self.counts.records() {
+        if self.decide_calls != self.counts.records() {
             return Err(TargetTracker::unfinished());
         }
         if self.options.replace_existing {

@@ -104,16 +104,16 @@ mod tests {
     use super::RecordKey;
 
     #[test]
-    fn numbers_of_one_value_are_one_key() {
+    fn numbers_with_the_same_value_are_the_same_key() {
         let decimal = |text: &'static str| RecordKey::of_values(&[Value::Decimal(text.into())]);
-        for same in ["1", "+1", "01", "1.0", "1.00", "001.000"] {
-            assert_eq!(decimal(same), decimal("1"), "{same}");
-            assert_eq!(decimal(same), RecordKey::of_values(&[Value::I64(1)]), "{same}");
+        for equal in ["1", "+1", "01", "1.0", "1.00", "001.000"] {
+            assert_eq!(decimal(equal), decimal("1"), "{equal}");
+            assert_eq!(decimal(equal), RecordKey::of_values(&[Value::I64(1)]), "{equal}");
         }
         assert_eq!(decimal("-0.50"), decimal("-.5"));
         assert_eq!(decimal("-0.0"), decimal("0"));
-        for other in ["10", "-1", "1.01", "0.1", "1e0", ""] {
-            assert_ne!(decimal(other), decimal("1"), "{other}");
+        for different in ["10", "-1", "1.01", "0.1", "1e0", ""] {
+            assert_ne!(decimal(different), decimal("1"), "{different}");
         }
         assert_eq!(RecordKey::of_values(&[Value::F64(-0.0)]), RecordKey::of_values(&[Value::F64(0.0)]));
     }

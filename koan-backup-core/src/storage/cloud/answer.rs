@@ -1,4 +1,4 @@
-//! Turns the error of a store into a message without secrets, with a hint what to check.
+//! The conversion of an error of a store into a message without secrets, with a hint on what to check.
 
 use object_store::Error;
 
@@ -6,7 +6,7 @@ use super::hints::{self, HintKind};
 use super::request_kind::RequestKind;
 use super::secrets::Secrets;
 
-/// The answer of a store to a request that failed.
+/// The response of a store to a request that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(in crate::storage) struct StoreAnswer {
@@ -14,7 +14,7 @@ pub(in crate::storage) struct StoreAnswer {
     is_final: bool,
 }
 
-/// How many characters of the store's own message are shown.
+/// The maximum number of characters of the store's message that an error contains.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 impl StoreAnswer {
@@ -24,32 +24,34 @@ impl StoreAnswer {
     }
 }
 
-/// Returns an error that contains only the request, the answer of the store without secrets, and a hint what
-/// to check. The answer of a store may repeat what it was sent, for example a session token.
+/// Returns an error that contains only the request, the response of the store without secrets, and a hint
+/// what to check. The response of a store may repeat data of the request, for example a session token.
 pub(super) fn explained(error: Error, request: RequestKind, secrets: &Secrets) -> Error {
-    let whole = chain(&error);
-    if let Some(missing) = failed_request(&whole).and_then(hints::missing_credentials) {
-        let source = Box::new(StoreAnswer { text: missing.to_owned(), is_final: true });
+    let error_text = chain(&error);
+    if let Some(hint) = failed_request(&error_text).and_then(hints::missing_credentials) {
+        let source = Box::new(StoreAnswer { text: hint.to_owned(), is_final: true });
         return Error::Generic { store: "object store", source };
     }
-    let parsed = ParsedAnswer::of(&whole);
+    let parsed = ParsedAnswer::of(&error_text);
     let missing_bucket = parsed.is_missing_bucket(request, matches!(error, Error::NotFound { .. }));
     let hint =
         parsed.code.as_deref().filter(|_| !missing_bucket).and_then(|code| hints::of_code(code, request));
     let hint = hint.or_else(|| hints::of_status(parsed.status, missing_bucket, request, &error));
-    let mut text = secrets.hidden_in(parsed.text);
+    let mut text = secrets.removed_from(parsed.text);
     if let Some(hint) = hint {
         text = format!("{text}; {}", hint.text);
     }
-    let is_refused = hint.is_some_and(|hint| hint.kind == HintKind::Refused);
-    let refused = matches!(parsed.status, Some(300..=428 | 430..=499)) && parsed.status != Some(408);
-    let source = Box::new(StoreAnswer { text, is_final: refused || missing_bucket || is_refused });
+    let is_refused_by_code = hint.is_some_and(|hint| hint.kind == HintKind::Refused);
+    let is_refused_by_status =
+        matches!(parsed.status, Some(300..=428 | 430..=499)) && parsed.status != Some(408);
+    let is_final = is_refused_by_status || missing_bucket || is_refused_by_code;
+    let source = Box::new(StoreAnswer { text, is_final });
     match error {
-        // A missing bucket is a configuration error, and must not look like a missing file.
+        // A missing bucket is a configuration error, and must not be reported as a missing file.
         Error::NotFound { path, .. } if !missing_bucket => Error::NotFound { path, source },
         Error::NotFound { .. } => Error::Generic { store: "object store", source },
-        // Azure also answers 409, the status of an existing file, for a file that cannot be read.
-        Error::AlreadyExists { .. } | Error::Precondition { .. } if is_refused => {
+        // Azure returns 409, the status of an existing file, also for a file that cannot be read.
+        Error::AlreadyExists { .. } | Error::Precondition { .. } if is_refused_by_code => {
             Error::Generic { store: "object store", source }
         }
         Error::AlreadyExists { path, .. } => Error::AlreadyExists { path, source },
@@ -59,35 +61,36 @@ pub(super) fn explained(error: Error, request: RequestKind, secrets: &Secrets) -
         Error::Unauthenticated { path, .. } => Error::Unauthenticated { path, source },
         Error::NotSupported { .. } => Error::NotSupported { source },
         Error::Generic { store, .. } => Error::Generic { store, source },
-        // The other errors contain nothing of the request or the answer.
+        // The other errors contain no data of the request or of the response.
         other => other,
     }
 }
 
-/// Returns the texts of the error and its sources, each once.
+/// Returns the texts of the sources of an error, without repetitions, or the text of the error if it has no
+/// source.
 fn chain(error: &Error) -> String {
     let mut text = String::new();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        let parsed = cause.to_string();
-        if !text.contains(&parsed) {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
             if !text.is_empty() {
                 text.push_str(": ");
             }
-            text.push_str(&parsed);
+            text.push_str(&cause_text);
         }
         source = cause.source();
     }
     if text.is_empty() { error.to_string() } else { text }
 }
 
-/// Returns the part of an error text that names the failed request, before the answer.
+/// Returns the beginning of an error text, which describes the failed request and precedes the response.
 fn failed_request(text: &str) -> Option<&str> {
     let before = text.split("Server returned").next().unwrap_or_default();
     before.contains("Error performing ").then_some(before)
 }
 
-/// The parts of an error text.
+/// The message, status and code of an error text.
 struct ParsedAnswer {
     text: String,
     status: Option<u16>,
@@ -111,30 +114,32 @@ impl ParsedAnswer {
     }
 
     fn with_body(head: &str, status: Option<u16>, body: &str) -> Self {
-        let (code, message) = words(body);
+        let (code, message) = code_and_message(body);
         let mut text = head.to_owned();
         if let Some(code) = &code {
             text.push_str(&format!(" ({code})"));
         }
         if let Some(message) = message {
-            let plain = message.chars().map(|c| if c.is_control() { ' ' } else { c });
+            let printable = message.chars().map(|c| if c.is_control() { ' ' } else { c });
             text.push_str(": ");
-            text.extend(plain.take(MAX_MESSAGE_CHARS));
+            text.extend(printable.take(MAX_MESSAGE_CHARS));
         }
         Self { text, status, code }
     }
 
     fn is_missing_bucket(&self, request: RequestKind, not_found: bool) -> bool {
         let not_found = not_found || self.status == Some(404);
-        let named =
+        let is_bucket_code =
             self.code.as_deref().is_some_and(|code| code.contains("Bucket") || code.contains("Container"));
         not_found
-            && (named || matches!(request, RequestKind::Bucket | RequestKind::Write | RequestKind::Creation))
+            && (is_bucket_code
+                || matches!(request, RequestKind::Bucket | RequestKind::Write | RequestKind::Creation))
     }
 }
 
-/// Returns the code and the message of an answer in XML or JSON. Other answers have neither.
-fn words(body: &str) -> (Option<String>, Option<String>) {
+/// Returns the code and the message of a response in XML or JSON. Returns neither for a response in another
+/// format.
+fn code_and_message(body: &str) -> (Option<String>, Option<String>) {
     let element = |name: &str| {
         let (_, rest) = body.split_once(&format!("<{name}>"))?;
         let (content, _) = rest.split_once(&format!("</{name}>"))?;
@@ -167,13 +172,14 @@ mod tests {
         Secrets::of(&options.without_environment().option("session_token", "hunter22"))
     }
 
-    fn cleaned_chain(error: Error, request: RequestKind) -> String {
+    /// Returns the full error text that a user sees.
+    fn explained_chain(error: Error, request: RequestKind) -> String {
         let error = explained(error, request, &secrets());
         crate::Error::with_source(crate::ErrorKind::Storage, "x", error).chain()
     }
 
     #[test]
-    fn an_error_shows_status_code_and_message_of_the_answer_but_no_secret() {
+    fn an_error_contains_the_status_code_and_message_of_the_response_but_no_secret() {
         let body = "<?xml version=\"1.0\"?><Error><Code>InvalidToken</Code>\
                     <Message>The token hunter22 is\nno good</Message>\
                     <Token-0>hunter22</Token-0><StringToSign>GET /</StringToSign></Error>";
@@ -181,7 +187,7 @@ mod tests {
             "Error performing GET http://h/b in 1ms - Server returned non-2xx status code: 400 Bad Request: \
              {body}"
         );
-        let chain = cleaned_chain(generic(&text), RequestKind::Bucket);
+        let chain = explained_chain(generic(&text), RequestKind::Bucket);
         assert_eq!(
             chain,
             "x: Generic S3 error: Error performing GET http://h/b in 1ms - 400 Bad Request (InvalidToken): \
@@ -189,8 +195,8 @@ mod tests {
         );
     }
 
-    /// Returns the error text of an XML answer, as `object_store` formats it.
-    fn answered(status: &str, code: &str) -> String {
+    /// Returns the error text of an XML response, as `object_store` formats it.
+    fn xml_error_text(status: &str, code: &str) -> String {
         format!(
             "Error performing PUT http://h/b in 1ms - Server returned non-2xx status code: {status}: \
              <Error><Code>{code}</Code><Message>No.</Message></Error>"
@@ -198,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn each_code_has_its_own_remedy_whatever_the_status() {
+    fn each_error_code_has_a_remedy_that_does_not_depend_on_the_status() {
         for (status, code, request, remedy) in [
             ("403 Forbidden", "RequestTimeTooSkewed", RequestKind::File, "set the clock"),
             ("400 Bad Request", "RequestTimeTooSkewed", RequestKind::Bucket, "set the clock"),
@@ -208,7 +214,7 @@ mod tests {
             ("409 Conflict", "BlobBeingRehydrated", RequestKind::File, "restore it there first"),
             ("501 Not Implemented", "NotImplemented", RequestKind::Creation, "If-None-Match"),
             ("400 Bad Request", "NotImplemented", RequestKind::Creation, "If-None-Match"),
-            ("501 Not Implemented", "NotImplemented", RequestKind::Bucket, "does not know this request"),
+            ("501 Not Implemented", "NotImplemented", RequestKind::Bucket, "does not support this request"),
             ("501 Not Implemented", "Odd", RequestKind::Creation, "If-None-Match"),
             ("400 Bad Request", "InvalidRequest", RequestKind::Write, "checksum_algorithm"),
             ("400 Bad Request", "MissingContentMD5", RequestKind::Upload, "checksum_algorithm"),
@@ -217,26 +223,31 @@ mod tests {
             ("403 Forbidden", "SignatureDoesNotMatch", RequestKind::Bucket, "AWS_SECRET_ACCESS_KEY"),
             ("400 Bad Request", "ExpiredToken", RequestKind::Bucket, "AWS_SESSION_TOKEN"),
             ("400 Bad Request", "AuthorizationHeaderMalformed", RequestKind::Bucket, "another region"),
-            ("403 Forbidden", "AccessDenied", RequestKind::Write, "they must list, read, write and delete"),
+            (
+                "403 Forbidden",
+                "AccessDenied",
+                RequestKind::Write,
+                "permissions to list, read, write and delete",
+            ),
         ] {
             let error = match status.get(..3) {
                 Some("409") => {
-                    Error::AlreadyExists { path: "p".into(), source: answered(status, code).into() }
+                    Error::AlreadyExists { path: "p".into(), source: xml_error_text(status, code).into() }
                 }
                 Some("403") => {
-                    Error::PermissionDenied { path: "p".into(), source: answered(status, code).into() }
+                    Error::PermissionDenied { path: "p".into(), source: xml_error_text(status, code).into() }
                 }
-                _ => generic(&answered(status, code)),
+                _ => generic(&xml_error_text(status, code)),
             };
             let error = explained(error, request, &secrets());
             assert!(!matches!(error, Error::AlreadyExists { .. }), "{code}");
-            assert!(crate::storage::is_refusal(&error), "{code} would be asked again");
+            assert!(crate::storage::is_refusal(&error), "the request would be retried after {code}");
             let chain = crate::Error::with_source(crate::ErrorKind::Storage, "x", error).chain();
             assert!(chain.contains(remedy) && chain.contains(code), "{status} {code}: {chain}");
         }
-        let wrong = r#"{"error":"invalid_grant","error_description":"Invalid JWT"}"#;
-        let text = format!("Server returned non-2xx status code: 400 Bad Request: {wrong}");
-        let google = cleaned_chain(generic(&text), RequestKind::Bucket);
+        let invalid_grant = r#"{"error":"invalid_grant","error_description":"Invalid JWT"}"#;
+        let text = format!("Server returned non-2xx status code: 400 Bad Request: {invalid_grant}");
+        let google = explained_chain(generic(&text), RequestKind::Bucket);
         assert!(
             google.contains("GOOGLE_APPLICATION_CREDENTIALS") && google.contains("Invalid JWT"),
             "{google}"
@@ -244,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_credentials_name_the_variables_and_not_the_metadata_address() {
+    fn the_error_for_missing_credentials_contains_the_variables_but_not_the_metadata_address() {
         for (request, variable) in [
             ("PUT http://169.254.169.254/latest/api/token", "AWS_SECRET_ACCESS_KEY"),
             (
@@ -268,18 +279,18 @@ mod tests {
     }
 
     #[test]
-    fn a_json_answer_is_parsed_and_an_unknown_format_is_not_shown() {
+    fn a_json_response_is_parsed_and_a_response_in_an_unknown_format_is_not_shown() {
         let status = "Server returned non-2xx status code: 403 Forbidden: ";
         let denied = |body: &str| Error::PermissionDenied {
             path: "p".to_owned(),
             source: format!("{status}{body}").into(),
         };
-        let json = cleaned_chain(
+        let json = explained_chain(
             denied(r#"{"error": {"status": "DENIED", "message": "no access"}}"#),
             RequestKind::File,
         );
         assert!(json.contains("403 Forbidden (DENIED): no access; check the credentials"), "{json}");
-        let html = cleaned_chain(denied("<html>hunter2 and more</html>"), RequestKind::File);
+        let html = explained_chain(denied("<html>hunter2 and more</html>"), RequestKind::File);
         assert!(html.contains("403 Forbidden; check the credentials") && !html.contains("html"), "{html}");
     }
 
@@ -298,15 +309,16 @@ mod tests {
         ] {
             let bucket = explained(missing(code), request, &secrets());
             assert!(crate::storage::is_refusal(&bucket), "{code}");
-            assert!(bucket.to_string().contains("no such bucket"), "{code}: {bucket}");
+            assert!(bucket.to_string().contains("the bucket does not exist"), "{code}: {bucket}");
         }
-        let listed = generic("Server returned non-2xx status code: 404 Not Found: ");
-        assert!(explained(listed, RequestKind::Bucket, &secrets()).to_string().contains("no such bucket"));
+        let listing = generic("Server returned non-2xx status code: 404 Not Found: ");
+        let bucket = explained(listing, RequestKind::Bucket, &secrets());
+        assert!(bucket.to_string().contains("the bucket does not exist"), "{bucket}");
     }
 
     #[test]
     fn only_errors_of_the_store_or_the_network_are_retried() {
-        for (text, refused) in [
+        for (text, is_refused) in [
             ("Server returned non-2xx status code: 503 Slow Down: ", false),
             ("Server returned non-2xx status code: 429 Too Many Requests: ", false),
             ("Server returned non-2xx status code: 400 Bad Request: ", true),
@@ -314,7 +326,7 @@ mod tests {
             ("error sending request: connection refused", false),
         ] {
             let error = explained(generic(text), RequestKind::File, &secrets());
-            assert_eq!(crate::storage::is_refusal(&error), refused, "{text}");
+            assert_eq!(crate::storage::is_refusal(&error), is_refused, "{text}");
         }
     }
 }

@@ -10,10 +10,12 @@ use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
+/// The options that the error for an unknown option lists.
 const COMMON_OPTIONS: &str = "`account_name`, `account_key`, `sas_token`, `client_id`, `client_secret`, \
                               `tenant_id`, `endpoint`, `use_azure_cli`, `use_emulator`, `timeout`, \
                               `allow_http`";
 
+/// Opens a container of Azure Blob Storage.
 pub(super) fn open(
     bucket: &BucketLocation,
     options: &StorageOptions,

@@ -1,4 +1,4 @@
-//! Wraps a store so that its errors contain the response of the server, without secrets, and a hint on what
+//! A wrapper of a store whose errors contain the response of the server, without secrets, and a hint on what
 //! to check.
 
 mod multipart;
@@ -31,6 +31,7 @@ impl ExplainingStore {
         Self { inner, secrets }
     }
 
+    /// Returns the function that adds the response and a hint to the errors of a request of this kind.
     fn explain(
         &self,
         request: RequestKind,
@@ -40,7 +41,7 @@ impl ExplainingStore {
     }
 }
 
-/// Shows only the inner store, because the secrets must not be shown.
+/// The debug text contains only the inner store, because secrets must not appear in it.
 impl fmt::Debug for ExplainingStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
@@ -109,6 +110,7 @@ impl ObjectStore for ExplainingStore {
     }
 }
 
+/// A multipart upload whose errors contain the response of the server and a hint on what to check.
 struct ExplainingUpload {
     inner: Box<dyn MultipartUpload>,
     secrets: Secrets,

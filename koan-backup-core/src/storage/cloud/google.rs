@@ -9,9 +9,11 @@ use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
+/// The options that the error for an unknown option lists.
 const COMMON_OPTIONS: &str = "`service_account`, `service_account_key`, `application_credentials`, \
                               `bearer_token`, `base_url`, `skip_signature`, `timeout`, `allow_http`";
 
+/// Opens a bucket of Google Cloud Storage.
 pub(super) fn open(
     bucket: &BucketLocation,
     options: &StorageOptions,

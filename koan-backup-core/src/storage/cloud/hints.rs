@@ -1,23 +1,24 @@
-//! Hints what to check, chosen by the error code of a store, or by the status if the code is unknown.
+//! The hints on what to check after an error. A hint is selected by the error code of the store, or by the
+//! status if the code is unknown.
 
 use object_store::Error;
 
 use super::request_kind::RequestKind;
 
-/// A hint what to check.
+/// A hint on what to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hint {
     pub(super) text: &'static str,
     pub(super) kind: HintKind,
 }
 
-/// What an answer means for the caller.
+/// What a response means for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HintKind {
-    /// The meaning of its status.
+    /// The status of the response determines its meaning.
     ByStatus,
-    /// The store refused the request, a retry would not help, and it is no answer that callers expect, such
-    /// as "the file exists".
+    /// The store refused the request, and a retry would not help. The response is not one that callers
+    /// expect, such as "the file exists".
     Refused,
 }
 
@@ -33,19 +34,19 @@ impl Hint {
 
 const CLOCK: &str = "this machine's clock differs too much from that of the store: set the clock, and \
                      synchronize it with NTP";
-const CONDITIONAL: &str = "the store has no conditional writes (`If-None-Match`), without which two \
+const CONDITIONAL: &str = "the store does not support conditional writes (`If-None-Match`), without which two \
                            processes would replace each other's manifests and leases: use a store, or a \
-                           version of it, that has them";
+                           version of it, that supports them";
 const NOT_IMPLEMENTED: &str =
-    "the store does not know this request: use another store, or another version of it";
-const COLD: &str = "the file is in a storage class that cannot be read at once (Glacier, Archive): restore \
+    "the store does not support this request: use another store, or another version of it";
+const COLD: &str = "the file is in a storage class that cannot be read immediately (Glacier, Archive): restore \
                     it there first, and exclude `manifests/` and `leases/` from rules that move files to \
                     such classes";
 const CHECKSUM: &str = "if the bucket has Object Lock, uploads need a checksum: set \
                         `.option(\"checksum_algorithm\", \"sha256\")` on the storage";
 const REGION: &str = "the bucket is in another region: check the region and the endpoint";
 const LIMITED: &str =
-    "check the credentials and what they may do there: they must list, read, write and delete files";
+    "check the credentials: they need the permissions to list, read, write and delete files in the bucket";
 
 /// Returns the hint for the error code of a store.
 pub(super) fn of_code(code: &str, request: RequestKind) -> Option<Hint> {
@@ -67,7 +68,7 @@ pub(super) fn of_code(code: &str, request: RequestKind) -> Option<Hint> {
             "check the credentials (`AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`) and this \
              machine's clock, which may not differ by more than 15 minutes from that of the store",
         ),
-        // So does Google.
+        // Google also uses one code for wrong credentials and a wrong clock.
         "invalid_grant" => Hint::refused(
             "the key of the service account was revoked, or this machine's clock is wrong: check \
              `GOOGLE_APPLICATION_CREDENTIALS` and the clock",
@@ -78,7 +79,7 @@ pub(super) fn of_code(code: &str, request: RequestKind) -> Option<Hint> {
         ),
         "SignatureDoesNotMatch" => Hint::refused(
             "check the credentials: the secret key (`AWS_SECRET_ACCESS_KEY`) does not belong to the access \
-             key, or was not copied whole",
+             key, or was not copied completely",
         ),
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => Hint::refused(
             "the session token has expired: get new credentials, and set `AWS_SESSION_TOKEN` with them",
@@ -90,7 +91,7 @@ pub(super) fn of_code(code: &str, request: RequestKind) -> Option<Hint> {
         | "AuthorizationPermissionMismatch"
         | "AuthorizationFailure"
         | "InsufficientAccountPermissions" => Hint::by_status(LIMITED),
-        "QuotaExceeded" | "XMinioStorageFull" => Hint::refused("the store is full: make room there"),
+        "QuotaExceeded" | "XMinioStorageFull" => Hint::refused("the store is full: free space in it"),
         _ => return None,
     })
 }
@@ -103,16 +104,14 @@ pub(super) fn of_status(
     error: &Error,
 ) -> Option<Hint> {
     let text = match (status, error) {
-        _ if missing_bucket => "there is no such bucket: check its name, the region and the endpoint",
+        _ if missing_bucket => "the bucket does not exist: check its name, the region and the endpoint",
         (Some(501), _) if request == RequestKind::Creation => return Some(Hint::refused(CONDITIONAL)),
         (Some(501), _) => return Some(Hint::refused(NOT_IMPLEMENTED)),
         (_, Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. }) => {
             return None;
         }
         (_, Error::NotFound { .. }) => return None,
-        (Some(401 | 403), _) => {
-            "check the credentials and what they may do there, the region and the endpoint"
-        }
+        (Some(401 | 403), _) => "check the credentials and their permissions, the region and the endpoint",
         (Some(300..=399), _) => "check the region and the endpoint",
         (Some(400), _) => "check the credentials, the region and the endpoint",
         (Some(429 | 500..=599), _) => "the store is busy or unavailable: try again later",
@@ -122,25 +121,25 @@ pub(super) fn of_status(
     Some(Hint::by_status(text))
 }
 
-/// Returns the hint for a failed request to the metadata service of a cloud, which is asked for credentials
-/// if none were given. It answers only on machines of that cloud.
+/// Returns the hint for a failed request to the metadata service of a cloud. The client requests credentials
+/// from this service if none are configured, and the service responds only on machines of that cloud.
 pub(super) fn missing_credentials(request: &str) -> Option<&'static str> {
     let contains_any = |parts: &[&str]| parts.iter().any(|part| request.contains(part));
     if contains_any(&["/latest/api/token", "/latest/meta-data/iam/"]) {
         Some(
-            "no credentials were given, and this machine has none of its own: set `AWS_ACCESS_KEY_ID` and \
-             `AWS_SECRET_ACCESS_KEY` in the environment, or give them with `.credentials(id, secret)`",
+            "no credentials are configured, and this machine does not provide any: set `AWS_ACCESS_KEY_ID` and \
+             `AWS_SECRET_ACCESS_KEY` in the environment, or set them with `.credentials(id, secret)`",
         )
     } else if contains_any(&["/metadata/identity/oauth2/token"]) {
         Some(
-            "no credentials were given, and this machine has none of its own: set \
-             `AZURE_STORAGE_ACCOUNT_KEY` or `AZURE_STORAGE_SAS_TOKEN` in the environment, or give them with \
+            "no credentials are configured, and this machine does not provide any: set \
+             `AZURE_STORAGE_ACCOUNT_KEY` or `AZURE_STORAGE_SAS_TOKEN` in the environment, or set them with \
              `.credentials(account, key)`",
         )
     } else if contains_any(&["/computeMetadata/v1/"]) {
         Some(
-            "no credentials were given, and this machine has none of its own: set \
-             `GOOGLE_APPLICATION_CREDENTIALS` to the file of a service account, or give it with \
+            "no credentials are configured, and this machine does not provide any: set \
+             `GOOGLE_APPLICATION_CREDENTIALS` to the file of a service account, or set the path of the file with \
              `.option(\"service_account\", path)`",
         )
     } else {

@@ -1,19 +1,22 @@
-//! Removes keys from a list response that this library never writes, and that would make the listing fail.
+//! The removal of foreign keys from a list response. A foreign key is a key that this library never writes,
+//! and that would make the listing fail.
 //!
-//! `object_store` refuses a whole list response if one key in it is not a valid path: an empty segment
-//! (`a//b`), a segment `.` or `..`, or a control character. It reads a key that ends in `/`, as consoles
-//! create for folders, as a path without the slash, which names no object. This library writes no such keys,
-//! so their entries are removed from the response before it is parsed.
+//! `object_store` refuses a complete list response if one key in it is not a valid path: a key with an empty
+//! segment (`a//b`), a segment `.` or `..`, or a control character. It reads a key that ends with `/`, as
+//! consoles create them for folders, as a path without the slash, which is not the path of an object. This
+//! library never writes a key of this kind, so the entries are removed from the response before it is parsed.
 
 use std::borrow::Cow;
 
-/// Removes the entries from a list response whose keys this library never writes. `entry` and `key` are the
-/// names of the XML elements.
+/// Removes the entries with foreign keys from a list response. `entry` and `key` are the names of the XML
+/// elements of an entry and of its key.
 pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<'t, str> {
     let (open, close) = (format!("<{entry}>"), format!("</{entry}>"));
     let (mut kept, mut rest) = (String::new(), text);
-    let mut from = 0;
-    while let Some(start) = rest.get(from..).and_then(|text| text.find(&open)).map(|at| from + at) {
+    let mut search_start = 0;
+    while let Some(start) =
+        rest.get(search_start..).and_then(|text| text.find(&open)).map(|offset| search_start + offset)
+    {
         let Some(end) = rest.get(start..).and_then(|text| text.find(&close)) else { break };
         let end = start + end + close.len();
         let (Some(element), Some(before)) = (rest.get(start..end), rest.get(..start)) else { break };
@@ -25,9 +28,9 @@ pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<
                 );
                 kept.push_str(before);
                 rest = rest.get(end..).unwrap_or_default();
-                from = 0;
+                search_start = 0;
             }
-            _ => from = end,
+            _ => search_start = end,
         }
     }
     match kept.is_empty() && rest.len() == text.len() {
@@ -36,7 +39,7 @@ pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<
     }
 }
 
-/// Returns whether a key, as escaped in XML, is one that this library never writes.
+/// Returns whether a key, as it is escaped in XML, is a key that this library never writes.
 fn is_foreign(name: &str) -> bool {
     let Some(name) = unescaped(name) else { return true };
     let is_bad = |segment: &str| matches!(segment, "" | "." | "..");
@@ -99,14 +102,14 @@ mod tests {
             "",
         ] {
             let mut keys = ours.to_vec();
-            for place in [0, 3, ours.len()] {
-                keys.insert(place, foreign);
+            for index in [0, 3, ours.len()] {
+                keys.insert(index, foreign);
                 assert_eq!(
                     without_foreign(&listing(&keys), "Contents", "Key"),
                     listing(&ours),
                     "{foreign:?}"
                 );
-                keys.remove(place);
+                keys.remove(index);
             }
             assert_eq!(
                 without_foreign(&listing(&[foreign; 3]), "Contents", "Key"),
@@ -114,12 +117,12 @@ mod tests {
                 "{foreign:?}"
             );
         }
-        let whole = listing(&ours);
-        assert!(matches!(without_foreign(&whole, "Contents", "Key"), Cow::Borrowed(_)));
+        let unchanged = listing(&ours);
+        assert!(matches!(without_foreign(&unchanged, "Contents", "Key"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn an_incomplete_entry_is_left_to_the_parser() {
+    fn a_response_with_an_incomplete_entry_is_returned_unchanged() {
         for text in
             ["", "<Contents>", "<Contents><Key>a//b</Key>", "<Contents></Contents>", "</Contents><Contents>"]
         {

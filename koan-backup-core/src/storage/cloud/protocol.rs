@@ -1,8 +1,8 @@
-//! Checks that list responses follow the protocol of the store.
+//! The check that list responses follow the protocol of the store.
 //!
-//! `object_store` parses list responses leniently: it reads another document, such as the page of a captive
-//! portal or a proxy, as an empty list. An empty list would make every backup look absent, so responses are
-//! checked before they are parsed.
+//! `object_store` parses list responses leniently: it reads a document of another kind, such as the page of a
+//! captive portal or a proxy, as an empty list. After an empty list, all backups would seem to be missing, so
+//! responses are checked before they are parsed.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use object_store::client::{
 use super::keys::without_foreign;
 use super::xml::element;
 
-/// Creates HTTP clients that check list responses.
+/// A connector whose HTTP clients check list responses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CheckedConnector;
 
@@ -42,11 +42,11 @@ impl HttpService for CheckedClient {
         let body: Bytes = body.bytes().await?;
         let text = listing.check(&body).map_err(|fault| HttpError::new(HttpErrorKind::Decode, fault))?;
         let (entry, key) = listing.entry();
-        let own = match without_foreign(text, entry, key) {
-            Cow::Owned(own) => Bytes::from(own),
+        let filtered = match without_foreign(text, entry, key) {
+            Cow::Owned(filtered) => Bytes::from(filtered),
             Cow::Borrowed(_) => body,
         };
-        Ok(HttpResponse::from_parts(parts, own.into()))
+        Ok(HttpResponse::from_parts(parts, filtered.into()))
     }
 }
 
@@ -59,24 +59,27 @@ enum Listing {
     Container,
 }
 
-/// Why a list response was refused.
+/// The error for a list response that was refused. It contains a noun phrase that describes the response.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the answer is not a list of files, but {0}: a proxy between this machine and the store may have \
-     answered instead of it"
+    "the response is not a complete list of files, but {0}; check whether a proxy between this machine and the \
+     store has sent it"
 )]
 struct InvalidListing(String);
 
 impl Listing {
+    /// Returns the kind of the list that a request returns, or `None` if it is not a list request.
     fn of_request(method: &str, query: &str) -> Option<Self> {
-        let asks = |parameter: &str| method == "GET" && query.split('&').any(|given| given == parameter);
-        match (asks("list-type=2"), asks("comp=list")) {
+        let has_parameter =
+            |parameter: &str| method == "GET" && query.split('&').any(|existing| existing == parameter);
+        match (has_parameter("list-type=2"), has_parameter("comp=list")) {
             (true, _) => Some(Self::Bucket),
             (false, true) => Some(Self::Container),
             (false, false) => None,
         }
     }
 
+    /// Returns the name of the root element of the XML document.
     fn root(self) -> &'static str {
         match self {
             Self::Bucket => "ListBucketResult",
@@ -100,15 +103,15 @@ impl Listing {
         let root = root_element(text)?;
         if local(root) != self.root() {
             let shown: String = root.chars().take(40).flat_map(char::escape_default).collect();
-            return Err(InvalidListing(format!("a document `{shown}`")));
+            return Err(InvalidListing(format!("an XML document with the root element `{shown}`")));
         }
         if !text.trim_end().ends_with(&format!("</{root}>")) {
             return Err(InvalidListing("a truncated document".to_owned()));
         }
-        let goes_on = self == Self::Bucket
+        let is_continued = self == Self::Bucket
             && element(text, "IsTruncated").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if goes_on && element(text, "NextContinuationToken").is_none_or(str::is_empty) {
-            return Err(InvalidListing("the beginning of one without a continuation token".to_owned()));
+        if is_continued && element(text, "NextContinuationToken").is_none_or(str::is_empty) {
+            return Err(InvalidListing("a partial list without a continuation token".to_owned()));
         }
         Ok(text)
     }
@@ -118,11 +121,11 @@ impl Listing {
 fn root_element(text: &str) -> Result<&str, InvalidListing> {
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
     if rest.is_empty() {
-        return Err(InvalidListing("empty".to_owned()));
+        return Err(InvalidListing("an empty document".to_owned()));
     }
     while let Some(end) = match rest {
-        _ if rest.starts_with("<?") => rest.find("?>").map(|at| at + 2),
-        _ if rest.starts_with("<!--") => rest.find("-->").map(|at| at + 3),
+        _ if rest.starts_with("<?") => rest.find("?>").map(|offset| offset + 2),
+        _ if rest.starts_with("<!--") => rest.find("-->").map(|offset| offset + 3),
         _ => None,
     } {
         rest = rest.get(end..).unwrap_or_default().trim_start();
@@ -130,7 +133,8 @@ fn root_element(text: &str) -> Result<&str, InvalidListing> {
     let name = rest
         .strip_prefix('<')
         .map(|rest| rest.split([' ', '\t', '\r', '\n', '>', '/']).next().unwrap_or_default());
-    name.filter(|name| !name.is_empty()).ok_or_else(|| InvalidListing("no XML".to_owned()))
+    name.filter(|name| !name.is_empty())
+        .ok_or_else(|| InvalidListing("a document that is not XML".to_owned()))
 }
 
 /// Returns a name without its namespace.
@@ -146,9 +150,9 @@ mod tests {
     fn a_list_response_must_be_complete_and_follow_its_protocol() {
         let empty = "<?xml version=\"1.0\"?>\n<!-- x -->\n<ListBucketResult \
                      xmlns=\"x\"><IsTruncated>false</IsTruncated></ListBucketResult>\n";
-        let on = "<ListBucketResult><IsTruncated>true</IsTruncated>\
-                  <NextContinuationToken>7</NextContinuationToken></ListBucketResult>";
-        for body in [empty, on, "<s3:ListBucketResult></s3:ListBucketResult>"] {
+        let continued = "<ListBucketResult><IsTruncated>true</IsTruncated>\
+                         <NextContinuationToken>7</NextContinuationToken></ListBucketResult>";
+        for body in [empty, continued, "<s3:ListBucketResult></s3:ListBucketResult>"] {
             assert!(Listing::Bucket.check(body.as_bytes()).is_ok(), "{body}");
             assert!(Listing::Container.check(body.as_bytes()).is_err(), "{body}");
         }

@@ -10,10 +10,12 @@ use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
+/// The options that the error for an unknown option lists.
 const COMMON_OPTIONS: &str = "`access_key_id`, `secret_access_key`, `session_token`, `region`, `endpoint`, \
                       `virtual_hosted_style_request`, `server_side_encryption`, `sse_kms_key_id`, `timeout`, \
                       `allow_http`";
 
+/// Opens a bucket of Amazon S3 or of a compatible store.
 pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions, secrets: &Secrets) -> Result<AmazonS3> {
     let mut builder = builder!(AmazonS3Builder, AmazonS3ConfigKey, bucket, options, COMMON_OPTIONS);
     let value = |key| builder.get_config_value(&key);

@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use crate::storage::options::{StorageOptions, Variables};
 
-/// Secret values. They are removed from the answers of the store.
+/// Secret values, which are removed from the responses of the store.
 #[derive(Clone, Default)]
 pub(super) struct Secrets(Arc<[String]>);
 
 /// Words in the names of options and variables with secret values.
 const SECRET_WORDS: [&str; 6] = ["secret", "key", "token", "password", "credential", "signature"];
-/// The minimum length of a secret. Shorter values are no secrets, and removing them would garble the text.
+/// The minimum length of a secret. Shorter values are not treated as secrets, because their removal would
+/// make messages unreadable.
 pub(super) const MIN_SECRET_BYTES: usize = 6;
 
 impl Secrets {
     /// Collects the secrets among the options and the environment variables.
-    pub(super) fn of(given: &StorageOptions) -> Self {
-        let options = given.options.iter().cloned();
-        let variables: Vec<(String, String)> = match given.environment {
+    pub(super) fn of(storage_options: &StorageOptions) -> Self {
+        let options = storage_options.options.iter().cloned();
+        let variables: Vec<(String, String)> = match storage_options.environment {
             Variables::Ignored => Vec::new(),
             Variables::Read => std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -29,7 +30,7 @@ impl Secrets {
             let name = name.to_ascii_lowercase();
             let is_secret = SECRET_WORDS.iter().any(|word| name.contains(word)) && !name.ends_with("key_id");
             match value.split_once("://") {
-                // The password in the address of a proxy.
+                // The value is an address, which may contain a password, for example the address of a proxy.
                 Some((_, rest)) if !is_secret => {
                     let (credentials, _) = rest.rsplit_once('@')?;
                     let secret = credentials.split_once(':').map_or(credentials, |(_, secret)| secret);
@@ -41,8 +42,8 @@ impl Secrets {
         Self(options.chain(variables).filter_map(secret).collect())
     }
 
-    /// Returns the text without the secrets.
-    pub(super) fn hidden_in(&self, text: String) -> String {
+    /// Returns the text with each secret replaced by `…`.
+    pub(super) fn removed_from(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| text.replace(secret.as_str(), "…"))
     }
 }
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secret_values_are_hidden_and_others_are_not() {
+    fn secret_values_are_removed_from_texts_and_other_values_are_not() {
         let options = StorageOptions::new("s3://bucket".to_owned())
             .without_environment()
             .credentials("AKIAPUBLIC", "hunter2!")
@@ -68,10 +69,13 @@ mod tests {
             .region("eu-central-1");
         let secrets = Secrets::of(&options);
         let text =
-            secrets.hidden_in("AKIAPUBLIC hunter2! token-1 eu-central-1 sv=2&sig=x pr@xy-pw".to_owned());
+            secrets.removed_from("AKIAPUBLIC hunter2! token-1 eu-central-1 sv=2&sig=x pr@xy-pw".to_owned());
         assert_eq!(text, "AKIAPUBLIC … … eu-central-1 … …");
-        for shown in [format!("{secrets:?}"), format!("{options:?}")] {
-            assert!(!["hunter2", "token-1", "sig=x"].iter().any(|secret| shown.contains(secret)), "{shown}");
+        for debug_text in [format!("{secrets:?}"), format!("{options:?}")] {
+            assert!(
+                !["hunter2", "token-1", "sig=x"].iter().any(|secret| debug_text.contains(secret)),
+                "{debug_text}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
-/// Creates the builder of a cloud from the environment and the options.
+/// Creates the `object_store` builder of a cloud from the environment and the options.
 macro_rules! builder {
     ($builder:ty, $key:ty, $bucket:expr, $options:expr, $common:expr) => {{
         let builder = match $options.environment {
@@ -27,31 +27,35 @@ pub(super) use builder;
 /// Converts the options to the configuration keys of a cloud.
 ///
 /// # Errors
-/// An option is unknown, or the caller must not set it. The error names it.
+/// An option is unknown, or the caller must not set it. The error contains the name of the option.
 pub(super) fn keys<K: FromStr>(
     bucket: &BucketLocation,
     options: &StorageOptions,
     common: &str,
 ) -> Result<Vec<(K, String)>> {
-    let refused = |name: &str, problem: &str| {
+    let option_error = |name: &str, problem: &str| {
         Error::new(ErrorKind::Configuration, format!("storage `{}`: option `{name}` {problem}", bucket.url()))
     };
     let key = |(name, value): &(String, String)| {
         let lower = name.to_ascii_lowercase();
         if ["bucket", "bucket_name", "container_name"].iter().any(|ending| lower.ends_with(ending)) {
-            return Err(refused(name, "is part of the URL; leave it out"));
+            return Err(option_error(name, "is part of the URL; remove the option"));
         }
         if lower.ends_with("conditional_put") {
-            return Err(refused(name, "cannot be set: manifests need conditional writes"));
+            return Err(option_error(
+                name,
+                "cannot be set, because manifests need conditional writes; remove it",
+            ));
         }
-        let key =
-            lower.parse().map_err(|_| refused(name, &format!("is unknown; common options are {common}")))?;
+        let key = lower
+            .parse()
+            .map_err(|_| option_error(name, &format!("is unknown; common options are {common}")))?;
         Ok((key, value.clone()))
     };
     options.options.iter().map(key).collect()
 }
 
-/// Returns the retry configuration, with growing pauses and a limit.
+/// Returns the retry configuration, with increasing pauses between the attempts.
 pub(super) fn retry(options: &StorageOptions) -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
@@ -64,7 +68,7 @@ pub(super) fn retry(options: &StorageOptions) -> RetryConfig {
     }
 }
 
-/// Returns whether an address uses no TLS but is on this machine, so that no network is involved.
+/// Returns whether an address uses no TLS and is on this machine, so that no data is sent over a network.
 ///
 /// # Errors
 /// The address uses no TLS, is not on this machine, and `allowed` is not `true`.
@@ -93,7 +97,8 @@ pub(super) fn is_local_without_tls(
     ))
 }
 
-/// Returns the error of a store that cannot be configured. It names options but shows no values.
+/// Creates the error for a store that cannot be configured. It contains the names of options but not their
+/// values.
 pub(super) fn open_error(
     bucket: &BucketLocation,
     options: &StorageOptions,
@@ -102,7 +107,7 @@ pub(super) fn open_error(
 ) -> Error {
     let values = options.options.iter().filter(|(_, value)| value.len() >= MIN_SECRET_BYTES);
     let text = values.fold(source.to_string(), |text, (_, value)| text.replace(value.as_str(), "…"));
-    let text = secrets.hidden_in(text);
+    let text = secrets.removed_from(text);
     Error::with_source(
         ErrorKind::Configuration,
         format!("storage `{}` cannot be opened; check its options and the environment", bucket.url()),

@@ -1,26 +1,27 @@
-//! Blocking work on files, and its errors.
+//! Blocking operations on files, and their errors.
 
 use std::io;
 use std::path::Path as FilePath;
 
 use object_store::Result;
 
-/// Runs blocking work on a thread that may block.
+/// Runs `work` on a blocking thread.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work).await?
 }
 
-/// Returns the error of a file or directory.
-pub(super) fn failed(what: &str, path: &FilePath, source: io::Error) -> object_store::Error {
+/// Creates the error for a failed operation on a file or directory. `operation` is a phrase such as
+/// `opening`.
+pub(super) fn file_error(operation: &str, path: &FilePath, source: io::Error) -> object_store::Error {
     let shown = path.display().to_string();
     match source.kind() {
         io::ErrorKind::AlreadyExists => {
             object_store::Error::AlreadyExists { path: shown, source: Box::new(source) }
         }
         kind => {
-            let text = format!("{what} `{shown}` failed: {source}");
+            let text = format!("{operation} `{shown}` failed: {source}");
             object_store::Error::Generic { store: "directory", source: Box::new(io::Error::new(kind, text)) }
         }
     }

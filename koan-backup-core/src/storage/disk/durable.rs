@@ -1,4 +1,4 @@
-//! Makes names in directories durable.
+//! The durability of the names in directories.
 
 use std::fs::File;
 use std::io;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::foundation::private_files::create_private_directory;
 
-/// A directory that was opened before a name in it changes, so that its sync reports every failure to write
-/// that name.
+/// A directory that is opened before a name in it is changed, so that its sync reports every failure to write
+/// the changed name.
 #[derive(Debug)]
 pub(super) struct OpenDirectory(Option<File>);
 
@@ -39,8 +39,8 @@ pub(super) fn create_directories(path: &Path) -> io::Result<()> {
     create_directory(path)
 }
 
-/// Creates a directory, or accepts an existing one, and makes its name durable. If that fails, a created
-/// directory is removed again.
+/// Creates a directory, or accepts an existing one, and makes its name durable. If the name cannot be made
+/// durable, a directory that was created is removed.
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().map(OpenDirectory::open).transpose()?;
     let created = match create_private_directory(path) {
@@ -55,7 +55,8 @@ pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     synced
 }
 
-/// Returns whether the file system does not support the operation, in contrast to an operation that failed.
+/// Returns whether an error means that the file system does not support the operation. All other errors mean
+/// that the operation failed.
 pub(super) fn is_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -68,12 +69,13 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Unsupported
 }
 
-/// Syncs the whole file system, because a single directory cannot be synced.
+/// Syncs the complete file system, for file systems that cannot sync a single directory.
 #[cfg(target_os = "linux")]
 fn sync_file_system(directory: &File, _: io::Error) -> io::Result<()> {
     rustix::fs::syncfs(directory).map_err(io::Error::from)
 }
 
+/// Returns the error `unsupported`, because only Linux can sync a file system through one of its files.
 #[cfg(not(target_os = "linux"))]
 fn sync_file_system(_: &File, unsupported: io::Error) -> io::Result<()> {
     Err(unsupported)

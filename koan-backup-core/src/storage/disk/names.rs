@@ -1,4 +1,4 @@
-//! Gives a temporary file its final name.
+//! The methods that rename a temporary file to its final name.
 
 use std::fs;
 use std::io;
@@ -8,61 +8,65 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::durable::is_unsupported;
 use crate::foundation::private_files::create_private_file;
 
-/// What happens if a file with the name exists.
+/// How an existing file with the final name is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Existing {
+pub(super) enum ExistingTarget {
     Replaced,
     Refused,
 }
 
-/// The method that gives a file a name which must not exist yet. File systems do not support all methods:
-/// exFAT has no hard links, and some network file systems cannot rename without replacing.
+/// A method that renames a file to a name that must not exist yet. File systems do not support all methods:
+/// exFAT has no hard links, and some network file systems cannot rename a file without replacing an existing
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Creation {
+pub(super) enum CreationMethod {
     HardLink,
     RenameWithoutReplacing,
-    /// An empty file is created under the name, which only one process can do, and then the temporary file
-    /// replaces it.
-    Claim,
+    /// An empty file is created under the final name, which succeeds for only one process, and then the
+    /// temporary file replaces the empty file.
+    Placeholder,
 }
 
-/// The methods that the file system supports, found when they are needed.
+/// The selection of the method that the file system supports. A method is used when it is needed, and if the
+/// file system does not support it, the next method is used from then on.
 #[derive(Debug, Default)]
 pub(super) struct CreationMethods(AtomicU8);
 
 impl CreationMethods {
-    pub(super) fn current(&self) -> Creation {
+    pub(super) fn current(&self) -> CreationMethod {
         match self.0.load(Ordering::Relaxed) {
-            0 => Creation::HardLink,
-            1 => Creation::RenameWithoutReplacing,
-            _ => Creation::Claim,
+            0 => CreationMethod::HardLink,
+            1 => CreationMethod::RenameWithoutReplacing,
+            _ => CreationMethod::Placeholder,
         }
     }
 
-    fn next(&self, failed: Creation) {
+    /// Selects the method after `failed`.
+    fn select_next(&self, failed: CreationMethod) {
         let next = match failed {
-            Creation::HardLink => 1,
-            Creation::RenameWithoutReplacing | Creation::Claim => 2,
+            CreationMethod::HardLink => 1,
+            CreationMethod::RenameWithoutReplacing | CreationMethod::Placeholder => 2,
         };
         self.0.fetch_max(next, Ordering::Relaxed);
     }
 
-    /// Gives a temporary file a name that must not exist yet. The temporary name is removed.
+    /// Renames a temporary file to a name that must not exist yet.
     pub(super) fn create(&self, staged: &Path, target: &Path) -> io::Result<()> {
         loop {
             let method = self.current();
             let created = match method {
-                Creation::HardLink => fs::hard_link(staged, target).inspect(|()| {
+                CreationMethod::HardLink => fs::hard_link(staged, target).inspect(|()| {
                     let _ = fs::remove_file(staged);
                 }),
-                Creation::RenameWithoutReplacing => rename_without_replacing(staged, target),
-                Creation::Claim => return create_by_claim(staged, target),
+                CreationMethod::RenameWithoutReplacing => rename_without_replacing(staged, target),
+                CreationMethod::Placeholder => return create_with_placeholder(staged, target),
             };
             match created {
                 Err(error)
-                    if is_unsupported(&error) || (method == Creation::HardLink && has_no_links(&error)) =>
+                    if is_unsupported(&error)
+                        || (method == CreationMethod::HardLink && has_no_links(&error)) =>
                 {
-                    self.next(method);
+                    self.select_next(method);
                 }
                 created => return created,
             }
@@ -70,13 +74,14 @@ impl CreationMethods {
     }
 }
 
-/// Returns whether an error means that the file system has no hard links. `link(2)` reports that as `EPERM`.
+/// Returns whether an error means that the file system has no hard links. `link(2)` returns `EPERM` in this
+/// case.
 fn has_no_links(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        let none = [Errno::PERM, Errno::MLINK, Errno::XDEV];
-        none.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+        let no_links = [Errno::PERM, Errno::MLINK, Errno::XDEV];
+        no_links.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
     }
     #[cfg(not(unix))]
     {
@@ -96,7 +101,7 @@ fn rename_without_replacing(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
-fn create_by_claim(staged: &Path, target: &Path) -> io::Result<()> {
+fn create_with_placeholder(staged: &Path, target: &Path) -> io::Result<()> {
     drop(create_private_file(target)?);
     fs::rename(staged, target).inspect_err(|_| {
         let _ = fs::remove_file(target);
@@ -107,42 +112,45 @@ fn create_by_claim(staged: &Path, target: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn after_failures(failed: &[Creation]) -> CreationMethods {
+    fn after_failures(failed: &[CreationMethod]) -> CreationMethods {
         let creation_methods = CreationMethods::default();
-        failed.iter().for_each(|failed| creation_methods.next(*failed));
+        failed.iter().for_each(|failed| creation_methods.select_next(*failed));
         creation_methods
     }
 
     #[test]
-    fn every_method_creates_a_complete_file_and_replaces_none() {
-        let all: [(&[Creation], Creation); 3] = [
-            (&[], Creation::HardLink),
-            (&[Creation::HardLink], Creation::RenameWithoutReplacing),
-            (&[Creation::HardLink, Creation::RenameWithoutReplacing], Creation::Claim),
+    fn every_method_creates_a_complete_file_and_does_not_replace_an_existing_one() {
+        let all: [(&[CreationMethod], CreationMethod); 3] = [
+            (&[], CreationMethod::HardLink),
+            (&[CreationMethod::HardLink], CreationMethod::RenameWithoutReplacing),
+            (
+                &[CreationMethod::HardLink, CreationMethod::RenameWithoutReplacing],
+                CreationMethod::Placeholder,
+            ),
         ];
         for (failed, method) in all {
-            let folder = tempfile::tempdir().expect("a folder");
+            let folder = tempfile::tempdir().expect("the folder is created");
             let (staged, target) = (folder.path().join("a#1"), folder.path().join("a"));
             let creation_methods = after_failures(failed);
             assert_eq!(creation_methods.current(), method);
-            fs::write(&staged, "one").expect("written");
-            creation_methods.create(&staged, &target).expect("created");
-            assert_eq!(fs::read(&target).expect("read"), b"one", "{method:?}");
+            fs::write(&staged, "one").expect("the write succeeds");
+            creation_methods.create(&staged, &target).expect("the file is created");
+            assert_eq!(fs::read(&target).expect("the read succeeds"), b"one", "{method:?}");
             let _ = fs::remove_file(&staged);
-            fs::write(&staged, "two").expect("written");
-            let error = creation_methods.create(&staged, &target).expect_err("there is one");
+            fs::write(&staged, "two").expect("the write succeeds");
+            let error = creation_methods.create(&staged, &target).expect_err("the target exists");
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{method:?}");
-            assert_eq!(fs::read(&target).expect("read"), b"one", "{method:?}");
-            assert_eq!(fs::read(&staged).expect("read"), b"two", "{method:?}");
+            assert_eq!(fs::read(&target).expect("the read succeeds"), b"one", "{method:?}");
+            assert_eq!(fs::read(&staged).expect("the read succeeds"), b"two", "{method:?}");
             assert_eq!(creation_methods.current(), method, "an existing name does not change the method");
         }
     }
 
     #[test]
-    fn a_claim_that_cannot_be_filled_is_withdrawn() {
-        let folder = tempfile::tempdir().expect("a folder");
+    fn the_placeholder_is_removed_if_the_temporary_file_cannot_be_renamed() {
+        let folder = tempfile::tempdir().expect("the folder is created");
         let (staged, target) = (folder.path().join("missing#1"), folder.path().join("a"));
-        create_by_claim(&staged, &target).expect_err("there is nothing to rename");
+        create_with_placeholder(&staged, &target).expect_err("the temporary file does not exist");
         assert!(!target.exists());
     }
 }

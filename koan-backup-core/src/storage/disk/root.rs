@@ -1,4 +1,4 @@
-//! The root directory of a storage, and temporary files in it.
+//! The root directory of a storage, and the temporary files in it.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use object_store::Result;
 
-use super::blocking::failed;
+use super::blocking::file_error;
 use super::durable::{OpenDirectory, create_directory};
-use super::names::{CreationMethods, Existing};
+use super::names::{CreationMethods, ExistingTarget};
 use crate::foundation::private_files::create_private_file;
 
 /// The root directory of a storage.
@@ -22,11 +22,11 @@ pub(super) struct Root {
     /// The file name and content of the profile mark.
     mark: Mutex<Option<(String, Vec<u8>)>>,
     creation_methods: CreationMethods,
-    /// Directories whose names this process has made durable.
-    durable: Mutex<HashSet<PathBuf>>,
+    /// The directories whose names this process has made durable.
+    durable_directories: Mutex<HashSet<PathBuf>>,
 }
 
-/// The device and file number of a directory, if the system has such numbers.
+/// The device number and inode number of a directory. Both are 0 on a system without inode numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct DirectoryIdentity(u64, u64);
 
@@ -54,7 +54,7 @@ impl Root {
             identity: Mutex::new(DirectoryIdentity::of(path)?),
             mark: Mutex::new(None),
             creation_methods: CreationMethods::default(),
-            durable: Mutex::default(),
+            durable_directories: Mutex::default(),
         })
     }
 
@@ -62,42 +62,45 @@ impl Root {
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some((file.to_owned(), content));
     }
 
-    /// Refuses a directory that is gone, or that was replaced by one without the same mark.
+    /// Returns an error if the directory no longer exists, or if it was replaced by a directory that does not
+    /// have the same profile mark.
     pub(super) fn require_present(&self) -> Result<()> {
-        let gone = |what: &str, source: io::Error| {
+        let missing_error = |fault: &str, source: io::Error| {
             let text = format!(
-                "the storage directory `{}` {what}; nothing is read from it or written to it: mount its \
-                 disk, or put the directory back",
+                "the storage directory `{}` {fault}; no file is read from it or written to it: mount its \
+                 disk, or restore the directory",
                 self.path.display()
             );
             let source = io::Error::new(source.kind(), format!("{text} ({source})"));
             object_store::Error::Generic { store: "directory", source: Box::new(source) }
         };
-        let now = DirectoryIdentity::of(&self.path).map_err(|source| gone("is gone", source))?;
+        let current =
+            DirectoryIdentity::of(&self.path).map_err(|source| missing_error("no longer exists", source))?;
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        if *identity == now {
+        if *identity == current {
             return Ok(());
         }
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((file, content)) = &*mark {
-            let there = fs::read(self.path.join(file)).map_err(|source| {
-                gone("differs from the one that was opened, and has no profile mark", source)
+            let current_content = fs::read(self.path.join(file)).map_err(|source| {
+                missing_error("differs from the one that was opened, and has no profile mark", source)
             })?;
-            if there != *content {
-                let other = io::Error::other("its mark differs");
-                return Err(gone("differs from the one that was opened", other));
+            if current_content != *content {
+                let source = io::Error::other("its profile mark differs");
+                return Err(missing_error("differs from the one that was opened", source));
             }
         }
-        *identity = now;
-        // The file system that is mounted now may be another one.
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *identity = current;
+        // A different file system may be mounted, on which no name is known to be durable.
+        self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
 
     /// Creates a temporary file in the directory of its target.
     pub(super) fn stage(&self, target: &Path) -> Result<StagedFile> {
         if let Some(parent) = target.parent() {
-            self.create_below(parent).map_err(|source| failed("creating the directory", parent, source))?;
+            self.create_below(parent)
+                .map_err(|source| file_error("creating the directory", parent, source))?;
         }
         for number in 1u64.. {
             let mut path = target.as_os_str().to_owned();
@@ -106,10 +109,10 @@ impl Root {
             match create_private_file(&path) {
                 Ok(file) => return Ok(StagedFile { path, file: Some(file), exists: true }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(failed("creating", &path, source)),
+                Err(source) => return Err(file_error("creating", &path, source)),
             }
         }
-        Err(failed("creating", target, io::Error::other("there is no free temporary name")))
+        Err(file_error("creating", target, io::Error::other("all temporary names exist already")))
     }
 
     /// Removes a file, if it exists, and makes the removal durable.
@@ -117,33 +120,34 @@ impl Root {
         let directory = target.parent().unwrap_or(&self.path);
         let opened = match OpenDirectory::open(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(|source| failed("opening", directory, source))?,
+            opened => opened.map_err(|source| file_error("opening", directory, source))?,
         };
         match fs::remove_file(target) {
-            // The process that removed it may not have made the removal durable.
+            // Another process may have removed the file without making the removal durable.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.sync_folder(directory),
-            removed => removed.map_err(|source| failed("removing", target, source))?,
+            removed => removed.map_err(|source| file_error("removing", target, source))?,
         }
-        opened.sync().map_err(|source| failed("syncing the directory", directory, source))
+        opened.sync().map_err(|source| file_error("syncing the directory", directory, source))
     }
 
-    /// Makes the current names in a directory durable. A file is created in it first, so that the directory
-    /// is written again.
+    /// Makes the current names in a directory durable. A temporary file is created in the directory first, so
+    /// that the sync has a change to write.
     pub(super) fn sync_folder(&self, directory: &Path) -> Result<()> {
         let opened = match OpenDirectory::open(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(|source| failed("opening", directory, source))?,
+            opened => opened.map_err(|source| file_error("opening", directory, source))?,
         };
         let staged = self.stage(&directory.join(format!("{}.json", uuid::Uuid::now_v7())))?;
         let synced = opened.sync();
         drop(staged);
-        synced.map_err(|source| failed("syncing the directory", directory, source))
+        synced.map_err(|source| file_error("syncing the directory", directory, source))
     }
 
     /// Creates a directory below the root, if it does not exist, and makes its name durable.
     fn create_below(&self, directory: &Path) -> io::Result<()> {
-        let is_durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
-            && directory.is_dir();
+        let is_durable =
+            self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
+                && directory.is_dir();
         if is_durable || !directory.starts_with(&self.path) || directory == self.path {
             return Ok(());
         }
@@ -151,12 +155,13 @@ impl Root {
             self.create_below(parent)?;
         }
         create_directory(directory)?;
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.to_owned());
+        self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.to_owned());
         Ok(())
     }
 }
 
-/// A file with a temporary name. It is removed when it is dropped.
+/// A file with a temporary name. When this value is dropped, the file is removed, unless it was renamed to
+/// its target.
 #[derive(Debug)]
 pub(super) struct StagedFile {
     pub(super) path: PathBuf,
@@ -167,39 +172,40 @@ pub(super) struct StagedFile {
 impl StagedFile {
     pub(super) fn write_at_end(&mut self, bytes: &[u8]) -> Result<()> {
         let Some(file) = &mut self.file else {
-            return Err(failed("writing", &self.path, io::Error::other("the upload has ended")));
+            return Err(file_error("writing", &self.path, io::Error::other("the upload has ended")));
         };
-        file.write_all(bytes).map_err(|source| failed("writing", &self.path, source))
+        file.write_all(bytes).map_err(|source| file_error("writing", &self.path, source))
     }
 
     /// Makes the content durable, renames the file to its target, and makes the name durable. If a step
-    /// fails, a file that replaced no other is removed again, and nothing is synced a second time.
-    pub(super) fn publish(mut self, root: &Root, target: &Path, existing: Existing) -> Result<()> {
+    /// fails, the file is removed unless it has replaced an existing one, and no sync is repeated.
+    pub(super) fn publish(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         self.close()?;
         self.rename(root, target, existing)
     }
 
-    /// Makes the content durable. Nothing can be written afterwards.
+    /// Makes the content durable and closes the file. A later write returns an error.
     pub(super) fn close(&mut self) -> Result<()> {
         let Some(file) = self.file.take() else {
-            return Err(failed("writing", &self.path, io::Error::other("the upload has ended")));
+            return Err(file_error("writing", &self.path, io::Error::other("the upload has ended")));
         };
-        file.sync_all().map_err(|source| failed("syncing", &self.path, source))
+        file.sync_all().map_err(|source| file_error("syncing", &self.path, source))
     }
 
     /// Renames the [closed](Self::close) file to its target, and makes the name durable.
-    pub(super) fn rename(mut self, root: &Root, target: &Path, existing: Existing) -> Result<()> {
+    pub(super) fn rename(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         let directory = target.parent().unwrap_or(&root.path);
-        let opened = OpenDirectory::open(directory).map_err(|source| failed("opening", directory, source))?;
-        let is_new = existing == Existing::Refused || fs::symlink_metadata(target).is_err();
+        let opened =
+            OpenDirectory::open(directory).map_err(|source| file_error("opening", directory, source))?;
+        let is_new = existing == ExistingTarget::Refused || fs::symlink_metadata(target).is_err();
         match existing {
-            Existing::Refused => {
+            ExistingTarget::Refused => {
                 root.creation_methods
                     .create(&self.path, target)
-                    .map_err(|source| failed("creating", target, source))?;
+                    .map_err(|source| file_error("creating", target, source))?;
             }
-            Existing::Replaced => {
-                fs::rename(&self.path, target).map_err(|source| failed("replacing", target, source))?;
+            ExistingTarget::Replaced => {
+                fs::rename(&self.path, target).map_err(|source| file_error("replacing", target, source))?;
             }
         }
         self.exists = false;
@@ -207,7 +213,7 @@ impl StagedFile {
             if is_new {
                 let _ = fs::remove_file(target);
             }
-            failed("syncing the directory", directory, source)
+            file_error("syncing the directory", directory, source)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Uploads into a directory: a temporary file that gets its final name when it is complete.
+//! Uploads into a directory: a temporary file that is renamed to its final name when it is complete.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use object_store::{MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 
 use super::blocking::blocking;
-use super::names::Existing;
+use super::names::ExistingTarget;
 use super::root::{Root, StagedFile};
 
 /// An upload into a directory. Dropping it removes the temporary file.
@@ -18,12 +18,12 @@ pub(super) struct DiskUpload {
     root: Arc<Root>,
     staged: Arc<Mutex<Option<StagedFile>>>,
     target: PathBuf,
-    /// How many parts were started.
+    /// The number of parts whose upload was started.
     started_parts: usize,
     written: Arc<Mutex<WrittenParts>>,
 }
 
-/// The number of parts that were written in order, and the parts that arrived early.
+/// The number of parts that were written in order, and the parts that arrived before an earlier one.
 #[derive(Debug, Default)]
 struct WrittenParts {
     count: usize,
@@ -46,7 +46,7 @@ impl MultipartUpload for DiskUpload {
         blocking(move || {
             let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
             let mut staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(staged) = &mut *staged else { return Err(ended(&target)) };
+            let Some(staged) = &mut *staged else { return Err(ended_error(&target)) };
             written.early.insert(number, data);
             let WrittenParts { count, early } = &mut *written;
             while let Some(data) = early.remove(count) {
@@ -62,8 +62,11 @@ impl MultipartUpload for DiskUpload {
         let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner).take();
         let count = self.written.lock().unwrap_or_else(PoisonError::into_inner).count;
         let (root, target) = (Arc::clone(&self.root), self.target.clone());
-        let Some(staged) = staged.filter(|_| count == self.started_parts) else { return Err(ended(&target)) };
-        // Dropping this future does not stop the thread, so the guard marks the upload as abandoned.
+        let Some(staged) = staged.filter(|_| count == self.started_parts) else {
+            return Err(ended_error(&target));
+        };
+        // If this future is dropped, the thread continues, so the guard marks the upload as
+        // abandoned.
         let guard = CompletionGuard(Arc::new(IsAwaited::new(true)));
         let completion = Arc::clone(&guard.0);
         blocking(move || finish(staged, &root, &target, &completion)).await
@@ -82,7 +85,7 @@ impl MultipartUpload for DiskUpload {
 /// Whether a caller still waits for the completion of an upload.
 type IsAwaited = AtomicBool;
 
-/// Marks the completion as abandoned when it is dropped.
+/// A guard that marks the completion of an upload as abandoned when it is dropped.
 struct CompletionGuard(Arc<IsAwaited>);
 
 impl Drop for CompletionGuard {
@@ -91,17 +94,17 @@ impl Drop for CompletionGuard {
     }
 }
 
-/// Gives an upload its final name, unless it was abandoned. If it is abandoned meanwhile, the file is removed
-/// again.
+/// Renames the file of an upload to its final name, unless the upload was abandoned. If the upload is
+/// abandoned while the file is renamed, the file is removed.
 fn finish(mut staged: StagedFile, root: &Root, target: &Path, completion: &IsAwaited) -> Result<PutResult> {
     staged.close()?;
     if !completion.load(Ordering::SeqCst) {
-        return Err(abandoned(target));
+        return Err(abandoned_error(target));
     }
-    staged.rename(root, target, Existing::Replaced)?;
+    staged.rename(root, target, ExistingTarget::Replaced)?;
     if !completion.load(Ordering::SeqCst) {
         root.remove(target)?;
-        return Err(abandoned(target));
+        return Err(abandoned_error(target));
     }
     Ok(PutResult { e_tag: None, version: None, extensions: Default::default() })
 }
@@ -116,13 +119,21 @@ impl Drop for DiskUpload {
     }
 }
 
-fn abandoned(target: &Path) -> object_store::Error {
-    let text = format!("the upload of `{}` was abandoned, and its file was removed", target.display());
+/// Creates the error for an upload whose caller no longer waits for its completion.
+fn abandoned_error(target: &Path) -> object_store::Error {
+    let text = format!(
+        "the upload of `{}` was abandoned before it was complete, and its file was removed",
+        target.display()
+    );
     object_store::Error::Generic { store: "directory", source: text.into() }
 }
 
-fn ended(target: &Path) -> object_store::Error {
-    let text = format!("the upload of `{}` has ended, or lacks a part", target.display());
+/// Creates the error for an upload that was completed or aborted before, or that lacks a part.
+fn ended_error(target: &Path) -> object_store::Error {
+    let text = format!(
+        "the upload of `{}` was completed or aborted before, or one of its parts is missing",
+        target.display()
+    );
     object_store::Error::Generic { store: "directory", source: text.into() }
 }
 
@@ -133,46 +144,60 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).expect("a folder");
-        entries.map(|entry| entry.expect("read").file_name().into_string().expect("UTF-8")).collect()
+        let entries = std::fs::read_dir(folder).expect("the folder is created");
+        entries
+            .map(|entry| {
+                entry.expect("the read succeeds").file_name().into_string().expect("the name is UTF-8")
+            })
+            .collect()
     }
 
     #[test]
     fn a_completion_that_is_abandoned_before_its_thread_starts_leaves_no_file() {
         let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
-        let runtime = runtime.expect("a runtime");
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = Arc::new(Root::open(folder.path()).expect("opened"));
+        let runtime = runtime.expect("the runtime is created");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let root = Arc::new(Root::open(folder.path()).expect("the directory is opened"));
         let target = folder.path().join("archive.zip");
         runtime.block_on(async {
-            let mut upload =
-                DiskUpload::new(Arc::clone(&root), root.stage(&target).expect("staged"), target.clone());
-            upload.put_part("content".into()).await.expect("written");
+            let mut upload = DiskUpload::new(
+                Arc::clone(&root),
+                root.stage(&target).expect("the temporary file is created"),
+                target.clone(),
+            );
+            upload.put_part("content".into()).await.expect("the write succeeds");
             // The only thread is busy, so the completion cannot start.
-            let (go_on, wait) = mpsc::channel::<()>();
-            let busy = tokio::task::spawn_blocking(move || wait.recv());
+            let (release, released) = mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || released.recv());
             let mut completing = upload.complete();
             assert!(futures::poll!(&mut completing).is_pending());
             drop(completing);
-            go_on.send(()).expect("it waits");
-            busy.await.expect("no panic").expect("received");
-            upload.abort().await.expect("aborted");
-            tokio::task::spawn_blocking(|| ()).await.expect("all before it has ended");
+            release.send(()).expect("the thread waits for the message");
+            busy.await.expect("the thread does not panic").expect("the message is received");
+            upload.abort().await.expect("the upload is aborted");
+            tokio::task::spawn_blocking(|| ()).await.expect("all earlier work of the thread has ended");
         });
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 
     #[test]
     fn an_abandoned_completion_leaves_no_file() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = Root::open(folder.path()).expect("opened");
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let root = Root::open(folder.path()).expect("the directory is opened");
         let target = folder.path().join("archive.zip");
-        let waited_for = finish(root.stage(&target).expect("staged"), &root, &target, &true.into());
-        waited_for.expect("completed");
+        let awaited =
+            finish(root.stage(&target).expect("the temporary file is created"), &root, &target, &true.into());
+        awaited.expect("the upload is completed");
         assert_eq!(names(folder.path()), ["archive.zip"]);
-        root.remove(&target).expect("removed");
-        let error = finish(root.stage(&target).expect("staged"), &root, &target, &false.into());
-        assert!(error.expect_err("given up").to_string().contains("abandoned"));
+        root.remove(&target).expect("the file is removed");
+        let abandoned = finish(
+            root.stage(&target).expect("the temporary file is created"),
+            &root,
+            &target,
+            &false.into(),
+        );
+        let error = abandoned.expect_err("the caller does not wait for the completion");
+        assert!(error.to_string().contains("abandoned"), "{error}");
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 }

@@ -9,7 +9,7 @@ use object_store::{MultipartId, PutPayload, PutResult, Result};
 
 use super::super::bandwidth::Bandwidth;
 
-/// Multipart uploads with a bandwidth limit.
+/// A store for multipart uploads with a bandwidth limit.
 pub(in super::super) struct RateLimitedMultipart {
     inner: Arc<dyn MultipartStore>,
     bandwidth: Bandwidth,

@@ -11,7 +11,7 @@ use koan_backup_core::{
 use super::catalog::{Catalog, Table, references};
 use super::connection::Connection;
 use super::error::failed;
-use super::mapping::{Mapping, find_table, named_sets, table_named_root};
+use super::mapping::{self, find_table, named_sets, table_named_root};
 use super::state::{self, StateOptions};
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
@@ -31,7 +31,7 @@ pub(super) async fn describe(
         entities.iter().map(|entity| matched_tables(&catalog, entity, &mut unused_tables)).collect();
     description.entities = coverage::of_entities(&views);
     let known: Vec<DatabaseTable<'_>> = catalog.tables.iter().map(database_table).collect();
-    let ignored = IgnoredTables { tables: ignored, names: refers_to };
+    let ignored = IgnoredTables { tables: ignored, is_named: refers_to };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|table| table.id).collect();
     if !entities.is_empty() {
@@ -68,13 +68,18 @@ pub(super) async fn describe(
 
 fn database_table(table: &Table) -> DatabaseTable<'_> {
     let partition_of = table.parents.first().filter(|_| table.is_partition).map(String::as_str);
-    DatabaseTable { shown: &table.display_name, schema: &table.schema, name: &table.name, partition_of }
+    DatabaseTable {
+        display_name: &table.display_name,
+        schema: &table.schema,
+        name: &table.name,
+        partition_of,
+    }
 }
 
 /// Returns whether a name refers to the table: its display name, or its name with the schema.
 fn refers_to(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
-    name == table.shown || with_schema == Some(table.name)
+    name == table.display_name || with_schema == Some(table.name)
 }
 
 async fn version(connection: &Connection) -> Result<String> {
@@ -100,7 +105,7 @@ fn matched_tables<'c>(
         id: table.oid,
         table: table.display_name.clone(),
         belongs: table.relationship(),
-        matched: Mapping::matched(table, entity),
+        matched: mapping::matched(table, entity),
     });
     EntityTables { entity, tables: tables.collect(), problem: None }
 }

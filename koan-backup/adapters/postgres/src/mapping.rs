@@ -7,157 +7,85 @@ use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec, s
 use super::catalog::{Catalog, Column, Table, TableKind};
 use super::column_type::ColumnType;
 use super::types::StoredType;
-use koan_backup_sql::columns::{Columns, missing, require_none};
-use koan_backup_sql::content::Content;
-use koan_backup_sql::coverage::{self, MatchedColumns};
+use koan_backup_sql::coverage::MatchedColumns;
 use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::{folded, listed, quoted};
+use koan_backup_sql::mapping::{SqlColumn, SqlTable};
 use koan_backup_sql::tables;
 
 pub(super) use sets::{named_sets, table_named_root};
 
 /// An entity's table, with the columns matched to its fields.
-#[derive(Clone, Debug)]
-pub(super) struct Mapping {
-    pub(super) table: Table,
-    /// The columns that contain data of the entity: those of fields first, in the order of the fields.
-    pub(super) columns: Vec<MappedColumn>,
-    /// The columns without a field, except those that PostgreSQL computes.
-    pub(super) unmapped_columns: Vec<Column>,
-    /// The columns of the key fields, as indexes into `columns`.
-    pub(super) key: Vec<usize>,
-    /// The indexes of fields without a column.
-    pub(super) unmapped_fields: Vec<usize>,
-    /// Messages about columns whose type does not fit their field.
-    incompatible: Vec<String>,
-}
+pub(super) type Mapping = koan_backup_sql::mapping::Mapping<Table>;
 
-/// A column and the data of the entity that it contains.
-#[derive(Clone, Debug)]
-pub(super) struct MappedColumn {
-    pub(super) column: Column,
-    pub(super) content: Content,
-    pub(super) column_type: ColumnType,
-}
+/// A column and what it contains for the entity.
+pub(super) type MappedColumn = koan_backup_sql::mapping::MappedColumn<Column>;
 
-impl MappedColumn {
-    /// Returns the serde name of the field, or the name of the column for an entry of a flattened map.
-    pub(super) fn name<'a>(&'a self, entity: &'a EntityCodec) -> &'a str {
-        match self.content {
-            Content::Field(field) => &entity.schema().fields[field].name,
-            Content::Extra => &self.column.name,
-        }
+impl SqlTable for Table {
+    type Column = Column;
+
+    fn display_name(&self) -> &str {
+        &self.display_name
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn type_of_field(&self, column: &Column, field: &FieldSchema) -> Result<ColumnType, String> {
+        ColumnType::of_field(field, column).ok_or_else(|| incompatible_type(self, column, field))
     }
 }
 
-impl Mapping {
-    /// Finds the table of a set of an entity and matches its columns.
-    pub(super) fn find(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Result<Self> {
-        let root = find_table(catalog, entity)?;
-        let table = if set.is_root() { root } else { sets::find(catalog, entity, root, set)? };
-        Self::of_table(table, entity)
+impl SqlColumn for Column {
+    type Type = ColumnType;
+
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Matches the columns of a table.
-    pub(super) fn of_table(table: &Table, entity: &EntityCodec) -> Result<Self> {
-        let names = table.columns.iter().map(|column| column.name.as_str()).collect();
-        let matches = Columns { table: &table.display_name, names }.matched(entity)?;
-        Ok(Self::from_matches(table, entity, &matches))
+    fn is_generated(&self) -> bool {
+        self.generated
     }
 
-    fn from_matches(table: &Table, entity: &EntityCodec, matches: &[Option<usize>]) -> Self {
-        let schema = entity.schema();
-        let (mut columns, mut unmapped_fields, mut incompatible) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, field) in schema.fields.iter().enumerate() {
-            let Some(column) = matches.iter().position(|&field| field == Some(index)) else {
-                unmapped_fields.push(index);
-                continue;
-            };
-            let column = table.columns[column].clone();
-            match ColumnType::of_field(field, &column) {
-                Some(column_type) => {
-                    columns.push(MappedColumn { column, content: Content::Field(index), column_type });
-                }
-                None => incompatible.push(incompatible_type(table, &column, field)),
-            }
-        }
-        let rest =
-            table.columns.iter().zip(matches).filter(|(column, field)| field.is_none() && !column.generated);
-        let rest = rest.map(|(column, _)| column.clone());
-        let mut unmapped_columns = Vec::new();
-        for column in rest {
-            match ColumnType::extra(&column).filter(|_| schema.open) {
-                Some(column_type) => {
-                    columns.push(MappedColumn { column, content: Content::Extra, column_type })
-                }
-                None => unmapped_columns.push(column),
-            }
-        }
-        let is_key = |mapped: &MappedColumn| mapped.content.is_key(entity);
-        let key = (0..columns.len()).filter(|&index| is_key(&columns[index])).collect();
-        Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields, incompatible }
+    fn stores_bytes(&self) -> bool {
+        self.stored == StoredType::Bytea
     }
 
-    /// Returns why records cannot be read or written, or `None` if they can. Possible reasons: a field that
-    /// requires a column has no column, or the type of a column does not fit its field.
-    pub(super) fn problem(&self, entity: &EntityCodec) -> Option<String> {
-        let mut problems = self.incompatible.clone();
-        problems.extend(missing(entity, &self.table.display_name, &self.unmapped_fields));
-        (!problems.is_empty()).then(|| problems.join("; "))
+    fn type_of_extra(&self) -> Option<ColumnType> {
+        ColumnType::extra(self)
     }
+}
 
-    /// Returns which columns of a table an entity covers, or why they cannot be matched.
-    pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
-        let mapping = Self::of_table(table, entity).map_err(|error| error.to_string())?;
-        if let Some(reason) = mapping.unreadable() {
-            return Err(reason);
-        }
-        let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect();
-        Ok(MatchedColumns {
-            problem: mapping.problem(entity),
-            covered_columns: mapping.columns.iter().map(|mapped| mapped.column.name.clone()).collect(),
-            unmapped_columns: names(&mapping.unmapped_columns),
-            bulky_fields: mapping.bulky_fields(entity),
-            unmapped_fields: mapping.unmapped_fields,
-        })
+/// Finds the table of a set of an entity and matches its columns.
+pub(super) fn find(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Result<Mapping> {
+    let root = find_table(catalog, entity)?;
+    let table = if set.is_root() { root } else { sets::find(catalog, entity, root, set)? };
+    Mapping::of_table(table, entity)
+}
+
+/// Returns which columns of a table an entity covers, or why they cannot be matched.
+pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
+    let mapping = Mapping::of_table(table, entity).map_err(|error| error.to_string())?;
+    match unreadable(&mapping) {
+        Some(reason) => Err(reason),
+        None => Ok(mapping.into_matched(entity)),
     }
+}
 
-    /// Returns why the role cannot read all rows of the entity, or `None` if it can.
-    pub(super) fn unreadable(&self) -> Option<String> {
-        let name = &self.table.display_name;
-        if self.columns.iter().any(|mapped| !mapped.column.is_readable) {
-            let sql = self.table.quoted();
-            Some(format!("the role may not read table `{name}`; run `GRANT SELECT ON {sql} TO` the role"))
-        } else if self.table.hides_rows {
-            Some(format!(
-                "row-level security hides rows of table `{name}` from the role; use the owner of the table \
-                 or a role with BYPASSRLS, so that no row is missing"
-            ))
-        } else {
-            None
-        }
-    }
-
-    /// Returns the [`problem`](Self::problem) as an error.
-    pub(super) fn check(&self, entity: &EntityCodec) -> Result<()> {
-        require_none(entity, self.problem(entity))
-    }
-
-    /// Returns the byte fields that serde writes as a list of numbers and whose columns are `bytea`.
-    fn bulky_fields(&self, entity: &EntityCodec) -> Vec<usize> {
-        let fields = &entity.schema().fields;
-        let is_bulky = |mapped: &MappedColumn| match mapped.content {
-            Content::Field(index) if mapped.column.stored == StoredType::Bytea => {
-                coverage::is_bulky(&fields[index]).then_some(index)
-            }
-            _ => None,
-        };
-        self.columns.iter().filter_map(is_bulky).collect()
-    }
-
-    /// Returns the columns of the key.
-    pub(super) fn key_columns(&self) -> impl Iterator<Item = &Column> {
-        self.key.iter().map(|&index| &self.columns[index].column)
+/// Returns why the role cannot read all rows of the entity, or `None` if it can.
+pub(super) fn unreadable(mapping: &Mapping) -> Option<String> {
+    let name = &mapping.table.display_name;
+    if mapping.columns.iter().any(|mapped| !mapped.column.is_readable) {
+        let sql = mapping.table.quoted();
+        Some(format!("the role may not read table `{name}`; run `GRANT SELECT ON {sql} TO` the role"))
+    } else if mapping.table.hides_rows {
+        Some(format!(
+            "row-level security hides rows of table `{name}` from the role; use the owner of the table \
+             or a role with BYPASSRLS, so that no row is missing"
+        ))
+    } else {
+        None
     }
 }
 

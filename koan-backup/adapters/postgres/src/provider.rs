@@ -53,15 +53,7 @@ impl Provider for Postgres {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut capabilities = Capabilities::default();
-        capabilities.bulk_upsert = true;
-        capabilities.bulk_delete = true;
-        capabilities.atomic_restore = true;
-        capabilities.snapshot_reads = true;
-        capabilities.sets = true;
-        capabilities.ordered_reads = true;
-        capabilities.restore_optimisation = true;
-        capabilities
+        koan_backup_sql::capabilities()
     }
 
     fn source(&self) -> Option<String> {

@@ -45,7 +45,7 @@ use tokio_postgres::error::SqlState;
 use super::catalog::Catalog;
 use super::connection::{Connection, Location};
 use super::ddl;
-use super::mapping::Mapping;
+use super::mapping::{self, Mapping};
 use super::materialized;
 use super::physical::PhysicalForm;
 use super::sequence::SequenceState;
@@ -114,7 +114,7 @@ impl PostgresSession {
     /// Finds the table of a target, or creates it. Returns `None` in a dry run if the restore would create
     /// the table.
     async fn table_of(&mut self, request: &RestoreTarget) -> Result<Option<Mapping>> {
-        match Mapping::find(&self.catalog, &request.entity, &request.set) {
+        match mapping::find(&self.catalog, &request.entity, &request.set) {
             Err(error) if error.kind() == ErrorKind::NotFound && self.options.create_missing => {
                 let sql = ddl::create(&self.catalog, &request.entity, &request.set)?;
                 if self.options.intent == SessionIntent::Compare {
@@ -124,7 +124,7 @@ impl PostgresSession {
                     .run(&format!("creating the table of {}", request.entity.name()), &sql)
                     .await?;
                 self.catalog = Catalog::read(&self.connection).await?;
-                Mapping::find(&self.catalog, &request.entity, &request.set).map(Some)
+                mapping::find(&self.catalog, &request.entity, &request.set).map(Some)
             }
             found => found.map(Some),
         }

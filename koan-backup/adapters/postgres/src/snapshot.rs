@@ -18,7 +18,7 @@ use koan_backup_core::{
 use super::catalog::{Catalog, Table};
 use super::connection::{Connection, Location};
 use super::error::failed;
-use super::mapping::{Mapping, find_table, named_sets};
+use super::mapping::{self, find_table, named_sets};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
@@ -125,9 +125,9 @@ impl Snapshot for PostgresSnapshot {
     }
 
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
-        let mapping = Mapping::find(&self.catalog, &request.entity, &request.set)?;
+        let mapping = mapping::find(&self.catalog, &request.entity, &request.set)?;
         mapping.check(&request.entity)?;
-        if let Some(reason) = mapping.unreadable() {
+        if let Some(reason) = mapping::unreadable(&mapping) {
             return Err(Error::new(
                 ErrorKind::Provider,
                 format!("{} cannot be read: {reason}", request.entity.name()),
@@ -150,7 +150,7 @@ impl Snapshot for PostgresSnapshot {
     }
 
     async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
-        let mapping = Mapping::find(&self.catalog, entity, set)?;
+        let mapping = mapping::find(&self.catalog, entity, set)?;
         let query = format!("SELECT pg_catalog.count(*) FROM {}", mapping.table.rows());
         self.holder
             .lock()

@@ -6,13 +6,13 @@ use koan_backup_core::{
 };
 use serde::Deserialize as _;
 
-use super::catalog::{Catalog, references};
+use super::catalog::{Catalog, Column, references};
 use super::connection::Connection;
 use super::defaults::{self, FindingCause};
 use super::derived::{self, RecomputedColumn};
 use super::error::failed;
 use super::insert_only;
-use super::mapping::Mapping;
+use super::mapping::{self, Mapping};
 use super::materialized;
 use super::not_valid_constraints;
 use super::physical::PhysicalForm;
@@ -49,7 +49,7 @@ pub(super) async fn assess(
     let (mut disabled_triggers, mut preview) = (Vec::new(), SuspensionPreview::default());
     for target in targets {
         let name = target.entity.name();
-        match Mapping::find(&catalog, &target.entity, &target.set) {
+        match mapping::find(&catalog, &target.entity, &target.set) {
             Ok(mapping) => {
                 let computed = derived::recomputed(connection, &mapping).await?;
                 assess_columns(target, &mapping, &computed, options, &mut findings);
@@ -63,7 +63,7 @@ pub(super) async fn assess(
                     assess_interference(connection, target, &mapping, options, &mut preview, &mut findings)
                         .await?;
                 }
-                if mapping.unreadable().is_none() {
+                if mapping::unreadable(&mapping).is_none() {
                     let severity = match operation {
                         AssessedOperation::Restore => Severity::Warning,
                         AssessedOperation::Backup => Severity::Error,
@@ -115,23 +115,15 @@ fn assess_columns(
     findings: &mut Vec<Finding>,
 ) {
     let (entity, table) = (&target.entity, &mapping.table.display_name);
-    if let Some(problem) = mapping.problem(entity) {
-        findings.push(Finding::new(Severity::Error, entity.name(), problem));
-    }
-    let computed = mapping.key_columns().filter(|column| column.generated).map(|column| column.name.as_str());
-    findings.extend(findings::of_computed_keys(entity, table, computed));
-    let is_computed = |name: &str| recomputed.iter().any(|computed| computed.column == name);
-    let unmapped = mapping
-        .unmapped_columns
-        .iter()
-        .filter(|column| !is_computed(&column.name))
-        .map(|column| UnmappedColumn { name: &column.name, is_needed: column.needs_value });
-    findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
+    let requirement = |column: &Column| match column.needs_value {
+        _ if recomputed.iter().any(|computed| computed.column == column.name) => UnmappedColumn::Recomputed,
+        true => UnmappedColumn::Required,
+        false => UnmappedColumn::Optional,
+    };
     let physical =
         target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok()).unwrap_or_default();
-    let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
-    let lost = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
-    findings.extend(findings::of_unmapped_fields(entity, table, lost));
+    let without_column = &physical.fields_without_column;
+    findings.extend(findings::of_mapping(entity, mapping, requirement, without_column, options));
     if !mapping.table.is_unique_over(mapping.key_columns().map(|column| column.name.as_str())) {
         findings.push(Finding::new(
             Severity::Note,
@@ -165,7 +157,8 @@ async fn assess_privileges(
         _ => {}
     }
     // Privileges on the columns of the entity are sufficient for reading.
-    required.retain(|privilege| *privilege != "SELECT" || is_written || mapping.unreadable().is_some());
+    required
+        .retain(|privilege| *privilege != "SELECT" || is_written || mapping::unreadable(&mapping).is_some());
     for privilege in required {
         let has = format!("SELECT pg_catalog.has_table_privilege({oid}::oid, '{privilege}')::int::int8");
         if connection.number(&what, &has).await? == 0 {

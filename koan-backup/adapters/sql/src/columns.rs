@@ -7,22 +7,22 @@ use super::identifier::{folded, listed};
 /// A table whose columns are matched with the fields of an entity.
 #[derive(Debug)]
 pub struct Columns<'a> {
-    /// The table as errors name it.
+    /// The name of the table in error messages.
     pub table: &'a str,
-    /// The columns, in the order of the table.
+    /// The names of the columns, in the order of the table.
     pub names: Vec<&'a str>,
 }
 
 impl Columns<'_> {
-    /// Returns for each column the index of the field that it holds, or `None` if it holds no field.
+    /// Returns for each column the index of the field that it contains, or `None` if it contains no field.
     ///
     /// # Errors
-    /// A field names a column that does not exist, or more than one column fits a field. The error names the
-    /// remedy.
+    /// A field declares a column that does not exist, two fields match the same column, or more than one
+    /// column matches a field. The message contains the remedy.
     pub fn matched(&self, entity: &EntityCodec) -> Result<Vec<Option<usize>>> {
         let fields = &entity.schema().fields;
         let mut assigned: Vec<Option<usize>> = vec![None; self.names.len()];
-        // Exact names are matched first, so that no other field can get their columns.
+        // Exact names are matched first, so that no other field is matched with these columns.
         for (index, field) in fields.iter().enumerate() {
             if let Some(column) = self.exact(entity, field)? {
                 if let Some(other) = assigned[column] {
@@ -63,7 +63,8 @@ impl Columns<'_> {
             (Some(column), None) => {
                 position(&|name| name.eq_ignore_ascii_case(column)).map(Some).ok_or_else(|| {
                     configuration(format!(
-                        "field `{}` of {} names column `{column}`, which table `{}` does not have; it has {}",
+                        "field `{}` of {} declares column `{column}`, which table `{}` does not have; its \
+                         columns are {}",
                         field.name,
                         entity.name(),
                         self.table,
@@ -80,8 +81,8 @@ impl Columns<'_> {
 
     fn shared(&self, entity: &EntityCodec, column: usize, one: &FieldSchema, other: &FieldSchema) -> Error {
         configuration(format!(
-            "fields `{}` and `{}` of {} both match column `{}` of table `{}`; name their columns with \
-             #[entity(column = \"…\")]",
+            "fields `{}` and `{}` of {} both match column `{}` of table `{}`; declare the column of each \
+             field with #[entity(column = \"…\")]",
             one.name,
             other.name,
             entity.name(),
@@ -92,7 +93,7 @@ impl Columns<'_> {
 
     fn ambiguous(&self, entity: &EntityCodec, field: &FieldSchema, columns: &[usize]) -> Error {
         configuration(format!(
-            "field `{}` of {} could be in each of the columns {} of table `{}`; say which with \
+            "field `{}` of {} matches each of the columns {} of table `{}`; declare its column with \
              #[entity(column = \"…\")]",
             field.name,
             entity.name(),
@@ -102,32 +103,32 @@ impl Columns<'_> {
     }
 }
 
-/// Returns why records cannot be read or written because one of these fields requires a column, or `None` if
-/// none of them does.
+/// Returns the message that records cannot be read or written because some of the fields without a column
+/// require one. Returns `None` if none of the fields requires a column.
 pub fn missing(entity: &EntityCodec, table: &str, unmapped_fields: &[usize]) -> Option<String> {
     let fields = &entity.schema().fields;
     let needed = |index: &&usize| fields[**index].required || fields[**index].key;
     let missing: Vec<_> = unmapped_fields.iter().filter(needed).map(|&i| fields[i].name.as_str()).collect();
     (!missing.is_empty()).then(|| {
         format!(
-            "table `{table}` has no column for {} {}; add the column, name it with #[entity(column = \"…\")], or give \
-             the field #[serde(default)]",
+            "table `{table}` has no column for {} {}; add the column, declare another column with \
+             #[entity(column = \"…\")], or add #[serde(default)] to the field",
             if missing.len() == 1 { "field" } else { "fields" },
             listed(missing),
         )
     })
 }
 
-/// Returns an error if there is a problem because of which an entity cannot be read or written.
+/// Returns an error if `problem` contains a reason why records of an entity cannot be read or written.
 ///
 /// # Errors
-/// There is a problem.
+/// `problem` is not `None`.
 pub fn require_none(entity: &EntityCodec, problem: Option<String>) -> Result<()> {
     match problem {
         None => Ok(()),
         Some(problem) => Err(Error::new(
             ErrorKind::Incompatible,
-            format!("{} cannot be in this database: {problem}", entity.name()),
+            format!("{} cannot be read from or written to this database: {problem}", entity.name()),
         )),
     }
 }

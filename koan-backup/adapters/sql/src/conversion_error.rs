@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// The reason why a value of a column cannot be a value of a field, or the reverse. It never contains the
-/// value.
+/// The reason why a value of a column cannot be converted to a value of a field, or the reverse. The text
+/// never contains the value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConversionError(Cow<'static, str>);
 

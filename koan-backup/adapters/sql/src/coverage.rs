@@ -1,4 +1,4 @@
-//! How entities cover the tables of a database.
+//! Determines which tables and columns of a database the entities cover.
 
 use std::collections::BTreeMap;
 
@@ -14,80 +14,84 @@ use super::tables::{is_near, shared};
 /// The maximum number of names that a message lists.
 const MAX_LISTED_NAMES: usize = 20;
 
-/// An entity and the tables of a database that hold its records.
+/// An entity and the tables of a database that contain its records.
 #[derive(Debug)]
 pub struct EntityTables<'a, I> {
     /// The entity.
     pub entity: &'a EntityCodec,
-    /// Its tables. The table of the default set is the first.
+    /// The tables of the entity. The table of the default set is the first.
     pub tables: Vec<MatchedTable<I>>,
-    /// Why the entity has no table.
+    /// The reason why the entity has no table, or `None` if it has one.
     pub problem: Option<String>,
 }
 
 /// A table of an entity.
 #[derive(Debug)]
 pub struct MatchedTable<I> {
-    /// Identifies the table in its database.
+    /// The identifier of the table in its database.
     pub id: I,
-    /// The name in messages.
+    /// The name of the table in messages.
     pub table: String,
-    /// How the table belongs to another table, for example as its partition.
+    /// The description of the table's relationship to another table, for example as a partition.
     pub belongs: Option<String>,
-    /// Which columns hold which fields, or why they cannot be matched.
+    /// The columns that contain fields, or the reason why the columns cannot be matched with fields.
     pub matched: Result<MatchedColumns, String>,
 }
 
-/// The columns of a table and the fields of an entity, as far as they belong together.
+/// The columns of a table, matched with the fields of an entity.
 #[derive(Debug)]
 pub struct MatchedColumns {
-    /// Why records cannot be read or written.
+    /// The reason why records cannot be read or written, or `None` if they can.
     pub problem: Option<String>,
-    /// Columns that hold a field.
+    /// The columns that contain a field.
     pub covered_columns: Vec<String>,
-    /// Columns that hold no field.
+    /// The columns without a field.
     pub unmapped_columns: Vec<String>,
-    /// Indexes of the fields that no column holds.
+    /// The indexes of the fields without a column.
     pub unmapped_fields: Vec<usize>,
-    /// Indexes of the fields of bytes that need several times their size in a line.
-    pub bulky_fields: Vec<usize>,
+    /// The indexes of the fields that contain bytes and need several times their size in a line, because
+    /// serde writes the bytes as a list of numbers.
+    pub byte_list_fields: Vec<usize>,
 }
 
-/// Returns whether a field holds any number of bytes and serde writes them as a list of numbers.
-pub fn is_bulky(field: &FieldSchema) -> bool {
-    // An array has a length that is known when the program is compiled.
+/// Returns whether a field contains any number of bytes and serde writes them as a list of numbers.
+pub fn is_byte_list(field: &FieldSchema) -> bool {
+    // The type of an array contains `;` and a fixed length, so arrays are excluded.
     field.logical == LogicalType::Bytes && field.wire.is_plain() && !field.rust_type.contains(';')
 }
 
 /// The tables that an application ignores.
 #[derive(Debug)]
 pub struct IgnoredTables<'a> {
-    /// Names of tables, as the application wrote them, with the reasons.
+    /// The names of the tables, as the application wrote them, each with the reason.
     pub tables: &'a BTreeMap<String, String>,
-    /// Returns whether a name, as the application wrote it, names a table of the database.
-    pub names: fn(&str, &DatabaseTable<'_>) -> bool,
+    /// The function that returns whether a name, as the application wrote it, refers to a table of the
+    /// database.
+    pub is_named: fn(&str, &DatabaseTable<'_>) -> bool,
 }
 
 /// A table of the database.
 #[derive(Debug)]
 pub struct DatabaseTable<'a> {
-    /// The name in messages.
-    pub shown: &'a str,
+    /// The name of the table in messages.
+    pub display_name: &'a str,
     /// The schema of the table.
     pub schema: &'a str,
-    /// The name without the schema.
+    /// The name of the table without the schema.
     pub name: &'a str,
-    /// The table whose partition this one is. Its rows are backed up with that table.
+    /// The partitioned table, if this table is a partition. The rows of a partition are backed up with the
+    /// partitioned table.
     pub partition_of: Option<&'a str>,
 }
 
 impl IgnoredTables<'_> {
     /// Returns whether the application ignores a table.
     pub fn contains(&self, table: &DatabaseTable<'_>) -> bool {
-        self.tables.keys().any(|name| (self.names)(name, table))
+        self.tables.keys().any(|name| (self.is_named)(name, table))
     }
 
-    /// Returns a warning for each name that has no effect: it names no table, or a table that is backed up.
+    /// Returns a warning for each name that has no effect, because no table has this name or the table is
+    /// backed up.
     pub fn warnings<I>(&self, known: &[DatabaseTable<'_>], views: &[EntityTables<'_, I>]) -> Vec<String> {
         self.tables.keys().filter_map(|name| self.warning(name, known, views)).collect()
     }
@@ -98,32 +102,39 @@ impl IgnoredTables<'_> {
         known: &[DatabaseTable<'_>],
         views: &[EntityTables<'_, I>],
     ) -> Option<String> {
-        let called = format!("`ignore_table({name:?})`");
-        let Some(table) = known.iter().find(|table| (self.names)(name, table)) else {
-            let mapped =
-                |shown: &str| views.iter().flat_map(|view| &view.tables).any(|seen| seen.table == shown);
-            let free = known.iter().filter(|table| table.partition_of.is_none() && !self.contains(table));
-            let free: Vec<&str> =
-                free.map(|table| table.shown).filter(|shown| !mapped(shown)).take(MAX_LISTED_NAMES).collect();
-            let near = known.iter().find(|table| is_near(table.name, name));
-            let there = match (near, free.is_empty()) {
-                (Some(near), _) => format!("did you mean `{}`?", near.shown),
-                (None, true) => "every table is in an entity".to_owned(),
-                (None, false) => format!("tables in no entity are {}", listed(free)),
+        let option = format!("`ignore_table({name:?})`");
+        let Some(table) = known.iter().find(|table| (self.is_named)(name, table)) else {
+            let is_mapped = |display_name: &str| {
+                views.iter().flat_map(|view| &view.tables).any(|matched| matched.table == display_name)
             };
-            return Some(format!("{called} names no table of the database: {there}"));
+            let uncovered =
+                known.iter().filter(|table| table.partition_of.is_none() && !self.contains(table));
+            let uncovered: Vec<&str> = uncovered
+                .map(|table| table.display_name)
+                .filter(|display_name| !is_mapped(display_name))
+                .take(MAX_LISTED_NAMES)
+                .collect();
+            let similar = known.iter().find(|table| is_near(table.name, name));
+            let hint = match (similar, uncovered.is_empty()) {
+                (Some(similar), _) => format!("did you mean `{}`?", similar.display_name),
+                (None, true) => "every table is covered by an entity".to_owned(),
+                (None, false) => format!("the tables without an entity are {}", listed(uncovered)),
+            };
+            return Some(format!("{option} has no effect, because the database has no such table: {hint}"));
         };
-        let entity = views.iter().find(|view| view.tables.iter().any(|seen| seen.table == table.shown));
+        let entity =
+            views.iter().find(|view| view.tables.iter().any(|matched| matched.table == table.display_name));
         if let Some(view) = entity {
             return Some(format!(
-                "{called} names the table of {}, which is backed up all the same; remove it, or exclude the entity with \
-                 #[entity_backup(enabled = false, reason = \"…\")]",
+                "{option} has no effect, because {} covers the table and is backed up; remove the option, or \
+                 exclude the entity with #[entity_backup(enabled = false, reason = \"…\")]",
                 view.entity.name()
             ));
         }
         table.partition_of.map(|root| {
             format!(
-                "{called} names a partition, whose rows are those of `{root}` and go where they go; remove it"
+                "{option} has no effect, because the table is a partition, whose rows are backed up or \
+                 ignored with `{root}`; remove the option"
             )
         })
     }
@@ -131,19 +142,21 @@ impl IgnoredTables<'_> {
 
 /// Returns the coverage of each entity, in the order of `views`.
 pub fn of_entities<I: PartialEq>(views: &[EntityTables<'_, I>]) -> Vec<EntityCoverage> {
-    let of = |(index, view): (usize, &EntityTables<'_, I>)| {
+    let coverage = |(index, view): (usize, &EntityTables<'_, I>)| {
         let others: Vec<_> =
             views.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, view)| view).collect();
         view.coverage(&others)
     };
-    views.iter().enumerate().map(of).collect()
+    views.iter().enumerate().map(coverage).collect()
 }
 
-/// Returns the description of a table that belongs to no entity. If the name of the table would stand for the
-/// set `root`, `root` is the table that actually holds this set.
+/// Returns the description of a table without an entity. If the table is named as if it contained the set
+/// `root`, the parameter `root` is the table that actually contains this set.
 pub fn unmapped_table(table: &str, root: Option<&String>) -> String {
     match root {
-        Some(root) => format!("{table} (no set: the set `root` is table `{root}` itself; rename this one)"),
+        Some(root) => format!(
+            "{table} (not used as a set, because the set `root` is in table `{root}`; rename table `{table}`)"
+        ),
         None => table.to_owned(),
     }
 }
@@ -151,45 +164,46 @@ pub fn unmapped_table(table: &str, root: Option<&String>) -> String {
 impl<I: PartialEq> EntityTables<'_, I> {
     fn coverage(&self, others: &[&Self]) -> EntityCoverage {
         let mut coverage = EntityCoverage::new(self.entity.name());
-        coverage.table = self.tables.first().map(|seen| seen.table.clone());
-        coverage.belongs = self.tables.first().and_then(|seen| seen.belongs.clone());
+        coverage.table = self.tables.first().map(|matched| matched.table.clone());
+        coverage.belongs = self.tables.first().and_then(|matched| matched.belongs.clone());
         let mut problems: Vec<String> = self.problem.iter().cloned().collect();
         let fields = &self.entity.schema().fields;
-        let absent = self.tables.first().and_then(|root| root.matched.as_ref().ok());
-        let absent = absent.map_or(&[][..], |matched| &matched.unmapped_fields);
-        for (index, seen) in self.tables.iter().enumerate() {
-            let table = &seen.table;
-            let called = |name: &str| match index {
+        let root = self.tables.first().and_then(|root| root.matched.as_ref().ok());
+        let unmapped_in_root = root.map_or(&[][..], |matched| &matched.unmapped_fields);
+        for (index, matched_table) in self.tables.iter().enumerate() {
+            let table = &matched_table.table;
+            let described = |name: &str| match index {
                 0 => name.to_owned(),
                 _ => format!("{name} (in table `{table}`)"),
             };
             let sharing: Vec<(&Self, &MatchedTable<I>)> = others
                 .iter()
-                .flat_map(|view| view.tables.iter().map(move |seen| (*view, seen)))
-                .filter(|(_, other)| other.id == seen.id)
+                .flat_map(|view| view.tables.iter().map(move |other| (*view, other)))
+                .filter(|(_, other)| other.id == matched_table.id)
                 .collect();
             if !sharing.is_empty() {
                 problems.push(shared(table, sharing.iter().map(|(view, _)| view.entity.name())));
             }
-            match &seen.matched {
+            match &matched_table.matched {
                 Err(problem) => problems.push(problem.clone()),
                 Ok(matched) => {
                     problems.extend(matched.problem.clone());
-                    for &field in matched.bulky_fields.iter().filter(|_| index == 0) {
+                    for &field in matched.byte_list_fields.iter().filter(|_| index == 0) {
                         coverage.notes.push(format!(
-                            "field `{}` holds bytes as a list of numbers, which takes up to five times their size and limits them to \
-                             some 30 MB; #[serde(with = \"koan_backup::serde::base64\")] makes that 90 MB",
+                            "the bytes of field `{}` are written as a list of numbers, which takes up to \
+                             five times their size and limits them to some 30 MB; \
+                             #[serde(with = \"koan_backup::serde::base64\")] raises the limit to 90 MB",
                             fields[field].name
                         ));
                     }
-                    let elsewhere = |column: &String| sharing.iter().any(|(_, other)| other.covers(column));
-                    let columns = matched.unmapped_columns.iter().filter(|column| !elsewhere(column));
-                    coverage.unmapped_columns.extend(columns.map(|column| called(column)));
+                    let is_covered = |column: &String| sharing.iter().any(|(_, other)| other.covers(column));
+                    let columns = matched.unmapped_columns.iter().filter(|column| !is_covered(column));
+                    coverage.unmapped_columns.extend(columns.map(|column| described(column)));
                     let unmapped = matched
                         .unmapped_fields
                         .iter()
-                        .filter(|&&field| index == 0 || !absent.contains(&field));
-                    coverage.unmapped_fields.extend(unmapped.map(|&field| called(&fields[field].name)));
+                        .filter(|&&field| index == 0 || !unmapped_in_root.contains(&field));
+                    coverage.unmapped_fields.extend(unmapped.map(|&field| described(&fields[field].name)));
                 }
             }
         }
@@ -199,7 +213,7 @@ impl<I: PartialEq> EntityTables<'_, I> {
 }
 
 impl<I> MatchedTable<I> {
-    /// Returns whether a field of the entity is in the column.
+    /// Returns whether the column contains a field of the entity.
     fn covers(&self, column: &String) -> bool {
         self.matched.as_ref().is_ok_and(|matched| matched.covered_columns.contains(column))
     }

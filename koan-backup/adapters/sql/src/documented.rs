@@ -1,10 +1,12 @@
-//! Checks the table of usual types in the documentation, for the tests of each SQL adapter.
+//! Checks that the table of usual types in the documentation agrees with an adapter, for the tests of each
+//! SQL adapter.
 
 use koan_backup_core::schema::FieldSchema;
 use serde_json::json;
 
-/// Returns the rows of the table: the Rust types, and the logical types of fields with these types.
-fn rows() -> Vec<(&'static str, Vec<serde_json::Value>)> {
+/// Returns the rows of the table: the Rust types as the documentation lists them, and the logical types of
+/// fields with these types.
+fn documented_rows() -> Vec<(&'static str, Vec<serde_json::Value>)> {
     let integer = |bits: u8, signed: bool| json!({ "type": "integer", "bits": bits, "signed": signed });
     let plain = |name: &str| json!({ "type": name });
     vec![
@@ -45,14 +47,14 @@ fn field(logical: &serde_json::Value) -> FieldSchema {
     let field = json!({
         "name": "field", "rustType": "T", "logical": logical, "wire": wire, "nullable": false, "key": false, "required": true
     });
-    serde_json::from_value(field).expect("a schema")
+    serde_json::from_value(field).expect("the JSON value is the schema of a field")
 }
 
-/// Checks that the table of usual types in `page`, which is `koan-backup/docs/types.md`, has a column
-/// `database` with the types that an adapter declares.
+/// Checks that the table of usual types in `page` has a column `database` with the types that an adapter
+/// declares. `page` is the text of `koan-backup/docs/types.md`.
 ///
 /// # Panics
-/// The table of the page differs.
+/// The table of the page has no column `database`, or other types in it.
 pub fn require_documented(page: &str, database: &str, declared_type: impl Fn(&FieldSchema) -> &'static str) {
     let table = page
         .lines()
@@ -66,10 +68,19 @@ pub fn require_documented(page: &str, database: &str, declared_type: impl Fn(&Fi
     let column =
         heading.iter().position(|name| name == database).expect("the table has a column for the database");
     let documented: Vec<_> = lines.skip(1).map(|row| (row[0].clone(), row[column].clone())).collect();
-    let expected = rows().into_iter().map(|(name, logical)| {
+    let expected = documented_rows().into_iter().map(|(name, logical)| {
         let declared: Vec<_> = logical.iter().map(field).map(|field| declared_type(&field)).collect();
-        assert!(declared.iter().all(|one| *one == declared[0]), "{name}: {declared:?}");
+        assert!(
+            declared.iter().all(|declared_type| *declared_type == declared[0]),
+            "the types {name} share a row of the documentation, but the adapter declares different column \
+             types for them: {declared:?}"
+        );
         (name.to_owned(), format!("`{}`", declared[0]))
     });
-    assert_eq!(documented, expected.collect::<Vec<_>>(), "koan-backup/docs/types.md, column `{database}`");
+    assert_eq!(
+        documented,
+        expected.collect::<Vec<_>>(),
+        "column `{database}` of the table in koan-backup/docs/types.md differs from the declared types; \
+         correct the page"
+    );
 }

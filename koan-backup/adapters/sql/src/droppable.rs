@@ -13,25 +13,29 @@ pub enum DroppableIndexes {
     All,
 }
 
-/// The maximum size of a small target: rebuilding an index then costs more than updating it.
-const SMALL_RECORDS: u64 = 1_000;
-const SMALL_BYTES: u64 = 1 << 20;
+/// The maximum number of records of a small target. For a small target, rebuilding an index costs more than
+/// updating it.
+const MAX_SMALL_TARGET_RECORDS: u64 = 1_000;
+/// The maximum size of a small target.
+const MAX_SMALL_TARGET_BYTES: u64 = 1 << 20;
 
 impl DroppableIndexes {
-    /// Returns which indexes may be dropped, for a table that is empty or not.
+    /// Returns which indexes of a target's table may be dropped. `is_empty` is whether the table has no rows.
     ///
-    /// A table that keeps its rows keeps its indexes, because rebuilding them costs more than updating them.
-    /// A table whose rows are replaced by few records keeps its other indexes for the same reason. Its unique
-    /// indexes are dropped even so, because only a violation that is found at the end can name both records.
+    /// - If the restore does not remove the existing rows of the table, no index is dropped, because
+    ///   rebuilding the indexes would cost more than updating them.
+    /// - If few records replace the rows of the table, only unique indexes are dropped. Updating the other
+    ///   indexes costs less than rebuilding them. A unique index is dropped even so, because only a violation
+    ///   that is detected when the index is rebuilt can be reported with both records.
     pub fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         if !options.may_drop_indexes() || !(is_empty || options.replace_existing) {
             return Self::None;
         }
-        let is_small = !is_empty && target.is_at_most(SMALL_RECORDS, SMALL_BYTES);
+        let is_small = !is_empty && target.is_at_most(MAX_SMALL_TARGET_RECORDS, MAX_SMALL_TARGET_BYTES);
         if is_small { Self::Unique } else { Self::All }
     }
 
-    /// Returns whether an index may be dropped.
+    /// Returns whether an index may be dropped. `is_unique` is whether it is a unique index.
     pub fn include(self, is_unique: bool) -> bool {
         match self {
             Self::None => false,

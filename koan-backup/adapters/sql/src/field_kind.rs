@@ -1,8 +1,8 @@
-//! The kinds of fields that columns hold.
+//! The kinds of fields, which determine how the values of a column are read.
 
 use koan_backup_core::schema::{FieldSchema, LogicalType, WireForm};
 
-/// The type as which the values of a field are read.
+/// The kind of a field: the type to which the values of its column are converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
     /// A boolean.
@@ -33,9 +33,9 @@ pub enum FieldKind {
     Structure,
     /// Any JSON value.
     Json,
-    /// The column holds the value as serde writes it.
+    /// A value that the column contains in the form in which serde writes it.
     AsSerialized,
-    /// A value of a flattened map.
+    /// The value of an entry of a flattened map.
     Extra,
 }
 
@@ -63,7 +63,7 @@ impl FieldKind {
         }
     }
 
-    /// Returns the type's name, for error messages.
+    /// Returns the name of the kind for error messages, with its article.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Bool => "a boolean",
@@ -83,7 +83,7 @@ impl FieldKind {
         }
     }
 
-    /// Returns whether values of the kind are JSON: lists, maps, structs and any JSON value.
+    /// Returns whether columns contain values of this kind as JSON: lists, maps, structs and any JSON value.
     pub fn is_json(self) -> bool {
         matches!(self, Self::Structure | Self::Json)
     }

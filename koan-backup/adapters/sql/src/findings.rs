@@ -1,4 +1,4 @@
-//! The findings of viability that are the same in every SQL database.
+//! The findings of viability that are the same for every SQL database.
 
 use koan_backup_core::{
     Error, ErrorKind,
@@ -8,15 +8,18 @@ use koan_backup_core::{
 };
 
 use super::identifier::listed;
+use super::mapping::{Mapping, SqlColumn, SqlTable};
 use super::tables::shared;
 
-/// A column that holds no field.
-#[derive(Debug)]
-pub struct UnmappedColumn<'a> {
-    /// The name of the column.
-    pub name: &'a str,
-    /// Whether a row cannot be inserted without a value for it.
-    pub is_needed: bool,
+/// What a column without a field requires of a new row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnmappedColumn {
+    /// A row cannot be inserted without a value for it.
+    Required,
+    /// A row can be inserted without a value for it.
+    Optional,
+    /// The application computes its values again after a restore.
+    Recomputed,
 }
 
 /// Returns the finding about a target whose table was not found, or is ambiguous.
@@ -24,87 +27,104 @@ pub fn of_table(target: &RestoreTarget, error: &Error, options: &SessionOptions)
     let name = target.entity.name();
     match error.kind() {
         ErrorKind::NotFound if options.create_missing => {
-            let text = format!("its table for set `{}` does not exist and will be made", target.set);
+            let text =
+                format!("the table for set `{}` does not exist; the restore will create it", target.set);
             Finding::new(Severity::Note, name, text)
         }
         ErrorKind::NotFound => {
-            let text = format!("{error}; or let the restore make the table with `create_missing`");
+            let text = format!("{error}; or let the restore create the table with `create_missing`");
             Finding::new(Severity::Error, name, text)
         }
         _ => Finding::new(Severity::Error, name, error.to_string()),
     }
 }
 
-/// Returns findings about columns of a table that hold no field.
-pub fn of_unmapped_columns<'a>(
+/// Returns findings about the differences between the columns of a table and the fields of an entity.
+///
+/// `requirement` says what a column without a field requires of a new row. `fields_without_column` contains the
+/// fields that had no column when they were backed up either, so that the archive has no values of them.
+pub fn of_mapping<T: SqlTable>(
     entity: &EntityCodec,
-    table: &str,
-    columns: impl Iterator<Item = UnmappedColumn<'a>>,
+    mapping: &Mapping<T>,
+    requirement: impl Fn(&T::Column) -> UnmappedColumn,
+    fields_without_column: &[String],
     options: &SessionOptions,
 ) -> Vec<Finding> {
-    let of = |UnmappedColumn { name, is_needed }: UnmappedColumn<'_>| {
-        let column = format!("column `{name}` of table `{table}` is in no field");
-        let (severity, text) = match (is_needed, options.replace_existing) {
-            (true, _) => (
-                Severity::Error,
-                format!(
-                    "{column}, is NOT NULL and has no default, so no record can be inserted; add the field, or give the \
-                     column a default"
-                ),
+    let table = mapping.table.display_name();
+    let problem = mapping.problem(entity).map(|text| Finding::new(Severity::Error, entity.name(), text));
+    let generated = mapping.key_columns().filter(|column| column.is_generated());
+    let computed_keys = generated.map(|column| of_computed_key(entity, table, column.name()));
+    let unmapped = mapping.unmapped_columns.iter();
+    let columns = unmapped
+        .filter_map(|column| of_unmapped_column(entity, table, column.name(), requirement(column), options));
+    let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
+    let archived = fields.filter(|field| !fields_without_column.contains(&field.name));
+    let lost = archived.filter_map(|field| of_unmapped_field(entity, table, field));
+    problem.into_iter().chain(computed_keys).chain(columns).chain(lost).collect()
+}
+
+fn of_unmapped_column(
+    entity: &EntityCodec,
+    table: &str,
+    name: &str,
+    requirement: UnmappedColumn,
+    options: &SessionOptions,
+) -> Option<Finding> {
+    let column = format!("column `{name}` of table `{table}` has no field");
+    let (severity, text) = match (requirement, options.replace_existing) {
+        (UnmappedColumn::Recomputed, _) => return None,
+        (UnmappedColumn::Required, _) => (
+            Severity::Error,
+            format!(
+                "{column}, is NOT NULL and has no default, so no record can be inserted; add the field, \
+                 or give the column a default"
             ),
-            (false, true) => {
-                (Severity::Warning, format!("{column}: what it holds is lost, and its default comes in"))
-            }
-            (false, false) => {
-                (Severity::Note, format!("{column}: it keeps its value, new rows get its default"))
-            }
-        };
-        Finding::new(severity, entity.name(), text)
+        ),
+        (UnmappedColumn::Optional, true) => (
+            Severity::Warning,
+            format!(
+                "{column}: its values are lost, because the rows are replaced; the new rows get its \
+                 default"
+            ),
+        ),
+        (UnmappedColumn::Optional, false) => {
+            (Severity::Note, format!("{column}: existing rows keep its values, and new rows get its default"))
+        }
     };
-    columns.map(of).collect()
+    Some(Finding::new(severity, entity.name(), text))
 }
 
-/// Returns findings about key columns that the database computes: no record can be written.
-pub fn of_computed_keys<'a>(
-    entity: &EntityCodec,
-    table: &str,
-    columns: impl Iterator<Item = &'a str>,
-) -> Vec<Finding> {
-    let of = |column| {
-        let text = format!(
-            "key column `{column}` of table `{table}` is computed by the database, so no record can be inserted; declare another \
-             key for the entity"
-        );
-        Finding::new(Severity::Error, entity.name(), text)
-    };
-    columns.map(of).collect()
+/// No record can be written to the table of a key column that the database computes.
+fn of_computed_key(entity: &EntityCodec, table: &str, column: &str) -> Finding {
+    let text = format!(
+        "key column `{column}` of table `{table}` is computed by the database, so no record can be \
+         inserted; declare another key for the entity"
+    );
+    Finding::new(Severity::Error, entity.name(), text)
 }
 
-/// Returns findings about fields that have no column in the table, and that the archive holds.
-pub fn of_unmapped_fields<'a>(
-    entity: &EntityCodec,
-    table: &str,
-    fields: impl Iterator<Item = &'a FieldSchema>,
-) -> Vec<Finding> {
-    let lost = fields.filter(|field| !field.required && !field.key).map(|field| {
-        let text = format!(
-            "field `{}` has no column in table `{table}`, so what it holds cannot be restored; add the column",
-            field.name
-        );
-        Finding::new(Severity::Error, entity.name(), text)
-    });
-    lost.collect()
+/// Returns a finding about an optional field. A required one is a problem of the mapping.
+fn of_unmapped_field(entity: &EntityCodec, table: &str, field: &FieldSchema) -> Option<Finding> {
+    let text = format!(
+        "field `{}` has no column in table `{table}`, so its values cannot be restored; add the column",
+        field.name
+    );
+    let is_optional = !field.required && !field.key;
+    is_optional.then(|| Finding::new(Severity::Error, entity.name(), text))
 }
 
-/// Returns one finding about all triggers that do not fire, by table. It is one finding so that it does not
-/// hide the others.
-pub fn of_triggers(silenced: &[(&'static str, &str, Vec<String>)]) -> Option<Finding> {
+/// Returns one finding about all triggers that do not fire. `disabled` contains the entity, the table and the
+/// names of the triggers. One finding for each trigger would distract from the other findings.
+pub fn of_triggers(disabled: &[(&'static str, &str, Vec<String>)]) -> Option<Finding> {
     let names = |triggers: &[String]| listed(triggers.iter().map(String::as_str));
-    let rest = "what they did is restored only if it is in the archive";
-    match silenced {
+    let consequence = "rows and values that they wrote are restored only if the archive contains them";
+    match disabled {
         [] => None,
         [(entity, table, triggers)] => {
-            let text = format!("triggers {} of table `{table}` do not fire; {rest}", names(triggers));
+            let text = format!(
+                "triggers {} of table `{table}` do not fire during the restore; {consequence}",
+                names(triggers)
+            );
             Some(Finding::new(Severity::Note, *entity, text))
         }
         several => {
@@ -112,8 +132,11 @@ pub fn of_triggers(silenced: &[(&'static str, &str, Vec<String>)]) -> Option<Fin
                 .iter()
                 .map(|(_, table, triggers)| format!("`{table}` ({})", names(triggers)))
                 .collect();
-            let text =
-                format!("triggers of {} tables do not fire: {}; {rest}", several.len(), tables.join(", "));
+            let text = format!(
+                "triggers of {} tables do not fire during the restore: {}; {consequence}",
+                several.len(),
+                tables.join(", ")
+            );
             Some(Finding::general(Severity::Note, text))
         }
     }
@@ -127,7 +150,8 @@ pub fn of_suspended_indexes<'a>(
 ) -> Option<Finding> {
     let names = listed(indexes);
     let text = format!(
-        "indexes {names} of table `{table}` are dropped and rebuilt before the commit; `.keep_indexes()` keeps them"
+        "indexes {names} of table `{table}` are dropped, and rebuilt before the commit; `.keep_indexes()` \
+         prevents this"
     );
     (!names.is_empty()).then(|| Finding::new(Severity::Note, entity, text))
 }
@@ -137,19 +161,22 @@ pub fn of_suspended_indexes<'a>(
 pub struct TargetTable<'a, I> {
     /// The name of the entity.
     pub entity: &'static str,
-    /// Identifies the table in its database.
+    /// The identifier of the table in its database.
     pub id: I,
-    /// The name in messages.
+    /// The name of the table in messages.
     pub table: &'a str,
 }
 
 /// Returns a finding for each target whose table is the table of another target.
 pub fn of_shared_tables<I: PartialEq>(targets: &[TargetTable<'_, I>]) -> Vec<Finding> {
-    let of = |(index, one): (usize, &TargetTable<'_, I>)| {
-        let others =
-            targets.iter().enumerate().filter(|(other, target)| *other != index && target.id == one.id);
+    let finding = |(index, target): (usize, &TargetTable<'_, I>)| {
+        let others = targets
+            .iter()
+            .enumerate()
+            .filter(|(position, other)| *position != index && other.id == target.id);
         let others: Vec<&str> = others.map(|(_, other)| other.entity).collect();
-        (!others.is_empty()).then(|| Finding::new(Severity::Error, one.entity, shared(one.table, others)))
+        (!others.is_empty())
+            .then(|| Finding::new(Severity::Error, target.entity, shared(target.table, others)))
     };
-    targets.iter().enumerate().filter_map(of).collect()
+    targets.iter().enumerate().filter_map(finding).collect()
 }

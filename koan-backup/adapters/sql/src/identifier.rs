@@ -1,4 +1,4 @@
-//! Names of tables and columns: quoted for SQL, folded for comparison.
+//! Quotes the names of tables and columns for SQL, and folds them for comparison.
 
 /// Returns a name as a quoted SQL identifier.
 pub fn quoted(name: &str) -> String {
@@ -16,7 +16,7 @@ pub fn folded(name: &str) -> String {
     name.chars().filter(|&c| c != '_').flat_map(char::to_lowercase).collect()
 }
 
-/// Returns names as a list for a message.
+/// Returns names as a list for a message: each name in backticks, separated by commas.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
@@ -26,13 +26,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hostile_name_stays_one_name() {
+    fn a_name_with_quotes_and_semicolons_is_quoted_as_one_identifier() {
         assert_eq!(quoted("a\"; drop table b; --"), "\"a\"\"; drop table b; --\"");
         assert_eq!(quoted_list(["a", "b c"]), "\"a\", \"b c\"");
     }
 
     #[test]
-    fn names_fold_over_case_and_underscores() {
+    fn folded_names_differ_neither_by_case_nor_by_underscores() {
         assert_eq!(folded("InvoiceLine"), folded("invoice_line"));
         assert_ne!(folded("InvoiceLine"), folded("invoice_lines"));
     }

@@ -1,7 +1,7 @@
-//! The common parts of the adapters for SQL databases: names, the matching of tables and columns, coverage
-//! and findings.
+//! The common code of the adapters for SQL databases: quoting of names, matching of entities with tables and
+//! columns, coverage, and findings.
 //!
-//! This crate does not depend on any database, and it is not an interface for applications.
+//! This crate depends on no database. Applications do not use it.
 
 pub mod columns;
 pub mod content;
@@ -14,4 +14,20 @@ pub mod droppable;
 pub mod field_kind;
 pub mod findings;
 pub mod identifier;
+pub mod mapping;
 pub mod tables;
+
+use koan_backup_core::provider::Capabilities;
+
+/// Returns the capabilities of an adapter for a transactional SQL database: all of them.
+pub fn capabilities() -> Capabilities {
+    let mut capabilities = Capabilities::default();
+    capabilities.bulk_upsert = true;
+    capabilities.bulk_delete = true;
+    capabilities.atomic_restore = true;
+    capabilities.snapshot_reads = true;
+    capabilities.sets = true;
+    capabilities.ordered_reads = true;
+    capabilities.restore_optimisation = true;
+    capabilities
+}

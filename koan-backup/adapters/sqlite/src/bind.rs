@@ -1,6 +1,6 @@
-//! Converts a value to what is stored, in a given form.
+//! Converts a value of a field to a stored value, in a given form.
 
-mod moment;
+mod temporal;
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use super::number::{self, Number};
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 
-/// A value as it is stored. The column's affinity does not change it.
+/// A value that is to be stored. The affinity of its column does not change the value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Stored<'a> {
     Null,
@@ -54,8 +54,8 @@ impl ToSql for Stored<'_> {
 }
 
 impl ColumnType {
-    /// Converts a value to its stored form. If the given form cannot hold the value, another form is used: a
-    /// value is never truncated.
+    /// Converts a value to a stored value. If the value cannot be represented in the given form, another form
+    /// is used. A value is never truncated.
     pub(super) fn store<'v>(&self, value: &'v Value<'_>, form: Form) -> Result<Stored<'v>, ConversionError> {
         let stored = match value {
             // A NOT NULL column stores a missing value as the JSON value `null`.
@@ -75,9 +75,9 @@ impl ColumnType {
             },
             Value::Uuid(bytes) => store_uuid(*bytes, form, self.default),
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
-                self.store_moment(value, form)?
+                self.store_temporal(value, form)?
             }
-            _ => return Err(ConversionError::new(format!("cannot hold {}", value.kind()))),
+            _ => return Err(ConversionError::new(format!("cannot contain {}", value.kind()))),
         };
         self.apply_affinity(stored)
     }
@@ -89,8 +89,8 @@ impl ColumnType {
                 Some(real) => Stored::Real(real),
                 None => {
                     return Err(ConversionError::new(
-                        "has REAL affinity, which cannot hold an integer this large exactly; declare it \
-                         INTEGER",
+                        "has REAL affinity, which cannot represent an integer this large exactly; declare the \
+                         column INTEGER",
                     ));
                 }
             },
@@ -106,14 +106,16 @@ impl ColumnType {
 
     fn store_beyond_64_bits(&self, text: String) -> Result<Stored<'static>, ConversionError> {
         if self.affinity.is_numeric() {
-            return Err(ConversionError::new("cannot hold so large an integer; declare it TEXT"));
+            return Err(ConversionError::new(
+                "cannot contain an integer of more than 64 bits; declare the column TEXT",
+            ));
         }
         Ok(Stored::Text(Cow::Owned(text)))
     }
 
     fn store_float(&self, real: f64, form: Form) -> Result<Stored<'static>, ConversionError> {
         if !real.is_finite() {
-            return Err(ConversionError::new("cannot hold NaN or infinity"));
+            return Err(ConversionError::new("cannot contain NaN or infinity; correct the value"));
         }
         let narrow = (self.kind == FieldKind::Float32).then(|| number::nearest_f32(real));
         let as_text = form.has(TEXT) || (self.affinity == Affinity::Text && !form.has(TEXT_POINT));
@@ -132,8 +134,9 @@ impl ColumnType {
 
     fn store_decimal<'v>(&self, text: &'v str, form: Form) -> Result<Stored<'v>, ConversionError> {
         if matches!(self.kind, FieldKind::Float32 | FieldKind::Float64) {
-            let real =
-                text.parse().map_err(|_| ConversionError::new("cannot hold a decimal of that form"))?;
+            let real = text
+                .parse()
+                .map_err(|_| ConversionError::new("cannot contain a decimal in this text form"))?;
             return self.store_float(real, form).and_then(|stored| self.apply_affinity(stored));
         }
         let wants_number = form.has(INTEGER | REAL) || self.affinity.is_numeric();
@@ -144,7 +147,8 @@ impl ColumnType {
             Some(Number::Integer(integer)) => self.apply_affinity(store_integer(integer, form)),
             Some(Number::Real(real)) => self.apply_affinity(Stored::Real(real)),
             None if self.affinity.is_numeric() => Err(ConversionError::new(
-                "has numeric affinity, which would round a number with this many digits; declare it TEXT",
+                "has numeric affinity, which would round a number with this many digits; declare the column \
+                 TEXT",
             )),
             None => Ok(Stored::Text(Cow::Borrowed(text))),
         }
@@ -164,7 +168,8 @@ impl ColumnType {
         if !self.affinity.is_numeric() || !DecimalText::is_valid(text.trim_ascii()) {
             return Ok(Stored::Text(Cow::Borrowed(text)));
         }
-        // SQLite converts the text to a number, and the text of that number must be the same as the original.
+        // SQLite converts this text to a number. The text of the number must be the same as the original
+        // text.
         let number = number::number_of(text.trim_ascii());
         let rewritten = number.map(|number| match number {
             Number::Integer(integer) => integer.to_string(),
@@ -179,7 +184,7 @@ impl ColumnType {
             }
             _ => Err(ConversionError::new(
                 "has numeric affinity, which would convert text that looks like a number to different text; \
-                 declare it TEXT",
+                 declare the column TEXT",
             )),
         }
     }

@@ -17,9 +17,10 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
 }
 
-/// The key of a table's b-tree.
+/// The key by which SQLite stores the rows of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TableStorage {
+    /// The rowid.
     Rowid,
     /// The primary key, in a table created with `WITHOUT ROWID`.
     PrimaryKey,
@@ -35,10 +36,11 @@ pub(super) enum TableKind {
     Shadow,
 }
 
-/// A column.
+/// A column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: String,
+    /// The type in the `CREATE TABLE` statement; empty if there is none.
     pub(super) declared: String,
     pub(super) affinity: Affinity,
     pub(super) not_null: bool,
@@ -60,7 +62,8 @@ pub(super) enum Affinity {
 }
 
 impl Affinity {
-    /// Returns the affinity of a declared type, by SQLite's five rules in their order.
+    /// Returns the affinity of a declared type. The five rules of SQLite are applied in their documented
+    /// order.
     pub(super) fn of(declared: &str) -> Self {
         let declared = declared.to_ascii_uppercase();
         let has = |part: &str| declared.contains(part);
@@ -77,20 +80,20 @@ impl Affinity {
         }
     }
 
-    /// Returns whether text that looks like a number is converted to one.
+    /// Returns whether SQLite converts text that looks like a number to a number.
     pub(super) fn is_numeric(self) -> bool {
         matches!(self, Self::Integer | Self::Real | Self::Numeric)
     }
 }
 
-/// An index.
+/// An index of a table.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     pub(super) name: String,
     pub(super) unique: bool,
-    /// The columns; `None` for an expression or the rowid.
+    /// The indexed columns; `None` for an expression or the rowid.
     pub(super) columns: Vec<Option<String>>,
-    /// The SQL that created the index; `None` if a constraint of the table created it.
+    /// The SQL that created the index; `None` if a constraint of the table created the index.
     pub(super) sql: Option<String>,
     pub(super) partial: bool,
 }
@@ -126,7 +129,7 @@ impl Catalog {
 }
 
 impl Table {
-    /// Returns the columns of the primary key, in its order.
+    /// Returns the columns of the primary key, in the order of the key.
     pub(super) fn primary_key(&self) -> Vec<&Column> {
         let mut key: Vec<_> = self.columns.iter().filter(|column| column.primary_key > 0).collect();
         key.sort_by_key(|column| column.primary_key);
@@ -162,11 +165,12 @@ fn columns(connection: &Connection, table: &str, strict: bool) -> Result<Vec<Col
     )?;
     let columns = statement.query_map([table], |row| {
         let declared: String = row.get(1)?;
-        // In a strict table, ANY keeps every value unchanged. In other tables, it has no special meaning.
-        let keeps_all = strict && declared.eq_ignore_ascii_case("ANY");
+        // In a strict table, a column of type ANY stores every value unchanged. In other tables, ANY has no
+        // special meaning.
+        let stores_unchanged = strict && declared.eq_ignore_ascii_case("ANY");
         Ok(Column {
             name: row.get(0)?,
-            affinity: if keeps_all { Affinity::Blob } else { Affinity::of(&declared) },
+            affinity: if stores_unchanged { Affinity::Blob } else { Affinity::of(&declared) },
             declared,
             not_null: row.get(2)?,
             has_default: row.get(3)?,
@@ -202,13 +206,13 @@ pub(super) fn indexes(connection: &Connection, table: &str) -> Result<Vec<Index>
 }
 
 impl Index {
-    /// Returns the columns of an index that contains every row and no expression.
+    /// Returns the columns of the index, or `None` if the index is partial or contains an expression.
     pub(super) fn plain_columns(&self) -> Option<Vec<&str>> {
         let columns = self.columns.iter().map(Option::as_deref).collect::<Option<Vec<_>>>();
         columns.filter(|_| !self.partial)
     }
 
-    /// Returns whether the index is unique over exactly these columns, in any order.
+    /// Returns whether the index is unique and its columns are exactly the columns of `key`, in any order.
     pub(super) fn makes_unique<'k>(&self, key: impl Iterator<Item = &'k str>) -> bool {
         let mut key: Vec<&str> = key.collect();
         key.sort_unstable();
@@ -220,7 +224,8 @@ impl Index {
     }
 }
 
-/// Returns the columns of an index, each with its collation, without the columns that only locate its rows.
+/// Reads the columns of an index, each with its collation. The columns that SQLite adds to locate the rows
+/// are not included.
 pub(super) fn index_collations(
     connection: &Connection,
     index: &str,
@@ -238,7 +243,7 @@ pub(super) fn triggers(connection: &Connection, table: &str) -> Result<Vec<Strin
     statement.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// Reads the foreign keys as pairs of child and parent table, each pair once.
+/// Reads the foreign keys of the database as pairs of child table and parent table, without duplicates.
 pub(super) fn references(connection: &Connection) -> Result<Vec<(String, String)>> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT l.name, coalesce(p.name, k.\"table\") FROM pragma_table_list l JOIN \
@@ -248,7 +253,7 @@ pub(super) fn references(connection: &Connection) -> Result<Vec<(String, String)
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Reads the SQL that created a table.
+/// Reads the `CREATE TABLE` statement of a table, or `None` if the table does not exist.
 pub(super) fn table_sql(connection: &Connection, table: &str) -> Result<Option<String>> {
     let query = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
     connection.query_row(query, [table], |row| row.get(0)).optional()

@@ -1,18 +1,18 @@
-//! The clauses of a `CREATE TABLE` statement that a restore examines separately.
+//! Splits a `CREATE TABLE` statement into its columns and constraints, which a restore examines separately.
 
-use super::derived::tokens::{Token, in_parentheses, parts, tokens};
+use super::derived::tokens::{Token, in_parentheses, split_at_commas, tokens};
 
 /// A column or a constraint of a table, as it is written in the `CREATE TABLE` statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Element {
     /// The name of the column; `None` for a constraint of the table.
     pub(super) column: Option<String>,
-    /// The text without its CHECK constraints.
+    /// The SQL text of the element without its CHECK constraints.
     pub(super) text: String,
     pub(super) checks: Vec<Check>,
     /// The expression of a generated column.
     pub(super) generated: Option<String>,
-    /// The expression of a default in parentheses.
+    /// The expression of a default value, if it is in parentheses.
     pub(super) default: Option<String>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Check {
 
 impl Check {
     /// Returns the description of the constraint for messages.
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn description(&self) -> String {
         match &self.name {
             Some(name) => format!("constraint `{name}`"),
             None => format!("constraint `CHECK ({})`", self.condition),
@@ -36,45 +36,47 @@ impl Check {
 /// Returns the columns and constraints in a `CREATE TABLE` statement.
 pub(super) fn elements(sql: &str) -> Vec<Element> {
     let tokens = tokens(sql);
-    let list = tokens.iter().position(|token| token.is_mark('('));
-    let Some((list, _)) = list.and_then(|at| in_parentheses(&tokens[at..])) else { return Vec::new() };
-    parts(list).into_iter().filter_map(|part| element(sql, part)).collect()
+    let list = tokens.iter().position(|token| token.is_punctuation('('));
+    let Some((list, _)) = list.and_then(|start| in_parentheses(&tokens[start..])) else { return Vec::new() };
+    split_at_commas(list).into_iter().filter_map(|tokens| element(sql, tokens)).collect()
 }
 
-fn element(sql: &str, part: &[Token]) -> Option<Element> {
-    let first = part.first()?;
+/// Parses one element from its tokens.
+fn element(sql: &str, tokens: &[Token]) -> Option<Element> {
+    let first = tokens.first()?;
     let is_constraint =
         ["constraint", "primary", "unique", "check", "foreign"].iter().any(|word| first.is_word(word));
     let column = first.content().filter(|_| !is_constraint).map(str::to_owned);
     let mut element =
         Element { column, text: String::new(), checks: Vec::new(), generated: None, default: None };
-    let (mut at, mut kept) = (0, first.start);
-    while at < part.len() {
-        let (word, behind) = (&part[at], at + 1);
-        let Some((inner, rest)) = in_parentheses(&part[behind..]) else {
-            at = behind;
+    // The text from `copied_to` to the next CHECK constraint is still to be copied.
+    let (mut position, mut copied_to) = (0, first.start);
+    while position < tokens.len() {
+        let (word, next) = (&tokens[position], position + 1);
+        let Some((inner, rest)) = in_parentheses(&tokens[next..]) else {
+            position = next;
             continue;
         };
-        let end = part.len() - rest.len();
+        let end = tokens.len() - rest.len();
         let text = match (inner.first(), inner.last()) {
             (Some(first), Some(last)) => sql[first.start..last.end].to_owned(),
             _ => String::new(),
         };
         if word.is_word("check") {
-            let named = at.checked_sub(2).filter(|&named| part[named].is_word("constraint"));
-            let name = named.and_then(|named| part[named + 1].content()).map(str::to_owned);
-            element.text.push_str(&sql[kept..part[named.unwrap_or(at)].start]);
-            kept = part[end - 1].end;
+            let keyword = position.checked_sub(2).filter(|&keyword| tokens[keyword].is_word("constraint"));
+            let name = keyword.and_then(|keyword| tokens[keyword + 1].content()).map(str::to_owned);
+            element.text.push_str(&sql[copied_to..tokens[keyword.unwrap_or(position)].start]);
+            copied_to = tokens[end - 1].end;
             element.checks.push(Check { name, condition: text });
         } else if word.is_word("as") {
             element.generated = Some(text);
         } else if word.is_word("default") {
             element.default = Some(text);
         }
-        at = end;
+        position = end;
     }
-    let last = part.last().map_or(kept, |last| last.end);
-    element.text.push_str(&sql[kept..last.max(kept)]);
+    let last = tokens.last().map_or(copied_to, |last| last.end);
+    element.text.push_str(&sql[copied_to..last.max(copied_to)]);
     Some(element)
 }
 
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_and_constraints_are_told_apart_however_they_are_written() {
+    fn columns_and_constraints_are_distinguished_in_every_spelling() {
         let sql = "CREATE TABLE \"a (b\" ( id INTEGER PRIMARY KEY CHECK(id > 0) NOT NULL, -- CHECK (x)\n [some name] VARCHAR(10) DEFAULT (abs(-1)) \
             CONSTRAINT \"so (\" CHECK (length([some name]) IN (1, 2)) COLLATE NOCASE, g INT GENERATED ALWAYS AS (id + 1) STORED, \
             h AS ('check (' || g), CONSTRAINT t CHECK (g > id), CHECK (\"check\" > 1) ) STRICT";
@@ -99,9 +101,9 @@ mod tests {
         assert_eq!(elements[0].text, "id INTEGER PRIMARY KEY  NOT NULL");
         assert_eq!(elements[1].text, "[some name] VARCHAR(10) DEFAULT (abs(-1))  COLLATE NOCASE");
         assert_eq!(elements[1].default.as_deref(), Some("abs(-1)"));
-        assert_eq!(elements[1].checks[0].shown(), "constraint `so (`");
+        assert_eq!(elements[1].checks[0].description(), "constraint `so (`");
         assert_eq!(elements[2].generated.as_deref(), Some("id + 1"));
         assert_eq!(elements[3].generated.as_deref(), Some("'check (' || g"));
-        assert_eq!(elements[5].checks[0].shown(), "constraint `CHECK (\"check\" > 1)`");
+        assert_eq!(elements[5].checks[0].description(), "constraint `CHECK (\"check\" > 1)`");
     }
 }

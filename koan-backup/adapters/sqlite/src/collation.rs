@@ -1,4 +1,4 @@
-//! Collations: how SQLite compares the text of a column.
+//! The collations with which SQLite compares text.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Result};
 
+/// The comparison function of a collation.
 type Compare = dyn Fn(&str, &str) -> Ordering + Send + Sync;
 
 /// The collations that the application defines, by name in upper case.
@@ -48,12 +49,16 @@ impl fmt::Debug for Collations {
     }
 }
 
-/// A collation.
+/// A collation of SQLite or of the application: <https://sqlite.org/datatype3.html#collation>
 #[derive(Clone)]
 pub(super) enum Collation {
+    /// Text is equal only if all bytes are equal.
     Binary,
+    /// The case of ASCII letters is ignored.
     NoCase,
+    /// Spaces at the end are ignored.
     RTrim,
+    /// A collation that the application defines.
     Custom(Arc<Compare>),
 }
 
@@ -66,8 +71,8 @@ impl Collation {
     pub(super) fn equal(&self, one: &[u8], other: &[u8]) -> bool {
         match self {
             Self::Binary => one == other,
-            Self::NoCase => one.len() == other.len() && no_case(one, other),
-            Self::RTrim => trimmed(one) == trimmed(other),
+            Self::NoCase => one.len() == other.len() && equal_without_case(one, other),
+            Self::RTrim => without_trailing_spaces(one) == without_trailing_spaces(other),
             Self::Custom(compare) => match (std::str::from_utf8(one), std::str::from_utf8(other)) {
                 (Ok(one), Ok(other)) => compare(one, other) == Ordering::Equal,
                 _ => one == other,
@@ -87,15 +92,15 @@ impl fmt::Debug for Collation {
     }
 }
 
-/// Compares text as SQLite's NOCASE does: ASCII letters of either case are equal, and text after a NUL is
-/// ignored.
-fn no_case(one: &[u8], other: &[u8]) -> bool {
+/// Returns whether SQLite's collation NOCASE treats two texts as equal: it ignores the case of ASCII letters
+/// and all text after a NUL.
+fn equal_without_case(one: &[u8], other: &[u8]) -> bool {
     let until_nul = |text: &[u8]| text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
     let (one, other) = (&one[..until_nul(one)], &other[..until_nul(other)]);
     one.eq_ignore_ascii_case(other)
 }
 
-fn trimmed(text: &[u8]) -> &[u8] {
+fn without_trailing_spaces(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
     &text[..end]
 }
@@ -114,10 +119,10 @@ mod tests {
             for one in texts {
                 for other in texts {
                     let query = format!("SELECT ?1 = ?2 COLLATE {name}");
-                    let theirs: bool =
+                    let expected: bool =
                         connection.query_row(&query, [one, other], |row| row.get(0)).expect("a comparison");
-                    let ours = collation.equal(one.as_bytes(), other.as_bytes());
-                    assert_eq!(ours, theirs, "{name}: {one:?} {other:?}");
+                    let equal = collation.equal(one.as_bytes(), other.as_bytes());
+                    assert_eq!(equal, expected, "{name}: {one:?} {other:?}");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The type of a column from the point of view of a field: how its values are read and in which form they are
+//! The type of a column for a field: how the values of the column are read, and in which form they are
 //! written.
 
 use koan_backup_core::{
@@ -10,11 +10,11 @@ use koan_backup_sql::field_kind::FieldKind;
 
 use super::catalog::{Affinity, Column};
 use super::form::{
-    BLOB, DIGIT_WORDS, FRACTION_0, FRACTION_MINIMAL, Form, INTEGER, MomentParts, MomentStyle, NATIVE, REAL,
-    SecondsStyle, Shape, TEXT, UnixUnit, UuidStyle,
+    BLOB, DIGIT_WORDS, FRACTION_0, FRACTION_MINIMAL, Form, INTEGER, NATIVE, REAL, SecondsStyle, Shape, TEXT,
+    TemporalForm, TemporalParts, UnixUnit, UuidStyle,
 };
 
-/// A column from the point of view of one field.
+/// The type of a column for the field that it contains.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ColumnType {
     pub(super) kind: FieldKind,
@@ -23,22 +23,22 @@ pub(super) struct ColumnType {
     pub(super) not_null: bool,
     /// The unit of a time that is stored as a whole number.
     pub(super) unit: UnixUnit,
-    /// Whether the serde form of the field's times counts units since 1970.
+    /// Whether serde writes the times of the field as a number of units since 1970.
     pub(super) counts_time: bool,
-    /// Whether the serde form of the field's times is ISO 8601 text, so that such text is passed on without
-    /// parsing it.
+    /// Whether serde writes the times of the field as ISO 8601 text. Stored text in this form is then passed
+    /// to serde unchanged.
     pub(super) passes_iso_text: bool,
     /// The form in which a value is written if no other form is known.
     pub(super) default: Form,
 }
 
 impl ColumnType {
-    /// Returns the type of a column that holds a field.
+    /// Returns the type of a column that contains a field.
     pub(super) fn of_field(field: &FieldSchema, column: &Column) -> Self {
         Self::new(FieldKind::of(field), field.wire, column)
     }
 
-    /// Returns the type of a column that holds an entry of a flattened map.
+    /// Returns the type of a column that contains an entry of a flattened map.
     pub(super) fn extra(column: &Column) -> Self {
         Self::new(FieldKind::Extra, WireForm::Plain, column)
     }
@@ -65,8 +65,8 @@ impl ColumnType {
 
 /// Returns the form of a value in a column if no other form is known.
 fn default_form(kind: FieldKind, unit: UnixUnit, column: &Column) -> Form {
-    let moment = |parts, seconds, offset, variants| {
-        Form::new(Shape::Moment(MomentStyle { parts, seconds, offset, offset_seconds: 0 }), variants)
+    let temporal = |parts, seconds, offset, variants| {
+        Form::new(Shape::Temporal(TemporalForm { parts, seconds, offset, offset_seconds: 0 }), variants)
     };
     match kind {
         FieldKind::Bool if column.affinity == Affinity::Text => Form::new(Shape::Words(DIGIT_WORDS), TEXT),
@@ -81,14 +81,16 @@ fn default_form(kind: FieldKind, unit: UnixUnit, column: &Column) -> Form {
             Form::new(Shape::Julian, REAL)
         }
         FieldKind::Timestamp => {
-            moment(MomentParts::Both('T'), SecondsStyle::Written, OffsetStyle::Zulu, FRACTION_MINIMAL)
+            temporal(TemporalParts::Both('T'), SecondsStyle::Written, OffsetStyle::Zulu, FRACTION_MINIMAL)
         }
         FieldKind::DateTime => {
-            moment(MomentParts::Both(' '), SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
+            temporal(TemporalParts::Both(' '), SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
         }
-        FieldKind::Date => moment(MomentParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0),
+        FieldKind::Date => {
+            temporal(TemporalParts::Date, SecondsStyle::Omitted, OffsetStyle::Absent, FRACTION_0)
+        }
         FieldKind::Time => {
-            moment(MomentParts::Time, SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
+            temporal(TemporalParts::Time, SecondsStyle::Written, OffsetStyle::Absent, FRACTION_MINIMAL)
         }
         _ => Form::stored_as(NATIVE),
     }

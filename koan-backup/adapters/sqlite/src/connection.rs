@@ -12,19 +12,19 @@ use super::derived::Recomputed;
 use super::error::failed;
 use super::pragmas::{Role, set_all};
 
-/// The schema name of the original database on a connection to a temporary database.
+/// The name under which the original database is attached to the temporary database of a dry run.
 pub(super) const ORIGIN: &str = "koan_origin";
 
 /// The characters that are percent-encoded in the path of a URI.
 const ENCODED: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
-/// The location of the database and how it is opened.
+/// The path of a database and the options for opening it.
 #[derive(Clone, Debug)]
 pub(super) struct Location {
     pub(super) path: PathBuf,
     pub(super) access: Access,
-    pub(super) missing: Missing,
+    pub(super) if_missing: IfMissing,
     pub(super) busy_timeout: Duration,
     /// The application's collations, in addition to SQLite's own.
     pub(super) collations: Collations,
@@ -32,15 +32,16 @@ pub(super) struct Location {
     pub(super) recomputed: Recomputed,
 }
 
-/// What happens if the file does not exist.
+/// What happens if the database file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(super) enum IfMissing {
+    /// Opening the database fails.
     Refuse,
     /// An empty database is created.
     Create,
 }
 
-/// The permitted access to the file.
+/// The permitted access to the database file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Full,
@@ -48,14 +49,15 @@ pub(super) enum Access {
 }
 
 impl Location {
-    /// Checks that there is a database at the path, or creates an empty one if that is requested.
-    pub(super) fn establish(&self) -> Result<()> {
+    /// Checks that there is a database at the path. If there is none and the options request it, creates an
+    /// empty database.
+    pub(super) fn check_or_create(&self) -> Result<()> {
         self.check_path()?;
         let connection = match self.access {
-            Access::Full if self.missing == Missing::Create => {
+            Access::Full if self.if_missing == IfMissing::Create => {
                 self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, Role::Read)?
             }
-            Access::Full | Access::ReadOnly => self.reading()?,
+            Access::Full | Access::ReadOnly => self.open_for_reading()?,
         };
         let version = connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
         version.map(drop).map_err(|error| failed(&self.path, "opening", error))
@@ -63,9 +65,9 @@ impl Location {
 
     /// Opens a connection that only reads.
     ///
-    /// If permitted, the file is nevertheless opened for writing, because SQLite can only then recover the
-    /// journal of a process that crashed.
-    pub(super) fn reading(&self) -> Result<Connection> {
+    /// If permitted, the file itself is opened for writing, because only then can SQLite recover the journal
+    /// of a process that crashed.
+    pub(super) fn open_for_reading(&self) -> Result<Connection> {
         let flags = match self.access {
             Access::Full => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -77,14 +79,14 @@ impl Location {
         Ok(connection)
     }
 
-    /// Opens a connection that only reads, to a file that is opened only for reading.
-    pub(super) fn comparing(&self) -> Result<Connection> {
+    /// Opens a connection for which the file itself is opened read-only.
+    pub(super) fn open_read_only(&self) -> Result<Connection> {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, Role::Read)
     }
 
     /// Opens a connection to an empty temporary database, to which the original database is attached as
     /// [`ORIGIN`], read-only. `reader` is a connection to the original database.
-    pub(super) fn trial(&self, reader: &Connection) -> Result<Connection> {
+    pub(super) fn open_trial(&self, reader: &Connection) -> Result<Connection> {
         let opened = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_CREATE
@@ -96,7 +98,7 @@ impl Location {
             let encoding: String = reader.query_row("PRAGMA encoding", [], |row| row.get(0))?;
             connection.execute_batch(&format!("PRAGMA encoding = '{encoding}'"))?;
             let connection = self.prepared(connection, Role::Write)?;
-            // An existing table may use syntax that SQLite no longer accepts in new ones.
+            // An existing table may use syntax that SQLite no longer accepts in new tables.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
             connection.execute(&format!("ATTACH DATABASE ?1 AS {ORIGIN}"), [self.read_only_uri()])?;
             Ok(connection)
@@ -111,12 +113,12 @@ impl Location {
     }
 
     /// Opens a connection that writes.
-    pub(super) fn writing(&self) -> Result<Connection> {
+    pub(super) fn open_for_writing(&self) -> Result<Connection> {
         if self.access == Access::ReadOnly {
             return Err(Error::new(
                 ErrorKind::Provider,
                 format!(
-                    "`{}` was opened read-only; open it without `read_only` to restore",
+                    "cannot restore into `{}`: the database was opened read-only; open it without `read_only`",
                     self.path.display()
                 ),
             ));
@@ -142,16 +144,17 @@ impl Location {
     fn check_path(&self) -> Result<()> {
         let path = &self.path;
         let problem = if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
-            "is not a file; each connection would open its own database"
+            "is not a file, so each connection would open a separate empty database; pass the path of a file"
         } else if path.is_dir() {
-            "is a directory; give the path of a file in it"
+            "is a directory; pass the path of a file in it"
         } else if !parent_exists(path) {
             "is in a directory that does not exist; create the directory first"
         } else if self.access == Access::ReadOnly && !path.exists() {
-            "does not exist, and it is not created if it is opened read-only"
-        } else if self.missing == Missing::Refuse && !path.exists() {
+            "does not exist, and a database that is opened read-only is not created; correct the path, or \
+             open the database without `read_only`"
+        } else if self.if_missing == IfMissing::Refuse && !path.exists() {
             "does not exist; mount its disk, correct the path, or let the application create its database \
-             first; to restore into a new one, open it with `Sqlite::options(…).create_if_missing()`"
+             first; to restore into a new database, open it with `Sqlite::options(…).create_if_missing()`"
         } else {
             return Ok(());
         };

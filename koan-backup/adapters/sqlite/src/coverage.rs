@@ -10,7 +10,7 @@ use koan_backup_core::{
 
 use super::catalog::{TableKind, references};
 use super::error::failed;
-use super::mapping::{Mapping, find_table, named_sets, table_named_root};
+use super::mapping::{self, find_table, named_sets, table_named_root};
 use super::snapshot::Reader;
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
@@ -29,10 +29,10 @@ pub(super) fn describe(
     description.entities = coverage::of_entities(&views);
     let known: Vec<DatabaseTable<'_>> =
         reader.catalog.tables.iter().map(|table| database_table(&table.name)).collect();
-    let ignored = IgnoredTables { tables: ignored, names: is_named };
+    let ignored = IgnoredTables { tables: ignored, is_named };
     description.warnings = ignored.warnings(&known, &views);
     let mapped: BTreeSet<&str> =
-        views.iter().flat_map(|view| &view.tables).map(|seen| seen.id.as_str()).collect();
+        views.iter().flat_map(|view| &view.tables).map(|matched| matched.id.as_str()).collect();
     let tables = reader
         .catalog
         .tables
@@ -52,11 +52,11 @@ pub(super) fn describe(
 }
 
 fn database_table(name: &str) -> DatabaseTable<'_> {
-    DatabaseTable { shown: name, schema: "main", name, partition_of: None }
+    DatabaseTable { display_name: name, schema: "main", name, partition_of: None }
 }
 
-/// Returns whether a name refers to a table. Case is ignored, as in SQLite, and the name may include its
-/// schema.
+/// Returns whether a name refers to a table. Case is ignored, as in SQLite, and the name may include the
+/// schema of the table.
 fn is_named(name: &str, table: &DatabaseTable<'_>) -> bool {
     let with_schema = name.strip_prefix(table.schema).and_then(|rest| rest.strip_prefix('.'));
     name.eq_ignore_ascii_case(table.name)
@@ -81,7 +81,7 @@ fn matched_tables<'r>(
         id: table.name.clone(),
         table: table.name.clone(),
         belongs: None,
-        matched: Mapping::matched(table, entity),
+        matched: mapping::matched(table, entity),
     });
     EntityTables { entity, tables: tables.collect(), problem: None }
 }

@@ -1,4 +1,4 @@
-//! Creates missing tables.
+//! Creates the SQL of missing tables.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ use super::mapping::find_table;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 use koan_backup_sql::tables::set_table;
 
-/// Returns the statement that creates the table of a set: like the table of the default set if that exists,
-/// otherwise from the entity's schema.
+/// Returns the statement that creates the table of a set. The table is like the table of the default set if
+/// that table exists. Otherwise the table is made for the schema of the entity.
 pub(super) fn create(
     connection: &Connection,
     catalog: &Catalog,
@@ -32,7 +32,10 @@ pub(super) fn create(
             let sql = sql.as_deref().and_then(|sql| renamed(sql, &name));
             Ok(sql.unwrap_or_else(|| from_schema(entity, &name)))
         }
-        Ok(root) => Err(Error::new(ErrorKind::Internal, format!("table `{}` exists already", root.name))),
+        Ok(root) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("table `{}` was to be created, but it exists already", root.name),
+        )),
         Err(_) => {
             Ok(from_schema(entity, &set_table(entity.descriptor().table().unwrap_or(entity.name()), set)))
         }
@@ -46,8 +49,8 @@ pub(super) fn problem(entity: &EntityCodec) -> Option<String> {
     let same_name = |(index, name): (usize, &&str)| {
         let other = names[..index].iter().find(|other| other.eq_ignore_ascii_case(name))?;
         Some(format!(
-            "its table cannot be created: columns `{other}` and `{name}` have the same name for SQLite; \
-             rename one of them with #[entity(column = \"…\")]"
+            "its table cannot be created, because SQLite ignores the case of column names and considers \
+             columns `{other}` and `{name}` to be the same; rename one of them with #[entity(column = \"…\")]"
         ))
     };
     names.iter().enumerate().find_map(same_name)
@@ -67,7 +70,8 @@ fn from_schema(entity: &EntityCodec, name: &str) -> String {
 fn column(field: &FieldSchema, single_key: bool) -> String {
     let mut text = quoted(column_name(field));
     let declared = match declared_type(field) {
-        // `INTEGER PRIMARY KEY` is an alias of the rowid, where SQLite replaces NULL with a number.
+        // A column `INTEGER PRIMARY KEY` is an alias of the rowid, and SQLite would replace NULL with a
+        // number.
         "INTEGER" if field.key && field.nullable => "INT",
         declared => declared,
     };
@@ -89,12 +93,13 @@ fn column_name(field: &FieldSchema) -> &str {
     field.column.as_deref().unwrap_or(&field.name)
 }
 
+/// Returns the type with which a column for the field is declared.
 pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
     match (&field.logical, field.wire) {
         // A column without a type stores every value unchanged.
         (_, WireForm::Own) => "",
         (LogicalType::Bool, _) => "BOOLEAN",
-        // Integers that do not fit into 64 bits with a sign are stored as text.
+        // Integers that may exceed a signed 64-bit integer are stored as text, by the last arm.
         (LogicalType::Integer { bits, signed }, _) if *bits < 64 || (*bits == 64 && *signed) => "INTEGER",
         (LogicalType::Float { .. }, _) => "REAL",
         (LogicalType::Bytes, _) => "BLOB",
@@ -102,13 +107,13 @@ pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
             LogicalType::Timestamp | LogicalType::DateTime,
             WireForm::UnixSeconds | WireForm::UnixMillis | WireForm::UnixMicros | WireForm::UnixNanos,
         ) => "INTEGER",
-        // Decimals are stored as text as well, because SQLite would round a number.
+        // Decimals are stored as text, because SQLite would round a number.
         _ => "TEXT",
     }
 }
 
-/// Returns the SQL of a table with another name. SQLite stores the SQL as `CREATE TABLE`, the name, and the
-/// rest as it was written.
+/// Replaces the name of the table in a `CREATE TABLE` statement. SQLite stores the keywords in this form,
+/// followed by the name and the rest of the statement as it was written.
 fn renamed(sql: &str, name: &str) -> Option<String> {
     const BEGINNING: &str = "CREATE TABLE ";
     let rest = sql.get(BEGINNING.len()..).filter(|_| sql.is_char_boundary(BEGINNING.len()))?.trim_start();
@@ -142,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_renamed_however_its_name_is_quoted() {
+    fn a_table_is_renamed_for_every_quotation_of_its_name() {
         for sql in [
             "CREATE TABLE t(id INTEGER)",
             "CREATE TABLE \"a\"\"b\"(id INTEGER)",

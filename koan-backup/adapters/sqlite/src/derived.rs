@@ -1,7 +1,8 @@
-//! Data that triggers compute from the rows of a table. Triggers do not fire during a restore.
+//! Finds and rebuilds derived data: data that triggers compute from the rows of a table. Triggers do not fire
+//! during a restore.
 
 mod external_index;
-mod follow;
+mod fill_method;
 pub(super) mod tokens;
 mod trigger_writes;
 
@@ -17,12 +18,12 @@ use rusqlite::{Connection, Result};
 use super::catalog::{Catalog, TableKind};
 use super::mapping::Mapping;
 use external_index::{ExternalIndex, external_indexes};
-use follow::{Follow, follow};
+use fill_method::{FillMethod, fill_method};
 use koan_backup_sql::identifier::quoted;
 use trigger_writes::{TriggerWrite, reads, trigger_writes};
 
-/// Tables and columns (`table.column`) that triggers fill and that the application recomputes after a
-/// restore. The value describes how the application recomputes them.
+/// The tables and columns (`table.column`) that triggers fill and that the application recomputes after a
+/// restore, in lower case. The value describes how the application recomputes them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recomputed(Arc<BTreeMap<String, String>>);
 
@@ -40,7 +41,8 @@ impl Recomputed {
     }
 }
 
-/// Reports what would be stale after a restore of these tables, with the remedy.
+/// Returns findings about the derived data that would be stale after a restore of these tables, with the
+/// remedies.
 pub(super) fn assess(
     connection: &Connection,
     catalog: &Catalog,
@@ -54,20 +56,20 @@ pub(super) fn assess(
         for index in rebuilt.iter().filter(|index| depends_on(connection, catalog, index, &table.name)) {
             if let Some(reason) = recomputed.reason(&index.name) {
                 let text = format!(
-                    "full-text index `{}` follows table `{}` and is not rebuilt: it must be computed again, \
-                     by {reason}",
+                    "full-text index `{}` is filled from table `{}` and is declared as recomputed, so the \
+                     restore does not rebuild it; recompute it after the restore ({reason})",
                     index.name, table.name
                 );
                 findings.push(Finding::new(Severity::Warning, *entity, text));
                 continue;
             }
-            if let Some(text) = unknown_content(connection, catalog, index)? {
+            if let Some(text) = unknown_fill_method(connection, catalog, index)? {
                 findings.push(Finding::new(Severity::Error, *entity, text));
             } else if let Err(error) = check_rebuild(connection, catalog, index) {
                 let text = format!(
-                    "full-text index `{}` follows table `{}` and cannot be rebuilt here: {error}; drop it \
-                     before the restore and make it again afterwards, or name it with \
-                     `Sqlite::options(…).recomputed`",
+                    "full-text index `{}` is filled from table `{}` and cannot be rebuilt on this \
+                     connection: {error}; drop it before the restore and create it again afterwards, or \
+                     declare it with `Sqlite::options(…).recomputed`",
                     index.name, table.name
                 );
                 findings.push(Finding::new(Severity::Error, *entity, text));
@@ -77,7 +79,7 @@ pub(super) fn assess(
         let writes = trigger_writes(connection, table).unwrap_or_else(|error| {
             let text = format!(
                 "the data that the triggers of table `{}` fill cannot be determined: {error}; triggers do \
-                 not fire in a restore",
+                 not fire during a restore, so check this data afterwards",
                 table.name
             );
             findings.push(Finding::new(Severity::Warning, *entity, text));
@@ -88,25 +90,28 @@ pub(super) fn assess(
             if !reported.insert(name.clone()) {
                 continue;
             }
-            let what = format!(
-                "trigger `{}` of table `{}` fills `{name}`, and triggers do not fire in a restore",
+            let cause = format!(
+                "trigger `{}` of table `{}` fills `{name}`, and triggers do not fire during a restore",
                 write.trigger, table.name
             );
             let (severity, text) = match (severity, recomputed.reason(&name)) {
                 (_, Some(reason)) => {
-                    (Severity::Warning, format!("{what}: it must be computed again, by {reason}"))
+                    (Severity::Warning, format!("{cause}; recompute `{name}` after the restore ({reason})"))
                 }
                 (Severity::Error, None) => (
                     Severity::Error,
                     format!(
-                        "{what}, so it would not match the restored rows: it must be computed again \
-                         afterwards; declare how with `Sqlite::options(…).recomputed(\"{name}\", \"…\")`, or \
-                         map it to an entity"
+                        "{cause}, so `{name}` would not match the restored rows; map it to an entity, or \
+                         recompute it after the restore and declare this with \
+                         `Sqlite::options(…).recomputed(\"{name}\", \"…\")`"
                     ),
                 ),
                 (severity, None) => (
                     severity,
-                    format!("{what}: it is left unchanged, because it is not a target of this restore"),
+                    format!(
+                        "{cause}, so `{name}`, which is not a target of this restore, is left unchanged; \
+                         check that it matches the restored rows"
+                    ),
                 ),
             };
             findings.push(Finding::new(severity, *entity, text));
@@ -115,25 +120,27 @@ pub(super) fn assess(
     Ok(findings)
 }
 
-/// Returns why the rows that an index contains are unknown, or `None` if they are known.
-fn unknown_content(
+/// Returns the message that the method of filling an index is unknown, or `None` if it is known.
+fn unknown_fill_method(
     connection: &Connection,
     catalog: &Catalog,
     index: &ExternalIndex,
 ) -> Result<Option<String>> {
-    let Follow::Unknown { trigger, table } = follow(connection, catalog, index)? else { return Ok(None) };
+    let FillMethod::Unknown { trigger, table } = fill_method(connection, catalog, index)? else {
+        return Ok(None);
+    };
     Ok(Some(format!(
         "trigger `{trigger}` of table `{table}` writes full-text index `{0}` under a condition or in a way \
-         that a rebuild of the index would not follow, so a search might find rows that it leaves out: the \
-         index must be computed again after the restore; declare how with \
+         that a rebuild of the index would ignore, so a search might find rows that the trigger excludes; \
+         recompute the index after the restore and declare this with \
          `Sqlite::options(…).recomputed(\"{0}\", \"…\")`",
         index.name
     )))
 }
 
-/// Compiles the statements that would rebuild an index.
+/// Compiles the statements that would rebuild an index. Returns an error if one of them does not compile.
 fn check_rebuild(connection: &Connection, catalog: &Catalog, index: &ExternalIndex) -> Result<()> {
-    if let Follow::Select(sql) = follow(connection, catalog, index)? {
+    if let FillMethod::Select(sql) = fill_method(connection, catalog, index)? {
         connection.prepare(&sql)?;
     }
     connection.prepare(&format!("SELECT * FROM main.{}", quoted(&index.name))).map(drop)
@@ -188,7 +195,7 @@ pub(super) fn rebuild<'t>(
         if !is_stale || recomputed.reason(&index.name).is_some() {
             continue;
         }
-        if let Some(text) = unknown_content(connection, catalog, &index).map_err(to_error)? {
+        if let Some(text) = unknown_fill_method(connection, catalog, &index).map_err(to_error)? {
             return Err(Error::new(ErrorKind::Constraint, text));
         }
         let name = quoted(&index.name);
@@ -197,8 +204,8 @@ pub(super) fn rebuild<'t>(
                 .execute(&format!("INSERT INTO main.{name} ({name}) VALUES ('{command}')"), [])
                 .map(drop)
         };
-        let rebuilt = match follow(connection, catalog, &index).map_err(to_error)? {
-            Follow::Select(sql) => {
+        let rebuilt = match fill_method(connection, catalog, &index).map_err(to_error)? {
+            FillMethod::Select(sql) => {
                 command("delete-all").and_then(|()| connection.execute(&sql, []).map(drop))
             }
             _ => command("rebuild"),
@@ -207,8 +214,8 @@ pub(super) fn rebuild<'t>(
             Error::with_source(
                 ErrorKind::Provider,
                 format!(
-                    "full-text index `{}`, which follows restored rows, cannot be rebuilt; drop it before \
-                     the restore and make it again afterwards",
+                    "full-text index `{}`, which is filled from restored rows, cannot be rebuilt; drop it \
+                     before the restore and create it again afterwards",
                     index.name
                 ),
                 error,
@@ -218,7 +225,7 @@ pub(super) fn rebuild<'t>(
     Ok(())
 }
 
-/// Returns whether the content of an index is the table, or a view that may read it.
+/// Returns whether the content of an index is the table, or a view that may read the table.
 fn depends_on(connection: &Connection, catalog: &Catalog, index: &ExternalIndex, table: &str) -> bool {
     if index.content.eq_ignore_ascii_case(table) {
         return true;

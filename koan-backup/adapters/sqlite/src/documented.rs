@@ -1,4 +1,4 @@
-//! Checks that the documentation and the code name the same column types.
+//! Checks that the documented column types are the types that the adapter declares.
 
 #[test]
 fn the_documented_column_types_are_the_declared_ones() {

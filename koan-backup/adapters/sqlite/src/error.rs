@@ -1,11 +1,12 @@
-//! Converts SQLite's errors to errors with a remedy.
+//! Converts errors of SQLite to errors with a remedy.
 
 use std::path::Path;
 
 use koan_backup_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
-/// Converts an error that SQLite returned while doing `what` with the database at `path`.
+/// Converts an error that SQLite returned to an error with a remedy. `what` is the operation that failed, and
+/// `path` is the path of the database.
 ///
 /// SQLite's messages contain the names of tables and columns, never values.
 pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
@@ -25,13 +26,13 @@ pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
     }
     let (kind, remedy) = match code {
         ErrorCode::OperationInterrupted => return Error::cancelled(),
-        ErrorCode::DiskFull => (ErrorKind::Provider, "the disk is full; make room and try again"),
+        ErrorCode::DiskFull => (ErrorKind::Provider, "the disk is full; free disk space and try again"),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
             ErrorKind::Provider,
-            "another process has locked it; try again, or give `busy_timeout` more time",
+            "another connection has locked the database; try again, or set a longer `busy_timeout`",
         ),
         ErrorCode::NotADatabase => {
-            (ErrorKind::Provider, "the file is not an SQLite database, or it is encrypted")
+            (ErrorKind::Provider, "the file is not an SQLite database, or it is encrypted; check the path")
         }
         ErrorCode::DatabaseCorrupt => {
             (ErrorKind::Provider, "the database file is damaged; run `PRAGMA integrity_check`")
@@ -46,8 +47,10 @@ pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
             (ErrorKind::Provider, "reading or writing the file failed; check the disk")
         }
         ErrorCode::OutOfMemory => (ErrorKind::Provider, "there is not enough memory"),
-        ErrorCode::SchemaChanged => (ErrorKind::Provider, "the tables were altered meanwhile; try again"),
-        ErrorCode::ConstraintViolation => (ErrorKind::Constraint, "a constraint does not hold"),
+        ErrorCode::SchemaChanged => {
+            (ErrorKind::Provider, "the tables were altered during the operation; try again")
+        }
+        ErrorCode::ConstraintViolation => (ErrorKind::Constraint, "a constraint is violated"),
         _ => (ErrorKind::Provider, "SQLite returned an error"),
     };
     Error::with_source(kind, format!("{what} in `{path}` failed: {remedy}"), error)
@@ -59,7 +62,7 @@ fn is_access_denied(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
 }
 
-/// Returns whether the header of a database file says that it uses a write-ahead log:
+/// Returns whether the header of a database file contains the version numbers of a write-ahead log:
 /// <https://sqlite.org/fileformat2.html#file_format_version_numbers>
 fn is_in_wal_mode(path: &Path) -> bool {
     use std::io::Read as _;

@@ -1,9 +1,9 @@
 //! The physical form of a value: its storage class, and the text form of dates, times, booleans and other
 //! types.
 //!
-//! A value often fits several forms: `2009-01-01 00:00:00.5` has one fraction digit, or as few as it needs. A
-//! [`Form`] is therefore a set of variants of one shape. Values are written back in a variant that all values
-//! of a run have in common.
+//! A stored value can match several forms: `2009-01-01 00:00:00.5` matches the form with one fraction digit,
+//! and the form with as few fraction digits as the value needs. A [`Form`] is therefore a set of variants of
+//! one shape. Values are written back in a variant that all values of a run have in common.
 
 mod record;
 mod replay;
@@ -15,14 +15,14 @@ pub(super) use replay::FormReplay;
 use koan_backup_core::value::OffsetStyle;
 use uuid::Uuid;
 
-/// A set of variants of one shape; it is a single form if [`variants`](Self::variants) has one bit.
+/// A set of variants of one shape. Each bit of [`variants`](Self::variants) is one variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
     pub(super) shape: Shape,
     pub(super) variants: u32,
 }
 
-/// What a form describes.
+/// The property of a stored value that a form describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// Only the storage class.
@@ -35,23 +35,23 @@ pub(super) enum Shape {
     Unix(UnixUnit),
     /// A Julian day.
     Julian,
-    /// A date, a time or both as text; the variants say how fractions of a second are written.
-    Moment(MomentStyle),
+    /// A date, a time or both as text. The variants describe how fractions of a second are written.
+    Temporal(TemporalForm),
 }
 
-/// How a date or time is written, except for fractions of a second.
+/// The text form of a date or time, except for fractions of a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MomentStyle {
-    pub(super) parts: MomentParts,
+pub(super) struct TemporalForm {
+    pub(super) parts: TemporalParts,
     pub(super) seconds: SecondsStyle,
     pub(super) offset: OffsetStyle,
     /// Seconds east of UTC.
     pub(super) offset_seconds: i32,
 }
 
-/// Which parts of a date and time are written.
+/// The parts of a date and time that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MomentParts {
+pub(super) enum TemporalParts {
     Date,
     Time,
     /// Date and time, with this character between them.
@@ -113,7 +113,7 @@ impl UnixUnit {
     }
 }
 
-/// Words for true and false. A word is considered to belong to the first pair that contains it.
+/// The pairs of words for true and false. A word is read as part of the first pair that contains it.
 pub(super) const WORDS: [(&str, &str); 14] = [
     ("true", "false"),
     ("TRUE", "FALSE"),
@@ -131,31 +131,35 @@ pub(super) const WORDS: [(&str, &str); 14] = [
     ("1", "0"),
 ];
 
-/// The index of the digits in [`WORDS`]: SQLite stores a boolean as a digit in a text column.
+/// The index of the pair of digits in [`WORDS`]. SQLite stores a boolean in a text column as a digit.
 pub(super) const DIGIT_WORDS: usize = 13;
 
-/// The storage class that the column's affinity gives to the value.
+/// The variant of the storage class that the column's affinity chooses for the value.
 pub(super) const NATIVE: u32 = 1;
+/// The variant of the storage class INTEGER.
 pub(super) const INTEGER: u32 = 1 << 1;
+/// The variant of the storage class REAL.
 pub(super) const REAL: u32 = 1 << 2;
+/// The variant of the storage class TEXT.
 pub(super) const TEXT: u32 = 1 << 3;
+/// The variant of the storage class BLOB.
 pub(super) const BLOB: u32 = 1 << 4;
 /// A 64-bit number that equals the shortest decimal text of the 32-bit number: 0.1, not 0.10000000149011612.
 pub(super) const REAL_SHORT: u32 = 1 << 5;
-/// A number as text, always with a decimal point: `1.0`.
+/// A number as text that always contains a decimal point: `1.0`.
 pub(super) const TEXT_POINT: u32 = 1 << 6;
-/// No fraction digits. The nine bits above this one stand for one to nine digits.
+/// No fraction digits. The next nine higher bits are the variants with one to nine fraction digits.
 pub(super) const FRACTION_0: u32 = 1 << 8;
 /// As few fraction digits as the value needs.
 pub(super) const FRACTION_MINIMAL: u32 = 1 << 18;
-/// Zero, three, six or nine fraction digits, as few as the value needs.
+/// Zero, three, six or nine fraction digits: the smallest of these numbers that the value needs.
 pub(super) const FRACTION_THREES: u32 = 1 << 19;
 
-/// The name of [`JSON_NULL`] in an archive.
+/// The name of the variant [`JSON_NULL`] in an archive.
 pub(super) const JSON_NULL_FORM: &str = "text:null";
 /// A missing value as the JSON text `null`, which the database distinguishes from NULL.
 pub(super) const JSON_NULL: u32 = 1 << 20;
-/// All forms that write a missing value as NULL.
+/// All variants that write a missing value as NULL.
 pub(super) const SQL_NULL: u32 = NATIVE | INTEGER | REAL | TEXT | BLOB | REAL_SHORT | TEXT_POINT;
 
 impl Form {
@@ -167,13 +171,14 @@ impl Form {
         Self { shape, variants }
     }
 
-    /// Returns the variants that are in both forms, if there are any.
+    /// Returns the variants that both forms contain, or `None` if they have no variant in common.
     pub(super) fn common(self, other: Self) -> Option<Self> {
         let variants = self.variants & other.variants;
         (variants != 0 && self.shape == other.shape).then_some(Self { shape: self.shape, variants })
     }
 
-    /// Reduces the form to one variant: `preferred` if it is included, otherwise the simplest.
+    /// Reduces the form to one variant: a variant of `preferred` if the form contains one, else its lowest
+    /// bit.
     pub(super) fn single(self, preferred: Self) -> Self {
         match self.common(preferred) {
             Some(common) => Self { variants: lowest(common.variants), ..common },
@@ -186,6 +191,7 @@ impl Form {
     }
 }
 
+/// Returns the lowest bit of a set of variants.
 fn lowest(variants: u32) -> u32 {
     variants & variants.wrapping_neg()
 }
@@ -203,7 +209,8 @@ pub(super) fn fraction_variants(nanosecond: i32, digits: u8) -> u32 {
     variants
 }
 
-/// Returns the number of fraction digits to write, which exceeds that of the form if the value needs more.
+/// Returns the number of fraction digits to write. It exceeds the number of the form if the value needs more
+/// digits.
 pub(super) fn fraction_digits(variants: u32, nanosecond: i32) -> u8 {
     let needed = needed_digits(nanosecond);
     if variants & FRACTION_THREES != 0 {
@@ -213,6 +220,7 @@ pub(super) fn fraction_digits(variants: u32, nanosecond: i32) -> u8 {
     fixed.map_or(needed, |fixed| fixed.max(needed))
 }
 
+/// Returns the number of fraction digits without trailing zeros.
 fn needed_digits(nanosecond: i32) -> u8 {
     let (mut digits, mut rest) = (9, nanosecond);
     while digits > 0 && rest % 10 == 0 {

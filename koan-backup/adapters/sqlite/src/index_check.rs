@@ -1,8 +1,8 @@
 //! Checks that the indexes of a table have an entry for each of its rows.
 //!
-//! SQLite reads and counts with an index if it can, and an index with missing entries hides rows without an
-//! error. Therefore the rows of the table itself are counted, and the number of entries of each index is
-//! compared with that number.
+//! SQLite reads and counts with an index if it can. If entries of the index are missing, the rows of these
+//! entries are omitted without an error. Therefore the rows of the table itself are counted, and the number
+//! of entries of each index is compared with the number of rows.
 
 use rusqlite::{Connection, Result};
 
@@ -19,18 +19,18 @@ pub(super) struct IndexFault {
 }
 
 impl IndexFault {
-    /// Returns a message with the fault and the remedy.
+    /// Returns the message that describes the fault and its remedy.
     pub(super) fn message(&self, table: &str) -> String {
         let Self { index, entries, rows } = self;
         let remedy = match entries > rows {
             true => "the table may have lost rows; run `PRAGMA integrity_check` and restore an older backup",
             false => {
-                "queries that use it miss rows; copy the file, then run `REINDEX` and `PRAGMA \
+                "queries that use the index omit rows; copy the file, then run `REINDEX` and `PRAGMA \
                  integrity_check`"
             }
         };
         format!(
-            "index `{index}` of table `{table}` has {entries} entries for {rows} rows, so it is damaged: \
+            "index `{index}` of table `{table}` is damaged, because it has {entries} entries for {rows} rows: \
              {remedy}"
         )
     }
@@ -41,7 +41,7 @@ pub(super) fn table_rows(connection: &Connection, table: &str) -> Result<u64> {
     count(connection, &format!("SELECT count(*) FROM main.{} NOT INDEXED", quoted(table)))
 }
 
-/// Returns the indexes of a table that have more or fewer entries than it has rows.
+/// Returns the indexes of a table that have more or fewer entries than the table has rows.
 ///
 /// Partial indexes contain only some of the rows, and an index whose collation this connection does not know
 /// cannot be read; both are skipped.
@@ -56,7 +56,7 @@ pub(super) fn index_faults(
         if index.partial || !is_readable(connection, collations, &index)? {
             continue;
         }
-        // SQLite may use any index for `count(*)`, but it computes a sum with the named index.
+        // SQLite may count with any index for `count(*)`, but it reads the index in `INDEXED BY` for a sum.
         let query = format!(
             "SELECT coalesce(sum(1), 0) FROM main.{} INDEXED BY {}",
             quoted(table),

@@ -1,5 +1,5 @@
-//! Key equality: when a table considers two keys to be the same. Backups, dry runs and restores share this
-//! definition.
+//! Defines the key equality of a table: when the table considers two keys to be the same. Backups, dry runs
+//! and restores use this definition.
 //!
 //! Two keys are the same if the key columns are equal by their own collations, or by the collations of a
 //! unique index over exactly these columns. Numbers are compared by value, whatever their storage class.
@@ -15,13 +15,14 @@ use koan_backup_sql::identifier::quoted;
 /// The comparisons by which two keys of a table can be the same.
 #[derive(Clone, Debug)]
 pub(super) struct KeyEquality {
-    /// For each comparison, the collation of each key column. The first comparison uses the collations of the
-    /// columns themselves.
+    /// The collations of the key columns, for each comparison. The first comparison uses the collations of
+    /// the columns themselves.
     comparisons: Vec<Vec<NamedCollation>>,
-    /// A collation of the key's columns that the connection does not know.
+    /// The name of a collation of the key that the connection does not know, if there is one.
     unknown: Option<String>,
 }
 
+/// A collation and its name.
 #[derive(Clone, Debug)]
 struct NamedCollation {
     name: String,
@@ -38,7 +39,7 @@ impl KeyEquality {
     ) -> Result<Self> {
         let key: Vec<&str> = key.collect();
         let mut unknown = None;
-        let mut of_names = |names: Vec<String>| {
+        let mut find_collations = |names: Vec<String>| {
             let found = names.into_iter().map(|name| match collations.find(&name) {
                 Some(collation) => NamedCollation { name, collation },
                 None => {
@@ -50,17 +51,17 @@ impl KeyEquality {
         };
         let columns: Result<Vec<String>> =
             key.iter().map(|column| column_collation(connection, table, column)).collect();
-        let mut comparisons = vec![of_names(columns?)];
+        let mut comparisons = vec![find_collations(columns?)];
         for index in indexes(connection, table)? {
             if !index.makes_unique(key.iter().copied()) {
                 continue;
             }
-            let of_index = index_collations(connection, &index.name)?;
-            let by_column = |column: &&str| {
-                let found = of_index.iter().find(|(name, _)| name.as_deref() == Some(column));
+            let index_columns = index_collations(connection, &index.name)?;
+            let collation_name = |column: &&str| {
+                let found = index_columns.iter().find(|(name, _)| name.as_deref() == Some(column));
                 found.map_or_else(|| "BINARY".to_owned(), |(_, collation)| collation.clone())
             };
-            let comparison = of_names(key.iter().map(by_column).collect());
+            let comparison = find_collations(key.iter().map(collation_name).collect());
             let is_known = comparisons.iter().any(|known| {
                 known.iter().zip(&comparison).all(|(one, other)| one.name.eq_ignore_ascii_case(&other.name))
             });
@@ -76,23 +77,26 @@ impl KeyEquality {
         self.unknown.as_deref()
     }
 
-    /// Returns whether two keys are the same only if their bytes are identical, apart from numbers.
+    /// Returns whether two keys are the same only if their bytes are identical. Numbers are always compared
+    /// by value.
     pub(super) fn is_bytewise(&self) -> bool {
         self.comparisons.iter().flatten().all(|collation| collation.collation.is_binary())
     }
 
-    /// Returns whether a unique index with the collations of the columns distinguishes all keys.
+    /// Returns whether the collations of the columns alone decide whether two keys are the same, because no
+    /// unique index over the key has other collations.
     pub(super) fn is_decided_by_the_columns(&self) -> bool {
         self.comparisons.len() == 1
     }
 
-    /// Returns the names of the collations of each comparison, beginning with the comparison of the columns.
+    /// Returns the names of the collations of each comparison. The first comparison uses the collations of
+    /// the columns.
     pub(super) fn comparisons(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
         self.comparisons.iter().map(|comparison| comparison.iter().map(|collation| collation.name.as_str()))
     }
 
-    /// Returns the condition that finds the rows with a key in these columns. `first` is the number of its
-    /// first parameter.
+    /// Returns the SQL condition that finds the rows with a key. `columns` are the columns that contain the
+    /// key, and `first` is the number of the first parameter of the condition.
     pub(super) fn condition<'c>(
         &self,
         columns: impl Iterator<Item = &'c str> + Clone,
@@ -136,8 +140,8 @@ pub(super) fn column_collation(connection: &Connection, table: &str, column: &st
     Ok(name.unwrap_or_else(|| "BINARY".to_owned()))
 }
 
-/// Returns the collations of a table's columns and indexes that the connection does not know. No row can be
-/// written without them.
+/// Returns the collations of a table's columns and indexes that the connection does not know. SQLite cannot
+/// write a row without these collations.
 pub(super) fn unknown_collations<'k>(
     connection: &Connection,
     collations: &Collations,

@@ -1,6 +1,6 @@
-//! Conversions between numbers that are either exact or refused.
+//! Converts numbers, and refuses a conversion that is not exact.
 
-/// Returns the integer that equals the floating-point number.
+/// Returns the integer that equals the floating-point number, or `None` if there is none.
 pub(super) fn integer_of(number: f64) -> Option<i64> {
     // −2⁶³ and 2⁶³ are exact as f64.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
@@ -16,7 +16,7 @@ pub(super) fn nearest_float(integer: i64) -> f64 {
     float
 }
 
-/// Returns the floating-point number that equals the integer.
+/// Returns the floating-point number that equals the integer, or `None` if there is none.
 pub(super) fn float_of(integer: i64) -> Option<f64> {
     let float = nearest_float(integer);
     (integer_of(float) == Some(integer)).then_some(float)
@@ -34,8 +34,8 @@ pub(super) fn shortest_text(number: f64) -> String {
     number.to_string()
 }
 
-/// Returns the number that SQLite's numeric affinities convert a decimal text to, if its value is exactly the
-/// same.
+/// Returns the number to which SQLite's numeric affinities convert a decimal text. Returns `None` if the
+/// value of the number is not exactly the value of the text.
 pub(super) fn number_of(text: &str) -> Option<Number> {
     if let Ok(integer) = trimmed(text).parse::<i64>() {
         return Some(Number::Integer(integer));
@@ -69,7 +69,8 @@ fn trimmed(text: &str) -> String {
     }
 }
 
-/// Writes a decimal without its exponent; `None` if the result would be unreasonably long.
+/// Writes a decimal without an exponent. Returns `None` if the exponent is so large that the result would be
+/// unreasonably long.
 fn expanded(text: &str) -> Option<String> {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return Some(text.to_owned()) };
     let exponent: i32 = exponent.parse().ok().filter(|exponent: &i32| exponent.abs() <= 400)?;

@@ -1,9 +1,8 @@
-//! The forms in which a table already stores its values.
+//! Determines the forms in which a table already stores its values.
 //!
-//! Records that were not backed up from SQLite are written in these forms, so that an existing key is found
-//! and the application reads values in the form that it expects.
+//! Records that were not backed up from SQLite are written in these forms. A record then finds the row with
+//! its key, and the application reads values in the form that it expects.
 
-use koan_backup_core::entity::EntityCodec;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
 
@@ -18,12 +17,8 @@ use koan_backup_sql::identifier::{quoted, quoted_list};
 const MAX_SAMPLED_ROWS: usize = 64;
 
 /// Returns the forms of each mapped column in a sample of the rows, the most frequent one first.
-pub(super) fn observed_forms(
-    connection: &Connection,
-    entity: &EntityCodec,
-    mapping: &Mapping,
-) -> Result<Vec<Vec<Form>>> {
-    let mut seen: Vec<Vec<(Form, usize)>> = vec![Vec::new(); mapping.columns.len()];
+pub(super) fn observed_forms(connection: &Connection, mapping: &Mapping) -> Result<Vec<Vec<Form>>> {
+    let mut counted: Vec<Vec<(Form, usize)>> = vec![Vec::new(); mapping.columns.len()];
     let columns = quoted_list(mapping.columns.iter().map(|mapped| mapped.column.name.as_str()));
     let query =
         format!("SELECT {columns} FROM main.{} LIMIT {MAX_SAMPLED_ROWS}", quoted(&mapping.table.name));
@@ -35,32 +30,33 @@ pub(super) fn observed_forms(
             if stored == ValueRef::Null {
                 continue;
             }
-            if let Ok((_, Some(form))) = mapped.column_type(entity).read(stored) {
-                count(&mut seen[index], form);
+            if let Ok((_, Some(form))) = mapped.column_type.read(stored) {
+                count(&mut counted[index], form);
             }
         }
     }
     Ok(mapping
         .columns
         .iter()
-        .zip(seen)
+        .zip(counted)
         .map(|(mapped, mut forms)| {
-            let default = mapped.column_type(entity).default;
+            let default = mapped.column_type.default;
             forms.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             forms.into_iter().map(|(form, _)| form.single(default)).collect()
         })
         .collect())
 }
 
-fn count(seen: &mut Vec<(Form, usize)>, form: Form) {
-    for (known, count) in seen.iter_mut() {
+/// Counts the form of one value. Forms with a common variant are counted together.
+fn count(counted: &mut Vec<(Form, usize)>, form: Form) {
+    for (known, count) in counted.iter_mut() {
         if let Some(common) = known.common(form) {
             *known = common;
             *count += 1;
             return;
         }
     }
-    seen.push((form, 1));
+    counted.push((form, 1));
 }
 
 /// The forms of all values of one key column.
@@ -68,21 +64,22 @@ fn count(seen: &mut Vec<(Form, usize)>, form: Form) {
 pub(super) struct KeyForms {
     column_type: ColumnType,
     groups: Vec<Group>,
-    /// Whether the column has values that no form writes, such as a UUID that mixes upper and lower case.
+    /// Whether the column has values that cannot be written in any form, such as a UUID that mixes upper and
+    /// lower case.
     pub(super) has_irregular: bool,
 }
 
-/// Values that have a form in common.
+/// A group of values that have a form in common.
 #[derive(Debug)]
 struct Group {
     form: Form,
-    /// Whether SQLite compares all of them as numbers, whatever their storage class.
+    /// Whether SQLite compares all values of the group as numbers, whatever their storage class.
     numeric: bool,
 }
 
 impl KeyForms {
-    /// Returns whether no single form writes every value unchanged, so that an existing key may have another
-    /// form than expected.
+    /// Returns whether no single form can represent all values, so that an existing key may be stored in
+    /// another form than expected.
     pub(super) fn is_mixed(&self) -> bool {
         self.has_irregular || (self.groups.len() > 1 && !self.are_numbers())
     }
@@ -123,7 +120,8 @@ impl KeyForms {
     }
 }
 
-/// Returns whether SQLite compares a value of this form as a number; it compares INTEGER and REAL by value.
+/// Returns whether SQLite compares a value of this form as a number. SQLite compares INTEGER and REAL values
+/// by their numeric value.
 fn is_number(column_type: &ColumnType, form: Form) -> bool {
     let native = match column_type.kind {
         FieldKind::Integer | FieldKind::Float64 | FieldKind::Bool => column_type.affinity != Affinity::Text,
@@ -137,16 +135,12 @@ fn is_number(column_type: &ColumnType, form: Form) -> bool {
 }
 
 /// Returns the forms of each key column over all rows; `None` for a column whose values have only one form.
-pub(super) fn key_forms(
-    connection: &Connection,
-    entity: &EntityCodec,
-    mapping: &Mapping,
-) -> Result<Vec<Option<KeyForms>>> {
+pub(super) fn key_forms(connection: &Connection, mapping: &Mapping) -> Result<Vec<Option<KeyForms>>> {
     let mut forms: Vec<Option<KeyForms>> = mapping
         .key
         .iter()
         .map(|&index| {
-            let column_type = mapping.columns[index].column_type(entity);
+            let column_type = mapping.columns[index].column_type;
             has_forms(&column_type).then(|| KeyForms {
                 column_type,
                 groups: Vec::new(),
@@ -175,7 +169,7 @@ pub(super) fn key_forms(
 /// Returns whether a value can be stored in several forms that SQLite does not compare as equal.
 fn has_forms(column_type: &ColumnType) -> bool {
     match column_type.kind {
-        // The type of the value determines the form.
+        // The type of the value alone determines its form.
         FieldKind::AsSerialized | FieldKind::Extra => false,
         FieldKind::Integer => !matches!(column_type.affinity, Affinity::Integer | Affinity::Numeric),
         _ => true,

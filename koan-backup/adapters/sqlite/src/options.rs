@@ -1,4 +1,4 @@
-//! Options for opening a database.
+//! The options for opening a database.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,13 +10,13 @@ use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::Sqlite;
 use super::collation::Collations;
-use super::connection::{Access, Location, Missing};
+use super::connection::{Access, IfMissing, Location};
 use super::derived::Recomputed;
 
 /// The default time limit for waiting for a locked database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Options for opening an SQLite database: see [`Sqlite::options`].
+/// The options for opening an SQLite database. [`Sqlite::options`] creates them.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     location: Location,
@@ -45,7 +45,7 @@ impl SqliteOptions {
             location: Location {
                 path,
                 access: Access::Full,
-                missing: Missing::Refuse,
+                if_missing: IfMissing::Refuse,
                 busy_timeout: BUSY_TIMEOUT,
                 collations: Collations::default(),
                 recomputed: Recomputed::default(),
@@ -66,7 +66,7 @@ impl SqliteOptions {
     /// of the real database is not mounted. The directory must exist.
     #[must_use]
     pub fn create_if_missing(mut self) -> Self {
-        self.location.missing = Missing::Create;
+        self.location.if_missing = IfMissing::Create;
         self
     }
 
@@ -77,7 +77,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Declares that a table belongs to no entity, with a reason: boot reports do not warn about it.
+    /// Declares that a table is in no entity on purpose, with the reason. Boot reports do not warn about the
+    /// table.
     #[must_use]
     pub fn ignore_table(mut self, table: impl Into<String>, reason: impl Into<String>) -> Self {
         self.ignored.insert(table.into(), reason.into());
@@ -107,12 +108,12 @@ impl SqliteOptions {
         self
     }
 
-    /// Names a table, or a column as `table.column`, that triggers fill and that the application recomputes
-    /// after a restore.
+    /// Declares a table, or a column as `table.column`, that triggers fill and that the application
+    /// recomputes after a restore. `reason` describes how the application does so.
     ///
-    /// Triggers do not fire during a restore. Data that triggers fill, that no archive contains and that
-    /// SQLite cannot rebuild makes a restore fail before it writes, unless it is named here: then the restore
-    /// reports that it has to be recomputed.
+    /// Triggers do not fire during a restore. If triggers fill data that no archive contains and that SQLite
+    /// cannot rebuild, a restore fails before it writes, unless the data is declared here. For declared data,
+    /// the restore reports that it has to be recomputed.
     #[must_use]
     pub fn recomputed(mut self, name: impl Into<String>, reason: impl Into<String>) -> Self {
         self.location.recomputed.add(name.into(), reason.into());
@@ -129,19 +130,22 @@ impl SqliteOptions {
         if let Some((table, _)) = self.ignored.iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("table `{table}` is ignored without a reason; say why it needs no backup"),
+                format!(
+                    "table `{table}` is ignored without a reason; pass the reason why the table needs no \
+                     backup to `ignore_table`"
+                ),
             ));
         }
         if let Some(name) = self.location.recomputed.without_reason() {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`{name}` is declared as recomputed without a reason; state how it is computed \
-                         again"
+                    "`{name}` is declared as recomputed without a description; pass the way in which the \
+                     application recomputes it to `recomputed`"
                 ),
             ));
         }
-        self.location.establish()?;
-        Ok(Sqlite::established(self.location, self.ignored))
+        self.location.check_or_create()?;
+        Ok(Sqlite::from_location(self.location, self.ignored))
     }
 }

@@ -2,9 +2,8 @@
 //! crash.
 //!
 //! A connection starts with the defaults that the SQLite library was compiled with, and the application
-//! chooses that library. So each pragma is either set here or was reviewed and found to have no effect; a
-//! test compares both lists with SQLite's own list.
-//! compares both lists with SQLite's own.
+//! chooses that library. Therefore each pragma is either set here, or it was reviewed and has no such effect.
+//! A test compares both lists with the list of pragmas that SQLite returns.
 
 use rusqlite::{Connection, Result};
 
@@ -25,9 +24,9 @@ const ALWAYS: &[(&str, &str)] = &[
     ("count_changes", "OFF"),
     ("empty_result_callbacks", "OFF"),
     ("reverse_unordered_selects", "OFF"),
-    // LIKE in indexes and checks works as SQLite documents it.
+    // LIKE in indexes and CHECK constraints ignores case, as SQLite documents it.
     ("case_sensitive_like", "OFF"),
-    // A connection never sees uncommitted changes of another.
+    // A connection never reads uncommitted changes of another connection.
     ("read_uncommitted", "OFF"),
     ("locking_mode", "NORMAL"),
     // A damaged page is detected when it is read.
@@ -38,10 +37,10 @@ const ALWAYS: &[(&str, &str)] = &[
     // Temporary tables grow with the data, so they are stored in files.
     ("temp_store", "DEFAULT"),
     ("automatic_index", "ON"),
-    // Truncation of a memory-mapped file would kill the process.
+    // The truncation of a memory-mapped file by another process would kill this process.
     ("mmap_size", "0"),
-    // Enforced foreign keys would cascade and would be checked too early: references are checked before the
-    // commit.
+    // If SQLite enforced foreign keys, it would cascade deletes and would check references after each
+    // statement. A restore checks the references before the commit.
     ("foreign_keys", "OFF"),
     ("defer_foreign_keys", "OFF"),
     ("recursive_triggers", "OFF"),
@@ -59,8 +58,8 @@ pub(super) fn set_all(connection: &Connection, role: Role) -> Result<()> {
         set(connection, pragma, value)?;
     }
     if !role.is_empty() {
-        // The journal modes OFF and MEMORY do not survive a crash. They apply only to the connection that set
-        // them, so this connection does not inherit them.
+        // A database in journal mode OFF or MEMORY does not survive a crash during a commit. These modes
+        // apply only to the connection that set them, so no other connection is affected.
         let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
         if matches!(mode.to_ascii_lowercase().as_str(), "off" | "memory") {
             set(connection, "journal_mode", "DELETE")?;
@@ -81,67 +80,67 @@ fn set(connection: &Connection, pragma: &str, value: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// Pragmas that are set elsewhere, or that change neither what is read, nor what is written, nor its
-    /// durability.
+    /// Pragmas that are set by other code, or that change neither what is read, nor what is written, nor
+    /// whether a commit survives a crash. Each has the reason why it needs no setting.
     const REVIEWED: &[(&str, &str)] = &[
-        ("analysis_limit", "how much ANALYZE looks at, which is not run"),
-        ("application_id", "a number in the file, kept as it is"),
-        ("auto_vacuum", "a property of the file, kept as it is"),
+        ("analysis_limit", "the number of rows that ANALYZE reads; ANALYZE is never run"),
+        ("application_id", "a number in the file, which is never changed"),
+        ("auto_vacuum", "a property of the file, which is never changed"),
         ("busy_timeout", "set for each connection by an option"),
-        ("cache_spill", "when pages go to the disk before the commit"),
+        ("cache_spill", "when pages are written to the disk before the commit"),
         ("collation_list", "read-only"),
         ("compile_options", "read-only"),
-        ("data_store_directory", "of Windows only, deprecated"),
+        ("data_store_directory", "exists on Windows only, deprecated"),
         ("data_version", "read-only"),
         ("database_list", "read-only"),
         ("default_cache_size", "deprecated; the size of the cache is set"),
-        ("encoding", "a property of the file; text is handed over as UTF-8"),
+        ("encoding", "a property of the file; the API converts text to UTF-8"),
         ("foreign_key_check", "read-only"),
         ("foreign_key_list", "read-only"),
         ("freelist_count", "read-only"),
         ("function_list", "read-only"),
-        ("hard_heap_limit", "of the process, the application's choice; what exceeds it is an error"),
+        ("hard_heap_limit", "a limit of the process that the application chooses; exceeding it is an error"),
         ("incremental_vacuum", "a command that is never run"),
         ("index_info", "read-only"),
         ("index_list", "read-only"),
         ("index_xinfo", "read-only"),
         ("integrity_check", "read-only"),
         ("journal_mode", "checked by `set_all`"),
-        ("journal_size_limit", "how large an empty journal may be"),
-        ("lock_proxy_file", "of macOS only, the application's choice"),
+        ("journal_size_limit", "the maximum size of an empty journal"),
+        ("lock_proxy_file", "exists on macOS only; the application chooses it"),
         ("lock_status", "read-only"),
-        ("max_page_count", "what exceeds it is an error"),
+        ("max_page_count", "exceeding it is an error"),
         ("module_list", "read-only"),
         ("optimize", "a command that is never run"),
         ("page_count", "read-only"),
-        ("page_size", "a property of the file, kept as it is"),
+        ("page_size", "a property of the file, which is never changed"),
         ("pragma_list", "read-only"),
         ("quick_check", "read-only"),
         ("schema_version", "read-only unless it is set"),
-        ("secure_delete", "whether deleted content is overwritten, the application's choice"),
+        ("secure_delete", "whether deleted content is overwritten; the application chooses it"),
         ("shrink_memory", "a command that is never run"),
-        ("soft_heap_limit", "of the process; advice only"),
+        ("soft_heap_limit", "an advisory limit of the process"),
         ("stats", "read-only"),
-        ("synchronous", "set on connections that write; others write nothing"),
+        ("synchronous", "set on connections that write; the other connections write nothing"),
         ("table_info", "read-only"),
         ("table_list", "read-only"),
         ("table_xinfo", "read-only"),
-        ("temp_store_directory", "deprecated; where temporary files are"),
-        ("threads", "helpers of sorting"),
+        ("temp_store_directory", "the directory of temporary files; deprecated"),
+        ("threads", "the number of additional threads that sort rows"),
         (
             "trusted_schema",
-            "as compiled: checks and indexes must accept what they accept for the application",
+            "left as compiled, so that constraints and indexes accept the values that the application may write",
         ),
-        ("user_version", "a number in the file, kept as it is"),
-        ("vdbe_addoptrace", "prints, in debug builds only"),
-        ("vdbe_debug", "prints, in debug builds only"),
-        ("vdbe_eqp", "prints, in debug builds only"),
-        ("vdbe_listing", "prints, in debug builds only"),
-        ("vdbe_trace", "prints, in debug builds only"),
-        ("parser_trace", "prints, in debug builds only"),
-        ("wal_autocheckpoint", "when a log is merged into the file; both last"),
+        ("user_version", "a number in the file, which is never changed"),
+        ("vdbe_addoptrace", "prints debug output, in debug builds only"),
+        ("vdbe_debug", "prints debug output, in debug builds only"),
+        ("vdbe_eqp", "prints debug output, in debug builds only"),
+        ("vdbe_listing", "prints debug output, in debug builds only"),
+        ("vdbe_trace", "prints debug output, in debug builds only"),
+        ("parser_trace", "prints debug output, in debug builds only"),
+        ("wal_autocheckpoint", "when the write-ahead log is merged into the file; both are durable"),
         ("wal_checkpoint", "a command that is never run"),
-        ("query_only", "set where a connection reads"),
+        ("query_only", "set when a connection is opened for reading"),
     ];
 
     fn value(connection: &Connection, pragma: &str) -> String {
@@ -162,7 +161,11 @@ mod tests {
                 || REVIEWED.iter().any(|(known, why)| known == name && !why.is_empty())
         };
         let unknown: Vec<_> = names.iter().filter(|name| !is_known(name)).collect();
-        assert!(unknown.is_empty(), "review what these change, and set them if it matters: {unknown:?}");
+        assert!(
+            unknown.is_empty(),
+            "SQLite has pragmas that are neither set nor reviewed: {unknown:?}; set each one that changes \
+             what is read or written or its durability, and add the others to `REVIEWED`"
+        );
     }
 
     #[test]
@@ -198,7 +201,8 @@ mod tests {
         ] {
             assert_eq!(value(&connection, pragma), format!("Integer({wanted})"), "{pragma}");
         }
-        let like: bool = connection.query_row("SELECT 'a' LIKE 'A'", [], |row| row.get(0)).expect("a value");
-        assert!(like);
+        let like_ignores_case: bool =
+            connection.query_row("SELECT 'a' LIKE 'A'", [], |row| row.get(0)).expect("a value");
+        assert!(like_ignores_case);
     }
 }

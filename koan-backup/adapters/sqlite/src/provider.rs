@@ -1,4 +1,4 @@
-//! The provider that an application opens.
+//! The provider [`Sqlite`], which an application opens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ use crate::thread::ConnectionThread;
 /// use koan_backup::Sqlite;
 ///
 /// let shop = Sqlite::open("shop.db")?;
-/// let legacy = Sqlite::options("legacy.db").read_only().ignore_table("schema_migrations", "kept by sqlx").open()?;
+/// let legacy = Sqlite::options("legacy.db").read_only().ignore_table("schema_migrations", "maintained by sqlx").open()?;
 /// # Ok(())
 /// # }
 /// ```
@@ -42,17 +42,19 @@ impl Sqlite {
         &self.location.path
     }
 
-    pub(crate) fn established(location: Location, ignored: BTreeMap<String, String>) -> Self {
+    /// Creates the provider for a database that was checked before.
+    pub(crate) fn from_location(location: Location, ignored: BTreeMap<String, String>) -> Self {
         Self { location, ignored: Arc::new(ignored) }
     }
 
-    /// Runs one query on a new connection.
+    /// Runs one job in a read transaction on a new connection.
     async fn query<T: Send + 'static>(
         &self,
         query_job: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let location = self.location.clone();
-        let thread = ConnectionThread::start(move || Reader::begin(location.reading()?, &location)).await?;
+        let thread =
+            ConnectionThread::start(move || Reader::begin(location.open_for_reading()?, &location)).await?;
         thread.run(move |reader, _| query_job(reader)).await
     }
 }
@@ -64,15 +66,7 @@ impl Provider for Sqlite {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut capabilities = Capabilities::default();
-        capabilities.bulk_upsert = true;
-        capabilities.bulk_delete = true;
-        capabilities.atomic_restore = true;
-        capabilities.snapshot_reads = true;
-        capabilities.sets = true;
-        capabilities.ordered_reads = true;
-        capabilities.restore_optimisation = true;
-        capabilities
+        koan_backup_sql::capabilities()
     }
 
     fn source(&self) -> Option<String> {

@@ -1,7 +1,7 @@
-//! Converts a stored value to a value of the field's type, and finds the form in which it was stored.
+//! Converts a stored value to a value of the field's type, and determines the form in which it was stored.
 
-mod moment;
-mod reading;
+mod read_value;
+mod temporal;
 mod words;
 
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use koan_backup_core::value::{DecimalText, Value};
 use rusqlite::types::ValueRef;
 
-use self::reading::{Reading, unexpected, utf8};
+use self::read_value::{ReadValue, unexpected, utf8};
 use super::catalog::Affinity;
 use super::column_type::ColumnType;
 use super::form::{BLOB, Form, INTEGER, JSON_NULL, NATIVE, REAL, REAL_SHORT, TEXT, TEXT_POINT};
@@ -18,9 +18,9 @@ use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 
 impl ColumnType {
-    /// Reads a value that is not NULL.
+    /// Converts a stored value that is not NULL.
     #[inline]
-    pub(super) fn read<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    pub(super) fn read<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         match self.kind {
             FieldKind::Integer => self.integer(stored),
             FieldKind::Text => self.text(stored),
@@ -30,20 +30,22 @@ impl ColumnType {
             FieldKind::Bytes => bytes(stored),
             FieldKind::Uuid => words::uuid(stored),
             FieldKind::Timestamp | FieldKind::DateTime | FieldKind::Date | FieldKind::Time => {
-                self.moment(stored)
+                self.temporal(stored)
             }
             FieldKind::Structure | FieldKind::Json => self.json(stored),
             FieldKind::AsSerialized | FieldKind::Extra => self.as_serialized(stored),
         }
     }
 
+    /// Returns the form of a storage class. `native` is whether the column's affinity chooses this storage
+    /// class for the value.
     fn stored_form(&self, variant: u32, native: bool) -> Option<Form> {
         Some(Form::stored_as(if native { variant | NATIVE } else { variant }))
     }
 
-    fn boolean<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    fn boolean<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         let not_bool =
-            || ConversionError::new("holds a number other than 0 and 1 where a boolean is expected");
+            || ConversionError::new("contains a number other than 0 and 1 where a boolean is expected");
         match stored {
             ValueRef::Integer(0 | 1) => {
                 let native = !matches!(self.affinity, Affinity::Text | Affinity::Real);
@@ -61,7 +63,7 @@ impl ColumnType {
         }
     }
 
-    fn integer<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    fn integer<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         match stored {
             ValueRef::Integer(integer) => {
                 let native = !matches!(self.affinity, Affinity::Text | Affinity::Real);
@@ -69,7 +71,7 @@ impl ColumnType {
             }
             ValueRef::Real(real) => {
                 let integer = number::integer_of(real).ok_or_else(|| {
-                    ConversionError::new("holds a number with a fraction where an integer is expected")
+                    ConversionError::new("contains a number with a fraction where an integer is expected")
                 })?;
                 let form = self.stored_form(REAL, self.affinity == Affinity::Real);
                 Ok((Value::I64(integer), form.filter(|_| !is_negative_zero(real))))
@@ -83,7 +85,7 @@ impl ColumnType {
         }
     }
 
-    fn float<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    fn float<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         match stored {
             ValueRef::Real(real) => {
                 finite(real)?;
@@ -94,10 +96,10 @@ impl ColumnType {
                 let native = matches!(self.affinity, Affinity::Integer | Affinity::Numeric);
                 Ok(match number::float_of(integer) {
                     Some(real) => {
-                        let form = self.stored_form(INTEGER, native).filter(|_| self.holds(real));
+                        let form = self.stored_form(INTEGER, native).filter(|_| self.is_exact(real));
                         (Value::F64(real), form)
                     }
-                    // The field's type rounds this integer, and the caller must notice it.
+                    // The field's type rounds this integer. The caller detects it by the value `I64`.
                     None => (Value::I64(integer), None),
                 })
             }
@@ -129,8 +131,8 @@ impl ColumnType {
         }
     }
 
-    /// Returns whether the field's type holds the number exactly.
-    fn holds(&self, real: f64) -> bool {
+    /// Returns whether the field's type can represent the number exactly.
+    fn is_exact(&self, real: f64) -> bool {
         self.kind != FieldKind::Float32 || f64::from(number::nearest_f32(real)) == real
     }
 
@@ -140,13 +142,13 @@ impl ColumnType {
         }
         let shortest = number::nearest_f32(real).to_string().parse() == Ok(real);
         let mut variants = if shortest { REAL_SHORT } else { 0 };
-        if self.holds(real) {
+        if self.is_exact(real) {
             variants |= if native { REAL | NATIVE } else { REAL };
         }
         (variants != 0).then_some(Form::stored_as(variants))
     }
 
-    fn decimal<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    fn decimal<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         match stored {
             ValueRef::Integer(integer) => {
                 let native = matches!(self.affinity, Affinity::Integer | Affinity::Numeric);
@@ -171,7 +173,7 @@ impl ColumnType {
         }
     }
 
-    fn text<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    fn text<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         let numeric = self.affinity.is_numeric();
         match stored {
             ValueRef::Text(text) => {
@@ -192,7 +194,7 @@ impl ColumnType {
         }
     }
 
-    fn json<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    fn json<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         let numeric = self.affinity.is_numeric();
         match stored {
             ValueRef::Text(text) if is_json_null(text) => {
@@ -205,8 +207,8 @@ impl ColumnType {
             ValueRef::Blob(blob) => {
                 let text = std::str::from_utf8(blob).map_err(|_| {
                     ConversionError::new(
-                        "holds a BLOB that is not JSON text; SQLite's own binary JSON is \
-                                          not read, store `json(…)`",
+                        "contains a BLOB that is not JSON text; SQLite's binary JSON is not supported, so \
+                         store the text that `json(…)` returns",
                     )
                 })?;
                 Ok((Value::Json(Cow::Borrowed(text)), self.stored_form(BLOB, false)))
@@ -220,7 +222,7 @@ impl ColumnType {
         }
     }
 
-    fn as_serialized<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    fn as_serialized<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         Ok(match stored {
             ValueRef::Integer(integer) => (Value::I64(integer), self.stored_form(INTEGER, false)),
             ValueRef::Real(real) => {
@@ -243,7 +245,7 @@ fn is_json_null(text: &[u8]) -> bool {
     text.trim_ascii() == b"null"
 }
 
-fn bytes(stored: ValueRef<'_>) -> Result<Reading<'_>, ConversionError> {
+fn bytes(stored: ValueRef<'_>) -> Result<ReadValue<'_>, ConversionError> {
     match stored {
         ValueRef::Blob(blob) => Ok((Value::Bytes(Cow::Borrowed(blob)), Some(Form::stored_as(BLOB | NATIVE)))),
         ValueRef::Text(text) => {
@@ -254,7 +256,7 @@ fn bytes(stored: ValueRef<'_>) -> Result<Reading<'_>, ConversionError> {
     }
 }
 
-/// Parses an integer, and returns whether writing it gives this text again.
+/// Parses an integer. The result has the value, and whether writing the value results in the same text.
 fn integer_text(text: &str) -> Option<(Value<'_>, bool)> {
     if let Ok(integer) = text.parse::<i64>() {
         return Some((Value::I64(integer), integer.to_string() == text));
@@ -274,14 +276,17 @@ fn integer_text(text: &str) -> Option<(Value<'_>, bool)> {
     }
 }
 
+/// Refuses an infinite number.
 fn finite(real: f64) -> Result<(), ConversionError> {
     let infinite = || {
-        ConversionError::new("holds an infinite number, which JSON cannot hold; store it as text or as NULL")
+        ConversionError::new(
+            "contains an infinite number, which JSON cannot represent; store it as text or as NULL",
+        )
     };
     real.is_finite().then_some(()).ok_or_else(infinite)
 }
 
-/// Returns whether a number is −0.0, whose sign is lost in types that have no −0.0.
+/// Returns whether a number is −0.0. Types without −0.0 lose its sign.
 fn is_negative_zero(real: f64) -> bool {
     real == 0.0 && real.is_sign_negative()
 }

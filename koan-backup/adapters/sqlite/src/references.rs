@@ -8,11 +8,10 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 use super::catalog::indexes;
 use koan_backup_sql::identifier::{listed, quoted};
 
-/// The number of rows that an error message lists.
+/// The maximum number of rows that an error message lists.
 const MAX_LISTED_ROWS: usize = 5;
 
-/// Counts the rows of a table that refer to a missing row, by parent table. Tables without foreign keys have
-/// no such rows.
+/// Counts the rows of a table that refer to a missing row, by parent table.
 pub(super) fn count_dangling(connection: &Connection, table: &str) -> Result<BTreeMap<String, u64>> {
     let mut counts = BTreeMap::new();
     for key in foreign_keys(connection, table)? {
@@ -27,15 +26,14 @@ pub(super) fn count_dangling(connection: &Connection, table: &str) -> Result<BTr
     Ok(counts)
 }
 
-/// Whether rows keep their rowids while they are written.
+/// Whether a restore changes the rowids of existing rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rowids {
-    Stay,
-    Change,
+    Unchanged,
+    Changed,
 }
 
-/// Rows of a child table that were restored from an archive. Some of their references were dangling when the
-/// backup was made.
+/// The rows of a child table that were restored from an archive that records dangling references.
 #[derive(Debug, Default)]
 pub(super) struct RestoredRows {
     /// The number of dangling references that the archive recorded, by parent table.
@@ -47,19 +45,20 @@ pub(super) struct RestoredRows {
 /// A selection of the rows of a table.
 #[derive(Debug, Default)]
 pub(super) enum RowSelection {
+    /// All rows.
     #[default]
     All,
-    /// The rows whose keys are in temporary tables: the names of the key columns, and the table with columns
-    /// `k0`, `k1`, ….
+    /// The rows whose keys are in temporary tables. Each element has the names of the key columns, and the
+    /// name of the temporary table with the columns `k0`, `k1`, ….
     Keyed(Vec<(Vec<String>, String)>),
 }
 
-/// References that became dangling.
+/// The references to one parent table that became dangling during a restore.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BrokenReference {
     pub(super) parent: String,
     pub(super) count: u64,
-    /// Some of the rows, as an error message lists them.
+    /// A list of some of the rows, for an error message.
     pub(super) examples: String,
 }
 
@@ -81,8 +80,8 @@ pub(super) fn record_dangling(connection: &Connection, table: &str, rowids: Rowi
     Ok(())
 }
 
-/// Returns the first foreign key of a table with dangling references that existed neither before the restore
-/// nor in the archive.
+/// Returns the first parent table to which a table has dangling references that existed neither before the
+/// restore nor in the archive.
 pub(super) fn newly_broken(
     connection: &Connection,
     table: &str,
@@ -118,9 +117,9 @@ pub(super) fn newly_broken(
         let mut statement = connection.prepare(&query)?;
         let mut rows = statement.query((table, key.id))?;
         while let Some(row) = rows.next()? {
-            let (before, now): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let new = u64::try_from(now - before).unwrap_or(0);
-            let old = u64::try_from(now.min(before)).unwrap_or(0);
+            let (before, after): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let new = u64::try_from(after - before).unwrap_or(0);
+            let old = u64::try_from(after.min(before)).unwrap_or(0);
             let is_restored: bool = row.get(2)?;
             if is_restored {
                 counts.restored += new;
@@ -136,7 +135,7 @@ pub(super) fn newly_broken(
     }
     for (parent, counts) in parents {
         let recorded = restored.and_then(|restored| restored.recorded.get(&parent)).copied().unwrap_or(0);
-        // A reference that existed before and was also restored must be counted only once.
+        // A dangling reference that existed before and was restored again must be counted only once.
         let allowed = recorded.saturating_sub(counts.restored_before);
         let (mut count, mut examples) = (counts.others, counts.examples);
         if counts.restored > allowed {
@@ -151,11 +150,14 @@ pub(super) fn newly_broken(
     Ok(None)
 }
 
-/// The counts for the references to one table.
+/// The numbers of dangling references to one parent table, with examples of the rows.
 #[derive(Default)]
 struct ReferenceCounts {
+    /// New dangling references of restored rows.
     restored: u64,
+    /// Dangling references of restored rows that existed before the restore.
     restored_before: u64,
+    /// New dangling references of rows that were not restored.
     others: u64,
     restored_examples: Vec<String>,
     examples: Vec<String>,
@@ -171,27 +173,27 @@ struct ForeignKey {
 }
 
 impl ForeignKey {
-    /// Returns the condition for a row `c` whose parent does not exist.
+    /// Returns the SQL condition that the parent of row `c` does not exist.
     fn dangling_condition(&self) -> String {
-        let set: Vec<String> =
+        let not_null: Vec<String> =
             self.columns.iter().map(|column| format!("c.{} IS NOT NULL", quoted(column))).collect();
-        let set = set.join(" AND ");
-        let Some(parent_columns) = &self.parent_columns else { return set };
-        // A foreign key compares with the affinity and the collation of the parent column; these come from
-        // the left operand if the right one is an expression.
+        let not_null = not_null.join(" AND ");
+        let Some(parent_columns) = &self.parent_columns else { return not_null };
+        // A foreign key compares values with the affinity and the collation of the parent column. SQLite uses
+        // those of the left operand if the right operand is an expression, so `+` makes it an expression.
         let equal: Vec<String> = parent_columns
             .iter()
             .zip(&self.columns)
             .map(|(parent, child)| format!("p.{} = +c.{}", quoted(parent), quoted(child)))
             .collect();
         format!(
-            "{set} AND NOT EXISTS (SELECT 1 FROM main.{} AS p WHERE {})",
+            "{not_null} AND NOT EXISTS (SELECT 1 FROM main.{} AS p WHERE {})",
             quoted(&self.parent),
             equal.join(" AND ")
         )
     }
 
-    /// Returns an expression that identifies a row `c` and its reference, as text.
+    /// Returns an SQL expression for a text that identifies row `c` and its reference.
     fn identity(&self, columns: &[String]) -> String {
         let parts: Vec<String> = columns
             .iter()
@@ -208,8 +210,8 @@ impl ForeignKey {
     }
 }
 
-/// Reads the foreign keys of a table, except those whose parent columns are not unique: SQLite itself cannot
-/// check these.
+/// Reads the foreign keys of a table. Foreign keys whose parent columns are not unique are left out, because
+/// SQLite itself cannot check them.
 fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
@@ -256,13 +258,13 @@ fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>>
 
 fn has_unique_index(connection: &Connection, table: &str, columns: &[String]) -> Result<bool> {
     Ok(indexes(connection, table)?.into_iter().any(|index| {
-        let is_whole = index.unique && !index.partial;
-        is_whole
+        let covers_all_rows = index.unique && !index.partial;
+        covers_all_rows
             && index
                 .columns
                 .into_iter()
                 .collect::<Option<Vec<String>>>()
-                .is_some_and(|of_index| same_names(&of_index, columns))
+                .is_some_and(|index_columns| same_names(&index_columns, columns))
     }))
 }
 
@@ -282,8 +284,8 @@ fn primary_key(connection: &Connection, table: &str) -> Result<Vec<String>> {
     key.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// Returns the columns that identify the rows of a table: the primary key; otherwise the rowid, if it does
-/// not change; otherwise all columns.
+/// Returns the columns that identify the rows of a table: the primary key if there is one, else the rowid if
+/// the restore does not change it, else all columns.
 fn identifying_columns(connection: &Connection, table: &str, rowids: Rowids) -> Result<Vec<String>> {
     let primary = primary_key(connection, table)?;
     if !primary.is_empty() {
@@ -293,12 +295,12 @@ fn identifying_columns(connection: &Connection, table: &str, rowids: Rowids) -> 
     let all: Vec<String> = all.query_map([table], |row| row.get(0))?.collect::<Result<_>>()?;
     let is_free = |name: &&str| !all.iter().any(|column| column.eq_ignore_ascii_case(name));
     match ["rowid", "_rowid_", "oid"].into_iter().find(is_free) {
-        Some(rowid) if rowids == Rowids::Stay => Ok(vec![rowid.to_owned()]),
+        Some(rowid) if rowids == Rowids::Unchanged => Ok(vec![rowid.to_owned()]),
         _ => Ok(all),
     }
 }
 
-/// Returns a condition that is true for a row `c` that was restored.
+/// Returns an SQL condition that is true if row `c` was restored.
 fn is_restored_condition(restored: Option<&RestoredRows>) -> String {
     match restored.map(|restored| &restored.rows) {
         None => "0".to_owned(),
@@ -318,7 +320,7 @@ fn is_restored_condition(restored: Option<&RestoredRows>) -> String {
     }
 }
 
-/// Formats a row for an error message. Its values follow three other columns.
+/// Formats a row for an error message. The first three columns of the query are other values.
 fn row_text(row: &Row<'_>, names: &[&String]) -> String {
     let part = |(index, name): (usize, &&String)| match row.get_ref(index + 3) {
         Ok(ValueRef::Integer(integer)) => format!("{name}={integer}"),

@@ -1,4 +1,4 @@
-//! A restore in one transaction.
+//! The session of a restore, which is one transaction.
 
 mod apply;
 mod deferred;
@@ -24,12 +24,12 @@ use koan_backup_core::{
 
 use super::connection::Location;
 use super::thread::ConnectionThread;
-use apply::Applying;
+use apply::TargetState;
 pub(super) use suspended::droppable_indexes;
 use work::RestoreWork;
 
-/// One transaction on a dedicated thread. Dropping the session closes the connection, which rolls the
-/// transaction back.
+/// The session of a restore: one transaction on a dedicated thread. Dropping the session closes the
+/// connection, which rolls the transaction back.
 #[derive(Debug)]
 pub(super) struct SqliteSession {
     thread: ConnectionThread<RestoreWork>,
@@ -39,7 +39,7 @@ pub(super) struct SqliteSession {
 impl SqliteSession {
     pub(super) async fn begin(location: Location, options: SessionOptions) -> Result<Self> {
         let thread = ConnectionThread::start(move || match options.intent {
-            SessionIntent::Apply => RestoreWork::begin(location.writing()?, &location, options),
+            SessionIntent::Apply => RestoreWork::begin(location.open_for_writing()?, &location, options),
             SessionIntent::Compare => RestoreWork::begin_trial(&location, options),
         });
         Ok(Self { thread: thread.await?, targets: TargetTracker::default() })
@@ -57,8 +57,8 @@ impl SqliteSession {
 impl RestoreSession for SqliteSession {
     async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
         let number = self.targets.begin()?;
-        let applying = self.call(move |work| work.begin_target(target, number)).await?;
-        Ok(Box::new(SqliteWriter { session: self, applying: Some(Box::new(applying)) }))
+        let target_state = self.call(move |work| work.begin_target(target, number)).await?;
+        Ok(Box::new(SqliteWriter { session: self, target_state: Some(Box::new(target_state)) }))
     }
 
     async fn check_constraints(&mut self) -> Result<()> {
@@ -75,29 +75,30 @@ impl RestoreSession for SqliteSession {
     }
 }
 
-/// Writes the records of one target.
+/// The writer for the records of one target.
 #[derive(Debug)]
 struct SqliteWriter<'s> {
     session: &'s mut SqliteSession,
-    /// The state of the target, which moves to the thread for each call. It is `None` after a call that
-    /// failed or whose future was dropped.
-    applying: Option<Box<Applying>>,
+    /// The state of the target, which moves to the thread for each call. It is `None` after a call failed or
+    /// its future was dropped.
+    target_state: Option<Box<TargetState>>,
 }
 
 #[async_trait]
 impl TargetWriter for SqliteWriter<'_> {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let records = batch.into_records()?;
-        let mut applying = self.applying.take().ok_or_else(TargetTracker::unfinished)?;
-        let write = move |work: &mut RestoreWork| work.write(&mut applying, &records).map(|()| applying);
-        self.applying = Some(self.session.call(write).await?);
+        let mut target_state = self.target_state.take().ok_or_else(TargetTracker::unfinished)?;
+        let write =
+            move |work: &mut RestoreWork| work.write(&mut target_state, &records).map(|()| target_state);
+        self.target_state = Some(self.session.call(write).await?);
         Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
-        let Self { session, applying } = *self;
-        let applying = applying.ok_or_else(TargetTracker::unfinished)?;
-        let counts = session.call(move |work| work.finish(*applying)).await?;
+        let Self { session, target_state } = *self;
+        let target_state = target_state.ok_or_else(TargetTracker::unfinished)?;
+        let counts = session.call(move |work| work.finish(*target_state)).await?;
         session.targets.finish();
         Ok(counts)
     }

@@ -1,4 +1,4 @@
-//! One read transaction for all entities.
+//! The snapshot of a backup: one read transaction for all entities.
 
 mod access;
 mod cursor;
@@ -20,7 +20,7 @@ pub(super) use reader::Reader;
 use super::connection::Location;
 use super::thread::ConnectionThread;
 
-/// A consistent view of the database.
+/// A consistent view of the database: a read transaction on a dedicated thread.
 #[derive(Debug)]
 pub(super) struct SqliteSnapshot {
     thread: ConnectionThread<Reader>,
@@ -28,7 +28,8 @@ pub(super) struct SqliteSnapshot {
 
 impl SqliteSnapshot {
     pub(super) async fn open(location: Location) -> Result<Self> {
-        let thread = ConnectionThread::start(move || Reader::begin(location.reading()?, &location)).await?;
+        let thread =
+            ConnectionThread::start(move || Reader::begin(location.open_for_reading()?, &location)).await?;
         Ok(Self { thread })
     }
 }

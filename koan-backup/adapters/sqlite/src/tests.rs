@@ -1,4 +1,4 @@
-//! Tests of the adapter's behavior, on real database files.
+//! Tests of the adapter's behaviour, on real database files.
 
 mod counts;
 mod coverage;

@@ -1,4 +1,4 @@
-//! A thread for each connection, so that no async thread waits for SQLite.
+//! The thread of a connection. Each connection has a thread, so that no async thread waits for SQLite.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,36 +11,38 @@ use tokio::sync::oneshot;
 
 /// The state that a connection thread works on.
 pub(super) trait ThreadState: Sized + 'static {
-    /// What is lost if the thread ends before its work is done, for the error message.
-    const LOST: &'static str = "the restore it was part of is rolled back";
+    /// The consequence of a job that panics, for the error message.
+    const CONSEQUENCE: &'static str = "the restore is rolled back";
 
     /// Returns the connection that is interrupted when a job is cancelled.
     fn connection(&self) -> &Connection;
 }
 
 impl ThreadState for Connection {
-    const LOST: &'static str = "the request was not completed";
+    const CONSEQUENCE: &'static str = "the request was not completed";
 
     fn connection(&self) -> &Connection {
         self
     }
 }
 
+/// A function that runs on the thread of a connection.
 type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
-/// A thread that owns a `W` and runs one job after another. The thread ends when this value is dropped.
+/// A thread that owns a state `W` and runs one job after another. The thread ends when this value is dropped.
 pub(super) struct ConnectionThread<W> {
     jobs: mpsc::Sender<Job<W>>,
     current: Arc<Current>,
 }
 
-/// The running job, so that only this job is interrupted.
+/// The running job. It is known, so that a cancelled job interrupts SQLite only while that job runs.
 struct Current {
+    /// The cancellation flag of the running job.
     job: Mutex<Option<Arc<AtomicBool>>>,
     interrupt: InterruptHandle,
 }
 
-/// The status of a job, which shows the job whether its result is still wanted.
+/// The cancellation flag of a job, which the job checks.
 #[derive(Clone, Debug)]
 pub(super) struct JobStatus(Arc<AtomicBool>);
 
@@ -55,7 +57,7 @@ impl JobStatus {
 }
 
 impl<W: ThreadState> ConnectionThread<W> {
-    /// Starts a thread that works on the state that `build` creates on it.
+    /// Starts a thread. `build` runs on the new thread and creates its state.
     pub(super) async fn start(build: impl FnOnce() -> Result<W> + Send + 'static) -> Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job<W>>();
         let (started, ready) = oneshot::channel();
@@ -73,7 +75,11 @@ impl<W: ThreadState> ConnectionThread<W> {
             }
         };
         thread::Builder::new().name("koan-sqlite".to_owned()).spawn(body).map_err(|error| {
-            Error::with_source(ErrorKind::Provider, "no thread could be started for SQLite", error)
+            Error::with_source(
+                ErrorKind::Provider,
+                "cannot start a thread for an SQLite connection; check the limit of threads of the process",
+                error,
+            )
         })?;
         let current = ready.await.map_err(|_| ended::<W>())??;
         Ok(Self { jobs, current })
@@ -85,7 +91,7 @@ impl<W: ThreadState> ConnectionThread<W> {
         job: impl FnOnce(&mut W, &JobStatus) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let cancelled = Arc::new(AtomicBool::new(false));
-        let (reply, answer) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let current = Arc::clone(&self.current);
         let status = JobStatus(Arc::clone(&cancelled));
         let boxed: Job<W> = Box::new(move |state| {
@@ -97,7 +103,7 @@ impl<W: ThreadState> ConnectionThread<W> {
         });
         let mut guard = InterruptOnDrop { cancelled: Some(cancelled), current: &self.current };
         self.jobs.send(boxed).map_err(|_| ended::<W>())?;
-        let result = answer.await.map_err(|_| ended::<W>());
+        let result = response.await.map_err(|_| ended::<W>());
         guard.cancelled = None;
         result?
     }
@@ -109,7 +115,9 @@ impl Current {
     }
 }
 
+/// A guard that cancels a job and interrupts SQLite when the future of the job is dropped.
 struct InterruptOnDrop<'a> {
+    /// The cancellation flag of the job; `None` once the job has ended.
     cancelled: Option<Arc<AtomicBool>>,
     current: &'a Current,
 }
@@ -136,9 +144,9 @@ fn ended<W: ThreadState>() -> Error {
     Error::new(
         ErrorKind::Provider,
         format!(
-            "the work on an SQLite connection ended in a panic, whose message is in the program's error \
-             output: {}",
-            W::LOST
+            "a job on an SQLite connection panicked, so {}; the program's error output contains the message \
+             of the panic",
+            W::CONSEQUENCE
         ),
     )
 }
@@ -148,12 +156,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_job_that_panics_reports_what_was_lost_and_no_defect() {
+    async fn the_error_of_a_job_that_panics_states_the_consequence_and_calls_it_no_defect() {
         let built = || Ok(Connection::open_in_memory().expect("a database"));
         let thread = ConnectionThread::start(built).await.expect("a thread");
         for _ in 0..2 {
-            let error =
-                thread.run(|_, _| -> Result<()> { panic!("of the test") }).await.expect_err("a panic");
+            let error = thread
+                .run(|_, _| -> Result<()> { panic!("a panic of the test") })
+                .await
+                .expect_err("a panic");
             assert!(error.to_string().contains("was not completed"), "{error}");
             assert!(!error.to_string().contains("defect"), "{error}");
         }

@@ -1,15 +1,15 @@
-//! Times as numbers: seconds since 1970 and Julian days.
+//! Converts times that are stored as numbers: seconds since 1970 and Julian days.
 
 use koan_backup_core::value::Timestamp;
 
 use super::number;
 
-/// 1970-01-01T00:00:00Z in milliseconds since the start of the Julian day count, which is the unit that
-/// SQLite uses.
+/// The instant 1970-01-01T00:00:00Z in milliseconds since the start of the Julian day count. SQLite counts in
+/// this unit.
 pub(super) const UNIX_EPOCH_IN_JULIAN_MILLIS: i128 = 210_866_760_000_000;
 
 /// Returns whether a number of seconds since 1970 is after the year 2200, so that another unit is more
-/// likely. Such a number is not read in another unit; the field has to declare the unit.
+/// likely. The number is not read in another unit: the field has to declare its unit.
 pub(super) fn is_beyond_seconds(count: i64) -> bool {
     const YEAR_2200: i64 = 7_258_118_400;
     count >= YEAR_2200
@@ -36,10 +36,10 @@ mod tests {
             "0001-01-01 12:00:00",
             "9999-12-31 23:59:59.999",
         ] {
-            let theirs: f64 =
+            let expected: f64 =
                 connection.query_row("SELECT julianday(?1)", [text], |row| row.get(0)).expect("a date");
             let (instant, _) = Timestamp::parse(text).expect("a date");
-            assert_eq!(julian_of(instant).map(f64::to_bits), Some(theirs.to_bits()), "{text}");
+            assert_eq!(julian_of(instant).map(f64::to_bits), Some(expected.to_bits()), "{text}");
         }
     }
 }

@@ -7,16 +7,16 @@ use rusqlite::{Connection, Result};
 use super::catalog::{indexes, table_sql};
 use super::clauses::elements;
 use super::collation::Collations;
-use super::derived::tokens::{in_parentheses, position, tokens};
+use super::derived::tokens::{in_parentheses, tokens, word_position};
 use super::error::is_refused_statement;
 use super::key_equality::unknown_collations;
 use super::mapping::Mapping;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// Returns why no record can be written to a table, or `None` if one can. A statement that would write a
-/// record is compiled but not executed.
+/// Returns why no record can be written to a table, or `None` if records can be written. A statement that
+/// would write a record is compiled but not executed.
 ///
-/// Triggers do not fire during a restore, so they are disabled.
+/// Triggers do not fire during a restore, so they are disabled while the statement is compiled.
 ///
 /// # Errors
 /// The schema cannot be read.
@@ -27,70 +27,79 @@ pub(super) fn refusal(
 ) -> Result<Option<String>> {
     let table = &mapping.table.name;
     let columns = mapping.table.columns.iter().map(|column| column.name.as_str());
-    // An unknown collation is reported elsewhere.
+    // Viability reports an unknown collation separately.
     if !unknown_collations(connection, collations, table, columns)?.is_empty() {
         return Ok(None);
     }
-    let written = mapping.columns.iter().filter(|place| !place.column.generated);
-    let names: Vec<&str> = written.map(|place| place.column.name.as_str()).collect();
+    let written = mapping.columns.iter().filter(|mapped| !mapped.column.generated);
+    let names: Vec<&str> = written.map(|mapped| mapped.column.name.as_str()).collect();
     let parameters = vec!["?"; names.len()].join(", ");
     let values = match names.is_empty() {
         true => "DEFAULT VALUES".to_owned(),
         false => format!("({}) VALUES ({parameters})", quoted_list(names.into_iter())),
     };
     let insert = format!("INSERT INTO main.{} {values}", quoted(table));
-    let refused = with(connection, DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false, || {
+    let refused = with_setting(connection, DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false, || {
         Ok(connection.prepare(&insert).err())
     })?;
     let refused = refused.filter(is_refused_statement);
-    // If SQLite is only permitted to read, it does not compile constraints.
+    // On a read-only connection, SQLite does not compile constraints, so the clauses are compiled one by one.
     if refused.is_none() && !connection.is_readonly("main")? {
         return Ok(None);
     }
     // A name in double quotation marks may be a string in the SQL that created the table.
-    let found = with(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || cause(connection, mapping))?;
-    let (what, error) = match (found, refused) {
-        (Some((what, error)), _) => (format!("{what} does not compile here"), error),
-        (None, Some(error)) => ("a statement that inserts one does not compile here".to_owned(), error),
+    let found = with_setting(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || {
+        first_refused_clause(connection, mapping)
+    })?;
+    let (clause, error) = match (found, refused) {
+        (Some((clause, error)), _) => (clause, error),
+        (None, Some(error)) => ("the statement that inserts a record".to_owned(), error),
         (None, None) => return Ok(None),
     };
-    let text = reason(&error);
+    let text = sqlite_message(&error);
     Ok(Some(format!(
-        "no record can be written to table `{table}`: {what} ({text}), because a function that only the application registers is not \
-         known to this connection; restore into a table without it and add it afterwards, or hold the entity in `Repositories`, which \
-         writes through the application"
+        "no record can be written to table `{table}`: {clause} does not compile on this connection ({text}), \
+         because a function that only the application registers is unknown to the connection; restore into a \
+         table without the clause and add the clause afterwards, or keep the entity in `Repositories`, which \
+         write through the application"
     )))
 }
 
-/// Returns why a statement that reads a table does not compile, if the cause is one of the columns that it
-/// reads.
+/// Returns why a statement that reads a table does not compile. Returns `None` if no clause of the table is
+/// the cause.
 pub(super) fn unreadable(connection: &Connection, mapping: &Mapping) -> Option<String> {
-    let (what, error) =
-        with(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || cause(connection, mapping)).ok()??;
+    let (clause, error) = with_setting(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || {
+        first_refused_clause(connection, mapping)
+    })
+    .ok()??;
     Some(format!(
-        "table `{}` cannot be read: {what} does not compile here ({}), because a function that only the application registers is not \
-         known to this connection; make the column STORED, leave it out of the entity, or hold the entity in `Repositories`, which \
-         reads through the application",
+        "table `{}` cannot be read: {clause} does not compile on this connection ({}), because a function \
+         that only the application registers is unknown to the connection; make the column STORED, remove it \
+         from the entity, or keep the entity in `Repositories`, which read through the application",
         mapping.table.name,
-        reason(&error)
+        sqlite_message(&error)
     ))
 }
 
-/// Returns the message of SQLite without the statement.
-fn reason(error: &rusqlite::Error) -> String {
+/// Returns the message of SQLite without the text of the statement.
+fn sqlite_message(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     }
 }
 
-/// Returns the first clause of a table or its indexes that does not compile.
-fn cause(connection: &Connection, mapping: &Mapping) -> Result<Option<(String, rusqlite::Error)>> {
+/// Returns the description of the first clause of a table or its indexes that does not compile, with the
+/// error of SQLite.
+fn first_refused_clause(
+    connection: &Connection,
+    mapping: &Mapping,
+) -> Result<Option<(String, rusqlite::Error)>> {
     let table = &mapping.table.name;
     let from = format!("FROM main.{}", quoted(table));
     let refused = |sql: String| connection.prepare(&sql).err().filter(is_refused_statement);
     let elements = elements(&table_sql(connection, table)?.unwrap_or_default());
-    // Constraints may read generated columns.
+    // Constraints may read generated columns, so the generated columns are compiled first.
     for element in &elements {
         let name = element.column.as_deref().unwrap_or_default();
         let generated = element.generated.as_deref().map(|text| format!("SELECT ({text}) {from}"));
@@ -106,16 +115,16 @@ fn cause(connection: &Connection, mapping: &Mapping) -> Result<Option<(String, r
     }
     for check in elements.iter().flat_map(|element| &element.checks) {
         if let Some(error) = refused(format!("SELECT 1 {from} WHERE ({})", check.condition)) {
-            return Ok(Some((check.shown(), error)));
+            return Ok(Some((check.description(), error)));
         }
     }
     for index in indexes(connection, table)? {
         let Some(sql) = &index.sql else { continue };
         let tokens = tokens(sql);
-        let list = tokens.iter().position(|token| token.is_mark('('));
+        let list = tokens.iter().position(|token| token.is_punctuation('('));
         let Some((list, rest)) = list.and_then(|at| in_parentheses(&tokens[at..])) else { continue };
         let (Some(first), Some(last)) = (list.first(), list.last()) else { continue };
-        let condition = position(rest, "where").and_then(|at| rest.get(at + 1));
+        let condition = word_position(rest, "where").and_then(|at| rest.get(at + 1));
         let condition = condition.map_or("true", |first| &sql[first.start..]);
         let list = &sql[first.start..last.end];
         if let Some(error) = refused(format!("SELECT 1 {from} WHERE {condition} ORDER BY {list}")) {
@@ -125,8 +134,8 @@ fn cause(connection: &Connection, mapping: &Mapping) -> Result<Option<(String, r
     Ok(None)
 }
 
-/// Runs a function while a setting of the connection has another value.
-fn with<T>(
+/// Runs a function while a setting of the connection has this value, and resets the setting afterwards.
+fn with_setting<T>(
     connection: &Connection,
     setting: DbConfig,
     value: bool,
@@ -134,7 +143,7 @@ fn with<T>(
 ) -> Result<T> {
     let before = connection.db_config(setting)?;
     connection.set_db_config(setting, value)?;
-    let done = action();
+    let result = action();
     connection.set_db_config(setting, before)?;
-    done
+    result
 }

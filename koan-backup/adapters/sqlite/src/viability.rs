@@ -6,7 +6,7 @@ use koan_backup_core::{
 };
 use serde::Deserialize as _;
 
-use super::catalog::{indexes, references, triggers};
+use super::catalog::{Column, indexes, references, triggers};
 use super::connection::Access;
 use super::ddl;
 use super::derived;
@@ -14,7 +14,7 @@ use super::error::failed;
 use super::form::FormReplay;
 use super::index_check::{index_faults, table_rows};
 use super::key_equality::unknown_collations;
-use super::mapping::Mapping;
+use super::mapping::{self, Mapping};
 use super::new_rows;
 use super::observed_encoding::key_forms;
 use super::session::droppable_indexes;
@@ -34,14 +34,14 @@ pub(super) fn assess(
     let mut mappings = Vec::new();
     for target in targets {
         let name = target.entity.name();
-        match Mapping::find(&reader.catalog, &target.entity, &target.set) {
+        match mapping::find(&reader.catalog, &target.entity, &target.set) {
             Ok(mapping) => {
-                look_at(target, &mapping, options, &mut findings);
+                assess_columns(target, &mapping, options, &mut findings);
                 if !options.replace_existing {
-                    look_at_key(reader, target, &mapping, &mut findings)
+                    assess_key_forms(reader, target, &mapping, &mut findings)
                         .map_err(|error| failed(&reader.path, "reading the keys", error))?;
                 }
-                look_at_new_rows(reader, name, &mapping, options, &mut findings)
+                assess_new_rows(reader, name, &mapping, options, &mut findings)
                     .map_err(|error| failed(&reader.path, "reading the constraints", error))?;
                 mappings.push((name, mapping));
             }
@@ -61,12 +61,13 @@ pub(super) fn assess(
         .map(|(entity, mapping)| TargetTable { entity, id: &mapping.table.name, table: &mapping.table.name })
         .collect();
     findings.extend(findings::of_shared_tables(&tables));
-    let lost = |error| failed(&reader.path, "reading the tables", error);
-    look_at_schema(reader, &mappings, &mut findings).map_err(lost)?;
-    look_at_damage(reader, &mappings, options, &mut findings).map_err(lost)?;
-    look_at_indexes(reader, targets, options, &mut findings).map_err(lost)?;
+    let to_error = |error| failed(&reader.path, "reading the tables", error);
+    assess_schema(reader, &mappings, &mut findings).map_err(to_error)?;
+    assess_damage(reader, &mappings, options, &mut findings).map_err(to_error)?;
+    assess_indexes(reader, targets, options, &mut findings).map_err(to_error)?;
     findings.extend(
-        derived::assess(&reader.connection, &reader.catalog, &reader.recomputed, &mappings).map_err(lost)?,
+        derived::assess(&reader.connection, &reader.catalog, &reader.recomputed, &mappings)
+            .map_err(to_error)?,
     );
     let read_only = access == Access::ReadOnly || reader.connection.is_readonly("main").unwrap_or(false);
     if let (true, SessionIntent::Apply, Some(target)) = (read_only, options.intent, targets.first()) {
@@ -74,7 +75,8 @@ pub(super) fn assess(
             Severity::Error,
             target.entity.name(),
             format!(
-                "the database `{}` is read-only; check its permissions and how it is opened",
+                "the database `{}` is read-only, so no record can be written; check the permissions of the \
+                 file, and open the database without `read_only`",
                 reader.path.display()
             ),
         ));
@@ -83,30 +85,28 @@ pub(super) fn assess(
 }
 
 /// Adds the findings about the columns of one target.
-fn look_at(target: &RestoreTarget, mapping: &Mapping, options: &SessionOptions, findings: &mut Vec<Finding>) {
-    let (entity, table) = (&target.entity, &mapping.table.name);
-    if let Some(problem) = mapping.problem(entity) {
-        findings.push(Finding::new(Severity::Error, entity.name(), problem));
-    }
-    let key = mapping.key.iter().map(|&place| &mapping.columns[place].column);
-    let computed = key.filter(|column| column.generated).map(|column| column.name.as_str());
-    findings.extend(findings::of_computed_keys(entity, table, computed));
-    let unmapped = mapping.unmapped_columns.iter().map(|column| {
+fn assess_columns(
+    target: &RestoreTarget,
+    mapping: &Mapping,
+    options: &SessionOptions,
+    findings: &mut Vec<Finding>,
+) {
+    let requirement = |column: &Column| {
         let is_rowid = mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
-        let is_needed = column.not_null && !column.has_default && !is_rowid;
-        UnmappedColumn { name: &column.name, is_needed }
-    });
-    findings.extend(findings::of_unmapped_columns(entity, table, unmapped, options));
+        match column.not_null && !column.has_default && !is_rowid {
+            true => UnmappedColumn::Required,
+            false => UnmappedColumn::Optional,
+        }
+    };
     let physical =
         target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok()).unwrap_or_default();
-    let fields = mapping.unmapped_fields.iter().map(|&index| &entity.schema().fields[index]);
-    let lost = fields.filter(|field| !physical.fields_without_column.contains(&field.name));
-    findings.extend(findings::of_unmapped_fields(entity, table, lost));
+    let without_column = &physical.fields_without_column;
+    findings.extend(findings::of_mapping(&target.entity, mapping, requirement, without_column, options));
 }
 
-/// Adds the findings about tables that refuse all rows, whatever the records contain: unknown functions, and
-/// the values of new rows in columns without a field.
-fn look_at_new_rows(
+/// Adds the findings about a table that refuses all rows, whatever the records contain: because of unknown
+/// functions, or because of the values that new rows get in columns without a field.
+fn assess_new_rows(
     reader: &Reader,
     entity: &str,
     mapping: &Mapping,
@@ -121,18 +121,18 @@ fn look_at_new_rows(
     if refusals.is_empty() {
         return Ok(());
     }
-    // Existing rows need no default. Only a dry run finds out whether all rows exist.
-    let any = format!("SELECT EXISTS (SELECT 1 FROM main.{} NOT INDEXED)", quoted(&mapping.table.name));
-    let inserts =
-        options.replace_existing || !reader.connection.query_row(&any, [], |row| row.get::<_, bool>(0))?;
-    let severity = if inserts { Severity::Error } else { Severity::Warning };
+    // Existing rows need no default. Only a dry run finds out whether the row of every record exists.
+    let has_rows = format!("SELECT EXISTS (SELECT 1 FROM main.{} NOT INDEXED)", quoted(&mapping.table.name));
+    let inserts_rows = options.replace_existing
+        || !reader.connection.query_row(&has_rows, [], |row| row.get::<_, bool>(0))?;
+    let severity = if inserts_rows { Severity::Error } else { Severity::Warning };
     findings.extend(refusals.into_iter().map(|refusal| Finding::new(severity, entity, refusal)));
     Ok(())
 }
 
-/// Adds the findings about the forms of the key. An existing key that is stored in another form would not be
-/// found, and would be inserted a second time.
-fn look_at_key(
+/// Adds the findings about the forms in which the key is stored. A record would not find its existing row if
+/// the key of the row has another form, and would be inserted as a second row.
+fn assess_key_forms(
     reader: &Reader,
     target: &RestoreTarget,
     mapping: &Mapping,
@@ -140,23 +140,23 @@ fn look_at_key(
 ) -> rusqlite::Result<()> {
     let entity = &target.entity;
     let recorded = target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok());
-    let forms = key_forms(&reader.connection, entity, mapping)?;
-    for (&place, forms) in mapping.key.iter().zip(&forms) {
+    let forms = key_forms(&reader.connection, mapping)?;
+    for (&index, forms) in mapping.key.iter().zip(&forms) {
         let Some(forms) = forms else { continue };
-        let place = &mapping.columns[place];
-        let default = place.column_type(entity).default;
-        let comes = recorded.as_ref().map(|physical| match physical.columns.get(&place.column.name) {
+        let mapped = &mapping.columns[index];
+        let default = mapped.column_type.default;
+        let archived = recorded.as_ref().map(|physical| match physical.columns.get(&mapped.column.name) {
             // An unknown form is reported when the target is begun.
             Some(json) => FormReplay::recorded(json).unwrap_or_else(|_| FormReplay::constant(default)),
             None => FormReplay::constant(default),
         });
-        let comes = comes.as_ref().map_or(&[][..], FormReplay::forms);
-        let differs = comes.iter().find(|form| !forms.matches(**form));
+        let archived = archived.as_ref().map_or(&[][..], FormReplay::forms);
+        let different = archived.iter().find(|form| !forms.matches(**form));
         let why = if forms.is_mixed() {
-            "holds its values in several forms".to_owned()
-        } else if let Some(form) = differs {
-            let there = forms.forms().map(|form| form.to_string()).collect::<Vec<_>>();
-            format!("holds {}, the archive {form}", there.join(", "))
+            "stores its values in several forms".to_owned()
+        } else if let Some(form) = different {
+            let existing = forms.forms().map(|form| form.to_string()).collect::<Vec<_>>();
+            format!("stores values in the form {}, but the archive in the form {form}", existing.join(", "))
         } else {
             continue;
         };
@@ -164,18 +164,19 @@ fn look_at_key(
             Severity::Error,
             entity.name(),
             format!(
-                "key column `{}` of table `{}` {why}: a record might not find its row and be inserted beside it; bring \
-                 the column into one form, that of the archive, or restore with `replace_existing`",
-                place.column.name, mapping.table.name
+                "key column `{}` of table `{}` {why}: a record might not find its row and would be inserted \
+                 as a second row; convert the column to the form of the archive, or restore with \
+                 `replace_existing`",
+                mapped.column.name, mapping.table.name
             ),
         ));
     }
     Ok(())
 }
 
-/// Adds the findings about incomplete indexes and unknown collations, because of which records would not find
-/// their rows or could not be written.
-fn look_at_damage(
+/// Adds the findings about damaged indexes and unknown collations. With a damaged index, a record might not
+/// find its row; without the collation, no record can be written.
+fn assess_damage(
     reader: &Reader,
     mappings: &[(&'static str, Mapping)],
     options: &SessionOptions,
@@ -187,8 +188,9 @@ fn look_at_damage(
         let columns = mapping.table.columns.iter().map(|column| column.name.as_str());
         for collation in unknown_collations(&reader.connection, &reader.collations, table, columns)? {
             add(format!(
-                "table `{table}` uses the collation `{collation}`, which is not defined here, so no record can be written; define \
-                 it with `Sqlite::options(…).collation(\"{collation}\", …)`"
+                "table `{table}` uses the collation `{collation}`, which is not defined on this connection, so \
+                 no record can be written; define it with \
+                 `Sqlite::options(…).collation(\"{collation}\", …)`"
             ));
         }
         if !options.replace_existing {
@@ -200,8 +202,8 @@ fn look_at_damage(
     Ok(())
 }
 
-/// Adds the indexes that the restore would drop and rebuild.
-fn look_at_indexes(
+/// Adds the findings about the indexes that the restore would drop and rebuild.
+fn assess_indexes(
     reader: &Reader,
     targets: &[RestoreTarget],
     options: &SessionOptions,
@@ -212,10 +214,10 @@ fn look_at_indexes(
     }
     for target in targets {
         // A target without a table has already been reported.
-        let Ok(mapping) = Mapping::find(&reader.catalog, &target.entity, &target.set) else { continue };
+        let Ok(mapping) = mapping::find(&reader.catalog, &target.entity, &target.set) else { continue };
         let (connection, table) = (&reader.connection, &mapping.table.name);
         let key: Vec<&str> =
-            mapping.key.iter().map(|&place| mapping.columns[place].column.name.as_str()).collect();
+            mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str()).collect();
         let rows = table_rows(connection, table)?;
         let indexes = droppable_indexes(connection, target, table, &key, options, rows)?;
         let names = indexes.iter().map(|index| index.name.as_str());
@@ -225,40 +227,43 @@ fn look_at_indexes(
 }
 
 /// Adds the findings about triggers, keys and foreign keys.
-fn look_at_schema(
+fn assess_schema(
     reader: &Reader,
     mappings: &[(&'static str, Mapping)],
     findings: &mut Vec<Finding>,
 ) -> rusqlite::Result<()> {
     let pairs = references(&reader.connection)?;
-    let mut all_silenced = Vec::new();
+    let mut disabled = Vec::new();
     for (name, mapping) in mappings {
         let table = &mapping.table.name;
         let mut add = |message: String| findings.push(Finding::new(Severity::Note, *name, message));
-        let silenced = triggers(&reader.connection, table)?;
-        if !silenced.is_empty() {
-            all_silenced.push((*name, table.as_str(), silenced));
+        let triggers = triggers(&reader.connection, table)?;
+        if !triggers.is_empty() {
+            disabled.push((*name, table.as_str(), triggers));
         }
         let parents = pairs.iter().filter(|(child, _)| child == table).map(|(_, parent)| parent);
         for parent in parents.filter(|parent| !mappings.iter().any(|(_, other)| other.table.name == **parent))
         {
             add(format!(
-                "table `{table}` refers to `{parent}`, which is not restored; rows it refers to must be there"
+                "table `{table}` refers to table `{parent}`, which is not restored; the rows that it refers \
+                 to must exist in the database"
             ));
         }
         if !has_unique_key(reader, mapping)? {
             add(format!(
-                "nothing in table `{table}` makes its key unique; records are matched one by one, which is slower"
+                "table `{table}` has no unique index over the key of the entity, so the row of each record is \
+                 searched separately, which is slower"
             ));
         }
     }
-    findings.extend(findings::of_triggers(&all_silenced));
+    findings.extend(findings::of_triggers(&disabled));
     Ok(())
 }
 
+/// Returns whether the key of the entity is the primary key of the table or has a unique index.
 fn has_unique_key(reader: &Reader, mapping: &Mapping) -> rusqlite::Result<bool> {
     let mut key: Vec<&str> =
-        mapping.key.iter().map(|&place| mapping.columns[place].column.name.as_str()).collect();
+        mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str()).collect();
     key.sort_unstable();
     let mut primary: Vec<&str> =
         mapping.table.primary_key().iter().map(|column| column.name.as_str()).collect();

@@ -4,15 +4,17 @@ use std::path::Path;
 
 use koan_backup::prelude::*;
 
-use super::super::catalog::{Catalog, every_backup_is_whole};
-use super::super::harness::{Left, Scenario, Words};
-use super::super::shop::{Dump, NAME, after_the_last_entity, time_passes};
+use super::super::catalog::{Catalog, check_every_backup};
+use super::super::harness::{KillOutcome, Scenario, Words};
+use super::super::shop::{Dump, NAME, after_the_last_entity, expire_leases};
 use super::shop::Shop;
 
+/// The scenario of a backup of PostgreSQL.
 pub(in super::super) struct KilledBackup {
     shop: Shop,
     koan: Koan,
     dump: Dump,
+    /// The catalog after the last kill.
     known: Catalog,
 }
 
@@ -25,12 +27,12 @@ impl Scenario for KilledBackup {
         let shop = Shop::open(folder);
         let koan = Shop::context(folder).await;
         koan.backup(NAME).await.expect("a backup");
-        let known = every_backup_is_whole(&koan, &shop.storage()).await;
+        let known = check_every_backup(&koan, &shop.storage()).await;
         Self { dump: shop.dump(), shop, koan, known }
     }
 
     fn put_back(&self) {
-        time_passes(&self.shop.storage());
+        expire_leases(&self.shop.storage());
     }
 
     async fn context(folder: &Path) -> Koan {
@@ -41,14 +43,14 @@ impl Scenario for KilledBackup {
         koan.backup(NAME).on_event(after_the_last_entity(ending)).await.expect("a backup");
     }
 
-    async fn check(&mut self) -> Left {
-        let is_noticed_late = self.shop.is_left_alone();
-        let found = every_backup_is_whole(&self.koan, &self.shop.storage()).await;
+    async fn check(&mut self) -> KillOutcome {
+        let had_session = self.shop.wait_for_sessions();
+        let found = check_every_backup(&self.koan, &self.shop.storage()).await;
         let side = self.known.side(&found);
         // If the killed client left a lock, this statement would wait for it and fail after the timeout.
         self.shop.sql("SET lock_timeout = '60s'; BEGIN; LOCK TABLE \"user\", purchase; COMMIT");
         assert_eq!(self.shop.dump(), self.dump);
         self.known = found;
-        Left { side, trace: is_noticed_late.then_some("a session that the server ended") }
+        KillOutcome { side, trace: had_session.then_some("a session that the server ended") }
     }
 }

@@ -1,15 +1,15 @@
-//! A restore into PostgreSQL that is killed.
+//! Tests a restore into PostgreSQL whose process is killed.
 
 use std::path::Path;
 
 use koan_backup::prelude::*;
 
-use super::super::catalog::the_one_backup_is_left_alone;
-use super::super::harness::{Left, Scenario, Words};
+use super::super::catalog::assert_backup_unchanged;
+use super::super::harness::{KillOutcome, Scenario, Words};
 use super::super::shop::{Dump, NAME, restore_all};
 use super::shop::Shop;
 
-/// The changes that the restore has to undo: deleted, changed and new rows in both tables.
+/// The changes that the restore must revert: deleted, changed and new rows in both tables.
 const CHANGES: &str = r#"
     SET session_replication_role = replica;
     DELETE FROM purchase WHERE id % 3 = 0 OR user_id > 2800;
@@ -22,8 +22,8 @@ const CHANGES: &str = r#"
     CREATE SCHEMA kept;
     CREATE TABLE kept."user" AS TABLE "user"; CREATE TABLE kept.purchase AS TABLE purchase;"#;
 
-/// Resets the tables to their content before the first restore. A lock that a killed restore left makes this
-/// fail.
+/// Resets the tables to their content before the first restore. The statements fail if a killed restore left
+/// a lock.
 const PUT_BACK: &str = r#"
     SET session_replication_role = replica; SET lock_timeout = '60s';
     BEGIN;
@@ -32,6 +32,7 @@ const PUT_BACK: &str = r#"
     SELECT setval('user_id_seq', 2800);
     COMMIT"#;
 
+/// The scenario of a restore into PostgreSQL.
 pub(in super::super) struct KilledRestore {
     shop: Shop,
     koan: Koan,
@@ -56,7 +57,7 @@ impl Scenario for KilledRestore {
     fn put_back(&self) {
         self.shop.sql(PUT_BACK);
         let found = self.shop.dump();
-        assert!(found == self.before, "put back, but for {}", self.before.beyond(&found));
+        assert!(found == self.before, "the reset database lacks: {}", self.before.additional_lines(&found));
     }
 
     async fn context(folder: &Path) -> Koan {
@@ -67,11 +68,11 @@ impl Scenario for KilledRestore {
         restore_all(koan, ending).await;
     }
 
-    async fn check(&mut self) -> Left {
-        let trace = self.shop.is_left_alone().then_some("a session that the server ended");
+    async fn check(&mut self) -> KillOutcome {
+        let trace = self.shop.wait_for_sessions().then_some("a session that the server ended");
         let found = self.shop.dump();
         let side = found.side(&self.before, &self.archived);
-        the_one_backup_is_left_alone(&self.koan, &self.shop.storage()).await;
-        Left { side, trace }
+        assert_backup_unchanged(&self.koan, &self.shop.storage()).await;
+        KillOutcome { side, trace }
     }
 }

@@ -1,4 +1,5 @@
-//! The shop in PostgreSQL: a foreign key, secondary indexes, triggers, and a column with a sequence.
+//! The PostgreSQL database of the killed jobs: two tables with a foreign key, secondary indexes, triggers,
+//! and a column with a sequence.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,23 +10,25 @@ use koan_backup_tests::postgres::Server;
 use super::super::shop::Dump;
 
 /// The time after which the session of a killed client is considered to hang. The server ends it far earlier.
-const HANGS: Duration = koan_backup_tests::wait::GIVE_UP;
+const HANG_TIMEOUT: Duration = koan_backup_tests::wait::HANG_TIMEOUT;
 
 const SCHEMA: &str = r#"
     CREATE EXTENSION amcheck;
     CREATE TABLE "user" (id bigserial PRIMARY KEY, email text NOT NULL UNIQUE, active bool NOT NULL);
-    CREATE TABLE purchase (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES "user" (id) ON DELETE CASCADE,
+    CREATE TABLE purchase (id bigint PRIMARY KEY,
+        user_id bigint NOT NULL REFERENCES "user" (id) ON DELETE CASCADE,
         amount float8 NOT NULL CHECK (amount >= 0), note text);
     CREATE INDEX user_that_is_active ON "user" (email DESC) WHERE active;
-    CREATE INDEX purchase_of_user ON purchase (user_id, amount); CREATE INDEX purchase_note ON purchase (lower(note));
+    CREATE INDEX purchase_of_user ON purchase (user_id, amount);
+    CREATE INDEX purchase_note ON purchase (lower(note));
     CREATE TABLE audit (entry text);
     CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO audit VALUES (TG_NAME); RETURN NEW; END $$;
     CREATE TRIGGER on_user AFTER INSERT OR UPDATE OR DELETE ON "user" FOR EACH ROW EXECUTE FUNCTION audit();
     CREATE TRIGGER on_purchase AFTER INSERT OR DELETE ON purchase FOR EACH ROW EXECUTE FUNCTION audit();
     INSERT INTO "user" SELECT 2 * i, 'user-' || i || '@example.org', i % 3 = 0 FROM generate_series(1, 1500) i;
-    INSERT INTO purchase SELECT i, 2 * (i % 1500) + 2, i + 0.5, CASE WHEN i % 7 > 0 THEN repeat(md5(i::text), 10) END
-        FROM generate_series(1, 5000) i;
+    INSERT INTO purchase SELECT i, 2 * (i % 1500) + 2, i + 0.5,
+        CASE WHEN i % 7 > 0 THEN repeat(md5(i::text), 10) END FROM generate_series(1, 5000) i;
     SELECT setval('user_id_seq', 3000); TRUNCATE audit;"#;
 
 /// Selects every row, and the state of the sequence, indexes, constraints, triggers and relations.
@@ -42,7 +45,7 @@ const DUMP: &str = r#"
         WHERE tgrelid IN ('"user"'::regclass, 'purchase'::regclass) ORDER BY 2, 4, 5;
     SELECT 'relation', relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 2;"#;
 
-/// Fails if an index lacks a row or has a row too many.
+/// Checks the indexes. The query fails if an index lacks a row or contains a row that does not exist.
 const INDEXES: &str = r#"SELECT count(bt_index_check(indexrelid, true)::text) FROM pg_index
     WHERE indrelid IN ('"user"'::regclass, 'purchase'::regclass)"#;
 
@@ -86,13 +89,13 @@ impl Shop {
         Dump(self.sql(DUMP).lines().map(str::to_owned).collect())
     }
 
-    /// Waits until the server has noticed that the client was killed. Returns whether a session of the client
-    /// remained until then.
-    pub(super) fn is_left_alone(&self) -> bool {
+    /// Waits until the server has ended the sessions of the killed client. Returns whether such a session
+    /// existed when the function was called.
+    pub(super) fn wait_for_sessions(&self) -> bool {
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
         let (begun, mut waited) = (Instant::now(), false);
         while self.sql(sessions) != "0" {
-            assert!(begun.elapsed() < HANGS, "a session of a client that was killed does not end");
+            assert!(begun.elapsed() < HANG_TIMEOUT, "timeout: a session of the killed client does not end");
             waited = true;
             std::thread::sleep(Duration::from_millis(5));
         }

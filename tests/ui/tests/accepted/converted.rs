@@ -1,4 +1,4 @@
-//! Types that serde writes and reads as another one.
+//! Types that serde converts to another type for writing and reading.
 
 use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
@@ -56,17 +56,17 @@ fn names<T: Entity>() -> Vec<(String, bool)> {
     T::descriptor().schema().fields.into_iter().map(|field| (field.name, field.key)).collect()
 }
 
-/// A line decodes as the type, and the type writes it again.
-fn prove<T: Entity>(line: &str) {
+/// Asserts that a line decodes as the type, and that the type writes the same line.
+fn assert_round_trip<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).check_round_trip(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
 #[test]
 fn is_accepted() {
-    prove::<Account>(r#"{"accountId":7,"cents":150}"#);
+    assert_round_trip::<Account>(r#"{"accountId":7,"cents":150}"#);
 
-    let wanted = [("accountId".to_owned(), true), ("cents".to_owned(), false)];
-    assert_eq!(names::<Account>(), wanted);
-    assert_eq!(names::<Checked>(), wanted);
+    let expected = [("accountId".to_owned(), true), ("cents".to_owned(), false)];
+    assert_eq!(names::<Account>(), expected);
+    assert_eq!(names::<Checked>(), expected);
     assert_eq!(Account { account: 7, euros: 0.0 }.key(), 7);
 }

@@ -1,4 +1,4 @@
-//! Enums whose fields serde writes at the top of a record.
+//! Enums whose fields serde writes as top-level fields of the record.
 
 use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
@@ -60,16 +60,16 @@ fn owned(fields: &[(&str, bool, bool)]) -> Vec<(String, bool, bool)> {
     fields.iter().map(|&(name, key, required)| (name.to_owned(), key, required)).collect()
 }
 
-/// A line decodes as the type, and the type writes it again.
-fn prove<T: Entity>(line: &str) {
+/// Asserts that a line decodes as the type, and that the type writes the same line.
+fn assert_round_trip<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).check_round_trip(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
 #[test]
 fn is_accepted() {
-    prove::<Contact>(r#"{"kind":"person","id":1,"firstName":"Ada"}"#);
-    prove::<Contact>(r#"{"kind":"org","VAT":null,"id":1}"#);
-    prove::<Reading>(r#"{"at":1,"low":0.5,"high":1.5,"sensor":2}"#);
+    assert_round_trip::<Contact>(r#"{"kind":"person","id":1,"firstName":"Ada"}"#);
+    assert_round_trip::<Contact>(r#"{"kind":"org","VAT":null,"id":1}"#);
+    assert_round_trip::<Reading>(r#"{"at":1,"low":0.5,"high":1.5,"sensor":2}"#);
 
     assert_eq!(
         fields::<Contact>(),

@@ -1,4 +1,4 @@
-//! Names, tables, providers, older names and columns.
+//! Names, tables, providers, aliases and columns.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! One key field, several, declared on the fields or on the type.
+//! Keys of one field or several fields, declared on the fields or on the type.
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ struct PlaylistTrack {
     track_id: i32,
 }
 
-/// The key is in the order of the fields, whatever the order of the list.
+/// An entity whose key is in the order of the fields, independent of the order of the list.
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(key = "track, playlist")]
 struct Listed {
@@ -29,7 +29,7 @@ struct Listed {
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(key = "code")]
-struct NotItsId {
+struct KeyOtherThanId {
     id: i64,
     code: Vec<u8>,
 }
@@ -56,9 +56,9 @@ fn is_accepted() {
     assert_eq!(Listed { playlist: 1, note: String::new(), track: 2 }.key(), (1_i64, 2_i32));
     assert_eq!(key_fields::<Listed>(), ["playlist", "track"]);
 
-    assert_eq!(NotItsId { id: 1, code: vec![2] }.key(), [2]);
-    assert_eq!(NotItsId::descriptor().key_type(), "Vec<u8>");
-    assert_eq!(key_fields::<NotItsId>(), ["code"]);
+    assert_eq!(KeyOtherThanId { id: 1, code: vec![2] }.key(), [2]);
+    assert_eq!(KeyOtherThanId::descriptor().key_type(), "Vec<u8>");
+    assert_eq!(key_fields::<KeyOtherThanId>(), ["code"]);
 
     assert_eq!(Raw { r#type: 3 }.key(), 3);
     assert_eq!(key_fields::<Raw>(), ["type"]);

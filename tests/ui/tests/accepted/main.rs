@@ -1,4 +1,4 @@
-//! What the macros accept, and what they declare for it: a module for each subject, in one program.
+//! The accepted forms of the macros, and the descriptors that the macros create. Each subject has a module.
 
 #![allow(
     dead_code,
@@ -6,7 +6,7 @@
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss
-)] // as users write
+)] // code as users may write it
 
 mod converted;
 mod enums;
@@ -25,9 +25,9 @@ mod transparent;
 
 use koan_backup::entity::EntityDescriptor;
 
-/// The entities that a module declares, among all that are linked.
+/// Returns the entities that a module declares, out of all linked entities.
 fn declared_in(module: &str) -> impl Iterator<Item = &'static EntityDescriptor> {
-    let below = format!("{module}::");
+    let prefix = format!("{module}::");
     let linked = koan_backup::__private::ENTITIES.iter().copied();
-    linked.filter(move |entity| entity.type_path().starts_with(&below))
+    linked.filter(move |entity| entity.type_path().starts_with(&prefix))
 }

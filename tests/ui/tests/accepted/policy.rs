@@ -1,4 +1,4 @@
-//! Every way to write a policy; what is not written is not decided.
+//! Every form of a policy. An option that is not written stays undecided (`None`).
 
 use koan_backup::{Entity, entity::PolicyDeclaration};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Entities whose types cannot carry the derive.
+//! Entities that are registered because their types cannot derive `Entity`.
 
 use koan_backup::{Entity, entity::PolicyDeclaration, register};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The crate under another name, and re-exported by another crate or module.
+//! The crate is used under another name, and through the re-export of a module.
 
 extern crate koan_backup as kb;
 

@@ -1,4 +1,4 @@
-//! Scopes, in every way to write one. The linker gathers them.
+//! Every form of a scope. The linker collects the scopes.
 
 #![deny(warnings)]
 #![forbid(unsafe_code)]
@@ -23,8 +23,8 @@ mod written_out {
 }
 
 fn scope(module: &str) -> ScopeDeclaration {
-    let ours = |scope: &&&ScopeDeclaration| scope.module_path == module;
-    **koan_backup::__private::SCOPES.iter().find(ours).expect("it is linked")
+    let is_of_module = |scope: &&&ScopeDeclaration| scope.module_path == module;
+    **koan_backup::__private::SCOPES.iter().find(is_of_module).expect("the scope of the module is linked")
 }
 
 #[test]

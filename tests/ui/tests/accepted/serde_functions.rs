@@ -1,4 +1,4 @@
-//! Fields that serde reads or writes by functions of their own.
+//! Fields that serde reads or writes with functions of the application.
 
 use koan_backup::{
     Entity,
@@ -21,7 +21,7 @@ mod hex {
     }
 }
 
-/// A module with an argument, as `serde_with::As` is.
+/// A type with an argument that is used in `with`, like `serde_with::As`.
 struct As<T>(T);
 
 impl As<String> {
@@ -74,15 +74,15 @@ struct Blob {
     address: Address,
 }
 
-/// A line decodes as the type, and the type writes it again.
-fn prove<T: Entity>(line: &str) {
+/// Asserts that a line decodes as the type, and that the type writes the same line.
+fn assert_round_trip<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).check_round_trip(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
 #[test]
 fn is_accepted() {
-    // A type with flattened fields is written as a map, which has its keys in order.
-    prove::<Blob>(
+    // Serde writes a type with flattened fields as a map, whose keys are in order.
+    assert_round_trip::<Blob>(
         r#"{"absent":null,"both":"0aff","each":"","id":1,"number":"5","only_read":[1],"only_written":1,"street":"x"}"#,
     );
 
@@ -105,5 +105,8 @@ fn is_accepted() {
             ("absent", integer(8, false), WireForm::Own, false),
         ]
     );
-    assert!(schema.open, "what a function makes of a flattened type is not known");
+    assert!(
+        schema.open,
+        "the schema must be open, because the fields that a function writes for a flattened type are unknown"
+    );
 }

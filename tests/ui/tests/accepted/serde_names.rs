@@ -1,4 +1,4 @@
-//! Serde's attributes decide what the fields are called and which of them there are.
+//! The attributes of serde determine which fields a record has, and their names.
 
 use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ macro_rules! cases {
             struct $name { first_name_2: String }
         )*
         fn cases() {
-            $(prove::<$name>();)*
+            $(assert_name_of_serde::<$name>();)*
         }
     };
 }
@@ -22,8 +22,8 @@ cases! {
     ScreamingSnake = "SCREAMING_SNAKE_CASE", Kebab = "kebab-case", ScreamingKebab = "SCREAMING-KEBAB-CASE",
 }
 
-/// The name in the schema is the one that serde reads and writes.
-fn prove<T: Entity>() {
+/// Asserts that serde reads and writes the field name of the schema.
+fn assert_name_of_serde<T: Entity>() {
     let name = names::<T>().join(" ");
     EntityCodec::new(T::descriptor())
         .check_round_trip(format!("{{\"{name}\":\"\"}}").as_bytes(), &mut Vec::new())

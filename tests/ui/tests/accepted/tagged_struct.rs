@@ -1,4 +1,4 @@
-//! Serde writes the name of a struct that has a tag, and does not need it to read the struct.
+//! Serde writes the name of a struct with a tag, but does not require the name when it reads the struct.
 
 use koan_backup::{Entity, entity::EntityCodec};
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ struct Event {
     id: i64,
 }
 
-/// A line decodes as the type, and the type writes it again.
-fn prove<T: Entity>(line: &str) {
+/// Asserts that a line decodes as the type, and that the type writes the same line.
+fn assert_round_trip<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).check_round_trip(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
 #[test]
 fn is_accepted() {
-    prove::<Event>(r#"{"kind":"Event","id":7}"#);
+    assert_round_trip::<Event>(r#"{"kind":"Event","id":7}"#);
     EntityCodec::new(Event::descriptor()).check(br#"{"id":7}"#).unwrap();
 
     let schema = Event::descriptor().schema();

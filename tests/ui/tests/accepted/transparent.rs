@@ -1,4 +1,5 @@
-//! A concrete newtype makes an entity of a type that cannot be one: a generic one, or one of another crate.
+//! A concrete newtype is an entity for a type that cannot derive `Entity`: a generic type, or a type of
+//! another crate.
 
 use std::marker::PhantomData;
 
@@ -33,14 +34,14 @@ struct NumberPage {
 #[entity(key = "page_no as pageNo: i32")]
 struct ByNumber(Page<u8>);
 
-/// A line decodes as the type, and the type writes it again.
-fn prove<T: Entity>(line: &str) {
+/// Asserts that a line decodes as the type, and that the type writes the same line.
+fn assert_round_trip<T: Entity>(line: &str) {
     EntityCodec::new(T::descriptor()).check_round_trip(line.as_bytes(), &mut Vec::new()).unwrap();
 }
 
 #[test]
 fn is_accepted() {
-    prove::<NumberPage>(r#"{"id":7,"pageNo":2,"items":[1]}"#);
+    assert_round_trip::<NumberPage>(r#"{"id":7,"pageNo":2,"items":[1]}"#);
 
     let page = || Page { id: 7, page_no: 2, items: vec![] };
     assert_eq!(UserPage(page()).key(), 7);

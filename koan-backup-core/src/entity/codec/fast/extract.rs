@@ -1,8 +1,8 @@
-//! Extracts the values of a line that is known to round-trip, without its type.
+//! The extraction of the values of a line that is known to round-trip, without the type of the line.
 //!
 //! A restore needs the values that [`to_record`](super::super::general::to_record) would collect while the
-//! type serializes; in such a line they are the same. Scanning them takes a third of the time of reading and
-//! writing the type, and copies nothing.
+//! type is serialized. In a line that round-trips, the values of the line are the same. The scan of the line
+//! takes a third of the time of deserializing and serializing the type, and copies no value.
 
 use super::super::general::normalize;
 use super::super::row::Projection;
@@ -14,8 +14,7 @@ use crate::foundation::value::Value;
 /// Returns the values of a line without its line feed, one for each field of the schema, whose projection is
 /// `fields`. A field that the line does not have is [`Value::Null`].
 ///
-/// Returns `None` if the values depend on the type. The result is meaningless for a line that does not
-/// round-trip.
+/// Returns `None` if the values depend on the type. The result is valid only for a line that round-trips.
 pub(crate) fn extract_values<'l>(
     line: &'l [u8],
     schema: &EntitySchema,
@@ -94,13 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn extracted_values_are_those_that_the_type_serializes() {
+    fn extracted_values_are_the_values_that_the_type_serializes() {
         for line in [
             r#"{"id":1,"title":"a","tags":["b","]}"],"digest":[1,255],"price":0.5,"meta":{"a":[1,{"b":"}"}]}}"#,
             r#"{"id":-1,"title":"a \"b\" \\ \n","digest":[],"price":null,"meta":null}"#,
             r#"{"id":0,"title":"","tags":[],"digest":[0],"price":1e+300,"meta":[]}"#,
         ] {
-            let record = decode::<Article>(line.as_bytes(), &schema()).expect("a line of the type");
+            let record = decode::<Article>(line.as_bytes(), &schema()).expect("the line decodes as the type");
             assert_eq!(extract(line), Some(record.values), "{line}");
         }
     }

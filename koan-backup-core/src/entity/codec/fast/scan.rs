@@ -1,7 +1,7 @@
-//! Finds the tokens of a line without a JSON parser.
+//! The scanner that finds the tokens of a line without a JSON parser.
 //!
-//! Lines that a type writes have one form: no white space, escapes and numbers as `serde_json` writes them. A
-//! line in any other form is left to the general path.
+//! Lines that a type serializes have one form: no white space, and escapes and numbers as `serde_json` writes
+//! them. The general path handles a line in any other form.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ use crate::foundation::canonical::{plain_length, push_text};
 use crate::foundation::schema::LogicalType;
 
 impl<'l> LineTokens<'l> {
-    /// Finds the tokens of a line without its line feed. Returns `None` unless the line has a single value
-    /// for each field of the projection, in its order, and these tokens are written as the same line again.
+    /// Finds the tokens of a line without its line feed. Returns `None` unless the line has a scalar for each
+    /// field of the projection, in its order, and writing these tokens results in the same line.
     pub(crate) fn scan(line: &'l [u8], fields: &'l Projection) -> Option<Self> {
         let mut tokens = Vec::with_capacity(fields.len());
         scan_fields(line, fields, |index, token| {
@@ -27,20 +27,20 @@ impl<'l> LineTokens<'l> {
     }
 }
 
-/// Passes each token of a line without its line feed to `take`, with the index of its field. Returns `None`
-/// if the line is in another form than that of a type, or if `take` returns `None`.
+/// Calls `accept` for each token of a line without its line feed, with the index of its field. Returns `None`
+/// if the line does not have the form that types serialize, or if `accept` returns `None`.
 #[inline]
 pub(super) fn scan_fields<'l>(
     line: &'l [u8],
     fields: &Projection,
-    mut take: impl FnMut(usize, Token<'l>) -> Option<()>,
+    mut accept: impl FnMut(usize, Token<'l>) -> Option<()>,
 ) -> Option<()> {
     let mut rest = std::str::from_utf8(line).ok()?.strip_prefix('{')?;
     let mut expected = 0;
     loop {
         let (index, slot, text) = field(fields, expected, rest)?;
         let (token, tail) = token(slot, text)?;
-        take(index, token)?;
+        accept(index, token)?;
         expected = index + 1;
         match tail.as_bytes().first()? {
             b',' => rest = &tail[1..],
@@ -50,8 +50,8 @@ pub(super) fn scan_fields<'l>(
     }
 }
 
-/// Returns the field whose name begins `text`, looked for at the index `expected` first, and the text after
-/// the name.
+/// Returns the field whose name is at the start of `text`, and the text after the name. The field at the
+/// index `expected` is compared first.
 #[inline]
 fn field<'f, 'l>(
     fields: &'f Projection,
@@ -66,7 +66,7 @@ fn field<'f, 'l>(
     find_field(fields, text)
 }
 
-/// Does what [`field`] does, without an expected index.
+/// Returns the same as [`field`], but compares all fields.
 #[cold]
 fn find_field<'f, 'l>(fields: &'f Projection, text: &'l str) -> Option<(usize, &'f Slot, &'l str)> {
     let mut slots = fields.slots().iter().enumerate();
@@ -76,11 +76,11 @@ fn find_field<'f, 'l>(fields: &'f Projection, text: &'l str) -> Option<(usize, &
 #[inline]
 fn strip_name<'l>(slot: &Slot, text: &'l str) -> Option<&'l str> {
     let name = slot.quoted_name();
-    // A name is whole characters, so the text after it is valid as well.
+    // A name consists of complete characters, so the text after it is valid UTF-8 as well.
     text.as_bytes().starts_with(name).then(|| text.get(name.len()..)).flatten()
 }
 
-/// Returns the token that begins `text`, and the text after it.
+/// Returns the token at the start of `text`, and the text after the token.
 #[inline]
 fn token<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
     let (token, literal) = match text.as_bytes().first()? {
@@ -98,7 +98,7 @@ fn token<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
     Some((token, text.strip_prefix(literal)?))
 }
 
-/// Returns the text that begins `text` in quotation marks, and the text after it.
+/// Returns the token of the quoted string at the start of `text`, and the text after the string.
 #[inline]
 fn quoted(text: &str) -> Option<(Token<'_>, &str)> {
     let (content, tail) = text[1..].split_at(plain_length(&text.as_bytes()[1..]));
@@ -109,18 +109,18 @@ fn quoted(text: &str) -> Option<(Token<'_>, &str)> {
     }
 }
 
-/// Does what [`quoted`] does for text with escapes.
+/// Returns the same as [`quoted`], for a string with escapes.
 fn escaped(text: &str) -> Option<(Token<'_>, &str)> {
     let (content, tail) = parse_first::<String>(text)?;
-    // JSON has several escapes for one character, and types write only one of them.
+    // JSON has several escapes for one character, and types serialize only one of them.
     let mut canonical = Vec::with_capacity(text.len() - tail.len());
     push_text(&content, &mut canonical);
     let is_canonical = canonical == text.as_bytes()[..text.len() - tail.len()];
     is_canonical.then_some((Token::Text(Cow::Owned(content)), tail))
 }
 
-/// Returns the list or object that begins `text`, and the text after it. Other values of such a field depend
-/// on its type.
+/// Returns the token of the list or object at the start of `text`, and the text after it. Returns `None` for
+/// other values of the field, because they depend on its type.
 fn structure(text: &str) -> Option<(Token<'_>, &str)> {
     if !text.starts_with(['{', '[']) {
         return None;
@@ -129,15 +129,16 @@ fn structure(text: &str) -> Option<(Token<'_>, &str)> {
     Some((Token::Json(json.get()), tail))
 }
 
-/// Parses the JSON value that begins `text`, and returns the text after it as well.
+/// Parses the JSON value at the start of `text`, and returns the value and the text after it.
 fn parse_first<'l, T: Deserialize<'l>>(text: &'l str) -> Option<(T, &'l str)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
     let value = values.next()?.ok()?;
     Some((value, text.get(values.byte_offset()..)?))
 }
 
-/// Returns the integer that begins `text`, and the text after it. If the number goes on, that text is not a
-/// delimiter.
+/// Returns the token of the integer at the start of `text`, and the text after its digits. If the number has
+/// a fraction or an exponent, the returned text does not begin with a delimiter, and the caller refuses the
+/// line.
 #[inline]
 fn integer(text: &str) -> Option<(Token<'static>, &str)> {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
@@ -159,8 +160,8 @@ fn integer(text: &str) -> Option<(Token<'static>, &str)> {
     Some((token, &text[count + usize::from(is_negative)..]))
 }
 
-/// Returns the floating-point number that begins `text`, if `serde_json` writes it in the same way, and the
-/// text after it.
+/// Returns the token of the floating-point number at the start of `text`, and the text after it. Returns
+/// `None` if `serde_json` would write the number in a different form.
 fn float<'l>(slot: &Slot, text: &'l str) -> Option<(Token<'l>, &'l str)> {
     let (text, tail) = text.split_at(text.bytes().position(|byte| matches!(byte, b',' | b'}'))?);
     let number = match *slot.logical() {
@@ -211,10 +212,10 @@ mod tests {
         ] {
             let line = line.replace(" \\u", "\u{1f600}");
             let tokens =
-                LineTokens::scan(line.as_bytes(), &fields).unwrap_or_else(|| panic!("scanned: {line}"));
+                LineTokens::scan(line.as_bytes(), &fields).unwrap_or_else(|| panic!("not scanned: {line}"));
             let mut written = Vec::new();
             assert!(tokens.write(&mut written) && tokens.is_of_scalars());
-            assert_eq!(String::from_utf8(written).expect("text"), line);
+            assert_eq!(String::from_utf8(written).expect("the text is valid"), line);
         }
     }
 
@@ -224,8 +225,8 @@ mod tests {
         let line = |id: &str, rate: &str, part: &str, text: &str, flag: &str| {
             format!(r#"{{"id":{id},"ra\"te":{rate},"part":{part},"text":{text},"flag":{flag}}}"#)
         };
-        let usual = line("1", "0.5", "0.5", "\"a\"", "true");
-        assert!(LineTokens::scan(usual.as_bytes(), &fields).is_some());
+        let accepted = line("1", "0.5", "0.5", "\"a\"", "true");
+        assert!(LineTokens::scan(accepted.as_bytes(), &fields).is_some());
         let mut rejected: Vec<Vec<u8>> = [
             line("01", "0.5", "0.5", "\"a\"", "true"),
             line("-0", "0.5", "0.5", "\"a\"", "true"),
@@ -254,26 +255,26 @@ mod tests {
             line("1", "0.5", "0.5", "nul", "true"),
             line("1", "0.5", "0.5", "\"a\"", "truely"),
             line("1", "0.5", "0.5", "\"a\"", "true,\"more\":1"),
-            format!("{usual} "),
-            format!(" {usual}"),
-            usual.replace("\"flag\":true", "\"text\":\"b\""),
-            usual.replace(",\"flag\":true", ""),
-            usual.replace("{\"id\":1,", "{").replace("\"flag\":true", "\"flag\":true,\"id\":1"),
-            usual.replace("}", ",}"),
-            usual.replace("{", "{,"),
-            usual.replace("ra\\\"te", "ra\\u0022te"),
+            format!("{accepted} "),
+            format!(" {accepted}"),
+            accepted.replace("\"flag\":true", "\"text\":\"b\""),
+            accepted.replace(",\"flag\":true", ""),
+            accepted.replace("{\"id\":1,", "{").replace("\"flag\":true", "\"flag\":true,\"id\":1"),
+            accepted.replace("}", ",}"),
+            accepted.replace("{", "{,"),
+            accepted.replace("ra\\\"te", "ra\\u0022te"),
             "{}".to_owned(),
             String::new(),
         ]
         .map(String::into_bytes)
         .to_vec();
-        rejected.extend((0..usual.len()).map(|length| usual.as_bytes()[..length].to_vec()));
+        rejected.extend((0..accepted.len()).map(|length| accepted.as_bytes()[..length].to_vec()));
         rejected.push(line("1", "0.5", "0.5", "\"\u{e9}\"", "true").replace('\u{e9}', "?").into_bytes());
-        let last = rejected.last_mut().expect("pushed");
-        *last.iter_mut().find(|byte| **byte == b'?').expect("pushed") = 0xff;
+        let last = rejected.last_mut().expect("a line was added");
+        *last.iter_mut().find(|byte| **byte == b'?').expect("the line contains `?`") = 0xff;
         for line in rejected {
-            let shown = String::from_utf8_lossy(&line).into_owned();
-            assert!(LineTokens::scan(&line, &fields).is_none(), "{shown}");
+            let text = String::from_utf8_lossy(&line).into_owned();
+            assert!(LineTokens::scan(&line, &fields).is_none(), "{text}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Finds the values that a type changes.
+//! The search for the values that a type changes.
 //!
-//! A type may know fewer variants, digits or nested fields than a column holds. The archive contains what the
-//! type writes, so a value that the type drops or shortens must be reported.
+//! A type may have fewer variants, digits or nested fields than a column contains. The archive contains the
+//! values that the type serializes, so a value that the type omits or shortens must be reported.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use super::record_writer::{FieldSink, named_value, serialize_fields};
 use crate::foundation::schema::{EntitySchema, FieldSchema};
 use crate::foundation::value::Value;
 
-/// Returns the names of the values of `row` that `value`, which was read from the row, does not write
+/// Returns the names of the values of `row` that `value`, which was read from the row, does not serialize
 /// unchanged.
 ///
 /// # Errors
@@ -29,10 +29,10 @@ pub(super) fn changed_values<'r, T: Serialize>(
     serialize_fields(value, schema, RowComparison { row: *row, is_written, changed: Vec::new(), next: 0 })
 }
 
-/// Compares the fields of a record with the row that it was read from.
+/// The comparison of the fields of a record with the row that the record was read from.
 struct RowComparison<'r> {
     row: Row<'r>,
-    /// For each value of the row, whether the type wrote its field.
+    /// For each value of the row, whether the type serialized its field.
     is_written: Vec<bool>,
     changed: Vec<&'r str>,
     /// The index in the row at which the next field is expected.
@@ -40,7 +40,7 @@ struct RowComparison<'r> {
 }
 
 impl<'r> RowComparison<'r> {
-    /// Returns what the row has for a field, and marks the field as written.
+    /// Returns the slot and value of a field in the row, and marks the field as serialized.
     fn stored(&mut self, name: &str) -> Option<(&'r Slot, &'r Value<'r>)> {
         let index = self.row.projection.position_from(self.next, name)?;
         self.next = index + 1;
@@ -125,7 +125,7 @@ mod tests {
             changed_values(&Delivery { day }, &Row { projection: &projection, values: &values }, &schema)
                 .map(|changed| changed.len())
         };
-        assert_eq!(read("2024-02-29").expect("a date"), 0);
+        assert_eq!(read("2024-02-29").expect("the date is valid"), 0);
         assert!(read("2024-02-30").is_err(), "February has no day 30");
     }
 }

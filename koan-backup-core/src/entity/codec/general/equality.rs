@@ -1,4 +1,4 @@
-//! Compares values by their meaning.
+//! The comparison of values by their meaning.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::super::row::Parts;
 use crate::foundation::value::{DecimalText, Timestamp, Value};
 
-/// Returns whether two values mean the same: instants are compared by their point in time, numbers by their
-/// decimal value, and JSON by its content.
+/// Returns whether two values have the same meaning: instants are compared by their point in time, numbers by
+/// their decimal value, and JSON by its content.
 pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     use Value::{Bytes, Decimal, F64, I64, Json, Str, U64};
     match (left, right) {
@@ -38,8 +38,8 @@ pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     }
 }
 
-/// Returns whether two JSON values whose parts have types are equal: a number equals its text. Returns
-/// `false` for any other values.
+/// Returns whether two JSON values whose members and elements have types are equal. A number is equal to its
+/// text. Returns `false` for values that are not JSON, and for JSON without types.
 pub(super) fn typed_json_equal(left: &Value<'_>, right: &Value<'_>, parts: Parts<'_>) -> bool {
     match (parts, left, right) {
         (Parts::Typed(_), Value::Json(left), Value::Json(right)) => json_parts_equal(left, right, parts),
@@ -54,9 +54,9 @@ fn json_string_is_number(json: &str, number: &str) -> bool {
         && serde_json::from_str::<String>(json).is_ok_and(|text| DecimalText::are_equal(&text, number))
 }
 
-/// Returns whether `widened` is an `f32` whose shortest text is that of `stored`: 0.1 in a column is 0.1 in
-/// an `f32` field. Of two texts of the same length, `serde_json` may write the other one: 3245888.2 and
-/// 3245888.3 are the same `f32`.
+/// Returns whether `widened` is an `f32` with the same shortest text as `stored`: 0.1 in a column is 0.1 in
+/// an `f32` field. An `f32` can have two shortest texts, of which `serde_json` may write a different one than
+/// Rust: 3245888.2 and 3245888.3 are the same `f32`.
 fn is_f32_of(stored: f64, widened: f64) -> bool {
     let narrow = format!("{widened:?}").parse::<f32>();
     narrow.is_ok_and(|narrow| {
@@ -67,7 +67,7 @@ fn is_f32_of(stored: f64, widened: f64) -> bool {
 }
 
 fn integer_equals(integer: i128, float: f64) -> bool {
-    // Compared as text, because 2^53 + 1 would be rounded to 2^53 as a float.
+    // The numbers are compared as text, because 2^53 + 1 would be rounded to 2^53 as a float.
     DecimalText::are_equal(&integer.to_string(), &format!("{float:?}"))
 }
 
@@ -75,6 +75,7 @@ fn instants_equal(left: Timestamp, right: Timestamp) -> bool {
     matches!((left.unix_nanos(), right.unix_nanos()), (Some(a), Some(b)) if a == b)
 }
 
+/// Returns the text of a value that can be a number.
 fn number_text(value: &Value<'_>) -> Option<String> {
     Some(match value {
         Value::Decimal(text) | Value::Str(text) | Value::Json(text) => text.trim().to_owned(),
@@ -90,8 +91,8 @@ fn json_string_is(json: &str, text: &str) -> bool {
     json.starts_with('"') && serde_json::from_str::<String>(json).is_ok_and(|json| json == text)
 }
 
-/// Returns whether two JSON texts have the same content, regardless of white space, the order of keys and the
-/// form of numbers.
+/// Returns whether two JSON texts have the same content, independently of white space, the order of keys and
+/// the form of numbers.
 fn json_equal(left: &str, right: &str) -> bool {
     json_parts_equal(left, right, Parts::Any)
 }
@@ -105,7 +106,7 @@ fn json_parts_equal(left: &str, right: &str, parts: Parts<'_>) -> bool {
     raw_equal(left, right, parts, 0)
 }
 
-/// The deepest nesting that is compared; no record that can be read is nested deeper.
+/// The maximum nesting that is compared. `serde_json` refuses a record that is nested deeper.
 const MAX_DEPTH: usize = 128;
 
 fn raw_equal(left: &RawValue, right: &RawValue, parts: Parts<'_>, depth: usize) -> bool {
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_equals_its_text_where_parts_have_types() {
+    fn a_number_equals_its_text_if_the_members_of_the_json_have_types() {
         let json = ["document".to_owned()];
         let typed = Parts::Typed(&json);
         let equal = json_parts_equal;
@@ -207,7 +208,7 @@ mod tests {
         ));
         assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":"1.51"}"#, typed));
         assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":1.5,"more":1}"#, typed));
-        // A member that holds any JSON distinguishes numbers from texts.
+        // In a member that contains arbitrary JSON, a number differs from its text.
         assert!(!equal(r#"{"document":1.5}"#, r#"{"document":"1.5"}"#, typed));
         assert!(!equal(r#"{"document":{"document":1.5}}"#, r#"{"document":{"document":"1.5"}}"#, typed));
         assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":"1.5"}"#, Parts::Any));

@@ -1,4 +1,4 @@
-//! Serializes one field into a value.
+//! The serialization of one field into a value.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,11 @@ use crate::foundation::canonical::{CanonicalError, write_canonical};
 use crate::foundation::refusal::{refuse_lists_and_variants, refuse_maps};
 use crate::foundation::value::Value;
 
-/// Serializes a field into a value: a scalar where serde writes a scalar, and canonical JSON otherwise.
+/// Serializes a field into a value: a scalar if serde serializes the field as a scalar, and canonical JSON in
+/// all other cases.
 ///
 /// # Errors
-/// The field does not serialize as JSON; the error has no content of the field.
+/// The field does not serialize as JSON; the error does not contain content of the field.
 pub(super) fn field_value<T: Serialize + ?Sized>(value: &T) -> Result<Value<'static>, CanonicalError> {
     match value.serialize(ScalarSerializer) {
         Ok(value) => Ok(value),
@@ -25,7 +26,7 @@ pub(super) fn field_value<T: Serialize + ?Sized>(value: &T) -> Result<Value<'sta
     }
 }
 
-/// Serializes scalars only. Lists, maps, structures and values that refuse to serialize need the JSON
+/// A serializer of scalars only. Lists, maps, structures and values whose serialization fails need the JSON
 /// serializer.
 struct ScalarSerializer;
 

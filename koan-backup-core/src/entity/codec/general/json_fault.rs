@@ -1,41 +1,41 @@
-//! Explains why `serde_json` refuses JSON that a database accepted.
+//! The faults for which `serde_json` refuses JSON that a database accepts.
 
-/// The deepest nesting that `serde_json` accepts.
+/// The maximum nesting that `serde_json` accepts.
 const MAX_DEPTH: usize = 127;
 
-const TOO_DEEP: &str = "is JSON that is nested more than 127 levels deep, which is not read; make it flatter, or \
-     declare the field as `String`, which keeps it as text";
-const TOO_LARGE: &str = "holds a JSON number beyond 64-bit floating point (1.8e308), which is not read; correct \
-     the number, or declare the field as `String`, which keeps the JSON as text";
+const TOO_DEEP: &str = "is JSON that is nested more than 127 levels deep, which cannot be read; reduce the nesting, \
+     or declare the field as `String`, which preserves the JSON as text";
+const TOO_LARGE: &str = "contains a JSON number beyond 64-bit floating point (1.8e308), which cannot be read; \
+     correct the number, or declare the field as `String`, which preserves the JSON as text";
 
-/// Returns the first part of valid JSON that PostgreSQL, SQLite and others accept and `serde_json` refuses,
-/// as an error text.
-pub(super) fn of(text: &str) -> Option<&'static str> {
+/// Returns the message for the first value in valid JSON that databases such as PostgreSQL and SQLite accept
+/// and `serde_json` refuses. Returns `None` if there is none.
+pub(super) fn find_fault(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
-    let (mut depth, mut at) = (0usize, 0);
-    while let Some(&byte) = bytes.get(at) {
+    let (mut depth, mut offset) = (0usize, 0);
+    while let Some(&byte) = bytes.get(offset) {
         match byte {
-            b'"' => at = end_of_string(bytes, at),
+            b'"' => offset = end_of_string(bytes, offset),
             b'[' | b'{' => {
                 depth += 1;
                 if depth > MAX_DEPTH {
                     return Some(TOO_DEEP);
                 }
-                at += 1;
+                offset += 1;
             }
             b']' | b'}' => {
                 depth = depth.saturating_sub(1);
-                at += 1;
+                offset += 1;
             }
             b'-' | b'0'..=b'9' => {
-                let is_part = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
-                let length = bytes[at..].iter().take_while(|byte| is_part(byte)).count();
-                if text[at..at + length].parse::<f64>().is_ok_and(f64::is_infinite) {
+                let is_of_number = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let length = bytes[offset..].iter().take_while(|byte| is_of_number(byte)).count();
+                if text[offset..offset + length].parse::<f64>().is_ok_and(f64::is_infinite) {
                     return Some(TOO_LARGE);
                 }
-                at += length;
+                offset += length;
             }
-            _ => at += 1,
+            _ => offset += 1,
         }
     }
     None
@@ -43,12 +43,12 @@ pub(super) fn of(text: &str) -> Option<&'static str> {
 
 /// Returns the index after the string that begins at `start`.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(&byte) = bytes.get(at) {
+    let mut offset = start + 1;
+    while let Some(&byte) = bytes.get(offset) {
         match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+            b'"' => return offset + 1,
+            b'\\' => offset += 2,
+            _ => offset += 1,
         }
     }
     bytes.len()
@@ -72,10 +72,10 @@ mod tests {
             ("{\"a\":1e400}".to_owned(), Some(TOO_LARGE)),
             (format!("[-1{}]", "0".repeat(400)), Some(TOO_LARGE)),
         ] {
-            assert_eq!(of(&text), fault, "{text}");
+            assert_eq!(find_fault(&text), fault, "{text}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&text).is_err(), fault.is_some(), "{text}");
         }
-        assert_eq!(of("\"never ends"), None);
-        assert_eq!(of("[1"), None);
+        assert_eq!(find_fault("\"never ends"), None);
+        assert_eq!(find_fault("[1"), None);
     }
 }

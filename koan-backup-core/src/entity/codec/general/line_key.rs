@@ -1,4 +1,4 @@
-//! Finds the key of a line that may not decode as its type.
+//! The key of a line that may not decode as its type.
 
 use std::fmt;
 
@@ -21,6 +21,7 @@ pub(crate) fn key_of_line(line: &[u8], schema: &EntitySchema) -> Option<Vec<(Str
     parts.collect()
 }
 
+/// A deserializer seed that reads only the key fields of a record.
 struct KeyFields<'s>(&'s EntitySchema);
 
 impl<'de> DeserializeSeed<'de> for KeyFields<'_> {

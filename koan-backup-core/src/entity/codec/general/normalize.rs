@@ -1,4 +1,4 @@
-//! Converts what serde writes for a field to the value that adapters use.
+//! The conversion of a value that serde serialized for a field to the value that adapters use.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use super::super::wire_text::{self, list, parse_time_text};
 use crate::foundation::schema::{FieldSchema, LogicalType, WireForm};
 use crate::foundation::value::{Date, DateTime, Time, Timestamp, Value};
 
-/// Converts what serde wrote for a field to the variant of the field's logical type. NULL, and values of a
-/// field whose form is the type's own, stay as they are.
+/// Converts a value that serde serialized for a field to the variant of the field's logical type. NULL, and
+/// values of a field whose serialized form is specific to its type, are returned unchanged.
 ///
 /// # Errors
-/// The value is not one of the logical type.
+/// The value cannot be converted to the logical type.
 pub(in crate::entity::codec) fn normalize<'v>(
     field: &FieldSchema,
     written: Value<'v>,
@@ -25,7 +25,7 @@ pub(in crate::entity::codec) fn normalize<'v>(
     );
     // A date before the year 1 begins with a sign.
     let is_before_year_1 = is_temporal && matches!(&written, Value::Str(text) if text.starts_with('-'));
-    let refused = || match is_before_year_1 {
+    let conversion_error = || match is_before_year_1 {
         true => RecordError::in_field(&field.name, BEFORE_YEAR_1),
         false => RecordError::in_field(&field.name, format!("cannot be converted to {:?}", field.logical)),
     };
@@ -42,7 +42,7 @@ pub(in crate::entity::codec) fn normalize<'v>(
             Some(Value::Decimal(Cow::Owned(number.to_string())))
         }
         (LogicalType::Json, Value::Str(text)) => {
-            Some(Value::Json(Cow::Owned(serde_json::to_string(&text).map_err(|_| refused())?)))
+            Some(Value::Json(Cow::Owned(serde_json::to_string(&text).map_err(|_| conversion_error())?)))
         }
         (LogicalType::Json, Value::Bool(v)) => {
             Some(Value::Json(Cow::Borrowed(if v { "true" } else { "false" })))
@@ -50,12 +50,12 @@ pub(in crate::entity::codec) fn normalize<'v>(
         (LogicalType::Json, Value::I64(v)) => Some(Value::Json(Cow::Owned(v.to_string()))),
         (LogicalType::Json, Value::U64(v)) => Some(Value::Json(Cow::Owned(v.to_string()))),
         (LogicalType::Json, Value::F64(v)) => {
-            Some(Value::Json(Cow::Owned(serde_json::to_string(&v).map_err(|_| refused())?)))
+            Some(Value::Json(Cow::Owned(serde_json::to_string(&v).map_err(|_| conversion_error())?)))
         }
         (LogicalType::Json, Value::Decimal(v)) => Some(Value::Json(v)),
         (_, written) => Some(written),
     };
-    normalized.ok_or_else(refused)
+    normalized.ok_or_else(conversion_error)
 }
 
 fn bytes<'v>(wire: WireForm, written: Value<'v>) -> Option<Value<'v>> {

@@ -1,4 +1,4 @@
-//! Serializes a record, or a key, into the values of its fields.
+//! The serialization of a record, or of a key, into the values of its fields.
 
 use serde::Serialize;
 use serde::ser::{self, Error as _, Serializer};
@@ -11,7 +11,7 @@ use crate::foundation::refusal::{refuse_lists_and_variants, refuse_scalars};
 use crate::foundation::schema::{EntitySchema, FieldSchema};
 use crate::foundation::value::Value;
 
-/// Receives the fields of one record while its type serializes.
+/// A receiver of the fields of one record while the record is serialized.
 pub(super) trait FieldSink {
     type Out;
 
@@ -23,9 +23,10 @@ pub(super) trait FieldSink {
         value: &T,
     ) -> Result<(), RecordError>;
 
-    /// Receives a value that belongs to no field of the schema.
+    /// Receives a value that does not belong to a field of the schema.
     fn extra<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), RecordError>;
 
+    /// Ends the record and returns the result.
     fn end(self) -> Self::Out;
 }
 
@@ -73,7 +74,7 @@ impl FieldSink for Record {
     }
 }
 
-/// Returns the value of a field; an error names the field.
+/// Returns the value of a field. An error contains the name of the field.
 pub(super) fn named_value<T: Serialize + ?Sized>(
     name: &str,
     value: &T,
@@ -84,7 +85,8 @@ pub(super) fn named_value<T: Serialize + ?Sized>(
 /// Returns a key, single or composite, as the values of the key fields in the order of their declaration.
 ///
 /// # Errors
-/// A part of the key cannot be converted to a value, or the key does not have one part for each key field.
+/// A component of the key cannot be converted to a value, or the key does not have one component for each key
+/// field.
 pub(crate) fn key_values<K: Serialize>(
     key: &K,
     schema: &EntitySchema,
@@ -93,20 +95,22 @@ pub(crate) fn key_values<K: Serialize>(
     let parts = match (fields.len(), field_value(key)?) {
         (1, single) => vec![single],
         (_, Value::Json(text)) => composite_parts(&text)?,
-        _ => return Err(RecordError::new("a composite key is a tuple of its fields")),
+        _ => return Err(RecordError::new("the key of several fields does not serialize as a tuple of them")),
     };
     if parts.len() != fields.len() {
-        return Err(RecordError::new("the key does not have one part for each key field of the entity"));
+        return Err(RecordError::new("the key does not have one component for each key field of the entity"));
     }
     fields.into_iter().zip(parts).map(|(field, part)| normalize(field, part)).collect()
 }
 
+/// Returns the components of a composite key from its JSON text.
 fn composite_parts(text: &str) -> Result<Vec<Value<'static>>, RecordError> {
     let parts: Vec<serde_json::Value> =
         serde_json::from_str(text).map_err(|error| RecordError::from_json(&error))?;
     parts.iter().map(|part| field_value(part).map_err(RecordError::from)).collect()
 }
 
+/// A serializer that passes the fields of a record to a sink.
 struct FieldWriter<'s, F> {
     schema: &'s EntitySchema,
     sink: F,
@@ -124,7 +128,7 @@ impl<F: FieldSink> FieldWriter<'_, F> {
                 self.sink.field(index, &self.schema.fields[index], value)
             }
             None if self.schema.open => self.sink.extra(name, value),
-            None => Err(RecordError::in_field(name, "is written by the type but not in its schema")),
+            None => Err(RecordError::in_field(name, "is serialized by the type but is not in its schema")),
         }
     }
 }

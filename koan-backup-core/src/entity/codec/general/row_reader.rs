@@ -1,4 +1,4 @@
-//! Reads a type from a row.
+//! The deserializer of a row.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
@@ -9,7 +9,7 @@ use super::value_reader::ValueReader;
 use crate::foundation::value::Value;
 
 impl Row<'_> {
-    /// Reads a `T` from the row; each value has the serde name of its field.
+    /// Deserializes a `T` from the row, in which each value has the serde name of its field.
     ///
     /// # Errors
     /// The row does not decode as `T`.
@@ -47,16 +47,18 @@ impl<'de> Deserializer<'de> for RowReader<'de> {
     }
 }
 
+/// The access to the fields of a row.
 struct RowMap<'a> {
     row: Row<'a>,
     next: usize,
+    /// Whether the name of the next field was read, and its value was not.
     is_at_value: bool,
 }
 
 impl RowMap<'_> {
-    /// The error of a type that requests only names or only values; with names only, it would read the first
-    /// one endlessly.
-    fn out_of_turn() -> RecordError {
+    /// Creates the error for a type that requests only names or only values. A type that requests only names
+    /// would read the first name endlessly.
+    fn call_order_error() -> RecordError {
         RecordError::new("its type requests field names and values in the wrong order")
     }
 }
@@ -67,7 +69,7 @@ impl<'de> MapAccess<'de> for RowMap<'de> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, RecordError> {
         let Row { projection, values } = self.row;
         if std::mem::replace(&mut self.is_at_value, true) {
-            return Err(Self::out_of_turn());
+            return Err(Self::call_order_error());
         }
         while projection.omits_null() && values.get(self.next).is_some_and(Value::is_null) {
             self.next += 1;
@@ -81,13 +83,13 @@ impl<'de> MapAccess<'de> for RowMap<'de> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, RecordError> {
         let Row { projection, values } = self.row;
         if !std::mem::take(&mut self.is_at_value) {
-            return Err(Self::out_of_turn());
+            return Err(Self::call_order_error());
         }
         let (Some(slot), Some(value)) = (projection.slots().get(self.next), values.get(self.next)) else {
             return Err(RecordError::new("the row has fewer values than its projection has slots"));
         };
         self.next += 1;
         let reader = ValueReader { value, logical: slot.logical(), wire: slot.wire() };
-        seed.deserialize(reader).map_err(|error| error.explained(value).within(slot.name()))
+        seed.deserialize(reader).map_err(|error| error.with_date_reason(value).within(slot.name()))
     }
 }

@@ -1,4 +1,5 @@
-//! Hashes the values of a record in a normal form, which is the same for all spellings of a value.
+//! The hashes of the values of a record. They are computed from a normal form, which is the same for all
+//! spellings of a value.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -10,45 +11,46 @@ use super::equality::Entries;
 use crate::foundation::schema::EntitySchema;
 use crate::foundation::value::{Date, DateTime, DecimalText, Timestamp, Value};
 
-/// The deepest nesting that is normalized; no record that can be read is nested deeper.
+/// The maximum nesting that is normalized. `serde_json` refuses a record that is nested deeper.
 const MAX_DEPTH: usize = 128;
 
 impl Record {
-    /// Returns hashes of the values: two for each field of `schema`, which is that of the record, and two for
-    /// all other values together. Fields of the key have zeros.
+    /// Returns hashes of the values: two for each field of `schema`, which is the schema of the record, and
+    /// two for all other values together. The hashes of key fields are zero.
     ///
-    /// A hash is the same for all spellings of a value: numbers count by their value (`1` and `1.0`, `0.0`
-    /// and `-0.0`), instants by their point in time, and JSON by its content. In JSON of a field whose type
-    /// names a decimal type, such as `Vec<Decimal>`, texts that are numbers count by their value as well.
-    /// Dates with a time count in whole microseconds: the first hash is of the microsecond before the value,
-    /// the second of the one after it. For all other values both are equal.
+    /// A hash is the same for all spellings of a value: numbers are hashed by their numeric value (`1` and
+    /// `1.0`, `0.0` and `-0.0`), instants by their point in time, and JSON by its content. In the JSON of a
+    /// field whose type contains a decimal type, such as `Vec<Decimal>`, texts that are numbers are hashed by
+    /// their numeric value as well. Values with a time of day are hashed in whole microseconds: the first
+    /// hash is of the value rounded down, the second of the value rounded up. For all other values both
+    /// hashes are equal.
     ///
-    /// They show which fields a database stored unchanged, although it may return the values in another
-    /// form. They are no protection against values that somebody chose to have the same hash.
+    /// The hashes show which fields a database stored unchanged, even if it returns the values in a different
+    /// form. They do not protect against values that were chosen to have the same hash.
     pub fn value_hashes(&self, schema: &EntitySchema) -> Vec<[u64; 2]> {
         let field_hashes = |(index, value): (usize, &Value<'_>)| {
             let field = schema.fields.get(index);
             if field.is_some_and(|field| field.key) {
                 return [0, 0];
             }
-            let texts = match field.is_some_and(|field| names_decimal(&field.rust_type)) {
+            let texts = match field.is_some_and(|field| contains_decimal_type(&field.rust_type)) {
                 true => Texts::Decimals,
                 false => Texts::Plain,
             };
-            [Side::Before, Side::After].map(|side| {
+            [Rounding::Down, Rounding::Up].map(|rounding| {
                 let mut form = Vec::new();
-                push(value, texts, side, &mut form);
+                push(value, texts, rounding, &mut form);
                 hash_of(&form)
             })
         };
         let mut hashes: Vec<_> = self.values.iter().enumerate().map(field_hashes).collect();
         let mut extra: Vec<_> = self.extra.iter().collect();
         extra.sort_by(|one, other| one.0.cmp(&other.0));
-        hashes.push([Side::Before, Side::After].map(|side| {
+        hashes.push([Rounding::Down, Rounding::Up].map(|rounding| {
             let mut form = Vec::new();
             for (name, value) in &extra {
                 push_sized(b'f', name.as_bytes(), &mut form);
-                push(value, Texts::Plain, side, &mut form);
+                push(value, Texts::Plain, rounding, &mut form);
             }
             hash_of(&form)
         }));
@@ -56,33 +58,34 @@ impl Record {
     }
 }
 
-/// How texts within a JSON value are compared.
+/// How texts within a JSON value are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Texts {
-    /// Character by character.
+    /// By their characters.
     Plain,
-    /// A text that is a number is compared as a decimal.
+    /// A text that is a number is hashed by its numeric value.
     Decimals,
 }
 
 /// The direction in which an instant is rounded to a microsecond. A database may round either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Before,
-    After,
+enum Rounding {
+    Down,
+    Up,
 }
 
-impl Side {
+impl Rounding {
     fn microseconds(self, nanos: i128) -> i128 {
         match self {
-            Self::Before => nanos.div_euclid(1_000),
-            Self::After => -(-nanos).div_euclid(1_000),
+            Self::Down => nanos.div_euclid(1_000),
+            Self::Up => -(-nanos).div_euclid(1_000),
         }
     }
 }
 
-/// Whether a type, as it is written in the source code, has a part whose name ends with `Decimal`.
-fn names_decimal(rust_type: &str) -> bool {
+/// Returns whether a type, as it is written in the source code, contains a type whose name ends with
+/// `Decimal`.
+fn contains_decimal_type(rust_type: &str) -> bool {
     rust_type.split(|c: char| !c.is_alphanumeric() && c != '_').any(|name| name.ends_with("Decimal"))
 }
 
@@ -92,7 +95,7 @@ fn hash_of(form: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn push(value: &Value<'_>, texts: Texts, side: Side, out: &mut Vec<u8>) {
+fn push(value: &Value<'_>, texts: Texts, rounding: Rounding, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(b'n'),
         Value::Bool(true) => out.push(b't'),
@@ -108,19 +111,20 @@ fn push(value: &Value<'_>, texts: Texts, side: Side, out: &mut Vec<u8>) {
             Ok(json) => push_json(json, 0, texts, out),
             Err(_) => push_sized(b'j', text.as_bytes(), out),
         },
-        Value::Timestamp(instant) => push_moment(b'm', *instant, instant, side, out),
-        Value::DateTime(moment) => {
-            push_moment(b'l', Timestamp { local: *moment, offset_seconds: 0 }, moment, side, out);
+        Value::Timestamp(instant) => push_instant(b'm', *instant, instant, rounding, out),
+        Value::DateTime(local) => {
+            push_instant(b'l', Timestamp { local: *local, offset_seconds: 0 }, local, rounding, out);
         }
         Value::Date(date) => push_displayed(b'd', date, out),
         Value::Time(time) => {
             let local = DateTime { date: Date { year: 1970, month: 1, day: 1 }, time: *time };
-            push_moment(b'h', Timestamp { local, offset_seconds: 0 }, time, side, out);
+            push_instant(b'h', Timestamp { local, offset_seconds: 0 }, time, rounding, out);
         }
     }
 }
 
-/// Appends a kind, a length and bytes, so that different sequences of values have different forms.
+/// Appends a kind, a length and bytes. The length ensures that different sequences of values have different
+/// forms.
 fn push_sized(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(bytes.len().to_string().as_bytes());
@@ -128,10 +132,16 @@ fn push_sized(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends a point in time in whole microseconds, or its text where it has no number.
-fn push_moment(kind: u8, instant: Timestamp, value: &dyn std::fmt::Display, side: Side, out: &mut Vec<u8>) {
+/// Appends a point in time in whole microseconds, or the text of `value` if the instant has no Unix time.
+fn push_instant(
+    kind: u8,
+    instant: Timestamp,
+    value: &dyn std::fmt::Display,
+    rounding: Rounding,
+    out: &mut Vec<u8>,
+) {
     match instant.unix_nanos() {
-        Some(nanos) => push_sized(kind, side.microseconds(nanos).to_string().as_bytes(), out),
+        Some(nanos) => push_sized(kind, rounding.microseconds(nanos).to_string().as_bytes(), out),
         None => push_displayed(kind, value, out),
     }
 }
@@ -194,12 +204,12 @@ fn push_json(json: &RawValue, depth: usize, texts: Texts, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn of(record: &Record) -> Vec<[u64; 2]> {
+    fn hashes_of(record: &Record) -> Vec<[u64; 2]> {
         record.value_hashes(&EntitySchema { fields: Vec::new(), open: true, variants: false })
     }
 
     fn hash(value: Value<'static>) -> Vec<[u64; 2]> {
-        of(&Record { values: vec![value], extra: Vec::new() })
+        hashes_of(&Record { values: vec![value], extra: Vec::new() })
     }
 
     fn json(text: &'static str) -> Vec<[u64; 2]> {
@@ -220,7 +230,7 @@ mod tests {
         );
         let field = |name: &str| (name.to_owned(), Value::I64(if name == "a" { 1 } else { 2 }));
         let extra = |names: [&str; 2]| Record { values: Vec::new(), extra: names.map(field).to_vec() };
-        assert_eq!(of(&extra(["a", "b"])), of(&extra(["b", "a"])));
+        assert_eq!(hashes_of(&extra(["a", "b"])), hashes_of(&extra(["b", "a"])));
     }
 
     #[test]
@@ -248,20 +258,20 @@ mod tests {
             Value::Json(r#"["a",1]"#.into()),
             Value::Json("[[1]]".into()),
         ];
-        for (at, one) in values.iter().enumerate() {
-            for other in &values[at + 1..] {
-                assert_ne!(hash(one.clone()), hash(other.clone()), "{one:?} {other:?}");
+        for (index, value) in values.iter().enumerate() {
+            for other in &values[index + 1..] {
+                assert_ne!(hash(value.clone()), hash(other.clone()), "{value:?} {other:?}");
             }
         }
         let pair = |a: &'static str, b: &'static str| Record {
             values: vec![Value::Str(a.into()), Value::Str(b.into())],
             extra: Vec::new(),
         };
-        assert_ne!(of(&pair("ab", "c")), of(&pair("a", "bc")));
+        assert_ne!(hashes_of(&pair("ab", "c")), hashes_of(&pair("a", "bc")));
     }
 
     #[test]
-    fn texts_in_json_of_a_decimal_type_are_numbers() {
+    fn texts_in_json_of_a_decimal_type_are_hashed_by_their_numeric_value() {
         let hashes = |rust_type: &str, text: &'static str| {
             let field = crate::foundation::schema::FieldSchema {
                 name: "f".into(),
@@ -276,27 +286,27 @@ mod tests {
             let record = Record { values: vec![Value::Json(text.into())], extra: Vec::new() };
             record.value_hashes(&EntitySchema { fields: vec![field], open: false, variants: false })
         };
-        let (one, other) = (r#"[{"a":"1.50"},"2"]"#, r#"[{"a":"1.5000"},"2.0"]"#);
+        let (short, long) = (r#"[{"a":"1.50"},"2"]"#, r#"[{"a":"1.5000"},"2.0"]"#);
         for rust_type in
             ["Vec<Decimal>", "Option < Vec < rust_decimal :: Decimal > >", "Map<String, BigDecimal>"]
         {
-            assert_eq!(hashes(rust_type, one), hashes(rust_type, other), "{rust_type}");
-            assert_ne!(hashes(rust_type, one), hashes(rust_type, r#"[{"a":"1.51"},"2"]"#));
+            assert_eq!(hashes(rust_type, short), hashes(rust_type, long), "{rust_type}");
+            assert_ne!(hashes(rust_type, short), hashes(rust_type, r#"[{"a":"1.51"},"2"]"#));
         }
-        assert_ne!(hashes("Vec<String>", one), hashes("Vec<String>", other));
-        assert_ne!(hashes("Vec<DecimalText>", one), hashes("Vec<DecimalText>", other));
+        assert_ne!(hashes("Vec<String>", short), hashes("Vec<String>", long));
+        assert_ne!(hashes("Vec<DecimalText>", short), hashes("Vec<DecimalText>", long));
     }
 
     #[test]
-    fn digits_beyond_microseconds_are_between_two_of_them() {
+    fn an_instant_with_nanoseconds_has_the_hashes_of_the_microseconds_before_and_after_it() {
         let instant = |text: &str| Value::Timestamp(Timestamp::parse(text).expect(text).0);
         let stored = |text: &str| hash(instant(text))[0];
-        for at in ["1969-12-31T23:59:59", "2024-02-29T12:00:00"] {
-            let exact = stored(&format!("{at}.000001789Z"));
-            assert_eq!([exact[0]; 2], stored(&format!("{at}.000001Z")), "cut off");
-            assert_eq!([exact[1]; 2], stored(&format!("{at}.000002+00:00")), "rounded");
+        for second in ["1969-12-31T23:59:59", "2024-02-29T12:00:00"] {
+            let exact = stored(&format!("{second}.000001789Z"));
+            assert_eq!([exact[0]; 2], stored(&format!("{second}.000001Z")), "rounded down");
+            assert_eq!([exact[1]; 2], stored(&format!("{second}.000002+00:00")), "rounded up");
             assert_ne!(exact[0], exact[1]);
-            assert!(!exact.contains(&stored(&format!("{at}.000003Z"))[0]));
+            assert!(!exact.contains(&stored(&format!("{second}.000003Z"))[0]));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A deserializer that reads a field from one value of a row.
+//! The deserializer of a field from one value of a row.
 
 use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
@@ -10,7 +10,7 @@ use super::json_fault;
 use crate::foundation::schema::{LogicalType, WireForm};
 use crate::foundation::value::{Timestamp, Value};
 
-/// Presents a value to serde in the form in which serde writes the field.
+/// A deserializer that passes a value to serde in the form in which serde serializes the field.
 pub(super) struct ValueReader<'v> {
     pub(super) value: &'v Value<'v>,
     pub(super) logical: &'v LogicalType,
@@ -20,7 +20,8 @@ pub(super) struct ValueReader<'v> {
 type Result<T> = std::result::Result<T, RecordError>;
 
 impl<'v> ValueReader<'v> {
-    /// Returns the JSON text of the value, which `serde_json` reads for every call.
+    /// Returns the JSON text of the value, which `serde_json` parses in each call, or `None` if the value is
+    /// not JSON.
     fn json(&self) -> Option<&'v str> {
         match self.value {
             Value::Json(text) => Some(text),
@@ -31,7 +32,7 @@ impl<'v> ValueReader<'v> {
         }
     }
 
-    /// Returns the parts of a temporal value in the list form of the crate `time`.
+    /// Returns the components of a temporal value in the list form of the crate `time`.
     fn time_list(&self) -> Option<Vec<i32>> {
         if self.wire != WireForm::TimeList {
             return None;
@@ -59,7 +60,7 @@ impl<'v> ValueReader<'v> {
         })
     }
 
-    /// Returns the Unix time of an instant, if the field has such a form.
+    /// Returns the Unix time of an instant, if serde serializes the field as a Unix time.
     fn unix(&self) -> Option<Result<i64>> {
         let unit = wire_text::unix_unit_nanos(self.wire)?;
         let nanos = match *self.value {
@@ -71,7 +72,8 @@ impl<'v> ValueReader<'v> {
             nanos.filter(|nanos| nanos % unit == 0).and_then(|nanos| i64::try_from(nanos / unit).ok());
         Some(exact.ok_or_else(|| {
             RecordError::new(
-                "is more precise than its serde form, which holds whole units, or out of its range",
+                "is more precise than its serde form, which contains whole units only, or is out of the range of \
+                 this form",
             )
         }))
     }
@@ -104,7 +106,7 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
             Value::I64(v) => visitor.visit_i64(*v),
             Value::U64(v) => visitor.visit_u64(*v),
             Value::F64(v) if !v.is_finite() => Err(RecordError::new(
-                "is NaN or infinite, which JSON cannot hold; store it as text or as no value",
+                "is NaN or infinite, which JSON cannot represent; store the value as text or as NULL",
             )),
             Value::F64(v) => visitor.visit_f64(*v),
             Value::Decimal(v) => visitor.visit_str(v),
@@ -131,7 +133,7 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.value {
             Value::Null => visitor.visit_none(),
-            // `serde_json` reads the line of this row in the same way.
+            // `serde_json` reads JSON `null` in a line as `None` too.
             Value::Json(text) if text.trim_ascii() == "null" => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
@@ -220,12 +222,14 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
     }
 }
 
+/// Reads a value from JSON text, which must not contain anything after the value.
 fn read_json<'de, T>(
     text: &'de str,
     read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::StrRead<'de>>) -> serde_json::Result<T>,
 ) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let refused = |error: serde_json::Error| match json_fault::of(text).filter(|_| error.is_syntax()) {
+    let refused = |error: serde_json::Error| match json_fault::find_fault(text).filter(|_| error.is_syntax())
+    {
         Some(fault) => RecordError::new(fault),
         None => RecordError::from_json(&error),
     };

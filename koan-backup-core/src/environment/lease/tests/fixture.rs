@@ -22,6 +22,7 @@ use crate::storage::Storage;
 /// The lease time of the tests, by the manual clock.
 pub(super) const LEASE_TIME: Duration = Duration::from_secs(60);
 
+/// The storage, the clock and the lease time of a test.
 #[derive(Clone)]
 pub(super) struct Fixture {
     pub(super) storage: Storage,
@@ -62,7 +63,7 @@ impl Fixture {
 
     /// Returns all leases, including free ones.
     pub(super) async fn found(&self) -> Vec<FoundLease> {
-        all(&self.storage).await.expect("listed")
+        all(&self.storage).await.expect("the leases are listed")
     }
 
     /// Returns a lease that another process has just acquired.
@@ -85,32 +86,36 @@ impl Fixture {
 
     pub(super) async fn write(&self, subject: Subject, generation: u64, file: &LeaseFile) {
         let path = self.generations(subject).path(generation);
-        self.storage.store().put(&path, PutPayload::from(file.to_json())).await.expect("written");
+        self.storage
+            .store()
+            .put(&path, PutPayload::from(file.to_json()))
+            .await
+            .expect("the lease is written");
     }
 
     pub(super) async fn remove(&self, subject: Subject, generation: u64) {
         let path = self.generations(subject).path(generation);
-        self.storage.store().delete(&path).await.expect("removed");
+        self.storage.store().delete(&path).await.expect("the lease is removed");
     }
 
     pub(super) async fn put(&self, path: &str, content: &str) {
         let content = PutPayload::from(content.as_bytes().to_vec());
-        self.storage.store().put(&path.into(), content).await.expect("written");
+        self.storage.store().put(&path.into(), content).await.expect("the file is written");
     }
 
     /// Reads the lease file with the highest generation of a subject.
     pub(super) async fn read(&self, subject: Subject) -> LeaseFile {
-        self.generations(subject).newest().await.expect("readable").expect("there").1
+        self.generations(subject).newest().await.expect("the lease is readable").expect("the lease exists").1
     }
 
     pub(super) async fn read_generation(&self, subject: Subject, generation: u64) -> LeaseFile {
         let path = self.generations(subject).path(generation);
-        LeaseFile::read(&self.storage, &path).await.expect("readable").expect("there")
+        LeaseFile::read(&self.storage, &path).await.expect("the lease is readable").expect("the lease exists")
     }
 
     /// Returns the names of all files.
     pub(super) async fn files(&self) -> Vec<String> {
-        let listed = list(&self.storage, &Path::default()).await.expect("listed");
+        let listed = list(&self.storage, &Path::default()).await.expect("the files are listed");
         listed.iter().map(Path::to_string).collect()
     }
 
@@ -120,7 +125,7 @@ impl Fixture {
 }
 
 pub(super) fn nightly() -> Subject {
-    Subject::Backup(BackupName::new("nightly").expect("a name"))
+    Subject::Backup(BackupName::new("nightly").expect("the name is valid"))
 }
 
 fn holder(application: &str, host: &str, process: u32) -> Holder {
@@ -129,9 +134,9 @@ fn holder(application: &str, host: &str, process: u32) -> Holder {
 }
 
 /// Waits until a condition is true.
-pub(super) async fn wait_until(is_so: impl AsyncFn() -> bool) {
+pub(super) async fn wait_until(condition: impl AsyncFn() -> bool) {
     // A condition that never becomes true ends with the time limit of the test runner.
-    while !is_so().await {
+    while !condition().await {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -148,7 +153,7 @@ struct ManualClockState {
 impl ManualClock {
     fn new() -> Self {
         Self(Arc::new(Mutex::new(ManualClockState {
-            now: "2026-01-01T00:00:00Z".parse().expect("an instant"),
+            now: "2026-01-01T00:00:00Z".parse().expect("the time is valid"),
             hook: None,
         })))
     }
@@ -158,22 +163,22 @@ impl ManualClock {
     }
 
     pub(super) fn advance(&self, time: Duration) {
-        self.0.lock().expect("sound").now += time;
+        self.0.lock().expect("the lock is not poisoned").now += time;
     }
 
     /// Calls `hook` when the time is read next.
     pub(super) fn on_next_read(&self, hook: impl FnOnce() + Send + 'static) {
-        self.0.lock().expect("sound").hook = Some(Box::new(hook));
+        self.0.lock().expect("the lock is not poisoned").hook = Some(Box::new(hook));
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        let hook = self.0.lock().expect("sound").hook.take();
+        let hook = self.0.lock().expect("the lock is not poisoned").hook.take();
         if let Some(hook) = hook {
             hook();
         }
-        self.0.lock().expect("sound").now
+        self.0.lock().expect("the lock is not poisoned").now
     }
 }
 

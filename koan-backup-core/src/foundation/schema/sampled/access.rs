@@ -1,4 +1,5 @@
-//! Gives a type the parts of sample lists, maps, structs and enums, one after the other.
+//! The access of a type to the elements of sample lists, and to the entries of sample maps, structs and
+//! enums.
 
 use std::any::type_name;
 
@@ -9,15 +10,15 @@ use serde::de::{
 
 use super::answers::text;
 use super::learned::Refused;
-use super::learned::{Others, VALUES};
+use super::learned::{OtherEntries, VALUES};
 use super::sampler::{Buffered, ELEMENTS, Sampler};
 
 /// How the elements of a list are generated.
 #[derive(Clone, Copy)]
 pub(super) enum Element {
-    /// Elements of the requested type, each with another value.
-    Asked,
-    /// Like `Asked`, but serde stores the elements in the buffer of a field.
+    /// Elements of the requested type, each with a different value.
+    Requested,
+    /// Like `Requested`, but serde stores the elements in the buffer of a field.
     Buffered,
     /// A member of a tuple, of the requested type.
     Member,
@@ -26,19 +27,20 @@ pub(super) enum Element {
 }
 
 impl Sampler<'_> {
+    /// Passes a list to the visitor, and records its path if the collection has no defined order.
     pub(super) fn list<'de, V: Visitor<'de>>(
         self,
         length: Option<usize>,
         element: Element,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.seen.has_list = true;
+        self.observations.has_list = true;
         let name = type_name::<V::Value>();
-        if self.seen.unordered.is_none() && has_no_order(name) {
-            self.seen.unordered = Some((self.path.clone(), base(name).to_owned()));
+        if self.observations.unordered.is_none() && has_no_order(name) {
+            self.observations.unordered = Some((self.path.clone(), base(name).to_owned()));
         }
         let length = length.unwrap_or_else(|| self.elements());
-        visitor.visit_seq(List { of: self, next: 0, length, element })
+        visitor.visit_seq(List { sampler: self, next: 0, length, element })
     }
 }
 
@@ -48,14 +50,15 @@ fn base(name: &str) -> &str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
-/// Returns whether the name of a type shows that it iterates over its elements in no defined order.
+/// Returns whether the name of a type shows that the type has no defined order of its elements.
 fn has_no_order(name: &str) -> bool {
     let base = base(name);
     base.ends_with("HashSet") || base.ends_with("HashMap") || base == "DashSet" || base == "DashMap"
 }
 
+/// The elements of a list or tuple.
 pub(super) struct List<'a> {
-    pub(super) of: Sampler<'a>,
+    pub(super) sampler: Sampler<'a>,
     pub(super) next: usize,
     pub(super) length: usize,
     pub(super) element: Element,
@@ -68,9 +71,9 @@ impl<'de> SeqAccess<'de> for List<'_> {
         if self.next >= self.length {
             return Ok(None);
         }
-        let (index, of) = (self.next, &mut self.of);
+        let (index, sampler) = (self.next, &mut self.sampler);
         self.next += 1;
-        let number = of.seed * ELEMENTS[0] + index;
+        let number = sampler.seed * ELEMENTS[0] + index;
         match self.element {
             Element::Text => seed.deserialize(StringDeserializer::new(text(0, number))).map(Some),
             Element::Integer => {
@@ -78,28 +81,28 @@ impl<'de> SeqAccess<'de> for List<'_> {
                 seed.deserialize(serde::de::value::U32Deserializer::new(number)).map(Some)
             }
             Element::Member => {
-                let path = format!("{}.{index}", of.path);
+                let path = format!("{}.{index}", sampler.path);
                 let member = Sampler {
-                    seen: of.seen,
+                    observations: sampler.observations,
                     path,
-                    depth: of.depth + 1,
-                    lists: of.lists,
-                    seed: of.seed,
+                    depth: sampler.depth + 1,
+                    lists: sampler.lists,
+                    seed: sampler.seed,
                     buffered: Buffered::No,
                 };
                 seed.deserialize(member).map(Some)
             }
-            Element::Asked | Element::Buffered => {
+            Element::Requested | Element::Buffered => {
                 let buffered = match self.element {
                     Element::Buffered => Buffered::Field,
                     _ => Buffered::No,
                 };
-                let path = format!("{}[]", of.path);
+                let path = format!("{}[]", sampler.path);
                 let element = Sampler {
-                    seen: of.seen,
+                    observations: sampler.observations,
                     path,
-                    depth: of.depth + 1,
-                    lists: of.lists + 1,
+                    depth: sampler.depth + 1,
+                    lists: sampler.lists + 1,
                     seed: number,
                     buffered,
                 };
@@ -109,9 +112,9 @@ impl<'de> SeqAccess<'de> for List<'_> {
     }
 }
 
-/// The entries of a map: first the entries whose names were learned, then `length` others.
+/// The entries of a map: first the entries whose names were learned, then `length` other entries.
 pub(super) struct Entries<'a> {
-    pub(super) of: Sampler<'a>,
+    pub(super) sampler: Sampler<'a>,
     pub(super) next: usize,
     pub(super) length: usize,
     /// The learned name of the current entry, if it has one.
@@ -124,37 +127,46 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Refused;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refused> {
-        let known = self.of.seen.learned.fields(&self.of.path);
+        let known = self.sampler.observations.learned.fields(&self.sampler.path);
         self.name = known.get(self.next).cloned();
-        let has_others = known.is_empty() || self.of.seen.learned.others == Others::Given;
+        let has_others =
+            known.is_empty() || self.sampler.observations.learned.others == OtherEntries::Present;
         if self.next >= known.len() + if has_others { self.length } else { 0 } {
-            self.of.seen.learned.close(&self.of.path);
+            self.sampler.observations.learned.close(&self.sampler.path);
             return Ok(None);
         }
         self.next += 1;
         if let Some(name) = &self.name {
             return seed.deserialize(StringDeserializer::new(name.clone())).map(Some);
         }
-        let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
+        let Sampler { depth, lists, seed: number, ref path, .. } = self.sampler;
         let (path, number) = (format!("{path}{{}}"), number * ELEMENTS[0] + self.next);
-        let (seen, buffered) = (&mut *self.of.seen, self.buffered);
-        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists: lists + 1, seed: number, buffered })
-            .map(Some)
+        let (observations, buffered) = (&mut *self.sampler.observations, self.buffered);
+        seed.deserialize(Sampler {
+            observations,
+            path,
+            depth: depth + 1,
+            lists: lists + 1,
+            seed: number,
+            buffered,
+        })
+        .map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
+        let Sampler { depth, lists, seed: number, ref path, .. } = self.sampler;
         let (path, number, buffered) = match self.name.take() {
             Some(name) => (format!("{path}.{name}"), number, Buffered::Field),
             None => (format!("{path}{VALUES}"), number * ELEMENTS[0] + self.next, self.buffered),
         };
-        let seen = &mut *self.of.seen;
-        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
+        let observations = &mut *self.sampler.observations;
+        seed.deserialize(Sampler { observations, path, depth: depth + 1, lists, seed: number, buffered })
     }
 }
 
+/// The fields of a struct.
 pub(super) struct Fields<'a> {
-    pub(super) of: Sampler<'a>,
+    pub(super) sampler: Sampler<'a>,
     pub(super) fields: std::slice::Iter<'static, &'static str>,
     pub(super) name: &'static str,
 }
@@ -169,17 +181,17 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        let path = format!("{}.{}", self.of.path, self.name);
-        let Sampler { depth, lists, seed: number, .. } = self.of;
-        let (seen, buffered) = (&mut *self.of.seen, Buffered::No);
-        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
+        let path = format!("{}.{}", self.sampler.path, self.name);
+        let Sampler { depth, lists, seed: number, .. } = self.sampler;
+        let (observations, buffered) = (&mut *self.sampler.observations, Buffered::No);
+        seed.deserialize(Sampler { observations, path, depth: depth + 1, lists, seed: number, buffered })
     }
 }
 
-/// A variant of an enum in the buffer of a field, as a map with one entry: the name of the variant and its
-/// content.
+/// A variant of an enum in the buffer of a field, in the form of a map with one entry: the name of the
+/// variant and its content.
 pub(super) struct OneEntry<'a> {
-    pub(super) of: Sampler<'a>,
+    pub(super) sampler: Sampler<'a>,
     pub(super) variant: Option<&'static str>,
     pub(super) step: String,
 }
@@ -193,15 +205,16 @@ impl<'de> MapAccess<'de> for OneEntry<'_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        let Sampler { depth, lists, seed: number, ref path, .. } = self.of;
+        let Sampler { depth, lists, seed: number, ref path, .. } = self.sampler;
         let (path, buffered) = (format!("{path}{}", self.step), Buffered::Field);
-        let seen = &mut *self.of.seen;
-        seed.deserialize(Sampler { seen, path, depth: depth + 1, lists, seed: number, buffered })
+        let observations = &mut *self.sampler.observations;
+        seed.deserialize(Sampler { observations, path, depth: depth + 1, lists, seed: number, buffered })
     }
 }
 
+/// A variant of an enum, with its content.
 pub(super) struct OneVariant<'a> {
-    pub(super) of: Sampler<'a>,
+    pub(super) sampler: Sampler<'a>,
     pub(super) variant: &'static str,
 }
 
@@ -212,7 +225,7 @@ impl<'a, 'de> EnumAccess<'de> for OneVariant<'a> {
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Sampler<'a>), Refused> {
         let variant = seed.deserialize(BorrowedStrDeserializer::new(self.variant))?;
         let step = format!("::{}", self.variant);
-        Ok((variant, self.of.within(&step)))
+        Ok((variant, self.sampler.within(&step)))
     }
 }
 

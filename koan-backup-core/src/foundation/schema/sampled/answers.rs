@@ -1,8 +1,10 @@
-//! The answers to the requests of a type: text, numbers and letters. Each candidate has another form.
+//! The sample values that are returned for the requests of a type: text, numbers and letters. Each candidate
+//! has a different form.
 
 /// The number of forms of a text.
 pub(super) const TEXTS: usize = 17;
 
+/// Returns a text in the form of a candidate. The text depends on the seed.
 pub(super) fn text(candidate: usize, seed: usize) -> String {
     match candidate {
         0 => format!("w{seed:02}"),
@@ -25,10 +27,11 @@ pub(super) fn text(candidate: usize, seed: usize) -> String {
     }
 }
 
+/// Returns a text of letters of the alphabet that begins with `first`. The text depends on the seed.
 pub(super) fn letters(seed: usize, length: usize, first: u8) -> String {
     (0..length)
-        .map(|place| {
-            let letter = u8::try_from(seed / 26usize.pow(u32::try_from(place).unwrap_or(0)) % 26);
+        .map(|position| {
+            let letter = u8::try_from(seed / 26usize.pow(u32::try_from(position).unwrap_or(0)) % 26);
             char::from(first + letter.unwrap_or(0))
         })
         .collect()
@@ -37,6 +40,7 @@ pub(super) fn letters(seed: usize, length: usize, first: u8) -> String {
 /// The number of forms of an integer.
 pub(super) const INTEGERS: usize = 4;
 
+/// Returns an integer in the form of a candidate. Except for the last candidate, it depends on the seed.
 pub(super) fn integer(candidate: usize, seed: usize) -> u64 {
     let seed = u64::try_from(seed).unwrap_or(0);
     match candidate {

@@ -1,4 +1,4 @@
-//! Generates sample values for fields that serde stores in a buffer before their type requests them. Covers
+//! The generation of sample values for fields that serde stores in a buffer before their type requests them:
 //! the fields whose names were learned, and their content.
 
 use serde::de::Visitor;
@@ -12,14 +12,15 @@ use super::sampler::{Buffered, Sampler};
 impl<'a> Sampler<'a> {
     /// Returns the entries of a map whose values serde does not store in a buffer.
     pub(super) fn entries(self, length: usize) -> Entries<'a> {
-        Entries { of: self, next: 0, length, name: None, buffered: Buffered::No }
+        Entries { sampler: self, next: 0, length, name: None, buffered: Buffered::No }
     }
 
+    /// Passes a value to the visitor of a buffer, which accepts every value.
     pub(super) fn deserialize_buffered<'de, V: Visitor<'de>>(
         mut self,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        if let Some(variants) = self.seen.learned.variants(&self.path) {
+        if let Some(variants) = self.observations.learned.variants(&self.path) {
             // The sample is the name of a variant, which may be a tag, or a map with this name and the
             // content of the variant.
             return match self.candidate(2) {
@@ -29,9 +30,9 @@ impl<'a> Sampler<'a> {
                 }
                 _ => {
                     let variant = self.variant_name(&self.path.clone(), variants)?;
-                    self.seen.nesting.insert(self.path.clone(), 2);
+                    self.observations.nesting.insert(self.path.clone(), 2);
                     visitor.visit_map(OneEntry {
-                        of: self,
+                        sampler: self,
                         variant: Some(variant),
                         step: format!(".{variant}"),
                     })
@@ -39,16 +40,16 @@ impl<'a> Sampler<'a> {
             };
         }
         let form = Form::of(self.candidate(FORMS));
-        self.seen.nesting.insert(self.path.clone(), FORMS);
+        self.observations.nesting.insert(self.path.clone(), FORMS);
         match form {
             Form::Text(candidate) => visitor.visit_string(text(candidate, self.seed)),
             Form::Integer => visitor.visit_u64(integer(0, self.seed)),
             Form::Boolean => visitor.visit_bool(self.seed % 2 == 1),
-            Form::Nothing => visitor.visit_unit(),
+            Form::Unit => visitor.visit_unit(),
             Form::Map => {
                 let length = self.elements().min(2);
                 visitor.visit_map(Entries {
-                    of: self,
+                    sampler: self,
                     next: 0,
                     length,
                     name: None,

@@ -1,4 +1,5 @@
-//! Answers each request of a `Deserialize` implementation.
+//! The implementation of `Deserializer` for a sampler, which returns a sample value for each request of a
+//! type.
 
 use serde::de::{Deserializer, Visitor};
 
@@ -9,17 +10,17 @@ use super::sampler::{Buffered, MAX_DEPTH, Sampler};
 
 /// The number of candidates for a value that is requested with `deserialize_any`: a list of texts, a list of
 /// numbers, a number, a boolean, a unit value, a map, and each form of a text.
-const ANYTHING: usize = TEXTS + 6;
+const ANY_CANDIDATES: usize = TEXTS + 6;
 
-/// The candidate that is a map.
+/// The number of the candidate that is a map.
 const MAP: usize = 5;
-/// The candidate that is the first form of a text.
+/// The number of the candidate that is the first form of a text.
 const FIRST_TEXT: usize = MAP + 1;
 
 macro_rules! integers {
     ($($method:ident $visit:ident $ty:ty),* $(,)?) => {
         $(fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-            self.ask()?;
+            self.count_request()?;
             let number = integer(self.candidate(INTEGERS), self.seed);
             visitor.$visit(<$ty>::try_from(number).or_else(|_| <$ty>::try_from(number % 100)).unwrap_or_default())
         })*
@@ -37,22 +38,22 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.ask()?;
+        self.count_request()?;
         if self.buffered == Buffered::Field {
             return self.deserialize_buffered(visitor);
         }
-        let candidate = self.candidate(ANYTHING);
-        let form = match self.seen.learned.variants(&self.path) {
+        let candidate = self.candidate(ANY_CANDIDATES);
+        let form = match self.observations.learned.variants(&self.path) {
             // A list whose first element is the tag was refused, and the error contained the names of the
             // variants.
             Some(_) => MAP,
             None => {
-                self.seen.variants = self.seen.variants.max(2);
-                (candidate + self.seen.round) % ANYTHING
+                self.observations.variants = self.observations.variants.max(2);
+                (candidate + self.observations.round) % ANY_CANDIDATES
             }
         };
-        if self.seen.anything.is_none() {
-            self.seen.anything = Some(self.path.clone());
+        if self.observations.first_any_path.is_none() {
+            self.observations.first_any_path = Some(self.path.clone());
         }
         match form {
             0 => self.list(None, Element::Text, visitor),
@@ -70,12 +71,12 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.ask()?;
+        self.count_request()?;
         visitor.visit_f32(f32::from(u16::try_from(self.seed % 1000).unwrap_or(0)) + 0.5)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.ask()?;
+        self.count_request()?;
         visitor.visit_f64(f64::from(u16::try_from(self.seed % 1000).unwrap_or(0)) + 0.5)
     }
 
@@ -84,8 +85,8 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.ask()?;
-        if let Some(variants) = self.seen.learned.variants(&self.path) {
+        self.count_request()?;
+        if let Some(variants) = self.observations.learned.variants(&self.path) {
             let parent = self.parent();
             return visitor.visit_str(self.variant_name(&parent, variants)?);
         }
@@ -138,13 +139,13 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.ask()?;
-        self.list(None, Element::Asked, visitor)
+        self.count_request()?;
+        self.list(None, Element::Requested, visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(mut self, length: usize, visitor: V) -> Result<V::Value, Refused> {
-        self.ask()?;
-        visitor.visit_seq(List { of: self, next: 0, length, element: Element::Member })
+        self.count_request()?;
+        visitor.visit_seq(List { sampler: self, next: 0, length, element: Element::Member })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -157,7 +158,7 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.ask()?;
+        self.count_request()?;
         let length = self.elements().min(2);
         visitor.visit_map(self.entries(length))
     }
@@ -168,8 +169,8 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.ask()?;
-        visitor.visit_map(Fields { of: self, fields: fields.iter(), name: "" })
+        self.count_request()?;
+        visitor.visit_map(Fields { sampler: self, fields: fields.iter(), name: "" })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -178,8 +179,8 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.ask()?;
+        self.count_request()?;
         let variant = variants.get(self.variant_of(variants.len())).ok_or(Refused::Other)?;
-        visitor.visit_enum(OneVariant { of: self, variant })
+        visitor.visit_enum(OneVariant { sampler: self, variant })
     }
 }

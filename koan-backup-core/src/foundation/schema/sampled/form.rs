@@ -1,11 +1,11 @@
-//! The forms of a value about which nothing is known.
+//! The forms of a value whose type is not known.
 
 use super::answers::TEXTS;
 use super::learned::Shape;
 
 /// The number of forms.
 pub(super) const FORMS: usize = TEXTS + 8;
-/// The last candidate that is a text.
+/// The number of the last candidate that is a text.
 const LAST_TEXT: usize = TEXTS + 4;
 
 /// The form of a value.
@@ -14,7 +14,7 @@ pub(super) enum Form {
     Text(usize),
     Integer,
     Boolean,
-    Nothing,
+    Unit,
     /// A map with two entries, or with the learned fields.
     Map,
     EmptyMap,
@@ -25,8 +25,9 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// Returns the form of a candidate. The most frequent forms come first, and each list or map comes before
-    /// the empty one. The unit value comes last, because an option accepts it for every type.
+    /// Returns the form of a candidate. The order is from the most frequent form to the least frequent one,
+    /// and each list or map precedes the empty one. The unit value is the last form, because an option
+    /// accepts it for every type.
     pub(super) fn of(candidate: usize) -> Self {
         match candidate {
             0 => Self::Text(0),
@@ -38,7 +39,7 @@ impl Form {
             candidate if candidate <= LAST_TEXT => Self::Text(candidate - 5),
             candidate if candidate == LAST_TEXT + 1 => Self::List,
             candidate if candidate == LAST_TEXT + 2 => Self::EmptyMap,
-            _ => Self::Nothing,
+            _ => Self::Unit,
         }
     }
 }
@@ -48,6 +49,6 @@ pub(super) fn shape(candidate: usize) -> Shape {
     match Form::of(candidate) {
         Form::Texts | Form::Integers | Form::List => Shape::List,
         Form::Map | Form::EmptyMap => Shape::Map,
-        Form::Text(_) | Form::Integer | Form::Boolean | Form::Nothing => Shape::Scalar,
+        Form::Text(_) | Form::Integer | Form::Boolean | Form::Unit => Shape::Scalar,
     }
 }

@@ -1,8 +1,8 @@
-//! What the errors of a type show about it: missing fields, and the names of variants.
+//! The information about a type that its errors contain: missing fields, and the names of variants.
 //!
-//! An internally tagged enum and a struct with a flattened field are read into a buffer of serde, which calls
-//! `deserialize_any`. Their fields are learned one after the other: each error names the next missing field,
-//! or the existing variants.
+//! Serde reads an internally tagged enum and a struct with a flattened field into a buffer, for which it
+//! calls `deserialize_any`. Their fields are learned one after the other: each error contains the next
+//! missing field, or the existing variants.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +13,11 @@ use serde::de::{Expected, Unexpected};
 #[derive(Debug, thiserror::Error)]
 #[error("refused")]
 pub enum Refused {
-    /// Another reason, which does not help to find a better sample.
+    /// A reason that does not help to find a better sample.
     Other,
     /// A field is missing.
     Missing(&'static str),
-    /// The sample contains a field that the type does not know.
+    /// The sample contains a field that the type does not have.
     Unknown(String),
     /// A value with this shape is not accepted at its path.
     Type(Shape),
@@ -62,7 +62,7 @@ pub enum Shape {
     Scalar,
 }
 
-/// What was learned about the paths of one sample.
+/// The information that was learned about the paths of one sample.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learned {
     /// The names of the fields of maps that are read into a buffer.
@@ -72,16 +72,16 @@ pub(super) struct Learned {
     closed: Vec<String>,
     /// The map to which a missing field was added last, and the field.
     added: Option<(String, String)>,
-    pub(super) others: Others,
+    pub(super) others: OtherEntries,
 }
 
-/// Whether a map with learned field names also gets other entries.
+/// Whether a map with learned field names also contains other entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Others {
+pub(super) enum OtherEntries {
     /// Only the learned names are used, so that an error concerns the value of the last name.
     #[default]
     Absent,
-    Given,
+    Present,
 }
 
 impl Learned {
@@ -98,19 +98,22 @@ impl Learned {
         self.variants.get(path).copied()
     }
 
+    /// Begins a new attempt, in which no map was completely read yet.
     pub(super) fn begin(&mut self) {
         self.closed.clear();
     }
 
+    /// Records that the map at this path was completely read.
     pub(super) fn close(&mut self, path: &str) {
         self.closed.retain(|closed| closed != path);
         self.closed.push(path.to_owned());
     }
 
-    /// Evaluates an error; `last` is the path of the last request. Returns whether something was learned.
-    pub(super) fn note(&mut self, why: &Refused, last: Option<&str>) -> bool {
+    /// Learns from the refusal of a sample; `last` is the path of the last request. Returns whether the
+    /// refusal contained new information.
+    pub(super) fn learn_from(&mut self, refusal: &Refused, last: Option<&str>) -> bool {
         let added = self.added.take();
-        match why {
+        match refusal {
             Refused::Other | Refused::Type(_) => false,
             Refused::Missing(field) => self.add_missing(field, added.filter(|(_, known)| known == field)),
             Refused::Unknown(field) => match added.filter(|(_, known)| known == field) {
@@ -118,26 +121,27 @@ impl Learned {
                 None => false,
             },
             Refused::Variant(variants) => match last {
-                Some(place) if !variants.is_empty() => {
-                    self.variants.insert(place.to_owned(), variants).is_none()
+                Some(value_path) if !variants.is_empty() => {
+                    self.variants.insert(value_path.to_owned(), variants).is_none()
                 }
                 _ => false,
             },
         }
     }
 
-    /// Adds a field to the last completed map that does not have it. If the field was already added to a map
-    /// without success, it is removed there and added to the next of these maps.
-    fn add_missing(&mut self, field: &str, in_vain: Option<(String, String)>) -> bool {
+    /// Adds a field to the map that was completed last and does not have the field. If the field was added to
+    /// a map before and the type still lacks it (`unsuccessful`), it is removed from that map and added to
+    /// the map that was completed before it.
+    fn add_missing(&mut self, field: &str, unsuccessful: Option<(String, String)>) -> bool {
         let mut maps: Vec<String> = self.closed.iter().rev().cloned().collect();
-        if let Some((path, _)) = in_vain {
+        if let Some((path, _)) = unsuccessful {
             self.remove(&path, field);
-            maps.drain(..maps.iter().position(|map| *map == path).map_or(0, |at| at + 1));
+            maps.drain(..maps.iter().position(|map| *map == path).map_or(0, |index| index + 1));
         }
         for path in maps {
             if self.add(&path, field) {
                 if let Some(variants) = self.variants.get(&path).copied() {
-                    // The list that was tried first has shown the variants.
+                    // The variants were learned from the refusal of the list, which is an earlier candidate.
                     self.variants.entry(format!("{path}.{field}")).or_insert(variants);
                 }
                 self.added = Some((path, field.to_owned()));
@@ -147,10 +151,10 @@ impl Learned {
         false
     }
 
-    /// Forgets what was learned about a path and the paths within it.
-    pub(super) fn forget(&mut self, place: &str) {
-        self.maps.retain(|path, _| path != place && !is_within(path, place));
-        self.variants.retain(|path, _| !is_within(path, place));
+    /// Discards the information about a path and the paths within it.
+    pub(super) fn forget(&mut self, value_path: &str) {
+        self.maps.retain(|path, _| path != value_path && !is_within(path, value_path));
+        self.variants.retain(|path, _| !is_within(path, value_path));
     }
 
     /// Adds a field to a map. Returns `false` if the map already has it.
@@ -169,16 +173,16 @@ impl Learned {
         }
     }
 
-    /// Returns the fields that were written but not learned, which are optional, each with the path of its
-    /// map.
+    /// Returns the fields that the type serialized and that were not learned, each with the path of its map.
+    /// These fields are optional.
     pub(super) fn unseen(&self, written: &serde_json::Value) -> Vec<(String, String)> {
         let mut unseen = Vec::new();
-        // A map without missing fields may also have optional fields.
+        // A map for which no missing field was reported may also have optional fields.
         let others = self.closed.iter().filter(|path| !self.maps.contains_key(*path));
         let maps = self.maps.iter().map(|(path, known)| (path, known.as_slice()));
         for (path, known) in maps.chain(others.map(|path| (path, &[][..]))) {
-            let Some(serde_json::Value::Object(fields)) = at(written, path) else { continue };
-            let others = fields.keys().filter(|name| !known.contains(name) && !is_answer(name));
+            let Some(serde_json::Value::Object(fields)) = value_at(written, path) else { continue };
+            let others = fields.keys().filter(|name| !known.contains(name) && !is_generated_name(name));
             unseen.extend(others.map(|name| (path.clone(), name.clone())));
         }
         unseen
@@ -189,27 +193,28 @@ impl Learned {
 pub(super) const VALUES: &str = "[\u{2026}]";
 
 /// Returns whether a path is within another path.
-pub(super) fn is_within(place: &str, other: &str) -> bool {
-    place.strip_prefix(other).is_some_and(|rest| rest.starts_with(['.', '[', '{', ':']))
+pub(super) fn is_within(value_path: &str, other: &str) -> bool {
+    value_path.strip_prefix(other).is_some_and(|rest| rest.starts_with(['.', '[', '{', ':']))
 }
 
-/// Returns whether a name may be one that was generated for an entry of a map.
-fn is_answer(name: &str) -> bool {
+/// Returns whether a name may have been generated for an entry of a map.
+fn is_generated_name(name: &str) -> bool {
     name.strip_prefix('w').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Returns the value at a path, using the first element of lists and the first entry of maps.
-fn at<'v>(value: &'v serde_json::Value, path: &str) -> Option<&'v serde_json::Value> {
+/// Returns the value at a path. The path leads through the first element of lists and the first entry of
+/// maps.
+fn value_at<'v>(value: &'v serde_json::Value, path: &str) -> Option<&'v serde_json::Value> {
     if path.is_empty() {
         return Some(value);
     }
     if let Some(rest) = path.strip_prefix("[]") {
-        return at(value.get(0)?, rest);
+        return value_at(value.get(0)?, rest);
     }
     if let Some(rest) = path.strip_prefix(VALUES) {
-        return at(value.as_object()?.values().next()?, rest);
+        return value_at(value.as_object()?.values().next()?, rest);
     }
     let name = path.strip_prefix('.').or_else(|| path.strip_prefix("::"))?;
     let end = name.find(['.', '[', ':', '{']).unwrap_or(name.len());
-    at(value.get(&name[..end])?, &name[end..])
+    value_at(value.get(&name[..end])?, &name[end..])
 }

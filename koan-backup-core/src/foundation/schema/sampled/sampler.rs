@@ -1,22 +1,22 @@
-//! Answers the requests of a type, and records what was learned about it.
+//! The sampler, which returns a value for each request of a type and records the information about the type.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::form::{FORMS, shape};
 use super::learned::{Learned, Refused, Shape, is_within};
 
-/// The number of elements of the outermost list, and of the lists within it.
+/// The number of elements of the outermost list, and of the lists at the next two levels within it.
 pub(super) const ELEMENTS: [usize; 3] = [8, 4, 3];
 /// The depth from which options and lists are empty, so that recursive types end.
 pub(super) const MAX_DEPTH: usize = 7;
 /// The maximum number of requests of one value.
-pub(super) const MAX_QUESTIONS: usize = 20_000;
+pub(super) const MAX_REQUESTS: usize = 20_000;
 /// The maximum number of attempts to create one value.
 pub(super) const MAX_ATTEMPTS: usize = 640;
-/// The maximum number of optional fields that are tried one after the other.
+/// The maximum number of optional fields that are tested one after the other.
 pub(super) const MAX_FIELDS: usize = 64;
 
-/// What was learned about a type while samples of it were created.
+/// The information that was recorded about a type while samples of it were created.
 #[derive(Debug, Default)]
 pub(in crate::foundation::schema) struct Observations {
     /// The number of the round, which selects the variants of enums that are not in a list.
@@ -27,98 +27,104 @@ pub(in crate::foundation::schema) struct Observations {
     pub(super) enums: BTreeMap<String, usize>,
     /// Whether a list was requested.
     pub(in crate::foundation::schema) has_list: bool,
-    /// The first path at which `deserialize_any` was called, whatever the answer was.
-    pub(in crate::foundation::schema) anything: Option<String>,
+    /// The first path at which `deserialize_any` was called.
+    pub(in crate::foundation::schema) first_any_path: Option<String>,
     /// The first path of a collection without an order, and the name of the collection.
     pub(in crate::foundation::schema) unordered: Option<(String, String)>,
+    /// The number of the current candidate at each path.
     pub(super) candidates: BTreeMap<String, usize>,
-    /// The paths at which a list or map may be tried, each with the number of its candidates.
+    /// The paths at which a list or map is a candidate, each with the number of its candidates.
     pub(super) nesting: BTreeMap<String, usize>,
     /// The shapes that the type refuses, each with its path.
     pub(super) refused: BTreeSet<(String, Shape)>,
     pub(super) learned: Learned,
-    pub(super) last: Option<(String, usize)>,
-    /// The optional field that is tried. An error then concerns its value, and not a later one.
-    pub(super) tried: Option<String>,
-    pub(super) questions: usize,
+    /// The path of the last request for which there are several candidates, and the number of the candidates.
+    pub(super) last_request: Option<(String, usize)>,
+    /// The optional field that is tested at present. An error is attributed to the value of this field, and
+    /// not to a value that was requested later.
+    pub(super) tested_field: Option<String>,
+    /// The number of requests in the current attempt.
+    pub(super) requests: usize,
 }
 
 impl Observations {
     /// Returns the shape of the candidate at a path, if the value is in a buffer of serde.
-    pub(super) fn shape_at(&self, place: &String) -> Option<Shape> {
-        let candidate = self.candidates.get(place).copied().unwrap_or(0);
-        self.nesting.get(place).filter(|count| **count == FORMS).map(|_| shape(candidate))
+    pub(super) fn shape_at(&self, value_path: &String) -> Option<Shape> {
+        let candidate = self.candidates.get(value_path).copied().unwrap_or(0);
+        self.nesting.get(value_path).filter(|count| **count == FORMS).map(|_| shape(candidate))
     }
 
-    /// Returns the path of the value of this shape that is, or contains, the last answer.
-    pub(super) fn around(&self, last: String, count: usize, shape: Shape) -> (String, usize) {
-        let around = self.nesting.iter().rev().filter(|(path, _)| **path == last || is_within(&last, path));
-        let mut around = around.filter(|(path, _)| self.shape_at(path) == Some(shape));
-        around.next().map(|(path, count)| (path.clone(), *count)).unwrap_or((last, count))
+    /// Returns the path of the innermost value of this shape that is the last requested value or contains it,
+    /// together with the number of its candidates.
+    pub(super) fn enclosing(&self, last: String, count: usize, shape: Shape) -> (String, usize) {
+        let enclosing =
+            self.nesting.iter().rev().filter(|(path, _)| **path == last || is_within(&last, path));
+        let mut enclosing = enclosing.filter(|(path, _)| self.shape_at(path) == Some(shape));
+        enclosing.next().map(|(path, count)| (path.clone(), *count)).unwrap_or((last, count))
     }
 
-    /// Records a refused shape, and returns the path of the refused value: the path of the last answer, or of
-    /// a list or map that contains it.
+    /// Records a refused shape, and returns the path of the refused value: the path of the last requested
+    /// value, or of a list or map that contains it.
     pub(super) fn refuse(&mut self, last: String, count: usize, refused: Shape) -> (String, usize) {
-        let (place, count) = match refused {
+        let (value_path, count) = match refused {
             Shape::Scalar => (last, count),
-            Shape::List | Shape::Map => self.around(last, count, refused),
+            Shape::List | Shape::Map => self.enclosing(last, count, refused),
         };
-        // The list was accepted, but its elements were not: they must be scalars of another type, or no
-        // scalars.
-        let is_element = refused == Shape::Scalar && self.shape_at(&place) == Some(Shape::List);
-        if is_element || self.shape_at(&place) == Some(refused) && refused != Shape::Scalar {
-            self.refused.insert((place.clone(), refused));
+        // The list was accepted, but its elements were not: the elements must be scalars of another type, or
+        // must not be scalars.
+        let is_element = refused == Shape::Scalar && self.shape_at(&value_path) == Some(Shape::List);
+        if is_element || self.shape_at(&value_path) == Some(refused) && refused != Shape::Scalar {
+            self.refused.insert((value_path.clone(), refused));
         }
-        (place, count)
+        (value_path, count)
     }
 
-    /// Returns the variant of the enum whose content is at a path. Nested enums go through all combinations,
-    /// one in each round.
-    pub(super) fn variant_at(&mut self, place: &str, variants: usize, offset: usize) -> usize {
-        self.enums.insert(place.to_owned(), variants.max(1));
-        let around = self.enums.iter().filter(|(other, _)| is_within(place, other));
-        let stride = around.fold(1_usize, |product, (_, variants)| product.saturating_mul(*variants));
+    /// Returns the variant of the enum whose content is at a path. All combinations of the variants of nested
+    /// enums are selected, one in each round.
+    pub(super) fn variant_at(&mut self, value_path: &str, variants: usize, offset: usize) -> usize {
+        self.enums.insert(value_path.to_owned(), variants.max(1));
+        let enclosing = self.enums.iter().filter(|(other, _)| is_within(value_path, other));
+        let stride = enclosing.fold(1_usize, |product, (_, variants)| product.saturating_mul(*variants));
         self.variants = self.variants.max(stride.saturating_mul(variants));
         (self.round / stride + offset) % variants.max(1)
     }
 
-    /// Selects the next candidate at a path, or at the surrounding path if no candidate is left. Returns
+    /// Selects the next candidate at a path, or at the enclosing path if no candidate remains. Returns
     /// `false` if all candidates were refused.
-    pub(super) fn advance(&mut self, mut place: String, mut count: usize) -> bool {
+    pub(super) fn advance(&mut self, mut value_path: String, mut count: usize) -> bool {
         loop {
-            let is_nesting = self.nesting.get(&place) == Some(&FORMS);
-            let candidate = self.candidates.entry(place.clone()).or_default();
+            let is_nesting = self.nesting.get(&value_path) == Some(&FORMS);
+            let candidate = self.candidates.entry(value_path.clone()).or_default();
             *candidate += 1;
             while is_nesting
                 && *candidate < count
-                && self.refused.contains(&(place.clone(), shape(*candidate)))
+                && self.refused.contains(&(value_path.clone(), shape(*candidate)))
             {
                 *candidate += 1;
             }
-            let is_left = *candidate < count;
-            // What was learned within a list or map does not apply to the next form.
-            self.candidates.retain(|path, _| !is_within(path, &place));
-            self.nesting.retain(|path, _| !is_within(path, &place));
-            self.refused.retain(|(path, _)| !is_within(path, &place));
+            let has_candidate = *candidate < count;
+            // The information about values within a list or map does not apply to the next form.
+            self.candidates.retain(|path, _| !is_within(path, &value_path));
+            self.nesting.retain(|path, _| !is_within(path, &value_path));
+            self.refused.retain(|(path, _)| !is_within(path, &value_path));
             if is_nesting {
-                self.learned.forget(&place);
+                self.learned.forget(&value_path);
             }
-            if is_left {
+            if has_candidate {
                 return true;
             }
-            self.refused.retain(|(path, _)| *path != place);
-            let mut outer = self.nesting.iter().filter(|(path, _)| is_within(&place, path));
+            self.refused.retain(|(path, _)| *path != value_path);
+            let mut outer = self.nesting.iter().filter(|(path, _)| is_within(&value_path, path));
             let Some((path, candidates)) = outer.next_back() else { return false };
-            (place, count) = (path.clone(), *candidates);
+            (value_path, count) = (path.clone(), *candidates);
         }
     }
 }
 
-/// A deserializer that answers the requests of a type.
+/// A deserializer that returns a sample value for each request of a type.
 #[derive(Debug)]
 pub struct Sampler<'a> {
-    pub(super) seen: &'a mut Observations,
+    pub(super) observations: &'a mut Observations,
     pub(super) path: String,
     pub(super) depth: usize,
     /// The number of lists that contain the value.
@@ -136,14 +142,14 @@ pub(super) enum Buffered {
 }
 
 impl<'a> Sampler<'a> {
-    /// Returns one of these variants for the enum whose content is at a path, the same one in all elements of
-    /// a list.
+    /// Returns one of these variants for the enum whose content is at a path. It is the same variant in all
+    /// elements of a list.
     pub(super) fn variant_name(
         &mut self,
-        place: &str,
+        value_path: &str,
         variants: &'static [&'static str],
     ) -> Result<&'static str, Refused> {
-        let variant = self.seen.variant_at(place, variants.len(), 0);
+        let variant = self.observations.variant_at(value_path, variants.len(), 0);
         variants.get(variant).copied().ok_or(Refused::Other)
     }
 
@@ -153,30 +159,34 @@ impl<'a> Sampler<'a> {
         self.path.rsplit_once('.').map_or("", |(parent, _)| parent).to_owned()
     }
 
-    /// Returns the number of the candidate at this path.
+    /// Returns the number of the current candidate at this path, and records the request.
     pub(super) fn candidate(&mut self, count: usize) -> usize {
-        let is_tried = |tried: &String| self.path == *tried || is_within(&self.path, tried);
-        if self.seen.tried.as_ref().is_none_or(is_tried) {
-            self.seen.last = Some((self.path.clone(), count));
+        let is_in_tested_field = |tested: &String| self.path == *tested || is_within(&self.path, tested);
+        if self.observations.tested_field.as_ref().is_none_or(is_in_tested_field) {
+            self.observations.last_request = Some((self.path.clone(), count));
         }
-        self.seen.candidates.get(&self.path).copied().unwrap_or(0)
+        self.observations.candidates.get(&self.path).copied().unwrap_or(0)
     }
 
-    pub(super) fn ask(&mut self) -> Result<(), Refused> {
-        self.seen.questions += 1;
-        if self.seen.questions > MAX_QUESTIONS { Err(Refused::Other) } else { Ok(()) }
+    /// Counts a request, and returns an error if the type makes too many of them.
+    pub(super) fn count_request(&mut self) -> Result<(), Refused> {
+        self.observations.requests += 1;
+        if self.observations.requests > MAX_REQUESTS { Err(Refused::Other) } else { Ok(()) }
     }
 
+    /// Returns the sampler of a value within this value.
     pub(super) fn within(self, step: &str) -> Self {
         Self { path: format!("{}{step}", self.path), depth: self.depth + 1, ..self }
     }
 
+    /// Returns the number of elements of a list at this depth.
     pub(super) fn elements(&self) -> usize {
         if self.depth >= MAX_DEPTH { 0 } else { ELEMENTS.get(self.lists).copied().unwrap_or(2) }
     }
 
+    /// Returns the index of the variant of the enum at this path. In a list, it differs between the elements.
     pub(super) fn variant_of(&mut self, variants: usize) -> usize {
         let offset = if self.lists > 0 { self.seed } else { 0 };
-        self.seen.variant_at(&self.path, variants, offset)
+        self.observations.variant_at(&self.path, variants, offset)
     }
 }

@@ -1,4 +1,4 @@
-//! Parses the text of dates and times.
+//! The parser of the text of dates and times.
 
 use super::style::{OffsetStyle, TemporalStyle};
 use super::types::{Date, DateTime, Time, Timestamp};
@@ -28,7 +28,8 @@ impl Time {
 }
 
 impl DateTime {
-    /// Parses a date and time separated by `T`, `t` or a space. A date alone is at midnight.
+    /// Parses a date and time separated by `T`, `t` or a space. The time of a date without a time is
+    /// midnight.
     pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
         match parse(text)? {
             (Parsed::DateTime(value, None), style) => Some((value, style)),
@@ -39,7 +40,7 @@ impl DateTime {
 }
 
 impl Timestamp {
-    /// Parses a date and time with an optional offset. Without an offset it is UTC.
+    /// Parses a date and time with an optional offset. A text without an offset is in UTC.
     pub fn parse(text: &str) -> Option<(Self, TemporalStyle)> {
         match parse(text)? {
             (Parsed::DateTime(local, offset), style) => {
@@ -53,7 +54,7 @@ impl Timestamp {
     }
 }
 
-/// A parsed text.
+/// The value of a parsed text.
 pub(super) enum Parsed {
     Date(Date),
     Time(Time),
@@ -61,7 +62,7 @@ pub(super) enum Parsed {
     DateTime(DateTime, Option<i32>),
 }
 
-/// Parses the forms of ISO 8601 and RFC 3339, and those in which databases and libraries write dates and
+/// Parses the forms of ISO 8601 and RFC 3339, and the forms in which databases and libraries write dates and
 /// times.
 pub(super) fn parse(text: &str) -> Option<(Parsed, TemporalStyle)> {
     let bytes = text.as_bytes();

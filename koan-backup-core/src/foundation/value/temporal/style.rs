@@ -1,4 +1,4 @@
-//! Styles in which dates and times are written.
+//! The styles in which dates and times are written.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::types::{DateTime, Time, Timestamp};
 /// The style of the text of a date or time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TemporalStyle {
-    /// The character between date and time, or `None` if there is only one of them.
+    /// The character between date and time, or `None` if the text contains only one of them.
     pub separator: Option<char>,
     /// Whether the text has seconds.
     pub seconds: bool,
@@ -34,18 +34,19 @@ pub enum OffsetStyle {
     LowerZulu,
     /// ` Z`, after a space.
     SpacedZulu,
-    /// ` UTC`, after a space, as `chrono` displays an instant and older versions of Rails stored it.
+    /// ` UTC`, after a space, in the form in which `chrono` displays and older versions of Rails stored an
+    /// instant.
     SpacedUtc,
-    /// ` +02:00`, after a space, as Sequelize writes it.
+    /// ` +02:00`, after a space, in the form that Sequelize writes.
     SpacedColon,
-    /// ` +0200`, after a space, as Ruby and Go display an instant.
+    /// ` +0200`, after a space, in the form in which Ruby and Go display an instant.
     SpacedDigits,
-    /// ` +02:00:00`, after a space, as the crate `time` writes it.
+    /// ` +02:00:00`, after a space, in the form that the crate `time` writes.
     SpacedSeconds,
 }
 
 impl OffsetStyle {
-    /// Returns whether the style is a name of UTC and cannot express another offset.
+    /// Returns whether the style denotes UTC and cannot express another offset.
     pub fn is_utc_only(self) -> bool {
         matches!(self, Self::Zulu | Self::LowerZulu | Self::SpacedZulu | Self::SpacedUtc)
     }

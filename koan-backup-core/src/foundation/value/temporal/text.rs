@@ -1,11 +1,11 @@
-//! Formats dates and times as ISO 8601 and RFC 3339 text without an allocation, because most records have
-//! some.
+//! The formatting of dates and times as ISO 8601 and RFC 3339 text. It allocates no memory, because most
+//! records contain dates or times.
 
 use std::fmt;
 
 use super::{Date, DateTime, Time, Timestamp};
 
-/// The maximum length; no text of a date and time is longer.
+/// The maximum length of the text of a date and time.
 const MAX_BYTES: usize = 63;
 
 /// The text of a date or time.
@@ -36,7 +36,7 @@ impl TemporalText {
     /// Appends a number, with leading zeros up to `width` digits.
     fn number(&mut self, number: impl Into<i64>, width: u32) {
         let number: i64 = number.into();
-        // These are the numbers of every valid date and time.
+        // The numbers of a usual date and time, except the fraction, have one of these two widths.
         match (width, u16::try_from(number)) {
             (2, Ok(number @ 0..100)) => return self.push(two_digits(number)),
             (4, Ok(number @ 0..10_000)) => {
@@ -101,7 +101,7 @@ impl Date {
 }
 
 impl Time {
-    /// Returns `HH:MM:SS`, with as many digits of a fraction as the value needs.
+    /// Returns `HH:MM:SS`, followed by a fraction with as many digits as the value needs.
     pub(crate) fn text(self) -> TemporalText {
         let mut text = TemporalText::EMPTY;
         text.time(self);
@@ -119,8 +119,8 @@ impl DateTime {
 }
 
 impl Timestamp {
-    /// Returns the text in RFC 3339, with `Z` for UTC. RFC 3339 has no offset with seconds; such an instant
-    /// is written in UTC.
+    /// Returns the text in RFC 3339, with `Z` for UTC. An instant whose offset has seconds is written in UTC,
+    /// because RFC 3339 does not support seconds in an offset.
     pub(crate) fn text(self) -> TemporalText {
         if self.offset_seconds % 60 != 0
             && let Some(utc) = self.at_offset(0)
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_part_has_the_right_number_of_digits() {
+    fn each_number_of_a_date_or_time_has_the_expected_number_of_digits() {
         let date = |year, month, day| Date { year, month, day };
         assert_eq!(date(2024, 2, 29).to_string(), "2024-02-29");
         assert_eq!(date(7, 1, 1).to_string(), "0007-01-01");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_part_is_written_as_it_is() {
+    fn an_impossible_month_or_day_is_written_unchanged() {
         assert_eq!(Date { year: 2024, month: -3, day: 100 }.to_string(), "2024--03-100");
     }
 }

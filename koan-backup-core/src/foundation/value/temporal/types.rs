@@ -1,4 +1,4 @@
-//! Dates, times and instants as plain fields.
+//! Dates, times and instants in the form of separate fields.
 
 use jiff::civil;
 
@@ -20,7 +20,7 @@ pub struct Time {
     pub hour: i8,
     /// The minute, 0 to 59.
     pub minute: i8,
-    /// The second, 0 to 60: a leap second is preserved.
+    /// The second, 0 to 60. A leap second is preserved.
     pub second: i8,
     /// The fraction of the second, 0 to 999 999 999.
     pub nanosecond: i32,
@@ -45,7 +45,7 @@ pub struct Timestamp {
 }
 
 impl Date {
-    /// Creates a date, or returns `None` if there is no such day.
+    /// Creates a date, or returns `None` if the date does not exist.
     pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
         civil::Date::new(year, month, day).ok().map(|_| Self { year, month, day })
     }
@@ -55,16 +55,17 @@ impl Date {
         self.civil().map_or(1, civil::Date::day_of_year)
     }
 
-    /// Creates a date from a year and the ordinal of a day in it, or returns `None` if there is no such day.
+    /// Creates a date from a year and the ordinal of a day in the year, or returns `None` if the year does
+    /// not have this day.
     pub fn from_ordinal(year: i16, ordinal: i16) -> Option<Self> {
         let first = civil::Date::new(year, 1, 1).ok()?;
         let date = first.checked_add(jiff::Span::new().try_days(i64::from(ordinal) - 1).ok()?).ok()?;
         (date.year() == year).then_some(Self { year, month: date.month(), day: date.day() })
     }
 
-    /// Returns the days since 1970-01-01, or `None` if there is no such day.
+    /// Returns the number of days since 1970-01-01, or `None` if the date does not exist.
     pub fn unix_days(self) -> Option<i64> {
-        // Both are at midnight, so the hours are whole days.
+        // Both dates are at midnight, so the number of hours is a multiple of 24.
         Some(self.civil()?.duration_since(UNIX_EPOCH.date()).as_hours() / 24)
     }
 
@@ -107,14 +108,14 @@ impl DateTime {
 }
 
 impl Timestamp {
-    /// Returns the nanoseconds since 1970-01-01T00:00:00Z, or `None` for a leap second and outside the years
-    /// ±9999.
+    /// Returns the number of nanoseconds since 1970-01-01T00:00:00Z, or `None` for a leap second and for
+    /// years outside of −9999 to 9999.
     pub fn unix_nanos(self) -> Option<i128> {
         if self.local.time.second > 59 {
             return None;
         }
-        // `jiff::Timestamp` ends a day before the last date, and many applications write 9999-12-31 for
-        // "never".
+        // `jiff::Timestamp` cannot represent the last day of the year 9999, and many applications use
+        // 9999-12-31 for "never". Therefore the instant is computed from a civil date and time.
         let since = self.local.civil()?.duration_since(UNIX_EPOCH);
         Some(since.as_nanos() - i128::from(self.offset_seconds) * 1_000_000_000)
     }
@@ -125,7 +126,7 @@ impl Timestamp {
         Some(Self { local: DateTime::from_civil(local), offset_seconds: 0 })
     }
 
-    /// Returns the same instant at another offset.
+    /// Returns the same instant with another offset.
     pub fn at_offset(self, offset_seconds: i32) -> Option<Self> {
         if offset_seconds == self.offset_seconds {
             return Some(self);

@@ -1,4 +1,4 @@
-//! Multipart uploads whose errors contain the answer and a hint what to check.
+//! Multipart uploads whose errors contain the response of the server and a hint on what to check.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::super::answer::explained;
 use super::super::request_kind::RequestKind;
 use super::super::secrets::Secrets;
 
-/// Multipart uploads whose errors contain the answer and a hint what to check.
+/// A store for multipart uploads whose errors contain the response of the server and a hint on what to check.
 pub(in super::super) struct ExplainingMultipart {
     inner: Arc<dyn MultipartStore>,
     secrets: Secrets,

@@ -407,7 +407,7 @@ fn nulls(entity: &EntityCodec, mapped: &MappedColumn, physical: &PhysicalForm) -
     if !mapped.column_type.has_json_nulls() {
         return Ok(None);
     }
-    let name = mapped.name(entity);
+    let name = mapped.field_name(entity);
     let is_json = mapped.column_type.reads_json_null_as_null()
         && (mapped.column.not_null || physical.json_null.iter().any(|field| field == name));
     if is_json {

@@ -46,7 +46,7 @@ impl JsonNullRecorder {
                      record; only a restore into PostgreSQL writes it as JSON `null` again"
                 ));
             }
-            recorded_nulls.forms.insert(mapped.name(entity).to_owned(), recorded);
+            recorded_nulls.forms.insert(mapped.field_name(entity).to_owned(), recorded);
         }
         Ok(recorded_nulls)
     }

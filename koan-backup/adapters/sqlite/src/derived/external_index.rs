@@ -1,4 +1,4 @@
-//! Full-text indexes whose content is in another table or view.
+//! Finds the full-text indexes whose content is in another table or view.
 
 use rusqlite::{Connection, Result};
 
@@ -9,12 +9,13 @@ use super::tokens::tokens;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExternalIndex {
     pub(super) name: String,
+    /// The name of the table or view with the content; empty for an index without content.
     pub(super) content: String,
     /// The FTS version: 5 for FTS5, 4 for FTS3 and FTS4.
     pub(super) version: u8,
 }
 
-/// Returns the full-text indexes whose content is in a table or view that they name.
+/// Returns the full-text indexes that declare a table or view with their content.
 pub(super) fn external_indexes(connection: &Connection, catalog: &Catalog) -> Result<Vec<ExternalIndex>> {
     let mut statement =
         connection.prepare_cached("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
@@ -27,7 +28,8 @@ pub(super) fn external_indexes(connection: &Connection, catalog: &Catalog) -> Re
     Ok(found)
 }
 
-/// Reads the option `content` of a full-text table. The content is empty for an index without content.
+/// Parses the option `content` in the SQL of a full-text index. Returns `None` if the table is not a
+/// full-text index or does not have the option.
 pub(super) fn external_index(name: &str, sql: &str) -> Option<ExternalIndex> {
     let tokens = tokens(sql);
     let module = tokens.iter().position(|token| token.is_word("using")).and_then(|at| tokens.get(at + 1))?;
@@ -36,7 +38,7 @@ pub(super) fn external_index(name: &str, sql: &str) -> Option<ExternalIndex> {
     }
     let at = tokens.windows(3).position(|three| {
         matches!(three, [before, name, equals]
-            if (before.is_mark('(') || before.is_mark(',')) && name.is_word("content") && equals.is_mark('='))
+            if (before.is_punctuation('(') || before.is_punctuation(',')) && name.is_word("content") && equals.is_punctuation('='))
     })?;
     let content = tokens.get(at + 3)?.content()?.to_owned();
     Some(ExternalIndex {

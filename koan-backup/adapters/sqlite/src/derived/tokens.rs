@@ -1,4 +1,4 @@
-//! Splits SQL into tokens, without comments.
+//! Splits SQL into tokens, and leaves comments out.
 
 /// A token of SQL and its position in the text.
 #[derive(Clone, Debug)]
@@ -10,8 +10,10 @@ pub(crate) struct Token {
     pub(in super::super) end: usize,
 }
 
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenKind {
+    /// A keyword, a name or a number without quotation marks.
     Word,
     /// A name in double quotes, backticks or brackets.
     Name,
@@ -21,14 +23,17 @@ enum TokenKind {
 }
 
 impl Token {
+    /// Returns whether the token is this word without quotation marks, in any case.
     pub(crate) fn is_word(&self, word: &str) -> bool {
         self.kind == TokenKind::Word && self.value.eq_ignore_ascii_case(word)
     }
 
-    pub(crate) fn is_mark(&self, mark: char) -> bool {
-        self.kind == TokenKind::Punctuation && self.value.starts_with(mark)
+    /// Returns whether the token is this punctuation character.
+    pub(crate) fn is_punctuation(&self, character: char) -> bool {
+        self.kind == TokenKind::Punctuation && self.value.starts_with(character)
     }
 
+    /// Returns whether the token is this text in single quotes, in any case.
     pub(crate) fn is_text(&self, text: &str) -> bool {
         self.kind == TokenKind::Text && self.value.eq_ignore_ascii_case(text)
     }
@@ -43,8 +48,8 @@ impl Token {
         (self.kind != TokenKind::Punctuation).then_some(self.value.as_str())
     }
 
-    /// Returns the same text for all spellings with the same meaning.
-    pub(crate) fn normal(&self) -> String {
+    /// Returns the normal form of the token, which is the same for all spellings with the same meaning.
+    pub(crate) fn normalized(&self) -> String {
         match self.kind {
             TokenKind::Word | TokenKind::Name => self.value.to_lowercase(),
             TokenKind::Text => format!("'{}'", self.value),
@@ -107,35 +112,35 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token> {
     tokens
 }
 
-/// Splits a list at its commas; text in parentheses is not split.
-pub(crate) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
+/// Splits a list of tokens at its commas. Commas in parentheses do not split it.
+pub(crate) fn split_at_commas(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_i32;
     tokens
         .split(|token| {
-            depth += i32::from(token.is_mark('(')) - i32::from(token.is_mark(')'));
-            depth == 0 && token.is_mark(',')
+            depth += i32::from(token.is_punctuation('(')) - i32::from(token.is_punctuation(')'));
+            depth == 0 && token.is_punctuation(',')
         })
         .collect()
 }
 
 /// Returns the tokens within the parentheses at the start of a list, and the tokens after them.
 pub(crate) fn in_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
-    if !tokens.first()?.is_mark('(') {
+    if !tokens.first()?.is_punctuation('(') {
         return None;
     }
     let mut depth = 0_i32;
     let end = tokens.iter().position(|token| {
-        depth += i32::from(token.is_mark('(')) - i32::from(token.is_mark(')'));
+        depth += i32::from(token.is_punctuation('(')) - i32::from(token.is_punctuation(')'));
         depth == 0
     })?;
     Some((&tokens[1..end], &tokens[end + 1..]))
 }
 
-/// Returns the position of a word outside parentheses.
-pub(crate) fn position(tokens: &[Token], word: &str) -> Option<usize> {
+/// Returns the position of the first token outside parentheses that is this word.
+pub(crate) fn word_position(tokens: &[Token], word: &str) -> Option<usize> {
     let mut depth = 0_i32;
     tokens.iter().position(|token| {
-        depth += i32::from(token.is_mark('(')) - i32::from(token.is_mark(')'));
+        depth += i32::from(token.is_punctuation('(')) - i32::from(token.is_punctuation(')'));
         depth == 0 && token.is_word(word)
     })
 }

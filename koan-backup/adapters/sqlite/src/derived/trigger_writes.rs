@@ -39,7 +39,7 @@ pub(super) fn reads(connection: &Connection, view: &str, table: &str) -> Result<
 /// statements that would fire the triggers.
 pub(super) fn trigger_writes(connection: &Connection, table: &Table) -> Result<BTreeSet<TriggerWrite>> {
     let name = quoted(&table.name);
-    let set: Vec<String> = table
+    let assignments: Vec<String> = table
         .columns
         .iter()
         .filter(|column| !column.generated)
@@ -47,7 +47,7 @@ pub(super) fn trigger_writes(connection: &Connection, table: &Table) -> Result<B
         .collect();
     let statements = [
         format!("INSERT INTO main.{name} DEFAULT VALUES"),
-        format!("UPDATE main.{name} SET {}", set.join(", ")),
+        format!("UPDATE main.{name} SET {}", assignments.join(", ")),
         format!("DELETE FROM main.{name}"),
     ];
     let mut writes = BTreeSet::new();
@@ -74,6 +74,7 @@ pub(super) struct IndexWriters {
 }
 
 impl IndexWriters {
+    /// Returns whether a trigger of a table is known to write the index, or could not be compiled.
     pub(super) fn may_include(&self, trigger: &str, table: &str) -> bool {
         self.known.contains(&trigger.to_lowercase()) || self.uncompiled.contains(&table.to_lowercase())
     }
@@ -94,6 +95,7 @@ pub(super) fn triggers_that_write(
     Ok(writers)
 }
 
+/// Finds the triggers that write an index, on a connection whose triggers are enabled.
 pub(super) fn compiled_writers(
     connection: &Connection,
     catalog: &Catalog,
@@ -103,7 +105,8 @@ pub(super) fn compiled_writers(
     for table in &catalog.tables {
         match table.kind {
             TableKind::Table => {}
-            // Triggers of a view replace a statement, and the columns of a view are not known here.
+            // The triggers of a view replace the statement. They cannot be compiled here, because the catalog
+            // does not contain the columns of views.
             TableKind::View => {
                 writers.uncompiled.insert(table.name.to_lowercase());
                 continue;
@@ -112,9 +115,9 @@ pub(super) fn compiled_writers(
         }
         match trigger_writes(connection, table) {
             Ok(writes) => {
-                let of_index =
+                let index_writes =
                     writes.into_iter().filter(|write| write.table.eq_ignore_ascii_case(&index.name));
-                writers.known.extend(of_index.map(|write| write.trigger.to_lowercase()));
+                writers.known.extend(index_writes.map(|write| write.trigger.to_lowercase()));
             }
             Err(_) => drop(writers.uncompiled.insert(table.name.to_lowercase())),
         }
@@ -122,20 +125,21 @@ pub(super) fn compiled_writers(
     writers
 }
 
-/// Compiles a statement without executing it, and returns what `note` returns for each of its actions.
+/// Compiles a statement without executing it, and returns the results of `select` for the actions that SQLite
+/// reports to the authorizer.
 pub(super) fn compiled_actions<T: Send + 'static>(
     connection: &Connection,
     statement: &str,
-    note: impl Fn(&AuthContext<'_>) -> Option<T> + Send + 'static,
+    select: impl Fn(&AuthContext<'_>) -> Option<T> + Send + 'static,
 ) -> Result<Vec<T>> {
-    let noted = Arc::new(Mutex::new(Vec::new()));
-    let notes = Arc::clone(&noted);
+    let selected = Arc::new(Mutex::new(Vec::new()));
+    let results = Arc::clone(&selected);
     connection.authorizer(Some(move |context: AuthContext<'_>| {
-        notes.lock().unwrap_or_else(PoisonError::into_inner).extend(note(&context));
+        results.lock().unwrap_or_else(PoisonError::into_inner).extend(select(&context));
         Authorization::Allow
     }))?;
     let prepared = connection.prepare(statement).map(drop);
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
     prepared?;
-    Ok(std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner)))
+    Ok(std::mem::take(&mut *selected.lock().unwrap_or_else(PoisonError::into_inner)))
 }

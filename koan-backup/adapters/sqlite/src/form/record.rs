@@ -1,4 +1,4 @@
-//! Records the forms of a column while it is read.
+//! Records the forms of the values of a column while the column is read.
 
 use serde_json::{Value as Json, json};
 
@@ -16,11 +16,15 @@ const MAX_NULL_RUNS: usize = 1 << 20;
 pub(in super::super) struct FormRecorder {
     /// The form that is assumed when nothing is recorded.
     default: Form,
-    /// The variants that the values of the current run have in common; `None` while all of them are NULL.
+    /// The variants that the values of the current run have in common; `None` while all values are NULL.
     current: Option<Form>,
+    /// The number of records in the current run.
     length: u64,
+    /// The forms, each with the number of its records.
     forms: Vec<(Form, u64)>,
+    /// The finished runs: the index of a form, and the number of records.
     runs: Vec<(usize, u64)>,
+    /// Whether there were more than [`MAX_NULL_RUNS`] runs.
     overflowed: bool,
 }
 
@@ -44,6 +48,7 @@ impl FormRecorder {
         self.length += 1;
     }
 
+    /// Continues the current run with a value of another form, or begins a new run.
     fn change(&mut self, current: Option<Form>, form: Form) {
         match current {
             None => self.current = Some(form),
@@ -57,6 +62,7 @@ impl FormRecorder {
         }
     }
 
+    /// Ends the current run.
     fn close(&mut self, current: Form) {
         let known = self.forms.iter().position(|(form, _)| current.common(*form).is_some());
         let index = known.unwrap_or_else(|| {
@@ -106,8 +112,8 @@ impl FormRecorder {
     }
 }
 
-/// Returns runs as text: `form*count`, separated by spaces. They are one text because tens of thousands of
-/// small lists need much memory when they are parsed.
+/// Returns runs as text: `form*count`, separated by spaces. A single text is used because tens of thousands
+/// of small JSON lists would need much memory when they are parsed.
 fn runs_text(runs: &[(usize, u64)]) -> String {
     runs.iter().map(|(form, count)| format!("{form}*{count}")).collect::<Vec<_>>().join(" ")
 }
@@ -115,6 +121,7 @@ fn runs_text(runs: &[(usize, u64)]) -> String {
 /// The forms of one column, as an archive records them.
 #[derive(Debug)]
 pub(in super::super) struct RecordedForms {
+    /// The JSON value for the archive; `None` if every value has the default form.
     pub(in super::super) json: Option<Json>,
     /// The number of forms, if they alternate too often to be recorded in runs.
     pub(in super::super) mixed: Option<usize>,
@@ -125,8 +132,8 @@ pub(in super::super) struct RecordedForms {
 }
 
 impl RecordedForms {
-    /// Returns whether values have several forms, which the database may distinguish although they mean the
-    /// same.
+    /// Returns whether values have several forms. The database may distinguish values of different forms that
+    /// have the same meaning.
     pub(in super::super) fn has_several_forms(&self) -> bool {
         self.form_count > 1
     }
@@ -159,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_with_too_many_runs_keeps_its_most_frequent_form() {
+    fn only_the_most_frequent_form_is_recorded_for_a_column_with_too_many_runs() {
         let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         for _ in 0..MAX_RUNS {
             recorder.value(Form::stored_as(NATIVE));

@@ -1,4 +1,4 @@
-//! Returns the recorded forms of a column, record by record.
+//! Replays the recorded forms of a column: returns the form of one record after another.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -10,11 +10,15 @@ use super::text::UnknownForm;
 #[derive(Debug)]
 pub(in super::super) struct FormReplay {
     forms: Vec<Form>,
+    /// The remaining runs: the index of a form, and the number of records.
     runs: std::vec::IntoIter<(usize, u64)>,
+    /// The form of the current run.
     current: Form,
+    /// The number of records that remain in the current run.
     remaining: u64,
 }
 
+/// The forms of a column in an archive.
 #[derive(Deserialize)]
 struct StoredForms {
     forms: Vec<String>,
@@ -41,9 +45,9 @@ impl FormReplay {
     pub(in super::super) fn recorded(json: &Json) -> Result<Self, UnknownForm> {
         let recorded = StoredForms::deserialize(json).map_err(|_| UnknownForm)?;
         let forms = recorded.forms.iter().map(|form| form.parse()).collect::<Result<Vec<Form>, _>>()?;
-        let known = |&(form, _): &(usize, u64)| form < forms.len();
+        let has_form = |&(form, _): &(usize, u64)| form < forms.len();
         let runs = parse_runs(&recorded.runs).ok_or(UnknownForm)?;
-        if !runs.iter().all(known) {
+        if !runs.iter().all(has_form) {
             return Err(UnknownForm);
         }
         let current = *forms.first().ok_or(UnknownForm)?;
@@ -51,7 +55,7 @@ impl FormReplay {
         Ok(Self { forms, runs: runs.into_iter(), current, remaining })
     }
 
-    /// Returns every form that occurs.
+    /// Returns all forms of the column.
     pub(in super::super) fn forms(&self) -> &[Form] {
         &self.forms
     }
@@ -61,7 +65,7 @@ impl FormReplay {
         while self.remaining == 0 {
             match self.runs.next() {
                 Some((form, count)) => (self.current, self.remaining) = (self.forms[form], count),
-                // There are more records than were recorded, so the last form continues.
+                // There are more records than the runs contain, so all further records have the last form.
                 None => self.remaining = u64::MAX,
             }
         }

@@ -1,6 +1,5 @@
-//! The text of forms in archives: `integer`, `text:TRUE/FALSE`, `text:YYYY-MM-DD HH:MM:SS+02:00`. This text
-//! format must never change.
-//! changes.
+//! The text of forms in archives, for example `integer`, `text:TRUE/FALSE` or
+//! `text:YYYY-MM-DD HH:MM:SS+02:00`. This text format must never change.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +7,12 @@ use std::str::FromStr;
 use koan_backup_core::value::OffsetStyle;
 
 use super::{
-    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, JSON_NULL_FORM,
-    MomentParts, MomentStyle, NATIVE, REAL, REAL_SHORT, SecondsStyle, Shape, TEXT, TEXT_POINT, UnixUnit,
+    BLOB, FRACTION_0, FRACTION_MINIMAL, FRACTION_THREES, Form, INTEGER, JSON_NULL, JSON_NULL_FORM, NATIVE,
+    REAL, REAL_SHORT, SecondsStyle, Shape, TEXT, TEXT_POINT, TemporalForm, TemporalParts, UnixUnit,
     UuidStyle, WORDS,
 };
 
+/// The names of the variants of [`Shape::StorageClass`].
 const STORAGE_CLASSES: [(&str, u32); 8] = [
     ("native", NATIVE),
     ("integer", INTEGER),
@@ -23,6 +23,7 @@ const STORAGE_CLASSES: [(&str, u32); 8] = [
     ("text:1.0", TEXT_POINT),
     (JSON_NULL_FORM, JSON_NULL),
 ];
+/// The names of the text forms of a UUID.
 const UUID_STYLES: [(&str, UuidStyle); 7] = [
     ("uuid", UuidStyle::Hyphenated),
     ("UUID", UuidStyle::HyphenatedUpper),
@@ -32,6 +33,7 @@ const UUID_STYLES: [(&str, UuidStyle); 7] = [
     ("{UUID}", UuidStyle::BracedUpper),
     ("urn:uuid", UuidStyle::Urn),
 ];
+/// The names of the units of a Unix time.
 const UNIX_UNITS: [(&str, UnixUnit); 4] = [
     ("unix-seconds", UnixUnit::Seconds),
     ("unix-milliseconds", UnixUnit::Millis),
@@ -39,7 +41,7 @@ const UNIX_UNITS: [(&str, UnixUnit); 4] = [
     ("unix-nanoseconds", UnixUnit::Nanos),
 ];
 
-/// Writes a form that has one variant.
+/// Writes the text of a form that has one variant.
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let storage = if self.has(REAL) { "real" } else { "integer" };
@@ -52,9 +54,9 @@ impl fmt::Display for Form {
             Shape::Uuid(style) => write!(f, "text:{}", name(&UUID_STYLES, &style)),
             Shape::Unix(unit) => write!(f, "{storage}:{}", name(&UNIX_UNITS, &unit)),
             Shape::Julian => f.write_str("real:julian-day"),
-            Shape::Moment(moment) => {
+            Shape::Temporal(temporal) => {
                 f.write_str("text:")?;
-                moment_text(f, moment, self.variants)
+                temporal_text(f, temporal, self.variants)
             }
         }
     }
@@ -88,7 +90,7 @@ impl FromStr for Form {
         {
             Shape::Words(pair)
         } else {
-            return parse_moment(rest).filter(|_| storage == TEXT).ok_or(UnknownForm);
+            return parse_temporal(rest).filter(|_| storage == TEXT).ok_or(UnknownForm);
         };
         Ok(Self::new(shape, storage))
     }
@@ -98,14 +100,14 @@ fn name<'n, T: PartialEq>(names: &[(&'n str, T)], wanted: &T) -> &'n str {
     names.iter().find(|(_, known)| known == wanted).map_or("native", |(name, _)| name)
 }
 
-fn moment_text(f: &mut fmt::Formatter<'_>, moment: MomentStyle, variants: u32) -> fmt::Result {
-    match moment.parts {
-        MomentParts::Date => return f.write_str("YYYY-MM-DD"),
-        MomentParts::Time => {}
-        MomentParts::Both(separator) => write!(f, "YYYY-MM-DD{separator}")?,
+fn temporal_text(f: &mut fmt::Formatter<'_>, temporal: TemporalForm, variants: u32) -> fmt::Result {
+    match temporal.parts {
+        TemporalParts::Date => return f.write_str("YYYY-MM-DD"),
+        TemporalParts::Time => {}
+        TemporalParts::Both(separator) => write!(f, "YYYY-MM-DD{separator}")?,
     }
     f.write_str("HH:MM")?;
-    if moment.seconds == SecondsStyle::Written {
+    if temporal.seconds == SecondsStyle::Written {
         f.write_str(":SS")?;
         match (0..=9u8).find(|&digits| variants & (FRACTION_0 << u32::from(digits)) != 0) {
             Some(0) => {}
@@ -114,9 +116,9 @@ fn moment_text(f: &mut fmt::Formatter<'_>, moment: MomentStyle, variants: u32) -
             None => f.write_str("[.f]")?,
         }
     }
-    let sign = if moment.offset_seconds < 0 { '-' } else { '+' };
-    let (hours, minutes) = (moment.offset_seconds.abs() / 3600, moment.offset_seconds.abs() / 60 % 60);
-    match moment.offset {
+    let sign = if temporal.offset_seconds < 0 { '-' } else { '+' };
+    let (hours, minutes) = (temporal.offset_seconds.abs() / 3600, temporal.offset_seconds.abs() / 60 % 60);
+    match temporal.offset {
         OffsetStyle::Absent => Ok(()),
         OffsetStyle::Zulu => f.write_str("Z"),
         OffsetStyle::Colon => write!(f, "{sign}{hours:02}:{minutes:02}"),
@@ -128,30 +130,30 @@ fn moment_text(f: &mut fmt::Formatter<'_>, moment: MomentStyle, variants: u32) -
         OffsetStyle::SpacedColon => write!(f, " {sign}{hours:02}:{minutes:02}"),
         OffsetStyle::SpacedDigits => write!(f, " {sign}{hours:02}{minutes:02}"),
         OffsetStyle::SpacedSeconds => {
-            let seconds = moment.offset_seconds.abs() % 60;
+            let seconds = temporal.offset_seconds.abs() % 60;
             write!(f, " {sign}{hours:02}:{minutes:02}:{seconds:02}")
         }
     }
 }
 
-fn parse_moment(text: &str) -> Option<Form> {
-    let moment = |parts, seconds, (offset, offset_seconds)| {
-        Shape::Moment(MomentStyle { parts, seconds, offset, offset_seconds })
+fn parse_temporal(text: &str) -> Option<Form> {
+    let temporal = |parts, seconds, (offset, offset_seconds)| {
+        Shape::Temporal(TemporalForm { parts, seconds, offset, offset_seconds })
     };
     let absent = (OffsetStyle::Absent, 0);
     let (parts, rest) = match text.strip_prefix("YYYY-MM-DD") {
         Some("") => {
-            return Some(Form::new(moment(MomentParts::Date, SecondsStyle::Omitted, absent), FRACTION_0));
+            return Some(Form::new(temporal(TemporalParts::Date, SecondsStyle::Omitted, absent), FRACTION_0));
         }
         Some(rest) => {
             let separator = rest.chars().next()?;
-            (MomentParts::Both(separator), &rest[separator.len_utf8()..])
+            (TemporalParts::Both(separator), &rest[separator.len_utf8()..])
         }
-        None => (MomentParts::Time, text),
+        None => (TemporalParts::Time, text),
     };
     let rest = rest.strip_prefix("HH:MM")?;
     let Some(rest) = rest.strip_prefix(":SS") else {
-        return Some(Form::new(moment(parts, SecondsStyle::Omitted, parse_offset(rest)?), FRACTION_0));
+        return Some(Form::new(temporal(parts, SecondsStyle::Omitted, parse_offset(rest)?), FRACTION_0));
     };
     let (variants, rest) = if let Some(rest) = rest.strip_prefix("[.fff]") {
         (FRACTION_THREES, rest)
@@ -164,7 +166,7 @@ fn parse_moment(text: &str) -> Option<Form> {
     } else {
         (FRACTION_0, rest)
     };
-    Some(Form::new(moment(parts, SecondsStyle::Written, parse_offset(rest)?), variants))
+    Some(Form::new(temporal(parts, SecondsStyle::Written, parse_offset(rest)?), variants))
 }
 
 fn parse_offset(text: &str) -> Option<(OffsetStyle, i32)> {

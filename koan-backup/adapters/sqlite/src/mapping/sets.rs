@@ -1,4 +1,5 @@
-//! Finds the tables of sets: table `note#archive` holds the set `archive` of the entity in `note`.
+//! Finds the tables of sets: if an entity is in table `note`, table `note#archive` contains its set
+//! `archive`.
 
 use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec};
 
@@ -6,7 +7,7 @@ use super::super::catalog::{Catalog, Table, TableKind};
 use koan_backup_sql::identifier::{folded, listed};
 use koan_backup_sql::tables::{no_set, set_table};
 
-/// Returns the sets that have a table, without the default one, in the order of their names. `root` is the
+/// Returns the sets that have a table, except the default set, in the order of their names. `root` is the
 /// table of the default set.
 pub(in super::super) fn named_sets<'c>(
     catalog: &'c Catalog,
@@ -22,8 +23,8 @@ pub(in super::super) fn named_sets<'c>(
     sets
 }
 
-/// Returns the table with the name of a set called `root`. It is not used, because `root` is the name of the
-/// default set.
+/// Returns the table that is named as if it contained a set `root`. Such a table is not used, because `root`
+/// is the name of the default set.
 pub(in super::super) fn table_named_root<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
@@ -34,7 +35,7 @@ pub(in super::super) fn table_named_root<'c>(
         .map(|(_, table)| table)
 }
 
-/// Finds the table of a set other than the default one.
+/// Finds the table of a set that is not the default set.
 pub(super) fn find<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
@@ -55,7 +56,8 @@ pub(super) fn find<'c>(
                 Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "set `{set}` of {} matches each of the tables {}; rename all of them but one",
+                        "set `{set}` of {} matches each of the tables {}; rename all of these tables except \
+                         one",
                         entity.name(),
                         listed(several.iter().map(|table| table.name.as_str())),
                     ),
@@ -65,20 +67,19 @@ pub(super) fn find<'c>(
     }
 }
 
-/// Returns the tables named like the table of the default set, followed by `#` and a suffix, each with that
-/// suffix.
+/// Returns the tables whose name is the name of the table of the default set, `#` and a suffix. The first
+/// part of each result is the suffix.
 fn suffixed_tables<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
     root: &Table,
 ) -> impl Iterator<Item = (&'c str, &'c Table)> {
-    let is_named = entity.descriptor().table().is_some();
+    let is_declared = entity.descriptor().table().is_some();
     let is_root = move |name: &str| {
         name.eq_ignore_ascii_case(&root.name)
-            || !is_named
+            || !is_declared
                 && folded(name) == folded(&root.name)
-                // A name that is exactly that of another table refers to that table.
-                // that table.
+                // If another table has exactly this name, the name refers to that table.
                 && !catalog.tables.iter().any(|table| table.name.eq_ignore_ascii_case(name))
     };
     let tables = catalog.tables.iter().filter(|table| table.kind == TableKind::Table);

@@ -12,63 +12,67 @@ use super::super::bind::Stored;
 use super::super::error::{failed, is_constraint, is_refused_statement, is_unique_violation};
 use super::super::index_check::{index_faults, table_rows};
 use super::super::new_rows;
-use super::deferred::{Deferred, refused};
-use super::indexes::{Keys, SuspendedIndexes};
+use super::deferred::{Deferred, constraint_error};
+use super::indexes::{KeyIndex, SuspendedIndexes};
 use super::keys::WrittenKeys;
 use super::previous::PreviousRows;
 use super::statement::Statements;
 use super::target::Target;
 use super::transaction::Transaction;
 
-/// The work on one target, and its state.
+/// The state of one target while its records are written.
 #[derive(Debug)]
-pub(super) struct Applying {
+pub(super) struct TargetState {
     target: Target,
     statements: Statements,
     indexes: SuspendedIndexes,
     previous: Option<PreviousRows>,
-    /// Whether the table had no rows before the first record.
-    is_empty: bool,
-    /// Whether the table is filled by plain INSERT statements, which refuse a duplicate key.
-    is_filled: bool,
+    /// Whether the table had no rows before the first record was written.
+    was_empty: bool,
+    /// Whether records are written with plain INSERT statements, which refuse a duplicate key.
+    is_insert_only: bool,
     keys: WrittenKeys,
     deferred: Deferred,
     rows_before: u64,
     tally: Tally,
 }
 
-/// The counts of the statements, as SQLite reported them.
+/// The numbers of written records, by the effect that SQLite reported.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
+    /// The number of all records.
     records: u64,
-    /// Records that changed or added a row.
+    /// The number of records that changed or added a row.
     changed: u64,
-    /// Records whose row was left unchanged, because it is kept or equal.
+    /// The number of records whose row was left unchanged, because the conflict mode keeps rows or because
+    /// the row equals the record.
     unchanged: u64,
 }
 
-/// The result of a target.
+/// The result of a finished target.
 #[derive(Debug)]
-pub(super) struct Applied {
+pub(super) struct TargetResult {
     pub(super) counts: WriteCounts,
-    /// The columns and the table with the keys of the records, if the archive contains dangling references.
+    /// The names of the key columns and the temporary table with the keys of the records, if the archive
+    /// contains dangling references.
     pub(super) keys: Option<(Vec<String>, String)>,
     /// The indexes that were dropped and rebuilt.
     pub(super) suspended: Vec<SuspendedObject>,
 }
 
-impl Applying {
+impl TargetState {
+    /// Prepares the table of a target. `number` is the number of the target, counted from 1.
     pub(super) fn begin(transaction: &Transaction, target: Target, number: usize) -> Result<Self> {
         let options = &transaction.options;
         let rows_before = count(transaction, &target)?;
         let previous = match options.replace_existing {
-            true => Some(PreviousRows::take(transaction, &target, rows_before)?),
+            true => Some(PreviousRows::record_and_delete(transaction, &target, rows_before)?),
             false => {
-                require_whole_indexes(transaction, &target, rows_before)?;
+                require_intact_indexes(transaction, &target, rows_before)?;
                 None
             }
         };
-        let is_empty = options.replace_existing || rows_before == 0;
+        let was_empty = options.replace_existing || rows_before == 0;
         let mut indexes = SuspendedIndexes::default();
         indexes.drop_all(transaction, &target, rows_before)?;
         let statements =
@@ -76,16 +80,16 @@ impl Applying {
                 failed(&transaction.path, &format!("writing {}", target.entity.name()), error)
             })?;
         let has_unique_key = statements.direct.is_some();
-        let indexes_key = options.level != RestoreLevel::Safe && options.may_use_bulk_mode();
-        if !has_unique_key && indexes_key {
-            let keys = if is_empty { Keys::Unique } else { Keys::Any };
-            indexes.index_key(transaction, &target, keys)?;
+        let may_index_key = options.level != RestoreLevel::Safe && options.may_use_bulk_mode();
+        if !has_unique_key && may_index_key {
+            let key_index = if was_empty { KeyIndex::Unique } else { KeyIndex::NotUnique };
+            indexes.index_key(transaction, &target, key_index)?;
         }
-        let is_filled = is_empty && options.may_use_bulk_mode();
-        let is_guarded = has_unique_key || indexes_key;
-        let statements = match is_filled && is_guarded {
+        let is_insert_only = was_empty && options.may_use_bulk_mode();
+        let has_key_index = has_unique_key || may_index_key;
+        let statements = match is_insert_only && has_key_index {
             true => statements.insert_only(),
-            // `ON CONFLICT` names only one index, but a row can conflict in another index as well.
+            // `ON CONFLICT` applies to one index only, but a row can conflict in another index as well.
             false if !target.equality.is_decided_by_the_columns() => statements.by_key(),
             false => statements,
         };
@@ -94,8 +98,8 @@ impl Applying {
             statements,
             indexes,
             previous,
-            is_empty,
-            is_filled,
+            was_empty,
+            is_insert_only,
             keys: WrittenKeys::new(number),
             deferred: Deferred::new(number),
             rows_before,
@@ -108,14 +112,15 @@ impl Applying {
         &self.target.mapping.table.name
     }
 
+    /// Writes a batch of records.
     pub(super) fn write(&mut self, transaction: &Transaction, records: &[Record]) -> Result<()> {
         let Statements { direct, may_keep, insert, update, exists, compare } = self.statements.clone();
-        let what = format!("writing {}", self.target.entity.name());
+        let operation = format!("writing {}", self.target.entity.name());
         let prepare = |sql: &str| {
             transaction
                 .connection
                 .prepare_cached(sql)
-                .map_err(|error| failed(&transaction.path, &what, error))
+                .map_err(|error| failed(&transaction.path, &operation, error))
         };
         let mut direct = direct.as_deref().map(prepare).transpose()?;
         let mut by_key = ByKey {
@@ -125,25 +130,24 @@ impl Applying {
             compare: prepare(&compare)?,
         };
         let conflict = self.conflict(transaction);
-        let remembers = self.remembers(transaction);
+        let records_keys = self.records_keys(transaction);
         for record in records {
-            let stored = self.target.fill(record)?;
+            let stored = self.target.stored_values(record)?;
             self.tally.records += 1;
-            if remembers && !self.keys.remember(transaction, &self.target, &stored)? {
+            if records_keys && !self.keys.record(transaction, &self.target, &stored)? {
                 return Err(self.target.duplicate_key_error(record));
             }
-            // A unique index never considers two NULLs equal, but here a key that contains NULL identifies a
-            // record.
+            // A unique index never considers two NULLs to be equal, but a key with NULL identifies a record.
+            // So the row of such a key is searched before the record is written.
             let has_null = self.target.key.iter().any(|&column| stored[column] == Stored::Null);
             let result = match &mut direct {
                 Some(statement) if !has_null => match execute(statement, &stored) {
                     Ok(1) => Ok(Outcome::Written),
                     Ok(0) if may_keep => Ok(Outcome::Unchanged),
                     Ok(count) => Ok(Outcome::Unexpected(count)),
-                    // SQLite builds the complete new row before it looks for an existing one. Building it can
-                    // fail for a reason that does not apply to a record whose row exists and is kept.
-                    // new row would not.
-                    Err(error) if may_keep && is_of_one_row(&error) => {
+                    // SQLite evaluates the complete new row before it looks for an existing row. The
+                    // evaluation can fail although the row of the record exists and no new row is needed.
+                    Err(error) if may_keep && concerns_new_row(&error) => {
                         by_key.write(&self.target, &stored, conflict)
                     }
                     Err(error) => Err(error),
@@ -153,10 +157,10 @@ impl Applying {
             match result {
                 Ok(Outcome::Written) => self.tally.changed += 1,
                 Ok(Outcome::Unchanged) => self.tally.unchanged += 1,
-                Ok(Outcome::Unexpected(count)) => return Err(self.unexpected(record, count)),
+                Ok(Outcome::Unexpected(count)) => return Err(self.unexpected_count_error(record, count)),
                 Ok(Outcome::Exists) => return Err(self.exists_error(record)),
                 Ok(Outcome::Ambiguous) => return Err(self.target.ambiguous_key_error(record)),
-                // A later record may change the value of the conflicting row.
+                // A later record may overwrite the conflicting row, so the record is deferred.
                 Err(error) if conflict == ConflictMode::Overwrite && is_unique_violation(&error) => {
                     self.deferred.add(transaction, &self.target, &stored)?;
                 }
@@ -166,110 +170,121 @@ impl Applying {
                         return Err(self.exists_error(record));
                     }
                     let values: Vec<ValueRef<'_>> = stored.iter().map(Stored::as_ref).collect();
-                    return Err(refused(transaction, &self.target, &values, &error));
+                    return Err(constraint_error(transaction, &self.target, &values, &error));
                 }
                 Err(error) if is_refused_statement(&error) => {
-                    return Err(self.raised(transaction, record, error));
+                    return Err(self.expression_error(transaction, record, error));
                 }
-                Err(error) => return Err(failed(&transaction.path, &what, error)),
+                Err(error) => return Err(failed(&transaction.path, &operation, error)),
             }
         }
         Ok(())
     }
 
-    pub(super) fn finish(self, transaction: &Transaction) -> Result<Applied> {
-        let brings = self.brings_along(transaction);
-        let Self { target, indexes, previous, is_empty, keys, deferred, rows_before, mut tally, .. } = self;
+    /// Writes the deferred records, checks the counts, and puts the indexes back.
+    pub(super) fn finish(self, transaction: &Transaction) -> Result<TargetResult> {
+        let needs_keys = self.restores_dangling_references(transaction);
+        let Self { target, indexes, previous, was_empty, keys, deferred, rows_before, mut tally, .. } = self;
         tally.changed += deferred.finish(transaction, &target)?;
         let rows_after = count(transaction, &target)?;
         let counts = match previous {
             Some(previous) => {
-                let returned = previous.compare(transaction, &target)?;
+                let comparison = previous.compare(transaction, &target)?;
                 let mut counts = WriteCounts::default();
-                counts.inserted = tally.changed.saturating_sub(returned.again);
-                counts.updated = returned.again.saturating_sub(returned.equal);
-                counts.unchanged = returned.equal;
-                counts.deleted = returned.gone;
+                counts.inserted = tally.changed.saturating_sub(comparison.existing);
+                counts.updated = comparison.existing.saturating_sub(comparison.equal);
+                counts.unchanged = comparison.equal;
+                counts.deleted = comparison.deleted;
                 counts
             }
             None => tally.counts(transaction.options.conflict, rows_before, rows_after),
         };
-        let before = if is_empty { 0 } else { rows_before };
+        let before = if was_empty { 0 } else { rows_before };
         let sum = counts.inserted + counts.updated + counts.unchanged + counts.kept;
         // Every written row must still exist, and no other row may have been added or deleted.
-        let is_whole = match transaction.options.replace_existing {
+        let is_balanced = match transaction.options.replace_existing {
             true => rows_after == tally.records,
             false => rows_after == before + counts.inserted && tally.changed >= counts.inserted,
         };
-        if sum != tally.records || !is_whole {
+        if sum != tally.records || !is_balanced {
             let (name, table, records) = (target.entity.name(), &target.mapping.table.name, tally.records);
             return Err(Error::new(
                 ErrorKind::Constraint,
                 format!(
-                    "{records} records of {name} were written to table `{table}`, which had {before} rows and has \
-                     {rows_after}: the table drops rows or merges them"
+                    "{records} records of {name} were written to table `{table}`, which had {before} rows \
+                     before and has {rows_after} rows after, so the table drops rows or merges them; check \
+                     its constraints and its key"
                 ),
             ));
         }
         let suspended = indexes.put_back(transaction, &target)?;
         advance_sequence(transaction, &target)?;
-        let keys = if brings {
+        let keys = if needs_keys {
             let names: Vec<String> = target.key_names().map(str::to_owned).collect();
-            keys.keep(transaction, &target)?.map(|table| (names, table))
+            keys.into_table(transaction, &target)?.map(|table| (names, table))
         } else {
-            keys.forget(transaction)?;
+            keys.discard(transaction)?;
             None
         };
-        Ok(Applied { counts, keys, suspended })
+        Ok(TargetResult { counts, keys, suspended })
     }
 
-    /// Returns the conflict mode of the statements. In a table that was empty, a key can only conflict with a
-    /// record of the archive.
+    /// Returns the conflict mode of the statements. In a table that was empty, a key can conflict only with
+    /// the key of an earlier record of the archive.
     fn conflict(&self, transaction: &Transaction) -> ConflictMode {
-        if self.is_filled { ConflictMode::Fail } else { transaction.options.conflict }
+        if self.is_insert_only { ConflictMode::Fail } else { transaction.options.conflict }
     }
 
-    /// Returns whether the keys of the records are remembered, because no unique index refuses a duplicate
-    /// key in the archive.
-    fn remembers(&self, transaction: &Transaction) -> bool {
+    /// Returns whether the keys of the records are recorded, because no unique index refuses a duplicate key
+    /// in the archive, or because the keys are needed later.
+    fn records_keys(&self, transaction: &Transaction) -> bool {
         self.conflict(transaction) != ConflictMode::Fail
-            || self.brings_along(transaction)
+            || self.restores_dangling_references(transaction)
             || !self.target.equality.is_decided_by_the_columns()
     }
 
-    /// Returns whether the keys are needed later, because some of the records contain dangling references.
-    fn brings_along(&self, transaction: &Transaction) -> bool {
+    /// Returns whether some of the records contain dangling references and the table keeps other rows. The
+    /// keys of the records are then needed to check the references.
+    fn restores_dangling_references(&self, transaction: &Transaction) -> bool {
         !transaction.options.replace_existing && !self.target.physical.dangling_references.is_empty()
     }
 
+    /// Returns the error for a record whose key exists: in the archive if the table was empty, else in the
+    /// table.
     fn exists_error(&self, record: &Record) -> Error {
-        if self.is_empty {
+        if self.was_empty {
             self.target.duplicate_key_error(record)
         } else {
             self.target.already_exists_error(record)
         }
     }
 
-    /// Returns the error of a record for which an expression of the table raised an error: a default, a
-    /// constraint or a generated column.
-    fn raised(&self, transaction: &Transaction, record: &Record, error: rusqlite::Error) -> Error {
+    /// Returns the error for a record for which an expression of the table raised an error. The expression is
+    /// a default, a constraint or a generated column.
+    fn expression_error(&self, transaction: &Transaction, record: &Record, error: rusqlite::Error) -> Error {
         let record = format!("{} `{}`", self.target.entity.name(), self.target.key_text(record));
         let Transaction { connection, collations, .. } = transaction;
         let refusals = new_rows::refusals(connection, collations, &self.target.mapping);
         match refusals.unwrap_or_default().into_iter().next() {
-            Some(refusal) => {
-                Error::with_source(ErrorKind::Constraint, format!("{record} was refused: {refusal}"), error)
-            }
+            Some(refusal) => Error::with_source(
+                ErrorKind::Constraint,
+                format!("{record} cannot be written: {refusal}"),
+                error,
+            ),
             None => failed(&transaction.path, &format!("writing {record}"), error),
         }
     }
 
-    fn unexpected(&self, record: &Record, count: usize) -> Error {
+    /// Returns the error for a record whose statement changed another number of rows than one.
+    fn unexpected_count_error(&self, record: &Record, count: usize) -> Error {
         let (name, key) = (self.target.entity.name(), self.target.key_text(record));
         let table = &self.target.mapping.table.name;
         Error::new(
             ErrorKind::Constraint,
-            format!("{name} `{key}` changed {count} rows of table `{table}` instead of one"),
+            format!(
+                "writing {name} `{key}` changed {count} rows of table `{table}` instead of one; check the \
+                 constraints of the table and whether its key is unique"
+            ),
         )
     }
 }
@@ -292,7 +307,8 @@ impl Tally {
 enum Outcome {
     /// The record was written.
     Written,
-    /// The existing row was left unchanged, because it is kept or equal.
+    /// The existing row was left unchanged, because the conflict mode keeps rows or because the row equals
+    /// the record.
     Unchanged,
     /// A row with the key of the record already exists.
     Exists,
@@ -302,7 +318,7 @@ enum Outcome {
     Unexpected(usize),
 }
 
-/// The statements for a table without a unique index over the key.
+/// The prepared statements that find the row of a key before a record is written.
 struct ByKey<'c> {
     insert: rusqlite::CachedStatement<'c>,
     update: rusqlite::CachedStatement<'c>,
@@ -318,10 +334,10 @@ impl ByKey<'_> {
         conflict: ConflictMode,
     ) -> rusqlite::Result<Outcome> {
         match conflict {
-            ConflictMode::Overwrite => match self.found(target, stored)?.as_slice() {
+            ConflictMode::Overwrite => match self.compare_rows(target, stored)?.as_slice() {
                 [] => {}
-                [Row::Equal] => return Ok(Outcome::Unchanged),
-                [Row::Differs] => {
+                [ExistingRow::Equal] => return Ok(Outcome::Unchanged),
+                [ExistingRow::Different] => {
                     bind_with_key(&mut self.update, target, stored)?;
                     return Ok(match self.update.raw_execute()? {
                         1 => Outcome::Written,
@@ -341,13 +357,13 @@ impl ByKey<'_> {
         })
     }
 
-    /// Returns the rows with the key, at most two.
-    fn found(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<Vec<Row>> {
+    /// Compares a record with the rows that have its key. Returns at most two rows.
+    fn compare_rows(&mut self, target: &Target, stored: &[Stored<'_>]) -> rusqlite::Result<Vec<ExistingRow>> {
         bind_with_key(&mut self.compare, target, stored)?;
         let mut rows = self.compare.raw_query();
         let mut found = Vec::with_capacity(2);
         while let Some(row) = rows.next()? {
-            found.push(if row.get(0)? { Row::Differs } else { Row::Equal });
+            found.push(if row.get(0)? { ExistingRow::Different } else { ExistingRow::Equal });
         }
         Ok(found)
     }
@@ -357,14 +373,15 @@ impl ByKey<'_> {
     }
 }
 
-/// The rows with the key of a record.
-enum Row {
+/// An existing row with the key of a record, compared with the record.
+enum ExistingRow {
     Equal,
-    Differs,
+    Different,
 }
 
-/// Returns whether an error concerns only the new row, so that it does not matter if the row already exists.
-fn is_of_one_row(error: &rusqlite::Error) -> bool {
+/// Returns whether an error concerns only the values of the new row. Such an error is irrelevant if the row
+/// of the record already exists.
+fn concerns_new_row(error: &rusqlite::Error) -> bool {
     is_refused_statement(error) || (is_constraint(error) && !is_unique_violation(error))
 }
 
@@ -398,13 +415,13 @@ fn count(transaction: &Transaction, target: &Target) -> Result<u64> {
         .map_err(|error| failed(&transaction.path, &format!("counting the rows of table `{table}`"), error))
 }
 
-/// Refuses a table with an incomplete index: a record would not find its row and would be inserted as a
-/// second one.
-fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
+/// Refuses a table with a damaged index. With such an index, a record might not find its row and would be
+/// inserted as a second row.
+fn require_intact_indexes(transaction: &Transaction, target: &Target, rows: u64) -> Result<()> {
     let table = &target.mapping.table.name;
     let faults =
         index_faults(&transaction.connection, &transaction.collations, table, rows).map_err(|error| {
-            failed(&transaction.path, &format!("counting the indexes of table `{table}`"), error)
+            failed(&transaction.path, &format!("checking the indexes of table `{table}`"), error)
         })?;
     match faults.first() {
         None => Ok(()),
@@ -412,18 +429,18 @@ fn require_whole_indexes(transaction: &Transaction, target: &Target, rows: u64) 
     }
 }
 
-/// Advances an AUTOINCREMENT sequence to the value in the archive. SQLite itself advances it only to the
-/// largest rowid.
+/// Advances the AUTOINCREMENT sequence of a table to the value in the archive. SQLite itself advances the
+/// sequence only to the largest rowid.
 fn advance_sequence(transaction: &Transaction, target: &Target) -> Result<()> {
     let (Some(sequence), table) = (target.physical.sequence, &target.mapping.table.name) else {
         return Ok(());
     };
-    let moved = || -> rusqlite::Result<()> {
-        let made =
+    let advance = || -> rusqlite::Result<()> {
+        let query =
             "SELECT sql LIKE '%AUTOINCREMENT%' FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
-        let counts: Option<bool> =
-            transaction.connection.query_row(made, [table], |row| row.get(0)).optional()?;
-        if counts != Some(true) {
+        let has_sequence: Option<bool> =
+            transaction.connection.query_row(query, [table], |row| row.get(0)).optional()?;
+        if has_sequence != Some(true) {
             return Ok(());
         }
         let update = "UPDATE main.sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
@@ -433,7 +450,7 @@ fn advance_sequence(transaction: &Transaction, target: &Target) -> Result<()> {
         }
         Ok(())
     };
-    moved().map_err(|error| {
+    advance().map_err(|error| {
         failed(&transaction.path, &format!("advancing the sequence of table `{table}`"), error)
     })
 }

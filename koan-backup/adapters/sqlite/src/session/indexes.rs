@@ -1,4 +1,4 @@
-//! Drops the indexes of a table while it is filled, and creates a temporary one to find its keys.
+//! Drops the indexes of a table while records are written, and creates a temporary index over its key.
 
 use std::time::Instant;
 
@@ -18,14 +18,15 @@ use koan_backup_sql::identifier::{quoted, quoted_list};
 
 /// The indexes that were dropped. They are recreated with their original SQL.
 ///
-/// All of this happens within the transaction, so the indexes still exist if the process ends early.
+/// The indexes are dropped and recreated within the transaction, so they still exist if the process ends
+/// before the commit.
 #[derive(Debug, Default)]
 pub(super) struct SuspendedIndexes {
     dropped: Vec<DroppedIndex>,
     /// The statistics of ANALYZE about these indexes, which SQLite deletes with the indexes.
     statistics: Vec<(String, Option<String>)>,
     /// The name of the temporary index over the key.
-    helper: Option<String>,
+    key_index: Option<String>,
 }
 
 /// An index that was dropped.
@@ -38,11 +39,13 @@ struct DroppedIndex {
     unique: Option<Vec<(String, String)>>,
 }
 
-/// Whether several rows can have the same key.
+/// Whether the temporary index over the key is unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keys {
+pub(super) enum KeyIndex {
+    /// The index is unique and refuses a duplicate key.
     Unique,
-    Any,
+    /// The index is not unique, because existing rows may have the same key.
+    NotUnique,
 }
 
 impl SuspendedIndexes {
@@ -54,46 +57,53 @@ impl SuspendedIndexes {
         rows_before: u64,
     ) -> Result<()> {
         let (table, options) = (&target.mapping.table.name, &transaction.options);
-        let lost =
+        let to_error =
             |error| failed(&transaction.path, &format!("dropping the indexes of table `{table}`"), error);
         let (connection, key) = (&transaction.connection, target.key_names().collect::<Vec<_>>());
         let indexes = droppable_indexes(connection, &target.request, table, &key, options, rows_before);
-        for index in indexes.map_err(lost)? {
+        for index in indexes.map_err(to_error)? {
             let Some(sql) = index.sql.clone() else { continue };
-            let collations = index_collations(connection, &index.name).map_err(lost)?;
+            let collations = index_collations(connection, &index.name).map_err(to_error)?;
             let columns = collations.into_iter().map(|(name, collation)| Some((name?, collation)));
             let unique = columns.collect::<Option<Vec<_>>>().filter(|_| index.unique);
-            let statistics = statistics(connection, table, &index.name).map_err(lost)?;
+            let statistics = statistics(connection, table, &index.name).map_err(to_error)?;
             self.statistics.extend(statistics.into_iter().map(|text| (index.name.clone(), text)));
-            connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name))).map_err(lost)?;
+            connection
+                .execute_batch(&format!("DROP INDEX main.{}", quoted(&index.name)))
+                .map_err(to_error)?;
             self.dropped.push(DroppedIndex { name: index.name, sql, unique });
         }
-        // This restores the order in which the indexes were created.
+        // The reversed list is in the order in which the indexes were created.
         self.dropped.reverse();
         Ok(())
     }
 
-    /// Creates a temporary index over a key that has no index.
-    pub(super) fn index_key(&mut self, transaction: &Transaction, target: &Target, keys: Keys) -> Result<()> {
+    /// Creates a temporary index over a key that has no unique index.
+    pub(super) fn index_key(
+        &mut self,
+        transaction: &Transaction,
+        target: &Target,
+        key_index: KeyIndex,
+    ) -> Result<()> {
         let table = &target.mapping.table.name;
         let name = format!("koan_restore_key of {table}");
-        let unique = if keys == Keys::Unique { "UNIQUE " } else { "" };
+        let unique = if key_index == KeyIndex::Unique { "UNIQUE " } else { "" };
         let columns = quoted_list(target.key_names());
         let sql = format!("CREATE {unique}INDEX main.{} ON {} ({columns})", quoted(&name), quoted(table));
         transaction.connection.execute_batch(&sql).map_err(|error| {
             failed(&transaction.path, &format!("indexing the key of table `{table}`"), error)
         })?;
-        self.helper = Some(name);
+        self.key_index = Some(name);
         Ok(())
     }
 
-    /// Recreates all indexes and returns them.
+    /// Drops the temporary index, recreates the dropped indexes and returns them.
     pub(super) fn put_back(self, transaction: &Transaction, target: &Target) -> Result<Vec<SuspendedObject>> {
         let table = &target.mapping.table.name;
         let what = format!("rebuilding the indexes of table `{table}`");
-        if let Some(helper) = self.helper {
+        if let Some(key_index) = self.key_index {
             let dropped =
-                transaction.connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&helper)));
+                transaction.connection.execute_batch(&format!("DROP INDEX main.{}", quoted(&key_index)));
             dropped.map_err(|error| failed(&transaction.path, &what, error))?;
         }
         let mut suspended = Vec::with_capacity(self.dropped.len());
@@ -104,10 +114,10 @@ impl SuspendedIndexes {
                     return Error::new(
                         ErrorKind::Constraint,
                         format!(
-                            "records of {} break a unique index: {error}{}",
+                            "records of {} violate the unique index `{name}` of table `{table}`: {error}{}",
                             target.entity.name(),
                             unique
-                                .and_then(|columns| equal_rows(transaction, target, &columns))
+                                .and_then(|columns| duplicates_text(transaction, target, &columns))
                                 .unwrap_or_default()
                         ),
                     );
@@ -125,31 +135,38 @@ impl SuspendedIndexes {
     }
 }
 
-/// Returns the keys of two records that have the same values in these columns, for an error text.
-fn equal_rows(transaction: &Transaction, target: &Target, columns: &[(String, String)]) -> Option<String> {
+/// Returns the part of an error message with the keys of two records that have the same values in these
+/// columns.
+fn duplicates_text(
+    transaction: &Transaction,
+    target: &Target,
+    columns: &[(String, String)],
+) -> Option<String> {
     let (connection, table) = (&transaction.connection, quoted(&target.mapping.table.name));
-    let list = |part: &dyn Fn(&str, &str) -> String, between: &str| {
-        let parts = columns.iter().map(|(name, collation)| part(&quoted(name), &quoted(collation)));
-        parts.collect::<Vec<_>>().join(between)
+    let list = |term: &dyn Fn(&str, &str) -> String, separator: &str| {
+        let terms = columns.iter().map(|(name, collation)| term(&quoted(name), &quoted(collation)));
+        terms.collect::<Vec<_>>().join(separator)
     };
     let names = list(&|name, _| name.to_owned(), ", ");
-    let is_set = list(&|name, _| format!("{name} IS NOT NULL"), " AND ");
+    let not_null = list(&|name, _| format!("{name} IS NOT NULL"), " AND ");
     let groups = list(&|name, collation| format!("{name} COLLATE {collation}"), ", ");
     let equal = list(&|name, collation| format!("t.{name} = repeated.{name} COLLATE {collation}"), " AND ");
     let keys = target.key_names().map(|name| format!("t.{}", quoted(name))).collect::<Vec<_>>().join(", ");
     let query = format!(
-        "SELECT {keys} FROM (SELECT {names} FROM main.{table} WHERE {is_set} GROUP BY {groups} HAVING count(*) > 1 LIMIT 1) \
-         AS repeated JOIN main.{table} AS t ON {equal} LIMIT 2"
+        "SELECT {keys} FROM (SELECT {names} FROM main.{table} WHERE {not_null} GROUP BY {groups} \
+         HAVING count(*) > 1 LIMIT 1) AS repeated JOIN main.{table} AS t ON {equal} LIMIT 2"
     );
     let mut statement = connection.prepare(&query).ok()?;
     let mut rows = statement.query([]).ok()?;
     let mut found = Vec::new();
     while let Ok(Some(row)) = rows.next() {
-        let key = (0..target.key.len()).map(|part| row.get_ref(part)).collect::<Result<Vec<_>, _>>().ok()?;
+        let key =
+            (0..target.key.len()).map(|index| row.get_ref(index)).collect::<Result<Vec<_>, _>>().ok()?;
         found.push(format!("`{}`", key_text(target, key.into_iter())));
     }
     Some(format!(
-        "; {} have the same values there: correct one of them where it comes from",
+        "; {} have the same values in its columns; correct one of these records in the database that was \
+         backed up",
         found.join(" and ")
     ))
 }

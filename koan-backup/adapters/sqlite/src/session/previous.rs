@@ -1,4 +1,4 @@
-//! The previous rows of a table that is replaced.
+//! The previous rows of a table whose rows a restore replaces.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
@@ -12,8 +12,7 @@ use super::target::Target;
 use super::transaction::Transaction;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// The keys of the deleted rows and a hash of each row, in a temporary table, to compare them with the new
-/// rows.
+/// The keys and hashes of the deleted rows, in a temporary table. They are compared with the new rows.
 #[derive(Debug)]
 pub(super) struct PreviousRows {
     count: u64,
@@ -21,42 +20,44 @@ pub(super) struct PreviousRows {
 
 /// The comparison of the new rows with the previous rows.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Returned {
-    /// The number of rows whose key existed before.
-    pub(super) again: u64,
-    /// The number of rows that are equal to the previous row with the same key.
+pub(super) struct RowComparison {
+    /// The number of new rows whose key existed before.
+    pub(super) existing: u64,
+    /// The number of new rows that equal the previous row with the same key.
     pub(super) equal: u64,
     /// The number of previous rows whose key no longer exists.
-    pub(super) gone: u64,
+    pub(super) deleted: u64,
 }
 
 impl PreviousRows {
-    /// Deletes all rows of the table and remembers their keys.
-    pub(super) fn take(transaction: &Transaction, target: &Target, count: u64) -> Result<Self> {
+    /// Records the keys and hashes of all rows of the table, and deletes the rows. `count` is the number of
+    /// rows.
+    pub(super) fn record_and_delete(transaction: &Transaction, target: &Target, count: u64) -> Result<Self> {
         let name = &target.mapping.table.name;
-        let lost = |error| failed(&transaction.path, &format!("emptying table `{name}`"), error);
+        let to_error = |error| failed(&transaction.path, &format!("emptying table `{name}`"), error);
         if count > 0 {
-            take_all(transaction, target).map_err(lost)?;
+            record_and_delete_rows(transaction, target).map_err(to_error)?;
         }
         Ok(Self { count })
     }
 
-    /// Compares the previous rows with the rows that the table has now.
-    pub(super) fn compare(self, transaction: &Transaction, target: &Target) -> Result<Returned> {
+    /// Compares the previous rows with the current rows of the table.
+    pub(super) fn compare(self, transaction: &Transaction, target: &Target) -> Result<RowComparison> {
         if self.count == 0 {
-            return Ok(Returned::default());
+            return Ok(RowComparison::default());
         }
         let name = &target.mapping.table.name;
-        let lost = |error| failed(&transaction.path, &format!("counting the rows of table `{name}`"), error);
-        let mut returned = compared(transaction, target).map_err(lost)?;
-        returned.gone = self.count.saturating_sub(returned.again);
-        Ok(returned)
+        let to_error =
+            |error| failed(&transaction.path, &format!("counting the rows of table `{name}`"), error);
+        let mut comparison = compare_rows(transaction, target).map_err(to_error)?;
+        comparison.deleted = self.count.saturating_sub(comparison.existing);
+        Ok(comparison)
     }
 }
 
-fn take_all(transaction: &Transaction, target: &Target) -> rusqlite::Result<()> {
+fn record_and_delete_rows(transaction: &Transaction, target: &Target) -> rusqlite::Result<()> {
     let (connection, table) = (&transaction.connection, quoted(&target.mapping.table.name));
-    let names = names(target);
+    let names = key_names(target);
     connection.execute_batch(&format!(
         "CREATE TEMP TABLE koan_previous ({}, row)",
         key_columns(target).join(", ")
@@ -78,47 +79,49 @@ fn take_all(transaction: &Transaction, target: &Target) -> rusqlite::Result<()> 
     ))
 }
 
-fn compared(transaction: &Transaction, target: &Target) -> rusqlite::Result<Returned> {
+fn compare_rows(transaction: &Transaction, target: &Target) -> rusqlite::Result<RowComparison> {
     let connection = &transaction.connection;
-    let names = names(target);
+    let names = key_names(target);
     let condition = target.equality.condition(names.iter().map(String::as_str), 1);
     let query = format!("SELECT row FROM temp.koan_previous WHERE {condition}");
     let mut find = connection.prepare(&query)?;
     let mut select = connection.prepare(&select(target))?;
     let mut rows = select.query([])?;
-    let mut returned = Returned::default();
+    let mut comparison = RowComparison::default();
     while let Some(row) = rows.next()? {
         bind_key(&mut find, row, names.len())?;
         let mut found = find.raw_query();
-        let (mut is_again, mut is_equal) = (false, false);
-        while let Some(before) = found.next()? {
-            is_again = true;
-            is_equal |= before.get::<_, i64>(0)? == row_hash(row, target)?;
+        let (mut existed, mut is_equal) = (false, false);
+        while let Some(previous) = found.next()? {
+            existed = true;
+            is_equal |= previous.get::<_, i64>(0)? == row_hash(row, target)?;
         }
-        returned.again += u64::from(is_again);
-        returned.equal += u64::from(is_equal);
+        comparison.existing += u64::from(existed);
+        comparison.equal += u64::from(is_equal);
     }
     drop(rows);
     drop((find, select));
     connection.execute_batch("DROP TABLE temp.koan_previous")?;
-    Ok(returned)
+    Ok(comparison)
 }
 
-/// Returns a query for the key columns and then the written columns of all rows. The query reads the table
-/// and not an index.
+/// Returns the query for all rows: first the key columns, then the written columns. The query reads the table
+/// itself and no index.
 fn select(target: &Target) -> String {
     let columns = target.key_names().chain(target.columns.iter().map(|column| column.name.as_str()));
-    // A WITHOUT ROWID table is stored as an index, so `NOT INDEXED` does not apply to it.
+    // `NOT INDEXED` has no effect on a WITHOUT ROWID table, because such a table is stored as an index.
     format!("SELECT {} FROM main.{} NOT INDEXED", quoted_list(columns), quoted(&target.mapping.table.name))
 }
 
-fn bind_key(statement: &mut Statement<'_>, row: &Row<'_>, parts: usize) -> rusqlite::Result<()> {
-    (0..parts).try_for_each(|part| {
-        let value = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(part)?);
-        statement.raw_bind_parameter(part + 1, value)
+/// Binds the first `count` values of a row, which are its key.
+fn bind_key(statement: &mut Statement<'_>, row: &Row<'_>, count: usize) -> rusqlite::Result<()> {
+    (0..count).try_for_each(|index| {
+        let value = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(index)?);
+        statement.raw_bind_parameter(index + 1, value)
     })
 }
 
+/// Returns the hash of the written columns of a row, which follow its key.
 fn row_hash(row: &Row<'_>, target: &Target) -> rusqlite::Result<i64> {
     let mut hasher = DefaultHasher::new();
     for index in 0..target.columns.len() {
@@ -127,6 +130,7 @@ fn row_hash(row: &Row<'_>, target: &Target) -> rusqlite::Result<i64> {
     Ok(hasher.finish().cast_signed())
 }
 
-fn names(target: &Target) -> Vec<String> {
+/// Returns the names of the key columns of the temporary table.
+fn key_names(target: &Target) -> Vec<String> {
     (0..target.key.len()).map(|index| format!("k{index}")).collect()
 }

@@ -1,8 +1,9 @@
-//! The copy of a table that a dry run needs only for foreign keys: the columns of the foreign keys, without
-//! other constraints.
+//! The copy of a table that a dry run needs only for foreign keys. It has the columns of the foreign keys and
+//! no other constraints.
 //!
 //! The original table may have constraints and indexes that need functions and collations of the application.
-//! A restore does not use them, so a dry run does not need them.
+//! A restore does not use the constraints and indexes of a table that it does not write, so a dry run does
+//! not need them.
 
 use std::collections::BTreeSet;
 
@@ -21,76 +22,79 @@ struct ForeignKey {
     parent_columns: Vec<String>,
 }
 
-/// The copy of a table, with the same name, the columns that foreign keys need, and their keys.
+/// The definition of a table's copy: a table with the same name, the columns that foreign keys need, and the
+/// keys of these columns.
 #[derive(Debug)]
 pub(super) struct ReferenceCopy {
-    /// The SQL that creates the table.
+    /// The SQL that creates the copy.
     pub(super) sql: String,
-    /// The names of its columns.
+    /// The names of the columns of the copy.
     pub(super) columns: Vec<String>,
 }
 
 impl ReferenceCopy {
-    /// Reads the parts of a table that foreign keys need.
+    /// Creates the definition from the columns of a table that foreign keys need.
     pub(super) fn of(reader: &Connection, collations: &Collations, table: &Table) -> Result<Self> {
-        let own = foreign_keys(reader, &table.name)?;
+        let table_keys = foreign_keys(reader, &table.name)?;
         let referred = referred_keys(reader, &table.name)?;
         let primary: Vec<&str> = table.primary_key().into_iter().map(|column| column.name.as_str()).collect();
-        let mut needed: BTreeSet<String> = own
+        let mut needed: BTreeSet<String> = table_keys
             .iter()
             .flat_map(|key| &key.columns)
             .chain(referred.iter().flatten())
             .map(|name| folded(name))
             .collect();
         needed.extend(primary.iter().map(|name| folded(name)));
-        // Without a key, all columns together identify a row.
-        let is_kept = |column: &&Column| primary.is_empty() || needed.contains(&folded(&column.name));
-        let kept: Vec<&Column> = table.columns.iter().filter(is_kept).collect();
-        let mut parts = Vec::new();
-        for column in &kept {
+        // Without a primary key, all columns together identify a row.
+        let is_copied = |column: &&Column| primary.is_empty() || needed.contains(&folded(&column.name));
+        let copied: Vec<&Column> = table.columns.iter().filter(is_copied).collect();
+        let mut definitions = Vec::new();
+        for column in &copied {
             let collation = column_collation(reader, &table.name, &column.name)?;
-            // A dry run cannot compare columns that a restore cannot compare: columns that other tables refer
-            // to, and columns that identify the rows.
-            let is_read = primary.is_empty()
+            // A restore compares the columns that other tables refer to, and the columns that identify the
+            // rows. It fails if their collation is unknown, so the dry run must fail as well.
+            let is_compared = primary.is_empty()
                 || column.primary_key > 0
                 || referred.iter().flatten().any(|other| folded(other) == folded(&column.name));
-            let is_named = is_read || collations.has(&collation);
-            let collate = if is_named { format!(" COLLATE {}", quoted(&collation)) } else { String::new() };
-            parts.push(format!("{} {}{collate}", quoted(&column.name), type_of(column.affinity)));
+            let has_collation = is_compared || collations.has(&collation);
+            let collate =
+                if has_collation { format!(" COLLATE {}", quoted(&collation)) } else { String::new() };
+            definitions.push(format!("{} {}{collate}", quoted(&column.name), type_of(column.affinity)));
         }
-        let mut primary_part = (!primary.is_empty())
+        let mut primary_key = (!primary.is_empty())
             .then(|| format!("PRIMARY KEY ({})", key_list(primary.iter().map(|name| (*name, "BINARY")))));
         for index in indexes(reader, &table.name)?.into_iter().filter(|index| index.unique) {
             let Some(columns) = index.plain_columns() else { continue };
-            let collated = index_collations(reader, &index.name)?;
-            let collation = |at: usize| match collated.get(at) {
+            let index_columns = index_collations(reader, &index.name)?;
+            let collation = |position: usize| match index_columns.get(position) {
                 Some((_, name)) if collations.has(name) => name.as_str(),
                 _ => "BINARY",
             };
-            let list = key_list(columns.iter().enumerate().map(|(at, &column)| (column, collation(at))));
+            let list =
+                key_list(columns.iter().enumerate().map(|(position, &column)| (column, collation(position))));
             if columns == primary {
-                primary_part = Some(format!("PRIMARY KEY ({list})"));
+                primary_key = Some(format!("PRIMARY KEY ({list})"));
             } else if referred.iter().any(|key| is_same(key, &columns)) {
-                parts.push(format!("UNIQUE ({list})"));
+                definitions.push(format!("UNIQUE ({list})"));
             }
         }
-        parts.extend(primary_part);
-        // SQLite numbers foreign keys from the last to the first.
-        for key in own.iter().rev() {
+        definitions.extend(primary_key);
+        // SQLite numbers the foreign keys of a table from the last to the first.
+        for key in table_keys.iter().rev() {
             let to = match key.parent_columns.as_slice() {
                 [] => String::new(),
                 columns => format!(" ({})", quoted_list(columns.iter().map(String::as_str))),
             };
             let from = quoted_list(key.columns.iter().map(String::as_str));
-            parts.push(format!("FOREIGN KEY ({from}) REFERENCES {}{to}", quoted(&key.parent)));
+            definitions.push(format!("FOREIGN KEY ({from}) REFERENCES {}{to}", quoted(&key.parent)));
         }
-        let sql = format!("CREATE TABLE main.{} ({})", quoted(&table.name), parts.join(", "));
-        Ok(Self { sql, columns: kept.into_iter().map(|column| column.name.clone()).collect() })
+        let sql = format!("CREATE TABLE main.{} ({})", quoted(&table.name), definitions.join(", "));
+        Ok(Self { sql, columns: copied.into_iter().map(|column| column.name.clone()).collect() })
     }
 }
 
-/// Returns a type with this affinity. `INT` is used because it does not make the column an alias of the
-/// rowid.
+/// Returns a declared type with this affinity. For integers, `INT` is used because `INTEGER` would make a
+/// primary key an alias of the rowid.
 fn type_of(affinity: Affinity) -> &'static str {
     match affinity {
         Affinity::Integer => "INT",
@@ -101,6 +105,7 @@ fn type_of(affinity: Affinity) -> &'static str {
     }
 }
 
+/// Returns the SQL list of columns, each with its collation.
 fn key_list<'n>(columns: impl Iterator<Item = (&'n str, &'n str)>) -> String {
     columns
         .map(|(name, collation)| format!("{} COLLATE {}", quoted(name), quoted(collation)))
@@ -136,8 +141,8 @@ fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>>
     Ok(keys.into_iter().map(|(_, key)| key).collect())
 }
 
-/// Reads the columns that foreign keys of any table refer to, one list for each foreign key. Foreign keys
-/// that name no columns, and so refer to the primary key, are not included.
+/// Reads the columns of a table to which foreign keys of any table refer, one list for each foreign key. A
+/// foreign key that lists no parent columns refers to the primary key and is not included.
 fn referred_keys(connection: &Connection, table: &str) -> Result<Vec<Vec<String>>> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT l.name FROM pragma_table_list l JOIN pragma_foreign_key_list(l.name) k \

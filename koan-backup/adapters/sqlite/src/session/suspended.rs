@@ -6,8 +6,8 @@ use rusqlite::{Connection, Result};
 
 use super::super::catalog::{Index, indexes};
 
-/// Returns the indexes of a table that a restore may drop: those that it can rebuild and that it does not
-/// need to find records by key.
+/// Returns the indexes of a table that a restore may drop: the indexes that the restore can rebuild and that
+/// it does not need to find rows by key.
 pub(in super::super) fn droppable_indexes(
     connection: &Connection,
     request: &RestoreTarget,
@@ -22,20 +22,21 @@ pub(in super::super) fn droppable_indexes(
     }
     let mut all = indexes(connection, table)?;
     all.retain(|index| {
-        // If a partial index or an index over expressions refuses records at the end, these records cannot be
-        // found.
-        let is_unexplained = index.unique && index.plain_columns().is_none();
-        let is_kept = index.unique && options.keep_constraints;
+        // If a partial unique index or a unique index over expressions refuses records when it is rebuilt,
+        // the error cannot name these records.
+        let hides_violations = index.unique && index.plain_columns().is_none();
+        let is_kept_constraint = index.unique && options.keep_constraints;
         index.sql.is_some()
             && droppable.include(index.unique)
-            && !is_unexplained
-            && !is_kept
-            && !serves_key(index, key)
+            && !hides_violations
+            && !is_kept_constraint
+            && !is_over_key(index, key)
     });
     Ok(all)
 }
 
-fn serves_key(index: &Index, key: &[&str]) -> bool {
+/// Returns whether an index is unique over exactly the columns of a key.
+fn is_over_key(index: &Index, key: &[&str]) -> bool {
     let mut columns: Vec<Option<&str>> = index.columns.iter().map(Option::as_deref).collect();
     let mut key: Vec<Option<&str>> = key.iter().copied().map(Some).collect();
     columns.sort_unstable();

@@ -1,4 +1,4 @@
-//! The table of a target: its columns, and how each record fills them.
+//! The table of a target, and the conversion of records to the values of its columns.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use super::super::snapshot::PhysicalForm;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::folded;
 
-/// An entity's table, ready to be filled.
+/// The table to which the records of a target are written.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) entity: EntityCodec,
@@ -35,15 +35,16 @@ pub(super) struct Target {
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
     pub(super) key: Vec<usize>,
-    /// When two keys are equal.
+    /// The key equality of the table.
     pub(super) equality: KeyEquality,
-    /// The column that is another name of the rowid, as an index into `columns`.
+    /// The column that is an alias of the rowid, as an index into `columns`.
     rowid: Option<usize>,
-    /// Fields without a column, which must not hold anything.
+    /// The fields without a column, for which no record may have a value. Fields that had no column when the
+    /// backup was made are not included.
     absent: Vec<usize>,
 }
 
-/// A column that is written.
+/// A column of a target that is written.
 #[derive(Debug)]
 pub(super) struct TargetColumn {
     pub(super) name: String,
@@ -66,39 +67,40 @@ impl Target {
             None => None,
             Some(json) => Some(PhysicalForm::deserialize(&json).map_err(|_| unknown_form(&entity, None))?),
         };
-        let habits = match physical {
+        let observed = match physical {
             Some(_) => Vec::new(),
-            None => observed_forms(connection, &entity, &mapping)
+            None => observed_forms(connection, &mapping)
                 .map_err(|error| failed(path, &format!("reading table `{}`", mapping.table.name), error))?,
         };
         let physical = physical.unwrap_or_default();
         let mut columns = Vec::with_capacity(mapping.columns.len());
         let mut key = Vec::new();
-        for (index, place) in mapping.columns.iter().enumerate() {
-            let name = place.column.name.clone();
+        for (index, mapped) in mapping.columns.iter().enumerate() {
+            let name = mapped.column.name.clone();
             let is_key = mapping.key.contains(&index);
-            if place.column.generated && is_key {
+            if mapped.column.generated && is_key {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
                     format!(
-                        "the key column `{name}` of {} is computed by SQLite, so no record can be written",
+                        "key column `{name}` of {} is computed by SQLite, so no record can be written; \
+                         declare another key for the entity",
                         entity.name()
                     ),
                 ));
             }
-            if place.column.generated {
+            if mapped.column.generated {
                 continue;
             }
             if is_key {
                 key.push(columns.len());
             }
-            let column_type = place.column_type(&entity);
-            let habit = habits.get(index).and_then(|forms| forms.first()).copied();
+            let column_type = mapped.column_type;
+            let most_frequent = observed.get(index).and_then(|forms| forms.first()).copied();
             let forms = match physical.columns.get(&name) {
                 Some(json) => FormReplay::recorded(json).map_err(|_| unknown_form(&entity, Some(&name)))?,
-                None => FormReplay::constant(habit.unwrap_or(column_type.default)),
+                None => FormReplay::constant(most_frequent.unwrap_or(column_type.default)),
             };
-            columns.push(TargetColumn { name, column_type, content: place.content, forms });
+            columns.push(TargetColumn { name, column_type, content: mapped.content, forms });
         }
         let fields = &entity.schema().fields;
         let was_absent = |field: &usize| physical.fields_without_column.contains(&fields[*field].name);
@@ -117,7 +119,8 @@ impl Target {
         self.key.iter().map(|&column| self.columns[column].name.as_str())
     }
 
-    /// Returns the condition that finds the rows with a key. Its first parameter has the number `first`.
+    /// Returns the SQL condition that finds the rows with a key. `first` is the number of the first parameter
+    /// of the condition.
     pub(super) fn key_condition(&self, first: usize) -> String {
         let names = self.key.iter().map(|&column| self.columns[column].name.as_str());
         self.equality.condition(names, first)
@@ -127,21 +130,21 @@ impl Target {
         self.entity.record_key(record)
     }
 
-    /// Returns what is stored for a record, column by column.
-    pub(super) fn fill<'r>(&mut self, record: &'r Record) -> Result<Vec<Stored<'r>>> {
+    /// Converts a record to the values of the columns, in the order of the columns.
+    pub(super) fn stored_values<'r>(&mut self, record: &'r Record) -> Result<Vec<Stored<'r>>> {
         let fields = &self.entity.schema().fields;
         if let Some(&field) = self.absent.iter().find(|&&field| !record.values[field].is_null()) {
-            return Err(self.no_column(record, &fields[field].name));
+            return Err(self.no_column_error(record, &fields[field].name));
         }
         let has_column = |name: &str| {
             self.columns
                 .iter()
-                .any(|column| column.content == Content::Extra && is_called(&column.name, name))
+                .any(|column| column.content == Content::Extra && names_match(&column.name, name))
         };
         if let Some((name, _)) =
             record.extra.iter().find(|(name, value)| !value.is_null() && !has_column(name))
         {
-            return Err(self.no_column(record, name));
+            return Err(self.no_column_error(record, name));
         }
         let mut stored = Vec::with_capacity(self.columns.len());
         for index in 0..self.columns.len() {
@@ -169,8 +172,9 @@ impl Target {
             return Err(Error::new(
                 ErrorKind::Record,
                 format!(
-                    "{name} `{key}`: column `{column}` of table `{table}` is its rowid, where SQLite would put a number in place \
-                     of no value; declare the column `INT` with a constraint of its own, or give the record a value"
+                    "{name} `{key}` has no value for column `{column}` of table `{table}`, which is an alias \
+                     of the rowid, so SQLite would store a number; declare the column `INT PRIMARY KEY`, which \
+                     is not an alias of the rowid, or give the record a value"
                 ),
             ));
         }
@@ -180,65 +184,72 @@ impl Target {
     /// Returns the error for a record whose key already exists.
     pub(super) fn already_exists_error(&self, record: &Record) -> Error {
         let (name, key) = (self.entity.name(), self.key_text(record));
-        let text =
-            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove it first");
+        let text = format!(
+            "{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove the row first"
+        );
         Error::new(ErrorKind::Conflict, text)
     }
 
-    /// Returns the error for a record whose key is that of an earlier record of the archive.
+    /// Returns the error for a record that has the same key as an earlier record of the archive.
     pub(super) fn duplicate_key_error(&self, record: &Record) -> Error {
         let (name, key) = (self.entity.name(), self.key_text(record));
         let table = &self.mapping.table.name;
         Error::new(
             ErrorKind::Record,
             format!(
-                "{name} `{key}` is in the archive twice, by how table `{table}` compares its key; correct one of the records \
-                 where they come from"
+                "the archive contains {name} `{key}` twice, because table `{table}` considers the keys of two \
+                 records to be equal; correct one of the records in the database that was backed up"
             ),
         )
     }
 
-    /// Returns the error for a record whose key is that of several rows.
+    /// Returns the error for a record that has the same key as several rows.
     pub(super) fn ambiguous_key_error(&self, record: &Record) -> Error {
         let (name, key) = (self.entity.name(), self.key_text(record));
         let table = &self.mapping.table.name;
         Error::new(
             ErrorKind::Constraint,
             format!(
-                "{name} `{key}` is the key of several rows of table `{table}`; only one of them can be meant"
+                "cannot write {name} `{key}`: several rows of table `{table}` have this key; remove all of \
+                 these rows except one"
             ),
         )
     }
 
-    fn no_column(&self, record: &Record, field: &str) -> Error {
+    /// Returns the error for a record that has a value for a field without a column.
+    fn no_column_error(&self, record: &Record, field: &str) -> Error {
         let (name, key, table) = (self.entity.name(), self.key_text(record), &self.mapping.table.name);
         let field = self.entity.shown_name(field);
         Error::new(
             ErrorKind::Record,
             format!(
-                "{name} `{key}`: field `{field}` holds a value but table `{table}` has no column for it; add the column"
+                "{name} `{key}`: field `{field}` has a value, but table `{table}` has no column for the \
+                 field; add the column"
             ),
         )
     }
 }
 
+/// Returns the value of a flattened map for a column. An exact name is preferred.
 fn extra<'r>(record: &'r Record, column: &str) -> &'r Value<'static> {
-    let named = |matches: &dyn Fn(&str) -> bool| record.extra.iter().find(|(name, _)| matches(name));
-    let found = named(&|name| name == column).or_else(|| named(&|name| is_called(column, name)));
+    let find = |matches: &dyn Fn(&str) -> bool| record.extra.iter().find(|(name, _)| matches(name));
+    let found = find(&|name| name == column).or_else(|| find(&|name| names_match(column, name)));
     found.map_or(&Value::Null, |(_, value)| value)
 }
 
-fn is_called(column: &str, name: &str) -> bool {
+/// Returns whether the names of a column and of a map's entry are equal, apart from case and underscores.
+fn names_match(column: &str, name: &str) -> bool {
     column == name || folded(column) == folded(name)
 }
 
+/// Returns the error for a physical form in an archive that this version does not know.
 fn unknown_form(entity: &EntityCodec, column: Option<&str>) -> Error {
-    let of = column.map_or_else(String::new, |column| format!(" of column `{column}`"));
+    let of_column = column.map_or_else(String::new, |column| format!(" of column `{column}`"));
     Error::new(
         ErrorKind::Incompatible,
         format!(
-            "the archive records a physical form{of} of {} that this version does not know; restore it with the version \
-             that wrote it",
+            "the archive records a physical form{of_column} of {} that this version of koan-backup does not \
+             know; restore the backup with the version that wrote it",
             entity.name()
         ),
     )

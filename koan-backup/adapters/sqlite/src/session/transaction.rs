@@ -1,4 +1,4 @@
-//! The connection of a restore, with an open transaction.
+//! The open transaction of a restore.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::super::collation::Collations;
 use super::super::derived::Recomputed;
 
-/// A connection with an open transaction, its file, and the options of the restore.
+/// A connection with an open transaction, the path of its database, and the options of the restore.
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) connection: Connection,

@@ -1,9 +1,9 @@
 //! The database of a dry run: a temporary database with the tables that a restore would write, and the tables
-//! that are connected with them by foreign keys.
+//! that are connected with these tables by foreign keys.
 //!
-//! The dry run executes the same statements in the temporary database, so constraints refuse the same
-//! records. The original database is only read. SQLite keeps a temporary database in memory while it is
-//! small, and then in a file that it deletes itself.
+//! The dry run executes the same statements as a restore, but in the temporary database, so constraints
+//! refuse the same records. The original database is only read. SQLite keeps the temporary database in memory
+//! while the database is small, and otherwise in a file that SQLite itself deletes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,13 +23,15 @@ pub(super) struct Trial {
     location: Location,
     /// The connection that reads the original database.
     pub(super) reader: Connection,
-    tables: Catalog,
+    /// The tables of the original database.
+    catalog: Catalog,
     /// The foreign keys between the copied tables: the referencing and the referenced table.
     references: Vec<(String, String)>,
+    /// The names of the copied tables, each with the purpose of its copy.
     copied: BTreeMap<String, Purpose>,
 }
 
-/// The purpose for which a table was copied.
+/// The purpose of the copy of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     /// The dry run writes records to the table.
@@ -39,39 +41,40 @@ enum Purpose {
 }
 
 impl Trial {
-    /// Opens the original database and the temporary one.
+    /// Opens the original database and the temporary database, and begins a transaction in each. Returns the
+    /// connection to the temporary database as well.
     pub(super) fn open(location: &Location) -> Result<(Self, Connection)> {
-        let lost = |error| failed(&location.path, "beginning the dry run", error);
-        let reader = location.comparing()?;
-        reader.execute_batch("BEGIN").map_err(lost)?;
-        let tables = Catalog::read(&reader).map_err(lost)?;
-        let references = references(&reader).map_err(lost)?;
-        let connection = location.trial(&reader)?;
-        connection.execute_batch("BEGIN").map_err(lost)?;
-        let trial = Self { location: location.clone(), reader, tables, references, copied: BTreeMap::new() };
+        let to_error = |error| failed(&location.path, "beginning the dry run", error);
+        let reader = location.open_read_only()?;
+        reader.execute_batch("BEGIN").map_err(to_error)?;
+        let catalog = Catalog::read(&reader).map_err(to_error)?;
+        let references = references(&reader).map_err(to_error)?;
+        let connection = location.open_trial(&reader)?;
+        connection.execute_batch("BEGIN").map_err(to_error)?;
+        let trial = Self { location: location.clone(), reader, catalog, references, copied: BTreeMap::new() };
         Ok((trial, connection))
     }
 
     /// Returns the catalog of the original database.
     pub(super) fn catalog(&self) -> &Catalog {
-        &self.tables
+        &self.catalog
     }
 
     /// Returns whether the original database has a table with this name.
     pub(super) fn has(&self, table: &str) -> bool {
-        self.tables.tables.iter().any(|other| other.name == table)
+        self.catalog.tables.iter().any(|other| other.name == table)
     }
 
-    /// Copies a table that records are written to, the tables that are connected with it by foreign keys, and
-    /// all tables that its children refer to. Without its other parents, a child would have dangling
+    /// Copies a table to which records are written, the tables that are connected with it by foreign keys,
+    /// and all tables to which its children refer. Without its other parents, a child would have dangling
     /// references that the original database does not have.
     ///
     /// # Errors
     /// A table cannot be read or created, or there is no space for the temporary database.
-    pub(super) fn bring(&mut self, connection: &Connection, table: &str) -> Result<()> {
-        let made = references(connection)
+    pub(super) fn copy_related_tables(&mut self, connection: &Connection, table: &str) -> Result<()> {
+        let created = references(connection)
             .map_err(|error| failed(&self.location.path, "reading the foreign keys", error))?;
-        let pairs = || self.references.iter().chain(&made);
+        let pairs = || self.references.iter().chain(&created);
         let is_table = |name: &str| name.eq_ignore_ascii_case(table);
         let children: BTreeSet<&str> = pairs()
             .filter(|(child, parent)| is_table(child) || is_table(parent))
@@ -85,13 +88,13 @@ impl Trial {
         related.iter().try_for_each(|other| self.copy(connection, other, Purpose::References))
     }
 
-    /// Refuses a table with an incomplete index, as a restore does. The indexes of the copy are always
-    /// complete.
-    pub(super) fn require_whole_indexes(&self, table: &str) -> Result<()> {
+    /// Refuses a table with a damaged index, as a restore does. The copy does not show the damage, because
+    /// its indexes are created from the rows.
+    pub(super) fn require_intact_indexes(&self, table: &str) -> Result<()> {
         let faults = table_rows(&self.reader, table)
             .and_then(|rows| index_faults(&self.reader, &self.location.collations, table, rows))
             .map_err(|error| {
-                failed(&self.location.path, &format!("counting the indexes of table `{table}`"), error)
+                failed(&self.location.path, &format!("checking the indexes of table `{table}`"), error)
             })?;
         match faults.first() {
             None => Ok(()),
@@ -99,15 +102,16 @@ impl Trial {
         }
     }
 
+    /// Copies a table, unless there is a copy that serves the purpose.
     fn copy(&mut self, connection: &Connection, name: &str, purpose: Purpose) -> Result<()> {
-        let found = self.tables.tables.iter().find(|table| table.name == name);
+        let found = self.catalog.tables.iter().find(|table| table.name == name);
         let Some(table) = found.filter(|table| table.kind == TableKind::Table) else { return Ok(()) };
         let before = self.copied.get(name).copied();
         if before == Some(Purpose::Target) || before == Some(purpose) {
             return Ok(());
         }
         let copied = match before {
-            // No record has been written to the copy yet.
+            // No record has been written to the existing copy, so it can be replaced.
             Some(_) => connection.execute_batch(&format!("DROP TABLE main.{}", quoted(name))),
             None => Ok(()),
         };
@@ -121,8 +125,9 @@ impl Trial {
                 failed(&self.location.path, &format!("copying table `{name}` for the dry run"), error);
             match is_full {
                 true => error.context(
-                    "a dry run copies the tables that it is about into a temporary file of SQLite; make room there, or name \
-                     another directory with the environment variable SQLITE_TMPDIR",
+                    "a dry run copies the tables that it compares into a temporary file of SQLite; free space \
+                     in the directory of temporary files, or set another directory with the environment \
+                     variable SQLITE_TMPDIR",
                 ),
                 false => error,
             }
@@ -138,6 +143,7 @@ impl Trial {
         copy_rows(connection, table, copy.columns.iter().map(String::as_str))
     }
 
+    /// Copies a table with all its columns, constraints and indexes.
     fn copy_table(&self, connection: &Connection, table: &Table) -> rusqlite::Result<()> {
         let name = &table.name;
         let Some(sql) = table_sql(&self.reader, name)? else { return Ok(()) };
@@ -147,10 +153,11 @@ impl Trial {
                 connection.execute_batch(&sql)?;
             }
         }
-        // Existing rows may violate a newer constraint. A restore does not check them.
+        // Existing rows may violate a constraint that was added later. A restore does not check existing
+        // rows.
         connection.execute_batch("PRAGMA ignore_check_constraints = ON")?;
-        let is_simple = table.columns.iter().all(|column| !column.generated);
-        if is_simple && keyless_rowid(table).is_none() {
+        let has_no_generated_column = table.columns.iter().all(|column| !column.generated);
+        if has_no_generated_column && keyless_rowid(table).is_none() {
             // Without column names, SQLite can copy pages instead of rows.
             let quoted = quoted(name);
             connection.execute(&format!("INSERT INTO main.{quoted} SELECT * FROM {ORIGIN}.{quoted}"), [])?;
@@ -162,13 +169,13 @@ impl Trial {
     }
 }
 
-/// Returns the name of the rowid of a table without a primary key, because only the rowid identifies its
-/// rows.
+/// Returns the name of the rowid if the table has no primary key. Only the rowid identifies the rows of such
+/// a table.
 fn keyless_rowid(table: &Table) -> Option<&'static str> {
     table.rowid_name().filter(|_| table.primary_key().is_empty())
 }
 
-/// Copies columns, and the rowid if it identifies the rows.
+/// Copies these columns of all rows, and the rowid if only the rowid identifies the rows.
 fn copy_rows<'n>(
     connection: &Connection,
     table: &Table,
@@ -176,6 +183,6 @@ fn copy_rows<'n>(
 ) -> rusqlite::Result<()> {
     let names = quoted_list(keyless_rowid(table).into_iter().chain(columns));
     let quoted = quoted(&table.name);
-    let copied = format!("INSERT INTO main.{quoted} ({names}) SELECT {names} FROM {ORIGIN}.{quoted}");
-    connection.execute(&copied, []).map(drop)
+    let insert = format!("INSERT INTO main.{quoted} ({names}) SELECT {names} FROM {ORIGIN}.{quoted}");
+    connection.execute(&insert, []).map(drop)
 }

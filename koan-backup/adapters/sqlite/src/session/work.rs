@@ -1,4 +1,4 @@
-//! The transaction of a restore, on its thread.
+//! The work of a restore session, on the thread of its connection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -16,32 +16,32 @@ use super::super::connection::Location;
 use super::super::ddl;
 use super::super::derived;
 use super::super::error::failed;
-use super::super::mapping::Mapping;
+use super::super::mapping::{self, Mapping};
 use super::super::references::{
     BrokenReference, RestoredRows, RowSelection, Rowids, newly_broken, record_dangling,
 };
 use super::super::thread::ThreadState;
 use super::super::unwritable;
-use super::apply::{Applied, Applying};
+use super::apply::{TargetResult, TargetState};
 use super::target::Target;
 use super::transaction::Transaction;
 use super::trial::Trial;
 
-/// A connection in a transaction, and the state of the restore.
+/// The open transaction of a restore, and the state of the restore.
 #[derive(Debug)]
 pub(super) struct RestoreWork {
     transaction: Transaction,
     /// The original database, if this is a dry run. The transaction is then in a temporary database.
     trial: Option<Trial>,
     catalog: Catalog,
-    /// The tables whose existing dangling references were recorded before the restore.
+    /// The tables whose existing dangling references were recorded before the restore wrote to them.
     children: BTreeSet<String>,
-    /// The dangling references of archives, by table.
-    brought: BTreeMap<String, RestoredRows>,
-    /// The tables that were written.
-    restored: BTreeSet<String>,
-    /// The tables whose rows may be shown in errors, which are those of targets that are not encrypted.
-    shown: BTreeSet<String>,
+    /// The restored rows of the tables for which archives record dangling references.
+    restored_rows: BTreeMap<String, RestoredRows>,
+    /// The tables that are targets of the restore.
+    written_tables: BTreeSet<String>,
+    /// The tables whose rows an error message may contain: the tables of entities that are not encrypted.
+    shown_tables: BTreeSet<String>,
     /// The indexes that were suspended and put back.
     suspended: Vec<SuspendedObject>,
 }
@@ -60,19 +60,19 @@ impl RestoreWork {
         options: SessionOptions,
     ) -> Result<Self> {
         let begun = || {
-            // The archive already holds the effects of triggers.
+            // The archive already contains the effects of the triggers.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
             connection.execute_batch("BEGIN IMMEDIATE")?;
             Catalog::read(&connection)
         };
-        let catalog = begun().map_err(|error| failed(&location.path, "beginning to restore", error))?;
+        let catalog = begun().map_err(|error| failed(&location.path, "beginning the restore", error))?;
         Ok(Self::new(connection, location, options, catalog))
     }
 
     /// Begins a dry run, which writes to a temporary database.
     pub(super) fn begin_trial(location: &Location, options: SessionOptions) -> Result<Self> {
         let (trial, connection) = Trial::open(location)?;
-        // An error of an index that is rebuilt at the end cannot name the refused record.
+        // If an index is rebuilt at the end, its error does not contain the refused record.
         let options = {
             let mut options = options;
             options.keep_indexes = true;
@@ -95,16 +95,16 @@ impl RestoreWork {
             trial: None,
             catalog,
             children: BTreeSet::new(),
-            brought: BTreeMap::new(),
-            restored: BTreeSet::new(),
-            shown: BTreeSet::new(),
+            restored_rows: BTreeMap::new(),
+            written_tables: BTreeSet::new(),
+            shown_tables: BTreeSet::new(),
             suspended: Vec::new(),
         }
     }
 
     /// Begins the target with this number, counted from 1.
-    pub(super) fn begin_target(&mut self, request: RestoreTarget, number: usize) -> Result<Applying> {
-        let found = Mapping::find(&self.catalog, &request.entity, &request.set);
+    pub(super) fn begin_target(&mut self, request: RestoreTarget, number: usize) -> Result<TargetState> {
+        let found = mapping::find(&self.catalog, &request.entity, &request.set);
         let mapping = match found {
             Err(error) if error.kind() == ErrorKind::NotFound && self.transaction.options.create_missing => {
                 self.create(&request)?
@@ -123,81 +123,84 @@ impl RestoreWork {
         if let Some(trial) = &mut self.trial {
             let table = &mapping.table.name;
             if !options.replace_existing && trial.has(table) {
-                trial.require_whole_indexes(table)?;
+                trial.require_intact_indexes(table)?;
             }
-            trial.bring(connection, table)?;
+            trial.copy_related_tables(connection, table)?;
         }
         let target = Target::new(connection, path, collations, request, mapping)?;
-        self.note_references(&target)?;
+        self.record_references(&target)?;
         if target.entity.shows_keys() {
-            self.shown.insert(target.mapping.table.name.clone());
+            self.shown_tables.insert(target.mapping.table.name.clone());
         }
-        self.restored.insert(target.mapping.table.name.clone());
-        Applying::begin(&self.transaction, target, number)
+        self.written_tables.insert(target.mapping.table.name.clone());
+        TargetState::begin(&self.transaction, target, number)
     }
 
+    /// Creates the missing table of a target.
     fn create(&mut self, request: &RestoreTarget) -> Result<Mapping> {
         let Transaction { connection, path, .. } = &self.transaction;
         let reader = self.trial.as_ref().map_or(connection, |trial| &trial.reader);
         let sql = ddl::create(reader, &self.catalog, &request.entity, &request.set, path)?;
-        let made = connection.execute_batch(&sql).and_then(|()| Catalog::read(connection));
-        let made = made.map_err(|error| {
-            failed(path, &format!("making the table of {}", request.entity.name()), error)
+        let catalog = connection.execute_batch(&sql).and_then(|()| Catalog::read(connection));
+        let catalog = catalog.map_err(|error| {
+            failed(path, &format!("creating the table of {}", request.entity.name()), error)
         })?;
         match &self.trial {
-            None => self.catalog = made,
-            // The temporary database contains only a part of the tables.
+            None => self.catalog = catalog,
+            // The temporary database contains only some of the tables.
             Some(_) => {
                 let is_known =
                     |table: &Table| self.catalog.tables.iter().any(|other| other.name == table.name);
-                let added: Vec<Table> = made.tables.into_iter().filter(|table| !is_known(table)).collect();
+                let added: Vec<Table> = catalog.tables.into_iter().filter(|table| !is_known(table)).collect();
                 self.catalog.tables.extend(added);
             }
         }
-        Mapping::find(&self.catalog, &request.entity, &request.set)
+        mapping::find(&self.catalog, &request.entity, &request.set)
     }
 
-    /// Records the existing dangling references before the target changes anything.
-    fn note_references(&mut self, target: &Target) -> Result<()> {
+    /// Records the existing dangling references of the tables that are connected with a target by foreign
+    /// keys. It must be called before the first record is written.
+    fn record_references(&mut self, target: &Target) -> Result<()> {
         let table = &target.mapping.table.name;
-        let lost = |error| {
+        let to_error = |error| {
             failed(&self.transaction.path, &format!("checking the foreign keys of table `{table}`"), error)
         };
-        let pairs = references(&self.transaction.connection).map_err(lost)?;
+        let pairs = references(&self.transaction.connection).map_err(to_error)?;
         let children = pairs.into_iter().filter(|(child, parent)| child == table || parent == table);
         for (child, _) in children {
             if !self.children.contains(&child) {
-                record_dangling(&self.transaction.connection, &child, self.rowids()).map_err(lost)?;
+                record_dangling(&self.transaction.connection, &child, self.rowids()).map_err(to_error)?;
                 self.children.insert(child);
             }
         }
         let recorded = &target.physical.dangling_references;
         if !recorded.is_empty() {
-            let brought = self.brought.entry(table.clone()).or_default();
+            let restored = self.restored_rows.entry(table.clone()).or_default();
             for (parent, &count) in recorded {
-                *brought.recorded.entry(parent.clone()).or_default() += count;
+                *restored.recorded.entry(parent.clone()).or_default() += count;
             }
-            if !self.transaction.options.replace_existing && matches!(brought.rows, RowSelection::All) {
-                brought.rows = RowSelection::Keyed(Vec::new());
+            if !self.transaction.options.replace_existing && matches!(restored.rows, RowSelection::All) {
+                restored.rows = RowSelection::Keyed(Vec::new());
             }
         }
         Ok(())
     }
 
+    /// Returns whether the restore changes the rowids of existing rows.
     fn rowids(&self) -> Rowids {
-        if self.transaction.options.replace_existing { Rowids::Change } else { Rowids::Stay }
+        if self.transaction.options.replace_existing { Rowids::Changed } else { Rowids::Unchanged }
     }
 
-    pub(super) fn write(&mut self, applying: &mut Applying, records: &[Record]) -> Result<()> {
-        applying.write(&self.transaction, records)
+    pub(super) fn write(&mut self, target_state: &mut TargetState, records: &[Record]) -> Result<()> {
+        target_state.write(&self.transaction, records)
     }
 
-    pub(super) fn finish(&mut self, applying: Applying) -> Result<WriteCounts> {
-        let table = applying.table().to_owned();
-        let Applied { counts, keys, suspended } = applying.finish(&self.transaction)?;
+    pub(super) fn finish(&mut self, target_state: TargetState) -> Result<WriteCounts> {
+        let table = target_state.table().to_owned();
+        let TargetResult { counts, keys, suspended } = target_state.finish(&self.transaction)?;
         self.suspended.extend(suspended);
-        if let (Some(keys), Some(brought)) = (keys, self.brought.get_mut(&table))
-            && let RowSelection::Keyed(tables) = &mut brought.rows
+        if let (Some(keys), Some(restored)) = (keys, self.restored_rows.get_mut(&table))
+            && let RowSelection::Keyed(tables) = &mut restored.rows
         {
             tables.push(keys);
         }
@@ -206,45 +209,49 @@ impl RestoreWork {
 
     pub(super) fn commit(&mut self) -> Result<CommitReport> {
         if self.trial.is_some() {
-            return Err(Error::new(ErrorKind::Internal, "a dry run was committed"));
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "the commit of a dry run was requested, but a dry run has nothing to commit",
+            ));
         }
-        let finished = self.check_and_commit();
-        if finished.is_err() {
-            // The caller gets the original error.
+        let result = self.check_and_commit();
+        if result.is_err() {
+            // The caller gets the original error, so an error of the rollback is ignored.
             let _ = self.rollback();
         }
-        finished
+        result
     }
 
     fn check_and_commit(&mut self) -> Result<CommitReport> {
         self.check_references()?;
         self.rebuild_derived()?;
-        let lost = |error| failed(&self.transaction.path, "committing the restore", error);
+        let to_error = |error| failed(&self.transaction.path, "committing the restore", error);
         let connection = &self.transaction.connection;
-        let mut silenced = Vec::new();
-        for table in &self.restored {
-            silenced.extend(triggers(connection, table).map_err(lost)?.into_iter().map(|name| (name, table)));
+        let mut disabled_triggers = Vec::new();
+        for table in &self.written_tables {
+            let names = triggers(connection, table).map_err(to_error)?;
+            disabled_triggers.extend(names.into_iter().map(|name| (name, table)));
         }
-        connection.execute_batch("COMMIT").map_err(lost)?;
+        connection.execute_batch("COMMIT").map_err(to_error)?;
         let mut suspended = std::mem::take(&mut self.suspended);
         // Triggers are disabled only on this connection, so nothing has to be put back in the database.
         let put_back =
             |(name, table)| SuspendedObject::put_back(SuspendedKind::Trigger, name, table, Instant::now());
-        suspended.extend(silenced.into_iter().map(put_back));
+        suspended.extend(disabled_triggers.into_iter().map(put_back));
         Ok(CommitReport::new(suspended))
     }
 
     /// Rebuilds the data that triggers derive from the restored rows, because triggers did not fire.
     fn rebuild_derived(&self) -> Result<()> {
-        let tables = self.restored.iter().map(String::as_str);
+        let tables = self.written_tables.iter().map(String::as_str);
         derived::rebuild(&self.transaction.connection, &self.catalog, &self.transaction.recomputed, tables)
     }
 
     /// Refuses dangling references that did not exist before this restore.
     pub(super) fn check_references(&self) -> Result<()> {
         for child in &self.children {
-            let brought = self.brought.get(child);
-            let broken = newly_broken(&self.transaction.connection, child, self.rowids(), brought);
+            let restored = self.restored_rows.get(child);
+            let broken = newly_broken(&self.transaction.connection, child, self.rowids(), restored);
             let broken = broken.map_err(|error| {
                 failed(
                     &self.transaction.path,
@@ -253,15 +260,15 @@ impl RestoreWork {
                 )
             })?;
             if let Some(BrokenReference { parent, count, examples }) = broken {
-                let among = match self.shown.contains(child) {
+                let listed = match self.shown_tables.contains(child) {
                     true => format!(", among them {examples}"),
                     false => String::new(),
                 };
                 return Err(Error::new(
                     ErrorKind::Constraint,
                     format!(
-                        "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist{among}; restore \
-                         `{parent}` as well"
+                        "{count} rows of table `{child}` would refer to rows of table `{parent}` that do not \
+                         exist{listed}; restore the entity of table `{parent}` as well"
                     ),
                 ));
             }
@@ -271,7 +278,8 @@ impl RestoreWork {
 
     pub(super) fn rollback(&mut self) -> Result<()> {
         if self.transaction.connection.is_autocommit() {
-            // SQLite rolls back automatically after some errors, for example when a disk is full.
+            // SQLite has already rolled back the transaction, as it does after some errors such as a full
+            // disk.
             return Ok(());
         }
         self.transaction

@@ -1,4 +1,4 @@
-//! Chooses how the rows of a table are read, and checks that every row was read exactly once.
+//! Chooses how a backup reads the rows of a table, and checks that every row was read exactly once.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -15,36 +15,40 @@ use super::super::mapping::Mapping;
 use super::reader::Reader;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// The way in which the rows of a table are read in the order of their keys.
+/// The access path by which the rows of a table are read in the order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum AccessPath {
-    /// The table itself, which either has that order or is sorted.
+    /// The table itself. Its rows either are stored in the order of the keys or are sorted by the query.
     Table,
     /// The index with this name.
     Index(String),
 }
 
-/// The statement that reads a table, and the check of its result.
+/// The read of one table: how its rows are selected, and the rows that were read so far, for a final check.
 #[derive(Debug)]
-pub(super) struct Access {
+pub(super) struct TableRead {
     path: AccessPath,
     table: String,
     storage: TableStorage,
     /// The columns that identify a row of the table, quoted.
     identity: Vec<String>,
+    /// The columns of the key, quoted.
     key: Vec<String>,
-    /// How the key is ordered.
-    order: Order,
-    seen: RowSet,
+    order: KeyOrder,
+    /// The rows that were read.
+    rows_read: RowSet,
 }
 
+/// The order in which the keys of a table are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    ByColumns,
+enum KeyOrder {
+    /// The order by the collations of the key columns.
+    ByCollation,
+    /// The order by the bytes of text, because the connection does not know a collation of the key.
     ByBytes,
 }
 
-impl Access {
+impl TableRead {
     /// Chooses how to read the table of a mapping.
     pub(super) fn of(
         connection: &Connection,
@@ -60,12 +64,12 @@ impl Access {
             TableStorage::Rowid => table.rowid_alias().is_some_and(|alias| key == [alias.name.as_str()]),
             TableStorage::PrimaryKey => key == primary(),
         };
-        let order = if equality.unknown().is_some() { Order::ByBytes } else { Order::ByColumns };
+        let order = if equality.unknown().is_some() { KeyOrder::ByBytes } else { KeyOrder::ByCollation };
         let mut path = AccessPath::Table;
-        if !is_in_order && order == Order::ByColumns {
+        if !is_in_order && order == KeyOrder::ByCollation {
             for index in indexes(connection, &table.name)? {
-                let serves = index.plain_columns().is_some_and(|columns| columns == key);
-                if serves && is_readable(connection, collations, &index)? {
+                let is_over_key = index.plain_columns().is_some_and(|columns| columns == key);
+                if is_over_key && is_readable(connection, collations, &index)? {
                     path = AccessPath::Index(index.name);
                     break;
                 }
@@ -82,12 +86,12 @@ impl Access {
             identity,
             key: key.into_iter().map(quoted).collect(),
             order,
-            seen: RowSet::default(),
+            rows_read: RowSet::default(),
         })
     }
 
-    /// Returns the statement that reads these columns of all rows, followed by the columns that identify the
-    /// rows.
+    /// Returns the statement that reads these columns of all rows. If an index is read, the columns that
+    /// identify the rows follow.
     pub(super) fn select<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> String {
         let mut list = quoted_list(columns);
         if matches!(self.path, AccessPath::Index(_)) {
@@ -102,13 +106,14 @@ impl Access {
             (AccessPath::Table, TableStorage::PrimaryKey) => String::new(),
         };
         let order: Vec<String> = match self.order {
-            Order::ByColumns => self.key.clone(),
-            Order::ByBytes => self.key.iter().map(|column| format!("{column} COLLATE BINARY")).collect(),
+            KeyOrder::ByCollation => self.key.clone(),
+            KeyOrder::ByBytes => self.key.iter().map(|column| format!("{column} COLLATE BINARY")).collect(),
         };
         format!("SELECT {list} FROM main.{}{source} ORDER BY {}", quoted(&self.table), order.join(", "))
     }
 
-    /// Records a row that was read: its key and the columns that identify it.
+    /// Records a row that was read. `columns` is the number of selected columns, `key` contains the positions
+    /// of the key columns, and `get` returns the value at a position.
     #[inline]
     pub(super) fn record<'r>(
         &mut self,
@@ -117,21 +122,20 @@ impl Access {
         get: impl Fn(usize) -> rusqlite::Result<ValueRef<'r>>,
     ) -> rusqlite::Result<()> {
         match self.path {
-            AccessPath::Table => self.seen.count += 1,
+            AccessPath::Table => self.rows_read.count += 1,
             AccessPath::Index(_) => {
                 let identity = columns..columns + self.identity.len();
-                self.seen.add(identity.chain(key.iter().copied()).map(get))?;
+                self.rows_read.add(identity.chain(key.iter().copied()).map(get))?;
             }
         }
         Ok(())
     }
 
-    /// Compares the rows that were read with the table itself; returns warnings about damaged indexes that
-    /// were not used.
+    /// Compares the rows that were read with the table itself. Returns warnings about damaged indexes.
     ///
     /// # Errors
-    /// Rows are missing or were read more than once, or the table has fewer rows than one of its indexes has
-    /// entries.
+    /// Rows were not read or were read more than once, or the table has fewer rows than one of its indexes
+    /// has entries.
     pub(super) fn check(&self, reader: &Reader) -> Result<Vec<String>> {
         let table = &self.table;
         let to_error = |error| failed(&reader.path, &format!("checking the rows of table `{table}`"), error);
@@ -140,27 +144,25 @@ impl Access {
             AccessPath::Table => "the table".to_owned(),
             AccessPath::Index(index) => format!("index `{index}`"),
         };
-        let damaged = |what: String| {
+        let damaged = |difference: String| {
             Error::new(
                 ErrorKind::Provider,
                 format!(
-                    "table `{table}` was read by {source}, {what}: the database file is damaged; copy \
-                     the file, run `REINDEX` and `PRAGMA integrity_check`, then back up again"
+                    "table `{table}` was read by {source}, {difference}, so the database file is damaged; \
+                     copy the file, run `REINDEX` and `PRAGMA integrity_check`, then back up again"
                 ),
             )
         };
-        if self.seen.count != rows {
+        if self.rows_read.count != rows {
             return Err(damaged(format!(
                 "which returned {} rows, but the table has {rows}",
-                self.seen.count
+                self.rows_read.count
             )));
         }
         if matches!(self.path, AccessPath::Index(_))
-            && self.scan_table(reader).map_err(to_error)? != self.seen
+            && self.scan_table(reader).map_err(to_error)? != self.rows_read
         {
-            return Err(damaged(
-                "which returned as many rows as the table has, but not the same ones".to_owned(),
-            ));
+            return Err(damaged("which returned as many rows as the table has, but other rows".to_owned()));
         }
         let faults = index_faults(&reader.connection, &reader.collations, table, rows).map_err(to_error)?;
         if let Some(fault) = faults.iter().find(|fault| fault.entries > fault.rows) {
@@ -172,7 +174,8 @@ impl Access {
     /// Reads the rows of the table itself, without using an index.
     fn scan_table(&self, reader: &Reader) -> rusqlite::Result<RowSet> {
         let columns: Vec<&str> = self.identity.iter().chain(&self.key).map(String::as_str).collect();
-        // `NOT INDEXED` does not apply to a WITHOUT ROWID table: reading it in its own order uses no index.
+        // SQLite ignores `NOT INDEXED` for a WITHOUT ROWID table. If such a table is read in the order of its
+        // primary key, no other index is used.
         let source = match self.storage {
             TableStorage::Rowid => " NOT INDEXED".to_owned(),
             TableStorage::PrimaryKey => format!(" ORDER BY {}", self.identity.join(", ")),
@@ -188,7 +191,7 @@ impl Access {
     }
 }
 
-/// Reads how the keys of a table are compared.
+/// Reads the key equality of a table.
 pub(super) fn equality(
     reader: &Reader,
     collations: &Collations,
@@ -198,7 +201,8 @@ pub(super) fn equality(
     KeyEquality::of(&reader.connection, collations, &mapping.table.name, key)
 }
 
-/// A set of rows in any order, as a count and a sum of hashes.
+/// A set of rows, represented by the number of the rows and the sum of their hashes. The order of the rows
+/// does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct RowSet {
     count: u64,
@@ -206,6 +210,7 @@ struct RowSet {
 }
 
 impl RowSet {
+    /// Adds a row with these values.
     fn add<'r>(
         &mut self,
         values: impl Iterator<Item = rusqlite::Result<ValueRef<'r>>>,

@@ -14,11 +14,11 @@ use super::super::bind::Stored;
 use super::super::column_type::ColumnType;
 use super::super::error::{failed, is_refused_statement};
 use super::super::form::{Form, FormRecorder, SQL_NULL, UuidStyle};
-use super::super::mapping::Mapping;
+use super::super::mapping::{self, Mapping};
 use super::super::observed_encoding::{KeyForms, key_forms, observed_forms};
 use super::super::thread::JobStatus;
 use super::super::unwritable;
-use super::access::{Access, equality};
+use super::access::{TableRead, equality};
 use super::duplicates::{self, LastKey};
 use super::physical::{self, ColumnReport};
 use super::reader::Reader;
@@ -27,13 +27,13 @@ use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::quoted;
 
-/// Reads the values of one column and records their forms.
+/// The reader of one column, which records the forms of its values.
 struct ColumnReader {
     column_type: ColumnType,
     forms: FormRecorder,
     /// The number of values that cannot be written back byte for byte.
     inexact: u64,
-    /// Whether a value in another form would be a different row.
+    /// Whether the column belongs to the key, so that a value in another form would not match its row.
     requires_exact_form: bool,
 }
 
@@ -42,7 +42,7 @@ impl ColumnReader {
     fn read<'a>(&mut self, stored: ValueRef<'a>) -> Result<Value<'a>, ConversionError> {
         if stored == ValueRef::Null {
             match self.column_type.kind {
-                // JSON `null` is also a missing value, in another form.
+                // A missing value can also have the form of JSON `null`, so the form of NULL is recorded.
                 FieldKind::Structure | FieldKind::Json => self.forms.value(Form::stored_as(SQL_NULL)),
                 _ => self.forms.null(),
             }
@@ -55,14 +55,14 @@ impl ColumnReader {
                 && !matches!(stored, ValueRef::Integer(_) | ValueRef::Real(_)) =>
             {
                 return Err(ConversionError::new(
-                    "holds a value of the key in a form that cannot be written back as it is, because of \
-                     white space, superfluous digits or letter case, so a restored record would not find its \
-                     row; write it in the usual form",
+                    "contains a key in a form that cannot be written back unchanged, because of white space, \
+                     superfluous digits or letter case, so a restored record would not find its row; store \
+                     the key without them",
                 ));
             }
             None => {
-                // The sink counts integers that a float cannot hold exactly, because it sees the value of the
-                // type.
+                // The sink counts the integers that the floating-point field rounds, because it compares the
+                // value with the value that the type writes.
                 let is_float = matches!(self.column_type.kind, FieldKind::Float32 | FieldKind::Float64);
                 if !(is_float && matches!(value, Value::I64(_))) {
                     self.inexact += 1;
@@ -74,7 +74,8 @@ impl ColumnReader {
     }
 }
 
-/// Reads the requested records into the sink.
+/// Reads the requested rows and passes them to the sink. If the request has no key, all rows are read and
+/// checked.
 pub(super) fn read(
     reader: &Reader,
     request: &ReadRequest,
@@ -82,35 +83,35 @@ pub(super) fn read(
     status: &JobStatus,
 ) -> Result<ReadSummary> {
     let entity = &request.entity;
-    let mapping = Mapping::find(&reader.catalog, entity, &request.set)?;
+    let mapping = mapping::find(&reader.catalog, entity, &request.set)?;
     mapping.check(entity)?;
     let to_error = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
     let equality = equality(reader, &reader.collations, &mapping).map_err(to_error)?;
-    let mut access =
-        Access::of(&reader.connection, &reader.collations, &mapping, &equality).map_err(to_error)?;
+    let mut table_read =
+        TableRead::of(&reader.connection, &reader.collations, &mapping, &equality).map_err(to_error)?;
     let columns = || mapping.columns.iter().map(|mapped| mapped.column.name.as_str());
     let (query, parameters) = match &request.key {
         Some(key) => {
             let (condition, parameters) = find_key_condition(reader, entity, &mapping, key)?;
             (select_one(&mapping, &condition), parameters)
         }
-        None => (access.select(columns()), Vec::new()),
+        None => (table_read.select(columns()), Vec::new()),
     };
     let (projection, mut readers) = column_readers(entity, &mapping, request.key.is_none());
     if readers.iter().any(|column_reader| column_reader.column_type.kind.is_json()) {
         sink.watch_json_text();
     }
-    let refused = |error| match unwritable::unreadable(&reader.connection, &mapping) {
+    let to_prepare_error = |error| match unwritable::unreadable(&reader.connection, &mapping) {
         Some(text) if is_refused_statement(&error) => Error::with_source(ErrorKind::Unsupported, text, error),
         _ => to_error(error),
     };
-    let mut statement = reader.connection.prepare(&query).map_err(refused)?;
+    let mut statement = reader.connection.prepare(&query).map_err(to_prepare_error)?;
     let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(to_error)?;
-    let mut spare: Vec<Value<'static>> = Vec::with_capacity(readers.len());
+    let mut previous_values: Vec<Value<'static>> = Vec::with_capacity(readers.len());
     let mut last_key = LastKey::new(&equality);
     while let Some(row) = rows.next().map_err(to_error)? {
         let get = |index| row.get_ref(index);
-        let mut values = recycled(spare);
+        let mut values = recycled(previous_values);
         for (index, column_reader) in readers.iter_mut().enumerate() {
             let stored = row.get_ref(index).map_err(to_error)?;
             match column_reader.read(stored) {
@@ -127,8 +128,8 @@ pub(super) fn read(
             }
         }
         if request.key.is_none() {
-            access.record(readers.len(), &mapping.key, get).map_err(to_error)?;
-            if last_key.repeats(&mapping.key, get).map_err(to_error)? {
+            table_read.record(readers.len(), &mapping.key, get).map_err(to_error)?;
+            if last_key.record(&mapping.key, get).map_err(to_error)? {
                 return Err(duplicates::duplicate_key_error(
                     entity,
                     &mapping,
@@ -137,7 +138,7 @@ pub(super) fn read(
             }
         }
         let flow = sink.push(&Row { projection: &projection, values: &values })?;
-        spare = recycled(values);
+        previous_values = recycled(values);
         if flow == Flow::Flush {
             status.check()?;
             sink.flush_blocking()?;
@@ -147,7 +148,7 @@ pub(super) fn read(
     if request.key.is_some() {
         return sink.finish_blocking();
     }
-    let mut warnings = access.check(reader)?;
+    let mut warnings = table_read.check(reader)?;
     let columns = mapping.columns.iter().zip(readers).map(|(mapped, column_reader)| ColumnReport {
         name: &mapped.column.name,
         field: mapped.field_name(entity),
@@ -160,8 +161,9 @@ pub(super) fn read(
     }
     if let Some(collation) = equality.unknown() {
         warnings.push(format!(
-            "the key of table `{}` uses the collation `{collation}`, which is not defined here, so it was \
-             not checked whether rows have equal keys; define it with `Sqlite::options(…).collation`",
+            "the key of table `{}` uses the collation `{collation}`, which is not defined on this connection, \
+             so the backup did not check whether rows have equal keys; define the collation with \
+             `Sqlite::options(…).collation`",
             mapping.table.name
         ));
     }
@@ -171,11 +173,13 @@ pub(super) fn read(
     Ok(summary)
 }
 
+/// Returns the query for the columns of the rows that satisfy a condition.
 fn select_one(mapping: &Mapping, condition: &str) -> String {
     let columns: Vec<String> = mapping.columns.iter().map(|mapped| quoted(&mapped.column.name)).collect();
     format!("SELECT {} FROM main.{} WHERE {condition}", columns.join(", "), quoted(&mapping.table.name))
 }
 
+/// Creates the readers of all mapped columns, and the projection of the columns to the fields.
 fn column_readers(
     entity: &EntityCodec,
     mapping: &Mapping,
@@ -188,7 +192,7 @@ fn column_readers(
             Content::Field(index) => projection.field(&entity.schema().fields[index]),
             Content::Extra => projection.extra(&mapped.column.name),
         }
-        let column_type = mapped.column_type(entity);
+        let column_type = mapped.column_type;
         readers.push(ColumnReader {
             column_type,
             forms: FormRecorder::new(column_type.default),
@@ -199,104 +203,111 @@ fn column_readers(
     (projection, readers)
 }
 
-/// Reuses the allocation of a vector for values with another lifetime: collecting an emptied vector keeps its
-/// allocation.
+/// Reuses the allocation of a vector for values with another lifetime. Collecting the iterator of an emptied
+/// vector reuses its allocation.
 fn recycled<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
     values.clear();
     values.into_iter().map(|_| Value::Null).collect()
 }
 
-/// A condition that finds rows, and its parameters.
-type Condition = (String, Vec<Stored<'static>>);
+/// An SQL condition that finds rows, and its parameters.
+type RowCondition = (String, Vec<Stored<'static>>);
 
-/// How the letters of a UUID are compared.
+/// The comparison of UUIDs that are stored as text.
 #[derive(Clone, Copy)]
-enum Letters {
-    AsWritten,
-    OfAnyCase,
+enum UuidComparison {
+    /// Only the text in one of the known forms is equal.
+    KnownForms,
+    /// Case, hyphens, braces and the prefix `urn:uuid:` are ignored.
+    Lenient,
 }
 
-/// Returns the condition that finds the record of a key, in whichever form it is stored.
+/// Returns the condition that finds the row of a key, in whichever form the key is stored.
 fn find_key_condition(
     reader: &Reader,
     entity: &EntityCodec,
     mapping: &Mapping,
     key: &[Value<'static>],
-) -> Result<Condition> {
+) -> Result<RowCondition> {
     if mapping.key.len() != key.len() {
         return Err(Error::new(
             ErrorKind::Record,
-            format!("the key of {} has {} parts, not {}", entity.name(), mapping.key.len(), key.len()),
+            format!(
+                "the key of {} has {} fields, but the requested key has {} values; request a key with a \
+                 value for each field",
+                entity.name(),
+                mapping.key.len(),
+                key.len()
+            ),
         ));
     }
     let to_error = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
-    let observed = observed_forms(&reader.connection, entity, mapping).map_err(to_error)?;
-    let usual = key_condition(entity, mapping, key, &observed, Letters::AsWritten);
-    let query = format!("SELECT 1 FROM main.{} WHERE {}", quoted(&mapping.table.name), usual.0);
+    let observed = observed_forms(&reader.connection, mapping).map_err(to_error)?;
+    let sampled = key_condition(mapping, key, &observed, UuidComparison::KnownForms);
+    let query = format!("SELECT 1 FROM main.{} WHERE {}", quoted(&mapping.table.name), sampled.0);
     let found = reader
         .connection
         .prepare(&query)
-        .and_then(|mut statement| statement.exists(rusqlite::params_from_iter(&usual.1)));
+        .and_then(|mut statement| statement.exists(rusqlite::params_from_iter(&sampled.1)));
     if found.map_err(to_error)? {
-        return Ok(usual);
+        return Ok(sampled);
     }
-    // The sample did not contain the form of this key, so all rows are read.
-    let forms = key_forms(&reader.connection, entity, mapping).map_err(to_error)?;
+    // The row may have a form that the sample does not contain, so the forms of all rows are read.
+    let forms = key_forms(&reader.connection, mapping).map_err(to_error)?;
     if forms.iter().all(Option::is_none) {
-        return Ok(usual);
+        return Ok(sampled);
     }
     let mut observed: Vec<Vec<Form>> = vec![Vec::new(); mapping.columns.len()];
     for (&index, forms) in mapping.key.iter().zip(&forms) {
         observed[index].extend(forms.iter().flat_map(KeyForms::forms));
     }
-    let letters = match forms.iter().flatten().any(|forms| forms.has_irregular) {
-        true => Letters::OfAnyCase,
-        false => Letters::AsWritten,
+    let comparison = match forms.iter().flatten().any(|forms| forms.has_irregular) {
+        true => UuidComparison::Lenient,
+        false => UuidComparison::KnownForms,
     };
-    Ok(key_condition(entity, mapping, key, &observed, letters))
+    Ok(key_condition(mapping, key, &observed, comparison))
 }
 
 /// Returns the condition that finds a key in one of these forms or in the default form.
 fn key_condition(
-    entity: &EntityCodec,
     mapping: &Mapping,
     key: &[Value<'static>],
     observed: &[Vec<Form>],
-    letters: Letters,
-) -> Condition {
+    comparison: UuidComparison,
+) -> RowCondition {
     let mut conditions = Vec::new();
     let mut parameters = Vec::new();
     for (&index, value) in mapping.key.iter().zip(key) {
         let column = quoted(&mapping.columns[index].column.name);
-        let column_type = mapping.columns[index].column_type(entity);
+        let column_type = mapping.columns[index].column_type;
         let forms = observed[index].iter().copied().chain([column_type.default]);
         let mut stored: Vec<Stored<'static>> = Vec::new();
         for form in forms {
             match column_type.store(value, form) {
-                Ok(one) if !stored.contains(&one) => stored.push(one.into_owned()),
-                // A value that the column cannot hold does not occur in it.
+                Ok(candidate) if !stored.contains(&candidate) => stored.push(candidate.into_owned()),
+                // A value that cannot be stored in the column does not occur in it.
                 Ok(_) | Err(_) => {}
             }
         }
-        let mut options: Vec<_> = stored.iter().map(|_| format!("{column} IS ?")).collect();
-        if let (Letters::OfAnyCase, Value::Uuid(bytes)) = (letters, value) {
-            options.push(format!(
+        let mut alternatives: Vec<_> = stored.iter().map(|_| format!("{column} IS ?")).collect();
+        if let (UuidComparison::Lenient, Value::Uuid(bytes)) = (comparison, value) {
+            alternatives.push(format!(
                 "(typeof({column}) = 'text' AND replace(replace(replace(replace(lower({column}), \
                  'urn:uuid:', ''), '-', ''), '{{', ''), '}}', '') = ?)"
             ));
             stored.push(Stored::Text(Cow::Owned(UuidStyle::Simple.write(*bytes))));
         }
-        conditions.push(if options.is_empty() {
+        conditions.push(if alternatives.is_empty() {
             "0".to_owned()
         } else {
-            format!("({})", options.join(" OR "))
+            format!("({})", alternatives.join(" OR "))
         });
         parameters.extend(stored);
     }
     (conditions.join(" AND "), parameters)
 }
 
-/// Returns the key of a stored row as text: `id=7`.
+/// Returns the key of a stored row as text, for example `id=7`.
 fn stored_key_text<'r>(
     entity: &EntityCodec,
     mapping: &Mapping,

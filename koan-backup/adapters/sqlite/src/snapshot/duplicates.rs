@@ -17,7 +17,8 @@ use koan_backup_core::provider::keyed::RecordKey;
 use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// The key of the previous row, for tables where keys with different bytes can be the same.
+/// The key of the previous row. It is recorded only if the table can consider keys with different bytes to be
+/// the same.
 pub(super) struct LastKey<'e> {
     equality: &'e KeyEquality,
     key: Vec<StoredValue>,
@@ -28,10 +29,10 @@ impl<'e> LastKey<'e> {
         Self { equality, key: Vec::new() }
     }
 
-    /// Returns whether the row has the key of the previous one. Rows are in the order of their keys, by the
-    /// collations of the columns.
+    /// Records the key of a row. Returns whether the key is the same as the key of the previous row. Rows are
+    /// in the order of their keys, by the collations of the columns.
     #[inline]
-    pub(super) fn repeats<'r>(
+    pub(super) fn record<'r>(
         &mut self,
         key: &[usize],
         get: impl Fn(usize) -> rusqlite::Result<ValueRef<'r>>,
@@ -41,9 +42,9 @@ impl<'e> LastKey<'e> {
         }
         let key = key.iter().map(|&index| get(index)).collect::<rusqlite::Result<Vec<_>>>()?;
         let last: Vec<ValueRef<'_>> = self.key.iter().map(ValueRef::from).collect();
-        let repeats = self.equality.same(&key, &last);
+        let is_repeated = self.equality.same(&key, &last);
         self.key = key.into_iter().map(owned).collect();
-        Ok(repeats)
+        Ok(is_repeated)
     }
 }
 
@@ -63,8 +64,8 @@ pub(super) fn duplicate_key_error(entity: &EntityCodec, mapping: &Mapping, key: 
     Error::new(
         ErrorKind::Record,
         format!(
-            "{} `{key}` has the same key as the previous row, by the collation of the key of table `{}`: one \
-             of them would be lost in a restore; correct one of the rows, or declare a key that \
+            "{} `{key}` has the same key as the previous row, by the collation of the key of table `{}`, so \
+             a restore would lose one of the rows; correct one of the rows, or declare a key that \
              distinguishes the records",
             entity.name(),
             mapping.table.name
@@ -74,36 +75,37 @@ pub(super) fn duplicate_key_error(entity: &EntityCodec, mapping: &Mapping, key: 
 
 /// Searches for rows with the same key in different forms, such as 7 and '7', which are not adjacent.
 ///
-/// The keys of all rows are held in memory, so this is only called if a key column contains several forms.
+/// The keys of all rows are kept in memory, so this function is called only if a key column contains several
+/// forms.
 pub(super) fn check_all_keys(reader: &Reader, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
     let to_error =
         |error| failed(&reader.path, &format!("comparing the keys of table `{}`", mapping.table.name), error);
     let columns = quoted_list(mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str()));
-    let types: Vec<_> = mapping.key.iter().map(|&index| mapping.columns[index].column_type(entity)).collect();
+    let types: Vec<_> = mapping.key.iter().map(|&index| mapping.columns[index].column_type).collect();
     let query = format!("SELECT {columns} FROM main.{} NOT INDEXED", quoted(&mapping.table.name));
     let mut statement = reader.connection.prepare(&query).map_err(to_error)?;
     let mut rows = statement.query([]).map_err(to_error)?;
-    let mut seen = HashSet::new();
+    let mut known_keys = HashSet::new();
     while let Some(row) = rows.next().map_err(to_error)? {
         let mut key = Vec::with_capacity(types.len());
         for (index, column_type) in types.iter().enumerate() {
             let stored = row.get_ref(index).map_err(to_error)?;
             key.push(match stored {
                 ValueRef::Null => Value::Null,
-                // All rows were read before, so this cannot fail.
+                // All rows were read before, so the conversion cannot fail.
                 stored => column_type
                     .read(stored)
-                    .map_or(Value::Null, |(value, _)| parse_moment(value, column_type.kind)),
+                    .map_or(Value::Null, |(value, _)| parse_temporal(value, column_type.kind)),
             });
         }
-        if !seen.insert(RecordKey::of_values(&key)) {
+        if !known_keys.insert(RecordKey::of_values(&key)) {
             let names = mapping.key.iter().map(|&index| mapping.columns[index].field_name(entity));
             let text = entity.key_text(names.zip(&key));
             return Err(Error::new(
                 ErrorKind::Record,
                 format!(
                     "{} `{text}` has two rows in table `{}`, whose keys are different forms of the same \
-                     value: one of them would be lost in a restore; convert the column to one form, and \
+                     value, so a restore would lose one of the rows; convert the column to one form, and \
                      remove one of the rows",
                     entity.name(),
                     mapping.table.name
@@ -114,15 +116,15 @@ pub(super) fn check_all_keys(reader: &Reader, entity: &EntityCodec, mapping: &Ma
     Ok(())
 }
 
-/// Parses a date or time from text.
-fn parse_moment(value: Value<'_>, kind: FieldKind) -> Value<'_> {
+/// Parses text to a date or time if the field has such a type. Other values are returned unchanged.
+fn parse_temporal(value: Value<'_>, kind: FieldKind) -> Value<'_> {
     let Value::Str(text) = &value else { return value };
-    let moment = match kind {
-        FieldKind::Timestamp => Timestamp::parse(text).map(|(at, _)| Value::Timestamp(at)),
-        FieldKind::DateTime => DateTime::parse(text).map(|(at, _)| Value::DateTime(at)),
-        FieldKind::Date => Date::parse(text).map(|(day, _)| Value::Date(day)),
+    let temporal = match kind {
+        FieldKind::Timestamp => Timestamp::parse(text).map(|(instant, _)| Value::Timestamp(instant)),
+        FieldKind::DateTime => DateTime::parse(text).map(|(local, _)| Value::DateTime(local)),
+        FieldKind::Date => Date::parse(text).map(|(date, _)| Value::Date(date)),
         FieldKind::Time => Time::parse(text).map(|(time, _)| Value::Time(time)),
         _ => None,
     };
-    moment.unwrap_or(value)
+    temporal.unwrap_or(value)
 }

@@ -20,7 +20,7 @@ use super::reader::Reader;
 pub(in super::super) struct PhysicalForm {
     /// The forms of the columns in which not all values have the default form.
     pub(in super::super) columns: BTreeMap<String, Json>,
-    /// Fields without a column: records hold the value that serde filled in.
+    /// The fields without a column. In the records, they have the default value of serde.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in super::super) fields_without_column: Vec<String>,
     /// The number of rows that refer to a missing row, by parent table.
@@ -29,18 +29,19 @@ pub(in super::super) struct PhysicalForm {
     /// The last number that AUTOINCREMENT assigned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) sequence: Option<i64>,
-    /// The values that another kind of database does not keep, under [the
-    /// name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE) that restores read.
+    /// Descriptions of the values that another kind of database does not preserve. Restores read them under
+    /// [this name](koan_backup_core::provider::NOT_KEPT_ELSEWHERE).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in super::super) not_kept_elsewhere: Vec<String>,
 }
 
-/// The observations about a column.
+/// What a read recorded about a column.
 pub(super) struct ColumnReport<'m> {
     pub(super) name: &'m str,
     /// The serde name of the column's field.
     pub(super) field: &'m str,
     pub(super) forms: RecordedForms,
+    /// The number of values that cannot be written back byte for byte.
     pub(super) inexact: u64,
 }
 
@@ -60,9 +61,9 @@ pub(super) fn report(
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "{}: column `{name}` of table `{table}` alternates between NULL and JSON `null`, which \
-                     are the same in a record, more often than an archive can record; make all of them NULL, \
-                     or make the column NOT NULL",
+                    "{}: column `{name}` of table `{table}` alternates between NULL and JSON `null` more \
+                     often than an archive can record, and a record cannot distinguish them; replace JSON \
+                     `null` with NULL, or make the column NOT NULL",
                     entity.name()
                 ),
             ));
@@ -75,20 +76,20 @@ pub(super) fn report(
         }
         let count = column.inexact + summary.rewritten.get(column.field).copied().unwrap_or(0);
         if count > 0 {
-            let are = if count == 1 { "value is" } else { "values are" };
+            let values = if count == 1 { "value" } else { "values" };
             summary.warnings.push(format!(
-                "column `{name}` of table `{table}`: {count} {are} kept in meaning but cannot be written \
-                 back byte for byte, because of white space, superfluous digits, letter case or the order of \
-                 keys in JSON"
+                "column `{name}` of table `{table}`: {count} {values} cannot be written back byte for byte, \
+                 because of white space, superfluous digits, letter case or the order of keys in JSON; the \
+                 archive preserves only the meaning"
             ));
         }
         if let Some(forms) = column.forms.json {
             let is_json_null = |form: &Json| form.as_str() == Some(JSON_NULL_FORM);
-            let mut seen = forms.get("forms").and_then(Json::as_array).into_iter().flatten();
-            if seen.any(is_json_null) {
+            let mut form_names = forms.get("forms").and_then(Json::as_array).into_iter().flatten();
+            if form_names.any(is_json_null) {
                 physical.not_kept_elsewhere.push(format!(
-                    "column `{name}` of table `{table}` held JSON `null`, which is the same as NULL in a \
-                     record; only a restore into SQLite writes it as JSON `null` again"
+                    "column `{name}` of table `{table}` contained JSON `null`, which is the same as NULL in \
+                     a record; only a restore into SQLite writes it as JSON `null` again"
                 ));
             }
             physical.columns.insert(name.to_owned(), forms);
@@ -98,8 +99,8 @@ pub(super) fn report(
     physical.dangling_references = count_dangling(&reader.connection, table).map_err(to_error)?;
     for (parent, count) in &physical.dangling_references {
         summary.warnings.push(format!(
-            "{count} rows of table `{table}` refer to rows of `{parent}` that do not exist; they are backed \
-             up as they are"
+            "{count} rows of table `{table}` refer to rows of table `{parent}` that do not exist; the backup \
+             contains them unchanged, and a restore accepts them"
         ));
     }
     physical.sequence = sequence(reader, table).map_err(to_error)?;
@@ -108,8 +109,8 @@ pub(super) fn report(
         mapping.unmapped_fields.iter().map(|&field| fields[field].name.clone()).collect();
     for field in &physical.fields_without_column {
         summary.warnings.push(format!(
-            "field `{field}` of {} is in no column of table `{table}`; its records hold what the type fills \
-             in",
+            "field `{field}` of {} has no column in table `{table}`; the records in the archive have its \
+             default value",
             entity.name()
         ));
     }
@@ -117,6 +118,7 @@ pub(super) fn report(
     Ok(())
 }
 
+/// Reads the last number that AUTOINCREMENT assigned in a table.
 fn sequence(reader: &Reader, table: &str) -> rusqlite::Result<Option<i64>> {
     let exists = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'";
     if reader.connection.query_row(exists, [], |_| Ok(())).optional()?.is_none() {

@@ -11,7 +11,7 @@ use crate::connection::Location;
 use crate::derived::Recomputed;
 use crate::error::failed;
 use crate::index_check::table_rows;
-use crate::mapping::{Mapping, find_table, named_sets};
+use crate::mapping::{self, find_table, named_sets};
 use crate::thread::ThreadState;
 
 /// A connection in a read transaction, with the tables that it sees.
@@ -25,7 +25,7 @@ pub(crate) struct Reader {
 }
 
 impl ThreadState for Reader {
-    const LOST: &'static str = "the read is incomplete";
+    const CONSEQUENCE: &'static str = "the read is incomplete";
 
     fn connection(&self) -> &Connection {
         &self.connection
@@ -37,7 +37,7 @@ impl Reader {
     pub(crate) fn begin(connection: Connection, location: &Location) -> Result<Self> {
         let (path, collations) = (location.path.clone(), location.collations.clone());
         let recomputed = location.recomputed.clone();
-        // BEGIN alone does not take a snapshot, but the first read does.
+        // BEGIN alone does not begin a snapshot, but the first read does.
         let begun = connection.execute_batch("BEGIN").and_then(|()| {
             connection
                 .query_row("SELECT count(*) FROM main.sqlite_schema", [], |row| row.get::<_, i64>(0))?;
@@ -48,7 +48,7 @@ impl Reader {
     }
 
     pub(super) fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
-        let mapping = Mapping::find(&self.catalog, entity, set)?;
+        let mapping = mapping::find(&self.catalog, entity, set)?;
         let count = table_rows(&self.connection, &mapping.table.name);
         count.map_err(|error| failed(&self.path, "counting rows", error))
     }

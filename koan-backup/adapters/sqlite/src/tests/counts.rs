@@ -1,4 +1,4 @@
-//! The counts of a restore match what it changed, and a dry run returns the same counts.
+//! Tests that the counts of a restore match its changes, and that a dry run returns the same counts.
 
 use koan_backup_core::{ConflictMode, RestoreLevel, provider::WriteCounts};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ fn counts(inserted: u64, updated: u64, unchanged: u64, kept: u64, deleted: u64) 
 async fn equal_rows_count_as_unchanged_and_a_dry_run_returns_the_same_counts() {
     for table in TABLES {
         for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
-            for (mut options, wanted) in [
+            for (mut options, expected) in [
                 (overwrite(), counts(1, 1, 2, 0, 0)),
                 (replace(), counts(1, 1, 2, 0, 1)),
                 (conflict(ConflictMode::Keep), counts(1, 0, 0, 3, 0)),
@@ -55,13 +55,13 @@ async fn equal_rows_count_as_unchanged_and_a_dry_run_returns_the_same_counts() {
                     .restore::<Person>(&without_physical_form(&LINES), &options)
                     .await
                     .expect("restored");
-                assert_eq!((compared, restored), (wanted, wanted), "{table} {options:?}");
-                let again = database
+                assert_eq!((compared, restored), (expected, expected), "{table} {options:?}");
+                let second = database
                     .restore::<Person>(&without_physical_form(&LINES), &overwrite())
                     .await
                     .expect("restored");
-                let left = if options.conflict == ConflictMode::Keep { 1 } else { 0 };
-                assert_eq!(again, counts(0, left, 4 - left, 0, 0), "{table} {options:?}");
+                let updated = if options.conflict == ConflictMode::Keep { 1 } else { 0 };
+                assert_eq!(second, counts(0, updated, 4 - updated, 0, 0), "{table} {options:?}");
             }
         }
     }
@@ -98,8 +98,8 @@ async fn a_table_with_many_columns_does_not_exceed_the_expression_depth_of_sqlit
     let columns: Vec<String> = (0..1200).map(|index| format!("c{index} INT")).collect();
     let database = Database::new(&format!("CREATE TABLE w (id INTEGER PRIMARY KEY, {})", columns.join(", ")));
     database.run("INSERT INTO w (id) VALUES (1)");
-    let set: Vec<String> = (0..1200).map(|index| format!("c{index} = {index}")).collect();
-    database.run(&format!("UPDATE w SET {}", set.join(", ")));
+    let assignments: Vec<String> = (0..1200).map(|index| format!("c{index} = {index}")).collect();
+    database.run(&format!("UPDATE w SET {}", assignments.join(", ")));
     let copy = database.copy::<Wide>().await.expect("a copy");
     let counts = database.restore::<Wide>(&copy, &overwrite()).await.expect("restored");
     assert_eq!((counts.unchanged, counts.updated), (1, 0));
@@ -108,7 +108,7 @@ async fn a_table_with_many_columns_does_not_exceed_the_expression_depth_of_sqlit
     assert_eq!((counts.unchanged, counts.updated), (0, 1));
 }
 
-/// Restores rows with a unique value each into a table that holds other rows with these values.
+/// Restores rows with unique values into a table in which other rows have these values.
 async fn restore_over(
     table: &str,
     before: &[(i64, &str)],
@@ -127,7 +127,8 @@ async fn restore_over(
     (database, result)
 }
 
-const UNIQUE: [&str; 5] = [
+/// Tables with a unique column `email`.
+const UNIQUE_TABLES: [&str; 5] = [
     "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT UNIQUE, position REAL)",
     "CREATE TABLE p (id INT PRIMARY KEY, email TEXT NOT NULL UNIQUE, position REAL) WITHOUT ROWID",
     "CREATE TABLE p (id INTEGER PRIMARY KEY, email TEXT, position REAL); CREATE UNIQUE INDEX e ON p \
@@ -138,7 +139,7 @@ const UNIQUE: [&str; 5] = [
 
 #[tokio::test]
 async fn unique_values_that_move_between_rows_are_restored() {
-    for table in UNIQUE {
+    for table in UNIQUE_TABLES {
         for (before, after) in [
             (vec![(1, "a"), (2, "b")], vec![(1, "b"), (2, "a")]),
             (
@@ -167,7 +168,7 @@ async fn unique_values_that_move_between_rows_are_restored() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_written_later_keeps_its_rowid_and_its_unmapped_columns() {
+async fn a_deferred_record_keeps_the_rowid_and_the_unmapped_columns_of_its_row() {
     let table =
         "CREATE TABLE p (id INT PRIMARY KEY, email TEXT UNIQUE, position REAL, note TEXT DEFAULT 'none')";
     let database = Database::new(table);
@@ -183,10 +184,10 @@ async fn a_row_that_is_written_later_keeps_its_rowid_and_its_unmapped_columns() 
 
 #[tokio::test]
 async fn a_unique_violation_names_both_records() {
-    for table in &UNIQUE[..2] {
+    for table in &UNIQUE_TABLES[..2] {
         let (database, result) =
             restore_over(table, &[(1, "a"), (2, "b"), (7, "x")], &[(1, "x"), (2, "a")]).await;
-        let error = result.expect_err("row 7 keeps it").to_string();
+        let error = result.expect_err("row 7 has the value and is not overwritten").to_string();
         assert!(error.contains("`id=1`") && error.contains("`id=7`") && error.contains("`email`"), "{error}");
         assert_eq!(database.value::<String>("SELECT email FROM p WHERE id = 1"), "a");
     }

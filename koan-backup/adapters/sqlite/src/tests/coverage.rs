@@ -30,7 +30,7 @@ async fn uncovered_tables_and_columns_are_reported() {
          CREATE TABLE migrations (v); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE search USING fts5(x)",
     );
     let provider = Sqlite::options(database.provider.path())
-        .ignore_table("migrations", "kept by sqlx")
+        .ignore_table("migrations", "maintained by sqlx")
         .open()
         .expect("opened");
     let description = provider.describe(&[codec::<User>()]).await.expect("a description");
@@ -73,7 +73,9 @@ async fn problems_of_a_restore_are_reported_as_findings() {
          CREATE TABLE names (name PRIMARY KEY); CREATE TRIGGER shout AFTER INSERT ON users BEGIN SELECT 1; END",
     );
     let found = database.assess::<User>(&copy, &replace()).await;
-    let has = |severity, part: &str| found.iter().any(|f| f.severity == severity && f.message.contains(part));
+    let has = |severity, text: &str| {
+        found.iter().any(|finding| finding.severity == severity && finding.message.contains(text))
+    };
     assert!(has(Severity::Error, "`code`"), "{found:?}");
     assert!(has(Severity::Warning, "`phone`"), "{found:?}");
     assert!(has(Severity::Error, "`nick`"), "{found:?}");
@@ -90,8 +92,8 @@ async fn a_field_without_a_column_is_restored_only_where_it_had_no_column_before
     assert_eq!(copy.lines[0], r#"{"id":1,"name":"x","nick":""}"#);
     assert!(database.assess::<User>(&copy, &replace()).await.is_empty());
     database.restore::<User>(&copy, &replace()).await.expect("restored");
-    let elsewhere = without_physical_form(&[r#"{"id":1,"name":"x","nick":"n"}"#]);
-    let error = database.restore::<User>(&elsewhere, &replace()).await.expect_err("no column");
+    let from_other_database = without_physical_form(&[r#"{"id":1,"name":"x","nick":"n"}"#]);
+    let error = database.restore::<User>(&from_other_database, &replace()).await.expect_err("no column");
     assert!(error.to_string().contains("`nick`") && error.to_string().contains("`id=1`"), "{error}");
 }
 
@@ -125,12 +127,12 @@ async fn entities_that_share_a_table_are_reported_and_not_restored() {
     );
     let (name, phone, old) = (codec::<PersonName>(), codec::<PersonPhone>(), codec::<PersonOld>());
     let described = database.provider.describe(&[name.clone(), phone]).await.expect("a description");
-    let shared = |index: usize, with: &str| {
+    let assert_shared = |index: usize, other_entity: &str| {
         let problem = described.entities[index].problem.as_deref().unwrap_or_default();
-        assert!(problem.contains("shares table `person`") && problem.contains(with), "{problem}");
+        assert!(problem.contains("shares table `person`") && problem.contains(other_entity), "{problem}");
     };
-    shared(0, "`SqliteTestPersonPhone`");
-    shared(1, "`SqliteTestPersonName`");
+    assert_shared(0, "`SqliteTestPersonPhone`");
+    assert_shared(1, "`SqliteTestPersonName`");
     assert_eq!(described.entities[0].unmapped_columns, ["mail"]);
     let described = database.provider.describe(&[name, old]).await.expect("a description");
     for coverage in &described.entities {
@@ -151,7 +153,7 @@ async fn entities_that_share_a_table_are_reported_and_not_restored() {
 }
 
 #[tokio::test]
-async fn tables_of_sets_are_covered_like_those_of_the_default_set() {
+async fn tables_of_sets_are_covered_like_the_table_of_the_default_set() {
     let database = Database::new(
         "CREATE TABLE users (id INTEGER PRIMARY KEY, name, nick); CREATE TABLE \"Users#archive\" (id, name, phone);
          CREATE TABLE \"users#root\" (id); CREATE TABLE \"users#bad\" (name, nick)",
@@ -162,5 +164,5 @@ async fn tables_of_sets_are_covered_like_those_of_the_default_set() {
     assert_eq!(coverage.unmapped_fields[0], "nick (in table `Users#archive`)");
     assert!(coverage.problem.as_deref().is_some_and(|problem| problem.contains("`users#bad`")));
     assert_eq!(described.unmapped_tables.len(), 1, "{:?}", described.unmapped_tables);
-    assert!(described.unmapped_tables[0].contains("`root` is table `users` itself"));
+    assert!(described.unmapped_tables[0].contains("`root` is in table `users`"));
 }

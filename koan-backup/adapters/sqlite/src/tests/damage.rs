@@ -1,4 +1,4 @@
-//! Indexes whose entries do not match the rows of their table.
+//! Tests with indexes whose entries do not match the rows of their table.
 
 use koan_backup_core::{
     SetName,
@@ -24,9 +24,9 @@ struct Numbered {
     k: String,
 }
 
-/// Creates a database in which an index of table `t` has the pages of an index of table `u`.
+/// Creates a database in which an index of table `t` and an index of table `u` have exchanged their pages.
 ///
-/// The two tables have the same columns; the index then has entries for the rows of `u`.
+/// The two tables have the same columns, so the index of `t` then has entries for the rows of `u`.
 fn database_with_swapped_index(sql: &str, rows: &str, index: &str, other_index: &str) -> Database {
     let database = Database::new(sql);
     database.run(rows);
@@ -34,24 +34,25 @@ fn database_with_swapped_index(sql: &str, rows: &str, index: &str, other_index: 
         let query = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'");
         database.value::<i64>(&query)
     };
-    let (one, other) = (root(index), root(other_index));
+    let (root_page, other_root_page) = (root(index), root(other_index));
     database.run(&format!(
-        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = {other} WHERE name = '{index}'; \
-         UPDATE sqlite_schema SET rootpage = {one} WHERE name = '{other_index}'; PRAGMA writable_schema = \
-         RESET"
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = {other_root_page} WHERE name = \
+         '{index}'; UPDATE sqlite_schema SET rootpage = {root_page} WHERE name = '{other_index}'; PRAGMA \
+         writable_schema = RESET"
     ));
     database.reopened()
 }
 
 const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)";
 
-/// Creates a table of 1000 rows whose key index has entries only for the rows that satisfy `indexed`.
-fn database_with_partial_key_index(indexed: &str, as_row: &str) -> Database {
+/// Creates a table of 1000 rows whose key index has entries only for the rows that satisfy `indexed`. The
+/// entries refer to the rowids that the expression `rowid` returns.
+fn database_with_partial_key_index(indexed: &str, rowid: &str) -> Database {
     database_with_swapped_index(
         "CREATE TABLE t (k TEXT PRIMARY KEY, n INT); CREATE TABLE u (k TEXT PRIMARY KEY, n INT)",
         &format!(
             "INSERT INTO t {NUMBERS} SELECT 'k' || i, i FROM n; INSERT INTO u (rowid, k, n) {NUMBERS} SELECT \
-             {as_row}, 'k' || i, i FROM n WHERE {indexed}"
+             {rowid}, 'k' || i, i FROM n WHERE {indexed}"
         ),
         "sqlite_autoindex_t_1",
         "sqlite_autoindex_u_1",
@@ -80,7 +81,7 @@ async fn a_backup_fails_if_an_index_has_other_keys_than_the_table() {
     // reads keys from the index.
     let database = database_with_partial_key_index("1", "CASE i WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE i END");
     let error = backup_error::<Row>(&database).await;
-    assert!(error.contains("`t`") && error.contains("not the same ones"), "{error}");
+    assert!(error.contains("`t`") && error.contains("but other rows"), "{error}");
 }
 
 #[tokio::test]
@@ -159,6 +160,6 @@ async fn a_restore_is_refused_before_it_writes_if_an_index_lacks_rows() {
     let found = database.assess::<Row>(&copy, &overwrite()).await;
     assert!(found.iter().any(|finding| finding.severity == Severity::Error), "{found:?}");
     database.provider.describe(&[codec::<Row>()]).await.expect("described");
-    let counts = database.restore::<Row>(&copy, &replace()).await.expect("all rows go");
+    let counts = database.restore::<Row>(&copy, &replace()).await.expect("all rows are replaced");
     assert_eq!((counts.inserted, counts.updated, counts.deleted), (0, 1, 999));
 }

@@ -1,4 +1,4 @@
-//! Dates as other libraries write them, and numbers whose unit is not declared.
+//! Tests with dates in the forms that other libraries write, and with numbers whose unit is not declared.
 
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,11 @@ async fn the_error_for_a_date_before_the_year_zero_contains_a_remedy() {
         at: chrono::NaiveDate,
     }
     for text in ["-0044-03-15", "0044-03-15 BC"] {
-        let error = database(&format!("'{text}'")).copy::<Day>().await.expect_err("another form").to_string();
+        let error = database(&format!("'{text}'"))
+            .copy::<Day>()
+            .await
+            .expect_err("a form that is not read")
+            .to_string();
         assert!(
             error.contains("`id=1`") && error.contains("ISO 8601") && error.contains("-000043"),
             "{text}: {error}"
@@ -113,7 +117,7 @@ async fn the_error_for_json_that_is_nested_too_deeply_names_the_record() {
     let json = |depth: usize| format!("'{}{}'", "[".repeat(depth), "]".repeat(depth));
     let error = database(&json(200)).copy::<Deep>().await.expect_err("too deep").chain();
     assert!(error.contains("id=1") && error.contains("nested") && error.contains("String"), "{error}");
-    database(&json(100)).copy::<Deep>().await.expect("deep enough");
+    database(&json(100)).copy::<Deep>().await.expect("a depth below the limit");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Data that triggers compute from the rows that a restore writes.
+//! Tests with data that triggers compute from the rows that a restore writes.
 
 use koan_backup_core::provider::{Provider as _, Severity};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,8 @@ struct Document {
 }
 
 const DOCS: &str = "CREATE TABLE docs (id INTEGER PRIMARY KEY, title TEXT)";
-const FOLLOW: &str = "CREATE TRIGGER ai AFTER INSERT ON docs BEGIN INSERT INTO f(rowid, title) VALUES \
+/// Triggers that keep the full-text index `f` up to date, and two rows.
+const TRIGGERS_AND_ROWS: &str = "CREATE TRIGGER ai AFTER INSERT ON docs BEGIN INSERT INTO f(rowid, title) VALUES \
                       (new.id, new.title); END; CREATE TRIGGER ad AFTER DELETE ON docs BEGIN INSERT INTO \
                       f(f, rowid, title) VALUES ('delete', old.id, old.title); END; CREATE TRIGGER au AFTER \
                       UPDATE ON docs BEGIN INSERT INTO f(f, rowid, title) VALUES ('delete', old.id, \
@@ -33,7 +34,7 @@ async fn a_full_text_index_with_external_content_matches_the_restored_rows() {
          content_rowid='id')",
     ] {
         for options in [overwrite(), replace()] {
-            let database = Database::new(&format!("{DOCS}; {index}; {FOLLOW}"));
+            let database = Database::new(&format!("{DOCS}; {index}; {TRIGGERS_AND_ROWS}"));
             assert!(
                 database
                     .assess::<Document>(&without_physical_form(&lines), &options)
@@ -65,6 +66,8 @@ async fn an_fts4_index_is_rebuilt() {
     assert_eq!(database.value::<i64>("SELECT count(*) FROM f WHERE f MATCH 'old'"), 0);
 }
 
+/// Returns the findings about data that triggers fill. `recomputed` is the name of data that is declared as
+/// recomputed, or empty.
 async fn trigger_findings(sql: &str, recomputed: &str) -> Vec<(Severity, String)> {
     let database = Database::new(&format!("{DOCS}; {sql}"));
     let options = Sqlite::options(database.provider.path());
@@ -81,7 +84,7 @@ async fn trigger_findings(sql: &str, recomputed: &str) -> Vec<(Severity, String)
 }
 
 #[tokio::test]
-async fn data_that_triggers_fill_and_nothing_restores_is_an_error_until_it_is_declared_as_recomputed() {
+async fn data_that_only_triggers_fill_is_an_error_until_it_is_declared_as_recomputed() {
     for (sql, name) in [
         (
             "CREATE VIRTUAL TABLE places USING rtree(id, x0, x1); CREATE TRIGGER moved AFTER UPDATE ON docs \
@@ -127,9 +130,9 @@ async fn a_table_that_triggers_write_is_a_warning_unless_it_is_restored() {
         "{findings:?}"
     );
     // The column is part of the archive.
-    let own = "CREATE TRIGGER trimmed AFTER INSERT ON docs BEGIN UPDATE docs SET title = trim(title) WHERE \
+    let trigger_on_mapped_column = "CREATE TRIGGER trimmed AFTER INSERT ON docs BEGIN UPDATE docs SET title = trim(title) WHERE \
                id = new.id; END";
-    assert!(trigger_findings(own, "").await.is_empty());
+    assert!(trigger_findings(trigger_on_mapped_column, "").await.is_empty());
 }
 
 #[tokio::test]
@@ -165,15 +168,17 @@ fn matches(database: &Database) -> Vec<i64> {
     statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("ids")
 }
 
-/// Creates a database whose triggers fill the index, and returns what a search finds.
+/// Creates a database whose triggers fill the index. Returns the rows that a search finds as well.
 fn indexed_notes(index: &str, triggers: &[String]) -> (Database, Vec<i64>) {
-    let named = triggers.iter().enumerate().map(|(number, sql)| sql.replace("NAME", &format!("t{number}")));
-    let triggers = named.collect::<Vec<_>>().join("; ");
+    let with_names =
+        triggers.iter().enumerate().map(|(number, sql)| sql.replace("NAME", &format!("t{number}")));
+    let triggers = with_names.collect::<Vec<_>>().join("; ");
     let database = Database::new(&format!("{NOTES}; {index}; {triggers}; {WRITES}"));
     let found = matches(&database);
     (database, found)
 }
 
+/// Returns the SQL of a trigger whose name is the placeholder `NAME`.
 fn on(event: &str, when: &str, body: &[&str]) -> String {
     format!("CREATE TRIGGER NAME AFTER {event} ON notes {when} BEGIN {} END", body.join(" "))
 }
@@ -188,7 +193,7 @@ async fn rows_that_triggers_exclude_from_an_index_are_not_found_after_a_restore(
         (
             vec![
                 on("INSERT", "WHEN NEW.deleted = 0", &[ADD]),
-                // SQLite runs the trigger first that was created last.
+                // SQLite runs the trigger that was created last before the others.
                 on("UPDATE", "FOR EACH ROW WHEN (new.deleted=0)", &[ADD]),
                 on("UPDATE", "WHEN OLD.deleted = 0", &[REMOVE]),
                 removed.clone(),
@@ -311,19 +316,20 @@ async fn an_index_with_unsupported_triggers_is_an_error_until_it_is_declared_as_
         });
         assert!(is_named, "{triggers:?}: {findings:?}");
         let before = matches(&database);
-        let error = database.restore::<Note>(&copy, &replace()).await.expect_err("not known").to_string();
+        let result = database.restore::<Note>(&copy, &replace()).await;
+        let error = result.expect_err("the fill method is unknown").to_string();
         assert!(error.contains("`f`"), "{error}");
         assert_eq!(matches(&database), before);
         let options = Sqlite::options(database.provider.path()).recomputed("f", "the command `index`");
-        let accepted = Database::at(database.provider.path(), options.open().expect("opened"));
-        let findings = accepted.assess::<Note>(&copy, &overwrite()).await;
+        let declared = Database::at(database.provider.path(), options.open().expect("opened"));
+        let findings = declared.assess::<Note>(&copy, &overwrite()).await;
         assert!(findings.iter().all(|finding| finding.severity != Severity::Error), "{findings:?}");
         assert!(
             findings.iter().any(|finding| finding.message.contains("the command `index`")),
             "{findings:?}"
         );
-        accepted.restore::<Note>(&copy, &replace()).await.expect("accepted");
-        assert_eq!(matches(&accepted), before, "it is left alone");
+        declared.restore::<Note>(&copy, &replace()).await.expect("restored");
+        assert_eq!(matches(&declared), before, "the restore changed the index");
     }
 }
 
@@ -343,7 +349,8 @@ async fn a_trigger_that_does_not_change_the_content_of_an_index_is_accepted() {
     let index = "CREATE VIRTUAL TABLE search USING fts5(title, content='notes', content_rowid='id')";
     let add = "INSERT INTO search(rowid, title) VALUES (new.id, new.title);";
     let remove = "INSERT INTO search(search, rowid, title) VALUES ('delete', old.id, old.title);";
-    let follow = [on("INSERT", "", &[add]), on("UPDATE", "", &[remove, add]), on("DELETE", "", &[remove])];
+    let index_triggers =
+        [on("INSERT", "", &[add]), on("UPDATE", "", &[remove, add]), on("DELETE", "", &[remove])];
     let tables =
         "CREATE TABLE hits (id INT); CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT, search TEXT)";
     for trigger in [
@@ -367,10 +374,12 @@ async fn a_trigger_that_does_not_change_the_content_of_an_index_is_accepted() {
         "CREATE TRIGGER other AFTER INSERT ON hits BEGIN INSERT OR REPLACE INTO search(search) VALUES \
          ('OPTIMIZE'); END",
     ] {
-        let named = follow.iter().enumerate().map(|(number, sql)| sql.replace("NAME", &format!("t{number}")));
-        let follow = named.collect::<Vec<_>>().join("; ");
+        let with_names =
+            index_triggers.iter().enumerate().map(|(number, sql)| sql.replace("NAME", &format!("t{number}")));
+        let index_triggers = with_names.collect::<Vec<_>>().join("; ");
         let rows = "INSERT INTO notes VALUES (1, 'word one', 0), (2, 'other', 0)";
-        let database = Database::new(&format!("{NOTES}; {tables}; {index}; {follow}; {trigger}; {rows}"));
+        let database =
+            Database::new(&format!("{NOTES}; {tables}; {index}; {index_triggers}; {trigger}; {rows}"));
         let lines = without_physical_form(&[
             r#"{"id":1,"title":"fresh","deleted":0}"#,
             r#"{"id":3,"title":"word","deleted":0}"#,
@@ -393,8 +402,8 @@ async fn a_trigger_that_does_not_change_the_content_of_an_index_is_accepted() {
 #[tokio::test]
 async fn a_trigger_that_rebuilds_or_empties_an_index_is_an_error() {
     for command in ["delete-all", "rebuild"] {
-        let odd = format!("INSERT INTO f(f) VALUES ('{command}');");
-        let (database, _) = indexed_notes(INDEX, &[on("INSERT", "", &[ADD, &odd])]);
+        let statement = format!("INSERT INTO f(f) VALUES ('{command}');");
+        let (database, _) = indexed_notes(INDEX, &[on("INSERT", "", &[ADD, &statement])]);
         let copy = database.copy::<Note>().await.expect("a copy");
         let findings = database.assess::<Note>(&copy, &overwrite()).await;
         assert!(

@@ -1,5 +1,5 @@
-//! A dry run finds the errors of a restore with the record that causes them, and does not change the
-//! database.
+//! Tests that a dry run reports the errors of a restore with the record that causes them, and that it does
+//! not change the database.
 
 use koan_backup_core::{
     ConflictMode, Error, ErrorKind, RestoreLevel, SetName,
@@ -39,17 +39,17 @@ const SAME: &str = r#"{"id":3,"code":"a","amount":3}"#;
 const LARGE: &str = r#"{"id":4,"code":"d","amount":40}"#;
 const EMPTY: &str = r#"{"id":5,"code":null,"amount":null}"#;
 
-/// Asserts that a restore and its dry run fail with errors that contain `named`, at every level.
-async fn assert_refused(sql: &str, lines: &[&str], options: SessionOptions, named: &[&str]) {
+/// Asserts that a restore and its dry run fail at every level, with errors that contain all `expected` texts.
+async fn assert_refused(sql: &str, lines: &[&str], options: SessionOptions, expected: &[&str]) {
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
         let mut options = options.clone();
         options.level = level;
         let database = Database::new(sql);
         let before = database.dump("item");
         for options in [dry_run(options.clone()), options] {
-            let ended = database.restore::<Item>(&without_physical_form(lines), &options).await;
-            let error = ended.expect_err(sql).chain();
-            assert!(named.iter().all(|name| error.contains(name)), "{sql}, {options:?}: {error}");
+            let result = database.restore::<Item>(&without_physical_form(lines), &options).await;
+            let error = result.expect_err(sql).chain();
+            assert!(expected.iter().all(|text| error.contains(text)), "{sql}, {options:?}: {error}");
             assert_eq!(database.dump("item"), before);
         }
     }
@@ -58,9 +58,9 @@ async fn assert_refused(sql: &str, lines: &[&str], options: SessionOptions, name
 #[tokio::test]
 async fn a_constraint_violation_names_the_record() {
     let columns = |columns: &str| format!("CREATE TABLE item (id INTEGER PRIMARY KEY, {columns})");
-    let with = |sql: &str, more: &str| format!("{sql}; {more}");
+    let with_index = |sql: &str, index: &str| format!("{sql}; {index}");
     let plain = columns("code TEXT, amount INT");
-    for (sql, lines, named) in [
+    for (sql, lines, expected) in [
         (columns("code TEXT NOT NULL, amount INT"), [ONE, EMPTY], ["id=5", "item.code"]),
         (columns("code TEXT, amount INT CHECK (amount < 10)"), [ONE, LARGE], ["id=4", "amount < 10"]),
         (
@@ -70,16 +70,20 @@ async fn a_constraint_violation_names_the_record() {
         ),
         (columns("code TEXT UNIQUE, amount INT"), [ONE, SAME], ["id=1", "id=3"]),
         (
-            with(&plain, "CREATE UNIQUE INDEX of_code ON item (code COLLATE NOCASE)"),
+            with_index(&plain, "CREATE UNIQUE INDEX of_code ON item (code COLLATE NOCASE)"),
             [ONE, SAME],
             ["id=1", "id=3"],
         ),
         (
-            with(&plain, "CREATE UNIQUE INDEX of_code ON item (code) WHERE amount > 0"),
+            with_index(&plain, "CREATE UNIQUE INDEX of_code ON item (code) WHERE amount > 0"),
             [ONE, SAME],
             ["id=3", "item.code"],
         ),
-        (with(&plain, "CREATE UNIQUE INDEX of_code ON item (upper(code))"), [ONE, SAME], ["id=3", "of_code"]),
+        (
+            with_index(&plain, "CREATE UNIQUE INDEX of_code ON item (upper(code))"),
+            [ONE, SAME],
+            ["id=3", "of_code"],
+        ),
         (
             columns("code TEXT, amount INT, twice INT AS (amount * 2) STORED CHECK (twice < 20)"),
             [ONE, LARGE],
@@ -94,7 +98,7 @@ async fn a_constraint_violation_names_the_record() {
         ),
     ] {
         for options in [overwrite(), replace(), conflict(ConflictMode::Keep)] {
-            assert_refused(&sql, &lines, options, &named).await;
+            assert_refused(&sql, &lines, options, &expected).await;
         }
     }
 }
@@ -104,17 +108,17 @@ async fn constraints_apply_to_existing_and_restored_rows_together() {
     let table = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE, amount INT, most INT, CHECK \
                  (amount < most))";
     let rows = |rows: &str| format!("{table}; INSERT INTO item VALUES {rows}");
-    let named = ["id=1", "id=7", "code"];
+    let expected = ["id=1", "id=7", "code"];
     for options in [overwrite(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)] {
-        assert_refused(&rows("(7, 'a', 7, 8)"), &[ONE, TWO], options, &named).await;
+        assert_refused(&rows("(7, 'a', 7, 8)"), &[ONE, TWO], options, &expected).await;
     }
     assert_refused(&rows("(4, 'x', 1, 8)"), &[LARGE], overwrite(), &["id=4", "CHECK"]).await;
     // Rows that the same restore replaces, keeps or changes do not conflict.
-    let passed_on = rows("(1, 'b', 1, NULL), (2, 'a', 2, 9)");
+    let exchanged = rows("(1, 'b', 1, NULL), (2, 'a', 2, 9)");
     for (sql, options) in [
         (rows("(7, 'a', 7, 8)"), replace()),
-        (passed_on.clone(), overwrite()),
-        (passed_on, conflict(ConflictMode::Keep)),
+        (exchanged.clone(), overwrite()),
+        (exchanged, conflict(ConflictMode::Keep)),
         // A row that already violates the constraint remains.
         (format!("PRAGMA ignore_check_constraints = ON; {}", rows("(7, 'x', 9, 8)")), overwrite()),
     ] {
@@ -138,13 +142,13 @@ async fn references_that_would_become_dangling_are_found() {
         let error = database.restore::<Part>(&part, &options).await.expect_err("no such item").chain();
         assert!(error.contains("`part`") && error.contains("id=3"), "{error}");
     }
-    // The same restore inserts the item.
+    // In the next session, a second target inserts the item of the part.
     let mut session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
     let item = without_physical_form(&[r#"{"id":8,"code":"new","amount":1}"#]);
     write::<Part>(session.as_mut(), &part).await.expect("compared");
     write::<Item>(session.as_mut(), &item).await.expect("compared");
-    session.check_constraints().await.expect("each reference has its row");
-    session.rollback().await.expect("over");
+    session.check_constraints().await.expect("no reference is dangling");
+    session.rollback().await.expect("rolled back");
     assert_eq!(database.dump("part").len(), 2);
 }
 
@@ -190,8 +194,8 @@ async fn a_child_of_several_parents_is_checked_against_each_of_them() {
     ] {
         let database = Database::new(&format!("{parents}; {child}"));
         for options in [dry_run(replace()), replace()] {
-            let ended = restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await;
-            let error = ended.expect_err(child).chain();
+            let result = restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await;
+            let error = result.expect_err(child).chain();
             assert!(
                 error.contains("1 rows of table `c`") && error.to_lowercase().contains("`place`"),
                 "{error}"
@@ -199,22 +203,22 @@ async fn a_child_of_several_parents_is_checked_against_each_of_them() {
             restore_both(&database, &[ONE], &[r#"{"id":2}"#], &options).await.expect(child);
         }
     }
-    // The rows of a parent table that is not a target count too, and references that were dangling before may
-    // remain.
+    // The rows of a parent table that is not a target count as well, and references that were dangling before
+    // may remain.
     let database = Database::new(&format!(
         "{parents}; CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (5); CREATE TABLE \
          c (item INT REFERENCES item, place INT REFERENCES place, other INT REFERENCES other); INSERT INTO c \
          VALUES (1, 1, 5), (1, 70, 50)"
     ));
     for options in [dry_run(replace()), replace()] {
-        restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await.expect("as before");
+        restore_both(&database, &[ONE], &[r#"{"id":1}"#], &options).await.expect("no new dangling reference");
     }
 }
 
 #[tokio::test]
 async fn constraints_of_tables_that_are_not_written_are_ignored() {
     let item = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE, amount INT)";
-    let odd = |sql: &str, rows: &str| {
+    let database_with_functions = |sql: &str, rows: &str| {
         let database = Database::new(item);
         let functions = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         database.sql.create_scalar_function("regexp", 2, functions, |_| Ok(true)).expect("a function");
@@ -236,11 +240,11 @@ async fn constraints_of_tables_that_are_not_written_are_ignored() {
          INDEX part_email ON part (regexp('x', email), email COLLATE odd, id)",
         "CREATE TABLE part (id INT, email, item INT, FOREIGN KEY (item) REFERENCES ITEM ON DELETE CASCADE)",
     ] {
-        let database = odd(sql, row);
-        // A new dangling reference is found, and one that existed before is ignored.
+        let database = database_with_functions(sql, row);
+        // A new dangling reference is reported, and a reference that was dangling before is ignored.
         for options in [dry_run(replace()), replace()] {
-            let ended = database.restore::<Item>(&without_physical_form(&[ONE]), &options).await;
-            let error = ended.expect_err(sql).chain();
+            let result = database.restore::<Item>(&without_physical_form(&[ONE]), &options).await;
+            let error = result.expect_err(sql).chain();
             assert!(error.contains("1 rows of table `part`"), "{sql}: {error}");
         }
         let seven = r#"{"id":7,"code":"new","amount":1}"#;
@@ -250,13 +254,14 @@ async fn constraints_of_tables_that_are_not_written_are_ignored() {
     let parent = "CREATE TABLE place (code TEXT, email TEXT CHECK (email REGEXP '.@.'), id INT, UNIQUE (id), \
                   PRIMARY KEY (code COLLATE odd)); CREATE TABLE part (id INTEGER PRIMARY KEY, item INT \
                   REFERENCES place (id))";
-    let database = odd(parent, "INSERT INTO place VALUES ('a', 'a@b', 5)");
+    let database = database_with_functions(parent, "INSERT INTO place VALUES ('a', 'a@b', 5)");
     database
         .restore::<Part>(&without_physical_form(&[r#"{"id":1,"item":5}"#]), &replace())
         .await
-        .expect("it has its parent");
-    let lost = database.restore::<Part>(&without_physical_form(&[r#"{"id":1,"item":6}"#]), &replace()).await;
-    assert!(lost.expect_err("no such place").chain().contains("`place`"));
+        .expect("the parent exists");
+    let result =
+        database.restore::<Part>(&without_physical_form(&[r#"{"id":1,"item":6}"#]), &replace()).await;
+    assert!(result.expect_err("no such place").chain().contains("`place`"));
 }
 
 #[tokio::test]
@@ -272,12 +277,12 @@ async fn the_constraints_of_a_table_that_would_be_created_are_checked() {
     database
         .restore::<Item>(&without_physical_form(&[ONE, TWO]), &create_missing_tables())
         .await
-        .expect("made");
+        .expect("restored");
 }
 
-/// Waits until no connection of this process has the file open. A session closes its connections on its own
-/// threads.
-fn until_closed(path: &std::path::Path) {
+/// Waits until no connection of this process has the file open. The thread of a session closes its connection
+/// after the session was dropped.
+fn wait_until_closed(path: &std::path::Path) {
     let is_open = || {
         let Ok(mut files) = std::fs::read_dir("/proc/self/fd") else { return false };
         files
@@ -302,10 +307,11 @@ async fn a_dry_run_neither_writes_nor_locks() {
         .expect("tables");
         let database = Database::at(&path, Sqlite::open(&path).expect("opened"));
         let before = std::fs::read(&path).expect("a file");
-        // The connection on which the records are written can read the database but cannot write it.
+        // The connection on which a dry run writes records can read the original database but cannot write
+        // it.
         let location = &database.provider.location;
-        let reader = location.comparing().expect("a connection");
-        let trial = location.trial(&reader).expect("a connection");
+        let reader = location.open_read_only().expect("a connection");
+        let trial = location.open_trial(&reader).expect("a connection");
         for (connection, name) in [(&trial, ORIGIN), (&reader, "main")] {
             let written = connection.execute(&format!("DELETE FROM {name}.item"), []).expect_err(setting);
             assert_eq!(written.sqlite_error_code(), Some(ErrorCode::ReadOnly), "{setting}: {written}");
@@ -325,12 +331,13 @@ async fn a_dry_run_neither_writes_nor_locks() {
         let counts = writer.finish().await.expect("compared");
         assert_eq!((counts.inserted, counts.updated), (1, 1), "{setting}");
         session.check_constraints().await.expect("no references");
-        session.rollback().await.expect("over");
+        session.rollback().await.expect("rolled back");
         let session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
         let kind = session.commit().await.expect_err("a dry run has nothing to commit").kind();
         assert_eq!(kind, ErrorKind::Internal);
     }
-    // The last connection that may write moves the content of the log into the database. A dry run does not.
+    // The last connection that may write to a database moves the content of its write-ahead log into it. A
+    // dry run must not do so.
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("log.db");
     let sql = Connection::open(&path).expect("a database");
@@ -343,12 +350,15 @@ async fn a_dry_run_neither_writes_nor_locks() {
     let log = directory.path().join("log.db-wal");
     let files = || [&path, &log].map(|path| std::fs::read(path).ok());
     let before = files();
-    assert!(before.iter().flatten().filter(|bytes| !bytes.is_empty()).count() == 2, "no log");
+    assert!(
+        before.iter().flatten().filter(|bytes| !bytes.is_empty()).count() == 2,
+        "the database or its write-ahead log is missing or empty"
+    );
     let mut session = provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
     let items = without_physical_form(&[ONE, TWO]);
     let counts = write::<Item>(session.as_mut(), &items).await.expect("compared");
     assert_eq!((counts.inserted, counts.updated), (1, 1));
-    session.rollback().await.expect("over");
-    until_closed(&path);
-    assert!(files() == before, "the log was moved into the database");
+    session.rollback().await.expect("rolled back");
+    wait_until_closed(&path);
+    assert!(files() == before, "the dry run changed the database or its write-ahead log");
 }

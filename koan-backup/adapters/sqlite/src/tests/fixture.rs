@@ -1,4 +1,4 @@
-//! A database in a temporary directory, with short functions to back up and restore one table.
+//! A database in a temporary directory, with functions that read and restore one table.
 
 use koan_backup_core::{
     ConflictMode, Entity, Result, SetName,
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::Sqlite;
 
-/// A database file, with a connection for the test's own queries.
+/// A database file, with a provider and with a connection for the queries of the test.
 pub(super) struct Database {
     _directory: TempDir,
     pub(super) sql: Connection,
@@ -30,7 +30,7 @@ pub(super) struct Copy {
 }
 
 impl Database {
-    /// Creates a database with the statements `sql`.
+    /// Creates a database and runs the statements `sql`.
     pub(super) fn new(sql: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("test.db");
@@ -56,6 +56,7 @@ impl Database {
         Self { _directory, sql: Connection::open(&path).expect("a database"), provider }
     }
 
+    /// Runs statements.
     pub(super) fn run(&self, sql: &str) {
         self.sql.execute_batch(sql).expect("valid SQL");
     }
@@ -65,7 +66,7 @@ impl Database {
         self.sql.query_row(query, [], |row| row.get(0)).expect("one row")
     }
 
-    /// Returns the storage class and literal of every value of a table, row by row.
+    /// Returns each row of a table as text, with the storage class and the literal of each value.
     pub(super) fn dump(&self, table: &str) -> Vec<String> {
         let table = table.replace('"', "\"\"");
         let statement = self.sql.prepare(&format!("SELECT * FROM \"{table}\"")).expect("a table");
@@ -79,7 +80,7 @@ impl Database {
         statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("text")
     }
 
-    /// Returns all objects of the schema with their SQL.
+    /// Returns the names of all objects of the schema, each with its SQL.
     pub(super) fn schema(&self) -> Vec<(String, Option<String>)> {
         let mut statement =
             self.sql.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").expect("a schema");
@@ -108,8 +109,8 @@ impl Database {
         self.restore_set::<T>(copy, SetName::root(), options).await
     }
 
-    /// Restores a copy of an entity into a set, or does a dry run. Asserts that an error of the restore was
-    /// reported before, by viability or by a dry run.
+    /// Restores a copy of an entity into a set, or performs a dry run. If a restore fails, asserts that
+    /// viability or a dry run reported the error before.
     pub(super) async fn restore_set<T: Entity>(
         &self,
         copy: &Copy,
@@ -126,13 +127,22 @@ impl Database {
         match &result {
             Err(error) => {
                 let is_reported = findings.iter().any(|finding| finding.severity == Severity::Error);
-                assert!(is_reported || dry_run_result.is_err(), "not reported before: {}", error.chain());
+                assert!(
+                    is_reported || dry_run_result.is_err(),
+                    "the restore failed, but neither viability nor a dry run reported the error: {}",
+                    error.chain()
+                );
             }
-            Ok(counts) => assert_eq!(dry_run_result.as_ref().ok(), Some(counts), "{dry_run_result:?}"),
+            Ok(counts) => assert_eq!(
+                dry_run_result.as_ref().ok(),
+                Some(counts),
+                "the dry run returned other counts than the restore: {dry_run_result:?}"
+            ),
         }
         result
     }
 
+    /// Restores a copy in one session, without the assertions of [`restore_set`](Self::restore_set).
     async fn run_session<T: Entity>(
         &self,
         copy: &Copy,
@@ -155,6 +165,7 @@ impl Database {
         Ok(counts)
     }
 
+    /// Returns the findings of viability about a restore of a copy.
     pub(super) async fn assess<T: Entity>(&self, copy: &Copy, options: &SessionOptions) -> Vec<Finding> {
         self.provider.assess(&[target::<T>(copy, SetName::root())], options).await.expect("an assessment")
     }
@@ -165,6 +176,7 @@ pub(super) async fn copy_of<T: Entity>(snapshot: &dyn Snapshot, set: SetName) ->
     read(snapshot, ReadRequest::all(codec::<T>(), set)).await
 }
 
+/// Reads the requested records.
 pub(super) async fn read(snapshot: &dyn Snapshot, request: ReadRequest) -> Result<Copy> {
     let (sink, mut chunks) = RecordSink::channel(request.entity.clone(), 2);
     let collect = async {
@@ -195,7 +207,7 @@ pub(super) fn records<T: Entity>(copy: &Copy) -> Vec<Record> {
     copy.lines.iter().map(|line| codec.decode(line.as_bytes()).expect("a record")).collect()
 }
 
-/// Creates a copy without a physical form, as if it came from another kind of database.
+/// Creates a copy without a physical form, like the copy of another kind of database.
 pub(super) fn without_physical_form(lines: &[&str]) -> Copy {
     Copy { lines: lines.iter().map(|&line| line.to_owned()).collect(), physical: None, warnings: Vec::new() }
 }

@@ -1,4 +1,4 @@
-//! Keys that the database treats as equal although their bytes differ.
+//! Tests with keys that the database considers to be equal although their bytes differ.
 
 use koan_backup_core::{ConflictMode, ErrorKind, RestoreLevel, provider::SessionOptions};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ const TABLES: [&str; 5] = [
      NOCASE)",
 ];
 
+/// Returns the options of restores and dry runs for all levels and conflict modes.
 fn all_modes() -> Vec<SessionOptions> {
     let mut all = Vec::new();
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
@@ -50,10 +51,11 @@ async fn two_records_with_equal_keys_are_refused_in_every_mode_with_the_key() {
                 let before = database.dump("m");
                 let result = database.restore::<Mail>(&without_physical_form(&lines), &options).await;
                 let error = result.expect_err(&format!("{table}{rows} {options:?}"));
-                // With `fail`, the existing row may be found first.
-                let is_met = options.conflict == ConflictMode::Fail && error.kind() == ErrorKind::Conflict;
+                // In mode `fail`, the conflict with the existing row may be detected first.
+                let is_conflict =
+                    options.conflict == ConflictMode::Fail && error.kind() == ErrorKind::Conflict;
                 assert!(
-                    is_met || error.to_string().contains(r#"email="a@x""#),
+                    is_conflict || error.to_string().contains(r#"email="a@x""#),
                     "{table}{rows} {options:?}: {error}"
                 );
                 assert_eq!(database.dump("m"), before);
@@ -83,11 +85,11 @@ async fn a_key_is_written_with_the_spelling_of_the_archive_and_a_dry_run_returns
                 "{table}"
             );
             assert_eq!(database.value::<i64>("SELECT count(*) FROM m WHERE email = 'A@x' COLLATE BINARY"), 1);
-            let again = database
+            let second = database
                 .restore::<Mail>(&without_physical_form(&lines), &dry_run(overwrite()))
                 .await
                 .expect("compared");
-            assert_eq!((again.unchanged, again.updated), (3, 0), "{table}");
+            assert_eq!((second.unchanged, second.updated), (3, 0), "{table}");
         }
     }
 }
@@ -100,7 +102,7 @@ async fn a_backup_of_rows_whose_keys_are_equal_by_their_collation_is_refused() {
         let database = Database::new(&format!(
             "CREATE TABLE m (email TEXT COLLATE {collation}, n INT); INSERT INTO m VALUES {keys}"
         ));
-        let error = database.copy::<Mail>().await.expect_err("one would be lost");
+        let error = database.copy::<Mail>().await.expect_err("two rows have equal keys");
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains("email=") && error.to_string().contains("collation"), "{error}");
         database.run("DELETE FROM m WHERE n = 3");
@@ -137,11 +139,11 @@ async fn a_backup_of_rows_whose_keys_are_forms_of_one_value_is_refused_even_if_t
     let times = "('2024-01-01T00:00:00Z'), ('2024-01-02T00:00:00Z'), ('2024-01-01 00:00:00'), (1704067200)";
     let error = database(times).copy::<AnyTime>().await.expect_err("a duplicate key");
     assert!(error.to_string().contains("2024-01-01"), "{error}");
-    database("(1), (2), ('3'), (4.0)").copy::<AnyNumber>().await.expect("all differ");
+    database("(1), (2), ('3'), (4.0)").copy::<AnyNumber>().await.expect("all keys are different");
 }
 
 #[tokio::test]
-async fn a_restore_compares_numeric_keys_by_value_whatever_their_storage_class() {
+async fn a_restore_compares_numeric_keys_of_every_storage_class_by_value() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestUntyped", table = "m")]
     struct Untyped {
@@ -203,7 +205,9 @@ async fn a_collation_of_the_application_is_used_if_defined_and_reported_otherwis
         defined.restore::<Mail>(&without_physical_form(&lines), &overwrite()).await.expect("restored");
     assert_eq!((counts.inserted, counts.updated), (0, 2));
     let duplicate = [r#"{"email":"ä","n":1}"#, r#"{"email":"B","n":2}"#, r#"{"email":"Ä","n":3}"#];
-    let error =
-        defined.restore::<Mail>(&without_physical_form(&duplicate), &overwrite()).await.expect_err("one key");
+    let error = defined
+        .restore::<Mail>(&without_physical_form(&duplicate), &overwrite())
+        .await
+        .expect_err("equal keys");
     assert!(error.to_string().contains("twice"), "{error}");
 }

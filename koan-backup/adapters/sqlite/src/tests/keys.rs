@@ -1,4 +1,4 @@
-//! Tests that a key is found in whichever form it is stored.
+//! Tests that a key is found in every form in which it can be stored.
 
 use koan_backup_core::{
     ErrorKind, SetName,
@@ -57,13 +57,13 @@ async fn a_key_column_with_several_forms_is_reported() {
         assert!(found.len() == 1 && found[0].contains("several forms"), "{found:?}");
         assert!(live.assess::<Keyed>(&without_physical_form(&[line]), &replace()).await.is_empty());
     }
-    // A UUID of digits only fits both letter cases.
+    // A UUID that consists of digits has the same text in upper case and in lower case.
     let live = database(&[LOWER, "'00000000-0000-0000-0000-000000000001'"]);
     assert_eq!(errors(&live, &without_physical_form(&[line])).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn numeric_keys_are_compared_by_value_whatever_their_storage_class() {
+async fn numeric_keys_of_every_storage_class_are_compared_by_value() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestNumberKey", table = "n")]
     struct Numbered {
@@ -78,7 +78,7 @@ async fn numeric_keys_are_compared_by_value_whatever_their_storage_class() {
 }
 
 #[tokio::test]
-async fn a_backup_fails_if_no_form_writes_a_key_back() {
+async fn a_backup_fails_if_a_key_cannot_be_written_back_byte_for_byte() {
     let error = database(&[MIXED]).copy::<Keyed>().await.expect_err("letters of both cases");
     assert_eq!(error.kind(), ErrorKind::Record);
     assert!(error.to_string().contains("`uid`") && error.to_string().contains("letter case"), "{error}");

@@ -1,4 +1,4 @@
-//! Tables and columns are found by name, and ambiguous names are refused.
+//! Tests that tables and columns are found by name, and that ambiguous names are refused.
 
 use koan_backup_core::ErrorKind;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,8 @@ async fn names_match_exactly_or_else_without_case_and_underscores() {
         "CREATE TABLE InvoiceLine (id INTEGER PRIMARY KEY, unit_price REAL, UnitPrice REAL); CREATE TABLE invoice_line (x);
          INSERT INTO InvoiceLine VALUES (1, 2.5, 9.9)",
     );
-    assert!(both.copy::<InvoiceLine>().await.expect("exact wins").lines[0].contains("2.5"));
+    let copy = both.copy::<InvoiceLine>().await.expect("the exact name is preferred");
+    assert!(copy.lines[0].contains("2.5"), "{}", copy.lines[0]);
 }
 
 #[tokio::test]
@@ -61,7 +62,7 @@ async fn the_error_for_a_missing_table_names_it_and_a_similar_table() {
 }
 
 #[tokio::test]
-async fn views_and_virtual_tables_are_not_tables() {
+async fn views_and_virtual_tables_are_refused() {
     let error = error_of::<InvoiceLine>("CREATE VIEW InvoiceLine AS SELECT 1 AS id").await;
     assert!(error.contains("a view"), "{error}");
     let error = error_of::<InvoiceLine>("CREATE VIRTUAL TABLE InvoiceLine USING fts5(id)").await;
@@ -69,7 +70,7 @@ async fn views_and_virtual_tables_are_not_tables() {
 }
 
 #[tokio::test]
-async fn a_column_that_the_entity_names_must_exist() {
+async fn a_column_that_the_entity_declares_must_exist() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestColumn", table = "t")]
     struct Named {
@@ -81,7 +82,7 @@ async fn a_column_that_the_entity_names_must_exist() {
         Database::new("CREATE TABLE t (id, name, display_name); INSERT INTO t VALUES (1, 'a', 'b')");
     assert_eq!(database.copy::<Named>().await.expect("a copy").lines, [r#"{"id":1,"name":"b"}"#]);
     let error = error_of::<Named>("CREATE TABLE t (id, name)").await;
-    assert!(error.contains("`display_name`") && error.contains("it has `id`, `name`"), "{error}");
+    assert!(error.contains("`display_name`") && error.contains("its columns are `id`, `name`"), "{error}");
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn a_required_field_without_a_column_is_refused() {
 }
 
 #[tokio::test]
-async fn a_flattened_map_holds_the_other_columns() {
+async fn a_flattened_map_contains_the_other_columns() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestOpen", table = "t")]
     struct Open {

@@ -1,5 +1,4 @@
-//! Tests that tables which refuse new rows, because of columns without a field, are reported before a
-//! restore.
+//! Tests that tables which refuse new rows because of columns without a field are reported before a restore.
 
 use koan_backup_core::{
     ConflictMode, SetName,
@@ -17,8 +16,8 @@ struct Item {
     size: Option<i64>,
 }
 
-/// Tables that refuse every new row, each with a text that the finding contains.
-const REFUSING: &[(&str, &str)] = &[
+/// The columns of tables that refuse every new row, each with a text that the finding contains.
+const REFUSING_COLUMNS: &[(&str, &str)] = &[
     ("note INT DEFAULT 0, plus INT AS (note + 1) STORED, CONSTRAINT large CHECK (plus > 5)", "`large`"),
     ("note INT, plus INT AS (coalesce(note, 0) + 1), CHECK (plus > 5)", "`CHECK (plus > 5)`"),
     ("note INT DEFAULT 0 CONSTRAINT large CHECK (note > 5)", "`large`"),
@@ -36,8 +35,8 @@ const REFUSING: &[(&str, &str)] = &[
     ("note INT DEFAULT 'abc') STRICT --", "`note`"),
 ];
 
-/// Tables that accept new rows.
-const TAKING: &[&str] = &[
+/// The columns of tables that accept new rows.
+const ACCEPTING_COLUMNS: &[&str] = &[
     "note INT DEFAULT 0 CHECK (note IS NOT NULL), plus INT AS (note + 1) STORED CHECK (plus < 5)",
     "note INT DEFAULT 0 CHECK (note < 5 OR size IS NULL), plus INT AS (note + size) CHECK (plus IS NULL OR plus >= 0)",
     "note DEFAULT CURRENT_TIMESTAMP CHECK (length(note) = 19), token DEFAULT (hex(randomblob(8))) UNIQUE CHECK (token <> '')",
@@ -63,14 +62,15 @@ fn table(columns: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refuses_them() {
-    for (columns, named) in REFUSING {
+async fn defaults_of_columns_without_a_field_that_would_refuse_new_rows_are_reported_by_the_dry_run() {
+    for (columns, expected) in REFUSING_COLUMNS {
         let database = Database::new(&table(columns));
         for options in [overwrite(), replace(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)] {
             let found = findings(&database, &options).await;
-            let is_named =
-                |found: &Finding| found.severity == Severity::Error && found.to_string().contains(named);
-            assert!(found.iter().any(is_named), "{columns}: {found:?}");
+            let is_expected = |finding: &Finding| {
+                finding.severity == Severity::Error && finding.to_string().contains(expected)
+            };
+            assert!(found.iter().any(is_expected), "{columns}: {found:?}");
             for options in [dry_run(options.clone()), options] {
                 let error = database.restore::<Item>(&lines(), &options).await.expect_err(columns).chain();
                 assert!(error.contains("id=11"), "{columns}: {error}");
@@ -80,7 +80,7 @@ async fn what_new_rows_get_in_columns_without_a_field_is_reported_before_it_refu
 }
 
 #[tokio::test]
-async fn rows_that_are_there_need_no_default() {
+async fn existing_rows_need_no_default() {
     for (column, default) in [("note INT", "(abs(-9223372036854775808))"), ("note INT CHECK (note < 5)", "7")]
     {
         let database = Database::new(&table(column));
@@ -104,7 +104,7 @@ async fn rows_that_are_there_need_no_default() {
 }
 
 #[tokio::test]
-async fn a_constraint_that_a_row_which_is_there_meets_does_not_refuse_its_record() {
+async fn a_constraint_that_the_existing_row_satisfies_does_not_refuse_its_record() {
     for rows in ["(11, 5, 50), (12, 5, 60)", "(11, 5, 50), (12, 5, NULL)"] {
         let database = Database::new(&table("most INT DEFAULT 1, CHECK (size <= most)"));
         database.run(&format!("INSERT INTO item VALUES {rows}"));
@@ -129,8 +129,8 @@ async fn a_constraint_that_a_row_which_is_there_meets_does_not_refuse_its_record
 }
 
 #[tokio::test]
-async fn defaults_and_constraints_that_refuse_no_row_are_no_obstacle() {
-    for columns in TAKING {
+async fn defaults_and_constraints_that_refuse_no_row_are_not_reported_as_errors() {
+    for columns in ACCEPTING_COLUMNS {
         let database = Database::new("SELECT 1");
         database
             .sql

@@ -1,4 +1,4 @@
-//! NULL, JSON `null`, and values that replace them.
+//! Tests with NULL, JSON `null`, and values that replace them.
 
 use koan_backup_core::{RestoreLevel, provider::Severity};
 use serde::{Deserialize, Serialize};
@@ -52,9 +52,9 @@ async fn a_column_that_forbids_null_gets_the_json_null() {
     assert_eq!(database.value::<String>("SELECT address || any || value || list FROM n"), "nullnullnullnull");
     let copy = database.copy::<Nulls>().await.expect("a copy");
     assert_eq!(copy.lines, lines);
-    let fresh = Database::new(&table);
-    fresh.restore::<Nulls>(&copy, &overwrite()).await.expect("restored");
-    assert_eq!(fresh.dump("n"), database.dump("n"));
+    let new_database = Database::new(&table);
+    new_database.restore::<Nulls>(&copy, &overwrite()).await.expect("restored");
+    assert_eq!(new_database.dump("n"), database.dump("n"));
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_null_key_is_refused_where_sqlite_would_assign_a_rowid() {
 }
 
 #[tokio::test]
-async fn a_created_table_holds_every_value_unchanged() {
+async fn a_created_table_stores_every_value_unchanged() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestExtremes", table = "e")]
     struct Extremes {
@@ -161,9 +161,9 @@ async fn a_created_table_holds_every_value_unchanged() {
         .expect("restored");
     let mut found = database.copy::<Extremes>().await.expect("a copy").lines;
     found.sort();
-    let mut wanted = lines.map(str::to_owned);
-    wanted.sort();
-    assert_eq!(found, wanted);
+    let mut expected = lines.map(str::to_owned);
+    expected.sort();
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]
@@ -183,5 +183,8 @@ async fn column_names_that_differ_only_in_case_are_reported_before_a_table_is_cr
         found.iter().any(|finding| finding.severity == Severity::Error && finding.message.contains("`Name`")),
         "{found:?}"
     );
-    database.restore::<Case>(&copy, &create_missing_tables()).await.expect_err("two columns of one name");
+    database
+        .restore::<Case>(&copy, &create_missing_tables())
+        .await
+        .expect_err("two columns have the same name");
 }

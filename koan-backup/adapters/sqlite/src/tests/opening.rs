@@ -1,4 +1,4 @@
-//! Errors of opening a database.
+//! Tests of the errors of opening a database.
 
 use koan_backup_core::{
     ErrorKind,
@@ -42,25 +42,25 @@ fn a_missing_file_is_an_error_and_is_created_only_on_request() {
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink(&path, &link).expect("a link");
-        Sqlite::open(&link).expect_err("it leads nowhere");
+        Sqlite::open(&link).expect_err("the target of the link does not exist");
     }
     assert!(!path.exists());
     let created = || Sqlite::options(&path).create_if_missing();
-    assert_eq!(created().open().expect("made").path(), path);
+    assert_eq!(created().open().expect("created").path(), path);
     assert!(path.exists());
-    created().open().expect("it is there");
-    Sqlite::open(&path).expect("it is there");
+    created().open().expect("the file exists");
+    Sqlite::open(&path).expect("the file exists");
 }
 
 #[tokio::test]
-async fn a_file_that_disappears_is_not_created_again() {
+async fn a_file_that_is_removed_is_not_created_again() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("shop.db");
-    let provider = Sqlite::options(&path).create_if_missing().open().expect("made");
+    let provider = Sqlite::options(&path).create_if_missing().open().expect("created");
     std::fs::remove_file(&path).expect("removed");
-    provider.snapshot().await.expect_err("it is gone");
+    provider.snapshot().await.expect_err("the file does not exist");
     for options in [SessionOptions::default(), super::fixture::dry_run(SessionOptions::default())] {
-        let error = provider.begin_restore(&options).await.expect_err("it is gone").to_string();
+        let error = provider.begin_restore(&options).await.expect_err("the file does not exist").to_string();
         assert!(error.contains(&path.display().to_string()), "{error}");
     }
     assert!(!path.exists());
@@ -73,7 +73,7 @@ async fn a_read_only_database_is_read_and_never_written() {
     let error = Sqlite::options(&path).read_only().open().expect_err("missing");
     assert!(error.to_string().contains("does not exist"), "{error}");
     assert!(!path.exists());
-    Sqlite::options(&path).create_if_missing().open().expect("made");
+    Sqlite::options(&path).create_if_missing().open().expect("created");
     let provider = Sqlite::options(&path).read_only().open().expect("opened");
     provider.snapshot().await.expect("a snapshot");
     let error = provider.begin_restore(&SessionOptions::default()).await.expect_err("read-only");
@@ -111,8 +111,8 @@ fn a_write_ahead_log_whose_index_cannot_be_created_is_an_error_with_a_remedy() {
         connection.pragma_update(None, "journal_mode", "wal").expect("set");
         connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY)").expect("valid SQL");
     }
-    // This has the effect of a directory without write permission, which a superuser ignores: SQLite does not
-    // follow this link.
+    // SQLite does not follow this link, so it cannot create the file. A directory without write permission
+    // would not have this effect for a superuser.
     std::os::unix::fs::symlink("nowhere", directory.path().join("log.db-shm")).expect("a link");
     for options in [Sqlite::options(&path), Sqlite::options(&path).read_only()] {
         let error = options.open().expect_err("the log cannot be read").to_string();

@@ -1,4 +1,4 @@
-//! Values are restored in the form in which they were read.
+//! Tests that values are restored in the form in which they were read.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use rust_decimal::Decimal;
@@ -48,7 +48,8 @@ mod serde_bytes_form {
 const UNTYPED: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag, count, ratio, narrow, price, name, \
                        data, uid, at, local_at, naive, day, hour, tags);";
 
-async fn round_trips(sql: &str) -> (Database, super::fixture::Copy) {
+/// Asserts that a restore of the rows of table `t` results in the same rows.
+async fn assert_round_trip(sql: &str) -> (Database, super::fixture::Copy) {
     let database = Database::new(sql);
     let before = database.dump("t");
     let copy = database.copy::<Forms>().await.expect("a copy");
@@ -61,6 +62,7 @@ async fn round_trips(sql: &str) -> (Database, super::fixture::Copy) {
     (database, copy)
 }
 
+/// Returns the SQL of an untyped table with one row for each literal.
 fn rows(column: &str, literals: &[&str]) -> String {
     let values = literals.iter().map(|literal| format!("({literal})")).collect::<Vec<_>>().join(", ");
     format!("{UNTYPED} INSERT INTO t ({column}) VALUES {values}")
@@ -72,35 +74,36 @@ async fn booleans_of_every_form_round_trip() {
         "1", "0", "1.0", "0.0", "'true'", "'FALSE'", "'True'", "'t'", "'N'", "'yes'", "'1'", "'0'", "NULL",
         "1",
     ];
-    let (_, copy) = round_trips(&rows("flag", &words)).await;
+    let (_, copy) = assert_round_trip(&rows("flag", &words)).await;
     assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
 }
 
 #[tokio::test]
 async fn numbers_of_every_storage_class_round_trip() {
     let integers = ["7", "-7", "7.0", "'7'", "'-7'", "9223372036854775807", "NULL"];
-    round_trips(&rows("count", &integers)).await;
+    assert_round_trip(&rows("count", &integers)).await;
     let floats = ["1.5", "2", "'1.5'", "'2.0'", "'2'", "1e300", "0.1", "-0.0"];
-    round_trips(&rows("ratio", &floats)).await;
+    assert_round_trip(&rows("ratio", &floats)).await;
     let narrow = ["1.5", "0.1", "0.10000000149011612", "'0.1'", "3"];
-    let (_, copy) = round_trips(&rows("narrow", &narrow)).await;
+    let (_, copy) = assert_round_trip(&rows("narrow", &narrow)).await;
     assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
     let decimals = ["0.99", "'0.990'", "12", "'12'", "-3.5", "'-0.1234567890123456789'"];
-    let (_, copy) = round_trips(&rows("price", &decimals)).await;
+    let (_, copy) = assert_round_trip(&rows("price", &decimals)).await;
     assert!(copy.lines[0].contains(r#""price":"0.99""#), "{}", copy.lines[0]);
     assert!(copy.lines[5].contains(r#""price":"-0.1234567890123456789""#), "{}", copy.lines[5]);
 }
 
 #[tokio::test]
 async fn text_and_bytes_of_every_storage_class_round_trip() {
-    round_trips(&rows("name", &["'x'", "''", "12", "1.5", "x'6162'", "'a' || char(0) || 'b'", "NULL"])).await;
-    round_trips(&rows("data", &["x'00ff'", "x''", "'text'", "NULL"])).await;
-    round_trips(&rows("tags", &["'[\"a\",\"b\"]'", "x'5b5d'", "NULL"])).await;
+    assert_round_trip(&rows("name", &["'x'", "''", "12", "1.5", "x'6162'", "'a' || char(0) || 'b'", "NULL"]))
+        .await;
+    assert_round_trip(&rows("data", &["x'00ff'", "x''", "'text'", "NULL"])).await;
+    assert_round_trip(&rows("tags", &["'[\"a\",\"b\"]'", "x'5b5d'", "NULL"])).await;
 }
 
 #[tokio::test]
 async fn uuids_of_every_form_round_trip() {
-    let (_, copy) = round_trips(&rows(
+    let (_, copy) = assert_round_trip(&rows(
         "uid",
         &[
             "x'67e5504410b1426f9247bb680e5fe0c8'",
@@ -133,27 +136,27 @@ async fn times_of_every_form_round_trip() {
         "2454832.5",
         "NULL",
     ];
-    let (_, copy) = round_trips(&rows("at", &instants)).await;
+    let (_, copy) = assert_round_trip(&rows("at", &instants)).await;
     assert!(copy.lines[3].contains(r#""at":"2009-01-01T11:14:15.123456Z""#), "{}", copy.lines[3]);
     assert!(copy.lines[9].contains(r#""at":"2009-08-07T06:05:04Z""#), "{}", copy.lines[9]);
     assert!(copy.lines[11].contains(r#""at":"2009-01-01T00:00:00Z""#), "{}", copy.lines[11]);
-    round_trips(&rows("local_at", &instants)).await;
-    round_trips(&rows(
+    assert_round_trip(&rows("local_at", &instants)).await;
+    assert_round_trip(&rows(
         "naive",
         &["'2009-01-01 00:00:00'", "'2009-01-01T00:00:00.5'", "'2009-01-01'", "0", "2454832.5"],
     ))
     .await;
-    round_trips(&rows(
+    assert_round_trip(&rows(
         "day",
         &["'2009-01-01'", "'2009-01-01 00:00:00'", "'2009-01-01T00:00:00'", "0", "2454832.5"],
     ))
     .await;
-    round_trips(&rows("hour", &["'13:14:15'", "'13:14'", "'13:14:15.500'", "'13:14:15.5'"])).await;
+    assert_round_trip(&rows("hour", &["'13:14:15'", "'13:14'", "'13:14:15.500'", "'13:14:15.5'"])).await;
 }
 
 #[tokio::test]
 async fn fractions_with_as_many_digits_as_needed_have_one_form() {
-    let (_, copy) = round_trips(&rows(
+    let (_, copy) = assert_round_trip(&rows(
         "at",
         &["'2009-01-01 00:00:00'", "'2009-01-01 00:00:00.120'", "'2009-01-01 00:00:00.123456'"],
     ))
@@ -163,14 +166,14 @@ async fn fractions_with_as_many_digits_as_needed_have_one_form() {
 }
 
 #[tokio::test]
-async fn declared_types_keep_their_affinity() {
+async fn values_in_columns_of_every_declared_type_round_trip() {
     let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag BOOLEAN, count BIGINT, ratio REAL, narrow FLOAT, \
                price NUMERIC(10,2), name VARCHAR(20), data BLOB, uid BLOB, at DATETIME, local_at TIMESTAMP, \
                naive DATETIME, day DATE, hour TIME, tags JSON);
                INSERT INTO t (flag, count, ratio, narrow, price, name, at, day) VALUES
                  (1, 5, 1, 2, 0.99, 5, '2009-01-01 00:00:00', '2009-01-01'), (0, 6, 1.5, 0.5, 2.00, 'x', '2009-01-02 00:00:00', NULL),
                  ('TRUE', '7', 2, 1, '12.50', NULL, 1249625104, NULL)";
-    let (_, copy) = round_trips(sql).await;
+    let (_, copy) = assert_round_trip(sql).await;
     assert!(copy.lines[0].contains(r#""price":"0.99""#) && copy.lines[1].contains(r#""price":"2""#));
     let physical = copy.physical.expect("forms");
     // The default form of a column is not recorded.
@@ -195,13 +198,13 @@ async fn values_that_cannot_be_written_back_byte_for_byte_are_counted_in_a_warni
 }
 
 #[tokio::test]
-async fn an_integer_that_a_float_cannot_hold_exactly_is_reported() {
+async fn an_integer_that_a_float_cannot_represent_exactly_is_reported() {
     let database = Database::new(&rows("ratio", &["9007199254740993", "1.5"]));
     let copy = database.copy::<Forms>().await.expect("a copy");
     assert!(copy.lines[0].contains("\"ratio\":9007199254740992.0"), "{}", copy.lines[0]);
     assert_eq!(copy.warnings.len(), 1, "{:?}", copy.warnings);
     assert!(
-        copy.warnings[0].contains("`ratio`") && copy.warnings[0].contains("hold more in"),
+        copy.warnings[0].contains("`ratio`") && copy.warnings[0].contains("contain more in"),
         "{:?}",
         copy.warnings
     );

@@ -1,4 +1,5 @@
-//! Unreadable values are refused with entity, key and column; the error never contains the value.
+//! Tests that values which cannot be read are refused with entity, key and column, and that the error never
+//! contains the value.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use koan_backup_core::{ErrorKind, SetName, provider::ReadRequest, value::Value};
@@ -32,7 +33,7 @@ const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag, count, big, h
                      uid, at, millis, day, \"any\");";
 
 #[tokio::test]
-async fn values_that_the_type_cannot_hold_are_refused_with_key_and_column() {
+async fn values_that_the_type_cannot_represent_are_refused_with_key_and_column() {
     for (column, literal, hint) in [
         ("flag", "2", "other than 0 and 1"),
         ("flag", "'secret'", "not a boolean"),
@@ -113,7 +114,7 @@ async fn numbers_that_a_column_would_round_are_refused() {
         let error = database.restore::<Reading>(&copy, &super::fixture::overwrite()).await.expect_err(column);
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains(&format!("`{column}`")), "{error}");
-        assert!(error.to_string().contains("declare it TEXT"), "{error}");
+        assert!(error.to_string().contains("declare the column TEXT"), "{error}");
     }
 }
 

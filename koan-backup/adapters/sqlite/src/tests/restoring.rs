@@ -1,4 +1,4 @@
-//! Restoring records into tables with other rows.
+//! Tests of restores into tables that contain other rows.
 
 use koan_backup_core::{ConflictMode, ErrorKind};
 use serde::{Deserialize, Serialize};
@@ -126,7 +126,7 @@ async fn conflict_clauses_of_a_table_are_ignored() {
         let before = database.dump("users");
         for id in [2, 7] {
             let copy = without_physical_form(&[&format!(r#"{{"id":{id},"email":"a@x","score":null}}"#)]);
-            let error = database.restore::<User>(&copy, &overwrite()).await.expect_err("a clash");
+            let error = database.restore::<User>(&copy, &overwrite()).await.expect_err("a unique violation");
             assert_eq!(error.kind(), ErrorKind::Constraint);
             assert_eq!(database.dump("users"), before);
         }
@@ -134,7 +134,7 @@ async fn conflict_clauses_of_a_table_are_ignored() {
             r#"{"id":3,"email":"a@x","score":null}"#,
             r#"{"id":4,"email":"a@x","score":null}"#,
         ]);
-        database.restore::<User>(&copy, &replace()).await.expect_err("a clash");
+        database.restore::<User>(&copy, &replace()).await.expect_err("a unique violation");
         assert_eq!(database.dump("users"), before);
     }
     let database = Database::new(&table("ON CONFLICT REPLACE", ""));
@@ -148,24 +148,24 @@ async fn conflict_clauses_of_a_table_are_ignored() {
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(name = "SqliteTestTwice", table = "t")]
-struct Twice {
+struct OptionallyKeyed {
     #[entity(key)]
     k: Option<String>,
     n: i64,
 }
 
 #[tokio::test]
-async fn a_duplicate_key_is_refused_however_the_table_compares_it() {
-    let same = [r#"{"k":"a","n":1}"#, r#"{"k":"a","n":2}"#];
-    let folded = [r#"{"k":"a","n":1}"#, r#"{"k":"A","n":2}"#];
+async fn a_duplicate_key_is_refused_for_every_collation_and_kind_of_key_column() {
+    let adjacent = [r#"{"k":"a","n":1}"#, r#"{"k":"a","n":2}"#];
+    let other_case = [r#"{"k":"a","n":1}"#, r#"{"k":"A","n":2}"#];
     let null = [r#"{"k":null,"n":1}"#, r#"{"k":null,"n":2}"#];
     let apart = [r#"{"k":"a","n":1}"#, r#"{"k":"b","n":1}"#, r#"{"k":"a","n":2}"#];
     for (column, lines) in [
-        ("k TEXT", same.as_slice()),
+        ("k TEXT", adjacent.as_slice()),
         ("k TEXT", apart.as_slice()),
-        ("k TEXT COLLATE NOCASE", folded.as_slice()),
-        ("k TEXT PRIMARY KEY", same.as_slice()),
-        ("k TEXT COLLATE NOCASE PRIMARY KEY", folded.as_slice()),
+        ("k TEXT COLLATE NOCASE", other_case.as_slice()),
+        ("k TEXT PRIMARY KEY", adjacent.as_slice()),
+        ("k TEXT COLLATE NOCASE PRIMARY KEY", other_case.as_slice()),
         ("k TEXT PRIMARY KEY", null.as_slice()),
     ] {
         for rows in ["", "INSERT INTO t VALUES ('z', 0)", "INSERT INTO t VALUES ('a', 0)"] {
@@ -173,7 +173,7 @@ async fn a_duplicate_key_is_refused_however_the_table_compares_it() {
             let before = (database.dump("t"), database.schema());
             for mode in [ConflictMode::Overwrite, ConflictMode::Keep] {
                 let error = database
-                    .restore::<Twice>(&without_physical_form(lines), &conflict(mode))
+                    .restore::<OptionallyKeyed>(&without_physical_form(lines), &conflict(mode))
                     .await
                     .expect_err("a duplicate key");
                 assert_eq!(error.kind(), ErrorKind::Record, "{column} {rows} {error}");
@@ -184,7 +184,9 @@ async fn a_duplicate_key_is_refused_however_the_table_compares_it() {
     }
     let database = Database::new("CREATE TABLE t (k TEXT, n); INSERT INTO t VALUES ('z', 0)");
     let schema = database.schema();
-    let counts =
-        database.restore::<Twice>(&without_physical_form(&folded), &overwrite()).await.expect("two keys");
+    let counts = database
+        .restore::<OptionallyKeyed>(&without_physical_form(&other_case), &overwrite())
+        .await
+        .expect("two keys");
     assert_eq!((counts.inserted, database.schema()), (2, schema));
 }

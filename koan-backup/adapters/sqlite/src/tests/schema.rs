@@ -1,4 +1,4 @@
-//! Indexes, triggers, foreign keys and sequences are unchanged after a restore.
+//! Tests that indexes, triggers, foreign keys and sequences are unchanged after a restore.
 
 use koan_backup_core::{ErrorKind, RestoreLevel, SetName, provider::Provider as _};
 use serde::{Deserialize, Serialize};
@@ -72,13 +72,16 @@ async fn references_that_were_dangling_when_backed_up_are_restored() {
         "{:?}",
         copy.warnings
     );
-    let fresh = Database::new(&format!("{FOREST} DELETE FROM leaves; DELETE FROM nodes"));
-    fresh.restore::<Node>(&copy, &overwrite()).await.expect("restored");
-    assert_eq!(fresh.dump("nodes"), broken.dump("nodes"));
-    let mut elsewhere = copy;
-    elsewhere.physical = None;
-    let fresh = Database::new(&format!("{FOREST} DELETE FROM leaves; DELETE FROM nodes"));
-    fresh.restore::<Node>(&elsewhere, &overwrite()).await.expect_err("not known to be broken before");
+    let empty = Database::new(&format!("{FOREST} DELETE FROM leaves; DELETE FROM nodes"));
+    empty.restore::<Node>(&copy, &overwrite()).await.expect("restored");
+    assert_eq!(empty.dump("nodes"), broken.dump("nodes"));
+    let mut without_record = copy;
+    without_record.physical = None;
+    let empty = Database::new(&format!("{FOREST} DELETE FROM leaves; DELETE FROM nodes"));
+    empty
+        .restore::<Node>(&without_record, &overwrite())
+        .await
+        .expect_err("no dangling reference is recorded");
 }
 
 #[tokio::test]
@@ -116,7 +119,7 @@ async fn a_dropped_session_changes_nothing() {
     writer.write(records::<Leaf>(&copy)[..1].to_vec().into()).await.expect("written");
     drop(writer);
     drop(session);
-    // A second session waits for the end of the first one.
+    // A second session waits for the end of the first session.
     let session = database.provider.begin_restore(&replace()).await.expect("a session");
     session.rollback().await.expect("rolled back");
     assert_eq!((database.dump("leaves"), database.schema()), (before, schema));
@@ -144,15 +147,15 @@ async fn numbers_that_autoincrement_assigned_before_are_not_assigned_again() {
         "{FOREST} INSERT INTO nodes VALUES (100, NULL); DELETE FROM nodes WHERE id = 100"
     ));
     let copy = database.copy::<Node>().await.expect("a copy");
-    let fresh = Database::new(&format!(
+    let empty = Database::new(&format!(
         "{FOREST} DELETE FROM leaves; DELETE FROM nodes; DELETE FROM sqlite_sequence"
     ));
-    fresh.restore::<Node>(&copy, &replace()).await.expect("restored");
-    fresh.run("INSERT INTO nodes (parent) VALUES (NULL)");
-    assert_eq!(fresh.value::<i64>("SELECT max(id) FROM nodes"), 101);
-    fresh.run("INSERT INTO nodes VALUES (500, NULL); DELETE FROM nodes WHERE id > 100");
-    fresh.restore::<Node>(&copy, &replace()).await.expect("restored");
-    assert_eq!(fresh.value::<i64>("SELECT seq FROM sqlite_sequence"), 500);
+    empty.restore::<Node>(&copy, &replace()).await.expect("restored");
+    empty.run("INSERT INTO nodes (parent) VALUES (NULL)");
+    assert_eq!(empty.value::<i64>("SELECT max(id) FROM nodes"), 101);
+    empty.run("INSERT INTO nodes VALUES (500, NULL); DELETE FROM nodes WHERE id > 100");
+    empty.restore::<Node>(&copy, &replace()).await.expect("restored");
+    assert_eq!(empty.value::<i64>("SELECT seq FROM sqlite_sequence"), 500);
 }
 
 #[tokio::test]
@@ -178,7 +181,7 @@ async fn computed_columns_are_read_and_never_written() {
 }
 
 #[tokio::test]
-async fn keys_without_a_unique_index_are_matched() {
+async fn rows_are_found_by_keys_without_a_unique_index() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestLoose", table = "t")]
     struct Loose {
@@ -231,37 +234,38 @@ async fn a_missing_table_is_created_from_the_entity() {
 }
 
 #[tokio::test]
-async fn a_dangling_reference_does_not_permit_another_one() {
-    let one = "CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id)); INSERT INTO nodes \
+async fn an_existing_dangling_reference_does_not_permit_a_new_one() {
+    let dangling = "CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id)); INSERT INTO nodes \
                VALUES (1, NULL), (50, 49)";
-    // The restore fixes the existing dangling reference and adds another one.
-    let database = Database::new(one);
+    // The restore fixes the existing dangling reference and adds a new one.
+    let database = Database::new(dangling);
     let before = database.dump("nodes");
-    let swapped = without_physical_form(&[r#"{"id":50,"parent":1}"#, r#"{"id":60,"parent":59}"#]);
+    let other_copy = without_physical_form(&[r#"{"id":50,"parent":1}"#, r#"{"id":60,"parent":59}"#]);
     for options in [overwrite(), replace()] {
-        let error = database.restore::<Node>(&swapped, &options).await.expect_err("a new one");
+        let error =
+            database.restore::<Node>(&other_copy, &options).await.expect_err("a new dangling reference");
         assert_eq!(error.kind(), ErrorKind::Constraint);
         assert!(error.to_string().contains("`id=60"), "{error}");
         assert_eq!(database.dump("nodes"), before);
     }
-    // The reference of the archive is the existing one, so it counts only once.
+    // The dangling reference of the archive is the existing reference, so it counts only once.
     let mut copy = database.copy::<Node>().await.expect("a copy");
     for options in [overwrite(), replace()] {
-        database.restore::<Node>(&copy, &options).await.expect("its own database");
+        database.restore::<Node>(&copy, &options).await.expect("no new dangling reference");
     }
     copy.lines.push(r#"{"id":60,"parent":59}"#.to_owned());
     for options in [overwrite(), replace()] {
-        database.restore::<Node>(&copy, &options).await.expect_err("one more than was recorded");
+        database.restore::<Node>(&copy, &options).await.expect_err("more dangling references than recorded");
     }
     assert_eq!(database.dump("nodes"), before);
     database.run("DELETE FROM nodes");
     copy.lines.pop();
-    database.restore::<Node>(&copy, &overwrite()).await.expect("as it was");
+    database.restore::<Node>(&copy, &overwrite()).await.expect("the dangling reference is recorded");
     assert_eq!(database.dump("nodes"), before);
 }
 
 #[tokio::test]
-async fn references_are_checked_next_to_an_uncheckable_one_and_without_a_rowid() {
+async fn references_are_checked_beside_a_reference_to_a_column_without_a_unique_index() {
     let database = Database::new(
         "CREATE TABLE other (x); CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent REFERENCES nodes(id) \
          REFERENCES other(x)); CREATE TABLE leaves (node INTEGER REFERENCES nodes(id), name TEXT, size \
@@ -276,7 +280,7 @@ async fn references_are_checked_next_to_an_uncheckable_one_and_without_a_rowid()
 }
 
 #[tokio::test]
-async fn statistics_of_analyze_survive_rebuilt_indexes() {
+async fn statistics_of_analyze_are_unchanged_after_indexes_were_rebuilt() {
     let database = Database::new(&format!("{FOREST} ANALYZE"));
     let before = database.dump("sqlite_stat1");
     let copy = database.copy::<Leaf>().await.expect("a copy");
@@ -287,7 +291,7 @@ async fn statistics_of_analyze_survive_rebuilt_indexes() {
 }
 
 #[tokio::test]
-async fn a_created_table_holds_the_largest_numbers() {
+async fn a_created_table_stores_the_largest_numbers() {
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestLarge", table = "large")]
     struct Large {

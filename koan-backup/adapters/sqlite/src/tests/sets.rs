@@ -1,4 +1,5 @@
-//! Sets are tables named like the table of the default set, and names may contain any characters.
+//! Tests of sets, whose tables have the name of the default set's table and a suffix, and of names with
+//! unusual characters.
 
 use koan_backup_core::SetName;
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ fn set(name: &str) -> SetName {
 }
 
 #[tokio::test]
-async fn hostile_names_and_values_round_trip() {
+async fn names_and_values_that_contain_sql_round_trip() {
     let database = Database::new(TABLES);
     let before = database.dump(NAME);
     let copy = database.copy::<Hostile>().await.expect("a copy");
@@ -52,7 +53,7 @@ async fn sets_are_listed_read_and_restored_separately() {
 }
 
 #[tokio::test]
-async fn a_missing_set_is_refused_or_created_like_the_default_one() {
+async fn a_missing_set_is_refused_or_created_like_the_default_set() {
     let database = Database::new(TABLES);
     let copy = database.copy::<Hostile>().await.expect("a copy");
     let error = database.restore_set::<Hostile>(&copy, set("new"), &overwrite()).await.expect_err("missing");
@@ -70,7 +71,7 @@ struct Note {
 }
 
 #[tokio::test]
-async fn the_table_of_a_set_is_found_whatever_the_case_of_its_name() {
+async fn the_table_of_a_set_is_found_without_regard_to_the_case_of_its_name() {
     let database = Database::new(
         "CREATE TABLE test_note_of_sets (id INTEGER PRIMARY KEY); CREATE TABLE \"TestNoteOfSets#archive\" (id INTEGER PRIMARY KEY);
          CREATE TABLE \"Test_NoteOfSets#Old\" (id INTEGER PRIMARY KEY);

@@ -1,4 +1,4 @@
-//! A snapshot does not change, and a read stops when it is dropped.
+//! Tests that a snapshot does not change, and that a read stops when its future is dropped.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn a_dropped_read_is_cancelled() {
     );
     let snapshot = database.snapshot().await;
     let read = |sink| snapshot.read(ReadRequest::all(codec::<Debit>(), SetName::root()), sink);
-    // The first read is dropped before it runs, the second one after its first records.
+    // The first read is dropped before it runs, and the second read after its first records.
     let (sink, first_chunks) = RecordSink::channel(codec::<Debit>(), 100);
     {
         let mut reading = std::pin::pin!(read(sink));
@@ -73,11 +73,11 @@ async fn a_dropped_read_is_cancelled() {
     }
     let (sink, mut second_chunks) = RecordSink::channel(codec::<Debit>(), 100);
     tokio::select! {
-        ended = read(sink) => panic!("it ended: {ended:?}"),
+        result = read(sink) => panic!("the read ended before it was dropped: {result:?}"),
         chunk = second_chunks.recv() => assert!(chunk.is_some()),
     }
-    // The same thread runs the next request. Nobody receives the records, so a read that continued would
-    // never end.
+    // The same thread runs the next request. The test does not receive the records, so a read that continued
+    // would never end and the request would wait for ever.
     snapshot.sets(&codec::<Debit>()).await.expect("an answer");
     drop((first_chunks, second_chunks));
 }

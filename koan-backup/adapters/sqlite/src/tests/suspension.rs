@@ -1,4 +1,4 @@
-//! What a restore suspends, what the options keep in place, and what is reported about it.
+//! Tests which indexes and triggers a restore suspends, depending on its options, and that it reports them.
 
 use koan_backup_core::{
     RestoreLevel, SetName,
@@ -17,8 +17,9 @@ struct Member {
     age: i64,
 }
 
-/// The last object causes an index that is created again to get another rowid in `sqlite_schema`.
-const TABLE: &str = "
+/// The tables of the tests. Because another table was created last, an index that is recreated gets another
+/// rowid in `sqlite_schema`.
+const TABLES: &str = "
     CREATE TABLE member (id INTEGER PRIMARY KEY, email TEXT UNIQUE, age INT);
     CREATE INDEX by_age ON member (age); CREATE UNIQUE INDEX one_each ON member (email, age);
     CREATE UNIQUE INDEX adults ON member (email) WHERE age > 17;
@@ -27,7 +28,7 @@ const TABLE: &str = "
 
 const MEMBERS: [&str; 2] = [r#"{"id":1,"email":"a@x","age":1}"#, r#"{"id":2,"email":"b@x","age":2}"#];
 
-/// Restores members, and returns what was suspended.
+/// Restores members, and returns the suspended objects.
 async fn restore(
     database: &Database,
     target: RestoreTarget,
@@ -46,12 +47,14 @@ fn names(suspended: &[SuspendedObject], kind: SuspendedKind) -> Vec<&str> {
     objects.map(|object| object.name.as_str()).collect()
 }
 
-/// Returns the indexes that were created again, which have another rowid in `sqlite_schema` than before.
-fn created_again(database: &Database, before: &[(String, i64)]) -> Vec<String> {
+/// Returns the indexes that were recreated. A recreated index has another rowid in `sqlite_schema` than
+/// before.
+fn recreated(database: &Database, before: &[(String, i64)]) -> Vec<String> {
     let changed = index_rows(database).into_iter().filter(|row| !before.contains(row));
     changed.map(|(name, _)| name).collect()
 }
 
+/// Returns the name and the rowid in `sqlite_schema` of each index.
 fn index_rows(database: &Database) -> Vec<(String, i64)> {
     let query =
         "SELECT name, rowid FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY rowid";
@@ -60,57 +63,59 @@ fn index_rows(database: &Database) -> Vec<(String, i64)> {
     rows.collect::<Result<_, _>>().expect("text")
 }
 
-fn with(change: impl FnOnce(&mut SessionOptions)) -> SessionOptions {
+/// Returns the default options with one change.
+fn options_with(change: impl FnOnce(&mut SessionOptions)) -> SessionOptions {
     let mut options = overwrite();
     change(&mut options);
     options
 }
 
 #[tokio::test]
-async fn each_option_keeps_its_objects_in_place_and_the_report_lists_the_others() {
+async fn objects_that_an_option_excludes_are_not_suspended_and_the_report_lists_the_others() {
     let copy = without_physical_form(&MEMBERS);
     for (options, dropped) in [
         (overwrite(), &["by_age", "one_each"][..]),
-        (with(|options| options.keep_indexes = true), &[]),
-        (with(|options| options.keep_constraints = true), &["by_age"]),
-        (with(|options| options.without_bulk_mode = true), &[]),
-        (with(|options| options.level = RestoreLevel::Balanced), &[]),
-        (with(|options| options.level = RestoreLevel::Safe), &[]),
+        (options_with(|options| options.keep_indexes = true), &[]),
+        (options_with(|options| options.keep_constraints = true), &["by_age"]),
+        (options_with(|options| options.without_bulk_mode = true), &[]),
+        (options_with(|options| options.level = RestoreLevel::Balanced), &[]),
+        (options_with(|options| options.level = RestoreLevel::Safe), &[]),
     ] {
-        let database = Database::new(TABLE);
+        let database = Database::new(TABLES);
         let (schema, before) = (database.schema(), index_rows(&database));
         let target = target::<Member>(&copy, SetName::root());
-        let viable =
+        let findings =
             database.provider.assess(std::slice::from_ref(&target), &options).await.expect("assessed");
-        let noted = |name: &str| viable.iter().any(|finding| finding.message.contains(&format!("`{name}`")));
+        let is_reported =
+            |name: &str| findings.iter().any(|finding| finding.message.contains(&format!("`{name}`")));
         let suspended = restore(&database, target, &copy, &options).await;
         assert_eq!(names(&suspended, SuspendedKind::Index), dropped, "{options:?}");
-        assert_eq!(created_again(&database, &before), dropped, "{options:?}");
+        assert_eq!(recreated(&database, &before), dropped, "{options:?}");
         // Triggers never fire, whatever the options are.
         assert_eq!(names(&suspended, SuspendedKind::Trigger), ["counted"], "{options:?}");
         assert_eq!(suspended.len(), dropped.len() + 1, "{options:?}");
         for name in ["by_age", "one_each", "adults"] {
-            assert_eq!(noted(name), dropped.contains(&name), "{options:?}: {viable:?}");
+            assert_eq!(is_reported(name), dropped.contains(&name), "{options:?}: {findings:?}");
         }
-        assert!(noted("counted"), "{viable:?}");
+        assert!(is_reported("counted"), "{findings:?}");
         assert_eq!(database.schema(), schema, "{options:?}");
         assert_eq!(database.dump("member").len(), 2, "{options:?}");
     }
 }
 
 #[tokio::test]
-async fn a_dry_run_announces_and_suspends_nothing() {
-    let (database, copy) = (Database::new(TABLE), without_physical_form(&MEMBERS));
+async fn a_dry_run_neither_reports_nor_suspends_indexes() {
+    let (database, copy) = (Database::new(TABLES), without_physical_form(&MEMBERS));
     let before = index_rows(&database);
     let target = target::<Member>(&copy, SetName::root());
     let findings = database.provider.assess(&[target], &dry_run(overwrite())).await.expect("assessed");
     assert!(!findings.iter().any(|finding| finding.message.contains("by_age")), "{findings:?}");
     database.restore::<Member>(&copy, &dry_run(overwrite())).await.expect("compared");
-    assert_eq!(created_again(&database, &before), Vec::<String>::new());
+    assert_eq!(recreated(&database, &before), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_table_that_few_records_replace_keeps_the_indexes_that_are_not_unique() {
+async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_table() {
     let copy = without_physical_form(&MEMBERS);
     for (size, dropped) in [
         (Some((2, 60)), &["one_each"][..]),
@@ -119,7 +124,7 @@ async fn a_table_that_few_records_replace_keeps_the_indexes_that_are_not_unique(
         (Some((2, (1 << 20) + 1)), &["by_age", "one_each"]),
         (None, &["by_age", "one_each"]),
     ] {
-        let database = Database::new(TABLE);
+        let database = Database::new(TABLES);
         database.run(
             "PRAGMA recursive_triggers = OFF; DROP TRIGGER counted; INSERT INTO member VALUES (9, 'c@x', 9)",
         );
@@ -128,7 +133,7 @@ async fn a_table_that_few_records_replace_keeps_the_indexes_that_are_not_unique(
         (target.record_count, target.size_bytes) = size.unzip();
         let suspended = restore(&database, target, &copy, &replace()).await;
         assert_eq!(names(&suspended, SuspendedKind::Index), dropped, "{size:?}");
-        assert_eq!(created_again(&database, &before), dropped, "{size:?}");
+        assert_eq!(recreated(&database, &before), dropped, "{size:?}");
         assert_eq!(database.dump("member").len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Tables that need functions which only the application registers.
+//! Tests with tables that need functions which only the application registers.
 
 use koan_backup_core::{
     RestoreLevel, SetName,
@@ -28,9 +28,9 @@ fn database(sql: &str) -> Database {
 }
 
 #[tokio::test]
-async fn a_table_that_needs_a_function_of_the_application_is_reported_with_what_needs_it() {
+async fn a_table_that_needs_a_function_of_the_application_is_reported_with_the_clause_that_needs_it() {
     let table = |rest: &str| format!("CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT{rest}");
-    for (sql, named) in [
+    for (sql, clause) in [
         (table(", CONSTRAINT checked CHECK (own(code)))"), "constraint `checked`"),
         (table(" CHECK (length(code) > 0 AND own(code) = 1))"), "own(code) = 1"),
         (table(" CHECK (code REGEXP '.*'))"), "REGEXP"),
@@ -56,7 +56,7 @@ async fn a_table_that_needs_a_function_of_the_application_is_reported_with_what_
                 for options in [dry_run(options.clone()), options] {
                     let error = database.restore::<Item>(&lines, &options).await.expect_err(&sql).chain();
                     for text in [&error, finding] {
-                        assert!(text.contains(named) && text.contains("`item`"), "{sql}: {text}");
+                        assert!(text.contains(clause) && text.contains("`item`"), "{sql}: {text}");
                         assert!(text.contains("function") && text.contains("`Repositories`"), "{text}");
                     }
                 }
@@ -67,13 +67,13 @@ async fn a_table_that_needs_a_function_of_the_application_is_reported_with_what_
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(name = "SqliteTestMade", table = "item")]
-struct Made {
+struct ItemWithComputedField {
     id: i64,
     made: Option<i64>,
 }
 
 #[tokio::test]
-async fn a_table_that_needs_a_function_of_the_application_is_backed_up_unless_what_is_read_needs_it() {
+async fn a_table_that_needs_a_function_of_the_application_is_backed_up_unless_a_read_column_needs_it() {
     for rest in [
         ", made INT AS (own(code)) STORED, CHECK (own(code)))",
         ", made INT AS (own(code)) VIRTUAL)",
@@ -84,19 +84,19 @@ async fn a_table_that_needs_a_function_of_the_application_is_backed_up_unless_wh
         database.run("INSERT INTO item (id, code) VALUES (1, 'a'), (2, 'b')");
         let copy = database.copy::<Item>().await.expect(rest);
         assert_eq!(copy.lines.len(), 2, "{rest}");
-        let made = database.copy::<Made>().await;
+        let result = database.copy::<ItemWithComputedField>().await;
         if rest.contains("VIRTUAL") {
-            let error = made.expect_err(rest).chain();
-            let names = ["generated column `made`", "`item`", "own", "`Repositories`"];
-            assert!(names.iter().all(|name| error.contains(name)), "{error}");
+            let error = result.expect_err(rest).chain();
+            let expected = ["generated column `made`", "`item`", "own", "`Repositories`"];
+            assert!(expected.iter().all(|text| error.contains(text)), "{error}");
         } else {
-            assert_eq!(made.expect(rest).lines.len(), 2, "{rest}");
+            assert_eq!(result.expect(rest).lines.len(), 2, "{rest}");
         }
     }
 }
 
 #[tokio::test]
-async fn functions_that_are_not_needed_to_write_are_no_obstacle() {
+async fn a_table_is_written_if_only_triggers_views_or_other_tables_need_a_function_of_the_application() {
     for rest in [
         "); CREATE TRIGGER follow AFTER INSERT ON item BEGIN SELECT own(new.code); END",
         "); CREATE TRIGGER follow BEFORE UPDATE ON item WHEN own(new.code) BEGIN SELECT 1; END",

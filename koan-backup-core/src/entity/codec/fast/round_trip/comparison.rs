@@ -1,4 +1,4 @@
-//! A serializer that compares what a type writes with the tokens of a line.
+//! A serializer that compares a serialized value with the tokens of a line.
 
 use serde::ser::{self, Serialize, Serializer};
 
@@ -10,7 +10,7 @@ use crate::foundation::refusal::{refuse_lists_and_variants, refuse_scalars};
 
 type Result<T> = std::result::Result<T, Fallback>;
 
-/// Succeeds only if a type serializes as exactly this line.
+/// A serializer that succeeds only for a value that serializes as exactly this line.
 pub(super) struct LineComparison<'a>(&'a LineTokens<'a>);
 
 impl<'a> LineComparison<'a> {
@@ -19,10 +19,11 @@ impl<'a> LineComparison<'a> {
     }
 }
 
+/// The comparison of the fields of a struct with the tokens of a line.
 pub(super) struct FieldComparison<'a> {
     line: &'a LineTokens<'a>,
     next: usize,
-    /// Whether all fields so far were equal; kept here, because a type may ignore an error.
+    /// Whether all fields so far were equal. It is stored because a type may ignore the error of a field.
     is_equal: bool,
 }
 
@@ -51,7 +52,7 @@ impl<'a> Serializer for LineComparison<'a> {
 
     refuse_lists_and_variants!(Fallback);
 
-    // A line has the keys of a map sorted, not in the order in which they are serialized.
+    // The keys of a map are sorted in a line, so their order differs from the order of serialization.
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap> {
         Err(Fallback)
     }

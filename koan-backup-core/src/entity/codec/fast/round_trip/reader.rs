@@ -1,5 +1,5 @@
-//! A deserializer that reads a type from the tokens of a line, through the calls that `serde_json` makes for
-//! that line.
+//! A deserializer that reads a type from the tokens of a line, with the same calls that `serde_json` makes
+//! for that line.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use super::private_name::is_private_to_serde_json;
 
 type Result<T> = std::result::Result<T, Fallback>;
 
-/// Sets the flag if the result is an error; a type may ignore the error itself.
+/// Sets the flag if the result is an error. The flag is necessary because a type may ignore the error.
 #[inline]
 fn flagged<T>(has_failed: &Cell<bool>, result: Result<T>) -> Result<T> {
     result.inspect_err(|_| has_failed.set(true))
@@ -25,7 +25,7 @@ macro_rules! unsupported {
     };
 }
 
-/// The calls that no deserializer of this file supports.
+/// Implements the calls that no deserializer of this file supports.
 macro_rules! never_supported {
     () => {
         unsupported!(
@@ -38,7 +38,8 @@ macro_rules! never_supported {
     };
 }
 
-/// The calls that only a value supports, and neither a line nor a name.
+/// Implements the calls that the deserializers of a line and of a name do not support, in contrast to the
+/// deserializer of a value.
 macro_rules! supported_by_values_only {
     () => {
         unsupported!(
@@ -64,7 +65,7 @@ macro_rules! supported_by_values_only {
     };
 }
 
-/// Reads a line.
+/// The deserializer of a line.
 pub(super) struct LineReader<'a> {
     line: &'a LineTokens<'a>,
     has_failed: &'a Cell<bool>,
@@ -83,7 +84,7 @@ impl<'de> Deserializer<'de> for LineReader<'de> {
         let mut fields =
             LineFields { line: self.line, has_failed: self.has_failed, next: 0, is_at_value: false };
         let value = visitor.visit_map(&mut fields);
-        // `serde_json` refuses a line of which the visitor has not read everything.
+        // `serde_json` refuses a line if the visitor has not read all its fields.
         let is_at_end = fields.next == self.line.tokens.len();
         flagged(self.has_failed, value.and_then(|value| if is_at_end { Ok(value) } else { Err(Fallback) }))
     }
@@ -118,10 +119,12 @@ impl<'de> Deserializer<'de> for LineReader<'de> {
     unsupported!(deserialize_str(), deserialize_string(), deserialize_identifier(),);
 }
 
+/// The access to the fields of a line.
 struct LineFields<'a> {
     line: &'a LineTokens<'a>,
     has_failed: &'a Cell<bool>,
     next: usize,
+    /// Whether the name of the next field was read, and its value was not.
     is_at_value: bool,
 }
 
@@ -151,7 +154,7 @@ impl<'de> MapAccess<'de> for &mut LineFields<'de> {
     }
 }
 
-/// Reads the name of a field or of a variant.
+/// The deserializer of the name of a field or of a variant.
 struct NameReader<'a> {
     name: &'a str,
     has_failed: &'a Cell<bool>,
@@ -176,7 +179,7 @@ impl<'de> Deserializer<'de> for NameReader<'_> {
     serde::forward_to_deserialize_any! { str string identifier }
 }
 
-/// Supports only variants without content.
+/// This access supports only variants without content.
 impl<'de> EnumAccess<'de> for NameReader<'_> {
     type Error = Fallback;
     type Variant = Self;
@@ -208,7 +211,7 @@ impl<'de> VariantAccess<'de> for NameReader<'_> {
     }
 }
 
-/// Reads a value of a line.
+/// The deserializer of a value of a line.
 struct ScalarReader<'a> {
     token: &'a Token<'a>,
     has_failed: &'a Cell<bool>,
@@ -304,7 +307,8 @@ impl<'de> Deserializer<'de> for ScalarReader<'de> {
         match self.token {
             Token::Null => self.null(visitor),
             Token::Bool(_) => self.boolean(visitor),
-            // For numbers, `serde_json` makes another call with its feature `arbitrary_precision`.
+            // Numbers are not supported, because `serde_json` makes a different call for them if its feature
+            // `arbitrary_precision` is enabled.
             _ => self.text(visitor),
         }
     }

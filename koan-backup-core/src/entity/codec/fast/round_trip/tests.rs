@@ -11,8 +11,8 @@ use crate::entity::codec::general;
 use crate::foundation::schema::{FieldSchema, LogicalType, WireForm};
 use crate::foundation::value::Value;
 
-/// Returns whether the fast path shows that a row round-trips through `T`, and asserts that the general path
-/// agrees.
+/// Returns whether the fast path proves that a row round-trips through `T`. If it does, the function asserts
+/// that the general path comes to the same result.
 fn round_trips<T: Serialize + DeserializeOwned>(fields: &[(&str, LogicalType, Value<'_>)]) -> bool {
     let mut projection = Projection::default();
     for (name, logical, _) in fields {
@@ -29,14 +29,14 @@ fn round_trips<T: Serialize + DeserializeOwned>(fields: &[(&str, LogicalType, Va
     }
     let values: Vec<_> = fields.iter().map(|(_, _, value)| value.borrowed()).collect();
     let row = Row { projection: &projection, values: &values };
-    let is_shown = LineTokens::from_row(&row).is_some_and(|line| tokens_round_trip::<T>(&line));
+    let is_proven = LineTokens::from_row(&row).is_some_and(|line| tokens_round_trip::<T>(&line));
     let check = |line: &[u8]| {
         let mut written = Vec::new();
         general::round_trip::<T>(line, &mut written)?.into_result(line, &written)
     };
     let is_confirmed = encode_fast(&row, &mut Vec::new(), |_| false, check);
-    assert!(!is_shown || is_confirmed, "only the fast path accepts {row:?}");
-    is_shown
+    assert!(!is_proven || is_confirmed, "only the fast path accepts {row:?}");
+    is_proven
 }
 
 const INTEGER: LogicalType = LogicalType::Integer { bits: 64, signed: true };
@@ -90,18 +90,18 @@ fn text_that_a_restore_cannot_convert_to_a_date_does_not_round_trip() {
     struct Anything {
         day: String,
     }
-    let is_shown = |logical, text| {
+    let day_round_trips = |logical, text| {
         round_trips::<Anything>(&[("day", logical, Value::Str(std::borrow::Cow::Borrowed(text)))])
     };
-    for (logical, good) in [
+    for (logical, valid) in [
         (LogicalType::Date, "2024-02-29"),
         (LogicalType::Time, "10:00:00"),
         (LogicalType::DateTime, "2024-02-29T10:00:00"),
         (LogicalType::Timestamp, "2024-02-29T10:00:00Z"),
     ] {
-        assert!(is_shown(logical.clone(), good));
-        for bad in ["+12345-01-01", "-0001-01-01", "soon", ""] {
-            assert!(!is_shown(logical.clone(), bad), "{logical:?}: {bad}");
+        assert!(day_round_trips(logical.clone(), valid));
+        for invalid in ["+12345-01-01", "-0001-01-01", "soon", ""] {
+            assert!(!day_round_trips(logical.clone(), invalid), "{logical:?}: {invalid}");
         }
     }
 }
@@ -142,14 +142,14 @@ fn floats_round_trip_only_at_the_width_of_their_field() {
         assert!(round_trips::<Wide>(&rate(64, value)), "{value}");
     }
     assert!(round_trips::<Narrow>(&rate(32, f64::from(0.1f32))));
-    // The schema and the type disagree.
+    // The width of the schema differs from the width of the type.
     assert!(!round_trips::<Narrow>(&rate(64, 0.1)));
     assert!(!round_trips::<Wide>(&rate(32, f64::from(0.1f32))));
     assert!(!round_trips::<Narrow>(&rate(32, 0.1)));
 }
 
 #[test]
-fn values_that_serde_json_reads_through_other_calls_are_left_to_the_general_path() {
+fn the_general_path_handles_values_that_serde_json_reads_with_different_calls() {
     #[derive(Serialize, Deserialize)]
     struct Anything {
         id: serde_json::Value,
@@ -169,7 +169,7 @@ fn values_that_serde_json_reads_through_other_calls_are_left_to_the_general_path
 
 #[test]
 fn a_type_that_reads_only_a_part_of_a_line_does_not_round_trip() {
-    /// Reads the names of all fields without a value, or a single field.
+    /// A type that reads the names of all fields without their values, or only the first field.
     struct Careless<const KEYS_ONLY: bool>;
     impl<const KEYS_ONLY: bool> Serialize for Careless<KEYS_ONLY> {
         fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -200,7 +200,7 @@ fn a_type_that_reads_only_a_part_of_a_line_does_not_round_trip() {
 }
 
 #[test]
-fn a_type_that_ignores_an_error_is_left_to_the_general_path() {
+fn the_general_path_handles_a_type_that_ignores_an_error() {
     #[derive(Serialize, Deserialize)]
     enum Status {
         Open,
@@ -222,16 +222,16 @@ fn a_type_that_ignores_an_error_is_left_to_the_general_path() {
         #[serde(deserialize_with = "lenient")]
         text: Option<i128>,
     }
-    // `null` decodes as neither type, and after the failed read `serde_json` is at another position than the
-    // fast path.
+    // `null` decodes as neither type, and after the failed read the position of `serde_json` in the line
+    // differs from that of the fast path.
     let null = ("text", LogicalType::Text, Value::Null);
     assert!(round_trips::<Lenient>(&[id(1), text("Open")]));
     assert!(!round_trips::<Lenient>(&[id(1), null.clone()]));
     assert!(!round_trips::<LenientNumber>(&[id(1), null.clone()]));
 
-    /// Decodes invalid input as a default value that happens to serialize as the same line.
-    struct Whole(Usual);
-    impl<'de> Deserialize<'de> for Whole {
+    /// A type that decodes invalid input as a default value, which happens to serialize as the same line.
+    struct Defaulting(Usual);
+    impl<'de> Deserialize<'de> for Defaulting {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
             #[derive(Deserialize)]
             struct Other {
@@ -243,31 +243,31 @@ fn a_type_that_ignores_an_error_is_left_to_the_general_path() {
             Ok(Self(Usual { id, text: None }))
         }
     }
-    impl Serialize for Whole {
+    impl Serialize for Defaulting {
         fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
             self.0.serialize(serializer)
         }
     }
-    assert!(!round_trips::<Whole>(&[id(1), null]));
+    assert!(!round_trips::<Defaulting>(&[id(1), null]));
 }
 
 #[test]
 fn a_field_that_differs_fails_even_if_the_type_ignores_the_error() {
-    struct Loose(i64);
-    impl<'de> Deserialize<'de> for Loose {
+    struct IgnoresErrors(i64);
+    impl<'de> Deserialize<'de> for IgnoresErrors {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
             Usual::deserialize(deserializer).map(|usual| Self(usual.id))
         }
     }
-    impl Serialize for Loose {
+    impl Serialize for IgnoresErrors {
         fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-            let mut fields = serializer.serialize_struct("Loose", 2)?;
+            let mut fields = serializer.serialize_struct("IgnoresErrors", 2)?;
             let _ = ser::SerializeStruct::serialize_field(&mut fields, "id", &(self.0 + 1));
             let _ = ser::SerializeStruct::serialize_field(&mut fields, "text", &None::<i64>);
             ser::SerializeStruct::end(fields)
         }
     }
-    assert!(!round_trips::<Loose>(&[id(1), ("text", LogicalType::Text, Value::Null)]));
+    assert!(!round_trips::<IgnoresErrors>(&[id(1), ("text", LogicalType::Text, Value::Null)]));
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_field_name_can_be_read_only_as_text() {
     #[derive(Serialize)]
     #[serde(transparent)]
     struct Name(String);
-    /// Requests a number and accepts text as well.
+    /// This implementation requests a number and accepts text as well.
     impl<'de> Deserialize<'de> for Name {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
             deserializer.deserialize_u64(Self(String::new()))
@@ -317,6 +317,6 @@ fn a_field_name_can_be_read_only_as_text() {
 }
 
 #[test]
-fn a_type_that_serializes_as_a_map_is_left_to_the_general_path() {
+fn the_general_path_handles_a_type_that_serializes_as_a_map() {
     assert!(!round_trips::<std::collections::HashMap<String, i64>>(&[id(1)]));
 }

@@ -1,23 +1,23 @@
-//! Writes dates and times in a form.
+//! Converts dates and times to stored values, in a given form.
 
 use std::borrow::Cow;
 
 use koan_backup_core::value::{DateTime, OffsetStyle, TemporalStyle, Time, Timestamp, Value};
 
 use super::super::column_type::ColumnType;
-use super::super::form::{Form, MomentParts, MomentStyle, REAL, SecondsStyle, Shape, fraction_digits};
+use super::super::form::{Form, REAL, SecondsStyle, Shape, TemporalForm, TemporalParts, fraction_digits};
 use super::super::number;
 use super::super::time_number::{is_beyond_seconds, julian_of};
 use super::Stored;
 use koan_backup_sql::conversion_error::ConversionError;
 
 impl ColumnType {
-    pub(super) fn store_moment(
+    pub(super) fn store_temporal(
         &self,
         value: &Value<'_>,
         form: Form,
     ) -> Result<Stored<'static>, ConversionError> {
-        // A backup would refuse a number that could be read in another unit.
+        // A backup would refuse a number whose unit is ambiguous.
         let is_unambiguous = |stored: &Stored<'_>| match stored {
             Stored::Integer(count) => self.counts_time || !is_beyond_seconds(*count),
             _ => true,
@@ -27,15 +27,15 @@ impl ColumnType {
         stored.or_else(|| self.store_as_text(value)).ok_or_else(|| {
             ConversionError::new(
                 "stores times in a unit that cannot represent a time this precise or this distant; declare \
-                 it TEXT",
+                 the column TEXT",
             )
         })
     }
 
-    /// Stores a time as text if the column may contain it. Text can hold every time, but a column that stores
-    /// numbers must not contain text as well.
+    /// Converts a time to text if the column may contain text. Every time can be written as text, but a
+    /// column that contains numbers must not contain text as well.
     fn store_as_text(&self, value: &Value<'_>) -> Option<Stored<'static>> {
-        if !matches!(self.default.shape, Shape::Moment(_)) {
+        if !matches!(self.default.shape, Shape::Temporal(_)) {
             return None;
         }
         let text = match value {
@@ -49,10 +49,11 @@ impl ColumnType {
     }
 }
 
+/// Converts a time to a stored value in a form. Returns `None` if the form cannot represent the time.
 fn store_in_form(value: &Value<'_>, form: Form) -> Option<Stored<'static>> {
     match form.shape {
-        Shape::Moment(moment) => {
-            moment_text(value, moment, form.variants).map(|text| Stored::Text(Cow::Owned(text)))
+        Shape::Temporal(temporal) => {
+            temporal_text(value, temporal, form.variants).map(|text| Stored::Text(Cow::Owned(text)))
         }
         Shape::Unix(unit) => {
             let nanos = instant(value)?.unix_nanos()?;
@@ -77,35 +78,36 @@ fn instant(value: &Value<'_>) -> Option<Timestamp> {
     })
 }
 
-fn moment_text(value: &Value<'_>, mut moment: MomentStyle, variants: u32) -> Option<String> {
+fn temporal_text(value: &Value<'_>, mut temporal: TemporalForm, variants: u32) -> Option<String> {
     if let Value::Time(time) = *value {
-        return style(moment, variants, time).write_time(time);
+        return style(temporal, variants, time).write_time(time);
     }
     let mut instant = instant(value)?;
     if matches!(value, Value::Timestamp(_)) {
-        if moment.offset.is_utc_only() && instant.offset_seconds != 0 {
-            moment.offset = OffsetStyle::Colon;
+        if temporal.offset.is_utc_only() && instant.offset_seconds != 0 {
+            temporal.offset = OffsetStyle::Colon;
         }
-        instant = at_offset_of(moment, instant)?;
+        instant = at_offset_of(temporal, instant)?;
     }
-    style(moment, variants, instant.local.time).write_timestamp(instant)
+    style(temporal, variants, instant.local.time).write_timestamp(instant)
 }
 
-/// Moves an instant to the offset of the form, for values that were read with an offset by a type that
-/// converted them to UTC. An instant with its own offset keeps it, unless the form has no offsets.
-fn at_offset_of(moment: MomentStyle, instant: Timestamp) -> Option<Timestamp> {
-    let keeps_offset = instant.offset_seconds != 0 && moment.offset != OffsetStyle::Absent;
-    if keeps_offset { Some(instant) } else { instant.at_offset(moment.offset_seconds) }
+/// Converts an instant to the offset of the form. The type of the field may have converted a stored value
+/// with an offset to UTC. An instant that has another offset than UTC is not converted, unless the form has
+/// no offsets.
+fn at_offset_of(temporal: TemporalForm, instant: Timestamp) -> Option<Timestamp> {
+    let keeps_offset = instant.offset_seconds != 0 && temporal.offset != OffsetStyle::Absent;
+    if keeps_offset { Some(instant) } else { instant.at_offset(temporal.offset_seconds) }
 }
 
-fn style(moment: MomentStyle, variants: u32, time: Time) -> TemporalStyle {
+fn style(temporal: TemporalForm, variants: u32, time: Time) -> TemporalStyle {
     TemporalStyle {
-        separator: match moment.parts {
-            MomentParts::Both(separator) => Some(separator),
-            MomentParts::Date | MomentParts::Time => None,
+        separator: match temporal.parts {
+            TemporalParts::Both(separator) => Some(separator),
+            TemporalParts::Date | TemporalParts::Time => None,
         },
-        seconds: moment.seconds == SecondsStyle::Written,
+        seconds: temporal.seconds == SecondsStyle::Written,
         fraction_digits: fraction_digits(variants, time.nanosecond),
-        offset: moment.offset,
+        offset: temporal.offset,
     }
 }

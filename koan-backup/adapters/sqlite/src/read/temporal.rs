@@ -1,6 +1,6 @@
-//! Reads dates and times: text, units since 1970, Julian days.
+//! Reads dates and times that are stored as text, as a number of units since 1970, or as a Julian day.
 //!
-//! SQLite has no type for them; numbers are read as its own functions read them:
+//! SQLite has no type for dates and times. Numbers are read as SQLite's date functions read them:
 //! <https://sqlite.org/datatype3.html#date_and_time_datatype>
 
 use std::borrow::Cow;
@@ -10,27 +10,27 @@ use rusqlite::types::ValueRef;
 
 use super::super::column_type::ColumnType;
 use super::super::form::{
-    FRACTION_MINIMAL, Form, INTEGER, MomentParts, MomentStyle, REAL, SecondsStyle, Shape, UnixUnit,
+    FRACTION_MINIMAL, Form, INTEGER, REAL, SecondsStyle, Shape, TemporalForm, TemporalParts, UnixUnit,
     fraction_variants,
 };
 use super::super::number;
 use super::super::time_number::{UNIX_EPOCH_IN_JULIAN_MILLIS, is_beyond_seconds, julian_of};
-use super::reading::{Reading, unexpected, utf8};
+use super::read_value::{ReadValue, unexpected, utf8};
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 
 impl ColumnType {
-    pub(super) fn moment<'a>(&self, stored: ValueRef<'a>) -> Result<Reading<'a>, ConversionError> {
+    pub(super) fn temporal<'a>(&self, stored: ValueRef<'a>) -> Result<ReadValue<'a>, ConversionError> {
         match stored {
             ValueRef::Text(text) => {
                 let text = utf8(text)?;
-                match moment_text(self.kind, text) {
+                match temporal_text(self.kind, text) {
                     Some((_, form)) if self.passes_iso_text && is_iso(self.kind, form) => {
                         Ok((Value::Str(Cow::Borrowed(text)), Some(form)))
                     }
                     Some((value, form)) => Ok((value, Some(form))),
                     // Surrounding white space is not preserved.
-                    None => match moment_text(self.kind, text.trim_ascii()) {
+                    None => match temporal_text(self.kind, text.trim_ascii()) {
                         Some((value, _)) => Ok((value, None)),
                         None => {
                             Err(refusal(text.trim_ascii()).unwrap_or_else(|| unexpected(stored, self.kind)))
@@ -47,41 +47,41 @@ impl ColumnType {
         }
     }
 
-    fn unix(&self, count: i64, storage: u32) -> Result<Reading<'static>, ConversionError> {
+    fn unix(&self, count: i64, storage: u32) -> Result<ReadValue<'static>, ConversionError> {
         let unit = self.unit;
         let instant = Timestamp::from_unix_nanos(i128::from(count) * unit.nanos()).filter(in_range);
         let instant = instant.ok_or_else(|| {
             ConversionError::new(format!(
-                "holds a whole number that is outside the years 0 to 9999 when read as {} since 1970; if it \
-                 counts another unit, let the field say so, as #[serde(with = \
+                "contains a whole number that is outside the years 0 to 9999 when read as {} since 1970; if \
+                 it counts another unit, declare the unit on the field, as #[serde(with = \
                  \"chrono::serde::ts_milliseconds\")] does",
                 unit_name(unit)
             ))
         })?;
         if !self.counts_time && is_beyond_seconds(count) {
             return Err(ConversionError::new(
-                "holds a whole number that is after the year 2200 when read as seconds since 1970, which no \
-                 unit is declared for; if it counts milliseconds, declare them on the field with \
-                 #[serde(with = \"chrono::serde::ts_milliseconds\")], and if it counts seconds, with \
+                "contains a whole number that is after the year 2200 when read as seconds since 1970, and \
+                 the field declares no unit; if the number counts milliseconds, declare the unit on the field \
+                 with #[serde(with = \"chrono::serde::ts_milliseconds\")], and if it counts seconds, with \
                  `ts_seconds`",
             ));
         }
         Ok((self.value_of_instant(instant)?, Some(Form::new(Shape::Unix(unit), storage))))
     }
 
-    fn julian(&self, real: f64) -> Result<Reading<'static>, ConversionError> {
+    fn julian(&self, real: f64) -> Result<ReadValue<'static>, ConversionError> {
         let millis = number::integer_of((real * 86_400_000.0).round());
         let nanos = millis.map(|millis| (i128::from(millis) - UNIX_EPOCH_IN_JULIAN_MILLIS) * 1_000_000);
         let instant = nanos.and_then(Timestamp::from_unix_nanos).filter(in_range).ok_or_else(|| {
             ConversionError::new(
-                "holds a REAL that is outside the years 0 to 9999 when read as a Julian day, as SQLite reads \
-                 it; store dates as text or whole seconds",
+                "contains a REAL that is outside the years 0 to 9999 when read as a Julian day, as SQLite \
+                 reads it; store dates as text or whole seconds",
             )
         })?;
         if julian_of(instant).map(f64::to_bits) != Some(real.to_bits()) {
             return Err(ConversionError::new(
-                "holds a Julian day that is finer than SQLite's milliseconds and would not be written back \
-                 as it is; store dates as text",
+                "contains a Julian day that is more precise than the milliseconds of SQLite, so it would not \
+                 be written back unchanged; store dates as text",
             ));
         }
         Ok((self.value_of_instant(instant)?, Some(Form::new(Shape::Julian, REAL))))
@@ -92,7 +92,7 @@ impl ColumnType {
             FieldKind::Timestamp => Ok(Value::Timestamp(instant)),
             FieldKind::DateTime => Ok(Value::DateTime(instant.local)),
             _ if instant.local.time == Time::MIDNIGHT => Ok(Value::Date(instant.local.date)),
-            _ => Err(ConversionError::new("holds a time of day with its date where a date is expected")),
+            _ => Err(ConversionError::new("contains a date with a time of day where a date is expected")),
         }
     }
 }
@@ -110,19 +110,20 @@ fn unit_name(unit: UnixUnit) -> &'static str {
     }
 }
 
-/// Returns whether the form is the one that serde expects for a value of this type.
+/// Returns whether the form is the text form that serde reads for a field of this kind.
 fn is_iso(kind: FieldKind, form: Form) -> bool {
-    let Shape::Moment(MomentStyle { parts, seconds, offset, .. }) = form.shape else { return false };
+    let Shape::Temporal(TemporalForm { parts, seconds, offset, .. }) = form.shape else { return false };
     let exact = seconds == SecondsStyle::Written && form.has(FRACTION_MINIMAL);
     match kind {
-        FieldKind::Timestamp => parts == MomentParts::Both('T') && exact && offset == OffsetStyle::Zulu,
-        FieldKind::DateTime => parts == MomentParts::Both('T') && exact && offset == OffsetStyle::Absent,
-        FieldKind::Date => parts == MomentParts::Date,
+        FieldKind::Timestamp => parts == TemporalParts::Both('T') && exact && offset == OffsetStyle::Zulu,
+        FieldKind::DateTime => parts == TemporalParts::Both('T') && exact && offset == OffsetStyle::Absent,
+        FieldKind::Date => parts == TemporalParts::Date,
         _ => exact,
     }
 }
 
-fn moment_text(kind: FieldKind, text: &str) -> Option<(Value<'static>, Form)> {
+/// Parses a date or time from text, and returns its form.
+fn temporal_text(kind: FieldKind, text: &str) -> Option<(Value<'static>, Form)> {
     match kind {
         FieldKind::Timestamp => {
             let (value, style) = Timestamp::parse(text)?;
@@ -143,16 +144,18 @@ fn moment_text(kind: FieldKind, text: &str) -> Option<(Value<'static>, Form)> {
     }
 }
 
-/// Returns the error for text that looks like a date and is not accepted, if there is a specific remedy.
+/// Returns the error for text that looks like a date before the year 0. Returns `None` for other text,
+/// because there is no specific remedy for it.
 fn refusal(text: &str) -> Option<ConversionError> {
-    let starts_as_date = |text: &str| text.split('-').next().is_some_and(|year| year.parse::<u32>().is_ok());
-    let is_marked = [" BC", " BCE"].iter().any(|mark| text.len() > mark.len() && text.ends_with(mark));
-    let is_before = is_marked || text.strip_prefix('-').is_some_and(starts_as_date);
-    is_before.then(|| {
+    let starts_with_year =
+        |text: &str| text.split('-').next().is_some_and(|year| year.parse::<u32>().is_ok());
+    let has_suffix = [" BC", " BCE"].iter().any(|suffix| text.len() > suffix.len() && text.ends_with(suffix));
+    let is_before_year_0 = has_suffix || text.strip_prefix('-').is_some_and(starts_with_year);
+    is_before_year_0.then(|| {
         ConversionError::new(
-            "holds a date before the year 0, which is read in the form of ISO 8601 only: a sign and six \
-             digits of the year, where the year before 1 is 0 (`-000043-03-15` is 44 BC); write it so, or \
-             make the field text",
+            "contains a date before the year 0, which is read only in the form of ISO 8601: a sign and six \
+             digits of the year, where the year before 1 is 0 (`-000043-03-15` is 44 BC); store it in this \
+             form, or make the field text",
         )
     })
 }
@@ -165,18 +168,19 @@ fn date_time(text: &str) -> Option<(DateTime, TemporalStyle)> {
     })
 }
 
+/// Returns the form of a date or time that was parsed from text with this style.
 fn form(kind: FieldKind, style: TemporalStyle, time: Time, offset_seconds: i32) -> Form {
     let parts = match (kind, style.separator) {
-        (FieldKind::Time, _) => MomentParts::Time,
-        (_, None) => MomentParts::Date,
-        (_, Some(separator)) => MomentParts::Both(separator),
+        (FieldKind::Time, _) => TemporalParts::Time,
+        (_, None) => TemporalParts::Date,
+        (_, Some(separator)) => TemporalParts::Both(separator),
     };
-    let moment = MomentStyle {
+    let temporal = TemporalForm {
         parts,
         seconds: if style.seconds { SecondsStyle::Written } else { SecondsStyle::Omitted },
-        offset: if parts == MomentParts::Date { OffsetStyle::Absent } else { style.offset },
+        offset: if parts == TemporalParts::Date { OffsetStyle::Absent } else { style.offset },
         offset_seconds,
     };
     let variants = fraction_variants(time.nanosecond, if style.seconds { style.fraction_digits } else { 0 });
-    Form::new(Shape::Moment(moment), variants)
+    Form::new(Shape::Temporal(temporal), variants)
 }
