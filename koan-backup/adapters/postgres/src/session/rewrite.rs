@@ -269,7 +269,8 @@ pub(super) async fn rewrite(
     if deleted != inserted {
         let text = format!(
             "{operation} failed: {deleted} rows of table `{}` were deleted to be inserted again, but \
-             {inserted} were inserted, because a trigger or policy discards rows; restore as the owner of the table",
+             {inserted} were inserted, because a trigger or policy discards rows; restore as the owner of the \
+             table",
             target.mapping.table.display_name
         );
         return Err(Error::new(ErrorKind::Constraint, text));
