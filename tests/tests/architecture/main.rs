@@ -1,5 +1,5 @@
-//! Checks that the structure of the code agrees with ARCHITECTURE.md: the folders of core use only folders on
-//! lower floors, no files import each other in a cycle, and every path in ARCHITECTURE.md exists.
+//! Checks that the structure of the code agrees with ARCHITECTURE.md: the folders of core use only folders in
+//! lower layers, no files import each other in a cycle, and every path in ARCHITECTURE.md exists.
 
 mod crates;
 mod cycles;
@@ -21,53 +21,53 @@ fn page() -> String {
     fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md")
 }
 
-/// Returns the floor of each folder, from the table below the heading "Floors of core" of ARCHITECTURE.md.
-fn floors() -> BTreeMap<String, u8> {
+/// Returns the layer of each folder, from the table below the heading "Layers of core" of ARCHITECTURE.md.
+fn layers() -> BTreeMap<String, u8> {
     let page = page();
-    let (_, section) = page.split_once("## Floors of core").expect("the section about floors");
-    let (section, _) = section.split_once("\n## ").expect("the section after the section about floors");
-    let mut floors = BTreeMap::new();
+    let (_, section) = page.split_once("## Layers of core").expect("the section about layers");
+    let (section, _) = section.split_once("\n## ").expect("the section after the section about layers");
+    let mut layers = BTreeMap::new();
     for row in section.lines() {
         let mut cells = row.split('|').map(str::trim);
-        let (Some(floor), Some(folder)) = (cells.nth(1), cells.next()) else { continue };
-        let Ok(floor) = floor.parse() else { continue };
+        let (Some(layer), Some(folder)) = (cells.nth(1), cells.next()) else { continue };
+        let Ok(layer) = layer.parse() else { continue };
         assert_eq!(
-            floors.insert(folder.trim_matches('`').to_owned(), floor),
+            layers.insert(folder.trim_matches('`').to_owned(), layer),
             None,
-            "{folder} is in two rows of the table of floors in ARCHITECTURE.md"
+            "{folder} is in two rows of the table of layers in ARCHITECTURE.md"
         );
     }
-    floors
+    layers
 }
 
 #[test]
-fn no_folder_of_core_uses_a_folder_on_the_same_or_a_higher_floor() {
-    let floors = floors();
+fn no_folder_of_core_uses_a_folder_in_the_same_or_a_higher_layer() {
+    let layers = layers();
     let core = Crate::read(&root().join("koan-backup-core"));
-    let floor_of = |module: &str| {
+    let layer_of = |module: &str| {
         let folder = module.split("::").next().unwrap_or_default();
-        (folder.to_owned(), floors.get(folder).copied())
+        (folder.to_owned(), layers.get(folder).copied())
     };
     let mut upward = BTreeSet::new();
     for (module, used) in core.imports() {
         if module.is_empty() {
             continue;
         }
-        let (folder, floor) = floor_of(&module);
-        let floor = floor.unwrap_or_else(|| panic!("ARCHITECTURE.md has no floor for the folder `{folder}`"));
+        let (folder, layer) = layer_of(&module);
+        let layer = layer.unwrap_or_else(|| panic!("ARCHITECTURE.md has no layer for the folder `{folder}`"));
         for other in used.keys() {
             if other.is_empty() {
                 upward.insert(format!("`{module}` imports from `lib.rs`, which only re-exports names"));
             }
-            if let (other_folder, Some(other_floor)) = floor_of(other)
-                && other_floor >= floor
+            if let (other_folder, Some(other_layer)) = layer_of(other)
+                && other_layer >= layer
                 && other_folder != folder
             {
-                upward.insert(format!("`{module}` (floor {floor}) uses `{other}` (floor {other_floor})"));
+                upward.insert(format!("`{module}` (layer {layer}) uses `{other}` (layer {other_layer})"));
             }
         }
     }
-    assert!(upward.is_empty(), "modules of core use modules that are not on a lower floor: {upward:#?}");
+    assert!(upward.is_empty(), "modules of core use modules that are not in a lower layer: {upward:#?}");
 }
 
 #[test]

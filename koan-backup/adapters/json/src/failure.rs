@@ -5,8 +5,8 @@ use std::path::Path;
 
 use koan_backup_core::{Error, ErrorKind, Result};
 
-/// Converts an error of the file system while doing `what` with `path`: `reading`, `writing`.
-pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
+/// Converts an error of the file system during `operation` (`reading`, `writing`) on `path`.
+pub(super) fn failed(operation: &str, path: &Path, error: io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => "it does not exist; another program may have moved it",
         io::ErrorKind::PermissionDenied => "access is denied; check its permissions and its owner",
@@ -21,7 +21,11 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::InvalidFilename => "its name is too long for the file system",
         _ => "the file system returned an error; see the cause",
     };
-    Error::with_source(ErrorKind::Provider, format!("{what} `{}` failed: {remedy}", path.display()), error)
+    Error::with_source(
+        ErrorKind::Provider,
+        format!("{operation} `{}` failed: {remedy}", path.display()),
+        error,
+    )
 }
 
 /// Runs a blocking job on a thread of the runtime for blocking work.

@@ -110,9 +110,9 @@ impl Location {
     }
 
     fn not_connected(&self, error: &tokio_postgres::Error) -> Error {
-        let what = format!("connecting to PostgreSQL at {}", self.address);
+        let operation = format!("connecting to PostgreSQL at {}", self.address);
         if let Some(refusal) = error.as_db_error() {
-            return server_error(&what, refusal);
+            return server_error(&operation, refusal);
         }
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         let remedy = match self.address.protection {
@@ -126,7 +126,7 @@ impl Location {
             }
             _ => "; check host, port, and that the server is running",
         };
-        Error::new(ErrorKind::Provider, format!("{what} failed: {reason}{remedy}"))
+        Error::new(ErrorKind::Provider, format!("{operation} failed: {reason}{remedy}"))
     }
 }
 

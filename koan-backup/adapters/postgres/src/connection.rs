@@ -39,28 +39,28 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Runs statements that return no rows.
-    pub(super) async fn run(&self, what: &str, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|error| self.failed(what, &error))
+    pub(super) async fn run(&self, operation: &str, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.map_err(|error| self.failed(operation, &error))
     }
 
     /// Returns the number that a query returns.
-    pub(super) async fn number(&self, what: &str, sql: &str) -> Result<u64> {
-        let row = self.client.query_one(sql, &[]).await.map_err(|error| self.failed(what, &error))?;
-        let number: i64 = row.try_get(0).map_err(|error| failed(what, &error))?;
+    pub(super) async fn number(&self, operation: &str, sql: &str) -> Result<u64> {
+        let row = self.client.query_one(sql, &[]).await.map_err(|error| self.failed(operation, &error))?;
+        let number: i64 = row.try_get(0).map_err(|error| failed(operation, &error))?;
         Ok(u64::try_from(number).unwrap_or(0))
     }
 
-    /// Converts an error while doing `what`. If the connection has ended, the stored error is used.
-    fn failed(&self, what: &str, error: &tokio_postgres::Error) -> Error {
+    /// Converts an error during `operation`. If the connection has ended, the stored error is used.
+    fn failed(&self, operation: &str, error: &tokio_postgres::Error) -> Error {
         let last = self.last_error.get().filter(|_| error.is_closed());
         let error = last.unwrap_or(error);
         match error.as_db_error().and_then(|refusal| event_trigger(refusal, &self.event_triggers)) {
-            Some((trigger, function)) => failed(what, error).context(format!(
+            Some((trigger, function)) => failed(operation, error).context(format!(
                 "event trigger `{trigger}` (function `{function}`) refused a statement that alters a table; \
                  run `ALTER EVENT TRIGGER {} DISABLE` before the restore, and enable it afterwards",
                 quoted(trigger)
             )),
-            None => failed(what, error),
+            None => failed(operation, error),
         }
     }
 }

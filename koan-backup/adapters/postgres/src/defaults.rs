@@ -94,15 +94,15 @@ pub(super) async fn find(
     if columns.is_empty() {
         return Ok(Vec::new());
     }
-    let what = format!("reading the defaults of table `{}`", mapping.table.display_name);
-    let to_error = |error| failed(&what, &error);
+    let operation = format!("reading the defaults of table `{}`", mapping.table.display_name);
+    let to_error = |error| failed(&operation, &error);
     let rows = connection.client.query(DEFAULTS, &[&mapping.table.oid]).await.map_err(to_error)?;
     let mut expressions = Vec::new();
     for row in &rows {
         let name = row.try_get::<_, String>(0).map_err(to_error)?;
         expressions.push((name, row.try_get::<_, String>(1).map_err(to_error)?));
     }
-    let trial = Trial { connection, what: &what, transaction };
+    let trial = Trial { connection, operation: &operation, transaction };
     let mut found = Vec::new();
     for column in columns {
         // A NOT NULL column without a default is reported elsewhere, and an identity column generates its
@@ -174,8 +174,8 @@ pub(super) async fn refusing_checks(
         return Ok(Vec::new());
     }
     let table = &mapping.table.display_name;
-    let what = format!("reading the constraints of table `{table}`");
-    let trial = Trial { connection, what: &what, transaction: TransactionState::None };
+    let operation = format!("reading the constraints of table `{table}`");
+    let trial = Trial { connection, operation: &operation, transaction: TransactionState::None };
     let default_row = format!("(SELECT {}) AS \"koan row\"", values.join(", "));
     let mut columns = vec!["\"koan row\".*".to_owned()];
     for (name, expression) in generated {
@@ -190,9 +190,9 @@ pub(super) async fn refusing_checks(
     let row = format!("(SELECT {} FROM {default_row}) AS \"koan row\"", columns.join(", "));
     let checks = connection.client.query(CHECKS, &[&mapping.table.oid]).await;
     let mut refusals = Vec::new();
-    for check in checks.map_err(|error| failed(&what, &error))? {
-        let name: String = check.try_get(0).map_err(|error| failed(&what, &error))?;
-        let condition: String = check.try_get(1).map_err(|error| failed(&what, &error))?;
+    for check in checks.map_err(|error| failed(&operation, &error))? {
+        let name: String = check.try_get(0).map_err(|error| failed(&operation, &error))?;
+        let condition: String = check.try_get(1).map_err(|error| failed(&operation, &error))?;
         // A condition that needs other columns does not compile in this query.
         let violations = format!("SELECT pg_catalog.count(*) FROM {row} WHERE NOT ({condition})");
         if let Ok(1) = trial.number(&violations).await? {
@@ -241,7 +241,7 @@ pub(super) enum FindingCause {
 /// A query that may fail, and that must neither write anything nor end the transaction.
 pub(super) struct Trial<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) what: &'a str,
+    pub(super) operation: &'a str,
     pub(super) transaction: TransactionState,
 }
 
@@ -255,9 +255,9 @@ impl Trial<'_> {
             ),
             TransactionState::None => ("BEGIN READ ONLY", "ROLLBACK"),
         };
-        self.connection.run(self.what, begin).await?;
+        self.connection.run(self.operation, begin).await?;
         let row = self.connection.client.query_one(sql, &[]).await;
-        self.connection.run(self.what, end).await?;
+        self.connection.run(self.operation, end).await?;
         Ok(row.and_then(|row| row.try_get(0)))
     }
 }

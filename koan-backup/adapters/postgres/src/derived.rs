@@ -109,10 +109,10 @@ async fn row_triggers(connection: &Connection, mapping: &Mapping) -> Result<Vec<
     if mapping.unmapped_columns.is_empty() || !mapping.table.is_owned {
         return Ok(Vec::new());
     }
-    let what = format!("reading the triggers of table `{}`", mapping.table.display_name);
+    let operation = format!("reading the triggers of table `{}`", mapping.table.display_name);
     let rows = connection.client.query(TRIGGERS, &[&mapping.table.oid]).await;
-    let rows = rows.map_err(|error| failed(&what, &error))?;
-    rows.iter().map(|row| RowTrigger::read(row).map_err(|error| failed(&what, &error))).collect()
+    let rows = rows.map_err(|error| failed(&operation, &error))?;
+    rows.iter().map(|row| RowTrigger::read(row).map_err(|error| failed(&operation, &error))).collect()
 }
 
 /// Returns the columns of a table that a restore computes.
@@ -122,11 +122,11 @@ pub(super) async fn recomputed(connection: &Connection, mapping: &Mapping) -> Re
 
 /// Returns the GENERATED columns of a table, each with its expression.
 pub(super) async fn generated(connection: &Connection, table: &Table) -> Result<Vec<(String, String)>> {
-    let what = format!("reading the generated columns of table `{}`", table.display_name);
+    let operation = format!("reading the generated columns of table `{}`", table.display_name);
     let rows = connection.client.query(GENERATED, &[&table.oid]).await;
-    let rows = rows.map_err(|error| failed(&what, &error))?;
+    let rows = rows.map_err(|error| failed(&operation, &error))?;
     let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
-    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&what, &error))
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&operation, &error))
 }
 
 const GENERATED: &str = "

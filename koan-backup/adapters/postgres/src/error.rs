@@ -8,16 +8,16 @@ use std::error::Error as StdError;
 use koan_backup_core::{Error, ErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 
-/// Converts an error of the driver while doing `what`.
-pub(super) fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
+/// Converts an error of the driver during `operation`.
+pub(super) fn failed(operation: &str, error: &tokio_postgres::Error) -> Error {
     let Some(error) = error.as_db_error() else {
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         return Error::new(
             ErrorKind::Provider,
-            format!("{what} failed: the connection to PostgreSQL was lost ({reason}); try again"),
+            format!("{operation} failed: the connection to PostgreSQL was lost ({reason}); try again"),
         );
     };
-    server_error(what, error)
+    server_error(operation, error)
 }
 
 /// Returns the event trigger whose function raised an error, and the function. The context of the error
@@ -32,10 +32,10 @@ pub(super) fn event_trigger<'t>(
     found.map(|(trigger, function)| (trigger.as_str(), function.as_str()))
 }
 
-/// Converts an error of the server while doing `what`.
-pub(super) fn server_error(what: &str, error: &DbError) -> Error {
+/// Converts an error of the server during `operation`.
+pub(super) fn server_error(operation: &str, error: &DbError) -> Error {
     let (kind, text) = kind_and_message(error);
-    Error::new(kind, format!("{what} failed: {text}")).with_code(error.code().code().to_owned())
+    Error::new(kind, format!("{operation} failed: {text}")).with_code(error.code().code().to_owned())
 }
 
 /// Returns the error kind and the message for an error of the server.
@@ -65,9 +65,9 @@ fn safe_message(error: &DbError) -> String {
         ("column", error.column()),
         ("type", error.datatype()),
     ];
-    for (what, name) in names {
+    for (object, name) in names {
         if let Some(name) = name {
-            text.push_str(&format!(", {what} `{name}`"));
+            text.push_str(&format!(", {object} `{name}`"));
         }
     }
     text.push(')');

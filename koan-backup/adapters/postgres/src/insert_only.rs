@@ -85,10 +85,10 @@ fn publication_message(table: &str, publications: &[String]) -> String {
 }
 
 async fn names(connection: &Connection, sql: &str, table: &Table, extent: Extent) -> Result<Vec<String>> {
-    let what = format!("reading the publications of table `{}`", table.display_name);
+    let operation = format!("reading the publications of table `{}`", table.display_name);
     let rows = connection.client.query(sql, &[&table.oid, &extent.updates, &extent.deletes]).await;
-    let rows = rows.map_err(|error| failed(&what, &error))?;
-    rows.iter().map(|row| row.try_get(0).map_err(|error| failed(&what, &error))).collect()
+    let rows = rows.map_err(|error| failed(&operation, &error))?;
+    rows.iter().map(|row| row.try_get(0).map_err(|error| failed(&operation, &error))).collect()
 }
 
 /// Reports a table whose rows cannot be changed, if the restore changes rows or may do so.

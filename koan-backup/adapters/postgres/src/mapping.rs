@@ -143,12 +143,12 @@ fn incompatible_type(table: &Table, column: &Column, field: &FieldSchema) -> Str
 }
 
 fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
-    let what = match table.kind {
+    let kind = match table.kind {
         TableKind::View => "a view",
         TableKind::MaterializedView => "a materialized view",
         _ => "a foreign table",
     };
-    tables::not_a_table(entity, &table.display_name, what)
+    tables::not_a_table(entity, &table.display_name, kind)
 }
 
 /// Returns the error for an existing table in a schema that the role may not use.

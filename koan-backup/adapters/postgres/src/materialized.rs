@@ -62,8 +62,9 @@ pub(super) async fn depending_on(
     catalog: &Catalog,
     tables: &[Oid],
 ) -> Result<Vec<MaterializedView>> {
-    let what = "looking for materialized views";
-    let rows = connection.client.query(DEPENDING, &[&tables]).await.map_err(|error| failed(what, &error))?;
+    let operation = "looking for materialized views";
+    let rows =
+        connection.client.query(DEPENDING, &[&tables]).await.map_err(|error| failed(operation, &error))?;
     let view = |row: &tokio_postgres::Row| {
         let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
         let display_name = catalog.display_name(&schema, &name);
@@ -76,7 +77,7 @@ pub(super) async fn depending_on(
         })
     };
     let views: std::result::Result<Vec<_>, tokio_postgres::Error> = rows.iter().map(view).collect();
-    views.map_err(|error| failed(what, &error))
+    views.map_err(|error| failed(operation, &error))
 }
 
 /// Refreshes the views that depend on some tables. Only the commit may follow in the transaction.

@@ -27,18 +27,19 @@ pub(super) async fn assess(
     severity: Severity,
 ) -> Result<Vec<Finding>> {
     let (oid, table) = (mapping.table.oid, &mapping.table.display_name);
-    let what = format!("reading the constraints of table `{table}`");
-    let rows = connection.client.query(UNVALIDATED, &[&oid]).await.map_err(|error| failed(&what, &error))?;
+    let operation = format!("reading the constraints of table `{table}`");
+    let rows =
+        connection.client.query(UNVALIDATED, &[&oid]).await.map_err(|error| failed(&operation, &error))?;
     let mut findings = Vec::new();
     for row in rows {
-        let name: String = row.try_get(0).map_err(|error| failed(&what, &error))?;
-        let expression: String = row.try_get(1).map_err(|error| failed(&what, &error))?;
+        let name: String = row.try_get(0).map_err(|error| failed(&operation, &error))?;
+        let expression: String = row.try_get(1).map_err(|error| failed(&operation, &error))?;
         let violating = format!(
             "SELECT pg_catalog.count(*) FROM (SELECT FROM {} WHERE NOT ({expression}) LIMIT 1) AS violating",
             mapping.table.rows()
         );
-        let what = format!("checking constraint `{name}` of table `{table}`");
-        let count = match connection.number(&what, &violating).await {
+        let operation = format!("checking constraint `{name}` of table `{table}`");
+        let count = match connection.number(&operation, &violating).await {
             Ok(count) => count,
             // The condition itself fails for a row, or it calls a function that the role is not permitted to
             // call.

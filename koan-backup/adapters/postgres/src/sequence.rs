@@ -127,12 +127,12 @@ impl Sequences {
     /// Finds the sequences that these tables own, that their defaults use, or that their functions and
     /// triggers use.
     pub(super) async fn of(connection: &Connection, tables: &[&Table]) -> Result<Self> {
-        let what = "reading the sequences of tables";
+        let operation = "reading the sequences of tables";
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
         let mut found = Self::default();
         let rows = connection.client.query(DEPENDENCIES, &[&oids]).await;
-        for row in rows.map_err(|error| failed(what, &error))? {
-            found.all.push(sequence(&row).map_err(|error| failed(what, &error))?);
+        for row in rows.map_err(|error| failed(operation, &error))? {
+            found.all.push(sequence(&row).map_err(|error| failed(operation, &error))?);
         }
         for source in source::of(connection, &oids).await? {
             let names = source::names(&source.text);
@@ -150,12 +150,12 @@ impl Sequences {
             }
             for (name, schema) in wanted {
                 let rows = connection.client.query(NAMED, &[&name, &schema]).await;
-                let rows = rows.map_err(|error| failed(what, &error))?;
+                let rows = rows.map_err(|error| failed(operation, &error))?;
                 if rows.is_empty() && !name.is_empty() {
                     found.with_computed_names.insert(source.table);
                 }
                 for row in rows {
-                    let mut sequence = sequence(&row).map_err(|error| failed(what, &error))?;
+                    let mut sequence = sequence(&row).map_err(|error| failed(operation, &error))?;
                     sequence.table = source.table;
                     sequence.column = source.column.clone().filter(|_| !name.is_empty());
                     sequence.usage = match source.stores_number && sequence.column.is_some() {
@@ -196,13 +196,13 @@ impl Sequence {
 
     /// Reads the position, as an archive records it.
     pub(super) async fn state(&self, connection: &Connection) -> Result<SequenceState> {
-        let what = format!("reading sequence `{}`", self.name);
+        let operation = format!("reading sequence `{}`", self.name);
         let query = format!("SELECT last_value, is_called FROM {}", self.quoted());
         let read = async {
             let row = connection.client.query_one(&query, &[]).await?;
             Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?))
         };
-        let (last_value, is_called) = read.await.map_err(|error| failed(&what, &error))?;
+        let (last_value, is_called) = read.await.map_err(|error| failed(&operation, &error))?;
         let (schema, name, column) = (self.schema.clone(), self.name.clone(), self.column.clone());
         Ok(SequenceState { schema, name, column, last_value, is_called })
     }

@@ -84,11 +84,11 @@ pub(super) struct DetectedSettings {
 
 /// Sets the session parameters of a connection, except `search_path`.
 pub(super) async fn pin(connection: &Connection) -> Result<DetectedSettings> {
-    let what = "pinning the settings of a connection";
-    let to_error = |error: &tokio_postgres::Error| failed(what, error);
+    let operation = "pinning the settings of a connection";
+    let to_error = |error: &tokio_postgres::Error| failed(operation, error);
     // These settings are changed first, because they could end or change the following queries.
-    connection.run(what, "SET statement_timeout = 0; SET standard_conforming_strings = on").await?;
-    let places = connection.number(what, MONEY_DECIMAL_PLACES).await?;
+    connection.run(operation, "SET statement_timeout = 0; SET standard_conforming_strings = on").await?;
+    let places = connection.number(operation, MONEY_DECIMAL_PLACES).await?;
     let names = PINNED.iter().map(|(name, _)| name.to_ascii_lowercase());
     let names: Vec<String> = names.chain(REQUIRED.iter().map(|(name, ..)| (*name).to_owned())).collect();
     let query = "SELECT name, setting FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY ($1)";

@@ -78,7 +78,7 @@ pub(super) async fn uncovered(
     covered: &BTreeSet<Oid>,
     options: &StateOptions,
 ) -> Result<Vec<String>> {
-    let what = "looking for state outside of tables";
+    let operation = "looking for state outside of tables";
     let tables: Vec<&Table> = catalog.tables.iter().filter(|table| covered.contains(&table.oid)).collect();
     let all: Vec<&Table> = catalog.tables.iter().filter(|table| table.is_table()).collect();
     let mut texts = Vec::new();
@@ -90,11 +90,11 @@ pub(super) async fn uncovered(
     }
     let used: BTreeSet<Oid> =
         Sequences::of(connection, &all).await?.all.iter().map(|found| found.oid).collect();
-    let rows = connection.client.query(STANDALONE, &[]).await.map_err(|error| failed(what, &error))?;
+    let rows = connection.client.query(STANDALONE, &[]).await.map_err(|error| failed(operation, &error))?;
     let mut standalone = BTreeSet::new();
     for row in rows {
         let read = || Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-        let (oid, schema, name): (Oid, String, String) = read().map_err(|error| failed(what, &error))?;
+        let (oid, schema, name): (Oid, String, String) = read().map_err(|error| failed(operation, &error))?;
         if !used.contains(&oid) {
             standalone.insert(catalog.display_name(&schema, &name));
         }
@@ -140,7 +140,7 @@ pub(super) async fn uncovered(
     }
     if options.ignored_large_objects.is_none() {
         let count = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";
-        let count = connection.number(what, count).await?;
+        let count = connection.number(operation, count).await?;
         if count > 0 {
             texts.push(format!(
                 "the database has {count} large objects, which no backup contains; store such content in \

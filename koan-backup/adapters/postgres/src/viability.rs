@@ -146,7 +146,7 @@ async fn assess_privileges(
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<String>> {
     let (table, oid) = (&mapping.table.display_name, mapping.table.oid);
-    let what = format!("reading the properties of table `{table}`");
+    let operation = format!("reading the properties of table `{table}`");
     let mut required = vec!["SELECT"];
     let is_written = options.intent == SessionIntent::Apply;
     required.extend(is_written.then_some("INSERT"));
@@ -161,7 +161,7 @@ async fn assess_privileges(
         .retain(|privilege| *privilege != "SELECT" || is_written || mapping::unreadable(&mapping).is_some());
     for privilege in required {
         let has = format!("SELECT pg_catalog.has_table_privilege({oid}::oid, '{privilege}')::int::int8");
-        if connection.number(&what, &has).await? == 0 {
+        if connection.number(&operation, &has).await? == 0 {
             findings.push(Finding::new(
                 Severity::Error,
                 entity,
@@ -172,7 +172,8 @@ async fn assess_privileges(
             ));
         }
     }
-    let triggers = connection.client.query(TRIGGERS, &[&oid]).await.map_err(|error| failed(&what, &error))?;
+    let triggers =
+        connection.client.query(TRIGGERS, &[&oid]).await.map_err(|error| failed(&operation, &error))?;
     // A partition may belong to another role, which alone can disable its triggers.
     let can_disable = |row: &tokio_postgres::Row| {
         mapping.table.is_owned && row.try_get::<_, bool>(4).is_ok_and(|is_owned| is_owned)
@@ -276,8 +277,8 @@ async fn assess_defaults(
     let table = &mapping.table;
     let inserts = operation == AssessedOperation::Backup || options.replace_existing || {
         let any = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {} LIMIT 1) AS one", table.rows());
-        let what = format!("reading the properties of table `{}`", table.display_name);
-        table.is_readable && !table.hides_rows && connection.number(&what, &any).await? == 0
+        let description = format!("reading the properties of table `{}`", table.display_name);
+        table.is_readable && !table.hides_rows && connection.number(&description, &any).await? == 0
     };
     // Existing rows need no default. Only a dry run determines whether all records exist as rows.
     let severity = if inserts { Severity::Error } else { Severity::Warning };
@@ -338,9 +339,9 @@ async fn assess_interference(
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let (table, entity) = (&mapping.table, request.entity.name());
-    let what = format!("reading the properties of table `{}`", table.display_name);
+    let operation = format!("reading the properties of table `{}`", table.display_name);
     let policies = format!("SELECT pg_catalog.row_security_active({}::oid)::int::int8", table.oid);
-    if connection.number(&what, &policies).await? == 1 {
+    if connection.number(&operation, &policies).await? == 1 {
         let text = format!(
             "row-level security of table `{}` applies to the role, so rows could be hidden or refused; restore \
              as a role with BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
@@ -349,7 +350,7 @@ async fn assess_interference(
         findings.push(Finding::new(Severity::Error, entity, text));
         return Ok(());
     }
-    let rules = rules_of(connection, table, &what).await?;
+    let rules = rules_of(connection, table, &operation).await?;
     if let Some(refusal) = refusing_rules(table, &rules) {
         findings.push(Finding::new(Severity::Error, entity, refusal));
     } else if !rules.is_empty() && table.is_owned {
@@ -367,7 +368,7 @@ async fn assess_interference(
     }
     let Ok(mut target) = Target::new(request.clone(), mapping.clone()) else { return Ok(()) };
     target.read_equality(connection).await?;
-    let is_empty = is_empty_now(connection, &target, &what).await?;
+    let is_empty = is_empty_now(connection, &target, &operation).await?;
     let extent = Extent::of(options, request, is_empty);
     let mut refusals = refusing_references(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
@@ -377,7 +378,7 @@ async fn assess_interference(
     }
     let may =
         "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')::int::int8";
-    if connection.number(&what, may).await? == 0 {
+    if connection.number(&operation, may).await? == 0 {
         target.find_recomputed(connection).await?;
         let route = Route::of(&target, options, is_empty, Interference::of(connection).await?);
         // A temporary table stores the keys of deleted rows. A table that is empty now may have rows when the

@@ -74,8 +74,9 @@ const SOURCES: &str = r#"
 
 /// Reads the texts of the defaults, functions and triggers of some tables that contain `nextval`.
 pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<SequenceText>> {
-    let what = "reading the defaults and triggers of tables";
-    let rows = connection.client.query(SOURCES, &[&tables]).await.map_err(|error| failed(what, &error))?;
+    let operation = "reading the defaults and triggers of tables";
+    let rows =
+        connection.client.query(SOURCES, &[&tables]).await.map_err(|error| failed(operation, &error))?;
     let mut texts = Vec::new();
     for row in rows {
         let read = || {
@@ -87,7 +88,7 @@ pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<Se
                 stores_number: row.try_get(4)?,
             })
         };
-        texts.push(read().map_err(|error| failed(what, &error))?);
+        texts.push(read().map_err(|error| failed(operation, &error))?);
     }
     texts.retain(|source| source.text.to_ascii_lowercase().contains("nextval"));
     Ok(texts)

@@ -33,8 +33,8 @@ impl ExpectedRows {
         let Some(count) = self.count else { return Ok(()) };
         let (entity, table) = (self.target.entity.name(), &self.target.mapping.table);
         let (table_name, rows) = (&table.display_name, table.rows());
-        let what = format!("counting the rows of table `{table_name}`");
-        let found = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
+        let operation = format!("counting the rows of table `{table_name}`");
+        let found = connection.number(&operation, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
         if found == count {
             return Ok(());
         }

@@ -45,12 +45,14 @@ pub(super) async fn violation_among(
     rows: &str,
 ) -> Result<Option<Error>> {
     let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
-    let what = format!("looking for records of {name} that table `{table}` refuses");
-    for Check { description, violation } in all(connection, target, &what).await? {
-        connection.run(&what, "SAVEPOINT koan_search").await?;
+    let operation = format!("looking for records of {name} that table `{table}` refuses");
+    for Check { description, violation } in all(connection, target, &operation).await? {
+        connection.run(&operation, "SAVEPOINT koan_search").await?;
         let from = format!("{rows} AS r WHERE {violation} ORDER BY {}", key_order(target));
         let found = keys_of(connection, target, &from, MAX_KEYS_IN_ERROR).await;
-        connection.run(&what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
+        connection
+            .run(&operation, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search")
+            .await?;
         // A condition that cannot be evaluated outside of the table is omitted.
         let keys = found.unwrap_or_default();
         if !keys.is_empty() {
@@ -65,18 +67,18 @@ pub(super) async fn violation_among(
     Ok(None)
 }
 
-async fn all(connection: &Connection, target: &Target, what: &str) -> Result<Vec<Check>> {
+async fn all(connection: &Connection, target: &Target, operation: &str) -> Result<Vec<Check>> {
     let rows = connection.client.query(CHECKS, &[&target.mapping.table.oid]).await;
     let mut checks = Vec::new();
-    for row in rows.map_err(|error| failed(what, &error))? {
-        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+    for row in rows.map_err(|error| failed(operation, &error))? {
+        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(operation, &error));
         let (name, condition) = (read(0)?, read(1)?);
         let description = format!("constraint `{name}`");
         checks.push(Check { description, violation: format!("NOT ({condition})") });
     }
     let bounds = connection.client.query(BOUNDS, &[&target.mapping.table.oid]).await;
-    for row in bounds.map_err(|error| failed(what, &error))? {
-        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+    for row in bounds.map_err(|error| failed(operation, &error))? {
+        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(operation, &error));
         checks.push(Check { description: read(0)?, violation: read(1)? });
     }
     for column in target.columns.iter().filter(|column| column.not_null) {

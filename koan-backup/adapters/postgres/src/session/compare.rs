@@ -33,16 +33,16 @@ pub(super) async fn finish_dry_run(
     let mut counts = WriteCounts::default();
     let Some(stage) = &loading.stage else { return Ok(counts) };
     let target = &loading.target;
-    let what = format!("comparing {}", target.entity.name());
+    let operation = format!("comparing {}", target.entity.name());
     require_keys_once(connection, target, stage).await?;
-    connection.run(&what, &format!("ANALYZE {stage}")).await?;
+    connection.run(&operation, &format!("ANALYZE {stage}")).await?;
     if fails_on_existing(options)
         && let Some(key) = first_existing(connection, loading, stage).await?
     {
         return Err(target.already_exists_error(&key));
     }
     let rows = target.mapping.table.rows();
-    let matched = matched(connection, target, stage, &what).await?;
+    let matched = matched(connection, target, stage, &operation).await?;
     counts.inserted = loading.sent.saturating_sub(matched);
     let (keeps, replaces) = (options.conflict == ConflictMode::Keep, options.replace_existing);
     if keeps && !replaces {
@@ -51,7 +51,7 @@ pub(super) async fn finish_dry_run(
         if !replaces {
             require_one_row_each(connection, target, stage).await?;
         }
-        counts.unchanged = unchanged(connection, target, stage, &what).await?;
+        counts.unchanged = unchanged(connection, target, stage, &operation).await?;
         counts.updated = matched.saturating_sub(counts.unchanged);
     }
     let mut refusals = target.defaults.iter();
@@ -63,7 +63,7 @@ pub(super) async fn finish_dry_run(
         return Err(Error::new(ErrorKind::Constraint, text));
     }
     if options.replace_existing {
-        let all = connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
+        let all = connection.number(&operation, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
         counts.deleted = all.saturating_sub(matched);
     }
     let final_state = FinalState::of(options);
@@ -106,15 +106,15 @@ impl Compared {
         options: &SessionOptions,
         written: &[(EntityCodec, Mapping)],
     ) -> Result<Option<Error>> {
-        let what = "comparing references";
+        let operation = "comparing references";
         let rows_of = |table: Oid| {
             let found = self.0.iter().find(|(oid, _)| *oid == table);
             found.map(|(_, rows)| rows.as_str())
         };
         for (table, _) in &self.0 {
-            for row in foreign_key_actions::rows(connection, *table, what).await? {
+            for row in foreign_key_actions::rows(connection, *table, operation).await? {
                 let found = ForeignKey::of(&row, foreign_key_actions::FOREIGN_KEY)
-                    .map_err(|error| failed(what, &error))?;
+                    .map_err(|error| failed(operation, &error))?;
                 let Some(foreign_key) = found else { continue };
                 let final_rows =
                     SubstituteRows { child: rows_of(foreign_key.child), parent: rows_of(foreign_key.parent) };
@@ -122,7 +122,7 @@ impl Compared {
                 if after > 0 && after > foreign_key.count(connection, SubstituteRows::default()).await? {
                     return foreign_key.violation(connection, catalog, written, final_rows).await;
                 }
-                let reference = Reference::of(&row).map_err(|error| failed(what, &error))?;
+                let reference = Reference::of(&row).map_err(|error| failed(operation, &error))?;
                 if !options.keep_constraints || reference.is_deferrable {
                     continue;
                 }
@@ -199,10 +199,10 @@ pub(super) async fn with_previous(
     connection: &Connection,
     target: &Target,
     previous: &str,
-    what: &str,
+    operation: &str,
 ) -> Result<WriteCounts> {
     let (rows, same_key) = (target.mapping.table.rows(), target.same_key_of_copy());
-    let count = |sql: String| async move { connection.number(what, &sql).await };
+    let count = |sql: String| async move { connection.number(operation, &sql).await };
     let before = count(format!("SELECT pg_catalog.count(*) FROM {previous}")).await?;
     let all = count(format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
     let existed_before = format!(

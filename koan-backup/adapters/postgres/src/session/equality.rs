@@ -60,17 +60,17 @@ impl KeyEquality {
         table: Oid,
         columns: &[&str],
     ) -> Result<Vec<Self>> {
-        let what = "reading how keys are compared";
+        let operation = "reading how keys are compared";
         let names: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
         let rows = connection.client.query(EQUALITY, &[&table, &names]).await;
-        let rows = rows.map_err(|error| failed(what, &error))?;
+        let rows = rows.map_err(|error| failed(operation, &error))?;
         let mut found = vec![Self::default(); columns.len()];
         for row in rows {
             let read = || -> Result<_, tokio_postgres::Error> {
                 let equality = Self { operator: row.try_get(1)?, is_exact: row.try_get(2)? };
                 Ok((row.try_get::<_, String>(0)?, equality))
             };
-            let (name, equality) = read().map_err(|error| failed(what, &error))?;
+            let (name, equality) = read().map_err(|error| failed(operation, &error))?;
             if let Some(position) = columns.iter().position(|&column| column == name) {
                 found[position] = equality;
             }

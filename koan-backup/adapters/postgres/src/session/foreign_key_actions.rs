@@ -36,9 +36,9 @@ const REFERENCES: [&str; 2] = [
 pub(super) const FOREIGN_KEY: [usize; 4] = [1, 12, 5, 17];
 
 /// Reads the foreign keys of a table and those that refer to it, one row for each.
-pub(super) async fn rows(connection: &Connection, table: Oid, what: &str) -> Result<Vec<Row>> {
+pub(super) async fn rows(connection: &Connection, table: Oid, operation: &str) -> Result<Vec<Row>> {
     let rows = connection.client.query(&REFERENCES.join(DANGLING_REFERENCES), &[&table]).await;
-    rows.map_err(|error| failed(what, &error))
+    rows.map_err(|error| failed(operation, &error))
 }
 
 /// Returns a message for each foreign key because of which a restore into a target is refused: its action
@@ -49,10 +49,10 @@ pub(in super::super) async fn refusing_references(
     extent: Extent,
 ) -> Result<Vec<String>> {
     let table = &target.mapping.table;
-    let what = format!("reading the foreign keys of table `{}`", table.display_name);
+    let operation = format!("reading the foreign keys of table `{}`", table.display_name);
     let mut refusals = Vec::new();
-    for row in rows(connection, table.oid, &what).await? {
-        let reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
+    for row in rows(connection, table.oid, &operation).await? {
+        let reference = Reference::of(&row).map_err(|error| failed(&operation, &error))?;
         if reference.suspension(extent).is_none() {
             refusals.extend(reference.refusal(target, extent));
         }

@@ -75,7 +75,7 @@ impl Index {
         table: &Table,
         extent: Extent,
         dropped: &[Oid],
-        what: &str,
+        operation: &str,
     ) -> Result<Vec<Self>> {
         // A role cannot drop the indexes of another role's table. The indexes of a partitioned table belong to
         // its partitions.
@@ -84,8 +84,8 @@ impl Index {
             return Ok(Vec::new());
         }
         let rows = connection.client.query(DROPPABLE, &[&table.oid, &dropped]).await;
-        let rows = rows.map_err(|error| failed(what, &error))?;
-        let indexes = rows.iter().map(|row| Self::of(row, table).map_err(|error| failed(what, &error)));
+        let rows = rows.map_err(|error| failed(operation, &error))?;
+        let indexes = rows.iter().map(|row| Self::of(row, table).map_err(|error| failed(operation, &error)));
         let mut indexes = indexes.collect::<Result<Vec<_>>>()?;
         indexes.retain(|index| {
             let is_kept = index.kind == SuspendedKind::Constraint && extent.keeps_constraints;

@@ -55,13 +55,13 @@ pub(in super::super) async fn first_keys(
     let selected: Vec<String> =
         columns.iter().map(|(name, column_type)| column_type.select_expression(name)).collect();
     let query = format!("SELECT {} FROM {from} LIMIT {count}", selected.join(", "));
-    let what = format!("looking for keys of {}", entity.name());
-    let rows = connection.client.query(&query, &[]).await.map_err(|error| failed(&what, &error))?;
+    let operation = format!("looking for keys of {}", entity.name());
+    let rows = connection.client.query(&query, &[]).await.map_err(|error| failed(&operation, &error))?;
     let mut keys = Vec::with_capacity(rows.len());
     for row in rows {
         let mut parts = Vec::new();
         for (index, (name, column_type)) in columns.iter().enumerate() {
-            let raw: Option<Raw<'_>> = row.try_get(index).map_err(|error| failed(&what, &error))?;
+            let raw: Option<Raw<'_>> = row.try_get(index).map_err(|error| failed(&operation, &error))?;
             let value = raw.and_then(|raw| column_type.read(raw.0).ok());
             parts.push((*name, value.unwrap_or(Value::Null)));
         }

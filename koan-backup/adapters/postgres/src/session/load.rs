@@ -37,7 +37,7 @@ impl Loading {
         mut target: Target,
         number: usize,
     ) -> Result<Self> {
-        let what = format!("preparing table `{}`", target.mapping.table.display_name);
+        let operation = format!("preparing table `{}`", target.mapping.table.display_name);
         target.read_equality(connection).await?;
         target.find_recomputed(connection).await?;
         if options.intent == SessionIntent::Compare {
@@ -45,8 +45,8 @@ impl Loading {
         }
         let (mut previous, mut is_empty, mut rows_before, mut locked) = (None, false, None, Locked::No);
         if options.intent == SessionIntent::Apply {
-            locked = lock(connection, &target, &what).await?;
-            is_empty = is_empty_now(connection, &target, &what).await?;
+            locked = lock(connection, &target, &operation).await?;
+            is_empty = is_empty_now(connection, &target, &operation).await?;
             let extent = Extent::of(options, &target.request, is_empty);
             target.refusing_publications =
                 insert_only::publications(connection, &target.mapping.table, extent).await?;
@@ -57,20 +57,20 @@ impl Loading {
                     (false, Interference::Possible) => {
                         let rows = target.mapping.table.rows();
                         let count = format!("SELECT pg_catalog.count(*) FROM {rows}");
-                        Some(connection.number(&what, &count).await?)
+                        Some(connection.number(&operation, &count).await?)
                     }
                     (false, Interference::Impossible) => None,
                 };
             }
             if extent.deletes {
-                let emptied = delete_rows(connection, extent, suspended, &target, number, &what).await;
+                let emptied = delete_rows(connection, extent, suspended, &target, number, &operation).await;
                 previous = Some(emptied.map_err(|error| target.explained(error))?);
             }
         }
         let route = Route::of(&target, options, is_empty, suspended.interference);
         let stage = match route {
             Route::Direct => None,
-            Route::Staged => Some(stage(connection, &target, number, &what).await?),
+            Route::Staged => Some(stage(connection, &target, number, &operation).await?),
         };
         let into = match &stage {
             Some(stage) => stage.clone(),
@@ -78,7 +78,7 @@ impl Loading {
         };
         let (columns, form) = (target.column_list(), target.form.name());
         let copy = format!("COPY {into} ({columns}) FROM STDIN (FORMAT {form})");
-        let statement = connection.client.prepare(&copy).await.map_err(|error| failed(&what, &error))?;
+        let statement = connection.client.prepare(&copy).await.map_err(|error| failed(&operation, &error))?;
         Ok(Self {
             target: Arc::new(target),
             stage,
@@ -146,7 +146,7 @@ impl Loading {
         if options.intent == SessionIntent::Compare {
             return Ok((compare::finish_dry_run(connection, options, &self).await?, None));
         }
-        let what = self.operation();
+        let operation = self.operation();
         let mut counts = WriteCounts::default();
         match (&self.stage, self.replaces(options)) {
             (Some(stage), false) => counts = merge::into_rows(connection, options, &self, stage).await?,
@@ -167,7 +167,7 @@ impl Loading {
         }
         let rows_after = self.rows_before.map(|before| before + counts.inserted);
         if let Some(previous) = &self.previous {
-            counts = compare::with_previous(connection, &self.target, previous, &what).await?;
+            counts = compare::with_previous(connection, &self.target, previous, &operation).await?;
             if counts.records() != self.sent {
                 return Err(self.count_mismatch(self.sent, counts.records()));
             }
@@ -181,7 +181,7 @@ impl Loading {
             stage => temporary.push(stage),
         }
         for table in temporary.into_iter().flatten() {
-            connection.run(&what, &format!("DROP TABLE {table}")).await?;
+            connection.run(&operation, &format!("DROP TABLE {table}")).await?;
         }
         Ok((counts, expected))
     }
@@ -265,11 +265,11 @@ impl Route {
 pub(in super::super) async fn is_empty_now(
     connection: &Connection,
     target: &Target,
-    what: &str,
+    operation: &str,
 ) -> Result<bool> {
     let rows = target.mapping.table.rows();
     let any = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} LIMIT 1) AS x");
-    Ok(connection.number(what, &any).await? == 0)
+    Ok(connection.number(operation, &any).await? == 0)
 }
 
 /// Stores the key and a hash of each row in a temporary table, and deletes all rows. Returns the name of the
@@ -280,7 +280,7 @@ async fn delete_rows(
     suspended: &Suspended,
     target: &Target,
     number: usize,
-    what: &str,
+    operation: &str,
 ) -> Result<String> {
     let rows = target.mapping.table.rows();
     let keys = target.key_columns().map(|column| format!("t.{}", quoted(&column.name)));
@@ -291,7 +291,7 @@ async fn delete_rows(
         quoted(&format!("koan_previous_{number}")),
         selected.join(", ")
     );
-    connection.run(what, &create).await?;
+    connection.run(operation, &create).await?;
     let may_truncate = format!(
         "SELECT pg_catalog.has_table_privilege({}::oid, 'TRUNCATE')::int::int8",
         target.mapping.table.oid
@@ -299,14 +299,14 @@ async fn delete_rows(
     let truncates = extent.may_truncate
         && target.mapping.table.kind == TableKind::Table
         && suspended.is_unreferenced(connection, &target.mapping.table).await?
-        && connection.number(what, &may_truncate).await? == 1;
+        && connection.number(operation, &may_truncate).await? == 1;
     let delete = if truncates { format!("TRUNCATE {rows}") } else { format!("DELETE FROM {rows}") };
-    connection.run(what, &delete).await?;
+    connection.run(operation, &delete).await?;
     Ok(previous)
 }
 
 /// Creates the stage of a target, a temporary table with the columns of the target. Returns its name.
-async fn stage(connection: &Connection, target: &Target, number: usize, what: &str) -> Result<String> {
+async fn stage(connection: &Connection, target: &Target, number: usize, operation: &str) -> Result<String> {
     let name = quoted(&format!("koan_stage_{number}"));
     let column = |column: &super::target_column::TargetColumn| {
         let name = quoted(&column.name);
@@ -319,9 +319,9 @@ async fn stage(connection: &Connection, target: &Target, number: usize, what: &s
         columns.join(", "),
         target.mapping.table.rows(),
     );
-    connection.run(what, &create).await?;
+    connection.run(operation, &create).await?;
     for recomputed in &target.recomputed {
-        connection.run(what, &recomputed.create_trigger(&format!("pg_temp.{name}"))).await?;
+        connection.run(operation, &recomputed.create_trigger(&format!("pg_temp.{name}"))).await?;
     }
     Ok(format!("pg_temp.{name}"))
 }

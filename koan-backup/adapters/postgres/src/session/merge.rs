@@ -22,12 +22,12 @@ pub(super) async fn into_rows(
     stage: &str,
 ) -> Result<WriteCounts> {
     let target = &loading.target;
-    let what = format!("writing {}", target.entity.name());
+    let operation = format!("writing {}", target.entity.name());
     require_keys_once(connection, target, stage).await?;
-    connection.run(&what, &format!("ANALYZE {stage}")).await?;
+    connection.run(&operation, &format!("ANALYZE {stage}")).await?;
     let final_state = FinalState::of(options);
     let mut counts = WriteCounts::default();
-    let matched = matched(connection, target, stage, &what).await?;
+    let matched = matched(connection, target, stage, &operation).await?;
     if fails_on_existing(options)
         && matched > 0
         && let Some(key) = first_existing(connection, loading, stage).await?
@@ -37,9 +37,9 @@ pub(super) async fn into_rows(
     match options.conflict {
         ConflictMode::Overwrite => {
             require_one_row_each(connection, target, stage).await?;
-            counts.unchanged = unchanged(connection, target, stage, &what).await?;
+            counts.unchanged = unchanged(connection, target, stage, &operation).await?;
             if counts.unchanged < matched {
-                let updated = update(connection, target, stage, &what).await;
+                let updated = update(connection, target, stage, &operation).await;
                 counts.updated = updated.map_err(|error| target.explained(error))?;
             }
         }
@@ -48,12 +48,12 @@ pub(super) async fn into_rows(
             if matched > 0 && loading.is_checked_before_commit() {
                 let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
                 let kept = format!("EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
-                connection.run(&what, &format!("DELETE FROM {stage} AS s WHERE {kept}")).await?;
+                connection.run(&operation, &format!("DELETE FROM {stage} AS s WHERE {kept}")).await?;
             }
         }
     }
     if matched < loading.sent {
-        counts.inserted = insert(connection, target, stage, final_state, &what).await?;
+        counts.inserted = insert(connection, target, stage, final_state, &operation).await?;
     }
     if counts.records() != loading.sent {
         return Err(loading.count_mismatch(loading.sent, counts.records()));
@@ -63,7 +63,7 @@ pub(super) async fn into_rows(
 
 /// Updates the rows that differ from their records, also if only the spelling of the key differs. Returns the
 /// number of updated rows.
-async fn update(connection: &Connection, target: &Target, stage: &str, what: &str) -> Result<u64> {
+async fn update(connection: &Connection, target: &Target, stage: &str, operation: &str) -> Result<u64> {
     let changing = target.columns.iter().filter(|column| target.may_change(&column.name));
     let set = changing.map(|column| format!("{} = {}", quoted(&column.name), column.converted()));
     let computed = target.recomputed.iter().map(|recomputed| quoted(&recomputed.column));
@@ -73,13 +73,13 @@ async fn update(connection: &Connection, target: &Target, stage: &str, what: &st
         "UPDATE {rows} AS t SET {} FROM {stage} AS s WHERE {same_key} AND NOT ({same})",
         set.join(", ")
     );
-    match attempt(connection, what, &update).await? {
+    match attempt(connection, operation, &update).await? {
         Attempt::Done(count) => Ok(count),
         Attempt::Refused(error) => {
             match explained(connection, target, stage, FinalState::Merged, &error).await? {
                 Some(error) => Err(error),
-                None if is_final(&error) => Err(failed(what, &error)),
-                None => rewrite(connection, target, stage, what, &error).await,
+                None if is_final(&error) => Err(failed(operation, &error)),
+                None => rewrite(connection, target, stage, operation, &error).await,
             }
         }
     }
@@ -91,7 +91,7 @@ async fn insert(
     target: &Target,
     stage: &str,
     final_state: FinalState,
-    what: &str,
+    operation: &str,
 ) -> Result<u64> {
     let (table, rows, same_key) =
         (target.mapping.table.quoted(), target.mapping.table.rows(), target.same_key());
@@ -101,7 +101,7 @@ async fn insert(
         target.filled_list(),
         target.filled(),
     );
-    inserted(connection, target, stage, final_state, what, &insert).await
+    inserted(connection, target, stage, final_state, operation, &insert).await
 }
 
 /// Inserts all records of a stage into an empty table.
@@ -112,8 +112,8 @@ pub(super) async fn insert_all(connection: &Connection, target: &Target, stage: 
         target.filled_list(),
         target.filled(),
     );
-    let what = format!("writing {}", target.entity.name());
-    inserted(connection, target, stage, FinalState::Replaced, &what, &insert).await
+    let operation = format!("writing {}", target.entity.name());
+    inserted(connection, target, stage, FinalState::Replaced, &operation, &insert).await
 }
 
 async fn inserted(
@@ -121,15 +121,15 @@ async fn inserted(
     target: &Target,
     stage: &str,
     final_state: FinalState,
-    what: &str,
+    operation: &str,
     insert: &str,
 ) -> Result<u64> {
-    match attempt(connection, what, insert).await? {
+    match attempt(connection, operation, insert).await? {
         Attempt::Done(count) => Ok(count),
         Attempt::Refused(refused) => match explained(connection, target, stage, final_state, &refused).await?
         {
             Some(error) => Err(error),
-            None => Err(failed(what, &refused)),
+            None => Err(failed(operation, &refused)),
         },
     }
 }

@@ -33,11 +33,11 @@ impl SuspensionPreview {
         extent: Extent,
     ) -> Result<Vec<Finding>> {
         let (entity, table) = (target.entity.name(), &target.mapping.table);
-        let what = format!("reading about table `{}`", table.display_name);
+        let operation = format!("reading about table `{}`", table.display_name);
         let (mut dropped, mut deferred, mut not_suspended) = (Vec::new(), Vec::new(), Vec::new());
         let parent_has_unique = Unique::any_besides_key(&Unique::all(connection, target).await?);
-        for row in foreign_key_actions::rows(connection, table.oid, &what).await? {
-            let mut reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
+        for row in foreign_key_actions::rows(connection, table.oid, &operation).await? {
+            let mut reference = Reference::of(&row).map_err(|error| failed(&operation, &error))?;
             if reference.parent == table.oid {
                 reference.parent_has_unique = parent_has_unique;
             }
@@ -59,7 +59,7 @@ impl SuspensionPreview {
             .iter()
             .filter(|(_, suspension)| **suspension == Some(ReferenceSuspension::Dropped));
         let dropped_oids: Vec<Oid> = dropped_oids.map(|(oid, _)| *oid).collect();
-        let indexes = Index::droppable(connection, table, extent, &dropped_oids, &what).await?;
+        let indexes = Index::droppable(connection, table, extent, &dropped_oids, &operation).await?;
         let names = |kind| {
             indexes.iter().filter(move |index| index.kind == kind).map(|index| index.plain_name.as_str())
         };

@@ -91,9 +91,9 @@ impl ForeignKey {
         connection: &Connection,
         substitutes: SubstituteRows<'_>,
     ) -> Result<u64> {
-        let what = format!("looking for rows that violate foreign key `{}`", self.name);
+        let operation = format!("looking for rows that violate foreign key `{}`", self.name);
         let from = self.dangling_rows(substitutes);
-        connection.number(&what, &format!("SELECT pg_catalog.count(*) FROM {from}")).await
+        connection.number(&operation, &format!("SELECT pg_catalog.count(*) FROM {from}")).await
     }
 
     /// Returns the error for dangling references, or `None` if there are no dangling references. The error

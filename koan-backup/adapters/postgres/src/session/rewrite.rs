@@ -167,19 +167,19 @@ fn marked_rows(target: &Target) -> String {
 }
 
 /// Runs a statement that a constraint may refuse. A refused statement leaves the transaction unchanged.
-pub(super) async fn attempt(connection: &Connection, what: &str, sql: &str) -> Result<Attempt> {
-    connection.run(what, "SAVEPOINT koan_attempt").await?;
+pub(super) async fn attempt(connection: &Connection, operation: &str, sql: &str) -> Result<Attempt> {
+    connection.run(operation, "SAVEPOINT koan_attempt").await?;
     match connection.client.execute(sql, &[]).await {
         Ok(count) => {
-            connection.run(what, "RELEASE SAVEPOINT koan_attempt").await?;
+            connection.run(operation, "RELEASE SAVEPOINT koan_attempt").await?;
             Ok(Attempt::Done(count))
         }
         Err(error) if is_between_rows(error.code()) || is_of_one_row(error.code()) => {
             let back = "ROLLBACK TO SAVEPOINT koan_attempt; RELEASE SAVEPOINT koan_attempt";
-            connection.run(what, back).await?;
+            connection.run(operation, back).await?;
             Ok(Attempt::Refused(error))
         }
-        Err(error) => Err(failed(what, &error)),
+        Err(error) => Err(failed(operation, &error)),
     }
 }
 
@@ -231,10 +231,10 @@ pub(super) async fn rewrite(
     connection: &Connection,
     target: &Target,
     stage: &str,
-    what: &str,
+    operation: &str,
     refused: &tokio_postgres::Error,
 ) -> Result<u64> {
-    if let Some(obstacle) = obstacle(connection, target, None, what).await? {
+    if let Some(obstacle) = obstacle(connection, target, None, operation).await? {
         return Err(value_exchange_error(target, &server_message(refused), &obstacle));
     }
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
@@ -257,19 +257,20 @@ pub(super) async fn rewrite(
          ON {same_key} AND NOT ({same})",
         selected.join(", ")
     );
-    connection.run(what, &create).await?;
+    connection.run(operation, &create).await?;
     let delete = format!("DELETE FROM {rows} AS t USING {stage} AS s WHERE {same_key} AND NOT ({same})");
     let insert = format!(
         "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {moved}",
         target.mapping.table.quoted()
     );
-    let deleted = changed_rows(attempt(connection, what, &delete).await?, target)?;
-    let inserted = changed_rows(attempt(connection, what, &insert).await?, target)?;
-    connection.run(what, &format!("DROP TABLE {moved}")).await?;
+    let deleted = changed_rows(attempt(connection, operation, &delete).await?, target)?;
+    let inserted = changed_rows(attempt(connection, operation, &insert).await?, target)?;
+    connection.run(operation, &format!("DROP TABLE {moved}")).await?;
     if deleted != inserted {
         let text = format!(
-            "{what} failed: {deleted} rows of table `{}` were deleted to be inserted again, but {inserted} \
-             were inserted, because a trigger or policy discards rows; restore as the owner of the table",
+            "{operation} failed: {deleted} rows of table `{}` were deleted to be inserted again, but \
+             {inserted} were inserted, because a trigger or policy discards rows; restore as the owner of the \
+             table",
             target.mapping.table.display_name
         );
         return Err(Error::new(ErrorKind::Constraint, text));
@@ -299,8 +300,8 @@ pub(super) async fn require_rewritable(
     stage: &str,
     constraints: &[Unique],
 ) -> Result<()> {
-    let what = format!("comparing {}", target.entity.name());
-    let Some(obstacle) = obstacle(connection, target, Some(options), &what).await? else {
+    let operation = format!("comparing {}", target.entity.name());
+    let Some(obstacle) = obstacle(connection, target, Some(options), &operation).await? else {
         return Ok(());
     };
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
@@ -331,32 +332,32 @@ async fn obstacle(
     connection: &Connection,
     target: &Target,
     dry_run: Option<&SessionOptions>,
-    what: &str,
+    operation: &str,
 ) -> Result<Option<String>> {
     let table = &target.mapping.table;
     for privilege in ["DELETE", "INSERT"] {
         let has =
             format!("SELECT pg_catalog.has_table_privilege({}::oid, '{privilege}')::int::int8", table.oid);
-        if connection.number(what, &has).await? == 0 {
+        if connection.number(operation, &has).await? == 0 {
             return Ok(Some(format!("the role may not {privilege} rows of the table")));
         }
     }
     let keeps_constraints = dry_run.is_some_and(|options| options.keep_constraints);
     let foreign_keys =
         connection.client.query(FOREIGN_KEYS_ON_DELETE, &[&table.oid, &keeps_constraints]).await;
-    for row in foreign_keys.map_err(|error| failed(what, &error))? {
-        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+    for row in foreign_keys.map_err(|error| failed(operation, &error))? {
+        let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(operation, &error));
         let (name, child) = (read(0)?, read(1)?);
-        let is_droppable: bool = row.try_get(2).map_err(|error| failed(what, &error))?;
+        let is_droppable: bool = row.try_get(2).map_err(|error| failed(operation, &error))?;
         // A restore drops the foreign keys that it may drop. An exception is a foreign key of a table that is
         // restored earlier, at which time it is not known that rows of this table will be deleted.
         if let (Some(options), true) = (dry_run.filter(|options| !options.keep_constraints), is_droppable) {
             let read = || Ok::<(Oid, bool), tokio_postgres::Error>((row.try_get(3)?, row.try_get(4)?));
-            let (referring, is_always_dropped) = read().map_err(|error| failed(what, &error))?;
+            let (referring, is_always_dropped) = read().map_err(|error| failed(operation, &error))?;
             let is_empty = format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {child} LIMIT 1) AS x");
             if is_always_dropped
                 || !target.earlier_tables.contains(&referring)
-                || (options.may_drop_constraints() && connection.number(what, &is_empty).await? == 0)
+                || (options.may_drop_constraints() && connection.number(operation, &is_empty).await? == 0)
             {
                 continue;
             }
@@ -368,7 +369,7 @@ async fn obstacle(
     }
     if !table.is_owned {
         let triggers = connection.client.query(TRIGGERS, &[&table.oid]).await;
-        if !triggers.map_err(|error| failed(what, &error))?.is_empty() {
+        if !triggers.map_err(|error| failed(operation, &error))?.is_empty() {
             let text = "its triggers would fire, and only the owner of the table can disable them";
             return Ok(Some(text.to_owned()));
         }

@@ -55,13 +55,13 @@ pub(super) async fn matched(
     connection: &Connection,
     target: &Target,
     stage: &str,
-    what: &str,
+    operation: &str,
 ) -> Result<u64> {
     let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
     let count = format!(
         "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})"
     );
-    connection.number(what, &count).await
+    connection.number(operation, &count).await
 }
 
 /// Counts the records of a stage that are equal to their row in the table.
@@ -69,11 +69,11 @@ pub(super) async fn unchanged(
     connection: &Connection,
     target: &Target,
     stage: &str,
-    what: &str,
+    operation: &str,
 ) -> Result<u64> {
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
     let count = format!(
         "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same})"
     );
-    connection.number(what, &count).await
+    connection.number(operation, &count).await
 }

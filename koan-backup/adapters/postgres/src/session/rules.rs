@@ -38,13 +38,14 @@ pub(in super::super) struct Rule {
 pub(in super::super) async fn rules_of(
     connection: &Connection,
     table: &Table,
-    what: &str,
+    operation: &str,
 ) -> Result<Vec<Rule>> {
-    let rows = connection.client.query(RULES, &[&table.oid]).await.map_err(|error| failed(what, &error))?;
+    let rows =
+        connection.client.query(RULES, &[&table.oid]).await.map_err(|error| failed(operation, &error))?;
     let rule = |row: &tokio_postgres::Row| {
         Ok(Rule { name: row.try_get(0)?, state: row.try_get(1)?, applies: row.try_get(2)? })
     };
-    rows.iter().map(rule).collect::<Result<_, _>>().map_err(|error| failed(what, &error))
+    rows.iter().map(rule).collect::<Result<_, _>>().map_err(|error| failed(operation, &error))
 }
 
 /// Returns why a role that does not own a table cannot restore into it, or `None` if no rule applies to it.
@@ -67,9 +68,9 @@ pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String>
 pub(super) async fn disable(
     connection: &Connection,
     table: &Table,
-    what: &str,
+    operation: &str,
 ) -> Result<Vec<SuspendedWork>> {
-    let rules = rules_of(connection, table, what).await?;
+    let rules = rules_of(connection, table, operation).await?;
     if let Some(refusal) = refusal(table, &rules) {
         return Err(Error::new(ErrorKind::Unsupported, refusal));
     }
@@ -79,7 +80,7 @@ pub(super) async fn disable(
     }
     for rule in rules {
         let (relation, quoted_name) = (table.quoted(), quoted(&rule.name));
-        connection.run(what, &format!("ALTER TABLE {relation} DISABLE RULE {quoted_name}")).await?;
+        connection.run(operation, &format!("ALTER TABLE {relation} DISABLE RULE {quoted_name}")).await?;
         let state = match rule.state.as_str() {
             "R" => "ENABLE REPLICA",
             "A" => "ENABLE ALWAYS",
@@ -88,7 +89,7 @@ pub(super) async fn disable(
         put_back.push(SuspendedWork {
             kind: SuspendedKind::Rule,
             table: table.display_name.clone(),
-            what: format!("enabling rule {quoted_name} of table `{}` again", table.display_name),
+            operation: format!("enabling rule {quoted_name} of table `{}` again", table.display_name),
             name: rule.name,
             sql: format!("ALTER TABLE {relation} {state} RULE {quoted_name}"),
         });

@@ -77,12 +77,12 @@ async fn furthest_in_column(
         sequence.min,
         sequence.max,
     );
-    let what = format!(
+    let operation = format!(
         "reading the furthest number of sequence `{}` in table `{}`",
         sequence.name, table.display_name
     );
-    let row = connection.client.query_one(&query, &[]).await.map_err(|error| failed(&what, &error))?;
-    let number: Option<i64> = row.try_get(0).map_err(|error| failed(&what, &error))?;
+    let row = connection.client.query_one(&query, &[]).await.map_err(|error| failed(&operation, &error))?;
+    let number: Option<i64> = row.try_get(0).map_err(|error| failed(&operation, &error))?;
     Ok(number.map(|last_value| Position { last_value, is_called: true }))
 }
 
@@ -92,9 +92,9 @@ async fn advance_to(
     sequence: &Sequence,
     furthest: Position,
 ) -> Result<()> {
-    let what = format!("advancing sequence `{}` of table `{}`", sequence.name, table.display_name);
+    let operation = format!("advancing sequence `{}` of table `{}`", sequence.name, table.display_name);
     let name = sequence.quoted();
-    if sequence.further(position(connection, &name, &what).await?, furthest) != furthest {
+    if sequence.further(position(connection, &name, &operation).await?, furthest) != furthest {
         return Ok(());
     }
     if sequence.is_owned {
@@ -102,9 +102,9 @@ async fn advance_to(
         // waits for open transactions that have called `nextval`, and prevents other sessions from calling
         // `nextval` until the commit. After it, the sequence has a new file that belongs to this transaction,
         // so `setval` is rolled back as well.
-        connection.run(&what, &format!("ALTER SEQUENCE {name} MINVALUE {}", sequence.min)).await?;
+        connection.run(&operation, &format!("ALTER SEQUENCE {name} MINVALUE {}", sequence.min)).await?;
         // Other sessions may have called `nextval` before this transaction got the lock.
-        if sequence.further(position(connection, &name, &what).await?, furthest) != furthest {
+        if sequence.further(position(connection, &name, &operation).await?, furthest) != furthest {
             return Ok(());
         }
     }
@@ -122,17 +122,17 @@ async fn advance_to(
         "SELECT pg_catalog.setval({}::regclass, {last_value}, {is_called}) FROM {name} WHERE {is_behind}",
         literal(&name)
     );
-    connection.run(&what, &set).await
+    connection.run(&operation, &set).await
 }
 
 /// Reads the position of a sequence.
-async fn position(connection: &Connection, name: &str, what: &str) -> Result<Position> {
+async fn position(connection: &Connection, name: &str, operation: &str) -> Result<Position> {
     let current = format!("SELECT last_value, is_called FROM {name}");
-    let row = connection.client.query_one(&current, &[]).await.map_err(|error| failed(what, &error))?;
+    let row = connection.client.query_one(&current, &[]).await.map_err(|error| failed(operation, &error))?;
     let read = || {
         Ok::<_, tokio_postgres::Error>(Position { last_value: row.try_get(0)?, is_called: row.try_get(1)? })
     };
-    read().map_err(|error| failed(what, &error))
+    read().map_err(|error| failed(operation, &error))
 }
 
 impl Sequence {

@@ -65,19 +65,19 @@ impl Suspended {
         extent: Extent,
     ) -> Result<()> {
         let table = &target.mapping.table;
-        let what = format!("preparing table `{}`", table.display_name);
-        let rules = rules::disable(connection, table, &what).await?;
+        let operation = format!("preparing table `{}`", table.display_name);
+        let rules = rules::disable(connection, table, &operation).await?;
         self.tables.extend(rules);
         if table.is_owned {
-            self.disable_triggers(connection, table, &what).await?;
+            self.disable_triggers(connection, table, &operation).await?;
         }
         let unique = Unique::all(connection, target).await?;
         // With such a constraint, a record may contain a unique value that another row has.
         let has_unique = Unique::any_besides_key(&unique);
         self.unique.extend(unique);
-        self.allow_identity_updates(connection, target, extent, &what).await?;
-        for row in foreign_key_actions::rows(connection, table.oid, &what).await? {
-            let mut reference = Reference::of(&row).map_err(|error| failed(&what, &error))?;
+        self.allow_identity_updates(connection, target, extent, &operation).await?;
+        for row in foreign_key_actions::rows(connection, table.oid, &operation).await? {
+            let mut reference = Reference::of(&row).map_err(|error| failed(&operation, &error))?;
             if reference.parent == table.oid {
                 reference.parent_has_unique = has_unique;
             }
@@ -85,10 +85,11 @@ impl Suspended {
                 Some(known) => *known,
                 None => {
                     let foreign_key = ForeignKey::of(&row, foreign_key_actions::FOREIGN_KEY);
-                    self.foreign_keys.extend(foreign_key.map_err(|error| failed(&what, &error))?);
+                    self.foreign_keys.extend(foreign_key.map_err(|error| failed(&operation, &error))?);
                     let suspension = reference.suspension(extent);
                     if let Some(suspension) = suspension {
-                        self.suspend_reference(connection, catalog, &reference, suspension, &what).await?;
+                        self.suspend_reference(connection, catalog, &reference, suspension, &operation)
+                            .await?;
                     }
                     self.references.insert(reference.oid, suspension);
                     suspension
@@ -100,35 +101,42 @@ impl Suspended {
                 return Err(Error::new(ErrorKind::Unsupported, refusal));
             }
         }
-        let indexes = Index::droppable(connection, table, extent, &[], &what).await?;
-        if indexes.is_empty() || !lock_exclusively(connection, table, &what).await? {
+        let indexes = Index::droppable(connection, table, extent, &[], &operation).await?;
+        if indexes.is_empty() || !lock_exclusively(connection, table, &operation).await? {
             return Ok(());
         }
         for index in indexes {
-            connection.run(&what, &index.drop).await?;
+            connection.run(&operation, &index.drop).await?;
             self.indexes.push(SuspendedWork {
                 kind: index.kind,
                 name: index.plain_name,
                 table: table.display_name.clone(),
-                what: format!("rebuilding index {}", index.name),
+                operation: format!("rebuilding index {}", index.name),
                 sql: index.create,
             });
         }
         Ok(())
     }
 
-    async fn disable_triggers(&mut self, connection: &Connection, table: &Table, what: &str) -> Result<()> {
+    async fn disable_triggers(
+        &mut self,
+        connection: &Connection,
+        table: &Table,
+        operation: &str,
+    ) -> Result<()> {
         let rows = connection.client.query(TRIGGERS, &[&table.oid]).await;
-        for row in rows.map_err(|error| failed(what, &error))? {
-            let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(what, &error));
+        for row in rows.map_err(|error| failed(operation, &error))? {
+            let read = |index| row.try_get::<_, String>(index).map_err(|error| failed(operation, &error));
             // A partition may belong to another role, which alone can disable its triggers.
-            if !row.try_get::<_, bool>(4).map_err(|error| failed(what, &error))? {
+            if !row.try_get::<_, bool>(4).map_err(|error| failed(operation, &error))? {
                 continue;
             }
             let (schema, relation, name, state) = (read(0)?, read(1)?, read(2)?, read(3)?);
             let trigger = quoted(&name);
             let relation = format!("{}.{}", quoted(&schema), quoted(&relation));
-            connection.run(what, &format!("ALTER TABLE ONLY {relation} DISABLE TRIGGER {trigger}")).await?;
+            connection
+                .run(operation, &format!("ALTER TABLE ONLY {relation} DISABLE TRIGGER {trigger}"))
+                .await?;
             let state = match state.as_str() {
                 "R" => "ENABLE REPLICA",
                 "A" => "ENABLE ALWAYS",
@@ -138,7 +146,7 @@ impl Suspended {
                 kind: SuspendedKind::Trigger,
                 name,
                 table: table.display_name.clone(),
-                what: format!("enabling trigger {trigger} of table `{}` again", table.display_name),
+                operation: format!("enabling trigger {trigger} of table `{}` again", table.display_name),
                 sql: format!("ALTER TABLE ONLY {relation} {state} TRIGGER {trigger}"),
             });
         }
@@ -152,7 +160,7 @@ impl Suspended {
         connection: &Connection,
         target: &Target,
         extent: Extent,
-        what: &str,
+        operation: &str,
     ) -> Result<()> {
         let table = &target.mapping.table;
         if let Some(refusal) = target.refusing_identity(extent) {
@@ -166,12 +174,12 @@ impl Suspended {
                     quoted(&column.name)
                 )
             };
-            connection.run(what, &alter("BY DEFAULT")).await?;
+            connection.run(operation, &alter("BY DEFAULT")).await?;
             self.tables.push(SuspendedWork {
                 kind: SuspendedKind::IdentityColumn,
                 name: column.name.clone(),
                 table: table.display_name.clone(),
-                what: format!(
+                operation: format!(
                     "setting column `{}` of table `{}` to GENERATED ALWAYS again",
                     column.name, table.display_name
                 ),
@@ -188,12 +196,12 @@ impl Suspended {
         catalog: &Catalog,
         reference: &Reference,
         suspension: ReferenceSuspension,
-        what: &str,
+        operation: &str,
     ) -> Result<()> {
         let Reference { name, child, .. } = reference;
         let sql = match suspension {
             ReferenceSuspension::Dropped => {
-                connection.run(what, &format!("ALTER TABLE {child} DROP CONSTRAINT {name}")).await?;
+                connection.run(operation, &format!("ALTER TABLE {child} DROP CONSTRAINT {name}")).await?;
                 let mut sql = format!("ALTER TABLE {child} ADD CONSTRAINT {name} {}", reference.definition);
                 if let Some(comment) = &reference.comment {
                     let comment = literal(comment);
@@ -203,7 +211,7 @@ impl Suspended {
             }
             ReferenceSuspension::Deferred => {
                 let alter = |to: &str| format!("ALTER TABLE {child} ALTER CONSTRAINT {name} {to}");
-                connection.run(what, &alter("DEFERRABLE INITIALLY DEFERRED")).await?;
+                connection.run(operation, &alter("DEFERRABLE INITIALLY DEFERRED")).await?;
                 alter("NOT DEFERRABLE")
             }
         };
@@ -211,7 +219,7 @@ impl Suspended {
             kind: SuspendedKind::Constraint,
             name: reference.plain_name.clone(),
             table: catalog.shown_table(reference.child_oid).unwrap_or(child).to_owned(),
-            what: format!("checking foreign key {name} of {child}"),
+            operation: format!("checking foreign key {name} of {child}"),
             sql,
         });
         Ok(())
@@ -256,9 +264,9 @@ impl Suspended {
         connection.run("rebuilding indexes", "SET LOCAL default_tablespace = ''").await?;
         let all = self.indexes.drain(..).chain(self.tables.drain(..)).chain(self.constraints.drain(..));
         let mut put_back = Vec::new();
-        for SuspendedWork { kind, name, table, what, sql } in all {
+        for SuspendedWork { kind, name, table, operation, sql } in all {
             let started = Instant::now();
-            connection.run(&what, &sql).await?;
+            connection.run(&operation, &sql).await?;
             put_back.push(SuspendedObject::put_back(kind, name, table, started));
         }
         Ok(put_back)
@@ -267,15 +275,15 @@ impl Suspended {
 
 /// Locks a table exclusively if no other session uses it, and returns whether it is locked. Dropping an index
 /// needs this lock. The call does not wait for another session, for example a backup that reads the table.
-async fn lock_exclusively(connection: &Connection, table: &Table, what: &str) -> Result<bool> {
-    connection.run(what, "SAVEPOINT koan_alone").await?;
+async fn lock_exclusively(connection: &Connection, table: &Table, operation: &str) -> Result<bool> {
+    connection.run(operation, "SAVEPOINT koan_alone").await?;
     let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", table.quoted());
     match connection.client.batch_execute(&lock).await {
-        Ok(()) => connection.run(what, "RELEASE SAVEPOINT koan_alone").await.map(|()| true),
+        Ok(()) => connection.run(operation, "RELEASE SAVEPOINT koan_alone").await.map(|()| true),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             let back = "ROLLBACK TO SAVEPOINT koan_alone; RELEASE SAVEPOINT koan_alone";
-            connection.run(what, back).await.map(|()| false)
+            connection.run(operation, back).await.map(|()| false)
         }
-        Err(error) => Err(failed(what, &error)),
+        Err(error) => Err(failed(operation, &error)),
     }
 }

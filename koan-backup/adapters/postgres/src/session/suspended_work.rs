@@ -11,6 +11,6 @@ pub(super) struct SuspendedWork {
     /// The display name of the table of the object.
     pub(super) table: String,
     /// The description of the statement for its error message.
-    pub(super) what: String,
+    pub(super) operation: String,
     pub(super) sql: String,
 }

@@ -35,16 +35,16 @@ impl Locked {
 }
 
 /// Locks the table against other writers if the role has a privilege that permits it.
-pub(super) async fn lock(connection: &Connection, target: &Target, what: &str) -> Result<Locked> {
+pub(super) async fn lock(connection: &Connection, target: &Target, operation: &str) -> Result<Locked> {
     let table = target.mapping.table.quoted();
     let may = format!(
         "SELECT (pg_catalog.has_table_privilege({oid}::oid, 'UPDATE') OR pg_catalog.has_table_privilege({oid}::oid, \
          'DELETE') OR pg_catalog.has_table_privilege({oid}::oid, 'TRUNCATE'))::int::int8",
         oid = target.mapping.table.oid
     );
-    if connection.number(what, &may).await? == 0 {
+    if connection.number(operation, &may).await? == 0 {
         return Ok(Locked::No);
     }
-    connection.run(what, &format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    connection.run(operation, &format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await?;
     Ok(Locked::Yes)
 }

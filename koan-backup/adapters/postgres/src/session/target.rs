@@ -185,7 +185,8 @@ impl Target {
     pub(in super::super) async fn find_defaults(&mut self, connection: &Connection) -> Result<()> {
         let transaction = TransactionState::Open;
         self.defaults = defaults::find(connection, &self.mapping, &self.recomputed, transaction).await?;
-        let what = format!("reading the generated columns of table `{}`", self.mapping.table.display_name);
+        let operation =
+            format!("reading the generated columns of table `{}`", self.mapping.table.display_name);
         let sent = self.columns.iter().map(|column| (&column.name, &column.declared));
         let recomputed = self.recomputed.iter().map(|column| (&column.column, &column.declared));
         let others = self.mapping.unmapped_columns.iter().map(|column| (&column.name, &column.declared));
@@ -195,7 +196,7 @@ impl Target {
             .chain(known)
             .map(|(name, declared)| format!("NULL::{declared} AS {}", quoted(name)))
             .collect();
-        let trial = Trial { connection, what: &what, transaction };
+        let trial = Trial { connection, operation: &operation, transaction };
         for (name, expression) in &self.generated {
             let sql = format!(
                 "SELECT pg_catalog.count({expression}) FROM (SELECT {}) AS \"koan row\" WHERE false",

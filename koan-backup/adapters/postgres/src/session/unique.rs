@@ -63,9 +63,9 @@ impl Unique {
     /// Reads the unique and exclusion constraints of a target.
     pub(super) async fn all(connection: &Connection, target: &Target) -> Result<Vec<Self>> {
         let table = &target.mapping.table;
-        let what = format!("reading the constraints of table `{}`", table.display_name);
+        let operation = format!("reading the constraints of table `{}`", table.display_name);
         let rows = connection.client.query(CONSTRAINTS, &[&table.oid]).await;
-        let rows = rows.map_err(|error| failed(&what, &error))?;
+        let rows = rows.map_err(|error| failed(&operation, &error))?;
         let key: Vec<_> =
             target.key_columns().map(|column| (column.name.clone(), column.column_type.clone())).collect();
         if key.is_empty() {
@@ -86,7 +86,7 @@ impl Unique {
                 definition: row.try_get(6)?,
             })
         };
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&what, &error))
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&operation, &error))
     }
 
     /// Returns whether the constraint compares exactly the entity's key.
@@ -123,14 +123,14 @@ impl Unique {
         let from = match &self.operators {
             Some(operators) => self.conflicting(rows, operators),
             None => {
-                let what = format!("looking for rows that violate constraint `{}`", self.name);
+                let operation = format!("looking for rows that violate constraint `{}`", self.name);
                 let repeated = format!(
                     "SELECT pg_catalog.count(*) FROM (SELECT FROM {rows} AS r WHERE {} GROUP BY {} \
                      HAVING pg_catalog.count(*) > 1 LIMIT 1) AS x",
                     self.compared(),
                     self.expressions.join(", ")
                 );
-                if connection.number(&what, &repeated).await? == 0 {
+                if connection.number(&operation, &repeated).await? == 0 {
                     return Ok(None);
                 }
                 self.repeated(rows)
@@ -249,7 +249,7 @@ impl Unique {
     /// Builds an index over a copy of the rows to find out whether rows conflict. The error contains no keys,
     /// because the index does not show which rows conflict.
     async fn violation_by_index(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
-        let what = format!("looking for rows that violate constraint `{}`", self.name);
+        let operation = format!("looking for rows that violate constraint `{}`", self.name);
         let Some(definition) = &self.definition else {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -257,7 +257,7 @@ impl Unique {
             ));
         };
         let copy = format!("CREATE TEMPORARY TABLE koan_final ON COMMIT DROP AS SELECT * FROM {rows} AS r");
-        connection.run(&what, &copy).await?;
+        connection.run(&operation, &copy).await?;
         let constrain = format!("ALTER TABLE pg_temp.koan_final ADD CONSTRAINT koan_exclusion {definition}");
         match connection.client.batch_execute(&constrain).await {
             Ok(()) => Ok(None),
@@ -272,7 +272,7 @@ impl Unique {
                     ),
                 )))
             }
-            Err(error) => Err(failed(&what, &error)),
+            Err(error) => Err(failed(&operation, &error)),
         }
     }
 
@@ -336,10 +336,10 @@ async fn rolled_back<T>(
     connection: &Connection,
     search: impl Future<Output = Result<T>>,
 ) -> Result<Result<T>> {
-    let what = "looking for rows that violate a constraint";
-    connection.run(what, "SAVEPOINT koan_search").await?;
+    let operation = "looking for rows that violate a constraint";
+    connection.run(operation, "SAVEPOINT koan_search").await?;
     let result = search.await;
-    connection.run(what, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
+    connection.run(operation, "ROLLBACK TO SAVEPOINT koan_search; RELEASE SAVEPOINT koan_search").await?;
     Ok(result)
 }
 

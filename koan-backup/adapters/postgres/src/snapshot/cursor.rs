@@ -47,7 +47,7 @@ pub(super) async fn read(
     mapping: Mapping,
     sink: RecordSink,
 ) -> Result<ReadSummary> {
-    let what = format!("reading table `{}`", mapping.table.display_name);
+    let operation = format!("reading table `{}`", mapping.table.display_name);
     let query = select(&mapping, request)?;
     let is_backup = request.key.is_none();
     // Sequences are not part of a snapshot: a position that is read now covers the numbers of all rows in it.
@@ -55,7 +55,7 @@ pub(super) async fn read(
         true => sequence::states(connection, &mapping.table).await?,
         false => (Vec::new(), Vec::new()),
     };
-    let rows = connection.client.copy_out(&query).await.map_err(|error| failed(&what, &error))?;
+    let rows = connection.client.copy_out(&query).await.map_err(|error| failed(&operation, &error))?;
     let (messages, received) = mpsc::channel(MAX_WAITING_CHUNKS);
     // This channel returns the buffers of decoded chunks, which are reused.
     let (used_buffers, free_buffers) = mpsc::channel(MAX_WAITING_CHUNKS + 2);
@@ -77,15 +77,15 @@ pub(super) async fn read(
     let forwarded = async {
         forwarding
             .await
-            .map_err(|error| ended_early(&what, error))?
-            .map_err(|error| failed(&what, &error))?;
+            .map_err(|error| ended_early(&operation, error))?
+            .map_err(|error| failed(&operation, &error))?;
         if messages.is_closed() {
             // The decoding thread has ended and returns the reason.
             return Ok(());
         }
         // The driver reports the end of the rows before the end of the COPY statement. If that statement
         // failed, this statement fails as well.
-        connection.run(&what, "SELECT").await?;
+        connection.run(&operation, "SELECT").await?;
         let _ = messages.send(CopyMessage::End).await;
         Ok(())
     };
@@ -100,9 +100,9 @@ pub(super) async fn read(
     Ok(summary)
 }
 
-fn ended_early(what: &str, error: tokio::task::JoinError) -> Error {
+fn ended_early(operation: &str, error: tokio::task::JoinError) -> Error {
     let reason = if error.is_panic() { "with a panic" } else { "because the async runtime was shut down" };
-    Error::with_source(ErrorKind::Provider, format!("{what} ended {reason}"), error)
+    Error::with_source(ErrorKind::Provider, format!("{operation} ended {reason}"), error)
 }
 
 /// Forwards the data of the server in chunks.

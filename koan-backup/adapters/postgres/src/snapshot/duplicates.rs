@@ -29,9 +29,9 @@ pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping
         .collect();
     let (grouped, rows) = (grouped.join(", "), mapping.table.rows());
     let group = format!("FROM {rows} AS r GROUP BY {grouped} HAVING pg_catalog.count(*) > 1 LIMIT 1");
-    let what = format!("comparing the keys of table `{}`", mapping.table.display_name);
+    let operation = format!("comparing the keys of table `{}`", mapping.table.display_name);
     let any = format!("SELECT pg_catalog.count(*) FROM (SELECT {group}) AS x");
-    if connection.number(&what, &any).await? == 0 {
+    if connection.number(&operation, &any).await? == 0 {
         return Ok(());
     }
     let row_id = |row: &str| format!("{row}.tableoid::pg_catalog.text || {row}.ctid::pg_catalog.text");
