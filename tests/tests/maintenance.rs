@@ -96,9 +96,9 @@ impl Shop {
     }
 }
 
-fn age(file: &Path, by: Duration) {
+fn set_file_age(file: &Path, file_age: Duration) {
     let file = std::fs::File::options().write(true).open(file).expect("a file");
-    file.set_modified(SystemTime::now() - by).expect("a time");
+    file.set_modified(SystemTime::now() - file_age).expect("a time");
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn maintenance_verifies_the_backups_in_turn_and_reports_damage() {
     assert_eq!(
         verified,
         [ids[2], ids[1], ids[0], ids[2]],
-        "first the newest backup that was never verified, then the backup whose verification is oldest"
+        "maintenance must verify the newest unverified backup, or else the backup whose verification is the oldest"
     );
     let manifests = shop.koan.backups().await.expect("listed");
     let archive = shop.folder.path().join(&manifests[1].archive.as_ref().expect("an archive").file);
@@ -137,7 +137,7 @@ async fn old_incomplete_and_temporary_archives_are_removed_and_all_other_files_s
     let archives = shop.folder.path().join("archives");
     let archive =
         std::fs::read_dir(&archives).expect("a folder").next().expect("an archive").expect("an entry").path();
-    age(&archive, Duration::from_secs(90 * 86_400));
+    set_file_age(&archive, Duration::from_secs(90 * 86_400));
     let old = [
         "backup-a-20260101-000000-0a1b2c3d.zip",
         "backup-a-20260101-000000-0a1b2c3d.zip#1",
@@ -148,13 +148,13 @@ async fn old_incomplete_and_temporary_archives_are_removed_and_all_other_files_s
         std::fs::write(archives.join(name), b"12345").expect("written");
     }
     for name in old {
-        age(&archives.join(name), Duration::from_secs(3 * 86_400));
+        set_file_age(&archives.join(name), Duration::from_secs(3 * 86_400));
     }
     // Files with names that Koan does not write are not removed.
     let foreign = ["notes.txt#1", "notes.zip", "backup-of-my-own.zip", "backup-of-my-own.zip#1"];
     for name in foreign {
         std::fs::write(archives.join(name), b"mine").expect("written");
-        age(&archives.join(name), Duration::from_secs(90 * 86_400));
+        set_file_age(&archives.join(name), Duration::from_secs(90 * 86_400));
     }
     let report = shop.koan.maintenance().without_cleanup().await.expect("maintenance completed");
     assert!(report.profiles[0].removed_files.is_empty());
@@ -167,7 +167,7 @@ async fn old_incomplete_and_temporary_archives_are_removed_and_all_other_files_s
     let mut removed = report.profiles[0].removed_files.clone();
     removed.sort();
     assert_eq!(removed, old.map(|name| format!("archives/{name}")), "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 5 * u64::try_from(old.len()).expect("fits"));
+    assert_eq!(report.profiles[0].freed_bytes, 5 * u64::try_from(old.len()).expect("the number of files fits into u64"));
     assert!(young.iter().chain(&foreign).all(|name| archives.join(name).exists()));
     let verified = shop.koan.verify(ids[0]).await.expect("read");
     assert!(verified.is_valid(), "{verified:?}");
@@ -183,11 +183,12 @@ async fn old_temporary_files_of_manifests_and_leases_are_removed() {
         format!("manifests/{}.json#1", ids[0]),
         format!("pins/{}.json#3", ids[0]),
         "removals/backup-a-20260101-000000-0a1b2c3d.zip.json#1".to_owned(),
-        // A process leaves these files if it is killed while it makes the names in a folder durable.
+        // A process leaves these files if it is killed while it syncs a folder.
         format!("archives/{}.json#1", ids[0]),
         format!("removals/{}.json#1", ids[0]),
         format!("leases/backup/nightly/{}.json#1", ids[0]),
-        // A process leaves these files if it is killed while it tests whether the directory is durable.
+        // A process leaves these files if it is killed while it tests whether the file system can make
+        // files durable.
         format!("koan-probe-{}", ids[0]),
         format!("koan-probe-{}#1", ids[0]),
     ];
@@ -213,14 +214,14 @@ async fn old_temporary_files_of_manifests_and_leases_are_removed() {
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("created");
         std::fs::write(&file, b"123").expect("written");
         if path != young {
-            age(&file, Duration::from_secs(3 * 86_400));
+            set_file_age(&file, Duration::from_secs(3 * 86_400));
         }
     }
     let report = shop.koan.maintenance().await.expect("maintenance completed");
     let mut removed = report.profiles[0].removed_files.clone();
     removed.sort();
     assert_eq!(removed, expected, "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 3 * u64::try_from(old.len()).expect("fits"));
+    assert_eq!(report.profiles[0].freed_bytes, 3 * u64::try_from(old.len()).expect("the number of files fits into u64"));
     assert!(old.iter().all(|path| !shop.folder.path().join(path).exists()));
     assert!(foreign.iter().chain([&young.as_str()]).all(|path| shop.folder.path().join(path).exists()));
 }
@@ -234,7 +235,7 @@ async fn the_age_of_temporary_files_is_measured_with_the_clock_of_the_context() 
     let file = folder.path().join(format!("manifests/{id}.json#1"));
     std::fs::write(&file, b"123").expect("written");
     // By the system clock the file is older than a day. By the clock of the context it is one hour old.
-    age(&file, Duration::from_secs(2 * 86_400 + 3600));
+    set_file_age(&file, Duration::from_secs(2 * 86_400 + 3600));
     let report = koan.maintenance().await.expect("maintenance completed");
     assert!(report.profiles[0].removed_files.is_empty() && file.exists(), "{report:?}");
     clock.pass(24);
@@ -259,11 +260,11 @@ async fn retention_is_applied_and_the_reason_for_a_refusal_is_in_the_report() {
     assert!(report.profiles[0].failures[0].contains("leagl"), "{report:?}");
     assert!(
         report.profiles[0].verified.is_some(),
-        "the verification must run although the retention was refused"
+        "the verification must run although the retention policy was refused"
     );
     assert_eq!(shop.koan.backups().await.expect("listed").len(), 2);
     let error =
-        shop.koan.maintenance().retention(Retention::new()).await.expect_err("the retention has no rule");
+        shop.koan.maintenance().retention(Retention::new()).await.expect_err("the retention policy has no rule");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     let error = shop.koan.maintenance().profiles(["far"]).await.expect_err("no such profile");
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -313,7 +314,7 @@ async fn an_incomplete_archive_under_a_valid_lease_is_not_removed_however_old() 
     let temporary = shop.folder.path().join(format!("{archive}#1"));
     for file in [&file, &temporary] {
         std::fs::write(file, b"12345").expect("written");
-        age(file, Duration::from_secs(30 * 86_400));
+        set_file_age(file, Duration::from_secs(30 * 86_400));
     }
     let now = shop.clock.now();
     let lease = serde_json::json!({
@@ -364,7 +365,7 @@ impl Clock for Alarm {
 
 #[tokio::test]
 async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_reported() {
-    // Another process begins to rekey the backup, each time at a later read of the clock.
+    // In each run, another process begins to rekey the backup at a later read of the clock.
     let mut reported = 0;
     for clock_read in 1..40 {
         let shop = shop().await;
@@ -372,7 +373,7 @@ async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_re
         let archive = shop.archive_of(id).await;
         let old = "archives/backup-nightly-20260101-000000-0a1b2c3d.zip";
         std::fs::copy(&archive, shop.folder.path().join(old)).expect("copied");
-        age(&shop.folder.path().join(old), Duration::from_secs(3 * 86_400));
+        set_file_age(&shop.folder.path().join(old), Duration::from_secs(3 * 86_400));
         let now = shop.clock.now();
         let lease = serde_json::json!({
             "formatVersion": 1, "subject": { "rekey": id }, "acquiredAt": now, "leaseSeconds": 60, "released": false,
@@ -418,7 +419,7 @@ async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_re
 }
 
 #[tokio::test]
-async fn a_refused_retention_is_in_the_health_until_a_retention_succeeds() {
+async fn a_refused_retention_policy_is_in_the_health_until_a_prune_succeeds() {
     let shop = shop().await;
     shop.make_nightly_backups(3).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
@@ -432,7 +433,7 @@ async fn a_refused_retention_is_in_the_health_until_a_retention_succeeds() {
     assert!(incomplete_task.problem.contains("leagl"), "{incomplete_task:?}");
     let [problem] = catalog_health.problems.as_slice() else { panic!("{catalog_health:?}") };
     assert!(problem.contains("leagl") && problem.contains("did not complete `retention`"), "{problem}");
-    // A run without a retention does not change the record of the failed retention.
+    // A run without a retention policy does not change the record of the refused policy.
     let _ = other_process.maintenance().await.expect("maintenance completed");
     assert_eq!(health(&other_process).await.incomplete_tasks.len(), 1);
     let report = other_process
@@ -458,7 +459,7 @@ async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_
     for name in names {
         let file = shop.folder.path().join("archives").join(name);
         std::fs::write(&file, b"12345").expect("written");
-        age(&file, Duration::from_secs(3 * 86_400));
+        set_file_age(&file, Duration::from_secs(3 * 86_400));
     }
     // Only the first removal fails, whichever archive it concerns.
     store.fail([Fault::once(Operation::Delete, "archives/backup-", Failure::Forbidden)]);
@@ -479,7 +480,7 @@ async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_
             && catalog_health.problems[0].contains(remaining_archive),
         "{catalog_health:?}"
     );
-    // An archive that still exists is not removed, even if the store reports that it is.
+    // An archive that still exists does not count as removed, even if the store reports that it was removed.
     store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
     let _ = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(
@@ -494,7 +495,7 @@ async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_
 }
 
 #[tokio::test]
-async fn a_task_record_that_cannot_be_written_is_reported_and_a_damaged_one_counts_as_incomplete() {
+async fn a_task_record_that_cannot_be_written_is_reported_and_a_damaged_record_counts_as_incomplete() {
     let (shop, store) = faulty_shop().await;
     shop.make_nightly_backups(2).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
@@ -546,7 +547,7 @@ async fn damage_found_by_maintenance_is_visible_to_queries_until_it_is_repaired(
     assert_eq!(health(&other_process).await.damaged, [("local".to_owned(), backup_ids[0])]);
     // A damage record that cannot be read does not count as absent.
     let record = shop.folder.path().join(format!("damage/{}.json", backup_ids[0]));
-    let text = std::fs::read(&record).expect("kept");
+    let text = std::fs::read(&record).expect("a damage record");
     std::fs::write(&record, b"{").expect("written");
     assert_eq!((healthy_ids().await, attention_ids().await), (vec![backup_ids[1]], vec![backup_ids[0]]));
     std::fs::write(&record, text).expect("written");
@@ -560,7 +561,7 @@ async fn damage_found_by_maintenance_is_visible_to_queries_until_it_is_repaired(
 }
 
 #[tokio::test]
-async fn damage_found_by_a_retention_is_visible_to_queries() {
+async fn damage_found_by_a_prune_is_visible_to_queries() {
     let shop = shop().await;
     let backup_ids = shop.make_nightly_backups(3).await;
     std::fs::write(shop.archive_of(backup_ids[2]).await, b"PK").expect("written");
@@ -596,12 +597,12 @@ async fn a_maintenance_run_reads_each_manifest_once() {
     assert_eq!(
         store.call_count(Operation::Put, "leases/prune"),
         1 + 2 + 1,
-        "one lease, confirmed twice, released"
+        "the lease must be acquired once, confirmed twice and released once"
     );
 }
 
 #[tokio::test]
-async fn files_about_removed_backups_are_removed_too() {
+async fn sidecar_files_leases_and_cached_manifests_of_removed_backups_are_removed() {
     let folder = tempfile::tempdir().expect("a folder");
     let cache = tempfile::tempdir().expect("a folder");
     let clock = HandClock::at(&jiff::Timestamp::now().to_string());
@@ -631,15 +632,15 @@ async fn files_about_removed_backups_are_removed_too() {
         .path();
     let foreign = cache_folder.join("notes.json");
     std::fs::write(&foreign, b"mine").expect("written");
-    let restored = format!("leases/restore/{}", backup_ids[0]);
+    let restore_leases = format!("leases/restore/{}", backup_ids[0]);
     let now = shop.clock.now();
     let lease = serde_json::json!({
         "formatVersion": 1, "subject": { "restore": backup_ids[0] }, "acquiredAt": now, "leaseSeconds": 60,
         "released": false, "expiresAt": now - jiff::Span::new().hours(25), "backup": backup_ids[0], "archive": null,
         "holder": { "token": uuid::Uuid::nil(), "application": "shop", "host": "other", "process": 7 },
     });
-    std::fs::create_dir_all(shop.folder.path().join(&restored)).expect("a folder");
-    std::fs::write(shop.folder.path().join(&restored).join("other.json"), lease.to_string())
+    std::fs::create_dir_all(shop.folder.path().join(&restore_leases)).expect("a folder");
+    std::fs::write(shop.folder.path().join(&restore_leases).join("other.json"), lease.to_string())
         .expect("written");
     let name = |id: &BackupId| format!("{id}.json");
     let cached_count = || backup_ids.iter().filter(|id| cache_folder.join(name(id)).exists()).count();
@@ -651,14 +652,14 @@ async fn files_about_removed_backups_are_removed_too() {
         .await
         .expect("maintenance completed");
     assert!(report.is_clean(), "{report:?}");
-    // The next run removes the files about the backups that this run removed.
+    // The next run removes the sidecar files, leases and cached manifests of the removed backups.
     let report = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(shop.files("verifications"), [name(&backup_ids[2])]);
     assert_eq!(shop.files("damage"), [""; 0]);
-    assert_eq!(shop.files(&restored), [""; 0], "the lease of a killed restore must be removed");
+    assert_eq!(shop.files(&restore_leases), [""; 0], "the lease of a killed restore must be removed");
     assert_eq!(cached_count(), 1);
-    assert!(foreign.exists(), "a file with another form of name must stay");
+    assert!(foreign.exists(), "a file whose name is not an id must stay in the cache");
 }
 
 fn lease(subject: &serde_json::Value, now: jiff::Timestamp) -> String {
@@ -717,7 +718,7 @@ async fn a_backup_that_is_removed_while_it_is_verified_is_not_reported_as_damage
     std::fs::remove_file(shop.folder.path().join(format!("manifests/{}.json", backup_ids[0])))
         .expect("removed");
     let bytes = std::fs::metadata(&archive).expect("the archive exists").len();
-    std::fs::write(&archive, vec![0; usize::try_from(bytes).expect("small")]).expect("written");
+    std::fs::write(&archive, vec![0; usize::try_from(bytes).expect("the size of the archive fits into usize")]).expect("written");
     store.fail([]);
     let report = running.await.expect("the task did not panic").expect("maintenance completed");
     assert!(report.is_clean() && report.profiles[0].verified.is_none(), "{report:?}");
@@ -730,7 +731,7 @@ async fn maintenance_with_a_clock_that_is_behind_removes_nothing_and_removed_bac
     let backup_ids = shop.make_nightly_backups(2).await;
     let leftover = shop.folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&leftover, b"12345").expect("written");
-    age(&leftover, Duration::from_secs(30 * 86_400));
+    set_file_age(&leftover, Duration::from_secs(30 * 86_400));
     shop.clock.pass(-72);
     let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(1));
     let report = maintenance().await.expect("maintenance completed");
@@ -748,7 +749,7 @@ async fn maintenance_with_a_clock_that_is_behind_removes_nothing_and_removed_bac
     assert_eq!(
         report.profiles[0].verified,
         Some(backup_ids[1]),
-        "the retention removed the backup that was never verified, so the other one is verified"
+        "the prune removed the unverified backup, so maintenance must verify the remaining backup"
     );
 }
 
@@ -776,7 +777,7 @@ async fn maintenance_with_a_clock_that_differs_from_that_of_the_disk_removes_not
     }
     let leftover = folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&leftover, b"12345").expect("written");
-    age(&leftover, Duration::from_secs(2 * 86_400));
+    set_file_age(&leftover, Duration::from_secs(2 * 86_400));
     let retention = || koan.retention(Retention::new().keep_last(1));
     for ahead in [3600, 86_400] {
         clock.0.store(ahead, Ordering::Relaxed);

@@ -73,7 +73,7 @@ fn entities(report: &koan_backup::report::BackupReport) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn filters_of_providers_match_names_and_kinds_in_backups_and_restores() {
+async fn provider_filters_match_names_and_kinds_in_backups_and_restores() {
     let Shop { koan, directory: _directory } = shop().await;
     for filter in ["second", "memory"] {
         let only = koan.backup("only").providers([filter]).await.expect("a backup");
@@ -119,12 +119,12 @@ async fn schemas_can_be_omitted_from_one_backup_and_are_never_added() {
             serde_json::from_reader(document).expect("a document");
         schemas.keys().cloned().collect::<Vec<_>>()
     };
-    let with = shop.koan.backup("with").await.expect("a backup");
-    assert_eq!(schemas(&with), ["Order", "User"]);
-    let without = shop.koan.backup("without").without_schemas().await.expect("a backup");
-    assert!(schemas(&without).is_empty());
-    assert!(shop.koan.verify(without.id()).await.expect("verified").is_valid());
-    assert_eq!(shop.koan.restore(without.id()).await.expect("restored").record_count(), 11);
+    let backup_with_schemas = shop.koan.backup("with").await.expect("a backup");
+    assert_eq!(schemas(&backup_with_schemas), ["Order", "User"]);
+    let backup_without_schemas = shop.koan.backup("without").without_schemas().await.expect("a backup");
+    assert!(schemas(&backup_without_schemas).is_empty());
+    assert!(shop.koan.verify(backup_without_schemas.id()).await.expect("verified").is_valid());
+    assert_eq!(shop.koan.restore(backup_without_schemas.id()).await.expect("restored").record_count(), 11);
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn latest_is_the_newest_completed_backup_that_contains_the_selected_entiti
     assert_eq!(
         koan.restore("latest").await.expect("restored").id,
         users,
-        "it is the only backup, so it contains all entities of any backup"
+        "the only backup contains every entity that any backup contains"
     );
     let all = koan.backup("all").await.expect("a backup").id();
     let orders = koan.backup("orders").entities(["Order"]).await.expect("a backup").id();
@@ -158,8 +158,8 @@ async fn latest_is_the_newest_completed_backup_that_contains_the_selected_entiti
 async fn latest_skips_failed_backups() {
     let shop = shop().await;
     let good = shop.koan.backup("good").await.expect("a backup").id();
-    let broken = shop_of_same_storage(&shop).await;
-    broken
+    let failing_koan = koan_with_unreadable_users(&shop).await;
+    failing_koan
         .backup("bad")
         .continue_on_error()
         .await
@@ -170,8 +170,8 @@ async fn latest_skips_failed_backups() {
     assert_eq!(shop.koan.restore("latest").allow_partial().await.expect("restored").id, good);
 }
 
-/// Creates a context with the storage of the shop, whose users cannot be read.
-async fn shop_of_same_storage(shop: &Shop) -> Koan {
+/// Creates a context with the storage of the shop and with a provider that cannot read the users.
+async fn koan_with_unreadable_users(shop: &Shop) -> Koan {
     let main = Scripted::new(Script { disconnects_at: Some(("User".into(), 0)), ..Script::default() });
     main.put(&SetName::root(), &User { id: 1, name: "a".into() });
     Koan::builder()
@@ -213,7 +213,7 @@ async fn existing_backups_with_reserved_names_are_listed_and_restored_by_id() {
     }
 }
 
-/// The percentages of a backup or restore, and whether each was emitted after the last event.
+/// The percentages that a backup or restore emitted, each with whether the operation had already finished.
 #[derive(Clone, Default)]
 struct PercentRecorder(Arc<Mutex<Vec<(u8, bool)>>>);
 
@@ -222,8 +222,8 @@ impl PercentRecorder {
         let (all, finished) = (Arc::clone(&self.0), std::sync::atomic::AtomicBool::new(false));
         move |event| match event {
             Event::Progress { percent, .. } => {
-                let is_over = finished.load(std::sync::atomic::Ordering::Relaxed);
-                all.lock().expect("the lock is not poisoned").push((*percent, is_over));
+                let is_finished = finished.load(std::sync::atomic::Ordering::Relaxed);
+                all.lock().expect("the lock is not poisoned").push((*percent, is_finished));
             }
             Event::BackupFinished { .. } | Event::RestoreFinished { .. } => {
                 finished.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -235,7 +235,7 @@ impl PercentRecorder {
     fn assert_increasing(&self, is_complete: bool) {
         let all = self.0.lock().expect("the lock is not poisoned").clone();
         assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0), "{all:?}");
-        assert!(all.iter().all(|&(percent, is_over)| (percent == 100) == is_over), "{all:?}");
+        assert!(all.iter().all(|&(percent, is_finished)| (percent == 100) == is_finished), "{all:?}");
         assert_eq!(all.iter().any(|&(percent, _)| percent == 100), is_complete, "{all:?}");
         assert!(all.len() > 2, "{all:?}");
     }
@@ -268,8 +268,8 @@ async fn percent_of_a_backup_that_failed_is_never_100() {
         .expect_err("the backup fails");
     recorder.assert_increasing(false);
     let recorder = PercentRecorder::default();
-    let part = koan.backup("all").batch_size(1).continue_on_error().on_event(recorder.listen()).await;
-    assert_eq!(part.expect("a partial backup").status(), BackupStatus::Failed);
+    let partial_backup = koan.backup("all").batch_size(1).continue_on_error().on_event(recorder.listen()).await;
+    assert_eq!(partial_backup.expect("a partial backup").status(), BackupStatus::Failed);
     recorder.assert_increasing(false);
 }
 
@@ -363,7 +363,7 @@ async fn a_backup_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error_a
                 *recorder.lock().expect("the lock is not poisoned") = Some(*status);
             }
         });
-        let error = backup.await.map(drop).expect_err("it takes hours");
+        let error = backup.await.map(drop).expect_err("the backup takes hours");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         let text = format!("{limit:?}");
         assert!(error.to_string().contains(&text), "{error}");

@@ -138,9 +138,9 @@ async fn a_lost_connection_fails_the_backup_and_no_partial_archive_is_published(
     assert_eq!(backups.len(), 1);
     assert_eq!(backups[0].status, BackupStatus::Failed);
     assert_eq!(backups[0].archive, None);
-    let error = shop.koan.restore("nightly").await.expect_err("nothing to restore");
+    let error = shop.koan.restore("nightly").await.expect_err("the failed backup has no archive");
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let error = shop.koan.restore(backups[0].id).allow_partial().await.expect_err("nothing to restore");
+    let error = shop.koan.restore(backups[0].id).allow_partial().await.expect_err("the failed backup has no archive");
     assert_eq!(error.kind(), ErrorKind::Incompatible);
 }
 
@@ -222,14 +222,14 @@ async fn no_more_entities_are_read_concurrently_than_provider_and_options_allow(
 }
 
 #[tokio::test]
-async fn few_of_many_small_record_sets_are_read_ahead_of_a_long_one() {
+async fn few_of_many_small_sets_are_read_ahead_of_a_large_set() {
     let script = Script { per_record: Duration::from_millis(10), concurrent_reads: 2, ..Script::default() };
     let shop = shop(script).await;
     for id in 5..60 {
         shop.database.put(&SetName::root(), &Address { id, city: "Zürich".into() });
     }
     for set in 0..30 {
-        let set = SetName::new(format!("tenant-{set:02}")).expect("valid");
+        let set = SetName::new(format!("tenant-{set:02}")).expect("a valid set name");
         shop.database.put(&set, &User { id: 1, name: "one".into() });
     }
     let events = Arc::new(Mutex::new(Vec::new()));
@@ -242,13 +242,13 @@ async fn few_of_many_small_record_sets_are_read_ahead_of_a_long_one() {
     backup.await.expect("a backup");
     let events = events.lock().expect("the lock is not poisoned");
     let read = events.iter().take_while(|event| **event == "read").count();
-    assert!((2..=5).contains(&read), "{read} record sets were read before the first block was written");
+    assert!((2..=5).contains(&read), "{read} sets were read before the first block was written");
 }
 
 #[tokio::test]
 async fn the_restore_of_a_set_does_not_change_other_sets() {
     let shop = shop(Script::default()).await;
-    let (a, b) = (SetName::new("tenant-a").expect("valid"), SetName::new("tenant-b").expect("valid"));
+    let (a, b) = (SetName::new("tenant-a").expect("a valid set name"), SetName::new("tenant-b").expect("a valid set name"));
     shop.database.put(&a, &User { id: 1, name: "a".into() });
     shop.database.put(&b, &User { id: 1, name: "b".into() });
     let backup = shop.koan.backup("tenants").entity::<User>().set("tenant-a").await.expect("a backup");
@@ -264,7 +264,7 @@ async fn the_restore_of_a_set_does_not_change_other_sets() {
 #[tokio::test]
 async fn only_a_selected_set_is_restored_and_a_missing_set_is_refused() {
     let shop = shop(Script::default()).await;
-    let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("valid"));
+    let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("a valid set name"));
     for set in [&a, &b] {
         shop.database.put(set, &User { id: 1, name: set.to_string() });
     }
@@ -299,7 +299,7 @@ async fn a_restore_emits_events_of_verification_and_writing_and_reports_whether_
     let entities = ["Address", "Order", "User"];
     let expected: Vec<_> = ["verified", "restored"]
         .iter()
-        .flat_map(|done| entities.map(|name| format!("{done} {name}")))
+        .flat_map(|step| entities.map(|name| format!("{step} {name}")))
         .collect();
     assert_eq!(*events.lock().expect("the lock is not poisoned"), expected);
     assert!(shop.koan.restore("nightly").dry_run().await.expect("compared").dry_run);
@@ -323,9 +323,9 @@ async fn a_restore_that_is_cancelled_after_the_last_record_is_rolled_back() {
 }
 
 #[tokio::test]
-async fn two_sets_are_not_restored_into_one() {
+async fn two_sets_are_not_restored_into_one_set() {
     let shop = shop(Script::default()).await;
-    let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("valid"));
+    let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("a valid set name"));
     shop.database.put(&a, &User { id: 1, name: "a".into() });
     shop.koan.backup("tenants").await.expect("a backup");
     let error = shop
@@ -351,7 +351,7 @@ async fn a_restore_with_a_batch_size_or_concurrency_of_zero_is_refused() {
     for restore in
         [shop.koan.restore("nightly").batch_size(0), shop.koan.restore("nightly").max_concurrency(0)]
     {
-        let error = restore.await.expect_err("refused");
+        let error = restore.await.expect_err("zero is not a valid option");
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
     }
 }
@@ -368,8 +368,8 @@ async fn two_backups_can_have_the_same_name_and_the_name_selects_the_newest() {
     assert_eq!(restored.id, second.id());
 }
 
-/// Returns all files in the storage directory except the profile mark and the leases. One lease file of a
-/// subject stays after the release.
+/// Returns all files in the storage directory except the profile mark and the leases. The latest lease file of
+/// each subject remains after its release.
 fn files(shop: &Shop) -> Vec<String> {
     let mut files = Vec::new();
     let mut directories = vec![shop._directory.path().to_owned()];
@@ -392,7 +392,7 @@ fn a_runtime_without_timers_fails_the_start_and_not_the_rollback() {
     let built = runtime.block_on(async {
         Koan::builder().provider("main", Scripted::default()).storage("memory", storage).build().await
     });
-    let error = built.expect_err("there are no timers");
+    let error = built.expect_err("the runtime has no timers");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("enable_time"), "{error}");
 }
@@ -421,9 +421,9 @@ fn a_runtime_with_one_worker_and_one_blocking_thread_is_sufficient() {
 async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committed() {
     for round in 0..40 {
         let shop = shop(Script::default()).await;
-        let (token, done) = (CancellationToken::new(), Arc::new(Mutex::new(0)));
-        let (cancel, completed) = (token.clone(), Arc::clone(&done));
-        let last = move |event: &Event| {
+        let (token, completed_count) = (CancellationToken::new(), Arc::new(Mutex::new(0)));
+        let (cancel, completed) = (token.clone(), Arc::clone(&completed_count));
+        let cancel_after_last_entity = move |event: &Event| {
             if matches!(event, Event::EntityCompleted { .. }) {
                 let mut completed = completed.lock().expect("the lock is not poisoned");
                 *completed += 1;
@@ -432,7 +432,7 @@ async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committe
                 }
             }
         };
-        match shop.koan.backup("late").cancel_on(token).on_event(last.clone()).await {
+        match shop.koan.backup("late").cancel_on(token).on_event(cancel_after_last_entity.clone()).await {
             Ok(_) => assert_eq!(shop.koan.backups().await.expect("listed").len(), 1, "round {round}"),
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Cancelled);
@@ -441,7 +441,7 @@ async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committe
         }
         shop.koan.backup("whole").await.expect("a backup");
         shop.koan.data::<User>().clear().await.expect("cleared");
-        *done.lock().expect("the lock is not poisoned") = 0;
+        *completed_count.lock().expect("the lock is not poisoned") = 0;
         let token = CancellationToken::new();
         let (cancel, completed) = (token.clone(), Arc::new(Mutex::new(0)));
         let restored = shop.koan.restore("whole").cancel_on(token).on_event(move |event| {
@@ -463,7 +463,7 @@ async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committe
 }
 
 #[tokio::test]
-async fn a_restore_whose_counts_do_not_balance_is_rolled_back_and_names_the_entity() {
+async fn a_restore_whose_counts_do_not_balance_is_rolled_back_with_the_entity_in_the_error() {
     let mut shop = shop(Script::default()).await;
     shop.koan.backup("nightly").await.expect("a backup");
     let dropping_database =

@@ -1,5 +1,4 @@
-//! Unlisted archives: maintenance reports complete ones and never removes them, and a recovery publishes them
-//! again.
+//! Maintenance reports unlisted archives and never removes them, and a recovery publishes them again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,14 +111,14 @@ impl Shop {
         found
     }
 
-    fn age_archives(&self) {
+    fn make_archives_old(&self) {
         for name in self.files("archives") {
-            age(&self.path(&format!("archives/{name}")));
+            make_old(&self.path(&format!("archives/{name}")));
         }
     }
 }
 
-fn age(file: &Path) {
+fn make_old(file: &Path) {
     let file = std::fs::File::options().write(true).open(file).expect("a file");
     file.set_modified(SystemTime::now() - Duration::from_secs(90 * 86_400)).expect("a time");
 }
@@ -129,7 +128,7 @@ async fn archives_whose_manifests_are_all_lost_are_kept_and_recovered() {
     let shop = shop().await;
     let ids = shop.make_nightly_backups(3).await;
     let before: Vec<_> = ids.iter().map(|id| shop.manifest(*id)).collect();
-    shop.age_archives();
+    shop.make_archives_old();
     shop.lose_manifests();
     let (report, profile) = shop.maintain().await;
     assert!(!report.is_clean() && profile.removed_files.is_empty(), "{report:?}");
@@ -153,7 +152,7 @@ async fn archives_whose_manifests_are_all_lost_are_kept_and_recovered() {
     let after: Vec<_> = ids.iter().map(|id| shop.manifest(*id)).collect();
     assert_eq!(
         after, before,
-        "the recovered manifests must equal the lost ones, including path, size and hash of the archive"
+        "the recovered manifests must equal the lost manifests, including path, size and hash of the archive"
     );
     for id in &ids {
         assert!(shop.koan.verify(*id).await.expect("read").is_valid());
@@ -174,7 +173,7 @@ async fn nothing_is_removed_while_most_archives_are_unlisted() {
     }
     let garbage = shop.path("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&garbage, b"PK").expect("written");
-    shop.age_archives();
+    shop.make_archives_old();
     let report = shop
         .koan
         .maintenance()
@@ -221,7 +220,7 @@ async fn an_archive_that_a_user_copied_into_the_storage_is_recovered_under_any_n
     let [first, holiday, second] = recovered.as_slice() else { panic!("{recovered:?}") };
     assert_eq!((&first.1, &second.1), (&RecoveryOutcome::Recovered, &RecoveryOutcome::Recovered));
     assert_eq!((holiday.0.as_str(), &holiday.1), ("archives/holiday.zip", &RecoveryOutcome::Incomplete));
-    target.age_archives();
+    target.make_archives_old();
     target.clock.pass(72);
     assert!(
         target.maintain().await.0.is_clean() && target.path("archives/holiday.zip").exists(),
@@ -262,8 +261,8 @@ async fn only_archives_that_are_proven_to_be_truncated_are_removed() {
     for position in [end - 22, manifest - 46, end - 12] {
         damaged.push(write(&with_flipped_bit(position)));
     }
-    shop.age_archives();
-    // Enough archives are listed for maintenance to remove incomplete ones.
+    shop.make_archives_old();
+    // With these backups, most archives are listed, so maintenance removes incomplete archives.
     shop.make_nightly_backups(4).await;
     let (_, profile) = shop.maintain().await;
     let mut removed = profile.removed_files.clone();
@@ -307,7 +306,7 @@ async fn an_archive_that_cannot_be_read_is_not_removed() {
     shop.make_nightly_backups(2).await;
     let archive = shop.path("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&archive, vec![0; 1000]).expect("written");
-    age(&archive);
+    make_old(&archive);
     for (operation, failure) in [
         (Operation::Get, Failure::Forbidden),
         (Operation::Get, Failure::Broken),
@@ -352,7 +351,7 @@ async fn an_interrupted_removal_is_completed_and_its_archive_is_not_recovered() 
         shop.health().await.unlisted.is_empty(),
         "archives with a removal record must not be reported as unlisted"
     );
-    // The same is true when the manifests of the other backups are lost.
+    // A recovery does not publish these archives either if the manifests of the other backups are lost.
     let moved_manifests = shop.path("moved");
     std::fs::rename(shop.path("manifests"), &moved_manifests).expect("renamed");
     assert_eq!(shop.koan.catalog().recover().await.expect("recovery completed").recovered().count(), 4);
@@ -426,7 +425,7 @@ async fn a_removal_record_has_no_effect_while_a_manifest_names_the_archive() {
         "rekeyed",
         Some("archives/backup-none-20260101-000000-0a1b2c3d.zip"),
     );
-    shop.age_archives();
+    shop.make_archives_old();
     let (report, profile) = shop.maintain().await;
     assert!(report.is_clean() && profile.removed_files.is_empty(), "{report:?}");
     assert_eq!(shop.files("archives").len(), 3);
@@ -448,7 +447,7 @@ async fn a_removal_record_of_a_rekey_takes_effect_only_if_the_replacement_verifi
             Some(text) => std::fs::write(shop.path(&new), text).expect("written"),
             None => std::fs::remove_file(shop.path(&new)).expect("removed"),
         }
-        shop.age_archives();
+        shop.make_archives_old();
         let (_, profile) = shop.maintain().await;
         assert!(!profile.removed_files.contains(&old), "{profile:?}");
         assert_eq!(profile.unlisted.len(), 1);
@@ -478,7 +477,7 @@ async fn an_unlisted_archive_of_a_listed_backup_is_removed_only_if_the_listed_ar
     let listed = shop.archive(ids[0]);
     let copy = listed.replace(".zip", "-0a1b2c3d.zip");
     std::fs::copy(shop.path(&listed), shop.path(&copy)).expect("copied");
-    shop.age_archives();
+    shop.make_archives_old();
     let intact_bytes = std::fs::read(shop.path(&listed)).expect("read");
     std::fs::write(shop.path(&listed), b"PK").expect("written");
     let (_, profile) = shop.maintain().await;
@@ -500,7 +499,7 @@ async fn a_damaged_manifest_is_kept_under_another_name_and_replaced_from_its_arc
     let ids = shop.make_nightly_backups(3).await;
     let before = shop.manifest(ids[1]);
     std::fs::write(shop.path(&format!("manifests/{}.json", ids[1])), b"{\"id\":").expect("written");
-    shop.age_archives();
+    shop.make_archives_old();
     let (_, profile) = shop.maintain().await;
     assert!(profile.removed_files.is_empty() && profile.unreadable.len() == 1, "{profile:?}");
     let recovered = shop.recover().await;
@@ -521,7 +520,7 @@ async fn a_removal_record_has_no_effect_on_a_pinned_backup() {
     write_removal_record(&shop, ids[0], &archive, "deleted", None);
     shop.koan.pin(ids[0], None, "an audit").await.expect("pinned");
     std::fs::remove_file(shop.path(&format!("manifests/{}.json", ids[0]))).expect("removed");
-    shop.age_archives();
+    shop.make_archives_old();
     let (_, profile) = shop.maintain().await;
     assert!(profile.removed_files.is_empty() && shop.path(&archive).exists(), "{profile:?}");
     let recovered = shop.recover().await;
@@ -535,7 +534,7 @@ async fn a_file_that_is_replaced_after_it_was_assessed_as_incomplete_is_not_remo
     let ids = shop.make_nightly_backups(2).await;
     let archive = "archives/backup-late-20260101-000000-0a1b2c3d.zip";
     std::fs::write(shop.path(archive), b"12345").expect("written");
-    age(&shop.path(archive));
+    make_old(&shop.path(archive));
     let intact_bytes = std::fs::read(shop.path(&shop.archive(ids[0]))).expect("an archive");
     // Maintenance first assesses the content of the file, and then reads leases and manifests once more.
     let profile = maintain_with(&shop, Operation::Get, "0a1b2c3d", || {
@@ -580,7 +579,7 @@ async fn an_archive_that_becomes_a_backup_while_maintenance_runs_is_not_removed(
         let shop = shop().await;
         let ids = shop.make_nightly_backups(2).await;
         std::fs::write(shop.path(archive), b"12345").expect("written");
-        age(&shop.path(archive));
+        make_old(&shop.path(archive));
         (shop, ids)
     };
     // Maintenance assesses the lease for the time at which it read the lease, not for the time after the

@@ -75,7 +75,7 @@ impl Shop {
         self.koan.backups().await.expect("listed")
     }
 
-    fn archives(&self) -> usize {
+    fn archive_count(&self) -> usize {
         std::fs::read_dir(self.folder.path().join("archives")).expect("a folder").count()
     }
 
@@ -84,12 +84,12 @@ impl Shop {
         self.folder.path().join(&manifest.archive.as_ref().expect("an archive").file)
     }
 
-    /// Returns the error of applying the plan of this retention, and verifies that nothing is removed.
+    /// Applies the plan of a retention policy, verifies that nothing is removed, and returns the error.
     async fn error_of_apply(&self, retention: Retention) -> Error {
         let before = self.ids().await;
         let retention = self.koan.retention(retention);
         let plan = retention.plan().await.expect("a plan");
-        let error = retention.apply(&plan).await.expect_err("refused");
+        let error = retention.apply(&plan).await.expect_err("the plan must be refused");
         assert_eq!(self.ids().await, before, "a refused plan must remove nothing: {error:?}");
         error
     }
@@ -115,7 +115,7 @@ async fn exactly_the_backups_of_the_plan_are_removed_and_the_freed_bytes_are_rep
     assert_eq!(removed, ids[..3], "the oldest backups must be removed first");
     assert_eq!(report.verified, [ids[4]]);
     assert_eq!(shop.ids().await, ids[3..]);
-    assert_eq!(shop.archives(), 2);
+    assert_eq!(shop.archive_count(), 2);
     assert_eq!(before - used_bytes(), report.freed_bytes());
     let second_plan = retention.plan().await.expect("a plan");
     assert_eq!(second_plan.removals().count(), 0, "{second_plan}");
@@ -149,7 +149,7 @@ async fn a_plan_is_refused_if_backups_or_pins_changed_since_it_was_made() {
     shop.koan.backup("nightly").await.expect("a backup");
     let error = retention.apply(&plan).await.expect_err("a backup was added after the plan was made");
     assert!(error.to_string().contains("was added since the plan was made"), "{error:?}");
-    assert_eq!(shop.archives(), 4);
+    assert_eq!(shop.archive_count(), 4);
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn retention_is_refused_if_the_clock_jumped_or_is_behind() {
     shop.clock.pass(-48);
     let error = retention.plan().await.expect_err("the clock is behind the newest backup");
     assert!(error.to_string().contains("seconds in the future"), "{error:?}");
-    assert_eq!(shop.archives(), 3);
+    assert_eq!(shop.archive_count(), 3);
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn a_rule_that_keeps_nothing_is_refused_unless_idle_rules_are_allowed() {
     let plan = allowed.plan().await.expect("a plan");
     allowed.apply(&plan).await.expect("applied");
     assert_eq!(shop.ids().await, ids[2..]);
-    let error = shop.koan.retention(Retention::new()).plan().await.expect_err("a retention without a rule");
+    let error = shop.koan.retention(Retention::new()).plan().await.expect_err("the retention policy has no rule");
     assert_eq!(error.kind(), ErrorKind::Configuration);
 }
 
@@ -202,8 +202,8 @@ async fn the_newest_backup_that_verifies_is_never_removed() {
     assert_eq!(report.damaged.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[3]]);
     assert_eq!(shop.ids().await, ids[2..]);
     std::fs::write(shop.archive_of(&manifests, ids[2]), b"PK").expect("damaged");
-    // The plan knows the damage of the newest backup. The damage of the other backup is found only when it is
-    // verified.
+    // The plan uses the damage record of the newest backup. The other damaged backup has no damage record yet,
+    // and only a verification finds its damage.
     let plan = shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");
     assert_eq!(plan.removals().count(), 0, "{plan}");
 }
@@ -230,7 +230,7 @@ async fn a_failed_backup_does_not_replace_an_older_backup_in_the_retention() {
     let shop = shop().await;
     let ids = shop.make_nightly_backups(2).await;
     shop.store.fail([Fault::always(Operation::Begin, "archives", Failure::Forbidden)]);
-    shop.koan.backup("nightly").await.expect_err("the store refuses");
+    shop.koan.backup("nightly").await.expect_err("the store refuses the upload");
     shop.store.fail([]);
     let plan = shop.koan.retention(Retention::new().keep_last(2)).plan().await.expect("a plan");
     assert_eq!((plan.removals().count(), plan.decisions.len()), (0, 3), "{plan}");
@@ -248,7 +248,7 @@ async fn a_backup_that_could_not_be_removed_is_not_reported_as_removed() {
     };
     // The manifest is not deleted, so the backup is unchanged.
     shop.store.fail([Fault::always(Operation::Delete, "manifests", Failure::Forbidden)]);
-    let error = apply().await.expect_err("refused");
+    let error = apply().await.expect_err("the store refuses to delete");
     assert!(error.chain().contains(&format!("backup {} was not removed", ids[0])), "{error:?}");
     shop.store.fail([]);
     assert_eq!(shop.ids().await, ids);
@@ -258,13 +258,13 @@ async fn a_backup_that_could_not_be_removed_is_not_reported_as_removed() {
     // the backups that were removed before.
     let fault = Fault::always(Operation::Delete, "archives", Failure::Broken);
     shop.store.fail([Fault { after: 1, ..fault }]);
-    let error = apply().await.expect_err("refused");
+    let error = apply().await.expect_err("the store refuses to delete");
     let chain = error.chain();
     assert!(chain.contains(&format!("pruning stopped after it had removed `{}`", ids[0])), "{error:?}");
     assert!(chain.contains("its archive") && chain.contains("still exists"), "{error:?}");
     shop.store.fail([]);
     assert_eq!(shop.ids().await, ids[2..]);
-    assert_eq!(shop.archives(), 2, "the archive that could not be deleted must still exist");
+    assert_eq!(shop.archive_count(), 2, "the archive that could not be deleted must still exist");
 }
 
 #[tokio::test]
@@ -299,22 +299,22 @@ async fn the_last_valid_backup_is_deleted_only_with_even_if_last() {
     let other = shop.archive_of(&shop.manifests().await, ids[1]);
     let intact_bytes = std::fs::read(&other).expect("read");
     std::fs::write(&other, b"PK").expect("written");
-    let error = shop.koan.delete(ids[0]).await.expect_err("it is the only valid backup");
+    let error = shop.koan.delete(ids[0]).await.expect_err("no other backup is valid");
     assert!(error.to_string().contains("even_if_last"), "{error:?}");
     std::fs::write(&other, intact_bytes).expect("written");
     let removed = shop.koan.delete(ids[0]).await.expect("deleted");
     assert!(removed.freed_bytes > 0);
-    let error = shop.koan.delete(ids[1]).await.expect_err("it is the only backup");
+    let error = shop.koan.delete(ids[1]).await.expect_err("no other backup exists");
     assert!(error.to_string().contains("even_if_last"), "{error:?}");
     shop.koan.delete(ids[1]).even_if_last().await.expect("deleted");
-    assert_eq!((shop.ids().await.len(), shop.archives()), (0, 0));
+    assert_eq!((shop.ids().await.len(), shop.archive_count()), (0, 0));
     let error = shop.koan.delete(ids[1]).even_if_last().await.expect_err("the backup was deleted");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(shop.clock.now().as_second() > 0);
 }
 
 #[tokio::test]
-async fn a_damaged_pin_pins_and_a_damaged_manifest_is_never_treated_as_absent() {
+async fn a_damaged_pin_protects_its_backup_and_a_damaged_manifest_is_never_treated_as_absent() {
     let shop = shop().await;
     let ids = shop.make_nightly_backups(4).await;
     let pins = shop.folder.path().join("pins");
@@ -329,7 +329,7 @@ async fn a_damaged_pin_pins_and_a_damaged_manifest_is_never_treated_as_absent() 
     let report = retention.apply(&plan).await.expect("applied");
     assert_eq!(report.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), [ids[2]]);
     assert_eq!(
-        shop.archives(),
+        shop.archive_count(),
         3,
         "the archives of the pinned backup, of the damaged manifest and of the newest backup must stay"
     );
@@ -347,13 +347,13 @@ async fn wait_until(condition: impl FnMut() -> bool) {
 
 /// Returns the number of complete files. A file that is still being written has a temporary name and is not
 /// counted.
-fn files(folder: &Path) -> usize {
+fn complete_file_count(folder: &Path) -> usize {
     let is_complete = |file: &std::fs::DirEntry| file.path().extension().is_some_and(|end| end == "json");
     std::fs::read_dir(folder).map_or(0, |files| files.flatten().filter(is_complete).count())
 }
 
-/// Returns a fault that makes the read of this backup's archive never complete.
-fn slow_archive(id: BackupId) -> Fault {
+/// Returns a fault with which reads of the archive of this backup never complete.
+fn hanging_archive_read(id: BackupId) -> Fault {
     Fault::always(Operation::Get, String::leak(format!("{}.zip", id.short())), Failure::Never)
 }
 
@@ -364,10 +364,10 @@ async fn a_backup_that_is_being_restored_is_not_removed() {
     let retention = shop.koan.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
     assert_eq!(plan.removals().count(), 1);
-    shop.store.fail([slow_archive(ids[0])]);
+    shop.store.fail([hanging_archive_read(ids[0])]);
     let restoring = tokio::spawn(shop.koan.restore(ids[0]).into_future());
-    let pins = shop.folder.path().join(format!("leases/restore/{}", ids[0]));
-    wait_until(|| files(&pins) == 1).await;
+    let restore_leases = shop.folder.path().join(format!("leases/restore/{}", ids[0]));
+    wait_until(|| complete_file_count(&restore_leases) == 1).await;
     let new_plan = retention.plan().await.expect("a plan");
     assert_eq!(new_plan.removals().count(), 0, "{new_plan}");
     assert!(new_plan.to_string().contains("another process is restoring backup"), "{new_plan}");
@@ -376,7 +376,7 @@ async fn a_backup_that_is_being_restored_is_not_removed() {
     let error = shop.koan.delete(ids[0]).await.expect_err("the backup is being restored");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
     restoring.abort();
-    wait_until(|| files(&pins) == 0).await;
+    wait_until(|| complete_file_count(&restore_leases) == 0).await;
     shop.store.fail([]);
     retention.apply(&plan).await.expect("applied");
     assert_eq!(shop.ids().await, ids[1..]);
@@ -395,9 +395,9 @@ async fn a_deletion_is_undone_if_another_process_begins_to_restore_the_backup() 
         "expiresAt": now + jiff::Span::new().minutes(1), "backup": ids[0], "archive": null,
         "holder": { "token": ids[0], "application": "shop", "host": "other", "process": 7 },
     });
-    let pins = shop.folder.path().join(format!("leases/restore/{}", ids[0]));
-    std::fs::create_dir_all(&pins).expect("a folder");
-    std::fs::write(pins.join("other.json"), lease.to_string()).expect("written");
+    let restore_leases = shop.folder.path().join(format!("leases/restore/{}", ids[0]));
+    std::fs::create_dir_all(&restore_leases).expect("a folder");
+    std::fs::write(restore_leases.join("other.json"), lease.to_string()).expect("written");
     shop.store.fail([]);
     let error =
         deleting.await.expect("the task did not panic").expect_err("another process restores the backup");
@@ -409,15 +409,15 @@ async fn a_deletion_is_undone_if_another_process_begins_to_restore_the_backup() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_concurrent_prunes_one_is_refused_as_busy() {
+async fn the_second_of_two_concurrent_prunes_is_refused_as_busy() {
     let shop = shop().await;
     let ids = shop.make_nightly_backups(3).await;
     let retention = shop.koan.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
-    shop.store.fail([slow_archive(ids[2])]);
+    shop.store.fail([hanging_archive_read(ids[2])]);
     let (first, first_plan) = (retention.clone(), plan.clone());
     let pruning = tokio::spawn(async move { first.apply(&first_plan).await });
-    wait_until(|| files(&shop.folder.path().join("leases/prune")) == 1).await;
+    wait_until(|| complete_file_count(&shop.folder.path().join("leases/prune")) == 1).await;
     let error = retention.apply(&plan).await.expect_err("another prune runs");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
     assert!(error.to_string().contains("removing backups"), "{error:?}");
@@ -498,7 +498,7 @@ async fn the_newest_valid_backup_of_an_entity_is_kept_although_newer_backups_of_
     );
     let retention = shop.koan.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
-    let decision = plan.decisions.iter().find(|decision| decision.id == intact).expect("considered");
+    let decision = plan.decisions.iter().find(|decision| decision.id == intact).expect("the plan has a decision for the backup");
     assert!(decision.removed.is_none(), "{plan}");
     assert!(
         plan.to_string()
@@ -510,7 +510,7 @@ async fn the_newest_valid_backup_of_an_entity_is_kept_although_newer_backups_of_
 }
 
 #[tokio::test]
-async fn maintenance_keeps_the_valid_backup_of_an_entity_in_the_run_that_finds_damage_in_a_newer_one() {
+async fn maintenance_keeps_the_valid_backup_of_an_entity_in_the_run_that_finds_damage_in_a_newer_backup() {
     let shop = shop().await;
     let oldest = shop.backup("nightly", &["Invoice", "Visit"]).await;
     let intact = shop.backup("nightly", &["Invoice", "Visit"]).await;
@@ -527,7 +527,7 @@ async fn maintenance_keeps_the_valid_backup_of_an_entity_in_the_run_that_finds_d
 }
 
 #[tokio::test]
-async fn a_backup_of_another_series_with_the_entity_counts_and_is_verified() {
+async fn a_backup_of_the_entity_in_another_series_counts_and_is_verified() {
     let shop = shop().await;
     let old = shop.backup("visits", &["Visit"]).await;
     let other = shop.backup("move", &["Visit"]).await;
@@ -541,7 +541,7 @@ async fn a_backup_of_another_series_with_the_entity_counts_and_is_verified() {
         "{error:?}"
     );
     shop.koan.delete(old).await.expect("another backup contains the entity");
-    let error = shop.koan.delete(other).await.expect_err("it is the last valid backup of the entity");
+    let error = shop.koan.delete(other).await.expect_err("no other valid backup contains the entity");
     assert!(
         error.to_string().contains("with `Visit`") && error.to_string().contains("even_if_last"),
         "{error:?}"
@@ -702,7 +702,7 @@ async fn the_last_backup_before_a_loss_is_kept_until_the_loss_is_acknowledged() 
         (loss.previous, "archived elsewhere", ErrorKind::NotFound),
         (BackupId::from_uuid(uuid::Uuid::nil()), "archived elsewhere", ErrorKind::NotFound),
     ] {
-        assert_eq!(catalog.acknowledge(id, reason).await.expect_err("refused").kind(), kind, "{id}");
+        assert_eq!(catalog.acknowledge(id, reason).await.expect_err("the acknowledgement is invalid").kind(), kind, "{id}");
     }
     let accepted = catalog.acknowledge(loss.backup, "archived elsewhere").await.expect("acknowledged");
     assert_eq!(accepted, [loss]);

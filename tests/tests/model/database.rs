@@ -87,7 +87,7 @@ impl StateMachineTest for Database {
                 database.connection.execute_batch(&sql).expect("dropped");
                 Outcome::Dropped
             }
-            Step::Backup { name, only } => database.back_up(name, only),
+            Step::Backup { name, only_set } => database.back_up(name, only_set),
             Step::Verify(choice) => database.verify(&choice, model),
             Step::Restore(options) => database.restore(&options),
         };
@@ -115,10 +115,10 @@ impl Database {
         Outcome::Deleted(self.connection.execute(&sql, [from, to]).expect("deleted"))
     }
 
-    fn back_up(&mut self, name: &str, only: Option<Set>) -> Outcome {
+    fn back_up(&mut self, name: &str, only_set: Option<Set>) -> Outcome {
         // Each backup has its own series, so that records that the model deleted are not reported as a loss.
         let mut backup = self.koan.backup(name).series(format!("step-{}", self.ids.len()));
-        if let Some(set) = only {
+        if let Some(set) = only_set {
             backup = backup.set(set.name());
         }
         match self.runtime.block_on(backup.into_future()) {
@@ -150,7 +150,7 @@ impl Database {
                 let checked =
                     report.entities.iter().map(|entity| (entity.set.as_str(), entity.records_checked));
                 let known =
-                    known.iter().map(|(set, table)| (set.name(), table.len().try_into().expect("fits")));
+                    known.iter().map(|(set, table)| (set.name(), table.len().try_into().expect("the record count fits into u64")));
                 assert_eq!(checked.collect::<BTreeMap<_, _>>(), known.collect::<BTreeMap<_, u64>>());
                 Outcome::Valid(number)
             }
@@ -168,10 +168,10 @@ impl Database {
             if options.replace {
                 restore = restore.replace_existing();
             }
-            if let Some(set) = options.only {
+            if let Some(set) = options.only_set {
                 restore = restore.set(set.name());
             }
-            if let Some(set) = options.to {
+            if let Some(set) = options.target_set {
                 restore = restore.to_set(set.name());
             }
             if options.create_missing {
@@ -288,7 +288,7 @@ fn kind(step: &Step, model: &Model) -> &'static str {
             RestoreStep { replace: true, .. } => "restore with replacement",
             RestoreStep { mode: ConflictMode::Fail, .. } => "restore fail",
             RestoreStep { mode: ConflictMode::Keep, .. } => "restore keep",
-            RestoreStep { to: Some(_), .. } => "restore to another set",
+            RestoreStep { target_set: Some(_), .. } => "restore to another set",
             RestoreStep { .. } => "restore overwrite",
         },
         (_, Outcome::Restored(..)) => unreachable!("only a restore ends with `Restored`"),

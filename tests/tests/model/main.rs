@@ -12,10 +12,10 @@ use reference::Model;
 
 koan_backup::entity_backup_scope!(mode = All);
 
-/// The number of sequences of steps, before the factor of `rounds`.
+/// The number of sequences of steps, which is multiplied by `rounds()`.
 const CASES: u32 = 200;
 /// The largest number of steps in a sequence.
-const STEPS: usize = 40;
+const MAX_STEPS: usize = 40;
 
 #[test]
 fn the_database_contains_the_records_of_the_model_after_every_step() {
@@ -26,7 +26,7 @@ fn the_database_contains_the_records_of_the_model_after_every_step() {
     };
     let config =
         Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() };
-    let sequences = Model::sequential_strategy(1..=STEPS);
+    let sequences = Model::sequential_strategy(1..=MAX_STEPS);
     let result = TestRunner::new(config.clone()).run(&sequences, |(model, steps, counter)| {
         Database::test_sequential(config.clone(), model, steps, counter);
         Ok(())

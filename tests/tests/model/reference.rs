@@ -39,11 +39,11 @@ pub(super) enum Outcome {
     Deleted(usize),
     Dropped,
     BackedUp,
-    /// A verification found this backup, and it is valid.
+    /// The verification selected the backup with this index, which is valid.
     Valid(usize),
-    /// A verification found this backup, which had failed.
+    /// The verification selected the backup with this index, which had failed.
     Failed(usize),
-    /// A restore from this backup ended with these counts.
+    /// The restore selected the backup with this index, and ended with these counts.
     Restored(usize, WriteCounts),
     /// The step was refused, and has changed nothing.
     Refused(ErrorKind),
@@ -97,7 +97,7 @@ impl ReferenceStateMachine for Model {
                 state.tables.remove(&Set::Annex);
                 Ok(Outcome::Dropped)
             }
-            Step::Backup { name, only } => state.back_up(name, *only),
+            Step::Backup { name, only_set } => state.back_up(name, *only_set),
             Step::Verify(choice) => state.verify(choice),
             Step::Restore(options) => state.restore(options),
         };
@@ -107,8 +107,8 @@ impl ReferenceStateMachine for Model {
 }
 
 impl Model {
-    fn back_up(&mut self, name: &'static str, only: Option<Set>) -> Result<Outcome, ErrorKind> {
-        let tables = selected(&self.tables, only);
+    fn back_up(&mut self, name: &'static str, only_set: Option<Set>) -> Result<Outcome, ErrorKind> {
+        let tables = selected(&self.tables, only_set);
         self.backups.push(ModelBackup { name, tables: tables.clone().ok() });
         tables.map(|_| Outcome::BackedUp)
     }
@@ -137,12 +137,12 @@ impl Model {
     fn restore(&mut self, options: &RestoreStep) -> Result<Outcome, ErrorKind> {
         let number = self.find(&options.choice, |backup| backup.tables.is_some())?;
         let archived = self.backups[number].tables.as_ref().ok_or(ErrorKind::Incompatible)?;
-        let sets = selected(archived, options.only)?;
-        if options.to.is_some() && sets.len() > 1 {
+        let sets = selected(archived, options.only_set)?;
+        if options.target_set.is_some() && sets.len() > 1 {
             return Err(ErrorKind::Configuration);
         }
         let (mut tables, mut counts) = (self.tables.clone(), WriteCounts::default());
-        let targets = sets.into_iter().map(|(set, records)| (options.to.unwrap_or(set), records));
+        let targets = sets.into_iter().map(|(set, records)| (options.target_set.unwrap_or(set), records));
         let targets: Vec<_> = targets.collect();
         if !options.create_missing && targets.iter().any(|(set, _)| !tables.contains_key(set)) {
             return Err(ErrorKind::Incompatible);
@@ -160,8 +160,8 @@ impl Model {
 }
 
 /// Returns the tables of the selected sets.
-fn selected(tables: &Tables, only: Option<Set>) -> Result<Tables, ErrorKind> {
-    match only {
+fn selected(tables: &Tables, only_set: Option<Set>) -> Result<Tables, ErrorKind> {
+    match only_set {
         None => Ok(tables.clone()),
         Some(set) => match tables.get(&set) {
             Some(table) => Ok([(set, table.clone())].into()),

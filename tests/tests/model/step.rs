@@ -56,7 +56,7 @@ pub(super) enum Step {
     Drop,
     Backup {
         name: &'static str,
-        only: Option<Set>,
+        only_set: Option<Set>,
     },
     Verify(BackupChoice),
     Restore(RestoreStep),
@@ -69,8 +69,8 @@ pub(super) struct RestoreStep {
     pub(super) mode: ConflictMode,
     pub(super) replace: bool,
     pub(super) level: RestoreLevel,
-    pub(super) only: Option<Set>,
-    pub(super) to: Option<Set>,
+    pub(super) only_set: Option<Set>,
+    pub(super) target_set: Option<Set>,
     pub(super) create_missing: bool,
     pub(super) dry_run: bool,
 }
@@ -83,7 +83,7 @@ pub(super) fn any_step(backups: usize) -> impl Strategy<Value = Step> {
         8 => (any_set(), any_key(), any_columns()).prop_map(|(set, key, columns)| Step::Write(set, key, columns)),
         3 => (any_set(), any_key(), any_key()).prop_map(|(set, a, b)| Step::Delete(set, a.min(b), a.max(b))),
         2 => Just(Step::Drop),
-        3 => (any_name(), prop::option::weighted(0.3, any_set())).prop_map(|(name, only)| Step::Backup { name, only }),
+        3 => (any_name(), prop::option::weighted(0.3, any_set())).prop_map(|(name, only_set)| Step::Backup { name, only_set }),
         2 => any_choice(backups).prop_map(Step::Verify),
         restores => any_restore(backups).prop_map(Step::Restore),
     ]
@@ -114,13 +114,13 @@ fn any_restore(backups: usize) -> impl Strategy<Value = RestoreStep> {
         any::<bool>(),
         prop::bool::weighted(0.1),
     )
-        .prop_map(|(choice, mode, replace, level, (only, to), create_missing, dry_run)| RestoreStep {
+        .prop_map(|(choice, mode, replace, level, (only_set, target_set), create_missing, dry_run)| RestoreStep {
             choice,
             mode,
             replace,
             level,
-            only,
-            to,
+            only_set,
+            target_set,
             create_missing,
             dry_run,
         })

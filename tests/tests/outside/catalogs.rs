@@ -193,7 +193,7 @@ async fn an_archive_that_a_user_renamed_is_not_removed_and_can_be_recovered() {
     let recovered = shop.koan.catalog().recover().await.expect("recovery completed");
     assert!(recovered.archives.len() == 1 && new.is_file(), "{recovered:?}");
     assert!(format!("{recovered:?}").contains("is already listed"), "{recovered:?}");
-    // The remedy that the report names works: move the manifest away and recover again.
+    // The remedy in the report works: the user moves the manifest away and runs the recovery again.
     std::fs::remove_file(shop.storage_path(&format!("manifests/{}.json", ids[2]))).expect("moved away");
     let _ = shop.koan.catalog().recover().await.expect("recovery completed");
     let _ = shop.koan.verify(ids[2]).await.expect("read").require_valid().expect("valid");
@@ -241,7 +241,7 @@ async fn two_profiles_with_the_same_location_are_reported_and_no_copy_is_made_be
 }
 
 #[tokio::test]
-async fn a_profile_within_another_keeps_its_backups() {
+async fn a_profile_in_a_folder_of_another_profile_keeps_its_backups() {
     let shop = Shop::new().await;
     let outer = shop.backup().await;
     for folder in ["inner", "archives/inner", "manifests"] {

@@ -7,7 +7,7 @@ fn series(name: &str) -> String {
 }
 
 #[test]
-fn dates_with_the_year_last_are_dates_in_either_order() {
+fn a_date_that_ends_with_the_year_is_recognised_with_day_and_month_in_either_order() {
     for date in
         ["29-11-2026", "29.11.2026", "11-29-2026", "05_06_2026", "29-11-2026 02-00", "29.11.2026T02:00:00Z"]
     {
@@ -17,7 +17,7 @@ fn dates_with_the_year_last_are_dates_in_either_order() {
 }
 
 #[test]
-fn text_that_is_not_a_complete_date_with_the_year_last_is_kept() {
+fn text_that_is_not_a_complete_date_remains_part_of_the_series_name() {
     for name in [
         "nightly-29-11_2026",
         "nightly-31-11-2026",

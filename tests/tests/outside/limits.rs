@@ -25,9 +25,9 @@ async fn a_timeout_of_zero_fails_and_a_timeout_of_a_century_or_more_has_no_effec
     let koan = koan().await;
     let error = koan.backup("nightly").timeout(Duration::ZERO).await.expect_err("the timeout is zero");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
-    for long in [Duration::from_secs(3_155_760_000), Duration::from_secs(u64::MAX), Duration::MAX] {
-        koan.backup("nightly").timeout(long).await.expect("a backup");
-        koan.restore("nightly").timeout(long).await.expect("restored");
+    for timeout in [Duration::from_secs(3_155_760_000), Duration::from_secs(u64::MAX), Duration::MAX] {
+        koan.backup("nightly").timeout(timeout).await.expect("a backup");
+        koan.restore("nightly").timeout(timeout).await.expect("restored");
     }
     let error = koan.restore("nightly").timeout(Duration::ZERO).await.expect_err("the timeout is zero");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
@@ -55,7 +55,7 @@ async fn a_selection_that_matches_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn odd_sizes_of_batches_and_numbers_of_readers_change_nothing() {
+async fn extreme_batch_sizes_and_concurrency_limits_are_refused_or_have_no_effect() {
     let koan = koan().await;
     for (size, readers) in [(0, 0), (1, 1), (usize::MAX, usize::MAX)] {
         let backup = koan.backup("nightly").batch_size(size).max_concurrency(readers).await;

@@ -25,19 +25,19 @@ async fn a_missing_privilege_for_temporary_tables_is_reported_before_the_restore
     let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
     koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM item WHERE id = 2");
-    for replaces in [false, true] {
-        let restore = || match replaces {
+    for is_replacement in [false, true] {
+        let restore = || match is_replacement {
             true => koan.restore("nightly").replace_existing(),
             false => koan.restore("nightly"),
         };
         let found = restore().viability().await.expect("assessed");
-        let names_the_grant = |text: &str| text.contains("GRANT TEMPORARY ON DATABASE");
+        let contains_grant = |text: &str| text.contains("GRANT TEMPORARY ON DATABASE");
         assert!(
-            !found.is_viable() && found.findings.iter().any(|found| names_the_grant(&found.message)),
+            !found.is_viable() && found.findings.iter().any(|found| contains_grant(&found.message)),
             "{found:?}"
         );
         let error = restore().await.expect_err("the restore needs a temporary table to compare records");
-        assert!(names_the_grant(&error.chain()), "{}", error.chain());
+        assert!(contains_grant(&error.chain()), "{}", error.chain());
     }
     // A restore into an empty table needs no temporary table.
     server.sql("DELETE FROM item");

@@ -94,8 +94,8 @@ async fn a_published_table_whose_rows_can_be_identified_gets_no_finding() {
     ] {
         let koan = koan_of(&server, TABLE_WITH_KEY).await;
         server.sql(publish);
-        for replaces in [false, true] {
-            let restore = || match replaces {
+        for is_replacement in [false, true] {
+            let restore = || match is_replacement {
                 true => koan.restore("nightly").replace_existing().level(RestoreLevel::Safe),
                 false => koan.restore("nightly"),
             };
@@ -108,7 +108,7 @@ async fn a_published_table_whose_rows_can_be_identified_gets_no_finding() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_on_a_server_that_cannot_be_written_is_reported() {
+async fn a_partition_on_a_read_only_foreign_server_is_reported() {
     let server = Server::start();
     server.sql("CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw");
     let koan = koan_of(
@@ -128,7 +128,7 @@ async fn a_partition_on_a_server_that_cannot_be_written_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one() {
+async fn an_error_with_another_cause_does_not_suggest_a_replica_identity() {
     let server = Server::start();
     server.sql(
         "CREATE TABLE other (id int); CREATE MATERIALIZED VIEW never AS SELECT id FROM other WITH NO DATA",
@@ -144,8 +144,8 @@ async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one
         let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
         koan.backup("nightly").await.expect("a backup");
         server.sql("DELETE FROM item");
-        // After the view is populated, its function is replaced by one that reads a view that was never
-        // populated.
+        // After the materialized view `counted` was populated, its function is replaced: the new function reads
+        // the view `never`, which is not populated.
         server.sql(
             "CREATE OR REPLACE FUNCTION read() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM public.other); END';
              CREATE MATERIALIZED VIEW counted AS SELECT name, public.read() FROM item;
@@ -156,15 +156,15 @@ async fn an_error_that_has_nothing_to_do_with_a_publication_does_not_mention_one
         assert!(error.contains("SQLSTATE 55000"), "{error}");
         assert!(!error.contains("REPLICA IDENTITY"), "{error}");
     }
-    // Rows of this table can be updated but not deleted. One update fails because of the expression of a
-    // generated column.
+    // The publication of this table allows updates but no deletions. The update of one row fails because of
+    // the expression of a generated column.
     let koan = koan_of(&server, TABLE_WITH_KEY).await;
     server.sql(
         "UPDATE item SET name = 'other'; ALTER TABLE item REPLICA IDENTITY NOTHING;
          ALTER TABLE item ADD part int GENERATED ALWAYS AS (100 / (length(name) - 1)) STORED;
          CREATE PUBLICATION outbound FOR TABLE item WITH (publish = 'delete')",
     );
-    let error = koan.restore("nightly").await.expect_err("divided by zero").chain();
+    let error = koan.restore("nightly").await.expect_err("the generated column divides by zero").chain();
     assert!(error.contains("SQLSTATE 22012"), "{error}");
     assert!(!error.contains("REPLICA IDENTITY"), "{error}");
 }

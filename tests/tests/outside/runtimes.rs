@@ -43,7 +43,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn a_context_works_on_other_runtimes_than_the_one_it_was_built_on() {
+fn a_context_can_be_used_on_other_runtimes_after_its_first_runtime_was_dropped() {
     let folder = tempfile::tempdir().expect("a folder");
     let first_runtime = runtime();
     let koan = first_runtime.block_on(koan(folder.path()));

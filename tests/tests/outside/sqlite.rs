@@ -1,4 +1,4 @@
-//! Unusual but legal SQLite databases: all conflict clauses, other encodings and unusual names.
+//! Unusual but legal SQLite databases: all conflict clauses, the encoding UTF-16, and unusual names.
 
 use std::path::{Path, PathBuf};
 

@@ -133,7 +133,7 @@ async fn disabled_and_unrelated_triggers_do_not_affect_a_restore() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_changed_by_a_trigger_of_a_partition_of_another_role_fails_the_restore() {
+async fn a_restore_fails_if_a_trigger_on_a_partition_of_another_role_changes_a_row() {
     let server = Server::start();
     server.sql(
         "CREATE ROLE clerk LOGIN; CREATE TABLE item (id bigint NOT NULL, name text NOT NULL) PARTITION BY LIST (name);

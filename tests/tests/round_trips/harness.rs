@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::making::Limits;
 use super::record::{Anything, Named};
 
-/// The number of cases, before the factor of `rounds`.
+/// The number of cases, which is multiplied by `rounds()`.
 const CASES: u32 = 16;
 
 /// Asserts that a provider restores every record exactly. Its database must be empty.
@@ -50,7 +50,7 @@ async fn create_context(database: impl Provider) -> Koan {
     builder.build().await.expect("a context")
 }
 
-/// Gives each record an id; the first four records get extreme ones.
+/// Assigns an id to each record. The ids of the first four records are boundary values.
 fn with_ids(mut anything: Vec<Anything>) -> Vec<Anything> {
     for (number, record) in (0..).zip(&mut anything) {
         record.id =
@@ -94,7 +94,7 @@ async fn check_round_trip(koan: &Koan, anything: Vec<Anything>, named: Vec<Named
         report.manifest().entities.iter().map(|entity| entity.record_set_hash).collect()
     };
     if hashes(&second) != hashes(&backup) {
-        return Err("the backup of the restored records has another record-set hash".to_owned());
+        return Err("the record-set hash of the restored records differs from that of the first backup".to_owned());
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ fn texts<'r, T: serde::Serialize + 'r>(records: impl IntoIterator<Item = &'r T>)
     records.into_iter().map(|record| serde_json::to_string(record).expect("JSON")).collect()
 }
 
-/// Compares the found records with the expected ones. The error names the first field in which the first
+/// Compares the found records with the expected records. The error names the first field in which the first
 /// different records differ.
 fn compare(when: &str, found: &BTreeSet<String>, expected: &BTreeSet<String>) -> Result<(), String> {
     let fields = |text: Option<&String>| -> BTreeMap<String, Box<RawValue>> {

@@ -48,6 +48,6 @@ fn any_record_is_restored_from_postgres() {
     // PostgreSQL stores no NUL in texts, stores times in microseconds, and stores no negative zero in
     // `jsonb`.
     let limits =
-        Limits { has_nul: false, has_negative_zero_in_lists: false, nanos: 1_000, ..Limits::default() };
+        Limits { has_nul: false, has_negative_zero_in_lists: false, resolution_nanos: 1_000, ..Limits::default() };
     assert_any_record_is_restored(Postgres::connect(server.address()).expect("an address"), limits);
 }

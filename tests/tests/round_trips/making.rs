@@ -12,8 +12,8 @@ use super::record::{Anything, Location, Named, Shape, Tag, Wrapped};
 /// The seconds of the years 1 to 9999 without the last day, which `jiff` does not support.
 const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_207_200;
 
-/// The limits of the values that a provider can store. Another suite tests that the provider reports other
-/// values.
+/// The limits of the values that a provider can store. Another suite tests that the provider reports
+/// values outside of these limits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Whether a text can contain the character NUL.
@@ -23,12 +23,12 @@ pub(super) struct Limits {
     /// Whether a list preserves the sign of zero.
     pub(super) has_negative_zero_in_lists: bool,
     /// The resolution of instants in the provider, in nanoseconds.
-    pub(super) nanos: u32,
+    pub(super) resolution_nanos: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { has_nul: true, has_negative_zero: true, has_negative_zero_in_lists: true, nanos: 1 }
+        Self { has_nul: true, has_negative_zero: true, has_negative_zero_in_lists: true, resolution_nanos: 1 }
     }
 }
 
@@ -103,12 +103,12 @@ impl Limits {
     fn seconds_and_nanos(self) -> impl Strategy<Value = (i64, u32)> {
         let seconds = prop_oneof![Just(SECONDS.start), Just(SECONDS.end - 1), Just(-1), Just(0), SECONDS];
         let nanos = prop_oneof![Just(0), Just(999_999_999), Just(1), 0u32..1_000_000_000];
-        (seconds, nanos).prop_map(move |(seconds, nanos)| (seconds, nanos / self.nanos * self.nanos))
+        (seconds, nanos).prop_map(move |(seconds, nanos)| (seconds, nanos / self.resolution_nanos * self.resolution_nanos))
     }
 
     fn instant(self) -> impl Strategy<Value = DateTime<Utc>> {
         self.seconds_and_nanos()
-            .prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).expect("in range"))
+            .prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).expect("the instant is in the range of the type"))
     }
 
     fn location(self) -> impl Strategy<Value = Location> {
@@ -162,11 +162,12 @@ impl Limits {
                 let (letter, text, uuid, bytes, blob, fixed) = texts;
                 let (instant, local, day, hour) = times;
                 let (tag, shape, location, words, ratios, map) = composites;
-                let (a, b, c, d, e, f, g) = optional_values;
-                let (h, i, j, k, l) = optional_composites;
+                let (maybe_count, maybe_double, maybe_exact, maybe_text, maybe_uuid, maybe_bytes, maybe_flag) =
+                    optional_values;
+                let (maybe_instant, maybe_day, maybe_tag, maybe_location, maybe_words) = optional_composites;
                 let timestamp =
                     jiff::Timestamp::new(local.timestamp(), local.timestamp_subsec_nanos().cast_signed());
-                let timestamp = timestamp.expect("in range");
+                let timestamp = timestamp.expect("the instant is in the range of the type");
                 let civil = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
                 Anything {
                     id: 0,
@@ -190,8 +191,8 @@ impl Limits {
                     local: local.naive_utc(),
                     day: day.date_naive(),
                     hour: hour.time(),
-                    millis: DateTime::from_timestamp_millis(day.timestamp_millis()).expect("in range"),
-                    rfc: time::OffsetDateTime::from_unix_timestamp(hour.timestamp()).expect("in range")
+                    millis: DateTime::from_timestamp_millis(day.timestamp_millis()).expect("the instant is in the range of the type"),
+                    rfc: time::OffsetDateTime::from_unix_timestamp(hour.timestamp()).expect("the instant is in the range of the type")
                         + time::Duration::nanoseconds(hour.timestamp_subsec_nanos().into()),
                     timestamp,
                     civil,
@@ -203,18 +204,18 @@ impl Limits {
                     words,
                     ratios,
                     map,
-                    maybe_count: optional(bits, 0, a),
-                    maybe_double: optional(bits, 1, b),
-                    maybe_exact: optional(bits, 2, c),
-                    maybe_text: optional(bits, 3, d),
-                    maybe_uuid: optional(bits, 4, Uuid::from_u128(e)),
-                    maybe_bytes: optional(bits, 5, f),
-                    maybe_flag: optional(bits, 6, g),
-                    maybe_instant: optional(bits, 7, h),
-                    maybe_day: optional(bits, 8, i.date_naive()),
-                    maybe_tag: optional(bits, 9, j),
-                    maybe_location: optional(bits, 10, k),
-                    maybe_words: optional(bits, 11, l),
+                    maybe_count: optional(bits, 0, maybe_count),
+                    maybe_double: optional(bits, 1, maybe_double),
+                    maybe_exact: optional(bits, 2, maybe_exact),
+                    maybe_text: optional(bits, 3, maybe_text),
+                    maybe_uuid: optional(bits, 4, Uuid::from_u128(maybe_uuid)),
+                    maybe_bytes: optional(bits, 5, maybe_bytes),
+                    maybe_flag: optional(bits, 6, maybe_flag),
+                    maybe_instant: optional(bits, 7, maybe_instant),
+                    maybe_day: optional(bits, 8, maybe_day.date_naive()),
+                    maybe_tag: optional(bits, 9, maybe_tag),
+                    maybe_location: optional(bits, 10, maybe_location),
+                    maybe_words: optional(bits, 11, maybe_words),
                 }
             },
         )

@@ -31,7 +31,7 @@ struct Letter {
     text: String,
 }
 
-const RECORDS: i64 = 700;
+const RECORD_COUNT: i64 = 700;
 const TABLES: &str = "CREATE TABLE note (id BIGINT PRIMARY KEY, text TEXT NOT NULL);
     CREATE TABLE letter (id BIGINT PRIMARY KEY, text TEXT NOT NULL);";
 
@@ -52,42 +52,42 @@ fn key() -> (String, String) {
 /// key.
 async fn assert_all_operations_complete<P: Provider>(provider: impl Fn() -> P) {
     let directory = tempfile::tempdir().expect("a directory");
-    let (old, new) = (key(), key());
-    let context = async |to: &str, keys: [&str; 2]| {
+    let (old_key, new_key) = (key(), key());
+    let context = async |recipient: &str, keys: [&str; 2]| {
         let storage = |name: &str| Storage::local(directory.path().join(name)).expect("a directory");
         let mut builder = Koan::builder()
             .provider("main", provider())
             .storage("local", storage("local"))
             .storage("other", storage("other"))
-            .encrypt_to(Recipients::keys([to]).expect("a key"));
+            .encrypt_to(Recipients::keys([recipient]).expect("a key"));
         for key in keys {
             builder = builder.keys(Keys::text(key));
         }
         builder.build().await.expect("a context")
     };
-    let koan = context(&old.1, [&old.0, &new.0]).await;
+    let koan = context(&old_key.1, [&old_key.0, &new_key.0]).await;
     koan.data::<Note>()
-        .upsert_many((0..RECORDS).map(|id| Note { id, text: text(id) }))
+        .upsert_many((0..RECORD_COUNT).map(|id| Note { id, text: text(id) }))
         .await
         .expect("written");
     koan.data::<Letter>()
-        .upsert_many((0..RECORDS).map(|id| Letter { id, text: text(id) }))
+        .upsert_many((0..RECORD_COUNT).map(|id| Letter { id, text: text(id) }))
         .await
         .expect("written");
     let backup = koan.backup("nightly").on_event(|_: &Event| {}).await.expect("a backup");
-    assert_eq!(backup.item_count(), 2 * RECORDS.unsigned_abs());
+    assert_eq!(backup.item_count(), 2 * RECORD_COUNT.unsigned_abs());
     let _ = koan.verify(backup.id()).await.expect("verified").require_valid().expect("valid");
     koan.restore(backup.id()).await.expect("restored");
     koan.restore(backup.id()).dry_run().await.expect("compared");
     koan.copy(backup.id()).to_profile("other").await.expect("copied");
-    let other = context(&new.1, [&old.0, &new.0]).await;
+    let other = context(&new_key.1, [&old_key.0, &new_key.0]).await;
     let _ = other.rekey(backup.id()).await.expect("rekeyed").require_replaced().expect("replaced");
     other.restore(backup.id()).await.expect("restored");
     assert_eq!(other.data::<Letter>().get(&7).await.expect("read"), Some(Letter { id: 7, text: text(7) }));
 }
 
-/// Half of the default stack size of a runtime thread. The other half is left to the application, whose
-/// functions call the library.
+/// Half of the default stack size of a runtime thread. The application that calls the library needs the other
+/// half.
 const STACK_BYTES: usize = 1 << 20;
 
 /// Runs `operations` on each kind of runtime, with one thread for blocking work and small stacks.
@@ -108,7 +108,7 @@ fn on_small_runtimes(operations: impl AsyncFn() + Sync) {
 }
 
 #[test]
-fn memory_completes_with_one_blocking_thread() {
+fn all_operations_of_memory_complete_with_one_blocking_thread() {
     on_small_runtimes(async || {
         let memory = Memory::new();
         assert_all_operations_complete(|| memory.clone()).await;
@@ -116,7 +116,7 @@ fn memory_completes_with_one_blocking_thread() {
 }
 
 #[test]
-fn sqlite_completes_with_one_blocking_thread() {
+fn all_operations_of_sqlite_complete_with_one_blocking_thread() {
     on_small_runtimes(async || {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("notes.db");
@@ -126,7 +126,7 @@ fn sqlite_completes_with_one_blocking_thread() {
 }
 
 #[test]
-fn postgres_completes_with_one_blocking_thread() {
+fn all_operations_of_postgres_complete_with_one_blocking_thread() {
     let server = Server::start();
     server.sql(TABLES);
     on_small_runtimes(async || {
@@ -135,7 +135,7 @@ fn postgres_completes_with_one_blocking_thread() {
 }
 
 #[test]
-fn json_files_complete_with_one_blocking_thread() {
+fn all_operations_of_json_files_complete_with_one_blocking_thread() {
     on_small_runtimes(async || {
         let directory = tempfile::tempdir().expect("a directory");
         assert_all_operations_complete(|| JsonFiles::lines(directory.path().join("lines")).expect("opened"))
@@ -148,7 +148,7 @@ fn json_files_complete_with_one_blocking_thread() {
 }
 
 #[test]
-fn repositories_complete_with_one_blocking_thread() {
+fn all_operations_of_repositories_complete_with_one_blocking_thread() {
     on_small_runtimes(async || {
         let all = Repositories::new()
             .with::<Note>(MemoryRepository::default())
@@ -174,7 +174,7 @@ fn a_restore_of_documents_waits_for_a_backup_that_needs_the_only_blocking_thread
                 .expect("a context")
         };
         let koan = context("backups").await;
-        let notes = || (0..RECORDS).map(|id| Note { id, text: text(id) });
+        let notes = || (0..RECORD_COUNT).map(|id| Note { id, text: text(id) });
         koan.data::<Note>().upsert_many(notes()).await.expect("written");
         koan.backup("first").entities(["Note"]).await.expect("a backup");
         // The backup holds its lock from its first event on.
