@@ -167,7 +167,10 @@ async fn old_incomplete_and_temporary_archives_are_removed_and_all_other_files_s
     let mut removed = report.profiles[0].removed_files.clone();
     removed.sort();
     assert_eq!(removed, old.map(|name| format!("archives/{name}")), "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 5 * u64::try_from(old.len()).expect("the number of files fits into u64"));
+    assert_eq!(
+        report.profiles[0].freed_bytes,
+        5 * u64::try_from(old.len()).expect("the number of files fits into u64")
+    );
     assert!(young.iter().chain(&foreign).all(|name| archives.join(name).exists()));
     let verified = shop.koan.verify(ids[0]).await.expect("read");
     assert!(verified.is_valid(), "{verified:?}");
@@ -221,7 +224,10 @@ async fn old_temporary_files_of_manifests_and_leases_are_removed() {
     let mut removed = report.profiles[0].removed_files.clone();
     removed.sort();
     assert_eq!(removed, expected, "{report:?}");
-    assert_eq!(report.profiles[0].freed_bytes, 3 * u64::try_from(old.len()).expect("the number of files fits into u64"));
+    assert_eq!(
+        report.profiles[0].freed_bytes,
+        3 * u64::try_from(old.len()).expect("the number of files fits into u64")
+    );
     assert!(old.iter().all(|path| !shop.folder.path().join(path).exists()));
     assert!(foreign.iter().chain([&young.as_str()]).all(|path| shop.folder.path().join(path).exists()));
 }
@@ -263,8 +269,12 @@ async fn retention_is_applied_and_the_reason_for_a_refusal_is_in_the_report() {
         "the verification must run although the retention policy was refused"
     );
     assert_eq!(shop.koan.backups().await.expect("listed").len(), 2);
-    let error =
-        shop.koan.maintenance().retention(Retention::new()).await.expect_err("the retention policy has no rule");
+    let error = shop
+        .koan
+        .maintenance()
+        .retention(Retention::new())
+        .await
+        .expect_err("the retention policy has no rule");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     let error = shop.koan.maintenance().profiles(["far"]).await.expect_err("no such profile");
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -718,7 +728,11 @@ async fn a_backup_that_is_removed_while_it_is_verified_is_not_reported_as_damage
     std::fs::remove_file(shop.folder.path().join(format!("manifests/{}.json", backup_ids[0])))
         .expect("removed");
     let bytes = std::fs::metadata(&archive).expect("the archive exists").len();
-    std::fs::write(&archive, vec![0; usize::try_from(bytes).expect("the size of the archive fits into usize")]).expect("written");
+    std::fs::write(
+        &archive,
+        vec![0; usize::try_from(bytes).expect("the size of the archive fits into usize")],
+    )
+    .expect("written");
     store.fail([]);
     let report = running.await.expect("the task did not panic").expect("maintenance completed");
     assert!(report.is_clean() && report.profiles[0].verified.is_none(), "{report:?}");

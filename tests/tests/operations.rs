@@ -268,7 +268,8 @@ async fn percent_of_a_backup_that_failed_is_never_100() {
         .expect_err("the backup fails");
     recorder.assert_increasing(false);
     let recorder = PercentRecorder::default();
-    let partial_backup = koan.backup("all").batch_size(1).continue_on_error().on_event(recorder.listen()).await;
+    let partial_backup =
+        koan.backup("all").batch_size(1).continue_on_error().on_event(recorder.listen()).await;
     assert_eq!(partial_backup.expect("a partial backup").status(), BackupStatus::Failed);
     recorder.assert_increasing(false);
 }

@@ -140,7 +140,8 @@ async fn a_lost_connection_fails_the_backup_and_no_partial_archive_is_published(
     assert_eq!(backups[0].archive, None);
     let error = shop.koan.restore("nightly").await.expect_err("the failed backup has no archive");
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let error = shop.koan.restore(backups[0].id).allow_partial().await.expect_err("the failed backup has no archive");
+    let error =
+        shop.koan.restore(backups[0].id).allow_partial().await.expect_err("the failed backup has no archive");
     assert_eq!(error.kind(), ErrorKind::Incompatible);
 }
 
@@ -248,7 +249,10 @@ async fn few_of_many_small_sets_are_read_ahead_of_a_large_set() {
 #[tokio::test]
 async fn the_restore_of_a_set_does_not_change_other_sets() {
     let shop = shop(Script::default()).await;
-    let (a, b) = (SetName::new("tenant-a").expect("a valid set name"), SetName::new("tenant-b").expect("a valid set name"));
+    let (a, b) = (
+        SetName::new("tenant-a").expect("a valid set name"),
+        SetName::new("tenant-b").expect("a valid set name"),
+    );
     shop.database.put(&a, &User { id: 1, name: "a".into() });
     shop.database.put(&b, &User { id: 1, name: "b".into() });
     let backup = shop.koan.backup("tenants").entity::<User>().set("tenant-a").await.expect("a backup");
@@ -368,8 +372,8 @@ async fn two_backups_can_have_the_same_name_and_the_name_selects_the_newest() {
     assert_eq!(restored.id, second.id());
 }
 
-/// Returns all files in the storage directory except the profile mark and the leases. The latest lease file of
-/// each subject remains after its release.
+/// Returns all files in the storage directory except the profile mark and the leases. The latest lease file
+/// of each subject remains after its release.
 fn files(shop: &Shop) -> Vec<String> {
     let mut files = Vec::new();
     let mut directories = vec![shop._directory.path().to_owned()];

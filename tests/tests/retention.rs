@@ -181,7 +181,8 @@ async fn a_rule_that_keeps_nothing_is_refused_unless_idle_rules_are_allowed() {
     let plan = allowed.plan().await.expect("a plan");
     allowed.apply(&plan).await.expect("applied");
     assert_eq!(shop.ids().await, ids[2..]);
-    let error = shop.koan.retention(Retention::new()).plan().await.expect_err("the retention policy has no rule");
+    let error =
+        shop.koan.retention(Retention::new()).plan().await.expect_err("the retention policy has no rule");
     assert_eq!(error.kind(), ErrorKind::Configuration);
 }
 
@@ -202,8 +203,8 @@ async fn the_newest_backup_that_verifies_is_never_removed() {
     assert_eq!(report.damaged.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[3]]);
     assert_eq!(shop.ids().await, ids[2..]);
     std::fs::write(shop.archive_of(&manifests, ids[2]), b"PK").expect("damaged");
-    // The plan uses the damage record of the newest backup. The other damaged backup has no damage record yet,
-    // and only a verification finds its damage.
+    // The plan uses the damage record of the newest backup. The other damaged backup has no damage record
+    // yet, and only a verification finds its damage.
     let plan = shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan");
     assert_eq!(plan.removals().count(), 0, "{plan}");
 }
@@ -498,7 +499,11 @@ async fn the_newest_valid_backup_of_an_entity_is_kept_although_newer_backups_of_
     );
     let retention = shop.koan.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
-    let decision = plan.decisions.iter().find(|decision| decision.id == intact).expect("the plan has a decision for the backup");
+    let decision = plan
+        .decisions
+        .iter()
+        .find(|decision| decision.id == intact)
+        .expect("the plan has a decision for the backup");
     assert!(decision.removed.is_none(), "{plan}");
     assert!(
         plan.to_string()
@@ -702,7 +707,11 @@ async fn the_last_backup_before_a_loss_is_kept_until_the_loss_is_acknowledged() 
         (loss.previous, "archived elsewhere", ErrorKind::NotFound),
         (BackupId::from_uuid(uuid::Uuid::nil()), "archived elsewhere", ErrorKind::NotFound),
     ] {
-        assert_eq!(catalog.acknowledge(id, reason).await.expect_err("the acknowledgement is invalid").kind(), kind, "{id}");
+        assert_eq!(
+            catalog.acknowledge(id, reason).await.expect_err("the acknowledgement is invalid").kind(),
+            kind,
+            "{id}"
+        );
     }
     let accepted = catalog.acknowledge(loss.backup, "archived elsewhere").await.expect("acknowledged");
     assert_eq!(accepted, [loss]);

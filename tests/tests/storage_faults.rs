@@ -157,7 +157,7 @@ async fn a_failed_upload_is_aborted() {
 }
 
 #[tokio::test]
-async fn an_upload_whose_completion_was_not_answered_leaves_no_archive() {
+async fn an_upload_whose_completion_response_was_lost_leaves_no_archive() {
     let shop = shop().await;
     shop.failed_backup([Fault::always(Operation::Complete, "archives/", Failure::AnswerLost)]).await;
 }
@@ -165,7 +165,9 @@ async fn an_upload_whose_completion_was_not_answered_leaves_no_archive() {
 #[tokio::test]
 async fn every_compression_can_be_verified_on_a_store_that_refuses_empty_ranges() {
     let shop = shop().await;
-    for compression in [Compression::stored(), Compression::zstd(3).expect("valid"), Compression::default()] {
+    for compression in
+        [Compression::stored(), Compression::zstd(3).expect("a valid level"), Compression::default()]
+    {
         let backup = shop.koan.backup("nightly").compression(compression).await.expect("a backup");
         assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid(), "{compression:?}");
         shop.koan.data::<User>().clear().await.expect("cleared");
@@ -213,11 +215,11 @@ async fn a_backup_whose_manifest_cannot_be_written_fails_and_its_archive_is_remo
 }
 
 #[tokio::test]
-async fn a_backup_succeeds_although_the_answer_to_its_manifest_was_lost() {
+async fn a_backup_succeeds_although_the_response_to_the_upload_of_its_manifest_was_lost() {
     let shop = shop().await;
     shop.store.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
     let backup =
-        shop.koan.backup("nightly").await.expect("the manifest was published although the answer was lost");
+        shop.koan.backup("nightly").await.expect("the manifest was published although the response was lost");
     shop.store.fail([]);
     let listed = shop.koan.backups().await.expect("listed");
     assert_eq!(listed.len(), 1);
@@ -302,7 +304,7 @@ async fn a_backup_that_cannot_be_read_completely_is_never_valid() {
                 shop.koan.data::<User>().clear().await.expect("cleared");
                 let restored = shop.koan.restore(backup.id()).await;
                 if shop.store.call_count(Operation::Get, path) > after {
-                    restored.expect_err("refused");
+                    restored.expect_err("the archive cannot be read completely");
                     assert_eq!(shop.koan.data::<User>().count().await.expect("readable"), 0);
                 }
             }

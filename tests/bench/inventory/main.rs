@@ -31,11 +31,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let started = Instant::now();
     let inventory = Inventory::linked()?;
-    let inventory_took = started.elapsed();
+    let inventory_time = started.elapsed();
     if inventory.included.len() != entities::NAMES.len() {
         return Err(format!(
-            "{} entities are included in the inventory, which is not the number of entities of this program",
-            inventory.included.len()
+            "the inventory includes {} entities, but this program declares {}",
+            inventory.included.len(),
+            entities::NAMES.len()
         )
         .into());
     }
@@ -43,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let builder = Koan::builder().provider("main", Sqlite::open(&path)?).storage("memory", Storage::memory());
     let koan = builder.deny_uncovered().build().await?;
-    let boot = Boot { inventory: inventory_took, context: started.elapsed() };
+    let boot = Boot { inventory: inventory_time, context: started.elapsed() };
     println!("{}", serde_json::to_string(&boot)?);
     drop(koan);
     Ok(())

@@ -22,7 +22,7 @@ pub(crate) fn measure(table: &mut Table, runs: usize) -> Result<()> {
     runtime.block_on(async {
         let folder = tempfile::tempdir()?;
         orders::load(&folder.path().join(work::DATABASE), 0.001)?;
-        let manifest = one_manifest(folder.path()).await?;
+        let manifest = sample_manifest(folder.path()).await?;
         table.heading(&format!("catalog, manifests of {} bytes", manifest.to_string().len()));
         let disk = |backups| on_disk(folder.path(), &manifest, backups);
         let (cold, _) = listing_times(folder.path(), &disk(1000)?, 1000, runs).await?;
@@ -31,7 +31,7 @@ pub(crate) fn measure(table: &mut Table, runs: usize) -> Result<()> {
         table.row("10,000 backups on a disk, with a cache", &millis(warm), "", "", "< 50 ms");
         let (cold, warm) =
             listing_times(folder.path(), &slow_store(&manifest, 1000).await?, 1000, runs).await?;
-        let latency = format!("1,000 backups in a store that takes {} ms a request", LATENCY.as_millis());
+        let latency = format!("1,000 backups in a store that takes {} ms per request", LATENCY.as_millis());
         table.row(&format!("{latency}, without a cache"), &millis(cold), "", "", "< 1.5 s");
         table.row(&format!("{latency}, with a cache"), &millis(warm), "", "", "");
         Ok(())
@@ -44,7 +44,7 @@ fn millis(time: Duration) -> String {
 }
 
 /// Returns the manifest of a backup of orders.
-async fn one_manifest(folder: &Path) -> Result<serde_json::Value> {
+async fn sample_manifest(folder: &Path) -> Result<serde_json::Value> {
     let storage = Storage::local(folder.join("one"))?;
     let koan = orders::context(folder)?.storage("local", storage).build().await?;
     let backup = koan.backup("orders").tags(["nightly"]).await?;
@@ -71,7 +71,7 @@ fn on_disk(folder: &Path, manifest: &serde_json::Value, backups: usize) -> Resul
     Ok(Storage::local(folder)?)
 }
 
-/// Writes this number of manifests into a store that waits before each answer.
+/// Writes this number of manifests into a store that waits before each response.
 async fn slow_store(manifest: &serde_json::Value, backups: usize) -> Result<Storage> {
     let store = InMemory::new();
     for (path, content) in copies(manifest, backups) {

@@ -40,14 +40,14 @@ pub(crate) fn measure(table: &mut Table, runs: usize, compiling: Compiling) -> R
         }
         boots.push(serde_json::from_slice::<Boot>(&output.stdout)?);
     }
-    let median = |of: fn(&Boot) -> Duration| {
-        let mut times: Vec<_> = boots.iter().map(of).collect();
+    let median = |time: fn(&Boot) -> Duration| {
+        let mut times: Vec<_> = boots.iter().map(time).collect();
         times.sort();
         times[times.len() / 2]
     };
     table.row("inventory at boot", &milliseconds(median(|boot| boot.inventory)), "", "", "< 10 ms");
     let context = milliseconds(median(|boot| boot.context));
-    table.row("whole start, with 1,000 tables compared", &context, "", "", "");
+    table.row("complete start, which compares the entities with 1,000 tables", &context, "", "", "");
     if compiling == Compiling::Measured {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventory/main.rs");
         std::fs::File::options().append(true).open(source)?.set_modified(SystemTime::now())?;

@@ -51,20 +51,20 @@ fn main() -> Result<()> {
     if settings.postgres {
         let small_peak = postgres::measure(&mut table, settings.scale / 10.0, &settings)?;
         let large_peak = postgres::measure(&mut table, settings.scale, &settings)?;
-        growth(&mut table, large_peak, small_peak);
+        add_memory_growth(&mut table, large_peak, small_peak);
         println!("{table}");
         return Ok(());
     }
     let small_peak = orders(&mut table, settings.scale / 10.0, &settings, Extent::BackupOnly)?;
     let large_peak = orders(&mut table, settings.scale, &settings, Extent::Everything)?;
-    growth(&mut table, large_peak, small_peak);
+    add_memory_growth(&mut table, large_peak, small_peak);
     inventory::measure(&mut table, settings.runs, settings.compiling)?;
     println!("{table}");
     Ok(())
 }
 
 /// Adds a row that compares the peak memory of a backup at both sizes.
-fn growth(table: &mut Table, large_peak: u64, small_peak: u64) {
+fn add_memory_growth(table: &mut Table, large_peak: u64, small_peak: u64) {
     let growth = ratio(large_peak, small_peak);
     table.row("peak memory of a backup, large against small", &format!("{growth:.2} ×"), "", "", "≤ 1.10 ×");
 }
@@ -105,7 +105,7 @@ impl Settings {
                 "--compile" => settings.compiling = Compiling::Measured,
                 unknown => {
                     return Err(format!(
-                        "`{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts and --catalog"
+                        "option `{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts and --catalog"
                     )
                     .into());
                 }
@@ -181,13 +181,13 @@ fn levels(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
         let name = format!("backup, {:?} at level {}", compression.method(), compression.level());
         let backup = median(measured);
         table.row(&name, &seconds(backup.wall), "", "", "");
-        table.row("  processors", &seconds(backup.processor), "", "", "");
+        table.row("  processor time", &seconds(backup.processor), "", "", "");
         table.row("  size", &megabytes(backup.output_bytes), "", "", "");
     }
     remove(&folder.join(work::STORAGE))
 }
 
-/// Measures verifications and restores, in alternation with the load of the dump by the other tool.
+/// Measures verifications and restores, in alternation with a load of the dump by `sqlite3`.
 fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
     let database = folder.join(work::DATABASE);
     let full = folder.join("full.db");

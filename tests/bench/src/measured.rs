@@ -24,7 +24,7 @@ pub(crate) struct Measured {
     pub(crate) peak_memory_bytes: u64,
 }
 
-/// Returns the run with the median wall clock time.
+/// Returns the run with the median wall-clock time.
 pub(crate) fn median(runs: &[Measured]) -> Measured {
     let mut runs = runs.to_vec();
     runs.sort_by_key(|run| run.wall);
@@ -51,7 +51,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(Output, Measured)> {
     Err(format!("{command:?} failed: {errors}; tests/setup installs the required tools").into())
 }
 
-/// Returns the processor time of the child processes that have ended. Linux counts it in hundredths of a
+/// Returns the processor time of the child processes that have ended. Linux reports it in hundredths of a
 /// second.
 fn processor_time_of_children() -> Result<Duration> {
     let status = std::fs::read_to_string("/proc/self/stat")?;

@@ -1,8 +1,8 @@
 //! Measures the steps that no backup of PostgreSQL can avoid, one after the other, each on one core.
 //!
 //! The steps run in programs and libraries that are independent of koan-backup, on the lines of an archive
-//! that it wrote. The measurements do not include the other work of a backup: it reads rows, writes lines and
-//! moves bytes between threads.
+//! that koan-backup wrote. The measurements do not include the other work of a backup: to read rows, to write
+//! lines, and to move bytes between threads.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::postgres::{Customer, LineItem};
 use crate::table::{Table, ratio, seconds};
 use crate::work::STORAGE;
 
-/// The number of bytes of lines in a compressed block.
+/// The uncompressed size of a block.
 const BLOCK_BYTES: usize = 1 << 20;
 /// The compression level of deflate, which is the default of a backup.
 const LEVEL: u32 = 2;
@@ -34,7 +34,8 @@ struct StepTimes {
     round_trips: Duration,
 }
 
-/// Measures the steps for the backup in a folder, as shares of the time of two cores while a peer tool works.
+/// Measures the steps for the backup in a folder. The share of a step is relative to the time of two cores
+/// during `peer`, the wall-clock time of the peer tool.
 pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Duration) -> Result<()> {
     let server = server_time(folder, address)?;
     let archives = std::fs::read_dir(folder.join(STORAGE).join("archives"))?;
@@ -119,7 +120,7 @@ impl StepTimes {
             rewritten.clear();
             serde_json::to_writer(&mut rewritten, &record)?;
             if rewritten != line[..line.len() - 1] {
-                return Err("a type writes another JSON line than the archive contains".into());
+                return Err("a line of the archive does not round-trip through its type".into());
             }
         }
         self.round_trips += started.elapsed();
@@ -127,7 +128,7 @@ impl StepTimes {
     }
 }
 
-/// Returns the processor time that the server uses to send the tables. Linux counts it in hundredths of a
+/// Returns the processor time that the server uses to send the tables. Linux reports it in hundredths of a
 /// second.
 fn server_time(folder: &Path, address: &str) -> Result<Duration> {
     let copy_of = |table: &str, key: &str| {

@@ -84,7 +84,7 @@ const INDEXES: &str = "
     ALTER TABLE orders ADD FOREIGN KEY (o_custkey) REFERENCES customer;
     ALTER TABLE lineitem ADD FOREIGN KEY (l_orderkey) REFERENCES orders;";
 
-/// Returns a context for the database with this name.
+/// Creates a builder for a context on the database with this name.
 pub(crate) fn context(folder: &Path, database: &str) -> Result<KoanBuilder> {
     let address = std::fs::read_to_string(folder.join(ADDRESS))?;
     let builder = Koan::builder().only_registered().register_scope(&orders::SCOPE);
@@ -194,7 +194,8 @@ fn restore(table: &mut Table, server: &Server, folder: &Path, address: &str, run
     Ok(())
 }
 
-/// Compares the wall clock times, because neither processor time includes the work of the server.
+/// Adds a row that compares the wall-clock times, because neither processor time includes the work of the
+/// server.
 fn against(table: &mut Table, operation: &str, ours: &Measured, peer: &Measured, goal: &str) {
     let share = format!("{:.2} ×", ratio(ours.wall, peer.wall));
     table.row(operation, &seconds(ours.wall), &seconds(peer.wall), &share, goal);

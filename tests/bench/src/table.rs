@@ -55,7 +55,7 @@ impl Table {
         let (our_time, peer_time, share) = compare(ours.wall, peer.wall);
         self.row(operation, &our_time, &peer_time, &share, goal);
         let (our_time, peer_time, share) = compare(ours.processor, peer.processor);
-        self.row("  processors", &our_time, &peer_time, &share, "");
+        self.row("  processor time", &our_time, &peer_time, &share, "");
     }
 }
 

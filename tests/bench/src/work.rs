@@ -1,4 +1,4 @@
-//! The measured operations of koan-backup. Each one runs in its own process.
+//! The measured operations of koan-backup. Each operation runs in its own process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,7 +88,7 @@ impl Operation {
     }
 }
 
-/// Returns the peak memory of this process, as Linux counts it.
+/// Returns the peak memory of this process, as Linux reports it.
 fn peak_memory_bytes() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status

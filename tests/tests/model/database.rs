@@ -149,8 +149,9 @@ impl Database {
                 assert!(report.is_valid(), "{:?}", report.issues());
                 let checked =
                     report.entities.iter().map(|entity| (entity.set.as_str(), entity.records_checked));
-                let known =
-                    known.iter().map(|(set, table)| (set.name(), table.len().try_into().expect("the record count fits into u64")));
+                let known = known.iter().map(|(set, table)| {
+                    (set.name(), table.len().try_into().expect("the record count fits into u64"))
+                });
                 assert_eq!(checked.collect::<BTreeMap<_, _>>(), known.collect::<BTreeMap<_, u64>>());
                 Outcome::Valid(number)
             }

@@ -114,15 +114,8 @@ fn any_restore(backups: usize) -> impl Strategy<Value = RestoreStep> {
         any::<bool>(),
         prop::bool::weighted(0.1),
     )
-        .prop_map(|(choice, mode, replace, level, (only_set, target_set), create_missing, dry_run)| RestoreStep {
-            choice,
-            mode,
-            replace,
-            level,
-            only_set,
-            target_set,
-            create_missing,
-            dry_run,
+        .prop_map(|(choice, mode, replace, level, (only_set, target_set), create_missing, dry_run)| {
+            RestoreStep { choice, mode, replace, level, only_set, target_set, create_missing, dry_run }
         })
 }
 

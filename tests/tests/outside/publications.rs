@@ -144,8 +144,8 @@ async fn an_error_with_another_cause_does_not_suggest_a_replica_identity() {
         let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
         koan.backup("nightly").await.expect("a backup");
         server.sql("DELETE FROM item");
-        // After the materialized view `counted` was populated, its function is replaced: the new function reads
-        // the view `never`, which is not populated.
+        // After the materialized view `counted` was populated, its function is replaced: the new function
+        // reads the view `never`, which is not populated.
         server.sql(
             "CREATE OR REPLACE FUNCTION read() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM public.other); END';
              CREATE MATERIALIZED VIEW counted AS SELECT name, public.read() FROM item;

@@ -101,9 +101,10 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
     for (round, fault) in ["session", "server", "client", "session", "server"].into_iter().enumerate() {
         let context = koan_on(&server, folder.path()).await;
         let reached = CancellationToken::new();
-        let done = CancellationToken::new();
-        let (notify, awaited) = (reached.clone(), done.clone());
-        let records_before_fault = 5_000 * (u64::try_from(round).expect("fits") + 1);
+        let interrupted = CancellationToken::new();
+        let (notify, awaited) = (reached.clone(), interrupted.clone());
+        let records_before_fault =
+            5_000 * (u64::try_from(round).expect("the number of rounds fits into u64") + 1);
         let restore = tokio::spawn(async move {
             context
                 .restore("whole")
@@ -124,7 +125,7 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
             "server" => server.kill(),
             _ => restore.abort(),
         }
-        done.cancel();
+        interrupted.cancel();
         match restore.await {
             Ok(result) => drop(result.expect_err("the restore was interrupted")),
             Err(error) => assert!(error.is_cancelled(), "{error}"),
@@ -147,10 +148,10 @@ async fn koan_on(server: &Server, folder: &Path) -> Koan {
     koan_of(database, |builder| builder.register::<Parcel>().storage("disk", disk)).await
 }
 
-/// Returns the error of connecting to an address.
+/// Returns the error of a connection to an address.
 async fn connection_error(address: String) -> String {
     let database = Postgres::connect(address).expect("an address");
-    let error = database.describe(&[]).await.expect_err("no connection");
+    let error = database.describe(&[]).await.expect_err("the connection fails");
     assert!(!format!("{database:?} {error:?}").contains("s3cret"), "{error:?}");
     error.chain()
 }
@@ -174,7 +175,7 @@ async fn a_failed_connection_reports_the_reason() {
     let text = connection_error(wrong).await;
     assert!(text.contains("28P01") && text.contains("check user, password"), "{text}");
     let right = Postgres::connect(format!("postgres://ann:right@127.0.0.1:{port}/test")).expect("an address");
-    right.describe(&[]).await.expect("the right password");
+    right.describe(&[]).await.expect("the password is right");
     let text = connection_error(format!("postgres://postgres@127.0.0.1:{port}/shop")).await;
     assert!(text.contains("3D000") && text.contains("check the name of the database"), "{text}");
     let text = connection_error("postgres://ann:s3cret@127.0.0.1:1/test".to_owned()).await;
@@ -248,11 +249,11 @@ async fn a_certificate_is_verified_if_the_sslmode_requests_it() {
     certificates(folder.path());
     let server = Server::start();
     for file in ["server.key", "server.crt"] {
-        let to = server.data().join(file);
-        std::fs::copy(folder.path().join(file), &to).expect("copied");
+        let target = server.data().join(file);
+        std::fs::copy(folder.path().join(file), &target).expect("copied");
         let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(server.data()).expect("metadata"));
-        std::os::unix::fs::chown(&to, Some(owner), None).expect("owner changed");
-        std::fs::set_permissions(&to, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        std::os::unix::fs::chown(&target, Some(owner), None).expect("owner changed");
+        std::fs::set_permissions(&target, std::os::unix::fs::PermissionsExt::from_mode(0o600))
             .expect("permissions set");
     }
     server.sql("ALTER SYSTEM SET ssl = on");

@@ -21,10 +21,10 @@ pub(super) async fn all<T: Entity>(koan: &Koan) -> Vec<T> {
     koan.data::<T>().all_stream().try_collect().await.expect("records")
 }
 
-/// Returns the error of reading the records of an entity.
-pub(super) async fn refused<T: Entity>(koan: &Koan) -> String {
+/// Returns the error of a read of all records of an entity.
+pub(super) async fn read_error<T: Entity>(koan: &Koan) -> String {
     match koan.data::<T>().all_stream().try_collect::<Vec<T>>().await {
-        Ok(records) => panic!("{} records were read", records.len()),
+        Ok(records) => panic!("the read must fail, but {} records were read", records.len()),
         Err(error) => error.chain(),
     }
 }

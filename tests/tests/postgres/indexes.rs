@@ -1,4 +1,4 @@
-//! Indexes that a restore at level `fast` rebuilds after the rows, including unique ones.
+//! Indexes, including unique indexes, that a restore at level `fast` rebuilds after it has written the rows.
 
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, provider::Provider as _};
@@ -23,7 +23,7 @@ const MEMBERS: &str =
     INSERT INTO member VALUES ('a', 'a@example.org', 1), ('b', NULL, 2), ('c', NULL, 2);";
 
 /// Returns each index with the name of its file. A rebuild changes the name of the file.
-fn files(server: &Server) -> Vec<(String, String)> {
+fn index_files(server: &Server) -> Vec<(String, String)> {
     let rows = server.sql(
         "SELECT indexrelid::regclass || '=' || pg_relation_filenode(indexrelid) FROM pg_index
         WHERE indrelid = 'member'::regclass ORDER BY 1",
@@ -44,11 +44,11 @@ async fn every_index_is_rebuilt_at_level_fast_and_none_at_the_other_levels() {
     {
         server.sql("DELETE FROM member");
         server.until_left_alone();
-        let before = files(&server);
+        let before = index_files(&server);
         assert_eq!(before.len(), 4);
         koan.restore("nightly").level(level).await.expect("restored");
         assert_eq!(server.schema(), schema, "{level:?}");
-        for (before, after) in before.iter().zip(files(&server)) {
+        for (before, after) in before.iter().zip(index_files(&server)) {
             assert_eq!(before.0, after.0);
             assert_eq!(before.1 != after.1, is_rebuilt, "{level:?}: {}", before.0);
         }
@@ -65,7 +65,7 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
     let index_after_setup = |setup: &str, index: &str| {
         server.sql(setup);
         server.sql("DELETE FROM member");
-        files(&server).into_iter().find(|(name, _)| name == index).expect("an index")
+        index_files(&server).into_iter().find(|(name, _)| name == index).expect("an index")
     };
     for (setup, undo, index) in [
         ("CREATE UNIQUE INDEX by_part ON member (age, id) WHERE age > 0", "DROP INDEX by_part", "by_part"),
@@ -86,7 +86,7 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
         let schema = server.schema();
         koan.restore("nightly").await.expect("restored");
         assert_eq!(server.schema(), schema, "{setup}");
-        assert!(files(&server).contains(&before), "{setup}");
+        assert!(index_files(&server).contains(&before), "{setup}");
         server.sql(undo);
     }
 }
@@ -144,24 +144,24 @@ async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_with_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_during_a_backup_does_not_wait_for_it_and_keeps_the_indexes() {
+async fn a_restore_during_a_backup_does_not_wait_for_the_backup_and_keeps_the_indexes() {
     let server = Server::start();
     server.sql(MEMBERS);
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM member");
-    let before = files(&server);
+    let before = index_files(&server);
     let reading = Postgres::connect(server.address()).expect("an address");
     let snapshot = reading.snapshot().await.expect("a snapshot");
     // If the restore waited for the end of the snapshot, it would never complete.
     koan.restore("nightly").await.expect("restored");
     drop(snapshot);
-    assert_eq!(files(&server), before);
+    assert_eq!(index_files(&server), before);
     assert_eq!(server.sql("SELECT count(*) FROM member"), "3");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_not_create_indexes_keeps_the_existing_ones() {
+async fn a_restore_by_a_role_that_may_not_create_indexes_keeps_the_indexes() {
     let server = Server::start();
     server.sql(MEMBERS);
     server.sql(
@@ -170,10 +170,10 @@ async fn a_role_that_may_not_create_indexes_keeps_the_existing_ones() {
     let database = Postgres::connect(server.address_of("app", "test")).expect("an address");
     let koan = koan_of(database, KoanBuilder::register::<Member>).await;
     koan.backup("nightly").await.expect("a backup");
-    let before = files(&server);
+    let before = index_files(&server);
     server.sql("DELETE FROM member");
     koan.restore("nightly").await.expect("restored");
-    assert_eq!(files(&server), before);
+    assert_eq!(index_files(&server), before);
     assert_eq!(server.sql("SELECT count(*) FROM member"), "3");
 }
 

@@ -39,7 +39,7 @@ const ROWS: &str = r#"INSERT INTO mixed VALUES
     (5, NULL, NULL, NULL, 'null', NULL, '{"null","null",NULL,NULL,"null","[null]"}', '{}', NULL),
     (6, 'null', 'null', 'null', 'null', 'null', '{NULL,NULL}', '{"null"}', '[null]')"#;
 
-/// Checks that restores of each kind put both forms of null back.
+/// Checks that restores of each kind restore both forms of null.
 async fn assert_restores(server: &Server, koan: &Koan, name: &str) {
     let dump = || server.sql("SELECT x::text FROM mixed x ORDER BY id");
     let before = dump();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fixture::koan;
 
-const BYTES: usize = 64 << 20;
+const VALUE_BYTES: usize = 64 << 20;
 
 #[derive(Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -36,7 +36,7 @@ async fn bytes_of_64_mib_are_backed_up_verified_and_restored_as_base64() {
     let server = Server::start();
     server.sql(SCANS);
     let before = server.sql(DIGESTS);
-    assert!(before.contains(&BYTES.to_string()), "{before}");
+    assert!(before.contains(&VALUE_BYTES.to_string()), "{before}");
     let koan = koan(&server, |builder| builder.register::<Scan>()).await;
     assert!(koan.inventory().notes.is_empty(), "{:?}", koan.inventory().notes);
     let backup = koan.backup("nightly").await.expect("a backup");

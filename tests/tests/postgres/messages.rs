@@ -70,16 +70,16 @@ async fn a_schema_that_may_not_be_used_is_reported_with_the_grant() {
         REVOKE ALL ON SCHEMA public FROM PUBLIC",
     );
     let address = server.address_of("clerk", "test");
-    let by_path = Postgres::connect(&address).expect("an address");
-    let by_name = Postgres::options(&address).schema("sales").connect().expect("an address");
-    for (database, schema) in [(by_path, "sales"), (by_name, "sales")] {
+    let search_path_database = Postgres::connect(&address).expect("an address");
+    let schema_database = Postgres::options(&address).schema("sales").connect().expect("an address");
+    for (database, schema) in [(search_path_database, "sales"), (schema_database, "sales")] {
         let koan = koan_of(database, orders).await;
         for text in [koan.inventory().warnings.join("; "), failure(&koan).await] {
             assert!(text.contains(&format!("GRANT USAGE ON SCHEMA \"{schema}\"")), "{text}");
             assert!(!text.contains("did you mean") && !text.contains("which are ;"), "{text}");
         }
     }
-    // The role may use no schema of its search path, and the table exists in none of them.
+    // The role has the privilege USAGE on no schema of its search path, and no schema contains the table.
     server.sql("DROP TABLE sales.\"order\"");
     let koan = koan_of(Postgres::connect(&address).expect("an address"), orders).await;
     let text = koan.inventory().warnings.join("; ");
@@ -125,8 +125,8 @@ async fn the_boot_report_lists_the_tables_of_entities_and_ignore_rules_without_e
         .ignore_table("event_2024", "old")
         .ignore_table("audit.log", "a log")
         .ignore_table("spares", "a queue");
-    let both = |builder: KoanBuilder| builder.register::<Order>().register::<Event>();
-    let koan = koan_of(options.connect().expect("an address"), both).await;
+    let both_entities = |builder: KoanBuilder| builder.register::<Order>().register::<Event>();
+    let koan = koan_of(options.connect().expect("an address"), both_entities).await;
     let inventory = koan.inventory();
     let targets: Vec<_> =
         inventory.included.iter().map(|entity| entity.place.clone().unwrap_or_default()).collect();
@@ -198,14 +198,14 @@ async fn the_triggers_of_all_tables_are_reported_in_one_finding() {
         CREATE TRIGGER first BEFORE INSERT ON \"order\" FOR EACH ROW EXECUTE FUNCTION nothing();
         CREATE TRIGGER second BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION nothing()",
     );
-    let both = |builder: KoanBuilder| builder.register::<Order>().register::<Event>();
-    let koan = koan(&server, both).await;
+    let both_entities = |builder: KoanBuilder| builder.register::<Order>().register::<Event>();
+    let koan = koan(&server, both_entities).await;
     koan.backup("nightly").await.expect("a backup");
     let found = koan.restore("nightly").viability().await.expect("assessed").findings;
-    let of_triggers: Vec<_> =
+    let trigger_findings: Vec<_> =
         found.iter().filter(|finding| finding.message.contains("do not fire")).collect();
-    assert_eq!(of_triggers.len(), 1, "{found:?}");
-    let text = &of_triggers[0].message;
+    assert_eq!(trigger_findings.len(), 1, "{found:?}");
+    let text = &trigger_findings[0].message;
     assert!(text.contains("`order` (`first`)") && text.contains("`event` (`second`)"), "{text}");
 }
 

@@ -35,7 +35,7 @@ async fn the_error_names_the_refused_record_at_any_position_in_the_data() {
     koan.backup("nightly").await.expect("a backup");
     let pages = server.sql("SELECT md5(string_agg(id || text, ',' ORDER BY id)) FROM page");
 
-    // The server refuses the first record, one in the middle, or the last one.
+    // The server refuses the first record, a record in the middle, or the last record.
     for id in [1, 642, 1200] {
         server.sql(&format!("TRUNCATE page; ALTER TABLE page ADD CONSTRAINT never CHECK (id <> {id})"));
         // With this batch size, a block contains several batches.
@@ -46,7 +46,7 @@ async fn the_error_names_the_refused_record_at_any_position_in_the_data() {
         assert!(text.contains(&format!("Page `id={id}`")) && text.contains("never"), "{id}: {text}");
         assert!(
             !text.contains("is not confirmed"),
-            "the restore was rolled back, so the error must not be uncertain about it: {text}"
+            "the restore was rolled back, so the error must not say that the rollback is not confirmed: {text}"
         );
         assert_eq!(server.sql("SELECT count(*) FROM page"), "0");
         server.sql("ALTER TABLE page DROP CONSTRAINT never");

@@ -11,7 +11,7 @@ use koan_backup_tests::postgres::{Server, VERSIONS};
 use koan_backup_tests::wait;
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{all, koan, koan_of, refused};
+use super::fixture::{all, koan, koan_of, read_error};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
@@ -113,7 +113,7 @@ async fn relations_that_are_not_tables_are_refused_with_a_remedy() {
     let warnings = koan.inventory().warnings.join("\n");
     assert!(warnings.contains("`animal`, which is a view"), "{warnings}");
     assert!(warnings.contains("there is no table `sales.orders`"), "{warnings}");
-    let text = refused::<Animal>(&koan).await;
+    let text = read_error::<Animal>(&koan).await;
     assert!(text.contains("which is a view"), "{text}");
 }
 
@@ -268,7 +268,7 @@ async fn rows_hidden_by_row_level_security_fail_the_read() {
         ALTER TABLE animal ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON animal USING (id = 1)");
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Animal>()).await;
-    let text = refused::<Animal>(&koan).await;
+    let text = read_error::<Animal>(&koan).await;
     assert!(text.contains("row-level security"), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! Viability or a dry run reports the reasons for refusing a restore that exist before it starts.
+//! If a reason to refuse a restore exists before the restore starts, viability or a dry run reports it.
 
 use std::collections::BTreeSet;
 
@@ -49,8 +49,8 @@ const TABLES: &[(&str, &str)] = &[
     ("CREATE TABLE part (id bigint PRIMARY KEY, kind varchar(1), size bigint)", "characters, and the text is longer"),
 ];
 
-/// Additional columns without a field whose values make the table refuse each new row, with the expected text
-/// of the error.
+/// Additional columns without a field, with the expected text of the error. Their values make the table
+/// refuse each new row.
 const DEFAULTS: &[(&str, &str)] = &[
     (
         "note int DEFAULT 0, plus int GENERATED ALWAYS AS (note + 1) STORED, CONSTRAINT large CHECK (plus > 5)",
@@ -113,7 +113,7 @@ async fn a_table_that_refuses_records_is_reported_by_the_dry_run() {
     }
 }
 
-const OBJECTS_OF_DEFAULTS: &str =
+const OBJECTS_USED_BY_DEFAULTS: &str =
     "CREATE SEQUENCE numbers; CREATE DOMAIN small AS int DEFAULT 9 CHECK (VALUE < 8);
     CREATE TABLE other (id int PRIMARY KEY);
     CREATE FUNCTION boom() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE 'no number'; END$$;";
@@ -122,7 +122,7 @@ const OBJECTS_OF_DEFAULTS: &str =
 async fn defaults_of_columns_without_a_field_that_would_refuse_new_rows_are_reported_by_the_dry_run() {
     let server = Server::start();
     let plain_table = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
-    server.sql(&format!("{OBJECTS_OF_DEFAULTS} {plain_table}; {ROWS}"));
+    server.sql(&format!("{OBJECTS_USED_BY_DEFAULTS} {plain_table}; {ROWS}"));
     let koan = koan(&server, |builder| builder.register::<Part>()).await;
     koan.backup("parts").await.expect("a backup");
     for (columns, expected_text) in DEFAULTS {
@@ -162,7 +162,7 @@ async fn defaults_of_columns_without_a_field_that_would_refuse_new_rows_are_repo
 async fn defaults_that_accept_every_row_do_not_prevent_a_restore_and_no_sequence_moves() {
     let server = Server::start();
     let plain_table = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
-    server.sql(&format!("{OBJECTS_OF_DEFAULTS} {plain_table}; {ROWS}"));
+    server.sql(&format!("{OBJECTS_USED_BY_DEFAULTS} {plain_table}; {ROWS}"));
     let koan = koan(&server, |builder| builder.register::<Part>()).await;
     koan.backup("parts").await.expect("a backup");
     server.sql(

@@ -108,7 +108,7 @@ async fn conflicts_are_resolved_by_the_conflict_mode_and_counted() {
     let (rows, schema) = (dump(&server), server.schema());
     let koan = shop(&server).await;
     koan.backup("nightly").await.expect("a backup");
-    let of_users = |report: &koan_backup::report::RestoreReport| -> WriteCounts {
+    let user_counts = |report: &koan_backup::report::RestoreReport| -> WriteCounts {
         report.entities.iter().find(|entity| entity.entity == "User").expect("users").counts
     };
     server.sql("DELETE FROM line; DELETE FROM purchase WHERE id = 1; UPDATE users SET email = 'x@example.org' WHERE id = 2;
@@ -124,27 +124,27 @@ async fn conflicts_are_resolved_by_the_conflict_mode_and_counted() {
 
     let dry_run = koan.restore("nightly").dry_run().await.expect("compared");
     assert_eq!(
-        (of_users(&dry_run).unchanged, of_users(&dry_run).updated),
+        (user_counts(&dry_run).unchanged, user_counts(&dry_run).updated),
         (2, 1),
         "{:?}",
-        of_users(&dry_run)
+        user_counts(&dry_run)
     );
     let dry_run = koan.restore("nightly").replace_existing().dry_run().await.expect("compared");
-    assert_eq!(of_users(&dry_run).deleted, 1);
+    assert_eq!(user_counts(&dry_run).deleted, 1);
     assert_eq!((dump(&server), server.schema()), (changed, schema.clone()));
 
     let keep_report = koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("restored");
-    assert_eq!((of_users(&keep_report).kept, of_users(&keep_report).inserted), (3, 0));
+    assert_eq!((user_counts(&keep_report).kept, user_counts(&keep_report).inserted), (3, 0));
     assert_eq!(
         server.sql("SELECT email FROM users WHERE id = 2; SELECT count(*) FROM purchase"),
         "x@example.org\n2"
     );
 
     // A purchase is restored before its user, and the tables contain rows, so the foreign key must be checked
-    // later.
+    // at the end.
     server.sql("DELETE FROM line WHERE purchase_id = 1; UPDATE users SET boss = NULL; DELETE FROM users WHERE id = 1; TRUNCATE audit");
     let report = koan.restore("nightly").await.expect("restored");
-    assert_eq!((of_users(&report).updated, of_users(&report).inserted), (2, 1));
+    assert_eq!((user_counts(&report).updated, user_counts(&report).inserted), (2, 1));
     assert_eq!(server.sql("DELETE FROM users WHERE id > 7; TRUNCATE audit; SELECT 1"), "1");
     assert_eq!((dump(&server), server.schema()), (rows, schema));
 }

@@ -62,13 +62,13 @@ const NAMES: [&str; 11] = [
 
 /// Returns the next number of each sequence.
 fn next_numbers(server: &Server) -> Vec<String> {
-    let next_of = |name: &&str| {
+    let next_number = |name: &&str| {
         server.sql(&format!(
             "SELECT '{name}', CASE WHEN NOT is_called THEN last_value WHEN NOT seqcycle OR last_value + seqincrement <= seqmax
              THEN last_value + seqincrement ELSE seqmin END FROM {name}, pg_sequence WHERE seqrelid = '{name}'::regclass"
         ))
     };
-    NAMES.iter().map(next_of).collect()
+    NAMES.iter().map(next_number).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +155,7 @@ async fn a_sequence_of_a_computed_default_is_not_set_from_the_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_beyond_the_limits_of_a_sequence_do_not_stop_it() {
+async fn numbers_beyond_the_limits_of_a_sequence_are_ignored_when_its_position_is_set() {
     let server = Server::start();
     server.sql("CREATE SEQUENCE small_numbers MAXVALUE 10; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT nextval('small_numbers'));
         INSERT INTO small VALUES (3), (9), (1000)");
@@ -215,7 +215,7 @@ async fn uncovered_sequences_are_reported() {
         .connect()
         .expect_err("the reason is empty");
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    // The archive records a sequence that no longer exists in the database.
+    // The archive contains the position of a sequence that no longer exists in the database.
     koan.backup("small").await.expect("a backup");
     server.sql("ALTER TABLE small ALTER id DROP DEFAULT; DROP SEQUENCE owned");
     let viability = koan.restore("small").viability().await.expect("assessed");

@@ -108,8 +108,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_keepalives_interval", "tcp_user_timeout",
     // Each `BEGIN` statement of the provider sets these values.
     "transaction_deferrable", "transaction_isolation", "transaction_read_only",
-    // These settings affect functions, collations and texts of applications. The provider creates none of
-    // them.
+    // These settings affect functions, collations and texts of applications. The provider creates no
+    // such objects.
     "check_function_bodies", "default_text_search_config", "icu_validation_level",
     // These settings affect how function bodies are parsed. The functions of a database were written for the
     // values that the database has.
@@ -123,7 +123,7 @@ struct Probe {
     id: i64,
 }
 
-/// A check constraint that records the settings of the connection that writes.
+/// A table whose check constraint records the settings of each connection that writes a row.
 const TABLE_THAT_RECORDS_SETTINGS: &str = "
     CREATE TABLE seen (name text, setting text);
     CREATE FUNCTION look() RETURNS bool LANGUAGE sql AS
@@ -184,7 +184,11 @@ async fn the_error_names_the_dangerous_setting_that_a_role_cannot_change() {
         koan(&server, |builder| builder.register::<Probe>()).await;
         let database = Postgres::connect(server.address_of("app", "test")).expect("an address");
         let builder = Koan::builder().only_registered().provider("main", database).register::<Probe>();
-        let error = builder.storage("local", Storage::memory()).build().await.expect_err("refused");
+        let error = builder
+            .storage("local", Storage::memory())
+            .build()
+            .await
+            .expect_err("the role cannot change the setting");
         assert!(
             error.chain().contains(&format!("`{name}`")) && error.chain().contains("GRANT SET"),
             "{error:?}"

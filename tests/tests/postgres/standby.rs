@@ -58,8 +58,8 @@ async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]
     let database =
         Postgres::options(standby.address()).connections(connections).connect().expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Crate>().register::<Truck>()).await;
-    let (reached, done) = (CancellationToken::new(), CancellationToken::new());
-    let (notify, awaited, running) = (reached.clone(), done.clone(), koan.clone());
+    let (reached, read_cancelled) = (CancellationToken::new(), CancellationToken::new());
+    let (notify, awaited, running) = (reached.clone(), read_cancelled.clone(), koan.clone());
     let backup = tokio::spawn(async move {
         running
             .backup("of-the-standby")
@@ -82,7 +82,7 @@ async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]
     let conflict_end = end_of_log(primary);
     let condition = format!("the replay of {conflict:?} on the standby ends or waits for a session");
     wait::until_sync(&condition, || replay_waits(standby) || has_replayed(standby, &conflict_end)).await;
-    done.cancel();
+    read_cancelled.cancel();
     let error = match backup.await.expect("the task did not panic") {
         Ok(report) => panic!("{conflict:?}: the backup of {} records did not fail", report.item_count()),
         Err(error) => error,

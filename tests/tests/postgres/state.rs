@@ -131,9 +131,9 @@ async fn a_column_that_only_a_trigger_fills_fails_the_restore_unless_it_is_decla
              {function} CREATE TRIGGER fills {event} ON film FOR EACH ROW {when} EXECUTE FUNCTION {call}; {second_trigger}
              INSERT INTO film VALUES (1, 'cats')"
         ));
-        let undeclared = koan_with(Postgres::options(server.address())).await;
-        undeclared.backup("films").await.expect("a backup");
-        let viability = undeclared.restore("films").viability().await.expect("assessed");
+        let koan_without_declaration = koan_with(Postgres::options(server.address())).await;
+        koan_without_declaration.backup("films").await.expect("a backup");
+        let viability = koan_without_declaration.restore("films").viability().await.expect("assessed");
         let errors: Vec<_> = viability.findings.iter().filter(|f| f.severity == Severity::Error).collect();
         assert!(
             !errors.is_empty()
@@ -141,14 +141,15 @@ async fn a_column_that_only_a_trigger_fills_fails_the_restore_unless_it_is_decla
                 && errors[0].message.contains("`fills`"),
             "{call} {event} {second_trigger}: {viability:?}"
         );
-        let error =
-            restore_as_reported(|| undeclared.restore("films")).await.expect_err("the column would be stale");
+        let error = restore_as_reported(|| koan_without_declaration.restore("films"))
+            .await
+            .expect_err("the column would be stale");
         assert!(error.chain().contains("recomputed_after_restore"), "{error:?}");
         let options =
             Postgres::options(server.address()).recomputed_after_restore("film.search", "a nightly job");
-        let declared = koan_with(options).await;
-        declared.backup("films").await.expect("a backup");
-        declared.restore("films").await.expect("restored");
+        let koan_with_declaration = koan_with(options).await;
+        koan_with_declaration.backup("films").await.expect("a backup");
+        koan_with_declaration.restore("films").await.expect("restored");
     }
 }
 
@@ -162,8 +163,8 @@ struct Page {
     place: i64,
 }
 
-/// Columns that built-in trigger functions of PostgreSQL fill. One column is NOT NULL, and one has a name
-/// that must be quoted.
+/// Columns that built-in trigger functions of PostgreSQL fill. One of them is NOT NULL, and the other has
+/// a name that must be quoted.
 const PAGES: &str = r#"CREATE TABLE page (id bigint PRIMARY KEY, title varchar(90), body text, config regconfig NOT NULL DEFAULT 'simple',
         place bigint NOT NULL UNIQUE, search tsvector NOT NULL, "Own search" tsvector);
     CREATE TRIGGER fills BEFORE INSERT OR UPDATE ON page FOR EACH ROW EXECUTE FUNCTION

@@ -1,5 +1,5 @@
-//! The objects that a restore suspends, the options that keep objects in place, and the suspended objects in
-//! viability and the report.
+//! The objects that a restore suspends, the options that prevent the suspension of objects, and the suspended
+//! objects in viability and the report.
 
 use std::time::SystemTime;
 
@@ -75,12 +75,13 @@ const KEYS: [(SuspendedKind, &str, &str); 3] = [
     (SuspendedKind::Constraint, "shelf", "shelf_pkey"),
 ];
 
-/// A function that sets options of a restore, their name, and the objects that the restore suspends.
+/// A function that sets options of a restore, a name for these options, and the objects that the restore
+/// suspends.
 type Case =
     (fn(RestoreBuilder) -> RestoreBuilder, &'static str, Vec<(SuspendedKind, &'static str, &'static str)>);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_option_keeps_its_objects_in_place_and_the_report_lists_the_others() {
+async fn each_option_prevents_the_suspension_of_its_objects_and_the_report_lists_the_suspended_objects() {
     let server = Server::start();
     server.sql(TABLES);
     // With `keep_constraints`, a book may refer to a shelf that is restored later only if the constraint is
@@ -260,7 +261,8 @@ async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_tab
         // such a constraint.
         assert!(names(&report.suspended).contains(&KEYS[1]), "{name}: {:?}", report.suspended);
     }
-    // An empty table has no rows to index again, so its indexes are dropped for few records as well.
+    // An index of an empty table can be rebuilt without reading existing rows, so it is dropped for few
+    // records as well.
     server.sql("DELETE FROM book");
     server.until_left_alone();
     let report = koan.restore("few").entity::<Book>().await.expect("restored");

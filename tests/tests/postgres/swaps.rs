@@ -26,7 +26,7 @@ struct Ticket {
     seat_id: i64,
 }
 
-/// 500 seats, whose place equals their number. The entity has no field for the column `extra`.
+/// 500 seats; the place of each seat equals its id. The entity has no field for the column `extra`.
 const SEATS: &str = "
     CREATE TABLE seat (id bigint PRIMARY KEY, place int NOT NULL, row text, extra text DEFAULT 'none',
         doubled int GENERATED ALWAYS AS (place * 2) STORED);
@@ -91,9 +91,9 @@ async fn assert_moved_values_are_restored(version: u32) {
                     "{change}; DELETE FROM seat WHERE id = 250; INSERT INTO ticket VALUES (250, 1) ON CONFLICT DO NOTHING; {constraint}"
                 ));
             let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect(constraint));
-            let counts_of_restore = counts(&koan.restore("nightly").batch_size(50).await.expect(constraint));
-            assert_eq!(counts_of_restore, dry_counts, "{constraint}: {change}");
-            assert_eq!(counts_of_restore.records(), 500);
+            let restore_counts = counts(&koan.restore("nightly").batch_size(50).await.expect(constraint));
+            assert_eq!(restore_counts, dry_counts, "{constraint}: {change}");
+            assert_eq!(restore_counts.records(), 500);
             if Some(&change) == CHANGES.last() {
                 assert_eq!(counts(&koan.restore("nightly").await.expect(constraint)).unchanged, 500);
             }
@@ -129,14 +129,14 @@ async fn uncovered_columns_and_referring_rows_are_preserved_when_values_are_swap
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dry_run_and_restore_name_conflicting_rows() {
+async fn the_errors_of_dry_run_and_restore_name_the_conflicting_rows() {
     let server = Server::start();
     server.sql(SEATS);
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
     koan.backup("nightly").await.expect("a backup");
     for constraint in CONSTRAINTS {
-        // A row that is not in the archive contains the archived values of another row, and that row has
-        // other values.
+        // A row that is not in the archive contains the archived values of the row 7, whose current values
+        // differ.
         server.sql("DELETE FROM seat WHERE id > 500; UPDATE seat SET place = id, row = 'r' || id");
         server.sql(
             "UPDATE seat SET place = 900, row = 'r900' WHERE id = 7; INSERT INTO seat VALUES (777, 7, 'r7')",
@@ -312,13 +312,13 @@ async fn values_are_moved_between_partitions() {
         UPDATE seat SET place = 1101 - place WHERE id > 50; COMMIT",
     );
     let schema = server.schema();
-    let counts_of_restore = counts(&koan.restore("nightly").await.expect("restored"));
-    assert_eq!(counts_of_restore.updated, 100);
+    let restore_counts = counts(&koan.restore("nightly").await.expect("restored"));
+    assert_eq!(restore_counts.updated, 100);
     assert_eq!((server.sql("SELECT * FROM seat ORDER BY id"), server.schema()), (rows, schema));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dry_run_and_restore_name_the_records_that_violate_a_check_or_not_null() {
+async fn the_errors_of_dry_run_and_restore_name_the_records_that_violate_a_check_or_not_null_constraint() {
     let server = Server::start();
     server.sql(SEATS);
     server.sql("UPDATE seat SET row = NULL WHERE id = 3");
@@ -352,7 +352,7 @@ async fn dry_run_and_restore_name_the_records_that_violate_a_check_or_not_null()
         assert_eq!(server.sql(ROWS), before);
         server.sql(undo);
     }
-    // A restore does not write equal rows, so a constraint that they already violate does not refuse them.
+    // A restore does not write unchanged rows, so a constraint that these rows violate does not refuse them.
     koan.restore("nightly").replace_existing().await.expect("restored");
     server.sql("ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID; UPDATE seat SET row = 'x' WHERE id = 1");
     let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect("compared"));

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::fixture::{all, koan, refused};
+use super::fixture::{all, koan, read_error};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -202,12 +202,12 @@ async fn values_without_a_json_form_are_refused_with_entity_key_and_column() {
         server.sql(&format!(
             "TRUNCATE reading; INSERT INTO reading (id, {column}) VALUES (1, DEFAULT), (42, {value})"
         ));
-        let text = refused::<Reading>(&koan).await;
+        let text = read_error::<Reading>(&koan).await;
         assert!(text.contains("Reading `id=42`") && text.contains(column) && text.contains(reason), "{text}");
     }
-    // `chrono` writes years before our era in a form that it cannot parse.
+    // `chrono` writes dates before the year 1 in a form that it cannot parse.
     server.sql("TRUNCATE reading; INSERT INTO reading (id, day) VALUES (42, '0044-03-15 BC')");
-    let text = refused::<Reading>(&koan).await;
+    let text = read_error::<Reading>(&koan).await;
     assert!(text.contains("Reading `id=42`") && text.contains("`day`"), "{text}");
 }
 
@@ -306,17 +306,17 @@ async fn values_that_a_column_would_round_truncate_or_reject_are_refused_with_en
         tiny: None,
         label: None,
     };
-    let other_key = Narrow { id: 42, ..valid.clone() };
+    let record_42 = Narrow { id: 42, ..valid.clone() };
     let moment = DateTime::from_timestamp_micros(1_700_000_000_000_001);
     for (column, reason, record) in [
-        ("price", "round", Narrow { price: Some(Decimal::new(1005, 3)), ..other_key.clone() }),
-        ("ratio", "round", Narrow { ratio: Some(0.1), ..other_key.clone() }),
-        ("word", "5 characters", Narrow { word: Some("s3cret".to_owned()), ..other_key.clone() }),
-        ("moment", "round", Narrow { moment, ..other_key.clone() }),
-        ("mood", "22P02", Narrow { mood: Some("s3cret".to_owned()), ..other_key.clone() }),
-        ("tiny", "out of the range", Narrow { tiny: Some(40_000), ..other_key.clone() }),
-        ("label", "NUL", Narrow { label: Some("s3cret\0".to_owned()), ..other_key.clone() }),
-        ("narrow_label_check", "23514", Narrow { label: Some("s3cret".to_owned()), ..other_key.clone() }),
+        ("price", "round", Narrow { price: Some(Decimal::new(1005, 3)), ..record_42.clone() }),
+        ("ratio", "round", Narrow { ratio: Some(0.1), ..record_42.clone() }),
+        ("word", "5 characters", Narrow { word: Some("s3cret".to_owned()), ..record_42.clone() }),
+        ("moment", "round", Narrow { moment, ..record_42.clone() }),
+        ("mood", "22P02", Narrow { mood: Some("s3cret".to_owned()), ..record_42.clone() }),
+        ("tiny", "out of the range", Narrow { tiny: Some(40_000), ..record_42.clone() }),
+        ("label", "NUL", Narrow { label: Some("s3cret\0".to_owned()), ..record_42.clone() }),
+        ("narrow_label_check", "23514", Narrow { label: Some("s3cret".to_owned()), ..record_42.clone() }),
     ] {
         let error = koan
             .data::<Narrow>()

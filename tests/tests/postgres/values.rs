@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::fixture::{koan, refused};
+use super::fixture::{koan, read_error};
 
 /// Checks that the rows of a table are the same after a backup and two restores: into the table with one row
 /// and into the empty table.
@@ -72,7 +72,7 @@ async fn an_ambiguous_list_is_refused_with_entity_key_and_column() {
         server.sql(&format!(
             "TRUNCATE lists; INSERT INTO lists (id, {column}) VALUES (1, DEFAULT), (42, {value})"
         ));
-        let text = refused::<Lists>(&koan).await;
+        let text = read_error::<Lists>(&koan).await;
         assert!(text.contains("Lists `id=42`") && text.contains(column) && text.contains(reason), "{text}");
     }
 }
@@ -172,7 +172,7 @@ async fn a_composite_value_that_json_cannot_represent_is_refused_with_entity_key
         server.sql(&format!(
             "TRUNCATE account; INSERT INTO account VALUES (42, ROW(1, 1, 1, 1, '{{}}'), {value})"
         ));
-        let text = refused::<Account>(&koan).await;
+        let text = read_error::<Account>(&koan).await;
         assert!(text.contains("Account `id=42`") && text.contains("other"), "{text}");
     }
 }
@@ -203,7 +203,7 @@ async fn a_composite_value_that_contains_json_text_is_checked() {
     assert_eq!(dump(), before);
     for value in ["ROW('null', NULL, NULL)", "ROW(' null ', NULL, NULL)", "ROW('1', '[0:1]={1,2}', NULL)"] {
         server.sql(&format!("TRUNCATE boxed; INSERT INTO boxed VALUES (42, {value})"));
-        let text = refused::<Boxed>(&koan).await;
+        let text = read_error::<Boxed>(&koan).await;
         assert!(text.contains("Boxed `id=42`") && text.contains("part"), "{text}");
     }
 }
@@ -236,7 +236,7 @@ async fn a_composite_value_with_a_not_null_domain_over_json_is_restored() {
     for row in ["42, ROW(7, NULL, 'null', 'x', NULL", "42, ROW(7, 'null', '1', 'x', NULL"] {
         server.sql("TRUNCATE boxed");
         insert(row);
-        let text = refused::<Boxed>(&koan).await;
+        let text = read_error::<Boxed>(&koan).await;
         assert!(text.contains("Boxed `id=42`") && text.contains("part"), "{row}: {text}");
     }
 }

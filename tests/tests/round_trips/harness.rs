@@ -94,7 +94,9 @@ async fn check_round_trip(koan: &Koan, anything: Vec<Anything>, named: Vec<Named
         report.manifest().entities.iter().map(|entity| entity.record_set_hash).collect()
     };
     if hashes(&second) != hashes(&backup) {
-        return Err("the record-set hash of the restored records differs from that of the first backup".to_owned());
+        return Err(
+            "the record-set hash of the restored records differs from that of the first backup".to_owned()
+        );
     }
     Ok(())
 }

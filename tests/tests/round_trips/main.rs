@@ -47,7 +47,11 @@ fn any_record_is_restored_from_postgres() {
     let server = koan_backup_tests::postgres::Server::start();
     // PostgreSQL stores no NUL in texts, stores times in microseconds, and stores no negative zero in
     // `jsonb`.
-    let limits =
-        Limits { has_nul: false, has_negative_zero_in_lists: false, resolution_nanos: 1_000, ..Limits::default() };
+    let limits = Limits {
+        has_nul: false,
+        has_negative_zero_in_lists: false,
+        resolution_nanos: 1_000,
+        ..Limits::default()
+    };
     assert_any_record_is_restored(Postgres::connect(server.address()).expect("an address"), limits);
 }

@@ -103,12 +103,15 @@ impl Limits {
     fn seconds_and_nanos(self) -> impl Strategy<Value = (i64, u32)> {
         let seconds = prop_oneof![Just(SECONDS.start), Just(SECONDS.end - 1), Just(-1), Just(0), SECONDS];
         let nanos = prop_oneof![Just(0), Just(999_999_999), Just(1), 0u32..1_000_000_000];
-        (seconds, nanos).prop_map(move |(seconds, nanos)| (seconds, nanos / self.resolution_nanos * self.resolution_nanos))
+        (seconds, nanos).prop_map(move |(seconds, nanos)| {
+            (seconds, nanos / self.resolution_nanos * self.resolution_nanos)
+        })
     }
 
     fn instant(self) -> impl Strategy<Value = DateTime<Utc>> {
-        self.seconds_and_nanos()
-            .prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).expect("the instant is in the range of the type"))
+        self.seconds_and_nanos().prop_map(|(seconds, nanos)| {
+            DateTime::from_timestamp(seconds, nanos).expect("the instant is in the range of the type")
+        })
     }
 
     fn location(self) -> impl Strategy<Value = Location> {

@@ -1,4 +1,4 @@
-//! The error code in the answer of a store determines the message and its remedy.
+//! The error code in the response of a store determines the message and its remedy.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use koan_backup_tests::stores::{Moto, ReceivedRequest, request, start_responder}
 
 use crate::fixture::{backup, koan, shop};
 
-const EMPTY: &str = "<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>";
+const EMPTY_LIST: &str = "<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>";
 
-fn error(code: &str) -> String {
+fn error_body(code: &str) -> String {
     format!("<Error><Code>{code}</Code><Message>No.</Message></Error>")
 }
 
-/// Answers a request as a store with an empty bucket does.
-fn empty(request: &ReceivedRequest) -> (u16, String) {
+/// Responds to a request like a store with an empty bucket.
+fn respond_with_empty_bucket(request: &ReceivedRequest) -> (u16, String) {
     match request.method.as_str() {
-        "GET" if request.target.contains("list-type=2") => (200, EMPTY.to_owned()),
-        "GET" | "HEAD" => (404, error("NoSuchKey")),
+        "GET" if request.target.contains("list-type=2") => (200, EMPTY_LIST.to_owned()),
+        "GET" | "HEAD" => (404, error_body("NoSuchKey")),
         _ => (200, String::new()),
     }
 }
@@ -28,31 +28,31 @@ fn s3(port: u16) -> StorageOptions {
     options.endpoint(format!("http://127.0.0.1:{port}")).credentials("koan", "koan-secret")
 }
 
-/// Returns the error with which a backup into a store is refused.
+/// Returns the error of a backup that a store refuses.
 async fn refusal(options: StorageOptions) -> String {
     let options = options.retries(0, Duration::from_secs(5));
     let koan = koan(shop(0), [("store", options.open().expect("a profile"))]).await;
-    backup(&koan, "nightly").await.expect_err("refused").chain()
+    backup(&koan, "nightly").await.expect_err("the store refuses the backup").chain()
 }
 
 #[tokio::test]
 async fn a_store_without_conditional_writes_is_distinguished_from_an_unavailable_store() {
     let port = start_responder(|request| match request.has_header("if-none-match") {
-        true => (501, error("NotImplemented")),
-        false => empty(request),
+        true => (501, error_body("NotImplemented")),
+        false => respond_with_empty_bucket(request),
     });
     let message = refusal(s3(port)).await;
     assert!(message.contains("does not support conditional writes (`If-None-Match`)"), "{message}");
     let port = start_responder(|request| match request.has_header("if-none-match") {
-        true => (503, error("ServiceUnavailable")),
-        false => empty(request),
+        true => (503, error_body("ServiceUnavailable")),
+        false => respond_with_empty_bucket(request),
     });
     let message = refusal(s3(port)).await;
     assert!(message.contains("busy or unavailable") && !message.contains("conditional"), "{message}");
 }
 
 #[tokio::test]
-async fn the_error_code_of_a_store_determines_the_remedy_and_not_the_status() {
+async fn the_error_code_of_a_store_and_not_the_status_determines_the_remedy() {
     for (code, status, remedy) in [
         ("RequestTimeTooSkewed", 403, "set the clock"),
         ("RequestTimeTooSkewed", 400, "set the clock"),
@@ -61,8 +61,8 @@ async fn the_error_code_of_a_store_determines_the_remedy_and_not_the_status() {
         ("AccessDenied", 403, "permissions to list, read, write and delete"),
     ] {
         let port = start_responder(move |request| match request.method.as_str() {
-            "PUT" => (status, error(code)),
-            _ => empty(request),
+            "PUT" => (status, error_body(code)),
+            _ => respond_with_empty_bucket(request),
         });
         let message = refusal(s3(port)).await;
         assert!(message.contains(remedy), "{code}: {message}");
@@ -71,7 +71,7 @@ async fn the_error_code_of_a_store_determines_the_remedy_and_not_the_status() {
 
 #[tokio::test]
 async fn an_archived_blob_is_not_treated_as_an_existing_file() {
-    let port = start_responder(|_| (409, error("BlobArchived")));
+    let port = start_responder(|_| (409, error_body("BlobArchived")));
     let options = Storage::options("az://backups/shop").without_environment();
     let options = options
         .endpoint(format!("http://127.0.0.1:{port}"))
@@ -83,7 +83,7 @@ async fn an_archived_blob_is_not_treated_as_an_existing_file() {
 
 #[tokio::test]
 async fn a_request_that_azure_does_not_authenticate_is_explained_with_clock_and_key() {
-    let port = start_responder(|_| (403, error("AuthenticationFailed")));
+    let port = start_responder(|_| (403, error_body("AuthenticationFailed")));
     let options = Storage::options("az://backups/shop").without_environment();
     let message =
         refusal(options.endpoint(format!("http://127.0.0.1:{port}")).credentials("koan", "aG9sYQ==")).await;
@@ -93,7 +93,7 @@ async fn a_request_that_azure_does_not_authenticate_is_explained_with_clock_and_
 #[tokio::test]
 async fn missing_credentials_are_reported_with_their_environment_variables() {
     let metadata_server = start_responder(|_| (404, String::new()));
-    let port = start_responder(empty);
+    let port = start_responder(respond_with_empty_bucket);
     let options = Storage::options("s3://backups/shop")
         .without_environment()
         .endpoint(format!("http://127.0.0.1:{port}"))
@@ -113,8 +113,8 @@ async fn the_error_for_an_archive_in_a_cold_storage_class_contains_the_remedy() 
     let manifest = backup(&koan, "nightly").await.expect("a backup");
     let archive = format!("/backups/cold/{}", manifest.archive.expect("an archive").file);
     let headers = [("x-amz-copy-source", archive.as_str()), ("x-amz-storage-class", "GLACIER")];
-    let answer = request(server.port(), "PUT", &archive, &headers, "").expect("an answer of moto");
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = request(server.port(), "PUT", &archive, &headers, "").expect("moto responds");
+    assert_eq!(response.status, 200, "{response:?}");
     let message =
         koan.restore(manifest.id).await.expect_err("the archive is in a cold storage class").chain();
     assert!(

@@ -57,11 +57,11 @@ async fn conform(mut store: TestStore) {
         if matches!(store, TestStore::S3s(_)) { SecondPut::MostlyRefused } else { SecondPut::AlwaysRefused };
     one_of_several_concurrent_copies_creates_the_manifest(store.storage("concurrent"), second_put).await;
     concurrent_backups_either_succeed_or_fail_as_busy(store.storage("contended")).await;
-    retention_removes_backups_completely(store.storage("retention")).await;
+    a_prune_removes_backups_completely(store.storage("retention")).await;
     the_catalog_answers_queries_and_backups_are_compared(store.storage("catalog")).await;
 }
 
-/// Starts several backups at the same time, each in its own context, as machines do that share the store.
+/// Starts several backups at the same time, each in its own context, like machines that share the store.
 async fn concurrent_backups_either_succeed_or_fail_as_busy(storage: Storage) {
     let contexts = join_all((0..4).map(|_| koan(shop(1 << 20), [("store", storage.clone())]))).await;
     let results = join_all(contexts.iter().map(|koan| backup(koan, "nightly"))).await;
@@ -75,7 +75,7 @@ async fn concurrent_backups_either_succeed_or_fail_as_busy(storage: Storage) {
     assert_eq!(listed.total, successes.len(), "only the successful backups must be listed as healthy");
 }
 
-async fn retention_removes_backups_completely(storage: Storage) {
+async fn a_prune_removes_backups_completely(storage: Storage) {
     let koan = koan(shop(1 << 20), [("store", storage)]).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
@@ -93,10 +93,10 @@ async fn retention_removes_backups_completely(storage: Storage) {
     let remaining: Vec<_> =
         koan.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
     assert_eq!(remaining, [ids[2]]);
-    let report_of_maintenance = koan.maintenance().await.expect("maintenance completed");
+    let maintenance_report = koan.maintenance().await.expect("maintenance completed");
     assert!(
-        report_of_maintenance.is_clean() && report_of_maintenance.profiles[0].verified == Some(ids[2]),
-        "{report_of_maintenance:?}"
+        maintenance_report.is_clean() && maintenance_report.profiles[0].verified == Some(ids[2]),
+        "{maintenance_report:?}"
     );
 }
 
@@ -130,7 +130,7 @@ async fn the_catalog_answers_queries_and_backups_are_compared(storage: Storage) 
 
 /// The clock of the context differs by one hour from the clock of the store.
 #[tokio::test]
-async fn retention_removes_nothing_if_the_clock_differs_from_that_of_the_store() {
+async fn a_prune_removes_nothing_if_the_clock_differs_from_that_of_the_store() {
     let server = Moto::start();
     let clock = HandClock::at(&Timestamp::now().to_string());
     clock.pass(1);
@@ -159,8 +159,8 @@ async fn an_unused_profile_contains_no_backup(storage: Storage) {
     assert_eq!(koan.verify(id).await.expect_err("no such backup").kind(), ErrorKind::NotFound);
 }
 
-/// Creates, lists, verifies and restores an archive that is uploaded in several parts. It is read completely,
-/// and by ranges for one entity.
+/// Creates, lists, verifies and restores an archive that is uploaded in several parts. The archive is
+/// read completely, and with range requests for one entity.
 async fn backups_are_listed_verified_and_restored(storage: Storage) {
     let koan = koan(shop(12 << 20), [("store", storage)]).await;
     let first = backup(&koan, "nightly").await.expect("a backup");
@@ -209,7 +209,7 @@ async fn a_cancelled_backup_is_not_listed(storage: Storage) {
         .await;
     assert_eq!(cancelled.expect_err("cancelled").kind(), ErrorKind::Cancelled);
     assert_eq!(koan.backups().await.expect("listed"), []);
-    backup(&koan, "nightly").await.expect("the cancelled backup does not prevent another one");
+    backup(&koan, "nightly").await.expect("the cancelled backup does not prevent another backup");
 }
 
 /// A clock that always returns the same time.
@@ -265,7 +265,8 @@ async fn encrypted_archives_are_rekeyed_and_restored(storage: Storage) {
     assert_eq!(customers_of(&koan).await, customers());
 }
 
-/// Copies a backup from memory into the store, and from the store into other memory.
+/// Copies a backup from a profile in memory into the store, and from the store into a second profile in
+/// memory.
 async fn backups_are_copied_into_and_out_of_the_store(storage: Storage) {
     let koan = koan(
         shop(12 << 20),

@@ -36,10 +36,16 @@ async fn a_copy_is_the_same_backup_in_another_profile() {
     assert!(report.verification.expect("read back").is_valid());
     let copies = profiles.koan.backups_in(Some("dr")).await.expect("listed");
     assert_eq!(copies.len(), 1);
-    let (from, to) =
+    let (source_archive, target_archive) =
         (manifest.archive.clone().expect("an archive"), copies[0].archive.clone().expect("an archive"));
-    assert_eq!((&from.sha256, from.size_bytes), (&to.sha256, to.size_bytes));
-    assert_eq!(profiles.source.read(&from.file).await, profiles.target.read(&to.file).await);
+    assert_eq!(
+        (&source_archive.sha256, source_archive.size_bytes),
+        (&target_archive.sha256, target_archive.size_bytes)
+    );
+    assert_eq!(
+        profiles.source.read(&source_archive.file).await,
+        profiles.target.read(&target_archive.file).await
+    );
     assert!(
         profiles.faulty_target.call_count(Operation::Part, "archives/") >= 3,
         "the archive must be uploaded in several parts"
@@ -48,14 +54,14 @@ async fn a_copy_is_the_same_backup_in_another_profile() {
     profiles.koan.restore("nightly").from_profile("dr").await.expect("restored");
     assert_eq!(customers_of(&profiles.koan).await, customers());
     // A copy back into the source does nothing, because the backup exists there.
-    let back = profiles
+    let copy_back = profiles
         .koan
         .copy(manifest.id)
         .from_profile("dr")
         .to_profile("source")
         .await
         .expect("the copy exists already");
-    assert!(back.already_existed && back.verification.is_none());
+    assert!(copy_back.already_existed && copy_back.verification.is_none());
 }
 
 #[tokio::test]

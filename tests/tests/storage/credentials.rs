@@ -1,4 +1,4 @@
-//! A request that a store refuses is reported without retries, and the error names what to check.
+//! A request that a store refuses is reported without retries, and the error states what to check.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ async fn errors_of_all_operations(options: StorageOptions) -> Vec<Error> {
     let koan = koan(shop(0), [("store", options.open().expect("opening sends no request"))]).await;
     let id = "01a20039-2e20-73ff-b80d-43944b669d73";
     let errors = vec![
-        backup(&koan, "nightly").await.expect_err("refused"),
-        koan.backups().await.expect_err("refused"),
-        koan.restore("nightly").await.expect_err("refused"),
-        koan.verify(id).await.expect_err("refused"),
+        backup(&koan, "nightly").await.expect_err("the store refuses all requests"),
+        koan.backups().await.expect_err("the store refuses all requests"),
+        koan.restore("nightly").await.expect_err("the store refuses all requests"),
+        koan.verify(id).await.expect_err("the store refuses all requests"),
     ];
     for error in &errors {
         assert!(
@@ -107,11 +107,11 @@ async fn the_missing_functions_of_the_google_emulator_are_reported() {
     let id = "01a20039-2e20-73ff-b80d-43944b669d73";
     assert_eq!(koan.verify(id).await.expect_err("no such backup").kind(), ErrorKind::NotFound);
     google.put(&format!("shop/manifests/{id}.json"), "{}");
-    let error = koan.verify(id).await.expect_err("the answer lacks the modification time");
+    let error = koan.verify(id).await.expect_err("the response lacks the modification time");
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.chain().contains("Last-Modified"), "{}", error.chain());
     proxy.fail([Fault::always("GET", "manifests", Trouble::Status(403))]);
-    let error = koan.verify(id).await.expect_err("refused");
+    let error = koan.verify(id).await.expect_err("the proxy responds with status 403");
     assert!(error.chain().contains("check the credentials"), "{}", error.chain());
     assert_eq!(proxy.requests("GET", "manifests").len(), 1, "a refused request must not be retried");
 }
@@ -146,11 +146,11 @@ async fn records_are_restored_from_s3_after_the_database_was_cleared() {
 }
 
 /// The environment variable that passes the URL to the child process of the test below.
-const CHILD: &str = "KOAN_TEST_STORAGE_URL";
+const CHILD_URL_VARIABLE: &str = "KOAN_TEST_STORAGE_URL";
 
 #[tokio::test]
 async fn the_usual_environment_variables_are_read() {
-    if let Some(url) = std::env::var_os(CHILD) {
+    if let Some(url) = std::env::var_os(CHILD_URL_VARIABLE) {
         let storage = Storage::url(url.into_string().expect("a text")).expect("a profile");
         assert!(!format!("{storage:?}").contains("hunter22"));
         let koan = koan(shop(0), [("store", storage)]).await;
@@ -163,7 +163,7 @@ async fn the_usual_environment_variables_are_read() {
     let (s3, azurite) = (S3s::start(), Azurite::start());
     let s3_endpoint = format!("http://127.0.0.1:{}", s3.port());
     let azure_endpoint = format!("http://127.0.0.1:{}/devstoreaccount1", azurite.port());
-    let s3_with = |secret| {
+    let s3_variables = |secret| {
         vec![
             ("AWS_ACCESS_KEY_ID", "koan"),
             ("AWS_SECRET_ACCESS_KEY", secret),
@@ -171,7 +171,7 @@ async fn the_usual_environment_variables_are_read() {
             ("AWS_ENDPOINT_URL", s3_endpoint.as_str()),
         ]
     };
-    let azure_with = |key| {
+    let azure_variables = |key| {
         vec![
             ("AZURE_STORAGE_ACCOUNT_NAME", "devstoreaccount1"),
             ("AZURE_STORAGE_ACCOUNT_KEY", key),
@@ -179,14 +179,14 @@ async fn the_usual_environment_variables_are_read() {
         ]
     };
     for (url, variables, is_accepted) in [
-        ("s3://backups/shop", s3_with("koan-secret"), true),
-        ("s3://backups/shop", s3_with("hunter22"), false),
-        ("az://backups/shop", azure_with(koan_backup_tests::stores::AZURITE_KEY), true),
-        ("az://backups/shop", azure_with("aHVudGVyMjI="), false),
+        ("s3://backups/shop", s3_variables("koan-secret"), true),
+        ("s3://backups/shop", s3_variables("hunter22"), false),
+        ("az://backups/shop", azure_variables(koan_backup_tests::stores::AZURITE_KEY), true),
+        ("az://backups/shop", azure_variables("aHVudGVyMjI="), false),
     ] {
         let test = "credentials::the_usual_environment_variables_are_read";
         let child = koan_backup_tests::test_process::run_test(test, |command| {
-            command.env(CHILD, url).envs(variables);
+            command.env(CHILD_URL_VARIABLE, url).envs(variables);
         });
         let output = [child.stderr, child.stdout].concat();
         let output = String::from_utf8_lossy(&output);

@@ -43,14 +43,14 @@ pub(crate) fn shop(photo_bytes: usize) -> Scripted {
         let pixel_count = remaining_bytes.min(256 << 10);
         let mut generator = fastrand::Rng::with_seed(id);
         let pixels = (0..pixel_count).map(|_| generator.alphanumeric()).collect();
-        let id = i64::try_from(id).expect("fits");
+        let id = i64::try_from(id).expect("the number of photos fits into i64");
         database.put(&SetName::root(), &Photo { id, pixels });
         remaining_bytes -= pixel_count;
     }
     database
 }
 
-/// Creates a context for a provider with these profiles; the first is the default.
+/// Creates a context for a provider with these profiles. The first profile is the default.
 pub(crate) async fn koan(
     database: Scripted,
     profiles: impl IntoIterator<Item = (&'static str, Storage)>,

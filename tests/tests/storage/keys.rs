@@ -29,8 +29,8 @@ async fn object_keys_that_koan_does_not_write_do_not_stop_any_operation() {
     for folder in folders {
         for name in ["", "/a", "a//b", "./b", "a/../b", "a%07b", &format!("{older}.json/"), "%20"] {
             let target = format!("/backups/shop/{folder}/{name}");
-            let answer = request(server.port(), "PUT", &target, &[], "").expect("an answer of moto");
-            assert_eq!(answer.status, 200, "{target}: {answer:?}");
+            let response = request(server.port(), "PUT", &target, &[], "").expect("moto responds");
+            assert_eq!(response.status, 200, "{target}: {response:?}");
             foreign_count += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! An answer that is not a list of files is never treated as an empty list.
+//! A response that is not a list of files is never treated as an empty list.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,8 +12,8 @@ use crate::fixture::{koan, shop};
 const MARK: &str =
     r#"{"formatVersion":1,"id":"01a22903-1183-703a-88d8-dd0b0a095f25","createdAt":"2026-08-01T00:00:00Z"}"#;
 
-/// A server that answers every request with status 200, like the login page of a network. A request for the
-/// mark gets the mark, and every other request gets the same body.
+/// A server that responds to every request with status 200, like a captive portal. The response to a request
+/// for the mark is the mark, and all other responses have the same body.
 struct Portal {
     port: u16,
     body: Arc<Mutex<String>>,
@@ -22,10 +22,10 @@ struct Portal {
 impl Portal {
     fn open() -> Self {
         let body = Arc::new(Mutex::new(String::new()));
-        let answer_body = Arc::clone(&body);
+        let response_body = Arc::clone(&body);
         let port = start_responder(move |request| match request.target.contains("profile") {
             true => (200, MARK.to_owned()),
-            false => (200, answer_body.lock().expect("the lock is not poisoned").clone()),
+            false => (200, response_body.lock().expect("the lock is not poisoned").clone()),
         });
         Self { port, body }
     }
@@ -36,7 +36,7 @@ impl Portal {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_not_a_list_is_an_error_and_not_an_empty_list() {
+async fn a_response_that_is_not_a_list_is_an_error_and_not_an_empty_list() {
     let portal = Portal::open();
     let azure = Storage::options("az://backups/shop")
         .without_environment()

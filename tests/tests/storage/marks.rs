@@ -6,9 +6,9 @@ use crate::fixture::{backup, koan, shop};
 
 /// Removes all objects from the store, and creates an empty bucket of the same name.
 fn recreate_bucket(server: &Moto) {
-    let reset = request(server.port(), "POST", "/moto-api/reset", &[], "").expect("an answer of moto");
+    let reset = request(server.port(), "POST", "/moto-api/reset", &[], "").expect("moto responds");
     assert_eq!(reset.status, 200, "{reset:?}");
-    assert_eq!(request(server.port(), "PUT", "/backups", &[], "").expect("an answer of moto").status, 200);
+    assert_eq!(request(server.port(), "PUT", "/backups", &[], "").expect("moto responds").status, 200);
     assert!(server.objects().is_empty());
 }
 
@@ -33,7 +33,7 @@ async fn a_bucket_that_was_emptied_is_refused_and_not_treated_as_empty() {
     }
     // Another prefix or another bucket is a different profile.
     let other = koan(shop(0), [("store", server.storage("other").open().expect("a profile"))]).await;
-    backup(&other, "nightly").await.expect("a first backup");
+    backup(&other, "nightly").await.expect("the bucket is a new profile");
 }
 
 #[tokio::test]
@@ -41,12 +41,12 @@ async fn a_bucket_of_a_version_without_marks_gets_a_mark() {
     let server = Moto::start();
     let first = koan(shop(0), [("store", server.storage("new").open().expect("a profile"))]).await;
     backup(&first, "nightly").await.expect("a backup");
-    // An older version has written everything except the mark.
+    // The copy without the mark is what a version that writes no marks would leave.
     for object in server.objects().iter().filter(|object| !object.ends_with("koan-profile.json")) {
         let target = format!("/backups/{}", object.replacen("new/", "old/", 1));
         let source = format!("/backups/{object}");
         let copied = request(server.port(), "PUT", &target, &[("x-amz-copy-source", &source)], "");
-        assert_eq!(copied.expect("an answer of moto").status, 200);
+        assert_eq!(copied.expect("moto responds").status, 200);
     }
     let context = koan(shop(0), [("store", server.storage("old").open().expect("a profile"))]).await;
     assert_eq!(context.backups().await.expect("listed").len(), 1);

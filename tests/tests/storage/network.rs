@@ -1,5 +1,5 @@
-//! Failures of the network in front of a real store: temporary failures are retried, refusals are not, and a
-//! permanent failure leaves no archive.
+//! Failures of the network in front of a real store: temporary failures are retried, refused requests are not
+//! retried, and a permanent failure leaves no archive.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -172,7 +172,7 @@ async fn an_interrupted_list_is_an_error_and_never_a_shorter_list() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_answer_times_out() {
+async fn a_request_without_a_response_times_out() {
     let bucket =
         bucket_with(|options| options.option("timeout", "1s").retries(1, Duration::from_secs(10))).await;
     let error = bucket.failed_backup(Fault::always("PUT", "partNumber=2", Trouble::Held)).await;

@@ -61,7 +61,7 @@ fn unknown_options_are_refused_by_name_and_values_are_never_shown() {
         (Storage::options("file:///tmp").option("region", "hunter22"), "does not support options"),
     ] {
         let shown = format!("{options:?}");
-        let error = options.open().expect_err("refused");
+        let error = options.open().expect_err("the options are invalid");
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
         assert!(error.to_string().contains(expected_text), "{error}");
         assert!(!error.chain().contains("hunter22"), "{}", error.chain());
@@ -75,7 +75,7 @@ fn unknown_options_are_refused_by_name_and_values_are_never_shown() {
 }
 
 #[tokio::test]
-async fn the_first_profile_is_the_default_unless_another_is_configured() {
+async fn the_first_profile_is_the_default_unless_another_profile_is_configured() {
     let (local, dr) = (Vault::default(), Vault::default());
     let both_profiles = || [("local", local.storage()), ("dr", dr.storage())];
     let first = koan(shop(0), both_profiles()).await;
@@ -89,10 +89,10 @@ async fn the_first_profile_is_the_default_unless_another_is_configured() {
         .provider("main", shop(0))
         .storage("local", local.storage())
         .storage("dr", dr.storage());
-    let with_default = builder.default_storage("dr").build().await.expect("a context");
-    backup(&with_default, "c").await.expect("a backup");
+    let koan_with_default = builder.default_storage("dr").build().await.expect("a context");
+    backup(&koan_with_default, "c").await.expect("a backup");
     assert_eq!((file_count(&local).await, file_count(&dr).await), (2, 4));
-    let names: Vec<_> = with_default
+    let names: Vec<_> = koan_with_default
         .backups()
         .await
         .expect("listed")

@@ -22,7 +22,7 @@ async fn the_restore_and_verification_of_a_small_entity_read_a_small_part_of_the
     let report = koan.restore(manifest.id).entity::<Customer>().await.expect("restored");
     let (bytes, reads) = store.counted();
     assert!(bytes < archive_bytes / 10, "{bytes} of {archive_bytes} bytes were read to restore one entity");
-    assert!(reads < 60, "{reads} reads");
+    assert!(reads < 60, "{reads} reads were needed to restore one entity");
     assert_eq!(customers_of(&koan).await, customers());
     let verification = report.verification.expect("a restore verifies the entity");
     let verified: Vec<_> = verification.entities.iter().map(|entity| entity.entity.as_str()).collect();

@@ -1,4 +1,5 @@
-//! Unfinished uploads, in a store that lists unfinished uploads: they are aborted, or noted for maintenance.
+//! Unfinished uploads, in a store that can list them: an upload is aborted, or its upload note remains for
+//! maintenance.
 
 use std::time::Duration;
 
@@ -129,7 +130,7 @@ async fn an_upload_with_a_permanent_failure_is_aborted() {
 }
 
 #[tokio::test]
-async fn an_upload_whose_last_answer_is_lost_leaves_one_complete_archive_or_none() {
+async fn an_upload_whose_last_response_is_lost_leaves_a_complete_archive_or_no_archive() {
     let bucket = bucket().await;
     for times in [1, usize::MAX] {
         let fault = Fault { times, ..Fault::always("POST", "uploadId=", Trouble::AnswerLost) };
@@ -150,7 +151,7 @@ async fn an_upload_whose_last_answer_is_lost_leaves_one_complete_archive_or_none
     }
 }
 
-/// Waits until the second part of an archive is being uploaded and its answer is held.
+/// Waits until the second part of an archive is being uploaded and its response is held.
 async fn until_second_part(proxy: &Proxy) {
     while proxy.requests("PUT", "partNumber=2").is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -165,7 +166,7 @@ async fn the_upload_note_is_written_before_the_first_part_and_removed_after_the_
     let request_number = |target| bucket.proxy.requests("PUT", target).first().expect(target).number;
     assert!(
         request_number("/uploads/") < request_number("partNumber=1"),
-        "the note must be written before the first part, so that no part of a killed process is unknown"
+        "the note must be written before the first part, so that maintenance finds the upload of a killed process"
     );
     assert_eq!(bucket.notes(), [""; 0]);
 }
@@ -237,7 +238,7 @@ async fn a_note_that_outlives_its_completed_upload_is_removed_by_maintenance() {
     assert_eq!(
         (bucket.moto.unfinished_uploads(), bucket.notes().len()),
         (vec![], 1),
-        "the note must stay, because the store refuses to remove it"
+        "the note must remain, because the store refuses to remove it"
     );
     bucket.proxy.fail([]);
     let report = bucket.maintenance().await;
@@ -268,6 +269,10 @@ async fn maintenance_does_not_abort_the_upload_of_a_backup_that_begins_during_it
     let (report, ()) = tokio::join!(bucket.maintenance(), until_begun);
     assert_eq!((report.aborted_uploads.len(), report.failures.len()), (0, 0), "{report:?}");
     other.fail([]);
-    let manifest = running.expect("started").await.expect("the task did not panic").expect("a backup");
+    let manifest = running
+        .expect("the other backup was started")
+        .await
+        .expect("the task did not panic")
+        .expect("a backup");
     assert!(bucket.koan.verify(manifest.id).await.expect("read").is_valid());
 }
