@@ -104,7 +104,7 @@ async fn folders_and_broken_links_in_place_of_manifests_do_not_stop_any_operatio
     assert!(!report.is_clean() && report.profiles[0].failures.is_empty(), "{report:?}");
     let _ = shop.koan.catalog().recover().await.expect("recovery completed");
     assert!(shop.listed().await.contains(&second));
-    let _ = shop.koan.verify(second).await.expect("read").require_valid().expect("valid");
+    let _ = shop.koan.verify(second).await.expect("read").require_valid().expect("the backup is valid");
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn an_archive_that_a_user_renamed_is_not_removed_and_can_be_recovered() {
     // The remedy in the report works: the user moves the manifest away and runs the recovery again.
     std::fs::remove_file(shop.storage_path(&format!("manifests/{}.json", ids[2]))).expect("moved away");
     let _ = shop.koan.catalog().recover().await.expect("recovery completed");
-    let _ = shop.koan.verify(ids[2]).await.expect("read").require_valid().expect("valid");
+    let _ = shop.koan.verify(ids[2]).await.expect("read").require_valid().expect("the backup is valid");
 }
 
 #[tokio::test]
@@ -237,7 +237,8 @@ async fn two_profiles_with_the_same_location_are_reported_and_no_copy_is_made_be
         .retention(Retention::new().keep_last(1))
         .await
         .expect("maintenance completed");
-    let _ = koan_with_two_profiles.verify(id).await.expect("read").require_valid().expect("valid");
+    let _ =
+        koan_with_two_profiles.verify(id).await.expect("read").require_valid().expect("the backup is valid");
 }
 
 #[tokio::test]

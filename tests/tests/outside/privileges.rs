@@ -30,11 +30,12 @@ async fn a_missing_privilege_for_temporary_tables_is_reported_before_the_restore
             true => koan.restore("nightly").replace_existing(),
             false => koan.restore("nightly"),
         };
-        let found = restore().viability().await.expect("assessed");
+        let viability = restore().viability().await.expect("assessed");
         let contains_grant = |text: &str| text.contains("GRANT TEMPORARY ON DATABASE");
         assert!(
-            !found.is_viable() && found.findings.iter().any(|found| contains_grant(&found.message)),
-            "{found:?}"
+            !viability.is_viable()
+                && viability.findings.iter().any(|finding| contains_grant(&finding.message)),
+            "{viability:?}"
         );
         let error = restore().await.expect_err("the restore needs a temporary table to compare records");
         assert!(contains_grant(&error.chain()), "{}", error.chain());
@@ -61,8 +62,10 @@ struct Sized {
 
 /// Returns the severity of the finding about the missing privilege for temporary tables.
 fn severity_of_the_missing_privilege(report: &koan_backup::report::ViabilityReport) -> Option<Severity> {
-    let mut found = report.findings.iter();
-    found.find(|found| found.message.contains("GRANT TEMPORARY ON DATABASE")).map(|found| found.severity)
+    let mut findings = report.findings.iter();
+    findings
+        .find(|finding| finding.message.contains("GRANT TEMPORARY ON DATABASE"))
+        .map(|finding| finding.severity)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,12 +114,12 @@ async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viabl
         koan.backup("nightly").await.expect("a backup");
         let before = server.sql("SELECT * FROM item");
         server.sql("DELETE FROM item");
-        let found = koan.restore("nightly").viability().await.expect("assessed");
+        let viability = koan.restore("nightly").viability().await.expect("assessed");
         let expected = if is_error { Severity::Error } else { Severity::Warning };
         assert_eq!(
-            (severity_of_the_missing_privilege(&found), found.is_viable()),
+            (severity_of_the_missing_privilege(&viability), viability.is_viable()),
             (Some(expected), !is_error),
-            "{tables}: {found:?}"
+            "{tables}: {viability:?}"
         );
         let restored = koan.restore("nightly").await;
         assert_eq!(restored.is_err(), is_error, "{tables}");

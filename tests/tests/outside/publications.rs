@@ -31,7 +31,11 @@ async fn koan_of(server: &Server, tables: &str) -> Koan {
 fn severity_of_the_finding(report: &ViabilityReport) -> Option<Severity> {
     let is_publication_finding =
         |text: &str| text.contains("is published (`outbound`)") && text.contains("REPLICA IDENTITY FULL");
-    report.findings.iter().find(|found| is_publication_finding(&found.message)).map(|found| found.severity)
+    report
+        .findings
+        .iter()
+        .find(|finding| is_publication_finding(&finding.message))
+        .map(|finding| finding.severity)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,13 +59,13 @@ async fn a_published_table_whose_rows_cannot_be_identified_is_reported_with_the_
         let koan = koan_of(&server, table).await;
         server.sql(&publish);
         let before = server.sql("SELECT * FROM item ORDER BY id");
-        let found = koan.restore("nightly").viability().await.expect("assessed");
-        assert_eq!(severity_of_the_finding(&found), Some(Severity::Warning), "{publish}: {found:?}");
+        let viability = koan.restore("nightly").viability().await.expect("assessed");
+        assert_eq!(severity_of_the_finding(&viability), Some(Severity::Warning), "{publish}: {viability:?}");
         let error = koan.restore("nightly").await.expect_err("a row differs");
         assert!(error.chain().contains("REPLICA IDENTITY FULL"), "{publish}: {}", error.chain());
         let replacing_restore = || koan.restore("nightly").replace_existing().level(RestoreLevel::Safe);
-        let found = replacing_restore().viability().await.expect("assessed");
-        assert_eq!(severity_of_the_finding(&found), Some(Severity::Error), "{publish}: {found:?}");
+        let viability = replacing_restore().viability().await.expect("assessed");
+        assert_eq!(severity_of_the_finding(&viability), Some(Severity::Error), "{publish}: {viability:?}");
         replacing_restore().await.expect_err("rows cannot be deleted");
         assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), before);
         // The publication does not prevent the insertion of missing records.
@@ -99,8 +103,11 @@ async fn a_published_table_whose_rows_can_be_identified_gets_no_finding() {
                 true => koan.restore("nightly").replace_existing().level(RestoreLevel::Safe),
                 false => koan.restore("nightly"),
             };
-            let found = restore().viability().await.expect("assessed");
-            assert!(found.is_viable() && severity_of_the_finding(&found).is_none(), "{publish}: {found:?}");
+            let viability = restore().viability().await.expect("assessed");
+            assert!(
+                viability.is_viable() && severity_of_the_finding(&viability).is_none(),
+                "{publish}: {viability:?}"
+            );
             restore().await.expect(publish);
             assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b\n3|c");
         }
@@ -118,10 +125,10 @@ async fn a_partition_on_a_read_only_foreign_server_is_reported() {
          CREATE FOREIGN TABLE item_far PARTITION OF item FOR VALUES FROM (100) TO (200) SERVER files OPTIONS (filename '/dev/null');",
     )
     .await;
-    let found = koan.restore("nightly").viability().await.expect("assessed");
-    assert!(found.findings.iter().any(|found| found.message.contains("`item_far`")), "{found:?}");
-    let found = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
-    assert!(!found.is_viable(), "{found:?}");
+    let viability = koan.restore("nightly").viability().await.expect("assessed");
+    assert!(viability.findings.iter().any(|finding| finding.message.contains("`item_far`")), "{viability:?}");
+    let viability = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
+    assert!(!viability.is_viable(), "{viability:?}");
     server.sql("ALTER TABLE item DETACH PARTITION item_far");
     koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b\n3|c");

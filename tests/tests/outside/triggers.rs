@@ -95,8 +95,9 @@ async fn a_trigger_that_changes_written_rows_rolls_the_restore_back_with_an_erro
                     ));
                 let rows_before_restore = server.sql(rows);
                 let case = format!("{timing}: {body} {level:?} {damage} {mode}");
-                let found = restore_in_mode(&koan, mode).level(level).viability().await.expect("assessed");
-                assert!(found.findings.iter().any(|found| found.message.contains("`act`")), "{case}");
+                let viability =
+                    restore_in_mode(&koan, mode).level(level).viability().await.expect("assessed");
+                assert!(viability.findings.iter().any(|finding| finding.message.contains("`act`")), "{case}");
                 let restored = restore_in_mode(&koan, mode).level(level).await;
                 let must_fail = if is_empty { timing.contains("INSERT") } else { is_failing };
                 match (must_fail, restored) {

@@ -59,7 +59,7 @@ async fn a_lost_connection_fails_the_backup_and_no_incomplete_backup_is_publishe
         disconnected.cancel();
         let error = backup.await.expect("the task did not panic").expect_err("the connection is gone");
         assert!(error.chain().contains("try again"), "{error:?}");
-        assert!(koan.backups().await.expect("listed").iter().all(|found| !found.status.is_complete()));
+        assert!(koan.backups().await.expect("listed").iter().all(|manifest| !manifest.status.is_complete()));
     }
 }
 

@@ -181,7 +181,10 @@ async fn the_error_names_the_event_trigger_that_refused_a_restore() {
         ));
         server.sql("CREATE EVENT TRIGGER \"the guard\" ON ddl_command_start EXECUTE FUNCTION no_ddl()");
         server.sql("DELETE FROM \"order\"");
-        let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("refused").chain();
+        let error = restore_as_reported(|| koan.restore("nightly"))
+            .await
+            .expect_err("the event trigger refuses DDL")
+            .chain();
         assert!(error.contains("event trigger `the guard` (function `no_ddl()`)"), "{error}");
         assert!(error.contains("ALTER EVENT TRIGGER \"the guard\" DISABLE"), "{error}");
         server.sql("DROP EVENT TRIGGER \"the guard\"");
@@ -201,10 +204,10 @@ async fn the_triggers_of_all_tables_are_reported_in_one_finding() {
     let both_entities = |builder: KoanBuilder| builder.register::<Order>().register::<Event>();
     let koan = koan(&server, both_entities).await;
     koan.backup("nightly").await.expect("a backup");
-    let found = koan.restore("nightly").viability().await.expect("assessed").findings;
+    let findings = koan.restore("nightly").viability().await.expect("assessed").findings;
     let trigger_findings: Vec<_> =
-        found.iter().filter(|finding| finding.message.contains("do not fire")).collect();
-    assert_eq!(trigger_findings.len(), 1, "{found:?}");
+        findings.iter().filter(|finding| finding.message.contains("do not fire")).collect();
+    assert_eq!(trigger_findings.len(), 1, "{findings:?}");
     let text = &trigger_findings[0].message;
     assert!(text.contains("`order` (`first`)") && text.contains("`event` (`second`)"), "{text}");
 }

@@ -295,7 +295,7 @@ async fn the_archive_does_not_depend_on_the_number_of_connections() {
     );
     let mut contents = Vec::new();
     for connections in [2, 1, 4] {
-        let count = connections.try_into().expect("not zero");
+        let count = connections.try_into().expect("the number of connections is not zero");
         let database = Postgres::options(server.address()).connections(count).connect().expect("an address");
         assert_eq!(database.snapshot().await.expect("a snapshot").concurrent_reads(), connections);
         let koan = koan_of(database, |builder| {

@@ -201,9 +201,9 @@ async fn a_role_that_owns_no_table_restores_with_its_privileges_and_missing_priv
         "1\n1\n6"
     );
     server.sql("REVOKE DELETE ON users FROM clerk");
-    let found = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
+    let viability = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
     assert!(
-        found
+        viability
             .findings
             .iter()
             .any(|finding| finding.severity == Severity::Error && finding.message.contains("DELETE"))

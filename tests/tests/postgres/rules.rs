@@ -93,8 +93,8 @@ async fn rules_do_not_fire_in_any_mode_and_keep_their_states() {
             assert_eq!(server.sql(ROWS), rows, "{level:?}");
             assert_eq!((server.sql(STATES), server.schema()), (states.clone(), schema.clone()), "{level:?}");
         }
-        let found = koan.restore("nightly").viability().await.expect("assessed");
-        let notes: Vec<&str> = found
+        let viability = koan.restore("nightly").viability().await.expect("assessed");
+        let notes: Vec<&str> = viability
             .findings
             .iter()
             .map(|finding| finding.message.as_str())
@@ -104,7 +104,7 @@ async fn rules_do_not_fire_in_any_mode_and_keep_their_states() {
             notes.len() == 1 && notes[0].contains("`redirect`") && !notes[0].contains("`off`"),
             "{notes:?}"
         );
-        assert!(found.is_viable());
+        assert!(viability.is_viable());
     }
 }
 
@@ -118,8 +118,8 @@ async fn rules_that_the_role_cannot_disable_are_reported_before_the_restore() {
     koan.backup("nightly").await.expect("a backup");
     let before = (server.sql("TABLE item; TABLE other"), server.schema());
     for conflict in [ConflictMode::Overwrite, ConflictMode::Keep] {
-        let found = koan.restore("nightly").on_conflict(conflict).viability().await.expect("assessed");
-        let refusal = found
+        let viability = koan.restore("nightly").on_conflict(conflict).viability().await.expect("assessed");
+        let refusal = viability
             .findings
             .iter()
             .find(|finding| finding.severity == Severity::Error)
@@ -252,8 +252,8 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     let koan = koan_of(database, |builder| builder.register::<Item>()).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("ALTER TABLE item ENABLE ROW LEVEL SECURITY; CREATE POLICY visible ON item USING (id > 1)");
-    let found = koan.restore("nightly").viability().await.expect("assessed");
-    assert!(found.findings.iter().any(|finding| {
+    let viability = koan.restore("nightly").viability().await.expect("assessed");
+    assert!(viability.findings.iter().any(|finding| {
         finding.severity == Severity::Error && finding.message.contains("row-level security")
     }));
     let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("policies apply");
@@ -261,8 +261,8 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     server.sql("ALTER TABLE item OWNER TO clerk");
     koan.restore("nightly").await.expect("policies do not apply to the owner");
     server.sql("ALTER TABLE item FORCE ROW LEVEL SECURITY");
-    let found = koan.restore("nightly").viability().await.expect("assessed");
-    assert!(!found.is_viable());
+    let viability = koan.restore("nightly").viability().await.expect("assessed");
+    assert!(!viability.is_viable());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,7 +54,7 @@ fn has_replayed(standby: &Server, position: &str) -> bool {
 /// Returns the error of a backup of the standby. The statements of `conflict` run on the primary after the
 /// first batch of crates was read.
 async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]) -> String {
-    let connections = 1.try_into().expect("not zero");
+    let connections = 1.try_into().expect("the number of connections is not zero");
     let database =
         Postgres::options(standby.address()).connections(connections).connect().expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Crate>().register::<Truck>()).await;
@@ -87,8 +87,8 @@ async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]
         Ok(report) => panic!("{conflict:?}: the backup of {} records did not fail", report.item_count()),
         Err(error) => error,
     };
-    for found in koan.backups().await.expect("listed") {
-        assert!(!found.status.is_complete(), "{conflict:?}: {:?}", found.status);
+    for manifest in koan.backups().await.expect("listed") {
+        assert!(!manifest.status.is_complete(), "{conflict:?}: {:?}", manifest.status);
     }
     error.chain()
 }

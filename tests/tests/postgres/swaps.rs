@@ -97,11 +97,14 @@ async fn assert_moved_values_are_restored(version: u32) {
             if Some(&change) == CHANGES.last() {
                 assert_eq!(counts(&koan.restore("nightly").await.expect(constraint)).unchanged, 500);
             }
-            let found = server.sql(&format!(
+            let final_state = server.sql(&format!(
                     "UPDATE seat SET extra = 'extra ' || id; UPDATE ticket SET seat_id = 250 WHERE id = 250; {ROWS};
                     SELECT count(*) FROM pg_constraint WHERE conname = 'apart' UNION SELECT count(*) FROM pg_class WHERE relname = 'apart'"
                 ));
-            assert!(found.starts_with(&rows) && found.ends_with('1'), "{constraint}: {change}: {found}");
+            assert!(
+                final_state.starts_with(&rows) && final_state.ends_with('1'),
+                "{constraint}: {change}: {final_state}"
+            );
             if Some(&change) != CHANGES.last() {
                 server.sql("ALTER TABLE seat DROP CONSTRAINT IF EXISTS apart; DROP INDEX IF EXISTS apart");
             }
@@ -234,10 +237,10 @@ async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viabi
     assert_eq!(server.sql(ROWS), rows);
     // This foreign key refers to a column whose value may change.
     server.sql("ALTER TABLE ticket DROP CONSTRAINT of; ALTER TABLE ticket ADD COLUMN place int REFERENCES seat (place) ON UPDATE CASCADE");
-    let found = error_findings(koan.restore("nightly").viability().await.expect("assessed"));
+    let errors = error_findings(koan.restore("nightly").viability().await.expect("assessed"));
     assert!(
-        found.len() == 1 && found[0].contains("ticket_place_fkey") && found[0].contains("as the owner"),
-        "{found:?}"
+        errors.len() == 1 && errors[0].contains("ticket_place_fkey") && errors[0].contains("as the owner"),
+        "{errors:?}"
     );
     let text = restore_as_reported(|| koan.restore("nightly"))
         .await
@@ -258,8 +261,8 @@ async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viabi
             "both" => koan.restore("nightly").replace_existing(),
             _ => koan.restore("nightly").replace_existing().entity::<Seat>(),
         };
-        let found = error_findings(restore().viability().await.expect("assessed"));
-        assert!(found.len() == 1 && found[0].contains("as the owner of"), "{found:?}");
+        let errors = error_findings(restore().viability().await.expect("assessed"));
+        assert!(errors.len() == 1 && errors[0].contains("as the owner of"), "{errors:?}");
         restore_as_reported(restore).await.expect_err("the foreign key would cascade");
         assert_eq!(server.sql(ROWS), rows);
     }
@@ -277,9 +280,12 @@ async fn a_foreign_key_with_disabled_triggers_is_reported_if_it_refuses_rows() {
     let koan = koan(&server, |builder| builder.register::<Seat>().register::<Ticket>()).await;
     koan.backup("nightly").await.expect("a backup");
     let rows = server.sql(ROWS);
-    let found = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
-    let refusal =
-        found.findings.iter().find(|finding| finding.severity == Severity::Error).expect("an error finding");
+    let viability = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
+    let refusal = viability
+        .findings
+        .iter()
+        .find(|finding| finding.severity == Severity::Error)
+        .expect("an error finding");
     assert!(refusal.message.contains("ENABLE TRIGGER ALL"), "{refusal}");
     restore_as_reported(|| koan.restore("nightly").replace_existing())
         .await

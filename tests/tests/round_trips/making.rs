@@ -165,8 +165,15 @@ impl Limits {
                 let (letter, text, uuid, bytes, blob, fixed) = texts;
                 let (instant, local, day, hour) = times;
                 let (tag, shape, location, words, ratios, map) = composites;
-                let (maybe_count, maybe_double, maybe_exact, maybe_text, maybe_uuid, maybe_bytes, maybe_flag) =
-                    optional_values;
+                let (
+                    maybe_count,
+                    maybe_double,
+                    maybe_exact,
+                    maybe_text,
+                    maybe_uuid,
+                    maybe_bytes,
+                    maybe_flag,
+                ) = optional_values;
                 let (maybe_instant, maybe_day, maybe_tag, maybe_location, maybe_words) = optional_composites;
                 let timestamp =
                     jiff::Timestamp::new(local.timestamp(), local.timestamp_subsec_nanos().cast_signed());
