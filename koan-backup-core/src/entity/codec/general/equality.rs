@@ -38,8 +38,8 @@ pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     }
 }
 
-/// Returns whether two JSON values whose members and elements have types are equal. A number is equal to its
-/// text. Returns `false` for values that are not JSON, and for JSON without types.
+/// Compares two JSON values whose members and elements are typed. A number is equal to its text. Returns
+/// `false` for values that are not JSON, and for untyped JSON.
 pub(super) fn typed_json_equal(left: &Value<'_>, right: &Value<'_>, parts: Parts<'_>) -> bool {
     match (parts, left, right) {
         (Parts::Typed(_), Value::Json(left), Value::Json(right)) => json_parts_equal(left, right, parts),
@@ -55,8 +55,8 @@ fn json_string_is_number(json: &str, number: &str) -> bool {
 }
 
 /// Returns whether `widened` is an `f32` with the same shortest text as `stored`: 0.1 in a column is 0.1 in
-/// an `f32` field. An `f32` can have two shortest texts, of which `serde_json` may write a different one than
-/// Rust: 3245888.2 and 3245888.3 are the same `f32`.
+/// an `f32` field. An `f32` can have two shortest texts, for example 3245888.2 and 3245888.3, and `serde_json`
+/// and Rust may write different ones.
 fn is_f32_of(stored: f64, widened: f64) -> bool {
     let narrow = format!("{widened:?}").parse::<f32>();
     narrow.is_ok_and(|narrow| {
@@ -75,7 +75,7 @@ fn instants_equal(left: Timestamp, right: Timestamp) -> bool {
     matches!((left.unix_nanos(), right.unix_nanos()), (Some(a), Some(b)) if a == b)
 }
 
-/// Returns the text of a value that can be a number.
+/// Returns the text of a value that may be a number, or `None` for a variant that cannot contain a number.
 fn number_text(value: &Value<'_>) -> Option<String> {
     Some(match value {
         Value::Decimal(text) | Value::Str(text) | Value::Json(text) => text.trim().to_owned(),
@@ -106,7 +106,7 @@ fn json_parts_equal(left: &str, right: &str, parts: Parts<'_>) -> bool {
     raw_equal(left, right, parts, 0)
 }
 
-/// The maximum nesting that is compared. `serde_json` refuses a record that is nested deeper.
+/// The maximum nesting depth that is compared. `serde_json` refuses a record that is nested deeper.
 const MAX_DEPTH: usize = 128;
 
 fn raw_equal(left: &RawValue, right: &RawValue, parts: Parts<'_>, depth: usize) -> bool {
