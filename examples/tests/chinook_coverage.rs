@@ -32,9 +32,10 @@ fn chinook() -> PathBuf {
 /// Creates a builder with ten of the eleven entities, for a copy of Chinook in `folder`.
 fn ten_entities(folder: &Path) -> KoanBuilder {
     let database = folder.join("chinook.db");
-    std::fs::write(&database, std::fs::read(chinook()).expect("the test data exists")).expect("copied");
+    std::fs::write(&database, std::fs::read(chinook()).expect("the test data exists"))
+        .expect("the database is copied");
     Koan::builder()
-        .provider("main", Sqlite::open(&database).expect("a database"))
+        .provider("main", Sqlite::open(&database).expect("the database can be opened"))
         .storage("memory", Storage::memory())
         .only_registered()
         .register_scope(&SCOPE)
@@ -86,8 +87,11 @@ struct TrackWithoutComposer {
 #[tokio::test]
 async fn a_column_without_a_field_is_reported_as_a_warning() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let koan =
-        ten_entities(folder.path()).register::<TrackWithoutComposer>().build().await.expect("a context");
+    let koan = ten_entities(folder.path())
+        .register::<TrackWithoutComposer>()
+        .build()
+        .await
+        .expect("a warning does not fail the start");
     assert_eq!(koan.inventory().warnings, ["column `Composer` of `main.Track` → in no field of Track"]);
 }
 

@@ -54,7 +54,7 @@ impl RecordLineWriter {
         written.map_err(|error| {
             let text = format!(
                 "{} `{}` cannot be written as JSON by its type; check that `Serialize` and `Deserialize` are \
-                 inverse",
+                 inverses of each other",
                 self.codec.name(),
                 self.codec.record_key(record)
             );

@@ -83,15 +83,16 @@ impl RowReader {
         Ok((codec.decode(&line)?, line))
     }
 
-    /// Returns the key from the values of the last row, without decoding the record. Returns `None` if a part of
-    /// the key is missing.
+    /// Returns the key from the values of the last row, without decoding the record. Returns `None` if a
+    /// component of the key is missing.
     pub(super) fn written_key(&self, values: &[Value<'_>]) -> Option<RecordKey> {
-        let part = |index: usize| {
+        let component = |index: usize| {
             let column = self.columns.iter().position(|(_, field)| *field == Some(index))?;
             values.get(column).cloned()
         };
-        let parts: Option<Vec<_>> = self.codec.schema().key_fields().map(|(index, _)| part(index)).collect();
-        parts.map(|parts| RecordKey::of_values(&parts))
+        let components: Option<Vec<_>> =
+            self.codec.schema().key_fields().map(|(index, _)| component(index)).collect();
+        components.map(|components| RecordKey::of_values(&components))
     }
 
     fn update_projection(&mut self, document: &Document<'_>) {

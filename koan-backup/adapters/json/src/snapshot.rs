@@ -59,21 +59,21 @@ impl JsonSnapshot {
 
     /// Returns the documents of a set.
     fn documents(&self, entity: &EntityCodec, set: &SetName) -> Result<Documents> {
-        let name = name::of_type(entity);
+        let name = name::entity_directory(entity);
         match &self.files {
             SnapshotFiles::Lines(files) => {
                 let file = files.get(&(name, set.clone()));
-                Ok(file.map_or_else(Documents::none, |file| Documents::of_lines(Arc::clone(file))))
+                Ok(file.map_or_else(Documents::none, |file| Documents::from_lines(Arc::clone(file))))
             }
             SnapshotFiles::Documents { .. } => {
-                let listing = Listing::of(&self.directory.set_path(&name, set)?.path)?;
-                Ok(Documents::of_files(Arc::new(listing)))
+                let listing = Listing::read(&self.directory.set_path(&name, set)?.path)?;
+                Ok(Documents::from_files(Arc::new(listing)))
             }
         }
     }
 
     fn sets_of(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {
-        let name = name::of_type(entity);
+        let name = name::entity_directory(entity);
         let named: Vec<SetName> = match &self.files {
             SnapshotFiles::Lines(files) => {
                 files.keys().filter(|(directory, _)| *directory == name).map(|(_, set)| set.clone()).collect()
@@ -88,7 +88,8 @@ impl JsonSnapshot {
 
     fn count_of(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
         if let SnapshotFiles::Documents { .. } = self.files {
-            let listing = Listing::of(&self.directory.set_path(&name::of_type(entity), set)?.path)?;
+            let listing =
+                Listing::read(&self.directory.set_path(&name::entity_directory(entity), set)?.path)?;
             return Ok(u64::try_from(listing.files.len()).unwrap_or(u64::MAX));
         }
         let mut documents = self.documents(entity, set)?;

@@ -148,9 +148,9 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// prepare the repository before this function has returned. A runtime that shuts down ends the task.
     ///
     /// # Errors
-    /// Returns an error if the preparation could not be reverted. After a success, the restore returns this error, although all
-    /// records are written; after a failure, the error is added to the error of the restore. If the future of
-    /// the restore was dropped, the error is logged.
+    /// Returns an error if the preparation could not be reverted. After a success, the restore returns this
+    /// error, although all records are written; after a failure, the error is added to the error of the restore.
+    /// If the future of the restore was dropped, the error is logged.
     async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<(), RepositoryError> {
         let _ = outcome;
         Ok(())

@@ -58,7 +58,7 @@ impl RestoreSession for RepositorySession {
         }
         let repository = Arc::clone(self.repositories.find(codec)?);
         if self.options.intent == SessionIntent::Apply {
-            let request = RestoreRequest::of(&target, &self.options);
+            let request = RestoreRequest::new(&target, &self.options);
             self.prepared.prepare(&repository, &request).await?;
         }
         let existing = repository.existing(codec).await?;

@@ -54,7 +54,7 @@ fn field(logical: &serde_json::Value) -> FieldSchema {
 /// declares. `page` is the text of `koan-backup/docs/types.md`.
 ///
 /// # Panics
-/// The table of the page has no column `database`, or other types in it.
+/// The table of the page has no column `database`, or this column contains other types.
 pub fn require_documented(page: &str, database: &str, declared_type: impl Fn(&FieldSchema) -> &'static str) {
     let table = page
         .lines()

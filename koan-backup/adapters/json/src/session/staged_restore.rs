@@ -67,7 +67,7 @@ impl StagedRestore {
                 None
             }
         };
-        let lock_timeout = LockTimeout::of(lock_timeout.duration);
+        let lock_timeout = LockTimeout::uncancellable(lock_timeout.duration);
         let (target_paths, unchanged_checks) = (BTreeSet::new(), Vec::new());
         Ok(Self { directory, options, lock_timeout, target_paths, unchanged_checks, changes })
     }
