@@ -22,10 +22,10 @@ fn documented_rows() -> Vec<(&'static str, Vec<serde_json::Value>)> {
             "`String`, an enum without content",
             vec![plain("text"), json!({ "type": "enum", "variants": ["A"] })],
         ),
-        ("`Vec<u8>` and others of bytes", vec![plain("bytes")]),
+        ("`Vec<u8>` and other types of bytes", vec![plain("bytes")]),
         ("`uuid::Uuid`", vec![plain("uuid")]),
         ("`chrono::DateTime<Utc>`, `time::OffsetDateTime`, `jiff::Timestamp`", vec![plain("timestamp")]),
-        ("the same as a number since 1970, such as `ts_milliseconds`", vec![plain("unix")]),
+        ("the same as a Unix time, such as `ts_milliseconds`", vec![plain("unix")]),
         (
             "`chrono::NaiveDateTime`, `time::PrimitiveDateTime`, `jiff::civil::DateTime`",
             vec![plain("dateTime")],
