@@ -29,8 +29,8 @@ pub(crate) struct Outcome {
     pub(crate) restored: RestoreReport,
 }
 
-/// Backs up a shop into `folder`, copies the backup to the URL `target`, removes the first backup, and restores
-/// from the copy.
+/// Backs up a shop into `folder`, copies the backup to the URL `target`, removes the first backup, and
+/// restores from the copy.
 pub(crate) async fn run(folder: &Path, target: &str) -> Result<Outcome, Error> {
     let backups = folder.join("backups");
     let koan = Koan::builder()

@@ -14,8 +14,8 @@ pub struct Slot {
     wire: WireForm,
     is_scalar: bool,
     key: bool,
-    /// The names of the untyped members, if the other members of the JSON object are typed. `None` if no member
-    /// is typed.
+    /// The names of the untyped members, if the other members of the JSON object are typed. `None` if no
+    /// member is typed.
     untyped_members: Option<Vec<String>>,
 }
 
@@ -125,8 +125,8 @@ impl Projection {
         }
     }
 
-    /// Returns whether lines omit NULL values. Such a line does not show whether a field is NULL or belongs to
-    /// another variant.
+    /// Returns whether lines omit NULL values. Such a line does not show whether a field is NULL or belongs
+    /// to another variant.
     pub(super) fn omits_null(&self) -> bool {
         self.omit_null
     }

@@ -75,7 +75,8 @@ impl<'v> Token<'v> {
         (f64::from(narrow).to_bits() == value.to_bits()).then_some(Self::F32(narrow))
     }
 
-    /// Calls `read` with the text of a token that is a string in the line. Returns `None` for any other token.
+    /// Calls `read` with the text of a token that is a string in the line. Returns `None` for any other
+    /// token.
     #[inline]
     pub(super) fn with_text<R>(&self, read: impl FnOnce(&str) -> R) -> Option<R> {
         Some(match self {

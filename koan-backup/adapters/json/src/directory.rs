@@ -172,8 +172,8 @@ impl Directory {
         })
     }
 
-    /// Fails if a path below the root is or contains a symbolic link, because a restore must not write outside
-    /// of the directory.
+    /// Fails if a path below the root is or contains a symbolic link, because a restore must not write
+    /// outside of the directory.
     pub(super) fn refuse_links(&self, path: &Path) -> Result<()> {
         let mut ancestor = path.to_owned();
         while ancestor != self.root {

@@ -175,8 +175,9 @@ impl Journal {
                 || fs::symlink_metadata(&to).is_ok_and(|file| file.is_file() && file.len() == *length);
             match fs::rename(&from, &to) {
                 Ok(()) => {}
-                // The file was renamed before. If the sync of its directory failed at that time, a copy replaces
-                // the file, because a second sync of the same directory can succeed although the name was lost.
+                // The file was renamed before. If the sync of its directory failed at that time, a copy
+                // replaces the file, because a second sync of the same directory can succeed although the
+                // name was lost.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && is_renamed() => {
                     if was_unsynced {
                         replace_by_copy(&from, &to).map_err(|error| failed("rewriting", &to, error))?;

@@ -1,5 +1,5 @@
-//! Locks between processes, and between providers of one process. The operating system releases the locks of a
-//! process that ends.
+//! Locks between processes, and between providers of one process. The operating system releases the locks of
+//! a process that ends.
 
 use std::fs::{File, TryLockError};
 use std::io;

@@ -8,15 +8,15 @@ use koan_backup_core::{SetName, entity::EntityCodec, value::Value};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
-/// The maximum length of a document's name without its extension, in bytes. Every file system accepts names of
-/// this length.
+/// The maximum length of a document's name without its extension, in bytes. Every file system accepts names
+/// of this length.
 const MAX_NAME_BYTES: usize = 180;
 
 /// Names that Windows reserves for devices, with and without an extension.
 const WINDOWS_DEVICE_NAMES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// Returns the name of the directory of an entity: its `table`, or its name if it has no `table`, encoded as in
-/// archives.
+/// Returns the name of the directory of an entity: its `table`, or its name if it has no `table`, encoded as
+/// in archives.
 pub(super) fn entity_directory(entity: &EntityCodec) -> String {
     let name = entity.descriptor().table().unwrap_or(entity.name());
     encode(name, |byte| byte.is_ascii_alphanumeric() || b"._#-".contains(&byte))
@@ -28,8 +28,8 @@ pub(super) fn encoded_set(set: &SetName) -> String {
     encode(set.as_str(), is_unencoded)
 }
 
-/// Returns the set for a percent-encoded name, or `None` if no set can have this name. Characters that need not
-/// be encoded may be encoded.
+/// Returns the set for a percent-encoded name, or `None` if no set can have this name. Characters that need
+/// not be encoded may be encoded.
 pub(super) fn to_set(name: &str) -> Option<SetName> {
     SetName::new(percent_decode_str(name).decode_utf8().ok()?.into_owned()).ok()
 }
@@ -113,8 +113,8 @@ fn is_unencoded(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
 }
 
-/// Percent-encodes the bytes for which `is_literal` returns `false`, and a dot at the start, because names that
-/// start with a dot are ignored.
+/// Percent-encodes the bytes for which `is_literal` returns `false`, and a dot at the start, because names
+/// that start with a dot are ignored.
 fn encode(text: &str, is_literal: fn(u8) -> bool) -> String {
     let mut name = String::with_capacity(text.len());
     for (index, byte) in text.bytes().enumerate() {

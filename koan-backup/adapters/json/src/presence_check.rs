@@ -83,8 +83,8 @@ impl Directory {
         Ok(listed.next().is_none())
     }
 
-    /// Records the directory in the machine state. An error of the machine state is only logged, because it must
-    /// not prevent a backup.
+    /// Records the directory in the machine state. An error of the machine state is only logged, because it
+    /// must not prevent a backup.
     fn remember(&self, state: &MachineState) -> Result<()> {
         let mark = (!self.is_empty()?).then_some(FILLED);
         match state.remember_location(KIND, &self.root.display().to_string(), mark) {

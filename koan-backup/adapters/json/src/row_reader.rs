@@ -9,8 +9,8 @@ use super::document::{Document, DocumentError};
 use super::value::value;
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// A converter from documents to rows. It computes the projection only when the names differ from those of the
-/// previous document, because most documents have the same names.
+/// A converter from documents to rows. It computes the projection only when the names differ from those of
+/// the previous document, because most documents have the same names.
 #[derive(Debug)]
 pub(super) struct RowReader {
     codec: EntityCodec,
@@ -101,8 +101,8 @@ impl RowReader {
         let mut columns: Vec<(usize, Option<usize>)> =
             self.names.iter().enumerate().map(|(entry, name)| (entry, schema.position(name))).collect();
         columns.sort_by_key(|(entry, field)| (field.unwrap_or(usize::MAX), *entry));
-        // `Projection::new` is not used: it would omit null values of an enum variant, but a document contains
-        // only the fields of its variant.
+        // `Projection::new` is not used: it would omit null values of an enum variant, but a document
+        // contains only the fields of its variant.
         let mut projection = Projection::default();
         for (entry, field) in &columns {
             match field {

@@ -48,8 +48,8 @@ impl JsonSnapshot {
                 Layout::Lines => SnapshotFiles::Lines(Arc::new(open_all(directory)?)),
                 Layout::Documents => SnapshotFiles::Documents { _lock: lock.map(Arc::new) },
             };
-            // Without a lock file there is no lock. If the first restore of the directory has created the file
-            // in the meantime, the files may be inconsistent.
+            // Without a lock file there is no lock. If the first restore of the directory has created the
+            // file in the meantime, the files may be inconsistent.
             if was_locked || !is_lock_file_present(directory) {
                 break files;
             }
@@ -144,8 +144,8 @@ impl Snapshot for JsonSnapshot {
             Ok(SetRead::new(documents, request, sink))
         })
         .await?;
-        // The read is split into steps, so that it occupies no thread while it waits for the receiver, and ends
-        // after the current step when its future is dropped.
+        // The read is split into steps, so that it occupies no thread while it waits for the receiver, and
+        // ends after the current step when its future is dropped.
         loop {
             let (next, ended) = blocking(move || reading.read_until_flush()).await?;
             if ended {

@@ -59,7 +59,8 @@ impl Staging {
         sync_directory(&self.path)
     }
 
-    /// Prevents the removal of the directory when this value is dropped. The caller or the journal removes it.
+    /// Prevents the removal of the directory when this value is dropped. The caller or the journal removes
+    /// it.
     pub(super) fn keep(&mut self) {
         self.is_kept = true;
     }

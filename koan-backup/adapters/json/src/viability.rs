@@ -43,8 +43,8 @@ pub(super) fn assess(directory: &Directory, targets: &[RestoreTarget]) -> Result
     Ok(findings)
 }
 
-/// Returns the first read-only directory to which the restore would have to write, or `None` if the restore can
-/// write to all of them.
+/// Returns the first read-only directory to which the restore would have to write, or `None` if the restore
+/// can write to all of them.
 fn read_only_directory(directory: &Directory, path: &Path) -> Option<PathBuf> {
     let parents = path.ancestors().filter(|path| path.starts_with(&directory.root)).map(Path::to_owned);
     let mut written_directories = parents.chain([directory.hidden()]);

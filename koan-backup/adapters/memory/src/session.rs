@@ -55,8 +55,8 @@ impl RestoreSession for MemorySession {
     }
 }
 
-/// The writer of one target. It writes to a copy of the table, which replaces the staged table when the target
-/// is finished.
+/// The writer of one target. It writes to a copy of the table, which replaces the staged table when the
+/// target is finished.
 #[derive(Debug)]
 struct MemoryWriter<'s> {
     session: &'s mut MemorySession,

@@ -144,7 +144,8 @@ impl<T: Entity, R: Repository<T>> TypedRepository<T, R> {
         Self { repository, entity: PhantomData }
     }
 
-    /// Returns a function that converts an error of the repository. `problem` is the predicate of the message.
+    /// Returns a function that converts an error of the repository. `problem` is the predicate of the
+    /// message.
     fn failed(&self, problem: &str) -> impl FnOnce(RepositoryError) -> Error + use<T, R> {
         let text = format!("the repository of `{}` {problem}", T::descriptor().name());
         move |source| Error::with_source(ErrorKind::Provider, text, source)

@@ -109,8 +109,8 @@ impl Columns<'_> {
     }
 }
 
-/// Returns the message for the fields without a column that require a column, so that records cannot be read or
-/// written. Returns `None` if none of the fields without a column requires a column.
+/// Returns the message for the fields without a column that require a column, so that records cannot be read
+/// or written. Returns `None` if none of the fields without a column requires a column.
 pub fn missing_columns_message(
     entity: &EntityCodec,
     table: &str,

@@ -24,8 +24,8 @@ impl Content {
         }
     }
 
-    /// Returns the index of the field if the field contains a variable number of bytes, which serde writes as a
-    /// list of numbers.
+    /// Returns the index of the field if the field contains a variable number of bytes, which serde writes as
+    /// a list of numbers.
     pub fn byte_list_field(self, entity: &EntityCodec) -> Option<usize> {
         match self {
             Self::Field(index) => is_byte_list(&entity.schema().fields[index]).then_some(index),

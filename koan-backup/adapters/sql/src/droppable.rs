@@ -20,7 +20,8 @@ const MAX_SMALL_TARGET_RECORDS: u64 = 1_000;
 const MAX_SMALL_TARGET_BYTES: u64 = 1 << 20;
 
 impl DroppableIndexes {
-    /// Returns which indexes of a target's table may be dropped. `is_empty` is `true` if the table has no rows.
+    /// Returns which indexes of a target's table may be dropped. `is_empty` is `true` if the table has no
+    /// rows.
     ///
     /// - If the restore does not remove the existing rows of the table, no index is dropped, because
     ///   rebuilding the indexes would cost more than updating them.

@@ -41,8 +41,9 @@ pub fn of_table(target: &RestoreTarget, error: &Error, options: &SessionOptions)
 
 /// Returns findings about the differences between the columns of a table and the fields of an entity.
 ///
-/// `requirement` returns what a column without a field requires of a new row. `fields_without_column` contains
-/// the fields that had no column during the backup either, so that the archive has no values of these fields.
+/// `requirement` returns what a column without a field requires of a new row. `fields_without_column`
+/// contains the fields that had no column during the backup either, so that the archive has no values of
+/// these fields.
 pub fn of_mapping<T: SqlTable>(
     entity: &EntityCodec,
     mapping: &Mapping<T>,
@@ -103,8 +104,8 @@ fn of_computed_key(entity: &EntityCodec, table: &str, column: &str) -> Finding {
     Finding::new(Severity::Error, entity.name(), text)
 }
 
-/// Returns a finding about an optional field without a column. A required field without a column is a problem of
-/// the mapping instead.
+/// Returns a finding about an optional field without a column. A required field without a column is a problem
+/// of the mapping instead.
 fn of_unmapped_field(entity: &EntityCodec, table: &str, field: &FieldSchema) -> Option<Finding> {
     let text = format!(
         "field `{}` has no column in table `{table}`, so its values cannot be restored; add the column",

@@ -54,8 +54,8 @@ pub trait SqlColumn: Clone + Debug {
 pub struct Mapping<T: SqlTable> {
     /// The table.
     pub table: T,
-    /// The columns that contain data of the entity: first those of the fields, in the order of the fields, then
-    /// those of the entries of a flattened map.
+    /// The columns that contain data of the entity: first those of the fields, in the order of the fields,
+    /// then those of the entries of a flattened map.
     pub columns: Vec<MappedColumn<T::Column>>,
     /// The columns without a field, except generated columns.
     pub unmapped_columns: Vec<T::Column>,
@@ -104,7 +104,8 @@ impl<T: SqlTable> Mapping<T> {
         Ok(Self::from_matches(table, entity, &matches))
     }
 
-    /// Creates the mapping from `matches`, which contains the index of the field for each column of the table.
+    /// Creates the mapping from `matches`, which contains the index of the field for each column of the
+    /// table.
     fn from_matches(table: &T, entity: &EntityCodec, matches: &[Option<usize>]) -> Self {
         let schema = entity.schema();
         let (mut columns, mut unmapped_fields, mut incompatible) = (Vec::new(), Vec::new(), Vec::new());
@@ -139,8 +140,8 @@ impl<T: SqlTable> Mapping<T> {
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields, incompatible }
     }
 
-    /// Returns the reason why records cannot be read or written: a field that requires a column has no column,
-    /// or a column cannot store the values of its field. Returns `None` if there is no such reason.
+    /// Returns the reason why records cannot be read or written: a field that requires a column has no
+    /// column, or a column cannot store the values of its field. Returns `None` if there is no such reason.
     pub fn problem(&self, entity: &EntityCodec) -> Option<String> {
         let mut problems = self.incompatible.clone();
         problems.extend(missing_columns_message(entity, self.table.display_name(), &self.unmapped_fields));

@@ -15,8 +15,8 @@ use super::record_writer::{FieldSink, named_value, serialize_fields};
 use crate::foundation::schema::{EntitySchema, FieldSchema};
 use crate::foundation::value::Value;
 
-/// Compares `value` with the row that it was read from, and returns the names of the values that its type does
-/// not serialize unchanged.
+/// Compares `value` with the row that it was read from, and returns the names of the values that its type
+/// does not serialize unchanged.
 ///
 /// # Errors
 /// A field of `value` cannot be converted to a value.

@@ -42,7 +42,9 @@ pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
 /// `false` for values that are not JSON, and for untyped JSON.
 pub(super) fn typed_json_equal(left: &Value<'_>, right: &Value<'_>, typing: MemberTyping<'_>) -> bool {
     match (typing, left, right) {
-        (MemberTyping::Typed(_), Value::Json(left), Value::Json(right)) => json_equal_typed(left, right, typing),
+        (MemberTyping::Typed(_), Value::Json(left), Value::Json(right)) => {
+            json_equal_typed(left, right, typing)
+        }
         _ => false,
     }
 }
@@ -55,8 +57,8 @@ fn json_string_is_number(json: &str, number: &str) -> bool {
 }
 
 /// Returns whether `widened` is an `f32` with the same shortest text as `stored`: 0.1 in a column is 0.1 in
-/// an `f32` field. An `f32` can have two shortest texts, for example 3245888.2 and 3245888.3, and `serde_json`
-/// and Rust may write different ones.
+/// an `f32` field. An `f32` can have two shortest texts, for example 3245888.2 and 3245888.3, and
+/// `serde_json` and Rust may write different ones.
 fn has_same_f32_text(stored: f64, widened: f64) -> bool {
     let narrow = format!("{widened:?}").parse::<f32>();
     narrow.is_ok_and(|narrow| {
@@ -135,7 +137,11 @@ fn raw_equal(left: &RawValue, right: &RawValue, typing: MemberTyping<'_>, depth:
                 && members.all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, typing_of(&x.0), depth + 1))
         }
         (Some(b'['), Some(b'[')) => {
-            let typing = if let MemberTyping::Typed(_) = typing { MemberTyping::Typed(&[]) } else { MemberTyping::Any };
+            let typing = if let MemberTyping::Typed(_) = typing {
+                MemberTyping::Typed(&[])
+            } else {
+                MemberTyping::Any
+            };
             match (serde_json::from_str::<Vec<&RawValue>>(a), serde_json::from_str::<Vec<&RawValue>>(b)) {
                 (Ok(a), Ok(b)) => {
                     a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| raw_equal(x, y, typing, depth + 1))

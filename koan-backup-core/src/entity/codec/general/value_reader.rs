@@ -20,8 +20,8 @@ pub(super) struct ValueReader<'v> {
 type Result<T> = std::result::Result<T, RecordError>;
 
 impl<'v> ValueReader<'v> {
-    /// Returns the text of the value if it is JSON, which `serde_json` must parse. Returns `None` for any other
-    /// value.
+    /// Returns the text of the value if it is JSON, which `serde_json` must parse. Returns `None` for any
+    /// other value.
     fn json(&self) -> Option<&'v str> {
         match self.value {
             Value::Json(text) => Some(text),

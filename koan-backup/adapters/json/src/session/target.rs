@@ -84,8 +84,8 @@ impl Target {
         }
     }
 
-    /// Writes the remaining files, and adds the steps of the commit to the journal. Returns the counts and, if
-    /// the restore changes existing files, the check that no other program has changed these files.
+    /// Writes the remaining files, and adds the steps of the commit to the journal. Returns the counts and,
+    /// if the restore changes existing files, the check that no other program has changed these files.
     pub(super) fn finish(
         self,
         directory: &Directory,

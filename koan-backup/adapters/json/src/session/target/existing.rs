@@ -24,8 +24,8 @@ pub(super) struct Existing {
     pub(super) files: Files,
     pub(super) locations: Vec<DocumentLocation>,
     by_key: HashMap<RecordKey, usize>,
-    /// The indexes of records with a duplicate key and of records that cannot be read. The restore removes these
-    /// records, because it replaces the set.
+    /// The indexes of records with a duplicate key and of records that cannot be read. The restore removes
+    /// these records, because it replaces the set.
     surplus: Vec<usize>,
 }
 
@@ -37,8 +37,8 @@ pub(super) enum Files {
 }
 
 impl Existing {
-    /// Reads all existing records. Fails for damaged records and duplicate keys, unless the restore replaces the
-    /// set.
+    /// Reads all existing records. Fails for damaged records and duplicate keys, unless the restore replaces
+    /// the set.
     pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replaces: bool) -> Result<Self> {
         let files = Files::open(layout, path)?;
         let mut documents = files.documents();
