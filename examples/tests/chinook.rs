@@ -26,7 +26,7 @@ const ROWS: [(&str, u64); 11] = [
 
 #[tokio::test]
 async fn every_row_of_every_table_is_restored() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
     let pristine = chinook::pristine().expect("the test data exists");
     let outcome = chinook::run(&pristine, folder.path()).await.expect("the example runs");
 

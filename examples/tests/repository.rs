@@ -8,7 +8,7 @@ mod repository;
 
 #[tokio::test]
 async fn customers_are_backed_up_and_restored_by_the_code_of_the_application() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
     let outcome = repository::run(folder.path()).await.expect("the example runs");
     assert_eq!((outcome.backup.status(), outcome.backup.item_count()), (BackupStatus::Completed, 3));
     assert_eq!(outcome.restored.counts().inserted, 1);

@@ -100,7 +100,7 @@ impl Error {
 
     /// Creates the error for a cancelled operation.
     pub fn cancelled() -> Self {
-        Self::new(ErrorKind::Cancelled, "cancelled")
+        Self::new(ErrorKind::Cancelled, "the operation was cancelled")
     }
 
     /// Returns the kind of the error.

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn parsed(raw: &str) -> Value<'_> {
-        value(raw, None).expect("a value")
+        value(raw, None).expect("the text is a valid value")
     }
 
     #[test]

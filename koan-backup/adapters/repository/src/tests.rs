@@ -340,7 +340,10 @@ async fn values_that_are_returned_in_another_form_are_equal_to_the_written_value
         factor: -0.0,
         at: "2024-02-29T12:00:00.123456789+02:00".parse().expect("the text is an instant"),
         details: serde_json::json!({"b": [1.0, 2], "a": "é"}),
-        parts: vec!["1.50".parse().expect("the text is a decimal"), "2".parse().expect("a decimal")],
+        parts: vec![
+            "1.50".parse().expect("the text is a decimal"),
+            "2".parse().expect("the text is a decimal"),
+        ],
     };
     let codec = EntityCodec::new(Price::descriptor());
     let record = codec.record(&price).expect("the type serializes as a record");
