@@ -29,7 +29,7 @@ pub(crate) struct Outcome {
     pub(crate) restored: RestoreReport,
 }
 
-/// Backs a shop up into `folder`, copies the backup to the URL `target`, removes the first backup, and
+/// Backs up a shop into `folder`, copies the backup to the URL `target`, removes the first backup, and
 /// restores from the copy.
 pub(crate) async fn run(folder: &Path, target: &str) -> Result<Outcome, Error> {
     let backups = folder.join("backups");

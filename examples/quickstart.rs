@@ -93,7 +93,7 @@ pub(crate) async fn run(folder: &Path) -> Result<Outcome, Box<dyn Error>> {
 
     // 2. The application starts. The start compares the entities with the tables of the database.
     println!(
-        "\nThe boot report lists the entities that are backed up, those that are excluded with their reason, and uncovered tables."
+        "\nThe boot report lists the included entities, the excluded entities with their reasons, and uncovered tables."
     );
     let koan = Koan::builder()
         .application("quickstart")

@@ -34,8 +34,8 @@ struct Customers {
     pool: SqlitePool,
 }
 
-/// The functions `all` and `upsert_many` are required. The others make counting fast and `replace_existing`
-/// possible.
+/// The functions `all` and `upsert_many` are required. The other functions make counting fast and
+/// `replace_existing` possible.
 #[async_trait]
 impl Repository<Customer> for Customers {
     fn all(&self) -> BoxStream<'_, Result<Customer, RepositoryError>> {

@@ -1,5 +1,5 @@
-//! The entities of Chinook, the database of a music shop. It has 11 tables; one has a composite key, and one
-//! refers to itself.
+//! The entities of Chinook, the database of a music shop. It has 11 tables: `PlaylistTrack` has a composite
+//! key, and `Employee` refers to itself.
 //!
 //! Tables and columns have names in PascalCase. If no column has the exact name of a field, the adapter
 //! ignores case and underscores, so the field `album_id` belongs to the column `AlbumId`.

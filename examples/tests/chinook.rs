@@ -26,7 +26,7 @@ const ROWS: [(&str, u64); 11] = [
 
 #[tokio::test]
 async fn every_row_of_every_table_is_restored() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
     let pristine = chinook::pristine().expect("the test data exists");
     let outcome = chinook::run(&pristine, folder.path()).await.expect("the example runs");
 
@@ -71,13 +71,17 @@ fn assert_unzip_finds_no_error(archive: &Path) {
 
 fn assert_sha256sum_confirms_the_checksums(archive: &Path, folder: &Path) {
     run(Command::new("unzip").arg("-q").arg(archive).arg("-d").arg(folder));
-    let checksums = std::fs::read(folder.join("verification/checksums.json")).expect("checksums");
-    let checksums: BTreeMap<String, String> = serde_json::from_slice(&checksums).expect("a map of hashes");
+    let checksums =
+        std::fs::read(folder.join("verification/checksums.json")).expect("the archive contains checksums");
+    let checksums: BTreeMap<String, String> =
+        serde_json::from_slice(&checksums).expect("the checksums are a JSON map");
     let sums: String = checksums
         .iter()
-        .map(|(name, hash)| format!("{}  {name}\n", hash.strip_prefix("sha256:").expect("a SHA-256")))
+        .map(|(name, hash)| {
+            format!("{}  {name}\n", hash.strip_prefix("sha256:").expect("each checksum is a SHA-256 hash"))
+        })
         .collect();
-    std::fs::write(folder.join("sums"), sums).expect("written");
+    std::fs::write(folder.join("sums"), sums).expect("the file is written");
     let checked = run(Command::new("sha256sum").args(["--strict", "--check", "sums"]).current_dir(folder));
     assert_eq!(checked.lines().filter(|line| line.ends_with(": OK")).count(), checksums.len(), "{checked}");
     for (name, _) in ROWS {
@@ -86,12 +90,12 @@ fn assert_sha256sum_confirms_the_checksums(archive: &Path, folder: &Path) {
 }
 
 fn assert_the_zip_crate_reads_every_record(archive: &Path) {
-    let file = std::fs::File::open(archive).expect("the archive");
-    let mut archive = zip::ZipArchive::new(file).expect("a ZIP file");
+    let file = std::fs::File::open(archive).expect("the archive exists");
+    let mut archive = zip::ZipArchive::new(file).expect("the archive is a ZIP file");
     let mut records = BTreeMap::new();
     for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).expect("an entry");
-        let name = entry.name().expect("a name").into_owned();
+        let mut entry = archive.by_index(index).expect("the entry is readable");
+        let name = entry.name().expect("the name of the entry is valid").into_owned();
         let mut content = String::new();
         entry.read_to_string(&mut content).expect("the CRC is correct and the content is UTF-8");
         if let Some(entity) = name.strip_prefix("entities/").and_then(|name| name.strip_suffix(".jsonl")) {
@@ -99,7 +103,10 @@ fn assert_the_zip_crate_reads_every_record(archive: &Path) {
                 let record: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
                 assert!(record.is_object(), "{record}");
             }
-            records.insert(entity.to_owned(), u64::try_from(content.lines().count()).expect("fits"));
+            records.insert(
+                entity.to_owned(),
+                u64::try_from(content.lines().count()).expect("the number of lines fits into u64"),
+            );
         } else {
             serde_json::from_str::<serde_json::Value>(&content).expect("a document is JSON");
         }

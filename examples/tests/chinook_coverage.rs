@@ -32,9 +32,10 @@ fn chinook() -> PathBuf {
 /// Creates a builder with ten of the eleven entities, for a copy of Chinook in `folder`.
 fn ten_entities(folder: &Path) -> KoanBuilder {
     let database = folder.join("chinook.db");
-    std::fs::write(&database, std::fs::read(chinook()).expect("the test data exists")).expect("copied");
+    std::fs::write(&database, std::fs::read(chinook()).expect("the test data exists"))
+        .expect("the database is copied");
     Koan::builder()
-        .provider("main", Sqlite::open(&database).expect("a database"))
+        .provider("main", Sqlite::open(&database).expect("the database can be opened"))
         .storage("memory", Storage::memory())
         .only_registered()
         .register_scope(&SCOPE)
@@ -52,7 +53,7 @@ fn ten_entities(folder: &Path) -> KoanBuilder {
 
 #[tokio::test]
 async fn a_table_without_an_entity_is_reported_as_a_warning() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
     let koan = ten_entities(folder.path()).build().await.expect("a warning does not fail the start");
     assert_eq!(koan.inventory().warnings, ["table `Track` of `main` → in no entity"]);
     assert!(!koan.inventory().is_covered());
@@ -61,7 +62,7 @@ async fn a_table_without_an_entity_is_reported_as_a_warning() {
 
 #[tokio::test]
 async fn a_table_without_an_entity_fails_the_start_with_deny_uncovered() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
     let error =
         ten_entities(folder.path()).deny_uncovered().build().await.expect_err("Track is in no entity");
     assert_eq!(error.kind(), ErrorKind::Inventory);
@@ -85,15 +86,18 @@ struct TrackWithoutComposer {
 
 #[tokio::test]
 async fn a_column_without_a_field_is_reported_as_a_warning() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let koan =
-        ten_entities(folder.path()).register::<TrackWithoutComposer>().build().await.expect("a context");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
+    let koan = ten_entities(folder.path())
+        .register::<TrackWithoutComposer>()
+        .build()
+        .await
+        .expect("a warning does not fail the start");
     assert_eq!(koan.inventory().warnings, ["column `Composer` of `main.Track` → in no field of Track"]);
 }
 
 #[tokio::test]
 async fn all_eleven_entities_cover_the_database() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
     let koan = ten_entities(folder.path())
         .register::<Track>()
         .deny_uncovered()

@@ -6,8 +6,8 @@ mod offsite;
 
 #[tokio::test]
 async fn a_backup_is_copied_to_another_profile_and_restored_from_it() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    offsite::create_shop(folder.path()).expect("a shop");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
+    offsite::create_shop(folder.path()).expect("the database of the shop is created");
     let target = format!("file://{}/offsite", folder.path().display());
     let outcome = offsite::run(folder.path(), &target).await.expect("the example runs");
     assert_eq!(outcome.copy.id, outcome.backup.id());

@@ -8,7 +8,7 @@ mod repository;
 
 #[tokio::test]
 async fn customers_are_backed_up_and_restored_by_the_code_of_the_application() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a temporary folder is created");
     let outcome = repository::run(folder.path()).await.expect("the example runs");
     assert_eq!((outcome.backup.status(), outcome.backup.item_count()), (BackupStatus::Completed, 3));
     assert_eq!(outcome.restored.counts().inserted, 1);
@@ -17,7 +17,11 @@ async fn customers_are_backed_up_and_restored_by_the_code_of_the_application() {
     assert_eq!(outcome.restored.counts().deleted, 1);
     assert_eq!(outcome.after, outcome.before);
 
-    let manifest = std::fs::read_dir(folder.path().join("backups/manifests")).expect("manifests");
-    let path = manifest.map(|entry| entry.expect("an entry").path()).next().expect("a manifest file");
-    assert!(std::fs::read_to_string(path).expect("a manifest").contains("repository"));
+    let manifest =
+        std::fs::read_dir(folder.path().join("backups/manifests")).expect("the profile has manifests");
+    let path = manifest
+        .map(|entry| entry.expect("the entry is readable").path())
+        .next()
+        .expect("there is a manifest");
+    assert!(std::fs::read_to_string(path).expect("the manifest is readable").contains("repository"));
 }

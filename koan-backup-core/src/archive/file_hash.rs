@@ -25,7 +25,7 @@ pub(crate) async fn hash_in_steps<F: Future<Output = Result<Bytes>>>(
     let mut offset = range.start;
     while offset < range.end {
         let end = range.end.min(offset.saturating_add(HASH_STEP_BYTES));
-        hasher = crate::foundation::digest::updated(hasher, read(offset..end).await?).await?;
+        hasher = crate::foundation::digest::update(hasher, read(offset..end).await?).await?;
         offset = end;
     }
     Ok(crate::foundation::digest::finish(hasher))

@@ -217,7 +217,7 @@ impl UploadWriter {
     /// size [`part_bytes`](Self::part_bytes).
     pub(crate) async fn send_part(&mut self, part: Bytes) -> Result<()> {
         let hasher = std::mem::take(&mut self.hasher);
-        self.hasher = crate::foundation::digest::updated(hasher, part.clone()).await?;
+        self.hasher = crate::foundation::digest::update(hasher, part.clone()).await?;
         self.written_bytes = self.written_bytes.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
         self.sent_parts += 1;
         let sent = self.parts.send(part).await;

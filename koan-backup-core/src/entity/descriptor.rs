@@ -160,7 +160,7 @@ impl EntityCodec {
     pub fn new(descriptor: &'static EntityDescriptor) -> Self {
         let schema = descriptor.schema();
         let fields = Arc::new(Projection::of(&schema));
-        let is_of_scalars = schema.is_of_scalars();
+        let is_of_scalars = schema.has_only_scalars();
         Self { descriptor, schema: Arc::new(schema), fields, is_of_scalars, keys: KeyVisibility::Shown }
     }
 

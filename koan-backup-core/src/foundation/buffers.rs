@@ -87,7 +87,7 @@ mod tests {
     fn a_reused_buffer_is_empty() {
         let buffers = Arc::new(Buffers::default());
         let mut first = buffers.take(10);
-        first.extend_from_slice(b"left");
+        first.extend_from_slice(b"data");
         let (address, second) = (first.as_ptr(), buffers.take(10));
         assert_ne!(second.as_ptr(), address);
         drop(first);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_buffer_returns_with_the_last_reference_to_it() {
+    fn a_shared_buffer_returns_to_its_pool_after_the_last_reference_is_dropped() {
         let buffers = Arc::new(Buffers::default());
         let mut buffer = buffers.take(10);
         buffer.extend_from_slice(b"one, two");

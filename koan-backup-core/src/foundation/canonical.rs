@@ -239,7 +239,7 @@ impl fmt::Write for AppendedText<'_> {
         Ok(())
     }
 
-    /// Appends one character. This override makes dates faster, which are formatted digit by digit.
+    /// Appends one character. This override speeds up dates, because they are formatted digit by digit.
     fn write_char(&mut self, piece: char) -> fmt::Result {
         match u8::try_from(piece) {
             Ok(byte) if byte.is_ascii() => self.0.push(byte),

@@ -16,8 +16,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     /// Returns whether this clock follows the clock of the operating system. If it does, it is compared with
-    /// the times of files on a disk before a retention removes a backup. A clock that tests set manually
-    /// returns `false`.
+    /// the times of files on a disk before a prune removes a backup. A clock that tests set manually returns
+    /// `false`.
     fn follows_system(&self) -> bool {
         true
     }

@@ -26,7 +26,7 @@ pub(crate) fn finish(hasher: Sha256) -> String {
 }
 
 /// Feeds `bytes` to the hasher on a blocking thread, and returns the hasher.
-pub(crate) async fn updated(mut hasher: Sha256, bytes: Bytes) -> Result<Sha256> {
+pub(crate) async fn update(mut hasher: Sha256, bytes: Bytes) -> Result<Sha256> {
     let hashing = move || {
         hasher.update(&bytes);
         hasher
@@ -55,8 +55,8 @@ impl RecordSetHash {
     /// Adds all records of another set.
     pub fn merge(&mut self, other: &Self) {
         let mut carry = false;
-        for (limb, more) in self.0.iter_mut().zip(other.0) {
-            let (sum, overflow) = limb.overflowing_add(more);
+        for (limb, addend) in self.0.iter_mut().zip(other.0) {
+            let (sum, overflow) = limb.overflowing_add(addend);
             let (sum, overflow_again) = sum.overflowing_add(u64::from(carry));
             (*limb, carry) = (sum, overflow || overflow_again);
         }

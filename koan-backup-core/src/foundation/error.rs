@@ -52,7 +52,7 @@ pub enum ErrorKind {
     Conflict,
     /// A unique, foreign-key or other constraint of the database is violated.
     Constraint,
-    /// An entity must be encrypted and cannot be, or encrypted content cannot be decrypted.
+    /// An entity that must be encrypted cannot be encrypted, or encrypted content cannot be decrypted.
     Encryption,
     /// The operation was cancelled; nothing was published or committed.
     Cancelled,
@@ -100,7 +100,7 @@ impl Error {
 
     /// Creates the error for a cancelled operation.
     pub fn cancelled() -> Self {
-        Self::new(ErrorKind::Cancelled, "cancelled")
+        Self::new(ErrorKind::Cancelled, "the operation was cancelled")
     }
 
     /// Returns the kind of the error.

@@ -17,7 +17,7 @@ pub struct Chunk {
 
 impl Chunk {
     /// Creates a chunk without lines, whose lines are appended to this buffer.
-    pub(crate) fn within(lines: Buffer) -> Self {
+    pub(crate) fn with_buffer(lines: Buffer) -> Self {
         Self { lines, ..Self::default() }
     }
 

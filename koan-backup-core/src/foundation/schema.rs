@@ -129,7 +129,7 @@ impl FieldSchema {
 
 impl EntitySchema {
     /// Returns whether each value of a line is text, a number of at most 64 bits, a boolean or `null`.
-    pub(crate) fn is_of_scalars(&self) -> bool {
+    pub(crate) fn has_only_scalars(&self) -> bool {
         let is_128_bit =
             |field: &FieldSchema| matches!(field.logical, LogicalType::Integer { bits: 128, .. });
         !self.open

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn series_of(name: &str) -> String {
-        SeriesName::of(&BackupName::new(name).expect(name)).to_string()
+        SeriesName::of(&BackupName::new(name).expect("the name is valid")).to_string()
     }
 
     #[test]

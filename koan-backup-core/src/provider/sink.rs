@@ -373,7 +373,7 @@ impl RecordSink {
         if self.chunk.lines.capacity() == 0 {
             // Room for the line that exceeds the size of a chunk.
             let bytes = self.options.chunk_bytes + self.options.chunk_bytes / 8;
-            self.chunk = Chunk::within(self.options.buffers.take(bytes));
+            self.chunk = Chunk::with_buffer(self.options.buffers.take(bytes));
         }
         self.chunk.lines.len()
     }

@@ -492,7 +492,7 @@ fn truncated<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S
 fn a_type_without_an_exact_round_trip_is_refused() {
     let codec = EntityCodec::new(Lossy::descriptor());
     let error = codec.check_round_trip(br#"{"id":1,"text":"abc"}"#, &mut Vec::new()).expect_err("lossy");
-    assert!(error.to_string().contains("must be inverse"), "{error}");
+    assert!(error.to_string().contains("must be inverses of each other"), "{error}");
 }
 
 #[tokio::test]

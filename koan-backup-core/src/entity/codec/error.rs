@@ -36,8 +36,8 @@ impl RecordError {
         Self::new("does not serialize as a JSON object; an entity must be a struct or an enum of structs")
     }
 
-    /// Creates the error for a line that its type serializes as the different line `written` after decoding
-    /// it. The error contains the name of the first field that differs.
+    /// Creates the error for a line that does not round-trip: the type decodes `line` and serializes it as
+    /// `written`. The error contains the name of the first field that differs.
     pub(super) fn changed(line: &[u8], written: &[u8]) -> Self {
         let path = match (serde_json::from_slice(line), serde_json::from_slice(written)) {
             (Ok(line), Ok(written)) => first_difference(&line, &written).unwrap_or_default(),
@@ -49,8 +49,8 @@ impl RecordError {
         Self {
             field: (!field.is_empty()).then(|| field.to_owned()),
             problem: "changes when its type deserializes and serializes it again; `Serialize` and `Deserialize` of \
-                      the type must be inverse, and collections without an order, such as `HashSet`, must be \
-                      sorted when they are serialized"
+                      the type must be inverses of each other, and collections without an order, such as \
+                      `HashSet`, must be sorted when they are serialized"
                 .to_owned(),
         }
     }
@@ -66,8 +66,7 @@ impl RecordError {
         Self { field: None, problem: format!("{problem} (byte {})", error.column()) }
     }
 
-    /// Replaces the problem by the reason for which a type refuses a date before the year 1, if `value` is
-    /// one.
+    /// Replaces the problem with [`BEFORE_YEAR_1`] if `value` is a date before the year 1.
     pub(super) fn with_date_reason(self, value: &Value<'_>) -> Self {
         let year = match value {
             Value::Date(date) => date.year,
@@ -146,7 +145,7 @@ impl serde::de::Error for RecordError {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::in_field(field, "occurs twice")
+        Self::in_field(field, "is a duplicate field")
     }
 }
 

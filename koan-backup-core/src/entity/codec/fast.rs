@@ -30,7 +30,8 @@ pub(crate) fn encode_fast(
     let start = out.len();
     let round_trips = LineTokens::from_row(row).is_some_and(|line| {
         line.write(out)
-            && ((line.is_of_scalars() && tokens_round_trip(&line)) || check_round_trip(&out[start..]).is_ok())
+            && ((line.has_only_scalars() && tokens_round_trip(&line))
+                || check_round_trip(&out[start..]).is_ok())
     });
     if round_trips {
         out.push(b'\n');

@@ -144,13 +144,13 @@ pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordErr
 /// Returns the error for a line that does not decode. Reads the line a second time, as a row of JSON values,
 /// to find the field.
 fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> RecordError {
-    let unexplained = || {
+    let error_without_field = || {
         let fault =
             std::str::from_utf8(line).ok().and_then(json_fault::find_fault).filter(|_| error.is_syntax());
         fault.map_or_else(|| RecordError::from_json(error), RecordError::new)
     };
     let Ok(fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) else {
-        return unexplained();
+        return error_without_field();
     };
     let mut projection = Projection::default();
     let mut values = Vec::with_capacity(fields.len());
@@ -158,5 +158,5 @@ fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> Recor
         projection.extra(name);
         values.push(if value.is_null() { Value::Null } else { Value::Json(value.to_string().into()) });
     }
-    Row { projection: &projection, values: &values }.read::<T>().err().unwrap_or_else(unexplained)
+    Row { projection: &projection, values: &values }.read::<T>().err().unwrap_or_else(error_without_field)
 }

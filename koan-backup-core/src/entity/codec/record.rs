@@ -18,7 +18,7 @@ pub struct Record {
 
 impl Record {
     /// Creates a record from the values of its fields, in the order of its schema, without extra values.
-    pub(crate) fn of_values(values: Vec<Value<'_>>) -> Self {
+    pub(crate) fn from_values(values: Vec<Value<'_>>) -> Self {
         Self { values: values.into_iter().map(Value::into_owned).collect(), extra: Vec::new() }
     }
 

@@ -14,18 +14,18 @@ pub struct Slot {
     wire: WireForm,
     is_scalar: bool,
     key: bool,
-    /// The members of the JSON object that contain arbitrary JSON, if all other members of the value have
-    /// types. `None` if the value is arbitrary JSON.
+    /// The names of the untyped members, if the other members of the JSON object are typed. `None` if no
+    /// member is typed.
     untyped_members: Option<Vec<String>>,
 }
 
-/// Whether the members and elements of a JSON value have types. A type determines whether a member is a
-/// number or text.
+/// Which members and elements of a JSON value are typed. In a typed member, a number is equal to its text,
+/// because the type determines which of the two it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Parts<'a> {
-    /// All members and elements are arbitrary JSON.
+pub(super) enum MemberTyping<'a> {
+    /// No member or element is typed: all of them are arbitrary JSON.
     Any,
-    /// All members and elements have a type, except for these members of the outer object.
+    /// All members and elements are typed, except for these members of the outer object.
     Typed(&'a [String]),
 }
 
@@ -53,9 +53,9 @@ impl Slot {
         &self.name
     }
 
-    /// Returns whether the members and elements of a JSON value in this slot have types.
-    pub(super) fn parts(&self) -> Parts<'_> {
-        self.untyped_members.as_deref().map_or(Parts::Any, Parts::Typed)
+    /// Returns which members and elements of a JSON value in this slot are typed.
+    pub(super) fn member_typing(&self) -> MemberTyping<'_> {
+        self.untyped_members.as_deref().map_or(MemberTyping::Any, MemberTyping::Typed)
     }
 
     pub(super) fn quoted_name(&self) -> &[u8] {
@@ -116,17 +116,17 @@ impl Projection {
         });
     }
 
-    /// Declares that the members of the JSON value in the last slot have types, as the fields of a composite
-    /// database type have. A number and its text are then the same value, except in the members `untyped`,
-    /// which contain arbitrary JSON.
+    /// Declares that the members of the JSON value in the last slot are typed, like the fields of a composite
+    /// database type. A number and its text are then the same value, except in the members `untyped`, which
+    /// contain arbitrary JSON.
     pub fn typed_parts(&mut self, untyped: Vec<String>) {
         if let Some(slot) = self.slots.last_mut() {
             slot.untyped_members = Some(untyped);
         }
     }
 
-    /// Returns whether rows omit NULL values, so that a line does not distinguish them from fields of other
-    /// variants.
+    /// Returns whether lines omit NULL values. Such a line does not show whether a field is NULL or belongs
+    /// to another variant.
     pub(super) fn omits_null(&self) -> bool {
         self.omit_null
     }
@@ -161,12 +161,12 @@ impl<'a> Row<'a> {
         names.zip(self.values).skip(count)
     }
 
-    /// Returns the names of the JSON values whose text `line` does not contain unchanged.
+    /// Returns the names of the JSON values whose text was changed when they were written to `line`.
     pub(crate) fn rewritten_json<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = &'a str> + use<'a, 'l> {
         self.slots_and_values().filter_map(move |(slot, value)| match value {
             Value::Json(text) => {
-                let unchanged = [&slot.quoted_name, text.as_bytes()].concat();
-                memchr::memmem::find(line, &unchanged).is_none().then_some(slot.name.as_str())
+                let unchanged_text = [&slot.quoted_name, text.as_bytes()].concat();
+                memchr::memmem::find(line, &unchanged_text).is_none().then_some(slot.name.as_str())
             }
             _ => None,
         })

@@ -29,7 +29,7 @@ pub(super) enum Token<'v> {
     Uuid(Hyphenated),
     /// Bytes as a list of numbers.
     Bytes(&'v [u8]),
-    /// JSON text, which may have white space between its tokens.
+    /// JSON text, which may contain insignificant white space.
     Json(&'v str),
 }
 
@@ -75,7 +75,8 @@ impl<'v> Token<'v> {
         (f64::from(narrow).to_bits() == value.to_bits()).then_some(Self::F32(narrow))
     }
 
-    /// Calls `read` with the text of a token that is JSON text. Returns `None` for any other token.
+    /// Calls `read` with the text of a token that is a string in the line. Returns `None` for any other
+    /// token.
     #[inline]
     pub(super) fn with_text<R>(&self, read: impl FnOnce(&str) -> R) -> Option<R> {
         Some(match self {
@@ -86,8 +87,8 @@ impl<'v> Token<'v> {
         })
     }
 
-    /// Returns the value of a token. Returns `None` for a list of bytes, which only the tokens of rows
-    /// contain.
+    /// Returns the value of a token that was found in a line. Returns `None` for [`Token::Bytes`], which is
+    /// created only from rows.
     pub(super) fn into_value(self) -> Option<Value<'v>> {
         Some(match self {
             Self::Null => Value::Null,
@@ -152,7 +153,7 @@ impl<'v> LineTokens<'v> {
     }
 
     /// Returns whether every token is a single value, and not a list or an object.
-    pub(super) fn is_of_scalars(&self) -> bool {
+    pub(super) fn has_only_scalars(&self) -> bool {
         self.tokens.iter().all(Token::is_scalar)
     }
 

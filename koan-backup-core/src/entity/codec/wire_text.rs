@@ -47,29 +47,29 @@ pub(super) fn unix_unit_nanos(wire: WireForm) -> Option<i128> {
 }
 
 /// Returns a date in the text form of the crate `time`: `2009-08-07`.
-pub(super) fn time_date(date: Date) -> String {
+pub(super) fn date_text(date: Date) -> String {
     date.to_string()
 }
 
 /// Returns a time of day in the text form of the crate `time`, with at least one fraction digit:
 /// `06:05:04.0`.
-pub(super) fn time_time(time: Time) -> String {
+pub(super) fn time_of_day_text(time: Time) -> String {
     let text = format!("{}:{}", time.hour, minutes_and_seconds(time));
     if time.hour < 10 { format!("0{text}") } else { text }
 }
 
 /// Returns a date and time in the text form of the crate `time`: `2009-08-07 06:05:04.0`.
-pub(super) fn time_date_time(value: DateTime) -> String {
-    format!("{} {}", time_date(value.date), time_time(value.time))
+pub(super) fn date_time_text(value: DateTime) -> String {
+    format!("{} {}", date_text(value.date), time_of_day_text(value.time))
 }
 
 /// Returns an instant in the text form of the crate `time`: `2009-08-07 06:05:04.0 +00:00:00`.
-pub(super) fn time_timestamp(value: Timestamp) -> String {
+pub(super) fn timestamp_text(value: Timestamp) -> String {
     let sign = if value.offset_seconds < 0 { '-' } else { '+' };
     let offset = value.offset_seconds.unsigned_abs();
     format!(
         "{} {sign}{:02}:{:02}:{:02}",
-        time_date_time(value.local),
+        date_time_text(value.local),
         offset / 3600,
         offset / 60 % 60,
         offset % 60
@@ -79,7 +79,7 @@ pub(super) fn time_timestamp(value: Timestamp) -> String {
 /// Reads a temporal value in the text form of the crate `time`.
 pub(super) fn parse_time_text(text: &str, logical: &LogicalType) -> Option<Value<'static>> {
     Some(match logical {
-        LogicalType::Timestamp => Value::Timestamp(parse_time_timestamp(text)?),
+        LogicalType::Timestamp => Value::Timestamp(parse_timestamp_text(text)?),
         LogicalType::DateTime => Value::DateTime(DateTime::parse(text)?.0),
         LogicalType::Date => Value::Date(Date::parse(text)?.0),
         LogicalType::Time => Value::Time(Time::parse(text)?.0),
@@ -88,7 +88,7 @@ pub(super) fn parse_time_text(text: &str, logical: &LogicalType) -> Option<Value
 }
 
 /// Reads an instant in the text form of the crate `time`.
-fn parse_time_timestamp(text: &str) -> Option<Timestamp> {
+fn parse_timestamp_text(text: &str) -> Option<Timestamp> {
     let (local, offset) = text.rsplit_once(' ')?;
     let (local, _) = DateTime::parse(local)?;
     let (sign, offset) = match offset.split_at_checked(1)? {
@@ -136,14 +136,14 @@ pub(super) mod list {
     }
 
     /// Returns the date of a list, or `None` if the list is not valid.
-    pub(crate) fn to_date(parts: &[i32]) -> Option<Date> {
-        let [year, ordinal] = parts else { return None };
+    pub(crate) fn to_date(components: &[i32]) -> Option<Date> {
+        let [year, ordinal] = components else { return None };
         Date::from_ordinal(i16::try_from(*year).ok()?, i16::try_from(*ordinal).ok()?)
     }
 
     /// Returns the time of a list, or `None` if the list is not valid.
-    pub(crate) fn to_time(parts: &[i32]) -> Option<Time> {
-        let [hour, minute, second, nanosecond] = parts else { return None };
+    pub(crate) fn to_time(components: &[i32]) -> Option<Time> {
+        let [hour, minute, second, nanosecond] = components else { return None };
         Some(Time {
             hour: i8::try_from(*hour).ok()?,
             minute: i8::try_from(*minute).ok()?,
@@ -153,14 +153,14 @@ pub(super) mod list {
     }
 
     /// Returns the date and time of a list, or `None` if the list is not valid.
-    pub(crate) fn to_date_time(parts: &[i32]) -> Option<DateTime> {
-        let (date, time) = parts.split_at_checked(2)?;
+    pub(crate) fn to_date_time(components: &[i32]) -> Option<DateTime> {
+        let (date, time) = components.split_at_checked(2)?;
         Some(DateTime { date: to_date(date)?, time: to_time(time)? })
     }
 
     /// Returns the instant of a list, or `None` if the list is not valid.
-    pub(crate) fn to_timestamp(parts: &[i32]) -> Option<Timestamp> {
-        let (local, offset) = parts.split_at_checked(6)?;
+    pub(crate) fn to_timestamp(components: &[i32]) -> Option<Timestamp> {
+        let (local, offset) = components.split_at_checked(6)?;
         let [hours, minutes, seconds] = offset else { return None };
         let minutes = hours.checked_mul(60)?.checked_add(*minutes)?;
         let offset_seconds = minutes.checked_mul(60)?.checked_add(*seconds)?;
@@ -176,12 +176,12 @@ mod tests {
     fn an_impossible_offset_does_not_overflow() {
         for text in ["+99999999:99:99", "-99999999:99:99", "--596523:-14:-8"] {
             let text = format!("2024-02-29 0:00:00.0 {text}");
-            assert_eq!(parse_time_timestamp(&text), None, "{text}");
+            assert_eq!(parse_timestamp_text(&text), None, "{text}");
         }
         assert_eq!(list::to_timestamp(&[2024, 60, 0, 0, 0, 0, i32::MAX, 0, 0]), None);
         let (value, _) = Timestamp::parse("2024-02-29T00:00:00Z").expect("the input is valid");
         let value = Timestamp { offset_seconds: i32::MIN, ..value };
-        assert_eq!(time_timestamp(value), "2024-02-29 00:00:00.0 -596523:14:08");
+        assert_eq!(timestamp_text(value), "2024-02-29 00:00:00.0 -596523:14:08");
         assert_eq!(list::to_timestamp(&list::timestamp(value)), Some(value));
     }
 }

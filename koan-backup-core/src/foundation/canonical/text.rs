@@ -1,4 +1,4 @@
-//! The writing of text as a JSON string. Most texts need no escape, which makes the writing faster.
+//! Writes text as a JSON string, with a fast path for text that needs no escape.
 
 /// Appends a text as a JSON string.
 pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
@@ -36,8 +36,8 @@ pub(crate) fn plain_length(text: &[u8]) -> usize {
             return index * 8 + (escaped.trailing_zeros() / 8) as usize;
         }
     }
-    let in_rest = rest.iter().take_while(|byte| is_plain(&[**byte])).count();
-    words.len() * 8 + in_rest
+    let plain_in_rest = rest.iter().take_while(|byte| is_plain(&[**byte])).count();
+    words.len() * 8 + plain_in_rest
 }
 
 #[cfg(test)]

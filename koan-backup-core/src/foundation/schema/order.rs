@@ -5,9 +5,9 @@
 //! at random. Therefore a sample of each type is serialized several times when the application starts.
 //!
 //! One case is not detected: an optional field with `skip_serializing_if` in a type that a nested type
-//! flattens, or in a nested type that flattens another one. Serde does not provide the names of these fields,
-//! neither when it deserializes nor when it serializes. In this case, the error of the backup contains the
-//! record and the field.
+//! flattens, or in a nested type that flattens another type. Serde provides the names of these fields neither
+//! when it deserializes nor when it serializes. In this case, the error of the backup names the record and
+//! the field.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,8 +19,8 @@ use serde_json::de::SliceRead;
 use super::sampled::{Observations, Refused, Sampler, sample};
 use crate::foundation::canonical::{CanonicalError, CanonicalSerializer, showing_skipped_fields};
 
-/// The number of round trips of a sample. A set of two elements has the same order in all of them in one of
-/// 65 536 cases.
+/// The number of round trips of a sample. The probability that a set of two elements keeps its order in all
+/// of them is 1 in 65 536.
 const ROUND_TRIPS: usize = 16;
 /// The maximum number of rounds. Each round tests other variants of the enums.
 const MAX_ROUNDS: usize = 48;
@@ -95,7 +95,7 @@ where
     fn test_all_variants(&self, observations: &mut Observations) -> Outcome {
         let mut is_refused = false;
         loop {
-            // A field that the type omits if it is empty is included as well.
+            // The line also includes the fields that the type omits when they are empty.
             let written = |value: &T| {
                 let line = showing_skipped_fields(|| self.line(value))?;
                 serde_json::from_slice(&line).ok()

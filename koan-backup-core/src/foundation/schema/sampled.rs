@@ -93,7 +93,7 @@ fn attempt<T>(
         // The type has refused the last value.
         let (value_path, count) = observations.last_request.take()?;
         let (value_path, count) = match refusal {
-            Refused::Type(shape) => observations.refuse(value_path, count, shape),
+            Refused::Type(shape) => observations.record_refusal(value_path, count, shape),
             Refused::Unknown(_) => observations.enclosing(value_path, count, Shape::Map),
             _ => (value_path, count),
         };

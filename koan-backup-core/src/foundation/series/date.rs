@@ -77,12 +77,12 @@ fn is_time(text: &[u8]) -> bool {
         return true;
     }
     let separator = rest.first().copied().filter(|first| b"-:_.".contains(first));
-    let next = |rest: &[u8], most: i16| {
+    let next = |rest: &[u8], max: i16| {
         let rest = match separator {
             None => rest,
             Some(separator) => rest.strip_prefix(&[separator])?,
         };
-        number(rest, 2).filter(|(value, _)| *value <= most).map(|(_, rest)| rest.to_vec())
+        number(rest, 2).filter(|(value, _)| *value <= max).map(|(_, rest)| rest.to_vec())
     };
     let Some(rest) = next(rest, 59) else { return false };
     if is_time_zone(&rest) {

@@ -78,7 +78,7 @@ impl EntryWriter<'_> {
             if first != written {
                 return Err(changed("the numbers of records in its blocks differ from its table of blocks"));
             }
-            let hashing = crate::foundation::digest::updated(hasher, lines);
+            let hashing = crate::foundation::digest::update(hasher, lines);
             let writing = self.write_batches(entry, batches, &mut written, writer);
             (hasher, ()) = tokio::try_join!(hashing, writing)?;
         }
@@ -206,7 +206,7 @@ impl BlockDecoder {
 
     fn records(&self, batch: &[u8], undecodable: impl Fn(u64, RecordError) -> Error) -> Result<Vec<Record>> {
         let read = |(offset, line)| match self.values(line) {
-            Some(values) => Ok(Record::of_values(values)),
+            Some(values) => Ok(Record::from_values(values)),
             None => self.codec.decode(line).map_err(|error| undecodable(offset, error)),
         };
         (0..).zip(lines(batch)).map(read).collect()

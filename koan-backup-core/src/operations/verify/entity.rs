@@ -92,7 +92,7 @@ impl VerifyEntity<'_> {
                     }
                     Ok(lines) => {
                         hasher =
-                            crate::foundation::digest::updated(std::mem::take(&mut hasher), lines).await?;
+                            crate::foundation::digest::update(std::mem::take(&mut hasher), lines).await?;
                         set_hash.merge(&block.set_hash);
                     }
                 }

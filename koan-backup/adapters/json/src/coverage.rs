@@ -12,7 +12,7 @@ use super::directory::{Directory, EntryKind, Layout, entries};
 use super::documents::Listing;
 use super::name;
 
-/// Describes which names in the directory `entities` cover.
+/// Describes which files and directories in `directory` are covered by `entities`.
 pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Result<ProviderDescription> {
     let mut description = ProviderDescription::default();
     description.version = match directory.layout {
@@ -23,16 +23,16 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
     // On a file system that ignores case, `User` and `user` are the same directory.
     let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for entity in entities {
-        owners.entry(name::of_type(entity).to_lowercase()).or_default().push(entity.name());
+        owners.entry(name::entity_directory(entity).to_lowercase()).or_default().push(entity.name());
     }
     for entity in entities {
-        let name = name::of_type(entity);
+        let name = name::entity_directory(entity);
         let mut coverage = EntityCoverage::new(entity.name());
         let mut problems = Vec::new();
         let sharing = owners.get(&name.to_lowercase()).map_or(&[][..], Vec::as_slice);
         if sharing.len() > 1 {
             problems.push(format!(
-                "the directory `{name}` belongs to {} on a file system that ignores case; give one of them \
+                "the directory `{name}` is shared by {} on a file system that ignores case; give one of them \
                  another `table`",
                 sharing.join(" and ")
             ));
@@ -55,7 +55,7 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
         coverage.problem = (!problems.is_empty()).then(|| problems.join("; "));
         description.entities.push(coverage);
     }
-    let known: Vec<String> = entities.iter().map(name::of_type).collect();
+    let known: Vec<String> = entities.iter().map(name::entity_directory).collect();
     let unknown = found.into_iter().map(|entry| entry.name).filter(|name| !known.contains(name));
     description.unmapped_tables.extend(unknown);
     description.unmapped_tables.sort();
@@ -63,14 +63,14 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
     Ok(description)
 }
 
-/// Returns the names in the directory of an entity that are not its data.
+/// Returns the names in the directory of an entity that are not data of the entity.
 fn unmapped_within(directory: &Directory, name: &str) -> Result<Vec<String>> {
     let contents = directory.contents(name)?;
     let mut others = contents.others;
     if directory.layout == Layout::Documents {
         for set in contents.sets.iter().filter(|set| !set.set.is_root()) {
             let inside = directory.relative(&set.path)?;
-            let others_inside = Listing::of(&set.path)?.others;
+            let others_inside = Listing::read(&set.path)?.others;
             others.extend(others_inside.into_iter().map(|other| format!("{inside}/{other}")));
         }
     }

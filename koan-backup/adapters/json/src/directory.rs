@@ -121,7 +121,7 @@ impl Directory {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`{}` and `{}` both contain the set `{}`, so it is unknown which to use; merge them",
+                    "`{}` and `{}` both contain the set `{}`, so it is unknown which of them is valid; merge them",
                     duplicate[0].path.display(),
                     duplicate[1].path.display(),
                     duplicate[0].set
@@ -140,11 +140,12 @@ impl Directory {
         let directory = self.root.join(type_name);
         let path = match self.layout {
             Layout::Documents if set.is_root() => directory,
-            Layout::Documents => directory.join(format!("#{}", name::of_set(set))),
-            Layout::Lines => directory.join(format!("{}.jsonl", name::of_set(set))),
+            Layout::Documents => directory.join(format!("#{}", name::encoded_set(set))),
+            Layout::Lines => directory.join(format!("{}.jsonl", name::encoded_set(set))),
         };
-        let same = |entry: &Entry| Some(entry.name.to_lowercase()) == file_name(&path).map(str::to_lowercase);
-        if let Some(other) = entries(&self.root.join(type_name))?.iter().find(|entry| same(entry)) {
+        let is_same =
+            |entry: &Entry| Some(entry.name.to_lowercase()) == file_name(&path).map(str::to_lowercase);
+        if let Some(other) = entries(&self.root.join(type_name))?.iter().find(|entry| is_same(entry)) {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
@@ -158,12 +159,12 @@ impl Directory {
         Ok(SetPath { set: set.clone(), path })
     }
 
-    /// Returns a path in the form of the journal: relative to the root, with `/` between its parts.
+    /// Returns a path in the form of the journal: relative to the root, with `/` between its components.
     pub(super) fn relative(&self, path: &Path) -> Result<String> {
-        let parts = path.strip_prefix(&self.root).ok().and_then(|inside| {
-            inside.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>()
+        let components = path.strip_prefix(&self.root).ok().and_then(|inside| {
+            inside.components().map(|component| component.as_os_str().to_str()).collect::<Option<Vec<_>>>()
         });
-        parts.map(|parts| parts.join("/")).ok_or_else(|| {
+        components.map(|components| components.join("/")).ok_or_else(|| {
             Error::new(
                 ErrorKind::Provider,
                 format!("the name of `{}` is not UTF-8; rename it", path.display()),
@@ -171,8 +172,8 @@ impl Directory {
         })
     }
 
-    /// Fails if a path below the root is or contains a symbolic link, because a restore must not write outside
-    /// of the directory.
+    /// Fails if a path below the root is or contains a symbolic link, because a restore must not write
+    /// outside of the directory.
     pub(super) fn refuse_links(&self, path: &Path) -> Result<()> {
         let mut ancestor = path.to_owned();
         while ancestor != self.root {
@@ -245,7 +246,7 @@ pub(super) fn entries(directory: &Path) -> Result<Vec<Entry>> {
             Err(error) => return Err(failed("examining", &path, error)),
         };
         let kind = metadata.as_ref().map_or(EntryKind::Other, entry_kind);
-        let fingerprint = metadata.as_ref().map(FileFingerprint::of);
+        let fingerprint = metadata.as_ref().map(FileFingerprint::from_metadata);
         entries.push(Entry { name, is_utf8, path, kind, fingerprint });
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));

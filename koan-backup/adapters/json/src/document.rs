@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_texts_of_values_are_unchanged() {
         let text = "\u{feff} {\"b\" : 1.50, \"a\\u0062\":[ 1,2 ],\"n\":null}\r\n";
-        let document = Document::parse(text.as_bytes()).expect("an object");
+        let document = Document::parse(text.as_bytes()).expect("the text is a JSON object");
         let found: Vec<_> = document.entries.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
         assert_eq!(found, [("b", "1.50"), ("ab", "[ 1,2 ]"), ("n", "null")]);
     }
@@ -149,6 +149,6 @@ mod tests {
             assert!(!error.problem.contains("secret") || error.problem.contains("duplicate"), "{error:?}");
         }
         assert!(Document::parse(b"{\"a\":\"\xFF\"}").is_err());
-        assert!(Document::parse(b"\xFF\xFE{\0}\0").expect_err("UTF-16").problem.contains("UTF-8"));
+        assert!(Document::parse(b"\xFF\xFE{\0}\0").expect_err("UTF-16 is refused").problem.contains("UTF-8"));
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Lists the files of a directory.
-    pub(super) fn of(directory: &Path) -> Result<Self> {
+    pub(super) fn read(directory: &Path) -> Result<Self> {
         let (mut files, mut others) = (Vec::new(), Vec::new());
         for entry in entries(directory)? {
             match entry {
@@ -48,7 +48,7 @@ impl Listing {
 
     /// Fails if files of the directory were added, removed or changed since it was listed.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        if Self::of(&self.directory)?.files == self.files {
+        if Self::read(&self.directory)?.files == self.files {
             Ok(())
         } else {
             Err(changed(&self.directory.display().to_string()))
@@ -61,17 +61,17 @@ impl Listing {
         let path = self.directory.join(name);
         let read = || -> io::Result<(FileFingerprint, Vec<u8>)> {
             let file = File::open(&path)?;
-            let now = FileFingerprint::of_file(&file)?;
+            let current = FileFingerprint::of_file(&file)?;
             let mut content = Vec::new();
             // One additional byte is read to detect that the file has grown.
             file.take(fingerprint.length.saturating_add(1)).read_to_end(&mut content)?;
-            Ok((now, content))
+            Ok((current, content))
         };
         if fingerprint.length > u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX) {
             return Err(too_long(&path.display().to_string()));
         }
-        let (now, content) = read().map_err(|error| failed("reading", &path, error))?;
-        if now != *fingerprint || u64::try_from(content.len()) != Ok(fingerprint.length) {
+        let (current, content) = read().map_err(|error| failed("reading", &path, error))?;
+        if current != *fingerprint || u64::try_from(content.len()) != Ok(fingerprint.length) {
             return Err(changed(&path.display().to_string()));
         }
         Ok(content)
@@ -106,10 +106,10 @@ enum DocumentSource {
 pub(super) struct DocumentLocation {
     /// The line, or the file in the order of names, counted from 1.
     pub(super) number: u64,
-    /// The offset in its file.
+    /// The offset of the document in its file.
     pub(super) offset: u64,
     pub(super) length: usize,
-    /// The index in its listing.
+    /// The index of the file in its listing.
     pub(super) index: usize,
 }
 
@@ -119,12 +119,12 @@ impl Documents {
         Self { source: DocumentSource::Nothing, content: Vec::new(), location: DocumentLocation::default() }
     }
 
-    pub(super) fn of_lines(file: Arc<OpenFile>) -> Self {
+    pub(super) fn from_lines(file: Arc<OpenFile>) -> Self {
         let lines = LineReader::new(file.reader());
         Self { source: DocumentSource::Lines { file, lines }, ..Self::none() }
     }
 
-    pub(super) fn of_files(listing: Arc<Listing>) -> Self {
+    pub(super) fn from_files(listing: Arc<Listing>) -> Self {
         Self { source: DocumentSource::Files { listing, next: 0 }, ..Self::none() }
     }
 

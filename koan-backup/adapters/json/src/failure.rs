@@ -15,8 +15,8 @@ pub(super) fn failed(operation: &str, path: &Path, error: io::Error) -> Error {
             "the disk is full; free space and try again"
         }
         io::ErrorKind::UnexpectedEof => {
-            "it was truncated while it was read; let the program that writes to it create a new file and \
-             rename that over the old one"
+            "it was truncated while it was read; let the program that writes to it write a new file and \
+             rename the new file over the old file"
         }
         io::ErrorKind::InvalidFilename => "its name is too long for the file system",
         _ => "the file system returned an error; see the cause",

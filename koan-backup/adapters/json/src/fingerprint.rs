@@ -17,19 +17,19 @@ pub(super) struct FileFingerprint {
 }
 
 impl FileFingerprint {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(super) fn from_metadata(metadata: &Metadata) -> Self {
         Self { length: metadata.len(), modified: metadata.modified().ok(), identity: identity(metadata) }
     }
 
     /// Reads the fingerprint of an open file, even if another file has replaced it at its path.
     pub(super) fn of_file(file: &File) -> io::Result<Self> {
-        file.metadata().map(|metadata| Self::of(&metadata))
+        file.metadata().map(|metadata| Self::from_metadata(&metadata))
     }
 
     /// Reads the fingerprint of the file at a path, if it exists.
     pub(super) fn of_path(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::symlink_metadata(path) {
-            Ok(metadata) => Ok(Some(Self::of(&metadata))),
+            Ok(metadata) => Ok(Some(Self::from_metadata(&metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -108,14 +108,14 @@ impl Journal {
     fn check(&self, path: &Path) -> Result<()> {
         let targets = self.renames.iter().map(|rename| &rename.to).chain(&self.removals);
         let is_inside = |target: &String| {
-            let mut parts = Path::new(target).components();
-            let first = parts.next();
+            let mut components = Path::new(target).components();
+            let first = components.next();
             matches!(first, Some(Component::Normal(part)) if part != HIDDEN_DIRECTORY)
-                && parts.all(|part| matches!(part, Component::Normal(_)))
+                && components.all(|component| matches!(component, Component::Normal(_)))
         };
         let is_name = |name: &String| {
-            let mut parts = Path::new(name).components();
-            matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+            let mut components = Path::new(name).components();
+            matches!((components.next(), components.next()), (Some(Component::Normal(_)), None))
         };
         let is_valid = self.version == VERSION
             && is_name(&self.staging)
@@ -175,8 +175,9 @@ impl Journal {
                 || fs::symlink_metadata(&to).is_ok_and(|file| file.is_file() && file.len() == *length);
             match fs::rename(&from, &to) {
                 Ok(()) => {}
-                // The file was renamed before. If the sync of its directory failed then, a copy replaces the
-                // file, because a second sync of the same directory can succeed although the name was lost.
+                // The file was renamed before. If the sync of its directory failed at that time, a copy
+                // replaces the file, because a second sync of the same directory can succeed although the
+                // name was lost.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && is_renamed() => {
                     if was_unsynced {
                         replace_by_copy(&from, &to).map_err(|error| failed("rewriting", &to, error))?;
@@ -248,17 +249,18 @@ mod tests {
 
     /// Creates the state before the commit.
     fn staged(root: &Path) -> Directory {
-        let directory = Directory::open(root, Layout::Documents).expect("a directory");
+        let directory = Directory::open(root, Layout::Documents).expect("the directory exists");
         let hidden = directory.hidden();
-        fs::create_dir_all(hidden.join(STAGING)).expect("made");
-        fs::write(hidden.join("commit.lock"), "").expect("written");
+        fs::create_dir_all(hidden.join(STAGING)).expect("the directory is created");
+        fs::write(hidden.join("commit.lock"), "").expect("the file is written");
         for name in ["0", "1", "unused"] {
-            fs::write(hidden.join(STAGING).join(name), "new").expect("written");
+            fs::write(hidden.join(STAGING).join(name), "new").expect("the file is written");
         }
         for (name, content) in before() {
             let path = directory.root.join(name);
-            fs::create_dir_all(path.parent().expect("a directory")).expect("made");
-            fs::write(path, content).expect("written");
+            fs::create_dir_all(path.parent().expect("the path has a parent"))
+                .expect("the directory is created");
+            fs::write(path, content).expect("the file is written");
         }
         directory
     }
@@ -274,54 +276,64 @@ mod tests {
     /// Returns the steps of a commit after its journal is written, one by one.
     fn steps() -> Vec<fn(&Path)> {
         vec![
-            |root| fs::create_dir_all(root.join("B")).expect("made"),
-            |root| fs::create_dir_all(root.join("B/#x")).expect("made"),
-            |root| fs::rename(root.join(".koan/restore-1/0"), root.join("A/1.json")).expect("renamed"),
-            |root| fs::rename(root.join(".koan/restore-1/1"), root.join("B/#x/2.json")).expect("renamed"),
-            |root| fs::remove_file(root.join("A/3.json")).expect("removed"),
-            |root| fs::remove_file(root.join("C/4.json")).expect("removed"),
+            |root| fs::create_dir_all(root.join("B")).expect("the directory is created"),
+            |root| fs::create_dir_all(root.join("B/#x")).expect("the directory is created"),
+            |root| {
+                fs::rename(root.join(".koan/restore-1/0"), root.join("A/1.json"))
+                    .expect("the file is renamed")
+            },
+            |root| {
+                fs::rename(root.join(".koan/restore-1/1"), root.join("B/#x/2.json"))
+                    .expect("the file is renamed")
+            },
+            |root| fs::remove_file(root.join("A/3.json")).expect("the file is removed"),
+            |root| fs::remove_file(root.join("C/4.json")).expect("the file is removed"),
         ]
     }
 
     #[test]
     fn a_commit_that_was_interrupted_after_any_step_is_finished() {
-        for done in 0..=steps().len() {
-            let folder = tempfile::tempdir().expect("a directory");
+        for step_count in 0..=steps().len() {
+            let folder = tempfile::tempdir().expect("a temporary directory is created");
             let directory = staged(folder.path());
-            journal().publish(&directory).expect("published");
-            for step in steps().into_iter().take(done) {
+            journal().publish(&directory).expect("the journal is published");
+            for step in steps().into_iter().take(step_count) {
                 step(&directory.root);
             }
-            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("finished");
-            assert_files(&directory, &after(), &format!("after {done} steps"));
+            recover_journal(&directory, &LockTimeout::uncancellable(Default::default()))
+                .expect("the journal is finished");
+            assert_files(&directory, &after(), &format!("after {step_count} steps"));
             assert!(!Journal::is_pending(&directory));
             assert!(!directory.hidden().join(STAGING).exists());
             // A second recovery has nothing to do.
-            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("recovered");
+            recover_journal(&directory, &LockTimeout::uncancellable(Default::default()))
+                .expect("the directory is recovered");
         }
     }
 
     #[test]
     fn an_incomplete_journal_is_ignored() {
-        let folder = tempfile::tempdir().expect("a directory");
+        let folder = tempfile::tempdir().expect("a temporary directory is created");
         let directory = staged(folder.path());
-        let content = serde_json::to_vec(&journal()).expect("JSON");
+        let content = serde_json::to_vec(&journal()).expect("the journal serializes as JSON");
         for length in 0..content.len() {
-            fs::write(directory.hidden().join(UNFINISHED_FILE), &content[..length]).expect("written");
-            recover_journal(&directory, &LockTimeout::of(Default::default())).expect("recovered");
+            fs::write(directory.hidden().join(UNFINISHED_FILE), &content[..length])
+                .expect("the file is written");
+            recover_journal(&directory, &LockTimeout::uncancellable(Default::default()))
+                .expect("the directory is recovered");
             assert_files(&directory, &before(), "before the journal has its final name");
         }
     }
 
     #[test]
     fn a_missing_new_file_is_an_error_and_the_journal_remains() {
-        let folder = tempfile::tempdir().expect("a directory");
+        let folder = tempfile::tempdir().expect("a temporary directory is created");
         let directory = staged(folder.path());
         let mut journal = journal();
         journal.renames[0].length = 4;
-        journal.publish(&directory).expect("published");
-        fs::remove_file(directory.hidden().join(STAGING).join("0")).expect("removed");
-        let error = recover_journal(&directory, &LockTimeout::of(Default::default()))
+        journal.publish(&directory).expect("the journal is published");
+        fs::remove_file(directory.hidden().join(STAGING).join("0")).expect("the file is removed");
+        let error = recover_journal(&directory, &LockTimeout::uncancellable(Default::default()))
             .expect_err("the new file is missing")
             .chain();
         assert!(error.contains("1.json"), "{error}");

@@ -1,5 +1,5 @@
-//! Detects duplicate keys while records are read. Records have the order of their files, so records with equal
-//! keys need not be adjacent.
+//! Detects duplicate keys while records are read. Records are read in the order of the files, so records with
+//! equal keys need not be adjacent.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -22,9 +22,9 @@ impl SeenKeys {
     /// Adds a key, and returns whether it is new.
     pub(super) fn add(&mut self, key: &RecordKey) -> bool {
         let hash = Sha256::digest(format!("{key:?}").as_bytes());
-        let mut first = [0; 16];
-        first.copy_from_slice(&hash[..16]);
-        self.0.insert(u128::from_le_bytes(first))
+        let mut prefix = [0; 16];
+        prefix.copy_from_slice(&hash[..16]);
+        self.0.insert(u128::from_le_bytes(prefix))
     }
 }
 

@@ -103,7 +103,7 @@ mod tests {
     fn read(text: &str) -> Vec<(u64, u64, String)> {
         let mut lines = LineReader::new(io::BufReader::with_capacity(3, text.as_bytes()));
         let mut found = Vec::new();
-        while let Some(line) = lines.advance().expect("read") {
+        while let Some(line) = lines.advance().expect("the line is not too long") {
             found.push((line.number, line.offset, String::from_utf8_lossy(lines.content()).into_owned()));
         }
         found
@@ -123,7 +123,7 @@ mod tests {
     fn a_line_that_is_too_long_is_refused() {
         let mut lines = LineReader::new(io::BufReader::new(&b"1234\n12345\n"[..]));
         lines.max_bytes = 4;
-        assert!(lines.advance().expect("read").is_some());
+        assert!(lines.advance().expect("the first line is not too long").is_some());
         assert!(matches!(lines.advance(), Err(LineError::TooLong(2))));
     }
 }

@@ -27,8 +27,8 @@ impl RecordLineWriter {
     /// Returns an error with entity and key if the type refuses the record.
     pub(super) fn line(&self, record: &Record) -> Result<Vec<u8>> {
         let fields = &self.codec.schema().fields;
-        // The type omitted the field when it was serialized, for example because of `skip_serializing_if`. The
-        // field must be omitted again, because a field that is not an `Option` refuses null.
+        // The type omitted the field when it was serialized, for example because of `skip_serializing_if`.
+        // The field must be omitted again, because a field that is not an `Option` refuses null.
         let is_omitted = |(field, value): (&koan_backup_core::schema::FieldSchema, &Value<'_>)| {
             value.is_null() && !field.nullable && !field.required
         };
@@ -54,7 +54,7 @@ impl RecordLineWriter {
         written.map_err(|error| {
             let text = format!(
                 "{} `{}` cannot be written as JSON by its type; check that `Serialize` and `Deserialize` are \
-                 inverse",
+                 inverses of each other",
                 self.codec.name(),
                 self.codec.record_key(record)
             );

@@ -1,5 +1,5 @@
-//! Locks between processes, and between providers of one process. The system releases them when a process
-//! ends.
+//! Locks between processes, and between providers of one process. The operating system releases the locks of
+//! a process that ends.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -53,7 +53,7 @@ impl LockTimeout {
     }
 
     /// Creates a timeout that cannot be cancelled.
-    pub(super) fn of(duration: Duration) -> Self {
+    pub(super) fn uncancellable(duration: Duration) -> Self {
         Self { duration, cancelled: Arc::new(AtomicBool::new(false)) }
     }
 }

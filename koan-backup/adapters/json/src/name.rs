@@ -8,28 +8,28 @@ use koan_backup_core::{SetName, entity::EntityCodec, value::Value};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
-/// The maximum length of a document's name without its extension, in bytes. Every file system accepts names of
-/// this length.
+/// The maximum length of a document's name without its extension, in bytes. Every file system accepts names
+/// of this length.
 const MAX_NAME_BYTES: usize = 180;
 
 /// Names that Windows reserves for devices, with and without an extension.
 const WINDOWS_DEVICE_NAMES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// Returns the name of the directory of an entity: its `table`, or its name if it has no `table`, encoded as in
-/// archives.
-pub(super) fn of_type(entity: &EntityCodec) -> String {
+/// Returns the name of the directory of an entity: its `table`, or its name if it has no `table`, encoded as
+/// in archives.
+pub(super) fn entity_directory(entity: &EntityCodec) -> String {
     let name = entity.descriptor().table().unwrap_or(entity.name());
     encode(name, |byte| byte.is_ascii_alphanumeric() || b"._#-".contains(&byte))
 }
 
 /// Returns the part of a file or directory name that encodes a set. Upper case is encoded, so that `Old`
 /// and `old` are different names on every file system.
-pub(super) fn of_set(set: &SetName) -> String {
-    encode(set.as_str(), is_kept)
+pub(super) fn encoded_set(set: &SetName) -> String {
+    encode(set.as_str(), is_unencoded)
 }
 
-/// Returns the set for a percent-encoded name, or `None` if no set can have this name. Characters that need not
-/// be encoded may be encoded.
+/// Returns the set for a percent-encoded name, or `None` if no set can have this name. Characters that need
+/// not be encoded may be encoded.
 pub(super) fn to_set(name: &str) -> Option<SetName> {
     SetName::new(percent_decode_str(name).decode_utf8().ok()?.into_owned()).ok()
 }
@@ -60,10 +60,10 @@ impl NewDocumentNames {
     }
 }
 
-/// Returns the name of a document without its extension. The parts of a key are separated by commas, which
-/// are encoded within the parts.
+/// Returns the name of a document without its extension. The components of a key are separated by commas; a
+/// comma within a component is encoded.
 fn stem(key: &[Value<'_>]) -> String {
-    let name = key.iter().map(part).collect::<Vec<_>>().join(",");
+    let name = key.iter().map(encoded_component).collect::<Vec<_>>().join(",");
     let is_device = name.split('.').next().is_some_and(|first| {
         WINDOWS_DEVICE_NAMES.contains(&first)
             || (first.len() == 4 && (first.starts_with("com") || first.starts_with("lpt")))
@@ -82,15 +82,15 @@ fn stem(key: &[Value<'_>]) -> String {
     }
 }
 
-/// Returns the encoded text of one part of a key.
-fn part(value: &Value<'_>) -> String {
+/// Returns the encoded text of one component of a key.
+fn encoded_component(value: &Value<'_>) -> String {
     let text = match value {
         // Encoded text never ends with a percent sign, so `%` and `%%` are distinct from all texts.
         Value::Null => return "%".to_owned(),
         Value::Str(text) | Value::Json(text) | Value::Decimal(text) if text.is_empty() => {
             return "%%".to_owned();
         }
-        Value::Str(text) | Value::Json(text) | Value::Decimal(text) => return encode(text, is_kept),
+        Value::Str(text) | Value::Json(text) | Value::Decimal(text) => return encode(text, is_unencoded),
         Value::Bool(value) => value.to_string(),
         Value::I64(value) => value.to_string(),
         Value::U64(value) => value.to_string(),
@@ -106,15 +106,15 @@ fn part(value: &Value<'_>) -> String {
         }),
         other => format!("{other:?}"),
     };
-    encode(&text, is_kept)
+    encode(&text, is_unencoded)
 }
 
-fn is_kept(byte: u8) -> bool {
+fn is_unencoded(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
 }
 
-/// Percent-encodes the bytes for which `is_literal` returns `false`, and a dot at the start, because names that
-/// start with a dot are never data.
+/// Percent-encodes the bytes for which `is_literal` returns `false`, and a dot at the start, because names
+/// that start with a dot are ignored.
 fn encode(text: &str, is_literal: fn(u8) -> bool) -> String {
     let mut name = String::with_capacity(text.len());
     for (index, byte) in text.bytes().enumerate() {
@@ -181,9 +181,9 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_key_are_distinguishable() {
-        let pair = |one: &'static str, other: &'static str| {
-            NewDocumentNames::default().next(&[Value::Str(one.into()), Value::Str(other.into())])
+    fn different_composite_keys_with_the_same_text_have_different_names() {
+        let pair = |first: &'static str, second: &'static str| {
+            NewDocumentNames::default().next(&[Value::Str(first.into()), Value::Str(second.into())])
         };
         assert_eq!(pair("a", "b"), "a,b.json");
         assert_ne!(pair("a,", "b"), pair("a", ",b"));
@@ -193,9 +193,9 @@ mod tests {
     #[test]
     fn long_keys_have_short_distinct_names() {
         let long = "k".repeat(5_000);
-        let (mut names, other) = (NewDocumentNames::default(), format!("{long}x"));
-        let (one, other) = (name_of(&mut names, &long), name_of(&mut names, &other));
-        assert!(one.len() < 200 && one != other, "{one} {other}");
+        let (mut names, longer) = (NewDocumentNames::default(), format!("{long}x"));
+        let (first, second) = (name_of(&mut names, &long), name_of(&mut names, &longer));
+        assert!(first.len() < 200 && first != second, "{first} {second}");
     }
 
     #[test]
@@ -209,8 +209,8 @@ mod tests {
     #[test]
     fn the_name_of_a_set_is_decoded_to_the_same_set() {
         for set in ["archive", "Archive", "ü x", "a.b", ".hidden", "100%"] {
-            let set = SetName::new(set).expect("a set");
-            assert_eq!(to_set(&of_set(&set)), Some(set));
+            let set = SetName::new(set).expect("the name is valid");
+            assert_eq!(to_set(&encoded_set(&set)), Some(set));
         }
         assert_eq!(to_set("Archive"), SetName::new("Archive").ok());
         assert_eq!(to_set("a%23b"), None);

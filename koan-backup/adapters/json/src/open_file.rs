@@ -31,27 +31,27 @@ impl OpenFile {
         BufReader::with_capacity(1 << 18, OpenFileReader { file: Arc::clone(self), offset: 0 })
     }
 
-    /// Reads a part of the file.
-    pub(super) fn part(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let mut part = vec![0; length];
-        let mut done = 0;
-        while done < length {
-            let next = offset + u64::try_from(done).unwrap_or(u64::MAX);
-            match read_at(&self.file, &mut part[done..], next) {
+    /// Reads `length` bytes of the file from `offset`.
+    pub(super) fn read_range(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let mut content = vec![0; length];
+        let mut filled = 0;
+        while filled < length {
+            let next = offset + u64::try_from(filled).unwrap_or(u64::MAX);
+            match read_at(&self.file, &mut content[filled..], next) {
                 Ok(0) => return Err(failed("reading", &self.path, io::ErrorKind::UnexpectedEof.into())),
-                Ok(read) => done += read,
+                Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed("reading", &self.path, error)),
             }
         }
-        Ok(part)
+        Ok(content)
     }
 
     /// Fails if the file was changed since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let now =
+        let current =
             FileFingerprint::of_file(&self.file).map_err(|error| failed("reading", &self.path, error))?;
-        if now == self.fingerprint { Ok(()) } else { Err(changed(&self.path.display().to_string())) }
+        if current == self.fingerprint { Ok(()) } else { Err(changed(&self.path.display().to_string())) }
     }
 }
 
@@ -60,8 +60,8 @@ pub(super) fn changed(path: &str) -> Error {
     Error::new(
         ErrorKind::Provider,
         format!(
-            "`{path}` was changed while it was read; stop the program that writes to it, or let it create a \
-             new file and rename that over the old one"
+            "`{path}` was changed while it was read; stop the program that writes to it, or let the program \
+             write a new file and rename the new file over the old file"
         ),
     )
 }

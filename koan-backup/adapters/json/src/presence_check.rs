@@ -25,17 +25,17 @@ impl Directory {
     pub(super) fn attach(&self, state: &MachineState) -> Result<()> {
         let _ = self.presence.state.set(state.clone());
         if !self.root.exists() {
-            if let Some(known) = self.known(state)? {
-                return Err(self.gone(Some(&known)));
+            if let Some(known) = self.known_location(state)? {
+                return Err(self.missing_directory_error(Some(&known)));
             }
             create_private_directories(&self.root).map_err(|source| unusable(&self.root, source))?;
         }
         self.is_empty()?;
-        match self.known(state)? {
+        match self.known_location(state)? {
             Some(known) if self.is_missing_content(&known)? => {
                 tracing::warn!(
                     target: "koan::backup",
-                    error = %self.emptied(&known),
+                    error = %self.empty_directory_error(&known),
                     "a directory of JSON files is unexpectedly empty: it is not backed up, and can be restored into"
                 );
             }
@@ -51,8 +51,8 @@ impl Directory {
         if self.presence.is_remembered.load(Ordering::Relaxed) && !self.is_empty()? {
             return Ok(());
         }
-        match self.known(state)? {
-            Some(known) if self.is_missing_content(&known)? => Err(self.emptied(&known)),
+        match self.known_location(state)? {
+            Some(known) if self.is_missing_content(&known)? => Err(self.empty_directory_error(&known)),
             Some(_) | None => self.remember(state),
         }
     }
@@ -64,12 +64,12 @@ impl Directory {
             return Ok(());
         }
         match self.presence.state.get() {
-            Some(state) => Err(self.gone(self.known(state)?.as_ref())),
+            Some(state) => Err(self.missing_directory_error(self.known_location(state)?.as_ref())),
             None => create_private_directories(&self.root).map_err(|source| unusable(&self.root, source)),
         }
     }
 
-    fn known(&self, state: &MachineState) -> Result<Option<KnownLocation>> {
+    fn known_location(&self, state: &MachineState) -> Result<Option<KnownLocation>> {
         state.known_location(KIND, &self.root.display().to_string())
     }
 
@@ -83,8 +83,8 @@ impl Directory {
         Ok(listed.next().is_none())
     }
 
-    /// Records the directory in the machine state. An error of the machine state is only logged, because it must
-    /// not prevent a backup.
+    /// Records the directory in the machine state. An error of the machine state is only logged, because it
+    /// must not prevent a backup.
     fn remember(&self, state: &MachineState) -> Result<()> {
         let mark = (!self.is_empty()?).then_some(FILLED);
         match state.remember_location(KIND, &self.root.display().to_string(), mark) {
@@ -101,7 +101,7 @@ impl Directory {
     }
 
     /// Returns the error for a directory that does not exist.
-    fn gone(&self, known: Option<&KnownLocation>) -> Error {
+    fn missing_directory_error(&self, known: Option<&KnownLocation>) -> Error {
         let known = if known.is_some() { ", and this machine has used it before" } else { "" };
         Error::new(
             ErrorKind::Provider,
@@ -114,7 +114,7 @@ impl Directory {
     }
 
     /// Returns the error for a directory that is empty but was not empty before.
-    fn emptied(&self, known: &KnownLocation) -> Error {
+    fn empty_directory_error(&self, known: &KnownLocation) -> Error {
         Error::new(
             ErrorKind::Provider,
             format!(

@@ -32,10 +32,11 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// | [`lines`](Self::lines): one document on each line | `User/root.jsonl` | `User/archive.jsonl` |
 /// | [`documents`](Self::documents): one document in each file | `User/<anything>.json` | `User/#archive/<anything>.json` |
 ///
-/// - **Names** that start with a dot are never data. Other names that are not data are reported at the start
-///   as uncovered tables. The key of a document is in its content, not in the name of its file. The name of a
-///   new file is its key, percent-encoded including upper case; for a long key, it is the beginning of the key
-///   and a hash. Names are distinct even if the file system ignores case.
+/// - **Names**: files and directories whose name starts with a dot are ignored. Others that contain no
+///   records are reported at the start as uncovered tables. The key of a document is in its content, not in
+///   the name of its file. The name of a new file is its key, percent-encoded, and so are upper-case letters;
+///   for a long key, the name is the beginning of the key and a hash. Names are distinct even if the file
+///   system ignores case.
 /// - **Reading**: a document is one JSON object in UTF-8. A byte order mark, carriage returns, empty lines
 ///   and a missing last line feed are ignored. Other text that is not JSON, a duplicate name and a duplicate
 ///   key make the backup fail with file and line. A missing field gets serde's default; a field that the type
@@ -45,11 +46,12 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 ///   one by one: the read of a set fails if a file of the set is added, removed or changed during the read,
 ///   but there is no consistency between sets.
 /// - **Restores** are atomic, even if the process is killed. One session writes at a time, across all
-///   processes. The missing directory of an entity counts as empty and is created when it gets a file. With
-///   `lines`, existing lines keep their order and new lines are appended; the keys of a set are held in memory.
-///   The permissions of replaced files are preserved, but their owners are not; new files and directories are
-///   readable only by their owner. A backup fails if the directory no longer exists, or if it is empty but was
-///   not empty before, because its disk may not be mounted. Restores do not write through symbolic links.
+///   processes. A missing directory of an entity is treated as empty; the first new file creates it. With
+///   `lines`, existing lines keep their order and new lines are appended; the keys of a set are held in
+///   memory. The permissions of replaced files are preserved, but their owners are not; new files and
+///   directories are readable only by their owner. A backup fails if the directory no longer exists, or if it
+///   is empty but was not empty before, because its disk may not be mounted. Restores do not write through
+///   symbolic links.
 ///
 /// # Contents of `.koan`
 ///
@@ -67,8 +69,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// steps.
 ///
 /// The locks are those of [`std::fs::File`]; other programs do not observe them. Stop an application that
-/// writes to the directory during a restore. Its changes before the commit are detected, and the restore is
-/// rolled back.
+/// writes to the directory before a restore. If another program changes a file before the commit, the change
+/// is detected and the restore is rolled back.
 ///
 /// # Example
 /// ```
@@ -104,7 +106,7 @@ impl JsonFiles {
     }
 
     /// Opens a directory with a file for each document. A committed restore that was interrupted is finished.
-    /// A directory that does not exist is treated as by [`lines`](Self::lines).
+    /// A directory that does not exist is treated as described at [`lines`](Self::lines).
     ///
     /// # Errors
     /// Returns an error if the path is not a directory or cannot be read.
@@ -115,7 +117,7 @@ impl JsonFiles {
     fn open(path: &Path, layout: Layout) -> Result<Self> {
         let directory = Directory::open(path, layout)?;
         if directory.root.exists() {
-            crate::journal_recovery::recover_journal(&directory, &LockTimeout::of(LOCK_TIMEOUT))?;
+            crate::journal_recovery::recover_journal(&directory, &LockTimeout::uncancellable(LOCK_TIMEOUT))?;
         }
         Ok(Self { directory, lock_timeout: LOCK_TIMEOUT })
     }

@@ -9,8 +9,8 @@ use super::document::{Document, DocumentError};
 use super::value::value;
 use koan_backup_core::provider::keyed::RecordKey;
 
-/// A converter from documents to rows. It computes the projection only when the names differ from those of the
-/// previous document, because most documents have the same names.
+/// A converter from documents to rows. It computes the projection only when the names differ from those of
+/// the previous document, because most documents have the same names.
 #[derive(Debug)]
 pub(super) struct RowReader {
     codec: EntityCodec,
@@ -83,15 +83,16 @@ impl RowReader {
         Ok((codec.decode(&line)?, line))
     }
 
-    /// Returns the key from the values of the last row, without decoding the record. Returns `None` if a part of
-    /// the key is missing.
+    /// Returns the key from the values of the last row, without decoding the record. Returns `None` if a
+    /// component of the key is missing.
     pub(super) fn written_key(&self, values: &[Value<'_>]) -> Option<RecordKey> {
-        let part = |index: usize| {
+        let component = |index: usize| {
             let column = self.columns.iter().position(|(_, field)| *field == Some(index))?;
             values.get(column).cloned()
         };
-        let parts: Option<Vec<_>> = self.codec.schema().key_fields().map(|(index, _)| part(index)).collect();
-        parts.map(|parts| RecordKey::of_values(&parts))
+        let components: Option<Vec<_>> =
+            self.codec.schema().key_fields().map(|(index, _)| component(index)).collect();
+        components.map(|components| RecordKey::of_values(&components))
     }
 
     fn update_projection(&mut self, document: &Document<'_>) {
@@ -100,8 +101,8 @@ impl RowReader {
         let mut columns: Vec<(usize, Option<usize>)> =
             self.names.iter().enumerate().map(|(entry, name)| (entry, schema.position(name))).collect();
         columns.sort_by_key(|(entry, field)| (field.unwrap_or(usize::MAX), *entry));
-        // `Projection::new` is not used: it would omit null values of an enum variant, but a document contains
-        // only the fields of its variant.
+        // `Projection::new` is not used: it would omit null values of an enum variant, but a document
+        // contains only the fields of its variant.
         let mut projection = Projection::default();
         for (entry, field) in &columns {
             match field {

@@ -22,8 +22,8 @@ use target::Target;
 /// A restore. Dropping it removes its staged files.
 #[derive(Debug)]
 pub(super) struct JsonSession {
-    /// The restore. Each call moves it to another thread and back. It is `None` after a call that failed or whose
-    /// future was dropped.
+    /// The restore. Each call moves it to another thread and back. It is `None` after a call that failed or
+    /// whose future was dropped.
     restore: Option<Box<StagedRestore>>,
     targets: TargetTracker,
 }

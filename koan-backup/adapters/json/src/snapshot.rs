@@ -48,8 +48,8 @@ impl JsonSnapshot {
                 Layout::Lines => SnapshotFiles::Lines(Arc::new(open_all(directory)?)),
                 Layout::Documents => SnapshotFiles::Documents { _lock: lock.map(Arc::new) },
             };
-            // Without a lock file there is no lock. If the first restore of the directory has created the file
-            // in the meantime, the files may be inconsistent.
+            // Without a lock file there is no lock. If the first restore of the directory has created the
+            // file in the meantime, the files may be inconsistent.
             if was_locked || !is_lock_file_present(directory) {
                 break files;
             }
@@ -59,21 +59,21 @@ impl JsonSnapshot {
 
     /// Returns the documents of a set.
     fn documents(&self, entity: &EntityCodec, set: &SetName) -> Result<Documents> {
-        let name = name::of_type(entity);
+        let name = name::entity_directory(entity);
         match &self.files {
             SnapshotFiles::Lines(files) => {
                 let file = files.get(&(name, set.clone()));
-                Ok(file.map_or_else(Documents::none, |file| Documents::of_lines(Arc::clone(file))))
+                Ok(file.map_or_else(Documents::none, |file| Documents::from_lines(Arc::clone(file))))
             }
             SnapshotFiles::Documents { .. } => {
-                let listing = Listing::of(&self.directory.set_path(&name, set)?.path)?;
-                Ok(Documents::of_files(Arc::new(listing)))
+                let listing = Listing::read(&self.directory.set_path(&name, set)?.path)?;
+                Ok(Documents::from_files(Arc::new(listing)))
             }
         }
     }
 
     fn sets_of(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {
-        let name = name::of_type(entity);
+        let name = name::entity_directory(entity);
         let named: Vec<SetName> = match &self.files {
             SnapshotFiles::Lines(files) => {
                 files.keys().filter(|(directory, _)| *directory == name).map(|(_, set)| set.clone()).collect()
@@ -88,7 +88,8 @@ impl JsonSnapshot {
 
     fn count_of(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
         if let SnapshotFiles::Documents { .. } = self.files {
-            let listing = Listing::of(&self.directory.set_path(&name::of_type(entity), set)?.path)?;
+            let listing =
+                Listing::read(&self.directory.set_path(&name::entity_directory(entity), set)?.path)?;
             return Ok(u64::try_from(listing.files.len()).unwrap_or(u64::MAX));
         }
         let mut documents = self.documents(entity, set)?;
@@ -143,8 +144,8 @@ impl Snapshot for JsonSnapshot {
             Ok(SetRead::new(documents, request, sink))
         })
         .await?;
-        // The read is split into steps, so that it occupies no thread while it waits for the receiver, and ends
-        // after the current step when its future is dropped.
+        // The read is split into steps, so that it occupies no thread while it waits for the receiver, and
+        // ends after the current step when its future is dropped.
         loop {
             let (next, ended) = blocking(move || reading.read_until_flush()).await?;
             if ended {

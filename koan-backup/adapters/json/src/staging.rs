@@ -45,7 +45,7 @@ impl Staging {
     }
 
     /// Creates a file for reading and writing. Returns its name and the file.
-    pub(super) fn file(&mut self) -> Result<(String, File)> {
+    pub(super) fn create_file(&mut self) -> Result<(String, File)> {
         let name = self.files.to_string();
         self.files += 1;
         let path = self.path.join(&name);
@@ -55,11 +55,12 @@ impl Staging {
 
     /// Makes all files durable with one sync.
     pub(super) fn sync(&self) -> Result<()> {
-        sync_all_of(&self.opened, &self.path).map_err(|error| failed("syncing", &self.path, error))?;
+        sync_files(&self.opened, &self.path).map_err(|error| failed("syncing", &self.path, error))?;
         sync_directory(&self.path)
     }
 
-    /// Prevents the removal of the directory when this value is dropped. The caller or the journal removes it.
+    /// Prevents the removal of the directory when this value is dropped. The caller or the journal removes
+    /// it.
     pub(super) fn keep(&mut self) {
         self.is_kept = true;
     }
@@ -77,12 +78,12 @@ impl Drop for Staging {
 /// Makes all files of the directory durable by one sync of the whole file system, because syncing a hundred
 /// thousand documents one by one takes minutes.
 #[cfg(target_os = "linux")]
-fn sync_all_of(opened: &File, _: &std::path::Path) -> io::Result<()> {
+fn sync_files(opened: &File, _: &std::path::Path) -> io::Result<()> {
     rustix::fs::syncfs(opened).map_err(io::Error::from)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sync_all_of(_: &File, directory: &std::path::Path) -> io::Result<()> {
+fn sync_files(_: &File, directory: &std::path::Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         File::options().write(true).open(entry?.path())?.sync_all()?;
     }

@@ -1,7 +1,7 @@
 //! Converts a value of a document to a value for the codec.
 //!
-//! Scalars are converted, so that keys in errors are readable and comparisons of keys are cheap. A number that
-//! could not be converted exactly remains JSON text.
+//! Scalars are converted, so that keys in errors are readable and comparisons of keys are cheap. A number
+//! that could not be converted exactly remains JSON text.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,8 @@ use super::document::DocumentError;
 /// The number of decimal digits that an `f64` always preserves.
 const EXACT_DIGITS: usize = 15;
 
-/// Converts the JSON text `raw` to a value. `field` is the field of the value, if the name belongs to a field.
+/// Converts the JSON text `raw` to a value. `field` is the field with the name of the value in the document,
+/// or `None` if the type has no such field.
 pub(super) fn value<'d>(raw: &'d str, field: Option<&FieldSchema>) -> Result<Value<'d>, DocumentError> {
     let logical = field.map_or(&LogicalType::Json, |field| &field.logical);
     Ok(match raw.as_bytes().first() {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     fn parsed(raw: &str) -> Value<'_> {
-        value(raw, None).expect("a value")
+        value(raw, None).expect("the text is a valid value")
     }
 
     #[test]

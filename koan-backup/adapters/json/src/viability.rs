@@ -18,7 +18,7 @@ pub(super) fn assess(directory: &Directory, targets: &[RestoreTarget]) -> Result
     for target in targets {
         let entity = target.entity.name();
         let error_finding = |message: String| Finding::new(Severity::Error, entity, message);
-        match directory.set_path(&name::of_type(&target.entity), &target.set) {
+        match directory.set_path(&name::entity_directory(&target.entity), &target.set) {
             Err(error) => findings.push(error_finding(error.chain())),
             Ok(SetPath { path, .. }) => {
                 if let Err(error) = directory.refuse_links(&path) {
@@ -43,12 +43,13 @@ pub(super) fn assess(directory: &Directory, targets: &[RestoreTarget]) -> Result
     Ok(findings)
 }
 
-/// Returns the first read-only directory to which the restore would have to write, or `None` if there is none.
+/// Returns the first read-only directory to which the restore would have to write, or `None` if the restore
+/// can write to all of them.
 fn read_only_directory(directory: &Directory, path: &Path) -> Option<PathBuf> {
-    let within = path.ancestors().filter(|path| path.starts_with(&directory.root)).map(Path::to_owned);
-    let mut written = within.chain([directory.hidden()]);
+    let parents = path.ancestors().filter(|path| path.starts_with(&directory.root)).map(Path::to_owned);
+    let mut written_directories = parents.chain([directory.hidden()]);
     let is_read_only = |path: &PathBuf| {
         fs::metadata(path).is_ok_and(|found| found.is_dir() && found.permissions().readonly())
     };
-    written.find(is_read_only)
+    written_directories.find(is_read_only)
 }

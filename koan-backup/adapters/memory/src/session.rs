@@ -37,11 +37,11 @@ impl MemorySession {
 impl RestoreSession for MemorySession {
     async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
         self.targets.begin()?;
-        let name = (target.entity.name().to_owned(), target.set.clone());
-        let before = self.staged.get(&name).map(Arc::clone).unwrap_or_default();
+        let table_key = (target.entity.name().to_owned(), target.set.clone());
+        let before = self.staged.get(&table_key).map(Arc::clone).unwrap_or_default();
         let after = if self.options.replace_existing { Arc::default() } else { Arc::clone(&before) };
         let decisions = Decisions::new(&target, self.options.clone());
-        Ok(Box::new(MemoryWriter { session: self, target, name, before, after, decisions }))
+        Ok(Box::new(MemoryWriter { session: self, target, table_key, before, after, decisions }))
     }
 
     async fn commit(self: Box<Self>) -> Result<CommitReport> {
@@ -55,13 +55,13 @@ impl RestoreSession for MemorySession {
     }
 }
 
-/// The writer of one target. It writes to a copy of the table, which replaces the staged table when the target
-/// is finished.
+/// The writer of one target. It writes to a copy of the table, which replaces the staged table when the
+/// target is finished.
 #[derive(Debug)]
 struct MemoryWriter<'s> {
     session: &'s mut MemorySession,
     target: RestoreTarget,
-    name: (String, SetName),
+    table_key: (String, SetName),
     before: Arc<Table>,
     after: Arc<Table>,
     decisions: Decisions,
@@ -86,11 +86,11 @@ impl TargetWriter for MemoryWriter<'_> {
     }
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
-        let Self { session, name, before, after, decisions, .. } = *self;
+        let Self { session, table_key, before, after, decisions, .. } = *self;
         let removed = before.keys().filter(|key| !decisions.is_decided(key)).count();
         let counts = decisions.finish(removed)?;
         if session.options.intent == SessionIntent::Apply {
-            session.staged.insert(name, after);
+            session.staged.insert(table_key, after);
         }
         session.targets.finish();
         Ok(counts)

@@ -45,8 +45,8 @@ impl Snapshot for MemorySnapshot {
 
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
         let table = self.table(&request.entity, &request.set).map(Arc::clone).unwrap_or_default();
-        // A separate thread is used because the read waits for the archive, and the `Serialize` implementation of
-        // a type may take long.
+        // A separate thread is used because the read waits for the archive, and the `Serialize`
+        // implementation of a type may take long.
         on_own_thread(move || read(&table, &request, sink)).await
     }
 

@@ -71,7 +71,7 @@ impl ColumnType {
             WireForm::UnixNanos => 1_000_000_000,
             _ => 1,
         };
-        Self::new(FieldKind::of(field), column, units_per_second, field.rust_type.contains("Decimal"))
+        Self::new(FieldKind::of_field(field), column, units_per_second, field.rust_type.contains("Decimal"))
     }
 
     /// Returns the combination of a column and an entry of a flattened map; `None` if the column's type does

@@ -121,7 +121,7 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
 }
 
 fn incompatible_type(table: &Table, column: &Column, field: &FieldSchema) -> String {
-    let kind = FieldKind::of(field);
+    let kind = FieldKind::of_field(field);
     if column.stored.is_money_of_other_units() {
         return format!(
             "column `{}` of table `{}` is of type `{}`, which does not have two decimal places with \

@@ -20,7 +20,7 @@ use crate::restore_request::{RestoreOutcome, RestoreRequest};
 use koan_backup_core::provider::keyed::{Decisions, RecordKey};
 
 /// The maximum number of records that are deleted in one call.
-const DELETE_BATCH: usize = 1_000;
+const MAX_DELETED_RECORDS_PER_CALL: usize = 1_000;
 
 /// A type-erased repository.
 #[async_trait]
@@ -43,7 +43,7 @@ pub(super) trait ErasedRepository: Send + Sync {
     /// Reads the keys of the existing records and the hash of each record.
     async fn existing(&self, codec: &EntityCodec) -> Result<ExistingRecords>;
     /// Returns the key of a record by [`Repository::comparable_key`], or `None` if the repository does not
-    /// define it.
+    /// implement this function.
     fn comparable_key(
         &self,
         record: &Record,
@@ -72,27 +72,27 @@ pub(super) type Written = HashMap<RecordKey, WrittenValues>;
 pub(super) struct WrittenValues {
     hashes: Box<[u64]>,
     /// The second hash of each value whose two hashes differ, with its index.
-    seconds: Box<[(usize, u64)]>,
+    second_hashes: Box<[(usize, u64)]>,
 }
 
 impl WrittenValues {
-    fn of(record: &Record, codec: &EntityCodec) -> Self {
+    fn new(record: &Record, codec: &EntityCodec) -> Self {
         let pairs = record.value_hashes(codec.schema());
-        let seconds = pairs.iter().enumerate().filter(|(_, [first, second])| first != second);
+        let second_hashes = pairs.iter().enumerate().filter(|(_, [first, second])| first != second);
         Self {
             hashes: pairs.iter().map(|[first, _]| *first).collect(),
-            seconds: seconds.map(|(index, [_, second])| (index, *second)).collect(),
+            second_hashes: second_hashes.map(|(index, [_, second])| (index, *second)).collect(),
         }
     }
 
-    /// Returns the indexes of the values that differ in a record that was read again. Maintained fields are not
-    /// compared.
+    /// Compares the written values with the values of `read`, the same record read again, and returns the
+    /// indexes of the values that differ. Maintained fields are not compared.
     fn differences(&self, read: &Record, codec: &EntityCodec, maintained: &[&str]) -> Vec<usize> {
         let is_maintained = |index: usize| {
             codec.schema().fields.get(index).is_some_and(|field| maintained.contains(&field.name.as_str()))
         };
         let is_different = |(index, [hash, _]): &(usize, [u64; 2])| {
-            self.hashes.get(*index) != Some(hash) && !self.seconds.contains(&(*index, *hash))
+            self.hashes.get(*index) != Some(hash) && !self.second_hashes.contains(&(*index, *hash))
         };
         let read = read.value_hashes(codec.schema()).into_iter().enumerate();
         read.filter(is_different).map(|(index, _)| index).filter(|&index| !is_maintained(index)).collect()
@@ -125,7 +125,8 @@ pub(super) fn hash(record: &Record, codec: &EntityCodec, fields: &Projection) ->
 /// Returns the error for a record that does not decode as its type.
 fn undecodable(record: &Record, codec: &EntityCodec, error: RecordError) -> Error {
     let text = format!(
-        "{} `{}` does not decode as its type; check that `Serialize` and `Deserialize` of the type are inverse",
+        "{} `{}` does not decode as its type; check that `Serialize` and `Deserialize` of the type are inverses of \
+         each other",
         codec.name(),
         codec.record_key(record)
     );
@@ -133,17 +134,18 @@ fn undecodable(record: &Record, codec: &EntityCodec, error: RecordError) -> Erro
 }
 
 /// A repository of records of type `T`.
-pub(super) struct Typed<T, R> {
+pub(super) struct TypedRepository<T, R> {
     repository: R,
     entity: PhantomData<fn() -> T>,
 }
 
-impl<T: Entity, R: Repository<T>> Typed<T, R> {
+impl<T: Entity, R: Repository<T>> TypedRepository<T, R> {
     pub(super) fn new(repository: R) -> Self {
         Self { repository, entity: PhantomData }
     }
 
-    /// Returns a function that converts an error of the repository. `problem` is the predicate of the message.
+    /// Returns a function that converts an error of the repository. `problem` is the predicate of the
+    /// message.
     fn failed(&self, problem: &str) -> impl FnOnce(RepositoryError) -> Error + use<T, R> {
         let text = format!("the repository of `{}` {problem}", T::descriptor().name());
         move |source| Error::with_source(ErrorKind::Provider, text, source)
@@ -171,7 +173,7 @@ impl<T: Entity, R: Repository<T>> Typed<T, R> {
 }
 
 #[async_trait]
-impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
+impl<T: Entity, R: Repository<T>> ErasedRepository for TypedRepository<T, R> {
     fn entity(&self) -> TypeId {
         TypeId::of::<T>()
     }
@@ -284,9 +286,9 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         for record in &records {
             let read = record.with_row(&fields, |row| row.read::<T>());
             let read = read.map_err(|error| undecodable(record, codec, error))?;
-            // The values are those that the type writes, because later reads return them in the same form.
+            // The values are those that the type serializes, because later reads return the same form.
             let values = Self::record(codec, &read)?;
-            written.insert(self.key(&read, &values, codec), WrittenValues::of(&values, codec));
+            written.insert(self.key(&read, &values, codec), WrittenValues::new(&values, codec));
             typed.push(read);
         }
         let result = self.repository.upsert_many(typed).await;
@@ -340,7 +342,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
         let count = deleted.len();
         let mut deleted = deleted.into_iter();
         loop {
-            let batch: Vec<_> = deleted.by_ref().take(DELETE_BATCH).collect();
+            let batch: Vec<_> = deleted.by_ref().take(MAX_DELETED_RECORDS_PER_CALL).collect();
             if batch.is_empty() {
                 break;
             }
@@ -352,7 +354,7 @@ impl<T: Entity, R: Repository<T>> ErasedRepository for Typed<T, R> {
     }
 }
 
-impl<T: Entity, R: Repository<T>> Typed<T, R> {
+impl<T: Entity, R: Repository<T>> TypedRepository<T, R> {
     /// Reads all records again. No deleted record may exist, and each record of the archive must exist.
     async fn require_deleted(
         &self,
@@ -415,7 +417,7 @@ fn different_values_error(codec: &EntityCodec, key: &str, differences: &[usize])
     )
 }
 
-impl<T: Entity, R> fmt::Debug for Typed<T, R> {
+impl<T: Entity, R> fmt::Debug for TypedRepository<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Repository({})", T::descriptor().name())
     }

@@ -34,7 +34,7 @@ impl Provider for Repositories {
             coverage
         };
         let mut description = ProviderDescription::default();
-        description.version = format!("repositories of the application, {}", self.all.len());
+        description.version = format!("{} repositories of the application", self.all.len());
         description.entities = entities.iter().map(coverage).collect();
         Ok(description)
     }

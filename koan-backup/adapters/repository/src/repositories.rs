@@ -6,7 +6,7 @@ use std::sync::Arc;
 use koan_backup_core::entity::EntityCodec;
 use koan_backup_core::{Entity, Error, ErrorKind, Result};
 
-use crate::erased::{ErasedRepository, Typed};
+use crate::erased::{ErasedRepository, TypedRepository};
 use crate::repository::Repository;
 
 /// A provider of repositories, one for each entity.
@@ -32,7 +32,7 @@ impl Repositories {
     /// Adds the repository of an entity. It replaces an earlier repository of the same entity.
     #[must_use]
     pub fn with<T: Entity>(mut self, repository: impl Repository<T>) -> Self {
-        let added: Arc<dyn ErasedRepository> = Arc::new(Typed::<T, _>::new(repository));
+        let added: Arc<dyn ErasedRepository> = Arc::new(TypedRepository::<T, _>::new(repository));
         let all = Arc::make_mut(&mut self.all);
         all.retain(|known| known.entity() != added.entity());
         all.push(added);

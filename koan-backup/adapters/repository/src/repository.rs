@@ -31,14 +31,14 @@ pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
 /// After records were deleted for `replace_existing`, the records are read once more, and no deleted record
 /// may still exist.
 ///
-/// Keys are held in memory: the keys of all records while they are read, because records are read in any order
-/// and duplicate keys must be detected; during a restore, the keys of the existing records and of the records
-/// of the archive, with a hash of 32 bytes for each record and of 8 bytes for each field; and, with
+/// Keys are held in memory: the keys of all records while they are read, because records are read in any
+/// order and duplicate keys must be detected; during a restore, the keys of the existing records and of the
+/// records of the archive, with a hash of 32 bytes for each record and of 8 bytes for each field; and, with
 /// `replace_existing`, the records that are deleted.
 #[async_trait]
 pub trait Repository<T: Entity>: Send + Sync + 'static {
-    /// Returns all records, in any order. The stream must end only after the last record. A failure must be an
-    /// error item of the stream; the stream must not end early instead.
+    /// Returns all records, in any order. The stream must end only after the last record. A failure must be
+    /// an error item of the stream; the stream must not end early instead.
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>>;
 
     /// Writes records. A record replaces the existing record with the same key.
@@ -77,12 +77,12 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// serde names: a time of the last change, a version for optimistic locking, a column that a trigger
     /// computes. The default is no field.
     ///
-    /// A restore does not compare these fields with the archive after it has written them, so that values that
-    /// the database has filled in do not make it fail. Return only fields that
-    /// [`upsert_many`](Self::upsert_many) cannot write unchanged, because a restored record may differ from the
-    /// archive in these fields. A field that is [flattened](https://serde.rs/attr-flatten.html) and a field of
-    /// the key are not permitted. A name that is not permitted is reported at the start, and makes backups and
-    /// restores of the entity fail.
+    /// A restore does not compare these fields with the archive after it has written them, so that values
+    /// that the database has filled in do not make it fail. Return only fields that
+    /// [`upsert_many`](Self::upsert_many) cannot write unchanged, because a restored record may differ from
+    /// the archive in these fields. A field that is [flattened](https://serde.rs/attr-flatten.html) and a
+    /// field of the key are not permitted. A name that is not permitted is reported at the start, and makes
+    /// backups and restores of the entity fail.
     ///
     /// ```
     /// # use koan_backup::{Entity, Repository, RepositoryError};
@@ -117,9 +117,10 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
         Err("this repository does not implement `delete_many`".into())
     }
 
-    /// Prepares the repository for a restore that writes to it, for example by disabling triggers or acquiring
-    /// a lock. It is called once for each restore and for each call of `koan.data()` that writes, before the
-    /// existing records are read. It is not called for a dry run. The default implementation does nothing.
+    /// Prepares the repository for a restore that writes to it, for example by disabling triggers or
+    /// acquiring a lock. It is called once for each restore and for each call of `koan.data()` that writes,
+    /// before the existing records are read. It is not called for a dry run. The default implementation does
+    /// nothing.
     ///
     /// # Cancel safety
     /// The future may be dropped when the restore is cancelled. [`finish_restore`](Self::finish_restore) is
@@ -136,8 +137,8 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// Reverts what [`prepare_restore`](Self::prepare_restore) did, or completes the restore. The default
     /// implementation does nothing.
     ///
-    /// It is called exactly once for each repository whose `prepare_restore` was called, after the last record
-    /// of all repositories was written: with [`RestoreOutcome::Completed`] after success; with
+    /// It is called exactly once for each repository whose `prepare_restore` was called, after the last
+    /// record of all repositories was written: with [`RestoreOutcome::Completed`] after success; with
     /// [`RestoreOutcome::Failed`] after an error, including an error of `prepare_restore`, after a
     /// cancellation, and after the future of the restore was dropped. Repositories are finished in the
     /// reverse order of their preparation.
@@ -148,9 +149,9 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// prepare the repository before this function has returned. A runtime that shuts down ends the task.
     ///
     /// # Errors
-    /// Returns an error if the preparation could not be reverted. After a success, the restore returns this error, although all
-    /// records are written; after a failure, the error is added to the error of the restore. If the future of
-    /// the restore was dropped, the error is logged.
+    /// Returns an error if the preparation could not be reverted. After a success, the restore returns this
+    /// error, although all records are written; after a failure, the error is added to the error of the
+    /// restore. If the future of the restore was dropped, the error is logged.
     async fn finish_restore(&self, outcome: RestoreOutcome) -> Result<(), RepositoryError> {
         let _ = outcome;
         Ok(())

@@ -20,7 +20,7 @@ pub struct RestoreRequest {
 }
 
 impl RestoreRequest {
-    pub(crate) fn of(target: &RestoreTarget, options: &SessionOptions) -> Self {
+    pub(crate) fn new(target: &RestoreTarget, options: &SessionOptions) -> Self {
         Self {
             record_count: target.record_count,
             size_bytes: target.size_bytes,

@@ -58,7 +58,7 @@ impl RestoreSession for RepositorySession {
         }
         let repository = Arc::clone(self.repositories.find(codec)?);
         if self.options.intent == SessionIntent::Apply {
-            let request = RestoreRequest::of(&target, &self.options);
+            let request = RestoreRequest::new(&target, &self.options);
             self.prepared.prepare(&repository, &request).await?;
         }
         let existing = repository.existing(codec).await?;
@@ -135,8 +135,8 @@ impl TargetWriter for RepositoryWriter<'_> {
         let records = batch.into_records()?;
         let mut written = Vec::with_capacity(records.len());
         for record in records {
-            // `comparable_key` needs a decoded record. A repository returns a key either for all records or for
-            // none, so it is not called again if it returned `None` for the first record.
+            // `comparable_key` needs a decoded record. A repository returns a key either for all records or
+            // for none, so it is not called again if it returned `None` for the first record.
             let comparable_key = match comparison {
                 KeyComparison::ByValue => None,
                 KeyComparison::Unknown | KeyComparison::ByRepository => {

@@ -63,12 +63,19 @@ enum Fault {
 #[async_trait]
 impl Repository<Mail> for CaseFoldingMails {
     fn all(&self) -> BoxStream<'_, Result<Mail, RepositoryError>> {
-        let rows: Vec<_> = self.rows.lock().expect("sound").values().cloned().map(Ok).collect();
+        let rows: Vec<_> = self
+            .rows
+            .lock()
+            .expect("no test panicked while it held the lock")
+            .values()
+            .cloned()
+            .map(Ok)
+            .collect();
         stream::iter(rows).boxed()
     }
 
     async fn upsert_many(&self, records: Vec<Mail>) -> Result<(), RepositoryError> {
-        let mut rows = self.rows.lock().expect("sound");
+        let mut rows = self.rows.lock().expect("no test panicked while it held the lock");
         for record in records.into_iter().filter(|record| Some(record.n) != self.discarded) {
             let record = match self.fault {
                 Some(Fault::Changes) => Mail { n: record.n.min(6), ..record },
@@ -93,7 +100,7 @@ impl Repository<Mail> for CaseFoldingMails {
     }
 
     async fn delete_many(&self, records: Vec<Mail>) -> Result<(), RepositoryError> {
-        let mut rows = self.rows.lock().expect("sound");
+        let mut rows = self.rows.lock().expect("no test panicked while it held the lock");
         if self.fault == Some(Fault::KeepsAll) {
             return Ok(());
         }
@@ -125,7 +132,9 @@ async fn restore(
     let codec = EntityCodec::new(Mail::descriptor());
     let records: Vec<Record> = records
         .iter()
-        .map(|&(email, n)| codec.record(&Mail { email: email.to_owned(), n }).expect("a record"))
+        .map(|&(email, n)| {
+            codec.record(&Mail { email: email.to_owned(), n }).expect("the type serializes as a record")
+        })
         .collect();
     let mut session = Repositories::new().with(repository.clone()).begin_restore(options).await?;
     let mut writer = session.begin(RestoreTarget::new(codec, SetName::root())).await?;
@@ -135,7 +144,13 @@ async fn restore(
 }
 
 fn rows(repository: &CaseFoldingMails) -> Vec<(String, i64)> {
-    repository.rows.lock().expect("sound").values().map(|row| (row.email.clone(), row.n)).collect()
+    repository
+        .rows
+        .lock()
+        .expect("no test panicked while it held the lock")
+        .values()
+        .map(|row| (row.email.clone(), row.n))
+        .collect()
 }
 
 /// The existing records of each test.
@@ -150,7 +165,7 @@ async fn replacing_in_a_database_that_folds_keys_never_deletes_written_records()
             let found = rows(&repository);
             assert!(found.iter().any(|(email, n)| email.eq_ignore_ascii_case("a@x") && *n == 5), "{found:?}");
             if declares_key {
-                let counts = result.expect("restored");
+                let counts = result.expect("the restore succeeds");
                 assert_eq!((counts.inserted, counts.updated, counts.deleted), (0, 1, 1));
                 assert_eq!(found.len(), 1);
             } else if folding == Folding::KeepsSpelling {
@@ -163,14 +178,14 @@ async fn replacing_in_a_database_that_folds_keys_never_deletes_written_records()
 }
 
 #[tokio::test]
-async fn records_with_keys_that_the_database_considers_equal_are_refused_with_a_key() {
+async fn the_error_for_records_with_keys_that_the_database_considers_equal_contains_a_key() {
     let records = [("a@x", 5), ("b@x", 6), ("A@x", 7)];
     for folding in [Folding::KeepsSpelling, Folding::TakesSpelling] {
         for replacing in [false, true] {
             for intent in [SessionIntent::Apply, SessionIntent::Compare] {
                 let repository = mails(&EXISTING, folding, true);
                 let result = restore(&repository, &records, &options(replacing, intent)).await;
-                let error = result.expect_err("a duplicate key");
+                let error = result.expect_err("the keys are duplicates");
                 assert!(error.to_string().contains("A@x"), "{error}");
                 assert_eq!(rows(&repository).len(), 2, "no record was written");
             }
@@ -183,21 +198,21 @@ async fn records_with_keys_that_the_database_considers_equal_are_refused_with_a_
 }
 
 #[tokio::test]
-async fn a_dry_run_of_keys_in_another_spelling_counts_what_a_restore_counts() {
+async fn a_dry_run_with_other_key_spellings_has_the_same_counts_as_a_restore() {
     for replacing in [false, true] {
         let repository = mails(&EXISTING, Folding::TakesSpelling, true);
         let records = [("a@X", 1), ("new@x", 3)];
         let dry_run = restore(&repository, &records, &options(replacing, SessionIntent::Compare))
             .await
-            .expect("compared");
+            .expect("the dry run succeeds");
         let restored = restore(&repository, &records, &options(replacing, SessionIntent::Apply))
             .await
-            .expect("restored");
+            .expect("the restore succeeds");
         assert_eq!(dry_run, restored);
         assert_eq!((restored.inserted, restored.updated), (1, 1));
         let second = restore(&repository, &records, &options(replacing, SessionIntent::Apply))
             .await
-            .expect("restored");
+            .expect("the restore succeeds");
         assert_eq!((second.unchanged, second.inserted, second.updated), (2, 0, 0));
     }
 }
@@ -207,8 +222,9 @@ async fn the_error_contains_the_key_of_a_record_that_the_repository_discards() {
     let mut repository = mails(&EXISTING, Folding::TakesSpelling, false);
     repository.discarded = Some(9);
     let records = [("b@x", 8), ("c@x", 9)];
-    let error =
-        restore(&repository, &records, &options(false, SessionIntent::Apply)).await.expect_err("discarded");
+    let error = restore(&repository, &records, &options(false, SessionIntent::Apply))
+        .await
+        .expect_err("a record was discarded");
     assert!(error.to_string().contains("c@x"), "{error}");
 }
 
@@ -218,13 +234,18 @@ async fn a_backup_with_keys_that_the_database_considers_equal_is_refused() {
     let row = |email: &str| Mail { email: email.to_owned(), n: 1 };
     // The database contains equal keys, for example because an import did not use its unique index.
     let with_duplicate = [("1", row("a@x")), ("2", row("b@x")), ("3", row("A@x"))];
-    repository.rows.lock().expect("sound").extend(with_duplicate.map(|(key, row)| (key.to_owned(), row)));
+    repository
+        .rows
+        .lock()
+        .expect("no test panicked while it held the lock")
+        .extend(with_duplicate.map(|(key, row)| (key.to_owned(), row)));
     let codec = EntityCodec::new(Mail::descriptor());
-    let snapshot = Repositories::new().with(repository.clone()).snapshot().await.expect("a snapshot");
+    let snapshot =
+        Repositories::new().with(repository.clone()).snapshot().await.expect("the snapshot is taken");
     let (sink, mut chunks) = RecordSink::channel(codec.clone(), 10);
     let read = snapshot.read(ReadRequest::all(codec, SetName::root()), sink);
     let (read, ()) = tokio::join!(read, async { while chunks.recv().await.is_some() {} });
-    let error = read.expect_err("a duplicate key").to_string();
+    let error = read.expect_err("the keys are duplicates").to_string();
     assert!(error.contains("A@x") || error.contains("a@x"), "{error}");
 }
 
@@ -287,19 +308,26 @@ struct Ledger {
 #[async_trait]
 impl Repository<Price> for Ledger {
     fn all(&self) -> BoxStream<'_, Result<Price, RepositoryError>> {
-        stream::iter(self.rows.lock().expect("sound").clone().into_iter().map(Ok)).boxed()
+        stream::iter(
+            self.rows.lock().expect("no test panicked while it held the lock").clone().into_iter().map(Ok),
+        )
+        .boxed()
     }
 
     async fn upsert_many(&self, records: Vec<Price>) -> Result<(), RepositoryError> {
-        self.rows.lock().expect("sound").extend(records.into_iter().map(|mut record| {
-            record.amount.rescale(4);
-            record.factor += 0.0;
-            record.parts.iter_mut().for_each(|part| part.rescale(4));
-            let rounded = record.at + chrono::TimeDelta::nanoseconds(self.rounding);
-            let micros = rounded.timestamp_micros();
-            record.at = chrono::DateTime::from_timestamp_micros(micros).expect("in range").fixed_offset();
-            record
-        }));
+        self.rows.lock().expect("no test panicked while it held the lock").extend(records.into_iter().map(
+            |mut record| {
+                record.amount.rescale(4);
+                record.factor += 0.0;
+                record.parts.iter_mut().for_each(|part| part.rescale(4));
+                let rounded = record.at + chrono::TimeDelta::nanoseconds(self.rounding);
+                let micros = rounded.timestamp_micros();
+                record.at = chrono::DateTime::from_timestamp_micros(micros)
+                    .expect("the time is in range")
+                    .fixed_offset();
+                record
+            },
+        ));
         Ok(())
     }
 }
@@ -308,21 +336,24 @@ impl Repository<Price> for Ledger {
 async fn values_that_are_returned_in_another_form_are_equal_to_the_written_values() {
     let price = Price {
         id: 1,
-        amount: "1.5".parse().expect("a decimal"),
+        amount: "1.5".parse().expect("the text is a decimal"),
         factor: -0.0,
-        at: "2024-02-29T12:00:00.123456789+02:00".parse().expect("an instant"),
+        at: "2024-02-29T12:00:00.123456789+02:00".parse().expect("the text is an instant"),
         details: serde_json::json!({"b": [1.0, 2], "a": "é"}),
-        parts: vec!["1.50".parse().expect("a decimal"), "2".parse().expect("a decimal")],
+        parts: vec![
+            "1.50".parse().expect("the text is a decimal"),
+            "2".parse().expect("the text is a decimal"),
+        ],
     };
     let codec = EntityCodec::new(Price::descriptor());
-    let record = codec.record(&price).expect("a record");
+    let record = codec.record(&price).expect("the type serializes as a record");
     let apply = options(false, SessionIntent::Apply);
     for (rounding, is_equal) in [(0, true), (500, true), (999, true), (1500, false), (-1000, false)] {
         let provider = Repositories::new().with(Ledger { rows: Mutex::default(), rounding });
-        let mut session = provider.begin_restore(&apply).await.expect("a session");
+        let mut session = provider.begin_restore(&apply).await.expect("the session begins");
         let target = RestoreTarget::new(codec.clone(), SetName::root());
-        let mut writer = session.begin(target).await.expect("a writer");
-        writer.write(vec![record.clone()].into()).await.expect("written");
+        let mut writer = session.begin(target).await.expect("the target begins");
+        writer.write(vec![record.clone()].into()).await.expect("the repository accepts the record");
         let finished = writer.finish().await;
         assert_eq!(finished.ok().map(|counts| counts.inserted), is_equal.then_some(1), "{rounding}");
     }
@@ -347,16 +378,25 @@ struct VersioningDatabase {
 #[async_trait]
 impl Repository<Versioned> for VersioningDatabase {
     fn all(&self) -> BoxStream<'_, Result<Versioned, RepositoryError>> {
-        let rows: Vec<_> = self.rows.lock().expect("sound").values().cloned().map(Ok).collect();
+        let rows: Vec<_> = self
+            .rows
+            .lock()
+            .expect("no test panicked while it held the lock")
+            .values()
+            .cloned()
+            .map(Ok)
+            .collect();
         stream::iter(rows).boxed()
     }
 
     async fn upsert_many(&self, records: Vec<Versioned>) -> Result<(), RepositoryError> {
-        self.rows.lock().expect("sound").extend(records.into_iter().map(|mut record| {
-            record.version += 1;
-            record.name.truncate(self.length);
-            (record.id, record)
-        }));
+        self.rows.lock().expect("no test panicked while it held the lock").extend(records.into_iter().map(
+            |mut record| {
+                record.version += 1;
+                record.name.truncate(self.length);
+                (record.id, record)
+            },
+        ));
         Ok(())
     }
 
@@ -374,20 +414,22 @@ async fn the_error_contains_each_changed_field_that_is_not_maintained_and_no_oth
         (&["name"], 2, Some("`version`"), "`name`"),
     ] {
         let codec = EntityCodec::new(Versioned::descriptor());
-        let record =
-            codec.record(&Versioned { id: 1, name: "content".into(), version: 7 }).expect("a record");
+        let record = codec
+            .record(&Versioned { id: 1, name: "content".into(), version: 7 })
+            .expect("the type serializes as a record");
         let database = VersioningDatabase { rows: Mutex::default(), maintained, length };
         let provider = Repositories::new().with(database);
         let apply = options(false, SessionIntent::Apply);
-        let mut session = provider.begin_restore(&apply).await.expect("a session");
-        let mut writer = session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("a writer");
-        writer.write(vec![record].into()).await.expect("written");
+        let mut session = provider.begin_restore(&apply).await.expect("the session begins");
+        let mut writer =
+            session.begin(RestoreTarget::new(codec, SetName::root())).await.expect("the target begins");
+        writer.write(vec![record].into()).await.expect("the repository accepts the record");
         let result = writer.finish().await;
         let Some(changed) = changed else {
             assert_eq!(result.expect("all compared fields are equal").inserted, 1);
             continue;
         };
-        let text = result.expect_err("a changed value").to_string();
+        let text = result.expect_err("a value was changed").to_string();
         assert!(text.contains(changed) && text.contains("maintained_fields"), "{text}");
         assert!(!text.contains(other) && !text.contains("content"), "{text}");
     }
@@ -399,7 +441,7 @@ async fn a_maintained_field_that_does_not_exist_or_belongs_to_the_key_is_a_probl
         let codec = EntityCodec::new(Versioned::descriptor());
         let database = VersioningDatabase { rows: Mutex::default(), maintained, length: 9 };
         let provider = Repositories::new().with(database);
-        let description = provider.describe(&[codec]).await.expect("described");
+        let description = provider.describe(&[codec]).await.expect("the provider is described");
         let problem = description.entities[0].problem.clone().unwrap_or_default();
         assert!(problem.contains(maintained[maintained.len() - 1]), "{maintained:?}: {problem}");
     }

@@ -24,9 +24,9 @@ impl Columns<'_> {
         let mut assigned: Vec<Option<usize>> = vec![None; self.names.len()];
         // Exact names are matched first, so that no other field is matched with these columns.
         for (index, field) in fields.iter().enumerate() {
-            if let Some(column) = self.exact(entity, field)? {
+            if let Some(column) = self.find_exact(entity, field)? {
                 if let Some(other) = assigned[column] {
-                    return Err(self.shared(entity, column, &fields[other], field));
+                    return Err(self.shared_column_error(entity, column, &fields[other], field));
                 }
                 assigned[column] = Some(index);
             }
@@ -44,17 +44,17 @@ impl Columns<'_> {
                 [] => {}
                 [column] => {
                     if let Some(other) = assigned[*column] {
-                        return Err(self.shared(entity, *column, &fields[other], field));
+                        return Err(self.shared_column_error(entity, *column, &fields[other], field));
                     }
                     assigned[*column] = Some(index);
                 }
-                several => return Err(self.ambiguous(entity, field, several)),
+                several => return Err(self.ambiguous_columns_error(entity, field, several)),
             }
         }
         Ok(assigned)
     }
 
-    fn exact(&self, entity: &EntityCodec, field: &FieldSchema) -> Result<Option<usize>> {
+    fn find_exact(&self, entity: &EntityCodec, field: &FieldSchema) -> Result<Option<usize>> {
         let wanted = field.column.as_deref().unwrap_or(&field.name);
         let position = |matches: &dyn Fn(&str) -> bool| self.names.iter().position(|name| matches(name));
         let found = position(&|name| name == wanted);
@@ -62,7 +62,7 @@ impl Columns<'_> {
             (None, found) | (Some(_), found @ Some(_)) => Ok(found),
             (Some(column), None) => {
                 position(&|name| name.eq_ignore_ascii_case(column)).map(Some).ok_or_else(|| {
-                    configuration(format!(
+                    configuration_error(format!(
                         "field `{}` of {} declares column `{column}`, which table `{}` does not have; its \
                          columns are {}",
                         field.name,
@@ -79,20 +79,26 @@ impl Columns<'_> {
         field.column.is_some() || self.names[column] == field.name
     }
 
-    fn shared(&self, entity: &EntityCodec, column: usize, one: &FieldSchema, other: &FieldSchema) -> Error {
-        configuration(format!(
+    fn shared_column_error(
+        &self,
+        entity: &EntityCodec,
+        column: usize,
+        first: &FieldSchema,
+        second: &FieldSchema,
+    ) -> Error {
+        configuration_error(format!(
             "fields `{}` and `{}` of {} both match column `{}` of table `{}`; declare the column of each \
              field with #[entity(column = \"…\")]",
-            one.name,
-            other.name,
+            first.name,
+            second.name,
             entity.name(),
             self.names[column],
             self.table,
         ))
     }
 
-    fn ambiguous(&self, entity: &EntityCodec, field: &FieldSchema, columns: &[usize]) -> Error {
-        configuration(format!(
+    fn ambiguous_columns_error(&self, entity: &EntityCodec, field: &FieldSchema, columns: &[usize]) -> Error {
+        configuration_error(format!(
             "field `{}` of {} matches each of the columns {} of table `{}`; declare its column with \
              #[entity(column = \"…\")]",
             field.name,
@@ -103,9 +109,13 @@ impl Columns<'_> {
     }
 }
 
-/// Returns the message that records cannot be read or written because some of the fields without a column
-/// require one. Returns `None` if none of the fields requires a column.
-pub fn missing(entity: &EntityCodec, table: &str, unmapped_fields: &[usize]) -> Option<String> {
+/// Returns the message for the fields without a column that require a column, so that records cannot be read
+/// or written. Returns `None` if none of the fields without a column requires a column.
+pub fn missing_columns_message(
+    entity: &EntityCodec,
+    table: &str,
+    unmapped_fields: &[usize],
+) -> Option<String> {
     let fields = &entity.schema().fields;
     let needed = |index: &&usize| fields[**index].required || fields[**index].key;
     let missing: Vec<_> = unmapped_fields.iter().filter(needed).map(|&i| fields[i].name.as_str()).collect();
@@ -123,7 +133,7 @@ pub fn missing(entity: &EntityCodec, table: &str, unmapped_fields: &[usize]) -> 
 ///
 /// # Errors
 /// `problem` is not `None`.
-pub fn require_none(entity: &EntityCodec, problem: Option<String>) -> Result<()> {
+pub fn require_no_problem(entity: &EntityCodec, problem: Option<String>) -> Result<()> {
     match problem {
         None => Ok(()),
         Some(problem) => Err(Error::new(
@@ -133,6 +143,6 @@ pub fn require_none(entity: &EntityCodec, problem: Option<String>) -> Result<()>
     }
 }
 
-fn configuration(text: String) -> Error {
+fn configuration_error(text: String) -> Error {
     Error::new(ErrorKind::Configuration, text)
 }

@@ -24,8 +24,8 @@ impl Content {
         }
     }
 
-    /// Returns the index of the field if it contains any number of bytes, which serde writes as a list of
-    /// numbers.
+    /// Returns the index of the field if the field contains a variable number of bytes, which serde writes as
+    /// a list of numbers.
     pub fn byte_list_field(self, entity: &EntityCodec) -> Option<usize> {
         match self {
             Self::Field(index) => is_byte_list(&entity.schema().fields[index]).then_some(index),
@@ -35,13 +35,19 @@ impl Content {
 
     /// Returns the error for a value of a column that cannot be converted to a value of the field. `key` is
     /// the key of the row.
-    pub fn unreadable(self, entity: &EntityCodec, column: &str, key: &str, why: &ConversionError) -> Error {
+    pub fn unreadable(
+        self,
+        entity: &EntityCodec,
+        column: &str,
+        key: &str,
+        reason: &ConversionError,
+    ) -> Error {
         let location = match self {
             Self::Field(index) if entity.schema().fields[index].name != column => {
                 format!("field `{}`: column `{column}`", entity.schema().fields[index].name)
             }
             _ => format!("column `{column}`"),
         };
-        Error::new(ErrorKind::Record, format!("{} `{key}`: {location} {why}", entity.name()))
+        Error::new(ErrorKind::Record, format!("{} `{key}`: {location} {reason}", entity.name()))
     }
 }

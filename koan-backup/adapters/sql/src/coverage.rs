@@ -21,7 +21,7 @@ pub struct EntityTables<'a, I> {
     pub entity: &'a EntityCodec,
     /// The tables of the entity. The table of the default set is the first.
     pub tables: Vec<MatchedTable<I>>,
-    /// The reason why the entity has no table, or `None` if it has one.
+    /// The reason why the entity has no table, or `None` if it has a table.
     pub problem: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub struct MatchedTable<I> {
 /// The columns of a table, matched with the fields of an entity.
 #[derive(Debug)]
 pub struct MatchedColumns {
-    /// The reason why records cannot be read or written, or `None` if they can.
+    /// The reason why records cannot be read or written, or `None` if there is no such reason.
     pub problem: Option<String>,
     /// The columns that contain a field.
     pub covered_columns: Vec<String>,
@@ -54,7 +54,7 @@ pub struct MatchedColumns {
     pub byte_list_fields: Vec<usize>,
 }
 
-/// Returns whether a field contains any number of bytes and serde writes them as a list of numbers.
+/// Returns whether a field contains a variable number of bytes, which serde writes as a list of numbers.
 pub fn is_byte_list(field: &FieldSchema) -> bool {
     // The type of an array contains `;` and a fixed length, so arrays are excluded.
     field.logical == LogicalType::Bytes && field.wire.is_plain() && !field.rust_type.contains(';')
@@ -92,20 +92,23 @@ impl IgnoredTables<'_> {
 
     /// Returns a warning for each name that has no effect, because no table has this name or the table is
     /// backed up.
-    pub fn warnings<I>(&self, known: &[DatabaseTable<'_>], views: &[EntityTables<'_, I>]) -> Vec<String> {
-        self.tables.keys().filter_map(|name| self.warning(name, known, views)).collect()
+    pub fn warnings<I>(&self, known: &[DatabaseTable<'_>], entities: &[EntityTables<'_, I>]) -> Vec<String> {
+        self.tables.keys().filter_map(|name| self.warning(name, known, entities)).collect()
     }
 
     fn warning<I>(
         &self,
         name: &str,
         known: &[DatabaseTable<'_>],
-        views: &[EntityTables<'_, I>],
+        entities: &[EntityTables<'_, I>],
     ) -> Option<String> {
         let option = format!("`ignore_table({name:?})`");
         let Some(table) = known.iter().find(|table| (self.is_named)(name, table)) else {
             let is_mapped = |display_name: &str| {
-                views.iter().flat_map(|view| &view.tables).any(|matched| matched.table == display_name)
+                entities
+                    .iter()
+                    .flat_map(|entity_tables| &entity_tables.tables)
+                    .any(|matched| matched.table == display_name)
             };
             let uncovered =
                 known.iter().filter(|table| table.partition_of.is_none() && !self.contains(table));
@@ -122,13 +125,14 @@ impl IgnoredTables<'_> {
             };
             return Some(format!("{option} has no effect, because the database has no such table: {hint}"));
         };
-        let entity =
-            views.iter().find(|view| view.tables.iter().any(|matched| matched.table == table.display_name));
-        if let Some(view) = entity {
+        let entity = entities.iter().find(|entity_tables| {
+            entity_tables.tables.iter().any(|matched| matched.table == table.display_name)
+        });
+        if let Some(entity_tables) = entity {
             return Some(format!(
                 "{option} has no effect, because {} covers the table and is backed up; remove the option, or \
                  exclude the entity with #[entity_backup(enabled = false, reason = \"…\")]",
-                view.entity.name()
+                entity_tables.entity.name()
             ));
         }
         table.partition_of.map(|root| {
@@ -140,14 +144,18 @@ impl IgnoredTables<'_> {
     }
 }
 
-/// Returns the coverage of each entity, in the order of `views`.
-pub fn of_entities<I: PartialEq>(views: &[EntityTables<'_, I>]) -> Vec<EntityCoverage> {
-    let coverage = |(index, view): (usize, &EntityTables<'_, I>)| {
-        let others: Vec<_> =
-            views.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, view)| view).collect();
-        view.coverage(&others)
+/// Returns the coverage of each entity, in the order of `entities`.
+pub fn of_entities<I: PartialEq>(entities: &[EntityTables<'_, I>]) -> Vec<EntityCoverage> {
+    let coverage = |(index, entity_tables): (usize, &EntityTables<'_, I>)| {
+        let others: Vec<_> = entities
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index)
+            .map(|(_, entity_tables)| entity_tables)
+            .collect();
+        entity_tables.coverage(&others)
     };
-    views.iter().enumerate().map(coverage).collect()
+    entities.iter().enumerate().map(coverage).collect()
 }
 
 /// Returns the description of a table without an entity. If the table is named as if it contained the set
@@ -172,17 +180,22 @@ impl<I: PartialEq> EntityTables<'_, I> {
         let unmapped_in_root = root.map_or(&[][..], |matched| &matched.unmapped_fields);
         for (index, matched_table) in self.tables.iter().enumerate() {
             let table = &matched_table.table;
-            let described = |name: &str| match index {
+            let described_name = |name: &str| match index {
                 0 => name.to_owned(),
                 _ => format!("{name} (in table `{table}`)"),
             };
             let sharing: Vec<(&Self, &MatchedTable<I>)> = others
                 .iter()
-                .flat_map(|view| view.tables.iter().map(move |other| (*view, other)))
+                .flat_map(|entity_tables| {
+                    entity_tables.tables.iter().map(move |other| (*entity_tables, other))
+                })
                 .filter(|(_, other)| other.id == matched_table.id)
                 .collect();
             if !sharing.is_empty() {
-                problems.push(shared(table, sharing.iter().map(|(view, _)| view.entity.name())));
+                problems.push(shared(
+                    table,
+                    sharing.iter().map(|(entity_tables, _)| entity_tables.entity.name()),
+                ));
             }
             match &matched_table.matched {
                 Err(problem) => problems.push(problem.clone()),
@@ -191,19 +204,21 @@ impl<I: PartialEq> EntityTables<'_, I> {
                     for &field in matched.byte_list_fields.iter().filter(|_| index == 0) {
                         coverage.notes.push(format!(
                             "the bytes of field `{}` are written as a list of numbers, which takes up to \
-                             five times their size and limits them to some 30 MB; \
+                             five times their size and limits them to about 30 MB; \
                              #[serde(with = \"koan_backup::serde::base64\")] raises the limit to 90 MB",
                             fields[field].name
                         ));
                     }
                     let is_covered = |column: &String| sharing.iter().any(|(_, other)| other.covers(column));
                     let columns = matched.unmapped_columns.iter().filter(|column| !is_covered(column));
-                    coverage.unmapped_columns.extend(columns.map(|column| described(column)));
+                    coverage.unmapped_columns.extend(columns.map(|column| described_name(column)));
                     let unmapped = matched
                         .unmapped_fields
                         .iter()
                         .filter(|&&field| index == 0 || !unmapped_in_root.contains(&field));
-                    coverage.unmapped_fields.extend(unmapped.map(|&field| described(&fields[field].name)));
+                    coverage
+                        .unmapped_fields
+                        .extend(unmapped.map(|&field| described_name(&fields[field].name)));
                 }
             }
         }

@@ -22,10 +22,10 @@ fn documented_rows() -> Vec<(&'static str, Vec<serde_json::Value>)> {
             "`String`, an enum without content",
             vec![plain("text"), json!({ "type": "enum", "variants": ["A"] })],
         ),
-        ("`Vec<u8>` and others of bytes", vec![plain("bytes")]),
+        ("`Vec<u8>` and other types of bytes", vec![plain("bytes")]),
         ("`uuid::Uuid`", vec![plain("uuid")]),
         ("`chrono::DateTime<Utc>`, `time::OffsetDateTime`, `jiff::Timestamp`", vec![plain("timestamp")]),
-        ("the same as a number since 1970, such as `ts_milliseconds`", vec![plain("unix")]),
+        ("the same as a Unix time, such as `ts_milliseconds`", vec![plain("unix")]),
         (
             "`chrono::NaiveDateTime`, `time::PrimitiveDateTime`, `jiff::civil::DateTime`",
             vec![plain("dateTime")],
@@ -54,7 +54,7 @@ fn field(logical: &serde_json::Value) -> FieldSchema {
 /// declares. `page` is the text of `koan-backup/docs/types.md`.
 ///
 /// # Panics
-/// The table of the page has no column `database`, or other types in it.
+/// The table of the page has no column `database`, or this column contains other types.
 pub fn require_documented(page: &str, database: &str, declared_type: impl Fn(&FieldSchema) -> &'static str) {
     let table = page
         .lines()

@@ -41,7 +41,7 @@ pub enum FieldKind {
 
 impl FieldKind {
     /// Returns the kind of a field.
-    pub fn of(field: &FieldSchema) -> Self {
+    pub fn of_field(field: &FieldSchema) -> Self {
         if field.wire == WireForm::Own {
             return Self::AsSerialized;
         }

@@ -14,11 +14,11 @@ use super::tables::shared;
 /// What a column without a field requires of a new row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnmappedColumn {
-    /// A row cannot be inserted without a value for it.
+    /// A row cannot be inserted without a value for the column.
     Required,
-    /// A row can be inserted without a value for it.
+    /// A row can be inserted without a value for the column.
     Optional,
-    /// The application computes its values again after a restore.
+    /// The application computes the values of the column again after a restore.
     Recomputed,
 }
 
@@ -41,8 +41,9 @@ pub fn of_table(target: &RestoreTarget, error: &Error, options: &SessionOptions)
 
 /// Returns findings about the differences between the columns of a table and the fields of an entity.
 ///
-/// `requirement` says what a column without a field requires of a new row. `fields_without_column` contains the
-/// fields that had no column when they were backed up either, so that the archive has no values of them.
+/// `requirement` returns what a column without a field requires of a new row. `fields_without_column`
+/// contains the fields that had no column during the backup either, so that the archive has no values of
+/// these fields.
 pub fn of_mapping<T: SqlTable>(
     entity: &EntityCodec,
     mapping: &Mapping<T>,
@@ -94,7 +95,7 @@ fn of_unmapped_column(
     Some(Finding::new(severity, entity.name(), text))
 }
 
-/// No record can be written to the table of a key column that the database computes.
+/// Returns the finding about a key column that the database computes: no record can be written to its table.
 fn of_computed_key(entity: &EntityCodec, table: &str, column: &str) -> Finding {
     let text = format!(
         "key column `{column}` of table `{table}` is computed by the database, so no record can be \
@@ -103,7 +104,8 @@ fn of_computed_key(entity: &EntityCodec, table: &str, column: &str) -> Finding {
     Finding::new(Severity::Error, entity.name(), text)
 }
 
-/// Returns a finding about an optional field. A required one is a problem of the mapping.
+/// Returns a finding about an optional field without a column. A required field without a column is a problem
+/// of the mapping instead.
 fn of_unmapped_field(entity: &EntityCodec, table: &str, field: &FieldSchema) -> Option<Finding> {
     let text = format!(
         "field `{}` has no column in table `{table}`, so its values cannot be restored; add the column",

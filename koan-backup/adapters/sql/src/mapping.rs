@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use koan_backup_core::{Result, entity::EntityCodec, schema::FieldSchema};
 
-use super::columns::{Columns, missing, require_none};
+use super::columns::{Columns, missing_columns_message, require_no_problem};
 use super::content::Content;
 use super::coverage::MatchedColumns;
 
@@ -41,7 +41,7 @@ pub trait SqlColumn: Clone + Debug {
     /// Returns whether the database computes the values of the column.
     fn is_generated(&self) -> bool;
 
-    /// Returns whether the column stores bytes as such, and not as text.
+    /// Returns whether the column stores bytes as binary data, and not as text.
     fn stores_bytes(&self) -> bool;
 
     /// Returns how the values are read and written if the column contains an entry of a flattened map, or
@@ -54,7 +54,8 @@ pub trait SqlColumn: Clone + Debug {
 pub struct Mapping<T: SqlTable> {
     /// The table.
     pub table: T,
-    /// The columns that contain data of the entity. The columns of fields are the first, in the order of the fields.
+    /// The columns that contain data of the entity: first those of the fields, in the order of the fields,
+    /// then those of the entries of a flattened map.
     pub columns: Vec<MappedColumn<T::Column>>,
     /// The columns without a field, except generated columns.
     pub unmapped_columns: Vec<T::Column>,
@@ -103,7 +104,8 @@ impl<T: SqlTable> Mapping<T> {
         Ok(Self::from_matches(table, entity, &matches))
     }
 
-    /// `matches` has for each column of the table the index of its field.
+    /// Creates the mapping from `matches`, which contains the index of the field for each column of the
+    /// table.
     fn from_matches(table: &T, entity: &EntityCodec, matches: &[Option<usize>]) -> Self {
         let schema = entity.schema();
         let (mut columns, mut unmapped_fields, mut incompatible) = (Vec::new(), Vec::new(), Vec::new());
@@ -138,11 +140,11 @@ impl<T: SqlTable> Mapping<T> {
         Self { table: table.clone(), columns, key, unmapped_columns, unmapped_fields, incompatible }
     }
 
-    /// Returns why records cannot be read or written, or `None` if they can: a field that requires a column
-    /// has none, or a column cannot store the values of its field.
+    /// Returns the reason why records cannot be read or written: a field that requires a column has no
+    /// column, or a column cannot store the values of its field. Returns `None` if there is no such reason.
     pub fn problem(&self, entity: &EntityCodec) -> Option<String> {
         let mut problems = self.incompatible.clone();
-        problems.extend(missing(entity, self.table.display_name(), &self.unmapped_fields));
+        problems.extend(missing_columns_message(entity, self.table.display_name(), &self.unmapped_fields));
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
@@ -151,7 +153,7 @@ impl<T: SqlTable> Mapping<T> {
     /// # Errors
     /// There is a problem.
     pub fn check(&self, entity: &EntityCodec) -> Result<()> {
-        require_none(entity, self.problem(entity))
+        require_no_problem(entity, self.problem(entity))
     }
 
     /// Returns the columns of the key.

@@ -35,7 +35,7 @@ pub(super) struct ColumnType {
 impl ColumnType {
     /// Returns the type of a column that contains a field.
     pub(super) fn of_field(field: &FieldSchema, column: &Column) -> Self {
-        Self::new(FieldKind::of(field), field.wire, column)
+        Self::new(FieldKind::of_field(field), field.wire, column)
     }
 
     /// Returns the type of a column that contains an entry of a flattened map.

@@ -11,8 +11,8 @@ use super::scan::scan_fields;
 use crate::foundation::schema::{EntitySchema, FieldSchema, LogicalType, WireForm};
 use crate::foundation::value::Value;
 
-/// Returns the values of a line without its line feed, one for each field of the schema, whose projection is
-/// `fields`. A field that the line does not have is [`Value::Null`].
+/// Extracts one value for each field of `schema` from `line`, which must not contain its line feed. `fields`
+/// is the projection of `schema`. The value of a field that is missing in the line is [`Value::Null`].
 ///
 /// Returns `None` if the values depend on the type. The result is valid only for a line that round-trips.
 pub(crate) fn extract_values<'l>(

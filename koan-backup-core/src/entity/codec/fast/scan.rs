@@ -15,7 +15,7 @@ use crate::foundation::schema::LogicalType;
 
 impl<'l> LineTokens<'l> {
     /// Finds the tokens of a line without its line feed. Returns `None` unless the line has a scalar for each
-    /// field of the projection, in its order, and writing these tokens results in the same line.
+    /// field, in the order of the projection, and writing these tokens results in the same line.
     pub(crate) fn scan(line: &'l [u8], fields: &'l Projection) -> Option<Self> {
         let mut tokens = Vec::with_capacity(fields.len());
         scan_fields(line, fields, |index, token| {
@@ -120,7 +120,7 @@ fn escaped(text: &str) -> Option<(Token<'_>, &str)> {
 }
 
 /// Returns the token of the list or object at the start of `text`, and the text after it. Returns `None` for
-/// other values of the field, because they depend on its type.
+/// a scalar: the field is not scalar, so only its type can determine whether the scalar is valid.
 fn structure(text: &str) -> Option<(Token<'_>, &str)> {
     if !text.starts_with(['{', '[']) {
         return None;
@@ -211,11 +211,11 @@ mod tests {
             r#"{"id":1,"ra\"te":0.5,"part":0.5,"text":"a \"b\" \\ \n\u0001","flag":true}"#,
         ] {
             let line = line.replace(" \\u", "\u{1f600}");
-            let tokens =
-                LineTokens::scan(line.as_bytes(), &fields).unwrap_or_else(|| panic!("not scanned: {line}"));
+            let tokens = LineTokens::scan(line.as_bytes(), &fields)
+                .unwrap_or_else(|| panic!("the line was not scanned: {line}"));
             let mut written = Vec::new();
-            assert!(tokens.write(&mut written) && tokens.is_of_scalars());
-            assert_eq!(String::from_utf8(written).expect("the text is valid"), line);
+            assert!(tokens.write(&mut written) && tokens.has_only_scalars());
+            assert_eq!(String::from_utf8(written).expect("the line is UTF-8"), line);
         }
     }
 

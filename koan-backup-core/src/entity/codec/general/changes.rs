@@ -15,8 +15,8 @@ use super::record_writer::{FieldSink, named_value, serialize_fields};
 use crate::foundation::schema::{EntitySchema, FieldSchema};
 use crate::foundation::value::Value;
 
-/// Returns the names of the values of `row` that `value`, which was read from the row, does not serialize
-/// unchanged.
+/// Compares `value` with the row that it was read from, and returns the names of the values that its type
+/// does not serialize unchanged.
 ///
 /// # Errors
 /// A field of `value` cannot be converted to a value.
@@ -41,7 +41,7 @@ struct RowComparison<'r> {
 
 impl<'r> RowComparison<'r> {
     /// Returns the slot and value of a field in the row, and marks the field as serialized.
-    fn stored(&mut self, name: &str) -> Option<(&'r Slot, &'r Value<'r>)> {
+    fn mark_serialized(&mut self, name: &str) -> Option<(&'r Slot, &'r Value<'r>)> {
         let index = self.row.projection.position_from(self.next, name)?;
         self.next = index + 1;
         *self.is_written.get_mut(index)? = true;
@@ -58,7 +58,7 @@ impl<'r> FieldSink for RowComparison<'r> {
         field: &FieldSchema,
         value: &T,
     ) -> Result<(), RecordError> {
-        let stored = self.stored(&field.name);
+        let stored = self.mark_serialized(&field.name);
         if let Some((slot, stored)) = stored
             && Token::from_value(slot, stored).is_some_and(|token| serializes_as(value, &token))
             && normalize(field, stored.borrowed()).is_ok()
@@ -69,7 +69,7 @@ impl<'r> FieldSink for RowComparison<'r> {
         if let Some((slot, stored)) = stored
             && !values_equal(stored, &written)
             && !normalize(field, stored.borrowed()).is_ok_and(|stored| values_equal(&stored, &written))
-            && !typed_json_equal(stored, &written, slot.parts())
+            && !typed_json_equal(stored, &written, slot.member_typing())
         {
             self.changed.push(slot.name());
         }
@@ -78,9 +78,9 @@ impl<'r> FieldSink for RowComparison<'r> {
 
     fn extra<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), RecordError> {
         let written = named_value(name, value)?;
-        if let Some((slot, stored)) = self.stored(name)
+        if let Some((slot, stored)) = self.mark_serialized(name)
             && !values_equal(stored, &written)
-            && !typed_json_equal(stored, &written, slot.parts())
+            && !typed_json_equal(stored, &written, slot.member_typing())
         {
             self.changed.push(slot.name());
         }

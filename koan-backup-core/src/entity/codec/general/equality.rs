@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::row::Parts;
+use super::super::row::MemberTyping;
 use crate::foundation::value::{DecimalText, Timestamp, Value};
 
 /// Returns whether two values have the same meaning: instants are compared by their point in time, numbers by
@@ -15,7 +15,7 @@ use crate::foundation::value::{DecimalText, Timestamp, Value};
 pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     use Value::{Bytes, Decimal, F64, I64, Json, Str, U64};
     match (left, right) {
-        (F64(a), F64(b)) => a.to_bits() == b.to_bits() || is_f32_of(*a, *b),
+        (F64(a), F64(b)) => a.to_bits() == b.to_bits() || has_same_f32_text(*a, *b),
         (I64(a), F64(b)) | (F64(b), I64(a)) => integer_equals(i128::from(*a), *b),
         (U64(a), F64(b)) | (F64(b), U64(a)) => integer_equals(i128::from(*a), *b),
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b || instants_equal(*a, *b),
@@ -26,7 +26,7 @@ pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
         (Json(a), I64(b)) | (I64(b), Json(a)) => DecimalText::are_equal(a, &b.to_string()),
         (Json(a), U64(b)) | (U64(b), Json(a)) => DecimalText::are_equal(a, &b.to_string()),
         (Json(a), F64(b)) | (F64(b), Json(a)) => {
-            DecimalText::are_equal(a, &format!("{b:?}")) || a.parse().is_ok_and(|a| is_f32_of(a, *b))
+            DecimalText::are_equal(a, &format!("{b:?}")) || a.parse().is_ok_and(|a| has_same_f32_text(a, *b))
         }
         (Decimal(_) | I64(_) | U64(_) | F64(_) | Str(_), Decimal(_)) | (Decimal(_), _) => {
             match (number_text(left), number_text(right)) {
@@ -38,11 +38,13 @@ pub(super) fn values_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     }
 }
 
-/// Returns whether two JSON values whose members and elements have types are equal. A number is equal to its
-/// text. Returns `false` for values that are not JSON, and for JSON without types.
-pub(super) fn typed_json_equal(left: &Value<'_>, right: &Value<'_>, parts: Parts<'_>) -> bool {
-    match (parts, left, right) {
-        (Parts::Typed(_), Value::Json(left), Value::Json(right)) => json_parts_equal(left, right, parts),
+/// Compares two JSON values whose members and elements are typed. A number is equal to its text. Returns
+/// `false` for values that are not JSON, and for untyped JSON.
+pub(super) fn typed_json_equal(left: &Value<'_>, right: &Value<'_>, typing: MemberTyping<'_>) -> bool {
+    match (typing, left, right) {
+        (MemberTyping::Typed(_), Value::Json(left), Value::Json(right)) => {
+            json_equal_typed(left, right, typing)
+        }
         _ => false,
     }
 }
@@ -55,9 +57,9 @@ fn json_string_is_number(json: &str, number: &str) -> bool {
 }
 
 /// Returns whether `widened` is an `f32` with the same shortest text as `stored`: 0.1 in a column is 0.1 in
-/// an `f32` field. An `f32` can have two shortest texts, of which `serde_json` may write a different one than
-/// Rust: 3245888.2 and 3245888.3 are the same `f32`.
-fn is_f32_of(stored: f64, widened: f64) -> bool {
+/// an `f32` field. An `f32` can have two shortest texts, for example 3245888.2 and 3245888.3, and
+/// `serde_json` and Rust may write different ones.
+fn has_same_f32_text(stored: f64, widened: f64) -> bool {
     let narrow = format!("{widened:?}").parse::<f32>();
     narrow.is_ok_and(|narrow| {
         let is_written = |text: String| text.parse() == Ok(stored);
@@ -75,7 +77,7 @@ fn instants_equal(left: Timestamp, right: Timestamp) -> bool {
     matches!((left.unix_nanos(), right.unix_nanos()), (Some(a), Some(b)) if a == b)
 }
 
-/// Returns the text of a value that can be a number.
+/// Returns the text of a value that may be a number, or `None` for a variant that cannot contain a number.
 fn number_text(value: &Value<'_>) -> Option<String> {
     Some(match value {
         Value::Decimal(text) | Value::Str(text) | Value::Json(text) => text.trim().to_owned(),
@@ -94,22 +96,22 @@ fn json_string_is(json: &str, text: &str) -> bool {
 /// Returns whether two JSON texts have the same content, independently of white space, the order of keys and
 /// the form of numbers.
 fn json_equal(left: &str, right: &str) -> bool {
-    json_parts_equal(left, right, Parts::Any)
+    json_equal_typed(left, right, MemberTyping::Any)
 }
 
-fn json_parts_equal(left: &str, right: &str, parts: Parts<'_>) -> bool {
+fn json_equal_typed(left: &str, right: &str, typing: MemberTyping<'_>) -> bool {
     let (Ok(left), Ok(right)) =
         (serde_json::from_str::<&RawValue>(left), serde_json::from_str::<&RawValue>(right))
     else {
         return false;
     };
-    raw_equal(left, right, parts, 0)
+    raw_equal(left, right, typing, 0)
 }
 
-/// The maximum nesting that is compared. `serde_json` refuses a record that is nested deeper.
+/// The maximum nesting depth that is compared. `serde_json` refuses a record that is nested deeper.
 const MAX_DEPTH: usize = 128;
 
-fn raw_equal(left: &RawValue, right: &RawValue, parts: Parts<'_>, depth: usize) -> bool {
+fn raw_equal(left: &RawValue, right: &RawValue, typing: MemberTyping<'_>, depth: usize) -> bool {
     let (a, b) = (left.get(), right.get());
     if a == b {
         return true;
@@ -126,19 +128,23 @@ fn raw_equal(left: &RawValue, right: &RawValue, parts: Parts<'_>, depth: usize) 
             let by_key = |x: &(String, &RawValue), y: &(String, &RawValue)| -> Ordering { x.0.cmp(&y.0) };
             a.sort_by(by_key);
             b.sort_by(by_key);
-            let parts_of = |name: &String| match parts {
-                Parts::Typed(untyped) if !untyped.contains(name) => Parts::Typed(&[]),
-                _ => Parts::Any,
+            let typing_of = |name: &String| match typing {
+                MemberTyping::Typed(untyped) if !untyped.contains(name) => MemberTyping::Typed(&[]),
+                _ => MemberTyping::Any,
             };
             let mut members = a.iter().zip(&b);
             a.len() == b.len()
-                && members.all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, parts_of(&x.0), depth + 1))
+                && members.all(|(x, y)| x.0 == y.0 && raw_equal(x.1, y.1, typing_of(&x.0), depth + 1))
         }
         (Some(b'['), Some(b'[')) => {
-            let parts = if let Parts::Typed(_) = parts { Parts::Typed(&[]) } else { Parts::Any };
+            let typing = if let MemberTyping::Typed(_) = typing {
+                MemberTyping::Typed(&[])
+            } else {
+                MemberTyping::Any
+            };
             match (serde_json::from_str::<Vec<&RawValue>>(a), serde_json::from_str::<Vec<&RawValue>>(b)) {
                 (Ok(a), Ok(b)) => {
-                    a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| raw_equal(x, y, parts, depth + 1))
+                    a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| raw_equal(x, y, typing, depth + 1))
                 }
                 _ => false,
             }
@@ -149,7 +155,7 @@ fn raw_equal(left: &RawValue, right: &RawValue, parts: Parts<'_>, depth: usize) 
         }
         _ => {
             DecimalText::are_equal(a, b)
-                || (matches!(parts, Parts::Typed(_))
+                || (matches!(typing, MemberTyping::Typed(_))
                     && (json_string_is_number(a, b) || json_string_is_number(b, a)))
         }
     }
@@ -199,8 +205,8 @@ mod tests {
     #[test]
     fn a_number_equals_its_text_if_the_members_of_the_json_have_types() {
         let json = ["document".to_owned()];
-        let typed = Parts::Typed(&json);
-        let equal = json_parts_equal;
+        let typed = MemberTyping::Typed(&json);
+        let equal = json_equal_typed;
         assert!(equal(
             r#"{"sum":1.5,"list":[2,{"a":0.5}]}"#,
             r#"{"sum":"1.50","list":["2",{"a":"0.5"}]}"#,
@@ -211,7 +217,7 @@ mod tests {
         // In a member that contains arbitrary JSON, a number differs from its text.
         assert!(!equal(r#"{"document":1.5}"#, r#"{"document":"1.5"}"#, typed));
         assert!(!equal(r#"{"document":{"document":1.5}}"#, r#"{"document":{"document":"1.5"}}"#, typed));
-        assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":"1.5"}"#, Parts::Any));
+        assert!(!equal(r#"{"sum":1.5}"#, r#"{"sum":"1.5"}"#, MemberTyping::Any));
     }
 
     #[test]

@@ -9,7 +9,7 @@ const TOO_LARGE: &str = "contains a JSON number beyond 64-bit floating point (1.
      correct the number, or declare the field as `String`, which preserves the JSON as text";
 
 /// Returns the message for the first value in valid JSON that databases such as PostgreSQL and SQLite accept
-/// and `serde_json` refuses. Returns `None` if there is none.
+/// and `serde_json` refuses. Returns `None` if there is no such value.
 pub(super) fn find_fault(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let (mut depth, mut offset) = (0usize, 0);
@@ -28,8 +28,9 @@ pub(super) fn find_fault(text: &str) -> Option<&'static str> {
                 offset += 1;
             }
             b'-' | b'0'..=b'9' => {
-                let is_of_number = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
-                let length = bytes[offset..].iter().take_while(|byte| is_of_number(byte)).count();
+                let is_number_byte =
+                    |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let length = bytes[offset..].iter().take_while(|byte| is_number_byte(byte)).count();
                 if text[offset..offset + length].parse::<f64>().is_ok_and(f64::is_infinite) {
                     return Some(TOO_LARGE);
                 }

@@ -14,11 +14,11 @@ use crate::foundation::value::Value;
 pub(crate) fn key_of_line(line: &[u8], schema: &EntitySchema) -> Option<Vec<(String, Value<'static>)>> {
     let mut json = serde_json::Deserializer::from_slice(line);
     let mut key = KeyFields(schema).deserialize(&mut json).ok()?;
-    let parts = schema.key_fields().map(|(_, field)| {
+    let components = schema.key_fields().map(|(_, field)| {
         let value = key.remove(&field.name)?;
         Some((field.name.clone(), field_value(&value).ok()?))
     });
-    parts.collect()
+    components.collect()
 }
 
 /// A deserializer seed that reads only the key fields of a record.

@@ -105,12 +105,12 @@ fn temporal<'v>(field: &FieldSchema, written: Value<'v>) -> Option<Value<'v>> {
             }
         }
         Value::Json(text) if field.wire == WireForm::TimeList => {
-            let parts: Vec<i32> = serde_json::from_str(&text).ok()?;
+            let components: Vec<i32> = serde_json::from_str(&text).ok()?;
             Some(match field.logical {
-                LogicalType::Timestamp => Value::Timestamp(list::to_timestamp(&parts)?),
-                LogicalType::DateTime => Value::DateTime(list::to_date_time(&parts)?),
-                LogicalType::Date => Value::Date(list::to_date(&parts)?),
-                _ => Value::Time(list::to_time(&parts)?),
+                LogicalType::Timestamp => Value::Timestamp(list::to_timestamp(&components)?),
+                LogicalType::DateTime => Value::DateTime(list::to_date_time(&components)?),
+                LogicalType::Date => Value::Date(list::to_date(&components)?),
+                _ => Value::Time(list::to_time(&components)?),
             })
         }
         _ => None,

@@ -92,22 +92,22 @@ pub(crate) fn key_values<K: Serialize>(
     schema: &EntitySchema,
 ) -> Result<Vec<Value<'static>>, RecordError> {
     let fields: Vec<_> = schema.key_fields().map(|(_, field)| field).collect();
-    let parts = match (fields.len(), field_value(key)?) {
+    let components = match (fields.len(), field_value(key)?) {
         (1, single) => vec![single],
-        (_, Value::Json(text)) => composite_parts(&text)?,
-        _ => return Err(RecordError::new("the key of several fields does not serialize as a tuple of them")),
+        (_, Value::Json(text)) => composite_components(&text)?,
+        _ => return Err(RecordError::new("the composite key does not serialize as a tuple of its fields")),
     };
-    if parts.len() != fields.len() {
+    if components.len() != fields.len() {
         return Err(RecordError::new("the key does not have one component for each key field of the entity"));
     }
-    fields.into_iter().zip(parts).map(|(field, part)| normalize(field, part)).collect()
+    fields.into_iter().zip(components).map(|(field, component)| normalize(field, component)).collect()
 }
 
 /// Returns the components of a composite key from its JSON text.
-fn composite_parts(text: &str) -> Result<Vec<Value<'static>>, RecordError> {
-    let parts: Vec<serde_json::Value> =
+fn composite_components(text: &str) -> Result<Vec<Value<'static>>, RecordError> {
+    let components: Vec<serde_json::Value> =
         serde_json::from_str(text).map_err(|error| RecordError::from_json(&error))?;
-    parts.iter().map(|part| field_value(part).map_err(RecordError::from)).collect()
+    components.iter().map(|component| field_value(component).map_err(RecordError::from)).collect()
 }
 
 /// A serializer that passes the fields of a record to a sink.

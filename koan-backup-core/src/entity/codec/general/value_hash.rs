@@ -11,7 +11,7 @@ use super::equality::Entries;
 use crate::foundation::schema::EntitySchema;
 use crate::foundation::value::{Date, DateTime, DecimalText, Timestamp, Value};
 
-/// The maximum nesting that is normalized. `serde_json` refuses a record that is nested deeper.
+/// The maximum nesting depth that is normalized. `serde_json` refuses a record that is nested deeper.
 const MAX_DEPTH: usize = 128;
 
 impl Record {
@@ -45,7 +45,7 @@ impl Record {
         };
         let mut hashes: Vec<_> = self.values.iter().enumerate().map(field_hashes).collect();
         let mut extra: Vec<_> = self.extra.iter().collect();
-        extra.sort_by(|one, other| one.0.cmp(&other.0));
+        extra.sort_by(|left, right| left.0.cmp(&right.0));
         hashes.push([Rounding::Down, Rounding::Up].map(|rounding| {
             let mut form = Vec::new();
             for (name, value) in &extra {
@@ -172,7 +172,7 @@ fn push_json(json: &RawValue, depth: usize, texts: Texts, out: &mut Vec<u8>) {
     match text.as_bytes().first() {
         Some(b'{') => {
             let Ok(Entries(mut entries)) = serde_json::from_str(text) else { return verbatim(out) };
-            entries.sort_by(|one, other| one.0.cmp(&other.0));
+            entries.sort_by(|left, right| left.0.cmp(&right.0));
             out.push(b'{');
             for (name, value) in entries {
                 push_sized(b'f', name.as_bytes(), out);
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn an_instant_with_nanoseconds_has_the_hashes_of_the_microseconds_before_and_after_it() {
-        let instant = |text: &str| Value::Timestamp(Timestamp::parse(text).expect(text).0);
+        let instant = |text: &str| Value::Timestamp(Timestamp::parse(text).expect("the instant is valid").0);
         let stored = |text: &str| hash(instant(text))[0];
         for second in ["1969-12-31T23:59:59", "2024-02-29T12:00:00"] {
             let exact = stored(&format!("{second}.000001789Z"));

@@ -20,8 +20,8 @@ pub(super) struct ValueReader<'v> {
 type Result<T> = std::result::Result<T, RecordError>;
 
 impl<'v> ValueReader<'v> {
-    /// Returns the JSON text of the value, which `serde_json` parses in each call, or `None` if the value is
-    /// not JSON.
+    /// Returns the text of the value if it is JSON, which `serde_json` must parse. Returns `None` for any
+    /// other value.
     fn json(&self) -> Option<&'v str> {
         match self.value {
             Value::Json(text) => Some(text),
@@ -52,16 +52,16 @@ impl<'v> ValueReader<'v> {
             return None;
         }
         Some(match *self.value {
-            Value::Timestamp(v) => wire_text::time_timestamp(v),
-            Value::DateTime(v) => wire_text::time_date_time(v),
-            Value::Date(v) => wire_text::time_date(v),
-            Value::Time(v) => wire_text::time_time(v),
+            Value::Timestamp(v) => wire_text::timestamp_text(v),
+            Value::DateTime(v) => wire_text::date_time_text(v),
+            Value::Date(v) => wire_text::date_text(v),
+            Value::Time(v) => wire_text::time_of_day_text(v),
             _ => return None,
         })
     }
 
     /// Returns the Unix time of an instant, if serde serializes the field as a Unix time.
-    fn unix(&self) -> Option<Result<i64>> {
+    fn unix_time(&self) -> Option<Result<i64>> {
         let unit = wire_text::unix_unit_nanos(self.wire)?;
         let nanos = match *self.value {
             Value::Timestamp(v) => v.unix_nanos(),
@@ -94,11 +94,11 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
     type Error = RecordError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        if let Some(unix) = self.unix() {
-            return visitor.visit_i64(unix?);
+        if let Some(unix_time) = self.unix_time() {
+            return visitor.visit_i64(unix_time?);
         }
-        if let Some(parts) = self.time_list() {
-            return visitor.visit_seq(SeqDeserializer::new(parts.into_iter()));
+        if let Some(components) = self.time_list() {
+            return visitor.visit_seq(SeqDeserializer::new(components.into_iter()));
         }
         match self.value {
             Value::Null => visitor.visit_unit(),

@@ -37,7 +37,7 @@ impl Sampler<'_> {
         self.observations.has_list = true;
         let name = type_name::<V::Value>();
         if self.observations.unordered.is_none() && has_no_order(name) {
-            self.observations.unordered = Some((self.path.clone(), base(name).to_owned()));
+            self.observations.unordered = Some((self.path.clone(), base_name(name).to_owned()));
         }
         let length = length.unwrap_or_else(|| self.elements());
         visitor.visit_seq(List { sampler: self, next: 0, length, element })
@@ -45,14 +45,14 @@ impl Sampler<'_> {
 }
 
 /// Returns the name of a type without its path and parameters.
-fn base(name: &str) -> &str {
+fn base_name(name: &str) -> &str {
     let path = name.split('<').next().unwrap_or(name);
     path.rsplit("::").next().unwrap_or(path)
 }
 
 /// Returns whether the name of a type shows that the type has no defined order of its elements.
 fn has_no_order(name: &str) -> bool {
-    let base = base(name);
+    let base = base_name(name);
     base.ends_with("HashSet") || base.ends_with("HashMap") || base == "DashSet" || base == "DashMap"
 }
 
@@ -193,7 +193,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 pub(super) struct OneEntry<'a> {
     pub(super) sampler: Sampler<'a>,
     pub(super) variant: Option<&'static str>,
-    pub(super) step: String,
+    pub(super) segment: String,
 }
 
 impl<'de> MapAccess<'de> for OneEntry<'_> {
@@ -206,7 +206,7 @@ impl<'de> MapAccess<'de> for OneEntry<'_> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
         let Sampler { depth, lists, seed: number, ref path, .. } = self.sampler;
-        let (path, buffered) = (format!("{path}{}", self.step), Buffered::Field);
+        let (path, buffered) = (format!("{path}{}", self.segment), Buffered::Field);
         let observations = &mut *self.sampler.observations;
         seed.deserialize(Sampler { observations, path, depth: depth + 1, lists, seed: number, buffered })
     }
@@ -224,8 +224,8 @@ impl<'a, 'de> EnumAccess<'de> for OneVariant<'a> {
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Sampler<'a>), Refused> {
         let variant = seed.deserialize(BorrowedStrDeserializer::new(self.variant))?;
-        let step = format!("::{}", self.variant);
-        Ok((variant, self.sampler.within(&step)))
+        let segment = format!("::{}", self.variant);
+        Ok((variant, self.sampler.within(&segment)))
     }
 }
 

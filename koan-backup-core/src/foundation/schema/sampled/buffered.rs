@@ -34,12 +34,12 @@ impl<'a> Sampler<'a> {
                     visitor.visit_map(OneEntry {
                         sampler: self,
                         variant: Some(variant),
-                        step: format!(".{variant}"),
+                        segment: format!(".{variant}"),
                     })
                 }
             };
         }
-        let form = Form::of(self.candidate(FORMS));
+        let form = Form::from_candidate(self.candidate(FORMS));
         self.observations.nesting.insert(self.path.clone(), FORMS);
         match form {
             Form::Text(candidate) => visitor.visit_string(text(candidate, self.seed)),

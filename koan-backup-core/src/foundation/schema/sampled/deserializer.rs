@@ -180,7 +180,7 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         self.count_request()?;
-        let variant = variants.get(self.variant_of(variants.len())).ok_or(Refused::Other)?;
+        let variant = variants.get(self.variant_index(variants.len())).ok_or(Refused::Other)?;
         visitor.visit_enum(OneVariant { sampler: self, variant })
     }
 }

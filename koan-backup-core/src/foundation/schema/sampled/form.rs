@@ -25,10 +25,9 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// Returns the form of a candidate. The order is from the most frequent form to the least frequent one,
-    /// and each list or map precedes the empty one. The unit value is the last form, because an option
-    /// accepts it for every type.
-    pub(super) fn of(candidate: usize) -> Self {
+    /// Returns the form of a candidate. Frequent forms precede rare forms, and `Map` precedes `EmptyMap`. The
+    /// unit value is the last form, because an option accepts it for every type.
+    pub(super) fn from_candidate(candidate: usize) -> Self {
         match candidate {
             0 => Self::Text(0),
             1 => Self::Map,
@@ -46,7 +45,7 @@ impl Form {
 
 /// Returns the shape of a candidate.
 pub(super) fn shape(candidate: usize) -> Shape {
-    match Form::of(candidate) {
+    match Form::from_candidate(candidate) {
         Form::Texts | Form::Integers | Form::List => Shape::List,
         Form::Map | Form::EmptyMap => Shape::Map,
         Form::Text(_) | Form::Integer | Form::Boolean | Form::Unit => Shape::Scalar,

@@ -109,9 +109,9 @@ impl Learned {
         self.closed.push(path.to_owned());
     }
 
-    /// Learns from the refusal of a sample; `last` is the path of the last request. Returns whether the
+    /// Learns from the refusal of a sample; `last_path` is the path of the last request. Returns whether the
     /// refusal contained new information.
-    pub(super) fn learn_from(&mut self, refusal: &Refused, last: Option<&str>) -> bool {
+    pub(super) fn learn_from(&mut self, refusal: &Refused, last_path: Option<&str>) -> bool {
         let added = self.added.take();
         match refusal {
             Refused::Other | Refused::Type(_) => false,
@@ -120,7 +120,7 @@ impl Learned {
                 Some(added) => self.add_missing(field, Some(added)),
                 None => false,
             },
-            Refused::Variant(variants) => match last {
+            Refused::Variant(variants) => match last_path {
                 Some(value_path) if !variants.is_empty() => {
                     self.variants.insert(value_path.to_owned(), variants).is_none()
                 }
@@ -129,9 +129,9 @@ impl Learned {
         }
     }
 
-    /// Adds a field to the map that was completed last and does not have the field. If the field was added to
-    /// a map before and the type still lacks it (`unsuccessful`), it is removed from that map and added to
-    /// the map that was completed before it.
+    /// Adds a field to the last completed map that does not have the field. If the field was added to a map
+    /// before and the type still lacks it (`unsuccessful`), it is moved from that map to the map that was
+    /// completed before that map.
     fn add_missing(&mut self, field: &str, unsuccessful: Option<(String, String)>) -> bool {
         let mut maps: Vec<String> = self.closed.iter().rev().cloned().collect();
         if let Some((path, _)) = unsuccessful {
@@ -178,12 +178,12 @@ impl Learned {
     pub(super) fn unseen(&self, written: &serde_json::Value) -> Vec<(String, String)> {
         let mut unseen = Vec::new();
         // A map for which no missing field was reported may also have optional fields.
-        let others = self.closed.iter().filter(|path| !self.maps.contains_key(*path));
+        let other_maps = self.closed.iter().filter(|path| !self.maps.contains_key(*path));
         let maps = self.maps.iter().map(|(path, known)| (path, known.as_slice()));
-        for (path, known) in maps.chain(others.map(|path| (path, &[][..]))) {
+        for (path, known) in maps.chain(other_maps.map(|path| (path, &[][..]))) {
             let Some(serde_json::Value::Object(fields)) = value_at(written, path) else { continue };
-            let others = fields.keys().filter(|name| !known.contains(name) && !is_generated_name(name));
-            unseen.extend(others.map(|name| (path.clone(), name.clone())));
+            let other_names = fields.keys().filter(|name| !known.contains(name) && !is_generated_name(name));
+            unseen.extend(other_names.map(|name| (path.clone(), name.clone())));
         }
         unseen
     }

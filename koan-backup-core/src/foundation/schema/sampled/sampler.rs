@@ -9,7 +9,7 @@ use super::learned::{Learned, Refused, Shape, is_within};
 pub(super) const ELEMENTS: [usize; 3] = [8, 4, 3];
 /// The depth from which options and lists are empty, so that recursive types end.
 pub(super) const MAX_DEPTH: usize = 7;
-/// The maximum number of requests of one value.
+/// The maximum number of requests for one value.
 pub(super) const MAX_REQUESTS: usize = 20_000;
 /// The maximum number of attempts to create one value.
 pub(super) const MAX_ATTEMPTS: usize = 640;
@@ -65,7 +65,7 @@ impl Observations {
 
     /// Records a refused shape, and returns the path of the refused value: the path of the last requested
     /// value, or of a list or map that contains it.
-    pub(super) fn refuse(&mut self, last: String, count: usize, refused: Shape) -> (String, usize) {
+    pub(super) fn record_refusal(&mut self, last: String, count: usize, refused: Shape) -> (String, usize) {
         let (value_path, count) = match refused {
             Shape::Scalar => (last, count),
             Shape::List | Shape::Map => self.enclosing(last, count, refused),
@@ -175,8 +175,8 @@ impl<'a> Sampler<'a> {
     }
 
     /// Returns the sampler of a value within this value.
-    pub(super) fn within(self, step: &str) -> Self {
-        Self { path: format!("{}{step}", self.path), depth: self.depth + 1, ..self }
+    pub(super) fn within(self, segment: &str) -> Self {
+        Self { path: format!("{}{segment}", self.path), depth: self.depth + 1, ..self }
     }
 
     /// Returns the number of elements of a list at this depth.
@@ -185,7 +185,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// Returns the index of the variant of the enum at this path. In a list, it differs between the elements.
-    pub(super) fn variant_of(&mut self, variants: usize) -> usize {
+    pub(super) fn variant_index(&mut self, variants: usize) -> usize {
         let offset = if self.lists > 0 { self.seed } else { 0 };
         self.observations.variant_at(&self.path, variants, offset)
     }

@@ -43,8 +43,8 @@ struct Changes {
 }
 
 impl StagedRestore {
-    /// Acquires the writer lock, finishes an interrupted restore, and creates the staging directory. A dry run
-    /// only finishes an interrupted restore.
+    /// Acquires the writer lock, finishes an interrupted restore, and creates the staging directory. A dry
+    /// run only finishes an interrupted restore.
     pub(super) fn begin(
         directory: Directory,
         options: SessionOptions,
@@ -67,7 +67,7 @@ impl StagedRestore {
                 None
             }
         };
-        let lock_timeout = LockTimeout::of(lock_timeout.duration);
+        let lock_timeout = LockTimeout::uncancellable(lock_timeout.duration);
         let (target_paths, unchanged_checks) = (BTreeSet::new(), Vec::new());
         Ok(Self { directory, options, lock_timeout, target_paths, unchanged_checks, changes })
     }
@@ -99,8 +99,8 @@ impl StagedRestore {
         Ok(counts)
     }
 
-    /// Commits the restore: makes the new files durable, checks that no other program has changed the existing
-    /// files, publishes the journal and performs its steps.
+    /// Commits the restore: makes the new files durable, checks that no other program has changed the
+    /// existing files, publishes the journal and performs its steps.
     pub(super) fn commit(mut self) -> Result<()> {
         let Some(mut changes) = self.changes.take() else { return Ok(()) };
         if changes.journal.is_empty() {

@@ -41,7 +41,7 @@ impl Target {
         options: &SessionOptions,
     ) -> Result<Self> {
         let codec = target.entity.clone();
-        let path = directory.set_path(&name::of_type(&codec), &target.set)?.path;
+        let path = directory.set_path(&name::entity_directory(&codec), &target.set)?.path;
         directory.refuse_links(&path)?;
         let existing = Existing::read(directory.layout, &path, &codec, options.replace_existing)?;
         Ok(Self {
@@ -84,8 +84,8 @@ impl Target {
         }
     }
 
-    /// Writes the remaining files, and adds the steps of the commit to the journal. Returns the counts, and a
-    /// check that the existing files are unchanged if the restore changes them.
+    /// Writes the remaining files, and adds the steps of the commit to the journal. Returns the counts and,
+    /// if the restore changes existing files, the check that no other program has changed these files.
     pub(super) fn finish(
         self,
         directory: &Directory,

@@ -28,7 +28,7 @@ impl UnchangedCheck {
                 (path, current == *fingerprint)
             }
             Self::Listing(listing) => {
-                (&listing.directory, Listing::of(&listing.directory)?.files == listing.files)
+                (&listing.directory, Listing::read(&listing.directory)?.files == listing.files)
             }
         };
         if is_unchanged {

@@ -40,10 +40,11 @@ impl SetRead {
     pub(super) fn read_until_flush(mut self) -> Result<(Self, bool)> {
         let codec = self.row_reader.codec().clone();
         while self.documents.advance()?.is_some() {
-            let to_error = |why| self.documents.error(&codec, why);
-            let document = Document::parse(self.documents.content()).map_err(|why| to_error(why.into()))?;
+            let to_error = |reason| self.documents.error(&codec, reason);
+            let document =
+                Document::parse(self.documents.content()).map_err(|reason| to_error(reason.into()))?;
             let key = if self.has_comparable_keys && self.wanted.is_none() {
-                let (_, values) = self.row_reader.row(&document).map_err(|why| to_error(why.into()))?;
+                let (_, values) = self.row_reader.row(&document).map_err(|reason| to_error(reason.into()))?;
                 self.row_reader.written_key(&values)
             } else {
                 None
@@ -58,7 +59,8 @@ impl SetRead {
             if self.wanted.as_ref().is_some_and(|wanted| *wanted != key) {
                 continue;
             }
-            let (projection, values) = self.row_reader.row(&document).map_err(|why| to_error(why.into()))?;
+            let (projection, values) =
+                self.row_reader.row(&document).map_err(|reason| to_error(reason.into()))?;
             let row = Row { projection, values: &values };
             if !self.seen.add(&key) {
                 return Err(Error::new(

@@ -36,7 +36,7 @@ impl Extent {
         let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;
         Self {
             may_truncate: options.level == RestoreLevel::Fast && options.may_use_bulk_mode(),
-            droppable_indexes: DroppableIndexes::of(options, target, is_empty),
+            droppable_indexes: DroppableIndexes::for_target(options, target, is_empty),
             may_drop_constraints: options.may_drop_constraints(),
             keeps_constraints: options.keep_constraints,
             is_bulk: is_empty || replaces,

@@ -16,7 +16,7 @@ pub(in super::super) fn droppable_indexes(
     options: &SessionOptions,
     rows_before: u64,
 ) -> Result<Vec<Index>> {
-    let droppable = DroppableIndexes::of(options, request, rows_before == 0);
+    let droppable = DroppableIndexes::for_target(options, request, rows_before == 0);
     if droppable == DroppableIndexes::None {
         return Ok(Vec::new());
     }

@@ -24,8 +24,8 @@ pub(super) struct Existing {
     pub(super) files: Files,
     pub(super) locations: Vec<DocumentLocation>,
     by_key: HashMap<RecordKey, usize>,
-    /// The indexes of records with a duplicate key and of records that cannot be read. The restore removes these
-    /// records, because it replaces the set.
+    /// The indexes of records with a duplicate key and of records that cannot be read. The restore removes
+    /// these records, because it replaces the set.
     surplus: Vec<usize>,
 }
 
@@ -37,8 +37,8 @@ pub(super) enum Files {
 }
 
 impl Existing {
-    /// Reads all existing records. Fails for damaged records and duplicate keys, unless the restore replaces the
-    /// set.
+    /// Reads all existing records. Fails for damaged records and duplicate keys, unless the restore replaces
+    /// the set.
     pub(super) fn read(layout: Layout, path: &Path, codec: &EntityCodec, replaces: bool) -> Result<Self> {
         let files = Files::open(layout, path)?;
         let mut documents = files.documents();
@@ -107,7 +107,7 @@ impl Existing {
     pub(super) fn content(&self, index: usize) -> Result<Vec<u8>> {
         let Some(location) = self.locations.get(index) else { return Ok(Vec::new()) };
         match &self.files {
-            Files::Lines { file: Some(file), .. } => file.part(location.offset, location.length),
+            Files::Lines { file: Some(file), .. } => file.read_range(location.offset, location.length),
             Files::Lines { .. } => Ok(Vec::new()),
             Files::Documents(listing) => listing.content(location.index),
         }
@@ -136,7 +136,7 @@ impl Existing {
 impl Files {
     fn open(layout: Layout, path: &Path) -> Result<Self> {
         Ok(match layout {
-            Layout::Documents => Self::Documents(Arc::new(Listing::of(path)?)),
+            Layout::Documents => Self::Documents(Arc::new(Listing::read(path)?)),
             Layout::Lines => {
                 let fingerprint =
                     FileFingerprint::of_path(path).map_err(|error| failed("examining", path, error))?;
@@ -148,9 +148,9 @@ impl Files {
 
     fn documents(&self) -> Documents {
         match self {
-            Self::Lines { file: Some(file), .. } => Documents::of_lines(Arc::clone(file)),
+            Self::Lines { file: Some(file), .. } => Documents::from_lines(Arc::clone(file)),
             Self::Lines { .. } => Documents::none(),
-            Self::Documents(listing) => Documents::of_files(Arc::clone(listing)),
+            Self::Documents(listing) => Documents::from_files(Arc::clone(listing)),
         }
     }
 }

@@ -83,7 +83,7 @@ impl Output {
             }
             Self::Documents { names, renames } => {
                 let Files::Documents(listing) = &existing.files else { return Ok(()) };
-                let (from, mut file) = staging.file()?;
+                let (from, mut file) = staging.create_file()?;
                 let replaced =
                     existing_index.and_then(|index| listing.files.get(existing.locations[index].index));
                 let name = replaced.map_or_else(|| names.next(key), |(name, _)| name.clone());
@@ -120,7 +120,7 @@ impl Output {
                 let (name, merged) = if replaces || existing.locations.is_empty() {
                     (new_lines.name.clone(), None)
                 } else {
-                    let (name, file) = staging.file()?;
+                    let (name, file) = staging.create_file()?;
                     let merged =
                         merge(BufWriter::new(file), existing, new_lines, &replaced, &added, &staging.path)?;
                     (name, Some(merged))
@@ -186,7 +186,7 @@ impl NewLines {
         if let Some(new_lines) = new_lines {
             return Ok(new_lines);
         }
-        let (name, file) = staging.file()?;
+        let (name, file) = staging.create_file()?;
         Ok(new_lines.insert(Self { name, file: BufWriter::with_capacity(1 << 18, file), length: 0 }))
     }
 
