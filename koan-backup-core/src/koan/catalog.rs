@@ -60,7 +60,8 @@ impl Catalog {
         }
     }
 
-    /// Returns the backup with an id. If it is in several profiles, the one in the first profile is returned.
+    /// Returns the backup with this id. If several profiles contain it, the entry of the first of these
+    /// profiles is returned.
     pub async fn get(&self, id: BackupId) -> Result<CatalogEntry> {
         let found = self.all().await?.into_iter().filter(|entry| entry.id() == id);
         let profiles = &self.koan.environment.storages;
@@ -105,8 +106,8 @@ impl Catalog {
     }
 
     /// Acknowledges that entities have fewer records in a backup than in the previous one. Until then the
-    /// loss is a problem in the [health](Self::health), and a retention keeps the last backup before the
-    /// loss. Returns the accepted losses. Acknowledging a backup again replaces the reason.
+    /// loss is a problem in the [health](Self::health), and retention keeps the last backup before the loss.
+    /// Returns the acknowledged losses. A second acknowledgement of a backup replaces the first.
     ///
     /// # Errors
     /// The reason is empty, there is no such backup, it has no loss, it belongs to another application, or
@@ -130,7 +131,8 @@ impl Catalog {
         let own = all.iter().map(CatalogEntry::manifest).filter(|manifest| {
             manifest.status.is_complete() && manifest.producer.origin(&environment.identity) != Origin::Other
         });
-        // Every decrease is acknowledged, whatever percentage is expected later.
+        // The percentage is 0, so that every decrease is acknowledged: a later health check may expect any
+        // percentage.
         let canonical = |name: &str| environment.canonical(name);
         let mut lost = catalog::losses(own, canonical, 0, &Acknowledgements::default());
         lost.retain(|loss| loss.backup == id);
@@ -165,10 +167,10 @@ impl Catalog {
         }
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
-        let (entries, own) = (self.all().await?, &environment.identity);
+        let (entries, identity) = (self.all().await?, &environment.identity);
         let input = HealthInput {
             entries,
-            own,
+            identity,
             covered,
             verified,
             acknowledged,
@@ -195,7 +197,7 @@ impl Catalog {
         RecoverBuilder::new(self.koan.clone())
     }
 
-    /// Returns the backups of these profiles, or of all profiles if none is named, in any order.
+    /// Returns the backups of these profiles, or of all profiles if `profiles` is empty, in any order.
     async fn entries(&self, profiles: &[String]) -> Result<Vec<CatalogEntry>> {
         let environment = &self.koan.environment;
         let mut entries = Vec::new();
@@ -257,7 +259,7 @@ impl CatalogQuery {
         self
     }
 
-    /// Selects backups of this application in this environment.
+    /// Selects backups of the given application in the given environment.
     pub fn from_application(
         mut self,
         application: impl Into<String>,
@@ -325,7 +327,7 @@ impl CatalogQuery {
         self
     }
 
-    /// Sets the order.
+    /// Sets the property by which the backups are sorted, and the direction.
     pub fn sort_by(mut self, sort: SortBy, order: Order) -> Self {
         (self.filter.sort, self.filter.order) = (sort, order);
         self
@@ -371,8 +373,8 @@ impl IntoFuture for CatalogQuery {
         Box::pin(async move {
             if let Some(age) = self.max_age {
                 let now = self.catalog.koan.environment.clock.now();
-                let from = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-                self.filter.since = Some(from);
+                let earliest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+                self.filter.earliest = Some(earliest);
             }
             let entries = self.catalog.entries(&self.profiles).await?;
             Ok(self.filter.page(entries))

@@ -37,7 +37,7 @@ impl VerifyBuilder {
     }
 
     /// Verifies only this entity; the rest of the archive is not read. Several calls select several entities.
-    /// The file of an archive that cannot be decrypted is always verified completely.
+    /// If the archive cannot be decrypted, its file is always verified completely.
     pub fn entity<T: Entity>(self) -> Self {
         self.entities([T::descriptor().name()])
     }

@@ -71,7 +71,7 @@ impl PublishedVerifier<'_> {
                 Err(error) => error,
             };
             // Another process may have replaced or removed the backup while it was read.
-            match catalog::published_in_time(self.storage, &id).await {
+            match catalog::published_within_timeout(self.storage, &id).await {
                 Ok(Some(current)) if current != expected && is_rekeyed(&expected, &current) => {
                     expected = current
                 }

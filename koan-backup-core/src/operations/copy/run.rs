@@ -273,7 +273,7 @@ async fn publish(
     let existing = match error {
         None => Ok(Some(copy.published.clone())),
         // The manifest may have been written although the answer was lost.
-        Some(_) => catalog::published_in_time(target, id).await,
+        Some(_) => catalog::published_within_timeout(target, id).await,
     };
     match (existing, error) {
         (Ok(Some(existing)), Some(error))

@@ -67,7 +67,7 @@ pub(super) async fn publish(
         Err(unanswered) => (false, unanswered),
     };
     // The manifest may have been written although the answer was lost.
-    match catalog::published_in_time(storage, &rewritten.id).await {
+    match catalog::published_within_timeout(storage, &rewritten.id).await {
         Ok(Some(current))
             if storage.confirms_by_reading(&error)
                 && serde_json::from_slice(&content).is_ok_and(|new: serde_json::Value| new == current) =>
