@@ -38,7 +38,7 @@ pub use size_drop::SizeDrop;
 pub(crate) use statistics::statistics;
 pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
 pub(crate) use stored::{
-    StoredBackup, StoredManifests, find_id, list, list_all, parse, published, published_within_timeout,
+    StoredBackup, StoredManifests, find_id, list, list_all, parse, published, published_in_time,
     unreadable_note,
 };
 pub use unlisted::{UnlistedArchive, UnlistedState};

@@ -56,7 +56,7 @@ impl MaintenanceBuilder {
 
     /// Disables the verification.
     pub fn without_verification(mut self) -> Self {
-        self.options.verifies = false;
+        self.options.verification_enabled = false;
         self
     }
 

@@ -90,7 +90,7 @@ impl IntoFuture for VerifyBuilder {
             let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());
             let mut report = match until_cancelled(cancel, backup.opened(&identities)).await {
                 Ok(backup) => verify::run(environment, &backup, &self.options, &identities).await,
-                Err(error) => VerifyReport::of_damage(id, &archive.unwrap_or_default(), scope, error),
+                Err(error) => VerifyReport::from_damage(id, &archive.unwrap_or_default(), scope, error),
             }?;
             report.notes.extend(notes);
             Ok(report)

@@ -17,7 +17,7 @@ pub(crate) enum OperationResult<'a, T> {
     Failed(&'a Error),
 }
 
-/// The frame of an operation: time limit, listener and log.
+/// The time limit, the tracing span and the environment of a running operation.
 #[derive(Debug)]
 pub(crate) struct Operation<'e> {
     environment: &'e Environment,
@@ -72,14 +72,14 @@ impl<'e> Operation<'e> {
         log: impl Fn(OperationResult<'_, T>),
     ) -> Result<T> {
         let logged = async {
-            let ended = self.limit.run(work).await;
+            let result = self.limit.run(work).await;
             if self.is_logged() {
-                log(match &ended {
+                log(match &result {
                     Ok(report) => OperationResult::Completed(report),
                     Err(error) => OperationResult::Failed(error),
                 });
             }
-            ended
+            result
         };
         logged.instrument(self.span.clone()).await
     }

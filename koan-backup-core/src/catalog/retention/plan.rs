@@ -42,7 +42,7 @@ pub struct RetentionPlan {
     pub(crate) basis: BTreeMap<BackupId, String>,
     /// When the plan was made, by a monotonic clock.
     #[serde(skip)]
-    pub(crate) made: Option<std::time::Instant>,
+    pub(crate) made_at_monotonic: Option<std::time::Instant>,
 }
 
 /// The decision about one backup.
@@ -170,7 +170,7 @@ pub(crate) fn plan(
         other_applications: 0,
         unidentified: 0,
         basis: BTreeMap::new(),
-        made: None,
+        made_at_monotonic: None,
     }
 }
 

@@ -9,12 +9,12 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Acquires the lease. Returns `None` and logs a warning if the storage cannot be written, because a restore
-/// from such a storage must work as well. For the same reason, a restore continues if its lease is lost; the
-/// data that it reads is checked in any case.
+/// from such a storage must work as well. For the same reason, a restore continues if its lease is lost. Even
+/// without a lease, all data that it reads is checked.
 ///
 /// # Errors
 /// The backup was removed or replaced meanwhile, or the work was cancelled.
-pub(super) async fn pin(
+pub(super) async fn acquire_lease(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     cancel: &CancellationToken,
