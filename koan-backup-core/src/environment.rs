@@ -181,8 +181,8 @@ impl Environment {
     }
 
     /// Returns the lookup of names among the backups of `from`, or of this application if it is `None`.
-    pub(crate) fn lookup<'a>(&'a self, selected: Option<&'a ApplicationIdentity>) -> Lookup<'a> {
-        Lookup { identity: &self.identity, selected }
+    pub(crate) fn lookup<'a>(&'a self, from: Option<&'a ApplicationIdentity>) -> Lookup<'a> {
+        Lookup { identity: &self.identity, selected: from }
     }
 
     /// Returns the entity with a name, current or former.
