@@ -100,7 +100,7 @@ impl Acknowledgement {
 
 impl Acknowledgements {
     /// Reads the acknowledgements of a profile. An acknowledgement that cannot be read is logged and ignored,
-    /// so its loss stays a problem until it is acknowledged again.
+    /// so its loss is reported until it is acknowledged again.
     ///
     /// # Errors
     /// The storage cannot be read.

@@ -1,5 +1,5 @@
-//! A cache of manifests. Manifests are never changed in place, so a file with the same size, time and tag has
-//! the same content.
+//! A cache of manifests. Manifests are never changed in place, so a file whose size, modification time and
+//! tag are unchanged has the cached content.
 //!
 //! The cache is optional: a manifest that is missing or damaged in the cache is read from the storage.
 

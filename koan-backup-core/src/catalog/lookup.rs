@@ -98,9 +98,11 @@ pub(crate) async fn find<'a>(
             let others = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
             let problem = match failed {
                 Some(id) => {
-                    format!("no backup called `{name}` was completed{others} (the newest, {id}, failed)")
+                    format!(
+                        "the newest backup with the name `{name}`, {id}, failed, and there is no completed backup{others}"
+                    )
                 }
-                None => format!("no backup has the name `{name}`{others}"),
+                None => format!("there is no backup with the name `{name}`{others}"),
             };
             Err(not_found(storage, &format!("{problem}{}", unreadable_note(&unreadable))))
         }

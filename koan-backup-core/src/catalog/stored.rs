@@ -82,7 +82,7 @@ pub(crate) struct StoredManifests<'a> {
 /// logged.
 ///
 /// # Errors
-/// The same errors as those of [`list_all`].
+/// The errors of [`list_all`].
 pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
     let StoredManifests { backups, unreadable } = list_all(storage).await?;
     unreadable.iter().for_each(|manifest| manifest.log(storage));
@@ -166,10 +166,10 @@ pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option
     }
 }
 
-/// Returns the same as [`published`], with a time limit, for operations that clean up after an error.
+/// Calls [`published`] with a time limit, for operations that clean up after an error.
 ///
 /// # Errors
-/// The same errors as those of [`published`], or the storage does not respond.
+/// The errors of [`published`], or the storage does not respond in time.
 pub(crate) async fn published_in_time(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
     timeout(CLEANUP_TIMEOUT, published(storage, id)).await.unwrap_or_else(|_| Err(storage.no_answer_error()))
 }

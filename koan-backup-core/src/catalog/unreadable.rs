@@ -12,7 +12,7 @@ use crate::foundation::id::BackupId;
 use crate::storage::{Storage, is_refusal};
 
 /// A manifest that cannot be read: it is damaged, was written by a newer version, or the store refuses to
-/// return it. Its backup is never treated as absent, so its archive stays.
+/// return it. Its backup is never treated as absent, so its archive is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -54,8 +54,8 @@ impl UnreadableManifest {
 
 /// Returns whether an error concerns only the file that was read, and not the whole storage. Examples: the
 /// file is damaged or of a newer version, the store refuses to return it (cold storage, missing permission),
-/// it is not a regular file, or its disk sectors are bad. If none of the manifests can be read, the caller
-/// fails nevertheless.
+/// it is not a regular file, or its disk sectors are bad. If no manifest at all can be read, the caller must
+/// still fail.
 ///
 /// A lack of file handles or memory, or a network file system that is not available (`ESTALE`), concerns more
 /// than one file. The caller must fail then, because an older backup must not be used as if it were the

@@ -108,9 +108,9 @@ impl BackupBuilder {
     ///
     /// If the stored backup is damaged, the operation fails, and the status of the backup becomes `failed`,
     /// so that restores by name and retention do not rely on it. If the backup cannot be read back, or the
-    /// verification is cancelled, the operation fails too, and the published backup stays; the error contains
-    /// its id. If another process rekeys the backup meanwhile, the new archive is verified; if another
-    /// process removes the backup, the operation fails.
+    /// verification is cancelled, the operation fails as well, and the published backup is kept; the error
+    /// contains its id. If another process rekeys the backup meanwhile, the new archive is verified; if
+    /// another process removes the backup, the operation fails.
     pub fn verify_after(mut self) -> Self {
         self.options.verify_after = true;
         self

@@ -25,7 +25,7 @@ use crate::operations::recover;
 
 /// The catalog of the backups in all storage profiles. Manifests are cached.
 ///
-/// A manifest that cannot be read does not prevent the listing of the others;
+/// A manifest that cannot be read does not prevent the listing of the other backups;
 /// [`unreadable`](Self::unreadable) and [`health`](Self::health) report it.
 ///
 /// # Errors
@@ -52,11 +52,11 @@ impl Catalog {
     }
 
     /// Returns the newest backup of this application, if there is one. Backups of older versions that record
-    /// no environment are considered only if there are no others.
+    /// no environment are considered only if there are no other backups.
     pub async fn latest(&self) -> Result<Option<CatalogEntry>> {
-        match self.query().of(&[Origin::Own]).first().await? {
+        match self.query().with_origins(&[Origin::Own]).first().await? {
             Some(entry) => Ok(Some(entry)),
-            None => self.query().of(&[Origin::Unidentified]).first().await,
+            None => self.query().with_origins(&[Origin::Unidentified]).first().await,
         }
     }
 
@@ -74,10 +74,10 @@ impl Catalog {
         })
     }
 
-    /// Returns the backups with a name, newest first: those of this application, and those of older versions
+    /// Returns the backups of this application with a name, newest first, including backups of older versions
     /// that record no environment.
     pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
-        Ok(self.query().of(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
+        Ok(self.query().with_origins(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
     }
 
     /// Returns a query, which selects some of the backups.
@@ -85,10 +85,12 @@ impl Catalog {
         CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), max_age: None }
     }
 
-    /// Returns counts and sizes of the backups of this application, and of those of older versions that
+    /// Returns counts and sizes of the backups of this application, including backups of older versions that
     /// record no environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
-        Ok(catalog::statistics(&self.query().of(&[Origin::Own, Origin::Unidentified]).await?.entries))
+        Ok(catalog::statistics(
+            &self.query().with_origins(&[Origin::Own, Origin::Unidentified]).await?.entries,
+        ))
     }
 
     /// Returns when each backup, identified by storage profile and id, was verified last: read back from its
@@ -271,7 +273,7 @@ impl CatalogQuery {
     }
 
     /// Selects backups with these origins, relative to the application of this context.
-    fn of(mut self, origins: &'static [Origin]) -> Self {
+    fn with_origins(mut self, origins: &'static [Origin]) -> Self {
         let application = self.catalog.koan.environment.identity.clone();
         self.filter.origin = Some(OriginFilter { application, origins });
         self
@@ -348,7 +350,7 @@ impl CatalogQuery {
     /// Returns the first backup, if there is one.
     ///
     /// # Errors
-    /// The same errors as those of the [catalog](Catalog).
+    /// The errors of every method of the [catalog](Catalog).
     pub async fn first(self) -> Result<Option<CatalogEntry>> {
         Ok(self.take(1).await?.entries.into_iter().next())
     }

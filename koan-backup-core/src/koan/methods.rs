@@ -77,8 +77,8 @@ impl Koan {
         RekeyBuilder::new(self.clone(), backup.into())
     }
 
-    /// Rewrites every backup of a profile for the recipients of this context. A backup that fails does not
-    /// stop the others.
+    /// Rewrites every backup of a profile for the recipients of this context. If a backup fails, the
+    /// remaining backups are still rewritten.
     pub fn rekey_all(&self) -> RekeyAllBuilder {
         RekeyAllBuilder::new(self.clone())
     }

@@ -159,7 +159,7 @@ impl RestoreBuilder {
     }
 
     /// Returns the context, the reference to the backup, and the options, if all are valid.
-    fn checked(self) -> Result<(Koan, BackupRef, RestoreOptions)> {
+    fn into_parts(self) -> Result<(Koan, BackupRef, RestoreOptions)> {
         match self.invalid {
             Some(error) => Err(error),
             None => Ok((self.koan?, self.backup, self.options)),
@@ -203,7 +203,7 @@ impl IntoFuture for RestoreBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (koan, backup, options) = self.checked()?;
+            let (koan, backup, options) = self.into_parts()?;
             let found = Box::pin(find(&koan, &backup, &options));
             restore::run(&koan.environment, found, &options).await
         })
@@ -221,7 +221,7 @@ impl IntoFuture for ViabilityBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (koan, backup, options) = self.0.checked()?;
+            let (koan, backup, options) = self.0.into_parts()?;
             let (backup, identities) = find(&koan, &backup, &options).await?;
             restore::assess(&koan.environment, &backup, &identities, &options).await
         })

@@ -46,8 +46,8 @@ impl<'e> Operation<'e> {
         &self.span
     }
 
-    /// Returns the listener of this operation: the listener that was set, or else that of the application,
-    /// combined with the log.
+    /// Returns the listener of this operation, combined with the log. It is `listener` if one was set,
+    /// otherwise the listener of the application.
     pub(crate) fn listener(&self, listener: &Listener) -> Listener {
         self.environment.operation_listener(listener, &self.span)
     }

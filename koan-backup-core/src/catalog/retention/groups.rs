@@ -86,7 +86,10 @@ pub(super) fn is_released(label: &str, released: &BTreeSet<String>) -> bool {
 
 /// Returns the backups that are kept because of their groups, with the reasons. In each group, this is the
 /// first member that is not known to be damaged.
-pub(super) fn protected(candidates: &[Candidate], groups: &[Group]) -> BTreeMap<BackupId, Vec<KeepReason>> {
+pub(super) fn protected_backups(
+    candidates: &[Candidate],
+    groups: &[Group],
+) -> BTreeMap<BackupId, Vec<KeepReason>> {
     let damaged: BTreeSet<_> =
         candidates.iter().filter(|candidate| candidate.is_damaged).map(|candidate| candidate.id).collect();
     let mut protected: BTreeMap<BackupId, Vec<KeepReason>> = BTreeMap::new();

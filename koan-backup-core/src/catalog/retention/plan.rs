@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::candidate::Candidate;
-use super::groups::{groups, is_released, protected};
+use super::groups::{groups, is_released, protected_backups};
 use super::period::Period;
 use super::policy::Retention;
 use super::reason::{KeepReason, RemoveReason, count_with_noun};
@@ -141,7 +141,8 @@ pub(crate) fn plan(
     now: Timestamp,
 ) -> RetentionPlan {
     candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));
-    let mut protected = protected(&candidates, &groups(&candidates, losses, retention.released_entities()));
+    let mut protected =
+        protected_backups(&candidates, &groups(&candidates, losses, retention.released_entities()));
     let mut series: BTreeMap<SeriesName, SeriesState> = BTreeMap::new();
     let mut kept_by_entity: BTreeMap<String, usize> = BTreeMap::new();
     let mut decisions = Vec::with_capacity(candidates.len());

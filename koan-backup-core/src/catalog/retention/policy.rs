@@ -162,7 +162,7 @@ impl Retention {
     /// Checks that the policy has a rule or a limit, and that no number is 0.
     ///
     /// # Errors
-    /// There is neither a rule nor a limit, or one of them is 0.
+    /// There is neither a rule nor a limit, or the number of a rule or limit is 0.
     pub(crate) fn validate(&self) -> Result<()> {
         let refused = |text: String| Err(Error::new(ErrorKind::Configuration, text));
         let counts = self.periods().map(|(period, count)| (period.rule(), count));

@@ -34,7 +34,7 @@ pub(super) struct Contents {
     pub(super) entities: Vec<EntityManifest>,
     pub(super) blocks: BlockTable,
     /// Hashes, blocks and physical form of encrypted entries. They would reveal content, so they are
-    /// encrypted too.
+    /// encrypted as well.
     pub(super) sealed: SealedDocument,
     /// The physical form of encrypted entries that are being written.
     pub(super) sealed_physical: BTreeMap<String, Box<RawValue>>,

@@ -85,11 +85,11 @@ impl PublishedVerifier<'_> {
                 // A manifest is damaged if it cannot be parsed, or if it differs from the published manifest
                 // in values that a rekey does not change.
                 Ok(Some(current)) if is_damage(&error) => {
-                    return Err(self.damaged(Some(&current), error).await);
+                    return Err(self.report_damage(Some(&current), error).await);
                 }
                 Ok(Some(_)) => return Err(not_verified(error, id, location)),
                 Err(read_error) if is_damage(&read_error) => {
-                    return Err(self.damaged(None, read_error).await);
+                    return Err(self.report_damage(None, read_error).await);
                 }
                 Err(read_error) => return Err(not_verified(read_error, id, location)),
             }
@@ -132,7 +132,7 @@ impl PublishedVerifier<'_> {
 
     /// Marks a damaged backup as failed, if its manifest has not changed since the verification, and returns
     /// the error to report.
-    async fn damaged(&self, verified: Option<&serde_json::Value>, error: Error) -> Error {
+    async fn report_damage(&self, verified: Option<&serde_json::Value>, error: Error) -> Error {
         let (id, location) = (self.report.id(), self.storage.location());
         let marked = timeout(CLEANUP_TIMEOUT, self.mark_damaged(verified, &error)).await;
         let outcome = match marked.unwrap_or_else(|_| Err(self.storage.no_answer_error())) {

@@ -74,7 +74,7 @@ async fn copy_under_lease(
     let ((), stored) = pending.store(stream, cancel).await?;
 
     let unpublished = UnpublishedArchive::new(target, backup.manifest.id, path);
-    let copy = relocated(backup, target, &stored)?;
+    let copy = copied_backup(backup, target, &stored)?;
     let verification = match verify_copy(environment, &copy, cancel).await {
         Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|held| (verification, held)),
         Err(error) => Err(error),
@@ -223,7 +223,7 @@ async fn copy_content(
 }
 
 /// Returns the backup as it is stored in `target`: its manifest refers to the archive of the copy.
-fn relocated<'a>(
+fn copied_backup<'a>(
     backup: &StoredBackup<'_>,
     target: &'a Storage,
     archive: &ArchiveFile,

@@ -54,7 +54,7 @@ impl MaintenanceOptions {
     }
 }
 
-/// Runs all tasks in every profile. A task that fails is reported and does not stop the others.
+/// Runs all tasks in every profile. A task that fails is reported, and the remaining tasks still run.
 ///
 /// # Errors
 /// Maintenance was cancelled, or a profile does not exist.

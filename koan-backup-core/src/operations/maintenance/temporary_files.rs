@@ -1,5 +1,5 @@
-//! Removes the temporary files of writes that were never completed, in a directory. Their names are those of
-//! the crate `object_store`, for example `….zip#1`.
+//! Removes temporary files of writes that were never completed from a directory. Their names, for example
+//! `….zip#1`, have the form that the crate `object_store` uses.
 
 use std::fs::DirEntry;
 use std::io;
@@ -117,7 +117,7 @@ impl TemporaryFiles {
         if self.held.time_left().is_zero() {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "the lease expired, so the file stays; the next run removes it",
+                "the lease expired, so the file was not removed; the next run removes it",
             ));
         }
         std::fs::remove_file(entry.path())?;
@@ -125,12 +125,12 @@ impl TemporaryFiles {
     }
 }
 
-/// Returns the final path of a temporary file, if the path is that of a temporary file of this library.
+/// Returns the final path of the file, if `path` is the path of a temporary file of this library.
 fn final_path(path: &str) -> Option<&str> {
     let (target, number) = path.rsplit_once('#')?;
     let (folder, name) = target.rsplit_once('/')?;
     let has_known_name = match (folder, name.strip_suffix(".json")) {
-        // A sync of a folder creates a file with a UUID as its name. A killed process may leave the file
+        // The file of a backup, or a file that a sync of the folder creates and that a killed process left
         // behind.
         (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
         ("archives", _) => is_archive_name(name),

@@ -89,9 +89,9 @@ async fn require_other_holders(
 
 /// Removes the manifest and the archive of a backup that is not in use, and checks that both no longer exist.
 ///
-/// A durable removal record is written first, and withdrawn if the manifest stays or is put back. The lease
-/// is confirmed right before each of the two removals. If the lease is lost, nothing more is removed, and a
-/// manifest whose archive still exists is put back.
+/// A durable removal record is written first, and withdrawn if the manifest is not removed or is put back.
+/// The lease is confirmed right before each of the two removals. If the lease is lost, nothing more is
+/// removed, and a manifest whose archive still exists is put back.
 pub(super) async fn remove(
     lease: &Lease,
     environment: &Environment,
@@ -140,7 +140,7 @@ pub(super) async fn remove(
                 Err(not_removed(error, "it is unchanged, or its manifest is gone"))
             }
             // A manifest whose removal is not durable may reappear after a loss of power, so its archive must
-            // stay.
+            // be kept.
             Ok(Ok(None)) if !storage.confirms_by_reading(&error) => {
                 let error = not_removed(error, "the removal of its manifest could not be made durable");
                 let error = put_back(storage, manifest, content, error).await;

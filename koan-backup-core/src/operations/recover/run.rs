@@ -206,7 +206,8 @@ async fn publish(storage: &Storage, backup: &StoredBackup<'_>) -> Result<()> {
     }
 }
 
-/// Renames a damaged manifest, so that no listing treats it as a manifest. Its bytes stay in the same folder.
+/// Renames a damaged manifest, so that no listing treats it as a manifest. Its content is kept in the same
+/// folder.
 async fn rename_damaged(storage: &Storage, path: &str) -> Result<()> {
     let path = Path::from(path);
     let Some(bytes) = storage.read(&path, MAX_MANIFEST_BYTES).await? else { return Ok(()) };

@@ -75,14 +75,14 @@ pub(super) async fn publish(
         {
             Ok(())
         }
-        // Without a response, the manifest may still be written later, so the new archive stays.
+        // Without a response, the manifest may still be written later, so the new archive is kept.
         Ok(Some(current)) if has_response && &current == previous => {
             removal_record::withdraw_or_log(storage, &record.archive).await;
             discard_unpublished(storage, rewritten.id, archive).await;
             Err(error)
         }
-        // The removal record stays. Before maintenance removes an archive, it makes the manifest durable, or
-        // finds that the manifest refers to the old archive.
+        // The removal record is kept. Before maintenance removes an archive, it makes the manifest durable,
+        // or finds that the manifest refers to the old archive.
         Ok(_) | Err(_) => Err(error.context(format!(
             "it is not known whether backup {} is encrypted for the new recipients; both archives stay, \
              and the archive to which its manifest refers is the valid one",

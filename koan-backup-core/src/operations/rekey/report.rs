@@ -79,7 +79,7 @@ pub struct RekeySummary {
     pub unchanged: Vec<BackupId>,
     /// The backups that may not be encrypted for the new recipients, with the errors.
     pub failed: Vec<(BackupId, Error)>,
-    /// The backups of other applications, which are unchanged. To rekey one of them, call
+    /// The backups of other applications, which are unchanged. To rekey such a backup, call
     /// [`Koan::rekey`](crate::Koan::rekey) with its id.
     pub other_applications: Vec<BackupId>,
     /// The backups of older versions that record no environment, which are unchanged; see
@@ -157,9 +157,9 @@ impl RekeySummary {
         Ok(self)
     }
 
-    /// Accepts that encrypted backups that record no environment stay encrypted for the old keys, for example
-    /// because they belong to another application. [`require_all`](Self::require_all) then succeeds, and
-    /// [`unidentified`](Self::unidentified) still contains their ids.
+    /// Accepts that encrypted backups without a recorded environment remain encrypted for the old keys, for
+    /// example because they belong to another application. [`require_all`](Self::require_all) then succeeds,
+    /// and [`unidentified`](Self::unidentified) still contains their ids.
     pub fn accept_unidentified(mut self) -> Self {
         self.unidentified_encrypted.clear();
         self

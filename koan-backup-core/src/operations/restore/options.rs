@@ -60,8 +60,8 @@ pub struct RestoreOptions {
 /// Whether an archive is verified before the first write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// Verifies everything that is restored: every byte of the archive if all of it is restored, otherwise
-    /// its directory, its documents and the restored entries.
+    /// Verifies everything that is restored: every byte of the archive if the complete archive is restored,
+    /// otherwise its directory, its documents and the restored entries.
     #[default]
     Complete,
     /// Verifies only the directory and the documents before the first write, and the hash of each entry

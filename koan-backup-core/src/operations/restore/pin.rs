@@ -39,15 +39,15 @@ pub(super) async fn acquire_lease(
         Ok(Some(current)) if current.get("archive") == backup.published.get("archive") => {
             return Ok(Some(lease));
         }
-        Ok(Some(_)) => changed(backup, "rekeyed", "restore it again"),
-        Ok(None) => changed(backup, "removed", "restore another backup"),
+        Ok(Some(_)) => changed_error(backup, "rekeyed", "restore it again"),
+        Ok(None) => changed_error(backup, "removed", "restore another backup"),
         Err(error) => error,
     };
     lease.release().await;
     Err(problem)
 }
 
-fn changed(backup: &StoredBackup<'_>, change: &str, remedy: &str) -> Error {
+fn changed_error(backup: &StoredBackup<'_>, change: &str, remedy: &str) -> Error {
     let (id, location) = (backup.manifest.id, backup.storage.location());
     let text = format!("backup {id} in storage `{location}` was {change} while its restore began; {remedy}");
     Error::new(ErrorKind::Conflict, text)

@@ -189,7 +189,7 @@ impl BlockDecoder {
                 None => self.records(&batch, undecodable)?.into(),
                 Some(encoder) => {
                     let (bytes, count) =
-                        self.encoded(&batch, first + number, encoder.as_ref(), undecodable)?;
+                        self.encode_batch(&batch, first + number, encoder.as_ref(), undecodable)?;
                     let locator = BatchLocator {
                         codec: self.codec.clone(),
                         block: stored.clone(),
@@ -213,7 +213,7 @@ impl BlockDecoder {
     }
 
     /// Encodes the lines of a batch. Returns the encoded bytes and the number of records.
-    fn encoded(
+    fn encode_batch(
         &self,
         batch: &[u8],
         first: u64,

@@ -88,7 +88,7 @@ pub(super) async fn findings(
         let provider = environment.provider(name)?;
         let targets: Vec<_> = entries.iter().map(PlannedRestore::target).collect();
         findings.extend(provider.assess(&targets, &session).await?);
-        findings.extend(unsupported(name, provider.capabilities(), entries, &session));
+        findings.extend(unsupported_option_findings(name, provider.capabilities(), entries, &session));
         if !provider.capabilities().atomic_restore {
             findings.push(Finding {
                 severity: Severity::Warning,
@@ -115,7 +115,7 @@ fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Find
 }
 
 /// Returns the findings about options that the provider does not support.
-fn unsupported(
+fn unsupported_option_findings(
     name: &str,
     capabilities: Capabilities,
     entries: &[PlannedRestore],
