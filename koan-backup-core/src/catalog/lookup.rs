@@ -99,7 +99,8 @@ pub(crate) async fn find<'a>(
             let problem = match failed {
                 Some(id) => {
                     format!(
-                        "the newest backup with the name `{name}`, {id}, failed, and there is no completed backup{others}"
+                        "the newest backup with the name `{name}`, {id}, failed, and there is no completed \
+                         backup{others}"
                     )
                 }
                 None => format!("there is no backup with the name `{name}`{others}"),

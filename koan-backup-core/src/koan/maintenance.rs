@@ -121,9 +121,8 @@ impl MaintenanceBuilder {
                 log(&result);
                 let result = result.map_err(|error| error.chain());
                 *last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                let wait = every.saturating_add(Duration::from_secs_f64(
-                    jitter.as_secs_f64().min(86_400.0) * random_fraction(),
-                ));
+                let jitter_seconds = jitter.as_secs_f64().min(86_400.0) * random_fraction();
+                let wait = every.saturating_add(Duration::from_secs_f64(jitter_seconds));
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = stop_token.cancelled() => {}
@@ -137,7 +136,8 @@ impl MaintenanceBuilder {
         if self.every.is_zero() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "the interval between two runs of maintenance is 0 seconds; set a longer interval with `.every(…)`",
+                "the interval between two runs of maintenance is 0 seconds; set a longer interval with \
+                 `.every(…)`",
             ));
         }
         if let Some(retention) = &self.options.retention {

@@ -59,7 +59,7 @@ pub enum KeepReason {
         /// The period, for example `2026-11-21`.
         of: String,
     },
-    /// The backup is not older than the age of the rule [`within`](crate::retention::Retention::within).
+    /// The backup is not older than the age of the rule [`within`](crate::Retention::within).
     Within {
         /// The age, in hours.
         hours: u64,
