@@ -73,7 +73,8 @@ impl IntoFuture for CopyBuilder {
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "the backup is already in profile `{to}`; select another profile as the target; the profiles are {}",
+                        "the backup is already in profile `{to}`; select another profile as the target; the \
+                         profiles are {}",
                         profiles()
                     ),
                 ));

@@ -240,7 +240,8 @@ async fn planned_entries(
         };
         let previous_count = entries.len();
         for set in sets.into_iter().filter(|set| options.selection.selects_set(set)) {
-            // The records are counted before any read begins, because a provider may serve only one read at a time.
+            // The records are counted before any read begins, because a provider may serve only one
+            // read at a time.
             let expected = match is_counted {
                 true => snapshot.count(&entity.codec, &set).await.ok(),
                 false => None,
