@@ -182,7 +182,7 @@ impl Environment {
 
     /// Returns the lookup of names among the backups of `from`, or of this application if it is `None`.
     pub(crate) fn lookup<'a>(&'a self, from: Option<&'a ApplicationIdentity>) -> Lookup<'a> {
-        Lookup { own: &self.identity, from }
+        Lookup { identity: &self.identity, selected: from }
     }
 
     /// Returns the entity with a name, current or former.

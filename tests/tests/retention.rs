@@ -219,7 +219,7 @@ async fn a_partial_backup_is_kept_while_the_completed_backup_is_damaged() {
     let archive = shop.archive_of(&shop.manifests().await, complete);
     std::fs::write(&archive, b"PK").expect("written");
     let error = shop.error_of_apply(Retention::new().keep_last(1)).await;
-    assert!(error.to_string().contains("no backup called `nightly` verifies"), "{error:?}");
+    assert!(error.to_string().contains("no backup called `nightly` is valid"), "{error:?}");
     assert!(
         shop.archive_of(&shop.manifests().await, partial).exists(),
         "the partial backup contains the only copy of the invoices"

@@ -1,5 +1,5 @@
-//! Acknowledged losses of records: sidecar files `acknowledgements/{id}.json`, named by the backup that
-//! contains fewer records.
+//! Acknowledged losses of records: sidecar files `acknowledgements/{id}.json`, where `id` is the id of the
+//! backup that contains fewer records.
 
 use std::collections::BTreeMap;
 
@@ -75,8 +75,8 @@ impl Acknowledgement {
         sidecar::write(storage, FOLDER, &id, self).await
     }
 
-    /// Returns whether a loss was accepted. The loss may appear at a later backup, when the acknowledged one
-    /// is removed.
+    /// Returns whether a loss was accepted. If the acknowledged backup was removed, the loss appears in a
+    /// later backup.
     fn accepts(
         &self,
         loss: &SizeDrop,
@@ -100,7 +100,7 @@ impl Acknowledgement {
 
 impl Acknowledgements {
     /// Reads the acknowledgements of a profile. An acknowledgement that cannot be read is logged and ignored,
-    /// so its loss stays a problem until it is acknowledged again.
+    /// so its loss is reported until it is acknowledged again.
     ///
     /// # Errors
     /// The storage cannot be read.
@@ -118,8 +118,8 @@ impl Acknowledgements {
 
     /// Adds the acknowledgements of another profile.
     pub(crate) fn add(&mut self, other: Self) {
-        for (id, more) in other.0 {
-            self.0.entry(id).or_default().extend(more);
+        for (id, acknowledgements) in other.0 {
+            self.0.entry(id).or_default().extend(acknowledgements);
         }
     }
 
@@ -129,7 +129,7 @@ impl Acknowledgements {
     }
 
     /// Returns whether the loss in a backup by `producer` was accepted.
-    pub(super) fn accept(
+    pub(super) fn accepts(
         &self,
         loss: &SizeDrop,
         producer: &Producer,

@@ -1,7 +1,7 @@
-//! A cache of manifests. Manifests are never changed in place, so a file with the same size, time and tag has
-//! the same content.
+//! A cache of manifests. Manifests are never changed in place, so a file whose size, modification time and
+//! tag are unchanged has the cached content.
 //!
-//! The cache is optional: manifests that it lacks, or that are damaged in it, are read from the storage.
+//! The cache is optional: a manifest that is missing or damaged in the cache is read from the storage.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write as _;
@@ -63,7 +63,8 @@ impl ManifestCache {
     /// store refuses every manifest.
     pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Listing> {
         let profile: Arc<str> = profile.into();
-        let (listed, damaged) = futures::try_join!(stored::listed(storage), damage::read_all(storage))?;
+        let (listed, damaged) =
+            futures::try_join!(stored::list_manifest_files(storage), damage::read_all(storage))?;
         let mut entries = Vec::with_capacity(listed.len());
         let mut unknown = Vec::new();
         self.with_profile(&profile, |known| {
@@ -83,7 +84,7 @@ impl ManifestCache {
             let manifest = match manifest {
                 Ok(manifest) => manifest,
                 Err(error) => {
-                    let Some(problem) = UnreadableManifest::of(storage, &file.path, &error) else {
+                    let Some(problem) = UnreadableManifest::from_error(storage, &file.path, &error) else {
                         return Err(error);
                     };
                     unreadable.push(problem);
@@ -126,8 +127,8 @@ impl ManifestCache {
         work(known.entry(Arc::clone(profile)).or_default())
     }
 
-    /// Removes the cached manifests of backups that no longer exist from the disk. An error is only logged,
-    /// because the cache is optional.
+    /// Deletes the files of the cache on disk that belong to backups that no longer exist. An error is only
+    /// logged, because the cache is optional.
     pub(crate) async fn trim(&self, storage: &Storage, existing: BTreeSet<BackupId>) {
         let Some(folder) = self.folder(storage) else { return };
         let folder_text = folder.display().to_string();
@@ -210,7 +211,7 @@ fn trim(folder: &std::path::Path, existing: &BTreeSet<BackupId>) -> std::io::Res
         let Ok(name) = entry.file_name().into_string() else { continue };
         let Some((id, rest)) = name.split_once('.') else { continue };
         let Ok(id) = id.parse::<BackupId>() else { continue };
-        let is_gone = match rest {
+        let is_obsolete = match rest {
             "json" => !existing.contains(&id),
             rest if rest.ends_with(".new") => {
                 let age = entry.metadata()?.modified()?.elapsed();
@@ -218,7 +219,7 @@ fn trim(folder: &std::path::Path, existing: &BTreeSet<BackupId>) -> std::io::Res
             }
             _ => false,
         };
-        if is_gone {
+        if is_obsolete {
             std::fs::remove_file(entry.path())?;
         }
     }

@@ -28,7 +28,7 @@ struct Damage {
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn read_all(storage: &Storage) -> Result<BTreeMap<BackupId, String>> {
-    let remedy = "remove it; maintenance then verifies its backup again";
+    let remedy = "remove the damage record; maintenance then verifies the backup again";
     let all = sidecar::read_all::<BackupId, Damage>(storage, FOLDER, remedy).await?;
     let unreadable = all
         .unreadable

@@ -42,15 +42,15 @@ impl CatalogEntry {
         self.manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes)
     }
 
-    /// Returns the damage that the last verification found. It is `None` if the backup was valid, and also if
-    /// it was never verified.
+    /// Returns the damage that the last verification found, or `None` if it found no damage or the backup was
+    /// never verified.
     pub fn damage(&self) -> Option<&str> {
         self.damage.as_deref()
     }
 
-    /// Returns the warnings of the backup. They are `None` if they are unknown because the archive, which
-    /// contains them, is encrypted as a whole. The [status](Manifest::status) shows nevertheless that there
-    /// are warnings.
+    /// Returns the warnings of the backup, or `None` if they are unknown because they are in an archive that
+    /// is encrypted as a whole. In this case, only the [status](Manifest::status) shows that there are
+    /// warnings.
     pub fn warnings(&self) -> Option<&[String]> {
         let is_hidden =
             self.manifest.is_sealed() && self.manifest.status == BackupStatus::CompletedWithWarnings;

@@ -48,13 +48,14 @@ impl Expectations {
         Self::default()
     }
 
-    /// Expects that a backup of any name is completed in each interval.
+    /// Expects that the newest completed backup, of any name, is not older than `interval`.
     pub fn every(mut self, interval: Duration) -> Self {
         self.every = Some(interval);
         self
     }
 
-    /// Expects that a backup with this name, or of this series, is completed in each interval.
+    /// Expects that the newest completed backup with this name, or of this series, is not older than
+    /// `interval`.
     pub fn backup_every(mut self, name: impl Into<String>, interval: Duration) -> Self {
         self.by_name.insert(name.into(), interval);
         self
@@ -66,7 +67,7 @@ impl Expectations {
         self
     }
 
-    /// Expects that maintenance has verified a backup within the last `age`.
+    /// Expects that the last verification of a backup is not older than `age`.
     pub fn verified_within(mut self, age: Duration) -> Self {
         self.verified_within = Some(age);
         self
@@ -95,7 +96,7 @@ pub(crate) struct VerificationRecord {
 pub struct CatalogHealth {
     /// When the health was determined.
     pub checked_at: Timestamp,
-    /// The newest completed backup that is not dated in the future, and when it started.
+    /// The newest completed backup that is not dated in the future, and the time at which it started.
     pub last_success: Option<(BackupId, Timestamp)>,
     /// The last verification by maintenance: the backup and the time.
     pub last_verification: Option<(BackupId, Timestamp)>,
@@ -111,32 +112,32 @@ pub struct CatalogHealth {
     /// The number of backups of older versions that record no environment. They may belong to another
     /// application, so they are not considered.
     pub unidentified: usize,
-    /// The tasks that the last maintenance run of any process did not complete: for example a refused
-    /// retention, or a file that could not be removed.
+    /// The tasks that the last maintenance run of any process did not complete: for example a prune that was
+    /// refused, or a file that could not be removed.
     pub incomplete_tasks: Vec<IncompleteTask>,
     /// Archives to which no manifest refers, each with its storage profile.
     /// [`recover`](crate::builders::Catalog::recover) publishes their manifests again.
     pub unlisted: Vec<(String, UnlistedArchive)>,
     /// Manifests that cannot be read, each with its storage profile.
     pub unreadable: Vec<(String, UnreadableManifest)>,
-    /// Completed backups that are dated in the future. Checks of age ignore them.
+    /// Completed backups that are dated in the future. They are ignored when the age of backups is checked.
     pub created_in_future: Vec<BackupId>,
     /// Descriptions of all problems that need attention.
     pub problems: Vec<String>,
 }
 
-/// An entity whose newest backup is too old, or that has none.
+/// A covered entity whose newest completed backup is too old, or that is in no completed backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StaleEntity {
     /// The name of the entity.
     pub entity: String,
-    /// When the newest completed backup that contains the entity started.
+    /// When the newest completed backup that contains the entity started; `None` if there is none.
     pub last: Option<Timestamp>,
 }
 
-/// A task that maintenance did not complete. It is cleared when a later run completes it.
+/// A task that maintenance did not complete. It is reported until a later run completes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -145,9 +146,9 @@ pub struct IncompleteTask {
     pub profile: String,
     /// The task: `retention`, `verification`, `cleanup` or `catalog`.
     pub task: String,
-    /// When it was tried.
+    /// When maintenance tried to run the task.
     pub tried_at: Timestamp,
-    /// Why it was not completed.
+    /// Why the task was not completed.
     pub problem: String,
 }
 
@@ -162,16 +163,16 @@ impl CatalogHealth {
 /// dated in the future.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
-fn is_future(at: Timestamp, now: Timestamp) -> bool {
+fn is_in_future(at: Timestamp, now: Timestamp) -> bool {
     Duration::try_from(at.duration_since(now)).is_ok_and(|ahead| ahead > MAX_CLOCK_SKEW)
 }
 
 /// The data from which the health is determined.
 #[derive(Debug)]
 pub(crate) struct HealthInput<'a> {
-    /// All backups. Those of other applications are ignored.
+    /// All backups. Backups of other applications are ignored.
     pub(crate) entries: Vec<CatalogEntry>,
-    pub(crate) own: &'a ApplicationIdentity,
+    pub(crate) identity: &'a ApplicationIdentity,
     /// The entities that backups should contain.
     pub(crate) covered: BTreeSet<String>,
     pub(crate) verified: Vec<(BackupId, VerificationRecord)>,
@@ -190,7 +191,7 @@ pub(crate) fn health(
 ) -> CatalogHealth {
     let HealthInput {
         mut entries,
-        own,
+        identity,
         covered,
         mut verified,
         acknowledged,
@@ -198,30 +199,31 @@ pub(crate) fn health(
         unlisted,
         unreadable,
     } = input;
-    entries.retain(|entry| entry.manifest().producer.origin(own) != Origin::Other);
+    entries.retain(|entry| entry.manifest().producer.origin(identity) != Origin::Other);
     entries.sort_by_cached_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
     let damaged = entries.iter().filter(|entry| entry.damage().is_some());
     let damaged = damaged.map(|entry| (entry.profile().to_owned(), entry.id())).collect();
     // A copy is the same backup.
     entries.dedup_by_key(|entry| entry.id());
-    let previous_count = entries.len();
-    entries.retain(|entry| entry.manifest().producer.origin(own) == Origin::Own);
-    let unidentified = previous_count - entries.len();
+    let count_with_unidentified = entries.len();
+    entries.retain(|entry| entry.manifest().producer.origin(identity) == Origin::Own);
+    let unidentified = count_with_unidentified - entries.len();
     verified.retain(|(id, _)| entries.iter().any(|entry| entry.id() == *id));
     let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
-    // Backups that are dated in the future would pass every check of age until then, so they are excluded.
-    let is_past = |entry: &&&CatalogEntry| !is_future(entry.manifest().created_at, now);
+    // A backup that is dated in the future would not become too old until that time, so it is ignored when
+    // the age is checked.
+    let is_past = |entry: &&&CatalogEntry| !is_in_future(entry.manifest().created_at, now);
     let past: Vec<_> = complete.iter().filter(is_past).copied().collect();
     let future = complete.iter().filter(|entry| !is_past(entry)).map(|entry| entry.id()).collect();
-    let verified = verified.iter().filter(|(_, record)| !is_future(record.verified_at, now));
+    let verified = verified.iter().filter(|(_, record)| !is_in_future(record.verified_at, now));
     let last_verification = verified.max_by_key(|(_, record)| record.verified_at);
     let mut health = CatalogHealth {
         checked_at: now,
         last_success: past.first().map(|entry| (entry.id(), entry.manifest().created_at)),
         last_verification: last_verification.map(|(id, record)| (*id, record.verified_at)),
-        failed: failed(&entries),
+        failed: failed_backups(&entries),
         damaged,
-        stale_entities: stale(&past, &covered, expected.entities_within, now),
+        stale_entities: stale_entities(&past, &covered, expected.entities_within, now),
         size_drops: losses(
             complete.iter().map(|entry| entry.manifest()),
             canonical,
@@ -243,7 +245,7 @@ fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
     Duration::try_from(now.duration_since(at)).is_ok_and(|elapsed| elapsed > age)
 }
 
-fn failed(entries: &[CatalogEntry]) -> Vec<BackupId> {
+fn failed_backups(entries: &[CatalogEntry]) -> Vec<BackupId> {
     let mut completed: BTreeSet<SeriesName> = BTreeSet::new();
     let mut failed = Vec::new();
     for entry in entries {
@@ -257,10 +259,10 @@ fn failed(entries: &[CatalogEntry]) -> Vec<BackupId> {
     failed
 }
 
-fn stale(
+fn stale_entities(
     complete: &[&CatalogEntry],
     covered: &BTreeSet<String>,
-    within: Option<Duration>,
+    max_age: Option<Duration>,
     now: Timestamp,
 ) -> Vec<StaleEntity> {
     let last = |name: &String| {
@@ -275,7 +277,7 @@ fn stale(
     };
     let stale = covered.iter().map(|name| StaleEntity { entity: name.clone(), last: last(name) });
     stale
-        .filter(|stale| match (stale.last, within) {
+        .filter(|stale| match (stale.last, max_age) {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(last), Some(age)) => is_older(last, age, now),
@@ -364,8 +366,8 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
              `koan.catalog().recover()` verifies it and publishes its manifest"
         )
     }));
-    problems.extend(health.incomplete_tasks.iter().map(|incomplete_tasks| {
-        let IncompleteTask { profile, task, tried_at, problem } = incomplete_tasks;
+    problems.extend(health.incomplete_tasks.iter().map(|incomplete_task| {
+        let IncompleteTask { profile, task, tried_at, problem } = incomplete_task;
         let at = tried_at.strftime("%Y-%m-%d %H:%M:%S");
         format!("maintenance of profile `{profile}` did not complete `{task}` at {at}: {problem}")
     }));
@@ -375,8 +377,8 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
             format!("`{}` was last backed up at {}", stale.entity, last.strftime("%Y-%m-%d %H:%M:%S"))
         }
     }));
-    problems.extend(health.size_drops.iter().map(|size_drops| {
-        let SizeDrop { entity, set, backup, before, after, .. } = size_drops;
+    problems.extend(health.size_drops.iter().map(|size_drop| {
+        let SizeDrop { entity, set, backup, before, after, .. } = size_drop;
         let set = if set.is_root() { String::new() } else { format!("#{set}") };
         format!(
             "`{entity}{set}` had {before} records and has {after} in backup {backup}; find out why, or \

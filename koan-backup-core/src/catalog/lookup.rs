@@ -11,14 +11,15 @@ use crate::storage::Storage;
 /// The application among whose backups a name is looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lookup<'a> {
-    pub(crate) own: &'a ApplicationIdentity,
-    /// Another application that the caller selected instead of this one.
-    pub(crate) from: Option<&'a ApplicationIdentity>,
+    /// The application of this context.
+    pub(crate) identity: &'a ApplicationIdentity,
+    /// The application that the caller selected instead of the application of this context.
+    pub(crate) selected: Option<&'a ApplicationIdentity>,
 }
 
 impl Lookup<'_> {
     fn origin(&self, manifest: &Manifest) -> Origin {
-        manifest.producer.origin(self.from.unwrap_or(self.own))
+        manifest.producer.origin(self.selected.unwrap_or(self.identity))
     }
 
     /// Returns the backups of the application from `candidates`, which all have the same name, in the same
@@ -34,7 +35,7 @@ impl Lookup<'_> {
             found.cloned().collect::<Vec<_>>()
         };
         let own = with_origin(Origin::Own);
-        let is_other = self.from.is_some_and(|from| from != self.own);
+        let is_other = self.selected.is_some_and(|selected| selected != self.identity);
         if is_other || own.iter().any(|backup| accept(&backup.manifest)) {
             return own;
         }
@@ -55,20 +56,20 @@ impl Lookup<'_> {
             .collect();
         others.sort();
         others.dedup();
-        let of = self.from.unwrap_or(self.own);
+        let application = self.selected.unwrap_or(self.identity);
         match others.is_empty() {
-            true => format!(" of {of}"),
+            true => format!(" of {application}"),
             false => format!(
-                " of {of}; there are backups of {}; select that application with `.from_application(name, \
-                 environment)`, or select a backup by its id",
+                " of {application}; there are backups of {}; select that application with \
+                 `.from_application(name, environment)`, or select a backup by its id",
                 others.join(", ")
             ),
         }
     }
 }
 
-/// Finds a backup: by id, in any application; by name, the newest one that `accept` accepts, among those of
-/// the application in `lookup`.
+/// Finds a backup. An id selects a backup of any application. A name selects the newest backup that `accept`
+/// accepts among the backups of the application in `lookup`.
 ///
 /// # Errors
 /// There is no such backup, or it cannot be read.
@@ -97,9 +98,12 @@ pub(crate) async fn find<'a>(
             let others = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
             let problem = match failed {
                 Some(id) => {
-                    format!("no backup called `{name}` was completed{others} (the newest, {id}, failed)")
+                    format!(
+                        "the newest backup with the name `{name}`, {id}, failed, and there is no completed \
+                         backup{others}"
+                    )
                 }
-                None => format!("no backup has the name `{name}`{others}"),
+                None => format!("there is no backup with the name `{name}`{others}"),
             };
             Err(not_found(storage, &format!("{problem}{}", unreadable_note(&unreadable))))
         }

@@ -10,7 +10,7 @@ use crate::archive::{EntityStatus, Manifest};
 use crate::foundation::id::{BackupId, SetName};
 use crate::foundation::series::SeriesName;
 
-/// The percentage of records that an entity may lose from one backup to the next, by default.
+/// The default percentage of records that an entity may lose from one backup of a series to the next.
 pub(crate) const DEFAULT_LOSS_PERCENT: u8 = 50;
 
 /// The last known number of records of an entity and set in a series.
@@ -20,8 +20,8 @@ struct LastCount {
     records: u64,
 }
 
-/// Returns the losses of more than `percent` percent of the records that are not acknowledged, oldest first.
-/// The manifests are those of the completed backups of one application, in any order. `canonical` returns the
+/// Returns the unacknowledged losses of more than `percent` percent of the records, oldest first. `manifests`
+/// are the manifests of the completed backups of one application, in any order. `canonical` returns the
 /// current name of an entity.
 pub(crate) fn losses<'a>(
     manifests: impl Iterator<Item = &'a Manifest>,
@@ -41,8 +41,8 @@ pub(crate) fn losses<'a>(
         for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
             *counts.entry((canonical(&entity.entity), entity.set.clone())).or_default() += entity.item_count;
         }
-        // An entity that the backup did not select is not a loss; a missing set of a selected entity is a
-        // loss.
+        // If the backup does not contain an entity at all, the entity was not selected, which is no loss. If
+        // the backup contains other sets of the entity, a missing set is a loss.
         let entities: BTreeSet<_> = counts.keys().map(|(entity, _)| entity.clone()).collect();
         for entity in entities {
             let sets = last.entry((series.clone(), entity.clone())).or_default();
@@ -60,20 +60,20 @@ pub(crate) fn losses<'a>(
                     after,
                 };
                 if is_loss(before.records, after, percent)
-                    && !acknowledged.accept(&loss, &manifest.producer, percent, &canonical)
+                    && !acknowledged.accepts(&loss, &manifest.producer, percent, &canonical)
                 {
                     losses.push(loss);
                 }
             }
-            let count_in_backup =
+            let new_last_count =
                 |records: u64| LastCount { backup: manifest.id, created_at: manifest.created_at, records };
             for (_, missing_count) in
                 sets.iter_mut().filter(|(set, _)| !counts.contains_key(&(entity.clone(), (*set).clone())))
             {
-                *missing_count = count_in_backup(0);
+                *missing_count = new_last_count(0);
             }
             for ((_, set), records) in counts.iter().filter(|((name, _), _)| *name == entity) {
-                sets.insert(set.clone(), count_in_backup(*records));
+                sets.insert(set.clone(), new_last_count(*records));
             }
         }
     }

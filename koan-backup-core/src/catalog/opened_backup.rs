@@ -58,7 +58,7 @@ impl StoredBackup<'_> {
     /// Opens the archive of the backup, and checks everything in it except the records.
     ///
     /// # Errors
-    /// The same errors as those of [`OpenArchive::open`].
+    /// The errors of [`OpenArchive::open`].
     pub(crate) async fn open_archive(
         &self,
         archive: &ArchiveFile,

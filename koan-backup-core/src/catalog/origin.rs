@@ -6,12 +6,12 @@ use crate::foundation::identity::ApplicationIdentity;
 /// The origin of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// This application and environment made it.
+    /// The backup was made by this application in this environment.
     Own,
-    /// An older version made the backup, which records no environment and no other application. Several
-    /// applications that share a profile could have made it.
+    /// The backup was made by an older version. Its manifest contains no environment and no name of another
+    /// application, so every application that shares the profile may have made it.
     Unidentified,
-    /// Another application or environment made it.
+    /// The backup was made by another application, or in another environment.
     Other,
 }
 
@@ -38,7 +38,7 @@ impl Producer {
     }
 }
 
-/// Returns a note for users of a backup that another application made or may have made.
+/// Returns a note for the user, if another application made the backup or may have made it.
 pub(super) fn origin_note(manifest: &Manifest, own: &ApplicationIdentity) -> Option<String> {
     let id = manifest.id;
     match manifest.producer.origin(own) {

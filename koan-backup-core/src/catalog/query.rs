@@ -10,7 +10,7 @@ use super::origin::Origin;
 use crate::archive::{BackupStatus, EntityManifest};
 use crate::foundation::identity::ApplicationIdentity;
 
-/// The attribute by which backups are sorted.
+/// The property by which backups are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SortBy {
@@ -28,10 +28,10 @@ pub enum SortBy {
 /// The order in which backups are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// The newest, largest or longest first.
+    /// The newest, largest or longest backup first; for names, from Z to A.
     #[default]
     Descending,
-    /// The oldest, smallest or shortest first.
+    /// The oldest, smallest or shortest backup first; for names, from A to Z.
     Ascending,
 }
 
@@ -41,7 +41,7 @@ pub enum Order {
 pub struct CatalogPage {
     /// The backups of this page, in the order of the query.
     pub entries: Vec<CatalogEntry>,
-    /// How many backups match the query, on all pages.
+    /// The number of backups on all pages.
     pub total: usize,
 }
 
@@ -57,7 +57,8 @@ pub(crate) struct OriginFilter {
 pub(crate) struct Filter {
     /// The origin of the backups.
     pub(crate) origin: Option<OriginFilter>,
-    pub(crate) since: Option<Timestamp>,
+    /// The earliest start, computed from the maximum age. It applies in addition to `from`.
+    pub(crate) earliest: Option<Timestamp>,
     pub(crate) from: Option<Bound<Timestamp>>,
     pub(crate) to: Option<Bound<Timestamp>>,
     pub(crate) names: Vec<String>,
@@ -79,14 +80,14 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Returns the page of those `entries` that match.
+    /// Filters and sorts `entries`, and returns the selected page.
     pub(crate) fn page(&self, mut entries: Vec<CatalogEntry>) -> CatalogPage {
         entries.retain(|entry| self.matches(entry));
         match self.sort {
-            SortBy::Time => self.sorted(&mut entries, |_| ()),
-            SortBy::Name => self.sorted(&mut entries, |entry| entry.manifest().name.clone()),
-            SortBy::Size => self.sorted(&mut entries, CatalogEntry::size_bytes),
-            SortBy::Duration => self.sorted(&mut entries, |entry| entry.manifest().duration_ms),
+            SortBy::Time => self.sort_entries(&mut entries, |_| ()),
+            SortBy::Name => self.sort_entries(&mut entries, |entry| entry.manifest().name.clone()),
+            SortBy::Size => self.sort_entries(&mut entries, CatalogEntry::size_bytes),
+            SortBy::Duration => self.sort_entries(&mut entries, |entry| entry.manifest().duration_ms),
         }
         let total = entries.len();
         let entries = entries.into_iter().skip(self.skip).take(self.take.unwrap_or(usize::MAX)).collect();
@@ -95,7 +96,7 @@ impl Filter {
 
     /// Sorts by a key, then by time. Each key is computed only once, because access to many manifests is
     /// slow.
-    fn sorted<K: Ord>(&self, entries: &mut [CatalogEntry], key: impl Fn(&CatalogEntry) -> K) {
+    fn sort_entries<K: Ord>(&self, entries: &mut [CatalogEntry], key: impl Fn(&CatalogEntry) -> K) {
         let key = |entry: &CatalogEntry| (key(entry), entry.manifest().created_at, entry.id());
         match self.order {
             Order::Ascending => entries.sort_by_cached_key(key),
@@ -117,7 +118,7 @@ impl Filter {
             && self.all_tags.iter().all(has_tag)
             && self.entities.iter().all(|name| any_entity(&|entity| &entity.entity == name))
             && self.types.iter().all(|wanted| any_entity(&|entity| is_type(entity, wanted)))
-            && self.since.is_none_or(|since| manifest.created_at >= since)
+            && self.earliest.is_none_or(|earliest| manifest.created_at >= earliest)
             && (self.providers.is_empty() || any_entity(&|entity| self.providers.contains(&entity.provider)))
             && (self.statuses.is_empty() || self.statuses.contains(&manifest.status))
             && self.sizes.is_none_or(|sizes| sizes.contains(&entry.size_bytes()))

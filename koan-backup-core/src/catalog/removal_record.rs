@@ -1,4 +1,5 @@
-//! Removal records of archives that are to be removed: `removals/{archive file name}.json`.
+//! Removal records, which state that an archive is to be removed: sidecar files `removals/{archive file
+//! name}.json`.
 //!
 //! An operation that removes a backup, or replaces its archive, writes the record before it hides or replaces
 //! the manifest. A complete archive without a manifest is never treated as garbage, so only the record allows
@@ -22,7 +23,7 @@ use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 const FOLDER: &str = "removals";
 /// What the user should do about a record that cannot be read.
-const REMEDY: &str = "remove that record; its archive then stays, and is reported as unlisted";
+const REMEDY: &str = "remove the record; the archive is then kept, and is reported as unlisted";
 
 /// Why an archive is to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,9 +32,9 @@ const REMEDY: &str = "remove that record; its archive then stays, and is reporte
 pub enum RemovalReason {
     /// The user deleted the backup.
     Deleted,
-    /// A retention removed the backup.
+    /// A prune removed the backup, because the retention policy does not keep it.
     Retention,
-    /// The backup was rewritten for other recipients, in another archive.
+    /// The backup was rewritten for other recipients into another archive.
     Rekeyed,
 }
 
@@ -80,7 +81,7 @@ impl RemovalRecord {
     }
 }
 
-/// Withdraws the record of an archive, if there is one, because the archive stays or is removed.
+/// Withdraws the record of an archive, if there is one, because the archive is kept or has been removed.
 ///
 /// # Errors
 /// The storage fails.
@@ -105,8 +106,8 @@ pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
 /// # Errors
 /// The storage cannot be read, or the record is damaged.
 pub(crate) async fn find(storage: &Storage, archive: &str) -> Result<Option<RemovalRecord>> {
-    let found = sidecar::read::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
-    Ok(found.filter(|record| record.archive == archive))
+    let record = sidecar::read::<RemovalRecord>(storage, FOLDER, &name_of(archive)?, REMEDY).await?;
+    Ok(record.filter(|record| record.archive == archive))
 }
 
 /// Reads all records of a profile. A record whose content and file name refer to different archives is

@@ -23,7 +23,7 @@ pub(crate) fn path(folder: &str, key: &impl Display) -> Path {
     Path::from(format!("{folder}/{key}.json"))
 }
 
-/// The contents of the sidecar files of a folder, by their keys.
+/// The contents of the sidecar files of a folder, by key.
 #[derive(Debug)]
 pub(crate) struct SidecarFiles<K, T> {
     pub(crate) readable: BTreeMap<K, T>,

@@ -18,9 +18,9 @@ pub struct CatalogStatistics {
     pub backups: usize,
     /// The number of completed backups.
     pub complete: usize,
-    /// The number of other backups.
+    /// The number of backups that are not completed: failed or cancelled.
     pub failed: usize,
-    /// The size of all archives.
+    /// The total size of the archives.
     pub size_bytes: u64,
     /// When the oldest backup started.
     pub oldest: Option<Timestamp>,
@@ -32,7 +32,7 @@ pub struct CatalogStatistics {
     pub by_series: BTreeMap<String, SeriesStatistic>,
     /// Statistics by the name of the storage profile.
     pub by_profile: BTreeMap<String, ProfileStatistic>,
-    /// The growth by months in UTC, oldest first.
+    /// The existing backups by the month (in UTC) in which they started, oldest first.
     pub growth: Vec<Growth>,
 }
 
@@ -60,11 +60,11 @@ pub struct SeriesStatistic {
     pub backups: usize,
     /// The number of completed backups of the series.
     pub complete: usize,
-    /// The size of their archives.
+    /// The total size of the archives of the series.
     pub size_bytes: u64,
-    /// When the newest backup started.
+    /// When the newest backup of the series started.
     pub newest: Option<Timestamp>,
-    /// When the newest completed backup started.
+    /// When the newest completed backup of the series started.
     pub newest_complete: Option<Timestamp>,
 }
 
@@ -75,7 +75,7 @@ pub struct SeriesStatistic {
 pub struct ProfileStatistic {
     /// The number of backups in the profile.
     pub backups: usize,
-    /// The size of their archives.
+    /// The total size of the archives in the profile.
     pub size_bytes: u64,
 }
 
@@ -88,26 +88,26 @@ pub struct Growth {
     pub month: String,
     /// The number of backups that started in this month.
     pub backups: usize,
-    /// The size of their archives.
+    /// The total size of the archives of these backups.
     pub size_bytes: u64,
 }
 
 /// Computes the statistics of these backups.
 pub(crate) fn statistics(entries: &[CatalogEntry]) -> CatalogStatistics {
-    let mut all = CatalogStatistics { backups: entries.len(), ..CatalogStatistics::default() };
+    let mut totals = CatalogStatistics { backups: entries.len(), ..CatalogStatistics::default() };
     let mut growth: BTreeMap<String, Growth> = BTreeMap::new();
     for entry in entries {
         let (manifest, size) = (entry.manifest(), entry.size_bytes());
         let at = manifest.created_at;
         if manifest.status.is_complete() {
-            all.complete += 1
+            totals.complete += 1
         } else {
-            all.failed += 1
+            totals.failed += 1
         }
-        all.size_bytes += size;
-        all.oldest = Some(all.oldest.map_or(at, |oldest| oldest.min(at)));
-        all.newest = Some(all.newest.map_or(at, |newest| newest.max(at)));
-        let series = all.by_series.entry(manifest.series_name().to_string()).or_default();
+        totals.size_bytes += size;
+        totals.oldest = Some(totals.oldest.map_or(at, |oldest| oldest.min(at)));
+        totals.newest = Some(totals.newest.map_or(at, |newest| newest.max(at)));
+        let series = totals.by_series.entry(manifest.series_name().to_string()).or_default();
         series.backups += 1;
         series.size_bytes += size;
         series.newest = series.newest.max(Some(at));
@@ -115,7 +115,7 @@ pub(crate) fn statistics(entries: &[CatalogEntry]) -> CatalogStatistics {
             series.complete += 1;
             series.newest_complete = series.newest_complete.max(Some(at));
         }
-        let profile = all.by_profile.entry(entry.profile().to_owned()).or_default();
+        let profile = totals.by_profile.entry(entry.profile().to_owned()).or_default();
         profile.backups += 1;
         profile.size_bytes += size;
         let month = at.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string();
@@ -130,7 +130,7 @@ pub(crate) fn statistics(entries: &[CatalogEntry]) -> CatalogStatistics {
             *bytes += entity.compressed_bytes;
         }
         for (name, (records, bytes)) in counts {
-            let entity = all.by_entity.entry(name.to_owned()).or_default();
+            let entity = totals.by_entity.entry(name.to_owned()).or_default();
             entity.backups += 1;
             entity.compressed_bytes += bytes;
             if entity.newest.is_none_or(|newest| newest < at) {
@@ -138,6 +138,6 @@ pub(crate) fn statistics(entries: &[CatalogEntry]) -> CatalogStatistics {
             }
         }
     }
-    all.growth = growth.into_values().collect();
-    all
+    totals.growth = growth.into_values().collect();
+    totals
 }

@@ -13,7 +13,7 @@ use crate::foundation::identity::ApplicationIdentity;
 use crate::storage::manifests_prefix;
 use crate::storage::{CLEANUP_TIMEOUT, ListedFile, Storage};
 
-/// The number of manifests that are read at the same time. A remote store needs some time for each answer.
+/// The number of manifests that are read at the same time. A remote store needs some time for each response.
 pub(super) const MAX_CONCURRENT_READS: usize = 64;
 
 /// A backup in a storage profile.
@@ -39,7 +39,7 @@ impl<'a> StoredBackup<'a> {
         Self { storage, manifest, published, is_opened: false, newer_failed: None, unreadable: Vec::new() }
     }
 
-    /// Adds those unreadable manifests that may belong to newer backups.
+    /// Adds the unreadable manifests, except those that belong to older backups.
     pub(crate) fn with_unreadable(self, unreadable: Vec<UnreadableManifest>) -> Self {
         let started_ms = self.manifest.created_at.as_millisecond();
         let may_be_newer = |manifest: &UnreadableManifest| {
@@ -58,7 +58,7 @@ impl<'a> StoredBackup<'a> {
         let unreadable = self.unreadable.first().map(|first| {
             let more = match self.unreadable.len() {
                 1 => String::new(),
-                many => format!(" (and {} more manifests)", many - 1),
+                count => format!(" (and {} more manifests)", count - 1),
             };
             format!(
                 "backup {id} of {created_at} is used, but there may be a newer backup: {}{more}; \
@@ -82,7 +82,7 @@ pub(crate) struct StoredManifests<'a> {
 /// logged.
 ///
 /// # Errors
-/// The same errors as those of [`list_all`].
+/// The errors of [`list_all`].
 pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
     let StoredManifests { backups, unreadable } = list_all(storage).await?;
     unreadable.iter().for_each(|manifest| manifest.log(storage));
@@ -97,14 +97,15 @@ pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
 /// manifests.
 pub(crate) async fn list_all(storage: &Storage) -> Result<StoredManifests<'_>> {
     let read = |file: ListedFile| async move { (read(storage, &file.path).await, file.path) };
-    let mut read =
-        futures::stream::iter(listed(storage).await?).map(read).buffer_unordered(MAX_CONCURRENT_READS);
+    let mut read = futures::stream::iter(list_manifest_files(storage).await?)
+        .map(read)
+        .buffer_unordered(MAX_CONCURRENT_READS);
     let (mut backups, mut unreadable, mut refused) = (Vec::new(), Vec::new(), None);
     while let Some((found, path)) = read.next().await {
         match found {
             Ok(found) => backups.extend(found),
             Err(error) => {
-                unreadable.extend(UnreadableManifest::of(storage, &path, &error));
+                unreadable.extend(UnreadableManifest::from_error(storage, &path, &error));
                 match unreadable.last() {
                     Some(manifest) if manifest.path == path.as_ref() => {
                         refused = refused.or((error.kind() == ErrorKind::Storage).then_some(error));
@@ -122,11 +123,11 @@ pub(crate) async fn list_all(storage: &Storage) -> Result<StoredManifests<'_>> {
     Ok(StoredManifests { backups, unreadable })
 }
 
-/// Lists the files of all manifests in a profile: those with the name `{id}.json`. Other files are ignored.
+/// Lists the manifest files of a profile. Their names are `{id}.json`; other files are ignored.
 ///
 /// # Errors
 /// The storage cannot be listed; an incomplete list is never returned.
-pub(super) async fn listed(storage: &Storage) -> Result<Vec<ListedFile>> {
+pub(super) async fn list_manifest_files(storage: &Storage) -> Result<Vec<ListedFile>> {
     let mut listed = storage.list(&manifests_prefix()).await.map_err(|source| {
         Error::with_source(
             ErrorKind::Storage,
@@ -138,13 +139,13 @@ pub(super) async fn listed(storage: &Storage) -> Result<Vec<ListedFile>> {
     Ok(listed)
 }
 
-/// Reads a manifest, or returns `None` if it does not exist (any more).
+/// Reads a manifest, or returns `None` if the file does not exist.
 pub(super) async fn read<'a>(storage: &'a Storage, path: &Path) -> Result<Option<StoredBackup<'a>>> {
     let bytes = storage.read(path, MAX_MANIFEST_BYTES).await?;
     bytes.map(|bytes| parse(storage, path.as_ref(), &bytes)).transpose()
 }
 
-/// Returns the backup with an id, whichever application made it.
+/// Returns the backup with an id, independent of the application that made it.
 ///
 /// # Errors
 /// There is no such backup, or it cannot be read.
@@ -165,10 +166,10 @@ pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option
     }
 }
 
-/// Returns the same as [`published`], with a time limit, for operations that clean up after an error.
+/// Calls [`published`] with a time limit, for operations that clean up after an error.
 ///
 /// # Errors
-/// The same errors as those of [`published`], or the storage does not answer.
+/// The errors of [`published`], or the storage does not respond in time.
 pub(crate) async fn published_in_time(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
     timeout(CLEANUP_TIMEOUT, published(storage, id)).await.unwrap_or_else(|_| Err(storage.no_answer_error()))
 }

@@ -1,4 +1,4 @@
-//! Finds and inspects unlisted archives, to which no manifest refers.
+//! Finds and inspects archives to which no manifest refers.
 //!
 //! An archive contains its own manifest, so an archive that is not listed in `manifests/` is not garbage.
 
@@ -89,7 +89,8 @@ pub(crate) struct CompleteArchive {
 
 /// The size of the end record of a ZIP file.
 const END_RECORD_BYTES: usize = 22;
-/// The number of bytes at the end of a file that are searched for its last records.
+/// The number of bytes at the end of a file that are searched for the end record and the last record of the
+/// directory.
 const TAIL_BYTES: u64 = (64 << 10) + 22;
 
 /// Lists the files of a profile that may be archives.
@@ -117,8 +118,8 @@ pub(crate) fn without_manifest<'c>(
     candidates.iter().filter(|file| !listed.contains(file.path.as_ref())).collect()
 }
 
-/// Inspects a file by its directory and the manifest inside. `identities` decrypt archives that are encrypted
-/// as a whole.
+/// Inspects a file: reads its directory and the manifest that it contains. `identities` decrypt archives that
+/// are encrypted as a whole.
 ///
 /// # Errors
 /// The storage cannot be read. The state of the file is unknown then.
@@ -145,7 +146,7 @@ pub(crate) async fn inspect(
             Err(error) => return Err(error),
         },
     };
-    match own_manifest(opened).await {
+    match inner_manifest(opened).await {
         Ok(Some(found)) => Ok(Inspection::Complete(Box::new(found))),
         Ok(None) if candidate.has_archive_name() => {
             Ok(Inspection::Damaged("it contains no manifest".to_owned()))
@@ -165,7 +166,7 @@ pub(crate) async fn inspect(
 }
 
 /// Reads the manifest inside an archive, or returns `None` if the ZIP file contains none.
-async fn own_manifest(object: ArchiveObject) -> Result<Option<CompleteArchive>> {
+async fn inner_manifest(object: ArchiveObject) -> Result<Option<CompleteArchive>> {
     let reader = ArchiveReader::open(object).await?;
     if !reader.contains(entry::MANIFEST) {
         return Ok(None);
@@ -182,14 +183,15 @@ async fn is_truncated(object: &ArchiveObject) -> Result<bool> {
     let bytes = object.stored_bytes();
     let tail = match object.stored(bytes.saturating_sub(TAIL_BYTES)..bytes).await {
         Ok(tail) => tail,
-        // The store returned fewer bytes than it announced, which proves nothing.
+        // The store returned fewer bytes than the size that it reported, which does not prove that the file
+        // is truncated.
         Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
         Err(error) => return Err(error),
     };
     if let Some(end) = memchr::memmem::rfind(&tail, b"PK\x05\x06") {
         return Ok(end + END_RECORD_BYTES > tail.len());
     }
-    // The manifest is written last, so its record is the last one of the directory.
+    // The manifest is written last, so its record is the last record of the directory.
     let last = memchr::memmem::rfind(&tail, entry::MANIFEST.as_bytes());
     let directory = last.filter(|&name| {
         let header = name.checked_sub(46).and_then(|start| tail.get(start..start + 4));

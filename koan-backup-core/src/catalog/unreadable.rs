@@ -12,7 +12,7 @@ use crate::foundation::id::BackupId;
 use crate::storage::{Storage, is_refusal};
 
 /// A manifest that cannot be read: it is damaged, was written by a newer version, or the store refuses to
-/// return it. Its backup is never treated as absent, so its archive stays.
+/// return it. Its backup is never treated as absent, so its archive is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -29,9 +29,9 @@ pub struct UnreadableManifest {
 }
 
 impl UnreadableManifest {
-    /// Returns the unreadable manifest at a path, if the error concerns only that file and not the whole
-    /// storage.
-    pub(crate) fn of(storage: &Storage, path: &Path, error: &Error) -> Option<Self> {
+    /// Creates the description of the manifest that could not be read because of `error`, or returns `None`
+    /// if the error concerns the whole storage and not only this file.
+    pub(crate) fn from_error(storage: &Storage, path: &Path, error: &Error) -> Option<Self> {
         let id = manifest_id(path)?;
         concerns_one_file(storage, error).then(|| Self {
             id,
@@ -54,18 +54,19 @@ impl UnreadableManifest {
 
 /// Returns whether an error concerns only the file that was read, and not the whole storage. Examples: the
 /// file is damaged or of a newer version, the store refuses to return it (cold storage, missing permission),
-/// it is not a regular file, or its disk sectors are bad. If none of the manifests can be read, the caller
-/// fails nevertheless.
+/// it is not a regular file, or its disk sectors are bad. If no manifest at all can be read, the caller must
+/// still fail.
 ///
-/// A lack of file handles or memory, or a network file system that is gone, concerns more than one file. The
-/// caller must fail then, because an older backup must not be used as if it were the newest.
+/// A lack of file handles or memory, or a network file system that is not available (`ESTALE`), concerns more
+/// than one file. The caller must fail then, because an older backup must not be used as if it were the
+/// newest.
 pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Corrupt | ErrorKind::Incompatible => true,
         ErrorKind::Storage => {
             let source = error.source().and_then(|source| source.downcast_ref::<object_store::Error>());
-            match cause_of_system(error) {
-                Some(cause) => is_of_file(cause.kind()) || has_code_of_one_file(cause),
+            match os_error(error) {
+                Some(cause) => is_single_file_kind(cause.kind()) || is_single_file_os_error(cause),
                 None => storage.directory().is_some() || source.is_some_and(is_refusal),
             }
         }
@@ -74,7 +75,7 @@ pub(crate) fn concerns_one_file(storage: &Storage, error: &Error) -> bool {
 }
 
 /// Returns the operating system error that caused an error, if there is one.
-fn cause_of_system(error: &Error) -> Option<&io::Error> {
+fn os_error(error: &Error) -> Option<&io::Error> {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(found) = cause.downcast_ref::<io::Error>() {
@@ -86,21 +87,21 @@ fn cause_of_system(error: &Error) -> Option<&io::Error> {
 }
 
 /// Returns whether an operating system error concerns only the file that was accessed.
-fn is_of_file(kind: io::ErrorKind) -> bool {
+fn is_single_file_kind(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied};
     matches!(kind, PermissionDenied | IsADirectory | NotADirectory | InvalidFilename | NotFound)
 }
 
-/// The codes of operating system errors that concern one file and have no own [`io::ErrorKind`]: a read error
-/// of the disk (`EIO`, on Windows `ERROR_CRC`), a missing device (`ENXIO`, `ENODEV`), and a cycle of links
-/// (`ELOOP`).
+/// The codes of operating system errors that concern one file and have no [`io::ErrorKind`] of their own: a
+/// read error of the disk (`EIO`, on Windows `ERROR_CRC`), a missing device (`ENXIO`, `ENODEV`), and a loop
+/// of symbolic links (`ELOOP`).
 #[cfg(target_os = "linux")]
-const CODES_OF_ONE_FILE: &[i32] = &[5, 6, 19, 40];
+const SINGLE_FILE_OS_ERRORS: &[i32] = &[5, 6, 19, 40];
 #[cfg(all(unix, not(target_os = "linux")))]
-const CODES_OF_ONE_FILE: &[i32] = &[5, 6, 19, 62];
+const SINGLE_FILE_OS_ERRORS: &[i32] = &[5, 6, 19, 62];
 #[cfg(windows)]
-const CODES_OF_ONE_FILE: &[i32] = &[23];
+const SINGLE_FILE_OS_ERRORS: &[i32] = &[23];
 
-fn has_code_of_one_file(cause: &io::Error) -> bool {
-    cause.raw_os_error().is_some_and(|code| CODES_OF_ONE_FILE.contains(&code))
+fn is_single_file_os_error(cause: &io::Error) -> bool {
+    cause.raw_os_error().is_some_and(|code| SINGLE_FILE_OS_ERRORS.contains(&code))
 }

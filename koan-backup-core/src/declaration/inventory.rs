@@ -11,8 +11,7 @@ use crate::declaration::registry::Registry;
 use crate::entity::{Decision, EntityDescriptor, Policy, PolicySource, decide};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// All declared entities with the decision about each. Included, excluded and uncovered entities are listed
-/// separately.
+/// All declared entities: included, excluded and uncovered entities in separate lists.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -80,7 +79,7 @@ pub struct IncludedEntity {
     /// The resolved policy.
     pub policy: Policy,
     /// The table and the provider, if the entity has a table. If the table is a partition of another table or
-    /// inherits from it, that table is included.
+    /// inherits from another table, the text also names that table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Why the entity cannot be backed up, if it cannot.
@@ -142,22 +141,23 @@ impl Inventory {
         Ok((inventory, entities))
     }
 
-    /// Returns whether every entity has a decision, and no table or column is uncovered.
+    /// Returns whether there is no uncovered entity and no warning.
     pub fn is_covered(&self) -> bool {
         self.uncovered.is_empty() && self.warnings.is_empty()
     }
 
-    /// Panics if the coverage has gaps, for a test that notices when an entity is added without a policy.
+    /// Panics if the coverage has gaps. A test that calls this function fails when an entity without a policy
+    /// is added.
     ///
     /// # Panics
     /// An entity is uncovered, or there is a warning; the message lists all gaps.
     pub fn assert_covered(&self) {
-        assert!(self.is_covered(), "{}", self.gaps());
+        assert!(self.is_covered(), "{}", self.describe_gaps());
     }
 
-    /// Returns an error if the coverage has gaps, for a start with `deny_uncovered()`.
+    /// Returns an error if the coverage has gaps. A start with `deny_uncovered()` calls it.
     pub(crate) fn require_covered(&self) -> Result<()> {
-        if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.gaps())) }
+        if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.describe_gaps())) }
     }
 
     /// Returns the policy of a covered entity.
@@ -165,7 +165,7 @@ impl Inventory {
         self.included.iter().find(|included| included.entity == entity).map(|included| included.policy)
     }
 
-    fn gaps(&self) -> String {
+    fn describe_gaps(&self) -> String {
         let uncovered =
             self.uncovered.iter().map(|gap| format!("{} → no backup coverage ({})", gap.entity, gap.why));
         let gaps: Vec<_> = uncovered.chain(self.warnings.iter().cloned()).collect();

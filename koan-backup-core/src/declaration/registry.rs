@@ -47,7 +47,7 @@ impl Registry {
         }
     }
 
-    /// Returns the entities sorted by name. No two of them share a name.
+    /// Returns the entities sorted by name. The names and aliases are unique.
     ///
     /// # Errors
     /// There is no entity, or two types share a name.
@@ -64,7 +64,7 @@ impl Registry {
         for &entity in &self.entities {
             for name in std::iter::once(entity.name()).chain(entity.aliases().iter().copied()) {
                 if let Some(other) = by_name.insert(name, entity) {
-                    return Err(same_name(name, other, entity));
+                    return Err(duplicate_name_error(name, other, entity));
                 }
             }
         }
@@ -96,7 +96,7 @@ impl Registry {
     }
 }
 
-fn same_name(name: &str, one: &EntityDescriptor, other: &EntityDescriptor) -> Error {
+fn duplicate_name_error(name: &str, one: &EntityDescriptor, other: &EntityDescriptor) -> Error {
     let mut descriptions = [
         format!("`{}` at {}", one.type_path(), one.location()),
         format!("`{}` at {}", other.type_path(), other.location()),

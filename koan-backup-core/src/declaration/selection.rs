@@ -9,8 +9,8 @@ use crate::foundation::id::SetName;
 
 type Predicate = Arc<dyn Fn(&EntityDescriptor) -> bool + Send + Sync>;
 
-/// The entities and sets that are backed up or restored. By default, everything that is covered is selected.
-/// All restrictions apply together.
+/// The entities and sets that are backed up or restored. By default, all covered entities and all sets are
+/// selected. An entity must meet all conditions.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Selection {

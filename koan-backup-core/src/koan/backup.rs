@@ -57,7 +57,7 @@ impl BackupBuilder {
         self
     }
 
-    /// Sets tags, by which a catalog query finds the backup.
+    /// Adds tags, by which a catalog query can select the backup.
     pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
         self.options.tags.extend(tags.into_iter().map(Into::into));
         self
@@ -97,26 +97,27 @@ impl BackupBuilder {
         self
     }
 
-    /// Continues with the other entities when one fails. The status of the backup is `failed` then.
+    /// Continues with the other entities when an entity fails. The status of the backup is `failed` then.
     pub fn continue_on_error(mut self) -> Self {
         self.options.continue_on_error = true;
         self
     }
 
-    /// Reads manifest and archive back from the storage after the publication, and verifies them before it
-    /// reports success.
+    /// Reads manifest and archive back from the storage after the publication, and verifies them. The
+    /// operation succeeds only if they are valid.
     ///
     /// If the stored backup is damaged, the operation fails, and the status of the backup becomes `failed`,
     /// so that restores by name and retention do not rely on it. If the backup cannot be read back, or the
-    /// verification is cancelled, the operation fails too, and the published backup stays; the error contains
-    /// its id. If another process rekeys the backup meanwhile, the new archive is verified; if another
-    /// process removes the backup, the operation fails.
+    /// verification is cancelled, the operation fails as well, and the published backup is kept; the error
+    /// contains its id. If another process rekeys the backup meanwhile, the new archive is verified; if
+    /// another process removes the backup, the operation fails.
     pub fn verify_after(mut self) -> Self {
         self.options.verify_after = true;
         self
     }
 
-    /// Sets how many entities are read at the same time, if the provider can. The default is 4.
+    /// Sets the maximum number of entities that are read at the same time, if the provider supports it. The
+    /// default is 4.
     pub fn max_concurrency(mut self, entities: usize) -> Self {
         self.options.max_concurrency = entities;
         self

@@ -1,4 +1,4 @@
-//! The builder of a context. It reports all configuration errors, before the first backup.
+//! The builder of a context. It reports all configuration errors before the first backup.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub struct KoanBuilder {
     default_storage: Option<String>,
     recipients: Option<Recipients>,
     keys: Vec<Arc<dyn KeySource>>,
-    gaps: UncoveredPolicy,
+    uncovered_policy: UncoveredPolicy,
     application: Option<String>,
     application_environment: Option<String>,
     clock: Arc<dyn Clock>,
@@ -48,8 +48,8 @@ pub struct KoanBuilder {
 /// Whether an uncovered entity, table or column makes the start fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UncoveredPolicy {
-    Warned,
-    Denied,
+    Warn,
+    Deny,
 }
 
 /// The time after which the start stops waiting for the warnings of the last backup.
@@ -64,7 +64,7 @@ impl KoanBuilder {
             default_storage: None,
             recipients: None,
             keys: Vec::new(),
-            gaps: UncoveredPolicy::Warned,
+            uncovered_policy: UncoveredPolicy::Warn,
             application: None,
             application_environment: None,
             clock: Arc::new(SystemClock),
@@ -131,7 +131,7 @@ impl KoanBuilder {
 
     /// Makes the start fail if there are warnings about missing coverage.
     pub fn deny_uncovered(mut self) -> Self {
-        self.gaps = UncoveredPolicy::Denied;
+        self.uncovered_policy = UncoveredPolicy::Deny;
         self
     }
 
@@ -177,8 +177,9 @@ impl KoanBuilder {
     ///
     /// Each of these operations holds a lease in the storage, which is renewed every third of this time. If
     /// the lease cannot be renewed in time, a backup or rekey stops. A runtime that is blocked for that long
-    /// cannot renew the lease either. After a process was killed, other processes wait one and a half times
-    /// this time, which allows for clocks that differ by half of it. No manual unlock is necessary.
+    /// cannot renew the lease either. After a process was killed, other processes wait for one and a half
+    /// times the lease time, because the clocks of two machines may differ by half of the lease time. No
+    /// manual unlock is necessary.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;
         self
@@ -225,9 +226,9 @@ impl KoanBuilder {
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.assign_providers(&descriptors, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;
-        inventory.warnings.extend(self.profiles_of_one_location());
+        inventory.warnings.extend(self.same_location_warnings());
         coverage::add_coverage(&self.providers, &entities, &mut inventory).await?;
-        inventory.last_backup = self.last_warnings(&identity).await;
+        inventory.last_backup = self.last_backup_warnings(&identity).await;
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
         inventory.log(&sources, &storage);
@@ -239,7 +240,7 @@ impl KoanBuilder {
         for (_, storage) in &self.storages {
             require_archive_recipients(self.recipients.as_ref(), storage)?;
         }
-        if self.gaps == UncoveredPolicy::Denied {
+        if self.uncovered_policy == UncoveredPolicy::Deny {
             inventory.require_covered()?;
         }
         let producer = Producer {
@@ -288,7 +289,7 @@ impl KoanBuilder {
 
     /// Returns a warning for each pair of storage profiles that have the same location, because a copy from
     /// one to the other does not create a second copy.
-    fn profiles_of_one_location(&self) -> Vec<String> {
+    fn same_location_warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (index, (name, storage)) in self.storages.iter().enumerate() {
             for (other, _) in
@@ -305,15 +306,15 @@ impl KoanBuilder {
         warnings
     }
 
-    /// Returns the warnings of the last backup in the default profile. A storage that cannot be read does not
-    /// prevent the start.
-    async fn last_warnings(&self, own: &ApplicationIdentity) -> Vec<String> {
+    /// Returns the warnings of the last backup in the default profile. If the storage cannot be read, the
+    /// error is only logged, so that the application can start.
+    async fn last_backup_warnings(&self, identity: &ApplicationIdentity) -> Vec<String> {
         let Some((name, storage)) = self.storages.first() else { return Vec::new() };
-        let warnings = latest::warnings(storage, Lookup { own, from: None });
+        let warnings = latest::warnings(storage, Lookup { identity, selected: None });
         let problem = match tokio::time::timeout(LAST_BACKUP_TIMEOUT, warnings).await {
             Ok(Ok(warnings)) => return warnings,
             Ok(Err(error)) => error.chain(),
-            Err(_) => "the storage did not answer in time".to_owned(),
+            Err(_) => "the storage did not respond in time".to_owned(),
         };
         tracing::warn!(
             target: "koan::backup", profile = name, error = problem,
@@ -353,7 +354,7 @@ impl KoanBuilder {
                 ErrorKind::Configuration,
                 format!(
                     "the default storage profile `{default}` does not exist; add it with \
-                     `.storage(\"{default}\", …)`; there are {known}"
+                     `.storage(\"{default}\", …)`, or select an existing profile: {known}"
                 ),
             ));
         };

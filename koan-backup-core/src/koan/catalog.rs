@@ -25,7 +25,7 @@ use crate::operations::recover;
 
 /// The catalog of the backups in all storage profiles. Manifests are cached.
 ///
-/// A manifest that cannot be read does not prevent the listing of the others;
+/// A manifest that cannot be read does not prevent the listing of the other backups;
 /// [`unreadable`](Self::unreadable) and [`health`](Self::health) report it.
 ///
 /// # Errors
@@ -52,15 +52,16 @@ impl Catalog {
     }
 
     /// Returns the newest backup of this application, if there is one. Backups of older versions that record
-    /// no environment are considered only if there are no others.
+    /// no environment are considered only if there are no other backups.
     pub async fn latest(&self) -> Result<Option<CatalogEntry>> {
-        match self.query().of(&[Origin::Own]).first().await? {
+        match self.query().with_origins(&[Origin::Own]).first().await? {
             Some(entry) => Ok(Some(entry)),
-            None => self.query().of(&[Origin::Unidentified]).first().await,
+            None => self.query().with_origins(&[Origin::Unidentified]).first().await,
         }
     }
 
-    /// Returns the backup with an id. If it is in several profiles, the one in the first profile is returned.
+    /// Returns the backup with this id. If several profiles contain it, the entry of the first of these
+    /// profiles is returned.
     pub async fn get(&self, id: BackupId) -> Result<CatalogEntry> {
         let found = self.all().await?.into_iter().filter(|entry| entry.id() == id);
         let profiles = &self.koan.environment.storages;
@@ -73,10 +74,10 @@ impl Catalog {
         })
     }
 
-    /// Returns the backups with a name, newest first: those of this application, and those of older versions
+    /// Returns the backups of this application with a name, newest first, including backups of older versions
     /// that record no environment.
     pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
-        Ok(self.query().of(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
+        Ok(self.query().with_origins(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
     }
 
     /// Returns a query, which selects some of the backups.
@@ -84,10 +85,12 @@ impl Catalog {
         CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), max_age: None }
     }
 
-    /// Returns counts and sizes of the backups of this application, and of those of older versions that
+    /// Returns counts and sizes of the backups of this application, including backups of older versions that
     /// record no environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
-        Ok(catalog::statistics(&self.query().of(&[Origin::Own, Origin::Unidentified]).await?.entries))
+        Ok(catalog::statistics(
+            &self.query().with_origins(&[Origin::Own, Origin::Unidentified]).await?.entries,
+        ))
     }
 
     /// Returns when each backup, identified by storage profile and id, was verified last: read back from its
@@ -105,8 +108,8 @@ impl Catalog {
     }
 
     /// Acknowledges that entities have fewer records in a backup than in the previous one. Until then the
-    /// loss is a problem in the [health](Self::health), and a retention keeps the last backup before the
-    /// loss. Returns the accepted losses. Acknowledging a backup again replaces the reason.
+    /// loss is a problem in the [health](Self::health), and retention keeps the last backup before the loss.
+    /// Returns the acknowledged losses. A second acknowledgement of a backup replaces the first.
     ///
     /// # Errors
     /// The reason is empty, there is no such backup, it has no loss, it belongs to another application, or
@@ -130,7 +133,8 @@ impl Catalog {
         let own = all.iter().map(CatalogEntry::manifest).filter(|manifest| {
             manifest.status.is_complete() && manifest.producer.origin(&environment.identity) != Origin::Other
         });
-        // Every decrease is acknowledged, whatever percentage is expected later.
+        // The percentage is 0, so that every decrease is acknowledged: a later health check may expect any
+        // percentage.
         let canonical = |name: &str| environment.canonical(name);
         let mut lost = catalog::losses(own, canonical, 0, &Acknowledgements::default());
         lost.retain(|loss| loss.backup == id);
@@ -165,10 +169,10 @@ impl Catalog {
         }
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
-        let (entries, own) = (self.all().await?, &environment.identity);
+        let (entries, identity) = (self.all().await?, &environment.identity);
         let input = HealthInput {
             entries,
-            own,
+            identity,
             covered,
             verified,
             acknowledged,
@@ -195,7 +199,7 @@ impl Catalog {
         RecoverBuilder::new(self.koan.clone())
     }
 
-    /// Returns the backups of these profiles, or of all profiles if none is named, in any order.
+    /// Returns the backups of these profiles, or of all profiles if `profiles` is empty, in any order.
     async fn entries(&self, profiles: &[String]) -> Result<Vec<CatalogEntry>> {
         let environment = &self.koan.environment;
         let mut entries = Vec::new();
@@ -257,7 +261,7 @@ impl CatalogQuery {
         self
     }
 
-    /// Selects backups of this application in this environment.
+    /// Selects backups of the given application in the given environment.
     pub fn from_application(
         mut self,
         application: impl Into<String>,
@@ -269,7 +273,7 @@ impl CatalogQuery {
     }
 
     /// Selects backups with these origins, relative to the application of this context.
-    fn of(mut self, origins: &'static [Origin]) -> Self {
+    fn with_origins(mut self, origins: &'static [Origin]) -> Self {
         let application = self.catalog.koan.environment.identity.clone();
         self.filter.origin = Some(OriginFilter { application, origins });
         self
@@ -325,7 +329,7 @@ impl CatalogQuery {
         self
     }
 
-    /// Sets the order.
+    /// Sets the property by which the backups are sorted, and the direction.
     pub fn sort_by(mut self, sort: SortBy, order: Order) -> Self {
         (self.filter.sort, self.filter.order) = (sort, order);
         self
@@ -346,7 +350,7 @@ impl CatalogQuery {
     /// Returns the first backup, if there is one.
     ///
     /// # Errors
-    /// The same errors as those of the [catalog](Catalog).
+    /// The errors of every method of the [catalog](Catalog).
     pub async fn first(self) -> Result<Option<CatalogEntry>> {
         Ok(self.take(1).await?.entries.into_iter().next())
     }
@@ -371,8 +375,8 @@ impl IntoFuture for CatalogQuery {
         Box::pin(async move {
             if let Some(age) = self.max_age {
                 let now = self.catalog.koan.environment.clock.now();
-                let from = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-                self.filter.since = Some(from);
+                let earliest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+                self.filter.earliest = Some(earliest);
             }
             let entries = self.catalog.entries(&self.profiles).await?;
             Ok(self.filter.page(entries))

@@ -17,11 +17,11 @@ use crate::operations::copy::{self, CopyOptions, CopyReport};
 /// The builder of a copy of a backup into another storage profile, which runs when it is awaited.
 ///
 /// # Cancel safety
-/// Until the manifest is created, dropping the future or cancelling stops the copy, and no file of it
+/// Until the manifest is created, dropping the future or cancelling stops the copy, and no file of the copy
 /// remains. Creating the manifest is not cancelled; if the future is dropped meanwhile, the copy exists
 /// completely or not at all, and its archive may remain.
 #[derive(Debug)]
-#[must_use = "a backup is copied when this is awaited"]
+#[must_use = "a copy runs when it is awaited"]
 pub struct CopyBuilder {
     koan: Koan,
     backup: BackupRef,
@@ -33,7 +33,7 @@ impl CopyBuilder {
         Self { koan, backup, options: CopyOptions::default() }
     }
 
-    /// Sets the storage profile of the backup. The default is the default profile.
+    /// Sets the storage profile of the backup. Without this setting, the default profile is used.
     pub fn from_profile(mut self, profile: impl Into<String>) -> Self {
         self.options.from = Some(profile.into());
         self
@@ -48,7 +48,7 @@ impl CopyBuilder {
     application_setter!();
 
     cancel_setter! {
-        /// Stops the copy when `token` is cancelled. No file of it remains.
+        /// Stops the copy when `token` is cancelled. No file of the copy remains.
     }
 }
 
@@ -63,7 +63,7 @@ impl IntoFuture for CopyBuilder {
             let profiles = || names(environment.storages.iter().map(|(name, _)| name));
             let Some(to) = to else {
                 let text = format!(
-                    "the copy has no target profile; set one with `.to_profile(…)`: there are {}",
+                    "the copy has no target profile; set one of {} with `.to_profile(…)`",
                     profiles()
                 );
                 return Err(Error::new(ErrorKind::Configuration, text));
@@ -73,7 +73,8 @@ impl IntoFuture for CopyBuilder {
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "the backup is already in profile `{to}`; copy it to another profile: there are {}",
+                        "the backup is already in profile `{to}`; select another profile as the target; the \
+                         profiles are {}",
                         profiles()
                     ),
                 ));

@@ -9,8 +9,8 @@ use crate::environment::KnownEntity;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::{EntityCoverage, Provider};
 
-/// Checks covered entities for fields whose order is random, such as hash maps. Fields that could not be
-/// tested become warnings.
+/// Checks covered entities for fields whose elements are written in a random order, such as hash maps. A
+/// field that could not be tested results in a warning.
 ///
 /// # Errors
 /// An entity has a field that is proven to be written in a different order each time, so the entity cannot be

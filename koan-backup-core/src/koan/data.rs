@@ -48,8 +48,8 @@ impl<T: Entity> Data<T> {
     ///
     /// The stream ends after the first error.
     pub fn all_stream(&self) -> impl Stream<Item = Result<T>> + Send + 'static {
-        let opened = self.clone_handle();
-        stream::once(async move { opened.read(None).await }).try_flatten()
+        let data = self.clone_handle();
+        stream::once(async move { data.read(None).await }).try_flatten()
     }
 
     /// Returns the record with a key.
@@ -106,7 +106,7 @@ impl<T: Entity> Data<T> {
         finish(name, session, cleared).await.map(|counts| counts.deleted)
     }
 
-    /// Returns the entity, the name of its provider, and the provider.
+    /// Returns the codec of the entity, the name of its provider, and the provider.
     fn locate(&self) -> Result<(EntityCodec, &str, &dyn Provider)> {
         let environment = &self.koan.environment;
         let known = environment.require_entity(T::descriptor().name())?;
@@ -197,8 +197,8 @@ impl Reading {
                         self.read = None;
                     }
                 },
-                ended = &mut *read => {
-                    ended?;
+                result = &mut *read => {
+                    result?;
                     self.read = None;
                 }
             }

@@ -14,8 +14,8 @@ use crate::operations::diff::{self, BackupDiff, DiffOptions, Difference, OnDiffe
 
 /// The builder of a comparison of two backups, which runs when it is awaited.
 ///
-/// Records are compared as the current types read them, so a field that one of the backups lacks has its
-/// default. The memory use is limited and does not depend on the number of records.
+/// Records are compared as the current types read them, so a field that is missing in one of the backups has
+/// its default value. The memory use is limited and does not depend on the number of records.
 ///
 /// # Errors
 /// One of the backups does not exist, has no archive, is damaged, or is encrypted as a whole without a
@@ -46,14 +46,14 @@ impl DiffBuilder {
         self
     }
 
-    /// Looks both backups up by name among those of another application.
+    /// Looks both backups up by name among the backups of another application.
     pub fn from_application(self, application: impl Into<String>, environment: impl Into<String>) -> Self {
         let (application, environment) = (application.into(), environment.into());
         let both = self.before_from_application(&application, &environment);
         both.after_from_application(application, environment)
     }
 
-    /// Looks the first backup up by name among those of another application.
+    /// Looks the first backup up by name among the backups of another application.
     pub fn before_from_application(
         mut self,
         application: impl Into<String>,
@@ -63,7 +63,7 @@ impl DiffBuilder {
         self
     }
 
-    /// Looks the second backup up by name among those of another application.
+    /// Looks the second backup up by name among the backups of another application.
     pub fn after_from_application(
         mut self,
         application: impl Into<String>,

@@ -16,9 +16,10 @@ use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport
 /// The builder of maintenance of the storage profiles. Awaiting it runs maintenance once;
 /// [`start`](Self::start) runs it repeatedly.
 ///
-/// A run removes files of crashed processes, applies the retention if there is one, verifies the backup whose
-/// last verification is the oldest, and updates the catalog cache. Tasks that it does not complete are in its
-/// report, and in the [health](super::Catalog::health) of the catalog until a later run completes them.
+/// A run removes files of crashed processes, prunes the backups if a retention policy is set, verifies the
+/// backup whose last verification is the oldest, and updates the catalog cache. Tasks that were not completed
+/// are in the report of the run, and in the [health](super::Catalog::health) of the catalog until a later run
+/// completes them.
 ///
 /// # Cancel safety
 /// Dropping the future stops the run. Every backup exists completely or not at all.
@@ -40,8 +41,8 @@ impl MaintenanceBuilder {
         Self { koan, options: MaintenanceOptions::default(), every, jitter }
     }
 
-    /// Sets the retention, which removes the backups that it does not keep. Without a retention, no backup is
-    /// removed.
+    /// Sets the retention policy. Each run removes the backups that the policy does not keep. Without a
+    /// policy, no backup is removed.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.options.retention = Some(retention);
         self
@@ -55,7 +56,7 @@ impl MaintenanceBuilder {
 
     /// Disables the verification.
     pub fn without_verification(mut self) -> Self {
-        self.options.verifies = false;
+        self.options.verification_enabled = false;
         self
     }
 
@@ -69,7 +70,7 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// Disables the removal of files of crashed processes, and the abortion of their uploads.
+    /// Disables the cleanup: files of crashed processes are not removed, and their uploads are not aborted.
     pub fn without_cleanup(mut self) -> Self {
         self.options.cleanup_older_than = None;
         self
@@ -101,7 +102,7 @@ impl MaintenanceBuilder {
     /// There is no Tokio runtime.
     ///
     /// # Errors
-    /// The interval is zero, a profile does not exist, or the retention has no rule.
+    /// The interval is zero, a profile does not exist, or the retention policy has no rule.
     pub fn start(self) -> Result<MaintenanceTask> {
         self.check()?;
         let Self { koan, mut options, every, jitter } = self;
@@ -110,21 +111,21 @@ impl MaintenanceBuilder {
         let cancel = options.cancel.child_token();
         options.cancel = cancel.clone();
         let last = LastRun::default();
-        let (last_run, stopped) = (Arc::clone(&last), cancel.clone());
+        let (last_run, stop_token) = (Arc::clone(&last), cancel.clone());
         let task = tokio::spawn(async move {
-            while !stopped.is_cancelled() {
+            while !stop_token.is_cancelled() {
                 let result = maintenance::run(&koan.environment, &options).await;
-                if stopped.is_cancelled() {
+                if stop_token.is_cancelled() {
                     return;
                 }
                 log(&result);
                 let result = result.map_err(|error| error.chain());
                 *last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                let wait = every
-                    .saturating_add(Duration::from_secs_f64(jitter.as_secs_f64().min(86_400.0) * random()));
+                let jitter_seconds = jitter.as_secs_f64().min(86_400.0) * random_fraction();
+                let wait = every.saturating_add(Duration::from_secs_f64(jitter_seconds));
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
-                    () = stopped.cancelled() => {}
+                    () = stop_token.cancelled() => {}
                 }
             }
         });
@@ -135,7 +136,8 @@ impl MaintenanceBuilder {
         if self.every.is_zero() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "the interval of maintenance is 0 seconds; set how long it waits between two runs",
+                "the interval between two runs of maintenance is 0 seconds; set a longer interval with \
+                 `.every(…)`",
             ));
         }
         if let Some(retention) = &self.options.retention {
@@ -221,7 +223,7 @@ fn log(result: &Result<MaintenanceReport>) {
 }
 
 /// Returns a random number from 0 to 1, from the random bits of a new UUID.
-fn random() -> f64 {
+fn random_fraction() -> f64 {
     let [.., a, b, c, d] = uuid::Uuid::now_v7().into_bytes();
     f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
 }

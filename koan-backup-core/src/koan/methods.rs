@@ -31,13 +31,13 @@ impl Koan {
         KoanBuilder::new()
     }
 
-    /// Installs this context as the one that [`EntityBackup`](crate::EntityBackup), [`Backup`](crate::Backup)
-    /// and [`Restore`](crate::Restore) use. A later call replaces it.
+    /// Installs this context for [`EntityBackup`](crate::EntityBackup), [`Backup`](crate::Backup) and
+    /// [`Restore`](crate::Restore). A later call replaces the installed context.
     pub fn install(&self) {
         installed::install(self.clone());
     }
 
-    /// Returns the application and environment whose backups are considered.
+    /// Returns the application and environment that identify the backups of this context.
     pub fn identity(&self) -> &ApplicationIdentity {
         &self.environment.identity
     }
@@ -52,42 +52,45 @@ impl Koan {
         BackupBuilder::new(Ok(self.clone()), name.into())
     }
 
-    /// Restores a backup: by name (the newest completed one), by id, or `latest` (see [`BackupRef::Latest`]).
+    /// Restores a backup. It is selected by name (the newest completed backup with this name), by id, or as
+    /// `latest` (see [`BackupRef::Latest`]).
     pub fn restore(&self, backup: impl Into<BackupRef>) -> RestoreBuilder {
         RestoreBuilder::new(Ok(self.clone()), backup.into())
     }
 
-    /// Verifies a backup: by name (the newest one), or by id.
+    /// Verifies a backup. It is selected by name (the newest backup with this name) or by id.
     pub fn verify(&self, backup: impl Into<BackupRef>) -> VerifyBuilder {
         VerifyBuilder::new(self.clone(), backup.into())
     }
 
-    /// Copies a backup into another storage profile, and verifies the copy: by name (the newest completed
-    /// one), or by id. The copy has the same id. An existing copy is not copied again.
+    /// Copies a backup into another storage profile, and verifies the copy. The backup is selected by name
+    /// (the newest completed backup with this name) or by id. The copy has the same id. If a copy already
+    /// exists, nothing is copied.
     pub fn copy(&self, backup: impl Into<BackupRef>) -> CopyBuilder {
         CopyBuilder::new(self.clone(), backup.into())
     }
 
-    /// Rewrites a backup for the recipients of this context: by name (the newest one), or by id. The context
-    /// needs keys that decrypt it now. The id does not change, and the old archive is removed after the new
-    /// one was verified.
+    /// Rewrites a backup for the recipients of this context. The backup is selected by name (the newest
+    /// backup with this name) or by id. The context needs keys that decrypt the existing archive. The id does
+    /// not change, and the old archive is removed after the new archive was verified.
     pub fn rekey(&self, backup: impl Into<BackupRef>) -> RekeyBuilder {
         RekeyBuilder::new(self.clone(), backup.into())
     }
 
-    /// Rewrites every backup of a profile for the recipients of this context. A backup that fails does not
-    /// stop the others.
+    /// Rewrites every backup of a profile for the recipients of this context. If a backup fails, the
+    /// remaining backups are still rewritten.
     pub fn rekey_all(&self) -> RekeyAllBuilder {
         RekeyAllBuilder::new(self.clone())
     }
 
-    /// Compares two backups: by name (the newest one with an archive), or by id.
+    /// Compares two backups. Each is selected by name (the newest backup with this name that has an archive)
+    /// or by id.
     pub fn diff(&self, before: impl Into<BackupRef>, after: impl Into<BackupRef>) -> DiffBuilder {
         DiffBuilder::new(self.clone(), before.into(), after.into())
     }
 
-    /// Opens every provider and every storage profile, and reports errors, so that they are noticed before
-    /// the first backup. It also reads the catalog.
+    /// Opens every provider and every storage profile, and reads the catalog, so that errors are noticed
+    /// before the first backup. The report contains the errors.
     pub async fn warm_up(&self) -> WarmUpReport {
         warm_up::warm_up(self).await
     }
@@ -113,8 +116,8 @@ impl Koan {
         DeleteBuilder::new(self.clone(), id)
     }
 
-    /// Pins a backup of a profile (the default profile if it is `None`), which protects it from a retention
-    /// and from [`delete`](Self::delete).
+    /// Pins a backup of a profile (`None` is the default profile). A pinned backup is removed neither by a
+    /// prune nor by [`delete`](Self::delete).
     ///
     /// # Errors
     /// There is no such backup, the reason is empty, or the storage fails.

@@ -15,8 +15,8 @@ use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
 /// The recovery inspects every file directly in `archives/` that ends in `.zip` or `.zip.age`, including
 /// files that were copied there manually under another name. Each archive is verified completely: all hashes,
 /// counts and records, with the keys of this context if it is encrypted. Then its manifest is created again,
-/// with the current path of the archive. A readable manifest is never replaced; a damaged one is renamed to
-/// `{id}.json.damaged-…`.
+/// with the current path of the archive. A readable manifest is never replaced; a damaged manifest is renamed
+/// to `{id}.json.damaged-…`.
 ///
 /// Archives with a removal record are skipped. Archives of a backup that has another listed and valid archive
 /// are skipped as well. While another process removes backups of the profile, the recovery fails with
@@ -53,7 +53,7 @@ impl RecoverBuilder {
     }
 
     cancel_setter! {
-        /// Stops the recovery when `token` is cancelled. Manifests that were published stay.
+        /// Stops the recovery when `token` is cancelled. Manifests that were already published are kept.
     }
 }
 

@@ -17,13 +17,13 @@ use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 /// is awaited.
 ///
 /// While another process rekeys the backup, awaiting the builder fails with
-/// [`ErrorKind::Busy`](crate::ErrorKind::Busy). While another process restores the backup, the old archive
-/// stays, and the report states it.
+/// [`ErrorKind::Busy`](crate::ErrorKind::Busy). While another process restores the backup, the old archive is
+/// not removed, and [`RekeyReport::old_archive`] contains its path.
 ///
 /// # Cancel safety
-/// Dropping the future leaves the backup unchanged, or encrypted for the new recipients; it is complete in
-/// both cases. An archive to which the manifest does not refer may remain: the new one, or the old one, which
-/// the old keys still decrypt.
+/// If the future is dropped, the backup is either unchanged or encrypted for the new recipients; it is
+/// complete in both cases. The other archive, to which the manifest does not refer, may remain. The old keys
+/// still decrypt the old archive.
 #[derive(Debug)]
 #[must_use = "a rekey runs when it is awaited"]
 pub struct RekeyBuilder {

@@ -71,23 +71,24 @@ impl RestoreBuilder {
         self
     }
 
-    /// Sets how far a provider may go to be fast. The default is [`RestoreLevel::Fast`]. A level is a
-    /// shorthand; [`keep_indexes`](Self::keep_indexes), [`keep_constraints`](Self::keep_constraints) and
-    /// [`without_bulk_mode`](Self::without_bulk_mode) disable the same optimizations one by one.
+    /// Sets which objects of the database a provider may suspend to be faster. The default is
+    /// [`RestoreLevel::Fast`]. A level combines several settings; [`keep_indexes`](Self::keep_indexes),
+    /// [`keep_constraints`](Self::keep_constraints) and [`without_bulk_mode`](Self::without_bulk_mode)
+    /// disable the same optimizations one by one.
     pub fn level(mut self, level: RestoreLevel) -> Self {
         self.options.level = level;
         self
     }
 
-    /// Leaves every constraint in place: none is dropped, altered or deferred beyond its declaration. Records
-    /// must then be in an order that the foreign keys accept. A restore that cannot work without suspending a
-    /// constraint is refused. Providers without constraints ignore this setting.
+    /// Does not suspend constraints: no constraint is dropped, altered or deferred beyond its declaration.
+    /// Records must then be in an order that the foreign keys accept. A restore that cannot work without
+    /// suspending a constraint is refused. Providers without constraints ignore this setting.
     pub fn keep_constraints(mut self) -> Self {
         self.options.keep_constraints = true;
         self
     }
 
-    /// Leaves every index in place: none is dropped and rebuilt. Providers without indexes ignore this
+    /// Does not suspend indexes: no index is dropped and rebuilt. Providers without indexes ignore this
     /// setting.
     pub fn keep_indexes(mut self) -> Self {
         self.options.keep_indexes = true;
@@ -139,8 +140,8 @@ impl RestoreBuilder {
         self
     }
 
-    /// Sets how many blocks are decoded at the same time, up to one more than there are cores. The default is
-    /// 4.
+    /// Sets the number of blocks that are decoded at the same time. The maximum is the number of cores plus
+    /// one. The default is 4.
     pub fn max_concurrency(mut self, blocks: usize) -> Self {
         self.options.max_concurrency = blocks;
         self
@@ -158,7 +159,7 @@ impl RestoreBuilder {
     }
 
     /// Returns the context, the reference to the backup, and the options, if all are valid.
-    fn checked(self) -> Result<(Koan, BackupRef, RestoreOptions)> {
+    fn into_parts(self) -> Result<(Koan, BackupRef, RestoreOptions)> {
         match self.invalid {
             Some(error) => Err(error),
             None => Ok((self.koan?, self.backup, self.options)),
@@ -181,8 +182,7 @@ async fn find<'k>(
     let found = async {
         let (environment, selection) = (&koan.environment, &options.selection);
         let backup = latest::find(environment, storage, lookup, backup, selection, accepts).await?;
-        let notes = backup.unreadable.iter();
-        notes.for_each(|manifest| {
+        backup.unreadable.iter().for_each(|manifest| {
             tracing::warn!(
                 target: "koan::backup", used = %backup.manifest.id, manifest = %manifest.path,
                 problem = %manifest.problem,
@@ -203,7 +203,7 @@ impl IntoFuture for RestoreBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (koan, backup, options) = self.checked()?;
+            let (koan, backup, options) = self.into_parts()?;
             let found = Box::pin(find(&koan, &backup, &options));
             restore::run(&koan.environment, found, &options).await
         })
@@ -221,7 +221,7 @@ impl IntoFuture for ViabilityBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (koan, backup, options) = self.0.checked()?;
+            let (koan, backup, options) = self.0.into_parts()?;
             let (backup, identities) = find(&koan, &backup, &options).await?;
             restore::assess(&koan.environment, &backup, &identities, &options).await
         })

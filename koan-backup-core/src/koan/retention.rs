@@ -8,7 +8,8 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
 use crate::operations::prune::{self, PruneReport};
 
-/// The builder of a retention of one profile: it plans which backups are removed, and applies the plan.
+/// The builder of a prune of one profile: it plans which backups the retention policy keeps and which are
+/// removed, and applies the plan.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is removed before a plan is applied"]
 pub struct RetentionBuilder {
@@ -23,13 +24,13 @@ impl RetentionBuilder {
         Self { koan, retention, profile: None, cancel: CancellationToken::new() }
     }
 
-    /// Sets the storage profile. The default is the default profile.
+    /// Sets the storage profile. Without this setting, the default profile is used.
     pub fn in_profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
         self
     }
 
-    /// Stops the removal when `token` is cancelled. The error lists the backups that were removed before.
+    /// Stops the removal when `token` is cancelled. The error lists the backups that were already removed.
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
         self.cancel = token;
         self
@@ -38,14 +39,15 @@ impl RetentionBuilder {
     /// Returns the plan: which backups would be kept and which would be removed, and why. It removes nothing.
     ///
     /// # Errors
-    /// The retention has no rule, a manifest cannot be read, or the clock is behind the newest backup.
+    /// The policy has no rule, the storage cannot be read, or the clock is behind the newest backup.
     pub async fn plan(&self) -> Result<RetentionPlan> {
         let plan = prune::plan(&self.koan.environment, self.profile.as_deref(), &self.retention);
         until_cancelled(&self.cancel, plan).await
     }
 
-    /// Removes exactly the backups of a plan, oldest first. Before the first removal, it verifies that for
-    /// each series, entity and set of which backups are removed, the newest valid backup stays.
+    /// Removes exactly the backups that the plan removes, oldest first. If the plan removes backups of a
+    /// series, entity or set, the newest valid backup of this group must be kept. This is verified before the
+    /// first removal.
     ///
     /// # Cancel safety
     /// Whenever the future is dropped, every backup exists completely or not at all. An archive whose
@@ -53,13 +55,13 @@ impl RetentionBuilder {
     ///
     /// # Errors
     /// Before anything is removed:
-    /// - A rule keeps nothing, unless that is [allowed](Retention::allow_idle_rules).
-    /// - The backups have changed since the plan was made, or the clock looks wrong.
-    /// - The plan removes the newest valid backup of a series or an entity. Make a new plan then, which takes
-    ///   the damage that was found into account.
+    /// - A rule keeps no backup, and [`allow_idle_rules`](Retention::allow_idle_rules) is not set.
+    /// - The backups have changed since the plan was made, or the clock is implausible.
+    /// - The plan removes the newest valid backup of a series or an entity. In this case, make a new plan,
+    ///   which takes the newly found damage into account.
     ///
     /// After the first removal: a backup could not be removed or was pinned meanwhile, or the removal was
-    /// cancelled. The error lists the backups that were removed before.
+    /// cancelled. The error lists the backups that were already removed.
     pub async fn apply(&self, plan: &RetentionPlan) -> Result<PruneReport> {
         prune::apply(&self.koan.environment, &self.retention, plan, &self.cancel).await
     }

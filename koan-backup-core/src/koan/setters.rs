@@ -65,8 +65,8 @@ macro_rules! application_setter {
 
 /// The method that sets `options.cancel`. The caller adds a doc comment that describes the effect.
 macro_rules! cancel_setter {
-    ($(#[$cancelling:meta])+) => {
-        $(#[$cancelling])+
+    ($(#[$doc:meta])+) => {
+        $(#[$doc])+
         pub fn cancel_on(mut self, token: tokio_util::sync::CancellationToken) -> Self {
             self.options.cancel = token;
             self
@@ -77,8 +77,8 @@ macro_rules! cancel_setter {
 /// The methods that set `options.cancel` and `options.listener`. The caller adds a doc comment that describes
 /// the effect of the cancellation.
 macro_rules! run_setters {
-    ($(#[$cancelling:meta])+) => {
-        crate::koan::setters::cancel_setter!($(#[$cancelling])+);
+    ($(#[$doc:meta])+) => {
+        crate::koan::setters::cancel_setter!($(#[$doc])+);
 
         /// Sets a listener that receives the events of the operation.
         pub fn on_event(

@@ -37,7 +37,7 @@ impl VerifyBuilder {
     }
 
     /// Verifies only this entity; the rest of the archive is not read. Several calls select several entities.
-    /// The file of an archive that cannot be decrypted is always verified completely.
+    /// If the archive cannot be decrypted, its file is always verified completely.
     pub fn entity<T: Entity>(self) -> Self {
         self.entities([T::descriptor().name()])
     }
@@ -90,7 +90,7 @@ impl IntoFuture for VerifyBuilder {
             let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());
             let mut report = match until_cancelled(cancel, backup.opened(&identities)).await {
                 Ok(backup) => verify::run(environment, &backup, &self.options, &identities).await,
-                Err(error) => VerifyReport::of_damage(id, &archive.unwrap_or_default(), scope, error),
+                Err(error) => VerifyReport::from_damage(id, &archive.unwrap_or_default(), scope, error),
             }?;
             report.notes.extend(notes);
             Ok(report)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Koan;
 use crate::catalog::{CatalogEntry, UnreadableManifest};
 
-/// The report of opening every provider and every storage profile.
+/// The report of [`Koan::warm_up`], which opens every provider and every storage profile.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -27,9 +27,9 @@ pub struct WarmUpReport {
 pub struct OpenedProvider {
     /// The name of the provider.
     pub name: String,
-    /// The database and its version, if it answered.
+    /// The database product and its version; `None` if the provider could not be opened.
     pub version: Option<String>,
-    /// The duration of opening it, in milliseconds.
+    /// How long the opening took, in milliseconds.
     pub duration_ms: u64,
     /// The error, if the provider could not be opened.
     pub problem: Option<String>,
@@ -42,11 +42,11 @@ pub struct OpenedProvider {
 pub struct OpenedProfile {
     /// The name of the storage profile.
     pub name: String,
-    /// The number of its backups; `None` if they cannot be listed.
+    /// The number of backups in the profile; `None` if they cannot be listed.
     pub backups: Option<usize>,
-    /// When the newest backup started.
+    /// When the newest backup in the profile started.
     pub newest: Option<Timestamp>,
-    /// The duration of opening it, in milliseconds.
+    /// How long the opening took, in milliseconds.
     pub duration_ms: u64,
     /// The error, if the profile could not be opened, or if manifests in it cannot be read.
     pub problem: Option<String>,
@@ -69,7 +69,7 @@ pub(super) async fn warm_up(koan: &Koan) -> WarmUpReport {
             Ok(description) => (Some(description.version), None),
             Err(error) => (None, Some(error.chain())),
         };
-        let duration_ms = millis(started);
+        let duration_ms = elapsed_ms(started);
         providers.push(OpenedProvider { name: name.clone(), version, duration_ms, problem });
     }
     for (name, storage) in &environment.storages {
@@ -81,7 +81,7 @@ pub(super) async fn warm_up(koan: &Koan) -> WarmUpReport {
             }
             Err(error) => (None, None, Some(error.chain())),
         };
-        let duration_ms = millis(started);
+        let duration_ms = elapsed_ms(started);
         profiles.push(OpenedProfile { name: name.clone(), backups, newest, duration_ms, problem });
     }
     WarmUpReport { providers, profiles }
@@ -96,6 +96,6 @@ fn newest(entries: &[CatalogEntry]) -> Option<Timestamp> {
     entries.iter().map(|entry| entry.manifest().created_at).max()
 }
 
-fn millis(started: Instant) -> u64 {
+fn elapsed_ms(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,5 @@
 //! Maintenance: retention, verification of one backup in each run, and removal of files that crashed
-//! processes left.
+//! processes left behind.
 
 mod cleanup;
 mod incomplete_tasks;

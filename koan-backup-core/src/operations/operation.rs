@@ -17,7 +17,7 @@ pub(crate) enum OperationResult<'a, T> {
     Failed(&'a Error),
 }
 
-/// The frame of an operation: time limit, listener and log.
+/// The time limit, the tracing span and the environment of a running operation.
 #[derive(Debug)]
 pub(crate) struct Operation<'e> {
     environment: &'e Environment,
@@ -46,8 +46,8 @@ impl<'e> Operation<'e> {
         &self.span
     }
 
-    /// Returns the listener of this operation: the listener that was set, or else that of the application,
-    /// combined with the log.
+    /// Returns the listener of this operation, combined with the log. It is `listener` if one was set,
+    /// otherwise the listener of the application.
     pub(crate) fn listener(&self, listener: &Listener) -> Listener {
         self.environment.operation_listener(listener, &self.span)
     }
@@ -72,14 +72,14 @@ impl<'e> Operation<'e> {
         log: impl Fn(OperationResult<'_, T>),
     ) -> Result<T> {
         let logged = async {
-            let ended = self.limit.run(work).await;
+            let result = self.limit.run(work).await;
             if self.is_logged() {
-                log(match &ended {
+                log(match &result {
                     Ok(report) => OperationResult::Completed(report),
                     Err(error) => OperationResult::Failed(error),
                 });
             }
-            ended
+            result
         };
         logged.instrument(self.span.clone()).await
     }

@@ -1,5 +1,5 @@
-//! Removes backups: one by its id, or those of a retention plan. Each removal is checked, so a reported
-//! removal is certain.
+//! Removes backups: a single backup by its id, or the backups of a retention plan. Each removal is checked,
+//! so a reported removal is certain.
 
 mod apply;
 mod clock;

@@ -1,5 +1,5 @@
-//! Recovery of unlisted archives: decides which of them may be removed, and publishes the manifests of the
-//! others again.
+//! Recovery of unlisted archives: decides which archives may be removed, and publishes the manifests of the
+//! other archives again.
 
 mod judgement;
 mod report;

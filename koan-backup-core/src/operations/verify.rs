@@ -77,8 +77,8 @@ pub(crate) struct RecordedVerification {
 /// shows it.
 ///
 /// # Errors
-/// The same errors as those of [`problem`]. In addition, [`ErrorKind::Conflict`] if the backup was removed or
-/// rekeyed meanwhile, which is not damage.
+/// The errors of [`problem`]. In addition, [`ErrorKind::Conflict`] if the backup was removed or rekeyed
+/// meanwhile, which is not damage.
 pub(crate) async fn verify_and_record(
     environment: &Environment,
     backup: &StoredBackup<'_>,

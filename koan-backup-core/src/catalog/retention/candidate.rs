@@ -1,4 +1,4 @@
-//! A backup as retention considers it.
+//! The properties of a backup on which retention depends.
 
 use jiff::Timestamp;
 
@@ -12,15 +12,16 @@ pub(crate) struct Candidate {
     pub(crate) name: BackupName,
     pub(crate) series: SeriesName,
     pub(crate) created_at: Timestamp,
-    /// Whether the backup contains everything that was selected.
+    /// Whether the backup contains all selected entities.
     pub(crate) is_complete: bool,
     pub(crate) tags: Vec<String>,
-    /// The entities in the backup by their current names, each set separately (`AuditLog#archive`), each with
-    /// the declared number of days for which its backups are kept, if there is one.
+    /// The current names of the entities in the backup, with a separate item for each set
+    /// (`AuditLog#archive`). Each has the declared number of days for which its backups are kept, if there is
+    /// one.
     pub(crate) entities: Vec<(String, Option<u32>)>,
     /// Whether the backup is known to be damaged.
     pub(crate) is_damaged: bool,
-    /// The reason why the backup must stay: that of its pin, or that it is in use.
+    /// Why the backup must be kept: the reason of its pin, or the operation that uses it.
     pub(crate) pinned: Option<String>,
     pub(crate) size_bytes: u64,
 }

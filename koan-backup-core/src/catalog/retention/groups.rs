@@ -9,7 +9,7 @@ use crate::catalog::SizeDrop;
 use crate::foundation::id::BackupId;
 use crate::foundation::series::SeriesName;
 
-/// What would be lost with the last backup of a group.
+/// What the backups of a group have in common, and what would be lost with the last of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Holding {
     /// A series with completed backups.
@@ -25,16 +25,18 @@ pub(crate) enum Holding {
     },
 }
 
-/// A group of backups of which at least one valid backup must be kept when any of them is removed.
+/// A group of backups. If any backup of the group is removed, at least one valid backup of the group must be
+/// kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) holding: Holding,
-    /// The members in order of preference: completed backups first, then partly failed backups, each newest
-    /// first.
+    /// The members in order of preference: the completed backups, newest first, then the partly failed
+    /// backups, newest first.
     pub(crate) members: Vec<BackupId>,
 }
 
-/// Returns the groups of these backups, which belong to one application and are sorted newest first.
+/// Returns the groups of `candidates`, which belong to one application and are sorted newest first. `losses`
+/// are not acknowledged; for entities in `released`, no group is created.
 pub(crate) fn groups(
     candidates: &[Candidate],
     losses: &[SizeDrop],
@@ -71,19 +73,23 @@ pub(crate) fn groups(
     series.chain(entities).chain(losses).collect()
 }
 
-/// Formats an entity with its set, for example `AuditLog#archive`; for the default set, only the entity.
+/// Formats an entity with its set, for example `AuditLog#archive`; for the set `root`, `set` is empty and
+/// only the entity is written.
 pub(crate) fn label(entity: &str, set: &str) -> String {
     if set.is_empty() { entity.to_owned() } else { format!("{entity}#{set}") }
 }
 
-/// Returns whether an entity, or the entity of a set, was released.
+/// Returns whether the entity of a label was released.
 pub(super) fn is_released(label: &str, released: &BTreeSet<String>) -> bool {
     released.contains(label) || label.split_once('#').is_some_and(|(entity, _)| released.contains(entity))
 }
 
-/// Returns the backups that are kept because of their groups, with the reasons: in each group the first
-/// member that is not known to be damaged.
-pub(super) fn protected(candidates: &[Candidate], groups: &[Group]) -> BTreeMap<BackupId, Vec<KeepReason>> {
+/// Returns the backups that are kept because of their groups, with the reasons. In each group, this is the
+/// first member that is not known to be damaged.
+pub(super) fn protected_backups(
+    candidates: &[Candidate],
+    groups: &[Group],
+) -> BTreeMap<BackupId, Vec<KeepReason>> {
     let damaged: BTreeSet<_> =
         candidates.iter().filter(|candidate| candidate.is_damaged).map(|candidate| candidate.id).collect();
     let mut protected: BTreeMap<BackupId, Vec<KeepReason>> = BTreeMap::new();

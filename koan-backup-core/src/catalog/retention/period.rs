@@ -1,4 +1,4 @@
-//! The calendar periods of which one backup each is kept.
+//! The calendar periods. A retention rule keeps one backup of each period.
 
 use std::fmt;
 
@@ -26,8 +26,8 @@ pub enum Period {
 impl Period {
     pub(super) const ALL: [Self; 5] = [Self::Hour, Self::Day, Self::Week, Self::Month, Self::Year];
 
-    /// Returns the period that contains an instant, for example `2026-11-21` or `2026-W47`.
-    pub(super) fn of(self, instant: Timestamp) -> String {
+    /// Returns the label of the period that contains an instant, for example `2026-11-21` or `2026-W47`.
+    pub(super) fn label_at(self, instant: Timestamp) -> String {
         let utc = instant.to_zoned(TimeZone::UTC);
         let format = match self {
             Self::Hour => "%Y-%m-%d %H:00",
@@ -69,10 +69,10 @@ mod tests {
 
     #[test]
     fn a_week_belongs_to_the_year_of_its_thursday() {
-        let of = |period: Period, text: &str| period.of(text.parse().expect("the time is valid"));
-        assert_eq!(of(Period::Week, "2026-01-01T00:00:00Z"), "2026-W01");
-        assert_eq!(of(Period::Week, "2027-01-03T23:59:59Z"), "2026-W53");
-        assert_eq!(of(Period::Year, "2027-01-03T23:59:59Z"), "2027");
-        assert_eq!(of(Period::Hour, "2026-11-21T22:17:03Z"), "2026-11-21 22:00");
+        let label_at = |period: Period, text: &str| period.label_at(text.parse().expect("the time is valid"));
+        assert_eq!(label_at(Period::Week, "2026-01-01T00:00:00Z"), "2026-W01");
+        assert_eq!(label_at(Period::Week, "2027-01-03T23:59:59Z"), "2026-W53");
+        assert_eq!(label_at(Period::Year, "2027-01-03T23:59:59Z"), "2027");
+        assert_eq!(label_at(Period::Hour, "2026-11-21T22:17:03Z"), "2026-11-21 22:00");
     }
 }

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::candidate::Candidate;
-use super::groups::{groups, is_released, protected};
+use super::groups::{groups, is_released, protected_backups};
 use super::period::Period;
 use super::policy::Retention;
-use super::reason::{KeepReason, RemoveReason, counted};
+use super::reason::{KeepReason, RemoveReason, count_with_noun};
 use crate::catalog::SizeDrop;
 use crate::foundation::id::{BackupId, BackupName};
 use crate::foundation::series::SeriesName;
@@ -30,19 +30,19 @@ pub struct RetentionPlan {
     pub made_at: Timestamp,
     /// The decisions about all considered backups, newest first.
     pub decisions: Vec<RetentionDecision>,
-    /// Rules that keep no backup in this plan, for example `exempt_tag(legal)`. They may be misspelt.
+    /// Rules that keep no backup in this plan, for example `exempt_tag(legal)`. The tag may be misspelt.
     pub idle_rules: Vec<String>,
     /// The number of backups of other applications, which are not considered.
     pub other_applications: usize,
     /// The number of backups of older versions that record no environment. They are not considered unless
     /// they are [included](Retention::include_unidentified).
     pub unidentified: usize,
-    /// The hash of each manifest that the plan was made from.
+    /// The hash of each backup on which the plan is based. A changed hash makes the plan obsolete.
     #[serde(skip)]
     pub(crate) basis: BTreeMap<BackupId, String>,
     /// When the plan was made, by a monotonic clock.
     #[serde(skip)]
-    pub(crate) made: Option<std::time::Instant>,
+    pub(crate) made_at_monotonic: Option<std::time::Instant>,
 }
 
 /// The decision about one backup.
@@ -54,7 +54,7 @@ pub struct RetentionDecision {
     pub id: BackupId,
     /// The name of the backup.
     pub name: BackupName,
-    /// The series of the backup. The backups of a series are counted together.
+    /// The series of the backup. The rules apply to each series separately.
     pub series: SeriesName,
     /// When the backup started.
     pub created_at: Timestamp,
@@ -132,7 +132,8 @@ struct SeriesState {
     periods: BTreeMap<Period, BTreeSet<String>>,
 }
 
-/// Decides about every backup. `losses` contains the losses of records that are not acknowledged.
+/// Makes the plan: decides for every backup whether it is kept. `losses` contains the unacknowledged losses
+/// of records.
 pub(crate) fn plan(
     retention: &Retention,
     mut candidates: Vec<Candidate>,
@@ -140,17 +141,18 @@ pub(crate) fn plan(
     now: Timestamp,
 ) -> RetentionPlan {
     candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));
-    let mut protected = protected(&candidates, &groups(&candidates, losses, retention.released_entities()));
+    let mut protected =
+        protected_backups(&candidates, &groups(&candidates, losses, retention.released_entities()));
     let mut series: BTreeMap<SeriesName, SeriesState> = BTreeMap::new();
-    let mut kept_of_entity: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kept_by_entity: BTreeMap<String, usize> = BTreeMap::new();
     let mut decisions = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let series = series.entry(candidate.series.clone()).or_default();
-        let decision = decide(retention, &candidate, series, &kept_of_entity, now);
+        let decision = decide(retention, &candidate, series, &kept_by_entity, now);
         let decision = decision.or_else(|reason| protected.remove(&candidate.id).ok_or(reason));
         if decision.is_ok() && candidate.is_complete {
             for (entity, _) in &candidate.entities {
-                *kept_of_entity.entry(entity.clone()).or_default() += 1;
+                *kept_by_entity.entry(entity.clone()).or_default() += 1;
             }
         }
         let (kept, removed) = match decision {
@@ -169,7 +171,7 @@ pub(crate) fn plan(
         other_applications: 0,
         unidentified: 0,
         basis: BTreeMap::new(),
-        made: None,
+        made_at_monotonic: None,
     }
 }
 
@@ -177,7 +179,7 @@ fn decide(
     retention: &Retention,
     candidate: &Candidate,
     series: &mut SeriesState,
-    kept_of_entity: &BTreeMap<String, usize>,
+    kept_by_entity: &BTreeMap<String, usize>,
     now: Timestamp,
 ) -> Result<Vec<KeepReason>, RemoveReason> {
     let mut kept: Vec<KeepReason> = Vec::new();
@@ -189,7 +191,7 @@ fn decide(
         return match series.newest_completed {
             _ if !kept.is_empty() => Ok(kept),
             None => Ok(vec![KeepReason::FailedLast]),
-            Some(completed) => match within(retention, age_seconds) {
+            Some(completed) => match within_reason(retention, age_seconds) {
                 Some(reason) => Ok(vec![reason]),
                 None => Err(RemoveReason::FailedBefore { completed }),
             },
@@ -209,56 +211,56 @@ fn decide(
     }
     series.entities.extend(names().cloned());
     if kept.is_empty()
-        && let Some(reason) = beyond_limit(retention, candidate, kept_of_entity, age_seconds)
+        && let Some(reason) = limit_reason(retention, candidate, kept_by_entity, age_seconds)
     {
-        // A removed backup does not count towards the numbers of the rules.
+        // A backup that a limit removes does not count as one of the backups that the rules keep.
         return Err(reason);
     }
     series.completed += 1;
-    kept.extend(by_rules(retention, candidate, series, age_seconds));
+    kept.extend(rule_reasons(retention, candidate, series, age_seconds));
     if kept.is_empty() && !retention.has_rules() {
         kept.push(KeepReason::WithinLimits);
     }
     if kept.is_empty() { Err(RemoveReason::NoRule) } else { Ok(kept) }
 }
 
-/// Returns the rules that keep a completed backup.
-fn by_rules(
+/// Returns the reasons for which the rules keep a completed backup.
+fn rule_reasons(
     retention: &Retention,
     candidate: &Candidate,
     series: &mut SeriesState,
     age_seconds: i64,
 ) -> Vec<KeepReason> {
     let mut kept = Vec::new();
-    if let Some(of) = retention.last()
-        && series.completed <= of
+    if let Some(count) = retention.last()
+        && series.completed <= count
     {
-        kept.push(KeepReason::Last { position: series.completed, of });
+        kept.push(KeepReason::Last { position: series.completed, of: count });
     }
     for (period, count) in retention.periods() {
         let kept_periods = series.periods.entry(period).or_default();
-        let of = period.of(candidate.created_at);
-        if kept_periods.len() < count && kept_periods.insert(of.clone()) {
-            kept.push(KeepReason::Newest { period, of });
+        let label = period.label_at(candidate.created_at);
+        if kept_periods.len() < count && kept_periods.insert(label.clone()) {
+            kept.push(KeepReason::Newest { period, of: label });
         }
     }
-    kept.extend(within(retention, age_seconds));
+    kept.extend(within_reason(retention, age_seconds));
     let recent = candidate.entities.iter().filter_map(|(entity, days)| Some((entity, (*days)?)));
     let recent = recent.filter(|(_, days)| age_seconds <= i64::from(*days) * SECONDS_PER_DAY);
     kept.extend(recent.map(|(entity, days)| KeepReason::EntityDays { entity: entity.clone(), days }));
     kept
 }
 
-fn within(retention: &Retention, age_seconds: i64) -> Option<KeepReason> {
+fn within_reason(retention: &Retention, age_seconds: i64) -> Option<KeepReason> {
     let hours = retention.within_hours()?;
     let is_recent = u64::try_from(age_seconds).unwrap_or(0) <= hours.saturating_mul(3600);
     is_recent.then_some(KeepReason::Within { hours })
 }
 
-fn beyond_limit(
+fn limit_reason(
     retention: &Retention,
     candidate: &Candidate,
-    kept_of_entity: &BTreeMap<String, usize>,
+    kept_by_entity: &BTreeMap<String, usize>,
     age_seconds: i64,
 ) -> Option<RemoveReason> {
     if let Some(days) = retention.max_age()
@@ -278,7 +280,7 @@ fn beyond_limit(
     }
     let count = retention.max_per_entity()?;
     let has_enough =
-        |(entity, _): &(String, Option<u32>)| kept_of_entity.get(entity).is_some_and(|newer| *newer >= count);
+        |(entity, _): &(String, Option<u32>)| kept_by_entity.get(entity).is_some_and(|newer| *newer >= count);
     candidate.entities.iter().all(has_enough).then_some(RemoveReason::MaxPerEntity { count })
 }
 
@@ -286,10 +288,10 @@ fn beyond_limit(
 fn idle_rules(retention: &Retention, decisions: &[RetentionDecision]) -> Vec<String> {
     let kept = || decisions.iter().flat_map(|decision| &decision.kept);
     let mut idle = Vec::new();
-    if let Some(of) = retention.last()
+    if let Some(count) = retention.last()
         && !kept().any(|reason| matches!(reason, KeepReason::Last { .. }))
     {
-        idle.push(format!("keep_last({of})"));
+        idle.push(format!("keep_last({count})"));
     }
     for (wanted, count) in retention.periods() {
         let is_used =
@@ -301,7 +303,7 @@ fn idle_rules(retention: &Retention, decisions: &[RetentionDecision]) -> Vec<Str
     if let Some(hours) = retention.within_hours()
         && !kept().any(|reason| matches!(reason, KeepReason::Within { .. }))
     {
-        idle.push(format!("within({})", counted(hours, "hour")));
+        idle.push(format!("within({})", count_with_noun(hours, "hour")));
     }
     for wanted in retention.exempt_tags() {
         if !kept().any(|reason| matches!(reason, KeepReason::Exempt { tag } if tag == wanted)) {

@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::period::Period;
-use super::reason::counted;
+use super::reason::count_with_noun;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The policy that decides which backups are kept.
 ///
 /// Rules apply to the backups of each [series](crate::catalog::SeriesName) separately, and only to completed
-/// backups. A backup is kept if any rule keeps it. A limit overrides the rules; a pin, an exempt tag and
-/// being the newest completed backup override a limit. If there are limits and no rules, all backups within
-/// the limits are kept. Calendar periods are in UTC.
+/// backups. A backup is kept if any rule keeps it. A limit overrides the rules. A limit does not remove a
+/// backup that is pinned, has an exempt tag, or is the newest completed backup of its series. If there are
+/// limits and no rules, all backups within the limits are kept. Calendar periods are in UTC.
 ///
 /// Only backups of the application and environment of the context are considered. Independently of rules and
 /// limits, the newest valid backup of every entity and set is kept, regardless of its series, until the
@@ -59,19 +59,20 @@ impl Retention {
     }
 
     count_setters! {
-        /// Keeps this number of the newest backups.
+        /// Keeps the newest `count` backups.
         keep_last => last,
-        /// Keeps the newest backup of each of this number of hours, counting only hours with a backup.
+        /// Keeps the newest backup of each of the last `count` hours that have a backup.
         hourly => hourly,
-        /// Keeps the newest backup of each of this number of days, counting only days with a backup.
+        /// Keeps the newest backup of each of the last `count` days that have a backup.
         daily => daily,
-        /// Keeps the newest backup of each of this number of weeks, counting only weeks with a backup.
+        /// Keeps the newest backup of each of the last `count` weeks that have a backup.
         weekly => weekly,
-        /// Keeps the newest backup of each of this number of months, counting only months with a backup.
+        /// Keeps the newest backup of each of the last `count` months that have a backup.
         monthly => monthly,
-        /// Keeps the newest backup of each of this number of years, counting only years with a backup.
+        /// Keeps the newest backup of each of the last `count` years that have a backup.
         yearly => yearly,
-        /// Limit: removes a backup if every entity in it has this number of newer backups, of any series.
+        /// Limit: removes a backup if for every entity in it, at least this number of newer backups, of any
+        /// series, are kept.
         max_backups_per_entity => max_backups_per_entity,
     }
 
@@ -93,16 +94,17 @@ impl Retention {
         self
     }
 
-    /// Allows a plan to be applied although one of its rules keeps no backup.
+    /// Allows [`apply`](crate::builders::RetentionBuilder::apply) to apply a plan in which a rule keeps no
+    /// backup.
     pub fn allow_idle_rules(mut self) -> Self {
         self.allow_idle_rules = true;
         self
     }
 
-    /// Releases an entity that no longer exists in the code: its last backup is no longer kept because of the
-    /// entity.
+    /// Releases an entity that no longer exists in the code: the last backup that contains the entity may be
+    /// removed.
     ///
-    /// A plan is refused if the application still backs up an entity with this name.
+    /// If the application still backs up an entity with this name, no plan can be made.
     pub fn release_entity(mut self, name: impl Into<String>) -> Self {
         self.released_entities.insert(name.into());
         self
@@ -160,7 +162,7 @@ impl Retention {
     /// Checks that the policy has a rule or a limit, and that no number is 0.
     ///
     /// # Errors
-    /// There is neither a rule nor a limit, or one of them is 0.
+    /// There is neither a rule nor a limit, or the number of a rule or limit is 0.
     pub(crate) fn validate(&self) -> Result<()> {
         let refused = |text: String| Err(Error::new(ErrorKind::Configuration, text));
         let counts = self.periods().map(|(period, count)| (period.rule(), count));
@@ -176,14 +178,14 @@ impl Retention {
             has_rule = true;
             if count == 0 {
                 return refused(format!(
-                    "`{rule}` is 0, so it would keep nothing; omit the rule, or give a larger number"
+                    "`{rule}` is 0, so it would keep no backup; omit the rule, or set a larger number"
                 ));
             }
         }
         match has_rule {
             true => Ok(()),
             false => refused(
-                "this retention has no rule, so it would keep nothing; add one, for example \
+                "the retention policy has no rule, so it would keep no backup; add a rule, for example \
                  `Retention::new().keep_last(7).daily(30)`"
                     .to_owned(),
             ),
@@ -196,7 +198,7 @@ impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rules: Vec<String> = self.last.iter().map(|count| format!("keep_last({count})")).collect();
         rules.extend(self.periods().map(|(period, count)| format!("{}({count})", period.rule())));
-        rules.extend(self.within_hours.map(|hours| format!("within({})", counted(hours, "hour"))));
+        rules.extend(self.within_hours.map(|hours| format!("within({})", count_with_noun(hours, "hour"))));
         rules.extend(self.exempt_tags.iter().map(|tag| format!("exempt_tag({tag})")));
         rules.extend(self.released_entities.iter().map(|name| format!("release_entity({name})")));
         rules.extend(self.include_unidentified.then(|| "include_unidentified()".to_owned()));

@@ -54,17 +54,17 @@ pub enum KeepReason {
     },
     /// The backup is the newest backup of its period.
     Newest {
-        /// The length of the period.
+        /// The kind of the period.
         period: Period,
         /// The period, for example `2026-11-21`.
         of: String,
     },
-    /// The backup is younger than the limit.
+    /// The backup is not older than the age of the rule [`within`](crate::Retention::within).
     Within {
-        /// The limit, in hours.
+        /// The age, in hours.
         hours: u64,
     },
-    /// The declared number of days of an entity in the backup has not passed.
+    /// The backup is not older than the number of days that an entity in it declares.
     EntityDays {
         /// The entity.
         entity: String,
@@ -89,7 +89,7 @@ pub enum RemoveReason {
         /// The maximum age, in days.
         days: u32,
     },
-    /// The declared number of days of every entity in the backup has passed.
+    /// The backup is older than the numbers of days that its entities declare.
     EntityDays {
         /// The largest of these numbers.
         days: u32,
@@ -124,9 +124,9 @@ impl fmt::Display for KeepReason {
             Self::LastWith { entity } => write!(f, "the newest backup with `{entity}`"),
             Self::Last { position, of } => write!(f, "number {position} of the last {of}"),
             Self::Newest { period, of } => write!(f, "the newest of the {period} {of}"),
-            Self::Within { hours } => write!(f, "not older than {}", counted(*hours, "hour")),
+            Self::Within { hours } => write!(f, "not older than {}", count_with_noun(*hours, "hour")),
             Self::EntityDays { entity, days } => {
-                write!(f, "`{entity}` is kept for {}", counted(*days, "day"))
+                write!(f, "`{entity}` is kept for {}", count_with_noun(*days, "day"))
             }
             Self::FailedLast => f.write_str("failed, and no later backup was completed"),
             Self::WithinLimits => f.write_str("within all limits"),
@@ -138,14 +138,14 @@ impl fmt::Display for RemoveReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRule => f.write_str("no rule keeps it"),
-            Self::MaxAge { days } => write!(f, "older than {}", counted(*days, "day")),
+            Self::MaxAge { days } => write!(f, "older than {}", count_with_noun(*days, "day")),
             Self::EntityDays { days } => {
-                write!(f, "the {} of its entities have passed", counted(*days, "day"))
+                write!(f, "the {} of its entities have passed", count_with_noun(*days, "day"))
             }
             Self::MaxPerEntity { count } => write!(
                 f,
                 "each of its entities has {}",
-                counted(u64::try_from(*count).unwrap_or(u64::MAX), "newer backup")
+                count_with_noun(u64::try_from(*count).unwrap_or(u64::MAX), "newer backup")
             ),
             Self::FailedBefore { completed } => write!(f, "failed, and {completed} was completed later"),
         }
@@ -153,7 +153,7 @@ impl fmt::Display for RemoveReason {
 }
 
 /// Formats a count with its noun: `1 day`, `2 days`.
-pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
+pub(super) fn count_with_noun(count: impl Into<u64>, noun: &str) -> String {
     match count.into() {
         1 => format!("1 {noun}"),
         count => format!("{count} {noun}s"),

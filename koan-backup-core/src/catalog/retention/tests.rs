@@ -34,7 +34,9 @@ fn backup(index: usize, line: &str) -> Candidate {
             ("pinned", ..) => backup.pinned = Some("audit".to_owned()),
             (_, Some(tag), _) => backup.tags.push(tag.to_owned()),
             (_, _, Some((entity, days))) => {
-                backup.entities.push((entity.to_owned(), Some(days.parse().expect("the days are a number"))));
+                backup
+                    .entities
+                    .push((entity.to_owned(), Some(days.parse().expect("the number of days is an integer"))));
             }
             (entity, ..) => backup.entities.push((entity.to_owned(), None)),
         }
@@ -42,7 +44,8 @@ fn backup(index: usize, line: &str) -> Candidate {
     backup
 }
 
-/// Formats the cases of one snapshot. All plans are made at noon of the same Saturday.
+/// Formats the plans of all cases as the text of one snapshot. All plans are made at noon of the same
+/// Saturday.
 fn cases(cases: Vec<(&str, Retention, Vec<String>)>) -> String {
     let now = "2026-11-21T12:00:00Z".parse().expect("the time is valid");
     let mut text = String::from("now: 2026-11-21 12:00, a Saturday\n");
@@ -72,20 +75,20 @@ fn monthly(months: i64) -> Vec<String> {
     (0..months).map(|back| format!("{} 03:00 nightly", day(back))).collect()
 }
 
-fn new() -> Retention {
+fn policy() -> Retention {
     Retention::new()
 }
 
 #[test]
 fn keep_last_keeps_the_newest_backups_of_each_series() {
     insta::assert_snapshot!(cases(vec![
-        ("The last three of five", new().keep_last(3), nightly(5)),
-        ("If there are fewer backups, all are kept", new().keep_last(7), nightly(2)),
-        ("Only the last backup", new().keep_last(1), nightly(3)),
-        ("No backups", new().keep_last(3), Vec::new()),
+        ("The last three of five", policy().keep_last(3), nightly(5)),
+        ("If there are fewer backups, all are kept", policy().keep_last(7), nightly(2)),
+        ("Only the last backup", policy().keep_last(1), nightly(3)),
+        ("No backups", policy().keep_last(3), Vec::new()),
         (
             "Each series separately",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly",
                 "2026-11-20 03:00 nightly",
@@ -95,7 +98,7 @@ fn keep_last_keeps_the_newest_backups_of_each_series() {
         ),
         (
             "Two backups of the same second are ordered by their ids",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&["2026-11-21 03:00 nightly", "2026-11-21 03:00 nightly",])
         ),
     ]));
@@ -106,7 +109,7 @@ fn a_period_rule_keeps_the_newest_backup_of_each_period() {
     insta::assert_snapshot!(cases(vec![
         (
             "The newest of each hour",
-            new().hourly(2),
+            policy().hourly(2),
             lines(&[
                 "2026-11-21 11:50 hourly",
                 "2026-11-21 11:10 hourly",
@@ -116,7 +119,7 @@ fn a_period_rule_keeps_the_newest_backup_of_each_period() {
         ),
         (
             "The newest of each day",
-            new().daily(2),
+            policy().daily(2),
             lines(&[
                 "2026-11-21 09:00 nightly",
                 "2026-11-21 03:00 nightly",
@@ -126,13 +129,13 @@ fn a_period_rule_keeps_the_newest_backup_of_each_period() {
         ),
         (
             "Days without a backup do not count",
-            new().daily(2),
+            policy().daily(2),
             lines(&["2026-11-21 03:00 nightly", "2026-10-01 03:00 nightly", "2026-09-30 03:00 nightly",])
         ),
-        ("The newest of each week, from Monday to Sunday", new().weekly(2), nightly(9)),
+        ("The newest of each week, from Monday to Sunday", policy().weekly(2), nightly(9)),
         (
             "A week in two years is one week",
-            new().weekly(2),
+            policy().weekly(2),
             lines(&[
                 "2026-01-04 03:00 nightly",
                 "2026-01-01 03:00 nightly",
@@ -140,16 +143,16 @@ fn a_period_rule_keeps_the_newest_backup_of_each_period() {
                 "2025-12-28 03:00 nightly",
             ])
         ),
-        ("The newest of each month", new().monthly(2), nightly(24)),
-        ("The newest of each year", new().yearly(2), monthly(14)),
+        ("The newest of each month", policy().monthly(2), nightly(24)),
+        ("The newest of each year", policy().yearly(2), monthly(14)),
         (
             "Midnight belongs to the day that it starts",
-            new().daily(1),
+            policy().daily(1),
             lines(&["2026-11-21 00:00 nightly", "2026-11-20 23:59 nightly",])
         ),
         (
             "The last day of February of a leap year",
-            new().monthly(3),
+            policy().monthly(3),
             lines(&[
                 "2024-03-01 00:00 nightly",
                 "2024-02-29 23:59 nightly",
@@ -163,23 +166,23 @@ fn a_period_rule_keeps_the_newest_backup_of_each_period() {
 #[test]
 fn a_backup_is_kept_if_any_rule_keeps_it() {
     insta::assert_snapshot!(cases(vec![
-        ("Grandfather, father, son", new().daily(7).weekly(4).monthly(3), nightly(40)),
+        ("Grandfather, father, son", policy().daily(7).weekly(4).monthly(3), nightly(40)),
         (
             "A backup that several rules keep lists all of these rules",
-            new().keep_last(1).daily(1).yearly(1),
+            policy().keep_last(1).daily(1).yearly(1),
             nightly(2)
         ),
         (
             "A backup that no rule keeps is removed, even a recent one",
-            new().keep_last(2),
+            policy().keep_last(2),
             lines(&["2026-11-21 11:59 nightly", "2026-11-21 11:58 nightly", "2026-11-21 11:57 nightly",])
         ),
         (
             "A time window keeps all backups in it",
-            new().keep_last(1).within(Duration::from_secs(24 * 3600)),
+            policy().keep_last(1).within(Duration::from_secs(24 * 3600)),
             lines(&["2026-11-21 11:00 nightly", "2026-11-20 12:00 nightly", "2026-11-20 11:59 nightly",])
         ),
-        ("Older backups at growing intervals", new().keep_last(2).monthly(2).yearly(3), monthly(30)),
+        ("Older backups at growing intervals", policy().keep_last(2).monthly(2).yearly(3), monthly(30)),
     ]));
 }
 
@@ -188,17 +191,17 @@ fn the_last_good_copy_of_a_series_is_kept() {
     insta::assert_snapshot!(cases(vec![
         (
             "The last good copy is kept although it is older than the maximum age",
-            new().max_age_days(30),
+            policy().max_age_days(30),
             lines(&["2026-01-01 03:00 nightly", "2025-12-31 03:00 nightly",])
         ),
         (
             "The last good copy is kept although the days of its entities have passed",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&["2026-01-01 03:00 nightly User=30", "2025-12-31 03:00 nightly User=30",])
         ),
         (
             "The last good copy is kept although newer backups of another series contain the same entity",
-            new().max_backups_per_entity(1),
+            policy().max_backups_per_entity(1),
             lines(&[
                 "2026-11-21 03:00 nightly User",
                 "2026-11-20 03:00 weekly User",
@@ -207,7 +210,7 @@ fn the_last_good_copy_of_a_series_is_kept() {
         ),
         (
             "A failed backup is not a good copy",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly failed",
                 "2026-11-20 03:00 nightly",
@@ -216,7 +219,7 @@ fn the_last_good_copy_of_a_series_is_kept() {
         ),
         (
             "A backup with fewer entities does not replace a backup with more entities",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly User",
                 "2026-11-20 03:00 nightly User Order",
@@ -225,14 +228,14 @@ fn the_last_good_copy_of_a_series_is_kept() {
         ),
         (
             "A set does not replace another set",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly Visit#b",
                 "2026-11-20 03:00 nightly Visit#a",
                 "2026-11-19 03:00 nightly Visit#a",
             ])
         ),
-        ("The only backup", new().within(Duration::from_secs(3600)), lines(&["2026-01-01 03:00 nightly"])),
+        ("The only backup", policy().within(Duration::from_secs(3600)), lines(&["2026-01-01 03:00 nightly"])),
     ]));
 }
 
@@ -241,7 +244,7 @@ fn failed_backups_are_kept_until_a_later_backup_is_completed() {
     insta::assert_snapshot!(cases(vec![
         (
             "A failed backup does not count in the rules",
-            new().keep_last(2),
+            policy().keep_last(2),
             lines(&[
                 "2026-11-21 03:00 nightly failed",
                 "2026-11-20 03:00 nightly",
@@ -251,12 +254,12 @@ fn failed_backups_are_kept_until_a_later_backup_is_completed() {
         ),
         (
             "Without a completed backup, all failed backups are kept",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&["2026-11-21 03:00 nightly failed", "2026-11-20 03:00 nightly failed",])
         ),
         (
             "A time window keeps failed backups for an investigation",
-            new().keep_last(1).within(Duration::from_secs(48 * 3600)),
+            policy().keep_last(1).within(Duration::from_secs(48 * 3600)),
             lines(&[
                 "2026-11-21 03:00 nightly",
                 "2026-11-20 03:00 nightly failed",
@@ -265,12 +268,12 @@ fn failed_backups_are_kept_until_a_later_backup_is_completed() {
         ),
         (
             "A completed backup of another series does not remove failed backups",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 weekly failed",])
         ),
         (
             "An exempt tag keeps failed backups as well",
-            new().keep_last(1).exempt_tag("incident"),
+            policy().keep_last(1).exempt_tag("incident"),
             lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 nightly failed #incident",])
         ),
     ]));
@@ -279,25 +282,25 @@ fn failed_backups_are_kept_until_a_later_backup_is_completed() {
 #[test]
 fn limits_override_rules() {
     insta::assert_snapshot!(cases(vec![
-        ("A limit overrides a rule", new().keep_last(9).max_age_days(2), nightly(4)),
+        ("A limit overrides a rule", policy().keep_last(9).max_age_days(2), nightly(4)),
         (
             "A backup that a limit removes does not count in the rules",
-            new().monthly(2),
+            policy().monthly(2),
             lines(&[
                 "2026-11-21 03:00 nightly User=7 Order",
                 "2026-10-30 03:00 nightly User=7",
                 "2026-10-15 03:00 nightly User=7 Order",
             ])
         ),
-        ("Limits alone keep the backups within them", new().max_age_days(2), nightly(4)),
+        ("Limits alone keep the backups within them", policy().max_age_days(2), nightly(4)),
         (
             "The maximum age is exact to the second",
-            new().max_age_days(1),
+            policy().max_age_days(1),
             lines(&["2026-11-21 11:00 nightly", "2026-11-20 12:00 nightly", "2026-11-20 11:59 nightly",])
         ),
         (
             "The number of backups of an entity is limited across all series",
-            new().max_backups_per_entity(2),
+            policy().max_backups_per_entity(2),
             lines(&[
                 "2026-11-21 03:00 nightly User",
                 "2026-11-20 03:00 nightly User",
@@ -306,7 +309,7 @@ fn limits_override_rules() {
         ),
         (
             "A backup of several entities is kept if one of them needs it",
-            new().max_backups_per_entity(1),
+            policy().max_backups_per_entity(1),
             lines(&[
                 "2026-11-21 03:00 nightly User",
                 "2026-11-20 03:00 nightly User Order",
@@ -315,7 +318,7 @@ fn limits_override_rules() {
         ),
         (
             "A removed backup does not count as a newer backup",
-            new().keep_last(2).max_backups_per_entity(2),
+            policy().keep_last(2).max_backups_per_entity(2),
             lines(&[
                 "2026-11-21 03:00 nightly User",
                 "2026-11-20 03:00 nightly User",
@@ -324,7 +327,7 @@ fn limits_override_rules() {
                 "2026-11-17 03:00 weekly User",
             ])
         ),
-        ("A backup without entities", new().max_backups_per_entity(1), nightly(3)),
+        ("A backup without entities", policy().max_backups_per_entity(1), nightly(3)),
     ]));
 }
 
@@ -333,7 +336,7 @@ fn the_days_of_an_entity_keep_its_backups() {
     insta::assert_snapshot!(cases(vec![
         (
             "The days of an entity keep backups that no other rule keeps",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly User=30",
                 "2026-11-01 03:00 nightly User=30",
@@ -342,12 +345,12 @@ fn the_days_of_an_entity_keep_its_backups() {
         ),
         (
             "After the days of an entity have passed, no rule keeps the backup",
-            new().keep_last(9),
+            policy().keep_last(9),
             lines(&["2026-11-21 03:00 nightly User=30", "2026-10-01 03:00 nightly User=30",])
         ),
         (
             "The largest number of days applies",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly User=30 Order=365",
                 "2026-10-01 03:00 nightly User=30 Order=365",
@@ -356,7 +359,7 @@ fn the_days_of_an_entity_keep_its_backups() {
         ),
         (
             "For an entity without days, the rules decide",
-            new().keep_last(2),
+            policy().keep_last(2),
             lines(&[
                 "2026-11-21 03:00 nightly User=30 Order",
                 "2026-10-01 03:00 nightly User=30 Order",
@@ -365,7 +368,7 @@ fn the_days_of_an_entity_keep_its_backups() {
         ),
         (
             "A general limit overrides the days of an entity",
-            new().max_age_days(7),
+            policy().max_age_days(7),
             lines(&["2026-11-21 03:00 nightly User=30", "2026-11-10 03:00 nightly User=30",])
         ),
     ]));
@@ -376,12 +379,12 @@ fn pins_and_exempt_tags_override_limits() {
     insta::assert_snapshot!(cases(vec![
         (
             "A pin overrides every limit",
-            new().keep_last(1).max_age_days(7),
+            policy().keep_last(1).max_age_days(7),
             lines(&["2026-11-21 03:00 nightly", "2020-01-01 03:00 nightly pinned",])
         ),
         (
             "An exempt tag overrides every limit",
-            new().keep_last(1).exempt_tag("legal").max_age_days(7),
+            policy().keep_last(1).exempt_tag("legal").max_age_days(7),
             lines(&[
                 "2026-11-21 03:00 nightly",
                 "2020-01-01 03:00 nightly #legal",
@@ -390,7 +393,7 @@ fn pins_and_exempt_tags_override_limits() {
         ),
         (
             "A pinned backup counts in the rules",
-            new().keep_last(2),
+            policy().keep_last(2),
             lines(&[
                 "2026-11-21 03:00 nightly",
                 "2026-11-20 03:00 nightly pinned",
@@ -399,7 +402,7 @@ fn pins_and_exempt_tags_override_limits() {
         ),
         (
             "A failed backup that is pinned",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&["2026-11-21 03:00 nightly", "2026-11-20 03:00 nightly failed pinned",])
         ),
     ]));
@@ -410,13 +413,17 @@ fn rules_that_keep_no_backup_are_reported() {
     insta::assert_snapshot!(cases(vec![
         (
             "A tag that is misspelt",
-            new().keep_last(1).exempt_tag("leagl"),
+            policy().keep_last(1).exempt_tag("leagl"),
             lines(&["2026-11-21 03:00 nightly", "2020-01-01 03:00 nightly #legal",])
         ),
-        ("A time window without a backup", new().keep_last(1).within(Duration::from_secs(3600)), nightly(2)),
+        (
+            "A time window without a backup",
+            policy().keep_last(1).within(Duration::from_secs(3600)),
+            nightly(2)
+        ),
         (
             "Without a completed backup, no rule applies",
-            new().keep_last(1).daily(1),
+            policy().keep_last(1).daily(1),
             lines(&["2026-11-21 03:00 nightly failed",])
         ),
     ]));
@@ -424,19 +431,23 @@ fn rules_that_keep_no_backup_are_reported() {
 
 #[test]
 fn a_retention_without_a_rule_or_with_a_zero_is_refused() {
-    let refused = |retention: Retention| retention.validate().expect_err("refused").to_string();
-    assert!(refused(new()).contains("no rule"));
-    assert!(refused(new().exempt_tag("a")).contains("no rule"), "an exempt tag alone is not a rule");
+    let refused =
+        |retention: Retention| retention.validate().expect_err("the policy is not valid").to_string();
+    assert!(refused(policy()).contains("no rule"));
+    assert!(refused(policy().exempt_tag("a")).contains("no rule"), "an exempt tag alone is not a rule");
     for (retention, rule) in [
-        (new().keep_last(0), "keep_last"),
-        (new().keep_last(1).daily(0), "daily"),
-        (new().max_age_days(0), "max_age_days"),
-        (new().keep_last(1).max_backups_per_entity(0), "max_backups_per_entity"),
-        (new().within(Duration::ZERO), "within"),
+        (policy().keep_last(0), "keep_last"),
+        (policy().keep_last(1).daily(0), "daily"),
+        (policy().max_age_days(0), "max_age_days"),
+        (policy().keep_last(1).max_backups_per_entity(0), "max_backups_per_entity"),
+        (policy().within(Duration::ZERO), "within"),
     ] {
         assert!(refused(retention).contains(&format!("`{rule}` is 0")), "{rule}");
     }
-    assert!(new().within(Duration::from_secs(1)).validate().is_ok(), "one second is rounded up to an hour");
+    assert!(
+        policy().within(Duration::from_secs(1)).validate().is_ok(),
+        "one second is rounded up to an hour"
+    );
 }
 
 #[test]
@@ -444,7 +455,7 @@ fn the_last_holder_of_an_entity_is_kept() {
     insta::assert_snapshot!(cases(vec![
         (
             "If the newest holder is damaged, an older holder is kept",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly Invoice",
                 "2026-11-20 03:00 nightly Invoice Visit damaged",
@@ -454,7 +465,7 @@ fn the_last_holder_of_an_entity_is_kept() {
         ),
         (
             "Each set separately, in any series",
-            new().max_age_days(1),
+            policy().max_age_days(1),
             lines(&[
                 "2026-11-21 03:00 nightly Visit",
                 "2026-11-02 03:00 move Visit",
@@ -464,7 +475,7 @@ fn the_last_holder_of_an_entity_is_kept() {
         ),
         (
             "A released entity",
-            new().keep_last(1).release_entity("Visit"),
+            policy().keep_last(1).release_entity("Visit"),
             lines(&[
                 "2026-11-21 03:00 nightly Invoice",
                 "2026-11-20 03:00 nightly Invoice Visit Visit#archive"
@@ -472,7 +483,7 @@ fn the_last_holder_of_an_entity_is_kept() {
         ),
         (
             "A failed backup is kept while it is the only backup that contains an entity",
-            new().keep_last(1),
+            policy().keep_last(1),
             lines(&[
                 "2026-11-21 03:00 nightly Invoice",
                 "2026-11-20 03:00 nightly failed Invoice Visit",
@@ -481,7 +492,7 @@ fn the_last_holder_of_an_entity_is_kept() {
         ),
         (
             "Names that differ in a date are one series",
-            new().keep_last(2),
+            policy().keep_last(2),
             lines(&[
                 "2026-11-21 03:00 nightly-2026-11-21 User",
                 "2026-11-20 03:00 nightly_20261120T030000Z User",

@@ -46,8 +46,8 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Writes the complete archive and returns its manifest, which the caller publishes. Until then the
-    /// archive is staged and no reader sees it.
+    /// Writes the complete archive and returns its manifest, which the caller publishes. Until then no reader
+    /// finds the archive.
     pub(super) async fn write(&self, failures: &mut Failures) -> Result<Manifest> {
         let Header { id, name, created_at, .. } = *self.header;
         let path = archive_path(name, created_at, &id, self.storage.encryption());
@@ -195,12 +195,12 @@ impl Attempt<'_> {
         let mut entry: Option<EntityEntry> = None;
         let failed = |is_started: bool| move |error| EntryError { error, is_started };
         let mut compressing: FuturesOrdered<JoinHandle<Result<CompressedBlock>>> = FuturesOrdered::new();
-        let (mut open, mut records, mut bytes) = (true, 0, 0);
-        while open || !compressing.is_empty() {
+        let (mut is_reading, mut records, mut bytes) = (true, 0, 0);
+        while is_reading || !compressing.is_empty() {
             tokio::select! {
                 biased;
                 Some(block) = compressing.next(), if !compressing.is_empty() => {
-                    let block = block.map_err(thread_lost).and_then(|block| block);
+                    let block = block.map_err(compression_thread_error).and_then(|block| block);
                     let block = block.map_err(failed(entry.is_some()))?;
                     records += block.records;
                     bytes += u64::try_from(block.raw.len()).unwrap_or(u64::MAX);
@@ -216,14 +216,14 @@ impl Attempt<'_> {
                         bytes,
                     });
                 }
-                chunk = reads.chunk(index), if open && compressing.len() < workers => match chunk {
+                chunk = reads.chunk(index), if is_reading && compressing.len() < workers => match chunk {
                     Some(chunk) => {
                         let codec = planned.entity.codec.clone();
                         let compressor = Arc::clone(&self.compressor);
                         let compress = move || encode(chunk, &codec, &compressor, sealing);
                         compressing.push_back(tokio::task::spawn_blocking(compress));
                     }
-                    None => open = false,
+                    None => is_reading = false,
                 },
             }
         }
@@ -286,7 +286,7 @@ impl Attempt<'_> {
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             ..self.manifest_of(planned)
         };
-        // A hash of the plain text would allow anybody to test a guess of it, so only the hash of the
+        // With a hash of the plain text, anybody could check guesses of the content, so only the hash of the
         // encrypted bytes is public.
         let (stored_hash, shown_schema) = if let Some(sealed) = written.sealed {
             entity.compressed_bytes = sealed.length;
@@ -377,6 +377,6 @@ fn ends_backup(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Storage | ErrorKind::Internal)
 }
 
-fn thread_lost(source: tokio::task::JoinError) -> Error {
+fn compression_thread_error(source: tokio::task::JoinError) -> Error {
     Error::with_source(ErrorKind::Internal, "a thread that compresses records ended unexpectedly", source)
 }

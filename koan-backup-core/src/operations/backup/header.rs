@@ -23,7 +23,7 @@ pub(super) struct Header<'a> {
     pub(super) warnings: Vec<String>,
 }
 
-/// The clock lag that causes no warning, because the clocks of several machines may differ.
+/// The maximum clock lag that causes no warning, because the clocks of several machines may differ.
 const TOLERATED_CLOCK_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 impl<'a> Header<'a> {
@@ -35,7 +35,7 @@ impl<'a> Header<'a> {
         storage: &Storage,
         name: &'a BackupName,
     ) -> Result<Self> {
-        let newest = newest(storage).await?;
+        let newest = newest_backup_time(storage).await?;
         let now = environment.clock.now();
         let earliest = newest.and_then(|newest| newest.checked_add(SignedDuration::from_millis(1)).ok());
         let created_at = earliest.map_or(now, |earliest| now.max(earliest));
@@ -43,7 +43,7 @@ impl<'a> Header<'a> {
         let mut warnings = Vec::new();
         if let Some(newest) = newest.filter(|newest| newest.duration_since(now) > TOLERATED_CLOCK_LAG) {
             warnings.push(format!(
-                "the clock is {:#} behind the newest backup in storage `{}`, which is of {newest}, so this \
+                "the clock is {:#} behind the newest backup in storage `{}`, which is dated {newest}, so this \
                  backup is dated right after it; correct the clock",
                 newest.duration_since(now),
                 storage.location()
@@ -60,7 +60,7 @@ impl<'a> Header<'a> {
 
 /// Returns the time of the newest backup of any status. The time is derived from the ids of the manifests;
 /// other files are ignored.
-async fn newest(storage: &Storage) -> Result<Option<Timestamp>> {
+async fn newest_backup_time(storage: &Storage) -> Result<Option<Timestamp>> {
     let listed = storage.list(&manifests_prefix()).await.map_err(|source| {
         Error::with_source(
             ErrorKind::Storage,

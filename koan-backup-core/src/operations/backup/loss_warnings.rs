@@ -11,28 +11,28 @@ use crate::storage::Storage;
 /// size of a manifest is limited.
 const MAX_LISTED_LOSSES: usize = 20;
 
-/// The backups with which a new backup is compared. They are read once for each new backup, before its
-/// database is read.
+/// The earlier backups with which a new backup is compared. They are read once for each new backup, before
+/// the databases are read.
 pub(super) struct EarlierBackups {
-    found: Result<EarlierEntries>,
+    result: Result<EarlierEntries>,
 }
 
 struct EarlierEntries {
-    /// The completed backups of the same series by this application. The catalog cache shares them.
+    /// The completed backups of the same series by this application.
     entries: Vec<CatalogEntry>,
     acknowledged: Acknowledgements,
 }
 
 impl EarlierBackups {
-    /// Reads the manifests that are not cached. If the catalog cannot be read, [`warnings`](Self::warnings)
-    /// reports it.
+    /// Reads the catalog; manifests that are cached are not read again. If the catalog cannot be read,
+    /// [`warnings`](Self::warnings) returns a warning with the error.
     pub(super) async fn read(
         environment: &Environment,
         profile: &str,
         storage: &Storage,
         series: &SeriesName,
     ) -> Self {
-        let found = async {
+        let result = async {
             let listing = environment.manifests.all(profile, storage).await?;
             listing.unreadable.iter().for_each(|manifest| manifest.log(storage));
             let mut entries = listing.entries;
@@ -44,15 +44,15 @@ impl EarlierBackups {
             });
             Ok(EarlierEntries { entries, acknowledged: Acknowledgements::read(storage).await? })
         };
-        Self { found: found.await }
+        Self { result: result.await }
     }
 
-    /// Returns a warning for each entity that lost most of its records in this backup, or in an earlier one
-    /// of its series, and whose loss nobody has acknowledged. A catalog that could not be read is a warning
-    /// too, and not an error, because the backup itself is complete.
+    /// Returns a warning for each unacknowledged loss in this backup or in an earlier backup of its series.
+    /// If the catalog could not be read, this is also only a warning and not an error, because the backup
+    /// itself is complete.
     pub(super) fn warnings(&self, environment: &Environment, draft: &Manifest) -> Vec<String> {
-        let EarlierEntries { entries, acknowledged } = match &self.found {
-            Ok(found) => found,
+        let EarlierEntries { entries, acknowledged } = match &self.result {
+            Ok(earlier) => earlier,
             Err(error) => {
                 return vec![format!(
                     "whether entities lost records since the previous backup was not determined: {}",
@@ -84,7 +84,7 @@ fn warning(loss: &SizeDrop, draft: &Manifest) -> String {
     let set = if set.is_root() { String::new() } else { format!("#{set}") };
     format!(
         "`{entity}{set}` has {after} records in {lost_in}, and had {before} in backup {previous} of \
-         {previous_created_at}; restore them from there, or accept the loss with \
+         {previous_created_at}; restore the missing records from that backup, or accept the loss with \
          `koan.catalog().acknowledge({backup}, reason)`"
     )
 }

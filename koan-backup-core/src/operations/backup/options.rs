@@ -20,7 +20,7 @@ pub struct BackupOptions {
     pub series: Option<SeriesName>,
     /// A description for people.
     pub description: Option<String>,
-    /// Tags, by which a catalog query finds the backup.
+    /// Tags, by which a catalog query can select the backup.
     pub tags: Vec<String>,
     /// Values of the application that are stored in the manifest.
     pub metadata: BTreeMap<String, String>,
@@ -32,12 +32,13 @@ pub struct BackupOptions {
     pub without_schemas: bool,
     /// How records are compressed.
     pub compression: Compression,
-    /// Whether the backup continues with the other entities when one fails. Its status is `failed` then.
+    /// Whether the backup continues with the other entities when an entity fails. The status of the backup is
+    /// `failed` then.
     pub continue_on_error: bool,
-    /// Whether the archive is read back from the storage and verified after publication. If that fails, the
-    /// backup fails.
+    /// Whether the archive is read back from the storage and verified after publication. If the verification
+    /// fails, the backup fails.
     pub verify_after: bool,
-    /// How many entities are read at the same time, if the provider can.
+    /// The maximum number of entities that are read at the same time, if the provider supports it.
     pub max_concurrency: usize,
     /// The number of rows between two checks for cancellation and between two progress events.
     pub batch_size: usize,
@@ -71,8 +72,8 @@ impl Default for BackupOptions {
     }
 }
 
-/// The maximum number of bytes of description, tags and metadata together. They are limited because every
-/// listing of backups reads them.
+/// The maximum total number of bytes of description, tags and metadata. It is limited because every listing
+/// of backups reads these texts.
 const MAX_LABEL_BYTES: usize = 64 << 10;
 
 impl BackupOptions {

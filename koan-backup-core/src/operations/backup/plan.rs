@@ -1,5 +1,5 @@
-//! Decides which entities a backup reads, and in which order. Every backup uses this module, so policies
-//! apply to all of them.
+//! Decides which entities a backup reads, and in which order. Every kind of backup uses this module, so
+//! policies apply to all backups.
 
 use crate::declaration::selection::Selection;
 use crate::entity::{EntityCodec, Policy};
@@ -21,7 +21,8 @@ pub(super) struct PlannedEntity {
 pub(super) struct PlannedEntry {
     pub(super) entity: PlannedEntity,
     pub(super) set: SetName,
-    /// The number of its records; counted only if a listener wants to know it.
+    /// The number of records in the set. `None` if no listener is set, or if the records could not be
+    /// counted.
     pub(super) expected: Option<u64>,
 }
 

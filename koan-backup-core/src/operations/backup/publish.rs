@@ -34,7 +34,7 @@ pub(super) struct Contents {
     pub(super) entities: Vec<EntityManifest>,
     pub(super) blocks: BlockTable,
     /// Hashes, blocks and physical form of encrypted entries. They would reveal content, so they are
-    /// encrypted too.
+    /// encrypted as well.
     pub(super) sealed: SealedDocument,
     /// The physical form of encrypted entries that are being written.
     pub(super) sealed_physical: BTreeMap<String, Box<RawValue>>,
@@ -57,7 +57,7 @@ impl Contents {
     }
 
     fn verification(&self) -> VerificationSummary {
-        let sum = |of: fn(&EntityManifest) -> u64| self.entities.iter().map(of).sum::<u64>();
+        let sum = |size: fn(&EntityManifest) -> u64| self.entities.iter().map(size).sum::<u64>();
         let (raw, compressed) = (sum(|entity| entity.size_bytes), sum(|entity| entity.compressed_bytes));
         VerificationSummary {
             overall_checksum: None,
@@ -101,8 +101,8 @@ impl Contents {
     }
 }
 
-/// Writes the documents and the inner manifest, and returns the manifest to publish, which still lacks
-/// `archive`.
+/// Writes the documents and the inner manifest, and returns the manifest to publish, whose field `archive` is
+/// not set yet.
 pub(super) async fn write_documents(
     writer: &mut ArchiveWriter,
     environment: &Environment,
@@ -207,19 +207,19 @@ pub(super) async fn publish(
     let max_bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
     let created =
         ended_within(cancel, time_limit, CLEANUP_TIMEOUT, storage.create(&path, content.clone())).await;
-    let is_answered = created.is_some();
+    let has_response = created.is_some();
     let created = created.unwrap_or_else(|| {
         let text =
-            format!("storage `{}` did not answer in time when `{path}` was written", storage.location());
+            format!("storage `{}` did not respond in time when `{path}` was written", storage.location());
         Err(Error::new(ErrorKind::Storage, text))
     });
     let Err(error) = created else { return Ok(()) };
-    // The manifest may have been written although the answer was lost.
+    // The manifest may have been written although the response was lost.
     match timeout(CLEANUP_TIMEOUT, storage.read(&path, max_bytes)).await {
         Ok(Ok(Some(published))) if published == content && storage.confirms_by_reading(&error) => Ok(()),
         Ok(Ok(Some(published))) if published != content => Err(error),
-        // Without an answer, the manifest may still be written later, so the archive stays.
-        Ok(Ok(None)) if is_answered => {
+        // Without a response, the manifest may still be written later, so the archive is kept.
+        Ok(Ok(None)) if has_response => {
             if let Some(archive) = &manifest.archive {
                 discard_unpublished(storage, manifest.id, &archive.file.as_str().into()).await;
             }
@@ -336,7 +336,7 @@ mod tests {
             },
             "warnings": [],
         });
-        let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
+        let manifest: Manifest = serde_json::from_value(manifest).expect("the JSON is a valid manifest");
         Manifest { warnings, ..manifest }
     }
 

@@ -26,7 +26,8 @@ pub(super) struct Reads<'a> {
     snapshots: &'a BTreeMap<String, Box<dyn Snapshot>>,
     options: &'a BackupOptions,
     listener: &'a Listener,
-    next: usize,
+    /// The index of the next entry whose read is started.
+    next_index: usize,
     active: FuturesUnordered<BoxFuture<'a, (usize, Result<ReadSummary>)>>,
     active_by_provider: BTreeMap<&'a str, usize>,
     running: BTreeSet<usize>,
@@ -47,7 +48,7 @@ impl<'a> Reads<'a> {
             snapshots,
             options,
             listener,
-            next: 0,
+            next_index: 0,
             active: FuturesUnordered::new(),
             active_by_provider: BTreeMap::new(),
             running: BTreeSet::new(),
@@ -74,7 +75,7 @@ impl<'a> Reads<'a> {
                     }
                     return chunk;
                 }
-                Some(ended) = self.active.next() => self.ended(ended),
+                Some(ended) = self.active.next() => self.record_end(ended),
             }
         }
     }
@@ -88,7 +89,7 @@ impl<'a> Reads<'a> {
                 return summary;
             }
             match self.active.next().await {
-                Some(ended) => self.ended(ended),
+                Some(ended) => self.record_end(ended),
                 None => return Err(Error::cancelled()),
             }
         }
@@ -99,14 +100,14 @@ impl<'a> Reads<'a> {
         self.chunks.remove(&index);
         while self.running.contains(&index) {
             match self.active.next().await {
-                Some(ended) => self.ended(ended),
+                Some(ended) => self.record_end(ended),
                 None => return,
             }
         }
         self.summaries.remove(&index);
     }
 
-    fn ended(&mut self, (index, summary): (usize, Result<ReadSummary>)) {
+    fn record_end(&mut self, (index, summary): (usize, Result<ReadSummary>)) {
         if let Some(active) = self.active_by_provider.get_mut(self.entries[index].entity.provider.as_str()) {
             *active -= 1;
         }
@@ -117,7 +118,7 @@ impl<'a> Reads<'a> {
     /// Starts as many reads as the options and the provider allow. They start in the order of the plan, so
     /// the read of the entry that the caller requests has always been started.
     fn read_ahead(&mut self) {
-        while let Some(planned) = self.entries.get(self.next) {
+        while let Some(planned) = self.entries.get(self.next_index) {
             let provider = planned.entity.provider.as_str();
             let Some(snapshot) = self.snapshots.get(provider) else { return };
             let active = self.active_by_provider.entry(provider).or_default();
@@ -132,11 +133,11 @@ impl<'a> Reads<'a> {
             *active += 1;
             let (sink, chunks) = record_channel(planned.entity.codec.clone(), self.sink_options(planned));
             let request = ReadRequest::all(planned.entity.codec.clone(), planned.set.clone());
-            let index = self.next;
+            let index = self.next_index;
             self.chunks.insert(index, chunks);
             self.running.insert(index);
             self.active.push(Box::pin(async move { (index, snapshot.read(request, sink).await) }));
-            self.next += 1;
+            self.next_index += 1;
         }
     }
 

@@ -10,7 +10,7 @@ use crate::operations::verify::VerifyReport;
 
 /// The report of a backup that was published.
 ///
-/// With `continue_on_error`, some of its entities can have failed: check [`status`](Self::status), or call
+/// With `continue_on_error`, some entities may have failed: check [`status`](Self::status), or call
 /// [`require_complete`](Self::require_complete).
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -51,12 +51,12 @@ pub(crate) async fn run(
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        run_in_time(environment, name, &limited, &operation).await
+        run_within_time_limit(environment, name, &limited, &operation).await
     };
     operation.run(Box::pin(work), log).await
 }
 
-async fn run_in_time(
+async fn run_within_time_limit(
     environment: &Environment,
     name: &BackupName,
     options: &BackupOptions,
@@ -79,7 +79,7 @@ async fn run_in_time(
     outcome
 }
 
-/// Runs a backup while the lease of its name is held, so that no other backup has this name at the same time.
+/// Runs a backup while the lease of its name is held, so that only one backup with this name runs at a time.
 async fn run_under_lease(
     environment: &Environment,
     storage: &Storage,
@@ -98,7 +98,8 @@ async fn run_under_lease(
     let written = async {
         let work = LeasedWork { backup: Some(header.id), archive: Some(archive.to_string()) };
         until_cancelled(&options.cancel, lease.set_work(work)).await?;
-        // Read before a snapshot is opened, because reading many manifests takes time.
+        // The earlier backups are read before a snapshot is opened, because reading many manifests takes
+        // time.
         let series = options.series_of(name);
         let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
         let earlier = until_cancelled(&leased_options.cancel, async { Ok(earlier.await) }).await?;
@@ -175,7 +176,7 @@ async fn write(
         records: entries.iter().map(|entry| entry.expected).sum(),
     });
     loop {
-        let previous_failures = failures.len();
+        let previous_failure_count = failures.len();
         let compressor = Arc::new(Compressor::new(options.compression));
         let (entries, snapshots) = (&entries, &snapshots);
         let attempt = Attempt {
@@ -195,7 +196,7 @@ async fn write(
             // without this entity, from the same snapshots, so that no archive contains an incomplete entity.
             Err(error)
                 if options.continue_on_error
-                    && failures.len() > previous_failures
+                    && failures.len() > previous_failure_count
                     && error.kind() != ErrorKind::Cancelled => {}
             Err(error) => return Err(error),
         }
@@ -222,7 +223,8 @@ async fn planned_entries(
     snapshots: &Snapshots,
     options: &BackupOptions,
 ) -> Result<(Vec<PlannedEntry>, Failures)> {
-    // Counting costs a query for each entity. It is done for a listener, but not for the log alone.
+    // Counting costs a query for each entity, so the records are counted only if the application has set a
+    // listener.
     let is_counted = environment.listener(&options.listener).is_listening();
     let (mut entries, mut failures) = (Vec::<PlannedEntry>::new(), Failures::new());
     for entity in planned {
@@ -238,7 +240,8 @@ async fn planned_entries(
         };
         let previous_count = entries.len();
         for set in sets.into_iter().filter(|set| options.selection.selects_set(set)) {
-            // The records are counted before any read begins, because a provider may serve only one read at a time.
+            // The records are counted before any read begins, because a provider may serve only one
+            // read at a time.
             let expected = match is_counted {
                 true => snapshot.count(&entity.codec, &set).await.ok(),
                 false => None,

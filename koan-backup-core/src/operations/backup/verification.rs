@@ -27,7 +27,7 @@ const MAX_ATTEMPTS: usize = 3;
 /// # Errors
 /// - The backup is damaged. Its manifest gets the status `failed`, and the catalog contains the reason.
 /// - Another process has removed the backup ([`ErrorKind::Conflict`]).
-/// - The backup could not be read. It stays unchanged, and it is not known whether it is valid.
+/// - The backup could not be read. The backup is unchanged, and it is not known whether it is valid.
 pub(super) async fn verify_published(
     environment: &Environment,
     storage: &Storage,
@@ -82,14 +82,14 @@ impl PublishedVerifier<'_> {
                     );
                     return Err(Error::with_source(ErrorKind::Conflict, text, error));
                 }
-                // A manifest is damaged if it differs from the published one in more than what a rekey
-                // changes, or cannot be parsed.
+                // A manifest is damaged if it cannot be parsed, or if it differs from the published manifest
+                // in values that a rekey does not change.
                 Ok(Some(current)) if is_damage(&error) => {
-                    return Err(self.damaged(Some(&current), error).await);
+                    return Err(self.report_damage(Some(&current), error).await);
                 }
                 Ok(Some(_)) => return Err(not_verified(error, id, location)),
                 Err(read_error) if is_damage(&read_error) => {
-                    return Err(self.damaged(None, read_error).await);
+                    return Err(self.report_damage(None, read_error).await);
                 }
                 Err(read_error) => return Err(not_verified(read_error, id, location)),
             }
@@ -130,9 +130,9 @@ impl PublishedVerifier<'_> {
         }
     }
 
-    /// Marks a damaged backup as failed, if its manifest is still the one that was verified, and returns the
-    /// error to report.
-    async fn damaged(&self, verified: Option<&serde_json::Value>, error: Error) -> Error {
+    /// Marks a damaged backup as failed, if its manifest has not changed since the verification, and returns
+    /// the error to report.
+    async fn report_damage(&self, verified: Option<&serde_json::Value>, error: Error) -> Error {
         let (id, location) = (self.report.id(), self.storage.location());
         let marked = timeout(CLEANUP_TIMEOUT, self.mark_damaged(verified, &error)).await;
         let outcome = match marked.unwrap_or_else(|_| Err(self.storage.no_answer_error())) {
@@ -143,10 +143,10 @@ impl PublishedVerifier<'_> {
                  the backup and make a new one",
                 manifest_path(&id)
             ),
-            Err(unmarked) => {
+            Err(mark_error) => {
                 format!(
                     "the damage could not be recorded ({}); delete the backup and make a new one",
-                    unmarked.chain()
+                    mark_error.chain()
                 )
             }
         };
@@ -156,8 +156,8 @@ impl PublishedVerifier<'_> {
         ))
     }
 
-    /// Changes the status of the backup to failed, so that neither a restore by name nor a retention relies
-    /// on it. The rekey lease is held during the change, so no other process can rekey or delete the backup.
+    /// Changes the status of the backup to failed, so that neither a restore by name nor a prune relies on
+    /// it. The rekey lease is held during the change, so no other process can rekey or delete the backup.
     async fn mark_damaged(&self, verified: Option<&serde_json::Value>, error: &Error) -> Result<Marked> {
         let (environment, storage, id) = (self.environment, self.storage, self.report.id());
         let work = LeasedWork { backup: Some(id), archive: None };

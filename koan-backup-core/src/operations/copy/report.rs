@@ -15,8 +15,8 @@ pub struct CopyReport {
     pub id: BackupId,
     /// The archive of the copy.
     pub archive: ArchiveFile,
-    /// Whether the copy existed before, so that nothing was done. Only the size of its archive was checked
-    /// then.
+    /// Whether the copy existed before, so that nothing was done. In this case, only the size of the existing
+    /// archive was checked.
     pub already_existed: bool,
     /// The verification of the copy; `None` if it existed before.
     pub verification: Option<VerifyReport>,

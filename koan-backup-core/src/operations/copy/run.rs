@@ -26,7 +26,7 @@ use crate::storage::{CLEANUP_TIMEOUT, Storage};
 /// Copies a backup into `target`.
 ///
 /// # Cancel safety
-/// If the copy fails, is cancelled or is dropped, no file of it remains in `target`.
+/// If the copy fails, is cancelled or is dropped, no file of the copy remains in `target`.
 pub(crate) async fn run(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -74,7 +74,7 @@ async fn copy_under_lease(
     let ((), stored) = pending.store(stream, cancel).await?;
 
     let unpublished = UnpublishedArchive::new(target, backup.manifest.id, path);
-    let copy = relocated(backup, target, &stored)?;
+    let copy = copied_backup(backup, target, &stored)?;
     let verification = match verify_copy(environment, &copy, cancel).await {
         Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|held| (verification, held)),
         Err(error) => Err(error),
@@ -170,7 +170,7 @@ async fn existing_copy(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
     };
     match ArchiveObject::find(target, &archive.file).await {
         Ok(object) if object.stored_bytes() == archive.size_bytes => {
-            // The process that copied it may have been killed before the copy was durable.
+            // The process that made the copy may have been killed before the copy was durable.
             manifest_durability::sync_names(target).await?;
             Ok(Some(archive))
         }
@@ -222,8 +222,8 @@ async fn copy_content(
     Ok(((), written))
 }
 
-/// Returns the backup with the archive of the copy.
-fn relocated<'a>(
+/// Returns the backup as it is stored in `target`: its manifest refers to the archive of the copy.
+fn copied_backup<'a>(
     backup: &StoredBackup<'_>,
     target: &'a Storage,
     archive: &ArchiveFile,
@@ -237,7 +237,7 @@ fn relocated<'a>(
     Ok(StoredBackup::new(target, manifest, published))
 }
 
-/// Verifies the copy as a reader will find it.
+/// Verifies the copy with the manifest that will be published.
 async fn verify_copy(
     environment: &Environment,
     copy: &StoredBackup<'_>,
@@ -256,7 +256,7 @@ async fn verify_copy(
 }
 
 /// Publishes the copy, and returns the archive to which the published manifest refers. If another process has
-/// made the same copy meanwhile, it is the archive of that copy.
+/// made the same copy meanwhile, the archive of that copy is returned.
 async fn publish(
     held: ConfirmedLease,
     backup: &StoredBackup<'_>,
@@ -266,13 +266,13 @@ async fn publish(
     let (target, id) = (copy.storage, &copy.manifest.id);
     let path: Path = manifest_path(id);
     let created = async { Ok(target.create(&path, document(&copy.published)).await) };
-    let (is_answered, error) = match held.within(&format!("`{path}` was written"), created).await {
+    let (has_response, error) = match held.within(&format!("`{path}` was written"), created).await {
         Ok(created) => (true, created.err()),
-        Err(unanswered) => (false, Some(unanswered)),
+        Err(no_response) => (false, Some(no_response)),
     };
     let existing = match error {
         None => Ok(Some(copy.published.clone())),
-        // The manifest may have been written although the answer was lost.
+        // The manifest may have been written although the response was lost.
         Some(_) => catalog::published_in_time(target, id).await,
     };
     match (existing, error) {
@@ -308,8 +308,8 @@ async fn publish(
                 )
             })
         }
-        // Without an answer, the manifest may still be written later, so the archive stays.
-        (Ok(None), Some(error)) if !is_answered => {
+        // Without a response, the manifest may still be written later, so the archive is kept.
+        (Ok(None), Some(error)) if !has_response => {
             unpublished.keep();
             Err(error.context(format!(
                 "it is not known whether backup {id} was copied to storage `{}`; if the copy exists later, \

@@ -16,7 +16,7 @@ pub struct BackupDiff {
     pub before: BackupId,
     /// The later backup.
     pub after: BackupId,
-    /// Every entity and set of the two backups, in the order of the later one.
+    /// Every entity and set of the two backups, in the order of the later backup.
     pub entities: Vec<EntityDiff>,
     /// Additional remarks, for example that a backup was made by another application.
     pub notes: Vec<String>,
@@ -37,7 +37,7 @@ pub struct EntityDiff {
     pub removed: u64,
     /// Records with the same key and different content.
     pub changed: u64,
-    /// Records that are equal in both.
+    /// Records that are equal in both backups.
     pub unchanged: u64,
     /// Why the entity was not compared, if it was not; all counts are 0 in this case.
     pub not_compared: Option<String>,
@@ -53,7 +53,8 @@ pub struct Difference {
     pub set: SetName,
     /// How the record differs.
     pub change: Change,
-    /// The key, for example `id=7`. It is shown even if the entity is encrypted, although keys are content.
+    /// The key, for example `id=7`. The key of a record of an encrypted entity is shown as well, although it
+    /// is part of the encrypted content.
     pub key: String,
 }
 

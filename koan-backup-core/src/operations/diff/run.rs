@@ -1,8 +1,8 @@
 //! Compares two backups, entity by entity, in bounded memory.
 //!
-//! Records are not always ordered by key, and providers order differently. So the records of an entity are
-//! divided into shares by a hash of their keys, each small enough for memory; a large entity is read once for
-//! each share.
+//! Records are not always ordered by key, and providers order keys differently. Therefore the records of an
+//! entity are divided into partitions by a hash of their keys. Each partition fits into memory; a large
+//! entity is read once for each partition.
 
 use std::collections::HashMap;
 
@@ -20,8 +20,8 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
 use crate::foundation::identity::ApplicationIdentity;
 
-/// The maximum number of records in a share, on average.
-const MAX_RECORDS_PER_SHARE: u64 = 1 << 18;
+/// The maximum average number of records in a partition.
+const MAX_RECORDS_PER_PARTITION: u64 = 1 << 18;
 
 /// The options of a comparison.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ pub(crate) struct DiffOptions {
     /// The applications that made the backups, if they differ from the current one.
     pub(crate) before_application: Option<ApplicationIdentity>,
     pub(crate) after_application: Option<ApplicationIdentity>,
-    /// The entities to compare; all if it is empty.
+    /// The entities to compare; an empty list selects all entities.
     pub(crate) entities: Vec<String>,
     pub(crate) on_difference: OnDifference,
     pub(crate) cancel: CancellationToken,
@@ -92,7 +92,7 @@ async fn compare(
 
 /// One entity and set in both backups.
 struct EntityPair<'a> {
-    /// The manifest entry in the later backup, or in the earlier one if the later one has none.
+    /// The manifest entry in the later backup, or in the earlier backup if only that contains the entity.
     entry: &'a EntityManifest,
     before: (&'a Side, Option<&'a EntityManifest>),
     after: (&'a Side, Option<&'a EntityManifest>),
@@ -137,17 +137,18 @@ impl EntityPair<'_> {
         // encrypted entities.
         let codec = EntityCodec::new(known.codec.descriptor());
         let records = |entry: Option<&EntityManifest>| entry.map_or(0, |entry| entry.item_count);
-        let shares = records(self.before.1).max(records(self.after.1)).div_ceil(MAX_RECORDS_PER_SHARE).max(1);
-        for share in 0..shares {
-            self.compare_share(&codec, (share, shares), &mut diff, on_difference).await?;
+        let partition_count =
+            records(self.before.1).max(records(self.after.1)).div_ceil(MAX_RECORDS_PER_PARTITION).max(1);
+        for partition in 0..partition_count {
+            self.compare_partition(&codec, (partition, partition_count), &mut diff, on_difference).await?;
         }
         Ok(diff)
     }
 
-    async fn compare_share(
+    async fn compare_partition(
         &self,
         codec: &EntityCodec,
-        share: (u64, u64),
+        partition: (u64, u64),
         diff: &mut EntityDiff,
         on_difference: &OnDifference,
     ) -> Result<()> {
@@ -159,10 +160,10 @@ impl EntityPair<'_> {
         };
         let mut earlier = HashMap::new();
         if let (side, Some(entry)) = self.before {
-            let compare_record = |record: ComparedRecord| {
+            let insert_record = |record: ComparedRecord| {
                 earlier.insert(record.identity, (record.content, record.key));
             };
-            side.records(entry, codec, share, compare_record).await?;
+            side.records(entry, codec, partition, insert_record).await?;
         }
         if let (side, Some(entry)) = self.after {
             let compare_record = |record: ComparedRecord| match earlier.remove(&record.identity) {
@@ -176,7 +177,7 @@ impl EntityPair<'_> {
                     emit(Change::Changed, record.key);
                 }
             };
-            side.records(entry, codec, share, compare_record).await?;
+            side.records(entry, codec, partition, compare_record).await?;
         }
         diff.removed += u64::try_from(earlier.len()).unwrap_or(u64::MAX);
         let mut removed_keys: Vec<_> = earlier.into_values().map(|(_, key)| key).collect();

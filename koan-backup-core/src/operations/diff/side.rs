@@ -20,7 +20,7 @@ pub(super) struct Side {
     open: OpenArchive,
 }
 
-/// A record in the form that is compared.
+/// The hashes and the key of a record, which are compared instead of the record itself.
 pub(super) struct ComparedRecord {
     /// The hash of the key.
     pub(super) identity: [u8; 16],
@@ -48,7 +48,7 @@ impl Side {
         Ok(Self { manifest: backup.manifest, open })
     }
 
-    /// Returns the entities and sets that can be read.
+    /// Returns the entities and sets whose backup was completed.
     pub(super) fn entries(&self) -> impl Iterator<Item = &EntityManifest> {
         self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
     }
@@ -68,18 +68,19 @@ impl Side {
             && hash(self, entry).is_some_and(|own_hash| Some(own_hash) == hash(other, other_entry))
     }
 
-    /// Reads the records of an entity that belong to one share of `shares`, and checks the content hash.
+    /// Reads the records of an entity that belong to a partition, and checks the content hash. `partition` is
+    /// the index of the partition and the number of partitions.
     pub(super) async fn records(
         &self,
         entry: &EntityManifest,
         codec: &EntityCodec,
-        share: (u64, u64),
+        partition: (u64, u64),
         mut on_record: impl FnMut(ComparedRecord),
     ) -> Result<()> {
         let Some(file) = entry.storage_file.as_deref() else { return Ok(()) };
         let blocks = self.open.blocks(file)?;
         let codec = codec.clone();
-        let open = move |index, _: Block, lines| compared(&codec, index, lines, share);
+        let open = move |index, _: Block, lines| decode_block(&codec, index, lines, partition);
         let opened = read_blocks(self.open.reader(), file, blocks, CONCURRENT_BLOCKS, open);
         let mut opened = std::pin::pin!(opened);
         let mut hasher = Sha256::new();
@@ -101,11 +102,11 @@ impl Side {
 
 type ComparedBlock = Result<(Bytes, Vec<ComparedRecord>)>;
 
-fn compared(
+fn decode_block(
     codec: &EntityCodec,
     index: usize,
     bytes: std::result::Result<Bytes, BlockFault>,
-    (share, shares): (u64, u64),
+    (partition, partition_count): (u64, u64),
 ) -> ComparedBlock {
     let name = codec.name();
     let bytes = bytes
@@ -117,18 +118,18 @@ fn compared(
             Error::with_source(ErrorKind::Record, text, error)
         })?;
         let identity = hash(&record.key(codec.schema()));
-        if u64::from_be_bytes(first(identity)) % shares == share {
+        if u64::from_be_bytes(leading_bytes(identity)) % partition_count == partition {
             records.push(ComparedRecord { identity, content: hash(&record), key: codec.record_key(&record) });
         }
     }
     Ok((bytes, records))
 }
 
-/// Hashes a value as the current type reads it.
+/// Hashes the `Debug` text of a decoded record or key.
 fn hash(value: &impl std::fmt::Debug) -> [u8; 16] {
-    first(Sha256::digest(format!("{value:?}")).into())
+    leading_bytes(Sha256::digest(format!("{value:?}")).into())
 }
 
-fn first<const M: usize, const N: usize>(bytes: [u8; M]) -> [u8; N] {
+fn leading_bytes<const M: usize, const N: usize>(bytes: [u8; M]) -> [u8; N] {
     std::array::from_fn(|index| bytes[index])
 }

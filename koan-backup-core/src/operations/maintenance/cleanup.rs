@@ -47,8 +47,8 @@ enum RemovalGround {
 
 /// The result of the removal of an archive.
 enum Removal {
-    Done,
-    /// The file has changed, or it may be needed, so it stays.
+    Removed,
+    /// The file has changed, or it may be needed, so it is kept.
     Kept,
     /// Another process uses the archive or its backup. The text identifies the process.
     Busy(String),
@@ -56,7 +56,7 @@ enum Removal {
 
 impl Cleanup<'_> {
     /// Reports unlisted archives, and removes removable archives, temporary files, unneeded leases, and
-    /// sidecar files of removed backups. Errors of single files are added to `problems`.
+    /// sidecar files of removed backups. Errors that concern a single file are added to `problems`.
     ///
     /// A complete archive is removed only if its removal record applies, or if the manifest of the same
     /// backup refers to another archive that was verified. Other archives are removed only if they are proven
@@ -72,7 +72,7 @@ impl Cleanup<'_> {
         let (storage, survey) = (self.storage, self.survey);
         let judge = Judge::new(self.environment, storage, survey, &self.lease.lost()).await?;
         // The state of an archive that cannot be read is unknown, so it counts as unlisted.
-        let (mut removable, mut unknown) = (Vec::new(), 0);
+        let (mut removable, mut unknown_count) = (Vec::new(), 0);
         for candidate in judge.without_manifest() {
             match judge.judge(candidate).await {
                 Ok(Judgement::ToBeRemoved(record)) if candidate.has_archive_name() => {
@@ -92,7 +92,7 @@ impl Cleanup<'_> {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
                 Err(error) => {
-                    unknown += 1;
+                    unknown_count += 1;
                     problems.push(error.chain());
                 }
             }
@@ -108,10 +108,10 @@ impl Cleanup<'_> {
                  verifies it and publishes its manifest"
             );
         }
-        refuse_mostly_unlisted(storage, report.unlisted.len() + unknown, listed_count(survey))?;
+        refuse_mostly_unlisted(storage, report.unlisted.len() + unknown_count, listed_count(survey))?;
         for (candidate, ground) in removable {
             match self.remove_archive(candidate, &ground).await {
-                Ok(Removal::Done) => {
+                Ok(Removal::Removed) => {
                     report.freed_bytes += candidate.size_bytes;
                     report.removed_files.push(candidate.path.to_string());
                 }
@@ -150,7 +150,7 @@ impl Cleanup<'_> {
     /// Removes an archive, unless a manifest or a lease refers to it now, its file has changed, or its
     /// removal record was withdrawn.
     ///
-    /// A complete archive is removed because the manifest refers to another archive or was removed. That
+    /// A complete archive is removed because the manifest refers to another archive or was removed. This
     /// state of the manifest must survive a loss of power, so it is made durable before the removal.
     async fn remove_archive(&self, candidate: &ArchiveCandidate, ground: &RemovalGround) -> Result<Removal> {
         let (storage, path) = (self.storage, candidate.path.as_ref());
@@ -206,7 +206,7 @@ impl Cleanup<'_> {
             storage.require_gone(&candidate.path).await
         };
         self.lease.step(&format!("`{path}` was removed"), removed).await?;
-        Ok(Removal::Done)
+        Ok(Removal::Removed)
     }
 
     /// Returns whether the file of an archive is unchanged since the survey.
@@ -219,11 +219,11 @@ impl Cleanup<'_> {
         }
     }
 
-    /// Withdraws the removal records of archives that no longer exist, or that are listed in a manifest and
-    /// stay. Records of backups that are being rekeyed are ignored.
+    /// Withdraws the removal records of archives that no longer exist, or to which a manifest refers. Records
+    /// of backups that are being rekeyed are ignored.
     async fn withdraw_records(&self, judge: &Judge<'_, '_>, problems: &mut Vec<String>) {
         let listed = self.survey.listed_archives();
-        for record in judge.records.values().filter(|record| !judge.is_needed(&record.id)) {
+        for record in judge.records.values().filter(|record| !judge.is_in_use(&record.id)) {
             let withdrawn = async {
                 let is_gone = self.storage.size(&Path::from(record.archive.as_str())).await?.is_none();
                 match is_gone || listed.contains(record.archive.as_str()) {
@@ -289,7 +289,8 @@ async fn remove_obsolete_sidecars(
         let what = format!("the damage record of backup {id} was removed");
         lease.step(&what, damage::record(storage, id, now, None)).await?;
     }
-    // An acknowledgement of a removed backup still applies to its loss, as long as there are earlier backups.
+    // The acknowledgement of a removed backup is still needed while earlier backups exist, because the loss
+    // then appears in the next backup.
     let oldest = existing.first().copied();
     for id in Acknowledgements::read(storage).await?.backups() {
         if !existing.contains(&id) && oldest.is_none_or(|oldest| oldest > id) {

@@ -23,7 +23,7 @@ pub struct MaintenanceReport {
 pub struct ProfileMaintenance {
     /// The name of the profile.
     pub profile: String,
-    /// The report of the retention, if there is one.
+    /// The report of the prune. `None` without a retention policy, or if the prune failed.
     pub pruned: Option<PruneReport>,
     /// The backup that was verified in this run.
     pub verified: Option<BackupId>,
@@ -36,12 +36,12 @@ pub struct ProfileMaintenance {
     /// Archives whose incomplete multipart uploads were aborted, because the uploading processes crashed. The
     /// size of their parts is unknown.
     pub aborted_uploads: Vec<String>,
-    /// Complete archives to which no manifest refers, and damaged archives that are not only truncated.
-    /// They stay; [`recover`](crate::builders::Catalog::recover) publishes their manifests again. The list is
-    /// empty without cleanup.
+    /// Complete archives to which no manifest refers, and damaged archives that are not only truncated. They
+    /// are kept; [`recover`](crate::builders::Catalog::recover) publishes their manifests again. The list is
+    /// empty if the cleanup is disabled.
     pub unlisted: Vec<UnlistedArchive>,
-    /// Manifests that cannot be read. Their backups stay. The list is empty with neither cleanup nor a
-    /// retention.
+    /// Manifests that cannot be read. Their backups are kept. The list is empty if neither cleanup nor
+    /// retention is enabled.
     pub unreadable: Vec<UnreadableManifest>,
     /// Tasks that were skipped because another process was working on the same subject.
     pub skipped: Vec<String>,

@@ -26,7 +26,7 @@ pub(crate) struct MaintenanceOptions {
     pub(crate) retention: Option<Retention>,
     pub(crate) profiles: Vec<String>,
     /// Whether one backup is verified in each run.
-    pub(crate) verifies: bool,
+    pub(crate) verification_enabled: bool,
     /// How old a file of a crashed process must be before it is removed; if it is `None`, no such files are
     /// removed.
     pub(crate) cleanup_older_than: Option<Duration>,
@@ -38,7 +38,7 @@ impl Default for MaintenanceOptions {
         Self {
             retention: None,
             profiles: Vec::new(),
-            verifies: true,
+            verification_enabled: true,
             cleanup_older_than: Some(Duration::from_secs(86_400)),
             cancel: CancellationToken::new(),
         }
@@ -54,7 +54,7 @@ impl MaintenanceOptions {
     }
 }
 
-/// Runs all tasks in every profile. A task that fails is reported and does not stop the others.
+/// Runs all tasks in every profile. A task that fails is reported, and the remaining tasks still run.
 ///
 /// # Errors
 /// Maintenance was cancelled, or a profile does not exist.
@@ -84,9 +84,9 @@ async fn maintain_profile(
     let cancel = &options.cancel;
     let found = match options.removal_tasks().is_empty() {
         true => None,
-        false => remove(environment, name, storage, options, &mut outcome).await?,
+        false => clean_up_and_prune(environment, name, storage, options, &mut outcome).await?,
     };
-    if options.verifies {
+    if options.verification_enabled {
         let verified = verify_next(environment, storage, found, cancel, &mut outcome.report);
         let verified = until_cancelled(cancel, Box::pin(verified)).await;
         outcome.record_result(MaintenanceTask::Verification, verified).await?;
@@ -96,9 +96,9 @@ async fn maintain_profile(
     Ok(outcome.report)
 }
 
-/// Removes files of crashed processes, and the backups that a retention does not keep, with one lease and one
-/// survey. Returns the backups that still exist, if they were listed.
-async fn remove<'a>(
+/// Removes files of crashed processes, and the backups that the retention policy does not keep, with one
+/// lease and one survey. Returns the backups that still exist, if they were listed.
+async fn clean_up_and_prune<'a>(
     environment: &Environment,
     name: &str,
     storage: &'a Storage,
@@ -128,8 +128,8 @@ async fn remove_under_lease<'a>(
     let explained = |error| lease.explain(error, &options.cancel);
     let prepared = async {
         prune::require_store_clock(environment, storage).await?;
-        // The uploads are listed before the leases are read, because a process that has written a note of an
-        // upload holds its lease by then.
+        // The upload records are listed before the leases are read, because a process acquires its lease
+        // before it writes an upload record.
         let uploads = UnfinishedUploads::list(storage).await?;
         let survey = Survey::take(storage, &environment.clock).await?;
         survey.require_clock(environment.clock.now())?;
@@ -140,7 +140,7 @@ async fn remove_under_lease<'a>(
         Err(error) => return outcome.record_failure(&options.removal_tasks(), error).await.map(|()| None),
     };
     outcome.report.unreadable = survey.unreadable.clone();
-    // The cleanup runs before the retention, which may take a long time.
+    // The cleanup runs before the prune, because the prune may take a long time.
     if let Some(age) = options.cleanup_older_than {
         let min_age = age.max(environment.lease_time * 2);
         let (mut problems, report) = (Vec::new(), &mut outcome.report);
@@ -180,29 +180,30 @@ async fn remove_under_lease<'a>(
     Ok(Some(backups))
 }
 
-/// Verifies the backup whose last verification is the oldest, and records the result. `found` are the
+/// Verifies the backup whose last verification is the oldest, and records the result. `existing` contains the
 /// existing backups, if they have just been listed.
 async fn verify_next(
     environment: &Environment,
     storage: &Storage,
-    found: Option<Vec<StoredBackup<'_>>>,
+    existing: Option<Vec<StoredBackup<'_>>>,
     cancel: &CancellationToken,
     report: &mut ProfileMaintenance,
 ) -> Result<()> {
     let verified = verifications::read_all(storage).await?;
-    let backups = match found {
+    let backups = match existing {
         Some(backups) => backups,
         None => catalog::list(storage).await?,
     };
     let last_verified =
         |backup: &StoredBackup<'_>| verified.get(&backup.manifest.id).map(|record| record.verified_at);
-    // Only own backups: the types of other applications may differ, and their keys are not available.
-    let is_ours = |backup: &StoredBackup<'_>| {
+    // Backups of other applications are not verified: their types may differ, and their keys are not
+    // available.
+    let is_verifiable = |backup: &StoredBackup<'_>| {
         backup.manifest.status.is_complete()
             && backup.manifest.producer.origin(&environment.identity) != Origin::Other
     };
-    let complete = backups.into_iter().filter(is_ours);
-    // If several backups were never verified, this is the newest of them.
+    let complete = backups.into_iter().filter(is_verifiable);
+    // If several backups were never verified, the newest of these is selected.
     let Some(next) = complete.min_by_key(last_verified) else { return Ok(()) };
     let id = next.manifest.id;
     let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };

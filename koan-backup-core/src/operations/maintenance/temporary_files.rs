@@ -1,5 +1,5 @@
-//! Removes temporary files in a directory, which belong to files that were never completed: `….zip#1`, as the
-//! crate `object_store` names them.
+//! Removes temporary files of writes that were never completed from a directory. Their names, for example
+//! `….zip#1`, have the form that the crate `object_store` uses.
 
 use std::fs::DirEntry;
 use std::io;
@@ -26,13 +26,13 @@ const FOLDERS: [&str; 10] = [
     "uploads",
 ];
 
-/// The temporary files that were removed: their paths, and their sizes or the errors.
+/// For each temporary file that was to be removed: its path, and its size or the error.
 type RemovalResults = Vec<(String, io::Result<u64>)>;
 
 /// The temporary files of a directory.
 pub(super) struct TemporaryFiles {
     pub(super) directory: PathBuf,
-    /// Archives that are being written. Their temporary files stay, whatever their age is.
+    /// Archives that are being written. Their temporary files are kept, independent of their age.
     pub(super) in_use: Vec<String>,
     /// How old a temporary file must be before it is removed.
     pub(super) min_age: Duration,
@@ -41,8 +41,7 @@ pub(super) struct TemporaryFiles {
 }
 
 impl TemporaryFiles {
-    /// Removes the old temporary files. A file that cannot be removed does not stop the removal of the
-    /// others.
+    /// Removes the old temporary files. If a file cannot be removed, the remaining files are still removed.
     ///
     /// # Errors
     /// A folder cannot be read, or the lease has expired.
@@ -118,7 +117,7 @@ impl TemporaryFiles {
         if self.held.time_left().is_zero() {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "the lease expired, so the file stays; the next run removes it",
+                "the lease expired, so the file was not removed; the next run removes it",
             ));
         }
         std::fs::remove_file(entry.path())?;
@@ -126,12 +125,13 @@ impl TemporaryFiles {
     }
 }
 
-/// Returns the final path of a temporary file, if the path is that of a temporary file of this library.
+/// Returns the final path of the file, if `path` is the path of a temporary file of this library.
 fn final_path(path: &str) -> Option<&str> {
     let (target, number) = path.rsplit_once('#')?;
     let (folder, name) = target.rsplit_once('/')?;
-    let is_ours = match (folder, name.strip_suffix(".json")) {
-        // A file that is written to make the names in a folder durable. A killed process may leave it behind.
+    let has_known_name = match (folder, name.strip_suffix(".json")) {
+        // The file of a backup, or a file that a sync of the folder creates and that a killed process left
+        // behind.
         (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
         ("archives", _) => is_archive_name(name),
         ("maintenance", Some(_)) => true,
@@ -139,7 +139,7 @@ fn final_path(path: &str) -> Option<&str> {
         (_, Some(generation)) => is_decimal(generation, 10),
         (_, None) => false,
     };
-    (is_ours && is_decimal(number, number.len())).then_some(target)
+    (has_known_name && is_decimal(number, number.len())).then_some(target)
 }
 
 /// Returns whether a file has the name of a probe file, or of the temporary file of a probe file.

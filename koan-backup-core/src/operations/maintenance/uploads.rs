@@ -10,17 +10,18 @@ use crate::environment::lease::{Lease, LeaseFile};
 use crate::foundation::error::{ErrorKind, Result};
 use crate::storage::{AbortOutcome, Storage};
 
-/// The notes of uploads that may be unfinished.
+/// The paths of the records of uploads that may be unfinished.
 pub(super) struct UnfinishedUploads(Vec<Path>);
 
 impl UnfinishedUploads {
-    /// Lists the notes.
+    /// Lists the upload records.
     pub(super) async fn list(storage: &Storage) -> Result<Self> {
         UploadNote::list(storage).await.map(Self)
     }
 
-    /// Aborts the uploads of archives to which no lease refers. `held` must have been read after the notes
-    /// were listed. Returns the problems; the next run tries to abort these uploads again.
+    /// Aborts the uploads of archives to which no lease refers. The leases in `held` must have been read
+    /// after the upload records were listed. Returns the problems; the next run tries to abort these uploads
+    /// again.
     ///
     /// Uploads of any age are aborted. An uploading process holds a lease that contains the path of the
     /// archive, from before the first part until the upload has ended. Without such a lease, the process was
@@ -73,7 +74,8 @@ async fn abort(
     let archive = Path::from(note.archive.as_str());
     let what = format!("the upload of `{archive}` was aborted");
     let aborted = lease.step(&what, storage.abort_upload(&archive, &note.upload_id)).await?;
-    // The note is removed last, so that a crash in between does not lose it.
+    // The record is removed last, so that the upload is still known if the process crashes before it is
+    // aborted.
     lease.step(&format!("`{path}` was removed"), storage.remove(path)).await?;
     Ok((aborted == AbortOutcome::Aborted).then_some(note.archive))
 }

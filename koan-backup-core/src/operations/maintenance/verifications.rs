@@ -15,7 +15,8 @@ const FOLDER: &str = "verifications";
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn read_all(storage: &Storage) -> Result<BTreeMap<BackupId, VerificationRecord>> {
-    let all = sidecar::read_all(storage, FOLDER, "remove it; its backup is then verified again").await?;
+    let all =
+        sidecar::read_all(storage, FOLDER, "remove the record; the backup is then verified again").await?;
     for (id, problem) in all.unreadable {
         tracing::warn!(
             target: "koan::backup", backup = %id, %problem,

@@ -50,7 +50,7 @@ pub(crate) async fn apply_retention(
     let mut report = PruneReport::default();
     let mut holders = Holders::new(environment, survey, lease.lost());
     let plan = loop {
-        let known_damaged = report.damaged.len();
+        let known_damaged_count = report.damaged.len();
         let plan = survey.plan(environment, Some(profile), retention, &report.damaged)?;
         if plan.removals().next().is_none() {
             return Ok(report);
@@ -60,7 +60,8 @@ pub(crate) async fn apply_retention(
             Ok(()) => break plan,
             // The next plan takes the newly found damage into account, and keeps an older backup
             // instead.
-            Err(error) if error.kind() == ErrorKind::Conflict && report.damaged.len() > known_damaged => {}
+            Err(error)
+                if error.kind() == ErrorKind::Conflict && report.damaged.len() > known_damaged_count => {}
             Err(error) => return Err(error),
         }
     };
@@ -96,7 +97,7 @@ async fn apply_under_lease(
     }
 }
 
-/// Verifies that for each series and each entity of which backups are removed, a valid backup stays.
+/// Verifies for each series and each entity of which the plan removes backups that a valid backup is kept.
 async fn require_holders(
     holders: &mut Holders<'_>,
     environment: &Environment,
@@ -109,7 +110,7 @@ async fn require_holders(
     holders.require(&groups, &removals, report).await
 }
 
-/// Removes the backups of a plan, after the check that the necessary backups stay.
+/// Removes the backups of a plan. The caller has verified that the necessary backups are kept.
 async fn remove_all(
     lease: &Lease,
     environment: &Environment,
@@ -123,7 +124,7 @@ async fn remove_all(
         recover::require_mostly_listed(environment, environment.storage(plan.profile.as_deref())?, survey),
     )
     .await?;
-    // The backups that stay must survive a loss of power.
+    // The backups that are kept must survive a loss of power.
     until_cancelled(&cancel, manifest_durability::sync_names(environment.storage(plan.profile.as_deref())?))
         .await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();

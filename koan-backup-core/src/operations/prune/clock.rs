@@ -33,9 +33,9 @@ pub(super) fn require_not_behind<'a>(
 
 /// Refuses a clock that was changed since a plan was made.
 pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()> {
-    let Some(made) = plan.made else { return Ok(()) };
+    let Some(made_at_monotonic) = plan.made_at_monotonic else { return Ok(()) };
     let passed = if now < plan.made_at { Duration::ZERO } else { difference(now, plan.made_at) };
-    let drift = passed.abs_diff(made.elapsed());
+    let drift = passed.abs_diff(made_at_monotonic.elapsed());
     if now < plan.made_at || drift > MAX_CLOCK_SKEW {
         return Err(clock_error(&format!(
             "it was changed by {} seconds since the plan was made",
@@ -45,9 +45,9 @@ pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()>
     Ok(())
 }
 
-/// Refuses a clock that differs too much from that of the store. The caller has just written a lease of
-/// [`Subject::Prune`], so the file time of the lease is the time of the store, or on a disk that of the
-/// system or the file server.
+/// Refuses a clock that differs too much from the clock of the store. The caller has just written a lease of
+/// [`Subject::Prune`], so the modification time of its file is the current time of the store. On a disk, it
+/// is the time of the system or of the file server.
 pub(crate) async fn require_store_clock(environment: &Environment, storage: &Storage) -> Result<()> {
     let is_comparable = match storage.file_times() {
         FileTimes::Store => true,

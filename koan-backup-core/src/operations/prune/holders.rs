@@ -1,4 +1,4 @@
-//! Finds the valid backups that must stay, before anything is removed.
+//! Finds the valid backups that must be kept, before anything is removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::operations::verify::{self, VerifyOptions};
 
-/// Verifies the backups that must stay, each at most once.
+/// Verifies the backups that must be kept, each at most once.
 pub(super) struct Holders<'a> {
     pub(super) environment: &'a Environment,
     pub(super) survey: &'a Survey<'a>,
@@ -31,7 +31,7 @@ impl<'a> Holders<'a> {
         Self { environment, survey, cancel, results: BTreeMap::new() }
     }
 
-    /// Checks that for every group of which backups are removed, the newest valid backup stays.
+    /// Checks that the newest valid backup of every group is kept, if backups of the group are removed.
     ///
     /// # Errors
     /// The newest valid backup of a group would be removed, no backup of the group is valid, or a backup
@@ -86,7 +86,7 @@ impl<'a> Holders<'a> {
                         format!(
                             "nothing was removed: the plan removes backup {id}, the newest valid backup \
                              {holding}; make a new plan{}",
-                            damage(report)
+                            damage_note(report)
                         ),
                     ));
                 }
@@ -101,9 +101,9 @@ impl<'a> Holders<'a> {
         let remedy = match holding {
             Holding::Entity(entity) => format!(
                 "; if `{entity}` is no longer needed, use `.release_entity(\"{entity}\")`{}",
-                damage(report)
+                damage_note(report)
             ),
-            Holding::Series(_) | Holding::BeforeLoss { .. } => damage(report),
+            Holding::Series(_) | Holding::BeforeLoss { .. } => damage_note(report),
         };
         Err(Error::new(
             ErrorKind::Corrupt,
@@ -133,7 +133,7 @@ impl<'a> Holders<'a> {
     }
 }
 
-/// Returns the damage that was found, as the end of a message.
-fn damage(report: &PruneReport) -> String {
+/// Returns a description of the damage that was found, for the end of a message.
+fn damage_note(report: &PruneReport) -> String {
     report.damaged.iter().map(|(id, problem)| format!("; backup {id} is damaged: {problem}")).collect()
 }

@@ -53,13 +53,13 @@ async fn remove_under_lease(
     if backup.manifest.archive.is_some() && !even_if_last {
         require_other_holders(lease, environment, &survey, &backup).await?;
     }
-    // The backups that stay must survive a loss of power.
+    // The backups that are kept must survive a loss of power.
     manifest_durability::sync_names(storage).await?;
     remove(lease, environment, &backup, RemovalReason::Deleted).await
 }
 
-/// Refuses to remove the last valid backup that contains an entity, among the backups of the application that
-/// made it.
+/// Refuses to remove `backup` if it is the last valid backup that contains an entity. Only backups of the
+/// application that made it are considered.
 async fn require_other_holders(
     lease: &Lease,
     environment: &Environment,
@@ -87,11 +87,11 @@ async fn require_other_holders(
     Ok(())
 }
 
-/// Removes the manifest and the archive of a backup that is not in use, and checks that they are gone.
+/// Removes the manifest and the archive of a backup that is not in use, and checks that both no longer exist.
 ///
-/// A durable removal record is written first, and withdrawn if the manifest stays or is put back. The lease
-/// is confirmed right before each of the two removals. If the lease is lost, nothing more is removed, and a
-/// manifest whose archive still exists is put back.
+/// A durable removal record is written first, and withdrawn if the manifest is not removed or is put back.
+/// The lease is confirmed right before each of the two removals. If the lease is lost, nothing more is
+/// removed, and a manifest whose archive still exists is put back.
 pub(super) async fn remove(
     lease: &Lease,
     environment: &Environment,
@@ -116,7 +116,7 @@ pub(super) async fn remove(
         let text = format!("another process changed backup {id} meanwhile, so it was not removed");
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    // Without the record, an archive that stays after a crash would count as unlisted.
+    // Without the record, an archive that remains after a crash would be reported as unlisted.
     let record = removal_record(environment, backup, reason);
     if let Some(record) = &record
         && let Err(error) = until_cancelled(&stop, record.write(storage)).await
@@ -140,7 +140,7 @@ pub(super) async fn remove(
                 Err(not_removed(error, "it is unchanged, or its manifest is gone"))
             }
             // A manifest whose removal is not durable may reappear after a loss of power, so its archive must
-            // stay.
+            // be kept.
             Ok(Ok(None)) if !storage.confirms_by_reading(&error) => {
                 let error = not_removed(error, "the removal of its manifest could not be made durable");
                 let error = put_back(storage, manifest, content, error).await;
@@ -151,11 +151,11 @@ pub(super) async fn remove(
         };
     }
     let mut freed_bytes = u64::try_from(content.len()).unwrap_or(0);
-    let held = match until_cancelled(&stop, confirm_unneeded(lease, environment, storage, id)).await {
+    let held = match until_cancelled(&stop, confirm_not_in_use(lease, environment, storage, id)).await {
         Ok(held) => held,
         Err(error) => {
             let error = put_back(storage, manifest, content, error).await;
-            // If the manifest could not be put back, the archive is unlisted from now on, and stays.
+            // If the manifest could not be put back, the archive is unlisted from now on, and is kept.
             withdraw(storage, record.as_ref()).await;
             return Err(error);
         }
@@ -192,12 +192,12 @@ async fn withdraw(storage: &Storage, record: Option<&RemovalRecord>) {
     }
 }
 
-/// Checks that no process uses a backup whose manifest was removed and that it is not pinned, then confirms
-/// the lease.
+/// Checks that a backup whose manifest was removed is neither in use nor pinned, then confirms the lease.
 ///
 /// A restore writes its lease before it checks that its backup exists, and a pin is written before the same
-/// check. Therefore one of the two always notices the other.
-async fn confirm_unneeded(
+/// check. Therefore either this check finds the lease or the pin, or the other process finds that the backup
+/// was removed.
+async fn confirm_not_in_use(
     lease: &Lease,
     environment: &Environment,
     storage: &Storage,
@@ -256,7 +256,7 @@ async fn require_not_in_use(environment: &Environment, storage: &Storage, id: Ba
     Ok(())
 }
 
-/// Removes a manifest durably, so that it does not come back after a loss of power.
+/// Removes a manifest durably, so that it does not reappear after a loss of power.
 async fn remove_manifest(storage: &Storage, path: &Path) -> Result<()> {
     storage.remove_durably(path).await?;
     storage.require_gone(path).await

@@ -4,17 +4,17 @@ use serde::Serialize;
 
 use crate::foundation::id::{BackupId, BackupName};
 
-/// The report of a prune: what was removed, and what was verified before.
+/// The report of a prune: the removed backups, and the backups that were verified before the removal.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PruneReport {
     /// The removed backups, oldest first.
     pub removed: Vec<RemovedBackup>,
-    /// The newest valid backup of each series, entity and set of which backups were removed. These backups
-    /// stay.
+    /// The newest verified backup of each affected group (series, or entity and set). These backups are kept.
     pub verified: Vec<BackupId>,
-    /// Newer backups that are damaged, with a description of the damage. They stay too.
+    /// Damaged backups that are newer than the verified backup of their group, each with a description of the
+    /// damage. They are kept as well.
     pub damaged: Vec<(BackupId, String)>,
 }
 
@@ -27,12 +27,12 @@ pub struct RemovedBackup {
     pub id: BackupId,
     /// The name of the backup.
     pub name: BackupName,
-    /// The size of its archive and its manifest.
+    /// The total size of its archive and its manifest.
     pub freed_bytes: u64,
 }
 
 impl PruneReport {
-    /// Returns how many bytes were freed.
+    /// Returns the total size of the removed files.
     pub fn freed_bytes(&self) -> u64 {
         self.removed.iter().map(|backup| backup.freed_bytes).sum()
     }

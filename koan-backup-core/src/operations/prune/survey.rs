@@ -91,8 +91,8 @@ impl<'a> Survey<'a> {
         self.pins.contains_key(id)
     }
 
-    /// Returns why a backup must stay: the reason of its pin, or the operation that uses it.
-    fn pinned(&self, id: &BackupId, now: Timestamp) -> Option<String> {
+    /// Returns why a backup must be kept: the reason of its pin, or the operation that uses it.
+    fn protection_reason(&self, id: &BackupId, now: Timestamp) -> Option<String> {
         let held = || self.held(now).find(|lease| lease.subject.protects(id));
         self.pins
             .get(id)
@@ -100,7 +100,7 @@ impl<'a> Survey<'a> {
             .or_else(|| held().map(|lease| format!("another process is {}", lease.subject)))
     }
 
-    /// Returns the backups that a retention considers.
+    /// Returns the backups that a retention policy considers.
     fn considered<'s>(
         &'s self,
         environment: &'s Environment,
@@ -115,7 +115,8 @@ impl<'a> Survey<'a> {
         self.backups.iter().filter(is_considered)
     }
 
-    /// Returns a hash of each manifest that a retention considers, together with its pin.
+    /// Returns a hash for each backup that a retention policy considers: of its manifest together with its
+    /// pin.
     pub(super) fn basis(
         &self,
         environment: &Environment,
@@ -128,7 +129,7 @@ impl<'a> Survey<'a> {
         self.considered(environment, retention).map(|backup| (backup.manifest.id, hash(backup))).collect()
     }
 
-    /// Makes the plan of a retention. `known_damage` is damage that the survey does not contain.
+    /// Makes the plan of a retention policy. `known_damage` is damage that was found after the survey.
     pub(super) fn plan(
         &self,
         environment: &Environment,
@@ -137,7 +138,7 @@ impl<'a> Survey<'a> {
         known_damage: &[(BackupId, String)],
     ) -> Result<RetentionPlan> {
         retention.validate()?;
-        require_released(environment, retention)?;
+        refuse_release_of_covered(environment, retention)?;
         let now = environment.clock.now();
         let considered: Vec<_> = self.considered(environment, retention).collect();
         let mut candidates = self.candidates(environment, considered.iter().copied());
@@ -146,24 +147,28 @@ impl<'a> Survey<'a> {
         }
         let losses = self.losses(environment, considered.into_iter());
         let plan = retention::plan(retention, candidates, &losses, now);
-        let (profile, made) = (profile.map(str::to_owned), Some(Instant::now()));
-        let count_of = |wanted: Origin| {
-            let origin =
+        let (profile, made_at_monotonic) = (profile.map(str::to_owned), Some(Instant::now()));
+        let count_with_origin = |wanted: Origin| {
+            let has_origin =
                 |backup: &&StoredBackup<'_>| backup.manifest.producer.origin(&environment.identity) == wanted;
-            self.backups.iter().filter(origin).count()
+            self.backups.iter().filter(has_origin).count()
         };
         Ok(RetentionPlan {
             profile,
             basis: self.basis(environment, retention),
-            made,
-            other_applications: count_of(Origin::Other),
-            unidentified: if retention.includes_unidentified() { 0 } else { count_of(Origin::Unidentified) },
+            made_at_monotonic,
+            other_applications: count_with_origin(Origin::Other),
+            unidentified: if retention.includes_unidentified() {
+                0
+            } else {
+                count_with_origin(Origin::Unidentified)
+            },
             ..plan
         })
     }
 
-    /// Returns the groups of the backups that a retention considers. One valid backup of each group must
-    /// stay.
+    /// Returns the groups of the backups that a retention policy considers. A valid backup of each group must
+    /// be kept.
     pub(super) fn groups(&self, environment: &Environment, retention: &Retention) -> Vec<Group> {
         self.groups_of(environment, self.considered(environment, retention), retention.released_entities())
     }
@@ -250,14 +255,14 @@ impl<'a> Survey<'a> {
             is_damaged: self.damage.contains_key(&manifest.id),
             tags: manifest.tags.clone(),
             entities,
-            pinned: self.pinned(&manifest.id, self.taken_at),
+            pinned: self.protection_reason(&manifest.id, self.taken_at),
             size_bytes: manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes),
         }
     }
 }
 
 /// Refuses to release an entity that the application still backs up, because the name may be misspelt.
-fn require_released(environment: &Environment, retention: &Retention) -> Result<()> {
+fn refuse_release_of_covered(environment: &Environment, retention: &Retention) -> Result<()> {
     let is_covered = |name: &&String| environment.entity(name).is_some_and(|known| known.policy.is_some());
     match retention.released_entities().iter().find(is_covered) {
         None => Ok(()),
@@ -271,7 +276,7 @@ fn require_released(environment: &Environment, retention: &Retention) -> Result<
     }
 }
 
-/// Makes the plan of a retention for a profile.
+/// Makes the plan of a retention policy for a profile.
 pub(crate) async fn plan(
     environment: &Environment,
     profile: Option<&str>,

@@ -26,10 +26,10 @@ pub(crate) enum Judgement {
     /// The removal record of the archive applies.
     ToBeRemoved(RemovalRecord),
     /// The manifest of the same backup refers to another archive, which was verified.
-    Superseded { id: BackupId, by: String },
+    Superseded { id: BackupId, current_archive: String },
     /// The archive is proven to be truncated.
     Incomplete,
-    /// The archive is unlisted and may be a lost backup, so it stays.
+    /// The archive is unlisted and may be a lost backup, so it is kept.
     Unlisted(UnlistedArchive, Option<Box<CompleteArchive>>),
     /// The file is a ZIP file of another program.
     Foreign,
@@ -81,7 +81,7 @@ impl<'s, 'a> Judge<'s, 'a> {
     /// Decides about an archive to which no readable manifest refers.
     ///
     /// # Errors
-    /// The storage cannot be read. The state of the archive is unknown then, and it stays.
+    /// The storage cannot be read. The state of the archive is unknown then, and it is kept.
     pub(crate) async fn judge(&self, candidate: &ArchiveCandidate) -> Result<Judgement> {
         let path = candidate.path.as_ref();
         let (survey, now) = (self.survey, self.survey.taken_at);
@@ -89,7 +89,7 @@ impl<'s, 'a> Judge<'s, 'a> {
             return Ok(Judgement::InUse);
         }
         if let Some(record) = self.records.get(path) {
-            if self.is_needed(&record.id) {
+            if self.is_in_use(&record.id) {
                 return Ok(Judgement::InUse);
             }
             if self.applies(record).await? {
@@ -102,43 +102,47 @@ impl<'s, 'a> Judge<'s, 'a> {
             id,
             state,
         };
-        let found = match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?))
-            .await?
-        {
-            Inspection::Gone => return Ok(Judgement::Gone),
-            Inspection::Foreign => return Ok(Judgement::Foreign),
-            Inspection::Incomplete => {
-                let is_needed = survey.unreadable.iter().any(|manifest| path.contains(&manifest.id.short()));
-                return Ok(if is_needed { Judgement::InUse } else { Judgement::Incomplete });
-            }
-            Inspection::Encrypted => {
-                return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Encrypted), None));
-            }
-            Inspection::Damaged(problem) => {
-                return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Damaged { problem }), None));
-            }
-            Inspection::Complete(found) => found,
-        };
+        let found =
+            match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?)).await? {
+                Inspection::Gone => return Ok(Judgement::Gone),
+                Inspection::Foreign => return Ok(Judgement::Foreign),
+                Inspection::Incomplete => {
+                    let may_have_unreadable_manifest =
+                        survey.unreadable.iter().any(|manifest| path.contains(&manifest.id.short()));
+                    return Ok(if may_have_unreadable_manifest {
+                        Judgement::InUse
+                    } else {
+                        Judgement::Incomplete
+                    });
+                }
+                Inspection::Encrypted => {
+                    return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Encrypted), None));
+                }
+                Inspection::Damaged(problem) => {
+                    return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Damaged { problem }), None));
+                }
+                Inspection::Complete(found) => found,
+            };
         let id = found.manifest.id;
         if let Some(listed) = survey.backups.iter().find(|backup| backup.manifest.id == id)
             && let Some(archive) = &listed.manifest.archive
             && self.is_valid(listed).await?
         {
-            if self.is_needed(&id) {
+            if self.is_in_use(&id) {
                 return Ok(Judgement::InUse);
             }
-            return Ok(Judgement::Superseded { id, by: archive.file.clone() });
+            return Ok(Judgement::Superseded { id, current_archive: archive.file.clone() });
         }
         Ok(Judgement::Unlisted(unlisted(Some(id), UnlistedState::Complete), Some(found)))
     }
 
     /// Returns whether another process restores or rekeys a backup.
-    pub(crate) fn is_needed(&self, id: &BackupId) -> bool {
+    pub(crate) fn is_in_use(&self, id: &BackupId) -> bool {
         self.survey.held(self.survey.taken_at).any(|lease| lease.subject.protects(id))
     }
 
-    /// Returns whether a removal record applies: no manifest refers to its archive, the manifest of its
-    /// backup is not unreadable, the backup is not pinned, and the replacement, if there is one, is valid.
+    /// Returns whether a removal record applies. It applies if no manifest refers to its archive, its backup
+    /// has no unreadable manifest and is not pinned, and the replacement, if there is one, is valid.
     async fn applies(&self, record: &RemovalRecord) -> Result<bool> {
         let survey = self.survey;
         if survey.listed_archives().contains(record.archive.as_str())
@@ -184,7 +188,7 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 
     /// Returns the available identities. The failure of a key source is only logged; archives that need its
-    /// keys stay.
+    /// keys are kept.
     async fn identities(&self) -> Result<&Arc<Identities>> {
         let found = self.identities.get_or_init(|| async {
             let identities = self.environment.identities().await.unwrap_or_else(|error| {
@@ -212,7 +216,7 @@ pub(crate) async fn require_mostly_listed(
 ) -> Result<()> {
     let listed = listed_count(survey);
     let without_manifest = unlisted::without_manifest(&survey.archives, &survey.listed_archives());
-    // If only few archives are without a manifest, none of them needs to be opened.
+    // If at most half of the archives are without a manifest, no archive needs to be opened.
     if without_manifest.len() <= listed {
         return Ok(());
     }

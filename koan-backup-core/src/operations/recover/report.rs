@@ -50,7 +50,7 @@ pub enum RecoveryOutcome {
     },
     /// The archive is truncated: the process that wrote or copied it was interrupted.
     Incomplete,
-    /// The archive is damaged, so it was not recovered. It stays.
+    /// The archive is damaged, so it was not recovered. It is kept.
     Damaged {
         /// A description of the damage.
         problem: String,
@@ -82,7 +82,7 @@ impl RecoveryReport {
     ///
     /// # Errors
     /// An archive is damaged, needs a key, or failed. The error contains the first problem and the number of
-    /// the others. Archives that are incomplete, in use, superseded, or to be removed are not errors.
+    /// other problems. Archives that are incomplete, in use, superseded, or to be removed are not errors.
     pub fn require_all(self) -> Result<Self> {
         let problem = |archive: &ArchiveRecovery| {
             let (kind, problem) = match &archive.outcome {

@@ -21,12 +21,13 @@ use crate::storage::Storage;
 /// The options of a recovery.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecoverOptions {
-    /// The storage profiles; all if it is empty.
+    /// The storage profiles; an empty list selects all profiles.
     pub(crate) profiles: Vec<String>,
     pub(crate) cancel: CancellationToken,
 }
 
-/// Recovers the unlisted archives of the profiles. An archive that fails does not stop the others.
+/// Recovers the unlisted archives of the profiles. If the recovery of an archive fails, the remaining
+/// archives are still recovered.
 ///
 /// # Errors
 /// A profile does not exist, its storage cannot be listed, another process removes backups there, or the
@@ -115,8 +116,9 @@ async fn recover_archive<'a>(
             let outcome = RecoveryOutcome::ToBeRemoved { reason: record.reason };
             return Ok(Some((Some(record.id), outcome, None)));
         }
-        Judgement::Superseded { id, by } => {
-            return Ok(Some((Some(id), RecoveryOutcome::Superseded { by }, None)));
+        Judgement::Superseded { id, current_archive } => {
+            let outcome = RecoveryOutcome::Superseded { by: current_archive };
+            return Ok(Some((Some(id), outcome, None)));
         }
         Judgement::Unlisted(archive, found) => (archive, found),
     };
@@ -192,23 +194,24 @@ async fn publish_verified<'a>(
     }
 }
 
-/// Creates the manifest. It never replaces an existing one.
+/// Creates the manifest. An existing manifest is never replaced.
 async fn publish(storage: &Storage, backup: &StoredBackup<'_>) -> Result<()> {
     let id = &backup.manifest.id;
     let created = storage.create(&manifest_path(id), document(&backup.published)).await;
     let Err(error) = created else { return Ok(()) };
-    // The manifest may have been written although the answer was lost.
+    // The manifest may have been written although the response was lost.
     match catalog::published(storage, id).await {
         Ok(Some(existing)) if existing == backup.published && storage.confirms_by_reading(&error) => Ok(()),
         Ok(_) | Err(_) => Err(error),
     }
 }
 
-/// Renames a damaged manifest, so that no listing treats it as a manifest. Its bytes stay in the same folder.
+/// Renames a damaged manifest, so that no listing treats it as a manifest. Its content is kept in the same
+/// folder.
 async fn rename_damaged(storage: &Storage, path: &str) -> Result<()> {
     let path = Path::from(path);
     let Some(bytes) = storage.read(&path, MAX_MANIFEST_BYTES).await? else { return Ok(()) };
-    // If the manifest can be read now, only an answer of the store was damaged.
+    // If the manifest can be read now, only an earlier response of the store was damaged.
     if catalog::parse(storage, path.as_ref(), &bytes).is_ok() {
         let text = format!("manifest `{path}` can be read now, so it was not replaced");
         return Err(Error::new(ErrorKind::Conflict, text));

@@ -99,12 +99,12 @@ impl ArchiveRewriter<'_> {
         file: &str,
     ) -> Result<WrittenEntry> {
         let blocks = self.open.blocks(file)?;
-        let new = NewEntry {
+        let new_entry = NewEntry {
             path: file.to_owned(),
             method: self.open.reader().method(file)?,
             recipients: entity.policy.encrypt.then(|| self.recipients.clone()),
         };
-        let mut entry = writer.records(new).await?;
+        let mut entry = writer.records(new_entry).await?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let opened = stream::iter(blocks).map(|(_, block)| async move {
             let fetched = self.open.reader().block(file, block).await?;

@@ -11,15 +11,16 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// Replaces the manifest by that of the new archive, unless the manifest has changed meanwhile. If it is
-/// unknown to which archive the manifest refers, both archives stay.
+/// Replaces the manifest with the manifest of the new archive, unless the manifest has changed meanwhile.
+/// `previous` is the manifest before the rekey. If it is unknown to which archive the manifest refers, both
+/// archives are kept.
 ///
 /// A durable removal record of the old archive is written first, and withdrawn if the manifest is not
 /// replaced.
 pub(super) async fn publish(
     lease: &Lease,
     storage: &Storage,
-    before: &serde_json::Value,
+    previous: &serde_json::Value,
     rewritten: &Manifest,
     record: &RemovalRecord,
     archive: &Path,
@@ -36,7 +37,7 @@ pub(super) async fn publish(
     }
     let stop = lease.lost();
     let current = until_cancelled(&stop, catalog::published(storage, &rewritten.id)).await;
-    if !matches!(&current, Ok(Some(current)) if current == before) {
+    if !matches!(&current, Ok(Some(current)) if current == previous) {
         discard_unpublished(storage, rewritten.id, archive).await;
         return Err(current.err().unwrap_or_else(|| {
             let text =
@@ -61,12 +62,12 @@ pub(super) async fn publish(
         }
     };
     let replaced = async { Ok(storage.replace(&path, content.clone()).await) };
-    let (is_answered, error) = match held.within(&format!("`{path}` was written"), replaced).await {
+    let (has_response, error) = match held.within(&format!("`{path}` was written"), replaced).await {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => (true, error),
-        Err(unanswered) => (false, unanswered),
+        Err(no_response) => (false, no_response),
     };
-    // The manifest may have been written although the answer was lost.
+    // The manifest may have been written although the response was lost.
     match catalog::published_in_time(storage, &rewritten.id).await {
         Ok(Some(current))
             if storage.confirms_by_reading(&error)
@@ -74,14 +75,14 @@ pub(super) async fn publish(
         {
             Ok(())
         }
-        // Without an answer, the manifest may still be written later, so the new archive stays.
-        Ok(Some(current)) if is_answered && &current == before => {
+        // Without a response, the manifest may still be written later, so the new archive is kept.
+        Ok(Some(current)) if has_response && &current == previous => {
             removal_record::withdraw_or_log(storage, &record.archive).await;
             discard_unpublished(storage, rewritten.id, archive).await;
             Err(error)
         }
-        // The removal record stays. Before maintenance removes an archive, it makes the manifest durable, or
-        // finds that the manifest refers to the old archive.
+        // The removal record is kept. Before maintenance removes an archive, it makes the manifest durable,
+        // or finds that the manifest refers to the old archive.
         Ok(_) | Err(_) => Err(error.context(format!(
             "it is not known whether backup {} is encrypted for the new recipients; both archives stay, \
              and the archive to which its manifest refers is the valid one",

@@ -17,12 +17,12 @@ use crate::operations::verify::VerifyReport;
 pub struct RekeyReport {
     /// The id of the backup, which does not change.
     pub id: BackupId,
-    /// The scope of the content that was rewritten. `None` if nothing in the backup is encrypted, or if it
-    /// has no archive; it is unchanged then.
+    /// The scope of the content that was rewritten. `None` if the backup was not changed, because nothing in
+    /// it is encrypted or it has no archive.
     pub scope: Option<EncryptionScope>,
-    /// The keys for which the backup was encrypted before.
+    /// The ids of the keys for which the backup was encrypted before the rekey.
     pub previous_key_ids: Vec<String>,
-    /// The keys for which the backup is encrypted now. Empty if nothing was rewritten.
+    /// The ids of the keys for which the backup is encrypted now. Empty if nothing was rewritten.
     pub key_ids: Vec<String>,
     /// The encrypted entries that were rewritten.
     pub entries: Vec<String>,
@@ -79,14 +79,14 @@ pub struct RekeySummary {
     pub unchanged: Vec<BackupId>,
     /// The backups that may not be encrypted for the new recipients, with the errors.
     pub failed: Vec<(BackupId, Error)>,
-    /// The backups of other applications, which are unchanged. To rekey one of them, call
+    /// The backups of other applications, which are unchanged. To rekey such a backup, call
     /// [`Koan::rekey`](crate::Koan::rekey) with its id.
     pub other_applications: Vec<BackupId>,
     /// The backups of older versions that record no environment, which are unchanged; see
     /// [`include_unidentified`](crate::builders::RekeyAllBuilder::include_unidentified).
     pub unidentified: Vec<BackupId>,
     /// Those of the [`unidentified`](Self::unidentified) backups that are encrypted. The old keys still
-    /// decrypt them, and the new ones do not.
+    /// decrypt them, and the new keys do not.
     pub unidentified_encrypted: Vec<BackupId>,
     /// Manifests that cannot be read. It is unknown whether their backups are encrypted for the new
     /// recipients.
@@ -116,7 +116,8 @@ impl RekeySummary {
     /// remove are not checked.
     ///
     /// # Errors
-    /// - A backup failed: the error is that of the first failed backup, with the number of the others.
+    /// - A backup failed. The error is the error of the first failed backup, with the number of other failed
+    ///   backups.
     /// - A manifest could not be read.
     /// - The rekey was cancelled before all backups were rewritten.
     /// - An old archive could not be removed.
@@ -146,9 +147,9 @@ impl RekeySummary {
         if !self.unidentified_encrypted.is_empty() {
             let text = format!(
                 "encrypted backups {} record no environment and are unchanged: the old keys decrypt them, \
-                 and the new ones do not; use `.include_unidentified()` to rekey them as well, if no other \
+                 and the new keys do not; use `.include_unidentified()` to rekey them as well, if no other \
                  application shares the profile, or `.accept_unidentified()` before `.require_all()` to \
-                 accept that they stay",
+                 accept that they are not rekeyed",
                 names(self.unidentified_encrypted.iter().map(BackupId::to_string))
             );
             return Err(Error::new(ErrorKind::Conflict, text));
@@ -156,9 +157,9 @@ impl RekeySummary {
         Ok(self)
     }
 
-    /// Accepts that encrypted backups that record no environment stay encrypted for the old keys, for example
-    /// because they belong to another application. [`require_all`](Self::require_all) then succeeds, and
-    /// [`unidentified`](Self::unidentified) still contains their ids.
+    /// Accepts that encrypted backups without a recorded environment remain encrypted for the old keys, for
+    /// example because they belong to another application. [`require_all`](Self::require_all) then succeeds,
+    /// and [`unidentified`](Self::unidentified) still contains their ids.
     pub fn accept_unidentified(mut self) -> Self {
         self.unidentified_encrypted.clear();
         self

@@ -86,7 +86,7 @@ impl LeasedRekey<'_> {
         let (manifest, cancel) = (&backup.manifest, &lease.lost());
         let open = until_cancelled(cancel, backup.open_archive(archive, identities)).await?;
         manifest.entities.iter().try_for_each(|entity| open.require_unlocked(entity))?;
-        // A damaged archive must not be rewritten into one that looks valid.
+        // A damaged archive must not be rewritten into an archive that appears to be valid.
         let old = verify::run(environment, backup, &verify_options(cancel), identities).await?;
         let _: VerifyReport = require_intact(old, manifest)?;
 
@@ -125,7 +125,7 @@ impl LeasedRekey<'_> {
         if let Err(error) = remove_old(lease, environment, &rewritten, backup.storage, archive).await {
             report.old_archive = Some(archive.file.clone());
             report.warnings.push(format!(
-                "the old archive `{}` still exists, and its keys still decrypt it: {}; remove it",
+                "the old archive `{}` still exists, and the old keys still decrypt it: {}; remove it",
                 archive.file,
                 error.chain()
             ));
@@ -156,7 +156,7 @@ fn require_intact(report: VerifyReport, manifest: &Manifest) -> Result<VerifyRep
     if manifest.status.is_complete() { report.require_valid() } else { report.require_intact() }
 }
 
-/// Verifies the new archive as a reader will find it.
+/// Verifies the new archive with the manifest that will be published.
 async fn verify_rewritten(
     environment: &Environment,
     backup: &StoredBackup<'_>,

@@ -6,7 +6,7 @@ use crate::foundation::error::ErrorKind;
 use crate::foundation::schema::{EntitySchema, LogicalType};
 use crate::provider::{Finding, Severity};
 
-/// Whether fields of the archive may be lost.
+/// Whether the values of fields that the type does not have may be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldLoss {
     Allowed,
@@ -20,8 +20,8 @@ pub(super) fn findings(entry: &PlannedRestore, schemas: &SchemaSnapshots, loss: 
         return Vec::new();
     }
     let Some(archived) = schemas.get(&entry.entity.entity) else {
-        let message = "its type has changed since the backup, which contains no schema of it; every record \
-                       is still checked";
+        let message = "its type has changed since the backup, and the archive contains no schema to compare; \
+                       every record is still checked";
         return vec![Finding::new(Severity::Warning, name, message)];
     };
     let mut findings = lost_fields(name, archived, current, loss);
@@ -44,8 +44,9 @@ pub(super) fn findings(entry: &PlannedRestore, schemas: &SchemaSnapshots, loss: 
                 findings.push(Finding::new(Severity::Note, name, message));
             }
             Some(index) if !same_type(&archived.fields[index].logical, &field.logical) => {
-                let (was, is) = (&archived.fields[index].logical, &field.logical);
-                let message = format!("field `{}` has changed its type from {was:?} to {is:?}", field.name);
+                let (old_type, new_type) = (&archived.fields[index].logical, &field.logical);
+                let message =
+                    format!("field `{}` has changed its type from {old_type:?} to {new_type:?}", field.name);
                 findings.push(Finding::new(Severity::Warning, name, message));
             }
             Some(_) => {}
@@ -70,7 +71,9 @@ fn lost_fields(name: &str, archived: &EntitySchema, current: &EntitySchema, loss
     missing
         .map(|field| {
             let (severity, remedy) = match loss {
-                FieldLoss::Allowed => (Severity::Warning, "its values are lost, as allowed"),
+                FieldLoss::Allowed => {
+                    (Severity::Warning, "its values are lost, which `.allow_field_loss()` accepts")
+                }
                 FieldLoss::Refused => (
                     Severity::Error,
                     "its values would be lost; add the field; if the type reads it under another name, or \
@@ -87,4 +90,4 @@ fn lost_fields(name: &str, archived: &EntitySchema, current: &EntitySchema, loss
 }
 
 /// The kind of the error for findings that make a restore fail.
-pub(super) const KIND: ErrorKind = ErrorKind::Incompatible;
+pub(super) const NOT_VIABLE_KIND: ErrorKind = ErrorKind::Incompatible;

@@ -27,7 +27,7 @@ pub struct RestoreOptions {
     pub replace_existing: bool,
     /// The set that records are written to. `None` is the set that they were read from.
     pub target_set: Option<SetName>,
-    /// How far a provider may go to be fast.
+    /// Which objects of the database a provider may suspend to be faster.
     pub level: RestoreLevel,
     /// Whether no constraint may be suspended. See [`SessionOptions::keep_constraints`].
     pub keep_constraints: bool,
@@ -39,7 +39,7 @@ pub struct RestoreOptions {
     pub intent: SessionIntent,
     /// Whether missing tables are created.
     pub create_missing: bool,
-    /// Whether the completed entities of a backup may be restored if other entities of it failed.
+    /// Whether the completed entities of a backup may be restored if other entities of the backup failed.
     pub allow_partial: bool,
     /// Whether fields of the archive that the type does not have may be lost.
     pub allow_field_loss: bool,
@@ -60,8 +60,8 @@ pub struct RestoreOptions {
 /// Whether an archive is verified before the first write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// Verifies everything that is restored: every byte of the archive if all of it is restored, otherwise
-    /// its directory, its documents and the restored entries.
+    /// Verifies everything that is restored: every byte of the archive if the complete archive is restored,
+    /// otherwise its directory, its documents and the restored entries.
     #[default]
     Complete,
     /// Verifies only the directory and the documents before the first write, and the hash of each entry

@@ -9,12 +9,12 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// Acquires the lease. Returns `None` and logs a warning if the storage cannot be written, because a restore
-/// from such a storage must work as well. For the same reason, a restore continues if its lease is lost; the
-/// data that it reads is checked in any case.
+/// from such a storage must work as well. For the same reason, a restore continues if its lease is lost. Even
+/// without a lease, all data that it reads is checked.
 ///
 /// # Errors
 /// The backup was removed or replaced meanwhile, or the work was cancelled.
-pub(super) async fn pin(
+pub(super) async fn acquire_lease(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     cancel: &CancellationToken,
@@ -39,15 +39,15 @@ pub(super) async fn pin(
         Ok(Some(current)) if current.get("archive") == backup.published.get("archive") => {
             return Ok(Some(lease));
         }
-        Ok(Some(_)) => changed(backup, "rekeyed", "restore it again"),
-        Ok(None) => changed(backup, "removed", "restore another backup"),
+        Ok(Some(_)) => changed_error(backup, "rekeyed", "restore it again"),
+        Ok(None) => changed_error(backup, "removed", "restore another backup"),
         Err(error) => error,
     };
     lease.release().await;
     Err(problem)
 }
 
-fn changed(backup: &StoredBackup<'_>, change: &str, remedy: &str) -> Error {
+fn changed_error(backup: &StoredBackup<'_>, change: &str, remedy: &str) -> Error {
     let (id, location) = (backup.manifest.id, backup.storage.location());
     let text = format!("backup {id} in storage `{location}` was {change} while its restore began; {remedy}");
     Error::new(ErrorKind::Conflict, text)

@@ -28,7 +28,7 @@ pub(super) struct PlannedRestore {
 pub(super) type RestorePlan = BTreeMap<String, Vec<PlannedRestore>>;
 
 impl PlannedRestore {
-    /// Returns the target as the provider receives it.
+    /// Returns the restore target for the provider.
     pub(super) fn target(&self) -> RestoreTarget {
         RestoreTarget {
             physical: self.physical.clone(),
@@ -81,14 +81,14 @@ pub(super) fn plan(
             if options.selection.excluded_names.contains(&entity.entity) {
                 continue;
             }
-            return Err(unknown(environment, entity));
+            return Err(unknown_entity_error(environment, entity));
         };
         if !environment.selects(&options.selection, known)? {
             continue;
         }
         let provider = environment.provider(&known.provider)?;
-        let same_kind = provider.kind() == entity.provider_kind;
-        let recorded = providers.get(&entity.provider).and_then(|info| info.physical.get(file));
+        let is_same_kind = provider.kind() == entity.provider_kind;
+        let physical = providers.get(&entity.provider).and_then(|info| info.physical.get(file));
         plan.entry(known.provider.clone()).or_default().push(PlannedRestore {
             entity: entity.clone(),
             file: file.clone(),
@@ -97,8 +97,8 @@ pub(super) fn plan(
                 false => known.codec.clone(),
             },
             target_set: options.target_set.clone().unwrap_or_else(|| entity.set.clone()),
-            not_preserved: if same_kind { Vec::new() } else { not_preserved_elsewhere(recorded) },
-            physical: recorded.filter(|_| same_kind).cloned(),
+            not_preserved: if is_same_kind { Vec::new() } else { not_preserved_elsewhere(physical) },
+            physical: physical.filter(|_| is_same_kind).cloned(),
         });
     }
     check_selected(environment, manifest, options, &plan)?;
@@ -112,7 +112,7 @@ fn not_preserved_elsewhere(physical: Option<&serde_json::Value>) -> Vec<String> 
     messages.into_iter().flatten().filter_map(|message| message.as_str().map(str::to_owned)).collect()
 }
 
-fn unknown(environment: &Environment, entity: &EntityManifest) -> Error {
+fn unknown_entity_error(environment: &Environment, entity: &EntityManifest) -> Error {
     Error::new(
         ErrorKind::Incompatible,
         format!(

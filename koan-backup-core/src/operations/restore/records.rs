@@ -21,8 +21,8 @@ use crate::provider::{EncodedRecords, RecordBatch, RecordEncoder, RecordLocator,
 /// How the values of a line are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineReading {
-    /// The values are extracted from the line. The verification found that each line is exactly what its type
-    /// writes.
+    /// The values are extracted from the line. The verification has proven that each line round-trips through
+    /// its type.
     Extract,
     /// The line is decoded as its type, which then returns its values.
     Decode,
@@ -37,15 +37,15 @@ pub(super) struct EntryWriter<'a> {
 }
 
 impl EntryWriter<'_> {
-    /// Writes the records of one entry. Checks its hash again, because the archive may have changed since it
-    /// was verified.
+    /// Writes the records of one entry. Checks the hash of the entry again, because the archive may have
+    /// changed since it was verified.
     pub(super) async fn write(
         &self,
         entry: &PlannedRestore,
         reading: LineReading,
         writer: &mut (dyn TargetWriter + '_),
     ) -> Result<()> {
-        let changed = |problem: &str| {
+        let damaged = |problem: &str| {
             Error::new(
                 ErrorKind::Corrupt,
                 format!("`{}` in `{}`: {problem}; nothing was committed", entry.entity.entity, entry.file),
@@ -76,7 +76,7 @@ impl EntryWriter<'_> {
         while let Some(block) = decoded.try_next().await? {
             let DecodedBlock { first, lines, batches } = block?;
             if first != written {
-                return Err(changed("the numbers of records in its blocks differ from its table of blocks"));
+                return Err(damaged("the numbers of records in its blocks differ from its table of blocks"));
             }
             let hashing = crate::foundation::digest::update(hasher, lines);
             let writing = self.write_batches(entry, batches, &mut written, writer);
@@ -84,10 +84,10 @@ impl EntryWriter<'_> {
         }
         let (expected, _) = self.documents.hashes(&entry.entity, &entry.file);
         if expected != Some(&crate::foundation::digest::finish(hasher)) {
-            return Err(changed("the hash of its content differs from the manifest"));
+            return Err(damaged("the hash of its content differs from the manifest"));
         }
         if written != entry.entity.item_count {
-            return Err(changed("its number of records differs from the manifest"));
+            return Err(damaged("its number of records differs from the manifest"));
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ impl BlockDecoder {
                 None => self.records(&batch, undecodable)?.into(),
                 Some(encoder) => {
                     let (bytes, count) =
-                        self.encoded(&batch, first + number, encoder.as_ref(), undecodable)?;
+                        self.encode_batch(&batch, first + number, encoder.as_ref(), undecodable)?;
                     let locator = BatchLocator {
                         codec: self.codec.clone(),
                         block: stored.clone(),
@@ -213,7 +213,7 @@ impl BlockDecoder {
     }
 
     /// Encodes the lines of a batch. Returns the encoded bytes and the number of records.
-    fn encoded(
+    fn encode_batch(
         &self,
         batch: &[u8],
         first: u64,

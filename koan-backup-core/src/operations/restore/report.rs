@@ -41,7 +41,7 @@ pub struct EntityRestore {
     pub provider: String,
     /// The number of records in the archive.
     pub records: u64,
-    /// The numbers of records that were inserted, updated, left unchanged, kept and deleted.
+    /// The numbers of inserted, updated, unchanged, kept and deleted records.
     pub counts: WriteCounts,
 }
 
@@ -59,7 +59,7 @@ impl RestoreReport {
     }
 }
 
-/// The report of a viability check: whether a restore would succeed, found without writing.
+/// The report of a viability check: whether a restore would succeed, determined without writing.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use = "the findings show whether the restore would succeed"]

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::balance::require_balance;
 use super::options::{RestoreOptions, Verification};
-use super::pin::pin;
+use super::pin::acquire_lease;
 use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::records::{EntryWriter, LineReading};
 use super::report::{EntityRestore, RestoreReport};
@@ -41,7 +41,7 @@ pub(crate) async fn run<'a>(
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", intent = ?options.intent, "restore started");
         }
-        Box::pin(run_limited(environment, &backup, &identities, &limited, &operation)).await
+        Box::pin(run_with_lease(environment, &backup, &identities, &limited, &operation)).await
     };
     let log = |outcome: OperationResult<'_, RestoreReport>| match outcome {
         OperationResult::Completed(report) => {
@@ -54,7 +54,7 @@ pub(crate) async fn run<'a>(
     operation.run(Box::pin(work), log).await
 }
 
-async fn run_limited(
+async fn run_with_lease(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     identities: &Arc<Identities>,
@@ -63,17 +63,17 @@ async fn run_limited(
 ) -> Result<RestoreReport> {
     options.validate()?;
     let lease = match options.intent {
-        SessionIntent::Apply => pin(environment, backup, &options.cancel).await?,
+        SessionIntent::Apply => acquire_lease(environment, backup, &options.cancel).await?,
         SessionIntent::Compare => None,
     };
-    let result = run_pinned(environment, backup, identities, options, operation).await;
+    let result = run_under_lease(environment, backup, identities, options, operation).await;
     if let Some(lease) = lease {
         lease.release().await;
     }
     result
 }
 
-async fn run_pinned(
+async fn run_under_lease(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     identities: &Arc<Identities>,
@@ -111,7 +111,7 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Open sessions by the names of their providers.
 pub(crate) type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
 
-/// Writes all records without a commit.
+/// Writes all records, without committing the sessions.
 async fn write(
     environment: &Environment,
     backup: &StoredBackup<'_>,
@@ -284,7 +284,7 @@ async fn commit(sessions: Sessions, intent: SessionIntent) -> Result<Vec<Suspend
             Err(error) => {
                 let error = roll_back(sessions.collect(), error).await;
                 let is_partial = intent == SessionIntent::Apply && !committed.is_empty();
-                return Err(if is_partial { half_committed(&name, &committed, error) } else { error });
+                return Err(if is_partial { partial_commit_error(&name, &committed, error) } else { error });
             }
         }
         committed.push(name);
@@ -299,14 +299,14 @@ pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
         let problem = match tokio::time::timeout(ROLLBACK_TIMEOUT, session.rollback()).await {
             Ok(Ok(())) => continue,
             Ok(Err(failed)) => failed.chain(),
-            Err(_) => "it did not answer in time".to_owned(),
+            Err(_) => "it did not respond in time".to_owned(),
         };
         unconfirmed.push(format!("the rollback of provider `{name}` is not confirmed: {problem}"));
     }
     if unconfirmed.is_empty() { error } else { error.context(unconfirmed.join("; ")) }
 }
 
-fn half_committed(failed: &str, committed: &[String], error: Error) -> Error {
+fn partial_commit_error(failed: &str, committed: &[String], error: Error) -> Error {
     let committed = crate::foundation::names::names(committed.iter());
     error.context(format!(
         "provider `{failed}` did not commit after {committed} did; remove the cause and restore again"
@@ -321,7 +321,7 @@ mod tests {
     use crate::foundation::error::ErrorKind;
     use crate::provider::{RestoreTarget, TargetWriter};
 
-    /// A session whose end succeeds or fails.
+    /// A session whose commit and rollback succeed or fail.
     #[derive(Debug)]
     struct EndingSession {
         succeeds: bool,

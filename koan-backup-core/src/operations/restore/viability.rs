@@ -88,7 +88,7 @@ pub(super) async fn findings(
         let provider = environment.provider(name)?;
         let targets: Vec<_> = entries.iter().map(PlannedRestore::target).collect();
         findings.extend(provider.assess(&targets, &session).await?);
-        findings.extend(unsupported(name, provider.capabilities(), entries, &session));
+        findings.extend(unsupported_option_findings(name, provider.capabilities(), entries, &session));
         if !provider.capabilities().atomic_restore {
             findings.push(Finding {
                 severity: Severity::Warning,
@@ -103,8 +103,8 @@ pub(super) async fn findings(
     Ok(findings)
 }
 
-/// Returns a note if the target is another database than the source. Restoring into a new or rebuilt database
-/// is usual, so it is never refused.
+/// Returns a note if the target database is not the database from which the backup was made. Restoring into a
+/// new or rebuilt database is usual, so it is never refused.
 fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Finding> {
     let target = target?;
     (source != target).then(|| Finding {
@@ -115,7 +115,7 @@ fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Find
 }
 
 /// Returns the findings about options that the provider does not support.
-fn unsupported(
+fn unsupported_option_findings(
     name: &str,
     capabilities: Capabilities,
     entries: &[PlannedRestore],
@@ -148,8 +148,8 @@ pub(super) fn require_viable(findings: &[Finding]) -> Result<()> {
         Some((first, rest)) => {
             let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
             Err(Error::new(
-                drift::KIND,
-                format!("the restore would fail, nothing was written: {first}{more}"),
+                drift::NOT_VIABLE_KIND,
+                format!("the restore would fail, so nothing was written: {first}{more}"),
             ))
         }
     }

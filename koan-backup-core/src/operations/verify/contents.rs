@@ -21,13 +21,13 @@ pub(super) async fn verify(
     if !backup.manifest.status.is_complete() {
         let reason =
             backup.manifest.error.clone().unwrap_or_else(|| "some of its entities are missing".to_owned());
-        report.add(Issue::of_file("manifest.json", format!("the backup failed: {reason}")));
+        report.add(Issue::for_file("manifest.json", format!("the backup failed: {reason}")));
     }
     if backup.manifest.status.is_complete() {
         for entity in
             backup.manifest.entities.iter().filter(|entity| entity.status != EntityStatus::Completed)
         {
-            report.add(Issue::of_entity(
+            report.add(Issue::for_entity(
                 &entity.entity,
                 "manifest.json",
                 "the entity failed, but the status of the backup is complete",
@@ -36,20 +36,20 @@ pub(super) async fn verify(
     }
     let Some(archive) = &backup.manifest.archive else {
         if report.is_valid() {
-            report.add(Issue::of_file("manifest.json", "it contains no archive"));
+            report.add(Issue::for_file("manifest.json", "it contains no archive"));
         }
         return Ok(report);
     };
     if backup.manifest.is_sealed() && !backup.is_opened {
         if let Err(error) = verify_sealed(backup, archive, identities, &mut report).await {
-            report.add(Issue::of_file(&archive.file, damage(error)?));
+            report.add(Issue::for_file(&archive.file, damage_text(error)?));
         }
         return Ok(report);
     }
     let open = match backup.open_archive(archive, identities).await {
         Ok(opened) => opened,
         Err(error) => {
-            report.add(Issue::of_file(&archive.file, damage(error)?));
+            report.add(Issue::for_file(&archive.file, damage_text(error)?));
             return Ok(report);
         }
     };
@@ -59,13 +59,13 @@ pub(super) async fn verify(
     } else if options.scope == VerifyScope::Everything
         && hash_of(open.reader().object()).await? != archive.sha256
     {
-        report.add(Issue::of_file(&archive.file, "the hash of its bytes differs from the manifest"));
+        report.add(Issue::for_file(&archive.file, "the hash of its bytes differs from the manifest"));
     }
     let completed = |entity: &&EntityManifest| entity.status == EntityStatus::Completed;
     let selected = |entity: &&EntityManifest| options.selected.includes(entity);
     for entity in backup.manifest.entities.iter().filter(completed).filter(selected) {
         let Some(file) = &entity.storage_file else {
-            report.add(Issue::of_entity(
+            report.add(Issue::for_entity(
                 &entity.entity,
                 "manifest.json",
                 "it contains no file for the entity",
@@ -93,7 +93,7 @@ pub(super) async fn verify(
         let mut issues = Vec::new();
         match verified.verify(options.scope, &mut issues).await {
             Ok(verification) => report.entities.push(verification),
-            Err(error) => issues.push(Issue::of_entity(&entity.entity, file, damage(error)?)),
+            Err(error) => issues.push(Issue::for_entity(&entity.entity, file, damage_text(error)?)),
         }
         issues.into_iter().for_each(|issue| report.add(issue));
     }
@@ -110,19 +110,20 @@ async fn verify_sealed(
 ) -> Result<()> {
     let object = ArchiveObject::find(backup.storage, &archive.file).await?;
     if let Some(fault) = size_fault(&object, archive) {
-        report.add(Issue::of_file(&archive.file, fault));
+        report.add(Issue::for_file(&archive.file, fault));
     } else if !is_sealed(&object.stored(0..object.stored_bytes().min(64)).await?) {
-        report.add(Issue::of_file(&archive.file, "it must be encrypted, but it is not"));
+        report.add(Issue::for_file(&archive.file, "it must be encrypted, but it is not"));
     } else if hash_of(&object).await? != archive.sha256 {
-        report.add(Issue::of_file(&archive.file, "the hash of its bytes differs from the manifest"));
+        report.add(Issue::for_file(&archive.file, "the hash of its bytes differs from the manifest"));
     }
     report.undecrypted.push("the archive".to_owned());
     report.notes.push(Locked::new(backup.manifest.encryption.as_ref(), identities).note("the archive"));
     Ok(())
 }
 
-/// Returns the text of an error that means damage. Any other error is returned as an error.
-fn damage(error: Error) -> Result<String> {
+/// Returns the text of an error that means that the backup is damaged. Any other error is returned as an
+/// error.
+fn damage_text(error: Error) -> Result<String> {
     match error.kind() {
         ErrorKind::Corrupt | ErrorKind::Incompatible => Ok(error.chain()),
         _ => Err(error),

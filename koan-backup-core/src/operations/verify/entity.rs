@@ -32,7 +32,7 @@ struct InspectedBlock {
     set_hash: RecordSetHash,
     /// The first record that cannot be decoded: its number, counted from 0 within the block, and the error.
     refused: Option<(u64, String)>,
-    /// Whether the type writes all lines unchanged.
+    /// Whether all lines of the block round-trip through the type.
     round_trips: bool,
 }
 
@@ -66,7 +66,7 @@ impl VerifyEntity<'_> {
         let all = match self.archive.blocks(self.file) {
             Ok(blocks) => blocks,
             Err(error) => {
-                add_issue(Issue::of_entity(name, self.file, error.to_string()));
+                add_issue(Issue::for_entity(name, self.file, error.to_string()));
                 return Ok(verification);
             }
         };
@@ -87,7 +87,7 @@ impl VerifyEntity<'_> {
                         intact = false;
                         add_issue(Issue {
                             block: Some(block.index),
-                            ..Issue::of_entity(name, self.file, fault.to_string())
+                            ..Issue::for_entity(name, self.file, fault.to_string())
                         });
                     }
                     Ok(lines) => {
@@ -102,7 +102,7 @@ impl VerifyEntity<'_> {
                     add_issue(Issue {
                         block: Some(block.index),
                         record,
-                        ..Issue::of_entity(name, self.file, problem)
+                        ..Issue::for_entity(name, self.file, problem)
                     });
                 }
                 verification.records_checked = verification.records_checked.saturating_add(block.records);
@@ -117,7 +117,7 @@ impl VerifyEntity<'_> {
         };
         tokio::try_join!(reading, inspecting)?;
         if !self.archive.reader().tail_is_intact(self.file).await? {
-            add_issue(Issue::of_entity(name, self.file, "the end of its stream is damaged"));
+            add_issue(Issue::for_entity(name, self.file, "the end of its stream is damaged"));
         }
         verification.round_trips = round_trips && complete;
         if intact && complete {
@@ -129,7 +129,7 @@ impl VerifyEntity<'_> {
     /// Compares the encrypted bytes of an entry with the manifest and the checksums, which needs no key.
     async fn compare_sealed(&self, add_issue: &mut impl FnMut(Issue)) -> Result<()> {
         let mut add_problem =
-            |problem: &str| add_issue(Issue::of_entity(&self.entity.entity, self.file, problem));
+            |problem: &str| add_issue(Issue::for_entity(&self.entity.entity, self.file, problem));
         let range = self.archive.reader().byte_range(self.file)?;
         if self.entity.compressed_bytes != range.end - range.start {
             add_problem("its size differs from the manifest");
@@ -154,7 +154,7 @@ impl VerifyEntity<'_> {
         add_issue: &mut impl FnMut(Issue),
     ) {
         let (name, file) = (&self.entity.entity, self.file);
-        let mut add_problem = |problem: &str| add_issue(Issue::of_entity(name, file, problem));
+        let mut add_problem = |problem: &str| add_issue(Issue::for_entity(name, file, problem));
         let content_hash = crate::foundation::digest::finish(hasher);
         let (expected_content, expected_set) = self.archive.documents().hashes(self.entity, file);
         if expected_content != Some(&content_hash) {
@@ -191,14 +191,14 @@ impl VerifyEntity<'_> {
     }
 }
 
-/// Returns the blocks of a scope: all of them, or a sample that is spread evenly.
+/// Returns the blocks of a scope: all blocks, or a sample that is spread evenly.
 fn choose(all: &[(usize, Block)], scope: VerifyScope) -> Vec<(usize, Block)> {
     match scope {
         VerifyScope::Sample { blocks_per_entity } if blocks_per_entity < all.len() => {
-            let wanted = blocks_per_entity.max(1);
+            let sample_size = blocks_per_entity.max(1);
             let last = all.len() - 1;
-            let spread = wanted.saturating_sub(1).max(1);
-            (0..wanted).map(|n| all[n * last / spread]).collect()
+            let interval_count = sample_size.saturating_sub(1).max(1);
+            (0..sample_size).map(|position| all[position * last / interval_count]).collect()
         }
         _ => all.to_vec(),
     }
@@ -210,7 +210,7 @@ fn inspect(
     lines: std::result::Result<Bytes, BlockFault>,
     codec: Option<&EntityCodec>,
 ) -> InspectedBlock {
-    let mut opened = InspectedBlock {
+    let mut inspected = InspectedBlock {
         index,
         records: block.records,
         lines,
@@ -218,21 +218,21 @@ fn inspect(
         refused: None,
         round_trips: codec.is_some(),
     };
-    let Ok(bytes) = &opened.lines else { return opened };
+    let Ok(bytes) = &inspected.lines else { return inspected };
     let mut written = Vec::new();
     for (record, line) in (0..).zip(self::lines(bytes)) {
-        opened.set_hash.add(line);
-        let (Some(codec), None) = (codec, &opened.refused) else { continue };
-        let checked = match opened.round_trips {
+        inspected.set_hash.add(line);
+        let (Some(codec), None) = (codec, &inspected.refused) else { continue };
+        let checked = match inspected.round_trips {
             true => codec.round_trips(line, &mut written),
             false => codec.check(line).map(|()| false),
         };
         match checked {
-            Ok(round_trips) => opened.round_trips &= round_trips,
-            Err(error) => opened.refused = Some((record, error.to_string())),
+            Ok(round_trips) => inspected.round_trips &= round_trips,
+            Err(error) => inspected.refused = Some((record, error.to_string())),
         }
     }
-    opened
+    inspected
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub struct EntityVerification {
     /// Whether the records were decoded as their type. It is false if this application does not know the
     /// type, or if the records could not be decrypted.
     pub decoded: bool,
-    /// Whether the type writes all records unchanged. It is false if that was not checked.
+    /// Whether all records round-trip through the type. It is false if this was not checked.
     #[serde(skip)]
     pub(crate) round_trips: bool,
 }
@@ -54,13 +54,13 @@ pub struct EntityVerification {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Issue {
-    /// The entity, if the issue concerns one.
+    /// The entity; `None` if the issue does not concern a single entity.
     pub entity: Option<String>,
     /// The file: the manifest, the archive, or an entry of the archive.
     pub file: String,
-    /// The block of the entry, counted from 0, if the issue concerns one.
+    /// The block of the entry, counted from 0; `None` if the issue does not concern a single block.
     pub block: Option<usize>,
-    /// The record of the entry, counted from 0, if the issue concerns one.
+    /// The record of the entry, counted from 0; `None` if the issue does not concern a single record.
     pub record: Option<u64>,
     /// The description of the problem.
     pub problem: String,
@@ -82,11 +82,11 @@ impl VerifyReport {
     ///
     /// # Errors
     /// `error` does not mean damage; it is returned.
-    pub(crate) fn of_damage(id: BackupId, archive: &str, scope: VerifyScope, error: Error) -> Result<Self> {
+    pub(crate) fn from_damage(id: BackupId, archive: &str, scope: VerifyScope, error: Error) -> Result<Self> {
         let mut report = Self::new(id, scope);
         match error.kind() {
             ErrorKind::Corrupt | ErrorKind::Incompatible => {
-                report.add(Issue::of_file(archive, error.chain()));
+                report.add(Issue::for_file(archive, error.chain()));
                 Ok(report)
             }
             _ => Err(error),
@@ -107,7 +107,7 @@ impl VerifyReport {
     /// Returns the report if no issue was found.
     ///
     /// # Errors
-    /// There are issues. The error contains the first issue and the number of the others.
+    /// There are issues. The error contains the first issue and the number of other issues.
     pub fn require_valid(self) -> Result<Self> {
         match self.issues.split_first() {
             None => Ok(self),
@@ -134,12 +134,12 @@ impl VerifyReport {
 }
 
 impl Issue {
-    pub(super) fn of_file(file: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(super) fn for_file(file: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { entity: None, file: file.into(), block: None, record: None, problem: problem.into() }
     }
 
-    pub(super) fn of_entity(entity: &str, file: &str, problem: impl Into<String>) -> Self {
-        Self { entity: Some(entity.to_owned()), ..Self::of_file(file, problem) }
+    pub(super) fn for_entity(entity: &str, file: &str, problem: impl Into<String>) -> Self {
+        Self { entity: Some(entity.to_owned()), ..Self::for_file(file, problem) }
     }
 }
 

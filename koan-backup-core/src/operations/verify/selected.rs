@@ -19,7 +19,7 @@ pub(crate) enum Selected {
 }
 
 impl Selected {
-    /// Selects the entities in `files`, or all entities if the manifest has no other entries.
+    /// Selects the entities of the entries in `files`, or everything if `files` contains all entries.
     pub(crate) fn files(manifest: &Manifest, files: BTreeSet<String>) -> Self {
         let mut completed =
             manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed);
