@@ -90,7 +90,7 @@ impl LeaseFile {
     }
 
     /// Returns the error that another process gets while this lease is held.
-    pub(crate) fn busy(&self, storage: &Storage) -> Error {
+    pub(crate) fn busy_error(&self, storage: &Storage) -> Error {
         Error::new(
             ErrorKind::Busy,
             format!(
@@ -143,7 +143,8 @@ impl LeaseFile {
     }
 }
 
-/// Returns a duration in whole seconds, rounded up, so that other processes never wait too little.
+/// Returns a duration in whole seconds, rounded up, so that other processes never acquire the lease too
+/// early.
 pub(super) fn lease_seconds(time: Duration) -> u32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     u32::try_from(seconds).unwrap_or(u32::MAX)

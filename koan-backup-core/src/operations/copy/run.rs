@@ -66,7 +66,7 @@ async fn copy_under_lease(
     target: &Storage,
     path: Path,
 ) -> Result<CopyReport> {
-    let cancel = &lease.lost();
+    let cancel = &lease.stop_token();
     let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
     let (writer, pending) =
         PendingArchive::begin_upload(target, backup.manifest.id, path.clone(), cancel).await?;
