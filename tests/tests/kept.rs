@@ -85,7 +85,8 @@ async fn values_that_a_type_does_not_preserve_are_counted_and_reported_with_fiel
     assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
     let assert_warning = |field: &str, count: u64| {
         let start = format!(
-            "Member: {count} records, the first `id=2`, contain more in `{field}` than the type preserves"
+            "Member: {count} records, the first `id=2`, contain more data in `{field}` than the type \
+             preserves"
         );
         assert!(
             backup.warnings().iter().any(|warning| warning.starts_with(&start)),

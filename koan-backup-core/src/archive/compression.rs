@@ -158,7 +158,7 @@ impl CompressionMethod {
 }
 
 impl Coding {
-    pub(crate) fn of(method: CompressionMethod, sealing: EntrySealing) -> Self {
+    pub(crate) fn for_entry(method: CompressionMethod, sealing: EntrySealing) -> Self {
         match (method, sealing) {
             (CompressionMethod::Deflate, EntrySealing::Clear) => Self::Deflate,
             (CompressionMethod::Deflate, EntrySealing::Sealed) => Self::Gzip,

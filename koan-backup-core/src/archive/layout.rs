@@ -43,7 +43,7 @@ pub(crate) fn sealed_file(entity: &str, set: &SetName, method: CompressionMethod
 /// Returns how the blocks of an entry are encoded, according to its name and its ZIP method.
 pub(crate) fn coding(file: &str, method: CompressionMethod) -> Coding {
     match file.strip_suffix(".age") {
-        None => Coding::of(method, EntrySealing::Clear),
+        None => Coding::for_entry(method, EntrySealing::Clear),
         Some(sealed) if sealed.ends_with(CompressionMethod::Deflate.suffix()) => Coding::Gzip,
         Some(sealed) if sealed.ends_with(CompressionMethod::Zstd.suffix()) => Coding::Zstd,
         Some(_) => Coding::Stored,
@@ -128,7 +128,7 @@ mod tests {
             let name = BackupName::new("Nightly 2026-11-21").expect("the name is valid");
             let path = archive_path(
                 &name,
-                "2026-11-21T03:00:00Z".parse().expect("the instant is valid"),
+                "2026-11-21T03:00:00Z".parse().expect("the timestamp is valid"),
                 &id,
                 encryption,
             );
@@ -153,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn entry_names_cannot_leave_their_folder() {
-        let set = |name: &str| SetName::new(name).expect("the input is valid");
+    fn entry_names_never_refer_to_another_folder() {
+        let set = |name: &str| SetName::new(name).expect("the set name is valid");
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
         assert_eq!(

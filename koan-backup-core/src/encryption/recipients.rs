@@ -107,7 +107,7 @@ impl Recipients {
     }
 
     /// Returns a writer that encrypts the bytes that are written to it. The caller must call `finish` on the
-    /// writer, because an output without an end cannot be decrypted.
+    /// writer, because incomplete output cannot be decrypted.
     pub(crate) fn seal_to<W: Write>(&self, output: W) -> Result<StreamWriter<W>> {
         let encryptor = match self.0.as_ref() {
             RecipientSet::Keys(keys) => {
@@ -132,21 +132,21 @@ impl Recipients {
         encryptor.wrap_output(output).map_err(not_written)
     }
 
-    /// Encrypts a small content in memory.
+    /// Encrypts small content in memory.
     pub(crate) fn seal(&self, content: &[u8]) -> Result<Vec<u8>> {
         let mut writer = self.seal_to(Vec::new())?;
         writer.write_all(content).and_then(|()| writer.finish()).map_err(not_written)
     }
 
-    /// Checks the recipients by encrypting an empty content, so that unusable keys are found before a backup
+    /// Checks the recipients by encrypting empty content, so that unusable keys are found before a backup
     /// starts.
     pub(crate) fn check(&self) -> Result<()> {
         match self.0.as_ref() {
             RecipientSet::Keys(keys) => match u64::try_from(self.seal(b"")?.len()) {
                 Ok(length) if length < HEADER_BYTES => Ok(()),
                 _ => Err(key_error(format!(
-                    "{} recipients are more than the header of an encrypted file can contain; encrypt for a key \
-                     that the recipients share",
+                    "{} recipients are more than the header of an encrypted file can contain; encrypt for a \
+                     key that the recipients share",
                     keys.len()
                 ))),
             },

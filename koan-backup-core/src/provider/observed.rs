@@ -9,7 +9,7 @@ use crate::foundation::value::Value;
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     last_key: Vec<Value<'static>>,
-    /// By field: the number of records whose value was not preserved, and the key of the first one.
+    /// By field: the number of records whose value was not preserved, and the key of the first such record.
     changed: BTreeMap<String, (u64, String)>,
     /// By field: the number of values whose JSON text has another form in the archive.
     rewritten: BTreeMap<String, u64>,
@@ -73,16 +73,16 @@ impl Observed {
                 declared => format!("`{declared}`"),
             };
             format!(
-                "{entity}: {count} records, the first `{key}`, contain more in {fields} than the type \
-                 preserves; the archive contains what the type preserves, and a restore writes that"
+                "{entity}: {count} records, the first `{key}`, contain more data in {fields} than the type \
+                 preserves; the archive contains only the preserved data, and a restore writes only this data"
             )
         };
         self.changed.iter().map(warning).collect()
     }
 }
 
-fn equal<'v>(one: &Value<'v>, other: &Value<'v>) -> bool {
-    one == other
+fn equal<'v>(left: &Value<'v>, right: &Value<'v>) -> bool {
+    left == right
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The sink that an adapter pushes rows and records into during a backup.
+//! The sink into which an adapter pushes rows and records during a backup.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,12 +34,12 @@ pub enum Flow {
 /// preserves. A restore into another kind of database reports them as warnings.
 pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
 
-/// The result of a finished read. Only a sink that delivered all records can create one.
+/// The result of a finished read. Only a sink that delivered all records can create this value.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReadSummary {
-    /// The physical form of the columns, in the provider's own terms, for a restore into the same kind of
-    /// database.
+    /// The physical form of the columns, in a format that only the provider interprets, for a restore into
+    /// the same kind of database.
     ///
     /// If it is an object, it may contain a list of messages under the name [`NOT_KEPT_ELSEWHERE`].
     pub physical: Option<serde_json::Value>,
@@ -76,7 +76,7 @@ pub struct RecordSink {
     observed: Observed,
     fast: FastRows,
     json_text: JsonText,
-    in_batch: usize,
+    batch_records: usize,
     total: u64,
     chunks: mpsc::Sender<Chunk>,
 }
@@ -101,7 +101,7 @@ pub(crate) fn record_channel(
         observed: Observed::default(),
         fast: FastRows::default(),
         json_text: JsonText::Ignored,
-        in_batch: 0,
+        batch_records: 0,
         total: 0,
         chunks,
     };
@@ -140,12 +140,12 @@ impl RecordSink {
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
             Ok(changed) => {
-                // All hidden fields have the same shown name, and a record is counted once for each shown
-                // name.
-                let shown: BTreeSet<&str> =
+                // In messages, all hidden fields have the same name. A record is counted once for each name
+                // in messages.
+                let message_names: BTreeSet<&str> =
                     changed.iter().map(|name| self.entity.message_name(name)).collect();
-                let shown: Vec<&str> = shown.into_iter().collect();
-                self.observed.note_changed(&shown, || self.entity.row_key(row));
+                let message_names: Vec<&str> = message_names.into_iter().collect();
+                self.observed.note_changed(&message_names, || self.entity.row_key(row));
                 self.count_rewritten(row, start, &changed);
             }
             Err(error) => {
@@ -209,8 +209,8 @@ impl RecordSink {
         Ok(flow)
     }
 
-    /// Returns the error for a provider that finds the key of a record a second time, at any distance from
-    /// the first.
+    /// Returns the error for a provider that detects a duplicate key itself, also in records that are not
+    /// adjacent.
     pub fn duplicate_key_error<T: Entity>(&self, record: &T) -> Error {
         match self.entity.write_record(record, &mut Vec::new()) {
             Ok(key) => self.duplicate_key(&key_text(&self.entity, &key)),
@@ -229,14 +229,14 @@ impl RecordSink {
         if line > MAX_LINE_BYTES {
             self.chunk.lines.truncate(start);
             let (key, largest) = details(&self.entity);
-            return Err(self.too_long(line, &key, largest));
+            return Err(self.too_long_error(line, &key, largest));
         }
         self.chunk.records += 1;
         self.total += 1;
-        self.in_batch += 1;
-        let full = self.chunk.lines.len() >= self.options.chunk_bytes;
-        let batch_ends = self.in_batch >= self.options.batch_size;
-        Ok(if full || batch_ends { Flow::Flush } else { Flow::Continue })
+        self.batch_records += 1;
+        let is_full = self.chunk.lines.len() >= self.options.chunk_bytes;
+        let batch_ends = self.batch_records >= self.options.batch_size;
+        Ok(if is_full || batch_ends { Flow::Flush } else { Flow::Continue })
     }
 
     /// Ends the batch if it is full, and sends the chunk if it is full. It waits while the channel to the
@@ -309,7 +309,7 @@ impl RecordSink {
     }
 
     /// Returns the error for a line that exceeds [`MAX_LINE_BYTES`].
-    fn too_long(&self, line: usize, key: &str, largest: Option<(String, usize)>) -> Error {
+    fn too_long_error(&self, line: usize, key: &str, largest: Option<(String, usize)>) -> Error {
         let record = self.record_text(key);
         let schema = self.entity.schema();
         let field =
@@ -346,8 +346,8 @@ impl RecordSink {
 
     fn due_chunk(&mut self) -> Result<Option<Chunk>> {
         self.check_cancelled()?;
-        if self.in_batch >= self.options.batch_size {
-            self.in_batch = 0;
+        if self.batch_records >= self.options.batch_size {
+            self.batch_records = 0;
             (self.options.on_batch)(self.total);
             self.check_cancelled()?;
         }
@@ -356,7 +356,7 @@ impl RecordSink {
 
     fn last_chunk(&mut self) -> Result<Option<Chunk>> {
         self.check_cancelled()?;
-        if self.in_batch > 0 {
+        if self.batch_records > 0 {
             (self.options.on_batch)(self.total);
             self.check_cancelled()?;
         }
@@ -368,10 +368,10 @@ impl RecordSink {
     }
 
     /// Returns where the next line begins. The buffer is acquired for the first line, because a read may wait
-    /// long before it starts.
+    /// for a long time before it starts.
     fn line_start(&mut self) -> usize {
         if self.chunk.lines.capacity() == 0 {
-            // Room for the line that exceeds the size of a chunk.
+            // The additional capacity is for the last line, which exceeds the size of a chunk.
             let bytes = self.options.chunk_bytes + self.options.chunk_bytes / 8;
             self.chunk = Chunk::within(self.options.buffers.take(bytes));
         }

@@ -1,5 +1,5 @@
-//! Multipart uploads with a known id, for stores that return one. Another process can use the id to abort the
-//! upload of a killed process.
+//! Multipart uploads with a known id, for stores that return such ids. Another process can use the id to
+//! abort the upload of a killed process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -170,12 +170,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_without_upload_ids_refuses_to_abort_with_the_remedy() {
+    async fn aborting_by_id_fails_with_a_remedy_if_the_store_has_no_upload_ids() {
         let storage = Storage::memory();
         let (_, id) = storage.begin_upload(&Path::from("a")).await.expect("the upload is started");
         assert_eq!(id, None);
         let aborted = storage.abort_upload(&Path::from("a"), &"1".to_owned()).await;
-        let error = aborted.expect_err("the store does not support it");
+        let error = aborted.expect_err("the store has no upload ids");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains("opens this storage by its URL"), "{error}");
     }

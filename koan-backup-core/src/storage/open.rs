@@ -23,7 +23,7 @@ impl Storage {
     ///
     /// | URL | storage | feature |
     /// |---|---|---|
-    /// | `s3://bucket/prefix` | Amazon S3, or a store with its protocol | `s3` |
+    /// | `s3://bucket/prefix` | Amazon S3, or an S3-compatible store | `s3` |
     /// | `az://container/prefix` | Azure Blob Storage | `azure` |
     /// | `gs://bucket/prefix` | Google Cloud Storage | `gcs` |
     /// | `file:///path` | a directory, as by [`local`](Self::local) | |
@@ -67,7 +67,7 @@ impl StorageOptions {
                 Storage::local(path)
             }
             Location::Bucket(bucket) => {
-                self.require_clean_endpoint(&bucket)?;
+                self.require_endpoint_without_credentials(&bucket)?;
                 let (store, multipart) = self.open_bucket(&bucket)?;
                 Ok(Storage::cloud(store, multipart, bucket.url(), self.identity(&bucket)))
             }
@@ -90,7 +90,7 @@ impl StorageOptions {
     }
 
     /// Refuses an endpoint that contains credentials, because errors of the HTTP client contain the endpoint.
-    fn require_clean_endpoint(&self, bucket: &BucketLocation) -> Result<()> {
+    fn require_endpoint_without_credentials(&self, bucket: &BucketLocation) -> Result<()> {
         let has_credentials = |value: &str| {
             let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
             authority.contains('@')

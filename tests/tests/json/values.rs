@@ -179,7 +179,7 @@ async fn lost_digits_cause_a_warning() {
     // `1.50` is preserved and therefore not counted.
     assert!(
         warning.contains(
-            "1 records, the first `id=\"a\"`, contain more in fields that the type does not declare"
+            "1 records, the first `id=\"a\"`, contain more data in fields that the type does not declare"
         ),
         "{warning}"
     );

@@ -116,10 +116,12 @@ async fn a_foreign_token_or_a_missing_file_means_that_the_lease_is_lost() {
     );
     let prune = Subject::Prune;
     let second = fixture.acquire(prune).await.expect("the lease is free");
-    fixture.storage.store().delete(&"leases/prune/0000000001.json".into()).await.expect(
-        "the file is \
-                                     deleted",
-    );
+    fixture
+        .storage
+        .store()
+        .delete(&"leases/prune/0000000001.json".into())
+        .await
+        .expect("the file is deleted");
     let error = second.confirm().await.expect_err("the file of the lease is gone");
     assert!(error.to_string().contains("its file is gone"), "{error}");
 }
@@ -272,10 +274,7 @@ async fn only_the_leases_of_one_backup_are_read() {
     for subject in Subject::protecting(id) {
         let clock = fixture.clock.shared();
         let held = async |subject| {
-            super::find_held(&fixture.storage, &clock, &subject).await.expect("the \
-                                                                                                      leases \
-                                                                                                      are \
-                                                                                                      readable")
+            super::find_held(&fixture.storage, &clock, &subject).await.expect("the leases are readable")
         };
         assert_eq!(held(subject.clone()).await, None);
         let lease = fixture.acquire(subject.clone()).await.expect("the lease is free");

@@ -296,7 +296,7 @@ async fn publish(
         (Ok(Some(_)), _) => {
             unpublished.discard().await;
             let existing = timeout(CLEANUP_TIMEOUT, existing_copy(backup, target)).await;
-            let existing = existing.unwrap_or_else(|_| Err(target.no_answer_error()))?;
+            let existing = existing.unwrap_or_else(|_| Err(target.timeout_error()))?;
             existing.ok_or_else(|| {
                 Error::new(
                     ErrorKind::Conflict,

@@ -220,8 +220,7 @@ async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, erro
         }
         storage.create(&manifest_path(&id), content).await
     };
-    let restored =
-        timeout(CLEANUP_TIMEOUT, restored).await.unwrap_or_else(|_| Err(storage.no_answer_error()));
+    let restored = timeout(CLEANUP_TIMEOUT, restored).await.unwrap_or_else(|_| Err(storage.timeout_error()));
     match restored {
         Ok(()) => error,
         Err(put_back_error) => {

@@ -14,14 +14,14 @@ use crate::provider::{
 };
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("`overwrite` rewrites existing records and leaves the others", |database| {
+    Case::new("`overwrite` overwrites existing records and leaves other records unchanged", |database| {
         overwrite(database).boxed()
     }),
     Case::new("`keep` leaves existing records unchanged", |database| keep(database).boxed()),
     Case::new("`fail` returns an error for an existing record", |database| fail(database).boxed()),
     Case::new("each restore level writes the same records", |database| levels(database).boxed()),
-    Case::new("each option that keeps objects in place writes the same records", |database| {
-        keep_options(database).boxed()
+    Case::new("a restore writes the same records with each option that prevents suspension", |database| {
+        no_suspension_options(database).boxed()
     }),
     Case::new("a session with an unfinished target is not committed", |database| {
         unfinished(database).boxed()
@@ -60,7 +60,7 @@ fn root() -> SetName {
     SetName::root()
 }
 
-/// Returns the default set of lines as a target.
+/// Returns the target for `Line` records in the root set.
 fn lines() -> RestoreTarget {
     RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())
 }
@@ -69,7 +69,7 @@ fn first_records() -> Vec<Line> {
     vec![Line::new(1, "one"), Line::new(2, "two"), Line::new(3, "three")]
 }
 
-/// Returns an existing record with different values, and a new record.
+/// Returns a record of [`first_records`] with different values, and a new record.
 fn second_records() -> Vec<Line> {
     vec![Line::new(2, "TWO"), Line::new(4, "four")]
 }
@@ -80,7 +80,7 @@ async fn overwrite(database: &Database) -> Result<()> {
     require_counts(&counts, WriteCounts { inserted: 1, updated: 1, ..WriteCounts::default() })?;
     let expected = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
     database.require_records(&root(), &expected).await?;
-    // One of the two records would be lost.
+    // Duplicate keys in one session must be refused: otherwise one of the two records would be lost.
     let duplicates = [Line::new(9, "first"), Line::new(9, "last")];
     let written = database.write(&root(), &duplicates, &options()).await;
     ensure(written.is_err(), || "two records with the same key were written in one session".to_owned())
@@ -119,18 +119,18 @@ async fn levels(database: &Database) -> Result<()> {
     Ok(())
 }
 
-async fn keep_options(database: &Database) -> Result<()> {
-    let mut all = vec![
+async fn no_suspension_options(database: &Database) -> Result<()> {
+    let mut options_list = vec![
         SessionOptions { keep_indexes: true, ..options() },
         SessionOptions { keep_constraints: true, ..options() },
         SessionOptions { without_bulk_mode: true, ..options() },
     ];
     if database.provider.capabilities().bulk_delete {
         let replacing =
-            all.iter().map(|options| SessionOptions { replace_existing: true, ..options.clone() });
-        all.extend(replacing.collect::<Vec<_>>());
+            options_list.iter().map(|options| SessionOptions { replace_existing: true, ..options.clone() });
+        options_list.extend(replacing.collect::<Vec<_>>());
     }
-    for options in all {
+    for options in options_list {
         database.write(&root(), &specimens(), &options).await?;
         database.require_records::<Specimen>(&root(), &specimens()).await?;
     }
@@ -145,7 +145,8 @@ async fn replace(database: &Database) -> Result<()> {
     database.write(&root(), &first_records(), &options()).await?;
     let counts = database.write(&root(), &second_records(), &replacing()).await?;
     let total = counts.inserted + counts.updated;
-    // A provider may delete the record that is in both and write it again, or leave it.
+    // For a record that exists both in the database and among the written records, a provider may either
+    // update it, or delete and insert it.
     ensure(total == 2 && matches!(counts.deleted, 2 | 3), || format!("the counts are {counts:?}"))?;
     database.require_records(&root(), &second_records()).await?;
     let counts = database.write::<Line>(&root(), &[], &replacing()).await?;
@@ -193,7 +194,10 @@ async fn no_sets(database: &Database) -> Result<()> {
 fn require_unsupported(result: Result<WriteCounts>) -> Result<()> {
     let kind = result.as_ref().err().map(Error::kind);
     ensure(kind == Some(ErrorKind::Unsupported), || {
-        format!("the capability is not claimed, but the write was not refused as unsupported: {kind:?}")
+        format!(
+            "the provider does not declare the capability, but the write did not fail with `Unsupported`: \
+             {kind:?}"
+        )
     })
 }
 
@@ -236,7 +240,7 @@ async fn failure_halfway(database: &Database) -> Result<()> {
     database.require_records::<Specimen>(&root(), &[]).await
 }
 
-/// Checks that an error or a cancellation that the database does not notice never leads to a partial commit.
+/// Checks that an error or a cancellation that the database does not detect never leads to a partial commit.
 async fn unfinished(database: &Database) -> Result<()> {
     database.write(&root(), &first_records(), &options()).await?;
     let require_refusal = async |mut session: Box<dyn RestoreSession>, reason: &str| {
@@ -297,14 +301,14 @@ async fn dry_run(database: &Database) -> Result<()> {
 
 async fn counts_agree(database: &Database) -> Result<()> {
     let records = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(4, "four")];
-    let all = [options(), on_conflict(ConflictMode::Keep), replacing()];
-    // Levels make a difference only if the provider declares this capability.
+    let options_list = [options(), on_conflict(ConflictMode::Keep), replacing()];
+    // The levels differ only if the provider declares this capability.
     let levels: &[_] = match database.provider.capabilities().restore_optimisation {
         true => &[RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe],
         false => &[RestoreLevel::Fast],
     };
     for &level in levels {
-        for options in &all {
+        for options in &options_list {
             let options = SessionOptions { level, ..options.clone() };
             database.write(&root(), &first_records(), &replacing()).await?;
             let dry_counts = dry_run_counts(database, &records, options.clone()).await?;
@@ -324,13 +328,13 @@ async fn counts_agree(database: &Database) -> Result<()> {
 
 /// Checks every case in which records of the archive or existing records make a restore fail.
 async fn refusals(database: &Database) -> Result<()> {
-    let mut all = vec![options(), on_conflict(ConflictMode::Keep), on_conflict(ConflictMode::Fail)];
+    let mut options_list = vec![options(), on_conflict(ConflictMode::Keep), on_conflict(ConflictMode::Fail)];
     if database.provider.capabilities().bulk_delete {
-        all.push(replacing());
+        options_list.push(replacing());
     }
     let duplicates = [Line::new(8, "eight"), Line::new(9, "first"), Line::new(9, "last")];
     database.write(&root(), &first_records(), &options()).await?;
-    for options in &all {
+    for options in &options_list {
         let result = dry_run_counts(database, &duplicates, options.clone()).await;
         ensure(result.is_err(), || {
             format!("a dry run with {options:?} accepts two records with the same key")

@@ -15,14 +15,14 @@ use crate::provider::{
 pub enum Decision {
     /// The record is written.
     Write,
-    /// The existing record is equal. If all existing records are removed first, the record is still written
-    /// again.
+    /// The existing record is equal. A provider that removes all existing records first must write the record
+    /// nevertheless.
     Unchanged,
     /// The record is not written.
     Leave,
 }
 
-/// Decides about the records of one target and counts them. It stores the key of each record in memory.
+/// Decides about the records of one target, and counts them. Stores the key of each record in memory.
 #[derive(Debug)]
 pub struct Decisions {
     codec: EntityCodec,
@@ -37,19 +37,19 @@ pub struct Decisions {
 const MAX_RESERVED_KEYS: usize = 1 << 16;
 
 impl Decisions {
-    /// Creates the state of a target.
+    /// Creates the decisions for a target, before its first record.
     pub fn new(target: &RestoreTarget, options: SessionOptions) -> Self {
         let expected = target.record_count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         let seen = HashSet::with_capacity(expected.min(MAX_RESERVED_KEYS));
         Self { codec: target.entity.clone(), options, seen, counts: WriteCounts::default(), decide_calls: 0 }
     }
 
-    /// Decides about a record. `existing` is `None` if no record has its key, otherwise whether the existing
-    /// record is equal.
+    /// Decides about a record. `existing` is `None` if no existing record has its key; otherwise it states
+    /// whether the existing record is equal.
     ///
     /// # Errors
-    /// A record exists and the conflict mode forbids it, or the archive contains the key more than once. The
-    /// error contains the name of the entity and the key.
+    /// The record exists and the conflict mode is [`ConflictMode::Fail`], or the archive contains the key
+    /// more than once. The error contains the name of the entity and the key.
     pub fn decide(&mut self, key: RecordKey, record: &Record, existing: Option<bool>) -> Result<Decision> {
         self.decide_calls += 1;
         let record_text = || format!("{} `{}`", self.codec.name(), self.codec.record_key(record));

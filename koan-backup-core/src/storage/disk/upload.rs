@@ -23,7 +23,7 @@ pub(super) struct DiskUpload {
     written: Arc<Mutex<WrittenParts>>,
 }
 
-/// The number of parts that were written in order, and the parts that arrived before an earlier one.
+/// The number of parts that were written in order, and the parts that wait for an earlier part.
 #[derive(Debug, Default)]
 struct WrittenParts {
     count: usize,
@@ -65,8 +65,7 @@ impl MultipartUpload for DiskUpload {
         let Some(staged) = staged.filter(|_| count == self.started_parts) else {
             return Err(ended_error(&target));
         };
-        // If this future is dropped, the thread continues, so the guard marks the upload as
-        // abandoned.
+        // If this future is dropped, the thread continues. Therefore the guard marks the upload as abandoned.
         let guard = CompletionGuard(Arc::new(IsAwaited::new(true)));
         let completion = Arc::clone(&guard.0);
         blocking(move || finish(staged, &root, &target, &completion)).await
