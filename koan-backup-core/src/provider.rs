@@ -49,7 +49,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the identity of the database, without credentials: host, port and name of the database, or a
     /// path. It is recorded in backups and compared by restores; a difference is reported and never refused.
-    /// Returns `None` if there is nothing to compare.
+    /// Returns `None` if the database has no identity that can be compared.
     fn source(&self) -> Option<String> {
         None
     }

@@ -26,10 +26,10 @@ struct UncheckedCompression {
 impl TryFrom<UncheckedCompression> for Compression {
     type Error = Error;
 
-    fn try_from(declared: UncheckedCompression) -> Result<Self> {
-        match declared.method {
-            CompressionMethod::Deflate => Self::deflate(declared.level),
-            CompressionMethod::Zstd => Self::zstd(declared.level),
+    fn try_from(unchecked: UncheckedCompression) -> Result<Self> {
+        match unchecked.method {
+            CompressionMethod::Deflate => Self::deflate(unchecked.level),
+            CompressionMethod::Zstd => Self::zstd(unchecked.level),
             CompressionMethod::Stored => Ok(Self::stored()),
         }
     }

@@ -85,11 +85,17 @@ pub(crate) fn is_archive_name(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".age").unwrap_or(name).strip_suffix(".zip") else { return false };
     let Some(parts) = stem.strip_prefix("backup-") else { return false };
     let parts: Vec<_> = parts.split('-').collect();
-    let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
-    let hex = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let ends_with_time_and_id = |parts: &[&str]| matches!(parts, [_, .., day, time, id] if digits(day, 8) && digits(time, 6) && hex(id));
+    let is_digits =
+        |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_hex = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let ends_with_time_and_id = |parts: &[&str]| match parts {
+        [_, .., day, time, id] => is_digits(day, 8) && is_digits(time, 6) && is_hex(id),
+        _ => false,
+    };
     match parts.split_last() {
-        Some((last, before)) => ends_with_time_and_id(&parts) || (hex(last) && ends_with_time_and_id(before)),
+        Some((last, before)) => {
+            ends_with_time_and_id(&parts) || (is_hex(last) && ends_with_time_and_id(before))
+        }
         None => false,
     }
 }

@@ -101,10 +101,10 @@ mod tests {
     #[tokio::test]
     async fn an_unpublished_archive_is_discarded_unless_the_manifest_of_its_backup_may_refer_to_it() {
         let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("the id is valid");
-        let (path, other) = (Path::from("archives/backup-a.zip"), "archives/backup-b.zip");
+        let (path, other_path) = (Path::from("archives/backup-a.zip"), "archives/backup-b.zip");
         for (manifest, is_kept) in [
             (None, false),
-            (Some(format!(r#"{{"archive":{{"file":"{other}"}}}}"#)), false),
+            (Some(format!(r#"{{"archive":{{"file":"{other_path}"}}}}"#)), false),
             (Some(r#"{"archive":null}"#.to_owned()), false),
             (Some(format!(r#"{{"archive":{{"file":"{path}"}}}}"#)), true),
             (Some("{".to_owned()), true),

@@ -204,12 +204,17 @@ fn write_records(
         entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
         return Ok(written);
     };
-    let mut sealing = recipients.seal_to(HashingWriter::new(&mut entry))?;
-    let (mut written, _) =
-        write_blocks(&mut sealing, path, Coding::for_entry(new.method, EntrySealing::Sealed), messages)?;
-    let measured = sealing.finish().map_err(|source| write_failed(path, source))?;
-    let (crc32, length) = (measured.crc.finalize(), measured.length);
-    written.sealed = Some(SealedBytes { hash: crate::foundation::digest::finish(measured.hasher), length });
+    let mut sealing_writer = recipients.seal_to(HashingWriter::new(&mut entry))?;
+    let (mut written, _) = write_blocks(
+        &mut sealing_writer,
+        path,
+        Coding::for_entry(new.method, EntrySealing::Sealed),
+        messages,
+    )?;
+    let hashing_writer = sealing_writer.finish().map_err(|source| write_failed(path, source))?;
+    let (crc32, length) = (hashing_writer.crc.finalize(), hashing_writer.length);
+    written.sealed =
+        Some(SealedBytes { hash: crate::foundation::digest::finish(hashing_writer.hasher), length });
     let descriptor = DataDescriptorOutput::new(crc32, length);
     entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
     Ok(written)
@@ -316,13 +321,13 @@ fn len(bytes: &[u8]) -> u64 {
 }
 
 fn zip_failed(path: &str, source: rawzip::Error) -> Error {
-    Error::with_source(ErrorKind::Storage, not_written(path), source)
+    Error::with_source(ErrorKind::Storage, write_error_text(path), source)
 }
 
 fn write_failed(path: &str, source: std::io::Error) -> Error {
-    Error::with_source(ErrorKind::Storage, not_written(path), source)
+    Error::with_source(ErrorKind::Storage, write_error_text(path), source)
 }
 
-fn not_written(path: &str) -> String {
+fn write_error_text(path: &str) -> String {
     format!("entry `{path}` could not be written to the archive")
 }

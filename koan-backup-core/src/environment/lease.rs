@@ -66,7 +66,7 @@ const LEASE_TIME_RANGE: std::ops::RangeInclusive<Duration> =
 pub(crate) struct Lease {
     /// The keeper of the lease; `None` after the release.
     keeper: Option<Arc<Keeper>>,
-    ended: CancellationToken,
+    stop_renewal: CancellationToken,
 }
 
 impl Lease {
@@ -175,7 +175,7 @@ impl Lease {
     /// Releases the lease. Waits for the store for a limited time; if the store does not respond, the lease
     /// expires.
     pub(crate) async fn release(mut self) {
-        self.ended.cancel();
+        self.stop_renewal.cancel();
         let Some(keeper) = self.keeper.take() else { return };
         let _ = tokio::spawn(async move { keeper.release(CLEANUP_TIMEOUT).await }).await;
     }
@@ -184,7 +184,7 @@ impl Lease {
 /// Releases the lease in the background.
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.ended.cancel();
+        self.stop_renewal.cancel();
         if let (Some(keeper), Ok(runtime)) = (self.keeper.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { keeper.release(CLEANUP_TIMEOUT).await });
         }
@@ -212,9 +212,9 @@ impl Claim {
         let stop = cancel.child_token();
         let task = tokio::spawn(async move {
             let keeper = Arc::new(self.into_keeper(stop).await?);
-            let ended = CancellationToken::new();
-            tokio::spawn(Arc::clone(&keeper).keep_renewed(ended.clone()));
-            Ok(Lease { keeper: Some(keeper), ended })
+            let stop_renewal = CancellationToken::new();
+            tokio::spawn(Arc::clone(&keeper).keep_renewed(stop_renewal.clone()));
+            Ok(Lease { keeper: Some(keeper), stop_renewal })
         });
         until_cancelled(cancel, async { task.await.map_err(task_lost)? }).await
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::foundation::value::Value;
 
-/// The observations so far. Their size is bounded by the number of fields of the entity.
+/// The observations about the rows that were pushed. Their size is bounded by the number of fields of the
+/// entity.
 #[derive(Debug, Default)]
-pub(super) struct Observed {
+pub(super) struct Observations {
     last_key: Vec<Value<'static>>,
     /// By field: the number of records whose value was not preserved, and the key of the first such record.
     changed: BTreeMap<String, (u64, String)>,
@@ -15,7 +16,7 @@ pub(super) struct Observed {
     rewritten: BTreeMap<String, u64>,
 }
 
-impl Observed {
+impl Observations {
     /// Returns whether a record has the key of the record before it. Records that are ordered by key have
     /// equal keys next to each other.
     pub(super) fn repeats_key<'v>(&mut self, key: impl Iterator<Item = &'v Value<'v>>) -> bool {
@@ -96,7 +97,7 @@ mod tests {
         projection.extra("note");
         let values = [Value::Null];
         let row = Row { projection: &projection, values: &values };
-        let mut observed = Observed::default();
-        assert!(!observed.repeats_key(row.key()) && !observed.repeats_key(row.key()));
+        let mut observations = Observations::default();
+        assert!(!observations.repeats_key(row.key()) && !observations.repeats_key(row.key()));
     }
 }

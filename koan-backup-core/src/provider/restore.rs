@@ -76,12 +76,12 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// Returns whether indexes may be dropped and rebuilt to be fast.
+    /// Returns whether indexes may be dropped and rebuilt to gain speed.
     pub fn may_drop_indexes(&self) -> bool {
         self.level == RestoreLevel::Fast && self.may_use_bulk_mode() && !self.keep_indexes
     }
 
-    /// Returns whether constraints may be dropped and added again to be fast.
+    /// Returns whether constraints may be dropped and added again to gain speed.
     pub fn may_drop_constraints(&self) -> bool {
         self.level == RestoreLevel::Fast && self.may_use_bulk_mode() && !self.keep_constraints
     }

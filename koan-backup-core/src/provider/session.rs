@@ -50,10 +50,10 @@ pub trait RestoreSession: fmt::Debug + Send {
     ///
     /// # Errors
     /// A constraint is violated: the error contains its name and the keys. Or a target was not finished.
-    /// Everything is rolled back.
+    /// After an error, all changes are rolled back.
     async fn commit(self: Box<Self>) -> Result<CommitReport>;
 
-    /// Rolls back everything.
+    /// Rolls back all changes of the session.
     ///
     /// # Errors
     /// The database could not confirm the rollback.
@@ -99,8 +99,8 @@ pub trait TargetWriter: fmt::Debug + Send {
 /// dropped future in between leaves the target unfinished.
 #[derive(Debug, Default)]
 pub struct TargetTracker {
-    begun: usize,
-    finished: usize,
+    begun_targets: usize,
+    finished_targets: usize,
 }
 
 impl TargetTracker {
@@ -110,13 +110,13 @@ impl TargetTracker {
     /// An earlier target was not finished.
     pub fn begin(&mut self) -> Result<usize> {
         self.require_finished()?;
-        self.begun += 1;
-        Ok(self.begun)
+        self.begun_targets += 1;
+        Ok(self.begun_targets)
     }
 
     /// Marks the target that was begun as finished.
     pub fn finish(&mut self) {
-        self.finished = self.begun;
+        self.finished_targets = self.begun_targets;
     }
 
     /// Refuses a session in which a target was not finished.
@@ -124,7 +124,7 @@ impl TargetTracker {
     /// # Errors
     /// A target was not finished.
     pub fn require_finished(&self) -> Result<()> {
-        if self.begun == self.finished { Ok(()) } else { Err(Self::unfinished()) }
+        if self.begun_targets == self.finished_targets { Ok(()) } else { Err(Self::unfinished()) }
     }
 
     /// Returns the error of a session or writer that is used after a failure.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::fast_rows::FastRows;
-use super::observed::Observed;
+use super::observed::Observations;
 
 use crate::entity::codec::Row;
 use crate::entity::{Entity, EntityCodec};
@@ -73,7 +73,7 @@ pub struct RecordSink {
     entity: EntityCodec,
     options: SinkOptions,
     chunk: Chunk,
-    observed: Observed,
+    observations: Observations,
     fast: FastRows,
     json_text: JsonText,
     batch_records: usize,
@@ -98,7 +98,7 @@ pub(crate) fn record_channel(
         entity,
         options,
         chunk: Chunk::default(),
-        observed: Observed::default(),
+        observations: Observations::default(),
         fast: FastRows::default(),
         json_text: JsonText::Ignored,
         batch_records: 0,
@@ -131,7 +131,7 @@ impl RecordSink {
     /// entity, the field and the key.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
         let start = self.line_start();
-        if self.observed.repeats_key(row.key()) {
+        if self.observations.repeats_key(row.key()) {
             return Err(self.duplicate_key(&self.entity.row_key(row)));
         }
         if self.fast.push(&self.entity, row, &mut self.chunk.lines) {
@@ -145,7 +145,7 @@ impl RecordSink {
                 let message_names: BTreeSet<&str> =
                     changed.iter().map(|name| self.entity.message_name(name)).collect();
                 let message_names: Vec<&str> = message_names.into_iter().collect();
-                self.observed.note_changed(&message_names, || self.entity.row_key(row));
+                self.observations.note_changed(&message_names, || self.entity.row_key(row));
                 self.count_rewritten(row, start, &changed);
             }
             Err(error) => {
@@ -169,14 +169,15 @@ impl RecordSink {
         self.json_text = JsonText::Watched;
     }
 
-    /// Counts the JSON values of a row whose text is not in its line, except those in `changed`.
+    /// Counts the JSON values of a row whose text the line does not contain unchanged, except the values of
+    /// the fields in `changed`.
     fn count_rewritten(&mut self, row: &Row<'_>, start: usize, changed: &[&str]) {
         if self.json_text == JsonText::Ignored {
             return;
         }
         let line = self.chunk.lines.get(start..).unwrap_or_default();
         for name in row.rewritten_json(line).filter(|name| !changed.contains(name)) {
-            self.observed.note_rewritten(name);
+            self.observations.note_rewritten(name);
         }
     }
 
@@ -189,7 +190,8 @@ impl RecordSink {
     pub fn push_record<T: Entity>(&mut self, record: &T) -> Result<Flow> {
         let start = self.line_start();
         let written = self.entity.write_record(record, &mut self.chunk.lines);
-        // A restore passes fields as values, and not everything that a type can serialize has a value.
+        // The conversion is checked because a restore passes fields as `Value`, and some data can be
+        // serialized but has no `Value`.
         let checked = written.and_then(|key| self.entity.record(record).map(|_| key));
         let key = checked.map_err(|error| {
             self.chunk.lines.truncate(start);
@@ -200,7 +202,7 @@ impl RecordSink {
                 error,
             )
         })?;
-        if self.observed.repeats_key(key.iter()) {
+        if self.observations.repeats_key(key.iter()) {
             self.chunk.lines.truncate(start);
             return Err(self.duplicate_key(&key_text(&self.entity, &key)));
         }
@@ -298,8 +300,8 @@ impl RecordSink {
     }
 
     fn summary(self) -> ReadSummary {
-        let warnings = self.observed.warnings(self.entity.name());
-        ReadSummary { physical: None, warnings, rewritten: self.observed.into_rewritten() }
+        let warnings = self.observations.warnings(self.entity.name());
+        ReadSummary { physical: None, warnings, rewritten: self.observations.into_rewritten() }
     }
 
     /// Formats a record for an error: its entity, its key, and its position in the order of reading, counted
@@ -314,12 +316,12 @@ impl RecordSink {
         let schema = self.entity.schema();
         let field =
             largest.as_ref().and_then(|(name, _)| schema.position(name)).map(|index| &schema.fields[index]);
-        let is_bulky =
+        let is_number_list =
             field.is_some_and(|field| field.logical == LogicalType::Bytes && field.wire.is_plain());
         let largest = largest
             .map(|(name, bytes)| format!(" (field `{}` has {bytes} bytes)", self.entity.message_name(&name)));
         let largest = largest.unwrap_or_default();
-        let remedy = match is_bulky {
+        let remedy = match is_number_list {
             true => {
                 "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] \
                  makes them a third as long; otherwise store large content in files"

@@ -181,12 +181,12 @@ fn has_password_for_port(url: &str) -> bool {
 fn url_error(url: &str, problem: &str) -> Error {
     let suspicious =
         url.contains(['@', '?', '#']) || url.chars().any(char::is_control) || has_password_for_port(url);
-    let shown = match (suspicious, url.split_once(':')) {
+    let url_text = match (suspicious, url.split_once(':')) {
         (false, _) => format!("`{url}`"),
         (true, Some((scheme, _))) if scheme.chars().all(char::is_alphanumeric) => format!("`{scheme}:…`"),
         (true, _) => "(not shown)".to_owned(),
     };
-    Error::new(ErrorKind::Configuration, format!("storage URL {shown} {problem}"))
+    Error::new(ErrorKind::Configuration, format!("storage URL {url_text} {problem}"))
 }
 
 /// Creates the error for a bucket of a cloud whose feature is not enabled.

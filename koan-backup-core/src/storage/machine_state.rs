@@ -173,8 +173,9 @@ impl MachineState {
     /// The state directory cannot be written.
     pub fn remember_location(&self, kind: &str, location: &str, mark: Option<&str>) -> Result<()> {
         let known = self.known_location(kind, location)?;
-        let has_mark =
-            |known: &KnownLocation| mark.is_none_or(|mark| known.marks.iter().any(|known| known == mark));
+        let has_mark = |known: &KnownLocation| {
+            mark.is_none_or(|mark| known.marks.iter().any(|recorded| recorded == mark))
+        };
         if known.as_ref().is_some_and(has_mark) {
             return Ok(());
         }

@@ -78,13 +78,13 @@ impl StorageOptions {
     /// Returns the identity of a bucket: its URL, endpoint and account, which distinguish it from a bucket
     /// with the same name in another account or service. The identity contains no secret, and is only hashed.
     fn identity(&self, bucket: &BucketLocation) -> String {
-        const NAMES: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
+        const IDENTITY_OPTIONS: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
         let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
         let variables = variables
             .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
         let values = self.options.iter().cloned().chain(variables).filter_map(|(name, value)| {
             let name = name.to_ascii_lowercase();
-            NAMES.iter().any(|ending| name.ends_with(ending)).then_some(value)
+            IDENTITY_OPTIONS.iter().any(|ending| name.ends_with(ending)).then_some(value)
         });
         values.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
     }

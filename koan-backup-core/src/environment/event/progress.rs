@@ -87,10 +87,11 @@ impl Progress {
             // Without a known number of records, the percentage is computed from the number of completed
             // entries.
             None => self.completed_entries.min(self.entries) * WRITTEN_PERCENT / self.entries.max(1),
-            Some(all) => {
+            Some(expected) => {
                 // The multiplication precedes the division, so that rounding does not accumulate.
                 let share = |counts: &RecordCounts, percent: u64| {
-                    let scaled = u128::from(counts.total.min(all)) * u128::from(percent) / u128::from(all);
+                    let scaled =
+                        u128::from(counts.total.min(expected)) * u128::from(percent) / u128::from(expected);
                     u64::try_from(scaled).unwrap_or(0)
                 };
                 match self.is_restore {

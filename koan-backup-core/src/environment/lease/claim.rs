@@ -48,7 +48,7 @@ impl Claim {
         let (file, deadline) = self.new_file()?;
         match self.create(&path, &file).await? {
             None => self.keeper(LeaseLocation::Shared(path), file, deadline, stop),
-            Some(other) => Err(other.busy_error(&self.storage)),
+            Some(existing) => Err(existing.busy_error(&self.storage)),
         }
     }
 
@@ -67,8 +67,8 @@ impl Claim {
             let path = generations.path(next);
             let (file, deadline) = self.new_file()?;
             match self.create(&path, &file).await? {
-                Some(other) if !other.is_free(self.clock.now()) => {
-                    return Err(other.busy_error(&self.storage));
+                Some(existing) if !existing.is_free(self.clock.now()) => {
+                    return Err(existing.busy_error(&self.storage));
                 }
                 Some(_) => continue,
                 None => {}

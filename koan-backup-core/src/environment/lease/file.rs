@@ -27,7 +27,7 @@ pub(crate) struct LeaseFile {
     pub(crate) subject: Subject,
     pub(crate) holder: Holder,
     pub(crate) acquired_at: Timestamp,
-    /// When the holder gives up the lease, unless it renews the lease before.
+    /// When the holder gives up the lease, unless it renews the lease before that time.
     pub(crate) expires_at: Timestamp,
     /// How long the lease is valid without a renewal.
     pub(super) lease_seconds: u32,

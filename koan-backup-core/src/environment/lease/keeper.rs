@@ -100,16 +100,16 @@ impl Keeper {
         Some(Error::new(ErrorKind::Busy, text))
     }
 
-    /// Renews the lease until `ended` is cancelled, or until the lease is lost.
-    pub(super) async fn keep_renewed(self: Arc<Self>, ended: CancellationToken) {
+    /// Renews the lease until `stop_renewal` is cancelled, or until the lease is lost.
+    pub(super) async fn keep_renewed(self: Arc<Self>, stop_renewal: CancellationToken) {
         let mut pause = self.lease_time / 3;
         loop {
             tokio::select! {
-                () = ended.cancelled() => return,
+                () = stop_renewal.cancelled() => return,
                 () = sleep(pause) => {}
             }
             let mut written = self.written.lock().await;
-            if ended.is_cancelled() || self.loss_reason.get().is_some() {
+            if stop_renewal.is_cancelled() || self.loss_reason.get().is_some() {
                 return;
             }
             pause = match self.renew(&mut written, None).await {
@@ -234,9 +234,9 @@ impl Keeper {
         if highest <= *own_generation {
             return Ok(());
         }
-        let other = LeaseFile::read(&self.storage, &generations.path(highest)).await;
-        Err(NotRenewed::Lost(match other {
-            Ok(Some(other)) => format!("{} acquired it at {}", other.holder, other.acquired_at),
+        let newer_lease = LeaseFile::read(&self.storage, &generations.path(highest)).await;
+        Err(NotRenewed::Lost(match newer_lease {
+            Ok(Some(newer)) => format!("{} acquired it at {}", newer.holder, newer.acquired_at),
             Ok(None) | Err(_) => "another process acquired it".to_owned(),
         }))
     }

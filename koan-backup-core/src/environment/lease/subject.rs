@@ -26,7 +26,7 @@ pub(crate) enum Subject {
     },
     /// The removal of backups. Exclusive.
     Prune,
-    /// The reading of a backup, which must not be removed meanwhile. Shared.
+    /// The reading of a backup. The backup must not be removed while it is read. Shared.
     Restore(BackupId),
     /// The rewriting of a backup for other recipients. Exclusive.
     Rekey(BackupId),

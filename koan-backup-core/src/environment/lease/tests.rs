@@ -176,19 +176,19 @@ async fn a_contender_that_creates_second_gets_an_error_with_the_holder() {
 
 #[tokio::test]
 async fn clocks_may_differ_by_half_a_lease_time() {
-    let (holder, mut other) = (Fixture::new(), Fixture::new());
-    other.storage = holder.storage.clone();
+    let (holder, mut contender) = (Fixture::new(), Fixture::new());
+    contender.storage = holder.storage.clone();
     let first = holder.acquire(nightly()).await.expect("the lease is free");
-    for fixture in [&holder, &other] {
+    for fixture in [&holder, &contender] {
         fixture.clock.advance(LEASE_TIME - MILLISECOND);
     }
-    other.clock.advance(GRACE);
+    contender.clock.advance(GRACE);
     // The holder may still rely on its lease.
-    assert_eq!(other.acquire(nightly()).await.expect_err("the lease is held").kind(), ErrorKind::Busy);
-    other.clock.advance(MILLISECOND * 2);
+    assert_eq!(contender.acquire(nightly()).await.expect_err("the lease is held").kind(), ErrorKind::Busy);
+    contender.clock.advance(MILLISECOND * 2);
     // If a clock is ahead by more than half a lease time, another process can acquire the lease too early,
     // and the holder detects the loss.
-    let _second = other.acquire(nightly()).await.expect("the lease is free");
+    let _second = contender.acquire(nightly()).await.expect("the lease is free");
     assert!(first.confirm().await.expect_err("the lease is lost").to_string().contains("acquired it at"));
 }
 
@@ -269,7 +269,7 @@ async fn held_leases_contain_the_backup_and_the_archive_of_the_work() {
 #[tokio::test]
 async fn only_the_leases_of_one_backup_are_read() {
     let fixture = Fixture::new();
-    let [id, other] = [1, 2].map(|number| BackupId::from_uuid(uuid::Uuid::from_u128(number)));
+    let [id, other_id] = [1, 2].map(|number| BackupId::from_uuid(uuid::Uuid::from_u128(number)));
     fixture.put("leases/backup/nightly/0000000003.json", "not a lease").await;
     for subject in Subject::protecting(id) {
         let clock = fixture.clock.shared();
@@ -279,7 +279,7 @@ async fn only_the_leases_of_one_backup_are_read() {
         assert_eq!(held(subject.clone()).await, None);
         let lease = fixture.acquire(subject.clone()).await.expect("the lease is free");
         assert_eq!(held(subject.clone()).await.map(|file| file.subject), Some(subject.clone()));
-        for subject in Subject::protecting(other) {
+        for subject in Subject::protecting(other_id) {
             assert_eq!(held(subject).await, None);
         }
         lease.release().await;

@@ -112,7 +112,9 @@ async fn no_records(database: &Database) -> Result<()> {
     let snapshot = database.provider.snapshot().await?;
     let codec = EntityCodec::new(Line::descriptor());
     let sets = snapshot.sets(&codec).await?;
-    ensure(sets == [root()], || format!("the sets of an empty entity are {sets:?}"))?;
+    ensure(sets == [root()], || {
+        format!("an entity without records must have only the root set, but its sets are {sets:?}")
+    })?;
     let count = snapshot.count(&codec, &root()).await?;
     ensure(count == 0, || format!("the count of an empty set is {count}"))
 }
@@ -278,8 +280,10 @@ async fn described(database: &Database) -> Result<()> {
     let expected: Vec<_> = entities.iter().map(EntityCodec::name).collect();
     ensure(names == expected, || format!("the described entities are {names:?} instead of {expected:?}"))?;
     for coverage in &description.entities {
-        ensure(coverage.problem.is_none(), || format!("{coverage:?}"))?;
-        ensure(coverage.unmapped_fields.is_empty(), || format!("{coverage:?}"))?;
+        ensure(coverage.problem.is_none(), || format!("an entity cannot be read: {coverage:?}"))?;
+        ensure(coverage.unmapped_fields.is_empty(), || {
+            format!("an entity has fields without a column: {coverage:?}")
+        })?;
     }
     Ok(())
 }

@@ -97,9 +97,12 @@ async fn keep(database: &Database) -> Result<()> {
 async fn fail(database: &Database) -> Result<()> {
     database.write(&root(), &first_records(), &options()).await?;
     let result = database.write(&root(), &second_records(), &on_conflict(ConflictMode::Fail)).await;
-    let error =
-        result.err().ok_or_else(|| super::database::failed("an existing record was written".to_owned()))?;
-    ensure(error.kind() == ErrorKind::Conflict, || format!("the error has the kind {:?}", error.kind()))?;
+    let error = result.err().ok_or_else(|| {
+        super::database::failed("with `fail`, writing an existing record did not return an error".to_owned())
+    })?;
+    ensure(error.kind() == ErrorKind::Conflict, || {
+        format!("the error must have the kind `Conflict`, but has the kind {:?}", error.kind())
+    })?;
     ensure(error.chain().contains("Line") && error.chain().contains("id=2"), || {
         format!("the error describes another record: {}", error.chain())
     })?;
@@ -147,10 +150,12 @@ async fn replace(database: &Database) -> Result<()> {
     let total = counts.inserted + counts.updated;
     // For a record that exists both in the database and among the written records, a provider may either
     // update it, or delete and insert it.
-    ensure(total == 2 && matches!(counts.deleted, 2 | 3), || format!("the counts are {counts:?}"))?;
+    ensure(total == 2 && matches!(counts.deleted, 2 | 3), || {
+        format!("2 records must be written, and 2 or 3 deleted, but the counts are {counts:?}")
+    })?;
     database.require_records(&root(), &second_records()).await?;
     let counts = database.write::<Line>(&root(), &[], &replacing()).await?;
-    ensure(counts.deleted == 2, || format!("the counts are {counts:?}"))?;
+    ensure(counts.deleted == 2, || format!("2 records must be deleted, but the counts are {counts:?}"))?;
     database.require_records::<Line>(&root(), &[]).await
 }
 
@@ -234,7 +239,7 @@ async fn failure_halfway(database: &Database) -> Result<()> {
     writer.write(specimens.into()).await?;
     writer.finish().await?;
     let result = write_target(session.begin(lines()).await?, &second_records()).await;
-    ensure(result.is_err(), || "an existing record was written".to_owned())?;
+    ensure(result.is_err(), || "with `fail`, writing an existing record did not return an error".to_owned())?;
     session.rollback().await?;
     database.require_records(&root(), &first_records()).await?;
     database.require_records::<Specimen>(&root(), &[]).await
@@ -259,7 +264,7 @@ async fn unfinished(database: &Database) -> Result<()> {
     require_refusal(session, "a writer was dropped after its last record").await?;
     let mut session = database.provider.begin_restore(&on_conflict(ConflictMode::Fail)).await?;
     let result = write_target(session.begin(lines()).await?, &second_records()).await;
-    ensure(result.is_err(), || "an existing record was written".to_owned())?;
+    ensure(result.is_err(), || "with `fail`, writing an existing record did not return an error".to_owned())?;
     require_refusal(session, "a writer failed").await?;
     database.require_records(&root(), &first_records()).await
 }
@@ -319,7 +324,7 @@ async fn counts_agree(database: &Database) -> Result<()> {
                 )
             })?;
             ensure(dry_counts.unchanged == 1 || dry_counts.kept == 2, || {
-                format!("the counts are {dry_counts:?}")
+                format!("1 record must be unchanged, or 2 records kept, but the counts are {dry_counts:?}")
             })?;
         }
     }
@@ -343,7 +348,7 @@ async fn refusals(database: &Database) -> Result<()> {
     let result = dry_run_counts(database, &second_records(), on_conflict(ConflictMode::Fail)).await;
     ensure(result.is_err(), || "a dry run with `fail` accepts an existing record".to_owned())?;
     let result = database.write(&root(), &second_records(), &on_conflict(ConflictMode::Fail)).await;
-    ensure(result.is_err(), || "an existing record was written".to_owned())
+    ensure(result.is_err(), || "with `fail`, writing an existing record did not return an error".to_owned())
 }
 
 /// Returns the counts of a dry run, and checks that it wrote nothing.
@@ -370,7 +375,7 @@ async fn assessment(database: &Database) -> Result<()> {
     let findings = database.provider.assess(&targets, &options()).await?;
     let errors: Vec<_> =
         findings.iter().filter(|finding| finding.severity == crate::provider::Severity::Error).collect();
-    ensure(errors.is_empty(), || format!("{errors:?}"))
+    ensure(errors.is_empty(), || format!("the assessment reports errors: {errors:?}"))
 }
 
 fn require_counts(counts: &WriteCounts, expected: WriteCounts) -> Result<()> {

@@ -29,7 +29,7 @@ impl RecordKey {
 
     /// Returns the key as text for an error.
     pub fn shown(&self) -> String {
-        let shown = self.0.iter().map(|field| match field {
+        let field_texts = self.0.iter().map(|field| match field {
             KeyField::Null => "null".to_owned(),
             KeyField::Bool(value) => value.to_string(),
             KeyField::Number(value) => value.to_string(),
@@ -38,7 +38,7 @@ impl RecordKey {
                 format!("\"{}\"", text.chars().take(64).flat_map(char::escape_debug).collect::<String>())
             }
         });
-        shown.collect::<Vec<_>>().join(", ")
+        field_texts.collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the key with these values.
@@ -69,7 +69,7 @@ fn key_field(value: &Value<'_>) -> KeyField {
 }
 
 /// Maps each float to an integer such that the order is preserved. The bits of positive floats are in the
-/// order of their values, those of negative floats in the opposite order.
+/// order of their values; the bits of negative floats are in the opposite order.
 fn order_preserving_integer(value: f64) -> i128 {
     let bits = i128::from(value.to_bits() & (u64::MAX >> 1));
     // Both zeros are equal.

@@ -102,8 +102,8 @@ impl Listing {
             std::str::from_utf8(body).map_err(|_| InvalidListing("bytes that are not text".to_owned()))?;
         let root = root_element(text)?;
         if local_name(root) != self.root() {
-            let shown: String = root.chars().take(40).flat_map(char::escape_default).collect();
-            return Err(InvalidListing(format!("an XML document with the root element `{shown}`")));
+            let root_text: String = root.chars().take(40).flat_map(char::escape_default).collect();
+            return Err(InvalidListing(format!("an XML document with the root element `{root_text}`")));
         }
         if !text.trim_end().ends_with(&format!("</{root}>")) {
             return Err(InvalidListing("a truncated document".to_owned()));
