@@ -104,7 +104,7 @@ impl Storage {
             Error::with_source(
                 ErrorKind::Storage,
                 format!(
-                    "storage directory `{}` cannot be used; specify a directory that can be written to",
+                    "storage directory `{}` cannot be used; specify a writable directory",
                     path.display()
                 ),
                 source,

@@ -158,7 +158,7 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
     let mut directory = zip.entries(&mut buffer);
     while let Some(record) = directory.next_entry().map_err(|source| unreadable(file, source))? {
         if found.len() == MAX_ENTRIES {
-            return Err(corrupt(file, "it has more entries than koan-backup ever writes"));
+            return Err(corrupt(file, "it has more entries than the maximum of 1 000 000"));
         }
         let name = checked_name(record.file_path().as_ref()).ok_or_else(|| {
             corrupt(

@@ -131,6 +131,7 @@ impl Recipients {
         })?;
         encryptor.wrap_output(output).map_err(write_error)
     }
+
     /// Encrypts small content in memory.
     pub(crate) fn seal(&self, content: &[u8]) -> Result<Vec<u8>> {
         let mut writer = self.seal_to(Vec::new())?;

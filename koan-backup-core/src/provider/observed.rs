@@ -73,9 +73,11 @@ impl Observations {
                 "*" => "fields that the type does not declare".to_owned(),
                 declared => format!("`{declared}`"),
             };
+            let records = if *count == 1 { "record" } else { "records" };
             format!(
-                "{entity}: {count} records, the first `{key}`, contain more data in {fields} than the type \
-                 preserves; the archive contains only the preserved data, and a restore writes only this data"
+                "{entity}: in {count} {records}, the first with key `{key}`, the type does not preserve all \
+                 data in {fields}; the archive contains only the preserved data, and a restore writes only \
+                 this data"
             )
         };
         self.changed.iter().map(warning).collect()

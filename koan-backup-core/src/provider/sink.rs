@@ -323,8 +323,9 @@ impl RecordSink {
         let largest = largest.unwrap_or_default();
         let remedy = match is_number_list {
             true => {
-                "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] \
-                 makes them a third as long; otherwise store large content in files"
+                "the bytes are written as a list of numbers: use #[serde(with = \
+                 \"koan_backup::serde::base64\")], which needs a third of the length, or store large content \
+                 in files"
             }
             false => "store large content in files",
         };

@@ -254,7 +254,10 @@ mod tests {
             async || storage.list(&"m".into()).await.expect("the folder is listed")[0].fingerprint.clone();
         let first = fingerprint().await;
         assert_eq!(fingerprint().await, first);
-        let time = std::fs::metadata(&file).expect("the file exists").modified().expect("it has a time");
+        let time = std::fs::metadata(&file)
+            .expect("the file exists")
+            .modified()
+            .expect("the file has a modification time");
         let set_modified = |path: &std::path::Path, time| {
             let file = std::fs::File::options().write(true).open(path).expect("the file is opened");
             file.set_modified(time).expect("the time is set");

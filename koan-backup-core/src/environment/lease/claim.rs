@@ -92,8 +92,8 @@ impl Claim {
         Err(Error::new(
             ErrorKind::Busy,
             format!(
-                "another process acquired the lease for {subject} in storage `{location}` first in each \
-                 attempt; try again"
+                "the lease for {subject} in storage `{location}` was not acquired, because another process \
+                 was faster in each attempt; try again"
             ),
         ))
     }

@@ -47,7 +47,8 @@ impl ConfirmedLease {
         let time_left = self.time_left();
         // `ended_within` polls the step before the timeout, so an expired lease must be refused here.
         if time_left.is_zero() {
-            let text = format!("the lease expired at {} before {effect}; nothing was done", self.expires_at);
+            let text =
+                format!("the lease expired at {} before {effect}; the step was not started", self.expires_at);
             return Err(Error::new(ErrorKind::Busy, text));
         }
         ended_within(&self.stop_token, time_left, CLEANUP_TIMEOUT, step).await.unwrap_or_else(|| {

@@ -120,8 +120,8 @@ impl LeaseFile {
             Error::with_source(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` cannot be read, so another process may hold it; when no \
-                     process uses this storage, remove that file",
+                    "lease `{path}` in storage `{}` cannot be read; another process may hold it. Remove the \
+                     file when no process uses this storage",
                     storage.location()
                 ),
                 source,

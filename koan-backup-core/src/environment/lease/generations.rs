@@ -41,7 +41,7 @@ impl Generations {
             if highest == 0 {
                 return Ok(None);
             }
-            // If the file is gone, there are higher generations by now.
+            // If the file no longer exists, there are higher generations by now.
             if let Some(file) = LeaseFile::read(&self.storage, &self.path(highest)).await? {
                 return Ok(Some((highest, file)));
             }

@@ -220,7 +220,7 @@ impl Keeper {
             Ok(Some(found)) => return Err(NotRenewed::Lost(format!("it is held by {}", found.holder))),
             Ok(None) => {
                 self.require_highest().await?;
-                return Err(NotRenewed::Lost("its file is gone".to_owned()));
+                return Err(NotRenewed::Lost("its file no longer exists".to_owned()));
             }
             Err(error) => return Err(NotRenewed::Failed(error)),
         }

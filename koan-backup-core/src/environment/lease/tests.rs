@@ -122,8 +122,8 @@ async fn a_foreign_token_or_a_missing_file_means_that_the_lease_is_lost() {
         .delete(&"leases/prune/0000000001.json".into())
         .await
         .expect("the file is deleted");
-    let error = second.confirm().await.expect_err("the file of the lease is gone");
-    assert!(error.to_string().contains("its file is gone"), "{error}");
+    let error = second.confirm().await.expect_err("the file of the lease no longer exists");
+    assert!(error.to_string().contains("its file no longer exists"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,9 +196,9 @@ async fn clocks_may_differ_by_half_a_lease_time() {
 async fn an_unreadable_lease_is_never_treated_as_free() {
     let fixture = Fixture::new();
     for (content, kind, remedy) in [
-        ("", ErrorKind::Corrupt, "remove that file"),
-        ("{}", ErrorKind::Corrupt, "remove that file"),
-        (r#"{"formatVersion":1,"released":true}"#, ErrorKind::Corrupt, "remove that file"),
+        ("", ErrorKind::Corrupt, "Remove the file"),
+        ("{}", ErrorKind::Corrupt, "Remove the file"),
+        (r#"{"formatVersion":1,"released":true}"#, ErrorKind::Corrupt, "Remove the file"),
         (r#"{"formatVersion":2,"released":true}"#, ErrorKind::Incompatible, "update koan-backup"),
     ] {
         fixture.put("leases/backup/nightly/0000000003.json", content).await;

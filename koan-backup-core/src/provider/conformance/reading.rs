@@ -20,13 +20,16 @@ const MANY_RECORDS: i64 = 100_000;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("every value round-trips", |database| values(database).boxed()),
-    Case::new("text that a database cannot store is refused with entity and key", |database| {
-        text_limits(database).boxed()
-    }),
+    Case::new(
+        "the error for text that the database cannot store contains the entity and the key",
+        |database| text_limits(database).boxed(),
+    ),
     Case::new("records are distinguished by all fields of a composite key", |database| {
         composite_keys(database).boxed()
     }),
-    Case::new("an entity without records has no record and one set", |database| no_records(database).boxed()),
+    Case::new("an entity without records has no records and only the root set", |database| {
+        no_records(database).boxed()
+    }),
     Case::new("batches are reported and end with the number of records", |database| {
         batches(database).boxed()
     }),

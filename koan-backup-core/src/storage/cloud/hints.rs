@@ -32,16 +32,16 @@ impl Hint {
     }
 }
 
-const CLOCK: &str = "this machine's clock differs too much from that of the store: set the clock, and \
+const CLOCK: &str = "this machine's clock differs too much from the clock of the store: set the clock, and \
                      synchronize it with NTP";
 const CONDITIONAL_WRITES: &str = "the store does not support conditional writes (`If-None-Match`), without \
                                   which two processes would replace each other's manifests and leases: use a \
-                                  store, or a version of it, that supports them";
+                                  store, or a version of this store, that supports conditional writes";
 const NOT_IMPLEMENTED: &str =
-    "the store does not support this request: use another store, or another version of it";
+    "the store does not support this request: use another store, or another version of this store";
 const ARCHIVE_CLASS: &str = "the file is in a storage class that cannot be read immediately (Glacier, \
-                             Archive): restore it there first, and exclude `manifests/` and `leases/` from \
-                             rules that move files to such classes";
+                             Archive): first restore the file in the store, and exclude `manifests/` and \
+                             `leases/` from rules that move files to such classes";
 const CHECKSUM: &str = "if the bucket has Object Lock, uploads need a checksum: set \
                         `.option(\"checksum_algorithm\", \"sha256\")` on the storage";
 const REGION: &str = "the bucket is in another region: check the region and the endpoint";
@@ -66,7 +66,7 @@ pub(super) fn for_code(code: &str, request: RequestKind) -> Option<Hint> {
         // Azure uses one code for wrong credentials and a wrong clock.
         "AuthenticationFailed" => Hint::refused(
             "check the credentials (`AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`) and this \
-             machine's clock, which may not differ by more than 15 minutes from that of the store",
+             machine's clock, which must not differ by more than 15 minutes from the clock of the store",
         ),
         // Google also uses one code for wrong credentials and a wrong clock.
         "invalid_grant" => Hint::refused(
@@ -91,7 +91,7 @@ pub(super) fn for_code(code: &str, request: RequestKind) -> Option<Hint> {
         | "AuthorizationPermissionMismatch"
         | "AuthorizationFailure"
         | "InsufficientAccountPermissions" => Hint::by_status(PERMISSIONS),
-        "QuotaExceeded" | "XMinioStorageFull" => Hint::refused("the store is full: free space in it"),
+        "QuotaExceeded" | "XMinioStorageFull" => Hint::refused("the store is full: free space in the store"),
         _ => return None,
     })
 }
