@@ -44,7 +44,7 @@ pub(crate) use layout::{
     archive_path, entry, is_archive_name, manifest_id, manifest_path, may_be_archive, rekeyed_path,
     sealed_file,
 };
-pub(crate) use locked::{Locked, fitting_key, sealed_entities};
+pub(crate) use locked::{Locked, matching_key, sealed_entities};
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,
     EntityStatus, FORMAT_VERSION, Manifest, Producer, VerificationSummary,
@@ -57,5 +57,5 @@ pub(crate) use read_blocks::{read_ahead, read_blocks};
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::{BlockFault, StoredBlock};
 pub(crate) use unpublished::{UnpublishedArchive, discard_unpublished};
-pub(crate) use upload::{FinishedUpload, UploadNote, UploadWriter};
+pub(crate) use upload::{FinishedUpload, UploadRecord, UploadWriter};
 pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, NewEntry, WrittenEntry};

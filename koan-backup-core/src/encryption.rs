@@ -35,9 +35,9 @@ fn key_id(public_key: &str) -> String {
     id
 }
 
-/// The work factor of a passphrase, as log2 of scrypt's N; the same as in the `age` tool. It is a constant,
-/// because a factor that is measured on the machine that writes may be too high for the machine that
-/// restores.
+/// The work factor of a passphrase, as log2 of scrypt's N; the same as in the `age` tool. The factor is a
+/// constant, because a factor that is measured on the machine that writes a backup may be too high for the
+/// machine that restores it.
 const PASSPHRASE_WORK: u8 = 18;
 
 /// The id of every passphrase. All passphrases have the same id, because an id must not reveal anything about

@@ -128,14 +128,14 @@ impl Environment {
         profile.unwrap_or(default)
     }
 
-    /// Returns the listener of an operation, or else that of the context.
-    pub(crate) fn listener(&self, own: &Listener) -> Listener {
-        if own.is_listening() { own.clone() } else { self.listener.clone() }
+    /// Returns the listener of an operation, or the listener of the context if the operation has none.
+    pub(crate) fn listener(&self, listener: &Listener) -> Listener {
+        if listener.is_listening() { listener.clone() } else { self.listener.clone() }
     }
 
     /// Returns the listener of a backup or restore, which emits events and progress, and logs within `span`.
-    pub(crate) fn operation_listener(&self, own: &Listener, span: &tracing::Span) -> Listener {
-        operation_listener(self.listener(own), self.operation_log, Arc::clone(&self.clock), span.clone())
+    pub(crate) fn operation_listener(&self, listener: &Listener, span: &tracing::Span) -> Listener {
+        operation_listener(self.listener(listener), self.operation_log, Arc::clone(&self.clock), span.clone())
     }
 
     /// Returns whether backups and restores are logged.
@@ -153,7 +153,7 @@ impl Environment {
     }
 
     /// Returns the recipients for which the archives of a storage profile are encrypted as a whole, or `None`
-    /// if they are not.
+    /// if they are not encrypted as a whole.
     ///
     /// # Errors
     /// The archives must be encrypted, but no recipients are configured.
@@ -166,7 +166,8 @@ impl Environment {
     /// Returns the identities of all key sources.
     ///
     /// # Errors
-    /// A source fails. It is not ignored, because content that its keys decrypt would be reported as locked.
+    /// A key source fails. The failure is not ignored, because the content that needs the keys of this source
+    /// would be reported as locked.
     pub(crate) async fn identities(&self) -> Result<Identities> {
         let mut all = Identities::default();
         for source in &self.keys {
@@ -180,19 +181,20 @@ impl Environment {
         self.entity(name).map_or_else(|| name.to_owned(), |known| known.codec.name().to_owned())
     }
 
-    /// Returns the lookup of names among the backups of `from`, or of this application if it is `None`.
+    /// Returns the lookup of names among the backups of `from`, or among the backups of this application if
+    /// `from` is `None`.
     pub(crate) fn lookup<'a>(&'a self, from: Option<&'a ApplicationIdentity>) -> Lookup<'a> {
         Lookup { identity: &self.identity, selected: from }
     }
 
-    /// Returns the entity with a name, current or former.
+    /// Returns the entity whose current name, or one of whose former names, is `name`.
     pub(crate) fn entity(&self, name: &str) -> Option<&KnownEntity> {
         self.entities
             .iter()
             .find(|entity| entity.codec.name() == name || entity.codec.descriptor().aliases().contains(&name))
     }
 
-    /// Returns the entity with a name, current or former.
+    /// Returns the entity whose current name, or one of whose former names, is `name`.
     ///
     /// # Errors
     /// There is no such entity. The error lists the known entities.

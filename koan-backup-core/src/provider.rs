@@ -49,7 +49,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the identity of the database, without credentials: host, port and name of the database, or a
     /// path. It is recorded in backups and compared by restores; a difference is reported and never refused.
-    /// Returns `None` if there is nothing to compare.
+    /// Returns `None` if the database has no identity that can be compared.
     fn source(&self) -> Option<String> {
         None
     }
@@ -57,9 +57,9 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Returns the capabilities of this provider. The conformance suite tests each of them.
     fn capabilities(&self) -> Capabilities;
 
-    /// Compares the location of the database with what the state directory of this machine has recorded, and
-    /// records it. It is called when a context is built, before any other method. Implement it if the
-    /// location can be missing without an error, such as a directory.
+    /// Compares the location of the database with its record in the state directory of this machine, and
+    /// records the location. This method is called when a context is built, before any other method.
+    /// Implement it if a missing location, for example a directory, does not lead to an error by itself.
     ///
     /// # Errors
     /// The location was recorded earlier, and is now missing or empty.
@@ -81,17 +81,18 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The database cannot be read.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
 
-    /// Returns the findings about a restore of `targets` into the current database. It writes nothing.
+    /// Returns the findings about a restore of `targets` into the current database. Writes nothing.
     ///
     /// # Errors
     /// The database cannot be read.
     async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>>;
 
     /// Returns the findings that would make a restore of `targets` into this database fail, for a backup that
-    /// was just made. It writes nothing.
+    /// was just made. Writes nothing.
     ///
-    /// It must be cheap, and must not check the write privileges of the role, because another role may
-    /// restore. By default it is the [`assess`](Self::assess) of a dry run.
+    /// The implementation must be cheap, and must not check the write privileges of the role, because another
+    /// role may restore. The default implementation calls [`assess`](Self::assess) with the options of a dry
+    /// run.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -123,8 +124,8 @@ pub struct Capabilities {
     pub snapshot_reads: bool,
     /// Whether records of an entity can belong to named sets.
     pub sets: bool,
-    /// Whether records are read in the order of their keys: numbers by value, text by its bytes, the fields
-    /// of a composite key one after the other.
+    /// Whether records are read in the order of their keys: numbers by value, text by its bytes, composite
+    /// keys by their first field, then by the next.
     pub ordered_reads: bool,
     /// Whether restore level `fast` is faster than `safe`: indexes are dropped and put back.
     pub restore_optimisation: bool,
@@ -136,22 +137,23 @@ pub trait Snapshot: fmt::Debug + Send + Sync {
     /// Returns the guarantee that this snapshot reached.
     fn consistency(&self) -> Consistency;
 
-    /// Returns how many entities can be read at the same time. A provider that reads on one connection returns 1;
-    /// a read then starts only after the previous read has ended.
+    /// Returns how many entities can be read at the same time. A provider that reads on one connection
+    /// returns 1; a read then starts only after the previous read has ended.
     fn concurrent_reads(&self) -> usize {
         1
     }
 
-    /// Returns the sets of an entity that contain records or can contain some: [`SetName::root`] first, the
-    /// others sorted.
+    /// Returns the sets of an entity that contain records or can contain records: [`SetName::root`] first,
+    /// then the other sets in sorted order.
     ///
     /// # Errors
-    /// The entity is not in this database. The error contains its name, the name that was looked for in the
-    /// database, and the remedy.
+    /// The entity is not in this database. The error contains the name of the entity, the name for which the
+    /// database was searched, and the remedy.
     async fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>>;
 
-    /// Reads all records of a set into `sink`, ordered by key if [`Capabilities::ordered_reads`] is set. It
-    /// ends with [`RecordSink::finish`] or its blocking form, and returns the summary of that call.
+    /// Reads all records of a set into `sink`, ordered by key if [`Capabilities::ordered_reads`] is set. The
+    /// implementation must end with [`RecordSink::finish`] or [`RecordSink::finish_blocking`], and return the
+    /// summary of that call.
     ///
     /// # Errors
     /// The database fails, a record cannot be converted, or the sink was cancelled. A read that ends early

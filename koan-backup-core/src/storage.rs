@@ -61,7 +61,7 @@ pub struct Storage {
 enum StorageKind {
     Directory(Arc<Disk>),
     /// A bucket of a remote store, whose clock is not the clock of this machine. `identity` distinguishes the
-    /// bucket from others.
+    /// bucket from other buckets.
     Cloud {
         identity: String,
     },
@@ -75,11 +75,12 @@ pub(crate) enum FileTimes {
     Store,
     /// The clock of the system, or of a file server.
     System,
-    /// The clock of this process, or an unknown one.
+    /// The clock of this process, or an unknown clock.
     Process,
 }
 
-/// How long an operation that ends, or that cleans up after an error, waits for a response of the store.
+/// The maximum time for which an operation that ends, or that cleans up after an error, waits for a response
+/// of the store.
 pub(crate) const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The size of an upload part for a remote store: the minimum that S3 accepts for all parts except the last.
 const STORE_PART_BYTES: usize = 5 << 20;
@@ -103,7 +104,7 @@ impl Storage {
             Error::with_source(
                 ErrorKind::Storage,
                 format!(
-                    "storage directory `{}` cannot be used; specify a directory that can be written to",
+                    "storage directory `{}` cannot be used; specify a writable directory",
                     path.display()
                 ),
                 source,
@@ -150,7 +151,7 @@ impl Storage {
     /// conditional put.
     ///
     /// The ids of uploads are unknown for such a store, so the parts of an upload whose process was killed
-    /// stay until the store removes them. In a bucket that is opened by its [`url`](Self::url), maintenance
+    /// remain until the store removes them. In a bucket that is opened by its [`url`](Self::url), maintenance
     /// removes them.
     pub fn object_store(store: Arc<dyn ObjectStore>, location: impl Into<String>) -> Self {
         let encryption = ArchiveEncryption::default();
@@ -214,15 +215,15 @@ impl Storage {
         }
     }
 
-    /// Returns whether two storages are the same directory, possibly through a link, or the same prefix of
-    /// the same bucket.
+    /// Returns whether two storages are the same directory, possibly through a symbolic link, or the same
+    /// prefix of the same bucket.
     pub(crate) fn is_same_location(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
-            (StorageKind::Directory(one), StorageKind::Directory(other)) => {
-                one.path() == other.path()
-                    || one.canonical_path().is_some_and(|path| Some(path) == other.canonical_path())
+            (StorageKind::Directory(disk), StorageKind::Directory(other)) => {
+                disk.path() == other.path()
+                    || disk.canonical_path().is_some_and(|path| Some(path) == other.canonical_path())
             }
-            (StorageKind::Cloud { identity: one }, StorageKind::Cloud { identity: other }) => one == other,
+            (StorageKind::Cloud { identity }, StorageKind::Cloud { identity: other }) => identity == other,
             _ => false,
         }
     }

@@ -188,8 +188,11 @@ async fn a_document_that_inflates_without_end_is_refused() {
             let mut forgery = Forgery::of(&stored);
             *forgery.zip.entry_mut(name) = ZipEntry { name: name.into(), size: claimed, ..bomb.clone() };
             let case = forgery.seal(Seal::Archive);
-            let expected =
-                if claimed == BOMB { "larger than a document can be" } else { "does not match its checksum" };
+            let expected = if claimed == BOMB {
+                "larger than the maximum size of a document"
+            } else {
+                "does not match its checksum"
+            };
             expect_refusal(
                 id,
                 &format!("{name} that inflates and declares {claimed} bytes"),

@@ -84,8 +84,10 @@ async fn values_that_a_type_does_not_preserve_are_counted_and_reported_with_fiel
     let backup = koan.backup("lossy").await.expect("a backup");
     assert_eq!(backup.status(), BackupStatus::CompletedWithWarnings);
     let assert_warning = |field: &str, count: u64| {
+        let records = if count == 1 { "record" } else { "records" };
         let start = format!(
-            "Member: {count} records, the first `id=2`, contain more in `{field}` than the type preserves"
+            "Member: in {count} {records}, the first with key `id=2`, the type does not preserve all data in \
+             `{field}`;"
         );
         assert!(
             backup.warnings().iter().any(|warning| warning.starts_with(&start)),

@@ -36,7 +36,7 @@ pub(crate) fn fault(blocks: &[Block], compressed: u64, tail: u64, uncompressed: 
         let (Some(next_end), Some(next_raw)) =
             (end.checked_add(block.length), raw.checked_add(block.raw_length))
         else {
-            return Some("the lengths of its blocks add up to more than 64 bits can represent");
+            return Some("the sum of the lengths of its blocks exceeds 64 bits");
         };
         (end, raw) = (next_end, next_raw);
     }

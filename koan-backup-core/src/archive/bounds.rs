@@ -4,18 +4,18 @@ use super::layout::entry;
 
 /// The maximum size of a document.
 pub(super) const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
-/// The maximum size of a published manifest. A writer checks [`manifest_fits`] before it publishes one, so
-/// that it never publishes a manifest that readers refuse.
+/// The maximum size of a published manifest. A writer checks [`manifest_fits`] before it publishes a
+/// manifest, so that it never publishes a manifest that readers refuse.
 pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
-/// The maximum number of values in a document that is parsed as a whole. A manifest has about twenty for each
-/// entity and set.
+/// The maximum number of values in a document that is parsed as a whole. A manifest has about twenty values
+/// for each entity and set.
 const MAX_VALUES: usize = 1_000_000;
 /// The maximum number of maps in a document that is parsed into a tree, where each map needs hundreds of
 /// bytes of memory even if its text is short.
 const MAX_MAPS: usize = 100_000;
 
-/// Returns whether the tree of a document fits in about 100 MiB. Punctuation inside strings is counted too,
-/// which is rare in these documents.
+/// Returns whether the tree of a document fits in about 100 MiB. Punctuation inside strings is counted as
+/// well, but it is rare in these documents.
 pub(crate) fn tree_fits(json: &[u8]) -> bool {
     values_fit(json) && count(json, b"{") <= MAX_MAPS
 }
@@ -28,18 +28,18 @@ pub(crate) fn manifest_fits(json: &[u8]) -> bool {
 /// Returns whether a reader accepts the document `name` in an archive with this number of entries. Writers
 /// check it as well, so that they never publish an archive that cannot be read.
 pub(crate) fn document_fits(name: &str, content: &[u8], entries: usize) -> bool {
-    let parsed = match name {
+    let fits_in_memory = match name {
         entry::BLOCKS => lists_fit(content, entries),
         entry::MANIFEST | entry::PROVIDER_INFO => tree_fits(content),
-        // After decryption the document is parsed into its own types, none of which needs more memory than
-        // the text.
+        // After decryption, this document is parsed into types that need no more memory than the text.
         entry::SEALED => true,
         _ => values_fit(content),
     };
-    parsed && u64::try_from(content.len()).is_ok_and(|len| len <= MAX_DOCUMENT_BYTES)
+    fits_in_memory && u64::try_from(content.len()).is_ok_and(|len| len <= MAX_DOCUMENT_BYTES)
 }
 
-/// Returns whether a document that is parsed into its own Rust type fits in about 200 MiB.
+/// Returns whether a document that is parsed into a specific Rust type, and not into a tree, fits in about
+/// 200 MiB.
 fn values_fit(json: &[u8]) -> bool {
     count(json, b",[{") <= MAX_VALUES
 }

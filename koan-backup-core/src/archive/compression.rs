@@ -26,10 +26,10 @@ struct UncheckedCompression {
 impl TryFrom<UncheckedCompression> for Compression {
     type Error = Error;
 
-    fn try_from(declared: UncheckedCompression) -> Result<Self> {
-        match declared.method {
-            CompressionMethod::Deflate => Self::deflate(declared.level),
-            CompressionMethod::Zstd => Self::zstd(declared.level),
+    fn try_from(unchecked: UncheckedCompression) -> Result<Self> {
+        match unchecked.method {
+            CompressionMethod::Deflate => Self::deflate(unchecked.level),
+            CompressionMethod::Zstd => Self::zstd(unchecked.level),
             CompressionMethod::Stored => Ok(Self::stored()),
         }
     }
@@ -158,7 +158,7 @@ impl CompressionMethod {
 }
 
 impl Coding {
-    pub(crate) fn of(method: CompressionMethod, sealing: EntrySealing) -> Self {
+    pub(crate) fn for_entry(method: CompressionMethod, sealing: EntrySealing) -> Self {
         match (method, sealing) {
             (CompressionMethod::Deflate, EntrySealing::Clear) => Self::Deflate,
             (CompressionMethod::Deflate, EntrySealing::Sealed) => Self::Gzip,

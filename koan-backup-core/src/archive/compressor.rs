@@ -30,10 +30,10 @@ impl Compressor {
         Self { compression, idle: Mutex::default(), buffers: Arc::default() }
     }
 
-    /// Compresses one block of an entry that is encrypted or not, according to `sealing`.
+    /// Compresses one block of an entry. `sealing` states whether the entry is encrypted.
     pub(crate) fn block(&self, raw: &[u8], sealing: EntrySealing) -> Result<Buffer> {
         let mut out = self.buffers.take(raw.len() / 3 + 1024);
-        match Coding::of(self.compression.method(), sealing) {
+        match Coding::for_entry(self.compression.method(), sealing) {
             Coding::Stored => out.extend_from_slice(raw),
             Coding::Gzip => gzip(raw, self.compression.level(), &mut out)?,
             Coding::Deflate | Coding::Zstd => {
@@ -134,7 +134,7 @@ mod tests {
             let mut out = Vec::with_capacity(capacity);
             coding.decompress(block, raw_length, &mut out).map(|()| out)
         });
-        assert_eq!(small, large, "the capacity of the buffer does not change the result");
+        assert_eq!(small, large, "the result must not depend on the capacity of the buffer");
         small
     }
 
@@ -150,14 +150,14 @@ mod tests {
     #[test]
     fn blocks_of_any_size_round_trip_and_join_into_one_stream() {
         let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
-        let mut all = vec![(Compression::zstd(3).expect("the level is valid"), EntrySealing::Clear)];
+        let mut cases = vec![(Compression::zstd(3).expect("the level is valid"), EntrySealing::Clear)];
         for level in [1, 3, 6, 9] {
             let compression = Compression::deflate(level).expect("the level is valid");
-            all.extend([EntrySealing::Clear, EntrySealing::Sealed].map(|sealing| (compression, sealing)));
+            cases.extend([EntrySealing::Clear, EntrySealing::Sealed].map(|sealing| (compression, sealing)));
         }
-        for (compression, sealing) in all {
+        for (compression, sealing) in cases {
             let compressor = Compressor::new(compression);
-            let coding = Coding::of(compression.method(), sealing);
+            let coding = Coding::for_entry(compression.method(), sealing);
             let mut stream = Vec::new();
             for raw in &raws {
                 let block = compressor.block(raw, sealing).expect("the block is compressed");
@@ -188,7 +188,7 @@ mod tests {
             (Compression::stored(), EntrySealing::Clear),
         ] {
             let block = Compressor::new(compression).block(&raw, sealing).expect("the block is compressed");
-            let coding = Coding::of(compression.method(), sealing);
+            let coding = Coding::for_entry(compression.method(), sealing);
             assert_eq!(decompressed(coding, &block, raw.len()).as_ref(), Some(&raw));
             for wrong in [raw.len() - 1, raw.len() + 1, 0] {
                 assert!(

@@ -50,8 +50,7 @@ pub(crate) struct SealedEntity {
     pub(crate) physical: Option<Box<RawValue>>,
 }
 
-/// The content of `verification/schema-snapshots.json`: the schemas of the entities whose policy includes
-/// them.
+/// The content of `verification/schema-snapshots.json`: the schemas of the included entities.
 pub type SchemaSnapshots = BTreeMap<String, EntitySchema>;
 
 /// The content of `metadata/discovery-info.json`: the inventory at the time of the backup.

@@ -16,6 +16,6 @@ pub(super) async fn find(
     identities: &Arc<Identities>,
 ) -> Result<Option<Unlocked>> {
     let identities = Arc::clone(identities);
-    blocking("searches the key of an encrypted file", move || Unlocked::find(&start, length, &identities))
+    blocking("searches for the key of an encrypted file", move || Unlocked::find(&start, length, &identities))
         .await?
 }

@@ -43,7 +43,7 @@ pub(crate) fn sealed_file(entity: &str, set: &SetName, method: CompressionMethod
 /// Returns how the blocks of an entry are encoded, according to its name and its ZIP method.
 pub(crate) fn coding(file: &str, method: CompressionMethod) -> Coding {
     match file.strip_suffix(".age") {
-        None => Coding::of(method, EntrySealing::Clear),
+        None => Coding::for_entry(method, EntrySealing::Clear),
         Some(sealed) if sealed.ends_with(CompressionMethod::Deflate.suffix()) => Coding::Gzip,
         Some(sealed) if sealed.ends_with(CompressionMethod::Zstd.suffix()) => Coding::Zstd,
         Some(_) => Coding::Stored,
@@ -85,11 +85,17 @@ pub(crate) fn is_archive_name(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".age").unwrap_or(name).strip_suffix(".zip") else { return false };
     let Some(parts) = stem.strip_prefix("backup-") else { return false };
     let parts: Vec<_> = parts.split('-').collect();
-    let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
-    let hex = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let ends_with_time_and_id = |parts: &[&str]| matches!(parts, [_, .., day, time, id] if digits(day, 8) && digits(time, 6) && hex(id));
+    let is_digits =
+        |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_hex = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let ends_with_time_and_id = |parts: &[&str]| match parts {
+        [_, .., day, time, id] => is_digits(day, 8) && is_digits(time, 6) && is_hex(id),
+        _ => false,
+    };
     match parts.split_last() {
-        Some((last, before)) => ends_with_time_and_id(&parts) || (hex(last) && ends_with_time_and_id(before)),
+        Some((last, before)) => {
+            ends_with_time_and_id(&parts) || (is_hex(last) && ends_with_time_and_id(before))
+        }
         None => false,
     }
 }
@@ -128,7 +134,7 @@ mod tests {
             let name = BackupName::new("Nightly 2026-11-21").expect("the name is valid");
             let path = archive_path(
                 &name,
-                "2026-11-21T03:00:00Z".parse().expect("the instant is valid"),
+                "2026-11-21T03:00:00Z".parse().expect("the timestamp is valid"),
                 &id,
                 encryption,
             );
@@ -153,8 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn entry_names_cannot_leave_their_folder() {
-        let set = |name: &str| SetName::new(name).expect("the input is valid");
+    fn entry_names_never_refer_to_another_folder() {
+        let set = |name: &str| SetName::new(name).expect("the set name is valid");
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
         assert_eq!(

@@ -56,8 +56,8 @@ pub(crate) fn sealed_entities(manifest: &Manifest) -> impl Iterator<Item = (&Ent
 /// Returns the id of a supplied key for which a backup was encrypted. If this key does not decrypt the
 /// backup, the backup is damaged. Passphrases are ignored, because a key id does not show whether two
 /// passphrases are the same.
-pub(crate) fn fitting_key(encryption: Option<&EncryptionSummary>, supplied: &Identities) -> Option<String> {
-    let fits =
+pub(crate) fn matching_key(encryption: Option<&EncryptionSummary>, supplied: &Identities) -> Option<String> {
+    let matches =
         |id: &String| id != PASSPHRASE_ID && encryption.is_some_and(|known| known.key_ids.contains(id));
-    supplied.key_ids().into_iter().find(fits)
+    supplied.key_ids().into_iter().find(matches)
 }

@@ -24,7 +24,7 @@ pub struct Manifest {
     pub format_version: u32,
     /// The id of the backup.
     pub id: BackupId,
-    /// The name of the backup; several backups may share one.
+    /// The name of the backup. Several backups may have the same name.
     pub name: BackupName,
     /// The series that the backup belongs to. `None` in manifests of older versions, where the series follows
     /// from the name of the backup.
@@ -43,7 +43,7 @@ pub struct Manifest {
     /// The error as text, if the backup failed.
     #[serde(default)]
     pub error: Option<String>,
-    /// Tags to find the backup by.
+    /// The tags by which the backup can be found.
     pub tags: Vec<String>,
     /// Additional data of the caller.
     pub metadata: BTreeMap<String, String>,
@@ -62,7 +62,8 @@ pub struct Manifest {
     pub discovery: DiscoverySummary,
     /// Warnings that matter for a restore.
     pub warnings: Vec<String>,
-    /// Fields that a newer version wrote and this version does not support, preserved unchanged.
+    /// Fields that a newer version wrote and that this version does not support. They are preserved
+    /// unchanged.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }

@@ -96,8 +96,8 @@ impl ArchiveObject {
     }
 }
 
-/// Reads a range of an archive. A read that is short or fails is repeated once, because the connection may
-/// have been interrupted.
+/// Reads a range of an archive. A read that fails or returns too few bytes is retried once, because the
+/// connection may have been interrupted.
 async fn fetch(store: &dyn ObjectStore, path: &Path, range: Range<u64>) -> Result<Bytes> {
     // Stores refuse an empty range.
     let wanted = range.end.saturating_sub(range.start);

@@ -61,11 +61,15 @@ impl OpenArchive {
         let mut reader = ArchiveReader::open(object).await?;
         let inner: serde_json::Value = reader.json(entry::MANIFEST).await?;
         if !same_manifest(&inner, published) {
-            return Err(damaged("the published manifest differs from the one in the archive".to_owned()));
+            return Err(damaged(
+                "the published manifest differs from the manifest in the archive".to_owned(),
+            ));
         }
         let Checksums(checksums) = reader.json(entry::CHECKSUMS).await?;
         if manifest.verification.overall_checksum.as_ref() != Some(&Checksums(checksums.clone()).overall()) {
-            return Err(damaged("its checksums differ from those in the manifest".to_owned()));
+            return Err(damaged(
+                "its checksums do not match the overall checksum in its manifest".to_owned(),
+            ));
         }
         let listed: BTreeSet<_> = checksums.keys().map(String::as_str).collect();
         let present: BTreeSet<_> =
@@ -81,7 +85,7 @@ impl OpenArchive {
             }
             if &crate::foundation::digest::sha256(&reader.document(name).await?) != hash {
                 return Err(damaged(format!(
-                    "the hash of entry `{name}` differs from the one in its checksums"
+                    "the hash of entry `{name}` differs from the hash in its checksums"
                 )));
             }
         }

@@ -1,4 +1,4 @@
-//! An archive that is being uploaded into a store. It becomes visible there complete, or not at all.
+//! An archive that is being uploaded into a store. It becomes visible only when it is complete.
 
 use jiff::Timestamp;
 use object_store::path::Path;
@@ -70,7 +70,7 @@ impl PendingArchive {
         cancel: &CancellationToken,
     ) -> Result<(T, ArchiveFile)> {
         let work = async {
-            // The error of the store is returned, because it is the cause.
+            // If both fail, the error of the store is returned, because it is the cause of the other error.
             let (produced, stored) = tokio::join!(produce, self.upload.run());
             stored.and(produced)
         };

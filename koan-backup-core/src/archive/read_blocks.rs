@@ -15,26 +15,26 @@ use crate::foundation::blocking::blocking;
 use crate::foundation::buffers::Buffers;
 use crate::foundation::error::Result;
 
-/// Returns a stream of the processed blocks of an entry, in order. `open` processes each block on a blocking
-/// thread.
+/// Returns a stream of the processed blocks of an entry, in order. `process` is called for each block, on a
+/// blocking thread.
 pub(crate) fn read_blocks<'a, T: Send + 'static>(
     reader: &'a ArchiveReader,
     file: &'a str,
     blocks: Vec<(usize, Block)>,
     max_concurrency: usize,
-    open: impl Fn(usize, Block, std::result::Result<Bytes, BlockFault>) -> T + Clone + Send + 'static,
+    process: impl Fn(usize, Block, std::result::Result<Bytes, BlockFault>) -> T + Clone + Send + 'static,
 ) -> impl Stream<Item = Result<T>> + 'a {
     // Each block needs memory, and more than one block per core hardly increases the throughput.
     let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let buffers = Arc::new(Buffers::default());
-    let opening = stream::iter(blocks).map(move |(index, block)| {
-        let (open, buffers) = (open.clone(), Arc::clone(&buffers));
+    let processing = stream::iter(blocks).map(move |(index, block)| {
+        let (process, buffers) = (process.clone(), Arc::clone(&buffers));
         async move {
             let fetched = reader.block(file, block).await?;
-            blocking("reads the archive", move || open(index, block, fetched.lines(&buffers))).await
+            blocking("reads the archive", move || process(index, block, fetched.lines(&buffers))).await
         }
     });
-    opening.buffered(workers.min(max_concurrency.max(1)))
+    processing.buffered(workers.min(max_concurrency.max(1)))
 }
 
 /// Produces the items of a stream while the consumer processes earlier items. The returned future drives the

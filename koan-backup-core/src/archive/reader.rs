@@ -74,11 +74,11 @@ impl ArchiveReader {
     /// # Errors
     /// The entry is missing.
     pub(super) fn entry(&self, name: &str) -> Result<&Entry> {
-        self.entries.get(name).ok_or_else(|| self.broken(name, "it is missing"))
+        self.entries.get(name).ok_or_else(|| self.damaged_entry_error(name, "it is missing"))
     }
 
-    /// Creates the error for the damaged entry `name`; `fault` describes the damage.
-    pub(crate) fn broken(&self, name: &str, fault: &str) -> Error {
+    /// Creates the error for the damaged entry `name`. `fault` describes the damage.
+    pub(crate) fn damaged_entry_error(&self, name: &str, fault: &str) -> Error {
         corrupt(self.object.path().as_ref(), &format!("entry `{name}`: {fault}"))
     }
 
@@ -94,14 +94,14 @@ impl ArchiveReader {
 
     /// Reads the content of a small entry.
     pub(crate) async fn document(&self, name: &str) -> Result<Vec<u8>> {
-        let broken = |fault: &str| corrupt(self.object.path().as_ref(), &format!("entry `{name}` {fault}"));
-        let entry = *self.entries.get(name).ok_or_else(|| broken("is missing"))?;
+        let damaged = |fault: &str| corrupt(self.object.path().as_ref(), &format!("entry `{name}` {fault}"));
+        let entry = *self.entries.get(name).ok_or_else(|| damaged("is missing"))?;
         if entry.compressed > bounds::MAX_DOCUMENT_BYTES || entry.uncompressed > bounds::MAX_DOCUMENT_BYTES {
-            return Err(broken("is larger than a document can be"));
+            return Err(damaged("is larger than the maximum size of a document"));
         }
         let bytes = self.range(entry.start, entry.compressed).await?;
         let content = blocking("reads the archive", move || unpack(entry, &bytes)).await?;
-        content.ok_or_else(|| broken("does not match its checksum after decompression"))
+        content.ok_or_else(|| damaged("does not match its checksum after decompression"))
     }
 
     /// Reads a small entry as JSON.
@@ -117,7 +117,8 @@ impl ArchiveReader {
             Error::with_source(
                 ErrorKind::Corrupt,
                 format!(
-                    "entry `{name}` of archive `{}` does not have the format of this document",
+                    "entry `{name}` of archive `{}` cannot be parsed: it does not have the expected JSON \
+                     structure",
                     self.object.path()
                 ),
                 source,
@@ -137,9 +138,9 @@ fn unpack(entry: Entry, bytes: &[u8]) -> Option<Vec<u8>> {
         CompressionMethod::Stored => content.extend_from_slice(bytes),
         CompressionMethod::Zstd => return None,
     }
-    let intact =
+    let is_intact =
         u64::try_from(content.len()) == Ok(entry.uncompressed) && crc32fast::hash(&content) == entry.crc32;
-    intact.then_some(content)
+    is_intact.then_some(content)
 }
 
 /// Reads the central directory of the archive `file`, and checks that its entries have safe, unique names and
@@ -157,10 +158,14 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
     let mut directory = zip.entries(&mut buffer);
     while let Some(record) = directory.next_entry().map_err(|source| unreadable(file, source))? {
         if found.len() == MAX_ENTRIES {
-            return Err(corrupt(file, "it has more entries than koan-backup ever writes"));
+            return Err(corrupt(file, "it has more entries than the maximum of 1 000 000"));
         }
-        let name = checked_name(record.file_path().as_ref())
-            .ok_or_else(|| corrupt(file, "an entry has a name that could leave its folder"))?;
+        let name = checked_name(record.file_path().as_ref()).ok_or_else(|| {
+            corrupt(
+                file,
+                "an entry has an unsafe path, which could be extracted outside of the target folder",
+            )
+        })?;
         let method = CompressionMethod::from_zip(record.compression_method())
             .ok_or_else(|| corrupt(file, &format!("entry `{name}` is compressed by an unknown method")))?;
         let location = (record.local_header_offset(), record.wayfinder());
@@ -168,9 +173,10 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
         found.push((name, method, location, sizes));
     }
     if u64::try_from(found.len()) != Ok(zip.entries_hint()) {
+        let (declared, count) = (zip.entries_hint(), found.len());
         return Err(corrupt(
             file,
-            "the number of entries that its directory declares is not the number of its entries",
+            &format!("its central directory declares {declared} entries, but contains {count}"),
         ));
     }
     let mut spans = Vec::with_capacity(found.len());
@@ -193,7 +199,8 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
     Ok(entries)
 }
 
-/// Returns the name of an entry if it is UTF-8, relative, and cannot leave the folder it is extracted to.
+/// Returns the name of an entry if the name is UTF-8 and a safe relative path, so that the entry cannot be
+/// extracted outside of the target folder.
 fn checked_name(bytes: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(bytes).ok()?;
     let safe = !name.is_empty()
@@ -206,7 +213,9 @@ fn checked_name(bytes: &[u8]) -> Option<String> {
 fn unreadable(file: &str, source: rawzip::Error) -> Error {
     Error::with_source(
         ErrorKind::Corrupt,
-        format!("archive `{file}` is damaged: its directory cannot be read; restore from another backup"),
+        format!(
+            "archive `{file}` is damaged: its central directory cannot be read; restore from another backup"
+        ),
         source,
     )
 }
@@ -216,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entry_names_that_leave_their_folder_are_refused() {
+    fn unsafe_entry_names_are_refused() {
         for name in ["../a", "/a", "a//b", "a/../b", "a\\b", "c:/a", "", "a/", "./a"] {
             assert!(checked_name(name.as_bytes()).is_none(), "{name}");
         }

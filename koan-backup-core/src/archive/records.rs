@@ -22,7 +22,7 @@ const MAX_BLOCK_BYTES: u64 = 256 << 20;
 
 /// A block that was fetched. It is decrypted and decompressed on a blocking thread.
 #[derive(Debug)]
-pub(crate) struct OpenBlock {
+pub(crate) struct FetchedBlock {
     block: Block,
     coding: Coding,
     bytes: Bytes,
@@ -86,7 +86,7 @@ impl ArchiveReader {
         });
         match opened.await? {
             Some(content) => Ok(Some(content)),
-            None => Err(self.broken(name, "it cannot be decrypted")),
+            None => Err(self.damaged_entry_error(name, "it cannot be decrypted")),
         }
     }
 
@@ -94,24 +94,31 @@ impl ArchiveReader {
         error.context(format!("entry `{name}` of archive `{}` could not be opened", self.object().path()))
     }
 
-    /// Checks that the blocks of an entry cover all of its bytes, and that none is larger than the maximum.
+    /// Checks that the blocks of an entry cover all bytes of the entry, and that no block is larger than the
+    /// maximum.
     pub(crate) fn check_blocks(&self, name: &str, table: &BlockTable) -> Result<()> {
         let entry = self.entry(name)?;
-        let blocks = table.get(name).ok_or_else(|| self.broken(name, "it has no table of blocks"))?;
+        let blocks =
+            table.get(name).ok_or_else(|| self.damaged_entry_error(name, "it has no table of blocks"))?;
         let tail = length_of(layout::coding(name, entry.method).tail());
         let (compressed, uncompressed) = match self.unlocked.get(name) {
             None => (entry.compressed, entry.uncompressed),
             Some(unlocked) => {
-                let length = unlocked.plain_length().ok_or_else(|| self.broken(name, "it is truncated"))?;
+                let length = unlocked
+                    .plain_length()
+                    .ok_or_else(|| self.damaged_entry_error(name, "it is truncated"))?;
                 let raw = blocks.iter().try_fold(0u64, |sum, block| sum.checked_add(block.raw_length));
                 (length, raw.unwrap_or(u64::MAX))
             }
         };
         if let Some(fault) = blocks::fault(blocks, compressed, tail, uncompressed) {
-            return Err(self.broken(name, fault));
+            return Err(self.damaged_entry_error(name, fault));
         }
         if blocks.iter().any(|block| block.raw_length > MAX_BLOCK_BYTES || block.length > MAX_BLOCK_BYTES) {
-            return Err(self.broken(name, "it has a block that is larger than the maximum size of a block"));
+            return Err(self.damaged_entry_error(
+                name,
+                "it has a block that is larger than the maximum size of a block",
+            ));
         }
         Ok(())
     }
@@ -128,8 +135,8 @@ impl ArchiveReader {
         Ok(entry.start..entry.start.saturating_add(entry.compressed))
     }
 
-    /// Returns the declared size of an entry after extraction, and its declared checksum.
-    pub(crate) fn declared(&self, name: &str) -> Option<(u64, u32)> {
+    /// Returns the size after extraction and the CRC-32 that the central directory declares for an entry.
+    pub(crate) fn declared_size_and_crc32(&self, name: &str) -> Option<(u64, u32)> {
         self.entry(name).ok().map(|entry| (entry.uncompressed, entry.crc32))
     }
 
@@ -150,7 +157,7 @@ impl ArchiveReader {
     }
 
     /// Fetches one block of an entry.
-    pub(crate) async fn block(&self, name: &str, block: Block) -> Result<OpenBlock> {
+    pub(crate) async fn block(&self, name: &str, block: Block) -> Result<FetchedBlock> {
         let entry = self.entry(name)?;
         let coding = layout::coding(name, entry.method);
         let range = block.offset..block.offset.saturating_add(block.length);
@@ -160,11 +167,11 @@ impl ArchiveReader {
         };
         let start = entry.start.saturating_add(needed.start);
         let bytes = self.range(start, needed.end.saturating_sub(needed.start)).await?;
-        Ok(OpenBlock { block, coding, bytes, sealed })
+        Ok(FetchedBlock { block, coding, bytes, sealed })
     }
 }
 
-impl OpenBlock {
+impl FetchedBlock {
     /// Decrypts and decompresses the block into one of `buffers`, and checks its checksum and its number of
     /// lines.
     pub(crate) fn lines(&self, buffers: &Arc<Buffers>) -> std::result::Result<Bytes, BlockFault> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bounds::tree_fits;
 use super::layout::entry;
-use super::locked::{Locked, fitting_key, sealed_entities};
+use super::locked::{Locked, matching_key, sealed_entities};
 use super::manifest::{EntityStatus, Manifest};
 use super::open_documents::OpenDocuments;
 use super::reader::ArchiveReader;
@@ -34,8 +34,8 @@ pub(crate) async fn unlock(
         return Ok(());
     }
     let Some(content) = reader.sealed_document(entry::SEALED, identities).await? else {
-        return match fitting_key(encryption, identities) {
-            Some(id) => Err(reader.broken(
+        return match matching_key(encryption, identities) {
+            Some(id) => Err(reader.damaged_entry_error(
                 entry::SEALED,
                 &format!("its manifest lists key `{id}`, but this key does not decrypt the entry"),
             )),
@@ -45,37 +45,43 @@ pub(crate) async fn unlock(
             }
         };
     };
-    documents.sealed = serde_json::from_slice(&content)
-        .map_err(|_| reader.broken(entry::SEALED, "it does not have the format of this document"))?;
+    documents.sealed = serde_json::from_slice(&content).map_err(|_| {
+        reader.damaged_entry_error(entry::SEALED, "it does not have the expected JSON structure")
+    })?;
     for (entity, file) in &sealed {
-        let Some(inner) = documents.sealed.get(*file) else {
-            return Err(reader.broken(entry::SEALED, &format!("it does not describe entry `{file}`")));
+        let Some(sealed_entity) = documents.sealed.get(*file) else {
+            return Err(
+                reader.damaged_entry_error(entry::SEALED, &format!("it does not describe entry `{file}`"))
+            );
         };
-        documents.blocks.insert((*file).to_owned(), inner.blocks.clone());
-        if let (Some(physical), Some(info)) = (&inner.physical, documents.providers.get_mut(&entity.provider))
+        documents.blocks.insert((*file).to_owned(), sealed_entity.blocks.clone());
+        if let (Some(physical), Some(info)) =
+            (&sealed_entity.physical, documents.providers.get_mut(&entity.provider))
         {
             if !tree_fits(physical.get().as_bytes()) {
-                return Err(
-                    reader.broken(entry::SEALED, "a physical form in it exceeds the limits of a document")
-                );
+                return Err(reader.damaged_entry_error(
+                    entry::SEALED,
+                    "a physical form in it exceeds the limits of a document",
+                ));
             }
-            let physical = serde_json::from_str(physical.get())
-                .map_err(|_| reader.broken(entry::SEALED, "a physical form in it is not JSON"))?;
+            let physical = serde_json::from_str(physical.get()).map_err(|_| {
+                reader.damaged_entry_error(entry::SEALED, "a physical form in it is not JSON")
+            })?;
             info.physical.insert((*file).to_owned(), physical);
         }
         if !reader.unlock(file, identities).await? {
             let fault = format!("the key that decrypts `{}` does not decrypt this entry", entry::SEALED);
-            return Err(reader.broken(file, &fault));
+            return Err(reader.damaged_entry_error(file, &fault));
         }
     }
     if documents.sealed.len() != sealed.len() {
-        return Err(reader.broken(entry::SEALED, "it describes entries that do not exist"));
+        return Err(reader.damaged_entry_error(entry::SEALED, "it describes entries that do not exist"));
     }
     Ok(())
 }
 
-/// Checks that the entries that are encrypted are exactly those that the manifest declares as encrypted.
-/// Returns a description of the fault, if there is one.
+/// Checks that an entry is encrypted if, and only if, the manifest declares its entity as encrypted. Returns
+/// a description of the fault, if there is one.
 ///
 /// # Errors
 /// The storage cannot be read.
@@ -96,7 +102,10 @@ pub(crate) async fn sealing_fault(reader: &ArchiveReader, manifest: &Manifest) -
     let fault = if has_sealed_entities && manifest.encryption.is_none() {
         Some("its manifest does not list the recipients of its encrypted entities")
     } else if has_sealed_entities != reader.contains(entry::SEALED) {
-        Some("it has encrypted entities without their encrypted description, or the reverse")
+        Some(
+            "it has encrypted entities without `verification/sealed.json.age`, or that entry without \
+             encrypted entities",
+        )
     } else {
         None
     };

@@ -1,4 +1,4 @@
-//! An archive that no manifest refers to yet, and its removal if it is never published.
+//! An archive to which no manifest refers yet, and its removal if it is never published.
 
 use object_store::path::Path;
 use tokio::time::timeout;
@@ -11,11 +11,11 @@ use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// Removes the archive of a backup that failed, unless the manifest of the backup refers to the archive: the
 /// writer may have lost its lease, and a recovery may have published the archive since then. If it is not
-/// known whether the archive was published, the archive stays, and maintenance classifies it later.
+/// known whether the archive was published, the archive is kept, and maintenance classifies it later.
 ///
 /// The removal waits for the storage for a limited time.
 pub(crate) async fn discard_unpublished(storage: &Storage, id: BackupId, path: &Path) {
-    match timeout(CLEANUP_TIMEOUT, is_published(storage, id, path)).await {
+    match timeout(CLEANUP_TIMEOUT, may_be_published(storage, id, path)).await {
         Ok(Ok(false)) => storage.discard(path).await,
         Ok(Ok(true)) => {
             tracing::warn!(
@@ -26,8 +26,8 @@ pub(crate) async fn discard_unpublished(storage: &Storage, id: BackupId, path: &
         Ok(Err(error)) => {
             tracing::warn!(
                 target: "koan::backup", backup = %id, archive = %path, error = %error.chain(),
-                "the archive of a failed backup was not removed, because it is not known whether it was published; \
-                 maintenance reports it or removes it"
+                "the archive of a failed backup was not removed, because it is not known whether it was \
+                 published; maintenance reports it or removes it"
             );
         }
         Err(_) => {
@@ -42,7 +42,7 @@ pub(crate) async fn discard_unpublished(storage: &Storage, id: BackupId, path: &
 
 /// Returns whether the manifest of a backup may refer to an archive. Returns `true` if the manifest cannot be
 /// parsed.
-async fn is_published(storage: &Storage, id: BackupId, path: &Path) -> Result<bool> {
+async fn may_be_published(storage: &Storage, id: BackupId, path: &Path) -> Result<bool> {
     let Some(bytes) = storage.read(&manifest_path(&id), MAX_MANIFEST_BYTES).await? else { return Ok(false) };
     let manifest: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
     let Some(manifest) = manifest else { return Ok(true) };
@@ -55,12 +55,12 @@ async fn is_published(storage: &Storage, id: BackupId, path: &Path) -> Result<bo
     })
 }
 
-/// An archive that no manifest refers to yet. When this guard is dropped, the archive is removed, unless it
+/// An archive to which no manifest refers yet. When this guard is dropped, the archive is removed, unless it
 /// was published.
 #[derive(Debug)]
 pub(crate) struct UnpublishedArchive {
     id: BackupId,
-    /// The storage and path of the archive. `None` if the archive stays.
+    /// The storage and path of the archive. `None` if the archive must not be removed.
     removable: Option<(Storage, Path)>,
 }
 
@@ -101,10 +101,10 @@ mod tests {
     #[tokio::test]
     async fn an_unpublished_archive_is_discarded_unless_the_manifest_of_its_backup_may_refer_to_it() {
         let id: BackupId = "01a20039-2e20-73ff-b80d-43944b669d73".parse().expect("the id is valid");
-        let (path, other) = (Path::from("archives/backup-a.zip"), "archives/backup-b.zip");
-        for (manifest, stays) in [
+        let (path, other_path) = (Path::from("archives/backup-a.zip"), "archives/backup-b.zip");
+        for (manifest, is_kept) in [
             (None, false),
-            (Some(format!(r#"{{"archive":{{"file":"{other}"}}}}"#)), false),
+            (Some(format!(r#"{{"archive":{{"file":"{other_path}"}}}}"#)), false),
             (Some(r#"{"archive":null}"#.to_owned()), false),
             (Some(format!(r#"{{"archive":{{"file":"{path}"}}}}"#)), true),
             (Some("{".to_owned()), true),
@@ -118,7 +118,7 @@ mod tests {
             }
             discard_unpublished(&storage, id, &path).await;
             let size = storage.size(&path).await.expect("the size is read");
-            assert_eq!(size.is_some(), stays, "{manifest:?}");
+            assert_eq!(size.is_some(), is_kept, "{manifest:?}");
         }
     }
 }

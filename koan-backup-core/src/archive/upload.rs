@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::failure::write_error;
-pub(crate) use self::note::UploadNote;
+pub(crate) use self::note::UploadRecord;
 use self::started::StartedUpload;
 use super::unpublished::UnpublishedArchive;
 use crate::encryption::Recipients;
@@ -30,12 +30,12 @@ use crate::foundation::id::BackupId;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// The maximum number of parts that wait for the store.
-const PARTS_AHEAD: usize = 2;
+const MAX_WAITING_PARTS: usize = 2;
 /// The number of parts of the initial size. A store accepts 10 000 parts at most, and some stores require
 /// parts of equal size; therefore parts become larger only for an archive that would need too many of them.
 const EQUAL_PARTS: usize = 8_000;
 /// The factor by which the parts after the first [`EQUAL_PARTS`] are larger.
-const GROWTH: usize = 16;
+const GROWTH_FACTOR: usize = 16;
 
 /// The writing end of an upload. It hashes the bytes of the archive in order, and sends them in parts to the
 /// storing end.
@@ -113,7 +113,7 @@ impl Upload {
     pub(super) async fn begin(storage: &Storage, id: BackupId, path: Path) -> Result<(UploadWriter, Self)> {
         let upload = StartedUpload::start(storage, &path).await?;
         let part_bytes = storage.part_bytes();
-        let (sender, parts) = mpsc::channel(PARTS_AHEAD);
+        let (sender, parts) = mpsc::channel(MAX_WAITING_PARTS);
         let writer = UploadWriter {
             parts: sender,
             part: BytesMut::with_capacity(part_bytes),
@@ -166,9 +166,9 @@ impl Upload {
             None => {
                 self.abort().await;
                 Err(Error::cancelled().context(format!(
-                    "it is not known whether archive `{}` was completed in storage `{}`, because the storage did \
-                     not respond in time; no manifest refers to the archive, and if it appears in the storage \
-                     later, maintenance reports it",
+                    "it is not known whether archive `{}` was completed in storage `{}`, because the storage \
+                     did not respond in time; no manifest refers to the archive, and if it appears in the \
+                     storage later, maintenance reports it",
                     self.path,
                     self.storage.location()
                 )))
@@ -190,8 +190,8 @@ impl Upload {
             return Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "archive `{}` has {} bytes in storage `{location}`, but {} bytes were written; it was not \
-                     published",
+                    "archive `{}` has {} bytes in storage `{location}`, but {} bytes were written; it was \
+                     not published",
                     self.path, stored.size, written.size_bytes
                 ),
             ));
@@ -213,8 +213,8 @@ impl UploadWriter {
         part_bytes(self.first_part_bytes, self.sent_parts)
     }
 
-    /// Sends a part of an archive that is already complete elsewhere. Each part except the last must have the
-    /// size [`part_bytes`](Self::part_bytes).
+    /// Sends a part of an existing archive, which is copied. Each part except the last must have the size
+    /// [`part_bytes`](Self::part_bytes).
     pub(crate) async fn send_part(&mut self, part: Bytes) -> Result<()> {
         let hasher = std::mem::take(&mut self.hasher);
         self.hasher = crate::foundation::digest::update(hasher, part.clone()).await?;
@@ -224,7 +224,7 @@ impl UploadWriter {
         sent.map_err(|_| Error::new(ErrorKind::Storage, UPLOAD_ENDED))
     }
 
-    /// Ends the writing and returns the size and hash of the parts that were sent.
+    /// Ends the upload of parts, and returns the size and hash of all parts that were sent.
     pub(crate) fn finish_parts(self) -> FinishedUpload {
         FinishedUpload {
             size_bytes: self.written_bytes,
@@ -273,7 +273,7 @@ impl io::Write for UploadWriter {
 
 /// Returns the size of the part that follows `sent_parts` parts.
 fn part_bytes(first_part_bytes: usize, sent_parts: usize) -> usize {
-    if sent_parts < EQUAL_PARTS { first_part_bytes } else { first_part_bytes.saturating_mul(GROWTH) }
+    if sent_parts < EQUAL_PARTS { first_part_bytes } else { first_part_bytes.saturating_mul(GROWTH_FACTOR) }
 }
 
 #[cfg(test)]
@@ -302,7 +302,7 @@ mod tests {
             hasher: Sha256::new(),
             written_bytes: 0,
         };
-        let written_bytes = 2 * EQUAL_PARTS + 2 * GROWTH + 5;
+        let written_bytes = 2 * EQUAL_PARTS + 2 * GROWTH_FACTOR + 5;
         writer.write_all(&vec![7; written_bytes]).expect("the bytes are written");
         let finished = writer.finish().expect("the last part is sent");
         assert_eq!(finished.size_bytes, u64::try_from(written_bytes).expect("the size fits in 64 bits"));
@@ -312,6 +312,6 @@ mod tests {
         }
         let (equal, rest) = lengths.split_at(EQUAL_PARTS);
         assert!(equal.iter().all(|&length| length == 2));
-        assert_eq!(rest, [2 * GROWTH, 5]);
+        assert_eq!(rest, [2 * GROWTH_FACTOR, 5]);
     }
 }

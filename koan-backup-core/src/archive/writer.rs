@@ -18,7 +18,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::own_thread::OwnThread;
 
 /// The maximum number of blocks that wait for the writer.
-const BLOCKS_AHEAD: usize = 2;
+const MAX_WAITING_BLOCKS: usize = 2;
 
 /// A compressed block that is to be written into the archive.
 #[derive(Debug)]
@@ -72,14 +72,14 @@ enum BlockMessage {
     End,
 }
 
-/// The handle of the writing thread.
+/// The handle of the thread that writes an archive.
 #[derive(Debug)]
 pub(crate) struct ArchiveWriter {
     commands: mpsc::Sender<Command>,
     finished: OwnThread<Result<FinishedUpload>>,
 }
 
-/// The handle of one entry of records that is being written.
+/// The handle of one entry of records that the thread is writing.
 #[derive(Debug)]
 pub(crate) struct EntityEntry {
     blocks: mpsc::Sender<BlockMessage>,
@@ -101,7 +101,7 @@ impl ArchiveWriter {
 
     /// Starts an entry of records.
     pub(crate) async fn records(&mut self, entry: NewEntry) -> Result<EntityEntry> {
-        let (blocks, receiver) = mpsc::channel(BLOCKS_AHEAD);
+        let (blocks, receiver) = mpsc::channel(MAX_WAITING_BLOCKS);
         let (sender, written) = oneshot::channel();
         self.send(Command::Records { entry, blocks: receiver, written: sender }).await?;
         Ok(EntityEntry { blocks, written })
@@ -111,7 +111,7 @@ impl ArchiveWriter {
     pub(crate) async fn document(&mut self, path: &str, content: Vec<u8>) -> Result<()> {
         let (sender, written) = oneshot::channel();
         self.send(Command::Document { path: path.to_owned(), content, written: sender }).await?;
-        written.await.map_err(|_| stopped())
+        written.await.map_err(|_| stopped_error())
     }
 
     /// Writes the central directory and sends the last part of the upload.
@@ -123,26 +123,26 @@ impl ArchiveWriter {
     }
 
     async fn send(&mut self, command: Command) -> Result<()> {
-        self.commands.send(command).await.map_err(|_| stopped())
+        self.commands.send(command).await.map_err(|_| stopped_error())
     }
 }
 
 impl EntityEntry {
     /// Sends the next block.
     pub(crate) async fn block(&mut self, block: CompressedBlock) -> Result<()> {
-        self.blocks.send(BlockMessage::Block(block)).await.map_err(|_| stopped())
+        self.blocks.send(BlockMessage::Block(block)).await.map_err(|_| stopped_error())
     }
 
     /// Ends the entry and returns its sizes, hashes and blocks.
     pub(crate) async fn finish(self) -> Result<WrittenEntry> {
-        self.blocks.send(BlockMessage::End).await.map_err(|_| stopped())?;
-        self.written.await.map_err(|_| stopped())
+        self.blocks.send(BlockMessage::End).await.map_err(|_| stopped_error())?;
+        self.written.await.map_err(|_| stopped_error())
     }
 }
 
 /// Creates the error for a writing thread that has stopped. [`ArchiveWriter::finish`] or the upload returns
 /// the reason.
-fn stopped() -> Error {
+fn stopped_error() -> Error {
     Error::new(ErrorKind::Storage, "the thread that writes the archive has stopped")
 }
 
@@ -199,17 +199,22 @@ fn write_records(
     let (mut entry, _) = started.map_err(|error| zip_failed(path, error))?;
     let Some(recipients) = &new.recipients else {
         let (written, crc32) =
-            write_blocks(&mut entry, path, Coding::of(new.method, EntrySealing::Clear), messages)?;
+            write_blocks(&mut entry, path, Coding::for_entry(new.method, EntrySealing::Clear), messages)?;
         let descriptor = DataDescriptorOutput::new(crc32, written.size_bytes);
         entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
         return Ok(written);
     };
-    let mut sealing = recipients.seal_to(HashingWriter::new(&mut entry))?;
-    let (mut written, _) =
-        write_blocks(&mut sealing, path, Coding::of(new.method, EntrySealing::Sealed), messages)?;
-    let measured = sealing.finish().map_err(|source| write_failed(path, source))?;
-    let (crc32, length) = (measured.crc.finalize(), measured.length);
-    written.sealed = Some(SealedBytes { hash: crate::foundation::digest::finish(measured.hasher), length });
+    let mut sealing_writer = recipients.seal_to(HashingWriter::new(&mut entry))?;
+    let (mut written, _) = write_blocks(
+        &mut sealing_writer,
+        path,
+        Coding::for_entry(new.method, EntrySealing::Sealed),
+        messages,
+    )?;
+    let hashing_writer = sealing_writer.finish().map_err(|source| write_failed(path, source))?;
+    let (crc32, length) = (hashing_writer.crc.finalize(), hashing_writer.length);
+    written.sealed =
+        Some(SealedBytes { hash: crate::foundation::digest::finish(hashing_writer.hasher), length });
     let descriptor = DataDescriptorOutput::new(crc32, length);
     entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
     Ok(written)
@@ -316,13 +321,13 @@ fn len(bytes: &[u8]) -> u64 {
 }
 
 fn zip_failed(path: &str, source: rawzip::Error) -> Error {
-    Error::with_source(ErrorKind::Storage, not_written(path), source)
+    Error::with_source(ErrorKind::Storage, write_error_text(path), source)
 }
 
 fn write_failed(path: &str, source: std::io::Error) -> Error {
-    Error::with_source(ErrorKind::Storage, not_written(path), source)
+    Error::with_source(ErrorKind::Storage, write_error_text(path), source)
 }
 
-fn not_written(path: &str) -> String {
+fn write_error_text(path: &str) -> String {
     format!("entry `{path}` could not be written to the archive")
 }

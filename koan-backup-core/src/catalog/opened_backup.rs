@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::stored::StoredBackup;
 use crate::archive::{
     ArchiveFile, ArchiveObject, ArchiveReader, Locked, Manifest, OpenArchive, PublishedArchive, entry,
-    fitting_key,
+    matching_key,
 };
 use crate::encryption::Identities;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -28,7 +28,7 @@ impl StoredBackup<'_> {
             )
         };
         let Some(object) = object.unsealed(identities).await? else {
-            return match fitting_key(self.manifest.encryption.as_ref(), identities) {
+            return match matching_key(self.manifest.encryption.as_ref(), identities) {
                 Some(id) => Err(damaged(&format!(
                     "its manifest contains the recipient `{id}`, but this key does not decrypt the archive"
                 ))),

@@ -93,7 +93,7 @@ pub(crate) async fn withdraw(storage: &Storage, archive: &str) -> Result<()> {
 /// maintenance withdraws the record.
 pub(crate) async fn withdraw_or_log(storage: &Storage, archive: &str) {
     let withdrawn = timeout(CLEANUP_TIMEOUT, withdraw(storage, archive)).await;
-    if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.no_answer_error())) {
+    if let Err(error) = withdrawn.unwrap_or_else(|_| Err(storage.timeout_error())) {
         tracing::warn!(
             target: "koan::backup", %archive, error = %error.chain(),
             "the removal record of an archive could not be withdrawn; the next maintenance run withdraws it"

@@ -171,7 +171,7 @@ pub(crate) async fn published(storage: &Storage, id: &BackupId) -> Result<Option
 /// # Errors
 /// The errors of [`published`], or the storage does not respond in time.
 pub(crate) async fn published_in_time(storage: &Storage, id: &BackupId) -> Result<Option<serde_json::Value>> {
-    timeout(CLEANUP_TIMEOUT, published(storage, id)).await.unwrap_or_else(|_| Err(storage.no_answer_error()))
+    timeout(CLEANUP_TIMEOUT, published(storage, id)).await.unwrap_or_else(|_| Err(storage.timeout_error()))
 }
 
 /// Returns the part of a "not found" error that describes manifests that cannot be read.

@@ -173,7 +173,7 @@ async fn inner_manifest(object: ArchiveObject) -> Result<Option<CompleteArchive>
     }
     let inner: serde_json::Value = reader.json(entry::MANIFEST).await?;
     let manifest = serde_json::from_value(inner.clone())
-        .map_err(|_| reader.broken(entry::MANIFEST, "it does not follow the format"))?;
+        .map_err(|_| reader.damaged_entry_error(entry::MANIFEST, "it does not follow the format"))?;
     Ok(Some(CompleteArchive { manifest, inner }))
 }
 

@@ -15,8 +15,8 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 #[derive(Default)]
 pub struct Identities {
     keys: Vec<IdentifiedKey>,
-    /// The keys of files that were found before, by file header. They are cached because the derivation of a
-    /// key from a passphrase takes about a second for each file.
+    /// The file keys that were unwrapped before, by the header of the file. They are cached because the
+    /// derivation of a key from a passphrase takes about a second for each file.
     file_keys: Mutex<BTreeMap<Vec<u8>, FileKey>>,
 }
 
@@ -54,25 +54,25 @@ impl Identities {
         if identities.is_empty() {
             return Err(key_error("the text contains no private key".to_owned()));
         }
-        Ok(Self::of(identities))
+        Ok(Self::from_keys(identities))
     }
 
     fn ssh(text: &str) -> Result<Self> {
         let unusable = |fault: &str| key_error(format!("the private SSH key {fault}"));
         let key = ssh::Identity::from_buffer(text.as_bytes(), None)
-            .map_err(|_| unusable("cannot be parsed; check that it has the format of OpenSSH"))?;
+            .map_err(|_| unusable("cannot be parsed; check that it has the OpenSSH format"))?;
         match key {
             ssh::Identity::Unencrypted(_) => {}
             ssh::Identity::Encrypted(_) => {
                 return Err(unusable(
-                    "has a passphrase, which koan-backup cannot request; use an age key, or a copy of the key \
-                     without a passphrase",
+                    "has a passphrase, which koan-backup cannot request; use an age key, or a copy of the \
+                     key without a passphrase",
                 ));
             }
             ssh::Identity::Unsupported(_) => return Err(unusable("is of a type that age does not support")),
         }
         let public = ssh::Recipient::try_from(key.clone()).map_err(|_| unusable("has no public key"))?;
-        Ok(Self::of(vec![IdentifiedKey { id: key_id(&public.to_string()), key: Box::new(key) }]))
+        Ok(Self::from_keys(vec![IdentifiedKey { id: key_id(&public.to_string()), key: Box::new(key) }]))
     }
 
     /// Creates an identity from a passphrase.
@@ -85,17 +85,17 @@ impl Identities {
             return Err(key_error("the passphrase is empty".to_owned()));
         }
         let mut key = scrypt::Identity::new(passphrase);
-        // The limit prevents that a forged header makes the decryption allocate gigabytes of memory.
+        // The limit prevents a forged header from making the decryption allocate gigabytes of memory.
         key.set_max_work_factor(PASSPHRASE_WORK);
         let key = Box::new(key);
-        Ok(Self::of(vec![IdentifiedKey { id: PASSPHRASE_ID.to_owned(), key }]))
+        Ok(Self::from_keys(vec![IdentifiedKey { id: PASSPHRASE_ID.to_owned(), key }]))
     }
 
-    fn of(keys: Vec<IdentifiedKey>) -> Self {
+    fn from_keys(keys: Vec<IdentifiedKey>) -> Self {
         Self { keys, file_keys: Mutex::default() }
     }
 
-    /// Returns the key of the file with this header, if it was found before.
+    /// Returns the key of the file with this header, if the key was cached before.
     pub(super) fn cached_file_key(&self, header: &[u8]) -> Option<FileKey> {
         self.file_keys.lock().unwrap_or_else(PoisonError::into_inner).get(header).cloned()
     }

@@ -32,8 +32,8 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
 
 /// Private keys in a file, in an environment variable, in the output of a command, or in a string.
 ///
-/// Their text consists of the lines of an age identity file (`AGE-SECRET-KEY-1…`) or of one OpenSSH private
-/// key; with [`as_passphrase`](Self::as_passphrase) the text is a passphrase.
+/// The text of the keys consists of the lines of an age identity file (`AGE-SECRET-KEY-1…`) or of one OpenSSH
+/// private key; with [`as_passphrase`](Self::as_passphrase) the text is a passphrase.
 pub struct Keys {
     origin: KeyOrigin,
     content: KeyContent,
@@ -62,12 +62,12 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 impl Keys {
     /// Reads the keys from a file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self::of(KeyOrigin::File(path.into()))
+        Self::from_origin(KeyOrigin::File(path.into()))
     }
 
     /// Reads the keys from an environment variable.
     pub fn variable(name: impl Into<String>) -> Self {
-        Self::of(KeyOrigin::Variable(name.into()))
+        Self::from_origin(KeyOrigin::Variable(name.into()))
     }
 
     /// Reads the keys from the output of a command, such as `vault kv get -field=key secret/koan`. The
@@ -77,21 +77,21 @@ impl Keys {
         arguments: impl IntoIterator<Item = S>,
     ) -> Self {
         let arguments = arguments.into_iter().map(Into::into).collect();
-        Self::of(KeyOrigin::Command { program: program.into(), arguments })
+        Self::from_origin(KeyOrigin::Command { program: program.into(), arguments })
     }
 
     /// Uses the keys in a string.
     pub fn text(keys: impl Into<String>) -> Self {
-        Self::of(KeyOrigin::Text(SecretString::from(keys.into())))
+        Self::from_origin(KeyOrigin::Text(SecretString::from(keys.into())))
     }
 
-    /// Treats the text as a passphrase. A line feed at its end is not part of it.
+    /// Treats the text as a passphrase. A line feed at the end of the text is not part of the passphrase.
     pub fn as_passphrase(mut self) -> Self {
         self.content = KeyContent::Passphrase;
         self
     }
 
-    fn of(origin: KeyOrigin) -> Self {
+    fn from_origin(origin: KeyOrigin) -> Self {
         Self { origin, content: KeyContent::Identities }
     }
 
@@ -127,7 +127,7 @@ impl KeySource for Keys {
             KeyOrigin::Variable(name) => format!("variable `{name}`"),
             // Arguments may contain secrets.
             KeyOrigin::Command { program, .. } => format!("command `{program}`"),
-            KeyOrigin::Text(_) => "the text in the program".to_owned(),
+            KeyOrigin::Text(_) => "the text that was passed to `Keys::text`".to_owned(),
         }
     }
 
@@ -181,7 +181,7 @@ async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
 /// Decodes the text of a key from UTF-8 or UTF-16, with or without a byte order mark, because editors and
 /// shells on Windows write all of these encodings.
 pub(super) fn text(bytes: &[u8]) -> Result<SecretString> {
-    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes.as_chunks::<2>();
         let units = pairs.iter().map(|pair| unit(*pair));
         let text: std::result::Result<String, _> = char::decode_utf16(units).collect();
@@ -189,11 +189,11 @@ pub(super) fn text(bytes: &[u8]) -> Result<SecretString> {
     };
     let text = match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => std::str::from_utf8(rest).ok().map(str::to_owned),
-        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         // No key contains a NUL character, so these bytes are UTF-16 without a byte order mark.
-        [first, 0, ..] if *first != 0 => wide(bytes, u16::from_le_bytes),
-        [0, second, ..] if *second != 0 => wide(bytes, u16::from_be_bytes),
+        [first, 0, ..] if *first != 0 => utf16(bytes, u16::from_le_bytes),
+        [0, second, ..] if *second != 0 => utf16(bytes, u16::from_be_bytes),
         _ => std::str::from_utf8(bytes).ok().map(str::to_owned),
     };
     text.map(SecretString::from)
@@ -217,18 +217,23 @@ mod tests {
     #[test]
     fn a_key_is_read_in_each_encoding_that_editors_write() {
         let key = "# a note\nAGE-SECRET-KEY-1ABC\n";
-        let wide = |mark: &[u8], unit: fn(u16) -> [u8; 2]| {
+        let utf16 = |mark: &[u8], unit: fn(u16) -> [u8; 2]| {
             [mark.to_vec(), key.encode_utf16().flat_map(unit).collect()].concat()
         };
         for bytes in [
             key.as_bytes().to_vec(),
             [b"\xef\xbb\xbf", key.as_bytes()].concat(),
-            wide(b"\xff\xfe", u16::to_le_bytes),
-            wide(b"\xfe\xff", u16::to_be_bytes),
-            wide(b"", u16::to_le_bytes),
-            wide(b"", u16::to_be_bytes),
+            utf16(b"\xff\xfe", u16::to_le_bytes),
+            utf16(b"\xfe\xff", u16::to_be_bytes),
+            utf16(b"", u16::to_le_bytes),
+            utf16(b"", u16::to_be_bytes),
         ] {
-            assert_eq!(text(&bytes).expect("valid text").expose_secret(), key, "{:?}", &bytes[..4]);
+            assert_eq!(
+                text(&bytes).expect("the bytes are valid text").expose_secret(),
+                key,
+                "{:?}",
+                &bytes[..4]
+            );
         }
         for bytes in [b"\xff\xfea".as_slice(), b"\xff\xfe\x00\xd8", b"\xc3\x28", b"\xef\xbb\xbf\xff"] {
             let error = text(bytes).expect_err("the bytes are not valid text");

@@ -60,20 +60,20 @@ impl Recipients {
     /// The file cannot be read, or contains a line that is not a public key.
     pub fn file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let shown = path.display();
+        let path_text = path.display();
         let bytes = std::fs::read(path).map_err(|source| {
             Error::with_source(
                 ErrorKind::Encryption,
-                format!("the recipients in `{shown}` could not be read"),
+                format!("the recipients in `{path_text}` could not be read"),
                 source,
             )
         })?;
         let text = super::keys::text(&bytes)
-            .map_err(|error| error.context(format!("the recipients in `{shown}` could not be read")))?;
+            .map_err(|error| error.context(format!("the recipients in `{path_text}` could not be read")))?;
         let text = text.expose_secret();
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         Self::keys(lines)
-            .map_err(|error| error.context(format!("the recipients in `{shown}` cannot be used")))
+            .map_err(|error| error.context(format!("the recipients in `{path_text}` cannot be used")))
     }
 
     /// Creates a recipient that encrypts with a passphrase. The encryption and the decryption of each entity
@@ -107,7 +107,7 @@ impl Recipients {
     }
 
     /// Returns a writer that encrypts the bytes that are written to it. The caller must call `finish` on the
-    /// writer, because an output without an end cannot be decrypted.
+    /// writer, because incomplete output cannot be decrypted.
     pub(crate) fn seal_to<W: Write>(&self, output: W) -> Result<StreamWriter<W>> {
         let encryptor = match self.0.as_ref() {
             RecipientSet::Keys(keys) => {
@@ -129,24 +129,24 @@ impl Recipients {
                 source,
             )
         })?;
-        encryptor.wrap_output(output).map_err(not_written)
+        encryptor.wrap_output(output).map_err(write_error)
     }
 
-    /// Encrypts a small content in memory.
+    /// Encrypts small content in memory.
     pub(crate) fn seal(&self, content: &[u8]) -> Result<Vec<u8>> {
         let mut writer = self.seal_to(Vec::new())?;
-        writer.write_all(content).and_then(|()| writer.finish()).map_err(not_written)
+        writer.write_all(content).and_then(|()| writer.finish()).map_err(write_error)
     }
 
-    /// Checks the recipients by encrypting an empty content, so that unusable keys are found before a backup
+    /// Checks the recipients by encrypting empty content, so that unusable keys are found before a backup
     /// starts.
     pub(crate) fn check(&self) -> Result<()> {
         match self.0.as_ref() {
             RecipientSet::Keys(keys) => match u64::try_from(self.seal(b"")?.len()) {
                 Ok(length) if length < HEADER_BYTES => Ok(()),
                 _ => Err(key_error(format!(
-                    "{} recipients are more than the header of an encrypted file can contain; encrypt for a key \
-                     that the recipients share",
+                    "{} recipients are more than the header of an encrypted file can contain; encrypt for a \
+                     key that the recipients share",
                     keys.len()
                 ))),
             },
@@ -188,6 +188,6 @@ fn key_error(message: String) -> Error {
     Error::new(ErrorKind::Encryption, message)
 }
 
-fn not_written(source: io::Error) -> Error {
+fn write_error(source: io::Error) -> Error {
     Error::with_source(ErrorKind::Encryption, "the encrypted content could not be written", source)
 }

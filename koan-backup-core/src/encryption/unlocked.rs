@@ -48,8 +48,8 @@ impl Unlocked {
     /// The header is damaged, or requires a higher work factor for a passphrase than is allowed.
     pub(crate) fn find(start: &[u8], length: u64, identities: &Identities) -> Result<Option<Self>> {
         let consumed = Cell::new(0);
-        let counted = CountingReader { rest: start, consumed: &consumed };
-        let decryptor = Decryptor::new_buffered(counted).map_err(|error| header_error(&error))?;
+        let reader = CountingReader { rest: start, consumed: &consumed };
+        let decryptor = Decryptor::new_buffered(reader).map_err(|error| header_error(&error))?;
         let header = start[..consumed.get()].to_vec();
         if let Some(key) = identities.cached_file_key(&header) {
             return Ok(Some(Self { header, key, length }));
@@ -67,8 +67,8 @@ impl Unlocked {
         Ok(Some(Self { header, key, length }))
     }
 
-    /// Returns the size of the decrypted content, or `None` if the size of the file is not a size that an
-    /// encrypted file can have.
+    /// Returns the size of the decrypted content, or `None` if no encrypted file can have the size of this
+    /// file.
     pub(crate) fn plain_length(&self) -> Option<u64> {
         let payload = self.length.checked_sub(self.header_length())?;
         let chunks = payload.div_ceil(CHUNK_BYTES + TAG_BYTES);
@@ -97,7 +97,8 @@ impl Unlocked {
             .decrypt(std::iter::once(&KnownKey(&self.key) as &dyn age::Identity))
             .ok()?;
         // To seek to the start of a chunk, the reader of age reads the end of the file, which is not
-        // available here. Therefore the seek leads to the byte before the chunk, and that byte is skipped.
+        // available here. Therefore the seek goes to the last byte before the chunk, and that byte is
+        // skipped.
         let skipped = u64::from(plain.start > 0 && plain.start.is_multiple_of(CHUNK_BYTES));
         reader.seek(SeekFrom::Start(plain.start - skipped)).ok()?;
         reader.read_exact(&mut [0; 1][..usize::from(skipped == 1)]).ok()?;
@@ -167,7 +168,7 @@ impl age::Identity for KeyFinder<'_> {
     }
 
     fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<std::result::Result<AgeKey, DecryptError>> {
-        // An identity that matches but fails must not prevent that a later identity succeeds.
+        // An identity that matches but fails must not prevent a later identity from succeeding.
         let mut failed = None;
         for identity in self.identities.all() {
             match identity.unwrap_stanzas(stanzas) {
@@ -272,22 +273,24 @@ mod tests {
         let recipients = Recipients::keys([key.to_public().to_string()]).expect("the public key is valid");
         let identities =
             Identities::parse(key.to_string().expose_secret()).expect("the private key is valid");
-        let chunk = usize::try_from(CHUNK_BYTES).expect("the number fits");
+        let chunk = usize::try_from(CHUNK_BYTES).expect("the number fits into both `u64` and `usize`");
         for length in [0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 7] {
             let plain: Vec<u8> = (0..=250).cycle().take(length).collect();
             let sealed = recipients.seal(&plain).expect("the content is encrypted");
-            let sealed_length = u64::try_from(sealed.len()).expect("the number fits");
+            let sealed_length =
+                u64::try_from(sealed.len()).expect("the number fits into both `u64` and `usize`");
             let found = Unlocked::find(&sealed, sealed_length, &identities).expect("the header is valid");
             let unlocked = found.expect("the key matches");
             assert_eq!(unlocked.plain_length(), u64::try_from(length).ok());
             let offsets = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, length.saturating_sub(1), length];
             for start in offsets.into_iter().filter(|&start| start <= length) {
                 for end in offsets.into_iter().filter(|&end| start <= end && end <= length) {
-                    let range = u64::try_from(start).expect("the number fits")
-                        ..u64::try_from(end).expect("the number fits");
+                    let range = u64::try_from(start).expect("the number fits into both `u64` and `usize`")
+                        ..u64::try_from(end).expect("the number fits into both `u64` and `usize`");
                     let needed = unlocked.sealed_range(&range);
-                    let bytes = usize::try_from(needed.start).expect("the number fits")
-                        ..usize::try_from(needed.end).expect("the number fits");
+                    let bytes = usize::try_from(needed.start)
+                        .expect("the number fits into both `u64` and `usize`")
+                        ..usize::try_from(needed.end).expect("the number fits into both `u64` and `usize`");
                     // This is the maximum: the chunks of the range, and one before it.
                     let chunks = range.end.div_ceil(CHUNK_BYTES) - range.start / CHUNK_BYTES + 1;
                     assert!(
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_a_file_is_searched_only_once() {
+    fn the_key_of_a_file_is_cached() {
         let key = age::x25519::Identity::generate();
         let recipients = Recipients::keys([key.to_public().to_string()]).expect("the public key is valid");
         let identities =
@@ -333,18 +336,20 @@ mod tests {
 
     #[test]
     fn a_key_that_does_not_match_and_a_damaged_header_are_distinguished() {
-        let (one, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
-        let recipients = Recipients::keys([one.to_public().to_string()]).expect("the public key is valid");
+        let (matching_key, other_key) =
+            (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+        let recipients =
+            Recipients::keys([matching_key.to_public().to_string()]).expect("the public key is valid");
         let sealed = recipients.seal(b"content").expect("the content is encrypted");
         let identities =
-            Identities::parse(other.to_string().expose_secret()).expect("the private key is valid");
+            Identities::parse(other_key.to_string().expose_secret()).expect("the private key is valid");
         assert!(Unlocked::find(&sealed, 0, &identities).expect("the header is valid").is_none());
         let found = Unlocked::find(b"age-encryption.org/v1\n-> X", 0, &identities);
         let error = found.expect_err("the header is truncated");
         assert!(error.to_string().contains("the header of the encrypted file is damaged"), "{error}");
         assert!(Unlocked::find(b"{}", 0, &identities).is_err());
-        let later = format!("age-encryption.org/v2\n-> X25519 A\nA\n--- {}\n", "A".repeat(43));
-        let found = Unlocked::find(later.as_bytes(), 0, &identities);
+        let later_version = format!("age-encryption.org/v2\n-> X25519 A\nA\n--- {}\n", "A".repeat(43));
+        let found = Unlocked::find(later_version.as_bytes(), 0, &identities);
         let error = found.expect_err("the version is not supported");
         assert!(error.to_string().contains("does not have the format of age"), "{error}");
     }

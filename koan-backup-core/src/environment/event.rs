@@ -158,13 +158,14 @@ impl Listener {
         self.0.is_some()
     }
 
-    /// Emits the event that `event` creates. A panic of the callback is logged and does not end the work.
+    /// Emits the event that `event` creates. A panic of the callback is logged and does not end the
+    /// operation.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(listen) = &self.0 {
             let event = event();
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| listen(&event)));
             if outcome.is_err() {
-                tracing::warn!(target: "koan::backup", "a progress listener panicked");
+                tracing::warn!(target: "koan::backup", "an event listener panicked");
             }
         }
     }

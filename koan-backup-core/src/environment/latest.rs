@@ -12,9 +12,9 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 use crate::storage::Storage;
 
-/// Finds a backup: by id or name as [`catalog::find`] does, or `latest`. `latest` is the newest completed
-/// backup of the application in `lookup` that contains every selected entity. Without a selection, these are
-/// all included entities that any completed backup contains.
+/// Finds a backup by id or name, as [`catalog::find`] does, or the backup to which `latest` refers: the
+/// newest completed backup of the application in `lookup` that contains every selected entity. Without a
+/// selection, the backup must contain each included entity that is contained in any completed backup.
 ///
 /// # Errors
 /// There is no such backup, or the storage cannot be read.
@@ -49,11 +49,11 @@ pub(crate) async fn warnings(storage: &Storage, lookup: Lookup<'_>) -> Result<Ve
     let is_complete = |manifest: &Manifest| manifest.status.is_complete();
     let own = lookup.select(&all, is_complete);
     let newest = own.into_iter().find(|backup| is_complete(&backup.manifest));
-    let text = |backup: StoredBackup<'_>| {
+    let prefixed_warnings = |backup: StoredBackup<'_>| {
         let name = backup.manifest.name.to_string();
         backup.manifest.warnings.into_iter().map(move |warning| format!("`{name}`: {warning}"))
     };
-    Ok(newest.into_iter().flat_map(text).collect())
+    Ok(newest.into_iter().flat_map(prefixed_warnings).collect())
 }
 
 fn latest<'c, 'a>(
@@ -63,16 +63,16 @@ fn latest<'c, 'a>(
     selection: &Selection,
     note: &str,
 ) -> Result<&'c StoredBackup<'a>> {
-    let selected = selected(environment, selection)?;
+    let selected = selected_entities(environment, selection)?;
     let contained: Vec<_> =
-        candidates.iter().map(|backup| contained(environment, backup, selection)).collect();
+        candidates.iter().map(|backup| contained_entities(environment, backup, selection)).collect();
     let in_any_backup: BTreeSet<&str> = contained.iter().flatten().map(String::as_str).collect();
     let mut required = selected;
     if !selection.is_explicit() {
         required.retain(|entity| in_any_backup.contains(entity.as_str()));
     }
     let contains_sets = |backup: &StoredBackup<'_>| {
-        selection.sets.iter().all(|set| completed(backup).any(|entity| &entity.set == set))
+        selection.sets.iter().all(|set| completed_entities(backup).any(|entity| &entity.set == set))
     };
     let found = candidates.iter().zip(&contained).find(|(backup, contained)| {
         !required.is_empty() && required.is_subset(contained) && contains_sets(backup)
@@ -80,22 +80,22 @@ fn latest<'c, 'a>(
     if let Some((backup, _)) = found {
         return Ok(backup);
     }
-    let what = match required.is_empty() {
+    let required_content = match required.is_empty() {
         true => "any selected entity".to_owned(),
         false => format!("all of {}", names(required.iter())),
     };
     Err(Error::new(
         ErrorKind::NotFound,
         format!(
-            "no completed backup in storage `{}` contains {what}{note}, so there is no `latest`; select a \
-             backup by its id, or select fewer entities",
+            "no completed backup in storage `{}` contains {required_content}{note}, so there is no `latest`; \
+             select a backup by its id, or select fewer entities",
             storage.location()
         ),
     ))
 }
 
 /// Returns the names of the selected entities.
-fn selected(environment: &Environment, selection: &Selection) -> Result<BTreeSet<String>> {
+fn selected_entities(environment: &Environment, selection: &Selection) -> Result<BTreeSet<String>> {
     let mut selected = BTreeSet::new();
     for known in environment.entities.iter().filter(|known| known.policy.is_some()) {
         if environment.selects(selection, known)? {
@@ -108,18 +108,18 @@ fn selected(environment: &Environment, selection: &Selection) -> Result<BTreeSet
 }
 
 /// Returns the entities that a backup contains, by their current names.
-fn contained(
+fn contained_entities(
     environment: &Environment,
     backup: &StoredBackup<'_>,
     selection: &Selection,
 ) -> BTreeSet<String> {
-    completed(backup)
+    completed_entities(backup)
         .filter(|entity| selection.selects_set(&entity.set))
         .map(|entity| current_name(environment, &entity.entity))
         .collect()
 }
 
-fn completed<'b>(backup: &'b StoredBackup<'_>) -> impl Iterator<Item = &'b EntityManifest> {
+fn completed_entities<'b>(backup: &'b StoredBackup<'_>) -> impl Iterator<Item = &'b EntityManifest> {
     backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
 }
 

@@ -3,22 +3,22 @@
 //!
 //! A lease is a file `leases/{subject}/{generation}.json`. A contender reads the highest generation. If that
 //! generation is released or has expired, the contender creates the next generation with a conditional put,
-//! which succeeds for one contender only. The holder renews the lease by writing its own file again; no other
-//! process writes that file. The highest generation is never removed, so the numbers never start again. A
+//! which succeeds for one contender only. The holder renews the lease by rewriting its own file; no other
+//! process writes that file. The highest generation is never removed, so the numbering never restarts. A
 //! contender lists the generations once more after creating its file, so a contender that was suspended for a
 //! long time detects that it is too late.
 //!
 //! # Clocks
 //! The holder gives up a lease at `expiresAt` by its own clock. Other processes may acquire it half a lease
-//! time later by their clocks, so clocks may differ by half a lease time. A renewal is valid only if the
-//! store answered before the lease would have expired, because after that another process may have found it
-//! expired.
+//! time later by their clocks, so the clocks of two processes may differ by half a lease time. A renewal is
+//! valid only if the store responded before the lease would have expired, because after that time another
+//! process may acquire the lease.
 //!
 //! # Limits
 //! A lease is not a fence: a process that is suspended between the check of its lease and the publication may
-//! still publish when it continues. This does not damage what other processes publish, because a manifest is
-//! only ever created, at its own path, and refers to its own archive. To make this case rare, a lease is
-//! renewed right before the publication, and the publication is abandoned when the lease time is over.
+//! still publish when it continues. This does not damage what other processes publish, because each manifest
+//! has its own path and refers to its own archive. To make this case rare, a lease is renewed right before
+//! the publication, and the publication is abandoned when the lease time is over.
 
 mod claim;
 mod confirmed;
@@ -66,14 +66,15 @@ const LEASE_TIME_RANGE: std::ops::RangeInclusive<Duration> =
 pub(crate) struct Lease {
     /// The keeper of the lease; `None` after the release.
     keeper: Option<Arc<Keeper>>,
-    ended: CancellationToken,
+    stop_renewal: CancellationToken,
 }
 
 impl Lease {
     /// Acquires the lease of a subject in a storage.
     ///
     /// # Cancel safety
-    /// If the future is dropped, a lease that was acquired nevertheless is released in the background.
+    /// If the future is dropped, the acquisition may still complete in the background; the lease is then
+    /// released.
     ///
     /// # Errors
     /// Another process holds the lease ([`ErrorKind::Busy`]; the error identifies the process), the storage
@@ -93,7 +94,7 @@ impl Lease {
             storage: storage.clone(),
             clock: Arc::clone(&environment.clock),
             holder: Holder::new(&environment.producer),
-            time: environment.lease_time,
+            lease_time: environment.lease_time,
             subject,
             work,
         };
@@ -102,12 +103,12 @@ impl Lease {
 
     /// Returns a token that is cancelled when the operation is cancelled, and when the lease is lost or could
     /// not be renewed before it expired.
-    pub(crate) fn lost(&self) -> CancellationToken {
-        self.keeper.as_ref().map(|keeper| keeper.lost().clone()).unwrap_or_default()
+    pub(crate) fn stop_token(&self) -> CancellationToken {
+        self.keeper.as_ref().map(|keeper| keeper.stop_token().clone()).unwrap_or_default()
     }
 
-    /// Checks that the lease is held, and renews it. The result contains the time until which it is held,
-    /// which limits the next step.
+    /// Checks that the lease is held, and renews it. The result contains the time until which the lease is
+    /// held; the next step must end before that time.
     ///
     /// # Errors
     /// The lease was lost ([`ErrorKind::Busy`]), the operation was cancelled, or the storage fails.
@@ -115,29 +116,29 @@ impl Lease {
         let confirmed = async {
             loop {
                 let confirmed = self.renew(None).await?;
-                // This process may have been suspended since the storage answered. An expired lease is not
-                // renewed.
+                // This process may have been suspended after the storage responded. If the lease has expired
+                // since then, the next renewal fails.
                 if confirmed.is_current() {
                     return Ok(confirmed);
                 }
             }
         };
-        until_cancelled(&self.lost(), confirmed).await.map_err(|error| self.explain_cancellation(error))
+        until_cancelled(&self.stop_token(), confirmed).await.map_err(|error| self.explain_cancellation(error))
     }
 
-    /// Runs a step that cannot be undone. The lease is confirmed right before, and the step must end while
-    /// the lease is held. `what` completes the sentence "it is not known whether …", for example `` `x` was
-    /// removed ``.
+    /// Runs a step that cannot be undone. The lease is confirmed immediately before the step, and the step
+    /// must end while the lease is held. `effect` completes the sentence "it is not known whether …" in the
+    /// error, for example `` `x` was removed ``.
     ///
     /// # Errors
     /// The lease was lost ([`ErrorKind::Busy`]) and the step was not started; the step failed; or the storage
-    /// did not answer in time.
-    pub(crate) async fn step<T>(&self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
-        self.confirm().await?.within(what, step).await
+    /// did not respond in time.
+    pub(crate) async fn step<T>(&self, effect: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
+        self.confirm().await?.within(effect, step).await
     }
 
-    /// Records in the lease which backup and archive are worked on, so that maintenance does not remove them.
-    /// Apart from that, it works like [`confirm`](Self::confirm).
+    /// Writes to the lease file which backup and archive the holder works on, so that maintenance does not
+    /// remove them. In all other respects, this function works like [`confirm`](Self::confirm).
     pub(crate) async fn set_work(&self, work: LeasedWork) -> Result<()> {
         self.renew(Some(work)).await.map(drop)
     }
@@ -152,29 +153,29 @@ impl Lease {
         renewed.map_err(task_lost)?
     }
 
-    /// Returns the error of the lost lease if `error` is the cancellation that followed from the loss, or
-    /// else `error`.
+    /// If `error` is a cancellation and the lease was lost, returns the error that explains the loss.
+    /// Otherwise returns `error`.
     fn explain_cancellation(&self, error: Error) -> Error {
-        match self.keeper.as_ref().and_then(|keeper| keeper.loss()) {
+        match self.keeper.as_ref().and_then(|keeper| keeper.loss_error()) {
             Some(lost) if error.kind() == ErrorKind::Cancelled => lost,
             _ => error,
         }
     }
 
-    /// Returns the error of an operation that ended with `error`: that of the lost lease, if the operation
-    /// stopped for that reason and was not cancelled by the caller.
+    /// Replaces the cancellation error of an operation by the error of the lost lease, unless the caller
+    /// cancelled the operation. Returns any other error unchanged.
     pub(crate) fn explain(&self, error: Error, cancel: &CancellationToken) -> Error {
-        let lost = self.keeper.as_ref().and_then(|keeper| keeper.loss());
+        let lost = self.keeper.as_ref().and_then(|keeper| keeper.loss_error());
         match lost {
             Some(lost) if error.kind() == ErrorKind::Cancelled && !cancel.is_cancelled() => lost,
             _ => error,
         }
     }
 
-    /// Releases the lease. It waits for the store for a limited time; if the store does not answer, the lease
+    /// Releases the lease. Waits for the store for a limited time; if the store does not respond, the lease
     /// expires.
     pub(crate) async fn release(mut self) {
-        self.ended.cancel();
+        self.stop_renewal.cancel();
         let Some(keeper) = self.keeper.take() else { return };
         let _ = tokio::spawn(async move { keeper.release(CLEANUP_TIMEOUT).await }).await;
     }
@@ -183,7 +184,7 @@ impl Lease {
 /// Releases the lease in the background.
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.ended.cancel();
+        self.stop_renewal.cancel();
         if let (Some(keeper), Ok(runtime)) = (self.keeper.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { keeper.release(CLEANUP_TIMEOUT).await });
         }
@@ -205,15 +206,15 @@ pub(crate) fn check_time(time: Duration) -> Result<()> {
 }
 
 impl Claim {
-    /// Acquires the lease in its own task. If the caller stops waiting, the task continues and drops the
+    /// Acquires the lease in a separate task. If the caller stops waiting, the task continues and drops the
     /// lease, which releases it.
     async fn acquire(self, cancel: &CancellationToken) -> Result<Lease> {
         let stop = cancel.child_token();
         let task = tokio::spawn(async move {
             let keeper = Arc::new(self.into_keeper(stop).await?);
-            let ended = CancellationToken::new();
-            tokio::spawn(Arc::clone(&keeper).keep_renewed(ended.clone()));
-            Ok(Lease { keeper: Some(keeper), ended })
+            let stop_renewal = CancellationToken::new();
+            tokio::spawn(Arc::clone(&keeper).keep_renewed(stop_renewal.clone()));
+            Ok(Lease { keeper: Some(keeper), stop_renewal })
         });
         until_cancelled(cancel, async { task.await.map_err(task_lost)? }).await
     }

@@ -24,13 +24,13 @@ pub(crate) enum Durability {
 /// Makes the current manifest of a backup, or its absence, durable.
 ///
 /// In a directory, a manifest that can be read is not necessarily durable: the process that wrote it may have
-/// been killed before the sync, or the sync failed. Therefore the manifest is written again, as a new file.
+/// been killed before the sync, or the sync failed. Therefore the manifest is rewritten as a new file.
 /// Meanwhile the rekey lease of the backup is held, so no other process replaces the manifest; if another
-/// process holds this lease, nothing is done.
+/// process holds this lease, the manifest is not rewritten.
 ///
 /// # Errors
-/// The storage cannot be read or written, or cannot make the manifest durable. Nothing may be removed because
-/// of this manifest then.
+/// The storage cannot be read or written, or cannot make the manifest durable. In these cases, nothing may be
+/// removed because of this manifest.
 pub(crate) async fn make_durable(
     environment: &Environment,
     storage: &Storage,
@@ -60,7 +60,7 @@ pub(crate) async fn make_durable(
 
 async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Durability> {
     let Some(content) = storage.read(path, MAX_MANIFEST_BYTES).await? else { return Ok(Durability::Changed) };
-    lease.step(&format!("`{path}` was written again"), storage.replace(path, content)).await?;
+    lease.step(&format!("`{path}` was rewritten"), storage.replace(path, content)).await?;
     Ok(Durability::Durable)
 }
 

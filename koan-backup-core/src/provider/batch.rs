@@ -21,20 +21,20 @@ pub trait RecordEncoder: fmt::Debug + Send + Sync {
     fn encode(&self, position: u64, record: &Row<'_>, out: &mut Vec<u8>) -> Result<()>;
 }
 
-/// Finds the records of a batch again, so that an error can contain the key of a record.
+/// Finds the original records of a batch again, so that an error can contain the key of a record.
 #[async_trait]
 pub trait RecordLocator: fmt::Debug + Send + Sync {
     /// Returns the key of the record at `index` of the batch, counted from 0, as text for an error.
     ///
-    /// It may read the record again, which takes as long as the storage does. It returns `None` if there is
-    /// no such record or it can no longer be read. It is cancel-safe.
+    /// The implementation may read the record from storage again. It returns `None` if there is no such
+    /// record, or if the record can no longer be read. It must be cancel-safe.
     async fn key_text(&self, index: usize) -> Option<String>;
 }
 
 /// Records for a [`TargetWriter`](super::TargetWriter), in the order of the archive.
 ///
-/// A batch contains the records as values, or in the form of the writer's own
-/// [encoder](super::TargetWriter::encoder). A writer gets the form that it needs with
+/// A batch contains the records as values, or as they were encoded by the
+/// [encoder](super::TargetWriter::encoder) of the writer. A writer gets the form that it needs with
 /// [`into_records`](Self::into_records) or [`into_encoded`](Self::into_encoded).
 #[derive(Debug)]
 pub struct RecordBatch(Content);
@@ -67,8 +67,8 @@ impl RecordBatch {
         }
     }
 
-    /// Returns the records in the form of `encoder`, which is that of the writer. Records that are still
-    /// values are encoded now; the first of them is at position `first`.
+    /// Returns the records as they were encoded by `encoder`, the encoder of the writer. Records that are
+    /// still values are encoded now; `first` is the position of the first record.
     ///
     /// # Errors
     /// A record cannot be stored in the target; the error contains the name of the entity and the key.
@@ -80,7 +80,7 @@ impl RecordBatch {
     ) -> Result<EncodedRecords> {
         match self.0 {
             Content::Encoded(records) => Ok(records),
-            Content::Records(records) => EncodedRecords::of(entity, encoder, first, records),
+            Content::Records(records) => EncodedRecords::encode(entity, encoder, first, records),
         }
     }
 }
@@ -123,7 +123,7 @@ impl EncodedRecords {
     }
 
     /// Encodes records and stores the originals in memory.
-    fn of(
+    fn encode(
         entity: &EntityCodec,
         encoder: &dyn RecordEncoder,
         first: u64,

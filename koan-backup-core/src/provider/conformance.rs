@@ -16,15 +16,15 @@
 //! The cases use their own entities, [`entities`]. A provider that creates missing tables needs nothing more;
 //! for other providers, the empty database must contain their tables.
 //!
-//! The suite tests the [capabilities](crate::provider::Capabilities) that a provider claims. If sets or
-//! deletion are not claimed, they must be refused; cases about other capabilities that are not claimed are
-//! skipped and reported.
+//! The suite tests the [capabilities](crate::provider::Capabilities) that a provider declares. If the
+//! provider does not declare sets or deletion, it must refuse them; cases about other capabilities that are
+//! not declared are skipped and reported.
 //!
-//! Claims about speed are tested by [`run_speed`] only, because they need a clock, and other programs on the
-//! machine can distort the result. It compares many records in one session with one session per record, and
-//! level `fast` with level `safe`. A restore level makes a difference only if there are indexes: for a
-//! provider that claims this capability, create indexes on the table of [`Pair`] in advance, for example on
-//! `content`.
+//! Capabilities that concern speed are tested by [`run_speed`] only, because they need a clock, and other
+//! programs on the machine can distort the result. It compares many records in one session with one session
+//! per record, and level `fast` with level `safe`. A restore level makes a difference only if there are
+//! indexes: for a provider that declares this capability, create indexes on the table of [`Pair`] in advance,
+//! for example on `content`.
 
 mod case;
 mod database;
@@ -59,10 +59,11 @@ where
     run_where(|_| true, open_empty).await
 }
 
-/// Runs the cases whose name satisfies `is_selected`, as [`run`] does. Use it while you develop a provider.
+/// Runs the cases whose name satisfies `is_selected`, as [`run`] does. Use this function during the
+/// development of a provider.
 ///
 /// # Errors
-/// A database could not be opened, or no case has such a name.
+/// A database could not be opened, or `is_selected` returns `false` for all names.
 pub async fn run_where<F>(is_selected: impl Fn(&str) -> bool, open_empty: F) -> Result<Conformance>
 where
     F: AsyncFnMut() -> Result<Arc<dyn Provider>>,
@@ -71,11 +72,12 @@ where
         .await
 }
 
-/// Tests the claims of a provider about speed, measured with the clock of the Tokio runtime.
+/// Tests the declared capabilities of a provider that concern speed, measured with the clock of the Tokio
+/// runtime.
 ///
-/// It compares two methods of writing within a short time. Run it on an idle machine, like a benchmark; it is
-/// not part of [`run`], so that a test of conformance never depends on the load of the machine. With a paused
-/// clock, only the time that the provider waits on that clock is measured.
+/// Each case compares two methods of writing within a short time. Call this function on an idle machine, like
+/// a benchmark; its cases are not part of [`run`], so that a test of conformance never depends on the load of
+/// the machine. With a paused clock, only the time that the provider waits on that clock is measured.
 ///
 /// # Errors
 /// A database could not be opened. The results of the cases are in the report.

@@ -8,14 +8,14 @@ pub struct ProviderDescription {
     pub version: String,
     /// The coverage of each requested entity, in the order of the request.
     pub entities: Vec<EntityCoverage>,
-    /// Tables that no entity maps to, sorted.
+    /// Tables to which no entity maps, sorted.
     pub unmapped_tables: Vec<String>,
     /// The foreign keys between tables.
     pub foreign_keys: Vec<ForeignKey>,
     /// Settings of the provider that have no effect, each with the remedy. Example: an ignored table that
     /// does not exist.
     pub warnings: Vec<String>,
-    /// Information about tables that no entity maps to.
+    /// Information about tables to which no entity maps.
     pub notes: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ pub struct EntityCoverage {
     pub notes: Vec<String>,
     /// Why the entity cannot be read, with the remedy.
     pub problem: Option<String>,
-    /// Columns of the table that no field maps to.
+    /// Columns of the table to which no field maps.
     pub unmapped_columns: Vec<String>,
     /// Fields that have no column.
     pub unmapped_fields: Vec<String>,

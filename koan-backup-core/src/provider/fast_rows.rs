@@ -3,8 +3,9 @@
 use crate::entity::EntityCodec;
 use crate::entity::codec::Row;
 
-/// The excess of failed rows over successful rows at which the short path is abandoned for the other rows of
-/// a read. The short path takes about half the time of the long path, but a row that fails on it needs both.
+/// The excess of failed rows over successful rows at which the short path is abandoned for the remaining rows
+/// of a read. The short path takes about half the time of the long path, but a row that fails on it needs the
+/// time of both paths.
 const MAX_EXCESS_FAILURES: u32 = 1024;
 
 /// Decides whether the rows of a read are encoded through the short path.
@@ -17,8 +18,8 @@ pub(super) struct FastRows {
 }
 
 impl FastRows {
-    /// Appends the proven line of a row. Returns `false` if the row needs the long path; `lines` is then
-    /// unchanged.
+    /// Appends the line of a row, if the line is proven to round-trip. Returns `false` if the row needs the
+    /// long path; `lines` is then unchanged.
     pub(super) fn push(&mut self, entity: &EntityCodec, row: &Row<'_>, lines: &mut Vec<u8>) -> bool {
         if self.excess_failures >= MAX_EXCESS_FAILURES {
             return false;

@@ -1,5 +1,5 @@
-//! Keys of records and decisions about them, for providers whose database defines neither key equality nor
-//! conflicts itself.
+//! Keys of records, and decisions about records, for providers whose database defines neither key equality
+//! nor conflicts.
 
 mod decision;
 mod key;

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 
 use crate::foundation::value::Value;
 
-/// The observations so far. Their size is bounded by the number of fields of the entity.
+/// The observations about the rows that were pushed. Their size is bounded by the number of fields of the
+/// entity.
 #[derive(Debug, Default)]
-pub(super) struct Observed {
+pub(super) struct Observations {
     last_key: Vec<Value<'static>>,
-    /// By field: the number of records whose value was not preserved, and the key of the first one.
+    /// By field: the number of records whose value was not preserved, and the key of the first such record.
     changed: BTreeMap<String, (u64, String)>,
     /// By field: the number of values whose JSON text has another form in the archive.
     rewritten: BTreeMap<String, u64>,
 }
 
-impl Observed {
+impl Observations {
     /// Returns whether a record has the key of the record before it. Records that are ordered by key have
     /// equal keys next to each other.
     pub(super) fn repeats_key<'v>(&mut self, key: impl Iterator<Item = &'v Value<'v>>) -> bool {
@@ -72,17 +73,19 @@ impl Observed {
                 "*" => "fields that the type does not declare".to_owned(),
                 declared => format!("`{declared}`"),
             };
+            let records = if *count == 1 { "record" } else { "records" };
             format!(
-                "{entity}: {count} records, the first `{key}`, contain more in {fields} than the type \
-                 preserves; the archive contains what the type preserves, and a restore writes that"
+                "{entity}: in {count} {records}, the first with key `{key}`, the type does not preserve all \
+                 data in {fields}; the archive contains only the preserved data, and a restore writes only \
+                 this data"
             )
         };
         self.changed.iter().map(warning).collect()
     }
 }
 
-fn equal<'v>(one: &Value<'v>, other: &Value<'v>) -> bool {
-    one == other
+fn equal<'v>(left: &Value<'v>, right: &Value<'v>) -> bool {
+    left == right
 }
 
 #[cfg(test)]
@@ -96,7 +99,7 @@ mod tests {
         projection.extra("note");
         let values = [Value::Null];
         let row = Row { projection: &projection, values: &values };
-        let mut observed = Observed::default();
-        assert!(!observed.repeats_key(row.key()) && !observed.repeats_key(row.key()));
+        let mut observations = Observations::default();
+        assert!(!observations.repeats_key(row.key()) && !observations.repeats_key(row.key()));
     }
 }

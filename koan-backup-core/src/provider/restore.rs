@@ -19,15 +19,17 @@ pub enum ConflictMode {
     Fail,
 }
 
-/// How far a provider may go to be fast. Everything that it disables or drops is put back before the commit.
+/// Which optimizations a provider may use. Every object that the provider disables or drops is put back
+/// before the commit.
 ///
-/// A level is a shorthand. [`SessionOptions`] has an option for each optimization that a level permits.
+/// A level selects several optimizations together. [`SessionOptions`] has an option for each optimization
+/// that a level permits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RestoreLevel {
-    /// Indexes are dropped and rebuilt, in some databases also those of keys. Foreign keys of tables that are
-    /// filled from the archive are dropped and added again, which checks them once.
+    /// Indexes are dropped and rebuilt, in some databases also the indexes of keys. Foreign keys of tables
+    /// that are filled from the archive are dropped and added again, which checks them once.
     #[default]
     Fast,
     /// Indexes are kept. Foreign keys are deferred to the end.
@@ -57,15 +59,15 @@ pub struct SessionOptions {
     /// Whether records that are not in the archive are deleted, so that the set contains exactly the records
     /// of the archive.
     pub replace_existing: bool,
-    /// How far the provider may go to be fast.
+    /// Which optimizations the provider may use.
     pub level: RestoreLevel,
     /// Whether no index may be dropped, at any level.
     pub keep_indexes: bool,
     /// Whether no constraint may be dropped, altered or deferred beyond its declaration. A provider refuses a
-    /// restore that is impossible then.
+    /// restore that is impossible under this condition.
     pub keep_constraints: bool,
-    /// Whether a table that gets all its rows from the archive is written like a table that keeps rows:
-    /// without faster methods, such as TRUNCATE, and without suspending objects to gain speed.
+    /// Whether a table that gets all its rows from the archive is written like a table that retains existing
+    /// rows: without faster methods, such as TRUNCATE, and without suspending objects to gain speed.
     pub without_bulk_mode: bool,
     /// Whether the session writes.
     pub intent: SessionIntent,
@@ -74,12 +76,12 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// Returns whether indexes may be dropped and rebuilt to be fast.
+    /// Returns whether indexes may be dropped and rebuilt to gain speed.
     pub fn may_drop_indexes(&self) -> bool {
         self.level == RestoreLevel::Fast && self.may_use_bulk_mode() && !self.keep_indexes
     }
 
-    /// Returns whether constraints may be dropped and added again to be fast.
+    /// Returns whether constraints may be dropped and added again to gain speed.
     pub fn may_drop_constraints(&self) -> bool {
         self.level == RestoreLevel::Fast && self.may_use_bulk_mode() && !self.keep_constraints
     }
@@ -123,7 +125,7 @@ impl RestoreTarget {
     }
 }
 
-/// The counts of the records of one target, by what happened to them.
+/// The counts of the records of one target, by outcome.
 ///
 /// Every record that was written is in exactly one of `inserted`, `updated`, `unchanged` and `kept`. A
 /// provider derives the counts from what the database reported (command tags, row counts), not from what it
@@ -138,20 +140,20 @@ pub struct WriteCounts {
     pub updated: u64,
     /// Records that existed with equal values. They need not be written.
     pub unchanged: u64,
-    /// Records whose key existed and which were left as they were, by [`ConflictMode::Keep`].
+    /// Records whose key existed and which were left unchanged because of [`ConflictMode::Keep`].
     pub kept: u64,
-    /// Existing records that are not in the archive and were deleted, by `replace_existing`.
+    /// Existing records that are not in the archive and were deleted because of `replace_existing`.
     pub deleted: u64,
 }
 
 impl WriteCounts {
-    /// Returns how many records of the archive the counts account for.
+    /// Returns the number of records of the archive for which the counts account.
     pub fn records(&self) -> u64 {
         let counts = [self.inserted, self.updated, self.unchanged, self.kept];
         counts.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Adds the counts of `other` to these.
+    /// Adds the counts of `other` to these counts.
     pub fn add(&mut self, other: &Self) {
         self.inserted += other.inserted;
         self.updated += other.updated;

@@ -1,4 +1,4 @@
-//! A restore session, the writers of its targets, and what its commit reports.
+//! A restore session, the writers of its targets, and the report of its commit.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,9 +34,10 @@ pub trait RestoreSession: fmt::Debug + Send {
     /// target was not finished.
     async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>>;
 
-    /// Ends a dry run: reports what the commit of a restore would refuse, such as dangling references between
-    /// targets. It is called once, after the last target and before [`rollback`](Self::rollback), and never
-    /// when a restore writes. The default implementation does nothing.
+    /// Ends a dry run: returns an error if the commit of a restore would fail, for example because of
+    /// dangling references between targets. This method is called once, after the last target and before
+    /// [`rollback`](Self::rollback), and never when a restore writes. The default implementation does
+    /// nothing.
     ///
     /// # Errors
     /// A constraint between targets would be violated; the error contains its name and the keys.
@@ -49,10 +50,10 @@ pub trait RestoreSession: fmt::Debug + Send {
     ///
     /// # Errors
     /// A constraint is violated: the error contains its name and the keys. Or a target was not finished.
-    /// Everything is rolled back.
+    /// After an error, all changes are rolled back.
     async fn commit(self: Box<Self>) -> Result<CommitReport>;
 
-    /// Rolls back everything.
+    /// Rolls back all changes of the session.
     ///
     /// # Errors
     /// The database could not confirm the rollback.
@@ -65,11 +66,11 @@ pub trait RestoreSession: fmt::Debug + Send {
 /// must guarantee.
 #[async_trait]
 pub trait TargetWriter: fmt::Debug + Send {
-    /// Returns the encoder of this target, for a writer that sends records in its own form. The caller can
-    /// then encode batches on all cores before it passes them to [`write`](Self::write).
+    /// Returns the encoder of this target, for a writer that sends encoded records to its database. The
+    /// caller can then encode batches on all cores before it passes them to [`write`](Self::write).
     ///
     /// A writer with an encoder gets the records of each batch with [`RecordBatch::into_encoded`], because
-    /// callers with few records need not encode them. A writer without an encoder gets them with
+    /// callers with few records need not encode them. A writer without an encoder gets the records with
     /// [`RecordBatch::into_records`].
     fn encoder(&self) -> Option<Arc<dyn RecordEncoder>> {
         None
@@ -98,8 +99,8 @@ pub trait TargetWriter: fmt::Debug + Send {
 /// dropped future in between leaves the target unfinished.
 #[derive(Debug, Default)]
 pub struct TargetTracker {
-    begun: usize,
-    finished: usize,
+    begun_targets: usize,
+    finished_targets: usize,
 }
 
 impl TargetTracker {
@@ -109,13 +110,13 @@ impl TargetTracker {
     /// An earlier target was not finished.
     pub fn begin(&mut self) -> Result<usize> {
         self.require_finished()?;
-        self.begun += 1;
-        Ok(self.begun)
+        self.begun_targets += 1;
+        Ok(self.begun_targets)
     }
 
     /// Marks the target that was begun as finished.
     pub fn finish(&mut self) {
-        self.finished = self.begun;
+        self.finished_targets = self.begun_targets;
     }
 
     /// Refuses a session in which a target was not finished.
@@ -123,7 +124,7 @@ impl TargetTracker {
     /// # Errors
     /// A target was not finished.
     pub fn require_finished(&self) -> Result<()> {
-        if self.begun == self.finished { Ok(()) } else { Err(Self::unfinished()) }
+        if self.begun_targets == self.finished_targets { Ok(()) } else { Err(Self::unfinished()) }
     }
 
     /// Returns the error of a session or writer that is used after a failure.
@@ -161,9 +162,9 @@ pub enum SuspendedKind {
     Index,
     /// A primary key, unique constraint or foreign key that was dropped and added again, or altered.
     Constraint,
-    /// A trigger that did not fire.
+    /// A trigger that did not fire during the restore.
     Trigger,
-    /// A rewrite rule that did not act.
+    /// A rewrite rule that was not applied during the restore.
     Rule,
     /// An identity column whose numbers could be overwritten.
     IdentityColumn,

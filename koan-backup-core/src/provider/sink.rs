@@ -1,4 +1,4 @@
-//! The sink that an adapter pushes rows and records into during a backup.
+//! The sink into which an adapter pushes rows and records during a backup.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::fast_rows::FastRows;
-use super::observed::Observed;
+use super::observed::Observations;
 
 use crate::entity::codec::Row;
 use crate::entity::{Entity, EntityCodec};
@@ -34,12 +34,12 @@ pub enum Flow {
 /// preserves. A restore into another kind of database reports them as warnings.
 pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
 
-/// The result of a finished read. Only a sink that delivered all records can create one.
+/// The result of a finished read. Only a sink that delivered all records can create this value.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReadSummary {
-    /// The physical form of the columns, in the provider's own terms, for a restore into the same kind of
-    /// database.
+    /// The physical form of the columns, in a format that only the provider interprets, for a restore into
+    /// the same kind of database.
     ///
     /// If it is an object, it may contain a list of messages under the name [`NOT_KEPT_ELSEWHERE`].
     pub physical: Option<serde_json::Value>,
@@ -73,10 +73,10 @@ pub struct RecordSink {
     entity: EntityCodec,
     options: SinkOptions,
     chunk: Chunk,
-    observed: Observed,
+    observations: Observations,
     fast: FastRows,
     json_text: JsonText,
-    in_batch: usize,
+    batch_records: usize,
     total: u64,
     chunks: mpsc::Sender<Chunk>,
 }
@@ -98,10 +98,10 @@ pub(crate) fn record_channel(
         entity,
         options,
         chunk: Chunk::default(),
-        observed: Observed::default(),
+        observations: Observations::default(),
         fast: FastRows::default(),
         json_text: JsonText::Ignored,
-        in_batch: 0,
+        batch_records: 0,
         total: 0,
         chunks,
     };
@@ -131,7 +131,7 @@ impl RecordSink {
     /// entity, the field and the key.
     pub fn push(&mut self, row: &Row<'_>) -> Result<Flow> {
         let start = self.line_start();
-        if self.observed.repeats_key(row.key()) {
+        if self.observations.repeats_key(row.key()) {
             return Err(self.duplicate_key(&self.entity.row_key(row)));
         }
         if self.fast.push(&self.entity, row, &mut self.chunk.lines) {
@@ -140,12 +140,12 @@ impl RecordSink {
         }
         match self.entity.encode(row, &mut self.chunk.lines) {
             Ok(changed) => {
-                // All hidden fields have the same shown name, and a record is counted once for each shown
-                // name.
-                let shown: BTreeSet<&str> =
+                // In messages, all hidden fields have the same name. A record is counted once for each name
+                // in messages.
+                let message_names: BTreeSet<&str> =
                     changed.iter().map(|name| self.entity.message_name(name)).collect();
-                let shown: Vec<&str> = shown.into_iter().collect();
-                self.observed.note_changed(&shown, || self.entity.row_key(row));
+                let message_names: Vec<&str> = message_names.into_iter().collect();
+                self.observations.note_changed(&message_names, || self.entity.row_key(row));
                 self.count_rewritten(row, start, &changed);
             }
             Err(error) => {
@@ -169,14 +169,15 @@ impl RecordSink {
         self.json_text = JsonText::Watched;
     }
 
-    /// Counts the JSON values of a row whose text is not in its line, except those in `changed`.
+    /// Counts the JSON values of a row whose text the line does not contain unchanged, except the values of
+    /// the fields in `changed`.
     fn count_rewritten(&mut self, row: &Row<'_>, start: usize, changed: &[&str]) {
         if self.json_text == JsonText::Ignored {
             return;
         }
         let line = self.chunk.lines.get(start..).unwrap_or_default();
         for name in row.rewritten_json(line).filter(|name| !changed.contains(name)) {
-            self.observed.note_rewritten(name);
+            self.observations.note_rewritten(name);
         }
     }
 
@@ -189,7 +190,8 @@ impl RecordSink {
     pub fn push_record<T: Entity>(&mut self, record: &T) -> Result<Flow> {
         let start = self.line_start();
         let written = self.entity.write_record(record, &mut self.chunk.lines);
-        // A restore passes fields as values, and not everything that a type can serialize has a value.
+        // The conversion is checked because a restore passes fields as `Value`, and some data can be
+        // serialized but has no `Value`.
         let checked = written.and_then(|key| self.entity.record(record).map(|_| key));
         let key = checked.map_err(|error| {
             self.chunk.lines.truncate(start);
@@ -200,7 +202,7 @@ impl RecordSink {
                 error,
             )
         })?;
-        if self.observed.repeats_key(key.iter()) {
+        if self.observations.repeats_key(key.iter()) {
             self.chunk.lines.truncate(start);
             return Err(self.duplicate_key(&key_text(&self.entity, &key)));
         }
@@ -209,8 +211,8 @@ impl RecordSink {
         Ok(flow)
     }
 
-    /// Returns the error for a provider that finds the key of a record a second time, at any distance from
-    /// the first.
+    /// Returns the error for a provider that detects a duplicate key itself, also in records that are not
+    /// adjacent.
     pub fn duplicate_key_error<T: Entity>(&self, record: &T) -> Error {
         match self.entity.write_record(record, &mut Vec::new()) {
             Ok(key) => self.duplicate_key(&key_text(&self.entity, &key)),
@@ -229,14 +231,14 @@ impl RecordSink {
         if line > MAX_LINE_BYTES {
             self.chunk.lines.truncate(start);
             let (key, largest) = details(&self.entity);
-            return Err(self.too_long(line, &key, largest));
+            return Err(self.too_long_error(line, &key, largest));
         }
         self.chunk.records += 1;
         self.total += 1;
-        self.in_batch += 1;
-        let full = self.chunk.lines.len() >= self.options.chunk_bytes;
-        let batch_ends = self.in_batch >= self.options.batch_size;
-        Ok(if full || batch_ends { Flow::Flush } else { Flow::Continue })
+        self.batch_records += 1;
+        let is_full = self.chunk.lines.len() >= self.options.chunk_bytes;
+        let batch_ends = self.batch_records >= self.options.batch_size;
+        Ok(if is_full || batch_ends { Flow::Flush } else { Flow::Continue })
     }
 
     /// Ends the batch if it is full, and sends the chunk if it is full. It waits while the channel to the
@@ -298,8 +300,8 @@ impl RecordSink {
     }
 
     fn summary(self) -> ReadSummary {
-        let warnings = self.observed.warnings(self.entity.name());
-        ReadSummary { physical: None, warnings, rewritten: self.observed.into_rewritten() }
+        let warnings = self.observations.warnings(self.entity.name());
+        ReadSummary { physical: None, warnings, rewritten: self.observations.into_rewritten() }
     }
 
     /// Formats a record for an error: its entity, its key, and its position in the order of reading, counted
@@ -309,20 +311,21 @@ impl RecordSink {
     }
 
     /// Returns the error for a line that exceeds [`MAX_LINE_BYTES`].
-    fn too_long(&self, line: usize, key: &str, largest: Option<(String, usize)>) -> Error {
+    fn too_long_error(&self, line: usize, key: &str, largest: Option<(String, usize)>) -> Error {
         let record = self.record_text(key);
         let schema = self.entity.schema();
         let field =
             largest.as_ref().and_then(|(name, _)| schema.position(name)).map(|index| &schema.fields[index]);
-        let is_bulky =
+        let is_number_list =
             field.is_some_and(|field| field.logical == LogicalType::Bytes && field.wire.is_plain());
         let largest = largest
             .map(|(name, bytes)| format!(" (field `{}` has {bytes} bytes)", self.entity.message_name(&name)));
         let largest = largest.unwrap_or_default();
-        let remedy = match is_bulky {
+        let remedy = match is_number_list {
             true => {
-                "its bytes are written as a list of numbers: #[serde(with = \"koan_backup::serde::base64\")] \
-                 makes them a third as long; otherwise store large content in files"
+                "the bytes are written as a list of numbers: use #[serde(with = \
+                 \"koan_backup::serde::base64\")], which needs a third of the length, or store large content \
+                 in files"
             }
             false => "store large content in files",
         };
@@ -346,8 +349,8 @@ impl RecordSink {
 
     fn due_chunk(&mut self) -> Result<Option<Chunk>> {
         self.check_cancelled()?;
-        if self.in_batch >= self.options.batch_size {
-            self.in_batch = 0;
+        if self.batch_records >= self.options.batch_size {
+            self.batch_records = 0;
             (self.options.on_batch)(self.total);
             self.check_cancelled()?;
         }
@@ -356,7 +359,7 @@ impl RecordSink {
 
     fn last_chunk(&mut self) -> Result<Option<Chunk>> {
         self.check_cancelled()?;
-        if self.in_batch > 0 {
+        if self.batch_records > 0 {
             (self.options.on_batch)(self.total);
             self.check_cancelled()?;
         }
@@ -368,10 +371,10 @@ impl RecordSink {
     }
 
     /// Returns where the next line begins. The buffer is acquired for the first line, because a read may wait
-    /// long before it starts.
+    /// for a long time before it starts.
     fn line_start(&mut self) -> usize {
         if self.chunk.lines.capacity() == 0 {
-            // Room for the line that exceeds the size of a chunk.
+            // The additional capacity is for the last line, which exceeds the size of a chunk.
             let bytes = self.options.chunk_bytes + self.options.chunk_bytes / 8;
             self.chunk = Chunk::with_buffer(self.options.buffers.take(bytes));
         }

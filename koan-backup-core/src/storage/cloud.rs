@@ -23,7 +23,7 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 
-pub(super) use self::answer::StoreAnswer;
+pub(super) use self::answer::StoreResponse;
 use self::explaining::{ExplainingMultipart, ExplainingStore};
 use self::secrets::Secrets;
 use super::location::{BucketLocation, Cloud, missing_feature};
@@ -38,7 +38,7 @@ pub(super) struct Bucket {
 
 /// Opens a bucket. The errors of its requests contain the response of the store and a hint on what to check.
 pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<Bucket> {
-    let secrets = Secrets::of(options);
+    let secrets = Secrets::collect(options);
     let opened = match bucket.cloud {
         #[cfg(feature = "s3")]
         Cloud::S3 => Bucket::below(&bucket.prefix, s3::open(bucket, options, &secrets)?),
@@ -53,23 +53,23 @@ pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions) -> Result<
         #[allow(unreachable_patterns)]
         Cloud::S3 | Cloud::Azure | Cloud::Google => return Err(missing_feature(bucket)),
     };
-    Ok(opened.explaining(&secrets))
+    Ok(opened.with_explained_errors(&secrets))
 }
 
 impl Bucket {
     /// Returns the bucket below a prefix of a store.
     fn below<S: ObjectStore + MultipartStore>(prefix: &Path, store: S) -> Self {
         match prefix.as_ref() {
-            "" => Self::of(Arc::new(store)),
-            _ => Self::of(Arc::new(PrefixStore::new(store, prefix.clone()))),
+            "" => Self::from_store(Arc::new(store)),
+            _ => Self::from_store(Arc::new(PrefixStore::new(store, prefix.clone()))),
         }
     }
 
-    fn of<S: ObjectStore + MultipartStore>(store: Arc<S>) -> Self {
+    fn from_store<S: ObjectStore + MultipartStore>(store: Arc<S>) -> Self {
         Self { store: Arc::clone(&store) as _, multipart: Some(store) }
     }
 
-    fn explaining(self, secrets: &Secrets) -> Self {
+    fn with_explained_errors(self, secrets: &Secrets) -> Self {
         Self {
             store: Arc::new(ExplainingStore::new(self.store, secrets.clone())),
             multipart: self

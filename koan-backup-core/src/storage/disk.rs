@@ -83,11 +83,11 @@ impl Disk {
     /// # Errors
     /// The directory does not exist and must not be created, or it cannot be created or read.
     pub(crate) fn open(&self, missing: MissingDirectory) -> io::Result<()> {
-        self.opened_or_create(missing).map(drop)
+        self.open_or_create(missing).map(drop)
     }
 
-    /// Checks whether files can be made durable in this directory, and finds the method that works there. The
-    /// test file is removed.
+    /// Checks whether files can be made durable in this directory, and selects the creation method that its
+    /// file system supports. The test file is removed.
     ///
     /// # Errors
     /// The file system cannot create a file without replacing an existing one, or cannot sync files or
@@ -124,7 +124,7 @@ impl Disk {
         .await
     }
 
-    /// Stores the profile mark in memory. It identifies the directory after its disk was mounted again.
+    /// Stores the profile mark in memory. The mark identifies the directory after its disk was mounted again.
     pub(crate) fn remember_mark(&self, file: &str, content: Vec<u8>) {
         if let Some(opened) = self.opened.get() {
             opened.root.remember_mark(file, content);
@@ -148,10 +148,10 @@ impl Disk {
         } else {
             MissingDirectory::Created
         };
-        self.opened_or_create(missing).map_err(|source| file_error("opening", &self.path, source))
+        self.open_or_create(missing).map_err(|source| file_error("opening", &self.path, source))
     }
 
-    fn opened_or_create(&self, missing: MissingDirectory) -> io::Result<OpenedDirectory> {
+    fn open_or_create(&self, missing: MissingDirectory) -> io::Result<OpenedDirectory> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened.clone());
         }
@@ -163,8 +163,8 @@ impl Disk {
         Ok(self.opened.get_or_init(|| OpenedDirectory { files, root }).clone())
     }
 
-    /// Returns `found`, but the error of a directory that disappeared if a file was not found for this
-    /// reason.
+    /// Returns `found`. If the file was not found because the storage directory has disappeared, returns the
+    /// error about the directory.
     async fn check_missing<T>(&self, found: Result<T>) -> Result<T> {
         if matches!(found, Err(object_store::Error::NotFound { .. })) {
             self.require_present().await?;

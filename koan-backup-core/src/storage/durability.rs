@@ -6,11 +6,11 @@ use super::{Storage, StorageKind};
 use crate::foundation::error::{Error, Result};
 
 impl Storage {
-    /// Returns whether a file whose write failed with the error `write` is durable if it can be read
-    /// afterwards. A file on a disk is not durable then, because a file that was not synced can be read from
+    /// Returns whether a file whose write failed with `write_error` is durable if it can be read afterwards.
+    /// In this case, a file on a disk is not durable, because a file that was not synced can be read from
     /// memory but is lost after a loss of power.
-    pub(crate) fn confirms_by_reading(&self, write: &Error) -> bool {
-        let source = std::error::Error::source(write).and_then(|source| source.downcast_ref());
+    pub(crate) fn confirms_by_reading(&self, write_error: &Error) -> bool {
+        let source = std::error::Error::source(write_error).and_then(|source| source.downcast_ref());
         let is_disk = matches!(source, Some(object_store::Error::Generic { store: "LocalFileSystem", .. }));
         !is_disk && self.is_always_durable()
     }

@@ -4,12 +4,12 @@ use object_store::path::Path;
 
 use super::Storage;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
-use super::cloud::StoreAnswer;
+use super::cloud::StoreResponse;
 use crate::foundation::error::{Error, ErrorKind};
 
 impl Storage {
     /// Creates the error for a storage that did not respond in time.
-    pub(crate) fn no_answer_error(&self) -> Error {
+    pub(crate) fn timeout_error(&self) -> Error {
         Error::new(ErrorKind::Storage, format!("storage `{}` did not respond in time", self.location))
     }
 
@@ -30,7 +30,7 @@ pub(crate) fn is_refusal(error: &object_store::Error) -> bool {
         Error::NotFound { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => true,
         #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
         Error::Generic { source, .. } => {
-            source.downcast_ref::<StoreAnswer>().is_some_and(StoreAnswer::is_final)
+            source.downcast_ref::<StoreResponse>().is_some_and(StoreResponse::is_final)
         }
         _ => false,
     }

@@ -71,7 +71,7 @@ impl Storage {
         Err(Error::new(
             ErrorKind::Storage,
             format!(
-                "storage `{}` returned only a part of `{path}`, so its content is not used",
+                "storage `{}` returned incomplete content for `{path}`, which is not used; try again",
                 self.location
             ),
         ))

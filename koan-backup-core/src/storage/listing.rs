@@ -80,8 +80,8 @@ impl From<ObjectMeta> for ListedFile {
 }
 
 impl FileFingerprint {
-    fn of(meta: &std::fs::Metadata) -> io::Result<Self> {
-        let tag = Some(format!("{:x}", file_number(meta)));
+    fn from_metadata(meta: &std::fs::Metadata) -> io::Result<Self> {
+        let tag = Some(format!("{:x}", inode_number(meta)));
         Ok(Self { size_bytes: meta.len(), modified: since_1970(meta.modified()?), tag })
     }
 }
@@ -107,7 +107,7 @@ fn list_directory(directory: std::path::PathBuf, folder: Path) -> object_store::
                     Err(error) if !is_not_found(&error) => {
                         files.push(ListedFile {
                             path,
-                            fingerprint: FileFingerprint::of(&link).map_err(failed)?,
+                            fingerprint: FileFingerprint::from_metadata(&link).map_err(failed)?,
                         });
                         continue;
                     }
@@ -125,15 +125,18 @@ fn list_directory(directory: std::path::PathBuf, folder: Path) -> object_store::
                     folders.push((entry.path(), path));
                 }
             } else if meta.is_file() && !is_temporary(name) {
-                files.push(ListedFile { path, fingerprint: FileFingerprint::of(&meta).map_err(failed)? });
+                files.push(ListedFile {
+                    path,
+                    fingerprint: FileFingerprint::from_metadata(&meta).map_err(failed)?,
+                });
             }
         }
     }
     Ok(files)
 }
 
-/// Returns whether this library may have created a folder: its folder names consist of lower case letters,
-/// digits and hyphens.
+/// Returns whether this library may have created a folder. The names of the folders that it creates consist
+/// of lower-case letters, digits and hyphens.
 fn is_our_folder(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
@@ -166,12 +169,12 @@ fn since_1970(time: SystemTime) -> (i64, u32) {
 /// Returns the inode number of a file, which changes when the file is replaced. Returns 0 on a system without
 /// inode numbers.
 #[cfg(unix)]
-fn file_number(meta: &std::fs::Metadata) -> u64 {
+fn inode_number(meta: &std::fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(meta)
 }
 
 #[cfg(not(unix))]
-fn file_number(_: &std::fs::Metadata) -> u64 {
+fn inode_number(_: &std::fs::Metadata) -> u64 {
     0
 }
 
@@ -251,7 +254,10 @@ mod tests {
             async || storage.list(&"m".into()).await.expect("the folder is listed")[0].fingerprint.clone();
         let first = fingerprint().await;
         assert_eq!(fingerprint().await, first);
-        let time = std::fs::metadata(&file).expect("the file exists").modified().expect("it has a time");
+        let time = std::fs::metadata(&file)
+            .expect("the file exists")
+            .modified()
+            .expect("the file has a modification time");
         let set_modified = |path: &std::path::Path, time| {
             let file = std::fs::File::options().write(true).open(path).expect("the file is opened");
             file.set_modified(time).expect("the time is set");

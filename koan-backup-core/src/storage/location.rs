@@ -73,8 +73,8 @@ impl BucketLocation {
 }
 
 /// The part of an error that lists the supported URLs.
-const SCHEMES: &str = "supported are `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`, \
-                       `file:///path` and `memory:`";
+const SCHEMES: &str = "the supported URLs are `s3://bucket/prefix`, `az://container/prefix`, \
+                       `gs://bucket/prefix`, `file:///path` and `memory:`";
 
 impl Location {
     /// Parses a URL.
@@ -117,7 +117,7 @@ fn parse_directory(url: &str, rest: &str) -> Result<Location> {
              directory",
         )
     })?;
-    if path.split('/').any(|part| part == "..") {
+    if path.split('/').any(|segment| segment == "..") {
         return Err(url_error(url, "contains `..`; write the path without `..`"));
     }
     let decoded = percent_decode_str(path).decode_utf8();
@@ -156,8 +156,9 @@ fn parse_bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
         return Err(url_error(url, &format!("has a {bucket_term} with an invalid name; {usage}")));
     }
     let prefix = if prefix == "/" { prefix } else { prefix.strip_suffix('/').unwrap_or(prefix) };
-    let parts = || prefix.split('/');
-    if !prefix.is_empty() && parts().any(|part| part.is_empty() || part == "." || part == "..") {
+    let segments = || prefix.split('/');
+    if !prefix.is_empty() && segments().any(|segment| segment.is_empty() || segment == "." || segment == "..")
+    {
         return Err(url_error(
             url,
             "has a prefix with `..`, `.` or two slashes in a row; write the prefix without them",
@@ -168,8 +169,8 @@ fn parse_bucket(url: &str, rest: &str, cloud: Cloud) -> Result<Location> {
     Ok(Location::Bucket(BucketLocation { cloud, bucket: bucket.to_owned(), prefix }))
 }
 
-/// Returns whether the port of a URL is not a number. It may then be a password that is not followed by an
-/// `@`.
+/// Returns whether the port of a URL is not a number. In this case it may be a password, although no `@`
+/// follows.
 fn has_password_for_port(url: &str) -> bool {
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
     let port = authority.and_then(|authority| authority.split_once(':')).map(|(_, port)| port);
@@ -180,12 +181,12 @@ fn has_password_for_port(url: &str) -> bool {
 fn url_error(url: &str, problem: &str) -> Error {
     let suspicious =
         url.contains(['@', '?', '#']) || url.chars().any(char::is_control) || has_password_for_port(url);
-    let shown = match (suspicious, url.split_once(':')) {
+    let url_text = match (suspicious, url.split_once(':')) {
         (false, _) => format!("`{url}`"),
         (true, Some((scheme, _))) if scheme.chars().all(char::is_alphanumeric) => format!("`{scheme}:…`"),
         (true, _) => "(not shown)".to_owned(),
     };
-    Error::new(ErrorKind::Configuration, format!("storage URL {shown} {problem}"))
+    Error::new(ErrorKind::Configuration, format!("storage URL {url_text} {problem}"))
 }
 
 /// Creates the error for a bucket of a cloud whose feature is not enabled.

@@ -76,7 +76,8 @@ impl MachineState {
 
     /// Returns all recorded locations, in any order.
     ///
-    /// The record of a location is never removed automatically, because its disappearance must be detected.
+    /// The record of a location is never removed automatically, because the disappearance of the location
+    /// must be detected.
     ///
     /// # Errors
     /// The state directory cannot be read.
@@ -111,7 +112,7 @@ impl MachineState {
     /// # Errors
     /// The state directory cannot be written.
     pub fn forget_location(&self, kind: &str, location: &str) -> Result<bool> {
-        let file = self.file(kind, location);
+        let file = self.record_path(kind, location);
         match fs::remove_file(&file) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -128,7 +129,8 @@ impl MachineState {
             Error::with_source(
                 ErrorKind::Configuration,
                 format!(
-                    "the state directory `{}` cannot be used; set another one with `.state_directory(…)`",
+                    "the state directory `{}` cannot be used; set another directory with \
+                     `.state_directory(…)`",
                     directory.display()
                 ),
                 source,
@@ -140,9 +142,9 @@ impl MachineState {
     /// Returns the record of a location, or `None` if this machine has not used the location before.
     ///
     /// # Errors
-    /// The state directory cannot be read. The location must not be treated as new then.
+    /// The state directory cannot be read. In this case, the location must not be treated as new.
     pub fn known_location(&self, kind: &str, location: &str) -> Result<Option<KnownLocation>> {
-        let file = self.file(kind, location);
+        let file = self.record_path(kind, location);
         match fs::read(&file) {
             Ok(content) => {
                 // A damaged file still shows that the location was used.
@@ -156,7 +158,7 @@ impl MachineState {
                 ErrorKind::Storage,
                 format!(
                     "`{}`, which records whether this machine has used `{location}` before, cannot be read; \
-                     check the permissions of the state directory, or set another one with \
+                     check the permissions of the state directory, or set another directory with \
                      `.state_directory(…)`",
                     file.display()
                 ),
@@ -171,8 +173,9 @@ impl MachineState {
     /// The state directory cannot be written.
     pub fn remember_location(&self, kind: &str, location: &str, mark: Option<&str>) -> Result<()> {
         let known = self.known_location(kind, location)?;
-        let has_mark =
-            |known: &KnownLocation| mark.is_none_or(|mark| known.marks.iter().any(|known| known == mark));
+        let has_mark = |known: &KnownLocation| {
+            mark.is_none_or(|mark| known.marks.iter().any(|recorded| recorded == mark))
+        };
         if known.as_ref().is_some_and(has_mark) {
             return Ok(());
         }
@@ -185,7 +188,7 @@ impl MachineState {
             location: location.to_owned(),
             marks,
         };
-        let file = self.file(kind, location);
+        let file = self.record_path(kind, location);
         self.write(&file, &file_content).map_err(|source| {
             Error::with_source(
                 ErrorKind::Configuration,
@@ -214,7 +217,7 @@ impl MachineState {
     }
 
     /// Returns the path of the file that records a location.
-    fn file(&self, kind: &str, location: &str) -> PathBuf {
+    fn record_path(&self, kind: &str, location: &str) -> PathBuf {
         let hash = crate::foundation::digest::sha256(format!("{kind}\n{location}").as_bytes());
         let name: String = hash.chars().filter(char::is_ascii_hexdigit).take(40).collect();
         self.directory.join(format!("{name}.json"))

@@ -1,5 +1,5 @@
-//! Multipart uploads with a known id, for stores that return one. Another process can use the id to abort the
-//! upload of a killed process.
+//! Multipart uploads with a known id, for stores that return such ids. Another process can use the id to
+//! abort the upload of a killed process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,7 +37,7 @@ impl Storage {
             path: path.clone(),
             id: id.clone(),
             started_parts: 0,
-            stored: Arc::default(),
+            stored_parts: Arc::default(),
         };
         Ok((Box::new(upload), Some(id)))
     }
@@ -86,7 +86,7 @@ struct KnownUpload {
     id: MultipartId,
     /// The number of parts whose upload was started.
     started_parts: usize,
-    stored: Arc<Mutex<BTreeMap<usize, PartId>>>,
+    stored_parts: Arc<Mutex<BTreeMap<usize, PartId>>>,
 }
 
 impl fmt::Debug for KnownUpload {
@@ -98,18 +98,18 @@ impl fmt::Debug for KnownUpload {
 #[async_trait]
 impl MultipartUpload for KnownUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let (store, stored) = (Arc::clone(&self.store), Arc::clone(&self.stored));
+        let (store, stored_parts) = (Arc::clone(&self.store), Arc::clone(&self.stored_parts));
         let (path, id, index) = (self.path.clone(), self.id.clone(), self.started_parts);
         self.started_parts += 1;
         Box::pin(async move {
             let part = store.put_part(&path, &id, index, data).await?;
-            stored.lock().unwrap_or_else(PoisonError::into_inner).insert(index, part);
+            stored_parts.lock().unwrap_or_else(PoisonError::into_inner).insert(index, part);
             Ok(())
         })
     }
 
     async fn complete(&mut self) -> object_store::Result<PutResult> {
-        let parts = std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner));
+        let parts = std::mem::take(&mut *self.stored_parts.lock().unwrap_or_else(PoisonError::into_inner));
         if parts.len() != self.started_parts {
             let source = format!("only {} of {} parts were stored", parts.len(), self.started_parts).into();
             return Err(object_store::Error::Generic { store: "multipart upload", source });
@@ -170,12 +170,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_without_upload_ids_refuses_to_abort_with_the_remedy() {
+    async fn aborting_by_id_fails_with_a_remedy_if_the_store_has_no_upload_ids() {
         let storage = Storage::memory();
         let (_, id) = storage.begin_upload(&Path::from("a")).await.expect("the upload is started");
         assert_eq!(id, None);
         let aborted = storage.abort_upload(&Path::from("a"), &"1".to_owned()).await;
-        let error = aborted.expect_err("the store does not support it");
+        let error = aborted.expect_err("the store has no upload ids");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains("opens this storage by its URL"), "{error}");
     }

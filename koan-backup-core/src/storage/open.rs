@@ -23,7 +23,7 @@ impl Storage {
     ///
     /// | URL | storage | feature |
     /// |---|---|---|
-    /// | `s3://bucket/prefix` | Amazon S3, or a store with its protocol | `s3` |
+    /// | `s3://bucket/prefix` | Amazon S3, or an S3-compatible store | `s3` |
     /// | `az://container/prefix` | Azure Blob Storage | `azure` |
     /// | `gs://bucket/prefix` | Google Cloud Storage | `gcs` |
     /// | `file:///path` | a directory, as by [`local`](Self::local) | |
@@ -67,7 +67,7 @@ impl StorageOptions {
                 Storage::local(path)
             }
             Location::Bucket(bucket) => {
-                self.require_clean_endpoint(&bucket)?;
+                self.require_endpoint_without_credentials(&bucket)?;
                 let (store, multipart) = self.open_bucket(&bucket)?;
                 Ok(Storage::cloud(store, multipart, bucket.url(), self.identity(&bucket)))
             }
@@ -78,19 +78,19 @@ impl StorageOptions {
     /// Returns the identity of a bucket: its URL, endpoint and account, which distinguish it from a bucket
     /// with the same name in another account or service. The identity contains no secret, and is only hashed.
     fn identity(&self, bucket: &BucketLocation) -> String {
-        const NAMES: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
+        const IDENTITY_OPTIONS: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
         let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
         let variables = variables
             .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
         let values = self.options.iter().cloned().chain(variables).filter_map(|(name, value)| {
             let name = name.to_ascii_lowercase();
-            NAMES.iter().any(|ending| name.ends_with(ending)).then_some(value)
+            IDENTITY_OPTIONS.iter().any(|ending| name.ends_with(ending)).then_some(value)
         });
         values.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
     }
 
     /// Refuses an endpoint that contains credentials, because errors of the HTTP client contain the endpoint.
-    fn require_clean_endpoint(&self, bucket: &BucketLocation) -> Result<()> {
+    fn require_endpoint_without_credentials(&self, bucket: &BucketLocation) -> Result<()> {
         let has_credentials = |value: &str| {
             let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
             authority.contains('@')

@@ -59,9 +59,9 @@ impl StorageOptions {
         self
     }
 
-    /// Sets the address of a store with the protocol of the cloud that another provider operates, for example
-    /// MinIO. An address without TLS (`http://`) is accepted only for this machine, unless the option
-    /// `allow_http` is `true`.
+    /// Sets the address of a compatible store that is not operated by the cloud itself, for example MinIO. An
+    /// address without TLS (`http://`) is accepted only for this machine, unless the option `allow_http` is
+    /// `true`.
     pub fn endpoint(self, url: impl Into<String>) -> Self {
         let name = if self.has_scheme("gs:") { "base_url" } else { "endpoint" };
         self.option(name, url)

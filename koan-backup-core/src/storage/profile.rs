@@ -86,7 +86,7 @@ impl Storage {
                 Error::with_source(
                     ErrorKind::Storage,
                     format!(
-                        "storage directory `{}` cannot be used; specify a directory that can be written to",
+                        "storage directory `{}` cannot be used; specify a writable directory",
                         self.location
                     ),
                     source,
@@ -156,8 +156,8 @@ impl Storage {
                 return Err(Error::new(
                     ErrorKind::Storage,
                     format!(
-                        "`{MARK_FILE}` was written to storage `{}` but does not exist there; check whether the \
-                         storage retains the files that are written to it",
+                        "`{MARK_FILE}` was written to storage `{}` but does not exist there; check whether \
+                         the storage retains the files that are written to it",
                         self.location
                     ),
                 ));
@@ -238,8 +238,9 @@ impl Storage {
             ErrorKind::Storage,
             format!(
                 "storage `{}` {fault}, and this machine has used it before; mount its disk, or check its \
-                 address and who deleted its content. If the content was deleted or replaced on purpose, \
-                 remove `{}` or call `MachineState::forget_location`, so that the storage is treated as new",
+                 address and whether its content was deleted. If the content was deleted or replaced on \
+                 purpose, remove `{}` or call `MachineState::forget_location`, so that the storage is \
+                 treated as new",
                 self.location,
                 known.file.display()
             ),

@@ -1,7 +1,7 @@
 //! A store with a bandwidth limit for archives.
 //!
-//! Small control files (leases, notes, manifests, pins and so on) are not delayed: if the renewal of a lease
-//! waited for the parts of an archive, the lease would expire before it is renewed.
+//! Small control files (leases, upload records, manifests, pins and so on) are not delayed: if the renewal of
+//! a lease waited for the parts of an archive, the lease could expire before the renewal.
 
 mod multipart;
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn parts_of_an_upload_with_an_id_are_delayed_too() {
+    async fn parts_of_an_upload_with_an_id_are_delayed() {
         let (inner, path) = (Arc::new(InMemory::new()), Path::from("archives/a.zip"));
         let storage = Storage::object_store(Arc::clone(&inner) as _, "memory").with_multipart(inner);
         let storage = storage.bandwidth_limit(1000).expect("the limit is not 0");
@@ -243,7 +243,7 @@ mod tests {
         upload.put_part(vec![0; 1000].into()).await.expect("the data is stored");
         let began = Instant::now();
         let waiting = tokio::time::timeout(Duration::from_secs(1), upload.put_part(vec![0; 1].into())).await;
-        assert!(waiting.is_err(), "the second part was stored before the limit allows it");
+        assert!(waiting.is_err(), "the second part was stored before the limit allowed it");
         upload.abort().await.expect("the upload is aborted");
         assert_eq!(began.elapsed(), Duration::from_secs(1));
     }

@@ -353,7 +353,7 @@ async fn running_a_case_that_does_not_exist_is_an_error() {
 async fn a_provider_that_violates_a_requirement_does_not_conform() {
     for (lie, found) in [
         (Lie::NoSnapshot, "a later write is not visible in a snapshot"),
-        (Lie::LosesRecords, "all of 100 000 records are read"),
+        (Lie::LosesRecords, "all 100 000 records are read"),
         (Lie::NoRollback, "a session that is rolled back leaves no records"),
         (Lie::OneSet, "sets are independent"),
         (Lie::AlwaysOverwrites, "`keep` leaves existing records unchanged"),
@@ -362,7 +362,7 @@ async fn a_provider_that_violates_a_requirement_does_not_conform() {
         (Lie::SeesNoRefusal, "a dry run refuses existing records that a restore refuses"),
         (Lie::CommitsUnfinished, "a session with an unfinished target is not committed"),
         (Lie::CommitsEarly, "no record of a session is visible before its commit"),
-        (Lie::CallsItASnapshot, "no snapshot consistency is claimed without snapshot reads"),
+        (Lie::CallsItASnapshot, "no snapshot consistency is reported without snapshot reads"),
         (Lie::ShortRead, "a cancelled read returns an error, and the next read succeeds"),
     ] {
         let empty = async || Ok(Arc::new(Liar { lie, memory: Memory::new() }) as Arc<dyn Provider>);
@@ -378,7 +378,7 @@ async fn a_provider_that_violates_a_requirement_does_not_conform() {
 /// waits in the provider and does not depend on the machine.
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_is_slower_than_it_claims_does_not_conform() {
-    let many = "many records in one session take less time than as many sessions";
+    let many = "many records in one session take less time than in one session per record";
     let levels = "level `fast` takes less time than level `safe`";
     for (lie, found) in [(Lie::OneByOne, many), (Lie::GainsNothing, levels)] {
         let empty = async || Ok(Arc::new(Liar { lie, memory: Memory::new() }) as Arc<dyn Provider>);

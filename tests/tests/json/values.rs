@@ -179,7 +179,8 @@ async fn lost_digits_cause_a_warning() {
     // `1.50` is preserved and therefore not counted.
     assert!(
         warning.contains(
-            "1 records, the first `id=\"a\"`, contain more in fields that the type does not declare"
+            "in 1 record, the first with key `id=\"a\"`, the type does not preserve all data in fields that \
+             the type does not declare;"
         ),
         "{warning}"
     );

@@ -261,7 +261,7 @@ async fn a_member_of_a_composite_type_that_the_field_lacks_is_reported() {
     let koan = koan(&server, |builder| builder.register::<Rounded>()).await;
     let backup = koan.backup("rounded").await.expect("a backup");
     let warnings = backup.warnings().join("\n");
-    assert!(warnings.contains("contain more in `sum`"), "{warnings}");
+    assert!(warnings.contains("does not preserve all data in `sum`"), "{warnings}");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]

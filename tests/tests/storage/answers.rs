@@ -78,7 +78,7 @@ async fn an_archived_blob_is_not_treated_as_an_existing_file() {
         .credentials("koan", "aG9sYQ==")
         .retries(0, Duration::from_secs(5));
     let message = refusal(options).await;
-    assert!(message.contains("restore it there first"), "{message}");
+    assert!(message.contains("first restore the file"), "{message}");
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn the_error_for_an_archive_in_a_cold_storage_class_contains_the_remedy() 
     let message =
         koan.restore(manifest.id).await.expect_err("the archive is in a cold storage class").chain();
     assert!(
-        message.contains("InvalidObjectState") && message.contains("restore it there first"),
+        message.contains("InvalidObjectState") && message.contains("first restore the file"),
         "{message}"
     );
 }

@@ -176,7 +176,7 @@ async fn no_part_is_uploaded_if_the_upload_note_cannot_be_written() {
     let bucket = bucket().await;
     bucket.proxy.fail([Fault::always("PUT", "/uploads/", Trouble::Status(403))]);
     let error = backup(&bucket.koan, "nightly").await.expect_err("the upload note cannot be written");
-    assert!(error.to_string().contains("the note of its upload could not be written"), "{error}");
+    assert!(error.to_string().contains("the record of its upload could not be written"), "{error}");
     assert_eq!(bucket.proxy.requests("PUT", "partNumber=").len(), 0);
     assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]));
 }

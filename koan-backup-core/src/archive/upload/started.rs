@@ -1,14 +1,14 @@
-//! An upload that was started, and its note.
+//! An upload that was started, and its record.
 
 use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload};
 
-use super::note::UploadNote;
+use super::note::UploadRecord;
 use crate::foundation::error::Result;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
-/// An upload that was started. Its note is removed once the upload is known to have ended. As long as the
-/// note exists, maintenance can find it and abort the upload.
+/// An upload that was started. Its record is removed once the upload is known to have ended. As long as the
+/// record exists, maintenance can find the upload and abort it.
 ///
 /// # Cancel safety
 /// If this value is dropped, the upload is aborted in the background.
@@ -17,27 +17,27 @@ pub(super) struct StartedUpload {
     storage: Storage,
     /// `None` once the upload is completed or aborted.
     upload: Option<Box<dyn MultipartUpload>>,
-    /// The path of the note, if the store returned an id for the upload.
-    note: Option<Path>,
+    /// The path of the upload record, if the store returned an id for the upload.
+    record_path: Option<Path>,
 }
 
 impl StartedUpload {
-    /// Starts an upload. The note is written before the first part is sent.
+    /// Starts an upload. The upload record is written before the first part is sent.
     pub(super) async fn start(storage: &Storage, path: &Path) -> Result<Self> {
         let started = storage.begin_upload(path).await;
         let (upload, id) =
             started.map_err(|source| super::failure::write_error(storage.location(), path, source))?;
-        let note = id.map(|id| (UploadNote::new(path, id), UploadNote::new_path()));
-        let note_path = note.as_ref().map(|(_, note_path)| note_path.clone());
-        let mut started = Self { storage: storage.clone(), upload: Some(upload), note: note_path };
-        if let Some((note, note_path)) = note
-            && let Err(error) = note.write(storage, &note_path).await
+        let record = id.map(|id| (UploadRecord::new(path, id), UploadRecord::new_path()));
+        let record_path = record.as_ref().map(|(_, record_path)| record_path.clone());
+        let mut started = Self { storage: storage.clone(), upload: Some(upload), record_path };
+        if let Some((record, record_path)) = record
+            && let Err(error) = record.write(storage, &record_path).await
         {
-            // An upload without a note could not be found after a crash.
+            // After a crash, an upload without a record could not be found.
             started.abort(path).await;
             return Err(error.context(format!(
-                "archive `{path}` was not written to storage `{}`, because the note of its upload could not be \
-                 written",
+                "archive `{path}` was not written to storage `{}`, because the record of its upload could \
+                 not be written",
                 storage.location()
             )));
         }
@@ -56,7 +56,7 @@ impl StartedUpload {
         if let Some(upload) = &mut self.upload {
             upload.complete().await?;
             self.upload = None;
-            self.discard_note().await;
+            self.discard_record().await;
         }
         Ok(())
     }
@@ -65,14 +65,14 @@ impl StartedUpload {
     pub(super) async fn abort(&mut self, path: &Path) {
         let Some(mut upload) = self.upload.take() else { return };
         let reason = match tokio::time::timeout(CLEANUP_TIMEOUT, upload.abort()).await {
-            Ok(Ok(())) => return self.discard_note().await,
+            Ok(Ok(())) => return self.discard_record().await,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the store did not respond in time".to_owned(),
         };
-        match &self.note {
-            Some(note) => {
+        match &self.record_path {
+            Some(record_path) => {
                 tracing::warn!(
-                    target: "koan::backup", path = %path, note = %note, error = %reason,
+                    target: "koan::backup", path = %path, record = %record_path, error = %reason,
                     "an upload was not aborted; the next maintenance aborts it"
                 );
             }
@@ -85,10 +85,10 @@ impl StartedUpload {
         }
     }
 
-    /// Removes the note of an upload that has ended.
-    async fn discard_note(&mut self) {
-        if let Some(note) = self.note.take() {
-            self.storage.discard(&note).await;
+    /// Removes the record of an upload that has ended.
+    async fn discard_record(&mut self) {
+        if let Some(record_path) = self.record_path.take() {
+            self.storage.discard(&record_path).await;
         }
     }
 }
@@ -98,11 +98,11 @@ impl StartedUpload {
 impl Drop for StartedUpload {
     fn drop(&mut self) {
         if let (Some(mut upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {
-            let (storage, note) = (self.storage.clone(), self.note.take());
+            let (storage, record_path) = (self.storage.clone(), self.record_path.take());
             runtime.spawn(async move {
                 // The caller does not wait for the abort.
-                if let (Ok(()), Some(note)) = (upload.abort().await, note) {
-                    storage.discard(&note).await;
+                if let (Ok(()), Some(record_path)) = (upload.abort().await, record_path) {
+                    storage.discard(&record_path).await;
                 }
             });
         }

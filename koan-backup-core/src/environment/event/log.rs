@@ -12,7 +12,7 @@ use crate::foundation::clock::Clock;
 use crate::foundation::id::SetName;
 
 /// The minimum interval in seconds between two progress messages.
-const PROGRESS_SECONDS: i64 = 10;
+const MIN_PROGRESS_INTERVAL_SECONDS: i64 = 10;
 
 /// Whether backups and restores are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +23,16 @@ pub(crate) enum OperationLog {
     Off,
 }
 
-/// Returns the listener of one operation, which emits every event and the progress to `own`, and logs within
-/// `span`.
+/// Returns the listener of one operation, which emits every event and the progress to `listener`, and logs
+/// within `span`.
 pub(crate) fn operation_listener(
-    own: Listener,
+    listener: Listener,
     log: OperationLog,
     clock: Arc<dyn Clock>,
     span: Span,
 ) -> Listener {
-    if !own.is_listening() && log == OperationLog::Off {
-        return own;
+    if !listener.is_listening() && log == OperationLog::Off {
+        return listener;
     }
     let state = Mutex::new(LogState {
         progress: Progress::default(),
@@ -40,12 +40,12 @@ pub(crate) fn operation_listener(
         entities: BTreeMap::new(),
     });
     Listener::new(move |event| {
-        own.emit(|| event.clone());
+        listener.emit(|| event.clone());
         // The lock is held until the progress is emitted, so that two threads cannot emit their progress in
         // the wrong order.
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((id, percent)) = state.progress.process(event) {
-            own.emit(|| Event::Progress { id, percent });
+            listener.emit(|| Event::Progress { id, percent });
         }
         if log == OperationLog::Emitted {
             state.log(event, clock.now(), &span);
@@ -69,13 +69,15 @@ impl LogState {
                 tracing::info!(target: "koan::backup", entries, records, "restore prepared");
             }),
             Event::EntityStarted { entity, set, expected } => {
-                self.entity(entity, set, operation).in_scope(|| {
+                self.entity_span(entity, set, operation).in_scope(|| {
                     tracing::info!(target: "koan::backup", expected, "entity started");
                 });
             }
-            Event::EntityPrepared { entity, set } => self.entity(entity, set, operation).in_scope(|| {
-                tracing::info!(target: "koan::backup", "entity prepared");
-            }),
+            Event::EntityPrepared { entity, set } => {
+                self.entity_span(entity, set, operation).in_scope(|| {
+                    tracing::info!(target: "koan::backup", "entity prepared");
+                })
+            }
             Event::BatchRead { entity, set, records } => {
                 self.log_progress("read", (entity, set, *records), now, operation);
             }
@@ -89,18 +91,19 @@ impl LogState {
                 self.log_progress("restored", (entity, set, *records), now, operation);
             }
             Event::EntityCompleted { entity, set, records, bytes } => {
-                self.entity(entity, set, operation).in_scope(|| {
+                self.entity_span(entity, set, operation).in_scope(|| {
                     tracing::info!(target: "koan::backup", records, bytes, "entity completed");
                 });
                 self.entities.remove(&(entity.clone(), set.clone()));
             }
             Event::EntityFailed { entity, set, error } => {
-                self.entity(entity, set, operation).in_scope(|| {
+                self.entity_span(entity, set, operation).in_scope(|| {
                     tracing::warn!(target: "koan::backup", error, "entity failed");
                 });
                 self.entities.remove(&(entity.clone(), set.clone()));
             }
-            // The operation logs its start and its end itself, because both can happen without these events.
+            // The start and the end are logged by the operation, because an operation can start and end
+            // without these events.
             Event::RestoreStarted { .. }
             | Event::RestoreFinished { .. }
             | Event::BackupFinished { .. }
@@ -108,18 +111,18 @@ impl LogState {
         }
     }
 
-    fn log_progress(&mut self, done: &str, counted: (&str, &SetName, u64), now: Timestamp, operation: &Span) {
-        if now.as_second() - self.logged_at.as_second() < PROGRESS_SECONDS {
+    fn log_progress(&mut self, phase: &str, count: (&str, &SetName, u64), now: Timestamp, operation: &Span) {
+        if now.as_second() - self.logged_at.as_second() < MIN_PROGRESS_INTERVAL_SECONDS {
             return;
         }
         self.logged_at = now;
-        let ((entity, set, records), percent) = (counted, self.progress.percent());
-        self.entity(entity, set, operation).in_scope(|| {
-            tracing::info!(target: "koan::backup", percent, done, records, "progress");
+        let ((entity, set, records), percent) = (count, self.progress.percent());
+        self.entity_span(entity, set, operation).in_scope(|| {
+            tracing::info!(target: "koan::backup", percent, phase, records, "progress");
         });
     }
 
-    fn entity(&mut self, entity: &str, set: &SetName, operation: &Span) -> Span {
+    fn entity_span(&mut self, entity: &str, set: &SetName, operation: &Span) -> Span {
         let span = || tracing::info_span!(target: "koan::backup", parent: operation, "entity", entity, %set);
         self.entities.entry((entity.to_owned(), set.clone())).or_insert_with(span).clone()
     }

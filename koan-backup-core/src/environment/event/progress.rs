@@ -28,7 +28,7 @@ pub(super) struct Progress {
     percent: u8,
 }
 
-/// The counts of records by entity and set. A count may start again from 0 when an archive is rewritten; the
+/// The counts of records by entity and set. When an archive is rewritten, a count may restart at 0; the
 /// larger value is retained.
 #[derive(Debug, Default)]
 struct RecordCounts {
@@ -84,13 +84,15 @@ impl Progress {
 
     fn unfinished_percent(&self) -> u64 {
         let percent = match self.expected.filter(|&records| records > 0) {
-            // If the number of records is unknown, completed entities count.
+            // Without a known number of records, the percentage is computed from the number of completed
+            // entries.
             None => self.completed_entries.min(self.entries) * WRITTEN_PERCENT / self.entries.max(1),
-            Some(all) => {
-                // The share is computed from the number of records, so that no step is lost by rounding.
+            Some(expected) => {
+                // The multiplication precedes the division, so that rounding does not accumulate.
                 let share = |counts: &RecordCounts, percent: u64| {
-                    let done = u128::from(counts.total.min(all)) * u128::from(percent) / u128::from(all);
-                    u64::try_from(done).unwrap_or(0)
+                    let scaled =
+                        u128::from(counts.total.min(expected)) * u128::from(percent) / u128::from(expected);
+                    u64::try_from(scaled).unwrap_or(0)
                 };
                 match self.is_restore {
                     true if self.verified.total == 0 => share(&self.restored, MAX_UNFINISHED_PERCENT),

@@ -16,9 +16,9 @@ use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// The maximum number of attempts of a contender to create the next generation while others acquire and
-/// release leases.
-const MAX_ATTEMPTS: usize = 8;
+/// The maximum number of attempts of a contender to create the next generation while other processes acquire
+/// and release the lease.
+const MAX_CREATE_ATTEMPTS: usize = 8;
 
 /// The claim of a contender for a lease.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Claim {
     pub(super) storage: Storage,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) holder: Holder,
-    pub(super) time: Duration,
+    pub(super) lease_time: Duration,
     pub(super) subject: Subject,
     pub(super) work: LeasedWork,
 }
@@ -45,28 +45,31 @@ impl Claim {
         let folder = self.subject.folder();
         self.remove_expired(&folder).await;
         let path = Path::from(format!("{folder}/{}.json", self.holder.token));
-        let (file, deadline) = self.file()?;
+        let (file, deadline) = self.new_file()?;
         match self.create(&path, &file).await? {
             None => self.keeper(LeaseLocation::Shared(path), file, deadline, stop),
-            Some(other) => Err(other.busy(&self.storage)),
+            Some(existing) => Err(existing.busy_error(&self.storage)),
         }
     }
 
     /// Acquires a lease that only one process may hold.
     async fn acquire_exclusive(self, stop: CancellationToken) -> Result<Keeper> {
         let generations = Generations { storage: self.storage.clone(), folder: self.subject.folder() };
-        for _ in 0..MAX_ATTEMPTS {
-            // The time is taken before the read, because the holder may have renewed the lease since.
+        for _ in 0..MAX_CREATE_ATTEMPTS {
+            // The time is taken before the read: a lease that the holder renews during the read must not
+            // appear expired.
             let now = self.clock.now();
             let next = match generations.newest().await? {
                 None => 1,
                 Some((last, file)) if file.is_free(now) => last.saturating_add(1),
-                Some((_, file)) => return Err(file.busy(&self.storage)),
+                Some((_, file)) => return Err(file.busy_error(&self.storage)),
             };
             let path = generations.path(next);
-            let (file, deadline) = self.file()?;
+            let (file, deadline) = self.new_file()?;
             match self.create(&path, &file).await? {
-                Some(other) if !other.is_free(self.clock.now()) => return Err(other.busy(&self.storage)),
+                Some(existing) if !existing.is_free(self.clock.now()) => {
+                    return Err(existing.busy_error(&self.storage));
+                }
                 Some(_) => continue,
                 None => {}
             }
@@ -89,8 +92,8 @@ impl Claim {
         Err(Error::new(
             ErrorKind::Busy,
             format!(
-                "another process acquired the lease for {subject} in storage `{location}` first in each \
-                 attempt; try again"
+                "the lease for {subject} in storage `{location}` was not acquired, because another process \
+                 was faster in each attempt; try again"
             ),
         ))
     }
@@ -100,7 +103,7 @@ impl Claim {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = self.storage.store().put_opts(path, PutPayload::from(file.to_json()), options).await;
         let Err(source) = put else { return Ok(None) };
-        // The file may have been created although the answer was lost.
+        // The file may have been created although the response was lost.
         match LeaseFile::read(&self.storage, path).await {
             Ok(Some(found)) if found.holder.token == file.holder.token => Ok(None),
             Ok(Some(found)) => Ok(Some(found)),
@@ -110,9 +113,9 @@ impl Claim {
     }
 
     /// Returns the file of a lease that starts now, and its end by the monotonic clock.
-    fn file(&self) -> Result<(LeaseFile, Instant)> {
-        let (now, deadline) = (self.clock.now(), Instant::now() + self.time);
-        let expires_at = now.checked_add(self.time).map_err(|source| {
+    fn new_file(&self) -> Result<(LeaseFile, Instant)> {
+        let (now, deadline) = (self.clock.now(), Instant::now() + self.lease_time);
+        let expires_at = now.checked_add(self.lease_time).map_err(|source| {
             Error::with_source(
                 ErrorKind::Configuration,
                 "the system clock is beyond the supported time; correct the clock",
@@ -125,7 +128,7 @@ impl Claim {
             holder: self.holder.clone(),
             acquired_at: now,
             expires_at,
-            lease_seconds: lease_seconds(self.time),
+            lease_seconds: lease_seconds(self.lease_time),
             released: false,
             work: self.work.clone(),
         };
@@ -143,17 +146,17 @@ impl Claim {
             return Err(Error::new(
                 ErrorKind::Storage,
                 format!(
-                    "storage `{}` needs more time to write a lease than the lease is valid; set a longer \
-                     `lease_time` than {:?}",
+                    "writing a lease to storage `{}` took longer than the lease is valid; set `lease_time` \
+                     to more than {:?}",
                     self.storage.location(),
-                    self.time
+                    self.lease_time
                 ),
             ));
         }
         Ok(Keeper::new(
             self.storage.clone(),
             Arc::clone(&self.clock),
-            self.time,
+            self.lease_time,
             location,
             file,
             deadline,
@@ -161,7 +164,8 @@ impl Claim {
         ))
     }
 
-    /// Removes the expired leases of processes that were killed. No process contends for a shared lease.
+    /// Removes the expired leases of processes that were killed. Their files can be removed, because a shared
+    /// lease has no generations.
     async fn remove_expired(&self, folder: &Path) {
         for path in list(&self.storage, folder).await.unwrap_or_default() {
             let now = self.clock.now();

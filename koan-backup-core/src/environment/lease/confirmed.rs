@@ -19,7 +19,7 @@ pub(crate) struct ConfirmedLease {
     pub(super) expires_at: Timestamp,
     pub(super) deadline: Instant,
     /// A token that is cancelled when the operation is cancelled, or when the lease is lost.
-    pub(super) lost: CancellationToken,
+    pub(super) stop_token: CancellationToken,
 }
 
 impl ConfirmedLease {
@@ -36,28 +36,30 @@ impl ConfirmedLease {
         !self.time_left().is_zero()
     }
 
-    /// Runs a step that cannot be undone. It waits for the end of the step while the lease is held, and only
-    /// for a short time once the operation is cancelled.
+    /// Runs a step that cannot be undone. Waits for the end of the step as long as the lease is held; after a
+    /// cancellation of the operation, waits for a short time only. `effect` is described at
+    /// [`Lease::step`](super::Lease::step).
     ///
     /// # Errors
-    /// The step failed; the lease had expired, so the step was not started; or the storage did not answer in
+    /// The step failed; the lease had expired, so the step was not started; or the storage did not respond in
     /// time.
-    pub(crate) async fn within<T>(self, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn within<T>(self, effect: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
         let time_left = self.time_left();
         // `ended_within` polls the step before the timeout, so an expired lease must be refused here.
         if time_left.is_zero() {
-            let text = format!("the lease expired at {} before {what}; nothing was done", self.expires_at);
+            let text =
+                format!("the lease expired at {} before {effect}; the step was not started", self.expires_at);
             return Err(Error::new(ErrorKind::Busy, text));
         }
-        ended_within(&self.lost, time_left, CLEANUP_TIMEOUT, step).await.unwrap_or_else(|| {
-            let when = if self.lost.is_cancelled() {
+        ended_within(&self.stop_token, time_left, CLEANUP_TIMEOUT, step).await.unwrap_or_else(|| {
+            let when = if self.stop_token.is_cancelled() {
                 "after the operation was stopped"
             } else {
                 "while the lease was held"
             };
             Err(Error::new(
                 ErrorKind::Storage,
-                format!("the storage did not answer {when}, so it is not known whether {what}"),
+                format!("the storage did not respond {when}, so it is not known whether {effect}"),
             ))
         })
     }

@@ -27,7 +27,7 @@ pub(crate) struct LeaseFile {
     pub(crate) subject: Subject,
     pub(crate) holder: Holder,
     pub(crate) acquired_at: Timestamp,
-    /// When the holder gives up the lease, unless it renews the lease before.
+    /// When the holder gives up the lease, unless it renews the lease before that time.
     pub(crate) expires_at: Timestamp,
     /// How long the lease is valid without a renewal.
     pub(super) lease_seconds: u32,
@@ -90,7 +90,7 @@ impl LeaseFile {
     }
 
     /// Returns the error that another process gets while this lease is held.
-    pub(crate) fn busy(&self, storage: &Storage) -> Error {
+    pub(crate) fn busy_error(&self, storage: &Storage) -> Error {
         Error::new(
             ErrorKind::Busy,
             format!(
@@ -120,8 +120,8 @@ impl LeaseFile {
             Error::with_source(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` cannot be read, so another process may hold it; when no \
-                     process uses this storage, remove that file",
+                    "lease `{path}` in storage `{}` cannot be read; another process may hold it. Remove the \
+                     file when no process uses this storage",
                     storage.location()
                 ),
                 source,
@@ -143,7 +143,8 @@ impl LeaseFile {
     }
 }
 
-/// Returns a duration in whole seconds, rounded up, so that other processes never wait too little.
+/// Returns a duration in whole seconds, rounded up, so that other processes never acquire the lease too
+/// early.
 pub(super) fn lease_seconds(time: Duration) -> u32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     u32::try_from(seconds).unwrap_or(u32::MAX)

@@ -23,7 +23,7 @@ pub(crate) struct FoundLease {
 ///
 /// A restore first writes its lease and then checks that its backup exists. A removal first removes the
 /// manifest, then reads the leases again, and puts the manifest back if the backup is in use. In this order,
-/// one of the two always notices the other.
+/// at least one of the two operations always detects the other.
 ///
 /// # Errors
 /// The storage cannot be read, or a lease cannot be read; that lease may be held.
@@ -40,7 +40,8 @@ pub(crate) async fn find_held(
     clock: &Arc<dyn Clock>,
     subject: &Subject,
 ) -> Result<Option<LeaseFile>> {
-    // The time is taken before the read, because the holder may have renewed the lease since.
+    // The time is taken before the read: a lease that the holder renews during the read must not appear
+    // expired.
     let now = clock.now();
     let found = leases_below(storage, &subject.folder()).await?;
     Ok(found.into_iter().map(|lease| lease.file).find(|file| !file.is_free(now)))
@@ -75,8 +76,8 @@ async fn leases_below(storage: &Storage, folder: &Path) -> Result<Vec<FoundLease
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "lease `{path}` in storage `{}` belongs in `{folder}`, so another process may hold it; \
-                     when no process uses this storage, remove that file",
+                    "lease `{path}` in storage `{}` is not in the folder of its subject, `{folder}`; it is \
+                     not known whether the lease is held. Remove the file when no process uses this storage",
                     storage.location()
                 ),
             ));

@@ -14,8 +14,8 @@ use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
 /// Removes leases that have been free for longer than `min_age`: shared leases, which have no generations,
-/// and the rekey leases of backups that no longer exist. All other leases stay, because their generations
-/// must not start again.
+/// and the rekey leases of backups that no longer exist. All other leases are kept, because their numbering
+/// must not restart.
 ///
 /// A process that was suspended for longer than `min_age` before it creates the next generation for a removed
 /// backup finds no backup to rekey. If the backup was copied back meanwhile and is being rekeyed under a
@@ -41,9 +41,11 @@ pub(crate) async fn collect_garbage(
             Subject::Rekey(id) if !backup_exists(id) => {
                 let generations = Generations { storage: storage.clone(), folder: file.subject.folder() };
                 let mut numbers = generations.numbers().await?;
-                // The lowest first, so that a process that lists them meanwhile finds the highest.
+                // The lowest generation is removed first, so that a process that lists the generations
+                // meanwhile finds the highest one.
                 numbers.sort_unstable();
-                // Another process has just acquired the lease.
+                // If the highest generation is not the one that was found, another process has acquired the
+                // lease since then.
                 if numbers.last().is_none_or(|&highest| generations.path(highest) != *path) {
                     continue;
                 }

@@ -7,7 +7,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
 /// The number of digits of a generation in its file name, so that names sort like numbers.
-const DIGITS: usize = 10;
+const GENERATION_DIGITS: usize = 10;
 /// The maximum number of attempts to read the highest generation when its file disappears before it is read.
 const MAX_READ_ATTEMPTS: usize = 8;
 
@@ -21,7 +21,7 @@ pub(super) struct Generations {
 impl Generations {
     /// Returns the path of a generation.
     pub(super) fn path(&self, generation: u64) -> Path {
-        Path::from(format!("{}/{generation:0DIGITS$}.json", self.folder))
+        Path::from(format!("{}/{generation:0GENERATION_DIGITS$}.json", self.folder))
     }
 
     /// Returns the numbers of all generations.
@@ -41,7 +41,7 @@ impl Generations {
             if highest == 0 {
                 return Ok(None);
             }
-            // If the file is gone, there are higher generations by now.
+            // If the file no longer exists, there are higher generations by now.
             if let Some(file) = LeaseFile::read(&self.storage, &self.path(highest)).await? {
                 return Ok(Some((highest, file)));
             }
@@ -54,8 +54,8 @@ impl Generations {
         Err(Error::new(ErrorKind::Busy, text))
     }
 
-    /// Removes all generations except this one and the one before it. Both stay, so that a process that lists
-    /// the folder meanwhile finds at least one of them.
+    /// Removes all generations except this one and the one before it. Both are kept, so that a process that
+    /// lists the folder meanwhile finds at least one of them.
     pub(super) async fn remove_older(&self, generation: u64) {
         let Ok(numbers) = self.numbers().await else { return };
         for number in numbers.into_iter().filter(|&number| number + 1 < generation) {
@@ -64,8 +64,8 @@ impl Generations {
     }
 }
 
-/// Lists the leases in a folder and below. Files with other names (`._x.json`, a conflicted copy) are
-/// ignored.
+/// Lists the leases in a folder and its subfolders. Files with other names (`._x.json`, a conflicted copy)
+/// are ignored.
 pub(super) async fn list(storage: &Storage, folder: &Path) -> Result<Vec<Path>> {
     let listed = storage.list(folder).await.map_err(|source| {
         Error::with_source(
@@ -88,6 +88,7 @@ fn is_lease(path: &Path) -> bool {
 /// Returns the generation of a file, if its name is a number.
 pub(super) fn generation(path: &Path) -> Option<u64> {
     let number = path.filename()?.strip_suffix(".json")?;
-    let is_generation = number.len() == DIGITS && number.bytes().all(|digit| digit.is_ascii_digit());
+    let is_generation =
+        number.len() == GENERATION_DIGITS && number.bytes().all(|digit| digit.is_ascii_digit());
     is_generation.then(|| number.parse().ok()).flatten().filter(|&number| number > 0)
 }

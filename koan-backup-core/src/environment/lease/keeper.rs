@@ -21,12 +21,12 @@ use crate::storage::Storage;
 pub(super) struct Keeper {
     storage: Storage,
     clock: Arc<dyn Clock>,
-    time: Duration,
+    lease_time: Duration,
     location: LeaseLocation,
     /// Locked while the file is written, so that the release is the last write.
     written: Mutex<WrittenLease>,
-    /// Is cancelled when the lease is lost.
-    lost: CancellationToken,
+    /// A token that is cancelled when the operation is cancelled, or when the lease is lost.
+    stop_token: CancellationToken,
     /// What the loss of the lease means for the operation; part of the error.
     consequence: &'static str,
     loss_reason: OnceLock<String>,
@@ -49,7 +49,7 @@ struct WrittenLease {
     deadline: Instant,
 }
 
-/// Why a lease was not renewed.
+/// The reason why a lease was not renewed.
 enum NotRenewed {
     Lost(String),
     /// The store failed; a later attempt may succeed.
@@ -60,26 +60,35 @@ impl Keeper {
     pub(super) fn new(
         storage: Storage,
         clock: Arc<dyn Clock>,
-        time: Duration,
+        lease_time: Duration,
         location: LeaseLocation,
         file: LeaseFile,
         deadline: Instant,
-        lost: CancellationToken,
+        stop_token: CancellationToken,
     ) -> Self {
         let consequence = match &file.subject {
             Subject::Prune => "nothing more is removed",
             _ => "nothing was published",
         };
         let written = Mutex::new(WrittenLease { file, deadline });
-        Self { storage, clock, time, location, written, lost, consequence, loss_reason: OnceLock::new() }
+        Self {
+            storage,
+            clock,
+            lease_time,
+            location,
+            written,
+            stop_token,
+            consequence,
+            loss_reason: OnceLock::new(),
+        }
     }
 
-    pub(super) fn lost(&self) -> &CancellationToken {
-        &self.lost
+    pub(super) fn stop_token(&self) -> &CancellationToken {
+        &self.stop_token
     }
 
     /// Returns the error of the operation if the lease was lost.
-    pub(super) fn loss(&self) -> Option<Error> {
+    pub(super) fn loss_error(&self) -> Option<Error> {
         let reason = self.loss_reason.get()?;
         let lease = match &self.location {
             LeaseLocation::Generation(generations, _) => &generations.folder,
@@ -91,27 +100,27 @@ impl Keeper {
         Some(Error::new(ErrorKind::Busy, text))
     }
 
-    /// Renews the lease until `ended` is cancelled, or until the lease is lost.
-    pub(super) async fn keep_renewed(self: Arc<Self>, ended: CancellationToken) {
-        let mut pause = self.time / 3;
+    /// Renews the lease until `stop_renewal` is cancelled, or until the lease is lost.
+    pub(super) async fn keep_renewed(self: Arc<Self>, stop_renewal: CancellationToken) {
+        let mut pause = self.lease_time / 3;
         loop {
             tokio::select! {
-                () = ended.cancelled() => return,
+                () = stop_renewal.cancelled() => return,
                 () = sleep(pause) => {}
             }
             let mut written = self.written.lock().await;
-            if ended.is_cancelled() || self.loss_reason.get().is_some() {
+            if stop_renewal.is_cancelled() || self.loss_reason.get().is_some() {
                 return;
             }
             pause = match self.renew(&mut written, None).await {
-                Ok(()) => self.time / 3,
+                Ok(()) => self.lease_time / 3,
                 Err(NotRenewed::Lost(reason)) => return self.mark_lost(reason),
                 Err(NotRenewed::Failed(error)) => {
                     tracing::warn!(
                         target: "koan::backup", error = %error.chain(),
                         "a lease was not renewed; the renewal is retried until the lease expires"
                     );
-                    (self.time / 12).min(self.time_left(&written))
+                    (self.lease_time / 12).min(self.time_left(&written))
                 }
             };
         }
@@ -120,7 +129,7 @@ impl Keeper {
     /// Renews the lease now, and returns until when it is held.
     pub(super) async fn confirm(&self, work: Option<LeasedWork>) -> Result<ConfirmedLease> {
         let mut written = self.written.lock().await;
-        if let Some(lost) = self.loss() {
+        if let Some(lost) = self.loss_error() {
             return Err(lost);
         }
         match self.renew(&mut written, work).await {
@@ -128,7 +137,7 @@ impl Keeper {
             Err(NotRenewed::Failed(error)) => Err(error),
             Err(NotRenewed::Lost(reason)) => {
                 self.mark_lost(reason);
-                Err(self.loss().unwrap_or_else(Error::cancelled))
+                Err(self.loss_error().unwrap_or_else(Error::cancelled))
             }
         }
     }
@@ -142,7 +151,7 @@ impl Keeper {
             }
             match &self.location {
                 LeaseLocation::Shared(path) => self.storage.remove(path).await,
-                // The highest generation is never removed, so that numbers do not start again.
+                // The highest generation is never removed, so that the numbering does not restart.
                 LeaseLocation::Generation(..) => {
                     let file = LeaseFile { released: true, ..written.file.clone() };
                     self.storage.replace(&self.path(), file.to_json()).await
@@ -152,7 +161,7 @@ impl Keeper {
         let problem = match released.await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.chain(),
-            Err(_) => "the store did not answer in time".to_owned(),
+            Err(_) => "the store did not respond in time".to_owned(),
         };
         tracing::warn!(
             target: "koan::backup", path = %self.path(), error = %problem,
@@ -167,11 +176,16 @@ impl Keeper {
 
     fn confirmed(&self, written: &WrittenLease) -> ConfirmedLease {
         let (expires_at, deadline) = (written.file.expires_at, written.deadline);
-        ConfirmedLease { clock: Arc::clone(&self.clock), expires_at, deadline, lost: self.lost.clone() }
+        ConfirmedLease {
+            clock: Arc::clone(&self.clock),
+            expires_at,
+            deadline,
+            stop_token: self.stop_token.clone(),
+        }
     }
 
-    /// Writes the lease with a later end. The renewal is valid only if it is complete before the lease would
-    /// have expired, because until then no other process has found it free.
+    /// Writes the lease with a later expiry time. The renewal is valid only if it completes before the lease
+    /// would have expired, because until then no other process can acquire the lease.
     async fn renew(
         &self,
         written: &mut WrittenLease,
@@ -181,21 +195,21 @@ impl Keeper {
         if left.is_zero() {
             return Err(NotRenewed::Lost(format!("it expired at {}", written.file.expires_at)));
         }
-        let (now, deadline) = (self.clock.now(), Instant::now() + self.time);
-        let Ok(expires_at) = now.checked_add(self.time) else {
+        let (now, deadline) = (self.clock.now(), Instant::now() + self.lease_time);
+        let Ok(expires_at) = now.checked_add(self.lease_time) else {
             return Err(NotRenewed::Lost("the system clock is beyond the supported time".to_owned()));
         };
         let mut file = LeaseFile { expires_at, ..written.file.clone() };
         if let Some(work) = work {
             file.work = work;
         }
-        let unanswered = || NotRenewed::Lost("the storage did not answer before it expired".to_owned());
-        timeout(left, self.write(&file)).await.map_err(|_| unanswered())??;
+        let no_response = || NotRenewed::Lost("the storage did not respond before it expired".to_owned());
+        timeout(left, self.write(&file)).await.map_err(|_| no_response())??;
         if self.time_left(written).is_zero() {
-            return Err(unanswered());
+            return Err(no_response());
         }
         *written = WrittenLease { file, deadline };
-        timeout(self.time_left(written), self.require_highest()).await.map_err(|_| unanswered())?
+        timeout(self.time_left(written), self.require_highest()).await.map_err(|_| no_response())?
     }
 
     /// Writes the file, if it still exists and belongs to this holder.
@@ -206,7 +220,7 @@ impl Keeper {
             Ok(Some(found)) => return Err(NotRenewed::Lost(format!("it is held by {}", found.holder))),
             Ok(None) => {
                 self.require_highest().await?;
-                return Err(NotRenewed::Lost("its file is gone".to_owned()));
+                return Err(NotRenewed::Lost("its file no longer exists".to_owned()));
             }
             Err(error) => return Err(NotRenewed::Failed(error)),
         }
@@ -215,14 +229,14 @@ impl Keeper {
 
     /// Checks that there is no later generation, which would mean that the lease is lost.
     async fn require_highest(&self) -> std::result::Result<(), NotRenewed> {
-        let LeaseLocation::Generation(generations, own) = &self.location else { return Ok(()) };
+        let LeaseLocation::Generation(generations, own_generation) = &self.location else { return Ok(()) };
         let highest = generations.highest().await.map_err(NotRenewed::Failed)?;
-        if highest <= *own {
+        if highest <= *own_generation {
             return Ok(());
         }
-        let other = LeaseFile::read(&self.storage, &generations.path(highest)).await;
-        Err(NotRenewed::Lost(match other {
-            Ok(Some(other)) => format!("{} acquired it at {}", other.holder, other.acquired_at),
+        let newer_lease = LeaseFile::read(&self.storage, &generations.path(highest)).await;
+        Err(NotRenewed::Lost(match newer_lease {
+            Ok(Some(newer)) => format!("{} acquired it at {}", newer.holder, newer.acquired_at),
             Ok(None) | Err(_) => "another process acquired it".to_owned(),
         }))
     }
@@ -240,6 +254,6 @@ impl Keeper {
             "a lease was lost; the operation stops"
         );
         let _ = self.loss_reason.set(reason);
-        self.lost.cancel();
+        self.stop_token.cancel();
     }
 }

@@ -26,11 +26,11 @@ pub(crate) enum Subject {
     },
     /// The removal of backups. Exclusive.
     Prune,
-    /// The reading of a backup, which must not be removed meanwhile. Shared.
+    /// The reading of a backup. The backup must not be removed while it is read. Shared.
     Restore(BackupId),
     /// The rewriting of a backup for other recipients. Exclusive.
     Rekey(BackupId),
-    /// The copying of a backup into this storage, whose archive is not published yet. Shared.
+    /// The copying of a backup into this storage, while its archive is not yet published here. Shared.
     Copy(BackupId),
 }
 
@@ -51,7 +51,7 @@ impl Subject {
     /// Returns the folder of the leases of this subject.
     pub(crate) fn folder(&self) -> Path {
         let path = match self {
-            Self::Backup(name) => format!("backup/{}", file_name(name)),
+            Self::Backup(name) => format!("backup/{}", folder_name(name)),
             Self::BackupBy { name, application, environment } => {
                 let identity = format!("{name}\0{application}\0{environment}");
                 format!("backup/{}-{}", name.safe(), short_hash(&identity))
@@ -82,7 +82,7 @@ impl Subject {
 
 /// Returns the folder name for a backup name. A hash distinguishes names that would have the same folder
 /// name.
-fn file_name(name: &BackupName) -> String {
+fn folder_name(name: &BackupName) -> String {
     let safe = name.safe();
     if safe == name.as_str() {
         return safe;

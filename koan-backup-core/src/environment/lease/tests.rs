@@ -65,7 +65,7 @@ async fn the_holder_gives_up_an_expired_lease_before_others_may_acquire_it() {
         "the lease `leases/backup/nightly` in storage `memory` was lost: it expired at 2026-01-01T00:01:00Z; \
          nothing was published"
     );
-    assert!(first.lost().is_cancelled());
+    assert!(first.stop_token().is_cancelled());
     fixture.clock.advance(GRACE);
     assert_eq!(
         fixture.acquire(nightly()).await.expect_err("the lease is not free yet").kind(),
@@ -101,7 +101,7 @@ async fn a_later_generation_means_that_the_lease_is_lost() {
         error.to_string().contains("application `other`, process 7 on host `elsewhere` acquired it"),
         "{error}"
     );
-    assert!(first.lost().is_cancelled());
+    assert!(first.stop_token().is_cancelled());
 }
 
 #[tokio::test]
@@ -116,24 +116,29 @@ async fn a_foreign_token_or_a_missing_file_means_that_the_lease_is_lost() {
     );
     let prune = Subject::Prune;
     let second = fixture.acquire(prune).await.expect("the lease is free");
-    fixture.storage.store().delete(&"leases/prune/0000000001.json".into()).await.expect("removed");
-    let error = second.confirm().await.expect_err("the file of the lease is gone");
-    assert!(error.to_string().contains("its file is gone"), "{error}");
+    fixture
+        .storage
+        .store()
+        .delete(&"leases/prune/0000000001.json".into())
+        .await
+        .expect("the file is deleted");
+    let error = second.confirm().await.expect_err("the file of the lease no longer exists");
+    assert!(error.to_string().contains("its file no longer exists"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_in_the_background_and_its_loss_cancels_the_operation() {
-    let fixture = Fixture::of(Duration::from_millis(300));
+    let fixture = Fixture::with_lease_time(Duration::from_millis(300));
     let first = fixture.acquire(nightly()).await.expect("the lease is free");
-    let lost = first.lost();
-    let token = fixture.read(nightly()).await.holder;
+    let stop_token = first.stop_token();
+    let holder = fixture.read(nightly()).await.holder;
     let expired = fixture.read(nightly()).await.expires_at;
     fixture.clock.advance(Duration::from_millis(100));
     wait_until(async || fixture.read(nightly()).await.expires_at > expired).await;
-    assert_eq!(fixture.read(nightly()).await.holder, token);
-    assert!(!lost.is_cancelled());
+    assert_eq!(fixture.read(nightly()).await.holder, holder);
+    assert!(!stop_token.is_cancelled());
     fixture.write(nightly(), 2, &fixture.foreign(nightly())).await;
-    wait_until(async || lost.is_cancelled()).await;
+    wait_until(async || stop_token.is_cancelled()).await;
 }
 
 #[tokio::test]
@@ -170,19 +175,20 @@ async fn a_contender_that_creates_second_gets_an_error_with_the_holder() {
 }
 
 #[tokio::test]
-async fn clocks_may_differ_by_half_a_lease() {
-    let (holder, mut other) = (Fixture::new(), Fixture::new());
-    other.storage = holder.storage.clone();
+async fn clocks_may_differ_by_half_a_lease_time() {
+    let (holder, mut contender) = (Fixture::new(), Fixture::new());
+    contender.storage = holder.storage.clone();
     let first = holder.acquire(nightly()).await.expect("the lease is free");
-    for fixture in [&holder, &other] {
+    for fixture in [&holder, &contender] {
         fixture.clock.advance(LEASE_TIME - MILLISECOND);
     }
-    other.clock.advance(GRACE);
+    contender.clock.advance(GRACE);
     // The holder may still rely on its lease.
-    assert_eq!(other.acquire(nightly()).await.expect_err("the lease is held").kind(), ErrorKind::Busy);
-    other.clock.advance(MILLISECOND * 2);
-    // If the clock is ahead by more than that, the holder notices the loss.
-    let _second = other.acquire(nightly()).await.expect("the lease is free");
+    assert_eq!(contender.acquire(nightly()).await.expect_err("the lease is held").kind(), ErrorKind::Busy);
+    contender.clock.advance(MILLISECOND * 2);
+    // If a clock is ahead by more than half a lease time, another process can acquire the lease too early,
+    // and the holder detects the loss.
+    let _second = contender.acquire(nightly()).await.expect("the lease is free");
     assert!(first.confirm().await.expect_err("the lease is lost").to_string().contains("acquired it at"));
 }
 
@@ -190,9 +196,9 @@ async fn clocks_may_differ_by_half_a_lease() {
 async fn an_unreadable_lease_is_never_treated_as_free() {
     let fixture = Fixture::new();
     for (content, kind, remedy) in [
-        ("", ErrorKind::Corrupt, "remove that file"),
-        ("{}", ErrorKind::Corrupt, "remove that file"),
-        (r#"{"formatVersion":1,"released":true}"#, ErrorKind::Corrupt, "remove that file"),
+        ("", ErrorKind::Corrupt, "Remove the file"),
+        ("{}", ErrorKind::Corrupt, "Remove the file"),
+        (r#"{"formatVersion":1,"released":true}"#, ErrorKind::Corrupt, "Remove the file"),
         (r#"{"formatVersion":2,"released":true}"#, ErrorKind::Incompatible, "update koan-backup"),
     ] {
         fixture.put("leases/backup/nightly/0000000003.json", content).await;
@@ -263,15 +269,17 @@ async fn held_leases_contain_the_backup_and_the_archive_of_the_work() {
 #[tokio::test]
 async fn only_the_leases_of_one_backup_are_read() {
     let fixture = Fixture::new();
-    let [id, other] = [1, 2].map(|number| BackupId::from_uuid(uuid::Uuid::from_u128(number)));
-    fixture.put("leases/backup/nightly/0000000003.json", "what cannot be read").await;
+    let [id, other_id] = [1, 2].map(|number| BackupId::from_uuid(uuid::Uuid::from_u128(number)));
+    fixture.put("leases/backup/nightly/0000000003.json", "not a lease").await;
     for subject in Subject::protecting(id) {
         let clock = fixture.clock.shared();
-        let held = async |subject| super::find_held(&fixture.storage, &clock, &subject).await.expect("read");
+        let held = async |subject| {
+            super::find_held(&fixture.storage, &clock, &subject).await.expect("the leases are readable")
+        };
         assert_eq!(held(subject.clone()).await, None);
         let lease = fixture.acquire(subject.clone()).await.expect("the lease is free");
         assert_eq!(held(subject.clone()).await.map(|file| file.subject), Some(subject.clone()));
-        for subject in Subject::protecting(other) {
+        for subject in Subject::protecting(other_id) {
             assert_eq!(held(subject).await, None);
         }
         lease.release().await;
@@ -289,29 +297,29 @@ async fn unneeded_leases_are_removed_and_generations_never_start_again() {
             fixture.acquire(subject.clone()).await.expect("the lease is free").release().await;
         }
     }
-    // Leases of killed processes, whether their backup exists or not.
+    // Adds leases of killed processes, for a backup that exists and for a backup that was removed.
     for subject in [Subject::Restore(removed), Subject::Restore(existing), Subject::Copy(removed)] {
         std::mem::forget(fixture.acquire(subject).await.expect("the lease is shared"));
     }
     let before = fixture.files().await;
-    let trim = async || {
+    let remove_unneeded = async || {
         let found = fixture.found().await;
         let lease = Fixture { storage: Storage::memory(), ..fixture.clone() };
         let lease = lease.acquire(Subject::Prune).await.expect("the lease is free");
-        let trimmed = super::collect_garbage(&lease, &fixture.storage, &found, DAY, fixture.now(), |id| {
+        let result = super::collect_garbage(&lease, &fixture.storage, &found, DAY, fixture.now(), |id| {
             *id == existing
         })
         .await;
-        trimmed.expect("the leases are removed");
+        result.expect("the leases are removed");
         fixture.files().await
     };
     assert_eq!(
-        trim().await,
+        remove_unneeded().await,
         before,
         "some leases are held, and the others were released less than a day ago"
     );
     fixture.clock.advance(LEASE_TIME + GRACE + DAY);
-    assert_eq!(trim().await, before, "the leases have been free for less than a day");
+    assert_eq!(remove_unneeded().await, before, "the leases have been free for less than a day");
     // One process restores a removed backup, and another process rekeys it, with the next generation.
     let restoring = fixture.acquire(Subject::Restore(removed)).await.expect("the lease is shared");
     let copying = fixture.foreign(Subject::Copy(existing));
@@ -323,17 +331,17 @@ async fn unneeded_leases_are_removed_and_generations_never_start_again() {
     let rekeying = fixture.acquire(Subject::Rekey(removed)).await.expect("the lease is free");
     let lease = Fixture { storage: Storage::memory(), ..fixture.clone() };
     let lease = lease.acquire(Subject::Prune).await.expect("the lease is free");
-    let trimmed =
+    let result =
         super::collect_garbage(&lease, &fixture.storage, &found, DAY, fixture.now(), |id| *id == existing)
             .await;
-    trimmed.expect("the leases are removed");
+    result.expect("the leases are removed");
     assert_eq!(fixture.held().await.len(), 3, "{:?}", fixture.files().await);
     rekeying.confirm().await.expect("the lease was acquired less than a day ago");
     restoring.confirm().await.expect("the lease was acquired less than a day ago");
     rekeying.release().await;
     restoring.release().await;
     fixture.clock.advance(LEASE_TIME + GRACE + DAY + MILLISECOND);
-    let remaining = trim().await;
+    let remaining = remove_unneeded().await;
     let numbers = |folder: &str| [2, 3].map(|number| format!("leases/{folder}/{number:010}.json"));
     let expected = [numbers("backup/nightly"), numbers("prune"), numbers(&format!("rekey/{existing}"))];
     assert_eq!(remaining, expected.concat());
@@ -358,12 +366,12 @@ async fn exactly_one_of_many_contenders_gets_the_lease() {
 #[test]
 fn a_lease_time_out_of_range_is_refused_with_the_name_of_the_option() {
     for time in [Duration::ZERO, Duration::from_millis(999), Duration::from_secs(3601)] {
-        let error = check_time(time).expect_err("refused");
+        let error = check_time(time).expect_err("the lease time is out of range");
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().starts_with("`lease_time` is "), "{error}");
     }
     for time in [1, 60, 3600] {
-        check_time(Duration::from_secs(time)).expect("accepted");
+        check_time(Duration::from_secs(time)).expect("the lease time is in range");
     }
 }
 
@@ -372,16 +380,16 @@ async fn a_step_runs_only_while_the_lease_is_held() {
     let fixture = Fixture::new();
     let lease = fixture.acquire(Subject::Prune).await.expect("the lease is free");
     let run_step = async || {
-        let mut is_run = false;
+        let mut has_run = false;
         let step = async {
-            is_run = true;
+            has_run = true;
             Ok(())
         };
-        (lease.step("the file was removed", step).await, is_run)
+        (lease.step("the file was removed", step).await, has_run)
     };
-    let (result, is_run) = run_step().await;
+    let (result, has_run) = run_step().await;
     result.expect("the lease is held");
-    assert!(is_run);
+    assert!(has_run);
     // Simulates that this process was suspended after the storage confirmed the lease.
     let confirmed = lease.confirm().await.expect("the lease is held");
     fixture.clock.advance(LEASE_TIME);
@@ -389,20 +397,20 @@ async fn a_step_runs_only_while_the_lease_is_held() {
         .within("the file was removed", async { panic!("the step was started") as Result<()> })
         .await;
     assert_eq!(error.expect_err("the lease has expired").kind(), ErrorKind::Busy);
-    let (result, is_run) = run_step().await;
+    let (result, has_run) = run_step().await;
     let error = result.expect_err("the lease has expired");
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(error.to_string().contains("nothing more is removed"), "{error}");
-    assert!(!is_run);
+    assert!(!has_run);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_without_an_answer_ends_when_the_lease_expires() {
+async fn a_step_without_a_response_ends_when_the_lease_expires() {
     let fixture = Fixture::new();
     let lease = fixture.acquire(Subject::Prune).await.expect("the lease is free");
     let confirmed = lease.confirm().await.expect("the lease is held");
     let result: Result<()> = confirmed.within("`x` was removed", std::future::pending()).await;
-    let error = result.expect_err("the storage does not answer");
+    let error = result.expect_err("the storage does not respond");
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("it is not known whether `x` was removed"), "{error}");
 }

@@ -93,7 +93,7 @@ async fn run_under_lease(
     let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
     operation.span().record("id", tracing::field::display(header.id));
     let listener = operation.listener(&options.listener);
-    let leased_options = BackupOptions { cancel: lease.lost(), ..options.clone() };
+    let leased_options = BackupOptions { cancel: lease.stop_token(), ..options.clone() };
     let profile = environment.profile_name(options.profile.as_deref());
     let written = async {
         let work = LeasedWork { backup: Some(header.id), archive: Some(archive.to_string()) };

@@ -39,7 +39,7 @@ pub(super) async fn verify_published(
     let verification = verifier.verify().await?;
     let record = VerificationRecord { verified_at: environment.clock.now() };
     let recorded = timeout(CLEANUP_TIMEOUT, verifications::write(storage, report.id(), &record)).await;
-    if let Err(error) = recorded.unwrap_or_else(|_| Err(storage.no_answer_error())) {
+    if let Err(error) = recorded.unwrap_or_else(|_| Err(storage.timeout_error())) {
         tracing::warn!(
             target: "koan::backup", backup = %report.id(), error = %error.chain(),
             "a verification was not recorded; maintenance verifies the backup again"
@@ -135,7 +135,7 @@ impl PublishedVerifier<'_> {
     async fn report_damage(&self, verified: Option<&serde_json::Value>, error: Error) -> Error {
         let (id, location) = (self.report.id(), self.storage.location());
         let marked = timeout(CLEANUP_TIMEOUT, self.mark_damaged(verified, &error)).await;
-        let outcome = match marked.unwrap_or_else(|_| Err(self.storage.no_answer_error())) {
+        let outcome = match marked.unwrap_or_else(|_| Err(self.storage.timeout_error())) {
             Ok(Marked::Failed) => "its manifest now has the status failed; make a new backup".to_owned(),
             Ok(Marked::Unparsed) => format!(
                 "`{}` cannot be parsed and was not changed, and the damage is recorded; \

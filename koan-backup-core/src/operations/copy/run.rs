@@ -66,7 +66,7 @@ async fn copy_under_lease(
     target: &Storage,
     path: Path,
 ) -> Result<CopyReport> {
-    let cancel = &lease.lost();
+    let cancel = &lease.stop_token();
     let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
     let (writer, pending) =
         PendingArchive::begin_upload(target, backup.manifest.id, path.clone(), cancel).await?;
@@ -296,7 +296,7 @@ async fn publish(
         (Ok(Some(_)), _) => {
             unpublished.discard().await;
             let existing = timeout(CLEANUP_TIMEOUT, existing_copy(backup, target)).await;
-            let existing = existing.unwrap_or_else(|_| Err(target.no_answer_error()))?;
+            let existing = existing.unwrap_or_else(|_| Err(target.timeout_error()))?;
             existing.ok_or_else(|| {
                 Error::new(
                     ErrorKind::Conflict,

@@ -94,7 +94,7 @@ impl Side {
             return Err(self
                 .open
                 .reader()
-                .broken(file, "its content does not have the hash in the manifest"));
+                .damaged_entry_error(file, "its content does not have the hash in the manifest"));
         }
         Ok(())
     }

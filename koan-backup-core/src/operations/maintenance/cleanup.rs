@@ -70,7 +70,7 @@ impl Cleanup<'_> {
         problems: &mut Vec<String>,
     ) -> Result<()> {
         let (storage, survey) = (self.storage, self.survey);
-        let judge = Judge::new(self.environment, storage, survey, &self.lease.lost()).await?;
+        let judge = Judge::new(self.environment, storage, survey, &self.lease.stop_token()).await?;
         // The state of an archive that cannot be read is unknown, so it counts as unlisted.
         let (mut removable, mut unknown_count) = (Vec::new(), 0);
         for candidate in judge.without_manifest() {
@@ -169,7 +169,8 @@ impl Cleanup<'_> {
         };
         if let Some(id) = backup {
             let durability =
-                manifest_durability::make_durable(self.environment, storage, id, &self.lease.lost()).await;
+                manifest_durability::make_durable(self.environment, storage, id, &self.lease.stop_token())
+                    .await;
             let durability = durability.map_err(|error| {
                 error.context(format!(
                     "archive `{path}` was not removed, because the manifest of backup {id} may not survive a \

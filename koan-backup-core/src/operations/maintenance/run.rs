@@ -124,7 +124,7 @@ async fn remove_under_lease<'a>(
     options: &MaintenanceOptions,
     outcome: &mut ProfileOutcome<'_>,
 ) -> Result<Option<Vec<StoredBackup<'a>>>> {
-    let cancel = lease.lost();
+    let cancel = lease.stop_token();
     let explained = |error| lease.explain(error, &options.cancel);
     let prepared = async {
         prune::require_store_clock(environment, storage).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use object_store::path::Path;
 
 use super::report::ProfileMaintenance;
-use crate::archive::UploadNote;
+use crate::archive::UploadRecord;
 use crate::environment::lease::{Lease, LeaseFile};
 use crate::foundation::error::{ErrorKind, Result};
 use crate::storage::{AbortOutcome, Storage};
@@ -16,7 +16,7 @@ pub(super) struct UnfinishedUploads(Vec<Path>);
 impl UnfinishedUploads {
     /// Lists the upload records.
     pub(super) async fn list(storage: &Storage) -> Result<Self> {
-        UploadNote::list(storage).await.map(Self)
+        UploadRecord::list(storage).await.map(Self)
     }
 
     /// Aborts the uploads of archives to which no lease refers. The leases in `held` must have been read
@@ -67,7 +67,7 @@ async fn abort(
     path: &Path,
     in_use: &BTreeSet<&str>,
 ) -> Result<Option<String>> {
-    let Some(note) = UploadNote::read(storage, path).await? else { return Ok(None) };
+    let Some(note) = UploadRecord::read(storage, path).await? else { return Ok(None) };
     if in_use.contains(note.archive.as_str()) {
         return Ok(None);
     }

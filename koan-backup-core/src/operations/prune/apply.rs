@@ -48,7 +48,7 @@ pub(crate) async fn apply_retention(
     survey: &Survey<'_>,
 ) -> Result<PruneReport> {
     let mut report = PruneReport::default();
-    let mut holders = Holders::new(environment, survey, lease.lost());
+    let mut holders = Holders::new(environment, survey, lease.stop_token());
     let plan = loop {
         let known_damaged_count = report.damaged.len();
         let plan = survey.plan(environment, Some(profile), retention, &report.damaged)?;
@@ -80,7 +80,7 @@ async fn apply_under_lease(
 ) -> Result<PruneReport> {
     let mut report = PruneReport::default();
     let applied = async {
-        let (cancel, storage) = (lease.lost(), environment.storage(plan.profile.as_deref())?);
+        let (cancel, storage) = (lease.stop_token(), environment.storage(plan.profile.as_deref())?);
         // The lease file was written just now, so its time is that of the store.
         until_cancelled(&cancel, clock::require_store_clock(environment, storage)).await?;
         let survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
@@ -118,7 +118,7 @@ async fn remove_all(
     survey: &Survey<'_>,
     report: &mut PruneReport,
 ) -> Result<()> {
-    let cancel = lease.lost();
+    let cancel = lease.stop_token();
     until_cancelled(
         &cancel,
         recover::require_mostly_listed(environment, environment.storage(plan.profile.as_deref())?, survey),

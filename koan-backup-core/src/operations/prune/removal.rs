@@ -67,7 +67,7 @@ async fn require_other_holders(
     backup: &StoredBackup<'_>,
 ) -> Result<()> {
     let id = backup.manifest.id;
-    let mut holders = Holders::new(environment, survey, lease.lost());
+    let mut holders = Holders::new(environment, survey, lease.stop_token());
     for Group { holding, members } in survey.groups_of_same_application(environment, &backup.manifest) {
         if matches!(holding, Holding::Series(_)) || !members.contains(&id) {
             continue;
@@ -99,7 +99,7 @@ pub(super) async fn remove(
     reason: RemovalReason,
 ) -> Result<RemovedBackup> {
     let (storage, manifest) = (backup.storage, &backup.manifest);
-    let (id, stop) = (manifest.id, lease.lost());
+    let (id, stop) = (manifest.id, lease.stop_token());
     let not_removed =
         |error: Error, what: &str| error.context(format!("backup {id} was not removed: {what}"));
     let path = manifest_path(&id);
@@ -220,8 +220,7 @@ async fn put_back(storage: &Storage, manifest: &Manifest, content: Vec<u8>, erro
         }
         storage.create(&manifest_path(&id), content).await
     };
-    let restored =
-        timeout(CLEANUP_TIMEOUT, restored).await.unwrap_or_else(|_| Err(storage.no_answer_error()));
+    let restored = timeout(CLEANUP_TIMEOUT, restored).await.unwrap_or_else(|_| Err(storage.timeout_error()));
     match restored {
         Ok(()) => error,
         Err(put_back_error) => {
@@ -250,7 +249,7 @@ async fn require_unpinned(storage: &Storage, id: BackupId) -> Result<()> {
 async fn require_not_in_use(environment: &Environment, storage: &Storage, id: BackupId) -> Result<()> {
     for subject in Subject::protecting(id) {
         if let Some(lease) = lease::find_held(storage, &environment.clock, &subject).await? {
-            return Err(lease.busy(storage));
+            return Err(lease.busy_error(storage));
         }
     }
     Ok(())

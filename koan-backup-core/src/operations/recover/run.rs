@@ -59,7 +59,7 @@ async fn recover_profile(
     storage: &Storage,
     report: &mut RecoveryReport,
 ) -> Result<()> {
-    let cancel = lease.lost();
+    let cancel = lease.stop_token();
     // A published manifest is added to the survey, because further archives of the same backup are compared
     // with it.
     let mut survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;

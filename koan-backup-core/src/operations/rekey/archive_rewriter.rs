@@ -112,14 +112,15 @@ impl ArchiveRewriter<'_> {
         });
         let mut opened = std::pin::pin!(opened.buffered(workers));
         while let Some(block) = opened.try_next().await? {
-            let block: CompressedBlock =
-                block.map_err(|fault: BlockFault| self.open.reader().broken(file, &fault.to_string()))?;
+            let block: CompressedBlock = block.map_err(|fault: BlockFault| {
+                self.open.reader().damaged_entry_error(file, &fault.to_string())
+            })?;
             entry.block(block).await?;
         }
         let written = entry.finish().await?;
         let (content, records) = self.open.documents().hashes(entity, file);
         if content != Some(&written.content_hash) || records != Some(written.record_set_hash) {
-            return Err(self.open.reader().broken(
+            return Err(self.open.reader().damaged_entry_error(
                 file,
                 "the hash of the content that was read differs from the hash in the manifest",
             ));

@@ -35,7 +35,7 @@ pub(super) async fn publish(
         );
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
-    let stop = lease.lost();
+    let stop = lease.stop_token();
     let current = until_cancelled(&stop, catalog::published(storage, &rewritten.id)).await;
     if !matches!(&current, Ok(Some(current)) if current == previous) {
         discard_unpublished(storage, rewritten.id, archive).await;
@@ -103,11 +103,11 @@ pub(super) async fn remove_old(
     let id = rewritten.id;
     let checked = async {
         if let Some(held) = lease::find_held(storage, &environment.clock, &Subject::Restore(id)).await? {
-            return Err(held.busy(storage));
+            return Err(held.busy_error(storage));
         }
         catalog::published(storage, &id).await
     };
-    let current = until_cancelled(&lease.lost(), checked).await?;
+    let current = until_cancelled(&lease.stop_token(), checked).await?;
     let current_file = current
         .as_ref()
         .and_then(|current| current.pointer("/archive/file"))

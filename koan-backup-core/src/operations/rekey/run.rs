@@ -83,7 +83,7 @@ impl LeasedRekey<'_> {
     /// Writes the new archive, verifies it, publishes its manifest, and removes the old archive.
     async fn run(self, mut report: RekeyReport) -> Result<RekeyReport> {
         let Self { environment, backup, archive, identities, recipients, published, path, lease } = self;
-        let (manifest, cancel) = (&backup.manifest, &lease.lost());
+        let (manifest, cancel) = (&backup.manifest, &lease.stop_token());
         let open = until_cancelled(cancel, backup.open_archive(archive, identities)).await?;
         manifest.entities.iter().try_for_each(|entity| open.require_unlocked(entity))?;
         // A damaged archive must not be rewritten into an archive that appears to be valid.

@@ -177,7 +177,7 @@ impl VerifyEntity<'_> {
         if self.archive.documents().checksums.get(file) != Some(&content_hash) {
             add_problem("the hash of its content differs from `verification/checksums.json`");
         }
-        let declared = self.archive.reader().declared(file).map(|(size, _)| size);
+        let declared = self.archive.reader().declared_size_and_crc32(file).map(|(size, _)| size);
         if declared != Some(self.entity.size_bytes) {
             add_problem("its size differs from the manifest");
         }
@@ -185,7 +185,8 @@ impl VerifyEntity<'_> {
         blocks().for_each(|block| {
             crc.combine(&crc32fast::Hasher::new_with_initial_len(block.crc32, block.raw_length))
         });
-        if self.archive.reader().declared(file).map(|(_, crc32)| crc32) != Some(crc.finalize()) {
+        if self.archive.reader().declared_size_and_crc32(file).map(|(_, crc32)| crc32) != Some(crc.finalize())
+        {
             add_problem("its checksum in the directory of the archive differs from that of its content");
         }
     }

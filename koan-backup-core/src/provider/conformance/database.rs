@@ -196,7 +196,8 @@ pub(super) fn record<T: Entity>(record: &T) -> Result<Record> {
     })
 }
 
-/// Returns the error of a failed case. The records are those of the suite and may be shown.
+/// Returns the error of a failed case. The error may contain records, because all records belong to the
+/// suite.
 pub(super) fn failed(problem: String) -> Error {
     Error::new(ErrorKind::Provider, problem)
 }

@@ -26,7 +26,7 @@ pub struct Specimen {
     pub small: i8,
     /// A large integer.
     pub large: i64,
-    /// An integer that exceeds the signed range.
+    /// An integer that can exceed the range of `i64`.
     pub huge: u64,
     /// A floating-point number.
     pub ratio: f64,

@@ -20,27 +20,30 @@ const MANY_RECORDS: i64 = 100_000;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("every value round-trips", |database| values(database).boxed()),
-    Case::new("text that a database cannot store is refused with entity and key", |database| {
-        text_limits(database).boxed()
-    }),
+    Case::new(
+        "the error for text that the database cannot store contains the entity and the key",
+        |database| text_limits(database).boxed(),
+    ),
     Case::new("records are distinguished by all fields of a composite key", |database| {
         composite_keys(database).boxed()
     }),
-    Case::new("an entity without records has no record and one set", |database| no_records(database).boxed()),
+    Case::new("an entity without records has no records and only the root set", |database| {
+        no_records(database).boxed()
+    }),
     Case::new("batches are reported and end with the number of records", |database| {
         batches(database).boxed()
     }),
     Case::new("one record is found by its key", |database| by_key(database).boxed()),
-    Case::new("all of 100 000 records are read", |database| many(database).boxed()),
+    Case::new("all 100 000 records are read", |database| many_records(database).boxed()),
     Case::new("records are read in the order of their keys", |database| ordered(database).boxed())
         .needing(|capabilities| capabilities.ordered_reads),
     Case::new("a later write is not visible in a snapshot", |database| isolation(database).boxed())
         .needing(|capabilities| capabilities.snapshot_reads),
-    Case::new("no snapshot consistency is claimed without snapshot reads", |database| {
-        unclaimed_consistency(database).boxed()
+    Case::new("no snapshot consistency is reported without snapshot reads", |database| {
+        undeclared_consistency(database).boxed()
     })
     .needing(|capabilities| !capabilities.snapshot_reads),
-    Case::new("the claimed number of entities can be read at the same time", |database| {
+    Case::new("the declared number of entities can be read at the same time", |database| {
         parallel_reads(database).boxed()
     }),
     Case::new("a cancelled read returns an error, and the next read succeeds", |database| {
@@ -66,7 +69,7 @@ async fn values(database: &Database) -> Result<()> {
     let specimens = specimens();
     let counts = database.write(&root(), &specimens, &options()).await?;
     ensure(counts.inserted == 3 && counts.updated == 0, || {
-        format!("3 records had to be inserted, but the counts are {counts:?}")
+        format!("3 records must be inserted, but the counts are {counts:?}")
     })?;
     database.require_records(&root(), &specimens).await
 }
@@ -77,14 +80,16 @@ async fn text_limits(database: &Database) -> Result<()> {
         match database.write(&root(), &record, &options()).await {
             Ok(_) => {
                 let found = database.read::<Line>(&root()).await?;
-                let wanted = line(&record[0])?;
-                ensure(found.lines.contains(&wanted), || {
+                let expected = line(&record[0])?;
+                ensure(found.lines.contains(&expected), || {
                     format!("record {id} was read with different values")
                 })?;
             }
             Err(error) => {
                 let text = error.chain();
-                ensure(text.contains("Line") && text.contains(&format!("id={id}")), || text.clone())?;
+                ensure(text.contains("Line") && text.contains(&format!("id={id}")), || {
+                    format!("the error does not contain the entity and the key: {text}")
+                })?;
             }
         }
     }
@@ -110,7 +115,9 @@ async fn no_records(database: &Database) -> Result<()> {
     let snapshot = database.provider.snapshot().await?;
     let codec = EntityCodec::new(Line::descriptor());
     let sets = snapshot.sets(&codec).await?;
-    ensure(sets == [root()], || format!("the sets of an empty entity are {sets:?}"))?;
+    ensure(sets == [root()], || {
+        format!("an entity without records must have only the root set, but its sets are {sets:?}")
+    })?;
     let count = snapshot.count(&codec, &root()).await?;
     ensure(count == 0, || format!("the count of an empty set is {count}"))
 }
@@ -133,20 +140,20 @@ async fn by_key(database: &Database) -> Result<()> {
     let snapshot = database.provider.snapshot().await?;
     let codec = EntityCodec::new(Line::descriptor());
     for (key, expected) in [(4, vec![Line::new(4, "line 4")]), (10, vec![])] {
-        let one = ReadRequest::one(codec.clone(), root(), vec![Value::I64(key)]);
-        require_same(&request(snapshot.as_ref(), one, 10, CancellationToken::new()).await?, &expected)?;
+        let by_key = ReadRequest::one(codec.clone(), root(), vec![Value::I64(key)]);
+        require_same(&request(snapshot.as_ref(), by_key, 10, CancellationToken::new()).await?, &expected)?;
     }
     Ok(())
 }
 
-async fn many(database: &Database) -> Result<()> {
+async fn many_records(database: &Database) -> Result<()> {
     let lines = lines(MANY_RECORDS);
     database.write(&root(), &lines, &options()).await?;
     database.require_records(&root(), &lines).await?;
     let snapshot = database.provider.snapshot().await?;
     let count = snapshot.count(&EntityCodec::new(Line::descriptor()), &root()).await?;
     ensure(i64::try_from(count) == Ok(MANY_RECORDS), || {
-        format!("{count} instead of 100 000 records are counted")
+        format!("`count` returned {count} instead of 100 000")
     })
 }
 
@@ -173,9 +180,11 @@ async fn isolation(database: &Database) -> Result<()> {
     database.write(&root(), &lines(5), &options()).await?;
     let snapshot = database.provider.snapshot().await?;
     ensure(snapshot.consistency() == Consistency::Snapshot, || {
-        "the consistency of the snapshot is not `Snapshot`, although snapshot reads are claimed".to_owned()
+        "the consistency of the snapshot is not `Snapshot`, although the capability `snapshot_reads` is \
+         declared"
+            .to_owned()
     })?;
-    // The first read happens in advance, for providers that take the snapshot with their first read.
+    // The first read precedes the write, because some providers take the snapshot with their first read.
     require_same(&read::<Line>(snapshot.as_ref(), &root(), 10).await?, &lines(5))?;
     database.write(&root(), &[Line::new(2, "changed"), Line::new(9, "new")], &options()).await?;
     // The reads use every connection that the snapshot may have.
@@ -184,15 +193,17 @@ async fn isolation(database: &Database) -> Result<()> {
     for found in futures::future::try_join_all(reads).await? {
         require_same(&found, &lines(5))?;
     }
-    // This entity is read for the first time after the other one.
+    // The snapshot must also apply to an entity that is read for the first time after a write.
     database.write(&root, &specimens(), &options()).await?;
     require_same::<Specimen>(&read::<Specimen>(snapshot.as_ref(), &root, 10).await?, &[])
 }
 
-async fn unclaimed_consistency(database: &Database) -> Result<()> {
+async fn undeclared_consistency(database: &Database) -> Result<()> {
     let consistency = database.provider.snapshot().await?.consistency();
     ensure(consistency != Consistency::Snapshot, || {
-        "the consistency of the snapshot is `Snapshot`, although snapshot reads are not claimed".to_owned()
+        "the consistency of the snapshot is `Snapshot`, although the capability `snapshot_reads` is not \
+         declared"
+            .to_owned()
     })
 }
 
@@ -272,8 +283,10 @@ async fn described(database: &Database) -> Result<()> {
     let expected: Vec<_> = entities.iter().map(EntityCodec::name).collect();
     ensure(names == expected, || format!("the described entities are {names:?} instead of {expected:?}"))?;
     for coverage in &description.entities {
-        ensure(coverage.problem.is_none(), || format!("{coverage:?}"))?;
-        ensure(coverage.unmapped_fields.is_empty(), || format!("{coverage:?}"))?;
+        ensure(coverage.problem.is_none(), || format!("an entity cannot be read: {coverage:?}"))?;
+        ensure(coverage.unmapped_fields.is_empty(), || {
+            format!("an entity has fields without a column: {coverage:?}")
+        })?;
     }
     Ok(())
 }

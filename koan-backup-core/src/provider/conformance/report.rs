@@ -15,7 +15,7 @@ use crate::provider::Capabilities;
 pub struct Conformance {
     /// The kind of database.
     pub kind: String,
-    /// The capabilities that the provider claims.
+    /// The capabilities that the provider declares.
     pub capabilities: Capabilities,
     /// The results, in the order of the suite.
     pub cases: Vec<CaseResult>,
@@ -39,7 +39,7 @@ pub struct CaseResult {
 pub enum CaseOutcome {
     /// The statement of the case is true.
     Passed,
-    /// The case is about a capability that the provider does not claim.
+    /// The case is about a capability that the provider does not declare.
     NotClaimed,
     /// The statement of the case is false, for this reason.
     Failed(String),
@@ -82,7 +82,7 @@ impl fmt::Display for Conformance {
         for case in &self.cases {
             match &case.outcome {
                 CaseOutcome::Passed => writeln!(f, "{}: passed       {}", self.kind, case.name)?,
-                CaseOutcome::NotClaimed => writeln!(f, "{}: not claimed  {}", self.kind, case.name)?,
+                CaseOutcome::NotClaimed => writeln!(f, "{}: not declared {}", self.kind, case.name)?,
                 CaseOutcome::Failed(reason) => {
                     writeln!(f, "{}: FAILED       {}: {reason}", self.kind, case.name)?
                 }

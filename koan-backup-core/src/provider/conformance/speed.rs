@@ -1,5 +1,5 @@
-//! Tests of claims about speed. They compare two methods of writing within a short time, so that the speed of
-//! the machine does not matter.
+//! Tests of declared capabilities that concern speed. They compare two methods of writing within a short
+//! time, so that the speed of the machine does not matter.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::foundation::id::SetName;
 use crate::provider::{RestoreLevel, RestoreTarget, SessionOptions};
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("many records in one session take less time than as many sessions", |database| {
-        many(database).boxed()
+    Case::new("many records in one session take less time than in one session per record", |database| {
+        many_records(database).boxed()
     })
     .needing(|capabilities| capabilities.bulk_upsert),
     Case::new("level `fast` takes less time than level `safe`", |database| levels(database).boxed())
@@ -27,8 +27,8 @@ pub(super) const CASES: &[Case] = &[
 /// The minimum and maximum number of rounds before the result is decided. The shortest time of each method is
 /// used, because other load can only make a time longer.
 const ROUNDS: std::ops::RangeInclusive<usize> = 3..=8;
-/// The maximum time for one record that involves no waiting. Below it, there is no server and no disk whose
-/// waiting time could be saved.
+/// A provider that needs at most this time for a record does not wait for a server or a disk. It passes,
+/// because a batch cannot save any waiting time.
 const NO_WAIT_LIMIT: Duration = Duration::from_micros(50);
 /// The number of records that are written in one session.
 const RECORDS_IN_ONE_SESSION: u32 = 500;
@@ -37,9 +37,9 @@ const SINGLE_RECORD_SESSIONS: u32 = 10;
 /// The number of records that are written at each restore level.
 const RECORDS_PER_LEVEL: i64 = 20_000;
 
-/// Checks that a record in a session of many records takes at most half of the time of a record with its own
-/// session, or almost no time.
-async fn many(database: &Database) -> Result<()> {
+/// Checks that a record in a session of many records takes at most half of the time of a record in a separate
+/// session, or at most [`NO_WAIT_LIMIT`].
+async fn many_records(database: &Database) -> Result<()> {
     let target = RestoreTarget::new(EntityCodec::new(Line::descriptor()), SetName::root());
     let mut id = 0;
     let mut next_records = |count: u32| {
@@ -97,9 +97,10 @@ async fn levels(database: &Database) -> Result<()> {
     )))
 }
 
-/// Returns records in random order of their fields, so that each index is written at random positions.
+/// Returns records whose fields are in pseudo-random order, so that each index is written at random
+/// positions.
 fn shuffled() -> impl Iterator<Item = Pair> {
-    // Multiplying by a prime that does not divide the number of records visits each exactly once.
+    // Multiplying by a prime that does not divide the number of records visits each number exactly once.
     let position = |number: i64| number * 7_919 % RECORDS_PER_LEVEL;
     (0..RECORDS_PER_LEVEL).map(move |number| Pair {
         owner: format!("owner {:05}", position(number)),

@@ -14,14 +14,14 @@ use crate::provider::{
 };
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("`overwrite` rewrites existing records and leaves the others", |database| {
+    Case::new("`overwrite` overwrites existing records and leaves other records unchanged", |database| {
         overwrite(database).boxed()
     }),
     Case::new("`keep` leaves existing records unchanged", |database| keep(database).boxed()),
     Case::new("`fail` returns an error for an existing record", |database| fail(database).boxed()),
     Case::new("each restore level writes the same records", |database| levels(database).boxed()),
-    Case::new("each option that keeps objects in place writes the same records", |database| {
-        keep_options(database).boxed()
+    Case::new("a restore writes the same records with each option that prevents suspension", |database| {
+        no_suspension_options(database).boxed()
     }),
     Case::new("a session with an unfinished target is not committed", |database| {
         unfinished(database).boxed()
@@ -60,7 +60,7 @@ fn root() -> SetName {
     SetName::root()
 }
 
-/// Returns the default set of lines as a target.
+/// Returns the target for `Line` records in the root set.
 fn lines() -> RestoreTarget {
     RestoreTarget::new(EntityCodec::new(Line::descriptor()), root())
 }
@@ -69,7 +69,7 @@ fn first_records() -> Vec<Line> {
     vec![Line::new(1, "one"), Line::new(2, "two"), Line::new(3, "three")]
 }
 
-/// Returns an existing record with different values, and a new record.
+/// Returns a record of [`first_records`] with different values, and a new record.
 fn second_records() -> Vec<Line> {
     vec![Line::new(2, "TWO"), Line::new(4, "four")]
 }
@@ -80,7 +80,7 @@ async fn overwrite(database: &Database) -> Result<()> {
     require_counts(&counts, WriteCounts { inserted: 1, updated: 1, ..WriteCounts::default() })?;
     let expected = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(3, "three"), Line::new(4, "four")];
     database.require_records(&root(), &expected).await?;
-    // One of the two records would be lost.
+    // Duplicate keys in one session must be refused: otherwise one of the two records would be lost.
     let duplicates = [Line::new(9, "first"), Line::new(9, "last")];
     let written = database.write(&root(), &duplicates, &options()).await;
     ensure(written.is_err(), || "two records with the same key were written in one session".to_owned())
@@ -97,9 +97,12 @@ async fn keep(database: &Database) -> Result<()> {
 async fn fail(database: &Database) -> Result<()> {
     database.write(&root(), &first_records(), &options()).await?;
     let result = database.write(&root(), &second_records(), &on_conflict(ConflictMode::Fail)).await;
-    let error =
-        result.err().ok_or_else(|| super::database::failed("an existing record was written".to_owned()))?;
-    ensure(error.kind() == ErrorKind::Conflict, || format!("the error has the kind {:?}", error.kind()))?;
+    let error = result.err().ok_or_else(|| {
+        super::database::failed("with `fail`, writing an existing record did not return an error".to_owned())
+    })?;
+    ensure(error.kind() == ErrorKind::Conflict, || {
+        format!("the error must have the kind `Conflict`, but has the kind {:?}", error.kind())
+    })?;
     ensure(error.chain().contains("Line") && error.chain().contains("id=2"), || {
         format!("the error describes another record: {}", error.chain())
     })?;
@@ -119,18 +122,18 @@ async fn levels(database: &Database) -> Result<()> {
     Ok(())
 }
 
-async fn keep_options(database: &Database) -> Result<()> {
-    let mut all = vec![
+async fn no_suspension_options(database: &Database) -> Result<()> {
+    let mut options_list = vec![
         SessionOptions { keep_indexes: true, ..options() },
         SessionOptions { keep_constraints: true, ..options() },
         SessionOptions { without_bulk_mode: true, ..options() },
     ];
     if database.provider.capabilities().bulk_delete {
         let replacing =
-            all.iter().map(|options| SessionOptions { replace_existing: true, ..options.clone() });
-        all.extend(replacing.collect::<Vec<_>>());
+            options_list.iter().map(|options| SessionOptions { replace_existing: true, ..options.clone() });
+        options_list.extend(replacing.collect::<Vec<_>>());
     }
-    for options in all {
+    for options in options_list {
         database.write(&root(), &specimens(), &options).await?;
         database.require_records::<Specimen>(&root(), &specimens()).await?;
     }
@@ -145,11 +148,14 @@ async fn replace(database: &Database) -> Result<()> {
     database.write(&root(), &first_records(), &options()).await?;
     let counts = database.write(&root(), &second_records(), &replacing()).await?;
     let total = counts.inserted + counts.updated;
-    // A provider may delete the record that is in both and write it again, or leave it.
-    ensure(total == 2 && matches!(counts.deleted, 2 | 3), || format!("the counts are {counts:?}"))?;
+    // For a record that exists both in the database and among the written records, a provider may either
+    // update it, or delete and insert it.
+    ensure(total == 2 && matches!(counts.deleted, 2 | 3), || {
+        format!("2 records must be written, and 2 or 3 deleted, but the counts are {counts:?}")
+    })?;
     database.require_records(&root(), &second_records()).await?;
     let counts = database.write::<Line>(&root(), &[], &replacing()).await?;
-    ensure(counts.deleted == 2, || format!("the counts are {counts:?}"))?;
+    ensure(counts.deleted == 2, || format!("2 records must be deleted, but the counts are {counts:?}"))?;
     database.require_records::<Line>(&root(), &[]).await
 }
 
@@ -193,7 +199,10 @@ async fn no_sets(database: &Database) -> Result<()> {
 fn require_unsupported(result: Result<WriteCounts>) -> Result<()> {
     let kind = result.as_ref().err().map(Error::kind);
     ensure(kind == Some(ErrorKind::Unsupported), || {
-        format!("the capability is not claimed, but the write was not refused as unsupported: {kind:?}")
+        format!(
+            "the provider does not declare the capability, but the write did not fail with `Unsupported`: \
+             {kind:?}"
+        )
     })
 }
 
@@ -230,13 +239,13 @@ async fn failure_halfway(database: &Database) -> Result<()> {
     writer.write(specimens.into()).await?;
     writer.finish().await?;
     let result = write_target(session.begin(lines()).await?, &second_records()).await;
-    ensure(result.is_err(), || "an existing record was written".to_owned())?;
+    ensure(result.is_err(), || "with `fail`, writing an existing record did not return an error".to_owned())?;
     session.rollback().await?;
     database.require_records(&root(), &first_records()).await?;
     database.require_records::<Specimen>(&root(), &[]).await
 }
 
-/// Checks that an error or a cancellation that the database does not notice never leads to a partial commit.
+/// Checks that an error or a cancellation that the database does not detect never leads to a partial commit.
 async fn unfinished(database: &Database) -> Result<()> {
     database.write(&root(), &first_records(), &options()).await?;
     let require_refusal = async |mut session: Box<dyn RestoreSession>, reason: &str| {
@@ -255,7 +264,7 @@ async fn unfinished(database: &Database) -> Result<()> {
     require_refusal(session, "a writer was dropped after its last record").await?;
     let mut session = database.provider.begin_restore(&on_conflict(ConflictMode::Fail)).await?;
     let result = write_target(session.begin(lines()).await?, &second_records()).await;
-    ensure(result.is_err(), || "an existing record was written".to_owned())?;
+    ensure(result.is_err(), || "with `fail`, writing an existing record did not return an error".to_owned())?;
     require_refusal(session, "a writer failed").await?;
     database.require_records(&root(), &first_records()).await
 }
@@ -297,14 +306,14 @@ async fn dry_run(database: &Database) -> Result<()> {
 
 async fn counts_agree(database: &Database) -> Result<()> {
     let records = [Line::new(1, "one"), Line::new(2, "TWO"), Line::new(4, "four")];
-    let all = [options(), on_conflict(ConflictMode::Keep), replacing()];
-    // Levels make a difference only if the provider declares this capability.
+    let options_list = [options(), on_conflict(ConflictMode::Keep), replacing()];
+    // The levels differ only if the provider declares this capability.
     let levels: &[_] = match database.provider.capabilities().restore_optimisation {
         true => &[RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe],
         false => &[RestoreLevel::Fast],
     };
     for &level in levels {
-        for options in &all {
+        for options in &options_list {
             let options = SessionOptions { level, ..options.clone() };
             database.write(&root(), &first_records(), &replacing()).await?;
             let dry_counts = dry_run_counts(database, &records, options.clone()).await?;
@@ -315,7 +324,7 @@ async fn counts_agree(database: &Database) -> Result<()> {
                 )
             })?;
             ensure(dry_counts.unchanged == 1 || dry_counts.kept == 2, || {
-                format!("the counts are {dry_counts:?}")
+                format!("1 record must be unchanged, or 2 records kept, but the counts are {dry_counts:?}")
             })?;
         }
     }
@@ -324,13 +333,13 @@ async fn counts_agree(database: &Database) -> Result<()> {
 
 /// Checks every case in which records of the archive or existing records make a restore fail.
 async fn refusals(database: &Database) -> Result<()> {
-    let mut all = vec![options(), on_conflict(ConflictMode::Keep), on_conflict(ConflictMode::Fail)];
+    let mut options_list = vec![options(), on_conflict(ConflictMode::Keep), on_conflict(ConflictMode::Fail)];
     if database.provider.capabilities().bulk_delete {
-        all.push(replacing());
+        options_list.push(replacing());
     }
     let duplicates = [Line::new(8, "eight"), Line::new(9, "first"), Line::new(9, "last")];
     database.write(&root(), &first_records(), &options()).await?;
-    for options in &all {
+    for options in &options_list {
         let result = dry_run_counts(database, &duplicates, options.clone()).await;
         ensure(result.is_err(), || {
             format!("a dry run with {options:?} accepts two records with the same key")
@@ -339,7 +348,7 @@ async fn refusals(database: &Database) -> Result<()> {
     let result = dry_run_counts(database, &second_records(), on_conflict(ConflictMode::Fail)).await;
     ensure(result.is_err(), || "a dry run with `fail` accepts an existing record".to_owned())?;
     let result = database.write(&root(), &second_records(), &on_conflict(ConflictMode::Fail)).await;
-    ensure(result.is_err(), || "an existing record was written".to_owned())
+    ensure(result.is_err(), || "with `fail`, writing an existing record did not return an error".to_owned())
 }
 
 /// Returns the counts of a dry run, and checks that it wrote nothing.
@@ -366,7 +375,7 @@ async fn assessment(database: &Database) -> Result<()> {
     let findings = database.provider.assess(&targets, &options()).await?;
     let errors: Vec<_> =
         findings.iter().filter(|finding| finding.severity == crate::provider::Severity::Error).collect();
-    ensure(errors.is_empty(), || format!("{errors:?}"))
+    ensure(errors.is_empty(), || format!("the assessment reports errors: {errors:?}"))
 }
 
 fn require_counts(counts: &WriteCounts, expected: WriteCounts) -> Result<()> {

@@ -15,19 +15,19 @@ use crate::provider::{
 pub enum Decision {
     /// The record is written.
     Write,
-    /// The existing record is equal. If all existing records are removed first, the record is still written
-    /// again.
+    /// The existing record is equal. A provider that removes all existing records first must write the record
+    /// nevertheless.
     Unchanged,
     /// The record is not written.
     Leave,
 }
 
-/// Decides about the records of one target and counts them. It stores the key of each record in memory.
+/// Decides about the records of one target, and counts them. Stores the key of each record in memory.
 #[derive(Debug)]
 pub struct Decisions {
     codec: EntityCodec,
     options: SessionOptions,
-    seen: HashSet<RecordKey>,
+    decided_keys: HashSet<RecordKey>,
     counts: WriteCounts,
     /// The number of records that were passed to `decide`, including refused ones.
     decide_calls: u64,
@@ -37,30 +37,36 @@ pub struct Decisions {
 const MAX_RESERVED_KEYS: usize = 1 << 16;
 
 impl Decisions {
-    /// Creates the state of a target.
+    /// Creates the decisions for a target, before its first record.
     pub fn new(target: &RestoreTarget, options: SessionOptions) -> Self {
         let expected = target.record_count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-        let seen = HashSet::with_capacity(expected.min(MAX_RESERVED_KEYS));
-        Self { codec: target.entity.clone(), options, seen, counts: WriteCounts::default(), decide_calls: 0 }
+        let decided_keys = HashSet::with_capacity(expected.min(MAX_RESERVED_KEYS));
+        Self {
+            codec: target.entity.clone(),
+            options,
+            decided_keys,
+            counts: WriteCounts::default(),
+            decide_calls: 0,
+        }
     }
 
-    /// Decides about a record. `existing` is `None` if no record has its key, otherwise whether the existing
-    /// record is equal.
+    /// Decides about a record. `existing` is `None` if no existing record has its key; otherwise it states
+    /// whether the existing record is equal.
     ///
     /// # Errors
-    /// A record exists and the conflict mode forbids it, or the archive contains the key more than once. The
-    /// error contains the name of the entity and the key.
+    /// The record exists and the conflict mode is [`ConflictMode::Fail`], or the archive contains the key
+    /// more than once. The error contains the name of the entity and the key.
     pub fn decide(&mut self, key: RecordKey, record: &Record, existing: Option<bool>) -> Result<Decision> {
         self.decide_calls += 1;
         let record_text = || format!("{} `{}`", self.codec.name(), self.codec.record_key(record));
-        if self.seen.contains(&key) {
+        if self.decided_keys.contains(&key) {
             let text = format!(
                 "{} has a duplicate key in the archive, so a restore would lose one of the records",
                 record_text()
             );
             return Err(Error::new(ErrorKind::Record, text));
         }
-        let writes = self.options.intent == SessionIntent::Apply;
+        let is_writing = self.options.intent == SessionIntent::Apply;
         let decision = match (existing, self.options.conflict) {
             (None, _) => {
                 self.counts.inserted += 1;
@@ -87,18 +93,18 @@ impl Decisions {
                 Decision::Write
             }
         };
-        self.seen.insert(key);
-        Ok(if writes { decision } else { Decision::Leave })
+        self.decided_keys.insert(key);
+        Ok(if is_writing { decision } else { Decision::Leave })
     }
 
     /// Returns whether a decision about a record with this key was made.
     pub fn is_decided(&self, key: &RecordKey) -> bool {
-        self.seen.contains(key)
+        self.decided_keys.contains(key)
     }
 
     /// Returns the keys of the records about which a decision was made.
     pub fn seen(&self) -> impl ExactSizeIterator<Item = &RecordKey> {
-        self.seen.iter()
+        self.decided_keys.iter()
     }
 
     /// Returns the counts of the target. `not_in_archive` is the number of existing records that the archive

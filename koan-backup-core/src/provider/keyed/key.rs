@@ -4,7 +4,7 @@ use crate::entity::codec::Record;
 use crate::foundation::schema::EntitySchema;
 use crate::foundation::value::Value;
 
-/// The key of a record. It defines key equality for providers whose database has no own definition.
+/// The key of a record. This type defines key equality for providers whose database does not define it.
 ///
 /// Numbers are compared by value: `1`, `1.0` and `1.00` are equal, and so are `-0.0` and `0.0`. Instants are
 /// compared by their point in time, and text by its bytes. Numbers are ordered by value, text by its bytes,
@@ -29,7 +29,7 @@ impl RecordKey {
 
     /// Returns the key as text for an error.
     pub fn shown(&self) -> String {
-        let shown = self.0.iter().map(|field| match field {
+        let field_texts = self.0.iter().map(|field| match field {
             KeyField::Null => "null".to_owned(),
             KeyField::Bool(value) => value.to_string(),
             KeyField::Number(value) => value.to_string(),
@@ -38,7 +38,7 @@ impl RecordKey {
                 format!("\"{}\"", text.chars().take(64).flat_map(char::escape_debug).collect::<String>())
             }
         });
-        shown.collect::<Vec<_>>().join(", ")
+        field_texts.collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the key with these values.
@@ -53,7 +53,7 @@ fn key_field(value: &Value<'_>) -> KeyField {
         Value::Bool(value) => KeyField::Bool(*value),
         Value::I64(value) => KeyField::Number((*value).into()),
         Value::U64(value) => KeyField::Number((*value).into()),
-        Value::F64(value) => KeyField::Number(order_preserving(*value)),
+        Value::F64(value) => KeyField::Number(order_preserving_integer(*value)),
         Value::Bytes(bytes) => KeyField::Bytes(bytes.to_vec()),
         Value::Uuid(bytes) => KeyField::Bytes(bytes.to_vec()),
         Value::Decimal(text) => decimal(text),
@@ -69,8 +69,8 @@ fn key_field(value: &Value<'_>) -> KeyField {
 }
 
 /// Maps each float to an integer such that the order is preserved. The bits of positive floats are in the
-/// order of their values, those of negative floats in the opposite order.
-fn order_preserving(value: f64) -> i128 {
+/// order of their values; the bits of negative floats are in the opposite order.
+fn order_preserving_integer(value: f64) -> i128 {
     let bits = i128::from(value.to_bits() & (u64::MAX >> 1));
     // Both zeros are equal.
     if bits == 0 {

@@ -9,7 +9,7 @@ use super::secrets::Secrets;
 /// The response of a store to a request that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
-pub(in crate::storage) struct StoreAnswer {
+pub(in crate::storage) struct StoreResponse {
     text: String,
     is_final: bool,
 }
@@ -17,27 +17,27 @@ pub(in crate::storage) struct StoreAnswer {
 /// The maximum number of characters of the store's message that an error contains.
 const MAX_MESSAGE_CHARS: usize = 300;
 
-impl StoreAnswer {
+impl StoreResponse {
     /// Returns whether a retry would not help.
     pub(in crate::storage) fn is_final(&self) -> bool {
         self.is_final
     }
 }
 
-/// Returns an error that contains only the request, the response of the store without secrets, and a hint
+/// Returns an error that contains only the request, the response of the store without secrets, and a hint on
 /// what to check. The response of a store may repeat data of the request, for example a session token.
 pub(super) fn explained(error: Error, request: RequestKind, secrets: &Secrets) -> Error {
     let error_text = chain(&error);
     if let Some(hint) = failed_request(&error_text).and_then(hints::missing_credentials) {
-        let source = Box::new(StoreAnswer { text: hint.to_owned(), is_final: true });
+        let source = Box::new(StoreResponse { text: hint.to_owned(), is_final: true });
         return Error::Generic { store: "object store", source };
     }
-    let parsed = ParsedAnswer::of(&error_text);
+    let parsed = ParsedResponse::parse(&error_text);
     let missing_bucket = parsed.is_missing_bucket(request, matches!(error, Error::NotFound { .. }));
     let hint =
-        parsed.code.as_deref().filter(|_| !missing_bucket).and_then(|code| hints::of_code(code, request));
-    let hint = hint.or_else(|| hints::of_status(parsed.status, missing_bucket, request, &error));
-    let mut text = secrets.removed_from(parsed.text);
+        parsed.code.as_deref().filter(|_| !missing_bucket).and_then(|code| hints::for_code(code, request));
+    let hint = hint.or_else(|| hints::for_status(parsed.status, missing_bucket, request, &error));
+    let mut text = secrets.redact(parsed.text);
     if let Some(hint) = hint {
         text = format!("{text}; {}", hint.text);
     }
@@ -45,7 +45,7 @@ pub(super) fn explained(error: Error, request: RequestKind, secrets: &Secrets) -
     let is_refused_by_status =
         matches!(parsed.status, Some(300..=428 | 430..=499)) && parsed.status != Some(408);
     let is_final = is_refused_by_status || missing_bucket || is_refused_by_code;
-    let source = Box::new(StoreAnswer { text, is_final });
+    let source = Box::new(StoreResponse { text, is_final });
     match error {
         // A missing bucket is a configuration error, and must not be reported as a missing file.
         Error::NotFound { path, .. } if !missing_bucket => Error::NotFound { path, source },
@@ -61,7 +61,7 @@ pub(super) fn explained(error: Error, request: RequestKind, secrets: &Secrets) -
         Error::Unauthenticated { path, .. } => Error::Unauthenticated { path, source },
         Error::NotSupported { .. } => Error::NotSupported { source },
         Error::Generic { store, .. } => Error::Generic { store, source },
-        // The other errors contain no data of the request or of the response.
+        // All other errors contain no data of the request or of the response.
         other => other,
     }
 }
@@ -91,18 +91,18 @@ fn failed_request(text: &str) -> Option<&str> {
 }
 
 /// The message, status and code of an error text.
-struct ParsedAnswer {
+struct ParsedResponse {
     text: String,
     status: Option<u16>,
     code: Option<String>,
 }
 
-impl ParsedAnswer {
-    fn of(text: &str) -> Self {
+impl ParsedResponse {
+    fn parse(text: &str) -> Self {
         const STATUS: &str = "Server returned non-2xx status code: ";
         const RESPONSE: &str = "Server returned error response: ";
-        if let Some((before, answer)) = text.split_once(STATUS) {
-            let (status, body) = answer.split_once(':').unwrap_or((answer, ""));
+        if let Some((before, response)) = text.split_once(STATUS) {
+            let (status, body) = response.split_once(':').unwrap_or((response, ""));
             let code = status.get(..3).and_then(|code| code.parse().ok());
             return Self::with_body(&format!("{before}{}", status.trim()), code, body);
         }
@@ -137,8 +137,8 @@ impl ParsedAnswer {
     }
 }
 
-/// Returns the code and the message of a response in XML or JSON. Returns neither for a response in another
-/// format.
+/// Returns the code and the message of a response in XML or JSON. Returns `None` for both if the response has
+/// another format.
 fn code_and_message(body: &str) -> (Option<String>, Option<String>) {
     let element = |name: &str| {
         let (_, rest) = body.split_once(&format!("<{name}>"))?;
@@ -169,7 +169,7 @@ mod tests {
 
     fn secrets() -> Secrets {
         let options = StorageOptions::new("s3://bucket".to_owned());
-        Secrets::of(&options.without_environment().option("session_token", "hunter22"))
+        Secrets::collect(&options.without_environment().option("session_token", "hunter22"))
     }
 
     /// Returns the full error text that a user sees.
@@ -209,9 +209,9 @@ mod tests {
             ("403 Forbidden", "RequestTimeTooSkewed", RequestKind::File, "set the clock"),
             ("400 Bad Request", "RequestTimeTooSkewed", RequestKind::Bucket, "set the clock"),
             ("403 Forbidden", "AuthenticationFailed", RequestKind::Bucket, "AZURE_STORAGE_ACCOUNT_KEY"),
-            ("403 Forbidden", "InvalidObjectState", RequestKind::File, "restore it there first"),
-            ("409 Conflict", "BlobArchived", RequestKind::File, "restore it there first"),
-            ("409 Conflict", "BlobBeingRehydrated", RequestKind::File, "restore it there first"),
+            ("403 Forbidden", "InvalidObjectState", RequestKind::File, "first restore the file"),
+            ("409 Conflict", "BlobArchived", RequestKind::File, "first restore the file"),
+            ("409 Conflict", "BlobBeingRehydrated", RequestKind::File, "first restore the file"),
             ("501 Not Implemented", "NotImplemented", RequestKind::Creation, "If-None-Match"),
             ("400 Bad Request", "NotImplemented", RequestKind::Creation, "If-None-Match"),
             ("501 Not Implemented", "NotImplemented", RequestKind::Bucket, "does not support this request"),

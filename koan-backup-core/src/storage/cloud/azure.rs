@@ -10,7 +10,7 @@ use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
-/// The options that the error for an unknown option lists.
+/// The options that are listed in the error for an unknown option.
 const COMMON_OPTIONS: &str = "`account_name`, `account_key`, `sas_token`, `client_id`, `client_secret`, \
                               `tenant_id`, `endpoint`, `use_azure_cli`, `use_emulator`, `timeout`, \
                               `allow_http`";
@@ -23,8 +23,8 @@ pub(super) fn open(
 ) -> Result<MicrosoftAzure> {
     let mut builder = builder!(MicrosoftAzureBuilder, AzureConfigKey, bucket, options, COMMON_OPTIONS);
     let value = |key| builder.get_config_value(&key);
-    let allowed = value(AzureConfigKey::Client(ClientConfigKey::AllowHttp));
-    if is_local_without_tls(bucket, value(AzureConfigKey::Endpoint).as_deref(), allowed)? {
+    let allow_http = value(AzureConfigKey::Client(ClientConfigKey::AllowHttp));
+    if is_local_without_tls(bucket, value(AzureConfigKey::Endpoint).as_deref(), allow_http)? {
         builder = builder.with_allow_http(true);
     }
     let store = builder

@@ -9,7 +9,7 @@ use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
-/// The options that the error for an unknown option lists.
+/// The options that are listed in the error for an unknown option.
 const COMMON_OPTIONS: &str = "`service_account`, `service_account_key`, `application_credentials`, \
                               `bearer_token`, `base_url`, `skip_signature`, `timeout`, `allow_http`";
 
@@ -20,9 +20,9 @@ pub(super) fn open(
     secrets: &Secrets,
 ) -> Result<GoogleCloudStorage> {
     let builder = builder!(GoogleCloudStorageBuilder, GoogleConfigKey, bucket, options, COMMON_OPTIONS);
-    let allowed = options.options.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("allow_http"));
-    let allowed = allowed.map(|(_, value)| value.clone());
-    is_local_without_tls(bucket, builder.get_config_value(&GoogleConfigKey::BaseUrl).as_deref(), allowed)?;
+    let allow_http = options.options.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("allow_http"));
+    let allow_http = allow_http.map(|(_, value)| value.clone());
+    is_local_without_tls(bucket, builder.get_config_value(&GoogleConfigKey::BaseUrl).as_deref(), allow_http)?;
     let store = builder
         .with_bucket_name(&bucket.bucket)
         .with_http_connector(CheckedConnector)

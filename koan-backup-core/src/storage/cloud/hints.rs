@@ -12,13 +12,13 @@ pub(super) struct Hint {
     pub(super) kind: HintKind,
 }
 
-/// What a response means for the caller.
+/// The meaning of a response for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HintKind {
     /// The status of the response determines its meaning.
     ByStatus,
-    /// The store refused the request, and a retry would not help. The response is not one that callers
-    /// expect, such as "the file exists".
+    /// The store refused the request, and a retry would not help. Callers do not expect this response, in
+    /// contrast to a response such as "the file exists".
     Refused,
 }
 
@@ -32,31 +32,31 @@ impl Hint {
     }
 }
 
-const CLOCK: &str = "this machine's clock differs too much from that of the store: set the clock, and \
+const CLOCK: &str = "this machine's clock differs too much from the clock of the store: set the clock, and \
                      synchronize it with NTP";
-const CONDITIONAL: &str = "the store does not support conditional writes (`If-None-Match`), without which two \
-                           processes would replace each other's manifests and leases: use a store, or a \
-                           version of it, that supports them";
+const CONDITIONAL_WRITES: &str = "the store does not support conditional writes (`If-None-Match`), without \
+                                  which two processes would replace each other's manifests and leases: use a \
+                                  store, or a version of this store, that supports conditional writes";
 const NOT_IMPLEMENTED: &str =
-    "the store does not support this request: use another store, or another version of it";
-const COLD: &str = "the file is in a storage class that cannot be read immediately (Glacier, Archive): restore \
-                    it there first, and exclude `manifests/` and `leases/` from rules that move files to \
-                    such classes";
+    "the store does not support this request: use another store, or another version of this store";
+const ARCHIVE_CLASS: &str = "the file is in a storage class that cannot be read immediately (Glacier, \
+                             Archive): first restore the file in the store, and exclude `manifests/` and \
+                             `leases/` from rules that move files to such classes";
 const CHECKSUM: &str = "if the bucket has Object Lock, uploads need a checksum: set \
                         `.option(\"checksum_algorithm\", \"sha256\")` on the storage";
 const REGION: &str = "the bucket is in another region: check the region and the endpoint";
-const LIMITED: &str =
+const PERMISSIONS: &str =
     "check the credentials: they need the permissions to list, read, write and delete files in the bucket";
 
 /// Returns the hint for the error code of a store.
-pub(super) fn of_code(code: &str, request: RequestKind) -> Option<Hint> {
+pub(super) fn for_code(code: &str, request: RequestKind) -> Option<Hint> {
     Some(match code {
         "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => Hint::refused(CLOCK),
         "InvalidObjectState" | "BlobArchived" | "BlobBeingRehydrated" | "ObjectArchived" => {
-            Hint::refused(COLD)
+            Hint::refused(ARCHIVE_CLASS)
         }
         "NotImplemented" | "UnsupportedHeader" if request == RequestKind::Creation => {
-            Hint::refused(CONDITIONAL)
+            Hint::refused(CONDITIONAL_WRITES)
         }
         "NotImplemented" | "UnsupportedHeader" => Hint::refused(NOT_IMPLEMENTED),
         "MissingContentMD5" => Hint::refused(CHECKSUM),
@@ -66,7 +66,7 @@ pub(super) fn of_code(code: &str, request: RequestKind) -> Option<Hint> {
         // Azure uses one code for wrong credentials and a wrong clock.
         "AuthenticationFailed" => Hint::refused(
             "check the credentials (`AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`) and this \
-             machine's clock, which may not differ by more than 15 minutes from that of the store",
+             machine's clock, which must not differ by more than 15 minutes from the clock of the store",
         ),
         // Google also uses one code for wrong credentials and a wrong clock.
         "invalid_grant" => Hint::refused(
@@ -90,14 +90,14 @@ pub(super) fn of_code(code: &str, request: RequestKind) -> Option<Hint> {
         "AccessDenied"
         | "AuthorizationPermissionMismatch"
         | "AuthorizationFailure"
-        | "InsufficientAccountPermissions" => Hint::by_status(LIMITED),
-        "QuotaExceeded" | "XMinioStorageFull" => Hint::refused("the store is full: free space in it"),
+        | "InsufficientAccountPermissions" => Hint::by_status(PERMISSIONS),
+        "QuotaExceeded" | "XMinioStorageFull" => Hint::refused("the store is full: free space in the store"),
         _ => return None,
     })
 }
 
 /// Returns the hint for a status without a known code.
-pub(super) fn of_status(
+pub(super) fn for_status(
     status: Option<u16>,
     missing_bucket: bool,
     request: RequestKind,
@@ -105,7 +105,7 @@ pub(super) fn of_status(
 ) -> Option<Hint> {
     let text = match (status, error) {
         _ if missing_bucket => "the bucket does not exist: check its name, the region and the endpoint",
-        (Some(501), _) if request == RequestKind::Creation => return Some(Hint::refused(CONDITIONAL)),
+        (Some(501), _) if request == RequestKind::Creation => return Some(Hint::refused(CONDITIONAL_WRITES)),
         (Some(501), _) => return Some(Hint::refused(NOT_IMPLEMENTED)),
         (_, Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. }) => {
             return None;
@@ -127,8 +127,8 @@ pub(super) fn missing_credentials(request: &str) -> Option<&'static str> {
     let contains_any = |parts: &[&str]| parts.iter().any(|part| request.contains(part));
     if contains_any(&["/latest/api/token", "/latest/meta-data/iam/"]) {
         Some(
-            "no credentials are configured, and this machine does not provide any: set `AWS_ACCESS_KEY_ID` and \
-             `AWS_SECRET_ACCESS_KEY` in the environment, or set them with `.credentials(id, secret)`",
+            "no credentials are configured, and this machine does not provide any: set `AWS_ACCESS_KEY_ID` \
+             and `AWS_SECRET_ACCESS_KEY` in the environment, or set them with `.credentials(id, secret)`",
         )
     } else if contains_any(&["/metadata/identity/oauth2/token"]) {
         Some(
@@ -139,8 +139,8 @@ pub(super) fn missing_credentials(request: &str) -> Option<&'static str> {
     } else if contains_any(&["/computeMetadata/v1/"]) {
         Some(
             "no credentials are configured, and this machine does not provide any: set \
-             `GOOGLE_APPLICATION_CREDENTIALS` to the file of a service account, or set the path of the file with \
-             `.option(\"service_account\", path)`",
+             `GOOGLE_APPLICATION_CREDENTIALS` to the file of a service account, or set the path of the file \
+             with `.option(\"service_account\", path)`",
         )
     } else {
         None

@@ -2,9 +2,9 @@
 //! and that would make the listing fail.
 //!
 //! `object_store` refuses a complete list response if one key in it is not a valid path: a key with an empty
-//! segment (`a//b`), a segment `.` or `..`, or a control character. It reads a key that ends with `/`, as
-//! consoles create them for folders, as a path without the slash, which is not the path of an object. This
-//! library never writes a key of this kind, so the entries are removed from the response before it is parsed.
+//! segment (`a//b`), a segment `.` or `..`, or a control character. It reads a key that ends with `/`, which
+//! consoles create for folders, as the path without the slash, at which no object exists. This library never
+//! writes a key of this kind, so the entries are removed from the response before it is parsed.
 
 use std::borrow::Cow;
 
@@ -42,9 +42,9 @@ pub(super) fn without_foreign<'t>(text: &'t str, entry: &str, key: &str) -> Cow<
 /// Returns whether a key, as it is escaped in XML, is a key that this library never writes.
 fn is_foreign(name: &str) -> bool {
     let Some(name) = unescaped(name) else { return true };
-    let is_bad = |segment: &str| matches!(segment, "" | "." | "..");
+    let is_invalid = |segment: &str| matches!(segment, "" | "." | "..");
     let path = name.strip_prefix('/').unwrap_or(&name);
-    name.chars().any(|char| char.is_ascii_control()) || path.split('/').any(is_bad)
+    name.chars().any(|char| char.is_ascii_control()) || path.split('/').any(is_invalid)
 }
 
 /// Resolves the character references of XML text. Returns `None` if one of them is unknown or invalid.
@@ -85,8 +85,8 @@ mod tests {
     }
 
     #[test]
-    fn entries_with_foreign_keys_are_removed_and_others_are_unchanged() {
-        let ours = ["shop/manifests/a.json", "a&amp;b/c", "ü/x", "a/.hidden", "a/...", "/a"];
+    fn entries_with_foreign_keys_are_removed_and_other_entries_are_unchanged() {
+        let own_keys = ["shop/manifests/a.json", "a&amp;b/c", "ü/x", "a/.hidden", "a/...", "/a"];
         for foreign in [
             "a//b",
             "a/./b",
@@ -101,12 +101,12 @@ mod tests {
             "a/&#46;/b",
             "",
         ] {
-            let mut keys = ours.to_vec();
-            for index in [0, 3, ours.len()] {
+            let mut keys = own_keys.to_vec();
+            for index in [0, 3, own_keys.len()] {
                 keys.insert(index, foreign);
                 assert_eq!(
                     without_foreign(&listing(&keys), "Contents", "Key"),
-                    listing(&ours),
+                    listing(&own_keys),
                     "{foreign:?}"
                 );
                 keys.remove(index);
@@ -117,7 +117,7 @@ mod tests {
                 "{foreign:?}"
             );
         }
-        let unchanged = listing(&ours);
+        let unchanged = listing(&own_keys);
         assert!(matches!(without_foreign(&unchanged, "Contents", "Key"), Cow::Borrowed(_)));
     }
 

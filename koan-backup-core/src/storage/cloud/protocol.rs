@@ -35,7 +35,7 @@ struct CheckedClient(HttpClient);
 impl HttpService for CheckedClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let listing =
-            Listing::of_request(request.method().as_str(), request.uri().query().unwrap_or_default());
+            Listing::for_request(request.method().as_str(), request.uri().query().unwrap_or_default());
         let response = self.0.execute(request).await?;
         let Some(listing) = listing.filter(|_| response.status().is_success()) else { return Ok(response) };
         let (parts, body) = response.into_parts();
@@ -62,14 +62,14 @@ enum Listing {
 /// The error for a list response that was refused. It contains a noun phrase that describes the response.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the response is not a complete list of files, but {0}; check whether a proxy between this machine and the \
-     store has sent it"
+    "the response is not a complete list of files, but {0}; check whether a proxy between this machine and \
+     the store has sent it"
 )]
 struct InvalidListing(String);
 
 impl Listing {
     /// Returns the kind of the list that a request returns, or `None` if it is not a list request.
-    fn of_request(method: &str, query: &str) -> Option<Self> {
+    fn for_request(method: &str, query: &str) -> Option<Self> {
         let has_parameter =
             |parameter: &str| method == "GET" && query.split('&').any(|existing| existing == parameter);
         match (has_parameter("list-type=2"), has_parameter("comp=list")) {
@@ -101,9 +101,9 @@ impl Listing {
         let text =
             std::str::from_utf8(body).map_err(|_| InvalidListing("bytes that are not text".to_owned()))?;
         let root = root_element(text)?;
-        if local(root) != self.root() {
-            let shown: String = root.chars().take(40).flat_map(char::escape_default).collect();
-            return Err(InvalidListing(format!("an XML document with the root element `{shown}`")));
+        if local_name(root) != self.root() {
+            let root_text: String = root.chars().take(40).flat_map(char::escape_default).collect();
+            return Err(InvalidListing(format!("an XML document with the root element `{root_text}`")));
         }
         if !text.trim_end().ends_with(&format!("</{root}>")) {
             return Err(InvalidListing("a truncated document".to_owned()));
@@ -117,7 +117,8 @@ impl Listing {
     }
 }
 
-/// Returns the name of the root element. Only a declaration, comments and white space may precede it.
+/// Returns the name of the root element. Only an XML declaration, comments and white space may precede the
+/// root element.
 fn root_element(text: &str) -> Result<&str, InvalidListing> {
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
     if rest.is_empty() {
@@ -138,7 +139,7 @@ fn root_element(text: &str) -> Result<&str, InvalidListing> {
 }
 
 /// Returns a name without its namespace.
-fn local(name: &str) -> &str {
+fn local_name(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
 }
 
@@ -181,12 +182,12 @@ mod tests {
 
     #[test]
     fn only_requests_for_lists_are_checked() {
-        assert_eq!(Listing::of_request("GET", "list-type=2&prefix=a"), Some(Listing::Bucket));
-        assert_eq!(Listing::of_request("GET", "restype=container&comp=list"), Some(Listing::Container));
+        assert_eq!(Listing::for_request("GET", "list-type=2&prefix=a"), Some(Listing::Bucket));
+        assert_eq!(Listing::for_request("GET", "restype=container&comp=list"), Some(Listing::Container));
         for (method, query) in
             [("GET", ""), ("GET", "comp=listing"), ("PUT", "comp=list"), ("GET", "x=list-type=2")]
         {
-            assert_eq!(Listing::of_request(method, query), None, "{method} {query}");
+            assert_eq!(Listing::for_request(method, query), None, "{method} {query}");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::foundation::error::Result;
 use crate::storage::location::BucketLocation;
 use crate::storage::options::StorageOptions;
 
-/// The options that the error for an unknown option lists.
+/// The options that are listed in the error for an unknown option.
 const COMMON_OPTIONS: &str = "`access_key_id`, `secret_access_key`, `session_token`, `region`, `endpoint`, \
                       `virtual_hosted_style_request`, `server_side_encryption`, `sse_kms_key_id`, `timeout`, \
                       `allow_http`";
@@ -20,8 +20,8 @@ pub(super) fn open(bucket: &BucketLocation, options: &StorageOptions, secrets: &
     let mut builder = builder!(AmazonS3Builder, AmazonS3ConfigKey, bucket, options, COMMON_OPTIONS);
     let value = |key| builder.get_config_value(&key);
     let endpoint = value(AmazonS3ConfigKey::Endpoint).or_else(|| value(AmazonS3ConfigKey::S3Endpoint));
-    let allowed = value(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
-    if is_local_without_tls(bucket, endpoint.as_deref(), allowed)? {
+    let allow_http = value(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    if is_local_without_tls(bucket, endpoint.as_deref(), allow_http)? {
         builder = builder.with_allow_http(true);
     }
     let store = builder

@@ -17,7 +17,7 @@ pub(super) const MIN_SECRET_BYTES: usize = 6;
 
 impl Secrets {
     /// Collects the secrets among the options and the environment variables.
-    pub(super) fn of(storage_options: &StorageOptions) -> Self {
+    pub(super) fn collect(storage_options: &StorageOptions) -> Self {
         let options = storage_options.options.iter().cloned();
         let variables: Vec<(String, String)> = match storage_options.environment {
             Variables::Ignored => Vec::new(),
@@ -43,7 +43,7 @@ impl Secrets {
     }
 
     /// Returns the text with each secret replaced by `…`.
-    pub(super) fn removed_from(&self, text: String) -> String {
+    pub(super) fn redact(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| text.replace(secret.as_str(), "…"))
     }
 }
@@ -67,9 +67,8 @@ mod tests {
             .option("sas_key", "sv=2&sig=x")
             .option("proxy_url", "http://ann:pr@xy-pw@proxy:3128")
             .region("eu-central-1");
-        let secrets = Secrets::of(&options);
-        let text =
-            secrets.removed_from("AKIAPUBLIC hunter2! token-1 eu-central-1 sv=2&sig=x pr@xy-pw".to_owned());
+        let secrets = Secrets::collect(&options);
+        let text = secrets.redact("AKIAPUBLIC hunter2! token-1 eu-central-1 sv=2&sig=x pr@xy-pw".to_owned());
         assert_eq!(text, "AKIAPUBLIC … … eu-central-1 … …");
         for debug_text in [format!("{secrets:?}"), format!("{options:?}")] {
             assert!(

@@ -71,11 +71,11 @@ pub(super) fn retry(options: &StorageOptions) -> RetryConfig {
 /// Returns whether an address uses no TLS and is on this machine, so that no data is sent over a network.
 ///
 /// # Errors
-/// The address uses no TLS, is not on this machine, and `allowed` is not `true`.
+/// The address uses no TLS, is not on this machine, and `allow_http` is not `true`.
 pub(super) fn is_local_without_tls(
     bucket: &BucketLocation,
     endpoint: Option<&str>,
-    allowed: Option<String>,
+    allow_http: Option<String>,
 ) -> Result<bool> {
     let Some(address) = endpoint.and_then(|endpoint| endpoint.strip_prefix("http://")) else {
         return Ok(false);
@@ -84,7 +84,7 @@ pub(super) fn is_local_without_tls(
     let local = ["127.0.0.1", "localhost", "[::1]"]
         .iter()
         .any(|name| host == *name || host.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')));
-    if local || allowed.is_some_and(|allowed| allowed == "true") {
+    if local || allow_http.is_some_and(|value| value == "true") {
         return Ok(local);
     }
     Err(Error::new(
@@ -107,7 +107,7 @@ pub(super) fn open_error(
 ) -> Error {
     let values = options.options.iter().filter(|(_, value)| value.len() >= MIN_SECRET_BYTES);
     let text = values.fold(source.to_string(), |text, (_, value)| text.replace(value.as_str(), "…"));
-    let text = secrets.removed_from(text);
+    let text = secrets.redact(text);
     Error::with_source(
         ErrorKind::Configuration,
         format!("storage `{}` cannot be opened; check its options and the environment", bucket.url()),

@@ -15,13 +15,13 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// Creates the error for a failed operation on a file or directory. `operation` is a phrase such as
 /// `opening`.
 pub(super) fn file_error(operation: &str, path: &FilePath, source: io::Error) -> object_store::Error {
-    let shown = path.display().to_string();
+    let path_text = path.display().to_string();
     match source.kind() {
         io::ErrorKind::AlreadyExists => {
-            object_store::Error::AlreadyExists { path: shown, source: Box::new(source) }
+            object_store::Error::AlreadyExists { path: path_text, source: Box::new(source) }
         }
         kind => {
-            let text = format!("{operation} `{shown}` failed: {source}");
+            let text = format!("{operation} `{path_text}` failed: {source}");
             object_store::Error::Generic { store: "directory", source: Box::new(io::Error::new(kind, text)) }
         }
     }

@@ -27,8 +27,8 @@ pub(super) enum CreationMethod {
     Placeholder,
 }
 
-/// The selection of the method that the file system supports. A method is used when it is needed, and if the
-/// file system does not support it, the next method is used from then on.
+/// Remembers which creation method the file system supports. Starts with the first method, and switches
+/// permanently to the next method when a call fails as unsupported.
 #[derive(Debug, Default)]
 pub(super) struct CreationMethods(AtomicU8);
 
@@ -64,7 +64,7 @@ impl CreationMethods {
             match created {
                 Err(error)
                     if is_unsupported(&error)
-                        || (method == CreationMethod::HardLink && has_no_links(&error)) =>
+                        || (method == CreationMethod::HardLink && is_link_impossible(&error)) =>
                 {
                     self.select_next(method);
                 }
@@ -74,14 +74,15 @@ impl CreationMethods {
     }
 }
 
-/// Returns whether an error means that the file system has no hard links. `link(2)` returns `EPERM` in this
-/// case.
-fn has_no_links(error: &io::Error) -> bool {
+/// Returns whether `link(2)` failed because a hard link is not possible: the file system does not support
+/// hard links (`EPERM`), the file has too many links (`EMLINK`), or the target is on another file system
+/// (`EXDEV`).
+fn is_link_impossible(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        let no_links = [Errno::PERM, Errno::MLINK, Errno::XDEV];
-        no_links.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+        let link_errors = [Errno::PERM, Errno::MLINK, Errno::XDEV];
+        link_errors.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
     }
     #[cfg(not(unix))]
     {
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_method_creates_a_complete_file_and_does_not_replace_an_existing_one() {
-        let all: [(&[CreationMethod], CreationMethod); 3] = [
+        let cases: [(&[CreationMethod], CreationMethod); 3] = [
             (&[], CreationMethod::HardLink),
             (&[CreationMethod::HardLink], CreationMethod::RenameWithoutReplacing),
             (
@@ -128,7 +129,7 @@ mod tests {
                 CreationMethod::Placeholder,
             ),
         ];
-        for (failed, method) in all {
+        for (failed, method) in cases {
             let folder = tempfile::tempdir().expect("the folder is created");
             let (staged, target) = (folder.path().join("a#1"), folder.path().join("a"));
             let creation_methods = after_failures(failed);

@@ -32,7 +32,7 @@ struct DirectoryIdentity(u64, u64);
 
 impl DirectoryIdentity {
     #[cfg(unix)]
-    fn of(path: &Path) -> io::Result<Self> {
+    fn read(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt as _;
         let metadata = fs::metadata(path)?;
         if !metadata.is_dir() {
@@ -42,7 +42,7 @@ impl DirectoryIdentity {
     }
 
     #[cfg(not(unix))]
-    fn of(path: &Path) -> io::Result<Self> {
+    fn read(path: &Path) -> io::Result<Self> {
         fs::read_dir(path).map(|_| Self(0, 0))
     }
 }
@@ -51,7 +51,7 @@ impl Root {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            identity: Mutex::new(DirectoryIdentity::of(path)?),
+            identity: Mutex::new(DirectoryIdentity::read(path)?),
             mark: Mutex::new(None),
             creation_methods: CreationMethods::default(),
             durable_directories: Mutex::default(),
@@ -74,8 +74,8 @@ impl Root {
             let source = io::Error::new(source.kind(), format!("{text} ({source})"));
             object_store::Error::Generic { store: "directory", source: Box::new(source) }
         };
-        let current =
-            DirectoryIdentity::of(&self.path).map_err(|source| missing_error("no longer exists", source))?;
+        let current = DirectoryIdentity::read(&self.path)
+            .map_err(|source| missing_error("no longer exists", source))?;
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
         if *identity == current {
             return Ok(());
@@ -83,11 +83,11 @@ impl Root {
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((file, content)) = &*mark {
             let current_content = fs::read(self.path.join(file)).map_err(|source| {
-                missing_error("differs from the one that was opened, and has no profile mark", source)
+                missing_error("is not the directory that was opened, and it has no profile mark", source)
             })?;
             if current_content != *content {
                 let source = io::Error::other("its profile mark differs");
-                return Err(missing_error("differs from the one that was opened", source));
+                return Err(missing_error("is not the directory that was opened", source));
             }
         }
         *identity = current;

@@ -23,11 +23,11 @@ pub(super) struct DiskUpload {
     written: Arc<Mutex<WrittenParts>>,
 }
 
-/// The number of parts that were written in order, and the parts that arrived before an earlier one.
+/// The number of parts that were written in order, and the parts that wait for an earlier part.
 #[derive(Debug, Default)]
 struct WrittenParts {
     count: usize,
-    early: std::collections::BTreeMap<usize, PutPayload>,
+    waiting: std::collections::BTreeMap<usize, PutPayload>,
 }
 
 impl DiskUpload {
@@ -47,9 +47,9 @@ impl MultipartUpload for DiskUpload {
             let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
             let mut staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(staged) = &mut *staged else { return Err(ended_error(&target)) };
-            written.early.insert(number, data);
-            let WrittenParts { count, early } = &mut *written;
-            while let Some(data) = early.remove(count) {
+            written.waiting.insert(number, data);
+            let WrittenParts { count, waiting } = &mut *written;
+            while let Some(data) = waiting.remove(count) {
                 data.iter().try_for_each(|bytes| staged.write_at_end(bytes))?;
                 *count += 1;
             }
@@ -65,8 +65,7 @@ impl MultipartUpload for DiskUpload {
         let Some(staged) = staged.filter(|_| count == self.started_parts) else {
             return Err(ended_error(&target));
         };
-        // If this future is dropped, the thread continues, so the guard marks the upload as
-        // abandoned.
+        // If this future is dropped, the thread continues. Therefore the guard marks the upload as abandoned.
         let guard = CompletionGuard(Arc::new(IsAwaited::new(true)));
         let completion = Arc::clone(&guard.0);
         blocking(move || finish(staged, &root, &target, &completion)).await
@@ -143,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
+    fn file_names(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).expect("the folder is created");
         entries
             .map(|entry| {
@@ -177,7 +176,7 @@ mod tests {
             upload.abort().await.expect("the upload is aborted");
             tokio::task::spawn_blocking(|| ()).await.expect("all earlier work of the thread has ended");
         });
-        assert_eq!(names(folder.path()), Vec::<String>::new());
+        assert_eq!(file_names(folder.path()), Vec::<String>::new());
     }
 
     #[test]
@@ -188,7 +187,7 @@ mod tests {
         let awaited =
             finish(root.stage(&target).expect("the temporary file is created"), &root, &target, &true.into());
         awaited.expect("the upload is completed");
-        assert_eq!(names(folder.path()), ["archive.zip"]);
+        assert_eq!(file_names(folder.path()), ["archive.zip"]);
         root.remove(&target).expect("the file is removed");
         let abandoned = finish(
             root.stage(&target).expect("the temporary file is created"),
@@ -198,6 +197,6 @@ mod tests {
         );
         let error = abandoned.expect_err("the caller does not wait for the completion");
         assert!(error.to_string().contains("abandoned"), "{error}");
-        assert_eq!(names(folder.path()), Vec::<String>::new());
+        assert_eq!(file_names(folder.path()), Vec::<String>::new());
     }
 }

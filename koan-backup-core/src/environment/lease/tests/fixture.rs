@@ -32,10 +32,10 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn new() -> Self {
-        Self::of(LEASE_TIME)
+        Self::with_lease_time(LEASE_TIME)
     }
 
-    pub(super) fn of(lease_time: Duration) -> Self {
+    pub(super) fn with_lease_time(lease_time: Duration) -> Self {
         Self { storage: Storage::memory(), clock: ManualClock::new(), lease_time }
     }
 
@@ -44,7 +44,7 @@ impl Fixture {
             storage: self.storage.clone(),
             clock: self.clock.shared(),
             holder: holder("shop", "till", std::process::id()),
-            time: self.lease_time,
+            lease_time: self.lease_time,
             subject,
             work: LeasedWork::default(),
         };
@@ -135,7 +135,7 @@ fn holder(application: &str, host: &str, process: u32) -> Holder {
 
 /// Waits until a condition is true.
 pub(super) async fn wait_until(condition: impl AsyncFn() -> bool) {
-    // A condition that never becomes true ends with the time limit of the test runner.
+    // If the condition never becomes true, the time limit of the test runner ends the test.
     while !condition().await {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -204,7 +204,7 @@ async fn an_integer_that_a_float_cannot_represent_exactly_is_reported() {
     assert!(copy.lines[0].contains("\"ratio\":9007199254740992.0"), "{}", copy.lines[0]);
     assert_eq!(copy.warnings.len(), 1, "{:?}", copy.warnings);
     assert!(
-        copy.warnings[0].contains("`ratio`") && copy.warnings[0].contains("contain more in"),
+        copy.warnings[0].contains("`ratio`") && copy.warnings[0].contains("does not preserve all data in"),
         "{:?}",
         copy.warnings
     );
