@@ -108,9 +108,9 @@ impl Vault {
 
 /// Which hashes of an altered backup are recomputed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Seal {
+pub enum Recompute {
     /// None: the published manifest still has the previous hash.
-    Broken,
+    Nothing,
     /// Size and hash of the archive in the published manifest.
     Archive,
     /// In addition, the checksums of the documents, and the copy of the manifest in the archive.
@@ -131,7 +131,7 @@ pub struct Forgery {
 
 impl Forgery {
     /// Takes a backup apart.
-    pub fn of(stored: &Stored) -> Self {
+    pub fn parse(stored: &Stored) -> Self {
         Self {
             manifest: serde_json::from_slice(&stored.manifest).expect("a manifest is JSON"),
             zip: Zip::read(&stored.archive),
@@ -185,19 +185,19 @@ impl Forgery {
         self.alter_document(document::BLOCKS, |blocks| blocks[file] = table.into());
     }
 
-    /// Reassembles the backup, and recomputes the hashes that `seal` selects.
+    /// Reassembles the backup, and recomputes the hashes that `recompute` selects.
     #[must_use]
-    pub fn seal(mut self, seal: Seal) -> Stored {
-        if seal >= Seal::Records {
-            self.seal_records();
+    pub fn rebuild(mut self, recompute: Recompute) -> Stored {
+        if recompute >= Recompute::Records {
+            self.recompute_records();
         }
-        if seal >= Seal::Documents {
-            self.seal_documents(seal);
+        if recompute >= Recompute::Documents {
+            self.recompute_documents(recompute);
         }
-        self.seal_archive(seal)
+        self.rebuild_archive(recompute)
     }
 
-    fn seal_records(&mut self) {
+    fn recompute_records(&mut self) {
         let (mut items, mut bytes) = (0, 0);
         let mut entities = self.manifest["entities"].take();
         for entity in entities.as_array_mut().expect("a list") {
@@ -221,7 +221,7 @@ impl Forgery {
         self.manifest["verification"]["totalSizeBytes"] = bytes.into();
     }
 
-    fn seal_documents(&mut self, seal: Seal) {
+    fn recompute_documents(&mut self, recompute: Recompute) {
         let known = self.document(document::CHECKSUMS);
         let sums: Map<String, Value> = self
             .zip
@@ -229,7 +229,7 @@ impl Forgery {
             .iter()
             .filter(|entry| ![document::CHECKSUMS, document::MANIFEST].contains(&entry.name.as_str()))
             .map(|entry| {
-                let kept = entry.name.starts_with("entities/") && seal < Seal::Records;
+                let kept = entry.name.starts_with("entities/") && recompute < Recompute::Records;
                 let sum = match known.get(&entry.name) {
                     Some(sum) if kept => sum.clone(),
                     _ => sha256(&entry.content()).into(),
@@ -238,11 +238,11 @@ impl Forgery {
             })
             .collect();
         self.set_document(document::CHECKSUMS, &sums.into());
-        self.seal_overall();
+        self.recompute_overall_checksum();
     }
 
     /// Corrects the manifest's hash over all checksums, and the copy of the manifest in the archive.
-    fn seal_overall(&mut self) {
+    fn recompute_overall_checksum(&mut self) {
         let sums = self.document(document::CHECKSUMS);
         let mut lines: Vec<_> = sums.as_object().expect("a map").iter().collect();
         lines.sort_by_key(|(name, _)| *name);
@@ -255,9 +255,9 @@ impl Forgery {
         self.set_document(document::MANIFEST, &inner);
     }
 
-    fn seal_archive(mut self, seal: Seal) -> Stored {
+    fn rebuild_archive(mut self, recompute: Recompute) -> Stored {
         let archive = self.zip.write();
-        if seal >= Seal::Archive {
+        if recompute >= Recompute::Archive {
             self.manifest["archive"]["sizeBytes"] = archive.len().into();
             self.manifest["archive"]["sha256"] = sha256(&archive).into();
         }

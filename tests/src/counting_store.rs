@@ -33,7 +33,7 @@ impl CountingStore {
     }
 
     /// Returns the numbers of bytes and of reads since the last call.
-    pub fn counted(&self) -> (u64, u64) {
+    pub fn take_counts(&self) -> (u64, u64) {
         (self.bytes.swap(0, Ordering::Relaxed), self.reads.swap(0, Ordering::Relaxed))
     }
 }

@@ -62,7 +62,7 @@ pub enum Failure {
     /// The connection is lost before the operation.
     Lost,
     /// The operation succeeds, but the caller receives an error, as if the answer was lost.
-    AnswerLost,
+    ResponseLost,
     /// A removal reports success and does nothing.
     Pretended,
     /// A read returns only this number of bytes; a request for the size returns this size.
@@ -201,9 +201,9 @@ macro_rules! attempt {
     ($store:expr, $fault:expr, $path:expr, $work:expr) => {
         match $fault {
             None => $work,
-            Some(Failure::AnswerLost) => {
+            Some(Failure::ResponseLost) => {
                 let _ = $work?;
-                Err(error(Failure::AnswerLost, $path))
+                Err(error(Failure::ResponseLost, $path))
             }
             Some(Failure::Slow(millis)) => {
                 tokio::time::sleep(Duration::from_millis(millis)).await;

@@ -211,7 +211,7 @@ impl Server {
 
     /// Waits until every session of a backup or restore has ended and has released its locks. A client closes
     /// its connection when it is dropped; the server ends the session a short time later.
-    pub fn until_left_alone(&self) {
+    pub fn until_sessions_ended(&self) {
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
         crate::wait::until_blocking("all sessions of koan-backup have ended", || self.sql(sessions) == "0");
     }

@@ -13,7 +13,7 @@ use koan_backup::{
 /// # Panics
 /// Panics if the restore fails and neither viability nor the dry run reported an error.
 pub async fn restore_as_reported(restore: impl Fn() -> RestoreBuilder) -> Result<RestoreReport> {
-    let reported = reported(&restore).await;
+    let reported = viability_and_dry_run(&restore).await;
     let outcome = restore().await;
     if let Err(error) = &outcome {
         require_reported(error, &reported);
@@ -29,13 +29,15 @@ pub async fn restore_as_reported(restore: impl Fn() -> RestoreBuilder) -> Result
 pub async fn restore_or_reported(restore: impl Fn() -> RestoreBuilder) -> Result<RestoreReport> {
     let outcome = restore().await;
     if let Err(error) = &outcome {
-        require_reported(error, &reported(&restore).await);
+        require_reported(error, &viability_and_dry_run(&restore).await);
     }
     outcome
 }
 
 /// Returns the results of viability and of the dry run.
-async fn reported(restore: &impl Fn() -> RestoreBuilder) -> (Result<ViabilityReport>, Result<RestoreReport>) {
+async fn viability_and_dry_run(
+    restore: &impl Fn() -> RestoreBuilder,
+) -> (Result<ViabilityReport>, Result<RestoreReport>) {
     (restore().viability().await, restore().dry_run().await)
 }
 

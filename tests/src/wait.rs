@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// The time after which a waiting test is considered to hang. A test that passes needs far less.
 pub const HANG_TIMEOUT: Duration = Duration::from_secs(420);
-const POLL: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Waits until an asynchronous condition is true.
 ///
@@ -18,7 +18,7 @@ pub async fn until(description: &str, mut condition: impl AsyncFnMut() -> bool) 
     let began = Instant::now();
     while !condition().await {
         assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -30,7 +30,7 @@ pub async fn until_sync(description: &str, mut condition: impl FnMut() -> bool) 
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -42,7 +42,7 @@ pub fn until_blocking(description: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -150,7 +150,7 @@ async fn entities_that_cannot_be_decrypted_are_not_reported_as_equal() {
 }
 
 #[tokio::test]
-async fn more_records_than_fit_into_memory_are_compared_in_shares() {
+async fn more_records_than_fit_into_memory_are_compared_in_partitions() {
     let shop = shop().await;
     let many = "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 270000)
         INSERT INTO invoice SELECT i, i FROM n;";

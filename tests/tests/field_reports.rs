@@ -263,7 +263,7 @@ async fn a_failed_backup_stores_no_archive_and_retention_removes_its_manifest() 
 /// <https://github.com/otavio/nix-config/pull/242>: a health check needs a lock, and fails while old backups
 /// are removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn health_checks_lists_and_restores_do_not_wait_for_a_retention() {
+async fn health_checks_lists_and_restores_do_not_wait_for_a_prune() {
     let folder = tempfile::tempdir().expect("a directory");
     let (koan, store) = over_faulty_store(folder.path()).await;
     for _ in 0..2 {

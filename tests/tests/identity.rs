@@ -7,7 +7,7 @@ use koan_backup::{
     catalog::Expectations,
     provider::{Finding, Severity},
 };
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
+use koan_backup_tests::archive_surgery::{Forgery, Recompute, Vault};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
@@ -53,14 +53,14 @@ impl Profile {
     }
 
     /// Changes a backup into the form of an older version of the library, which recorded no environment.
-    async fn made_older(&self, id: BackupId, application: Option<&str>) {
-        let mut forgery = Forgery::of(&self.vault.stored(id).await);
+    async fn rewrite_as_older_version(&self, id: BackupId, application: Option<&str>) {
+        let mut forgery = Forgery::parse(&self.vault.stored(id).await);
         let manifest = forgery.manifest.as_object_mut().expect("an object");
         manifest.remove("series");
         let producer = manifest["producer"].as_object_mut().expect("an object");
         producer.remove("environment");
         producer.insert("application".to_owned(), application.into());
-        self.vault.write_backup(&forgery.seal(Seal::Documents)).await;
+        self.vault.write_backup(&forgery.rebuild(Recompute::Documents)).await;
     }
 }
 
@@ -221,7 +221,7 @@ async fn backups_without_an_environment_are_used_with_a_message_and_removed_only
     let mut older = Vec::new();
     for application in [None, Some("shop"), Some("till")] {
         let id = profile.backup(&koan).await;
-        profile.made_older(id, application).await;
+        profile.rewrite_as_older_version(id, application).await;
         older.push(id);
     }
     let [unnamed, same, other] = older[..] else { panic!("there are three older backups") };
@@ -254,7 +254,7 @@ async fn backups_without_an_environment_are_used_with_a_message_and_removed_only
     // A lookup by name prefers a backup that is certainly one of this application to newer unidentified ones.
     let own = profile.backup(&koan).await;
     let newer = profile.backup(&koan).await;
-    profile.made_older(newer, None).await;
+    profile.rewrite_as_older_version(newer, None).await;
     assert_eq!(koan.restore(NAME).await.expect("restored").id, own);
 
     let plan = async |retention: Retention| koan.retention(retention).plan().await.expect("a plan");

@@ -104,7 +104,7 @@ async fn values_that_a_type_does_not_preserve_are_counted_and_reported_with_fiel
 }
 
 #[tokio::test]
-async fn a_row_that_its_type_refuses_fails_the_backup_and_is_named_without_its_content() {
+async fn the_error_for_a_row_that_its_type_refuses_contains_the_key_but_no_content() {
     let (_directory, koan) =
         open(r#"INSERT INTO member VALUES (4, '{"street":["s3cret"]}', 'active', '1', '1');"#).await;
     let error = koan.backup("refused").await.expect_err("the street is a list instead of text");

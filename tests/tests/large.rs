@@ -85,9 +85,9 @@ impl Shop {
 
 /// Returns 64 MiB of random bytes, which are the same in each call.
 fn content() -> Vec<u8> {
-    let mut chance = fastrand::Rng::with_seed(64);
+    let mut rng = fastrand::Rng::with_seed(64);
     let mut bytes = vec![0; BYTES];
-    chance.fill(&mut bytes);
+    rng.fill(&mut bytes);
     bytes
 }
 

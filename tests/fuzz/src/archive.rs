@@ -15,7 +15,7 @@ pub fn run(input: &[u8]) {
         2 => with_shop(Method::Stored, |shop| any_bytes(shop, rest)),
         _ => with_shop(Method::Deflate, |shop| {
             let (forged, trust) = Alteration::from_bytes(rest).apply(&shop.stored);
-            shop.receive(&forged, trust);
+            shop.verify_and_restore(&forged, trust);
         }),
     }
 }
@@ -24,10 +24,10 @@ pub fn run(input: &[u8]) {
 /// and hash of these bytes.
 fn any_bytes(shop: &mut Shop, archive: &[u8]) {
     if archive == shop.stored.archive {
-        shop.receive(&shop.stored.clone(), Trust::Whole);
+        shop.verify_and_restore(&shop.stored.clone(), Trust::Whole);
         return;
     }
     let damaged = Stored { archive: archive.to_vec(), ..shop.stored.clone() };
-    shop.receive(&damaged, Trust::Nothing);
-    shop.receive(&with_forged_archive(&shop.stored, archive.to_vec()), Trust::Records);
+    shop.verify_and_restore(&damaged, Trust::Nothing);
+    shop.verify_and_restore(&with_forged_archive(&shop.stored, archive.to_vec()), Trust::Records);
 }

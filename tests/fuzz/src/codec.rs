@@ -28,18 +28,18 @@ pub fn run(input: &[u8]) {
 fn run_as<T: Entity>(kind: u8, input: &[u8]) {
     let codec = EntityCodec::new(T::descriptor());
     match kind % 3 {
-        0 => line::<T>(&codec, input),
-        1 => line::<T>(&codec, &fields(codec.schema(), Unstructured::new(input))),
+        0 => check_line::<T>(&codec, input),
+        1 => check_line::<T>(&codec, &line_of_fields(codec.schema(), Unstructured::new(input))),
         _ => {
             let mut input = Unstructured::new(input);
             let values: Result<Vec<_>> = codec.schema().fields.iter().map(|_| value(&mut input)).collect();
-            row(&codec, &values.unwrap_or_default());
+            check_row(&codec, &values.unwrap_or_default());
         }
     }
 }
 
 /// Checks that a line that can be decoded is encoded as its type serializes it, through values and directly.
-fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
+fn check_line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     let round_trips = codec.round_trips(line, &mut Vec::new());
     let Ok(record) = codec.decode(line) else {
         assert!(!matches!(round_trips, Ok(true)), "a line that cannot be decoded must not round-trip");
@@ -64,7 +64,7 @@ fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
 }
 
 /// Checks that a row that the codec accepts becomes a line that round-trips.
-fn row(codec: &EntityCodec, values: &[Value<'_>]) {
+fn check_row(codec: &EntityCodec, values: &[Value<'_>]) {
     let mut line = b"before\n".to_vec();
     let projection = projection(codec, &[]);
     let mut fast_line = b"before\n".to_vec();
@@ -131,7 +131,7 @@ fn text(line: &[u8]) -> &str {
 }
 
 /// Returns a line of some fields of a schema, with arbitrary text as the value of each field.
-fn fields(schema: &EntitySchema, mut input: Unstructured<'_>) -> Vec<u8> {
+fn line_of_fields(schema: &EntitySchema, mut input: Unstructured<'_>) -> Vec<u8> {
     let mut line = b"{".to_vec();
     while let (false, Ok((field, value))) = (input.is_empty(), <(u8, &[u8])>::arbitrary(&mut input)) {
         if line.len() > 1 {

@@ -10,7 +10,7 @@ pub struct Zip {
     /// The entries, in the order of the file.
     pub entries: Vec<ZipEntry>,
     /// The wrong number of entries that the directory declares; `None` declares the actual number.
-    pub claimed: Option<u16>,
+    pub declared_entries: Option<u16>,
 }
 
 /// An entry with its data as they are stored.
@@ -41,7 +41,7 @@ pub enum RecordedOffset {
 }
 
 /// The length of a local header without the name, in bytes.
-const LOCAL_HEADER: usize = 30;
+const LOCAL_HEADER_BYTES: usize = 30;
 
 impl Zip {
     /// Reads the entries of a file.
@@ -60,7 +60,7 @@ impl Zip {
             let (crc32, size) = (file.crc32(), file.size());
             entries.push(ZipEntry { name, method, crc32, data, size, offset: RecordedOffset::Actual });
         }
-        Self { entries, claimed: None }
+        Self { entries, declared_entries: None }
     }
 
     /// Returns the position of each entry's data in a file.
@@ -115,7 +115,8 @@ impl Zip {
             out.extend(entry.directory_record(offset));
         }
         let directory_length = len32(out.len() - directory);
-        let count = self.claimed.unwrap_or_else(|| u16::try_from(self.entries.len()).expect("few entries"));
+        let count =
+            self.declared_entries.unwrap_or_else(|| u16::try_from(self.entries.len()).expect("few entries"));
         out.extend(b"PK\x05\x06\0\0\0\0");
         out.extend(count.to_le_bytes());
         out.extend(count.to_le_bytes());
@@ -136,12 +137,12 @@ impl ZipEntry {
         Self { name: name.to_owned(), method: 8, crc32, data, size, offset: RecordedOffset::Actual }
     }
 
-    /// Creates an entry that declares a size of `claimed` bytes and extracts to `inflated` digits `0`.
-    pub fn bomb(name: &str, claimed: u64, inflated: u64) -> Self {
+    /// Creates an entry that declares a size of `declared` bytes and extracts to `inflated` digits `0`.
+    pub fn bomb(name: &str, declared: u64, inflated: u64) -> Self {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::copy(&mut std::io::repeat(b'0').take(inflated), &mut encoder).expect("memory");
         let data = encoder.finish().expect("memory");
-        Self { data, size: claimed, ..Self::deflated(name, b"") }
+        Self { data, size: declared, ..Self::deflated(name, b"") }
     }
 
     /// Returns the extracted content.
@@ -157,9 +158,9 @@ impl ZipEntry {
 
     /// Returns the header before the data.
     pub fn local_header(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(LOCAL_HEADER + self.name.len());
+        let mut out = Vec::with_capacity(LOCAL_HEADER_BYTES + self.name.len());
         out.extend(b"PK\x03\x04");
-        out.extend(self.common());
+        out.extend(self.common_fields());
         out.extend(self.name.as_bytes());
         out
     }
@@ -167,7 +168,7 @@ impl ZipEntry {
     fn directory_record(&self, offset: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(46 + self.name.len());
         out.extend(b"PK\x01\x02\x14\0");
-        out.extend(self.common());
+        out.extend(self.common_fields());
         out.extend([0; 10]);
         out.extend(len32(offset).to_le_bytes());
         out.extend(self.name.as_bytes());
@@ -175,7 +176,7 @@ impl ZipEntry {
     }
 
     /// Returns the fields from the required version to the length of the extra field.
-    fn common(&self) -> Vec<u8> {
+    fn common_fields(&self) -> Vec<u8> {
         let mut out = vec![20, 0, 0, 8];
         out.extend(self.method.to_le_bytes());
         out.extend([0; 4]);

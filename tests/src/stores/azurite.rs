@@ -77,8 +77,8 @@ impl Azurite {
         let headers =
             [("x-ms-date", date.as_str()), ("x-ms-version", VERSION), ("Authorization", &authorization)];
         let target = format!("/{ACCOUNT}/{name}?restype=container");
-        let answer = request(self.port(), "PUT", &target, &headers, "").expect("Azurite answers");
-        assert_eq!(answer.status, 201, "Azurite creates the container: {answer:?}");
+        let response = request(self.port(), "PUT", &target, &headers, "").expect("Azurite responds");
+        assert_eq!(response.status, 201, "Azurite creates the container: {response:?}");
     }
 }
 

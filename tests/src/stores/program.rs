@@ -24,12 +24,12 @@ pub(super) struct Start<'a> {
     pub(super) installed: &'a str,
     /// Returns the arguments of the program for a port and a folder.
     pub(super) arguments: &'a dyn Fn(u16, &Path) -> Vec<String>,
-    /// Returns whether the server answers.
+    /// Returns whether the server responds.
     pub(super) is_ready: &'a dyn Fn(u16) -> bool,
 }
 
 impl Program {
-    /// Starts the server and waits until it answers.
+    /// Starts the server and waits until it responds.
     ///
     /// # Panics
     /// Panics if the program is not installed or does not start, because a test that needs it must not pass.

@@ -36,7 +36,7 @@ fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
 
 /// Describes the imports between the modules of a group: which module imports which names from which other
 /// module.
-fn described(group: &BTreeSet<String>, imports: &Imports) -> String {
+fn description(group: &BTreeSet<String>, imports: &Imports) -> String {
     let mut text = String::new();
     for module in group {
         for (other, names) in
@@ -65,7 +65,7 @@ fn no_files_import_each_other_in_a_cycle() {
             report.push_str(&format!(
                 "{}:\n{}",
                 folder.file_name().unwrap_or_default().display(),
-                described(&group, &imports)
+                description(&group, &imports)
             ));
         }
     }
@@ -86,5 +86,5 @@ fn a_cycle_is_found_and_reported_with_its_imports() {
     let cyclic = imports(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]);
     let found = cycles(&cyclic);
     assert_eq!(found, [BTreeSet::from(["b".to_owned(), "c".to_owned()])]);
-    assert_eq!(described(&found[0], &cyclic), "  b -> c: Name\n  c -> b: Name\n");
+    assert_eq!(description(&found[0], &cyclic), "  b -> c: Name\n  c -> b: Name\n");
 }

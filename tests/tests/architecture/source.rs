@@ -355,7 +355,7 @@ fn an_import_is_found_in_every_form_of_the_language() {
 }
 
 #[test]
-fn re_exports_of_names_from_below_a_module_and_imports_of_its_tests_are_not_counted() {
+fn re_exports_from_submodules_and_imports_of_unit_tests_are_not_counted() {
     let mut modules = BTreeMap::new();
     read_file("mod low; pub mod names { pub use crate::low::Name; }", "", &mut modules);
     read_file(

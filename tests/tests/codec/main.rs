@@ -218,7 +218,7 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
     codec.check_round_trip(&line, &mut Vec::new()).expect("the line makes a round trip");
     let decoded = codec.decode(&line).expect("decodes");
     assert_eq!(record, decoded);
-    fast_paths(&codec, &row, &line);
+    check_fast_paths(&codec, &row, &line);
     let mut second = Vec::new();
     codec.encode(&Row { projection: &projection, values: &decoded.values }, &mut second).expect("encodes");
     second.pop();
@@ -227,7 +227,7 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
 
 /// Verifies that the conversions without the Rust type have the same results as the conversions through the
 /// type. Returns which conversions without the type are possible: row to line, and line to values.
-fn fast_paths(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
+fn check_fast_paths(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
     let (mut fast, mut buffer) = (Vec::new(), Vec::new());
     let is_fast = codec.encode_fast(row, &mut fast, &mut buffer);
     assert_eq!(fast.strip_suffix(b"\n").unwrap_or(&fast), if is_fast { line } else { b"" });
@@ -299,7 +299,7 @@ fn records_of_common_types_take_the_fast_paths() {
         let record = codec.decode(line.as_bytes()).expect("decodes");
         let fields = Projection::of(codec.schema());
         let row = Row { projection: &fields, values: &record.values };
-        assert_eq!(fast_paths(&codec, &row, line.as_bytes()), [true, true], "{line}");
+        assert_eq!(check_fast_paths(&codec, &row, line.as_bytes()), [true, true], "{line}");
     }
 }
 

@@ -40,7 +40,7 @@ async fn one_flipped_bit_in_any_entry_is_found_although_the_hash_of_the_archive_
 #[tokio::test]
 async fn a_flipped_bit_in_records_is_reported_with_entity_file_and_block() {
     let shop = shop().await.in_blocks().await;
-    let blocks = Forgery::of(&shop.stored).document(document::BLOCKS);
+    let blocks = Forgery::parse(&shop.stored).document(document::BLOCKS);
     let ranges = Zip::ranges(&shop.stored.archive);
     let users = ranges.into_iter().find(|(name, _)| name == USERS).expect("the archive contains users");
     let start = users.1.start;
@@ -71,8 +71,8 @@ async fn an_archive_of_any_other_length_is_found() {
         let longer = with_archive(&shop, |archive| archive.extend(vec![0; more]));
         alterations.push((format!("{more} zeros appended"), longer));
     }
-    let doubled = with_archive(&shop, |archive| archive.extend(archive.clone()));
-    alterations.push(("the archive appended to itself".to_owned(), doubled));
+    let duplicated = with_archive(&shop, |archive| archive.extend(archive.clone()));
+    alterations.push(("the archive appended to itself".to_owned(), duplicated));
     try_all(&shop, alterations, "lengths of an archive").await;
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, Event, SetName, report::VerifyReport};
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault};
+use koan_backup_tests::archive_surgery::{Forgery, Recompute, Stored, Vault};
 use koan_backup_tests::scripted::{Script, Scripted};
 use serde::{Deserialize, Serialize};
 
@@ -76,9 +76,9 @@ pub(super) async fn sentinel(vault: &Vault) -> Koan {
 impl Shop {
     /// Rewrites the backup so that the users are in three blocks of two.
     pub(super) async fn in_blocks(mut self) -> Self {
-        let mut forgery = Forgery::of(&self.stored);
+        let mut forgery = Forgery::parse(&self.stored);
         forgery.set_blocks(USERS, &[lines(0..2), lines(2..4), lines(4..6)]);
-        self.stored = forgery.seal(Seal::Records);
+        self.stored = forgery.rebuild(Recompute::Records);
         self.vault.write_backup(&self.stored).await;
         self
     }
@@ -113,12 +113,12 @@ impl Shop {
         if written.load(Ordering::Relaxed) > 0 {
             return Err("records were written before the restore was refused".to_owned());
         }
-        self.untouched().await?;
+        self.check_unchanged().await?;
         restored.err().ok_or_else(|| "the backup was restored".to_owned())
     }
 
     /// Checks that the database still contains only its one row.
-    pub(super) async fn untouched(&self) -> Result<(), String> {
+    pub(super) async fn check_unchanged(&self) -> Result<(), String> {
         let users = self.koan.data::<User>();
         let row = users.get(&3).await.expect("readable");
         let is_only_row = users.count().await.expect("readable") == 1;
@@ -129,7 +129,7 @@ impl Shop {
 
     /// Stores an altered backup and returns how verification or a restore wrongly trusted it, or `None` if
     /// both refused it.
-    pub(super) async fn trusted(&self, altered: &Stored) -> Option<String> {
+    pub(super) async fn acceptance_problem(&self, altered: &Stored) -> Option<String> {
         self.vault.write_backup(altered).await;
         if self.verify().await.is_ok_and(|report| report.is_valid()) {
             return Some("the verification reports that the backup is valid".to_owned());
@@ -139,10 +139,10 @@ impl Shop {
 
     /// Stores an altered backup and restores it without a verification before. Returns a message if the
     /// restore changed the database or succeeded.
-    pub(super) async fn committed_unverified(&self, altered: &Stored) -> Option<String> {
+    pub(super) async fn unverified_restore_problem(&self, altered: &Stored) -> Option<String> {
         self.vault.write_backup(altered).await;
         let restored = self.koan.restore(self.id).replace_existing().without_verification().await;
-        if let Err(problem) = self.untouched().await {
+        if let Err(problem) = self.check_unchanged().await {
             return Some(problem);
         }
         restored.is_ok().then(|| "the backup was restored".to_owned())
@@ -150,7 +150,7 @@ impl Shop {
 
     /// Returns the issues that a verification reports for an altered backup, which must be refused.
     pub(super) async fn issues(&self, altered: &Stored) -> Vec<koan_backup::report::Issue> {
-        assert_eq!(self.trusted(altered).await, None);
+        assert_eq!(self.acceptance_problem(altered).await, None);
         self.verify().await.expect("a report").issues().to_vec()
     }
 }
@@ -174,7 +174,9 @@ pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, des
         tasks.push(tokio::spawn(async move {
             let mut trusted = Vec::new();
             for (name, altered) in half {
-                trusted.extend(shop.trusted(&altered).await.map(|problem| format!("{name}: {problem}")));
+                trusted.extend(
+                    shop.acceptance_problem(&altered).await.map(|problem| format!("{name}: {problem}")),
+                );
             }
             trusted
         }));

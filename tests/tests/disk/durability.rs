@@ -13,7 +13,7 @@ use super::fixture::{FOLDER, builder, child_folder, files, koan, local};
 
 /// Returns the folder of the test if this process is the child process, in which system calls can be made to
 /// fail. In the parent process, runs the test in such a child process and returns `None`.
-pub(super) fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
+pub(super) fn in_process_with_faults(test: &str) -> Option<std::path::PathBuf> {
     if let Some(folder) = child_folder() {
         return Some(folder);
     }
@@ -28,9 +28,9 @@ fn temporary_files(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[tokio::test]
-async fn a_sync_that_fails_once_fails_the_backup_and_leaves_no_file_of_it() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_sync_that_fails_once_fails_the_backup_and_leaves_no_file_of_it",
+async fn a_sync_that_fails_once_fails_the_backup_and_leaves_none_of_its_files() {
+    let Some(folder) = in_process_with_faults(
+        "durability::a_sync_that_fails_once_fails_the_backup_and_leaves_none_of_its_files",
     ) else {
         return;
     };
@@ -63,9 +63,9 @@ async fn a_sync_that_fails_once_fails_the_backup_and_leaves_no_file_of_it() {
 }
 
 #[tokio::test]
-async fn a_backup_succeeds_after_one_that_could_not_make_a_folder_durable() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_backup_succeeds_after_one_that_could_not_make_a_folder_durable",
+async fn a_backup_succeeds_after_a_backup_that_could_not_make_a_folder_durable() {
+    let Some(folder) = in_process_with_faults(
+        "durability::a_backup_succeeds_after_a_backup_that_could_not_make_a_folder_durable",
     ) else {
         return;
     };
@@ -83,7 +83,7 @@ async fn a_backup_succeeds_after_one_that_could_not_make_a_folder_durable() {
 
 #[tokio::test]
 async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "durability::a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey",
     ) else {
         return;
@@ -135,10 +135,10 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
 }
 
 #[tokio::test]
-async fn an_archive_that_another_supersedes_stays_until_the_manifest_is_durable() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::an_archive_that_another_supersedes_stays_until_the_manifest_is_durable",
-    ) else {
+async fn a_superseded_archive_stays_until_the_manifest_is_durable() {
+    let Some(folder) =
+        in_process_with_faults("durability::a_superseded_archive_stays_until_the_manifest_is_durable")
+    else {
         return;
     };
     let koan = koan(&folder).await.expect("a context");
@@ -162,7 +162,7 @@ async fn an_archive_that_another_supersedes_stays_until_the_manifest_is_durable(
 #[tokio::test]
 async fn a_backup_whose_removal_is_not_durable_stays_complete() {
     let Some(folder) =
-        in_a_process_that_can_fail("durability::a_backup_whose_removal_is_not_durable_stays_complete")
+        in_process_with_faults("durability::a_backup_whose_removal_is_not_durable_stays_complete")
     else {
         return;
     };
@@ -198,7 +198,7 @@ async fn a_backup_whose_removal_is_not_durable_stays_complete() {
 
 #[tokio::test]
 async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_durable() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "durability::an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_durable",
     ) else {
         return;
@@ -228,8 +228,7 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
 
 #[tokio::test]
 async fn a_copy_that_is_not_durable_is_an_error() {
-    let Some(folder) = in_a_process_that_can_fail("durability::a_copy_that_is_not_durable_is_an_error")
-    else {
+    let Some(folder) = in_process_with_faults("durability::a_copy_that_is_not_durable_is_an_error") else {
         return;
     };
     let koan = builder(&folder)
@@ -262,7 +261,7 @@ async fn a_copy_that_is_not_durable_is_an_error() {
 #[tokio::test]
 async fn backups_work_without_hard_links_and_without_replacing_files() {
     let Some(folder) =
-        in_a_process_that_can_fail("durability::backups_work_without_hard_links_and_without_replacing_files")
+        in_process_with_faults("durability::backups_work_without_hard_links_and_without_replacing_files")
     else {
         return;
     };
@@ -290,9 +289,9 @@ async fn backups_work_without_hard_links_and_without_replacing_files() {
 
 #[tokio::test]
 async fn a_file_system_that_cannot_sync_directories_is_synced_completely() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_file_system_that_cannot_sync_directories_is_synced_completely",
-    ) else {
+    let Some(folder) =
+        in_process_with_faults("durability::a_file_system_that_cannot_sync_directories_is_synced_completely")
+    else {
         return;
     };
     fail(&["syncdir * 22 always"]);
@@ -303,7 +302,7 @@ async fn a_file_system_that_cannot_sync_directories_is_synced_completely() {
 
 #[tokio::test]
 async fn a_file_system_that_cannot_make_files_durable_is_refused_at_the_start() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "durability::a_file_system_that_cannot_make_files_durable_is_refused_at_the_start",
     ) else {
         return;

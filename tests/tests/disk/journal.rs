@@ -31,8 +31,9 @@ fn read(folder: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_restore_without_a_durable_journal_changes_nothing_and_one_with_undurable_files_is_repeated() {
-    const TEST: &str = "journal::a_restore_without_a_durable_journal_changes_nothing_and_one_with_undurable_files_is_repeated";
+async fn a_restore_without_a_durable_journal_changes_nothing_and_a_restore_with_undurable_files_is_repeated()
+{
+    const TEST: &str = "journal::a_restore_without_a_durable_journal_changes_nothing_and_a_restore_with_undurable_files_is_repeated";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().expect("a folder");
         run_test(TEST, &[(FOLDER, folder.path().to_str().expect("UTF-8"))]);

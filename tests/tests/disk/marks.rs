@@ -127,7 +127,7 @@ async fn remembered_locations_can_be_listed_and_forgotten() {
 }
 
 #[tokio::test]
-async fn an_existing_profile_without_a_mark_gets_one_with_a_message() {
+async fn a_mark_for_an_existing_profile_is_created_and_logged() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::remove_file(folder.path().join("backups").join(MARK)).expect("removed");
@@ -140,7 +140,7 @@ async fn an_existing_profile_without_a_mark_gets_one_with_a_message() {
 }
 
 #[tokio::test]
-async fn a_profile_of_another_machine_is_used_by_its_mark() {
+async fn a_profile_that_another_machine_created_is_accepted_by_its_mark() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");

@@ -3,12 +3,12 @@
 use koan_backup::{ErrorKind, Retention};
 use koan_backup_tests::disk_shim::fail;
 
-use super::durability::in_a_process_that_can_fail;
+use super::durability::in_process_with_faults;
 use super::fixture::koan;
 
 #[tokio::test]
 async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_older_backup_is_used() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "opening::a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_older_backup_is_used",
     ) else {
         return;
@@ -39,7 +39,7 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_old
 
 #[tokio::test]
 async fn a_manifest_that_cannot_be_read_is_reported_and_the_others_are_listed() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "opening::a_manifest_that_cannot_be_read_is_reported_and_the_others_are_listed",
     ) else {
         return;

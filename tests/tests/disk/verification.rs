@@ -159,7 +159,7 @@ async fn a_cancelled_verification_leaves_the_backup_and_the_error_says_so() {
 }
 
 #[tokio::test]
-async fn a_backup_that_cannot_be_decrypted_is_reported_as_unopened() {
+async fn a_backup_that_cannot_be_decrypted_is_reported_as_undecrypted() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = age::x25519::Identity::generate().to_public().to_string();
     let koan = builder(folder.path())

@@ -80,7 +80,7 @@ pub(super) struct Clinic {
 
 impl Clinic {
     /// Creates a clinic with this number of patients.
-    pub(super) fn of(patients: usize) -> Self {
+    pub(super) fn with_patients(patients: usize) -> Self {
         Self::within(tempfile::tempdir().expect("a directory"), patients)
     }
 

@@ -34,8 +34,8 @@ fn data(root: &Path) -> Files {
 }
 
 #[tokio::test]
-async fn encrypted_records_of_files_are_restored_and_nowhere_unencrypted() {
-    let (clinic, key) = (Clinic::of(40), KeyPair::new());
+async fn encrypted_records_of_files_are_restored_and_never_stored_unencrypted() {
+    let (clinic, key) = (Clinic::with_patients(40), KeyPair::new());
     clinic.reading([&key]).await.backup("clinic").await.expect("a backup");
     let rows = clinic.dump();
     for (name, layout) in [("lines", JsonFiles::lines as fn(_) -> _), ("documents", JsonFiles::documents)] {
@@ -74,7 +74,7 @@ async fn encrypted_records_of_files_are_restored_and_nowhere_unencrypted() {
 
 #[tokio::test]
 async fn an_error_about_a_broken_document_of_an_encrypted_entity_does_not_contain_its_key() {
-    let (clinic, key) = (Clinic::of(3), KeyPair::new());
+    let (clinic, key) = (Clinic::with_patients(3), KeyPair::new());
     clinic.reading([&key]).await.backup("clinic").await.expect("a backup");
     let root = clinic.directory.path().join("documents");
     let koan = over(&clinic, JsonFiles::documents(&root).expect("a directory"), &key).await;

@@ -10,7 +10,7 @@ use crate::clinic::{Clinic, KeyPair, recipients};
 
 #[tokio::test]
 async fn without_recipients_no_context_is_built() {
-    let clinic = Clinic::of(1);
+    let clinic = Clinic::with_patients(1);
     let error = clinic.builder().build().await.expect_err("there are no recipients");
     assert_eq!(error.kind(), ErrorKind::Encryption);
     assert!(error.to_string().contains("`Patient`") && error.to_string().contains("encrypt_to"), "{error}");
@@ -91,7 +91,7 @@ fn invalid_recipients_are_refused_and_not_shown() {
 
 #[tokio::test]
 async fn more_recipients_than_a_manifest_can_list_are_refused_at_the_start() {
-    let clinic = Clinic::of(1);
+    let clinic = Clinic::with_patients(1);
     let keys: Vec<_> = (0..400).map(|_| KeyPair::new().public).collect();
     for (count, accepted) in [(200, true), (400, false)] {
         let recipients = Recipients::keys(&keys[..count]).expect("public keys");
@@ -118,7 +118,7 @@ fn recipients_are_read_from_a_file() {
 #[tokio::test]
 async fn keys_are_read_from_a_file_a_command_or_a_text() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
+    let clinic = Clinic::with_patients(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let path = clinic.directory.path().join("koan.key");
     std::fs::write(&path, format!("# created: today\n# public key: {}\n{}\n", key.public, key.private))
@@ -152,7 +152,7 @@ impl KeySource for Service {
 #[tokio::test]
 async fn keys_are_read_from_a_source_that_the_user_defines() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(3);
+    let clinic = Clinic::with_patients(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let builder = clinic.builder().encrypt_to(recipients([&key]));
     let koan =
@@ -181,7 +181,7 @@ async fn keys_are_read_from_an_environment_variable() {
         return;
     }
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
+    let clinic = Clinic::with_patients(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let test = "keys::keys_are_read_from_an_environment_variable";
     let output = koan_backup_tests::test_process::run_test(test, |command| {
@@ -194,7 +194,7 @@ async fn keys_are_read_from_an_environment_variable() {
 #[tokio::test]
 async fn an_error_about_an_unavailable_key_names_its_source_and_never_shows_the_key() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
+    let clinic = Clinic::with_patients(3);
     clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let encrypted_ssh = KeyPair::ssh("ed25519", "open sesame").private;
     let half = &key.private[..40];
@@ -225,7 +225,7 @@ async fn an_error_about_an_unavailable_key_names_its_source_and_never_shows_the_
 #[tokio::test]
 async fn a_backup_of_unencrypted_entities_needs_no_key() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
+    let clinic = Clinic::with_patients(3);
     let builder = clinic.builder().encrypt_to(recipients([&key])).keys(Keys::file("/nowhere/koan.key"));
     let koan = builder.build().await.expect("a context");
     let backup = koan.backup("wards").entities(["Ward"]).await.expect("a backup");

@@ -59,7 +59,7 @@ pub(super) fn check_files(directory: &Path) -> usize {
 async fn no_value_of_an_encrypted_record_is_stored_or_logged_unencrypted() {
     let (log, _guard) = Log::capture();
     let key = KeyPair::new();
-    let clinic = Clinic::of(50);
+    let clinic = Clinic::with_patients(50);
     // Each of these rows causes a warning: a value that its type does not preserve, mixed physical forms, and
     // a value in a form that no restore writes back.
     clinic.sql(
@@ -114,7 +114,7 @@ async fn nothing_is_written_to_a_temporary_file() {
 async fn no_error_shows_a_value_of_an_encrypted_record() {
     let (log, _guard) = Log::capture();
     let key = KeyPair::new();
-    let clinic = Clinic::of(5);
+    let clinic = Clinic::with_patients(5);
     let koan = clinic.reading([&key]).await;
     koan.backup("nightly").await.expect("a backup");
     clinic.sql("UPDATE patients SET born = 'Witness' WHERE number = 'number-000003'");
@@ -151,7 +151,7 @@ async fn no_error_shows_nested_values_of_an_encrypted_record() {
         ("blood", r#"{"Leukaemia": 1}"#),
         ("born", "Leukaemia"),
     ] {
-        let clinic = Clinic::of(3);
+        let clinic = Clinic::with_patients(3);
         let koan = clinic.reading([&key]).await;
         clinic.sql(&format!("UPDATE patients SET {column} = '{value}' WHERE number = 'number-000002'"));
         let error = koan.backup("broken").await.expect_err("the row does not decode");

@@ -36,7 +36,7 @@ async fn outcomes(koan: &Koan) -> Vec<RecoveryOutcome> {
 #[tokio::test]
 async fn an_archive_that_is_encrypted_as_a_whole_is_recovered_only_with_a_key() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(50);
+    let clinic = Clinic::with_patients(50);
     let koan = sealing(&clinic, &key, &[&key]).await;
     let id = koan.backup("nightly").await.expect("a backup").id();
     let before = std::fs::read_to_string(manifest(&clinic)).expect("a manifest");
@@ -63,9 +63,9 @@ async fn an_archive_that_is_encrypted_as_a_whole_is_recovered_only_with_a_key() 
 }
 
 #[tokio::test]
-async fn an_archive_with_encrypted_entities_names_the_keys_that_it_needs() {
+async fn the_recovery_of_an_archive_with_encrypted_entities_reports_the_keys_that_it_needs() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(50);
+    let clinic = Clinic::with_patients(50);
     let koan = clinic.reading([&key]).await;
     let id = koan.backup("nightly").await.expect("a backup").id();
     std::fs::remove_file(manifest(&clinic)).expect("removed");
@@ -79,9 +79,9 @@ async fn an_archive_with_encrypted_entities_names_the_keys_that_it_needs() {
 }
 
 #[tokio::test]
-async fn an_old_archive_that_a_rekey_left_is_removed_and_not_recovered_instead_of_the_new_one() {
+async fn the_old_archive_of_an_interrupted_rekey_is_removed_and_not_recovered() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(50);
+    let clinic = Clinic::with_patients(50);
     let koan = sealing(&clinic, &old, &[&old, &new]).await;
     let id = koan.backup("nightly").await.expect("a backup").id();
     let first = clinic.archive();

@@ -22,7 +22,7 @@ async fn rekeying(clinic: &Clinic, old: &KeyPair, new: &KeyPair) -> Koan {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_rekey_only_the_new_key_decrypts_the_backup() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(20_000);
+    let clinic = Clinic::with_patients(20_000);
     let before = clinic.dump();
     let backup = clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let first = clinic.archive();
@@ -60,7 +60,7 @@ async fn after_a_rekey_only_the_new_key_decrypts_the_backup() {
 #[tokio::test]
 async fn a_rekey_without_the_old_key_changes_nothing() {
     let (old, new, other) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(5);
+    let clinic = Clinic::with_patients(5);
     clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let manifest = std::fs::read(&files(&clinic.backups().join("manifests"))[0]).expect("a manifest");
     let archive = std::fs::read(clinic.archive()).expect("an archive");
@@ -87,7 +87,7 @@ async fn archives(vault: &Vault) -> usize {
 /// the rekey, and whether the new key decrypts the backup.
 async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<RekeyReport, Error>, bool) {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let context = async |to: &KeyPair, keys: &KeyPair| over(&clinic, store.storage(), to, keys).await;
     let id = context(&old, &old).await.backup("nightly").await.expect("a backup").id();
@@ -120,7 +120,7 @@ async fn a_store_that_fails_while_the_manifest_is_replaced_loses_neither_archive
         );
         assert!(!is_new, "{failure:?}");
     }
-    let (result, is_new) = rekeyed_in_a_store_that_fails(Some(Failure::AnswerLost)).await;
+    let (result, is_new) = rekeyed_in_a_store_that_fails(Some(Failure::ResponseLost)).await;
     assert!(result.is_ok() && is_new, "{result:?}");
 }
 
@@ -132,7 +132,7 @@ async fn stored(vault: &Vault) -> Vec<String> {
 #[tokio::test]
 async fn of_two_concurrent_rekeys_the_second_is_refused_and_names_the_first() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     let koan = over(&clinic, vault.storage(), &new, &old).await;
     let (first, second) = tokio::join!(koan.rekey(id).into_future(), koan.rekey(id).into_future());
@@ -149,7 +149,7 @@ async fn of_two_concurrent_rekeys_the_second_is_refused_and_names_the_first() {
 #[tokio::test]
 async fn a_rekey_does_not_remove_an_archive_during_its_restore_and_reports_it() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     let koan = over(&clinic, vault.storage(), &new, &old).await;
@@ -175,9 +175,9 @@ async fn a_rekey_does_not_remove_an_archive_during_its_restore_and_reports_it() 
 }
 
 #[tokio::test]
-async fn of_two_concurrent_rekeys_without_a_common_lease_the_overtaken_one_fails_with_a_conflict() {
+async fn of_two_concurrent_rekeys_without_a_common_lease_the_slower_rekey_fails_with_a_conflict() {
     let (old, new, other) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
-    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, vault.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     // When the slow rekey waits for the store, it has read the whole old archive. The lease is hidden from
@@ -206,7 +206,7 @@ async fn of_two_concurrent_rekeys_without_a_common_lease_the_overtaken_one_fails
 #[tokio::test]
 async fn a_damaged_backup_is_not_rekeyed() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(5);
+    let clinic = Clinic::with_patients(5);
     clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let path = clinic.archive();
     let mut archive = std::fs::read(&path).expect("an archive");
@@ -222,7 +222,7 @@ async fn a_damaged_backup_is_not_rekeyed() {
 #[tokio::test]
 async fn all_backups_of_a_profile_are_rekeyed_and_failures_are_reported() {
     let (old, new, lost) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(5);
+    let clinic = Clinic::with_patients(5);
     let writing = clinic.writing(recipients([&old])).await;
     let first = writing.backup("one").await.expect("a backup").id();
     let second = writing.backup("two").await.expect("a backup").id();
@@ -244,7 +244,7 @@ async fn all_backups_of_a_profile_are_rekeyed_and_failures_are_reported() {
 }
 
 /// Removes the environment from the manifests of these backups, as in backups of an older version.
-fn made_older(clinic: &Clinic, ids: &[BackupId]) {
+fn rewrite_as_older_version(clinic: &Clinic, ids: &[BackupId]) {
     for id in ids {
         let path = clinic.backups().join(format!("manifests/{id}.json"));
         let mut manifest: serde_json::Value =
@@ -257,11 +257,11 @@ fn made_older(clinic: &Clinic, ids: &[BackupId]) {
 #[tokio::test]
 async fn require_all_fails_for_encrypted_backups_without_an_environment_unless_they_are_accepted() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(5);
+    let clinic = Clinic::with_patients(5);
     let writing = clinic.writing(recipients([&old])).await;
     let encrypted = writing.backup("one").await.expect("a backup").id();
     let unencrypted = writing.backup("clear").entities(["Ward"]).await.expect("a backup").id();
-    made_older(&clinic, &[unencrypted]);
+    rewrite_as_older_version(&clinic, &[unencrypted]);
     let koan = rekeying(&clinic, &old, &new).await;
     let summary = koan.rekey_all().await.expect("listed");
     assert_eq!((summary.unidentified.as_slice(), summary.rekeyed.len()), (&[unencrypted][..], 1));
@@ -271,7 +271,7 @@ async fn require_all_fails_for_encrypted_backups_without_an_environment_unless_t
     let storage = storage.archive_encryption(ArchiveEncryption::Always);
     let sealing = over(&clinic, storage, &old, &old).await;
     let sealed = sealing.backup("sealed").entities(["Ward"]).await.expect("a backup").id();
-    made_older(&clinic, &[encrypted, sealed]);
+    rewrite_as_older_version(&clinic, &[encrypted, sealed]);
     let mut summary = koan.rekey_all().await.expect("listed");
     summary.unidentified_encrypted.sort();
     assert_eq!(summary.unidentified.len(), 3);
@@ -289,7 +289,7 @@ async fn require_all_fails_for_encrypted_backups_without_an_environment_unless_t
 #[tokio::test]
 async fn the_rekey_of_an_unencrypted_backup_changes_nothing_and_reports_no_key() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(5);
+    let clinic = Clinic::with_patients(5);
     let backup = clinic.writing(recipients([&old])).await.backup("wards").entities(["Ward"]).await;
     backup.expect("a backup");
     let archive = std::fs::read(clinic.archive()).expect("an archive");
@@ -301,7 +301,7 @@ async fn the_rekey_of_an_unencrypted_backup_changes_nothing_and_reports_no_key()
 #[tokio::test]
 async fn an_old_archive_that_cannot_be_removed_is_a_warning_and_an_error_of_the_require_methods() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let koan = over(&clinic, store.storage(), &old, &old).await;
     let ids =
@@ -336,7 +336,7 @@ async fn cancelled_at(token: &CancellationToken, store: &FaultyStore, operation:
 #[tokio::test]
 async fn a_cancelled_rekey_leaves_the_backup_unchanged_and_no_second_archive() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let id = over(&clinic, store.storage(), &old, &old).await.backup("nightly").await.expect("a backup").id();
     let before = stored(&vault).await;
@@ -372,7 +372,7 @@ async fn a_cancelled_rekey_leaves_the_backup_unchanged_and_no_second_archive() {
 #[tokio::test]
 async fn a_cancelled_rekey_of_all_backups_reports_the_remaining_backups() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let (clinic, vault) = (Clinic::of(5), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());
     let koan = over(&clinic, store.storage(), &old, &old).await;
     for name in ["one", "two", "three"] {

@@ -14,7 +14,7 @@ const MANY: usize = 20_000;
 async fn each_recipient_alone_can_restore_all_records() {
     let (first, second, ssh) = (KeyPair::new(), KeyPair::new(), KeyPair::ssh("ed25519", ""));
     let rsa = KeyPair::ssh("rsa", "");
-    let clinic = Clinic::of(MANY);
+    let clinic = Clinic::with_patients(MANY);
     let before = clinic.dump();
     let writing = clinic.writing(recipients([&first, &second, &ssh, &rsa])).await;
     let backup = writing.backup("nightly").await.expect("a backup");
@@ -40,7 +40,7 @@ async fn each_recipient_alone_can_restore_all_records() {
 async fn other_tools_can_decrypt_and_decompress_every_compression() {
     let key = KeyPair::new();
     for patients in [0, 1, MANY] {
-        let clinic = Clinic::of(patients.max(1));
+        let clinic = Clinic::with_patients(patients.max(1));
         if patients == 0 {
             clinic.sql("DELETE FROM patients");
         }
@@ -72,7 +72,7 @@ async fn other_tools_can_decrypt_and_decompress_every_compression() {
 #[tokio::test]
 async fn a_verification_without_a_key_checks_only_bytes_and_reports_it() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(10);
+    let clinic = Clinic::with_patients(10);
     let writing = clinic.writing(recipients([&key])).await;
     let backup = writing.backup("nightly").await.expect("a backup");
     let id = backup.manifest().encryption.as_ref().expect("encrypted").key_ids[0].clone();
@@ -109,7 +109,7 @@ async fn a_verification_without_a_key_checks_only_bytes_and_reports_it() {
 
 #[tokio::test]
 async fn a_backup_encrypted_with_a_passphrase_can_be_restored() {
-    let clinic = Clinic::of(10);
+    let clinic = Clinic::with_patients(10);
     let before = clinic.dump();
     let koan = clinic.writing(Recipients::passphrase("correct horse").expect("not empty")).await;
     let backup = koan.backup("nightly").await.expect("a backup");

@@ -85,7 +85,7 @@ impl JsonFixture {
     }
 
     /// Restores the backup with `replace_existing`.
-    pub(super) async fn restored(&self) -> RestoreReport {
+    pub(super) async fn restore(&self) -> RestoreReport {
         self.koan.restore(NAME).replace_existing().await.expect("restored")
     }
 

@@ -143,7 +143,7 @@ async fn a_damaged_directory_is_refused_unless_existing_records_are_replaced() {
         }
         let error = fixture.koan.restore(NAME).await.expect_err("the existing file is damaged").chain();
         assert!(error.contains("replace_existing") && error.contains("Book/"), "{error}");
-        fixture.restored().await;
+        fixture.restore().await;
         let found: Vec<Book> = all(&fixture.koan).await;
         assert_eq!(found.len(), 1);
     }
@@ -175,7 +175,7 @@ async fn each_set_has_its_own_file_or_directory() {
         let report = fixture.backup().await.expect("a backup");
         assert_eq!((report.item_count(), report.warnings()), (2, &[][..]));
         fixture.koan.data::<Person>().clear().await.expect("cleared");
-        fixture.restored().await;
+        fixture.restore().await;
         assert_eq!(fixture.files(), before);
     }
 }
@@ -237,7 +237,7 @@ async fn permissions_are_preserved() {
         fs::set_permissions(fixture.path(file), fs::Permissions::from_mode(0o640)).expect("set");
         fixture.backup().await.expect("a backup");
         fixture.put(file, lines(1).replace("title\",", "other\","));
-        fixture.restored().await;
+        fixture.restore().await;
         assert_eq!(fixture.text(file), lines(1));
         let mode = fs::metadata(fixture.path(file)).expect("exists").permissions().mode();
         assert_eq!(mode & 0o777, 0o640, "{file}");
@@ -246,7 +246,7 @@ async fn permissions_are_preserved() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_restore_does_not_follow_links() {
+async fn a_restore_does_not_follow_symbolic_links() {
     use std::os::unix::fs::symlink;
     let fixture = JsonFixture::lines().await;
     fixture.put("Book/root.jsonl", lines(1));
@@ -293,7 +293,7 @@ async fn a_restore_fails_if_another_program_changes_a_file_during_the_restore() 
         let error = restore.await.expect_err("another program changed the file").chain();
         assert!(error.contains("changed by another program"), "{error}");
         assert!(fixture.text(file).contains("mine"), "{}", fixture.text(file));
-        fixture.restored().await;
+        fixture.restore().await;
         assert_eq!(fixture.text(file), lines(1));
     }
 }

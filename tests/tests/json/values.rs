@@ -156,7 +156,7 @@ async fn values_that_a_type_has_written_are_restored_without_a_warning() {
         }
         fixture.koan.data::<Rich>().clear().await.expect("cleared");
         fixture.koan.data::<Open>().clear().await.expect("cleared");
-        fixture.restored().await;
+        fixture.restore().await;
         assert_eq!(fixture.files(), before);
         // The existing data equals the archived data, so a restore would change nothing.
         let counts = fixture.koan.restore(super::fixture::NAME).dry_run().await.expect("compared").counts();

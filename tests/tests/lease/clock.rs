@@ -19,7 +19,7 @@ impl Clock for FixedClock {
 }
 
 /// Builds a context whose clock always returns this time.
-async fn at(shared: &Shared, now: &str) -> Koan {
+async fn koan_at(shared: &Shared, now: &str) -> Koan {
     let clock = FixedClock(now.parse().expect("an instant"));
     let koan = builder("shop", shared.storage(), Duration::ZERO).clock(clock);
     koan.build().await.expect("a context")
@@ -28,9 +28,9 @@ async fn at(shared: &Shared, now: &str) -> Koan {
 #[tokio::test]
 async fn a_backup_made_while_the_clock_is_behind_is_the_newest_and_has_a_warning() {
     let shared = Shared::new();
-    let first = at(&shared, "2026-05-01T12:00:00.0004Z").await.backup(NAME).await.expect("a backup");
+    let first = koan_at(&shared, "2026-05-01T12:00:00.0004Z").await.backup(NAME).await.expect("a backup");
     assert_eq!(first.status(), BackupStatus::Completed);
-    let koan = at(&shared, "2026-05-01T11:00:00Z").await;
+    let koan = koan_at(&shared, "2026-05-01T11:00:00Z").await;
     let second = koan.backup(NAME).await.expect("a backup");
     assert_eq!(second.status(), BackupStatus::CompletedWithWarnings);
     let place = shared.path().display();
@@ -55,7 +55,7 @@ async fn a_backup_made_while_the_clock_is_behind_is_the_newest_and_has_a_warning
 #[tokio::test]
 async fn backups_started_at_the_same_time_are_ordered_without_a_warning() {
     let shared = Shared::new();
-    let koan = at(&shared, "2026-05-01T12:00:00Z").await;
+    let koan = koan_at(&shared, "2026-05-01T12:00:00Z").await;
     let mut last = None;
     for _ in 0..5 {
         let backup = koan.backup(NAME).await.expect("a backup");
@@ -72,7 +72,7 @@ async fn backups_started_at_the_same_time_are_ordered_without_a_warning() {
 #[tokio::test]
 async fn files_that_are_not_manifests_do_not_affect_the_clock_check() {
     let shared = Shared::new();
-    let koan = at(&shared, "2026-05-01T12:00:00Z").await;
+    let koan = koan_at(&shared, "2026-05-01T12:00:00Z").await;
     let folder = shared.path().join("manifests");
     std::fs::create_dir(&folder).expect("created");
     for name in [

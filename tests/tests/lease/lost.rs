@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 use koan_backup::{Event, archive::BackupStatus};
 use koan_backup_tests::virtual_clock::VirtualClock;
 
-use super::shop::{NAME, Shared, complete, failed_backup, hanging, wait_until};
+use super::shop::{NAME, Shared, complete_backups, failed_backup, hanging, wait_until};
 
 /// Checks that an error reports the loss of the lease.
 fn assert_lost(error: &Error) {
@@ -82,6 +82,6 @@ async fn the_failure_of_a_backup_that_lost_its_lease_does_not_hide_an_earlier_ba
         }
     });
     assert_lost(&backup.await.expect_err("another holder has the lease"));
-    assert_eq!(complete(&koan).await, [first.id()]);
+    assert_eq!(complete_backups(&koan).await, [first.id()]);
     assert_eq!(koan.restore(NAME).await.expect("restored").id, first.id());
 }

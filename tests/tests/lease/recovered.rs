@@ -10,7 +10,7 @@ use koan_backup::{ArchiveEncryption, Keys, KoanBuilder, Recipients};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 
 use super::removing::store;
-use super::shop::{NAME, Shared, builder, complete};
+use super::shop::{NAME, Shared, builder, complete_backups};
 
 /// The lease time, which is so long that no lease is renewed during the test.
 const LEASE_TIME: Duration = Duration::from_secs(3600);
@@ -53,14 +53,14 @@ impl TwoApplications {
 
     /// Checks that the profile contains exactly one backup, which is valid.
     async fn assert_valid(&self) {
-        let ids = complete(&self.second).await;
+        let ids = complete_backups(&self.second).await;
         assert_eq!(ids.len(), 1);
         assert!(self.second.verify(ids[0]).await.expect("read").is_valid(), "the archive was removed");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+async fn a_backup_that_lost_its_lease_does_not_remove_a_recovered_archive() {
     // The writer either detects that its lease is lost, or its upload fails at the end.
     let held = |operation, path| Fault::always(operation, path, Failure::Held);
     let lost = Fault::always(Operation::Head, "archives/", Failure::Lost);
@@ -83,7 +83,7 @@ async fn a_backup_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+async fn a_copy_that_lost_its_lease_does_not_remove_a_recovered_archive() {
     let applications = TwoApplications::new().await;
     let id = applications.first.backup(NAME).to_profile("elsewhere").await.expect("a backup").id();
     assert_eq!(applications.elsewhere.archives(), 1);
@@ -99,7 +99,7 @@ async fn a_copy_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rekey_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+async fn a_rekey_that_lost_its_lease_does_not_remove_a_recovered_archive() {
     let applications = TwoApplications::new().await;
     let made = applications.first.backup(NAME).await.expect("a backup");
     let (id, old) = (made.id(), made.manifest().archive.as_ref().expect("an archive").file.clone());

@@ -12,7 +12,7 @@ use koan_backup::{ArchiveEncryption, BackupId, Keys, Recipients, Retention};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::local::LocalFileSystem;
 
-use super::shop::{NAME, Shared, builder, complete, wait_until};
+use super::shop::{NAME, Shared, builder, complete_backups, wait_until};
 
 /// The shortest lease time that is allowed.
 const LEASE_TIME: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ async fn a_process_that_was_disconnected_during_a_deletion_does_not_remove_the_l
     store.resume();
     let error = deleting.await.expect("no panic").expect_err("the lease is lost");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
-    assert_eq!(complete(&second).await, [remaining], "{error:?}");
+    assert_eq!(complete_backups(&second).await, [remaining], "{error:?}");
     assert!(second.verify(remaining).await.expect("read").is_valid());
 }
 
@@ -93,13 +93,13 @@ async fn a_deletion_that_lost_its_lease_leaves_the_backup_complete() {
         let error = deleting.await.expect("no panic").expect_err("another holder has the lease");
         assert_eq!(error.kind(), ErrorKind::Busy, "{request:?}: {error:?}");
         assert!(error.chain().contains("`thief`"), "{request:?}: {error:?}");
-        assert_eq!(complete(&koan).await, [second, first], "{request:?}: {error:?}");
+        assert_eq!(complete_backups(&koan).await, [second, first], "{request:?}: {error:?}");
         assert!(koan.verify(first).await.expect("read").is_valid(), "{request:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retention_that_lost_its_lease_removes_nothing_more() {
+async fn a_prune_that_lost_its_lease_removes_nothing_more() {
     for request in 0..4 {
         let shared = Shared::new();
         let store = store(shared.path());
@@ -122,7 +122,7 @@ async fn a_retention_that_lost_its_lease_removes_nothing_more() {
         let chain = error.chain();
         assert!(chain.contains(&format!("after it had removed `{}`", ids[3])), "{request:?}: {error:?}");
         assert!(chain.contains("`thief`") && chain.contains("nothing more is removed"), "{error:?}");
-        assert_eq!(complete(&koan).await, ids[..3], "{request:?}");
+        assert_eq!(complete_backups(&koan).await, ids[..3], "{request:?}");
         assert_eq!(shared.archives(), 3, "{request:?}");
     }
 }

@@ -75,11 +75,12 @@ impl Shared {
         else {
             return folder;
         };
-        let is_of_name = |entry: &std::fs::DirEntry| {
+        let is_folder_of_name = |entry: &std::fs::DirEntry| {
             let found = entry.file_name().into_string().unwrap_or_default();
             subject.starts_with("backup/") && found.starts_with(&format!("{name}-"))
         };
-        let found = std::fs::read_dir(parent).ok().and_then(|entries| entries.flatten().find(is_of_name));
+        let found =
+            std::fs::read_dir(parent).ok().and_then(|entries| entries.flatten().find(is_folder_of_name));
         found.map_or(folder.clone(), |entry| entry.path())
     }
 
@@ -114,7 +115,7 @@ impl Shared {
 }
 
 /// Returns the ids of the completed backups.
-pub(super) async fn complete(koan: &Koan) -> Vec<BackupId> {
+pub(super) async fn complete_backups(koan: &Koan) -> Vec<BackupId> {
     let manifests = koan.backups().await.expect("listed");
     manifests.iter().filter(|manifest| manifest.status.is_complete()).map(|manifest| manifest.id).collect()
 }

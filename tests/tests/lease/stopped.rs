@@ -11,7 +11,7 @@ use koan_backup_tests::wait;
 
 use super::processes::{FOLDER, LEASE_TIME, OUTPUT_PREFIX, Worker};
 use super::removing::{pause, removal_requests, store};
-use super::shop::{NAME, Shared, builder, complete};
+use super::shop::{NAME, Shared, builder, complete_backups};
 
 const TEST: &str =
     "stopped::a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_valid_backup";
@@ -70,7 +70,7 @@ async fn a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_va
         // The lease of the stopped process expires. Then this process removes the other copy, unless it finds
         // no further copy.
         let mut removed = false;
-        let has_ended = async || match koan.delete(other).await {
+        let delete_other = async || match koan.delete(other).await {
             Ok(_) => {
                 removed = true;
                 true
@@ -81,7 +81,7 @@ async fn a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_va
                 true
             }
         };
-        wait::until("the lease of the stopped process has expired", has_ended).await;
+        wait::until("the lease of the stopped process has expired", delete_other).await;
         assert_eq!(
             removed,
             request < 2,
@@ -91,7 +91,7 @@ async fn a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_va
         worker.signal("-CONT");
         let message = worker.receive();
         assert!(message.starts_with("Busy: ") && message.contains("lease"), "{request}: {message}");
-        let left = complete(&koan).await;
+        let left = complete_backups(&koan).await;
         assert!(left.contains(&remaining), "{request}: {message}");
         assert!(koan.verify(remaining).await.expect("read").is_valid(), "{request}: {message}");
     }
