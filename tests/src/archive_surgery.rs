@@ -1,5 +1,5 @@
-//! Takes a backup apart, alters it and reassembles it, as storage corruption does, or as an attacker does who
-//! may write to the storage and recomputes as many hashes as possible.
+//! Takes a backup apart, alters it and reassembles it. The alterations imitate storage corruption, or an
+//! attacker who can write to the storage and recomputes as many hashes as possible.
 
 mod zip;
 
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 pub use zip::{RecordedOffset, Zip, ZipEntry};
 
-/// The end of a stream of deflate blocks.
+/// The bytes that end a stream of deflate blocks: an empty final block.
 const DEFLATE_END: [u8; 2] = [3, 0];
 
 /// The entries that every archive has in addition to those of its entities.
@@ -109,7 +109,7 @@ impl Vault {
 /// Which hashes of an altered backup are recomputed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recompute {
-    /// None: the published manifest still has the previous hash.
+    /// No hashes: the published manifest still has the previous hash of the archive.
     Nothing,
     /// Size and hash of the archive in the published manifest.
     Archive,
@@ -146,7 +146,7 @@ impl Forgery {
 
     /// Replaces a document of the archive.
     pub fn set_document(&mut self, name: &str, content: &Value) {
-        let content = serde_json::to_vec_pretty(content).expect("JSON");
+        let content = serde_json::to_vec_pretty(content).expect("a JSON value can be written");
         *self.zip.entry_mut(name) = ZipEntry::deflated(name, &content);
     }
 
@@ -229,9 +229,9 @@ impl Forgery {
             .iter()
             .filter(|entry| ![document::CHECKSUMS, document::MANIFEST].contains(&entry.name.as_str()))
             .map(|entry| {
-                let kept = entry.name.starts_with("entities/") && recompute < Recompute::Records;
+                let keeps_checksum = entry.name.starts_with("entities/") && recompute < Recompute::Records;
                 let sum = match known.get(&entry.name) {
-                    Some(sum) if kept => sum.clone(),
+                    Some(sum) if keeps_checksum => sum.clone(),
                     _ => sha256(&entry.content()).into(),
                 };
                 (entry.name.clone(), sum)
@@ -261,19 +261,19 @@ impl Forgery {
             self.manifest["archive"]["sizeBytes"] = archive.len().into();
             self.manifest["archive"]["sha256"] = sha256(&archive).into();
         }
-        let manifest = serde_json::to_vec_pretty(&self.manifest).expect("JSON");
+        let manifest = serde_json::to_vec_pretty(&self.manifest).expect("a JSON value can be written");
         Stored { manifest, archive, ..self.stored }
     }
 }
 
-/// Returns a backup with this archive, and a published manifest with its size and hash, as an attacker who
-/// may write to the storage would.
+/// Replaces the archive of a backup, and updates its size and hash in the published manifest, as an attacker
+/// who can write to the storage would.
 #[must_use]
 pub fn with_forged_archive(stored: &Stored, archive: Vec<u8>) -> Stored {
     let mut manifest: Value = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
     manifest["archive"]["sizeBytes"] = archive.len().into();
     manifest["archive"]["sha256"] = sha256(&archive).into();
-    let manifest = serde_json::to_vec_pretty(&manifest).expect("JSON");
+    let manifest = serde_json::to_vec_pretty(&manifest).expect("a JSON value can be written");
     Stored { manifest, archive, ..stored.clone() }
 }
 
@@ -291,7 +291,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// Compresses lines as a block that can be decompressed independently.
+/// Compresses lines into a deflate block that can be decompressed independently.
 pub fn deflate_block(raw: &[u8]) -> Vec<u8> {
     let mut block = Vec::with_capacity(raw.len() + raw.len() / 8 + 1024);
     let mut compress = flate2::Compress::new(flate2::Compression::fast(), false);
@@ -305,5 +305,5 @@ fn count_lines(bytes: &[u8]) -> u64 {
 }
 
 fn len64(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).expect("fits")
+    u64::try_from(bytes.len()).expect("a length fits into u64")
 }

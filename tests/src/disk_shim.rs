@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The environment variable with the path of the file that lists the faults.
 const FAULTS_VARIABLE: &str = "KOAN_TEST_FAULTS";
 
 /// Compiles the library into a folder, and returns its path.
@@ -51,13 +52,13 @@ pub fn fail(faults: &[&str]) {
     faults.iter().for_each(|fault| writeln!(file, "{fault}").expect("written"));
 }
 
-/// Returns whether every fault that was injected for one call has happened.
+/// Returns whether every injected fault that is limited to one call has occurred.
 ///
 /// # Panics
 /// This process was not started by [`run_test`].
 pub fn have_all_happened() -> bool {
     let path = std::env::var_os(FAULTS_VARIABLE).expect("this process was started by `run_test`");
     let faults = std::fs::read_to_string(path).expect("readable");
-    let mut once = faults.lines().filter(|line| !line.trim_end().ends_with("always"));
-    once.all(|line| line.starts_with("done"))
+    let mut limited_faults = faults.lines().filter(|line| !line.trim_end().ends_with("always"));
+    limited_faults.all(|line| line.starts_with("done"))
 }

@@ -1,5 +1,5 @@
-//! A proxy between a store and its client, which counts requests and injects faults: it cuts connections,
-//! responses instead of the store, or delays responses.
+//! A proxy between a store and its client. The proxy records requests and injects faults: it closes
+//! connections, responds instead of the store, or delays responses.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,13 +10,13 @@ use std::time::Duration;
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The store does not receive the request; the proxy responses with this status.
+    /// The store does not receive the request; the proxy responds with this status.
     Status(u16),
     /// The connection is cut after half of the request.
     CutInRequest,
     /// The store performs the request, and its response is lost.
     ResponseLost,
-    /// The connection is cut after this number of bytes of the response's body.
+    /// The connection is cut after this number of bytes of the body of the response.
     CutInResponse(usize),
     /// The response is delayed by this number of milliseconds.
     Slow(u64),
@@ -123,7 +123,7 @@ impl Proxy {
         self.port
     }
 
-    /// Replaces the injected faults by these, and clears the list of received requests.
+    /// Replaces the injected faults with these, and clears the list of received requests.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         let faults = faults.into_iter().collect();
         let mut state = self.shared.lock();

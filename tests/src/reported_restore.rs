@@ -6,9 +6,9 @@ use koan_backup::{
     report::{RestoreReport, ViabilityReport},
 };
 
-/// Runs viability and a dry run, and then the restore. If the restore fails, one of the two must have
-/// reported an error before: viability for a reason that depends only on the database, the dry run for a
-/// reason that depends on values.
+/// Runs viability and a dry run, and then the restore. If the restore fails, viability or the dry run must
+/// have reported an error: viability reports reasons that depend only on the database, and the dry run
+/// reports reasons that depend on values.
 ///
 /// # Panics
 /// Panics if the restore fails and neither viability nor the dry run reported an error.
@@ -21,8 +21,8 @@ pub async fn restore_as_reported(restore: impl Fn() -> RestoreBuilder) -> Result
     outcome
 }
 
-/// Runs a restore into a database with transactions. If the restore fails, the database is unchanged; only
-/// then viability and a dry run are executed, and one of them must report an error.
+/// Runs a restore into a database with transactions. If the restore fails, the database is unchanged. In this
+/// case, runs viability and a dry run, at least one of which must report an error.
 ///
 /// # Panics
 /// Panics if the restore fails and neither viability nor the dry run reports an error.
@@ -51,7 +51,7 @@ fn require_reported(error: &Error, reported: &(Result<ViabilityReport>, Result<R
     );
 }
 
-/// Returns whether the reason of a failure can only occur after the restore started.
+/// Returns whether the cause of an error can arise during the restore, so that viability cannot report it.
 fn can_only_occur_later(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Storage)
 }

@@ -1,5 +1,5 @@
-//! The catalog finds backups by their properties, counts them and assesses their health. It reports every
-//! manifest that it cannot read.
+//! Tests the catalog, which finds backups by their properties, computes statistics and assesses the health of
+//! backups. It reports every manifest that it cannot read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,16 +68,28 @@ fn ids(entries: &[CatalogEntry]) -> Vec<BackupId> {
 #[tokio::test]
 async fn backups_are_found_by_their_properties() {
     let Shop { koan, clock, store, .. } = shop().await;
-    let a =
-        koan.backup("nightly").tags(["daily", "eu"]).description("Before the Move").await.expect("a").id();
+    let a = koan
+        .backup("nightly")
+        .tags(["daily", "eu"])
+        .description("Before the Move")
+        .await
+        .expect("a backup")
+        .id();
     clock.pass(24);
-    let b = koan.backup("visits").entity::<Visit>().tags(["daily"]).to_profile("far").await.expect("b").id();
+    let b = koan
+        .backup("visits")
+        .entity::<Visit>()
+        .tags(["daily"])
+        .to_profile("far")
+        .await
+        .expect("a backup")
+        .id();
     clock.pass(24);
     store.fail([Fault::once(Operation::Begin, "archives", Failure::Forbidden)]);
     koan.backup("nightly").tags(["eu"]).await.expect_err("the store refuses");
     store.fail([]);
     clock.pass(24);
-    let d = koan.backup("nightly").await.expect("d").id();
+    let d = koan.backup("nightly").await.expect("a backup").id();
     let catalog = koan.catalog();
     let all = catalog.all().await.expect("listed");
     let failed = all[1].id();

@@ -9,7 +9,7 @@ use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A text in every user record, which no message may contain.
+/// A text that is in every record of a user, and that no message may contain.
 const SECRET: &str = "do-not-quote-me";
 
 /// The types at the time of the backup.
@@ -57,7 +57,7 @@ user!(with_number, { id: i64, name: i64, email: String });
 user!(with_initial, { id: i64, #[serde(deserialize_with = "super::capitalised")] name: String, email: String });
 user!(with_alias, { id: i64, name: String, #[serde(alias = "email")] address: String });
 
-/// Decodes names of an older format, which begin with a lower-case letter, with a capital letter.
+/// Decodes a name. Replaces the lower-case `d` of an older format by `D`.
 fn capitalised<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     String::deserialize(deserializer).map(|name| name.replacen('d', "D", 1))
 }
@@ -121,14 +121,14 @@ async fn archived_with(records: i64) -> Archived {
     Archived { vault, id }
 }
 
-/// The current application, which registers two types, and its database.
+/// The application at the time of the restore, which registers two types, and its database.
 struct CurrentApplication {
     koan: Koan,
     database: Scripted,
 }
 
 impl Archived {
-    /// Builds the current application with two types and an empty database.
+    /// Builds an application that registers two types, with an empty database.
     async fn current<A: koan_backup::Entity, B: koan_backup::Entity>(&self) -> CurrentApplication {
         let database = Scripted::default();
         let koan = Koan::builder()
@@ -149,8 +149,8 @@ impl CurrentApplication {
         self.database.len("User", &SetName::root())
     }
 
-    /// Returns the error of a restore, and asserts that the restore wrote no record, with or without a
-    /// verification before.
+    /// Restores the backup with and without a prior verification, and asserts that both restores fail and
+    /// write no record. Returns the error of the restore with the verification.
     async fn refused(&self, id: BackupId) -> Error {
         let error = restore_as_reported(|| self.koan.restore(id)).await.expect_err("refused");
         self.assert_empty();
@@ -183,7 +183,7 @@ async fn a_newer_format_is_refused_before_anything_else_and_the_error_contains_i
     let current = archived.current::<archived_types::User, archived_types::Order>().await;
     let stored = archived.vault.stored(archived.id).await;
     for version in [json!(2), json!(1000), json!(u64::MAX)] {
-        // The published manifest alone, and the copy in the archive as well, have the newer version.
+        // First only the published manifest has the newer version, and then also its copy in the archive.
         for (altered, recompute) in [("published", Recompute::Archive), ("both", Recompute::Records)] {
             let mut forgery = Forgery::parse(&stored);
             forgery.manifest["formatVersion"] = version.clone();
@@ -397,7 +397,7 @@ async fn an_entity_that_the_application_does_not_know_is_refused_by_name_unless_
     assert_eq!(current.users(), 3);
     let error = restore_as_reported(|| current.koan.restore(archived.id).entities(["Order"]))
         .await
-        .expect_err("still unknown");
+        .expect_err("the application does not know the entity");
     assert!(error.to_string().contains("`Order`"), "{error}");
     let error = restore_as_reported(|| current.koan.restore(archived.id).entities(["Nobody"]))
         .await

@@ -1,7 +1,7 @@
-//! Tests that reproduce, with small inputs, failures that users reported of other backup tools.
+//! Tests that reproduce, with small inputs, failures that users of other backup tools have reported.
 //!
-//! The comment of a test links the report. Tests that need more than SQLite, JSON files and a directory are
-//! in the suite of their subject.
+//! The doc comment of each test links the reports. Tests that need more than SQLite, JSON files and a
+//! directory are in the suite of their subject.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -54,7 +54,7 @@ async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
         .expect("a context")
 }
 
-/// Creates the database, and a context whose backups are in a store that fails on request.
+/// Creates the database, and a context whose backups are in a store into which faults can be injected.
 async fn over_faulty_store(folder: &Path) -> (Koan, FaultyStore) {
     drop(database(&folder.join("shop.db")));
     let stored = folder.join("backups");

@@ -90,8 +90,8 @@ fn read_with_little_memory(id: BackupId, case: &Stored) -> String {
     message.unwrap_or_else(|| panic!("the process printed no refusal: {output}{errors}"))
 }
 
-/// Reads a hostile archive, in the child process of another test. Does nothing without the environment
-/// variables that the other test sets.
+/// Reads a hostile archive in the child process that another test starts. Does nothing without the
+/// environment variables that this other test sets.
 #[tokio::test]
 async fn read_hostile_archive_in_child_process() {
     let (Some(directory), Some(id)) = (std::env::var_os(CASE), std::env::var(ID).ok()) else { return };
@@ -147,7 +147,7 @@ async fn a_small_fault_is_reported_precisely_with_little_memory() {
     let (id, stored) = archived().await;
     let mut broken = Forgery::parse(&stored);
     broken.set_blocks(USERS, &["{}\n"]);
-    // The limit of memory causes no refusal by itself: a small fault is still reported precisely.
+    // This shows that the other refusals are not caused by the limit of memory itself.
     expect_refusal(id, "a small fault", &broken.rebuild(Recompute::Records), &["User", "block 0, record 0"]);
 }
 
@@ -206,11 +206,11 @@ async fn a_document_that_inflates_without_end_is_refused() {
 #[tokio::test]
 async fn a_document_of_very_many_small_values_is_refused() {
     let (id, stored) = archived().await;
-    // Each value needs two bytes as text, and many times as much in memory.
+    // Each value needs two bytes as text, and many times as many bytes after parsing.
     let zeros = format!("{{\"physical\":[{}0]}}", "0,".repeat(12 << 20));
     let mut entries = String::from("{");
     for number in 0..3_000_000u32 {
-        write!(entries, "\"{number:x}\":\"\",").expect("text");
+        write!(entries, "\"{number:x}\":\"\",").expect("a string is writable");
     }
     entries.push_str("\"last\":\"\"}");
     for (name, content) in
@@ -307,7 +307,7 @@ async fn entries_that_are_duplicated_or_overlap_are_refused() {
     let outer = ZipEntry {
         method: 0,
         crc32: 0,
-        size: u64::try_from(outer_data.len()).expect("fits"),
+        size: u64::try_from(outer_data.len()).expect("a length fits into u64"),
         data: outer_data,
         ..ZipEntry::deflated("entities/Around.jsonl", b"")
     };
@@ -346,18 +346,18 @@ async fn very_many_entries_are_refused() {
     for _ in 0..count {
         archive.extend_from_slice(&record);
     }
-    // The 64-bit end record of the directory follows, then its locator, and then the old end record that
-    // points to them.
+    // The ZIP64 end record of the central directory follows, then its locator, and then the end record of the
+    // original format, whose maximum values refer to the ZIP64 record.
     let end = archive.len();
-    let length = u64::try_from(end - start).expect("fits");
+    let length = u64::try_from(end - start).expect("a length fits into u64");
     archive.extend(b"PK\x06\x06");
     archive.extend(44u64.to_le_bytes());
     archive.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    for number in [count, count, length, u64::try_from(start).expect("fits")] {
+    for number in [count, count, length, u64::try_from(start).expect("an offset fits into u64")] {
         archive.extend(number.to_le_bytes());
     }
     archive.extend(b"PK\x06\x07\0\0\0\0");
-    archive.extend(u64::try_from(end).expect("fits").to_le_bytes());
+    archive.extend(u64::try_from(end).expect("an offset fits into u64").to_le_bytes());
     archive.extend(1u32.to_le_bytes());
     archive.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
     expect_refusal(id, "a million entries", &with_forged_archive(&stored, archive), &["more entries"]);

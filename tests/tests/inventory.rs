@@ -229,7 +229,7 @@ async fn every_combination_of_scope_and_attribute_results_in_the_expected_policy
 #[tokio::test]
 async fn an_entity_that_must_be_encrypted_fails_the_start_without_recipients() {
     let encrypted = PolicyDeclaration { encrypt: Some(true), ..BARE };
-    // A bare attribute under `encrypt_by_default` stays encrypted.
+    // An entity with a bare attribute stays encrypted under `encrypt_by_default`.
     let cases = [
         (scope(ScopeMode::All, Some(true), None), None),
         (scope(ScopeMode::All, Some(true), None), Some(BARE)),

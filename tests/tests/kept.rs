@@ -133,8 +133,8 @@ async fn a_selection_of_unknown_sets_or_entities_is_refused() {
     let error =
         koan.backup("both").set("root").set("archvie").await.expect_err("one of the sets does not exist");
     assert!(error.to_string().contains("archvie"), "{error}");
-    let only_words = koan.backup("filtered").entity::<Member>().entity::<Word>();
-    let error = only_words
+    let selection = koan.backup("filtered").entity::<Member>().entity::<Word>();
+    let error = selection
         .filter(|entity| entity.name() == "Word")
         .await
         .expect_err("the filter excludes a selected entity");
@@ -163,7 +163,7 @@ async fn the_length_of_a_description_is_limited() {
     assert!(koan.backups().await.expect("listed").is_empty());
 }
 
-/// A number whose deserialisation panics for 13.
+/// A number whose deserialization panics if it is 13.
 #[derive(Debug)]
 struct Fragile(i64);
 

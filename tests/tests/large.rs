@@ -83,7 +83,7 @@ impl Shop {
     }
 }
 
-/// Returns 64 MiB of random bytes, which are the same in each call.
+/// Returns 64 MiB of pseudo-random bytes. Each call returns the same bytes.
 fn content() -> Vec<u8> {
     let mut rng = fastrand::Rng::with_seed(64);
     let mut bytes = vec![0; BYTES];

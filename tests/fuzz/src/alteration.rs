@@ -99,22 +99,22 @@ impl<'a> Alteration<'a> {
         Self { recomputed, steps }
     }
 
-    /// Returns the backup with these alterations, and the trust in its content.
+    /// Returns the backup with these alterations, and the guarantees that its content still has.
     pub fn apply(&self, stored: &Stored) -> (Stored, Trust) {
         let mut forgery = Forgery::parse(stored);
         let mut is_content_altered = false;
         for step in &self.steps {
             is_content_altered |= alter_content(&mut forgery, step);
         }
-        // The backup is parsed again after `seal`, because `seal` would otherwise repair the following
-        // alterations as well.
+        // The hashes are recomputed before the following alterations, because recomputing them afterwards
+        // would hide these alterations as well.
         if is_content_altered && self.recomputed >= RecomputedHashes::Documents {
-            let seal = if self.recomputed == RecomputedHashes::Records {
+            let recompute = if self.recomputed == RecomputedHashes::Records {
                 Recompute::Records
             } else {
                 Recompute::Documents
             };
-            forgery = Forgery::parse(&forgery.rebuild(seal));
+            forgery = Forgery::parse(&forgery.rebuild(recompute));
         }
         for step in &self.steps {
             if let Step::Manifest { node, with } = step {
@@ -164,7 +164,7 @@ impl PartialOrd for RecomputedHashes {
     }
 }
 
-/// Applies a step to records or documents, and returns whether the step is of that kind.
+/// Applies a step that alters records or documents. Returns whether the step is of this kind.
 fn alter_content(forgery: &mut Forgery, step: &Step<'_>) -> bool {
     match step {
         Step::Blocks { orders, blocks } => {
@@ -208,8 +208,8 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
         }
         Step::Removed { entry } => {
             zip.entries.remove(index(entry));
-            // The entry that contained another entry may be the removed one, so every entry gets its own
-            // place.
+            // The removed entry may have contained another entry, so the actual position of each entry is
+            // recorded.
             zip.entries.iter_mut().for_each(|entry| entry.offset = RecordedOffset::Actual);
         }
         Step::Duplicated { entry } => {

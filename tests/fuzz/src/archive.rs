@@ -5,8 +5,8 @@ use koan_backup_tests::archive_surgery::{Stored, with_forged_archive};
 use crate::alteration::Alteration;
 use crate::shop::{Method, Shop, Trust, with_shop};
 
-/// Runs one input. The first byte selects the meaning of the others: an archive of one of three compression
-/// methods, or a list of alterations.
+/// Runs one input. The first byte selects the meaning of the remaining bytes: an archive of one of three
+/// compression methods, or a list of alterations.
 pub fn run(input: &[u8]) {
     let Some((&kind, rest)) = input.split_first() else { return };
     match kind % 4 {

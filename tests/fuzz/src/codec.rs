@@ -38,16 +38,17 @@ fn run_as<T: Entity>(kind: u8, input: &[u8]) {
     }
 }
 
-/// Checks that a line that can be decoded is encoded as its type serializes it, through values and directly.
+/// Checks that a line that can be decoded is encoded in the form in which its type serializes it, both
+/// through values and directly.
 fn check_line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     let round_trips = codec.round_trips(line, &mut Vec::new());
     let Ok(record) = codec.decode(line) else {
         assert!(!matches!(round_trips, Ok(true)), "a line that cannot be decoded must not round-trip");
         return;
     };
-    codec.check(line).expect("a line that can be decoded is a record");
+    codec.check(line).expect("a line that can be decoded passes the check");
     let rewritten = encoded(codec, &record);
-    let value: T = serde_json::from_slice(line).expect("a line that can be decoded is a record");
+    let value: T = serde_json::from_slice(line).expect("a line that can be decoded can be deserialized");
     let mut direct = Vec::new();
     write_canonical(&value, &mut direct).expect("a decoded record can be encoded");
     assert_eq!(
@@ -56,7 +57,7 @@ fn check_line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
         "the line written through values must equal the line written by the type"
     );
     assert_eq!(
-        round_trips.expect("a line that can be decoded is a record"),
+        round_trips.expect("the check of a line that can be decoded succeeds"),
         line == direct,
         "the check without values must agree with the comparison of the lines"
     );
@@ -130,7 +131,7 @@ fn text(line: &[u8]) -> &str {
     std::str::from_utf8(line).expect("a line is text")
 }
 
-/// Returns a line of some fields of a schema, with arbitrary text as the value of each field.
+/// Returns a line with some fields of a schema, in which the value of each field is arbitrary text.
 fn line_of_fields(schema: &EntitySchema, mut input: Unstructured<'_>) -> Vec<u8> {
     let mut line = b"{".to_vec();
     while let (false, Ok((field, value))) = (input.is_empty(), <(u8, &[u8])>::arbitrary(&mut input)) {

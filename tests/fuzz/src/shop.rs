@@ -65,8 +65,8 @@ pub enum Trust {
     /// The hashes of the records are the original ones: a restore that succeeds must restore the original
     /// records.
     Records,
-    /// Every hash may have been recomputed: a backup that is valid must restore, and a failed restore must
-    /// change nothing.
+    /// Every hash may have been recomputed: it must be possible to restore a backup that is reported as
+    /// valid, and a failed restore must change nothing.
     Hashes,
 }
 

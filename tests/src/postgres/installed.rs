@@ -27,7 +27,7 @@ pub fn installed_versions() -> Vec<u32> {
 /// Returns the folder with the programs of a version.
 ///
 /// # Panics
-/// The version is not installed, because a test that needs this version must not pass.
+/// Panics if the version is not installed, because a test that needs this version must not pass.
 pub(super) fn binaries(version: u32) -> PathBuf {
     find(version).unwrap_or_else(|missing| panic!("PostgreSQL {version}: {missing}"))
 }

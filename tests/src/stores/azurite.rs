@@ -10,10 +10,10 @@ use super::program::{Program, Start};
 
 /// The name of the storage account in Azurite.
 const ACCOUNT: &str = "devstoreaccount1";
-/// The public key of the account.
+/// The key of the account, which is the same in every installation of Azurite.
 pub const KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-/// The API version of the requests. Azurite runs without checking it.
+/// The API version of the requests. Azurite is started with `--skipApiVersionCheck`.
 const VERSION: &str = "2023-11-03";
 
 /// A server of Azurite with an empty container `backups`.
@@ -82,7 +82,7 @@ impl Azurite {
     }
 }
 
-/// Returns the current time in the format of HTTP.
+/// Returns the current time in the format of HTTP headers.
 fn date() -> String {
     let output = std::process::Command::new("date")
         .args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"])

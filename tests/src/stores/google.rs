@@ -93,8 +93,8 @@ impl GoogleByMoto {
     }
 }
 
-/// Returns a profile in the bucket `backups` of a server on a port of this machine that uses Google's
-/// protocol, without credentials.
+/// Returns a profile in the bucket `backups` without credentials. The server uses Google's protocol and
+/// listens on `port` of this machine.
 pub fn google(prefix: &str, port: u16) -> StorageOptions {
     let key =
         r#"{"private_key": "none", "private_key_id": "none", "client_email": "none", "disable_oauth": true}"#;

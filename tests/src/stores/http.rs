@@ -13,7 +13,7 @@ pub struct Response {
     pub body: String,
 }
 
-/// Sends a request to a server on this machine. Returns `None` if the server does not response.
+/// Sends a request to a server on this machine. Returns `None` if the server does not respond.
 pub fn request(
     port: u16,
     method: &str,

@@ -6,8 +6,7 @@ use std::fs;
 use super::root;
 use super::source::{Crate, Imports};
 
-/// Returns the modules that import themselves directly or indirectly, in groups of modules that import each
-/// other.
+/// Returns the strongly connected components of the import graph that contain a cycle.
 fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
     let reachable_from = |start: &str| {
         let (mut visited, mut pending) = (BTreeSet::new(), vec![start.to_owned()]);
@@ -34,8 +33,8 @@ fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
     groups
 }
 
-/// Describes the imports between the modules of a group: which module imports which names from which other
-/// module.
+/// Describes the imports between the modules of a group, one per line: the importing module, the imported
+/// module and the imported names.
 fn description(group: &BTreeSet<String>, imports: &Imports) -> String {
     let mut text = String::new();
     for module in group {

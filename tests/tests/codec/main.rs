@@ -203,8 +203,8 @@ fn everything() -> Everything {
     }
 }
 
-/// Converts a value into JSON, the JSON into column values, and the column values into a line, twice, as an
-/// adapter and an archive do. Returns the lines of the first and of the second conversion.
+/// Converts a value into JSON, the JSON into column values, and the column values into a line, as an adapter
+/// and an archive do. Then decodes the line and encodes it again. Returns both lines.
 fn round_trip<T: Entity>(value: &T) -> (String, String) {
     let codec = EntityCodec::new(T::descriptor());
     let mut projection = Projection::new(codec.schema());
@@ -225,8 +225,8 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
     (String::from_utf8(line).expect("text"), String::from_utf8(second).expect("text"))
 }
 
-/// Verifies that the conversions without the Rust type have the same results as the conversions through the
-/// type. Returns which conversions without the type are possible: row to line, and line to values.
+/// Checks that the conversions without the Rust type have the same results as the conversions through the
+/// type. Returns whether a row can be converted into a line, and a line into values, without the type.
 fn check_fast_paths(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
     let (mut fast, mut buffer) = (Vec::new(), Vec::new());
     let is_fast = codec.encode_fast(row, &mut fast, &mut buffer);
@@ -303,7 +303,7 @@ fn records_of_common_types_take_the_fast_paths() {
     }
 }
 
-/// An entity with a field that may be absent: a row without a column for it still decodes.
+/// An entity with an optional field: a row without a column for this field still decodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 struct Account {
@@ -344,7 +344,8 @@ fn a_row_that_its_type_would_change_does_not_take_the_fast_path() {
         assert!(!codec.encode_fast(&row, &mut out, &mut Vec::new()), "{settings}");
         assert_eq!(out, b"before\n");
     }
-    // The cases are NaN, the fields of another variant, and a value whose variant does not match its field.
+    // The cases are NaN, a field of another variant of the enum, and a value whose variant does not match its
+    // field.
     for (codec, values) in [
         (EntityCodec::new(Reading::descriptor()), vec![Value::I64(1), Value::F64(f64::NAN), Value::Null]),
         (
@@ -491,7 +492,9 @@ fn truncated<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S
 #[test]
 fn a_type_without_an_exact_round_trip_is_refused() {
     let codec = EntityCodec::new(Lossy::descriptor());
-    let error = codec.check_round_trip(br#"{"id":1,"text":"abc"}"#, &mut Vec::new()).expect_err("lossy");
+    let error = codec
+        .check_round_trip(br#"{"id":1,"text":"abc"}"#, &mut Vec::new())
+        .expect_err("the type does not round-trip");
     assert!(error.to_string().contains("must be inverse"), "{error}");
 }
 

@@ -1,4 +1,4 @@
-//! Providers that violate the requirements. The conformance suite must detect each violation.
+//! Tests that the conformance suite detects each violation of its requirements by a provider.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ enum Violation {
     DryRunAcceptsAll,
     /// Each target is committed when it is finished, before the session is committed.
     CommitsEarly,
-    /// The snapshot claims snapshot consistency although the provider has no snapshot reads.
+    /// The snapshot declares snapshot consistency although the provider does not declare snapshot reads.
     ClaimsSnapshotConsistency,
     /// A read that failed is reported as complete.
     CompletesFailedReads,
@@ -44,7 +44,7 @@ enum Violation {
     OneByOne,
     /// A target whose writer failed or was dropped is committed without its records.
     CommitsUnfinished,
-    /// The restore level `fast` does preparing work that does not make the restore faster.
+    /// The preparation of a restore at level `fast` takes time and does not make the restore faster.
     FastLevelIsNotFaster,
 }
 
@@ -150,7 +150,7 @@ struct ViolatingSession {
 
 impl ViolatingSession {
     fn memory(&mut self) -> &mut dyn RestoreSession {
-        self.memory.as_mut().expect("open").as_mut()
+        self.memory.as_mut().expect("the session was neither committed nor rolled back").as_mut()
     }
 }
 
@@ -178,11 +178,11 @@ impl RestoreSession for ViolatingSession {
         if self.violation == Violation::OneByOne {
             wait_like_a_commit_on_disk().await;
         }
-        self.memory.take().expect("open").commit().await
+        self.memory.take().expect("the session was neither committed nor rolled back").commit().await
     }
 
     async fn rollback(mut self: Box<Self>) -> Result<()> {
-        let memory = self.memory.take().expect("open");
+        let memory = self.memory.take().expect("the session was neither committed nor rolled back");
         if matches!(self.violation, Violation::NoRollback | Violation::DryRunWrites) {
             memory.commit().await.map(drop)
         } else {
@@ -241,7 +241,12 @@ impl TargetWriter for OneByOne<'_> {
             return Ok(());
         }
         // Only one session can write at a time, so the session of the target is committed first.
-        self.session.memory.take().expect("open").commit().await?;
+        self.session
+            .memory
+            .take()
+            .expect("the session was neither committed nor rolled back")
+            .commit()
+            .await?;
         for record in records {
             let mut session = self.session.database.begin_restore(&SessionOptions::default()).await?;
             let counts = write_all(session.as_mut(), &self.target, vec![record]).await?;
@@ -277,7 +282,7 @@ impl TargetWriter for EarlyCommit<'_> {
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
         let Self { session, target, records } = *self;
         let counts = write_all(session.memory(), &target, records).await?;
-        session.memory.take().expect("open").commit().await?;
+        session.memory.take().expect("the session was neither committed nor rolled back").commit().await?;
         session.memory = Some(session.database.begin_restore(&SessionOptions::default()).await?);
         Ok(counts)
     }
@@ -371,7 +376,11 @@ async fn a_provider_that_violates_a_requirement_does_not_conform() {
             Ok(Arc::new(ViolatingProvider { violation, memory: Memory::new() }) as Arc<dyn Provider>)
         };
         let conformance = conformance::run_where(|name| name == found, empty).await.expect("a database");
-        let case = conformance.cases.iter().find(|case| case.name == found).expect("a case of that name");
+        let case = conformance
+            .cases
+            .iter()
+            .find(|case| case.name == found)
+            .expect("the suite has a case with this name");
         assert!(matches!(case.outcome, CaseOutcome::Failed(_)), "{violation:?}: {conformance}");
         let error = conformance.require_passed().expect_err("the provider violates a requirement");
         assert!(error.to_string().contains(found), "{violation:?}: {error}");
@@ -381,7 +390,7 @@ async fn a_provider_that_violates_a_requirement_does_not_conform() {
 /// Checks the cases that compare durations. The Tokio clock is paused, so the measured time contains only the
 /// waits in the provider and does not depend on the machine.
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_is_slower_than_it_claims_does_not_conform() {
+async fn a_provider_that_is_slower_than_its_declared_capabilities_require_does_not_conform() {
     let many = "many records in one session take less time than as many sessions";
     let levels = "level `fast` takes less time than level `safe`";
     for (violation, found) in [(Violation::OneByOne, many), (Violation::FastLevelIsNotFaster, levels)] {
@@ -397,5 +406,5 @@ async fn a_provider_that_is_slower_than_it_claims_does_not_conform() {
     }
     let honest = async || Ok(Arc::new(Memory::new()) as Arc<dyn Provider>);
     let conformance = conformance::run_speed(honest).await.expect("a database");
-    let _ = conformance.require_passed().expect("the provider is as fast as it claims");
+    let _ = conformance.require_passed().expect("the provider is as fast as it declares");
 }

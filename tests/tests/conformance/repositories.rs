@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conforms;
 
-/// A repository in memory, which stores its records under their keys as JSON text.
+/// A repository in memory. It stores each record under its key, which is written as JSON text.
 pub(super) struct MemoryRepository<T> {
     records: Mutex<BTreeMap<String, T>>,
     /// Whether the repository can delete records.
@@ -84,7 +84,8 @@ async fn repositories_conform() {
     }
 }
 
-/// The backup scope of the suite's entities, which are defined in another crate: all of them are backed up.
+/// The backup scope of the entities of the suite, which another crate defines: all of these entities are
+/// backed up.
 pub(super) static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: "koan_backup_core",
     file: file!(),

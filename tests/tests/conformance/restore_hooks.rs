@@ -60,7 +60,7 @@ impl Shared {
         self.calls.send_replace(Vec::new())
     }
 
-    /// Waits until the call with this name was made.
+    /// Waits until the repositories have recorded this call.
     async fn until_called(&self, call: &str) {
         let mut calls = self.calls.subscribe();
         let called = calls.wait_for(|calls| calls.iter().any(|made| made == call));
@@ -167,7 +167,7 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
     (koan, shared)
 }
 
-/// Changes the records, so that a restore must write them, and clears the recorded calls.
+/// Changes the records so that a restore must write both entities, and clears the recorded calls.
 async fn change(koan: &Koan, shared: &Shared) {
     koan.data::<Line>().upsert_many([Line { id: 1, content: "other".to_owned() }]).await.expect("written");
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "other".to_owned() };

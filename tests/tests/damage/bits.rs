@@ -13,7 +13,7 @@ async fn one_flipped_bit_in_any_byte_of_the_archive_is_found() {
         let altered = with_archive(&shop, |archive| archive[at] ^= 1 << (at % 8));
         (format!("byte {at}"), altered)
     };
-    try_all(&shop, (0..shop.stored.archive.len()).map(flip).collect(), "flipped bytes of an archive").await;
+    try_all(&shop, (0..shop.stored.archive.len()).map(flip).collect(), "flipped bits of an archive").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +34,7 @@ async fn one_flipped_bit_in_any_entry_is_found_although_the_hash_of_the_archive_
             alterations.push((format!("{name}, byte {at}"), with_forged_archive(&shop.stored, archive)));
         }
     }
-    try_all(&shop, alterations, "flipped bytes of entries under a forged archive hash").await;
+    try_all(&shop, alterations, "flipped bits of entries, with a recomputed hash of the archive").await;
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn an_archive_of_another_length_is_found_although_its_hash_was_recomputed(
         let longer = [shop.stored.archive.clone(), vec![0; more]].concat();
         alterations.push((format!("{more} zeros appended"), with_forged_archive(&shop.stored, longer)));
     }
-    try_all(&shop, alterations, "lengths of an archive under a forged archive hash").await;
+    try_all(&shop, alterations, "lengths of an archive, with a recomputed hash of the archive").await;
 }
 
 #[tokio::test]

@@ -85,12 +85,8 @@ async fn entries_that_belong_to_no_entity_or_to_two_are_found_even_if_every_hash
     let mut forgery = Forgery::parse(&shop.stored);
     forgery.zip.remove(USERS);
     assert_eq!(shop.acceptance_problem(&forgery.rebuild(Recompute::Documents)).await, None);
-    let error = shop
-        .koan
-        .restore(shop.id)
-        .viability()
-        .await
-        .expect_err("the viability check refuses the archive as well");
+    let error =
+        shop.koan.restore(shop.id).viability().await.expect_err("viability refuses the archive as well");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 

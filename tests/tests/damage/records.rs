@@ -1,4 +1,5 @@
-//! Tests archives with altered records or wrong properties of records, whose other hashes were recomputed.
+//! Tests archives in which records, or their declared counts, sizes and hashes, were altered and all other
+//! hashes were recomputed.
 
 use koan_backup::SetName;
 use koan_backup::prelude::*;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) const USERS: &str = "entities/User.jsonl";
 pub(super) const ORDERS: &str = "entities/Order.jsonl";
-/// A text in every user record, which no message may contain.
+/// A text that is in every record of a user, and that no message may contain.
 pub(super) const SECRET: &str = "do-not-quote-me";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -127,8 +127,8 @@ impl Shop {
         if intact && orders == 0 { Ok(()) } else { Err("the database was changed".to_owned()) }
     }
 
-    /// Stores an altered backup and returns how verification or a restore wrongly trusted it, or `None` if
-    /// both refused it.
+    /// Stores an altered backup, and verifies and restores it. Returns a message if the verification or the
+    /// restore accepts the backup, or `None` if both refuse it.
     pub(super) async fn acceptance_problem(&self, altered: &Stored) -> Option<String> {
         self.vault.write_backup(altered).await;
         if self.verify().await.is_ok_and(|report| report.is_valid()) {
@@ -137,8 +137,8 @@ impl Shop {
         self.restore_refused().await.err()
     }
 
-    /// Stores an altered backup and restores it without a verification before. Returns a message if the
-    /// restore changed the database or succeeded.
+    /// Stores an altered backup, and restores it without a prior verification. Returns a message if the
+    /// restore changes the database or succeeds.
     pub(super) async fn unverified_restore_problem(&self, altered: &Stored) -> Option<String> {
         self.vault.write_backup(altered).await;
         let restored = self.koan.restore(self.id).replace_existing().without_verification().await;
@@ -155,7 +155,7 @@ impl Shop {
     }
 }
 
-/// Returns the lines of users.
+/// Returns the lines of the users with these ids.
 pub(super) fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
     ids.flat_map(|id| {
         let mut line = serde_json::to_vec(&user(id)).expect("JSON");
@@ -165,29 +165,29 @@ pub(super) fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
     .collect()
 }
 
-/// Tries every alteration in two tasks, and fails with the names of the alterations that were trusted.
+/// Tries every alteration in two tasks, and fails with the names of the alterations that were accepted.
 pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, description: &str) {
     let tried = alterations.len();
     let mut tasks = Vec::new();
     for half in alterations.chunks(tried.div_ceil(2).max(1)) {
-        let (half, shop) = (half.to_vec(), shop.copy().await);
+        let (alterations, shop) = (half.to_vec(), shop.copy().await);
         tasks.push(tokio::spawn(async move {
-            let mut trusted = Vec::new();
-            for (name, altered) in half {
-                trusted.extend(
+            let mut accepted = Vec::new();
+            for (name, altered) in alterations {
+                accepted.extend(
                     shop.acceptance_problem(&altered).await.map(|problem| format!("{name}: {problem}")),
                 );
             }
-            trusted
+            accepted
         }));
     }
-    let mut trusted = Vec::new();
+    let mut accepted = Vec::new();
     for task in tasks {
-        trusted.extend(task.await.expect("no task panics"));
+        accepted.extend(task.await.expect("no task panics"));
     }
-    print_line(&format!("{description}: tried {tried}, refused {}", tried - trusted.len()));
+    print_line(&format!("{description}: tried {tried}, refused {}", tried - accepted.len()));
     assert!(tried > 0, "{description}: no alteration was tried");
-    assert_eq!(trusted, Vec::<String>::new(), "{description}: altered backups were trusted");
+    assert_eq!(accepted, Vec::<String>::new(), "{description}: altered backups were accepted");
 }
 
 /// Prints a line to the output of the test run.

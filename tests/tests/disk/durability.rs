@@ -72,7 +72,7 @@ async fn a_backup_succeeds_after_a_backup_that_could_not_make_a_folder_durable()
     let koan = koan(&folder).await.expect("a context");
     let root = folder.join("backups");
     assert!(!root.join("archives").exists());
-    // The first write is that of the lease, and it creates a folder.
+    // The first write is the write of the lease, which creates a folder.
     fail(&["syncdir /backups 5 once"]);
     koan.backup("nightly").await.expect_err("the folder is not durable");
     assert!(have_all_happened());
@@ -148,8 +148,13 @@ async fn a_superseded_archive_stays_until_the_manifest_is_durable() {
     let name = archive.file_name().expect("a name").to_string_lossy().replace(".zip", "-00000001.zip");
     let old = archive.with_file_name(name);
     std::fs::copy(&archive, &old).expect("copied");
-    let week = std::time::SystemTime::now() - std::time::Duration::from_secs(7 * 86_400);
-    std::fs::File::options().append(true).open(&old).expect("opened").set_modified(week).expect("dated");
+    let week_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7 * 86_400);
+    std::fs::File::options()
+        .append(true)
+        .open(&old)
+        .expect("opened")
+        .set_modified(week_ago)
+        .expect("the modification time is set");
     fail(&["syncdir /manifests 5 always"]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     assert!(old.exists(), "{report:?}");
@@ -207,8 +212,7 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
     let deleted = koan.backup("nightly").await.expect("a backup");
     koan.backup("nightly").await.expect("a backup");
     let root = folder.join("backups");
-    // This is the state after a process that deletes the backup ended right after the removal of the
-    // manifest.
+    // This is the state if the process that deletes the backup ends right after the removal of the manifest.
     let archive = deleted.manifest().archive.as_ref().expect("an archive").file.clone();
     let name = archive.strip_prefix("archives/").expect("a path");
     let record = serde_json::json!({
@@ -277,7 +281,8 @@ async fn backups_work_without_hard_links_and_without_replacing_files() {
             assert!(koan.verify(id).await.expect("verified").is_valid(), "{errno}");
         }
         assert!(temporary_files(&folder).is_empty(), "{errno}");
-        // Without hard links, a file is published in another way. The directory must be synced as well.
+        // Without hard links, a file gets its final name by another method. The directory must be synced as
+        // well.
         fail(&[&fault, "syncdir /manifests 5 once"]);
         koan.backup("nightly").await.expect_err("not durable");
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Tests that a storage profile that this machine has used before is refused if its directory is missing,
-//! empty or another one.
+//! Tests that a storage profile that this machine has used before is refused if its directory is missing or
+//! empty, or is another directory.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::fixture::{builder, child_folder, files, koan, local, run_in_child_pro
 const MARK: &str = "koan-profile.json";
 const PRODUCTION: (&str, &str) = ("KOAN_ENV", "production");
 
-/// Empties a directory, as the mount point of a disk that is not mounted is empty.
+/// Empties a directory, so that it looks like the mount point of a disk that is not mounted.
 fn empty(directory: &Path) {
     std::fs::remove_dir_all(directory).expect("removed");
     std::fs::create_dir(directory).expect("created");
@@ -57,7 +57,7 @@ async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next
     let made = koan.backup("nightly").await.expect("a backup");
     std::fs::rename(&backups, &unmounted).expect("renamed");
     for state in ["missing", "empty"] {
-        // An empty directory is what a mount point shows while its disk is not mounted.
+        // While a disk is not mounted, its mount point is an empty directory.
         if state == "empty" {
             std::fs::create_dir(&backups).expect("created");
         }

@@ -14,8 +14,8 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).expect("exists").permissions().mode() & 0o7777
 }
 
-/// Collects the files and directories below a directory whose mode is not 0600 or 0700: others can access
-/// them, or their owner cannot.
+/// Collects the files with another mode than 0600 and the directories with another mode than 0700 below a
+/// directory.
 fn collect_wrong_modes(directory: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(directory).expect("listed") {
         let path = entry.expect("listed").path();

@@ -14,7 +14,7 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 use super::fixture::builder;
 
-/// Creates a context with a store that fails on request.
+/// Creates a context with a store into which faults can be injected. Returns both.
 async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
     let store = FaultyStore::over(Arc::new(InMemory::new()));
     let koan = builder(folder).storage("faulty", store.storage()).build().await.expect("a context");
@@ -79,8 +79,9 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
     }
 }
 
-/// Creates a backup, and alters its manifest after the publication and before it is read back. Returns the
-/// context, the error of the backup, its id, and the manifest that is stored afterwards.
+/// Creates a backup, and alters its manifest after the publication and before the manifest is read back.
+/// Returns the context, the error of the backup, the id of the backup, and the manifest that is stored
+/// afterwards.
 async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error, BackupId, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = Arc::new(InMemory::new());
@@ -123,7 +124,7 @@ async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
         let backups = koan.backups().await.expect("listed");
         assert_eq!((backups[0].id, backups[0].status), (id, BackupStatus::Failed));
         assert!(koan.catalog().get(id).await.expect("listed").damage().is_some());
-        koan.restore("nightly").await.expect_err("a restore by name does not use it");
+        koan.restore("nightly").await.expect_err("a restore by name does not use the failed backup");
     }
 }
 

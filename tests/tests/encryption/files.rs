@@ -26,7 +26,7 @@ fn data(root: &Path) -> Files {
     let mut found = Files::new();
     for folder in files(root).into_iter().filter(|folder| !folder.ends_with(".koan")) {
         for file in files(&folder) {
-            let name = file.strip_prefix(root).expect("inside").display().to_string();
+            let name = file.strip_prefix(root).expect("the file is below the root").display().to_string();
             found.insert(name, fs::read(&file).expect("read"));
         }
     }

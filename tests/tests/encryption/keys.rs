@@ -23,7 +23,9 @@ fn rsa(bits: usize) -> String {
     modulus[0] = 0;
     let mut blob = Vec::new();
     for element in [b"ssh-rsa".as_slice(), &[1, 0, 1], &modulus] {
-        blob.extend_from_slice(&u32::try_from(element.len()).expect("small").to_be_bytes());
+        blob.extend_from_slice(
+            &u32::try_from(element.len()).expect("the length fits into u32").to_be_bytes(),
+        );
         blob.extend_from_slice(element);
     }
     format!("ssh-rsa {}", base64::engine::general_purpose::STANDARD.encode(blob))
@@ -112,7 +114,10 @@ fn recipients_are_read_from_a_file() {
         .expect("written");
     let recipients = Recipients::file(file.path()).expect("two recipients");
     assert_eq!(recipients.public_keys().len(), 2, "{recipients:?}");
-    assert!(!recipients.public_keys()[1].contains("example.org"), "a key contains the comment behind it");
+    assert!(
+        !recipients.public_keys()[1].contains("example.org"),
+        "a public key contains the comment that follows it"
+    );
 }
 
 #[tokio::test]
@@ -160,11 +165,13 @@ async fn keys_are_read_from_a_source_that_the_user_defines() {
     koan.restore("nightly").await.expect("the key of the second source decrypts the backup");
 }
 
+/// The environment variable with the private key.
 const KEY: &str = "KOAN_BACKUP_TEST_KEY";
+/// The environment variable with the folder of the child process.
 const FOLDER: &str = "KOAN_BACKUP_TEST_FOLDER";
 
-/// Runs the test in a child process with the environment variable, because a process with several threads
-/// cannot set an environment variable safely.
+/// Runs the test again in a child process whose environment contains the private key, because a process with
+/// several threads cannot set an environment variable safely.
 #[tokio::test]
 async fn keys_are_read_from_an_environment_variable() {
     if let (Some(folder), Ok(public)) = (std::env::var_os(FOLDER), std::env::var("KOAN_BACKUP_TEST_PUBLIC")) {

@@ -79,8 +79,8 @@ async fn no_value_of_an_encrypted_record_is_stored_or_logged_unencrypted() {
     check("the log", log.lines().join("\n").as_bytes());
 }
 
-/// Runs the test in a child process with the environment variable, because a process with several threads
-/// cannot set an environment variable safely.
+/// Runs the test again in a child process whose `TMPDIR` does not exist, because a process with several
+/// threads cannot set an environment variable safely.
 #[tokio::test]
 async fn nothing_is_written_to_a_temporary_file() {
     const FOLDER: &str = "KOAN_BACKUP_TEST_LEAKS";
@@ -128,7 +128,7 @@ async fn no_error_shows_a_value_of_an_encrypted_record() {
         assert!(text.contains("Patient") && text.contains("number=(hidden)"), "{text}");
         check("an error", text.as_bytes());
     }
-    // The restore is refused because of a record.
+    // The restore is refused because records with the same keys exist.
     clinic.sql("UPDATE patients SET born = '1951-01-01'");
     let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("the records exist");
     assert!(error.chain().contains("number=(hidden)"), "{error:?}");

@@ -1,4 +1,4 @@
-//! Tests the encryption of existing backups for other recipients.
+//! Tests rekeying: the encryption of existing backups for other recipients.
 
 use koan_backup::prelude::*;
 use koan_backup::{
@@ -83,8 +83,8 @@ async fn archives(vault: &Vault) -> usize {
     vault.files().await.into_iter().filter(|file| file.starts_with("archives/")).count()
 }
 
-/// Rekeys a backup in a store in which the replacement of a manifest fails in this way. Returns the result of
-/// the rekey, and whether the new key decrypts the backup.
+/// Rekeys a backup in a store in which the replacement of a manifest fails with this failure. Returns the
+/// result of the rekey, and whether the new key decrypts the backup.
 async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<RekeyReport, Error>, bool) {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
@@ -95,13 +95,13 @@ async fn rekeyed_in_a_store_that_fails(failure: Option<Failure>) -> (Result<Reke
     let result = context(&new, &old).await.rekey(id).await;
     store.fail([]);
     // The archive of the current manifest is valid, and exactly one of the keys decrypts it.
-    let mut opened = 0;
+    let mut decrypting_keys = 0;
     for key in [&old, &new] {
         let report = context(&new, key).await.verify(id).await.expect("verified");
         assert!(report.is_valid(), "{:?}", report.issues());
-        opened += usize::from(report.undecrypted.is_empty());
+        decrypting_keys += usize::from(report.undecrypted.is_empty());
     }
-    assert_eq!(opened, 1);
+    assert_eq!(decrypting_keys, 1);
     let is_new = context(&new, &new).await.verify(id).await.expect("verified").undecrypted.is_empty();
     assert_eq!(archives(&vault).await, 1, "an archive without a manifest was left");
     (result, is_new)
@@ -210,7 +210,7 @@ async fn a_damaged_backup_is_not_rekeyed() {
     clinic.writing(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let path = clinic.archive();
     let mut archive = std::fs::read(&path).expect("an archive");
-    // This alters the modification time in the header of the first entry, which no ZIP tool checks.
+    // This flips a bit of the modification time in the header of the first entry, which no ZIP tool checks.
     archive[10] ^= 1;
     std::fs::write(&path, &archive).expect("written");
     let koan = rekeying(&clinic, &old, &new).await;
@@ -243,7 +243,7 @@ async fn all_backups_of_a_profile_are_rekeyed_and_failures_are_reported() {
     }
 }
 
-/// Removes the environment from the manifests of these backups, as in backups of an older version.
+/// Removes the environment from the manifests of these backups, because older versions did not record it.
 fn rewrite_as_older_version(clinic: &Clinic, ids: &[BackupId]) {
     for id in ids {
         let path = clinic.backups().join(format!("manifests/{id}.json"));
@@ -325,8 +325,8 @@ async fn an_old_archive_that_cannot_be_removed_is_a_warning_and_an_error_of_the_
     summary.require_all().expect_err("the old keys decrypt one of the old archives");
 }
 
-/// Cancels the rekey when the store has received more than `after` requests of this operation for archives.
-/// The store never responds, so only the cancellation ends the rekey.
+/// Cancels a rekey when the store has received more than `after` requests of this operation for archives. The
+/// store does not respond to the last of them, so only the cancellation ends the rekey.
 async fn cancelled_at(token: &CancellationToken, store: &FaultyStore, operation: Operation, after: usize) {
     store.until_called(operation, "archives/", after + 1).await;
     token.cancel();

@@ -38,7 +38,7 @@ async fn hospital(patients: usize) -> Hospital {
 }
 
 impl Hospital {
-    /// Returns whether a verification detects the alteration, with a key and without.
+    /// Returns whether a verification with a key, and a verification without a key, detect the alteration.
     async fn detects(&self, altered: &Stored) -> (bool, bool) {
         self.vault.write_backup(altered).await;
         let valid = async |koan: &Koan| match koan.verify(self.id).await {
@@ -105,7 +105,7 @@ async fn a_flipped_bit_in_an_encrypted_entry_is_found_although_every_hash_was_re
     println!("flipped bytes of encrypted entries with recomputed hashes: tried {tried}, found {tried}");
 }
 
-/// Creates an entry with other content, in the stored form of the original.
+/// Creates an entry with this content, stored in the same way as the original entry.
 fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
     let original = Zip::read(&stored.archive).entry(name).clone();
     if name == SEALED {
@@ -113,7 +113,7 @@ fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
     }
     ZipEntry {
         crc32: crc32fast::hash(content),
-        size: u64::try_from(content.len()).expect("small"),
+        size: u64::try_from(content.len()).expect("the length fits into u64"),
         data: content.to_vec(),
         ..original
     }

@@ -63,7 +63,7 @@ async fn an_archive_that_is_encrypted_as_a_whole_can_be_restored_and_decrypted_w
         .args(["-c", script])
         .current_dir(clinic.directory.path())
         .output()
-        .expect("tools");
+        .expect("`tests/setup` installs the tools");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && printed.ends_with("surgery\nmaternity\n"), "{printed}");
 }

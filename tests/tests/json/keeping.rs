@@ -12,7 +12,7 @@ use koan_backup::{
 
 use super::fixture::{Book, JsonFixture, NAME, Person, context, files_of};
 
-/// The name of a change, and a function that makes the change as another program would.
+/// The name of a change, and a function that makes the change in the way of another program.
 type Change = (&'static str, fn(&JsonFixture));
 
 fn codec() -> EntityCodec {
@@ -81,8 +81,8 @@ async fn a_read_fails_if_documents_are_added_removed_or_changed_during_the_read(
         ("changed", |fixture| fixture.put("Book/0001.json", "{\"id\":1,\"title\":\"b\"}")),
     ];
     for (description, change) in changes {
-        // Two documents fill a chunk and the sink holds few chunks, so the provider reads most documents only
-        // after the test has received a chunk.
+        // Two documents fill a chunk, and the sink buffers few chunks. The provider therefore reads most
+        // documents only after the test has received a chunk.
         let title = "a".repeat(600 << 10);
         for id in 0..16 {
             fixture.put(&format!("Book/{id:04}.json"), format!("{{\"id\":{id},\"title\":\"{title}\"}}"));
@@ -115,13 +115,13 @@ async fn unchanged_lines_stay_in_order_and_restored_lines_are_appended() {
         "{\"id\":4,\"title\":\"d\",\"pages\":0}\n{\"id\":2,\"title\":\"b\",\"pages\":0}\n",
     );
     fixture.backup().await.expect("a backup");
-    let kept = "{\"title\": \"mine\",  \"id\": 9, \"extra\": [1]}";
-    fixture.put("Book/root.jsonl", format!("\u{feff}{kept}\r\n\n{{\"id\":2,\"title\":\"changed\"}}"));
+    let foreign_line = "{\"title\": \"mine\",  \"id\": 9, \"extra\": [1]}";
+    fixture.put("Book/root.jsonl", format!("\u{feff}{foreign_line}\r\n\n{{\"id\":2,\"title\":\"changed\"}}"));
     fixture.koan.restore(NAME).await.expect("restored");
     assert_eq!(
         fixture.text("Book/root.jsonl"),
         format!(
-            "{kept}\n{{\"id\":2,\"title\":\"b\",\"pages\":0}}\n{{\"id\":4,\"title\":\"d\",\"pages\":0}}\n"
+            "{foreign_line}\n{{\"id\":2,\"title\":\"b\",\"pages\":0}}\n{{\"id\":4,\"title\":\"d\",\"pages\":0}}\n"
         )
     );
     // A restore without changes writes nothing.
@@ -253,7 +253,13 @@ async fn a_restore_does_not_follow_symbolic_links() {
     fixture.put("../outside/root.jsonl", lines(2));
     fixture.backup().await.expect("a backup");
     let refused = async || {
-        let error = fixture.koan.restore(NAME).replace_existing().await.expect_err("a link").chain();
+        let error = fixture
+            .koan
+            .restore(NAME)
+            .replace_existing()
+            .await
+            .expect_err("the path is a symbolic link")
+            .chain();
         assert!(error.contains("is a symbolic link"), "{error}");
         assert_eq!(fixture.text("../outside/root.jsonl"), lines(2));
     };
@@ -264,12 +270,19 @@ async fn a_restore_does_not_follow_symbolic_links() {
     fs::remove_dir(fixture.path("Book")).expect("removed");
     symlink("../outside", fixture.path("Book")).expect("linked");
     refused().await;
-    // The provider refuses the link even if viability is not assessed first.
+    // The provider refuses the symbolic link even if viability is not assessed before.
     let provider = JsonFiles::lines(fixture.path("")).expect("opened");
     let mut session =
         provider.begin_restore(&koan_backup::provider::SessionOptions::default()).await.expect("begun");
     let target = koan_backup::provider::RestoreTarget::new(codec(), SetName::root());
-    assert!(session.begin(target).await.expect_err("a link").chain().contains("is a symbolic link"));
+    assert!(
+        session
+            .begin(target)
+            .await
+            .expect_err("the path is a symbolic link")
+            .chain()
+            .contains("is a symbolic link")
+    );
     fs::remove_file(fixture.path("Book")).expect("removed");
     session.rollback().await.expect("rolled back");
     fs::remove_dir_all(fixture.path(".koan")).expect("removed");

@@ -49,7 +49,7 @@ fn other_process(fixture: &JsonFixture) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the test program starts");
-    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let output = BufReader::new(child.stdout.take().expect("standard output is piped"));
     let has_written = output.lines().map_while(Result::ok).any(|line| line.ends_with(HOLDING));
     assert!(has_written, "the child process ended before its session wrote records");
     child
@@ -73,8 +73,11 @@ async fn only_one_process_writes_at_a_time_and_a_killed_process_leaves_no_files(
     let mut child = other_process(&fixture);
     let provider =
         JsonFiles::lines(fixture.path("")).expect("opened").lock_timeout(Duration::from_millis(100));
-    let error =
-        provider.begin_restore(&SessionOptions::default()).await.expect_err("the child writes").to_string();
+    let error = provider
+        .begin_restore(&SessionOptions::default())
+        .await
+        .expect_err("the child process holds the lock")
+        .to_string();
     assert!(error.contains("writer.lock") && error.contains("lock_timeout"), "{error}");
     // The session of the child process does not block reads.
     fixture.backup().await.expect("a backup");
@@ -83,7 +86,7 @@ async fn only_one_process_writes_at_a_time_and_a_killed_process_leaves_no_files(
     child.wait().expect("the child ends");
     assert_eq!(fixture.files(), before);
     let session = provider.begin_restore(&SessionOptions::default()).await.expect("the child has ended");
-    assert_eq!(staging_folder_count(&fixture), 1, "the staging folder of the killed process was not removed");
+    assert_eq!(staging_folder_count(&fixture), 1, "only the staging folder of the new session exists");
     session.rollback().await.expect("rolled back");
     assert_eq!(staging_folder_count(&fixture), 0);
 }

@@ -88,7 +88,7 @@ impl Scenario for KilledFiles {
             Side::After
         } else {
             panic!(
-                "the {} files are neither those from before the restore nor those of the archive",
+                "the {} files have neither the content before the restore nor the archived content",
                 found.len()
             );
         };

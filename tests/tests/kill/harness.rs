@@ -19,10 +19,10 @@ const LATEST: f64 = 1.25;
 
 /// A job that is killed, and the conditions that must hold afterwards.
 pub(super) trait Scenario: Sized {
-    /// The texts for the output: the name of the job and descriptions of its two outcomes.
+    /// The texts for the output: the name of the job, and a description of each of the two outcomes.
     const TEXTS: OutputTexts;
 
-    /// The number of kills, which the environment variable of [`rounds`] multiplies.
+    /// The number of kills, which is multiplied by [`rounds`].
     const KILLS: u32 = 100;
 
     /// Fills an empty folder. `number` distinguishes the folders.
@@ -41,7 +41,7 @@ pub(super) trait Scenario: Sized {
     async fn check(&mut self) -> KillOutcome;
 }
 
-/// Texts for the output about a job.
+/// The texts for the output about a job.
 pub(super) struct OutputTexts {
     pub(super) job: &'static str,
     /// The text for the number of kills that left everything unchanged.
@@ -121,8 +121,8 @@ impl Times {
         }
     }
 
-    /// Returns a random time for a kill. Half of the kills are spread evenly over the whole job, and half
-    /// over its end, which is short.
+    /// Returns a random time for a kill. One half of the kills is distributed evenly over the whole job, and
+    /// the other half over the end of the job, which is short.
     fn moment(&self, rng: &mut fastrand::Rng) -> KillTime {
         let factor = rng.f64() * LATEST;
         match rng.bool() {
@@ -199,8 +199,8 @@ impl Tally {
         text
     }
 
-    /// Prints a message if nearly all kills came too early or too late and therefore test little. The times
-    /// of the kills depend on the machine, so this is not an assertion.
+    /// Prints a message if most kills came after the end of the job, or if all came before or all after it
+    /// took effect. The times of the kills depend on the machine, so this is not an assertion.
     fn report_if_uneven(&self, job: &str) {
         if self.working < self.kills / 4 || self.before == 0 || self.after == 0 {
             let Self { kills, working, before, after, .. } = self;

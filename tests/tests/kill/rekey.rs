@@ -17,7 +17,7 @@ pub(super) struct KilledRekey {
     koan: Koan,
     id: BackupId,
     records: u64,
-    /// The ids of the old key.
+    /// The key ids of the old key.
     old: Vec<String>,
 }
 

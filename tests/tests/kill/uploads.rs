@@ -16,10 +16,10 @@ use super::process::{Worker, folder, run_job};
 use super::shop::User;
 
 /// The age of the lease of the killed process. The lease has expired, but other processes wait for another
-/// half of the lease time before they rely on that.
+/// half of the lease time before they rely on its expiry.
 const LEASE_AGE: SignedDuration = SignedDuration::from_secs(75);
-/// A further time, after which other processes no longer wait. A lease that is acquired now is still valid
-/// after this time.
+/// The time after which other processes rely on the expiry of the lease of the killed process. A lease that
+/// is acquired at the start of this time is still valid at its end.
 const FURTHER_WAIT: SignedDuration = SignedDuration::from_secs(20);
 /// The file with the protocol, the port and the current time for the killed process.
 const STORE: &str = "store";
@@ -200,7 +200,7 @@ fn an_upload_is_aborted_although_later_backups_have_acquired_the_lease() {
     });
 }
 
-/// Returns the paths of the files that record uploads in the store.
+/// Returns the paths of the upload records in the store.
 fn upload_records(moto: &Moto) -> Vec<String> {
     moto.objects().into_iter().filter(|path| path.starts_with("shop/uploads/")).collect()
 }

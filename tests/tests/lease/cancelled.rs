@@ -1,5 +1,5 @@
-//! Verifies that a cancelled operation ends although the store does not respond to one of its requests, for
-//! each request, and long before its lease would expire.
+//! Verifies that a cancelled operation ends long before its lease would expire, even if the store does not
+//! respond to the current request. The tests repeat this for each kind of request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const LEASE_TIME: Duration = Duration::from_secs(3600);
 
 /// An application with two storage profiles, of which one has a store that can fail.
 struct LeaseFixture {
-    /// The second profile, whose store has no faults.
+    /// The directory of the second profile, whose store has no faults.
     other: Shared,
     shared: Shared,
     store: FaultyStore,
@@ -74,7 +74,7 @@ impl LeaseFixture {
     }
 }
 
-/// Creates a fault: the store does not respond to an operation.
+/// Creates a fault with which the store does not respond to an operation on a path that contains `path`.
 fn never(operation: Operation, path: &'static str) -> Fault {
     Fault::always(operation, path, Failure::Never)
 }

@@ -1,4 +1,4 @@
-//! Tests a clock that is behind: a new backup never sorts before the latest existing one.
+//! Tests a clock that is behind: a new backup is never ordered before the newest existing backup.
 
 use std::time::Duration;
 
@@ -78,8 +78,8 @@ async fn files_that_are_not_manifests_do_not_affect_the_clock_check() {
     for name in [
         "notes.txt",
         "latest.json",
-        // The times of these ids are far in the future. The files are ignored because of another extension,
-        // of another version of the UUID, or of a time out of range.
+        // The times in these ids are far in the future. The files are ignored because of their extension, the
+        // version of the UUID, or a time that is out of range.
         "01ffffff-0000-7000-8000-000000000000.bak",
         "01ffffff-0000-4000-8000-000000000000.json",
         "ffffffff-ffff-7000-8000-000000000000.json",

@@ -17,8 +17,8 @@ fn assert_lost(error: &Error) {
     }
 }
 
-/// Verifies the state after a backup that lost its lease: the record of its failure exists, no archive
-/// exists, and the lease of the new holder is unchanged.
+/// Verifies the state after a backup that lost its lease: a manifest with the status `failed` exists, no
+/// archive exists, and the lease of the new holder is unchanged.
 async fn assert_not_published(shared: &Shared, koan: &Koan) {
     assert_eq!(shared.archives(), 0);
     let failure = failed_backup(koan).await;

@@ -17,7 +17,7 @@ use super::shop::{NAME, RECORDS, Shared, builder, complete_backups};
 pub(super) const FOLDER: &str = "KOAN_BACKUP_LEASE_FOLDER";
 /// The prefix of each message of a child process. Output without the prefix is ignored.
 pub(super) const OUTPUT_PREFIX: &str = "> ";
-/// The number of rounds in which two processes contend, which the factor of `rounds` multiplies.
+/// The number of rounds in which two processes contend for a lease. It is multiplied by [`rounds`].
 const ROUNDS: u32 = 1000;
 /// The time after which a child process is considered to hang, however busy the machine is.
 const HANG_TIMEOUT: Duration = koan_backup_tests::wait::HANG_TIMEOUT;

@@ -1,5 +1,5 @@
-//! Tests that an archive which a recovery has published stays, although its writer has lost its lease and
-//! abandons the archive afterwards.
+//! Tests that a recovered archive stays if its writer, which has lost its lease, abandons the archive
+//! afterwards.
 
 use std::future::IntoFuture as _;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::shop::{NAME, Shared, builder, complete_backups};
 /// The lease time, which is so long that no lease is renewed during the test.
 const LEASE_TIME: Duration = Duration::from_secs(3600);
 
-/// TwoApplications applications that share a storage profile. The first application can be paused.
+/// Two applications that share a storage profile. The requests of the first application can be paused.
 struct TwoApplications {
     elsewhere: Shared,
     shared: Shared,
@@ -43,8 +43,8 @@ impl TwoApplications {
         Self { elsewhere, shared, store, first, second }
     }
 
-    /// Removes the lease of the first application, which does not detect the removal. Then recovers the
-    /// archive with the second application.
+    /// Removes the lease of the first application, which does not detect the removal. Then the second
+    /// application recovers the archive.
     async fn recover(&self) {
         std::fs::remove_dir_all(self.shared.path().join("leases")).expect("removed");
         let report = self.second.catalog().recover().profiles(["shared"]).await.expect("a report");

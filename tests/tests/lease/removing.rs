@@ -1,5 +1,5 @@
-//! Verifies that a process that lost its lease removes nothing more, at each point at which it can be
-//! disconnected from its storage.
+//! Verifies that a process that has lost its lease removes nothing more. The tests disconnect the process
+//! from its storage at each point of a removal.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::shop::{NAME, Shared, builder, complete_backups, wait_until};
 /// The shortest lease time that is allowed.
 const LEASE_TIME: Duration = Duration::from_secs(1);
 
-/// Creates a store in a directory that can be paused.
+/// Creates a store in a directory. The requests to the store can be paused.
 pub(super) fn store(folder: &Path) -> FaultyStore {
     FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(folder).expect("a directory")))
 }
@@ -129,9 +129,9 @@ async fn a_prune_that_lost_its_lease_removes_nothing_more() {
 
 /// Sets the modification time of a file to a week ago.
 fn make_old(path: &Path) {
-    let week = std::time::SystemTime::now() - Duration::from_secs(7 * 86_400);
+    let week_ago = std::time::SystemTime::now() - Duration::from_secs(7 * 86_400);
     let file = std::fs::File::options().append(true).open(path).expect("opened");
-    file.set_modified(week).expect("dated");
+    file.set_modified(week_ago).expect("the modification time is set");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,7 +59,7 @@ impl Shared {
         builder(application, self.storage(), per_record).build().await.expect("a context")
     }
 
-    /// Returns the paths of the lease files of a subject, of valid, expired and released leases.
+    /// Returns the paths of the lease files of a subject, whether the leases are valid, expired or released.
     pub(super) fn leases(&self, subject: &str) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.folder(subject)) else { return Vec::new() };
         let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
@@ -67,8 +67,8 @@ impl Shared {
         files
     }
 
-    /// Returns the folder of the leases of a subject. The folder of a backup name ends with a hash
-    /// of the name, the application and the environment.
+    /// Returns the folder of the leases of a subject. For a backup name, the name of the folder ends with a
+    /// hash of the name, the application and the environment.
     fn folder(&self, subject: &str) -> PathBuf {
         let folder = self.path().join("leases").join(subject);
         let (Some(parent), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str()))

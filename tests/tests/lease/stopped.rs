@@ -1,5 +1,5 @@
-//! Tests two processes that remove backups: one process is stopped in the middle of a removal until the other
-//! process has acquired its lease.
+//! Tests two processes that remove backups. One process is stopped during a removal until the other process
+//! has acquired the lease of the stopped process.
 
 use std::path::Path;
 use std::time::Duration;
@@ -67,8 +67,8 @@ async fn a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_va
         worker.send(&request.to_string());
         assert_eq!(worker.receive(), "removing", "{request}");
         worker.signal("-STOP");
-        // The lease of the stopped process expires. Then this process removes the other copy, unless it finds
-        // no further copy.
+        // The lease of the stopped process expires. Then this process removes the other backup, unless it is
+        // the last one that is listed.
         let mut removed = false;
         let delete_other = async || match koan.delete(other).await {
             Ok(_) => {

@@ -29,8 +29,8 @@ async fn hanging_shop() -> Shop {
     over(store.clone(), vault, hanging("shop", store.storage())).await
 }
 
-/// Creates a context with this store. Its leases expire by the clock of the runtime, which is paused, so no
-/// lease expires because the machine is busy.
+/// Creates a context with this store. Its leases expire according to the clock of the runtime, which is
+/// paused. Therefore no lease expires because the machine is busy.
 async fn over(store: FaultyStore, vault: Vault, builder: KoanBuilder) -> Shop {
     let koan = builder.lease_time(Duration::from_secs(1)).clock(VirtualClock::start());
     Shop { koan: koan.build().await.expect("a context"), store, vault }
