@@ -45,13 +45,13 @@ fn require_reported(error: &Error, reported: &(Result<ViabilityReport>, Result<R
     let (viability, dry_run) = reported;
     let is_reported = !viability.as_ref().is_ok_and(ViabilityReport::is_viable) || dry_run.is_err();
     assert!(
-        is_reported || can_only_occur_later(error),
+        is_reported || arises_during_restore(error),
         "a restore failed, and neither viability nor a dry run reported an error: {}\n{viability:?}\n{dry_run:?}",
         error.chain()
     );
 }
 
 /// Returns whether the cause of an error can arise during the restore, so that viability cannot report it.
-fn can_only_occur_later(error: &Error) -> bool {
+fn arises_during_restore(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Storage)
 }

@@ -150,7 +150,10 @@ async fn a_listing_that_fails_is_an_error_and_not_an_empty_catalog() {
         Fault::always(Operation::List, "manifests", Failure::Broken),
     ] {
         store.fail([fault]);
-        assert_eq!(koan.catalog().all().await.expect_err("not listed").kind(), ErrorKind::Storage);
+        assert_eq!(
+            koan.catalog().all().await.expect_err("the store fails to list manifests").kind(),
+            ErrorKind::Storage
+        );
         assert!(koan.catalog().query().stream().try_collect::<Vec<_>>().await.is_err());
         assert!(koan.catalog().statistics().await.is_err() && koan.catalog().latest().await.is_err());
         assert!(koan.catalog().health(&Expectations::new()).await.is_err());
@@ -169,10 +172,10 @@ async fn manifests_are_read_once_and_reread_when_the_cache_is_damaged() {
     // a restart those of its cache on disk.
     let unreadable = [Fault::always(Operation::Get, "manifests", Failure::Forbidden)];
     before.store.fail(unreadable);
-    assert_eq!(ids(&before.koan.catalog().all().await.expect("from memory")), all);
+    assert_eq!(ids(&before.koan.catalog().all().await.expect("the manifests are in memory")), all);
     let Shop { store, cache, .. } = before;
     let after = shop_over(store, cache).await;
-    assert_eq!(ids(&after.koan.catalog().all().await.expect("from disk")), all);
+    assert_eq!(ids(&after.koan.catalog().all().await.expect("the manifests are in the cache on disk")), all);
 
     let mut cached_files = Vec::new();
     for folder in std::fs::read_dir(after.cache.path()).expect("a folder") {

@@ -140,7 +140,8 @@ async fn entities_that_cannot_be_decrypted_are_not_reported_as_equal() {
     let locked = koan(shop.folder.path(), &shop.identity, false).await;
     let diff = locked.diff(before, after).await.expect("compared");
     assert!(!diff.is_empty());
-    let guest = diff.entities.iter().find(|diff| diff.entity == "Guest").expect("reported");
+    let guest =
+        diff.entities.iter().find(|diff| diff.entity == "Guest").expect("the report contains the entity");
     assert!(guest.not_compared.as_ref().is_some_and(|reason| reason.contains("Guest")), "{guest:?}");
     assert_eq!(counts(&diff, "Invoice"), [0, 0, 0, 3]);
     let token = CancellationToken::new();

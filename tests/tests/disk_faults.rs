@@ -75,7 +75,7 @@ impl Process {
             .arg(std::env::current_exe().expect("this program"))
             .args(["--exact", TEST])
             .env(FOLDER, folder)
-            .env(PORT, listener.local_addr().expect("bound").port().to_string())
+            .env(PORT, listener.local_addr().expect("the listener is bound to a port").port().to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

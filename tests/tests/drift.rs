@@ -204,7 +204,7 @@ async fn a_newer_format_is_refused_before_anything_else_and_the_error_contains_i
             // The backup is reported as unreadable.
             let by_name = restore_as_reported(|| current.koan.restore("nightly"))
                 .await
-                .expect_err("not readable")
+                .expect_err("the manifest is unreadable")
                 .to_string();
             assert!(by_name.contains(&format!("format version {version}")), "{altered}: {by_name}");
             assert!(current.koan.backups().await.expect("listed").is_empty());

@@ -198,7 +198,7 @@ async fn the_first_insert_after_a_restore_gets_an_id_that_was_never_used() {
     let connection = database(&folder.path().join("shop.db"));
     connection
         .execute_batch("DELETE FROM docs WHERE id = 3; DROP TRIGGER added; DROP TABLE search")
-        .expect("run");
+        .expect("the statements succeed");
     let koan = over_sqlite(folder.path(), local(folder.path())).await;
     koan.backup("nightly").await.expect("a backup");
     connection.execute_batch("DELETE FROM docs; DELETE FROM sqlite_sequence").expect("emptied");
@@ -225,7 +225,7 @@ async fn a_search_finds_only_restored_text_although_only_inserts_have_a_trigger(
         koan.restore("nightly").on_conflict(mode).await.expect("restored");
         connection
             .execute_batch("INSERT INTO search(search, rank) VALUES ('integrity-check', 1)")
-            .expect("intact");
+            .expect("the full-text index is intact");
         for (word, found) in [("words", 3), ("second", 1), ("stale", 0)] {
             let sql = format!("SELECT count(*) FROM search WHERE search MATCH '{word}'");
             assert_eq!(count(&connection, &sql), found, "{mode:?}: {word}");

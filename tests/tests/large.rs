@@ -5,7 +5,7 @@ use koan_backup_tests::log::Log;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-const BYTES: usize = 64 << 20;
+const CONTENT_BYTES: usize = 64 << 20;
 
 /// A record whose bytes are stored as Base64.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -86,7 +86,7 @@ impl Shop {
 /// Returns 64 MiB of pseudo-random bytes. Each call returns the same bytes.
 fn content() -> Vec<u8> {
     let mut rng = fastrand::Rng::with_seed(64);
-    let mut bytes = vec![0; BYTES];
+    let mut bytes = vec![0; CONTENT_BYTES];
     rng.fill(&mut bytes);
     bytes
 }

@@ -27,7 +27,7 @@ impl ReceivedRequest {
 /// No port is available.
 pub fn start_responder(respond: impl Fn(&ReceivedRequest) -> (u16, String) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
+    let port = listener.local_addr().expect("the listener is bound to a port").port();
     let respond = std::sync::Arc::new(respond);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {

@@ -88,7 +88,7 @@ fn date() -> String {
         .args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"])
         .env("LC_ALL", "C")
         .output();
-    String::from_utf8(output.expect("date").stdout).expect("text").trim().to_owned()
+    String::from_utf8(output.expect("`date` is installed").stdout).expect("text").trim().to_owned()
 }
 
 /// Computes HMAC-SHA256 as in RFC 2104. The key must not be longer than one block of the hash, 64 bytes.

@@ -412,7 +412,7 @@ fn the_schema_contains_the_logical_type_of_each_field() {
     assert_eq!(field("json"), plain(Json));
     assert_eq!(field("renamed"), plain(Text));
     assert_eq!(codec.schema().position("cached"), None);
-    assert!(!codec.schema().fields[codec.schema().position("defaulted").expect("defaulted")].required);
+    assert!(!codec.schema().fields[codec.schema().position("defaulted").expect("the field exists")].required);
 }
 
 #[test]

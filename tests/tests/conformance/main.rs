@@ -19,7 +19,7 @@ koan_backup::entity_backup_scope!(mode = None);
 async fn conforms(empty: impl AsyncFnMut() -> Result<Arc<dyn Provider>>) -> Conformance {
     let conformance = conformance::run(empty).await.expect("a database");
     println!("{conformance}");
-    conformance.require_passed().expect("conforms")
+    conformance.require_passed().expect("the provider conforms")
 }
 
 /// The SQL of a table with so many indexes that a restore which drops and rebuilds them is faster on any

@@ -177,7 +177,7 @@ async fn change(koan: &Koan, shared: &Shared) {
 }
 
 /// The calls of `finish_restore` after a restore that failed.
-const FAILED: [&str; 2] = ["finish pairs Failed", "finish lines Failed"];
+const FINISH_CALLS_AFTER_FAILURE: [&str; 2] = ["finish pairs Failed", "finish lines Failed"];
 
 /// Returns the calls of `finish_restore`.
 fn finish_calls(calls: &[String]) -> Vec<&str> {
@@ -224,10 +224,10 @@ async fn each_prepared_repository_is_finished_after_an_error() {
         *shared.fault.lock().expect("not poisoned") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
-        assert_eq!(finish_calls(&shared.take_calls()), FAILED, "{fault:?}");
+        assert_eq!(finish_calls(&shared.take_calls()), FINISH_CALLS_AFTER_FAILURE, "{fault:?}");
         let pair = Pair { owner: "b".to_owned(), number: 1, content: "new".to_owned() };
         koan.data::<Pair>().upsert_many([pair]).await.expect_err("a fault");
-        assert_eq!(finish_calls(&shared.take_calls()), &FAILED[..1], "{fault:?}");
+        assert_eq!(finish_calls(&shared.take_calls()), &FINISH_CALLS_AFTER_FAILURE[..1], "{fault:?}");
     }
 }
 
@@ -245,7 +245,7 @@ async fn each_prepared_repository_is_finished_after_a_cancellation() {
         });
         assert_eq!(result.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{fault:?}");
         // The restore has waited for both calls of `finish_restore`.
-        assert_eq!(finish_calls(&shared.take_calls()), FAILED, "{fault:?}");
+        assert_eq!(finish_calls(&shared.take_calls()), FINISH_CALLS_AFTER_FAILURE, "{fault:?}");
     }
 }
 
@@ -260,8 +260,8 @@ async fn each_prepared_repository_is_finished_after_the_future_was_dropped() {
             result = restore => panic!("the restore did not hang: {result:?}"),
             () = shared.until_called(call) => {}
         }
-        shared.until_called(FAILED[1]).await;
-        assert_eq!(finish_calls(&shared.take_calls()), FAILED, "{fault:?}");
+        shared.until_called(FINISH_CALLS_AFTER_FAILURE[1]).await;
+        assert_eq!(finish_calls(&shared.take_calls()), FINISH_CALLS_AFTER_FAILURE, "{fault:?}");
     }
 }
 

@@ -44,7 +44,9 @@ async fn a_flipped_bit_in_records_is_reported_with_entity_file_and_block() {
     let ranges = Zip::ranges(&shop.stored.archive);
     let users = ranges.into_iter().find(|(name, _)| name == USERS).expect("the archive contains users");
     let start = users.1.start;
-    let number = |value: &Value| usize::try_from(value.as_u64().expect("a number")).expect("fits");
+    let number = |value: &Value| {
+        usize::try_from(value.as_u64().expect("the value is a number")).expect("the number fits into usize")
+    };
     for (index, block) in blocks[USERS].as_array().expect("a list").iter().enumerate() {
         let (offset, length) = (number(&block["offset"]), number(&block["length"]));
         for at in [offset, offset + length / 2, offset + length - 1] {
@@ -146,7 +148,7 @@ fn alter_everywhere(root: &Value, pointer: &str, use_altered: &mut impl FnMut(St
             with("of another type", json!(number.to_string()));
             match number.as_u64() {
                 Some(value) => with("one more", json!(value + 1)),
-                None => with("a half more", json!(number.as_f64().expect("a number") + 0.5)),
+                None => with("a half more", json!(number.as_f64().expect("the value is a number") + 0.5)),
             }
         }
         Value::String(text) => {

@@ -214,7 +214,7 @@ async fn a_failed_backup_cannot_be_made_to_look_complete() {
     let vault = Vault::default();
     let script = Script { disconnects_at: Some(("Order".into(), 3)), ..Script::default() };
     let failing = source(&vault, script).await;
-    failing.backup("nightly").await.expect_err("failed");
+    failing.backup("nightly").await.expect_err("the connection is lost");
     let manifests = failing.backups().await.expect("listed");
     let id = manifests[0].id;
     let path = format!("manifests/{id}.json");

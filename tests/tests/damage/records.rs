@@ -51,7 +51,7 @@ async fn the_counts_sizes_and_hashes_of_a_manifest_are_compared_with_its_records
             if sums == "recomputed" {
                 let after = forgery.entity("User").clone();
                 for (summand, total) in [("itemCount", "totalItemCount"), ("sizeBytes", "totalSizeBytes")] {
-                    let number = |value: &Value| value.as_u64().expect("a number");
+                    let number = |value: &Value| value.as_u64().expect("the value is a number");
                     let other_entities =
                         number(&forgery.manifest["verification"][total]) - number(&before[summand]);
                     forgery.manifest["verification"][total] =
@@ -78,8 +78,9 @@ async fn wrong_sums_of_a_manifest_are_found() {
 #[tokio::test]
 async fn a_wrong_table_of_blocks_is_found_and_reported_with_its_entity() {
     let shop = shop().await.in_blocks().await;
-    let one_more = |value: &mut Value| *value = json!(value.as_u64().expect("a number") + 1);
-    let one_less = |value: &mut Value| *value = json!(value.as_u64().expect("a number").saturating_sub(1));
+    let one_more = |value: &mut Value| *value = json!(value.as_u64().expect("the value is a number") + 1);
+    let one_less =
+        |value: &mut Value| *value = json!(value.as_u64().expect("the value is a number").saturating_sub(1));
     let mut tables: Vec<(String, Value)> = Vec::new();
     let table = Forgery::parse(&shop.stored).document(document::BLOCKS);
     for field in ["offset", "length", "rawLength", "records", "crc32"] {

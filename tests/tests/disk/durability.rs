@@ -77,8 +77,8 @@ async fn a_backup_succeeds_after_a_backup_that_could_not_make_a_folder_durable()
     koan.backup("nightly").await.expect_err("the folder is not durable");
     assert!(have_all_happened());
     assert!(!root.join("leases").exists() || !root.join("archives").exists());
-    let made = koan.backup("nightly").await.expect("the disk works again");
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    let backup = koan.backup("nightly").await.expect("the disk works again");
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 }
 
 #[tokio::test]
@@ -96,23 +96,23 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
         .build()
         .await
         .expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     let archives = files(&folder.join("backups/archives"));
     fail(&["sync /archives/ 5 once"]);
-    koan.rekey(made.id()).await.expect_err("the new archive is not durable");
+    koan.rekey(backup.id()).await.expect_err("the new archive is not durable");
     assert_eq!(files(&folder.join("backups/archives")), archives, "only the old archive exists");
     fail(&["syncdir /manifests 5 once"]);
-    let error = koan.rekey(made.id()).await.expect_err("the manifest is not durable");
+    let error = koan.rekey(backup.id()).await.expect_err("the manifest is not durable");
     assert!(have_all_happened());
     assert!(error.chain().contains("both archives stay"), "{error:?}");
     let now = files(&folder.join("backups/archives"));
     assert_eq!(now.len(), 2, "{now:?}");
     assert!(archives.iter().all(|archive| now.contains(archive)), "{now:?}");
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 
     // After a loss of power, the old manifest may reappear, and it contains the path of the old archive.
     // Until the new manifest is durable, both archives must stay.
-    let manifest = folder.join(format!("backups/manifests/{}.json", made.id()));
+    let manifest = folder.join(format!("backups/manifests/{}.json", backup.id()));
     let unsynced = std::fs::metadata(&manifest).expect("exists").ino();
     fail(&["syncdir /manifests 5 always"]);
     let report = koan.maintenance().without_verification().await.expect("a report");
@@ -131,7 +131,7 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
         unsynced,
         "the manifest was not rewritten"
     );
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_superseded_archive_stays_until_the_manifest_is_durable() {
         return;
     };
     let koan = koan(&folder).await.expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     let archive = files(&folder.join("backups/archives")).remove(0);
     // The archive from before a rekey still exists, without a removal record.
     let name = archive.file_name().expect("a name").to_string_lossy().replace(".zip", "-00000001.zip");
@@ -161,7 +161,7 @@ async fn a_superseded_archive_stays_until_the_manifest_is_durable() {
     fail(&[]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     assert!(!old.exists() && archive.exists(), "{report:?}");
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 }
 
 #[tokio::test]
@@ -241,25 +241,25 @@ async fn a_copy_that_is_not_durable_is_an_error() {
         .build()
         .await
         .expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     for fault in
         ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once", "sync /other/manifests/ 5 once"]
     {
         fail(&[fault]);
-        koan.copy(made.id()).to_profile("other").await.expect_err(fault);
+        koan.copy(backup.id()).to_profile("other").await.expect_err(fault);
         assert!(have_all_happened(), "{fault}");
         assert!(files(&folder.join("other/manifests")).is_empty(), "{fault}");
         assert!(files(&folder.join("other/archives")).is_empty(), "{fault}");
-        assert!(koan.verify(made.id()).await.expect("verified").is_valid(), "{fault}");
+        assert!(koan.verify(backup.id()).await.expect("verified").is_valid(), "{fault}");
     }
-    koan.copy(made.id()).to_profile("other").await.expect("copied");
+    koan.copy(backup.id()).to_profile("other").await.expect("copied");
     // A copy that exists already may not be durable, so it is synced again.
     for fault in ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once"] {
         fail(&[fault]);
-        koan.copy(made.id()).to_profile("other").await.expect_err(fault);
+        koan.copy(backup.id()).to_profile("other").await.expect_err(fault);
         assert!(have_all_happened(), "{fault}");
     }
-    assert!(koan.copy(made.id()).to_profile("other").await.expect("copied").already_existed);
+    assert!(koan.copy(backup.id()).to_profile("other").await.expect("copied").already_existed);
 }
 
 #[tokio::test]
@@ -301,8 +301,8 @@ async fn a_file_system_that_cannot_sync_directories_is_synced_completely() {
     };
     fail(&["syncdir * 22 always"]);
     let koan = koan(&folder).await.expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    let backup = koan.backup("nightly").await.expect("a backup");
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 }
 
 #[tokio::test]

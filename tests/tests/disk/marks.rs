@@ -54,7 +54,7 @@ async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next
     let folder = tempfile::tempdir().expect("a folder");
     let (backups, unmounted) = (folder.path().join("backups"), folder.path().join("unmounted"));
     let koan = koan(folder.path()).await.expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     std::fs::rename(&backups, &unmounted).expect("renamed");
     for state in ["missing", "empty"] {
         // While a disk is not mounted, its mount point is an empty directory.
@@ -64,7 +64,7 @@ async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next
         koan.backup("nightly").await.expect_err(state);
         koan.backups().await.expect_err(state);
         koan.catalog().all().await.expect_err(state);
-        koan.verify(made.id()).await.expect_err(state);
+        koan.verify(backup.id()).await.expect_err(state);
         koan.retention(koan_backup::Retention::new().keep_last(1)).plan().await.expect_err(state);
         assert!(!koan.maintenance().await.expect("a report").is_clean(), "{state}");
         assert!(files(&backups).is_empty(), "{state}");
@@ -120,7 +120,10 @@ async fn remembered_locations_can_be_listed_and_forgotten() {
         "{entries:?}"
     );
     for entry in entries {
-        assert!(state.forget_location(&entry.kind, &entry.location).expect("forgotten"), "{entry:?}");
+        assert!(
+            state.forget_location(&entry.kind, &entry.location).expect("the state file is removed"),
+            "{entry:?}"
+        );
     }
     assert!(state.locations().expect("listed").is_empty());
     koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
@@ -165,8 +168,8 @@ async fn in_production_no_profile_is_created_without_an_explicit_option() {
         let _ = std::fs::create_dir(&backups);
     }
     std::fs::remove_dir(&backups).expect("removed");
-    let made = builder(&folder).storage("local", local(&folder).create_if_missing()).build().await;
-    made.expect("a context").backup("nightly").await.expect("a backup");
+    let built = builder(&folder).storage("local", local(&folder).create_if_missing()).build().await;
+    built.expect("a context").backup("nightly").await.expect("a backup");
     koan(&folder).await.expect("the directory contains its mark").backup("nightly").await.expect("a backup");
     empty(&backups);
     let storage = Storage::options(format!("file://{}", backups.display())).create_if_missing().open();
@@ -188,7 +191,7 @@ async fn processes_that_create_a_profile_concurrently_agree_on_its_mark() {
 #[tokio::test]
 async fn a_read_only_directory_can_be_verified() {
     let folder = tempfile::tempdir().expect("a folder");
-    let made = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let backup = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     let backups = folder.path().join("backups");
     let mounted =
         std::process::Command::new("mount").args(["--bind", "-o", "ro"]).arg(&backups).arg(&backups).status();
@@ -200,7 +203,7 @@ async fn a_read_only_directory_can_be_verified() {
     }
     let result = async {
         let koan = koan(folder.path()).await?;
-        let report = koan.verify(made.id()).await?;
+        let report = koan.verify(backup.id()).await?;
         Ok::<_, Error>((report.is_valid(), koan.backup("nightly").await.is_err()))
     };
     let result = result.await;

@@ -87,7 +87,10 @@ fn invalid_recipients_are_refused_and_not_shown() {
     assert!(Recipients::keys([] as [&str; 0]).is_err());
     assert!(Recipients::passphrase("").is_err());
     assert!(
-        Recipients::file("/nowhere/recipients").expect_err("missing").chain().contains("/nowhere/recipients")
+        Recipients::file("/nowhere/recipients")
+            .expect_err("the file does not exist")
+            .chain()
+            .contains("/nowhere/recipients")
     );
 }
 
@@ -124,7 +127,7 @@ fn recipients_are_read_from_a_file() {
 async fn keys_are_read_from_a_file_a_command_or_a_text() {
     let key = KeyPair::new();
     let clinic = Clinic::with_patients(3);
-    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let path = clinic.directory.path().join("koan.key");
     std::fs::write(&path, format!("# created: today\n# public key: {}\n{}\n", key.public, key.private))
         .expect("written");
@@ -158,7 +161,7 @@ impl KeySource for Service {
 async fn keys_are_read_from_a_source_that_the_user_defines() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::with_patients(3);
-    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let builder = clinic.builder().encrypt_to(recipients([&key]));
     let koan =
         builder.keys(Keys::text(&other.private)).keys(Service(key.private)).build().await.expect("a context");
@@ -189,7 +192,7 @@ async fn keys_are_read_from_an_environment_variable() {
     }
     let key = KeyPair::new();
     let clinic = Clinic::with_patients(3);
-    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let test = "keys::keys_are_read_from_an_environment_variable";
     let output = koan_backup_tests::test_process::run_test(test, |command| {
         command.env(FOLDER, clinic.directory.path());
@@ -202,7 +205,7 @@ async fn keys_are_read_from_an_environment_variable() {
 async fn an_error_about_an_unavailable_key_names_its_source_and_never_shows_the_key() {
     let key = KeyPair::new();
     let clinic = Clinic::with_patients(3);
-    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let encrypted_ssh = KeyPair::ssh("ed25519", "open sesame").private;
     let half = &key.private[..40];
     for (source, expected) in [

@@ -93,7 +93,7 @@ async fn a_read_fails_if_documents_are_added_removed_or_changed_during_the_read(
         let read = snapshot.read(ReadRequest::all(codec(), SetName::root()), sink);
         let changing = async {
             // At this point, the provider has listed the directory and read the document that changes.
-            chunks.recv().await.expect("documents");
+            chunks.recv().await.expect("the read sends a chunk of documents");
             change(&fixture);
             while chunks.recv().await.is_some() {}
         };
@@ -234,7 +234,8 @@ async fn permissions_are_preserved() {
         [(JsonFixture::lines().await, "Book/root.jsonl"), (JsonFixture::documents().await, "Book/x.json")]
     {
         fixture.put(file, lines(1));
-        fs::set_permissions(fixture.path(file), fs::Permissions::from_mode(0o640)).expect("set");
+        fs::set_permissions(fixture.path(file), fs::Permissions::from_mode(0o640))
+            .expect("the permissions are set");
         fixture.backup().await.expect("a backup");
         fixture.put(file, lines(1).replace("title\",", "other\","));
         fixture.restore().await;

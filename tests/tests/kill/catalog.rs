@@ -107,7 +107,7 @@ pub(super) fn assert_no_other_files(storage: &Path, catalog: &Catalog) {
         "maintenance left archives without a manifest or unfinished files"
     );
     let others = files_below(storage).into_iter().filter(|path| {
-        let file = path.strip_prefix(storage).expect("below the storage");
+        let file = path.strip_prefix(storage).expect("the file is below the storage directory");
         let is_complete = !file.to_string_lossy().contains('#');
         let expected = ["archives", "manifests", "leases", "koan-profile.json"];
         !(is_complete && expected.iter().any(|known| file.starts_with(known)))

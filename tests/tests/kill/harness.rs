@@ -15,7 +15,7 @@ use super::process::{JobDuration, KillTime, Progress, Worker, folder, report_end
 const KILLS_PER_FOLDER: u32 = 10;
 /// The latest time of a kill, as a factor of the duration of the job. The latest time is after the end of the
 /// job.
-const LATEST: f64 = 1.25;
+const MAX_KILL_TIME_FACTOR: f64 = 1.25;
 
 /// A job that is killed, and the conditions that must hold afterwards.
 pub(super) trait Scenario: Sized {
@@ -80,7 +80,7 @@ pub(super) fn kill<S: Scenario>(test: &str) {
 fn kill_repeatedly<S: Scenario>(runtime: &Runtime, test: &str) {
     let (seed, kills) = (seed(), S::KILLS * rounds());
     let mut rng = fastrand::Rng::with_seed(seed);
-    let (mut times, mut tally) = (Times::default(), Tally::default());
+    let (mut times, mut tally) = (JobDurations::default(), Tally::default());
     for number in 0..kills.div_ceil(KILLS_PER_FOLDER) {
         let folder = tempfile::tempdir().expect("a directory");
         let mut scenario = runtime.block_on(S::prepare(folder.path(), number));
@@ -109,9 +109,9 @@ fn kill_repeatedly<S: Scenario>(runtime: &Runtime, test: &str) {
 
 /// The last measured durations of the job.
 #[derive(Default)]
-struct Times(VecDeque<JobDuration>);
+struct JobDurations(VecDeque<JobDuration>);
 
-impl Times {
+impl JobDurations {
     const MAX_DURATIONS: usize = 3;
 
     fn add(&mut self, took: JobDuration) {
@@ -124,7 +124,7 @@ impl Times {
     /// Returns a random time for a kill. One half of the kills is distributed evenly over the whole job, and
     /// the other half over the end of the job, which is short.
     fn moment(&self, rng: &mut fastrand::Rng) -> KillTime {
-        let factor = rng.f64() * LATEST;
+        let factor = rng.f64() * MAX_KILL_TIME_FACTOR;
         match rng.bool() {
             true => KillTime::AfterStart(self.median(|took| took.all).mul_f64(factor)),
             false => KillTime::AfterLastRecord(self.median(|took| took.end).mul_f64(factor)),
@@ -139,7 +139,7 @@ impl Times {
     }
 }
 
-impl fmt::Display for Times {
+impl fmt::Display for JobDurations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (all, end) = (self.median(|took| took.all), self.median(|took| took.end));
         write!(f, "the job takes {} ms, its end {} ms", all.as_millis(), end.as_millis())

@@ -18,7 +18,7 @@ pub(super) struct KilledRekey {
     id: BackupId,
     records: u64,
     /// The key ids of the old key.
-    old: Vec<String>,
+    old_key_ids: Vec<String>,
 }
 
 impl Scenario for KilledRekey {
@@ -38,7 +38,7 @@ impl Scenario for KilledRekey {
             koan: context(folder, "new").await,
             id: backup.id(),
             records: backup.manifest().verification.total_item_count,
-            old: recipients(folder, "old").key_ids(),
+            old_key_ids: recipients(folder, "old").key_ids(),
             shop,
         }
     }
@@ -68,7 +68,7 @@ impl Scenario for KilledRekey {
         let report = self.koan.verify(self.id).await.expect("verified");
         assert!(report.undecrypted.is_empty(), "neither key decrypts the backup: {report:?}");
         let key_ids = &manifest.encryption.as_ref().expect("the backup is encrypted").key_ids;
-        let side = if key_ids == &self.old { Side::Before } else { Side::After };
+        let side = if key_ids == &self.old_key_ids { Side::Before } else { Side::After };
         let has_other_files = found.without_manifest + found.unfinished > 0;
         KillOutcome {
             side,

@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 use koan_backup::{Event, archive::BackupStatus};
 use koan_backup_tests::virtual_clock::VirtualClock;
 
-use super::shop::{NAME, Shared, complete_backups, failed_backup, hanging, wait_until};
+use super::shop::{NAME, Shared, builder_with_hanging_read, complete_backups, failed_backup, wait_until};
 
 /// Checks that an error reports the loss of the lease.
 fn assert_lost(error: &Error) {
@@ -43,7 +43,7 @@ async fn assert_not_published(shared: &Shared, koan: &Koan) {
 #[tokio::test(start_paused = true)]
 async fn a_backup_stops_when_another_holder_acquires_its_lease() {
     let shared = Shared::new();
-    let koan = hanging("shop", shared.storage()).lease_time(Duration::from_secs(1));
+    let koan = builder_with_hanging_read("shop", shared.storage()).lease_time(Duration::from_secs(1));
     let koan = koan.clock(VirtualClock::start()).build().await.expect("a context");
     let thief = async {
         wait_until(async || !shared.leases("backup/nightly").is_empty()).await;

@@ -35,7 +35,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start(test: &str, folder: &Path) -> Self {
         let (mut child, output) = test_process::start_test(test, FOLDER, folder);
-        let commands = child.stdin.take().expect("piped");
+        let commands = child.stdin.take().expect("standard input is piped");
         let worker = Self { child, commands, output };
         assert_eq!(worker.receive(), "ready");
         worker
@@ -60,7 +60,7 @@ impl Worker {
     /// Sends a signal to the process.
     pub(super) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill").success(), "{signal}");
+        assert!(sent.expect("`kill` is installed").success(), "{signal}");
     }
 }
 

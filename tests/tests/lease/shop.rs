@@ -26,7 +26,7 @@ pub(super) fn database(per_record: Duration) -> Scripted {
 }
 
 /// Creates a builder with a database whose read never ends.
-pub(super) fn hanging(application: &str, storage: Storage) -> KoanBuilder {
+pub(super) fn builder_with_hanging_read(application: &str, storage: Storage) -> KoanBuilder {
     let database = Scripted::new(Script { hangs_at: Some(("User".into(), 0)), ..Script::default() });
     database.put(&SetName::root(), &User { id: 0 });
     Koan::builder().application(application).storage("shared", storage).provider("main", database)

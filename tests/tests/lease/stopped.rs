@@ -34,7 +34,7 @@ async fn delete(folder: &Path) {
         .expect("a context");
     print_line(&format!("{OUTPUT_PREFIX}ready"));
     let id: BackupId = read_command().parse().expect("an id");
-    let request = removal_requests(id)[read_command().parse::<usize>().expect("a number")];
+    let request = removal_requests(id)[read_command().parse::<usize>().expect("the number of a request")];
     pause(&store, request);
     let deleting = async {
         match koan.delete(id).await {

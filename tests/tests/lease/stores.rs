@@ -8,7 +8,7 @@ use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::virtual_clock::VirtualClock;
 
-use super::shop::{NAME, builder, complete_backups, hanging};
+use super::shop::{NAME, builder, builder_with_hanging_read, complete_backups};
 
 struct Shop {
     vault: Vault,
@@ -19,19 +19,19 @@ struct Shop {
 async fn shop(per_record: Duration) -> Shop {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
-    over(store.clone(), vault, builder("shop", store.storage(), per_record)).await
+    shop_with(store.clone(), vault, builder("shop", store.storage(), per_record)).await
 }
 
 /// Creates a shop whose database never responds.
 async fn hanging_shop() -> Shop {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
-    over(store.clone(), vault, hanging("shop", store.storage())).await
+    shop_with(store.clone(), vault, builder_with_hanging_read("shop", store.storage())).await
 }
 
 /// Creates a context with this store. Its leases expire according to the clock of the runtime, which is
 /// paused. Therefore no lease expires because the machine is busy.
-async fn over(store: FaultyStore, vault: Vault, builder: KoanBuilder) -> Shop {
+async fn shop_with(store: FaultyStore, vault: Vault, builder: KoanBuilder) -> Shop {
     let koan = builder.lease_time(Duration::from_secs(1)).clock(VirtualClock::start());
     Shop { koan: koan.build().await.expect("a context"), store, vault }
 }
@@ -53,7 +53,7 @@ async fn a_lease_that_cannot_be_acquired_fails_the_backup_before_a_row_is_read()
     ] {
         shop.store.fail([Fault::always(operation, "leases/", failure)]);
         let backup = shop.koan.backup(NAME).on_event(|event| panic!("{event:?}"));
-        let error = backup.await.expect_err("no lease");
+        let error = backup.await.expect_err("the lease cannot be acquired");
         assert_eq!(error.kind(), ErrorKind::Storage, "{operation:?}");
         assert!(error.to_string().contains("leases/backup/nightly"), "{error}");
     }
