@@ -332,7 +332,7 @@ async fn a_type_that_reads_an_older_form_restores_it_in_the_current_form() {
 }
 
 #[tokio::test]
-async fn a_field_renamed_with_an_alias_restores() {
+async fn a_field_that_was_renamed_with_an_alias_is_restored() {
     let archived = archived().await;
     let current = archived.current::<with_alias::User, archived_types::Order>().await;
     current.koan.restore(archived.id).allow_field_loss().await.expect("restored");
@@ -406,7 +406,7 @@ async fn an_entity_that_the_application_does_not_know_is_refused_by_name_unless_
 }
 
 #[tokio::test]
-async fn a_renamed_type_restores_under_its_older_name() {
+async fn records_of_a_renamed_type_are_restored_under_its_older_name() {
     let archived = archived().await;
     let current = archived.current::<renamed::Person, archived_types::Order>().await;
     let check = current.koan.restore(archived.id).viability().await.expect("a report");

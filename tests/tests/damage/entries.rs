@@ -72,7 +72,7 @@ async fn entries_exchanged_renamed_duplicated_removed_or_added_are_found() {
 }
 
 #[tokio::test]
-async fn entries_that_belong_to_no_entity_or_to_two_are_found_even_if_every_hash_matches() {
+async fn entries_that_belong_to_no_entity_or_to_two_entities_are_found_even_if_every_hash_matches() {
     let shop = shop().await;
     let mut forgery = Forgery::parse(&shop.stored);
     forgery.zip.entries.push(ZipEntry::deflated("entities/Stray.jsonl", b"{}\n"));

@@ -76,7 +76,7 @@ async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next
 }
 
 #[tokio::test]
-async fn a_directory_with_another_inode_is_the_same_profile_by_its_mark() {
+async fn a_directory_with_another_inode_and_the_same_mark_is_the_same_profile() {
     let folder = tempfile::tempdir().expect("a folder");
     let backups = folder.path().join("backups");
     let koan = koan(folder.path()).await.expect("a context");

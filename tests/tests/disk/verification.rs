@@ -22,7 +22,7 @@ async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
 }
 
 #[tokio::test]
-async fn a_backup_that_reads_back_intact_is_verified_in_the_report_and_the_catalog() {
+async fn a_backup_that_is_intact_when_it_is_read_back_is_verified_in_the_report_and_the_catalog() {
     let folder = tempfile::tempdir().expect("a folder");
     let (koan, store) = faulty(folder.path()).await;
     let unverified = koan.backup("nightly").await.expect("a backup");
@@ -39,7 +39,7 @@ async fn a_backup_that_reads_back_intact_is_verified_in_the_report_and_the_catal
 }
 
 #[tokio::test]
-async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere() {
+async fn a_backup_that_is_damaged_when_it_is_read_back_fails_and_is_listed_as_failed() {
     for (operation, path, failure) in [
         (Operation::Get, "archives/", Failure::Zeros),
         (Operation::Get, "archives/", Failure::Missing),
@@ -103,7 +103,7 @@ async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
+async fn a_backup_whose_manifest_is_altered_when_it_is_read_back_is_marked_as_failed() {
     let alterations: [fn(&mut serde_json::Value); 3] = [
         |manifest| manifest["description"] = "altered".into(),
         |manifest| manifest["entities"][0]["itemCount"] = 77.into(),

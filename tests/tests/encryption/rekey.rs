@@ -131,7 +131,7 @@ async fn stored(vault: &Vault) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_two_concurrent_rekeys_the_second_is_refused_and_names_the_first() {
+async fn of_two_concurrent_rekeys_exactly_one_succeeds_and_the_other_is_refused() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let id =
@@ -149,7 +149,7 @@ async fn of_two_concurrent_rekeys_the_second_is_refused_and_names_the_first() {
 }
 
 #[tokio::test]
-async fn a_rekey_does_not_remove_an_archive_during_its_restore_and_reports_it() {
+async fn a_rekey_does_not_remove_an_archive_that_is_being_restored_and_reports_the_archive() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());

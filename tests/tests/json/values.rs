@@ -187,7 +187,7 @@ async fn lost_digits_cause_a_warning() {
 }
 
 #[tokio::test]
-async fn empty_fields_that_are_skipped_are_not_written_and_decode_as_their_default() {
+async fn fields_that_serde_skips_are_not_written_and_decode_as_their_default() {
     let fixture = JsonFixture::lines().await;
     let book = Book { id: 1, title: "t".into(), pages: 0, tags: Vec::new() };
     fixture.koan.data::<Book>().upsert_many([book.clone()]).await.expect("written");
