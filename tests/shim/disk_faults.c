@@ -1,9 +1,11 @@
-/* A library that is loaded into a process before the C library, and makes the file operations fail that a file of faults lists.
+/* A library that is loaded into a process before the C library. It makes file operations fail according to a
+ * file that lists the faults.
  *
- * The environment variable KOAN_TEST_FAULTS contains the path of that file. Each line is a fault: `CALL SUBSTRING ERRNO TIMES`.
- * CALL is `open`, `link`, `sync` (of a file) or `syncdir` (of a directory). SUBSTRING is a part of the path, or `*` for any path.
- * TIMES is `once`, `second` (the first matching call succeeds, the next one fails) or `always`. After a fault with `once` has
- * occurred, its line is marked as `done`, because Linux also reports a write error only once.
+ * The environment variable KOAN_TEST_FAULTS contains the path of this file. Each line is a fault:
+ * `CALL SUBSTRING ERRNO TIMES`. CALL is `open`, `link`, `sync` (of a file) or `syncdir` (of a directory).
+ * SUBSTRING is a part of the path, or `*` for any path. TIMES is `once`, `second` (the first matching call
+ * succeeds, the second one fails) or `always`. After a fault with `once` has occurred, its line is marked as
+ * `done`, because Linux also reports a write error only once.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -43,7 +45,7 @@ static int fault(const char *call, const char *path) {
     return result;
 }
 
-/* Returns the error number for the synchronisation of an open file or directory, or 0. */
+/* Returns the error number with which the sync of an open file or directory fails, or 0. */
 static int fault_of_descriptor(int fd) {
     char link[64], path[4096];
     struct stat status;

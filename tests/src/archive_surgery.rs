@@ -1,5 +1,5 @@
-//! Takes a backup apart, alters it and reassembles it, as storage corruption does, or as an attacker does who
-//! may write to the storage and recomputes as many hashes as possible.
+//! Takes a backup apart, alters it and reassembles it. The alterations imitate storage corruption, or an
+//! attacker who can write to the storage and recomputes as many hashes as possible.
 
 mod zip;
 
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 pub use zip::{RecordedOffset, Zip, ZipEntry};
 
-/// The end of a stream of deflate blocks.
+/// The bytes that end a stream of deflate blocks: an empty final block.
 const DEFLATE_END: [u8; 2] = [3, 0];
 
 /// The entries that every archive has in addition to those of its entities.
@@ -108,9 +108,9 @@ impl Vault {
 
 /// Which hashes of an altered backup are recomputed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Seal {
-    /// None: the published manifest still has the previous hash.
-    Broken,
+pub enum Recompute {
+    /// No hashes: the published manifest still has the previous hash of the archive.
+    Nothing,
     /// Size and hash of the archive in the published manifest.
     Archive,
     /// In addition, the checksums of the documents, and the copy of the manifest in the archive.
@@ -131,7 +131,7 @@ pub struct Forgery {
 
 impl Forgery {
     /// Takes a backup apart.
-    pub fn of(stored: &Stored) -> Self {
+    pub fn parse(stored: &Stored) -> Self {
         Self {
             manifest: serde_json::from_slice(&stored.manifest).expect("a manifest is JSON"),
             zip: Zip::read(&stored.archive),
@@ -146,7 +146,7 @@ impl Forgery {
 
     /// Replaces a document of the archive.
     pub fn set_document(&mut self, name: &str, content: &Value) {
-        let content = serde_json::to_vec_pretty(content).expect("JSON");
+        let content = serde_json::to_vec_pretty(content).expect("a JSON value can be written");
         *self.zip.entry_mut(name) = ZipEntry::deflated(name, &content);
     }
 
@@ -185,19 +185,19 @@ impl Forgery {
         self.alter_document(document::BLOCKS, |blocks| blocks[file] = table.into());
     }
 
-    /// Reassembles the backup, and recomputes the hashes that `seal` selects.
+    /// Reassembles the backup, and recomputes the hashes that `recompute` selects.
     #[must_use]
-    pub fn seal(mut self, seal: Seal) -> Stored {
-        if seal >= Seal::Records {
-            self.seal_records();
+    pub fn rebuild(mut self, recompute: Recompute) -> Stored {
+        if recompute >= Recompute::Records {
+            self.recompute_records();
         }
-        if seal >= Seal::Documents {
-            self.seal_documents(seal);
+        if recompute >= Recompute::Documents {
+            self.recompute_documents(recompute);
         }
-        self.seal_archive(seal)
+        self.rebuild_archive(recompute)
     }
 
-    fn seal_records(&mut self) {
+    fn recompute_records(&mut self) {
         let (mut items, mut bytes) = (0, 0);
         let mut entities = self.manifest["entities"].take();
         for entity in entities.as_array_mut().expect("a list") {
@@ -221,7 +221,7 @@ impl Forgery {
         self.manifest["verification"]["totalSizeBytes"] = bytes.into();
     }
 
-    fn seal_documents(&mut self, seal: Seal) {
+    fn recompute_documents(&mut self, recompute: Recompute) {
         let known = self.document(document::CHECKSUMS);
         let sums: Map<String, Value> = self
             .zip
@@ -229,20 +229,20 @@ impl Forgery {
             .iter()
             .filter(|entry| ![document::CHECKSUMS, document::MANIFEST].contains(&entry.name.as_str()))
             .map(|entry| {
-                let kept = entry.name.starts_with("entities/") && seal < Seal::Records;
+                let keeps_checksum = entry.name.starts_with("entities/") && recompute < Recompute::Records;
                 let sum = match known.get(&entry.name) {
-                    Some(sum) if kept => sum.clone(),
+                    Some(sum) if keeps_checksum => sum.clone(),
                     _ => sha256(&entry.content()).into(),
                 };
                 (entry.name.clone(), sum)
             })
             .collect();
         self.set_document(document::CHECKSUMS, &sums.into());
-        self.seal_overall();
+        self.recompute_overall_checksum();
     }
 
     /// Corrects the manifest's hash over all checksums, and the copy of the manifest in the archive.
-    fn seal_overall(&mut self) {
+    fn recompute_overall_checksum(&mut self) {
         let sums = self.document(document::CHECKSUMS);
         let mut lines: Vec<_> = sums.as_object().expect("a map").iter().collect();
         lines.sort_by_key(|(name, _)| *name);
@@ -255,25 +255,25 @@ impl Forgery {
         self.set_document(document::MANIFEST, &inner);
     }
 
-    fn seal_archive(mut self, seal: Seal) -> Stored {
+    fn rebuild_archive(mut self, recompute: Recompute) -> Stored {
         let archive = self.zip.write();
-        if seal >= Seal::Archive {
+        if recompute >= Recompute::Archive {
             self.manifest["archive"]["sizeBytes"] = archive.len().into();
             self.manifest["archive"]["sha256"] = sha256(&archive).into();
         }
-        let manifest = serde_json::to_vec_pretty(&self.manifest).expect("JSON");
+        let manifest = serde_json::to_vec_pretty(&self.manifest).expect("a JSON value can be written");
         Stored { manifest, archive, ..self.stored }
     }
 }
 
-/// Returns a backup with this archive, and a published manifest with its size and hash, as an attacker who
-/// may write to the storage would.
+/// Replaces the archive of a backup, and updates its size and hash in the published manifest, as an attacker
+/// who can write to the storage would.
 #[must_use]
 pub fn with_forged_archive(stored: &Stored, archive: Vec<u8>) -> Stored {
     let mut manifest: Value = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
     manifest["archive"]["sizeBytes"] = archive.len().into();
     manifest["archive"]["sha256"] = sha256(&archive).into();
-    let manifest = serde_json::to_vec_pretty(&manifest).expect("JSON");
+    let manifest = serde_json::to_vec_pretty(&manifest).expect("a JSON value can be written");
     Stored { manifest, archive, ..stored.clone() }
 }
 
@@ -291,7 +291,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// Compresses lines as a block that can be decompressed independently.
+/// Compresses lines into a deflate block that can be decompressed independently.
 pub fn deflate_block(raw: &[u8]) -> Vec<u8> {
     let mut block = Vec::with_capacity(raw.len() + raw.len() / 8 + 1024);
     let mut compress = flate2::Compress::new(flate2::Compression::fast(), false);
@@ -305,5 +305,5 @@ fn count_lines(bytes: &[u8]) -> u64 {
 }
 
 fn len64(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).expect("fits")
+    u64::try_from(bytes.len()).expect("a length fits into u64")
 }

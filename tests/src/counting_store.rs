@@ -1,4 +1,4 @@
-//! An object store that counts the reads and the bytes that they return.
+//! An object store that counts reads and the bytes that the reads return.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// An object store that counts the reads and the bytes that they return.
+/// An object store that counts reads and the bytes that the reads return.
 #[derive(Clone, Debug)]
 pub struct CountingStore {
     inner: Arc<dyn ObjectStore>,
@@ -32,8 +32,8 @@ impl CountingStore {
         Storage::object_store(Arc::new(self.clone()), "counted")
     }
 
-    /// Returns the numbers of bytes and of reads since the last call.
-    pub fn counted(&self) -> (u64, u64) {
+    /// Returns the number of bytes that were read and the number of reads, and resets both counts.
+    pub fn take_counts(&self) -> (u64, u64) {
         (self.bytes.swap(0, Ordering::Relaxed), self.reads.swap(0, Ordering::Relaxed))
     }
 }

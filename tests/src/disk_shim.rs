@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const VARIABLE: &str = "KOAN_TEST_FAULTS";
+/// The environment variable with the path of the file that lists the faults.
+const FAULTS_VARIABLE: &str = "KOAN_TEST_FAULTS";
 
 /// Compiles the library into a folder, and returns its path.
 fn library(folder: &Path) -> PathBuf {
@@ -31,7 +32,7 @@ pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
     let faults = folder.path().join("faults");
     std::fs::write(&faults, "").expect("written");
     let output = crate::test_process::run_test(test, |command| {
-        command.env("LD_PRELOAD", library(folder.path())).env(VARIABLE, &faults);
+        command.env("LD_PRELOAD", library(folder.path())).env(FAULTS_VARIABLE, &faults);
         command.envs(variables.iter().copied());
     });
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -46,18 +47,18 @@ pub fn run_test(test: &str, variables: &[(&str, &str)]) -> String {
 /// # Panics
 /// This process was not started by [`run_test`].
 pub fn fail(faults: &[&str]) {
-    let path = std::env::var_os(VARIABLE).expect("this process was started by `run_test`");
+    let path = std::env::var_os(FAULTS_VARIABLE).expect("this process was started by `run_test`");
     let mut file = std::fs::File::create(path).expect("written");
     faults.iter().for_each(|fault| writeln!(file, "{fault}").expect("written"));
 }
 
-/// Returns whether every fault that was injected for one call has happened.
+/// Returns whether every injected fault that is limited to one call has occurred.
 ///
 /// # Panics
 /// This process was not started by [`run_test`].
 pub fn have_all_happened() -> bool {
-    let path = std::env::var_os(VARIABLE).expect("this process was started by `run_test`");
+    let path = std::env::var_os(FAULTS_VARIABLE).expect("this process was started by `run_test`");
     let faults = std::fs::read_to_string(path).expect("readable");
-    let mut once = faults.lines().filter(|line| !line.trim_end().ends_with("always"));
-    once.all(|line| line.starts_with("done"))
+    let mut limited_faults = faults.lines().filter(|line| !line.trim_end().ends_with("always"));
+    limited_faults.all(|line| line.starts_with("done"))
 }

@@ -61,8 +61,8 @@ pub enum Failure {
     Detached,
     /// The connection is lost before the operation.
     Lost,
-    /// The operation succeeds, but the caller receives an error, as if the answer was lost.
-    AnswerLost,
+    /// The operation succeeds, but the caller receives an error, as if the response was lost.
+    ResponseLost,
     /// A removal reports success and does nothing.
     Pretended,
     /// A read returns only this number of bytes; a request for the size returns this size.
@@ -128,7 +128,7 @@ impl FaultyStore {
         Storage::object_store(Arc::new(self.clone()), "faulty")
     }
 
-    /// Replaces the injected faults by these, and resets the counts of operations.
+    /// Replaces the injected faults with these, and resets the counts of operations.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         *self.lock() = State { faults: faults.into_iter().collect(), calls: VecDeque::new() };
     }
@@ -195,15 +195,15 @@ fn error(failure: Failure, path: &Path) -> Error {
     }
 }
 
-/// Performs the operation unless the fault prevents it. If only the answer is lost, performs the operation
+/// Performs the operation unless the fault prevents it. For [`Failure::ResponseLost`], performs the operation
 /// and returns an error.
 macro_rules! attempt {
     ($store:expr, $fault:expr, $path:expr, $work:expr) => {
         match $fault {
             None => $work,
-            Some(Failure::AnswerLost) => {
+            Some(Failure::ResponseLost) => {
                 let _ = $work?;
-                Err(error(Failure::AnswerLost, $path))
+                Err(error(Failure::ResponseLost, $path))
             }
             Some(Failure::Slow(millis)) => {
                 tokio::time::sleep(Duration::from_millis(millis)).await;
@@ -252,8 +252,8 @@ impl ObjectStore for FaultyStore {
                     found.meta.size = length;
                     return Ok(found);
                 }
-                let kept = usize::try_from(length).unwrap_or(usize::MAX);
-                with_bytes(found, |bytes| bytes.slice(..kept.min(bytes.len()))).await
+                let max_bytes = usize::try_from(length).unwrap_or(usize::MAX);
+                with_bytes(found, |bytes| bytes.slice(..max_bytes.min(bytes.len()))).await
             }
             Some(Failure::Zeros) => {
                 let found = self.inner.get_opts(path, options).await?;
@@ -293,8 +293,8 @@ impl ObjectStore for FaultyStore {
                 let held = stream::once(async move { store.released().await });
                 held.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
             }
-            // The list fails after its first file, so that a caller must not take the files before the error
-            // for a complete list.
+            // The list fails after its first file, so that a test detects a caller that treats the files
+            // before the error as a complete list.
             Some(failure) => {
                 let listed = self.inner.list(prefix).take(1);
                 listed.chain(stream::once(async move { Err(error(failure, &path)) })).boxed()

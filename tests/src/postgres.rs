@@ -49,7 +49,7 @@ impl Server {
         Self::with_settings(version, &["fsync=off"])
     }
 
-    /// Starts a server of a version with these settings, which are `name=value`.
+    /// Starts a server of a version with these settings, each of which is `name=value`.
     pub fn with_settings(version: u32, settings: &[&str]) -> Self {
         Self::with_environment(version, settings, &[])
     }
@@ -83,8 +83,8 @@ impl Server {
     pub fn standby(&self, settings: &[&str]) -> Self {
         let directory = folder();
         let data = directory.path().join("data");
-        let mut copy = Command::new(self.binaries.join("pg_basebackup"));
-        copy.args([
+        let mut base_backup = Command::new(self.binaries.join("pg_basebackup"));
+        base_backup.args([
             "-h",
             "127.0.0.1",
             "-U",
@@ -97,7 +97,7 @@ impl Server {
             "-p",
             &self.port.to_string(),
         ]);
-        as_postgres(copy.arg("-D").arg(&data));
+        as_postgres(base_backup.arg("-D").arg(&data));
         let mut standby = Self {
             binaries: self.binaries.clone(),
             data,
@@ -111,7 +111,7 @@ impl Server {
         standby
     }
 
-    /// Starts the server, if it is not running.
+    /// Starts the server on a free port. The server must not be running.
     pub fn up(&mut self) {
         for _ in 0..5 {
             self.port = TcpListener::bind("127.0.0.1:0")
@@ -135,12 +135,12 @@ impl Server {
             let directory = self.directory.as_ref().expect("a server has a directory").path();
             let log = fs::File::create(directory.join("log")).expect("a log");
             command.stdout(log.try_clone().expect("a log")).stderr(log).stdin(Stdio::null());
-            let mut child = command.spawn().expect("setpriv of util-linux");
+            let mut child = command.spawn().expect("`setpriv` of util-linux is installed");
             let started = Instant::now();
             while started.elapsed() < crate::wait::HANG_TIMEOUT
-                && child.try_wait().expect("a child").is_none()
+                && child.try_wait().expect("the status of the server process is available").is_none()
             {
-                let ready = self.psql_command("postgres", "SELECT 1").output().expect("psql");
+                let ready = self.psql_command("postgres", "SELECT 1").output().expect("`psql` is installed");
                 if ready.status.success() {
                     self.postmaster = Some(child);
                     return;
@@ -196,7 +196,7 @@ impl Server {
 
     /// Runs SQL in a database, and returns its output.
     pub fn psql(&self, database: &str, sql: &str) -> String {
-        let output = self.psql_command(database, sql).output().expect("psql");
+        let output = self.psql_command(database, sql).output().expect("`psql` is installed");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{sql}\n{error}");
         String::from_utf8(output.stdout).expect("UTF-8").trim_end().to_owned()
@@ -205,20 +205,24 @@ impl Server {
     /// Runs a file of SQL in the database `test`.
     pub fn run_file(&self, path: &Path) {
         let mut command = self.psql_command("test", "");
-        let output = command.arg("-f").arg(path).output().expect("psql");
+        let output = command.arg("-f").arg(path).output().expect("`psql` is installed");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Waits until every session of a backup or restore has ended and has released its locks. A client closes
     /// its connection when it is dropped; the server ends the session a short time later.
-    pub fn until_left_alone(&self) {
+    pub fn until_sessions_ended(&self) {
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
         crate::wait::until_blocking("all sessions of koan-backup have ended", || self.sql(sessions) == "0");
     }
 
     /// Starts SQL without waiting for its end.
     pub fn spawn_sql(&self, sql: &str) -> Child {
-        self.psql_command("test", sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql")
+        self.psql_command("test", sql)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`psql` is installed")
     }
 
     /// Returns the schema as `pg_dump` writes it. If `pg_dump` is not installed, it returns what the catalogs
@@ -238,7 +242,7 @@ impl Server {
             &self.port.to_string(),
             "test",
         ]);
-        let output = dump.output().expect("pg_dump");
+        let output = dump.output().expect("`pg_dump` is executable");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         // Newer releases of `pg_dump` write a random word at the beginning and at the end of each dump.
@@ -291,7 +295,8 @@ fn template(version: u32, binaries: &Path) -> PathBuf {
         "--locale=C.UTF-8",
     ]);
     as_postgres(&mut initdb);
-    // If two processes create it at the same time, one of the equal clusters is used.
+    // If two processes create the template at the same time, only the first rename succeeds, and both
+    // processes use that cluster.
     if fs::rename(&data, &template).is_err() && !template.join("PG_VERSION").is_file() {
         panic!("the template cluster {} cannot be created", template.display());
     }
@@ -330,6 +335,6 @@ fn as_postgres(command: &mut Command) {
     if let Some((user, group)) = postgres_ids() {
         command.uid(user).gid(group);
     }
-    let output = command.current_dir("/").stdin(Stdio::null()).output().expect("a program of PostgreSQL");
+    let output = command.current_dir("/").stdin(Stdio::null()).output().expect("the program starts");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

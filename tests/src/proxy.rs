@@ -1,5 +1,5 @@
-//! A proxy between a store and its client, which counts requests and injects faults: it cuts connections,
-//! answers instead of the store, or delays answers.
+//! A proxy between a store and its client. The proxy records requests and injects faults: it closes
+//! connections, responds instead of the store, or delays responses.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,17 +10,17 @@ use std::time::Duration;
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The store does not receive the request; the proxy answers with this status.
+    /// The store does not receive the request; the proxy responds with this status.
     Status(u16),
     /// The connection is cut after half of the request.
     CutInRequest,
-    /// The store performs the request, and its answer is lost.
-    AnswerLost,
-    /// The connection is cut after this number of bytes of the answer's body.
-    CutInAnswer(usize),
-    /// The answer is delayed by this number of milliseconds.
+    /// The store performs the request, and its response is lost.
+    ResponseLost,
+    /// The connection is cut after this number of bytes of the body of the response.
+    CutInResponse(usize),
+    /// The response is delayed by this number of milliseconds.
     Slow(u64),
-    /// The answer is delayed until [`Proxy::fail`] is called again.
+    /// The response is delayed until [`Proxy::fail`] is called again.
     Held,
 }
 
@@ -123,7 +123,7 @@ impl Proxy {
         self.port
     }
 
-    /// Replaces the injected faults by these, and clears the list of received requests.
+    /// Replaces the injected faults with these, and clears the list of received requests.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         let faults = faults.into_iter().collect();
         let mut state = self.shared.lock();
@@ -193,24 +193,24 @@ impl Shared {
         }
         read_until(&mut client, &mut body, length)?;
         if let Some(Trouble::Status(status)) = trouble {
-            let answer =
+            let response =
                 format!("HTTP/1.1 {status} Injected\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-            return client.write_all(answer.as_bytes()).ok();
+            return client.write_all(response.as_bytes()).ok();
         }
         let mut store = TcpStream::connect(("127.0.0.1", self.store_port)).ok()?;
         store.write_all(with_closed_connection(&head, self.rewrite).as_bytes()).ok()?;
         store.write_all(&body).ok()?;
-        let (head, mut answer) = read_head(&mut store)?;
-        store.read_to_end(&mut answer).ok()?;
+        let (head, mut response) = read_head(&mut store)?;
+        store.read_to_end(&mut response).ok()?;
         match trouble {
-            Some(Trouble::AnswerLost) => return client.shutdown(Shutdown::Both).ok(),
-            Some(Trouble::CutInAnswer(bytes)) => answer.truncate(bytes),
+            Some(Trouble::ResponseLost) => return client.shutdown(Shutdown::Both).ok(),
+            Some(Trouble::CutInResponse(bytes)) => response.truncate(bytes),
             Some(Trouble::Slow(millis)) => std::thread::sleep(Duration::from_millis(millis)),
             Some(Trouble::Held) => self.wait_until_changed(fault_changes),
             _ => {}
         }
         client.write_all(with_closed_connection(&head, unchanged).as_bytes()).ok()?;
-        client.write_all(&answer).ok()
+        client.write_all(&response).ok()
     }
 }
 
@@ -229,7 +229,7 @@ fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];
     loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let body = bytes.split_off(end + 4);
             return Some((String::from_utf8_lossy(&bytes).into_owned(), body));
         }

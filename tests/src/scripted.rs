@@ -38,7 +38,8 @@ pub struct Script {
     pub per_record: Duration,
     /// The number of entities that can be read concurrently; 0 counts as 1.
     pub concurrent_reads: usize,
-    /// An entity of which one record is neither stored nor counted in a restore, as if a trigger dropped it.
+    /// An entity of which a restore neither stores nor counts the first record of each batch, as if a trigger
+    /// discarded the record.
     pub drops_one_of: Option<String>,
     /// An entity and the index of its record at which a read never ends.
     pub hangs_at: Option<(String, usize)>,
@@ -243,7 +244,7 @@ impl Snapshot for View {
 
     async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
         let records = self.tables.get(&(entity.name().to_owned(), set.clone())).map_or(0, Vec::len);
-        Ok(u64::try_from(records).expect("a count fits"))
+        Ok(u64::try_from(records).expect("a count fits into u64"))
     }
 }
 

@@ -12,6 +12,6 @@ mod s3s;
 pub use answering::{ReceivedRequest, start_responder};
 pub use azurite::{Azurite, KEY as AZURITE_KEY};
 pub use google::{GoogleByMoto, GoogleEmulator, google};
-pub use http::{Answer, request};
+pub use http::{Response, request};
 pub use moto::Moto;
 pub use s3s::{S3s, amazon};

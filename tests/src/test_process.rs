@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
-/// Runs the test `test` of the current program in a new process, which `configure` can change, and returns its
-/// output.
+/// Runs the test `test` of the current program in a new process, which `configure` can change, and returns
+/// its output.
 ///
 /// # Panics
-/// Panics if the process cannot be started, or if the program has no test with this name, because a run of no
-/// test ends successfully.
+/// Panics if the process cannot be started. Also panics if the program has no test with this name, because a
+/// test run without tests ends successfully.
 pub fn run_test(test: &str, configure: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
@@ -34,7 +34,7 @@ pub fn start_test(test: &str, variable: &str, folder: &Path) -> (Child, Receiver
         .stdout(Stdio::piped())
         .spawn()
         .expect("the test program starts");
-    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let output = BufReader::new(child.stdout.take().expect("standard output is piped"));
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
     (child, lines)

@@ -21,8 +21,9 @@ impl VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.began.elapsed()).expect("a test is short");
-        self.began_at.checked_add(passed).expect("a test is short")
+        let passed =
+            SignedDuration::try_from(self.began.elapsed()).expect("the duration of a test is representable");
+        self.began_at.checked_add(passed).expect("the duration of a test is representable")
     }
 
     fn follows_system(&self) -> bool {

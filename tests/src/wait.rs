@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 /// The time after which a waiting test is considered to hang. A test that passes needs far less.
 pub const HANG_TIMEOUT: Duration = Duration::from_secs(420);
-const POLL: Duration = Duration::from_millis(5);
+/// The time between two checks of a condition.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Waits until an asynchronous condition is true.
 ///
@@ -17,8 +18,8 @@ const POLL: Duration = Duration::from_millis(5);
 pub async fn until(description: &str, mut condition: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !condition().await {
-        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
-        tokio::time::sleep(POLL).await;
+        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: the condition was not reached: {description}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -29,8 +30,8 @@ pub async fn until(description: &str, mut condition: impl AsyncFnMut() -> bool) 
 pub async fn until_sync(description: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
-        tokio::time::sleep(POLL).await;
+        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: the condition was not reached: {description}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -41,8 +42,8 @@ pub async fn until_sync(description: &str, mut condition: impl FnMut() -> bool) 
 pub fn until_blocking(description: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: waited in vain until {description}");
-        std::thread::sleep(POLL);
+        assert!(began.elapsed() < HANG_TIMEOUT, "timeout: the condition was not reached: {description}");
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -1,5 +1,5 @@
-//! The catalog finds backups by their properties, counts them and assesses their health. It reports every
-//! manifest that it cannot read.
+//! Tests the catalog, which finds backups by their properties, computes statistics and assesses the health of
+//! backups. It reports every manifest that it cannot read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,16 +68,28 @@ fn ids(entries: &[CatalogEntry]) -> Vec<BackupId> {
 #[tokio::test]
 async fn backups_are_found_by_their_properties() {
     let Shop { koan, clock, store, .. } = shop().await;
-    let a =
-        koan.backup("nightly").tags(["daily", "eu"]).description("Before the Move").await.expect("a").id();
+    let a = koan
+        .backup("nightly")
+        .tags(["daily", "eu"])
+        .description("Before the Move")
+        .await
+        .expect("a backup")
+        .id();
     clock.pass(24);
-    let b = koan.backup("visits").entity::<Visit>().tags(["daily"]).to_profile("far").await.expect("b").id();
+    let b = koan
+        .backup("visits")
+        .entity::<Visit>()
+        .tags(["daily"])
+        .to_profile("far")
+        .await
+        .expect("a backup")
+        .id();
     clock.pass(24);
     store.fail([Fault::once(Operation::Begin, "archives", Failure::Forbidden)]);
     koan.backup("nightly").tags(["eu"]).await.expect_err("the store refuses");
     store.fail([]);
     clock.pass(24);
-    let d = koan.backup("nightly").await.expect("d").id();
+    let d = koan.backup("nightly").await.expect("a backup").id();
     let catalog = koan.catalog();
     let all = catalog.all().await.expect("listed");
     let failed = all[1].id();
@@ -138,7 +150,10 @@ async fn a_listing_that_fails_is_an_error_and_not_an_empty_catalog() {
         Fault::always(Operation::List, "manifests", Failure::Broken),
     ] {
         store.fail([fault]);
-        assert_eq!(koan.catalog().all().await.expect_err("not listed").kind(), ErrorKind::Storage);
+        assert_eq!(
+            koan.catalog().all().await.expect_err("the store fails to list manifests").kind(),
+            ErrorKind::Storage
+        );
         assert!(koan.catalog().query().stream().try_collect::<Vec<_>>().await.is_err());
         assert!(koan.catalog().statistics().await.is_err() && koan.catalog().latest().await.is_err());
         assert!(koan.catalog().health(&Expectations::new()).await.is_err());
@@ -157,10 +172,10 @@ async fn manifests_are_read_once_and_reread_when_the_cache_is_damaged() {
     // a restart those of its cache on disk.
     let unreadable = [Fault::always(Operation::Get, "manifests", Failure::Forbidden)];
     before.store.fail(unreadable);
-    assert_eq!(ids(&before.koan.catalog().all().await.expect("from memory")), all);
+    assert_eq!(ids(&before.koan.catalog().all().await.expect("the manifests are in memory")), all);
     let Shop { store, cache, .. } = before;
     let after = shop_over(store, cache).await;
-    assert_eq!(ids(&after.koan.catalog().all().await.expect("from disk")), all);
+    assert_eq!(ids(&after.koan.catalog().all().await.expect("the manifests are in the cache on disk")), all);
 
     let mut cached_files = Vec::new();
     for folder in std::fs::read_dir(after.cache.path()).expect("a folder") {

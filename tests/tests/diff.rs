@@ -140,7 +140,8 @@ async fn entities_that_cannot_be_decrypted_are_not_reported_as_equal() {
     let locked = koan(shop.folder.path(), &shop.identity, false).await;
     let diff = locked.diff(before, after).await.expect("compared");
     assert!(!diff.is_empty());
-    let guest = diff.entities.iter().find(|diff| diff.entity == "Guest").expect("reported");
+    let guest =
+        diff.entities.iter().find(|diff| diff.entity == "Guest").expect("the report contains the entity");
     assert!(guest.not_compared.as_ref().is_some_and(|reason| reason.contains("Guest")), "{guest:?}");
     assert_eq!(counts(&diff, "Invoice"), [0, 0, 0, 3]);
     let token = CancellationToken::new();
@@ -150,7 +151,7 @@ async fn entities_that_cannot_be_decrypted_are_not_reported_as_equal() {
 }
 
 #[tokio::test]
-async fn more_records_than_fit_into_memory_are_compared_in_shares() {
+async fn more_records_than_fit_into_memory_are_compared_in_partitions() {
     let shop = shop().await;
     let many = "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 270000)
         INSERT INTO invoice SELECT i, i FROM n;";

@@ -75,13 +75,15 @@ impl Process {
             .arg(std::env::current_exe().expect("this program"))
             .args(["--exact", TEST])
             .env(FOLDER, folder)
-            .env(PORT, listener.local_addr().expect("bound").port().to_string())
+            .env(PORT, listener.local_addr().expect("the listener is bound to a port").port().to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("`tests/setup` installs fiu-run");
         let (connection, _) = listener.accept().expect("the child process connects");
-        connection.set_read_timeout(Some(koan_backup_tests::wait::HANG_TIMEOUT)).expect("set");
+        connection
+            .set_read_timeout(Some(koan_backup_tests::wait::HANG_TIMEOUT))
+            .expect("the read timeout is set");
         Self { child, connection }
     }
 
@@ -94,7 +96,7 @@ impl Process {
         result
     }
 
-    /// Makes each call with this name fail in the child process from now on.
+    /// Makes every call of this function fail in the child process from now on, with this error number.
     fn fail(&self, folder: &Path, call: &str, errno: u32) {
         let command = format!("enable name={call},failinfo={errno}");
         let control = Command::new("fiu-ctrl")

@@ -1,7 +1,7 @@
-//! Tests that reproduce, with small inputs, failures that users reported of other backup tools.
+//! Tests that reproduce, with small inputs, failures that users of other backup tools have reported.
 //!
-//! The comment of a test links the report. Tests that need more than SQLite, JSON files and a directory are
-//! in the suite of their subject.
+//! The doc comment of each test links the reports. Tests that need more than SQLite, JSON files and a
+//! directory are in the suite of their subject.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -54,7 +54,7 @@ async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
         .expect("a context")
 }
 
-/// Creates the database, and a context whose backups are in a store that fails on request.
+/// Creates the database, and a context whose backups are in a store into which faults can be injected.
 async fn over_faulty_store(folder: &Path) -> (Koan, FaultyStore) {
     drop(database(&folder.join("shop.db")));
     let stored = folder.join("backups");
@@ -198,7 +198,7 @@ async fn the_first_insert_after_a_restore_gets_an_id_that_was_never_used() {
     let connection = database(&folder.path().join("shop.db"));
     connection
         .execute_batch("DELETE FROM docs WHERE id = 3; DROP TRIGGER added; DROP TABLE search")
-        .expect("run");
+        .expect("the statements succeed");
     let koan = over_sqlite(folder.path(), local(folder.path())).await;
     koan.backup("nightly").await.expect("a backup");
     connection.execute_batch("DELETE FROM docs; DELETE FROM sqlite_sequence").expect("emptied");
@@ -225,7 +225,7 @@ async fn a_search_finds_only_restored_text_although_only_inserts_have_a_trigger(
         koan.restore("nightly").on_conflict(mode).await.expect("restored");
         connection
             .execute_batch("INSERT INTO search(search, rank) VALUES ('integrity-check', 1)")
-            .expect("intact");
+            .expect("the full-text index is intact");
         for (word, found) in [("words", 3), ("second", 1), ("stale", 0)] {
             let sql = format!("SELECT count(*) FROM search WHERE search MATCH '{word}'");
             assert_eq!(count(&connection, &sql), found, "{mode:?}: {word}");
@@ -263,7 +263,7 @@ async fn a_failed_backup_stores_no_archive_and_retention_removes_its_manifest() 
 /// <https://github.com/otavio/nix-config/pull/242>: a health check needs a lock, and fails while old backups
 /// are removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn health_checks_lists_and_restores_do_not_wait_for_a_retention() {
+async fn health_checks_lists_and_restores_do_not_wait_for_a_prune() {
     let folder = tempfile::tempdir().expect("a directory");
     let (koan, store) = over_faulty_store(folder.path()).await;
     for _ in 0..2 {

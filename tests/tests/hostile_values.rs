@@ -1,4 +1,4 @@
-//! Tests round trips of names and values that attempt injection, for example into SQL, JSON or paths.
+//! Tests round trips of names and values that attempt an injection, for example into SQL, JSON or paths.
 
 use koan_backup::prelude::*;
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ proptest! {
                 assert_eq!(&found.value, value);
             }
             let count = koan.data::<Hostile>().count().await.expect("counted");
-            assert_eq!(count, u64::try_from(rows.len()).expect("fits"));
+            assert_eq!(count, u64::try_from(rows.len()).expect("a length fits into u64"));
         });
     }
 }

@@ -7,7 +7,7 @@ use koan_backup::{
     catalog::Expectations,
     provider::{Finding, Severity},
 };
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
+use koan_backup_tests::archive_surgery::{Forgery, Recompute, Vault};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
@@ -53,14 +53,14 @@ impl Profile {
     }
 
     /// Changes a backup into the form of an older version of the library, which recorded no environment.
-    async fn made_older(&self, id: BackupId, application: Option<&str>) {
-        let mut forgery = Forgery::of(&self.vault.stored(id).await);
+    async fn rewrite_as_older_version(&self, id: BackupId, application: Option<&str>) {
+        let mut forgery = Forgery::parse(&self.vault.stored(id).await);
         let manifest = forgery.manifest.as_object_mut().expect("an object");
         manifest.remove("series");
         let producer = manifest["producer"].as_object_mut().expect("an object");
         producer.remove("environment");
         producer.insert("application".to_owned(), application.into());
-        self.vault.write_backup(&forgery.seal(Seal::Documents)).await;
+        self.vault.write_backup(&forgery.rebuild(Recompute::Documents)).await;
     }
 }
 
@@ -99,9 +99,9 @@ async fn a_lookup_by_name_finds_only_backups_of_the_application_and_environment(
     let restored = production.restore(NAME).from_application("shop", "staging").await.expect("restored");
     assert_eq!(restored.id, foreign[0]);
     assert!(has_finding(&restored.findings, "made by application `shop` in `staging`"), "{restored:?}");
-    let viable = production.restore(NAME).from_application("till", "production").viability().await;
-    let viable = viable.expect("assessed");
-    assert!(viable.id == foreign[1] && has_finding(&viable.findings, "`till`"), "{viable:?}");
+    let viability = production.restore(NAME).from_application("till", "production").viability().await;
+    let viability = viability.expect("assessed");
+    assert!(viability.id == foreign[1] && has_finding(&viability.findings, "`till`"), "{viability:?}");
     let verified = production.verify(NAME).from_application("shop", "staging").await.expect("read");
     assert!(
         verified.id == foreign[0] && verified.is_valid() && verified.notes[0].contains("`staging`"),
@@ -221,7 +221,7 @@ async fn backups_without_an_environment_are_used_with_a_message_and_removed_only
     let mut older = Vec::new();
     for application in [None, Some("shop"), Some("till")] {
         let id = profile.backup(&koan).await;
-        profile.made_older(id, application).await;
+        profile.rewrite_as_older_version(id, application).await;
         older.push(id);
     }
     let [unnamed, same, other] = older[..] else { panic!("there are three older backups") };
@@ -251,10 +251,10 @@ async fn backups_without_an_environment_are_used_with_a_message_and_removed_only
     // The rekeys fail because the context has no recipients.
     let failed: Vec<_> = summary.failed.iter().map(|(id, _)| *id).collect();
     assert!(failed == [same, unnamed] && summary.unidentified.is_empty(), "{summary:?}");
-    // A lookup by name prefers a backup that is certainly one of this application to newer unidentified ones.
+    // A lookup by name prefers the application's own backup to newer unidentified backups.
     let own = profile.backup(&koan).await;
     let newer = profile.backup(&koan).await;
-    profile.made_older(newer, None).await;
+    profile.rewrite_as_older_version(newer, None).await;
     assert_eq!(koan.restore(NAME).await.expect("restored").id, own);
 
     let plan = async |retention: Retention| koan.retention(retention).plan().await.expect("a plan");
@@ -374,23 +374,23 @@ async fn records_of_another_database_are_restored_and_the_difference_is_reported
         "{restored:?}"
     );
     assert!(restored.findings.iter().all(|finding| finding.severity == Severity::Note));
-    let viable = second.restore(NAME).viability().await.expect("assessed");
-    assert!(viable.is_viable() && has_finding(&viable.findings, "first.db"), "{viable:?}");
+    let viability = second.restore(NAME).viability().await.expect("assessed");
+    assert!(viability.is_viable() && has_finding(&viability.findings, "first.db"), "{viability:?}");
 }
 
 #[tokio::test]
 async fn a_loss_that_another_application_accepted_is_not_accepted_for_this_application() {
     let profile = Profile::new();
-    let of = async |environment: &str, records: i64| {
+    let koan_with = async |environment: &str, records: i64| {
         let koan = profile.builder(records).application("shop").environment(environment);
         koan.build().await.expect("a context")
     };
-    let before = profile.backup(&of("production", 100).await).await;
-    profile.backup(&of("staging", 100).await).await;
-    let staging = of("staging", 0).await;
+    let before = profile.backup(&koan_with("production", 100).await).await;
+    profile.backup(&koan_with("staging", 100).await).await;
+    let staging = koan_with("staging", 0).await;
     let lost = profile.backup(&staging).await;
     staging.catalog().acknowledge(lost, "a new test").await.expect("acknowledged");
-    let production = of("production", 0).await;
+    let production = koan_with("production", 0).await;
     let after = profile.backup(&production).await;
     let health = production.catalog().health(&Expectations::new()).await.expect("assessed");
     assert_eq!(health.size_drops.iter().map(|loss| loss.backup).collect::<Vec<_>>(), [after], "{health:?}");

@@ -96,14 +96,14 @@ async fn the_boot_report_logs_one_event_per_line() {
 
 #[tokio::test]
 async fn deny_uncovered_fails_the_start() {
-    let error = context(Koan::builder().deny_uncovered()).await.expect_err("uncovered");
+    let error = context(Koan::builder().deny_uncovered()).await.expect_err("an entity is uncovered");
     assert_eq!(error.kind(), ErrorKind::Inventory);
     assert!(error.to_string().contains("Draft → no backup coverage"), "{error}");
 }
 
 #[tokio::test]
 async fn an_empty_inventory_is_an_error_that_says_what_to_do() {
-    let error = context(Koan::builder().only_registered()).await.expect_err("empty");
+    let error = context(Koan::builder().only_registered()).await.expect_err("the inventory is empty");
     assert_eq!(error.kind(), ErrorKind::Inventory);
     assert!(error.to_string().contains("koan_backup::link!"), "{error}");
 }
@@ -111,16 +111,16 @@ async fn an_empty_inventory_is_an_error_that_says_what_to_do() {
 #[tokio::test]
 async fn an_uncovered_or_excluded_entity_is_never_backed_up_even_when_it_is_selected() {
     let koan = context(Koan::builder()).await.expect("a context");
-    let error = koan.backup("drafts").entities(["Draft"]).await.expect_err("uncovered");
+    let error = koan.backup("drafts").entities(["Draft"]).await.expect_err("an entity is uncovered");
     assert!(error.to_string().contains("`Draft` has no backup policy"), "{error}");
-    let error = koan.backup("index").entities(["InvoiceIndex"]).await.expect_err("excluded");
+    let error = koan.backup("index").entities(["InvoiceIndex"]).await.expect_err("the entity is excluded");
     assert!(error.to_string().contains("rebuilt from invoices"), "{error}");
-    let error = koan.backup("typo").entities(["Invocie"]).await.expect_err("unknown");
+    let error = koan.backup("typo").entities(["Invocie"]).await.expect_err("no entity has this name");
     assert!(error.to_string().contains("no entity has the name `Invocie`"), "{error}");
 }
 
 /// Creates the descriptor of an entity without the derive macro, for one case of the table of policies.
-fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static EntityDescriptor {
+fn entity_descriptor(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static EntityDescriptor {
     const FIELDS: &[FieldDeclaration] = &[FieldDeclaration::new::<i64>("id", "i64").key()];
     Box::leak(Box::new(EntityDescriptor::new::<Media>(EntityDeclaration {
         name,
@@ -138,7 +138,7 @@ fn declared(name: &'static str, policy: Option<PolicyDeclaration>) -> &'static E
 }
 
 /// Returns the policy that results from a scope and an attribute, as the boot report shows it.
-async fn resolved(
+async fn resolved_policy(
     scope: Option<ScopeDeclaration>,
     policy: Option<PolicyDeclaration>,
 ) -> Result<String, Error> {
@@ -161,7 +161,7 @@ async fn resolved(
         }
     }
     let _ = Declared;
-    DECLARED.set(Some(declared("Row", policy)));
+    DECLARED.set(Some(entity_descriptor("Row", policy)));
     let mut builder = Koan::builder().only_registered().register::<Row>();
     if let Some(scope) = scope {
         builder = builder.register_scope(Box::leak(Box::new(scope)));
@@ -221,7 +221,7 @@ async fn every_combination_of_scope_and_attribute_results_in_the_expected_policy
         (None, None, "WARN Row → no backup coverage (no scope declared)"),
     ];
     for (scope, policy, expected) in cases {
-        let line = resolved(scope, policy).await.expect(expected);
+        let line = resolved_policy(scope, policy).await.expect(expected);
         assert_eq!(line, expected, "{scope:?} {policy:?}");
     }
 }
@@ -229,7 +229,7 @@ async fn every_combination_of_scope_and_attribute_results_in_the_expected_policy
 #[tokio::test]
 async fn an_entity_that_must_be_encrypted_fails_the_start_without_recipients() {
     let encrypted = PolicyDeclaration { encrypt: Some(true), ..BARE };
-    // A bare attribute under `encrypt_by_default` stays encrypted.
+    // An entity with a bare attribute stays encrypted under `encrypt_by_default`.
     let cases = [
         (scope(ScopeMode::All, Some(true), None), None),
         (scope(ScopeMode::All, Some(true), None), Some(BARE)),
@@ -237,7 +237,7 @@ async fn an_entity_that_must_be_encrypted_fails_the_start_without_recipients() {
         (None, Some(encrypted)),
     ];
     for (scope, policy) in cases {
-        let error = resolved(scope, policy).await.expect_err("encrypted");
+        let error = resolved_policy(scope, policy).await.expect_err("there are no recipients");
         assert_eq!(error.kind(), ErrorKind::Encryption, "{scope:?} {policy:?}");
         assert!(error.to_string().contains("`Row`"), "{error}");
     }
@@ -246,13 +246,13 @@ async fn an_entity_that_must_be_encrypted_fails_the_start_without_recipients() {
 #[tokio::test]
 async fn an_exclusion_without_the_derive_macro_needs_a_reason_as_well() {
     let excluded = PolicyDeclaration { enabled: Some(false), ..BARE };
-    let error = resolved(None, Some(excluded)).await.expect_err("no reason");
+    let error = resolved_policy(None, Some(excluded)).await.expect_err("the exclusion has no reason");
     assert!(error.chain().contains("reason"), "{error:?}");
 }
 
 #[test]
 fn a_policy_contains_its_source() {
-    let Policy { source, .. } = linked().policy("Media").expect("included");
+    let Policy { source, .. } = linked().policy("Media").expect("the entity is included");
     assert_eq!(source, PolicySource::Scope);
 }
 
@@ -327,7 +327,7 @@ mod same_name {
     #[tokio::test]
     async fn two_types_with_the_same_name_are_an_error_that_names_both() {
         let builder = Koan::builder().only_registered().register::<one::Part>().register::<Other>();
-        let error = context(builder).await.expect_err("the same name");
+        let error = context(builder).await.expect_err("two entities have the same name");
         assert_eq!(
             error.to_string(),
             "two entities have the name `Part`: `shop::bikes::Part` at src/parts.rs:3 and `shop::cars::Part` at \
@@ -342,7 +342,7 @@ async fn two_scopes_in_one_crate_are_an_error_that_names_both() {
     let second = Box::leak(Box::new(ScopeDeclaration { line: 9, mode: ScopeMode::None, ..*first }));
     let builder =
         Koan::builder().only_registered().register::<Media>().register_scope(first).register_scope(second);
-    let error = context(builder).await.expect_err("two scopes");
+    let error = context(builder).await.expect_err("the crate has two scopes");
     assert!(error.to_string().contains("policies.rs:1 and policies.rs:9"), "{error}");
 }
 
@@ -375,13 +375,17 @@ async fn an_unknown_provider_is_an_error_that_lists_the_known_providers() {
             &ELSEWHERE
         }
     }
-    let error =
-        context(Koan::builder().only_registered().register::<Elsewhere>()).await.expect_err("no provider");
+    let error = context(Koan::builder().only_registered().register::<Elsewhere>())
+        .await
+        .expect_err("the provider does not exist");
     assert!(
         error.to_string().contains("provider `warehouse`, which does not exist; there are `data`"),
         "{error}"
     );
-    let error =
-        Koan::builder().storage("local", Storage::memory()).build().await.expect_err("no provider at all");
+    let error = Koan::builder()
+        .storage("local", Storage::memory())
+        .build()
+        .await
+        .expect_err("the context has no provider");
     assert_eq!(error.kind(), ErrorKind::Configuration);
 }

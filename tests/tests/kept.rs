@@ -106,7 +106,7 @@ async fn values_that_a_type_does_not_preserve_are_counted_and_reported_with_fiel
 }
 
 #[tokio::test]
-async fn a_row_that_its_type_refuses_fails_the_backup_and_is_named_without_its_content() {
+async fn the_error_for_a_row_that_its_type_refuses_contains_the_key_but_no_content() {
     let (_directory, koan) =
         open(r#"INSERT INTO member VALUES (4, '{"street":["s3cret"]}', 'active', '1', '1');"#).await;
     let error = koan.backup("refused").await.expect_err("the street is a list instead of text");
@@ -135,8 +135,8 @@ async fn a_selection_of_unknown_sets_or_entities_is_refused() {
     let error =
         koan.backup("both").set("root").set("archvie").await.expect_err("one of the sets does not exist");
     assert!(error.to_string().contains("archvie"), "{error}");
-    let only_words = koan.backup("filtered").entity::<Member>().entity::<Word>();
-    let error = only_words
+    let selection = koan.backup("filtered").entity::<Member>().entity::<Word>();
+    let error = selection
         .filter(|entity| entity.name() == "Word")
         .await
         .expect_err("the filter excludes a selected entity");
@@ -165,7 +165,7 @@ async fn the_length_of_a_description_is_limited() {
     assert!(koan.backups().await.expect("listed").is_empty());
 }
 
-/// A number whose deserialisation panics for 13.
+/// A number whose deserialization panics if it is 13.
 #[derive(Debug)]
 struct Fragile(i64);
 

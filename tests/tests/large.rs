@@ -5,7 +5,7 @@ use koan_backup_tests::log::Log;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-const BYTES: usize = 64 << 20;
+const CONTENT_BYTES: usize = 64 << 20;
 
 /// A record whose bytes are stored as Base64.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -83,11 +83,11 @@ impl Shop {
     }
 }
 
-/// Returns 64 MiB of random bytes, which are the same in each call.
+/// Returns 64 MiB of pseudo-random bytes. Each call returns the same bytes.
 fn content() -> Vec<u8> {
-    let mut chance = fastrand::Rng::with_seed(64);
-    let mut bytes = vec![0; BYTES];
-    chance.fill(&mut bytes);
+    let mut rng = fastrand::Rng::with_seed(64);
+    let mut bytes = vec![0; CONTENT_BYTES];
+    rng.fill(&mut bytes);
     bytes
 }
 

@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use koan_backup::prelude::*;
 use koan_backup::{Event, Repositories, Repository, RepositoryError, SetName, archive::BackupStatus};
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault};
+use koan_backup_tests::archive_surgery::{Forgery, Recompute, Vault};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::log::Log;
 use koan_backup_tests::scripted::{Script, Scripted};
@@ -205,9 +205,9 @@ async fn existing_backups_with_reserved_names_are_listed_and_restored_by_id() {
     for name in ["latest", "deadbeef"] {
         let id = koan.backup("older").await.expect("a backup").id();
         // The manifest gets a name that earlier versions allowed.
-        let mut forgery = Forgery::of(&vault.stored(id).await);
+        let mut forgery = Forgery::parse(&vault.stored(id).await);
         forgery.manifest["name"] = name.into();
-        vault.write_backup(&forgery.seal(Seal::Documents)).await;
+        vault.write_backup(&forgery.rebuild(Recompute::Documents)).await;
         assert!(koan.backups().await.expect("listed").iter().any(|found| found.name.as_str() == name));
         assert_eq!(koan.restore(id).await.expect("restored").record_count(), 1);
     }

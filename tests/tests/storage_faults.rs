@@ -159,7 +159,7 @@ async fn a_failed_upload_is_aborted() {
 #[tokio::test]
 async fn an_upload_whose_completion_response_was_lost_leaves_no_archive() {
     let shop = shop().await;
-    shop.failed_backup([Fault::always(Operation::Complete, "archives/", Failure::AnswerLost)]).await;
+    shop.failed_backup([Fault::always(Operation::Complete, "archives/", Failure::ResponseLost)]).await;
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn a_backup_whose_manifest_cannot_be_written_fails_and_its_archive_is_remo
 #[tokio::test]
 async fn a_backup_succeeds_although_the_response_to_the_upload_of_its_manifest_was_lost() {
     let shop = shop().await;
-    shop.store.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
+    shop.store.fail([Fault::once(Operation::Put, "manifests/", Failure::ResponseLost)]);
     let backup =
         shop.koan.backup("nightly").await.expect("the manifest was published although the response was lost");
     shop.store.fail([]);
@@ -231,7 +231,7 @@ async fn a_backup_succeeds_although_the_response_to_the_upload_of_its_manifest_w
 async fn the_archive_is_kept_if_it_is_unknown_whether_the_manifest_was_published() {
     let shop = shop().await;
     shop.store.fail([
-        Fault::once(Operation::Put, "manifests/", Failure::AnswerLost),
+        Fault::once(Operation::Put, "manifests/", Failure::ResponseLost),
         Fault::always(Operation::Get, "manifests/", Failure::Lost),
     ]);
     let error =
@@ -250,7 +250,7 @@ async fn a_manifest_is_never_overwritten() {
     for store in [Vault::default().store(), local] {
         let store = FaultyStore::over(store);
         let koan = context(store.storage(), 10).await;
-        store.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
+        store.fail([Fault::once(Operation::Put, "manifests/", Failure::ResponseLost)]);
         let backup = koan.backup("nightly").await.expect("a backup");
         // Recording the failure of a second backup does not change the manifest of the first.
         store.fail([Fault::always(Operation::Begin, "archives/", Failure::Lost)]);

@@ -29,9 +29,9 @@ fn main() -> std::io::Result<()> {
     }
     // The first byte selects which hashes are recomputed after the alterations, and the other bytes are the
     // alterations. The fuzzer finds further inputs.
-    for (name, cover) in [("uncovered", 0), ("resigned", 1), ("sealed", 2), ("forged", 3)] {
+    for (name, recomputed) in [("uncovered", 0), ("resigned", 1), ("sealed", 2), ("forged", 3)] {
         let alterations: Vec<u8> =
-            [cover, 0, 0, 0].into_iter().chain((0..96u8).map(|n| n.wrapping_mul(37))).collect();
+            [recomputed, 0, 0, 0].into_iter().chain((0..96u8).map(|n| n.wrapping_mul(37))).collect();
         seed("archive", name, 3, &alterations)?;
         seed("manifest", name, 1, &alterations)?;
     }

@@ -3,7 +3,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use koan_backup_tests::archive_surgery::{
-    Forgery, RecordedOffset, Seal, Stored, Zip, ZipEntry, document, inner_copy, sha256,
+    Forgery, Recompute, RecordedOffset, Stored, Zip, ZipEntry, document, inner_copy, sha256,
 };
 use serde_json::{Value, json};
 
@@ -18,13 +18,13 @@ const MAX_DEPTH: usize = 120;
 /// A list of alterations, and the hashes that are recomputed to hide them.
 #[derive(Debug)]
 pub struct Alteration<'a> {
-    cover: Cover,
+    recomputed: RecomputedHashes,
     steps: Vec<Step<'a>>,
 }
 
 /// Which hashes and counts are recomputed after the alterations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Arbitrary)]
-enum Cover {
+enum RecomputedHashes {
     /// Neither hashes nor counts.
     Nothing,
     /// The hash of the archive.
@@ -47,25 +47,25 @@ enum Step<'a> {
     /// Overwrites stored bytes of an entry.
     Bytes { entry: u8, at: u16, with: &'a [u8] },
     /// Truncates an entry.
-    Cut { entry: u8, to: u16 },
+    Truncated { entry: u8, to: u16 },
     /// Removes an entry.
     Removed { entry: u8 },
     /// Adds a copy of an entry.
-    Doubled { entry: u8 },
+    Duplicated { entry: u8 },
     /// Renames an entry.
     Renamed { entry: u8, name: &'a str },
     /// Exchanges the contents of two entries.
     Exchanged { one: u8, other: u8 },
     /// Changes the uncompressed size that is recorded for an entry.
-    Sized { entry: u8, size: u32 },
+    SizeChanged { entry: u8, size: u32 },
     /// Changes the checksum that is recorded for an entry.
-    Summed { entry: u8, crc32: u32 },
+    ChecksumChanged { entry: u8, crc32: u32 },
     /// Changes the compression method that is recorded for an entry.
     Method { entry: u8, method: u16 },
     /// Places an entry inside another entry.
     Within { entry: u8, other: u8, distance: u16 },
     /// Changes the number of entries that the central directory declares.
-    Claimed { entries: u16 },
+    EntryCountChanged { entries: u16 },
 }
 
 /// The replacement of a JSON value.
@@ -88,7 +88,7 @@ impl<'a> Alteration<'a> {
     /// Reads alterations until the input ends or the maximum number is reached.
     pub fn from_bytes(input: &'a [u8]) -> Self {
         let mut input = Unstructured::new(input);
-        let cover = input.arbitrary().unwrap_or(Cover::Nothing);
+        let recomputed = input.arbitrary().unwrap_or(RecomputedHashes::Nothing);
         let mut steps = Vec::new();
         while !input.is_empty() && steps.len() < MAX_STEPS {
             match input.arbitrary() {
@@ -96,21 +96,25 @@ impl<'a> Alteration<'a> {
                 Err(_) => break,
             }
         }
-        Self { cover, steps }
+        Self { recomputed, steps }
     }
 
-    /// Returns the backup with these alterations, and the trust in its content.
+    /// Returns the backup with these alterations, and the guarantees that its content still has.
     pub fn apply(&self, stored: &Stored) -> (Stored, Trust) {
-        let mut forgery = Forgery::of(stored);
+        let mut forgery = Forgery::parse(stored);
         let mut is_content_altered = false;
         for step in &self.steps {
             is_content_altered |= alter_content(&mut forgery, step);
         }
-        // The backup is parsed again after `seal`, because `seal` would otherwise repair the following
-        // alterations as well.
-        if is_content_altered && self.cover >= Cover::Documents {
-            let seal = if self.cover == Cover::Records { Seal::Records } else { Seal::Documents };
-            forgery = Forgery::of(&forgery.seal(seal));
+        // The hashes are recomputed before the following alterations, because recomputing them afterwards
+        // would hide these alterations as well.
+        if is_content_altered && self.recomputed >= RecomputedHashes::Documents {
+            let recompute = if self.recomputed == RecomputedHashes::Records {
+                Recompute::Records
+            } else {
+                Recompute::Documents
+            };
+            forgery = Forgery::parse(&forgery.rebuild(recompute));
         }
         for step in &self.steps {
             if let Step::Manifest { node, with } = step {
@@ -118,13 +122,13 @@ impl<'a> Alteration<'a> {
                 is_content_altered = true;
             }
         }
-        if is_content_altered && self.cover >= Cover::Documents {
+        if is_content_altered && self.recomputed >= RecomputedHashes::Documents {
             let copy = inner_copy(&forgery.manifest);
             forgery.set_document(document::MANIFEST, &copy);
         }
         self.steps.iter().for_each(|step| alter_zip(&mut forgery.zip, step));
         let archive = forgery.zip.write();
-        if self.cover == Cover::Nothing {
+        if self.recomputed == RecomputedHashes::Nothing {
             let altered = Stored { archive, ..stored.clone() };
             let trust = if altered.archive == stored.archive { Trust::Whole } else { Trust::Nothing };
             return (altered, trust);
@@ -134,13 +138,16 @@ impl<'a> Alteration<'a> {
             file.insert("sha256".to_owned(), sha256(&archive).into());
         }
         let manifest = serde_json::to_vec_pretty(&forgery.manifest).expect("JSON");
-        let trust =
-            if is_content_altered && self.cover >= Cover::Documents { Trust::Hashes } else { Trust::Records };
+        let trust = if is_content_altered && self.recomputed >= RecomputedHashes::Documents {
+            Trust::Hashes
+        } else {
+            Trust::Records
+        };
         (Stored { manifest, archive, ..stored.clone() }, trust)
     }
 
     /// Returns the published manifest with the alterations that apply to a manifest.
-    pub fn of_manifest(&self, stored: &Stored) -> Vec<u8> {
+    pub fn apply_to_manifest(&self, stored: &Stored) -> Vec<u8> {
         let mut manifest = serde_json::from_slice(&stored.manifest).expect("a manifest is JSON");
         for step in &self.steps {
             if let Step::Manifest { node, with } = step {
@@ -151,13 +158,13 @@ impl<'a> Alteration<'a> {
     }
 }
 
-impl PartialOrd for Cover {
+impl PartialOrd for RecomputedHashes {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         (*self as u8).partial_cmp(&(*other as u8))
     }
 }
 
-/// Applies a step to records or documents, and returns whether the step is of that kind.
+/// Applies a step that alters records or documents. Returns whether the step is of this kind.
 fn alter_content(forgery: &mut Forgery, step: &Step<'_>) -> bool {
     match step {
         Step::Blocks { orders, blocks } => {
@@ -190,26 +197,26 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
     let index = |entry: u8| usize::from(entry) % count;
     match *step {
         Step::Bytes { entry, at, with } => {
-            let data = &mut of(zip, entry).data;
+            let data = &mut entry_mut(zip, entry).data;
             let at = usize::from(at) % (data.len() + 1);
             let end = (at + with.len()).min(data.len());
             data.splice(at..end, with.iter().copied());
         }
-        Step::Cut { entry, to } => {
-            let data = &mut of(zip, entry).data;
+        Step::Truncated { entry, to } => {
+            let data = &mut entry_mut(zip, entry).data;
             data.truncate(usize::from(to) % (data.len() + 1));
         }
         Step::Removed { entry } => {
             zip.entries.remove(index(entry));
-            // The entry that contained another entry may be the removed one, so every entry gets its own
-            // place.
+            // The removed entry may have contained another entry, so the actual position of each entry is
+            // recorded.
             zip.entries.iter_mut().for_each(|entry| entry.offset = RecordedOffset::Actual);
         }
-        Step::Doubled { entry } => {
-            let again = ZipEntry { offset: RecordedOffset::Actual, ..of(zip, entry).clone() };
-            zip.entries.push(again);
+        Step::Duplicated { entry } => {
+            let duplicate = ZipEntry { offset: RecordedOffset::Actual, ..entry_mut(zip, entry).clone() };
+            zip.entries.push(duplicate);
         }
-        Step::Renamed { entry, name } => of(zip, entry).name = name.chars().take(300).collect(),
+        Step::Renamed { entry, name } => entry_mut(zip, entry).name = name.chars().take(300).collect(),
         Step::Exchanged { one, other } => {
             let (one, other) = (index(one), index(other));
             zip.entries.swap(one, other);
@@ -217,22 +224,22 @@ fn alter_zip(zip: &mut Zip, step: &Step<'_>) {
             zip.entries[one].name = std::mem::replace(&mut zip.entries[other].name, name);
             zip.entries.iter_mut().for_each(|entry| entry.offset = RecordedOffset::Actual);
         }
-        Step::Sized { entry, size } => of(zip, entry).size = size.into(),
-        Step::Summed { entry, crc32 } => of(zip, entry).crc32 = crc32,
-        Step::Method { entry, method } => of(zip, entry).method = method,
+        Step::SizeChanged { entry, size } => entry_mut(zip, entry).size = size.into(),
+        Step::ChecksumChanged { entry, crc32 } => entry_mut(zip, entry).crc32 = crc32,
+        Step::Method { entry, method } => entry_mut(zip, entry).method = method,
         Step::Within { entry, other, distance } => {
             let (entry, other) = (index(entry), index(other));
             if other < entry {
                 zip.entries[entry].offset = RecordedOffset::Within(other, distance.into());
             }
         }
-        Step::Claimed { entries } => zip.claimed = Some(entries),
+        Step::EntryCountChanged { entries } => zip.declared_entries = Some(entries),
         Step::Blocks { .. } | Step::Document { .. } | Step::Manifest { .. } => {}
     }
 }
 
 /// Returns an entry. The index is reduced modulo the number of entries.
-fn of(zip: &mut Zip, entry: u8) -> &mut ZipEntry {
+fn entry_mut(zip: &mut Zip, entry: u8) -> &mut ZipEntry {
     let index = usize::from(entry) % zip.entries.len();
     &mut zip.entries[index]
 }

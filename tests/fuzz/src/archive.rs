@@ -5,8 +5,8 @@ use koan_backup_tests::archive_surgery::{Stored, with_forged_archive};
 use crate::alteration::Alteration;
 use crate::shop::{Method, Shop, Trust, with_shop};
 
-/// Runs one input. The first byte selects the meaning of the others: an archive of one of three compression
-/// methods, or a list of alterations.
+/// Runs one input. The first byte selects the meaning of the remaining bytes: an archive of one of three
+/// compression methods, or a list of alterations.
 pub fn run(input: &[u8]) {
     let Some((&kind, rest)) = input.split_first() else { return };
     match kind % 4 {
@@ -15,7 +15,7 @@ pub fn run(input: &[u8]) {
         2 => with_shop(Method::Stored, |shop| any_bytes(shop, rest)),
         _ => with_shop(Method::Deflate, |shop| {
             let (forged, trust) = Alteration::from_bytes(rest).apply(&shop.stored);
-            shop.receive(&forged, trust);
+            shop.verify_and_restore(&forged, trust);
         }),
     }
 }
@@ -24,10 +24,10 @@ pub fn run(input: &[u8]) {
 /// and hash of these bytes.
 fn any_bytes(shop: &mut Shop, archive: &[u8]) {
     if archive == shop.stored.archive {
-        shop.receive(&shop.stored.clone(), Trust::Whole);
+        shop.verify_and_restore(&shop.stored.clone(), Trust::Whole);
         return;
     }
     let damaged = Stored { archive: archive.to_vec(), ..shop.stored.clone() };
-    shop.receive(&damaged, Trust::Nothing);
-    shop.receive(&with_forged_archive(&shop.stored, archive.to_vec()), Trust::Records);
+    shop.verify_and_restore(&damaged, Trust::Nothing);
+    shop.verify_and_restore(&with_forged_archive(&shop.stored, archive.to_vec()), Trust::Records);
 }

@@ -28,26 +28,27 @@ pub fn run(input: &[u8]) {
 fn run_as<T: Entity>(kind: u8, input: &[u8]) {
     let codec = EntityCodec::new(T::descriptor());
     match kind % 3 {
-        0 => line::<T>(&codec, input),
-        1 => line::<T>(&codec, &fields(codec.schema(), Unstructured::new(input))),
+        0 => check_line::<T>(&codec, input),
+        1 => check_line::<T>(&codec, &line_of_fields(codec.schema(), Unstructured::new(input))),
         _ => {
             let mut input = Unstructured::new(input);
             let values: Result<Vec<_>> = codec.schema().fields.iter().map(|_| value(&mut input)).collect();
-            row(&codec, &values.unwrap_or_default());
+            check_row(&codec, &values.unwrap_or_default());
         }
     }
 }
 
-/// Checks that a line that can be decoded is encoded as its type serializes it, through values and directly.
-fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
+/// Checks that a line that can be decoded is encoded in the form in which its type serializes it, both
+/// through values and directly.
+fn check_line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
     let round_trips = codec.round_trips(line, &mut Vec::new());
     let Ok(record) = codec.decode(line) else {
         assert!(!matches!(round_trips, Ok(true)), "a line that cannot be decoded must not round-trip");
         return;
     };
-    codec.check(line).expect("a line that can be decoded is a record");
+    codec.check(line).expect("a line that can be decoded passes the check");
     let rewritten = encoded(codec, &record);
-    let value: T = serde_json::from_slice(line).expect("a line that can be decoded is a record");
+    let value: T = serde_json::from_slice(line).expect("a line that can be decoded can be deserialized");
     let mut direct = Vec::new();
     write_canonical(&value, &mut direct).expect("a decoded record can be encoded");
     assert_eq!(
@@ -56,7 +57,7 @@ fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
         "the line written through values must equal the line written by the type"
     );
     assert_eq!(
-        round_trips.expect("a line that can be decoded is a record"),
+        round_trips.expect("the check of a line that can be decoded succeeds"),
         line == direct,
         "the check without values must agree with the comparison of the lines"
     );
@@ -64,7 +65,7 @@ fn line<T: Entity>(codec: &EntityCodec, line: &[u8]) {
 }
 
 /// Checks that a row that the codec accepts becomes a line that round-trips.
-fn row(codec: &EntityCodec, values: &[Value<'_>]) {
+fn check_row(codec: &EntityCodec, values: &[Value<'_>]) {
     let mut line = b"before\n".to_vec();
     let projection = projection(codec, &[]);
     let mut fast_line = b"before\n".to_vec();
@@ -130,8 +131,8 @@ fn text(line: &[u8]) -> &str {
     std::str::from_utf8(line).expect("a line is text")
 }
 
-/// Returns a line of some fields of a schema, with arbitrary text as the value of each field.
-fn fields(schema: &EntitySchema, mut input: Unstructured<'_>) -> Vec<u8> {
+/// Returns a line with some fields of a schema, in which the value of each field is arbitrary text.
+fn line_of_fields(schema: &EntitySchema, mut input: Unstructured<'_>) -> Vec<u8> {
     let mut line = b"{".to_vec();
     while let (false, Ok((field, value))) = (input.is_empty(), <(u8, &[u8])>::arbitrary(&mut input)) {
         if line.len() > 1 {

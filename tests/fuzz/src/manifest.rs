@@ -13,13 +13,13 @@ pub fn run(input: &[u8]) {
     with_shop(Method::Deflate, |shop| {
         let manifest = match kind % 2 {
             0 => rest.to_vec(),
-            _ => Alteration::from_bytes(rest).of_manifest(&shop.stored),
+            _ => Alteration::from_bytes(rest).apply_to_manifest(&shop.stored),
         };
         let read = |json: &[u8]| serde_json::from_slice::<Value>(json).ok();
-        let same = read(&manifest) == read(&shop.stored.manifest);
+        let is_unchanged = read(&manifest) == read(&shop.stored.manifest);
         let altered = Stored { manifest, ..shop.stored.clone() };
-        let trust = if same { Trust::Whole } else { Trust::Nothing };
+        let trust = if is_unchanged { Trust::Whole } else { Trust::Nothing };
         shop.look_up(&altered, trust);
-        shop.receive(&altered, trust);
+        shop.verify_and_restore(&altered, trust);
     });
 }

@@ -109,7 +109,7 @@ pub struct Scalars {
     status: Option<Status>,
 }
 
-/// An entity with a flattened map for unknown fields and a composite key.
+/// An entity with a composite key, and with a flattened map for unknown fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Entity)]
 #[serde(default)]
 pub struct Open {

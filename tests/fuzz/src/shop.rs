@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use futures::TryStreamExt;
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, BackupRef, Compression, SetName};
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, ZipEntry};
+use koan_backup_tests::archive_surgery::{Forgery, Recompute, Stored, Vault, ZipEntry};
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -65,8 +65,8 @@ pub enum Trust {
     /// The hashes of the records are the original ones: a restore that succeeds must restore the original
     /// records.
     Records,
-    /// Every hash may have been recomputed: a backup that is valid must restore, and a failed restore must
-    /// change nothing.
+    /// Every hash may have been recomputed: it must be possible to restore a backup that is reported as
+    /// valid, and a failed restore must change nothing.
     Hashes,
 }
 
@@ -137,7 +137,7 @@ pub fn create_base(method: Method) -> Stored {
         };
         let koan = context(&vault, &archived()).await;
         let id = koan.backup(NAME).tags(["a tag"]).compression(compression).await.expect("a backup").id();
-        let mut forgery = Forgery::of(&vault.stored(id).await);
+        let mut forgery = Forgery::parse(&vault.stored(id).await);
         // The committed file must not contain the name of the machine that created it.
         forgery.manifest["producer"]["host"] = serde_json::Value::Null;
         if method == Method::Zstd {
@@ -145,13 +145,13 @@ pub fn create_base(method: Method) -> Stored {
             forgery.zip.entries.iter_mut().filter(records).for_each(|entry| entry.method = ZSTD);
         }
         if method != Method::Deflate {
-            return forgery.seal(Seal::Documents);
+            return forgery.rebuild(Recompute::Documents);
         }
         let lines = forgery.zip.entry(USERS).content();
         let mut lines = lines.split_inclusive(|&byte| byte == b'\n');
         let first = lines.next().expect("a line").to_vec();
         forgery.set_blocks(USERS, &[first, lines.collect::<Vec<_>>().concat()]);
-        forgery.seal(Seal::Records)
+        forgery.rebuild(Recompute::Records)
     })
 }
 
@@ -169,7 +169,7 @@ impl Shop {
         let (vault, runtime) = (Vault::default(), runtime());
         let koan = runtime.block_on(context(&vault, &sentinel()));
         let mut shop = Self { stored: stored.clone(), id: id.parse().expect("an id"), vault, koan, runtime };
-        shop.receive(&stored, Trust::Whole);
+        shop.verify_and_restore(&stored, Trust::Whole);
         shop
     }
 
@@ -178,7 +178,7 @@ impl Shop {
     /// # Panics
     /// Panics if the backup is reported as valid, or restored, although `trust` does not allow this, or if a
     /// failed restore changes the database.
-    pub fn receive(&mut self, altered: &Stored, trust: Trust) {
+    pub fn verify_and_restore(&mut self, altered: &Stored, trust: Trust) {
         let Self { vault, koan, runtime, .. } = self;
         let id = self.id;
         let mut restored_once = false;

@@ -4,13 +4,13 @@ use std::io::{Cursor, Read, Write};
 
 use super::len64;
 
-/// The entries of a ZIP file, which is written without a check that it is valid.
+/// The entries of a ZIP file. [`write`](Self::write) does not check that the file is valid.
 #[derive(Clone, Debug, Default)]
 pub struct Zip {
     /// The entries, in the order of the file.
     pub entries: Vec<ZipEntry>,
-    /// The wrong number of entries that the directory declares; `None` declares the actual number.
-    pub claimed: Option<u16>,
+    /// The number of entries that the directory declares. `None` stands for the actual number.
+    pub declared_entries: Option<u16>,
 }
 
 /// An entry with its data as they are stored.
@@ -41,7 +41,7 @@ pub enum RecordedOffset {
 }
 
 /// The length of a local header without the name, in bytes.
-const LOCAL_HEADER: usize = 30;
+const LOCAL_HEADER_BYTES: usize = 30;
 
 impl Zip {
     /// Reads the entries of a file.
@@ -54,16 +54,16 @@ impl Zip {
         for index in 0..archive.len() {
             let mut file = archive.by_index_raw(index).expect("an entry");
             let mut data = Vec::new();
-            file.read_to_end(&mut data).expect("its data");
+            file.read_to_end(&mut data).expect("the data of an entry are readable");
             let method = if file.compression() == ::zip::CompressionMethod::Stored { 0 } else { 8 };
-            let name = String::from_utf8(file.name_raw().to_vec()).expect("a name");
+            let name = String::from_utf8(file.name_raw().to_vec()).expect("the name of an entry is UTF-8");
             let (crc32, size) = (file.crc32(), file.size());
             entries.push(ZipEntry { name, method, crc32, data, size, offset: RecordedOffset::Actual });
         }
-        Self { entries, claimed: None }
+        Self { entries, declared_entries: None }
     }
 
-    /// Returns the position of each entry's data in a file.
+    /// Returns the name of each entry of a ZIP file, and the range of its data in the file.
     ///
     /// # Panics
     /// The file is not a ZIP file.
@@ -72,9 +72,10 @@ impl Zip {
         let count = archive.len();
         let range = |index| {
             let file = archive.by_index_raw(index).expect("an entry");
-            let start = usize::try_from(file.data_start().expect("its data were found")).expect("fits");
-            let length = usize::try_from(file.compressed_size()).expect("fits");
-            let name = String::from_utf8(file.name_raw().to_vec()).expect("a name");
+            let start = usize::try_from(file.data_start().expect("the local header is valid"))
+                .expect("an offset fits into usize");
+            let length = usize::try_from(file.compressed_size()).expect("a size fits into usize");
+            let name = String::from_utf8(file.name_raw().to_vec()).expect("the name of an entry is UTF-8");
             (name, start..start + length)
         };
         (0..count).map(range).collect()
@@ -85,7 +86,7 @@ impl Zip {
         self.entries.iter().find(|entry| entry.name == name).expect("the entry exists")
     }
 
-    /// Returns the entry with a name for modification.
+    /// Returns the entry with a name, so that the caller can modify it.
     pub fn entry_mut(&mut self, name: &str) -> &mut ZipEntry {
         self.entries.iter_mut().find(|entry| entry.name == name).expect("the entry exists")
     }
@@ -96,7 +97,7 @@ impl Zip {
         self.entries.remove(index)
     }
 
-    /// Writes the file.
+    /// Returns the content of the ZIP file.
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut offsets: Vec<usize> = Vec::new();
@@ -115,7 +116,9 @@ impl Zip {
             out.extend(entry.directory_record(offset));
         }
         let directory_length = len32(out.len() - directory);
-        let count = self.claimed.unwrap_or_else(|| u16::try_from(self.entries.len()).expect("few entries"));
+        let count = self.declared_entries.unwrap_or_else(|| {
+            u16::try_from(self.entries.len()).expect("the number of entries fits into u16")
+        });
         out.extend(b"PK\x05\x06\0\0\0\0");
         out.extend(count.to_le_bytes());
         out.extend(count.to_le_bytes());
@@ -130,18 +133,19 @@ impl ZipEntry {
     /// Creates an entry with this content.
     pub fn deflated(name: &str, content: &[u8]) -> Self {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(content).expect("memory");
-        let data = encoder.finish().expect("memory");
+        encoder.write_all(content).expect("memory is writable");
+        let data = encoder.finish().expect("memory is writable");
         let (crc32, size) = (crc32fast::hash(content), len64(content));
         Self { name: name.to_owned(), method: 8, crc32, data, size, offset: RecordedOffset::Actual }
     }
 
-    /// Creates an entry that declares a size of `claimed` bytes and extracts to `inflated` digits `0`.
-    pub fn bomb(name: &str, claimed: u64, inflated: u64) -> Self {
+    /// Creates an entry that declares a size of `declared` bytes. Its data decompress to `inflated` bytes,
+    /// each of which is the digit `0`.
+    pub fn bomb(name: &str, declared: u64, inflated: u64) -> Self {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
-        std::io::copy(&mut std::io::repeat(b'0').take(inflated), &mut encoder).expect("memory");
-        let data = encoder.finish().expect("memory");
-        Self { data, size: claimed, ..Self::deflated(name, b"") }
+        std::io::copy(&mut std::io::repeat(b'0').take(inflated), &mut encoder).expect("memory is writable");
+        let data = encoder.finish().expect("memory is writable");
+        Self { data, size: declared, ..Self::deflated(name, b"") }
     }
 
     /// Returns the extracted content.
@@ -157,9 +161,9 @@ impl ZipEntry {
 
     /// Returns the header before the data.
     pub fn local_header(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(LOCAL_HEADER + self.name.len());
+        let mut out = Vec::with_capacity(LOCAL_HEADER_BYTES + self.name.len());
         out.extend(b"PK\x03\x04");
-        out.extend(self.common());
+        out.extend(self.common_fields());
         out.extend(self.name.as_bytes());
         out
     }
@@ -167,27 +171,28 @@ impl ZipEntry {
     fn directory_record(&self, offset: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(46 + self.name.len());
         out.extend(b"PK\x01\x02\x14\0");
-        out.extend(self.common());
+        out.extend(self.common_fields());
         out.extend([0; 10]);
         out.extend(len32(offset).to_le_bytes());
         out.extend(self.name.as_bytes());
         out
     }
 
-    /// Returns the fields from the required version to the length of the extra field.
-    fn common(&self) -> Vec<u8> {
+    /// Returns the fields that the local header and the directory record have in common: from the required
+    /// version to the length of the extra field.
+    fn common_fields(&self) -> Vec<u8> {
         let mut out = vec![20, 0, 0, 8];
         out.extend(self.method.to_le_bytes());
         out.extend([0; 4]);
         out.extend(self.crc32.to_le_bytes());
         out.extend(len32(self.data.len()).to_le_bytes());
-        out.extend(u32::try_from(self.size).expect("less than 4 GiB").to_le_bytes());
-        out.extend(u16::try_from(self.name.len()).expect("a short name").to_le_bytes());
+        out.extend(u32::try_from(self.size).expect("a length is less than 4 GiB").to_le_bytes());
+        out.extend(u16::try_from(self.name.len()).expect("the length of a name fits into u16").to_le_bytes());
         out.extend([0, 0]);
         out
     }
 }
 
 fn len32(length: usize) -> u32 {
-    u32::try_from(length).expect("less than 4 GiB")
+    u32::try_from(length).expect("a length is less than 4 GiB")
 }

@@ -9,12 +9,12 @@ use crate::not_run::print_line;
 pub const VERSIONS: [u32; 2] = [15, 16];
 
 /// The newer major versions, which some tests also run on if they are installed.
-const NEWER: [u32; 2] = [17, 18];
+const NEWER_VERSIONS: [u32; 2] = [17, 18];
 
 /// Returns [`VERSIONS`] and the newer versions that are installed. Prints a message for each newer version
 /// that is not installed.
 pub fn installed_versions() -> Vec<u32> {
-    let newer = NEWER.into_iter().filter(|&version| match find(version) {
+    let newer = NEWER_VERSIONS.into_iter().filter(|&version| match find(version) {
         Ok(_) => true,
         Err(missing) => {
             print_line(&format!("NOT RUN on PostgreSQL {version}: {missing}"));
@@ -27,7 +27,7 @@ pub fn installed_versions() -> Vec<u32> {
 /// Returns the folder with the programs of a version.
 ///
 /// # Panics
-/// The version is not installed, because a test that needs this version must not pass.
+/// Panics if the version is not installed, because a test that needs this version must not pass.
 pub(super) fn binaries(version: u32) -> PathBuf {
     find(version).unwrap_or_else(|missing| panic!("PostgreSQL {version}: {missing}"))
 }

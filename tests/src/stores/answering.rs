@@ -25,21 +25,21 @@ impl ReceivedRequest {
 ///
 /// # Panics
 /// No port is available.
-pub fn start_responder(answer: impl Fn(&ReceivedRequest) -> (u16, String) + Send + Sync + 'static) -> u16 {
+pub fn start_responder(respond: impl Fn(&ReceivedRequest) -> (u16, String) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    let answer = std::sync::Arc::new(answer);
+    let port = listener.local_addr().expect("the listener is bound to a port").port();
+    let respond = std::sync::Arc::new(respond);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let answer = std::sync::Arc::clone(&answer);
-            std::thread::spawn(move || serve(stream, answer.as_ref()));
+            let respond = std::sync::Arc::clone(&respond);
+            std::thread::spawn(move || serve(stream, respond.as_ref()));
         }
     });
     port
 }
 
 /// Responds to one request. Returns `None` if the connection ends before the whole request was received.
-fn serve(stream: TcpStream, answer: &(impl Fn(&ReceivedRequest) -> (u16, String) + ?Sized)) -> Option<()> {
+fn serve(stream: TcpStream, respond: &(impl Fn(&ReceivedRequest) -> (u16, String) + ?Sized)) -> Option<()> {
     let mut input = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
     input.read_line(&mut line).ok()?;
@@ -57,7 +57,7 @@ fn serve(stream: TcpStream, answer: &(impl Fn(&ReceivedRequest) -> (u16, String)
     let mut body = vec![0; length];
     input.read_exact(&mut body).ok()?;
     let is_head = method == "HEAD";
-    let (status, body) = answer(&ReceivedRequest { method, target, headers });
+    let (status, body) = respond(&ReceivedRequest { method, target, headers });
     let sent = if is_head { "" } else { &body };
     let head = format!(
         "HTTP/1.1 {status} Answer\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\

@@ -10,10 +10,10 @@ use super::program::{Program, Start};
 
 /// The name of the storage account in Azurite.
 const ACCOUNT: &str = "devstoreaccount1";
-/// The public key of the account.
+/// The key of the account, which is the same in every installation of Azurite.
 pub const KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-/// The API version of the requests. Azurite runs without checking it.
+/// The API version of the requests. Azurite is started with `--skipApiVersionCheck`.
 const VERSION: &str = "2023-11-03";
 
 /// A server of Azurite with an empty container `backups`.
@@ -77,18 +77,18 @@ impl Azurite {
         let headers =
             [("x-ms-date", date.as_str()), ("x-ms-version", VERSION), ("Authorization", &authorization)];
         let target = format!("/{ACCOUNT}/{name}?restype=container");
-        let answer = request(self.port(), "PUT", &target, &headers, "").expect("Azurite answers");
-        assert_eq!(answer.status, 201, "Azurite creates the container: {answer:?}");
+        let response = request(self.port(), "PUT", &target, &headers, "").expect("Azurite responds");
+        assert_eq!(response.status, 201, "Azurite creates the container: {response:?}");
     }
 }
 
-/// Returns the current time in the format of HTTP.
+/// Returns the current time in the format of HTTP headers.
 fn date() -> String {
     let output = std::process::Command::new("date")
         .args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"])
         .env("LC_ALL", "C")
         .output();
-    String::from_utf8(output.expect("date").stdout).expect("text").trim().to_owned()
+    String::from_utf8(output.expect("`date` is installed").stdout).expect("text").trim().to_owned()
 }
 
 /// Computes HMAC-SHA256 as in RFC 2104. The key must not be longer than one block of the hash, 64 bytes.

@@ -28,7 +28,7 @@ impl GoogleEmulator {
             },
             is_ready: &|port| {
                 request(port, "GET", "/storage/v1/b/backups", &[], "")
-                    .is_some_and(|answer| answer.status == 200)
+                    .is_some_and(|response| response.status == 200)
             },
         }))
     }
@@ -46,14 +46,14 @@ impl GoogleEmulator {
     /// Writes an object into the bucket `backups`.
     pub fn put(&self, path: &str, content: &str) {
         let target = format!("/backups/{path}");
-        let answer = request(self.port(), "PUT", &target, &[("Content-Type", "text/plain")], content);
-        let answer = answer.expect("the emulator answers");
-        assert_eq!(answer.status, 200, "the emulator writes {path}: {answer:?}");
+        let response = request(self.port(), "PUT", &target, &[("Content-Type", "text/plain")], content);
+        let response = response.expect("the emulator responds");
+        assert_eq!(response.status, 200, "the emulator writes {path}: {response:?}");
     }
 }
 
 /// The header with a signature, which moto requires for reads but does not verify.
-const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=koan/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+const SIGNATURE_HEADER: &str = "Authorization: AWS4-HMAC-SHA256 Credential=koan/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 
 /// A proxy that translates Google's protocol to the protocol of S3, and forwards the requests to moto. The
 /// two protocols have the same multipart uploads, ranges, lists and removals.
@@ -70,7 +70,7 @@ impl GoogleByMoto {
         let proxy = Proxy::rewriting(moto.port(), |line| match line.to_ascii_lowercase().as_str() {
             "x-goog-if-generation-match: 0" => Some("if-none-match: *"),
             // Every request contains this header and moto does not need it, so the signature replaces it.
-            "accept: */*" => Some(SIGNED),
+            "accept: */*" => Some(SIGNATURE_HEADER),
             lower if lower.starts_with("authorization:") => None,
             _ => Some(line),
         });
@@ -93,8 +93,8 @@ impl GoogleByMoto {
     }
 }
 
-/// Returns a profile in the bucket `backups` of a server on a port of this machine that uses Google's
-/// protocol, without credentials.
+/// Returns a profile in the bucket `backups` without credentials. The server uses Google's protocol and
+/// listens on `port` of this machine.
 pub fn google(prefix: &str, port: u16) -> StorageOptions {
     let key =
         r#"{"private_key": "none", "private_key_id": "none", "client_email": "none", "disable_oauth": true}"#;

@@ -21,8 +21,8 @@ impl Moto {
             },
             is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
         });
-        let answer = request(server.port(), "PUT", "/backups", &[], "").expect("moto answers");
-        assert_eq!(answer.status, 200, "moto creates the bucket: {answer:?}");
+        let response = request(server.port(), "PUT", "/backups", &[], "").expect("moto responds");
+        assert_eq!(response.status, 200, "moto creates the bucket: {response:?}");
         Self(server)
     }
 
@@ -43,14 +43,14 @@ impl Moto {
 
     /// Returns the paths of uploads that were neither completed nor aborted.
     pub fn unfinished_uploads(&self) -> Vec<String> {
-        let listed = request(self.port(), "GET", "/backups?uploads", &[], "").expect("moto answers");
+        let listed = request(self.port(), "GET", "/backups?uploads", &[], "").expect("moto responds");
         assert_eq!(listed.status, 200, "{listed:?}");
         super::s3s::elements(&listed.body, "Key")
     }
 
     /// Returns the paths of all objects.
     pub fn objects(&self) -> Vec<String> {
-        let listed = request(self.port(), "GET", "/backups?list-type=2", &[], "").expect("moto answers");
+        let listed = request(self.port(), "GET", "/backups?list-type=2", &[], "").expect("moto responds");
         assert_eq!(listed.status, 200, "{listed:?}");
         super::s3s::elements(&listed.body, "Key")
     }

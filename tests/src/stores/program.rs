@@ -24,12 +24,12 @@ pub(super) struct Start<'a> {
     pub(super) installed: &'a str,
     /// Returns the arguments of the program for a port and a folder.
     pub(super) arguments: &'a dyn Fn(u16, &Path) -> Vec<String>,
-    /// Returns whether the server answers.
+    /// Returns whether the server responds.
     pub(super) is_ready: &'a dyn Fn(u16) -> bool,
 }
 
 impl Program {
-    /// Starts the server and waits until it answers.
+    /// Starts the server and waits until it responds.
     ///
     /// # Panics
     /// Panics if the program is not installed or does not start, because a test that needs it must not pass.
@@ -48,7 +48,7 @@ impl Program {
             command.args(["--pdeathsig", "KILL"]).arg(&program).args((start.arguments)(port, &data));
             command.current_dir(folder.path()).stdin(Stdio::null());
             command.stdout(log.try_clone().expect("a log")).stderr(log);
-            let child = command.spawn().expect("setpriv of util-linux");
+            let child = command.spawn().expect("`setpriv` of util-linux is installed");
             let mut server = Self { child, port, folder };
             let began = Instant::now();
             while began.elapsed() < crate::wait::HANG_TIMEOUT && server.is_running() {
@@ -66,7 +66,7 @@ impl Program {
         self.port
     }
 
-    /// Returns the folder in which a server that stores data on disk stores them.
+    /// Returns the folder for the data of a server that stores its data on disk.
     pub(super) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }

@@ -58,7 +58,8 @@ impl S3s {
         self.storage_by(self.port(), prefix)
     }
 
-    /// Returns a profile in the bucket `backups` that connects to another port, for example that of a proxy.
+    /// Returns a profile in the bucket `backups` whose requests go to this port, for example the port of a
+    /// proxy.
     pub fn storage_by(&self, port: u16, prefix: &str) -> StorageOptions {
         amazon(prefix, port)
     }
@@ -72,13 +73,14 @@ impl S3s {
     }
 }
 
-/// Returns a profile in the bucket `backups` of a server on a port of this machine that uses the protocol of
-/// S3, with the credentials of the test servers.
+/// Returns a profile in the bucket `backups` with the credentials of the test servers. The server uses the
+/// protocol of S3 and listens on `port` of this machine.
 pub fn amazon(prefix: &str, port: u16) -> StorageOptions {
     s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)
 }
 
-/// Returns the options of a profile on a server with the protocol of S3 on a port of this machine.
+/// Returns the options of a profile without credentials. The server uses the protocol of S3 and listens on
+/// `port` of this machine.
 pub(super) fn s3(url: &str, port: u16) -> StorageOptions {
     Storage::options(url)
         .without_environment()
@@ -86,7 +88,7 @@ pub(super) fn s3(url: &str, port: u16) -> StorageOptions {
         .endpoint(format!("http://127.0.0.1:{port}"))
 }
 
-/// Returns the contents of all XML elements with a name.
+/// Returns the text of each XML element with this name.
 pub(super) fn elements(xml: &str, name: &str) -> Vec<String> {
     let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
     xml.split(begin.as_str())

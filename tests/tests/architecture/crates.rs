@@ -33,14 +33,17 @@ fn an_adapter_depends_only_on_core_and_on_the_shared_crate_of_sql_adapters() {
         let mut found = dependencies(&format!("koan-backup/adapters/{name}"));
         assert!(found.remove("koan-backup-core"), "the adapter `{name}` does not depend on core");
         found.remove("koan-backup-sql");
-        assert!(found.is_empty(), "the adapter `{name}` depends on other crates of ours: {found:?}");
+        assert!(
+            found.is_empty(),
+            "the adapter `{name}` depends on other crates of this workspace: {found:?}"
+        );
     }
 }
 
 #[test]
 fn core_and_the_macros_depend_on_no_crate_of_this_workspace() {
     for folder in ["koan-backup-core", "koan-backup-derive"] {
-        assert_eq!(dependencies(folder), BTreeSet::new(), "`{folder}` depends on crates of ours");
+        assert_eq!(dependencies(folder), BTreeSet::new(), "`{folder}` depends on crates of this workspace");
     }
 }
 

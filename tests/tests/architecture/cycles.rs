@@ -6,8 +6,7 @@ use std::fs;
 use super::root;
 use super::source::{Crate, Imports};
 
-/// Returns the modules that import themselves directly or indirectly, in groups of modules that import each
-/// other.
+/// Returns the strongly connected components of the import graph that contain a cycle.
 fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
     let reachable_from = |start: &str| {
         let (mut visited, mut pending) = (BTreeSet::new(), vec![start.to_owned()]);
@@ -34,9 +33,9 @@ fn cycles(imports: &Imports) -> Vec<BTreeSet<String>> {
     groups
 }
 
-/// Describes the imports between the modules of a group: which module imports which names from which other
-/// module.
-fn described(group: &BTreeSet<String>, imports: &Imports) -> String {
+/// Describes the imports between the modules of a group, one per line: the importing module, the imported
+/// module and the imported names.
+fn description(group: &BTreeSet<String>, imports: &Imports) -> String {
     let mut text = String::new();
     for module in group {
         for (other, names) in
@@ -65,7 +64,7 @@ fn no_files_import_each_other_in_a_cycle() {
             report.push_str(&format!(
                 "{}:\n{}",
                 folder.file_name().unwrap_or_default().display(),
-                described(&group, &imports)
+                description(&group, &imports)
             ));
         }
     }
@@ -86,5 +85,5 @@ fn a_cycle_is_found_and_reported_with_its_imports() {
     let cyclic = imports(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]);
     let found = cycles(&cyclic);
     assert_eq!(found, [BTreeSet::from(["b".to_owned(), "c".to_owned()])]);
-    assert_eq!(described(&found[0], &cyclic), "  b -> c: Name\n  c -> b: Name\n");
+    assert_eq!(description(&found[0], &cyclic), "  b -> c: Name\n  c -> b: Name\n");
 }

@@ -91,8 +91,8 @@ fn architecture_md_contains_only_paths_that_exist() {
                 }
             })
         };
-        // Only a path that begins with an existing folder is a path of the code, because ARCHITECTURE.md also
-        // contains paths in archives and buckets.
+        // A path is checked only if it begins with an existing folder: ARCHITECTURE.md also contains paths in
+        // archives and buckets.
         if is_path && exists(top) && !exists(name) && !exists(name.split("::").next().unwrap_or_default()) {
             missing.insert(name.to_owned());
         }

@@ -43,7 +43,7 @@ impl Crate {
         Self { modules }
     }
 
-    /// Returns the imports of each module. Re-exports of names from below the module are not counted.
+    /// Returns the imports of each module. Re-exports of names from a module below it are not counted.
     pub(super) fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for (name, module) in &self.modules {
@@ -84,7 +84,7 @@ impl Crate {
                 }
                 match next {
                     Some(next) => segment = next,
-                    // The path consists only of such words, as in `use super::*`.
+                    // The path consists only of `crate`, `self` and `super`, as in `use super::*`.
                     None => return Some((current, "*".to_owned())),
                 }
             }
@@ -117,7 +117,7 @@ impl Crate {
     }
 }
 
-/// Returns the path of a module below a module.
+/// Returns the path of the submodule `name` of a module.
 fn child(module: &str, name: &str) -> String {
     if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") }
 }
@@ -186,7 +186,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
 }
 
 impl Reader {
-    /// Adds each path of a `use` tree. `prefix` is the path before the tree.
+    /// Adds each path of a `use` tree. `prefix` contains the segments of the path before the tree.
     fn flatten(&mut self, tree: &UseTree, prefix: &[String], is_export: bool) {
         let with = |name: String| prefix.iter().cloned().chain([name]).collect::<Vec<_>>();
         match tree {
@@ -355,7 +355,7 @@ fn an_import_is_found_in_every_form_of_the_language() {
 }
 
 #[test]
-fn re_exports_of_names_from_below_a_module_and_imports_of_its_tests_are_not_counted() {
+fn re_exports_from_submodules_and_imports_of_unit_tests_are_not_counted() {
     let mut modules = BTreeMap::new();
     read_file("mod low; pub mod names { pub use crate::low::Name; }", "", &mut modules);
     read_file(

@@ -203,8 +203,8 @@ fn everything() -> Everything {
     }
 }
 
-/// Converts a value into JSON, the JSON into column values, and the column values into a line, twice, as an
-/// adapter and an archive do. Returns the lines of the first and of the second conversion.
+/// Converts a value into JSON, the JSON into column values, and the column values into a line, as an adapter
+/// and an archive do. Then decodes the line and encodes it again. Returns both lines.
 fn round_trip<T: Entity>(value: &T) -> (String, String) {
     let codec = EntityCodec::new(T::descriptor());
     let mut projection = Projection::new(codec.schema());
@@ -218,16 +218,16 @@ fn round_trip<T: Entity>(value: &T) -> (String, String) {
     codec.check_round_trip(&line, &mut Vec::new()).expect("the line makes a round trip");
     let decoded = codec.decode(&line).expect("decodes");
     assert_eq!(record, decoded);
-    fast_paths(&codec, &row, &line);
+    check_fast_paths(&codec, &row, &line);
     let mut second = Vec::new();
     codec.encode(&Row { projection: &projection, values: &decoded.values }, &mut second).expect("encodes");
     second.pop();
     (String::from_utf8(line).expect("text"), String::from_utf8(second).expect("text"))
 }
 
-/// Verifies that the conversions without the Rust type have the same results as the conversions through the
-/// type. Returns which conversions without the type are possible: row to line, and line to values.
-fn fast_paths(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
+/// Checks that the conversions without the Rust type have the same results as the conversions through the
+/// type. Returns whether a row can be converted into a line, and a line into values, without the type.
+fn check_fast_paths(codec: &EntityCodec, row: &Row<'_>, line: &[u8]) -> [bool; 2] {
     let (mut fast, mut buffer) = (Vec::new(), Vec::new());
     let is_fast = codec.encode_fast(row, &mut fast, &mut buffer);
     assert_eq!(fast.strip_suffix(b"\n").unwrap_or(&fast), if is_fast { line } else { b"" });
@@ -299,11 +299,11 @@ fn records_of_common_types_take_the_fast_paths() {
         let record = codec.decode(line.as_bytes()).expect("decodes");
         let fields = Projection::of(codec.schema());
         let row = Row { projection: &fields, values: &record.values };
-        assert_eq!(fast_paths(&codec, &row, line.as_bytes()), [true, true], "{line}");
+        assert_eq!(check_fast_paths(&codec, &row, line.as_bytes()), [true, true], "{line}");
     }
 }
 
-/// An entity with a field that may be absent: a row without a column for it still decodes.
+/// An entity with an optional field: a row without a column for this field still decodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 struct Account {
@@ -344,7 +344,8 @@ fn a_row_that_its_type_would_change_does_not_take_the_fast_path() {
         assert!(!codec.encode_fast(&row, &mut out, &mut Vec::new()), "{settings}");
         assert_eq!(out, b"before\n");
     }
-    // The cases are NaN, the fields of another variant, and a value whose variant does not match its field.
+    // The cases are NaN, a field of another variant of the enum, and a value whose variant does not match its
+    // field.
     for (codec, values) in [
         (EntityCodec::new(Reading::descriptor()), vec![Value::I64(1), Value::F64(f64::NAN), Value::Null]),
         (
@@ -411,7 +412,7 @@ fn the_schema_contains_the_logical_type_of_each_field() {
     assert_eq!(field("json"), plain(Json));
     assert_eq!(field("renamed"), plain(Text));
     assert_eq!(codec.schema().position("cached"), None);
-    assert!(!codec.schema().fields[codec.schema().position("defaulted").expect("defaulted")].required);
+    assert!(!codec.schema().fields[codec.schema().position("defaulted").expect("the field exists")].required);
 }
 
 #[test]
@@ -491,7 +492,9 @@ fn truncated<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S
 #[test]
 fn a_type_without_an_exact_round_trip_is_refused() {
     let codec = EntityCodec::new(Lossy::descriptor());
-    let error = codec.check_round_trip(br#"{"id":1,"text":"abc"}"#, &mut Vec::new()).expect_err("lossy");
+    let error = codec
+        .check_round_trip(br#"{"id":1,"text":"abc"}"#, &mut Vec::new())
+        .expect_err("the type does not round-trip");
     assert!(error.to_string().contains("must be inverses of each other"), "{error}");
 }
 

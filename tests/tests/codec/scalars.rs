@@ -1,5 +1,5 @@
-//! Records of scalar values, which the codec can check and read without `serde_json`: for every line and
-//! every row, the fast path must have the same result as the path through `serde_json` and the Rust type.
+//! Tests records of scalar values, which the codec can check and read without `serde_json`. For every line
+//! and every row, the fast path must have the same result as the path through `serde_json` and the Rust type.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use koan_backup::prelude::*;
@@ -40,8 +40,8 @@ enum Mood {
     Bad,
 }
 
-/// Decodes an unknown name as `None`, as many applications do. After a value that is not a name, `serde_json`
-/// does not continue at the right position.
+/// Decodes an unknown name as `None`, as many applications do. If the value is not text, `serde_json` does
+/// not continue at the right position afterwards.
 fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Mood>, D::Error> {
     Ok(Mood::deserialize(deserializer).ok())
 }

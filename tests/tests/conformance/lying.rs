@@ -1,4 +1,4 @@
-//! Providers that violate the requirements. The conformance suite must detect each violation.
+//! Tests that the conformance suite detects each violation of its requirements by a provider.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use koan_backup::{
 
 /// The requirement that a provider violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lie {
+enum Violation {
     /// Every read returns the current data instead of the data of the snapshot.
     NoSnapshot,
     /// One record of each batch of 1,000 is not written.
@@ -25,46 +25,46 @@ enum Lie {
     /// A rollback of a session commits the session.
     NoRollback,
     /// All sets are written to the root set.
-    OneSet,
+    WritesOnlyRootSet,
     /// The conflict mode is ignored.
     AlwaysOverwrites,
     /// `replace_existing` is ignored.
     NeverDeletes,
     /// A dry run writes.
-    WetRun,
+    DryRunWrites,
     /// A dry run accepts records that a restore refuses.
-    SeesNoRefusal,
+    DryRunAcceptsAll,
     /// Each target is committed when it is finished, before the session is committed.
     CommitsEarly,
-    /// The snapshot claims snapshot consistency although the provider has no snapshot reads.
-    CallsItASnapshot,
+    /// The snapshot declares snapshot consistency although the provider does not declare snapshot reads.
+    ClaimsSnapshotConsistency,
     /// A read that failed is reported as complete.
-    ShortRead,
+    CompletesFailedReads,
     /// Each record of a bulk session is written in a separate session.
     OneByOne,
     /// A target whose writer failed or was dropped is committed without its records.
     CommitsUnfinished,
-    /// The restore level `fast` does preparing work that does not make the restore faster.
-    GainsNothing,
+    /// The preparation of a restore at level `fast` takes time and does not make the restore faster.
+    FastLevelIsNotFaster,
 }
 
 /// A provider that violates one requirement and forwards all other work to a provider in memory.
 #[derive(Clone, Debug)]
-struct Liar {
-    lie: Lie,
+struct ViolatingProvider {
+    violation: Violation,
     memory: Memory,
 }
 
 #[async_trait]
-impl Provider for Liar {
+impl Provider for ViolatingProvider {
     fn kind(&self) -> &'static str {
-        "liar"
+        "violating"
     }
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = self.memory.capabilities();
-        capabilities.snapshot_reads &= self.lie != Lie::CallsItASnapshot;
-        capabilities.restore_optimisation |= self.lie == Lie::GainsNothing;
+        capabilities.snapshot_reads &= self.violation != Violation::ClaimsSnapshotConsistency;
+        capabilities.restore_optimisation |= self.violation == Violation::FastLevelIsNotFaster;
         capabilities
     }
 
@@ -73,8 +73,8 @@ impl Provider for Liar {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        Ok(Box::new(LyingSnapshot {
-            lie: self.lie,
+        Ok(Box::new(ViolatingSnapshot {
+            violation: self.violation,
             memory: self.memory.snapshot().await?,
             database: self.memory.clone(),
         }))
@@ -86,32 +86,34 @@ impl Provider for Liar {
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
         let mut options = options.clone();
-        match self.lie {
-            Lie::AlwaysOverwrites => options.conflict = ConflictMode::Overwrite,
-            Lie::NeverDeletes => options.replace_existing = false,
-            Lie::SeesNoRefusal if options.intent == koan_backup::provider::SessionIntent::Compare => {
-                return Ok(Box::new(CarelessDryRun));
+        match self.violation {
+            Violation::AlwaysOverwrites => options.conflict = ConflictMode::Overwrite,
+            Violation::NeverDeletes => options.replace_existing = false,
+            Violation::DryRunAcceptsAll
+                if options.intent == koan_backup::provider::SessionIntent::Compare =>
+            {
+                return Ok(Box::new(AcceptingDryRun));
             }
-            Lie::WetRun => options.intent = koan_backup::provider::SessionIntent::Apply,
+            Violation::DryRunWrites => options.intent = koan_backup::provider::SessionIntent::Apply,
             _ => {}
         }
-        if self.lie == Lie::GainsNothing && options.level == RestoreLevel::Fast {
+        if self.violation == Violation::FastLevelIsNotFaster && options.level == RestoreLevel::Fast {
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         }
         let memory = Some(self.memory.begin_restore(&options).await?);
-        Ok(Box::new(LyingSession { lie: self.lie, memory, database: self.memory.clone() }))
+        Ok(Box::new(ViolatingSession { violation: self.violation, memory, database: self.memory.clone() }))
     }
 }
 
 #[derive(Debug)]
-struct LyingSnapshot {
-    lie: Lie,
+struct ViolatingSnapshot {
+    violation: Violation,
     memory: Box<dyn Snapshot>,
     database: Memory,
 }
 
 #[async_trait]
-impl Snapshot for LyingSnapshot {
+impl Snapshot for ViolatingSnapshot {
     fn consistency(&self) -> Consistency {
         Consistency::Snapshot
     }
@@ -121,9 +123,9 @@ impl Snapshot for LyingSnapshot {
     }
 
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
-        match self.lie {
-            Lie::NoSnapshot => self.database.snapshot().await?.read(request, sink).await,
-            Lie::ShortRead => {
+        match self.violation {
+            Violation::NoSnapshot => self.database.snapshot().await?.read(request, sink).await,
+            Violation::CompletesFailedReads => {
                 let (entity, result) = (request.entity.clone(), self.memory.read(request, sink).await);
                 match result {
                     Err(_) => RecordSink::channel(entity, 1).0.finish().await,
@@ -140,48 +142,48 @@ impl Snapshot for LyingSnapshot {
 }
 
 #[derive(Debug)]
-struct LyingSession {
-    lie: Lie,
+struct ViolatingSession {
+    violation: Violation,
     memory: Option<Box<dyn RestoreSession>>,
     database: Memory,
 }
 
-impl LyingSession {
+impl ViolatingSession {
     fn memory(&mut self) -> &mut dyn RestoreSession {
-        self.memory.as_mut().expect("open").as_mut()
+        self.memory.as_mut().expect("the session was neither committed nor rolled back").as_mut()
     }
 }
 
 #[async_trait]
-impl RestoreSession for LyingSession {
+impl RestoreSession for ViolatingSession {
     async fn begin<'s>(&'s mut self, mut target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
-        if self.lie == Lie::OneSet {
+        if self.violation == Violation::WritesOnlyRootSet {
             target.set = SetName::root();
         }
-        if self.lie == Lie::OneByOne {
+        if self.violation == Violation::OneByOne {
             return Ok(Box::new(OneByOne { session: self, target, counts: WriteCounts::default() }));
         }
-        if self.lie == Lie::CommitsEarly {
+        if self.violation == Violation::CommitsEarly {
             return Ok(Box::new(EarlyCommit { session: self, target, records: Vec::new() }));
         }
-        if self.lie == Lie::CommitsUnfinished {
+        if self.violation == Violation::CommitsUnfinished {
             return Ok(Box::new(Unfinished { session: self, target, records: Vec::new() }));
         }
-        let lie = self.lie;
+        let violation = self.violation;
         let memory = self.memory().begin(target).await?;
-        Ok(Box::new(LyingWriter { lie, memory }))
+        Ok(Box::new(ViolatingWriter { violation, memory }))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<CommitReport> {
-        if self.lie == Lie::OneByOne {
+        if self.violation == Violation::OneByOne {
             wait_like_a_commit_on_disk().await;
         }
-        self.memory.take().expect("open").commit().await
+        self.memory.take().expect("the session was neither committed nor rolled back").commit().await
     }
 
     async fn rollback(mut self: Box<Self>) -> Result<()> {
-        let memory = self.memory.take().expect("open");
-        if matches!(self.lie, Lie::NoRollback | Lie::WetRun) {
+        let memory = self.memory.take().expect("the session was neither committed nor rolled back");
+        if matches!(self.violation, Violation::NoRollback | Violation::DryRunWrites) {
             memory.commit().await.map(drop)
         } else {
             memory.rollback().await
@@ -190,16 +192,16 @@ impl RestoreSession for LyingSession {
 }
 
 #[derive(Debug)]
-struct LyingWriter<'s> {
-    lie: Lie,
+struct ViolatingWriter<'s> {
+    violation: Violation,
     memory: Box<dyn TargetWriter + 's>,
 }
 
 #[async_trait]
-impl TargetWriter for LyingWriter<'_> {
+impl TargetWriter for ViolatingWriter<'_> {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let mut records = batch.into_records()?;
-        if self.lie == Lie::LosesRecords && records.len() == 1_000 {
+        if self.violation == Violation::LosesRecords && records.len() == 1_000 {
             records.pop();
         }
         self.memory.write(records.into()).await
@@ -224,7 +226,7 @@ async fn write_all(
 /// A writer that writes each record of a large batch in a separate session.
 #[derive(Debug)]
 struct OneByOne<'s> {
-    session: &'s mut LyingSession,
+    session: &'s mut ViolatingSession,
     target: RestoreTarget,
     counts: WriteCounts,
 }
@@ -239,7 +241,12 @@ impl TargetWriter for OneByOne<'_> {
             return Ok(());
         }
         // Only one session can write at a time, so the session of the target is committed first.
-        self.session.memory.take().expect("open").commit().await?;
+        self.session
+            .memory
+            .take()
+            .expect("the session was neither committed nor rolled back")
+            .commit()
+            .await?;
         for record in records {
             let mut session = self.session.database.begin_restore(&SessionOptions::default()).await?;
             let counts = write_all(session.as_mut(), &self.target, vec![record]).await?;
@@ -260,7 +267,7 @@ impl TargetWriter for OneByOne<'_> {
 /// A writer that commits when the target is finished, not when the session is committed.
 #[derive(Debug)]
 struct EarlyCommit<'s> {
-    session: &'s mut LyingSession,
+    session: &'s mut ViolatingSession,
     target: RestoreTarget,
     records: Vec<Record>,
 }
@@ -275,7 +282,7 @@ impl TargetWriter for EarlyCommit<'_> {
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
         let Self { session, target, records } = *self;
         let counts = write_all(session.memory(), &target, records).await?;
-        session.memory.take().expect("open").commit().await?;
+        session.memory.take().expect("the session was neither committed nor rolled back").commit().await?;
         session.memory = Some(session.database.begin_restore(&SessionOptions::default()).await?);
         Ok(counts)
     }
@@ -285,7 +292,7 @@ impl TargetWriter for EarlyCommit<'_> {
 /// the writer failed or was dropped.
 #[derive(Debug)]
 struct Unfinished<'s> {
-    session: &'s mut LyingSession,
+    session: &'s mut ViolatingSession,
     target: RestoreTarget,
     records: Vec<Record>,
 }
@@ -305,12 +312,12 @@ impl TargetWriter for Unfinished<'_> {
 
 /// The session of a dry run that compares no record.
 #[derive(Debug)]
-struct CarelessDryRun;
+struct AcceptingDryRun;
 
 #[async_trait]
-impl RestoreSession for CarelessDryRun {
+impl RestoreSession for AcceptingDryRun {
     async fn begin<'s>(&'s mut self, _: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>> {
-        Ok(Box::new(CarelessWriter))
+        Ok(Box::new(DiscardingWriter))
     }
 
     async fn commit(self: Box<Self>) -> Result<CommitReport> {
@@ -324,10 +331,10 @@ impl RestoreSession for CarelessDryRun {
 
 /// A writer that discards all records.
 #[derive(Debug)]
-struct CarelessWriter;
+struct DiscardingWriter;
 
 #[async_trait]
-impl TargetWriter for CarelessWriter {
+impl TargetWriter for DiscardingWriter {
     async fn write(&mut self, _: RecordBatch) -> Result<()> {
         Ok(())
     }
@@ -351,45 +358,53 @@ async fn running_a_case_that_does_not_exist_is_an_error() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_violates_a_requirement_does_not_conform() {
-    for (lie, found) in [
-        (Lie::NoSnapshot, "a later write is not visible in a snapshot"),
-        (Lie::LosesRecords, "all 100 000 records are read"),
-        (Lie::NoRollback, "a session that is rolled back leaves no records"),
-        (Lie::OneSet, "sets are independent"),
-        (Lie::AlwaysOverwrites, "`keep` leaves existing records unchanged"),
-        (Lie::NeverDeletes, "`replace_existing` leaves exactly the written records"),
-        (Lie::WetRun, "a dry run counts what a restore would do and writes nothing"),
-        (Lie::SeesNoRefusal, "a dry run refuses existing records that a restore refuses"),
-        (Lie::CommitsUnfinished, "a session with an unfinished target is not committed"),
-        (Lie::CommitsEarly, "no record of a session is visible before its commit"),
-        (Lie::CallsItASnapshot, "no snapshot consistency is reported without snapshot reads"),
-        (Lie::ShortRead, "a cancelled read returns an error, and the next read succeeds"),
+    for (violation, found) in [
+        (Violation::NoSnapshot, "a later write is not visible in a snapshot"),
+        (Violation::LosesRecords, "all 100 000 records are read"),
+        (Violation::NoRollback, "a session that is rolled back leaves no records"),
+        (Violation::WritesOnlyRootSet, "sets are independent"),
+        (Violation::AlwaysOverwrites, "`keep` leaves existing records unchanged"),
+        (Violation::NeverDeletes, "`replace_existing` leaves exactly the written records"),
+        (Violation::DryRunWrites, "a dry run counts what a restore would do and writes nothing"),
+        (Violation::DryRunAcceptsAll, "a dry run refuses existing records that a restore refuses"),
+        (Violation::CommitsUnfinished, "a session with an unfinished target is not committed"),
+        (Violation::CommitsEarly, "no record of a session is visible before its commit"),
+        (Violation::ClaimsSnapshotConsistency, "no snapshot consistency is reported without snapshot reads"),
+        (Violation::CompletesFailedReads, "a cancelled read returns an error, and the next read succeeds"),
     ] {
-        let empty = async || Ok(Arc::new(Liar { lie, memory: Memory::new() }) as Arc<dyn Provider>);
+        let empty = async || {
+            Ok(Arc::new(ViolatingProvider { violation, memory: Memory::new() }) as Arc<dyn Provider>)
+        };
         let conformance = conformance::run_where(|name| name == found, empty).await.expect("a database");
-        let case = conformance.cases.iter().find(|case| case.name == found).expect("a case of that name");
-        assert!(matches!(case.outcome, CaseOutcome::Failed(_)), "{lie:?}: {conformance}");
+        let case = conformance
+            .cases
+            .iter()
+            .find(|case| case.name == found)
+            .expect("the suite has a case with this name");
+        assert!(matches!(case.outcome, CaseOutcome::Failed(_)), "{violation:?}: {conformance}");
         let error = conformance.require_passed().expect_err("the provider violates a requirement");
-        assert!(error.to_string().contains(found), "{lie:?}: {error}");
+        assert!(error.to_string().contains(found), "{violation:?}: {error}");
     }
 }
 
 /// Checks the cases that compare durations. The Tokio clock is paused, so the measured time contains only the
 /// waits in the provider and does not depend on the machine.
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_is_slower_than_it_claims_does_not_conform() {
+async fn a_provider_that_is_slower_than_its_declared_capabilities_require_does_not_conform() {
     let many = "many records in one session take less time than in one session per record";
     let levels = "level `fast` takes less time than level `safe`";
-    for (lie, found) in [(Lie::OneByOne, many), (Lie::GainsNothing, levels)] {
-        let empty = async || Ok(Arc::new(Liar { lie, memory: Memory::new() }) as Arc<dyn Provider>);
+    for (violation, found) in [(Violation::OneByOne, many), (Violation::FastLevelIsNotFaster, levels)] {
+        let empty = async || {
+            Ok(Arc::new(ViolatingProvider { violation, memory: Memory::new() }) as Arc<dyn Provider>)
+        };
         let conformance = conformance::run_speed(empty).await.expect("a database");
         for case in &conformance.cases {
             let is_found = matches!(&case.outcome, CaseOutcome::Failed(reason) if reason.contains("took"));
-            assert_eq!(is_found, case.name == found, "{lie:?}: {conformance}");
+            assert_eq!(is_found, case.name == found, "{violation:?}: {conformance}");
         }
         assert_eq!(conformance.cases.len(), 2);
     }
     let honest = async || Ok(Arc::new(Memory::new()) as Arc<dyn Provider>);
     let conformance = conformance::run_speed(honest).await.expect("a database");
-    let _ = conformance.require_passed().expect("the provider is as fast as it claims");
+    let _ = conformance.require_passed().expect("the provider is as fast as it declares");
 }

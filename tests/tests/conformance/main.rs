@@ -15,11 +15,11 @@ use koan_backup::{Result, provider::Provider};
 
 koan_backup::entity_backup_scope!(mode = None);
 
-/// Runs the suite and requires that every case passes. `empty` creates an empty provider for a case.
+/// Runs the suite and requires that every case passes. `empty` creates an empty provider for each case.
 async fn conforms(empty: impl AsyncFnMut() -> Result<Arc<dyn Provider>>) -> Conformance {
     let conformance = conformance::run(empty).await.expect("a database");
     println!("{conformance}");
-    conformance.require_passed().expect("conforms")
+    conformance.require_passed().expect("the provider conforms")
 }
 
 /// The SQL of a table with so many indexes that a restore which drops and rebuilds them is faster on any
@@ -40,7 +40,7 @@ async fn sqlite_conforms() {
         let path = folder.path().join(format!("{number}.db"));
         // WAL mode allows writes while a snapshot is being read.
         let database = rusqlite::Connection::open(&path).expect("a database");
-        database.pragma_update(None, "journal_mode", "wal").expect("set");
+        database.pragma_update(None, "journal_mode", "wal").expect("the journal mode is set");
         database.execute_batch(PAIRS).expect("a table with indexes");
         Ok(Arc::new(Sqlite::open(path)?) as Arc<dyn Provider>)
     })
@@ -75,7 +75,7 @@ async fn json_lines_conforms() {
     let not_claimed = conformance.cases.iter().filter(|case| case.outcome == CaseOutcome::NotClaimed).count();
     assert_eq!(
         not_claimed, 4,
-        "only the case of order and those for providers that lack a capability do not apply: {conformance}"
+        "only the case of order and the cases for providers that lack a capability do not apply: {conformance}"
     );
 }
 
@@ -85,7 +85,7 @@ async fn json_documents_conforms() {
     let not_claimed = conformance.cases.iter().filter(|case| case.outcome == CaseOutcome::NotClaimed).count();
     assert_eq!(
         not_claimed, 5,
-        "only the cases of order, of snapshots and those for providers that lack a capability do not apply: \
+        "only the cases of order and snapshots, and the cases for providers that lack a capability, do not apply: \
          {conformance}"
     );
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conforms;
 
-/// A repository in memory, which stores its records under their keys as JSON text.
+/// A repository in memory. It stores each record under its key, which is written as JSON text.
 pub(super) struct MemoryRepository<T> {
     records: Mutex<BTreeMap<String, T>>,
     /// Whether the repository can delete records.
@@ -84,7 +84,8 @@ async fn repositories_conform() {
     }
 }
 
-/// The backup scope of the suite's entities, which are defined in another crate: all of them are backed up.
+/// The backup scope of the entities of the suite, which another crate defines: all of these entities are
+/// backed up.
 pub(super) static SCOPE: ScopeDeclaration = ScopeDeclaration {
     module_path: "koan_backup_core",
     file: file!(),
@@ -99,7 +100,9 @@ async fn context(
     pairs: &Arc<MemoryRepository<Pair>>,
     backups: &Path,
 ) -> Koan {
-    let repositories = Repositories::new().with(Shared(Arc::clone(lines))).with(Shared(Arc::clone(pairs)));
+    let repositories = Repositories::new()
+        .with(SharedRepository(Arc::clone(lines)))
+        .with(SharedRepository(Arc::clone(pairs)));
     let builder = Koan::builder().only_registered().register::<Line>().register::<Pair>();
     builder
         .register_scope(&SCOPE)
@@ -167,10 +170,11 @@ async fn a_cancelled_restore_without_transactions_names_the_entities_that_were_w
 }
 
 #[tokio::test]
-async fn two_records_with_the_same_key_fail_a_backup_at_any_distance() {
+async fn duplicate_keys_fail_a_backup_even_if_the_records_are_not_adjacent() {
     let line = |id| Ok(Line { id, content: "one".to_owned() });
     let builder = Koan::builder().only_registered().register::<Line>().register_scope(&SCOPE);
-    let repositories = Repositories::new().with(Given(Mutex::new(vec![line(7), line(1), line(2), line(7)])));
+    let repositories =
+        Repositories::new().with(FixedRepository(Mutex::new(vec![line(7), line(1), line(2), line(7)])));
     let builder = builder.provider("main", repositories).storage("memory", Storage::memory());
     let koan = builder.build().await.expect("a context");
     let error = koan.backup("nightly").await.expect_err("one of the two records would be lost");
@@ -181,7 +185,7 @@ async fn two_records_with_the_same_key_fail_a_backup_at_any_distance() {
 #[tokio::test]
 async fn a_repository_that_fails_during_a_read_fails_the_backup() {
     let line = Ok(Line { id: 1, content: "one".to_owned() });
-    let broken = Given(Mutex::new(vec![line, Err("the connection was lost".into())]));
+    let broken = FixedRepository(Mutex::new(vec![line, Err("the connection was lost".into())]));
     let koan = {
         let builder = Koan::builder().only_registered().register::<Line>().register_scope(&SCOPE);
         let builder = builder.provider("main", Repositories::new().with(broken));
@@ -207,7 +211,7 @@ async fn a_record_that_no_restore_could_write_fails_the_backup() {
     let visit = |id, year| Ok(Visit { id, day: NaiveDate::from_ymd_opt(year, 1, 1).expect("a date") });
     let koan = {
         let builder = Koan::builder().only_registered().register::<Visit>();
-        let repository = Given(Mutex::new(vec![visit(1, 2024), visit(2, 12_345)]));
+        let repository = FixedRepository(Mutex::new(vec![visit(1, 2024), visit(2, 12_345)]));
         let builder = builder.provider("main", Repositories::new().with(repository));
         builder.storage("memory", Storage::memory()).build().await.expect("a context")
     };
@@ -222,10 +226,10 @@ async fn a_record_that_no_restore_could_write_fails_the_backup() {
 }
 
 /// A repository that the test and the context share.
-struct Shared<T>(Arc<MemoryRepository<T>>);
+struct SharedRepository<T>(Arc<MemoryRepository<T>>);
 
 #[async_trait]
-impl<T: koan_backup::Entity + Clone> Repository<T> for Shared<T> {
+impl<T: koan_backup::Entity + Clone> Repository<T> for SharedRepository<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
         self.0.all()
     }
@@ -236,10 +240,10 @@ impl<T: koan_backup::Entity + Clone> Repository<T> for Shared<T> {
 }
 
 /// A read-only repository that returns the given records and errors once.
-struct Given<T>(Mutex<Vec<Result<T, RepositoryError>>>);
+struct FixedRepository<T>(Mutex<Vec<Result<T, RepositoryError>>>);
 
 #[async_trait]
-impl<T: koan_backup::Entity> Repository<T> for Given<T> {
+impl<T: koan_backup::Entity> Repository<T> for FixedRepository<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
         stream::iter(std::mem::take(&mut *self.0.lock().expect("not poisoned"))).boxed()
     }

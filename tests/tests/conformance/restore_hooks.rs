@@ -56,12 +56,12 @@ impl Shared {
     }
 
     /// Returns the recorded calls, and clears the list.
-    fn take(&self) -> Vec<String> {
+    fn take_calls(&self) -> Vec<String> {
         self.calls.send_replace(Vec::new())
     }
 
-    /// Waits until the call with this name was made.
-    async fn until(&self, call: &str) {
+    /// Waits until the repositories have recorded this call.
+    async fn until_called(&self, call: &str) {
         let mut calls = self.calls.subscribe();
         let called = calls.wait_for(|calls| calls.iter().any(|made| made == call));
         // The timeout only ends a test that would otherwise wait forever.
@@ -167,20 +167,20 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
     (koan, shared)
 }
 
-/// Changes the records, so that a restore must write them, and clears the recorded calls.
+/// Changes the records so that a restore must write both entities, and clears the recorded calls.
 async fn change(koan: &Koan, shared: &Shared) {
     koan.data::<Line>().upsert_many([Line { id: 1, content: "other".to_owned() }]).await.expect("written");
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "other".to_owned() };
     koan.data::<Pair>().upsert_many([pair]).await.expect("written");
-    shared.take();
+    shared.take_calls();
     shared.requests.lock().expect("not poisoned").clear();
 }
 
 /// The calls of `finish_restore` after a restore that failed.
-const FAILED: [&str; 2] = ["finish pairs Failed", "finish lines Failed"];
+const FINISH_CALLS_AFTER_FAILURE: [&str; 2] = ["finish pairs Failed", "finish lines Failed"];
 
 /// Returns the calls of `finish_restore`.
-fn finishes(calls: &[String]) -> Vec<&str> {
+fn finish_calls(calls: &[String]) -> Vec<&str> {
     calls.iter().filter(|call| call.starts_with("finish")).map(String::as_str).collect()
 }
 
@@ -197,7 +197,7 @@ async fn each_prepared_repository_is_finished_after_a_success() {
         "finish pairs Completed",
         "finish lines Completed",
     ];
-    assert_eq!(shared.take(), calls);
+    assert_eq!(shared.take_calls(), calls);
     let requests = std::mem::take(&mut *shared.requests.lock().expect("not poisoned"));
     assert!(requests.iter().all(|request| request.record_count == Some(1)), "{requests:?}");
     assert!(
@@ -208,10 +208,10 @@ async fn each_prepared_repository_is_finished_after_a_success() {
     // A dry run and a viability check write nothing, so they prepare no repository.
     koan.restore("nightly").dry_run().await.expect("compared");
     let _ = koan.restore("nightly").viability().await.expect("assessed");
-    assert_eq!(shared.take(), Vec::<String>::new());
+    assert_eq!(shared.take_calls(), Vec::<String>::new());
     // A restore prepares only the repositories that it restores.
     koan.restore("nightly").entity::<Line>().await.expect("restored");
-    assert_eq!(shared.take(), ["prepare lines", "finish lines Completed"]);
+    assert_eq!(shared.take_calls(), ["prepare lines", "finish lines Completed"]);
 }
 
 #[tokio::test]
@@ -224,10 +224,10 @@ async fn each_prepared_repository_is_finished_after_an_error() {
         *shared.fault.lock().expect("not poisoned") = fault;
         let error = koan.restore("nightly").await.expect_err("a fault").chain();
         assert!(error.contains(message), "{error}");
-        assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
+        assert_eq!(finish_calls(&shared.take_calls()), FINISH_CALLS_AFTER_FAILURE, "{fault:?}");
         let pair = Pair { owner: "b".to_owned(), number: 1, content: "new".to_owned() };
         koan.data::<Pair>().upsert_many([pair]).await.expect_err("a fault");
-        assert_eq!(finishes(&shared.take()), &FAILED[..1], "{fault:?}");
+        assert_eq!(finish_calls(&shared.take_calls()), &FINISH_CALLS_AFTER_FAILURE[..1], "{fault:?}");
     }
 }
 
@@ -240,12 +240,12 @@ async fn each_prepared_repository_is_finished_after_a_cancellation() {
         let token = CancellationToken::new();
         let restore = koan.restore("nightly").cancel_on(token.clone()).into_future();
         let (result, ()) = tokio::join!(restore, async {
-            shared.until(call).await;
+            shared.until_called(call).await;
             token.cancel();
         });
         assert_eq!(result.expect_err("cancelled").kind(), ErrorKind::Cancelled, "{fault:?}");
         // The restore has waited for both calls of `finish_restore`.
-        assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
+        assert_eq!(finish_calls(&shared.take_calls()), FINISH_CALLS_AFTER_FAILURE, "{fault:?}");
     }
 }
 
@@ -258,15 +258,15 @@ async fn each_prepared_repository_is_finished_after_the_future_was_dropped() {
         let restore = koan.restore("nightly").into_future();
         tokio::select! {
             result = restore => panic!("the restore did not hang: {result:?}"),
-            () = shared.until(call) => {}
+            () = shared.until_called(call) => {}
         }
-        shared.until(FAILED[1]).await;
-        assert_eq!(finishes(&shared.take()), FAILED, "{fault:?}");
+        shared.until_called(FINISH_CALLS_AFTER_FAILURE[1]).await;
+        assert_eq!(finish_calls(&shared.take_calls()), FINISH_CALLS_AFTER_FAILURE, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_finished() {
+async fn an_error_of_finish_restore_is_returned_and_the_other_repositories_are_finished() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
     for (fault, message) in
@@ -279,7 +279,7 @@ async fn a_repository_that_cannot_be_finished_is_an_error_and_the_others_are_fin
         let written = "all records of Line, Pair were written and remain";
         assert!(error.contains(written), "{error}");
         let completed = ["finish pairs Completed", "finish lines Completed"];
-        assert_eq!(finishes(&shared.take()), completed, "{fault:?}");
+        assert_eq!(finish_calls(&shared.take_calls()), completed, "{fault:?}");
         *shared.fault.lock().expect("not poisoned") = Fault::None;
         change(&koan, &shared).await;
     }

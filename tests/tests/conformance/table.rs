@@ -28,18 +28,20 @@ fn providers(folder: &std::path::Path) -> Vec<(&'static str, Box<dyn Provider>)>
 fn the_documented_table_of_capabilities_agrees_with_the_providers() {
     let folder = tempfile::tempdir().expect("a directory");
     let providers = providers(folder.path());
-    let claims = |provider: &dyn Provider| match serde_json::to_value(provider.capabilities()) {
-        Ok(serde_json::Value::Object(claims)) => claims,
+    let declared_capabilities = |provider: &dyn Provider| match serde_json::to_value(provider.capabilities())
+    {
+        Ok(serde_json::Value::Object(capabilities)) => capabilities,
         other => panic!("the capabilities are not a JSON object: {other:?}"),
     };
     let mut table = String::from("| capability |");
     providers.iter().for_each(|(name, _)| table.push_str(&format!(" {name} |")));
     table.push_str(&format!("\n|---|{}\n", "---|".repeat(providers.len())));
-    for capability in claims(providers[0].1.as_ref()).keys() {
+    for capability in declared_capabilities(providers[0].1.as_ref()).keys() {
         table.push_str(&format!("| `{capability}` |"));
         for (_, provider) in &providers {
-            let claimed = claims(provider.as_ref())[capability].as_bool().expect("true or false");
-            table.push_str(if claimed { " yes |" } else { " no |" });
+            let is_declared =
+                declared_capabilities(provider.as_ref())[capability].as_bool().expect("true or false");
+            table.push_str(if is_declared { " yes |" } else { " no |" });
         }
         table.push('\n');
     }

@@ -13,7 +13,7 @@ async fn one_flipped_bit_in_any_byte_of_the_archive_is_found() {
         let altered = with_archive(&shop, |archive| archive[at] ^= 1 << (at % 8));
         (format!("byte {at}"), altered)
     };
-    try_all(&shop, (0..shop.stored.archive.len()).map(flip).collect(), "flipped bytes of an archive").await;
+    try_all(&shop, (0..shop.stored.archive.len()).map(flip).collect(), "flipped bits of an archive").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,17 +34,19 @@ async fn one_flipped_bit_in_any_entry_is_found_although_the_hash_of_the_archive_
             alterations.push((format!("{name}, byte {at}"), with_forged_archive(&shop.stored, archive)));
         }
     }
-    try_all(&shop, alterations, "flipped bytes of entries under a forged archive hash").await;
+    try_all(&shop, alterations, "flipped bits of entries, with a recomputed hash of the archive").await;
 }
 
 #[tokio::test]
 async fn a_flipped_bit_in_records_is_reported_with_entity_file_and_block() {
     let shop = shop().await.in_blocks().await;
-    let blocks = Forgery::of(&shop.stored).document(document::BLOCKS);
+    let blocks = Forgery::parse(&shop.stored).document(document::BLOCKS);
     let ranges = Zip::ranges(&shop.stored.archive);
     let users = ranges.into_iter().find(|(name, _)| name == USERS).expect("the archive contains users");
     let start = users.1.start;
-    let number = |value: &Value| usize::try_from(value.as_u64().expect("a number")).expect("fits");
+    let number = |value: &Value| {
+        usize::try_from(value.as_u64().expect("the value is a number")).expect("the number fits into usize")
+    };
     for (index, block) in blocks[USERS].as_array().expect("a list").iter().enumerate() {
         let (offset, length) = (number(&block["offset"]), number(&block["length"]));
         for at in [offset, offset + length / 2, offset + length - 1] {
@@ -71,8 +73,8 @@ async fn an_archive_of_any_other_length_is_found() {
         let longer = with_archive(&shop, |archive| archive.extend(vec![0; more]));
         alterations.push((format!("{more} zeros appended"), longer));
     }
-    let doubled = with_archive(&shop, |archive| archive.extend(archive.clone()));
-    alterations.push(("the archive appended to itself".to_owned(), doubled));
+    let duplicated = with_archive(&shop, |archive| archive.extend(archive.clone()));
+    alterations.push(("the archive appended to itself".to_owned(), duplicated));
     try_all(&shop, alterations, "lengths of an archive").await;
 }
 
@@ -90,7 +92,7 @@ async fn an_archive_of_another_length_is_found_although_its_hash_was_recomputed(
         let longer = [shop.stored.archive.clone(), vec![0; more]].concat();
         alterations.push((format!("{more} zeros appended"), with_forged_archive(&shop.stored, longer)));
     }
-    try_all(&shop, alterations, "lengths of an archive under a forged archive hash").await;
+    try_all(&shop, alterations, "lengths of an archive, with a recomputed hash of the archive").await;
 }
 
 #[tokio::test]
@@ -146,7 +148,7 @@ fn alter_everywhere(root: &Value, pointer: &str, use_altered: &mut impl FnMut(St
             with("of another type", json!(number.to_string()));
             match number.as_u64() {
                 Some(value) => with("one more", json!(value + 1)),
-                None => with("a half more", json!(number.as_f64().expect("a number") + 0.5)),
+                None => with("a half more", json!(number.as_f64().expect("the value is a number") + 0.5)),
             }
         }
         Value::String(text) => {

@@ -1,8 +1,9 @@
-//! Tests archives with altered records or wrong properties of records, whose other hashes were recomputed.
+//! Tests archives in which records, or their declared counts, sizes and hashes, were altered and all other
+//! hashes were recomputed.
 
 use koan_backup::SetName;
 use koan_backup::prelude::*;
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Vault, document};
+use koan_backup_tests::archive_surgery::{Forgery, Recompute, Vault, document};
 use koan_backup_tests::scripted::Scripted;
 use serde_json::{Value, json};
 
@@ -11,17 +12,17 @@ use super::shop::{ORDERS, SECRET, USERS, User, context, lines, shop};
 #[tokio::test]
 async fn a_record_that_was_altered_with_its_checksums_is_found_by_its_hash() {
     let shop = shop().await.in_blocks().await;
-    let mut forgery = Forgery::of(&shop.stored);
+    let mut forgery = Forgery::parse(&shop.stored);
     let changed = String::from_utf8(lines(2..4)).expect("text").replace(SECRET, "do-not-quote-mE");
     forgery.set_blocks(USERS, &[lines(0..2), changed.into_bytes(), lines(4..6)]);
-    let altered = forgery.seal(Seal::Documents);
+    let altered = forgery.rebuild(Recompute::Documents);
     let issues = shop.issues(&altered).await;
     assert!(
         issues.iter().all(|issue| issue.entity.as_deref() == Some("User") && issue.file == USERS),
         "{issues:?}"
     );
     assert!(issues.iter().any(|issue| issue.problem.contains("the hash of its")), "{issues:?}");
-    assert_eq!(shop.committed_unverified(&altered).await, None);
+    assert_eq!(shop.unverified_restore_problem(&altered).await, None);
 }
 
 #[tokio::test]
@@ -44,20 +45,20 @@ async fn the_counts_sizes_and_hashes_of_a_manifest_are_compared_with_its_records
     ];
     for (alteration, alter) in alterations {
         for sums in ["unchanged", "recomputed"] {
-            let mut forgery = Forgery::of(&shop.stored);
+            let mut forgery = Forgery::parse(&shop.stored);
             let before = forgery.entity("User").clone();
             alter(forgery.entity("User"));
             if sums == "recomputed" {
                 let after = forgery.entity("User").clone();
                 for (summand, total) in [("itemCount", "totalItemCount"), ("sizeBytes", "totalSizeBytes")] {
-                    let number = |value: &Value| value.as_u64().expect("a number");
+                    let number = |value: &Value| value.as_u64().expect("the value is a number");
                     let other_entities =
                         number(&forgery.manifest["verification"][total]) - number(&before[summand]);
                     forgery.manifest["verification"][total] =
                         json!(number(&after[summand]).saturating_add(other_entities));
                 }
             }
-            let problem = shop.trusted(&forgery.seal(Seal::Documents)).await;
+            let problem = shop.acceptance_problem(&forgery.rebuild(Recompute::Documents)).await;
             assert_eq!(problem, None, "{alteration}, sums {sums}");
         }
     }
@@ -67,9 +68,9 @@ async fn the_counts_sizes_and_hashes_of_a_manifest_are_compared_with_its_records
 async fn wrong_sums_of_a_manifest_are_found() {
     let shop = shop().await;
     for total in ["totalItemCount", "totalSizeBytes"] {
-        let mut forgery = Forgery::of(&shop.stored);
+        let mut forgery = Forgery::parse(&shop.stored);
         forgery.manifest["verification"][total] = json!(1);
-        let issues = shop.issues(&forgery.seal(Seal::Documents)).await;
+        let issues = shop.issues(&forgery.rebuild(Recompute::Documents)).await;
         assert!(issues[0].problem.contains("sums"), "{issues:?}");
     }
 }
@@ -77,10 +78,11 @@ async fn wrong_sums_of_a_manifest_are_found() {
 #[tokio::test]
 async fn a_wrong_table_of_blocks_is_found_and_reported_with_its_entity() {
     let shop = shop().await.in_blocks().await;
-    let one_more = |value: &mut Value| *value = json!(value.as_u64().expect("a number") + 1);
-    let one_less = |value: &mut Value| *value = json!(value.as_u64().expect("a number").saturating_sub(1));
+    let one_more = |value: &mut Value| *value = json!(value.as_u64().expect("the value is a number") + 1);
+    let one_less =
+        |value: &mut Value| *value = json!(value.as_u64().expect("the value is a number").saturating_sub(1));
     let mut tables: Vec<(String, Value)> = Vec::new();
-    let table = Forgery::of(&shop.stored).document(document::BLOCKS);
+    let table = Forgery::parse(&shop.stored).document(document::BLOCKS);
     for field in ["offset", "length", "rawLength", "records", "crc32"] {
         for block in 0..3 {
             for (difference, alter) in [("more", &one_more as &dyn Fn(&mut Value)), ("less", &one_less)] {
@@ -100,7 +102,7 @@ async fn a_wrong_table_of_blocks_is_found_and_reported_with_its_entity() {
     with("without its last block", &|blocks| drop(blocks.pop()));
     with("without blocks", &|blocks| blocks.clear());
     with("with two blocks exchanged", &|blocks| blocks.swap(0, 1));
-    with("with a doubled block", &|blocks| blocks.insert(0, blocks[0].clone()));
+    with("with a duplicated block", &|blocks| blocks.insert(0, blocks[0].clone()));
     with("with records moved between blocks", &|blocks| {
         blocks[0]["records"] = json!(1);
         blocks[1]["records"] = json!(3);
@@ -113,20 +115,20 @@ async fn a_wrong_table_of_blocks_is_found_and_reported_with_its_entity() {
     missing.as_object_mut().expect("a map").remove(USERS);
     tables.push(("without the entity".to_owned(), missing));
     for (alteration, altered) in tables {
-        let mut forgery = Forgery::of(&shop.stored);
+        let mut forgery = Forgery::parse(&shop.stored);
         forgery.set_document(document::BLOCKS, &altered);
-        let altered = forgery.seal(Seal::Documents);
+        let altered = forgery.rebuild(Recompute::Documents);
         let issues = shop.issues(&altered).await;
         assert!(
             issues.iter().all(|issue| issue.entity.as_deref() == Some("User") && issue.file == USERS),
             "{alteration}: {issues:?}"
         );
-        assert_eq!(shop.committed_unverified(&altered).await, None, "{alteration}");
+        assert_eq!(shop.unverified_restore_problem(&altered).await, None, "{alteration}");
     }
 }
 
 #[tokio::test]
-async fn every_record_must_decode_as_its_type_and_is_named_without_its_content() {
+async fn a_record_that_does_not_decode_as_its_type_is_identified_without_its_content() {
     let shop = shop().await.in_blocks().await;
     let valid = String::from_utf8(lines(2..3)).expect("text");
     let records: [(&str, Vec<u8>); 14] = [
@@ -146,9 +148,9 @@ async fn every_record_must_decode_as_its_type_and_is_named_without_its_content()
         ("NUL", b"\0\n".to_vec()),
     ];
     for (kind, record) in records {
-        let mut forgery = Forgery::of(&shop.stored);
+        let mut forgery = Forgery::parse(&shop.stored);
         forgery.set_blocks(USERS, &[lines(0..2), [valid.as_bytes(), &record].concat(), lines(4..6)]);
-        let altered = forgery.seal(Seal::Records);
+        let altered = forgery.rebuild(Recompute::Records);
         let issues = shop.issues(&altered).await;
         let issue = &issues[0];
         assert_eq!((issue.entity.as_deref(), issue.file.as_str()), (Some("User"), USERS), "{kind}");
@@ -160,7 +162,7 @@ async fn every_record_must_decode_as_its_type_and_is_named_without_its_content()
             !text.contains(SECRET) && !text.contains("31337"),
             "{kind}: a message contains content of the record: {text}"
         );
-        assert_eq!(shop.committed_unverified(&altered).await, None, "{kind}");
+        assert_eq!(shop.unverified_restore_problem(&altered).await, None, "{kind}");
         let error = shop.koan.restore(shop.id).without_verification().await.expect_err("refused").chain();
         assert!(error.contains("`User`") && error.contains("block 1, record 1"), "{kind}: {error}");
         assert!(!error.contains(SECRET), "{kind}: a message contains content of the record: {error}");
@@ -172,24 +174,24 @@ async fn records_without_their_last_line_feed_are_reported_as_damaged() {
     let shop = shop().await.in_blocks().await;
     let mut without_line_feed = lines(2..4);
     without_line_feed.pop();
-    let mut forgery = Forgery::of(&shop.stored);
+    let mut forgery = Forgery::parse(&shop.stored);
     forgery.set_blocks(USERS, &[lines(0..2), without_line_feed, lines(4..6)]);
-    let altered = forgery.seal(Seal::Records);
+    let altered = forgery.rebuild(Recompute::Records);
     let issues = shop.issues(&altered).await;
     assert_eq!((issues[0].entity.as_deref(), issues[0].block), (Some("User"), Some(1)), "{issues:?}");
-    assert_eq!(shop.committed_unverified(&altered).await, None);
+    assert_eq!(shop.unverified_restore_problem(&altered).await, None);
 }
 
 #[tokio::test]
 async fn counts_that_would_overflow_are_refused_and_do_not_panic() {
     let shop = shop().await.in_blocks().await;
-    let mut forgery = Forgery::of(&shop.stored);
+    let mut forgery = Forgery::parse(&shop.stored);
     forgery.alter_document(document::BLOCKS, |blocks| {
         for block in 0..3 {
             blocks[USERS][block]["records"] = json!(u64::MAX);
         }
     });
-    let issues = shop.issues(&forgery.seal(Seal::Documents)).await;
+    let issues = shop.issues(&forgery.rebuild(Recompute::Documents)).await;
     assert_eq!(issues[0].block, Some(0), "{issues:?}");
 }
 
@@ -203,9 +205,9 @@ async fn a_sampled_verification_is_reported_as_such_and_finds_damage_in_the_bloc
     let damaged = |block: usize| {
         let mut blocks = [lines(0..2), lines(2..4), lines(4..6)];
         blocks[block] = b"x\n".to_vec();
-        let mut forgery = Forgery::of(&shop.stored);
+        let mut forgery = Forgery::parse(&shop.stored);
         forgery.set_blocks(USERS, &blocks);
-        forgery.seal(Seal::Records)
+        forgery.rebuild(Recompute::Records)
     };
     for (block, sample, found) in [(0, 1, true), (0, 2, true), (2, 2, true), (1, 2, false), (1, 3, true)] {
         shop.vault.write_backup(&damaged(block)).await;

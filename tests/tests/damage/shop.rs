@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, Event, SetName, report::VerifyReport};
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault};
+use koan_backup_tests::archive_surgery::{Forgery, Recompute, Stored, Vault};
 use koan_backup_tests::scripted::{Script, Scripted};
 use serde::{Deserialize, Serialize};
 
 pub(super) const USERS: &str = "entities/User.jsonl";
 pub(super) const ORDERS: &str = "entities/Order.jsonl";
-/// A text in every user record, which no message may contain.
+/// A text that is in every record of a user, and that no message may contain.
 pub(super) const SECRET: &str = "do-not-quote-me";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -76,9 +76,9 @@ pub(super) async fn sentinel(vault: &Vault) -> Koan {
 impl Shop {
     /// Rewrites the backup so that the users are in three blocks of two.
     pub(super) async fn in_blocks(mut self) -> Self {
-        let mut forgery = Forgery::of(&self.stored);
+        let mut forgery = Forgery::parse(&self.stored);
         forgery.set_blocks(USERS, &[lines(0..2), lines(2..4), lines(4..6)]);
-        self.stored = forgery.seal(Seal::Records);
+        self.stored = forgery.rebuild(Recompute::Records);
         self.vault.write_backup(&self.stored).await;
         self
     }
@@ -113,12 +113,12 @@ impl Shop {
         if written.load(Ordering::Relaxed) > 0 {
             return Err("records were written before the restore was refused".to_owned());
         }
-        self.untouched().await?;
+        self.check_unchanged().await?;
         restored.err().ok_or_else(|| "the backup was restored".to_owned())
     }
 
     /// Checks that the database still contains only its one row.
-    pub(super) async fn untouched(&self) -> Result<(), String> {
+    pub(super) async fn check_unchanged(&self) -> Result<(), String> {
         let users = self.koan.data::<User>();
         let row = users.get(&3).await.expect("readable");
         let is_only_row = users.count().await.expect("readable") == 1;
@@ -127,9 +127,9 @@ impl Shop {
         if intact && orders == 0 { Ok(()) } else { Err("the database was changed".to_owned()) }
     }
 
-    /// Stores an altered backup and returns how verification or a restore wrongly trusted it, or `None` if
-    /// both refused it.
-    pub(super) async fn trusted(&self, altered: &Stored) -> Option<String> {
+    /// Stores an altered backup, and verifies and restores it. Returns a message if the verification or the
+    /// restore accepts the backup, or `None` if both refuse it.
+    pub(super) async fn acceptance_problem(&self, altered: &Stored) -> Option<String> {
         self.vault.write_backup(altered).await;
         if self.verify().await.is_ok_and(|report| report.is_valid()) {
             return Some("the verification reports that the backup is valid".to_owned());
@@ -137,12 +137,12 @@ impl Shop {
         self.restore_refused().await.err()
     }
 
-    /// Stores an altered backup and restores it without a verification before. Returns a message if the
-    /// restore changed the database or succeeded.
-    pub(super) async fn committed_unverified(&self, altered: &Stored) -> Option<String> {
+    /// Stores an altered backup, and restores it without a prior verification. Returns a message if the
+    /// restore changes the database or succeeds.
+    pub(super) async fn unverified_restore_problem(&self, altered: &Stored) -> Option<String> {
         self.vault.write_backup(altered).await;
         let restored = self.koan.restore(self.id).replace_existing().without_verification().await;
-        if let Err(problem) = self.untouched().await {
+        if let Err(problem) = self.check_unchanged().await {
             return Some(problem);
         }
         restored.is_ok().then(|| "the backup was restored".to_owned())
@@ -150,12 +150,12 @@ impl Shop {
 
     /// Returns the issues that a verification reports for an altered backup, which must be refused.
     pub(super) async fn issues(&self, altered: &Stored) -> Vec<koan_backup::report::Issue> {
-        assert_eq!(self.trusted(altered).await, None);
+        assert_eq!(self.acceptance_problem(altered).await, None);
         self.verify().await.expect("a report").issues().to_vec()
     }
 }
 
-/// Returns the lines of users.
+/// Returns the lines of the users with these ids.
 pub(super) fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
     ids.flat_map(|id| {
         let mut line = serde_json::to_vec(&user(id)).expect("JSON");
@@ -165,27 +165,29 @@ pub(super) fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
     .collect()
 }
 
-/// Tries every alteration in two tasks, and fails with the names of the alterations that were trusted.
+/// Tries every alteration in two tasks, and fails with the names of the alterations that were accepted.
 pub(super) async fn try_all(shop: &Shop, alterations: Vec<(String, Stored)>, description: &str) {
     let tried = alterations.len();
     let mut tasks = Vec::new();
     for half in alterations.chunks(tried.div_ceil(2).max(1)) {
-        let (half, shop) = (half.to_vec(), shop.copy().await);
+        let (alterations, shop) = (half.to_vec(), shop.copy().await);
         tasks.push(tokio::spawn(async move {
-            let mut trusted = Vec::new();
-            for (name, altered) in half {
-                trusted.extend(shop.trusted(&altered).await.map(|problem| format!("{name}: {problem}")));
+            let mut accepted = Vec::new();
+            for (name, altered) in alterations {
+                accepted.extend(
+                    shop.acceptance_problem(&altered).await.map(|problem| format!("{name}: {problem}")),
+                );
             }
-            trusted
+            accepted
         }));
     }
-    let mut trusted = Vec::new();
+    let mut accepted = Vec::new();
     for task in tasks {
-        trusted.extend(task.await.expect("no task panics"));
+        accepted.extend(task.await.expect("no task panics"));
     }
-    print_line(&format!("{description}: tried {tried}, refused {}", tried - trusted.len()));
+    print_line(&format!("{description}: tried {tried}, refused {}", tried - accepted.len()));
     assert!(tried > 0, "{description}: no alteration was tried");
-    assert_eq!(trusted, Vec::<String>::new(), "{description}: altered backups were trusted");
+    assert_eq!(accepted, Vec::<String>::new(), "{description}: altered backups were accepted");
 }
 
 /// Prints a line to the output of the test run.

@@ -13,7 +13,7 @@ use super::fixture::{FOLDER, builder, child_folder, files, koan, local};
 
 /// Returns the folder of the test if this process is the child process, in which system calls can be made to
 /// fail. In the parent process, runs the test in such a child process and returns `None`.
-pub(super) fn in_a_process_that_can_fail(test: &str) -> Option<std::path::PathBuf> {
+pub(super) fn in_process_with_faults(test: &str) -> Option<std::path::PathBuf> {
     if let Some(folder) = child_folder() {
         return Some(folder);
     }
@@ -28,9 +28,9 @@ fn temporary_files(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[tokio::test]
-async fn a_sync_that_fails_once_fails_the_backup_and_leaves_no_file_of_it() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_sync_that_fails_once_fails_the_backup_and_leaves_no_file_of_it",
+async fn a_sync_that_fails_once_fails_the_backup_and_leaves_none_of_its_files() {
+    let Some(folder) = in_process_with_faults(
+        "durability::a_sync_that_fails_once_fails_the_backup_and_leaves_none_of_its_files",
     ) else {
         return;
     };
@@ -63,27 +63,27 @@ async fn a_sync_that_fails_once_fails_the_backup_and_leaves_no_file_of_it() {
 }
 
 #[tokio::test]
-async fn a_backup_succeeds_after_one_that_could_not_make_a_folder_durable() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_backup_succeeds_after_one_that_could_not_make_a_folder_durable",
+async fn a_backup_succeeds_after_a_backup_that_could_not_make_a_folder_durable() {
+    let Some(folder) = in_process_with_faults(
+        "durability::a_backup_succeeds_after_a_backup_that_could_not_make_a_folder_durable",
     ) else {
         return;
     };
     let koan = koan(&folder).await.expect("a context");
     let root = folder.join("backups");
     assert!(!root.join("archives").exists());
-    // The first write is that of the lease, and it creates a folder.
+    // The first write is the write of the lease, which creates a folder.
     fail(&["syncdir /backups 5 once"]);
     koan.backup("nightly").await.expect_err("the folder is not durable");
     assert!(have_all_happened());
     assert!(!root.join("leases").exists() || !root.join("archives").exists());
-    let made = koan.backup("nightly").await.expect("the disk works again");
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    let backup = koan.backup("nightly").await.expect("the disk works again");
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 }
 
 #[tokio::test]
 async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "durability::a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey",
     ) else {
         return;
@@ -96,23 +96,23 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
         .build()
         .await
         .expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     let archives = files(&folder.join("backups/archives"));
     fail(&["sync /archives/ 5 once"]);
-    koan.rekey(made.id()).await.expect_err("the new archive is not durable");
+    koan.rekey(backup.id()).await.expect_err("the new archive is not durable");
     assert_eq!(files(&folder.join("backups/archives")), archives, "only the old archive exists");
     fail(&["syncdir /manifests 5 once"]);
-    let error = koan.rekey(made.id()).await.expect_err("the manifest is not durable");
+    let error = koan.rekey(backup.id()).await.expect_err("the manifest is not durable");
     assert!(have_all_happened());
     assert!(error.chain().contains("both archives stay"), "{error:?}");
     let now = files(&folder.join("backups/archives"));
     assert_eq!(now.len(), 2, "{now:?}");
     assert!(archives.iter().all(|archive| now.contains(archive)), "{now:?}");
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 
     // After a loss of power, the old manifest may reappear, and it contains the path of the old archive.
     // Until the new manifest is durable, both archives must stay.
-    let manifest = folder.join(format!("backups/manifests/{}.json", made.id()));
+    let manifest = folder.join(format!("backups/manifests/{}.json", backup.id()));
     let unsynced = std::fs::metadata(&manifest).expect("exists").ino();
     fail(&["syncdir /manifests 5 always"]);
     let report = koan.maintenance().without_verification().await.expect("a report");
@@ -131,38 +131,43 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
         unsynced,
         "the manifest was not rewritten"
     );
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 }
 
 #[tokio::test]
-async fn an_archive_that_another_supersedes_stays_until_the_manifest_is_durable() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::an_archive_that_another_supersedes_stays_until_the_manifest_is_durable",
-    ) else {
+async fn a_superseded_archive_stays_until_the_manifest_is_durable() {
+    let Some(folder) =
+        in_process_with_faults("durability::a_superseded_archive_stays_until_the_manifest_is_durable")
+    else {
         return;
     };
     let koan = koan(&folder).await.expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     let archive = files(&folder.join("backups/archives")).remove(0);
     // The archive from before a rekey still exists, without a removal record.
     let name = archive.file_name().expect("a name").to_string_lossy().replace(".zip", "-00000001.zip");
     let old = archive.with_file_name(name);
     std::fs::copy(&archive, &old).expect("copied");
-    let week = std::time::SystemTime::now() - std::time::Duration::from_secs(7 * 86_400);
-    std::fs::File::options().append(true).open(&old).expect("opened").set_modified(week).expect("dated");
+    let week_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7 * 86_400);
+    std::fs::File::options()
+        .append(true)
+        .open(&old)
+        .expect("opened")
+        .set_modified(week_ago)
+        .expect("the modification time is set");
     fail(&["syncdir /manifests 5 always"]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     assert!(old.exists(), "{report:?}");
     fail(&[]);
     let report = koan.maintenance().without_verification().await.expect("a report");
     assert!(!old.exists() && archive.exists(), "{report:?}");
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 }
 
 #[tokio::test]
 async fn a_backup_whose_removal_is_not_durable_stays_complete() {
     let Some(folder) =
-        in_a_process_that_can_fail("durability::a_backup_whose_removal_is_not_durable_stays_complete")
+        in_process_with_faults("durability::a_backup_whose_removal_is_not_durable_stays_complete")
     else {
         return;
     };
@@ -198,7 +203,7 @@ async fn a_backup_whose_removal_is_not_durable_stays_complete() {
 
 #[tokio::test]
 async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_durable() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "durability::an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_durable",
     ) else {
         return;
@@ -207,8 +212,7 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
     let deleted = koan.backup("nightly").await.expect("a backup");
     koan.backup("nightly").await.expect("a backup");
     let root = folder.join("backups");
-    // This is the state after a process that deletes the backup ended right after the removal of the
-    // manifest.
+    // This is the state if the process that deletes the backup ends right after the removal of the manifest.
     let archive = deleted.manifest().archive.as_ref().expect("an archive").file.clone();
     let name = archive.strip_prefix("archives/").expect("a path");
     let record = serde_json::json!({
@@ -228,8 +232,7 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
 
 #[tokio::test]
 async fn a_copy_that_is_not_durable_is_an_error() {
-    let Some(folder) = in_a_process_that_can_fail("durability::a_copy_that_is_not_durable_is_an_error")
-    else {
+    let Some(folder) = in_process_with_faults("durability::a_copy_that_is_not_durable_is_an_error") else {
         return;
     };
     let koan = builder(&folder)
@@ -238,31 +241,31 @@ async fn a_copy_that_is_not_durable_is_an_error() {
         .build()
         .await
         .expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     for fault in
         ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once", "sync /other/manifests/ 5 once"]
     {
         fail(&[fault]);
-        koan.copy(made.id()).to_profile("other").await.expect_err(fault);
+        koan.copy(backup.id()).to_profile("other").await.expect_err(fault);
         assert!(have_all_happened(), "{fault}");
         assert!(files(&folder.join("other/manifests")).is_empty(), "{fault}");
         assert!(files(&folder.join("other/archives")).is_empty(), "{fault}");
-        assert!(koan.verify(made.id()).await.expect("verified").is_valid(), "{fault}");
+        assert!(koan.verify(backup.id()).await.expect("verified").is_valid(), "{fault}");
     }
-    koan.copy(made.id()).to_profile("other").await.expect("copied");
+    koan.copy(backup.id()).to_profile("other").await.expect("copied");
     // A copy that exists already may not be durable, so it is synced again.
     for fault in ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once"] {
         fail(&[fault]);
-        koan.copy(made.id()).to_profile("other").await.expect_err(fault);
+        koan.copy(backup.id()).to_profile("other").await.expect_err(fault);
         assert!(have_all_happened(), "{fault}");
     }
-    assert!(koan.copy(made.id()).to_profile("other").await.expect("copied").already_existed);
+    assert!(koan.copy(backup.id()).to_profile("other").await.expect("copied").already_existed);
 }
 
 #[tokio::test]
 async fn backups_work_without_hard_links_and_without_replacing_files() {
     let Some(folder) =
-        in_a_process_that_can_fail("durability::backups_work_without_hard_links_and_without_replacing_files")
+        in_process_with_faults("durability::backups_work_without_hard_links_and_without_replacing_files")
     else {
         return;
     };
@@ -278,7 +281,8 @@ async fn backups_work_without_hard_links_and_without_replacing_files() {
             assert!(koan.verify(id).await.expect("verified").is_valid(), "{errno}");
         }
         assert!(temporary_files(&folder).is_empty(), "{errno}");
-        // Without hard links, a file is published in another way. The directory must be synced as well.
+        // Without hard links, a file gets its final name by another method. The directory must be synced as
+        // well.
         fail(&[&fault, "syncdir /manifests 5 once"]);
         koan.backup("nightly").await.expect_err("not durable");
         assert_eq!(
@@ -290,20 +294,20 @@ async fn backups_work_without_hard_links_and_without_replacing_files() {
 
 #[tokio::test]
 async fn a_file_system_that_cannot_sync_directories_is_synced_completely() {
-    let Some(folder) = in_a_process_that_can_fail(
-        "durability::a_file_system_that_cannot_sync_directories_is_synced_completely",
-    ) else {
+    let Some(folder) =
+        in_process_with_faults("durability::a_file_system_that_cannot_sync_directories_is_synced_completely")
+    else {
         return;
     };
     fail(&["syncdir * 22 always"]);
     let koan = koan(&folder).await.expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
-    assert!(koan.verify(made.id()).await.expect("verified").is_valid());
+    let backup = koan.backup("nightly").await.expect("a backup");
+    assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
 }
 
 #[tokio::test]
 async fn a_file_system_that_cannot_make_files_durable_is_refused_at_the_start() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "durability::a_file_system_that_cannot_make_files_durable_is_refused_at_the_start",
     ) else {
         return;

@@ -31,8 +31,9 @@ fn read(folder: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_restore_without_a_durable_journal_changes_nothing_and_one_with_undurable_files_is_repeated() {
-    const TEST: &str = "journal::a_restore_without_a_durable_journal_changes_nothing_and_one_with_undurable_files_is_repeated";
+async fn a_restore_without_a_durable_journal_changes_nothing_and_a_restore_with_undurable_files_is_repeated()
+{
+    const TEST: &str = "journal::a_restore_without_a_durable_journal_changes_nothing_and_a_restore_with_undurable_files_is_repeated";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().expect("a folder");
         run_test(TEST, &[(FOLDER, folder.path().to_str().expect("UTF-8"))]);
@@ -41,18 +42,18 @@ async fn a_restore_without_a_durable_journal_changes_nothing_and_one_with_undura
     std::fs::create_dir_all(folder.join("data/Customer")).expect("created");
     write(&folder, "Ada");
     let context = koan(&folder).await;
-    let made = context.backup("nightly").await.expect("a backup");
+    let backup = context.backup("nightly").await.expect("a backup");
     write(&folder, "Changed");
     for fault in ["sync /.koan/commit.json 5 once", "syncdir /data/.koan 5 once"] {
         fail(&[fault]);
-        context.restore(made.id()).await.expect_err(fault);
+        context.restore(backup.id()).await.expect_err(fault);
         assert!(have_all_happened(), "{fault}");
         assert!(read(&folder).contains("Changed"), "{fault}");
         assert!(!folder.join("data/.koan/commit.json").exists(), "{fault}");
     }
     fail(&["syncdir /data/Customer 5 once"]);
     let error =
-        context.restore(made.id()).await.expect_err("the directory of the restored file is not durable");
+        context.restore(backup.id()).await.expect_err("the directory of the restored file is not durable");
     assert!(have_all_happened());
     assert!(error.chain().contains("is committed but incomplete"), "{error:?}");
     let unsynced = std::fs::metadata(folder.join("data/Customer/1.json")).expect("exists").ino();

@@ -1,5 +1,5 @@
-//! Tests that a storage profile that this machine has used before is refused if its directory is missing,
-//! empty or another one.
+//! Tests that a storage profile that this machine has used before is refused if its directory is missing or
+//! empty, or is another directory.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::fixture::{builder, child_folder, files, koan, local, run_in_child_pro
 const MARK: &str = "koan-profile.json";
 const PRODUCTION: (&str, &str) = ("KOAN_ENV", "production");
 
-/// Empties a directory, as the mount point of a disk that is not mounted is empty.
+/// Empties a directory, so that it looks like the mount point of a disk that is not mounted.
 fn empty(directory: &Path) {
     std::fs::remove_dir_all(directory).expect("removed");
     std::fs::create_dir(directory).expect("created");
@@ -54,17 +54,17 @@ async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next
     let folder = tempfile::tempdir().expect("a folder");
     let (backups, unmounted) = (folder.path().join("backups"), folder.path().join("unmounted"));
     let koan = koan(folder.path()).await.expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     std::fs::rename(&backups, &unmounted).expect("renamed");
     for state in ["missing", "empty"] {
-        // An empty directory is what a mount point shows while its disk is not mounted.
+        // While a disk is not mounted, its mount point is an empty directory.
         if state == "empty" {
             std::fs::create_dir(&backups).expect("created");
         }
         koan.backup("nightly").await.expect_err(state);
         koan.backups().await.expect_err(state);
         koan.catalog().all().await.expect_err(state);
-        koan.verify(made.id()).await.expect_err(state);
+        koan.verify(backup.id()).await.expect_err(state);
         koan.retention(koan_backup::Retention::new().keep_last(1)).plan().await.expect_err(state);
         assert!(!koan.maintenance().await.expect("a report").is_clean(), "{state}");
         assert!(files(&backups).is_empty(), "{state}");
@@ -76,7 +76,7 @@ async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next
 }
 
 #[tokio::test]
-async fn a_directory_with_another_inode_is_the_same_profile_by_its_mark() {
+async fn a_directory_with_another_inode_and_the_same_mark_is_the_same_profile() {
     let folder = tempfile::tempdir().expect("a folder");
     let backups = folder.path().join("backups");
     let koan = koan(folder.path()).await.expect("a context");
@@ -120,14 +120,17 @@ async fn remembered_locations_can_be_listed_and_forgotten() {
         "{entries:?}"
     );
     for entry in entries {
-        assert!(state.forget_location(&entry.kind, &entry.location).expect("forgotten"), "{entry:?}");
+        assert!(
+            state.forget_location(&entry.kind, &entry.location).expect("the state file is removed"),
+            "{entry:?}"
+        );
     }
     assert!(state.locations().expect("listed").is_empty());
     koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
 }
 
 #[tokio::test]
-async fn an_existing_profile_without_a_mark_gets_one_with_a_message() {
+async fn a_mark_for_an_existing_profile_is_created_and_logged() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::remove_file(folder.path().join("backups").join(MARK)).expect("removed");
@@ -140,7 +143,7 @@ async fn an_existing_profile_without_a_mark_gets_one_with_a_message() {
 }
 
 #[tokio::test]
-async fn a_profile_of_another_machine_is_used_by_its_mark() {
+async fn a_profile_that_another_machine_created_is_accepted_by_its_mark() {
     let folder = tempfile::tempdir().expect("a folder");
     koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");
@@ -165,8 +168,8 @@ async fn in_production_no_profile_is_created_without_an_explicit_option() {
         let _ = std::fs::create_dir(&backups);
     }
     std::fs::remove_dir(&backups).expect("removed");
-    let made = builder(&folder).storage("local", local(&folder).create_if_missing()).build().await;
-    made.expect("a context").backup("nightly").await.expect("a backup");
+    let built = builder(&folder).storage("local", local(&folder).create_if_missing()).build().await;
+    built.expect("a context").backup("nightly").await.expect("a backup");
     koan(&folder).await.expect("the directory contains its mark").backup("nightly").await.expect("a backup");
     empty(&backups);
     let storage = Storage::options(format!("file://{}", backups.display())).create_if_missing().open();
@@ -188,7 +191,7 @@ async fn processes_that_create_a_profile_concurrently_agree_on_its_mark() {
 #[tokio::test]
 async fn a_read_only_directory_can_be_verified() {
     let folder = tempfile::tempdir().expect("a folder");
-    let made = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let backup = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     let backups = folder.path().join("backups");
     let mounted =
         std::process::Command::new("mount").args(["--bind", "-o", "ro"]).arg(&backups).arg(&backups).status();
@@ -200,7 +203,7 @@ async fn a_read_only_directory_can_be_verified() {
     }
     let result = async {
         let koan = koan(folder.path()).await?;
-        let report = koan.verify(made.id()).await?;
+        let report = koan.verify(backup.id()).await?;
         Ok::<_, Error>((report.is_valid(), koan.backup("nightly").await.is_err()))
     };
     let result = result.await;

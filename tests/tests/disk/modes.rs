@@ -14,8 +14,8 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).expect("exists").permissions().mode() & 0o7777
 }
 
-/// Collects the files and directories below a directory whose mode is not 0600 or 0700: others can access
-/// them, or their owner cannot.
+/// Collects the files with another mode than 0600 and the directories with another mode than 0700 below a
+/// directory.
 fn collect_wrong_modes(directory: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(directory).expect("listed") {
         let path = entry.expect("listed").path();
@@ -39,7 +39,8 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
             for (name, mode) in [("1", 0o644), ("2", 0o600), ("3", 0o660)] {
                 let path = folder.path().join(format!("data/Customer/{name}.json"));
                 std::fs::write(&path, format!("{{\"id\":{name},\"name\":\"Ada\"}}")).expect("written");
-                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
+                    .expect("the permissions are set");
             }
             let program = std::env::current_exe().expect("this program");
             let output = Command::new("sh")
@@ -66,7 +67,7 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
         .build()
         .await
         .expect("a context");
-    let made = koan.backup("nightly").await.expect("a backup");
+    let backup = koan.backup("nightly").await.expect("a backup");
     koan.catalog().all().await.expect("listed");
     assert!(koan.warm_up().await.is_clean());
     let data = folder.join("data/Customer");
@@ -77,7 +78,7 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
     std::fs::write(data.join("4.json"), "{\"id\":4,\"name\":\"Ada\"}").expect("written");
     let later = koan.backup("later").await.expect("a backup");
     std::fs::remove_file(data.join("4.json")).expect("removed");
-    koan.restore(made.id()).await.expect("restored");
+    koan.restore(backup.id()).await.expect("restored");
     let modes = ["1", "2", "3"].map(|name| mode(&data.join(format!("{name}.json"))));
     assert_eq!(modes, [0o644, 0o600, 0o660]);
     koan.restore(later.id()).await.expect("restored");

@@ -3,12 +3,12 @@
 use koan_backup::{ErrorKind, Retention};
 use koan_backup_tests::disk_shim::fail;
 
-use super::durability::in_a_process_that_can_fail;
+use super::durability::in_process_with_faults;
 use super::fixture::koan;
 
 #[tokio::test]
 async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_older_backup_is_used() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "opening::a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_older_backup_is_used",
     ) else {
         return;
@@ -25,11 +25,15 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_old
     for (koan, path, errno) in newest_fails.into_iter().chain([(&fresh, &any_path, 5)]) {
         fail(&[&format!("open {path} {errno} always")]);
         for error in [
-            koan.backups().await.expect_err("incomplete"),
-            koan.catalog().all().await.map(drop).expect_err("incomplete"),
-            koan.verify("nightly").await.map(drop).expect_err("incomplete"),
-            koan.restore("latest").await.map(drop).expect_err("incomplete"),
-            koan.retention(Retention::new().keep_last(1)).plan().await.map(drop).expect_err("incomplete"),
+            koan.backups().await.expect_err("a manifest cannot be opened"),
+            koan.catalog().all().await.map(drop).expect_err("a manifest cannot be opened"),
+            koan.verify("nightly").await.map(drop).expect_err("a manifest cannot be opened"),
+            koan.restore("latest").await.map(drop).expect_err("a manifest cannot be opened"),
+            koan.retention(Retention::new().keep_last(1))
+                .plan()
+                .await
+                .map(drop)
+                .expect_err("a manifest cannot be opened"),
         ] {
             assert_eq!(error.kind(), ErrorKind::Storage, "{errno}: {error:?}");
             assert!(error.chain().contains(&format!("os error {errno}")), "{errno}: {error:?}");
@@ -39,7 +43,7 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_old
 
 #[tokio::test]
 async fn a_manifest_that_cannot_be_read_is_reported_and_the_others_are_listed() {
-    let Some(folder) = in_a_process_that_can_fail(
+    let Some(folder) = in_process_with_faults(
         "opening::a_manifest_that_cannot_be_read_is_reported_and_the_others_are_listed",
     ) else {
         return;

@@ -14,7 +14,7 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 use super::fixture::builder;
 
-/// Creates a context with a store that fails on request.
+/// Creates a context with a store into which faults can be injected. Returns both.
 async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
     let store = FaultyStore::over(Arc::new(InMemory::new()));
     let koan = builder(folder).storage("faulty", store.storage()).build().await.expect("a context");
@@ -22,7 +22,7 @@ async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
 }
 
 #[tokio::test]
-async fn a_backup_that_reads_back_intact_is_verified_in_the_report_and_the_catalog() {
+async fn a_backup_that_is_intact_when_it_is_read_back_is_verified_in_the_report_and_the_catalog() {
     let folder = tempfile::tempdir().expect("a folder");
     let (koan, store) = faulty(folder.path()).await;
     let unverified = koan.backup("nightly").await.expect("a backup");
@@ -39,7 +39,7 @@ async fn a_backup_that_reads_back_intact_is_verified_in_the_report_and_the_catal
 }
 
 #[tokio::test]
-async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere() {
+async fn a_backup_that_is_damaged_when_it_is_read_back_fails_and_is_listed_as_failed() {
     for (operation, path, failure) in [
         (Operation::Get, "archives/", Failure::Zeros),
         (Operation::Get, "archives/", Failure::Missing),
@@ -79,8 +79,9 @@ async fn a_backup_that_reads_back_damaged_fails_and_counts_as_failed_everywhere(
     }
 }
 
-/// Creates a backup, and alters its manifest after the publication and before it is read back. Returns the
-/// context, the error of the backup, its id, and the manifest that is stored afterwards.
+/// Creates a backup, and alters its manifest after the publication and before the manifest is read back.
+/// Returns the context, the error of the backup, the id of the backup, and the manifest that is stored
+/// afterwards.
 async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error, BackupId, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = Arc::new(InMemory::new());
@@ -102,7 +103,7 @@ async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
+async fn a_backup_whose_manifest_is_altered_when_it_is_read_back_is_marked_as_failed() {
     let alterations: [fn(&mut serde_json::Value); 3] = [
         |manifest| manifest["description"] = "altered".into(),
         |manifest| manifest["entities"][0]["itemCount"] = 77.into(),
@@ -123,7 +124,7 @@ async fn a_manifest_that_reads_back_altered_marks_the_backup_as_failed() {
         let backups = koan.backups().await.expect("listed");
         assert_eq!((backups[0].id, backups[0].status), (id, BackupStatus::Failed));
         assert!(koan.catalog().get(id).await.expect("listed").damage().is_some());
-        koan.restore("nightly").await.expect_err("a restore by name does not use it");
+        koan.restore("nightly").await.expect_err("a restore by name does not use the failed backup");
     }
 }
 
@@ -159,7 +160,7 @@ async fn a_cancelled_verification_leaves_the_backup_and_the_error_says_so() {
 }
 
 #[tokio::test]
-async fn a_backup_that_cannot_be_decrypted_is_reported_as_unopened() {
+async fn a_backup_that_cannot_be_decrypted_is_reported_as_undecrypted() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = age::x25519::Identity::generate().to_public().to_string();
     let koan = builder(folder.path())

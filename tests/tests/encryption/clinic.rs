@@ -80,7 +80,7 @@ pub(super) struct Clinic {
 
 impl Clinic {
     /// Creates a clinic with this number of patients.
-    pub(super) fn of(patients: usize) -> Self {
+    pub(super) fn with_patients(patients: usize) -> Self {
         Self::within(tempfile::tempdir().expect("a directory"), patients)
     }
 
@@ -131,12 +131,12 @@ impl Clinic {
     }
 
     /// Builds a context that encrypts for these recipients.
-    pub(super) async fn writing(&self, recipients: Recipients) -> Koan {
+    pub(super) async fn koan_without_keys(&self, recipients: Recipients) -> Koan {
         self.builder().encrypt_to(recipients).build().await.expect("a context")
     }
 
     /// Builds a context that encrypts for these key pairs and has their private keys.
-    pub(super) async fn reading<const N: usize>(&self, keys: [&KeyPair; N]) -> Koan {
+    pub(super) async fn koan_with_keys<const N: usize>(&self, keys: [&KeyPair; N]) -> Koan {
         let builder = self.builder().encrypt_to(recipients(keys));
         let builder = keys.iter().fold(builder, |builder, key| builder.keys(Keys::text(&key.private)));
         builder.build().await.expect("a context")

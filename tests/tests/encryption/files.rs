@@ -12,7 +12,7 @@ use super::clinic::{Clinic, KeyPair, files, recipients};
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// Builds a context for JSON files with the storage and the key of a clinic.
-async fn over(clinic: &Clinic, provider: JsonFiles, key: &KeyPair) -> Koan {
+async fn koan_with(clinic: &Clinic, provider: JsonFiles, key: &KeyPair) -> Koan {
     let builder = Koan::builder()
         .provider("main", provider)
         .storage("local", Storage::local(clinic.backups()).expect("a directory"))
@@ -26,7 +26,7 @@ fn data(root: &Path) -> Files {
     let mut found = Files::new();
     for folder in files(root).into_iter().filter(|folder| !folder.ends_with(".koan")) {
         for file in files(&folder) {
-            let name = file.strip_prefix(root).expect("inside").display().to_string();
+            let name = file.strip_prefix(root).expect("the file is below the root").display().to_string();
             found.insert(name, fs::read(&file).expect("read"));
         }
     }
@@ -34,14 +34,14 @@ fn data(root: &Path) -> Files {
 }
 
 #[tokio::test]
-async fn encrypted_records_of_files_are_restored_and_nowhere_unencrypted() {
-    let (clinic, key) = (Clinic::of(40), KeyPair::new());
-    clinic.reading([&key]).await.backup("clinic").await.expect("a backup");
+async fn encrypted_records_of_files_are_restored_and_never_stored_unencrypted() {
+    let (clinic, key) = (Clinic::with_patients(40), KeyPair::new());
+    clinic.koan_with_keys([&key]).await.backup("clinic").await.expect("a backup");
     let rows = clinic.dump();
     for (name, layout) in [("lines", JsonFiles::lines as fn(_) -> _), ("documents", JsonFiles::documents)] {
         let root = clinic.directory.path().join(name);
         let provider: JsonFiles = layout(root.clone()).expect("a directory");
-        let koan = over(&clinic, provider, &key).await;
+        let koan = koan_with(&clinic, provider, &key).await;
         koan.restore("clinic").await.expect("restored");
         let before = data(&root);
         assert_eq!(before.len(), if name == "lines" { 2 } else { 42 });
@@ -58,8 +58,10 @@ async fn encrypted_records_of_files_are_restored_and_nowhere_unencrypted() {
             }
         }
 
-        let patients =
-            files(&root).into_iter().find(|folder| folder.ends_with("patients")).expect("patients");
+        let patients = files(&root)
+            .into_iter()
+            .find(|folder| folder.ends_with("patients"))
+            .expect("the directory of the patients exists");
         for file in files(&patients) {
             fs::remove_file(file).expect("removed");
         }
@@ -67,17 +69,17 @@ async fn encrypted_records_of_files_are_restored_and_nowhere_unencrypted() {
         assert!(data(&root) == before, "{name}: the restored files differ");
 
         clinic.sql("UPDATE patients SET name = 'other', fee = 0; DELETE FROM patients WHERE ward = 1");
-        clinic.reading([&key]).await.restore(name).replace_existing().await.expect("restored");
+        clinic.koan_with_keys([&key]).await.restore(name).replace_existing().await.expect("restored");
         assert_eq!(clinic.dump(), rows, "{name}");
     }
 }
 
 #[tokio::test]
 async fn an_error_about_a_broken_document_of_an_encrypted_entity_does_not_contain_its_key() {
-    let (clinic, key) = (Clinic::of(3), KeyPair::new());
-    clinic.reading([&key]).await.backup("clinic").await.expect("a backup");
+    let (clinic, key) = (Clinic::with_patients(3), KeyPair::new());
+    clinic.koan_with_keys([&key]).await.backup("clinic").await.expect("a backup");
     let root = clinic.directory.path().join("documents");
-    let koan = over(&clinic, JsonFiles::documents(&root).expect("a directory"), &key).await;
+    let koan = koan_with(&clinic, JsonFiles::documents(&root).expect("a directory"), &key).await;
     koan.restore("clinic").await.expect("restored");
     let broken = root.join("patients/number-000002.json");
     for content in ["{\"number\": ", "{\"number\": 7}", "[]"] {

@@ -10,7 +10,7 @@ use crate::clinic::{Clinic, KeyPair, recipients};
 
 #[tokio::test]
 async fn without_recipients_no_context_is_built() {
-    let clinic = Clinic::of(1);
+    let clinic = Clinic::with_patients(1);
     let error = clinic.builder().build().await.expect_err("there are no recipients");
     assert_eq!(error.kind(), ErrorKind::Encryption);
     assert!(error.to_string().contains("`Patient`") && error.to_string().contains("encrypt_to"), "{error}");
@@ -23,7 +23,9 @@ fn rsa(bits: usize) -> String {
     modulus[0] = 0;
     let mut blob = Vec::new();
     for element in [b"ssh-rsa".as_slice(), &[1, 0, 1], &modulus] {
-        blob.extend_from_slice(&u32::try_from(element.len()).expect("small").to_be_bytes());
+        blob.extend_from_slice(
+            &u32::try_from(element.len()).expect("the length fits into u32").to_be_bytes(),
+        );
         blob.extend_from_slice(element);
     }
     format!("ssh-rsa {}", base64::engine::general_purpose::STANDARD.encode(blob))
@@ -85,13 +87,16 @@ fn invalid_recipients_are_refused_and_not_shown() {
     assert!(Recipients::keys([] as [&str; 0]).is_err());
     assert!(Recipients::passphrase("").is_err());
     assert!(
-        Recipients::file("/nowhere/recipients").expect_err("missing").chain().contains("/nowhere/recipients")
+        Recipients::file("/nowhere/recipients")
+            .expect_err("the file does not exist")
+            .chain()
+            .contains("/nowhere/recipients")
     );
 }
 
 #[tokio::test]
 async fn more_recipients_than_a_manifest_can_list_are_refused_at_the_start() {
-    let clinic = Clinic::of(1);
+    let clinic = Clinic::with_patients(1);
     let keys: Vec<_> = (0..400).map(|_| KeyPair::new().public).collect();
     for (count, accepted) in [(200, true), (400, false)] {
         let recipients = Recipients::keys(&keys[..count]).expect("public keys");
@@ -112,14 +117,17 @@ fn recipients_are_read_from_a_file() {
         .expect("written");
     let recipients = Recipients::file(file.path()).expect("two recipients");
     assert_eq!(recipients.public_keys().len(), 2, "{recipients:?}");
-    assert!(!recipients.public_keys()[1].contains("example.org"), "a key contains the comment behind it");
+    assert!(
+        !recipients.public_keys()[1].contains("example.org"),
+        "a public key contains the comment that follows it"
+    );
 }
 
 #[tokio::test]
 async fn keys_are_read_from_a_file_a_command_or_a_text() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
-    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let clinic = Clinic::with_patients(3);
+    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let path = clinic.directory.path().join("koan.key");
     std::fs::write(&path, format!("# created: today\n# public key: {}\n{}\n", key.public, key.private))
         .expect("written");
@@ -152,19 +160,21 @@ impl KeySource for Service {
 #[tokio::test]
 async fn keys_are_read_from_a_source_that_the_user_defines() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(3);
-    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let clinic = Clinic::with_patients(3);
+    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let builder = clinic.builder().encrypt_to(recipients([&key]));
     let koan =
         builder.keys(Keys::text(&other.private)).keys(Service(key.private)).build().await.expect("a context");
     koan.restore("nightly").await.expect("the key of the second source decrypts the backup");
 }
 
+/// The environment variable with the private key.
 const KEY: &str = "KOAN_BACKUP_TEST_KEY";
+/// The environment variable with the folder of the child process.
 const FOLDER: &str = "KOAN_BACKUP_TEST_FOLDER";
 
-/// Runs the test in a child process with the environment variable, because a process with several threads
-/// cannot set an environment variable safely.
+/// Runs the test again in a child process whose environment contains the private key, because a process with
+/// several threads cannot set an environment variable safely.
 #[tokio::test]
 async fn keys_are_read_from_an_environment_variable() {
     if let (Some(folder), Ok(public)) = (std::env::var_os(FOLDER), std::env::var("KOAN_BACKUP_TEST_PUBLIC")) {
@@ -181,8 +191,8 @@ async fn keys_are_read_from_an_environment_variable() {
         return;
     }
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
-    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let clinic = Clinic::with_patients(3);
+    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let test = "keys::keys_are_read_from_an_environment_variable";
     let output = koan_backup_tests::test_process::run_test(test, |command| {
         command.env(FOLDER, clinic.directory.path());
@@ -194,8 +204,8 @@ async fn keys_are_read_from_an_environment_variable() {
 #[tokio::test]
 async fn an_error_about_an_unavailable_key_names_its_source_and_never_shows_the_key() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
-    clinic.writing(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let clinic = Clinic::with_patients(3);
+    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let encrypted_ssh = KeyPair::ssh("ed25519", "open sesame").private;
     let half = &key.private[..40];
     for (source, expected) in [
@@ -225,7 +235,7 @@ async fn an_error_about_an_unavailable_key_names_its_source_and_never_shows_the_
 #[tokio::test]
 async fn a_backup_of_unencrypted_entities_needs_no_key() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
+    let clinic = Clinic::with_patients(3);
     let builder = clinic.builder().encrypt_to(recipients([&key])).keys(Keys::file("/nowhere/koan.key"));
     let koan = builder.build().await.expect("a context");
     let backup = koan.backup("wards").entities(["Ward"]).await.expect("a backup");

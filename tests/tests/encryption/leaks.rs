@@ -59,7 +59,7 @@ pub(super) fn check_files(directory: &Path) -> usize {
 async fn no_value_of_an_encrypted_record_is_stored_or_logged_unencrypted() {
     let (log, _guard) = Log::capture();
     let key = KeyPair::new();
-    let clinic = Clinic::of(50);
+    let clinic = Clinic::with_patients(50);
     // Each of these rows causes a warning: a value that its type does not preserve, mixed physical forms, and
     // a value in a form that no restore writes back.
     clinic.sql(
@@ -67,7 +67,7 @@ async fn no_value_of_an_encrypted_record_is_stored_or_logged_unencrypted() {
          UPDATE patients SET insured = 1 WHERE number = 'number-000008';
          UPDATE patients SET fee = ' 770009.250 ' WHERE number = 'number-000009';",
     );
-    let koan = clinic.reading([&key]).await;
+    let koan = clinic.koan_with_keys([&key]).await;
     let backup = koan.backup("nightly").await.expect("a backup");
     assert!(!backup.warnings().is_empty(), "the changed rows cause no warning");
     check("the report", format!("{backup:?}").as_bytes());
@@ -79,8 +79,8 @@ async fn no_value_of_an_encrypted_record_is_stored_or_logged_unencrypted() {
     check("the log", log.lines().join("\n").as_bytes());
 }
 
-/// Runs the test in a child process with the environment variable, because a process with several threads
-/// cannot set an environment variable safely.
+/// Runs the test again in a child process whose `TMPDIR` does not exist, because a process with several
+/// threads cannot set an environment variable safely.
 #[tokio::test]
 async fn nothing_is_written_to_a_temporary_file() {
     const FOLDER: &str = "KOAN_BACKUP_TEST_LEAKS";
@@ -96,7 +96,7 @@ async fn nothing_is_written_to_a_temporary_file() {
     std::fs::File::open(std::env::temp_dir()).expect_err("there is no directory for temporary files");
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::within(tempfile::tempdir_in(folder).expect("a directory"), 20_000);
-    clinic.reading([&old]).await.backup("nightly").await.expect("a backup");
+    clinic.koan_with_keys([&old]).await.backup("nightly").await.expect("a backup");
     let koan = clinic.builder().encrypt_to(recipients([&new]));
     let koan =
         koan.keys(Keys::text(&old.private)).keys(Keys::text(&new.private)).build().await.expect("a context");
@@ -114,8 +114,8 @@ async fn nothing_is_written_to_a_temporary_file() {
 async fn no_error_shows_a_value_of_an_encrypted_record() {
     let (log, _guard) = Log::capture();
     let key = KeyPair::new();
-    let clinic = Clinic::of(5);
-    let koan = clinic.reading([&key]).await;
+    let clinic = Clinic::with_patients(5);
+    let koan = clinic.koan_with_keys([&key]).await;
     koan.backup("nightly").await.expect("a backup");
     clinic.sql("UPDATE patients SET born = 'Witness' WHERE number = 'number-000003'");
     for continue_on_error in [false, true] {
@@ -128,7 +128,7 @@ async fn no_error_shows_a_value_of_an_encrypted_record() {
         assert!(text.contains("Patient") && text.contains("number=(hidden)"), "{text}");
         check("an error", text.as_bytes());
     }
-    // The restore is refused because of a record.
+    // The restore is refused because records with the same keys exist.
     clinic.sql("UPDATE patients SET born = '1951-01-01'");
     let error = koan.restore("nightly").on_conflict(ConflictMode::Fail).await.expect_err("the records exist");
     assert!(error.chain().contains("number=(hidden)"), "{error:?}");
@@ -151,8 +151,8 @@ async fn no_error_shows_nested_values_of_an_encrypted_record() {
         ("blood", r#"{"Leukaemia": 1}"#),
         ("born", "Leukaemia"),
     ] {
-        let clinic = Clinic::of(3);
-        let koan = clinic.reading([&key]).await;
+        let clinic = Clinic::with_patients(3);
+        let koan = clinic.koan_with_keys([&key]).await;
         clinic.sql(&format!("UPDATE patients SET {column} = '{value}' WHERE number = 'number-000002'"));
         let error = koan.backup("broken").await.expect_err("the row does not decode");
         check("an error", format!("{} {error:?}", error.chain()).as_bytes());

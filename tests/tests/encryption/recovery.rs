@@ -12,7 +12,7 @@ use koan_backup::{
 use crate::clinic::{Clinic, KeyPair, files, recipients};
 
 /// Builds a context that encrypts each archive as a whole for `to` and has the private keys of `keys`.
-async fn sealing(clinic: &Clinic, to: &KeyPair, keys: &[&KeyPair]) -> Koan {
+async fn whole_archive_koan(clinic: &Clinic, to: &KeyPair, keys: &[&KeyPair]) -> Koan {
     let storage = Storage::local(clinic.backups()).expect("a directory");
     let builder = Koan::builder()
         .provider("main", Sqlite::open(clinic.database()).expect("opened"))
@@ -36,13 +36,13 @@ async fn outcomes(koan: &Koan) -> Vec<RecoveryOutcome> {
 #[tokio::test]
 async fn an_archive_that_is_encrypted_as_a_whole_is_recovered_only_with_a_key() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(50);
-    let koan = sealing(&clinic, &key, &[&key]).await;
+    let clinic = Clinic::with_patients(50);
+    let koan = whole_archive_koan(&clinic, &key, &[&key]).await;
     let id = koan.backup("nightly").await.expect("a backup").id();
     let before = std::fs::read_to_string(manifest(&clinic)).expect("a manifest");
     std::fs::remove_file(manifest(&clinic)).expect("removed");
     for keys in [vec![], vec![&other]] {
-        let without_key = sealing(&clinic, &key, &keys).await;
+        let without_key = whole_archive_koan(&clinic, &key, &keys).await;
         assert_eq!(outcomes(&without_key).await, [RecoveryOutcome::NeedsKey { key_ids: Vec::new() }]);
         let maintained = without_key.maintenance().await.expect("completed");
         assert_eq!(maintained.profiles[0].unlisted[0].state, UnlistedState::Encrypted, "{maintained:?}");
@@ -63,13 +63,13 @@ async fn an_archive_that_is_encrypted_as_a_whole_is_recovered_only_with_a_key() 
 }
 
 #[tokio::test]
-async fn an_archive_with_encrypted_entities_names_the_keys_that_it_needs() {
+async fn the_recovery_of_an_archive_with_encrypted_entities_reports_the_keys_that_it_needs() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(50);
-    let koan = clinic.reading([&key]).await;
+    let clinic = Clinic::with_patients(50);
+    let koan = clinic.koan_with_keys([&key]).await;
     let id = koan.backup("nightly").await.expect("a backup").id();
     std::fs::remove_file(manifest(&clinic)).expect("removed");
-    let without_key = clinic.writing(recipients([&key])).await;
+    let without_key = clinic.koan_without_keys(recipients([&key])).await;
     let needed = RecoveryOutcome::NeedsKey { key_ids: recipients([&key]).key_ids() };
     assert_eq!(outcomes(&without_key).await, [needed]);
     let maintained = without_key.maintenance().await.expect("completed");
@@ -79,14 +79,14 @@ async fn an_archive_with_encrypted_entities_names_the_keys_that_it_needs() {
 }
 
 #[tokio::test]
-async fn an_old_archive_that_a_rekey_left_is_removed_and_not_recovered_instead_of_the_new_one() {
+async fn the_old_archive_of_an_interrupted_rekey_is_removed_and_not_recovered() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(50);
-    let koan = sealing(&clinic, &old, &[&old, &new]).await;
+    let clinic = Clinic::with_patients(50);
+    let koan = whole_archive_koan(&clinic, &old, &[&old, &new]).await;
     let id = koan.backup("nightly").await.expect("a backup").id();
     let first = clinic.archive();
     let bytes = std::fs::read(&first).expect("read");
-    let koan = sealing(&clinic, &new, &[&old, &new]).await;
+    let koan = whole_archive_koan(&clinic, &new, &[&old, &new]).await;
     let _ = koan.rekey(id).await.expect("rekeyed").require_replaced().expect("the old archive was removed");
     let removals = || files(&clinic.backups().join("removals"));
     assert!(removals().is_empty(), "a removal record exists after the removal");

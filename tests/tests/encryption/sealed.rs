@@ -8,22 +8,22 @@ use koan_backup::{archive::BackupStatus, provider::Severity};
 use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
 
 /// A number of records that fills several blocks.
-const MANY: usize = 20_000;
+const MULTI_BLOCK_COUNT: usize = 20_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_recipient_alone_can_restore_all_records() {
     let (first, second, ssh) = (KeyPair::new(), KeyPair::new(), KeyPair::ssh("ed25519", ""));
     let rsa = KeyPair::ssh("rsa", "");
-    let clinic = Clinic::of(MANY);
+    let clinic = Clinic::with_patients(MULTI_BLOCK_COUNT);
     let before = clinic.dump();
-    let writing = clinic.writing(recipients([&first, &second, &ssh, &rsa])).await;
+    let writing = clinic.koan_without_keys(recipients([&first, &second, &ssh, &rsa])).await;
     let backup = writing.backup("nightly").await.expect("a backup");
     assert_eq!(backup.status(), BackupStatus::Completed, "{:?}", backup.warnings());
     let encryption = backup.manifest().encryption.clone().expect("the backup is encrypted");
     assert_eq!((encryption.recipients.len(), encryption.key_ids.len()), (4, 4));
     for key in [&first, &second, &ssh, &rsa] {
         clinic.sql("DELETE FROM patients WHERE number > 'number-000003'; UPDATE patients SET insured = 1;");
-        let koan = clinic.reading([key]).await;
+        let koan = clinic.koan_with_keys([key]).await;
         let report = koan.verify("nightly").await.expect("verified");
         assert!(report.is_valid(), "{:?}", report.issues());
         assert_eq!(report.notes, [] as [String; 0]);
@@ -39,12 +39,12 @@ async fn each_recipient_alone_can_restore_all_records() {
 #[tokio::test]
 async fn other_tools_can_decrypt_and_decompress_every_compression() {
     let key = KeyPair::new();
-    for patients in [0, 1, MANY] {
-        let clinic = Clinic::of(patients.max(1));
+    for patients in [0, 1, MULTI_BLOCK_COUNT] {
+        let clinic = Clinic::with_patients(patients.max(1));
         if patients == 0 {
             clinic.sql("DELETE FROM patients");
         }
-        let koan = clinic.reading([&key]).await;
+        let koan = clinic.koan_with_keys([&key]).await;
         std::fs::write(clinic.directory.path().join("key"), &key.private).expect("written");
         for (compression, entry, tool) in [
             (Compression::default(), PATIENTS, "gunzip"),
@@ -72,12 +72,12 @@ async fn other_tools_can_decrypt_and_decompress_every_compression() {
 #[tokio::test]
 async fn a_verification_without_a_key_checks_only_bytes_and_reports_it() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(10);
-    let writing = clinic.writing(recipients([&key])).await;
+    let clinic = Clinic::with_patients(10);
+    let writing = clinic.koan_without_keys(recipients([&key])).await;
     let backup = writing.backup("nightly").await.expect("a backup");
     let id = backup.manifest().encryption.as_ref().expect("encrypted").key_ids[0].clone();
     let before = clinic.dump();
-    for koan in [writing, clinic.reading([&other]).await] {
+    for koan in [writing, clinic.koan_with_keys([&other]).await] {
         let report = koan.verify("nightly").await.expect("verified");
         assert!(report.is_valid(), "{:?}", report.issues());
         let note = report.notes.iter().find(|note| note.contains("its content was not")).expect("a note");
@@ -102,16 +102,16 @@ async fn a_verification_without_a_key_checks_only_bytes_and_reports_it() {
         // An entity that is not encrypted needs no key.
         koan.restore("nightly").entities(["Ward"]).await.expect("restored");
     }
-    let koan = clinic.reading([&key]).await;
+    let koan = clinic.koan_with_keys([&key]).await;
     koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(clinic.dump(), before);
 }
 
 #[tokio::test]
 async fn a_backup_encrypted_with_a_passphrase_can_be_restored() {
-    let clinic = Clinic::of(10);
+    let clinic = Clinic::with_patients(10);
     let before = clinic.dump();
-    let koan = clinic.writing(Recipients::passphrase("correct horse").expect("not empty")).await;
+    let koan = clinic.koan_without_keys(Recipients::passphrase("correct horse").expect("not empty")).await;
     let backup = koan.backup("nightly").await.expect("a backup");
     let encryption = backup.manifest().encryption.as_ref().expect("encrypted");
     assert_eq!(

@@ -2,7 +2,9 @@
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, archive::Manifest};
-use koan_backup_tests::archive_surgery::{Forgery, Seal, Stored, Vault, Zip, ZipEntry, with_forged_archive};
+use koan_backup_tests::archive_surgery::{
+    Forgery, Recompute, Stored, Vault, Zip, ZipEntry, with_forged_archive,
+};
 use serde_json::Value;
 
 use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
@@ -20,7 +22,7 @@ struct Hospital {
 }
 
 async fn hospital(patients: usize) -> Hospital {
-    let (key, clinic, vault) = (KeyPair::new(), Clinic::of(patients), Vault::default());
+    let (key, clinic, vault) = (KeyPair::new(), Clinic::with_patients(patients), Vault::default());
     let builder = || {
         let database = Sqlite::open(clinic.database()).expect("opened");
         Koan::builder()
@@ -36,8 +38,8 @@ async fn hospital(patients: usize) -> Hospital {
 }
 
 impl Hospital {
-    /// Returns whether a verification detects the alteration, with a key and without.
-    async fn finds(&self, altered: &Stored) -> (bool, bool) {
+    /// Returns whether a verification with a key, and a verification without a key, detect the alteration.
+    async fn detects(&self, altered: &Stored) -> (bool, bool) {
         self.vault.write_backup(altered).await;
         let valid = async |koan: &Koan| match koan.verify(self.id).await {
             Ok(report) => report.is_valid(),
@@ -50,7 +52,7 @@ impl Hospital {
     }
 
     /// Verifies that a restore of an altered backup fails and changes no row.
-    async fn refuses(&self, altered: &Stored, alteration: &str) {
+    async fn assert_restore_refused(&self, altered: &Stored, alteration: &str) {
         self.vault.write_backup(altered).await;
         let before = self.clinic.dump();
         self.koan.restore(self.id).replace_existing().await.expect_err(alteration);
@@ -65,7 +67,7 @@ async fn one_flipped_bit_in_any_byte_is_found_with_a_key_and_without() {
     for at in 0..length {
         let mut altered = hospital.stored.clone();
         altered.archive[at] ^= 1 << (at % 8);
-        assert_eq!(hospital.finds(&altered).await, (true, true), "byte {at}");
+        assert_eq!(hospital.detects(&altered).await, (true, true), "byte {at}");
     }
     println!("flipped bytes of an encrypted archive: tried {length}, found {length}");
     // Without a key, a sampled verification always checks the whole entry.
@@ -86,16 +88,16 @@ async fn a_flipped_bit_in_an_encrypted_entry_is_found_although_every_hash_was_re
     let hospital = hospital(3).await;
     let mut tried = 0;
     for entry in [PATIENTS, SEALED] {
-        let length = Forgery::of(&hospital.stored).zip.entry(entry).content().len();
+        let length = Forgery::parse(&hospital.stored).zip.entry(entry).content().len();
         for at in 0..length {
-            let mut forgery = Forgery::of(&hospital.stored);
+            let mut forgery = Forgery::parse(&hospital.stored);
             let mut content = forgery.zip.entry(entry).content();
             content[at] ^= 1 << (at % 8);
             *forgery.zip.entry_mut(entry) = ZipEntry { ..stored_as(&hospital.stored, entry, &content) };
             let altered = reseal(forgery, entry);
-            assert!(hospital.finds(&altered).await.0, "{entry}, byte {at}");
+            assert!(hospital.detects(&altered).await.0, "{entry}, byte {at}");
             if at % 16 == 0 {
-                hospital.refuses(&altered, entry).await;
+                hospital.assert_restore_refused(&altered, entry).await;
             }
             tried += 1;
         }
@@ -103,7 +105,7 @@ async fn a_flipped_bit_in_an_encrypted_entry_is_found_although_every_hash_was_re
     println!("flipped bytes of encrypted entries with recomputed hashes: tried {tried}, found {tried}");
 }
 
-/// Creates an entry with other content, in the stored form of the original.
+/// Creates an entry with this content, stored in the same way as the original entry.
 fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
     let original = Zip::read(&stored.archive).entry(name).clone();
     if name == SEALED {
@@ -111,7 +113,7 @@ fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
     }
     ZipEntry {
         crc32: crc32fast::hash(content),
-        size: u64::try_from(content.len()).expect("small"),
+        size: u64::try_from(content.len()).expect("the length fits into u64"),
         data: content.to_vec(),
         ..original
     }
@@ -128,34 +130,34 @@ fn reseal(mut forgery: Forgery, entry: &str) -> Stored {
             sums[entry] = koan_backup_tests::archive_surgery::sha256(&content).into();
         });
     }
-    forgery.seal(Seal::Documents)
+    forgery.rebuild(Recompute::Documents)
 }
 
 #[tokio::test]
 async fn unencrypted_records_under_the_name_of_an_encrypted_entry_are_found_and_not_restored() {
     let hospital = hospital(3).await;
-    let mut forgery = Forgery::of(&hospital.stored);
+    let mut forgery = Forgery::parse(&hospital.stored);
     *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, b"{\"number\":\"1\"}\n");
     let altered = reseal(forgery, PATIENTS);
-    assert_eq!(hospital.finds(&altered).await, (true, true));
-    hospital.refuses(&altered, "unencrypted records").await;
+    assert_eq!(hospital.detects(&altered).await, (true, true));
+    hospital.assert_restore_refused(&altered, "unencrypted records").await;
 }
 
 #[tokio::test]
 async fn a_manifest_with_altered_encryption_policies_is_found() {
     let hospital = hospital(3).await;
-    let mut forgery = Forgery::of(&hospital.stored);
+    let mut forgery = Forgery::parse(&hospital.stored);
     forgery.entity("Patient")["policy"]["encrypt"] = false.into();
-    let altered = forgery.seal(Seal::Documents);
-    assert_eq!(hospital.finds(&altered).await, (true, true));
+    let altered = forgery.rebuild(Recompute::Documents);
+    assert_eq!(hospital.detects(&altered).await, (true, true));
 
-    let mut forgery = Forgery::of(&hospital.stored);
+    let mut forgery = Forgery::parse(&hospital.stored);
     forgery.entity("Ward")["policy"]["encrypt"] = true.into();
-    assert_eq!(hospital.finds(&forgery.seal(Seal::Documents)).await, (true, true));
+    assert_eq!(hospital.detects(&forgery.rebuild(Recompute::Documents)).await, (true, true));
 
-    let mut forgery = Forgery::of(&hospital.stored);
+    let mut forgery = Forgery::parse(&hospital.stored);
     forgery.manifest["encryption"] = Value::Null;
-    assert_eq!(hospital.finds(&forgery.seal(Seal::Documents)).await, (true, true));
+    assert_eq!(hospital.detects(&forgery.rebuild(Recompute::Documents)).await, (true, true));
 }
 
 #[tokio::test]
@@ -163,25 +165,25 @@ async fn encrypted_records_of_another_backup_are_not_accepted() {
     let hospital = hospital(3).await;
     hospital.clinic.sql("UPDATE patients SET name = 'somebody else'");
     let other = hospital.koan.backup("other").await.expect("a backup").id();
-    let other = Forgery::of(&hospital.vault.stored(other).await);
-    let mut forgery = Forgery::of(&hospital.stored);
+    let other = Forgery::parse(&hospital.vault.stored(other).await);
+    let mut forgery = Forgery::parse(&hospital.stored);
     let content = other.zip.entry(PATIENTS).content();
     *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, &content);
     let altered = reseal(forgery, PATIENTS);
-    assert!(hospital.finds(&altered).await.0);
-    hospital.refuses(&altered, "records of another backup").await;
+    assert!(hospital.detects(&altered).await.0);
+    hospital.assert_restore_refused(&altered, "records of another backup").await;
 }
 
 #[tokio::test]
 async fn an_encrypted_entry_of_any_other_length_is_found() {
     let hospital = hospital(3).await;
-    let whole = Forgery::of(&hospital.stored).zip.entry(PATIENTS).content();
+    let whole = Forgery::parse(&hospital.stored).zip.entry(PATIENTS).content();
     let mut tried = 0;
     for length in 0..whole.len() {
-        let mut forgery = Forgery::of(&hospital.stored);
+        let mut forgery = Forgery::parse(&hospital.stored);
         *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, &whole[..length]);
         let altered = reseal(forgery, PATIENTS);
-        assert!(hospital.finds(&altered).await.0, "{length} bytes");
+        assert!(hospital.detects(&altered).await.0, "{length} bytes");
         tried += 1;
     }
     println!("lengths of an encrypted entry with recomputed hashes: tried {tried}, found {tried}");
@@ -189,7 +191,7 @@ async fn an_encrypted_entry_of_any_other_length_is_found() {
         &hospital.stored,
         hospital.stored.archive[..hospital.stored.archive.len() - 1].to_vec(),
     );
-    assert_eq!(hospital.finds(&altered).await, (true, true));
+    assert_eq!(hospital.detects(&altered).await, (true, true));
 }
 
 #[tokio::test]
@@ -199,6 +201,6 @@ async fn a_manifest_contains_no_hash_that_verifies_a_guess_of_encrypted_records(
     let patients = manifest.entities.iter().find(|entity| entity.entity == "Patient");
     let patients = patients.expect("the manifest contains patients");
     assert!(patients.record_set_hash.is_none(), "an attacker could test guesses with the hash");
-    let blocks = Forgery::of(&hospital.stored).document("metadata/blocks.json");
+    let blocks = Forgery::parse(&hospital.stored).document("metadata/blocks.json");
     assert!(blocks.get(PATIENTS).is_none(), "an attacker could test guesses with the checksums: {blocks}");
 }

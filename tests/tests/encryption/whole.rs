@@ -44,7 +44,7 @@ fn local(clinic: &Clinic) -> Storage {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_archive_that_is_encrypted_as_a_whole_can_be_restored_and_decrypted_with_age() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(20_000);
+    let clinic = Clinic::with_patients(20_000);
     let before = clinic.dump();
     let koan = context(&clinic, local(&clinic), &key, &[&key]).await;
     let backup = koan.backup("nightly").description("every night").tags(["nightly"]).await.expect("a backup");
@@ -63,7 +63,7 @@ async fn an_archive_that_is_encrypted_as_a_whole_can_be_restored_and_decrypted_w
         .args(["-c", script])
         .current_dir(clinic.directory.path())
         .output()
-        .expect("tools");
+        .expect("`tests/setup` installs the tools");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && printed.ends_with("surgery\nmaternity\n"), "{printed}");
 }
@@ -71,7 +71,7 @@ async fn an_archive_that_is_encrypted_as_a_whole_can_be_restored_and_decrypted_w
 #[tokio::test]
 async fn only_the_envelope_of_the_manifest_is_not_encrypted() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(20);
+    let clinic = Clinic::with_patients(20);
     clinic.sql("UPDATE patients SET blood = 'Leukaemia' WHERE number = 'number-000007'");
     let koan = context(&clinic, local(&clinic), &key, &[]).await;
     let backup = koan.backup("nightly").tags(["nightly"]).await.expect("a backup");
@@ -115,7 +115,7 @@ async fn only_the_envelope_of_the_manifest_is_not_encrypted() {
 #[tokio::test]
 async fn the_published_error_of_a_failed_backup_reveals_nothing_about_records() {
     let key = KeyPair::new();
-    let clinic = Clinic::of(3);
+    let clinic = Clinic::with_patients(3);
     let koan = context(&clinic, local(&clinic), &key, &[]).await;
     clinic.sql("PRAGMA ignore_check_constraints = 1; UPDATE wards SET name = x'ff' WHERE id = 2");
     let error = koan.backup("broken").await.expect_err("the name of a ward is not text");
@@ -134,7 +134,7 @@ async fn the_published_error_of_a_failed_backup_reveals_nothing_about_records() 
 #[tokio::test]
 async fn without_a_key_the_bytes_are_checked_and_nothing_is_restored() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(5);
+    let clinic = Clinic::with_patients(5);
     let koan = context(&clinic, local(&clinic), &key, &[&other]).await;
     let backup = koan.backup("nightly").await.expect("a backup");
     let report = koan.verify(backup.id()).await.expect("verified");
@@ -158,7 +158,7 @@ async fn without_a_key_the_bytes_are_checked_and_nothing_is_restored() {
 
 #[tokio::test]
 async fn without_recipients_no_context_is_built() {
-    let clinic = Clinic::of(1);
+    let clinic = Clinic::with_patients(1);
     let storage = local(&clinic).archive_encryption(ArchiveEncryption::Always);
     let database = Sqlite::open(clinic.database()).expect("opened");
     let builder = Koan::builder().only_registered().register::<Ward>().register_scope(&UNENCRYPTED);
@@ -171,7 +171,7 @@ async fn without_recipients_no_context_is_built() {
 #[tokio::test]
 async fn a_rekey_encrypts_the_whole_archive_for_the_new_recipients() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
-    let clinic = Clinic::of(50);
+    let clinic = Clinic::with_patients(50);
     let before = clinic.dump();
     context(&clinic, local(&clinic), &old, &[]).await.backup("nightly").await.expect("a backup");
     let report =
@@ -190,7 +190,7 @@ async fn a_rekey_encrypts_the_whole_archive_for_the_new_recipients() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
     let key = KeyPair::new();
-    let (clinic, vault) = (Clinic::of(3), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(3), Vault::default());
     let koan = context(&clinic, vault.storage(), &key, &[&key]).await;
     let keyless = context(&clinic, vault.storage(), &key, &[]).await;
     let id = koan.backup("nightly").await.expect("a backup").id();
@@ -230,7 +230,7 @@ async fn one_flipped_bit_in_any_byte_of_archive_or_envelope_is_found() {
 #[tokio::test]
 async fn an_encrypted_archive_of_another_backup_is_refused() {
     let key = KeyPair::new();
-    let (clinic, vault) = (Clinic::of(3), Vault::default());
+    let (clinic, vault) = (Clinic::with_patients(3), Vault::default());
     let koan = context(&clinic, vault.storage(), &key, &[&key]).await;
     let id = koan.backup("one").await.expect("a backup").id();
     clinic.sql("UPDATE patients SET name = 'somebody else'");

@@ -85,7 +85,7 @@ impl JsonFixture {
     }
 
     /// Restores the backup with `replace_existing`.
-    pub(super) async fn restored(&self) -> RestoreReport {
+    pub(super) async fn restore(&self) -> RestoreReport {
         self.koan.restore(NAME).replace_existing().await.expect("restored")
     }
 
@@ -105,14 +105,20 @@ pub(super) async fn context(provider: impl Provider, folder: &Path) -> Koan {
         .expect("a context")
 }
 
-/// Returns the contents of the files below a directory by their paths, without hidden files of the directory.
+/// Returns the contents of the files below a directory by their paths. Hidden files and directories directly
+/// in the directory are left out.
 pub(super) fn files_of(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("listed") {
             let path = entry.expect("an entry").path();
-            let name = path.strip_prefix(root).expect("inside").to_str().expect("UTF-8").to_owned();
+            let name = path
+                .strip_prefix(root)
+                .expect("the file is below the root")
+                .to_str()
+                .expect("UTF-8")
+                .to_owned();
             if name.starts_with('.') {
                 continue;
             }

@@ -12,7 +12,7 @@ use koan_backup::{
 
 use super::fixture::{Book, JsonFixture, NAME, Person, context, files_of};
 
-/// The name of a change, and a function that makes the change as another program would.
+/// The name of a change, and a function that makes the change in the way of another program.
 type Change = (&'static str, fn(&JsonFixture));
 
 fn codec() -> EntityCodec {
@@ -81,8 +81,8 @@ async fn a_read_fails_if_documents_are_added_removed_or_changed_during_the_read(
         ("changed", |fixture| fixture.put("Book/0001.json", "{\"id\":1,\"title\":\"b\"}")),
     ];
     for (description, change) in changes {
-        // Two documents fill a chunk and the sink holds few chunks, so the provider reads most documents only
-        // after the test has received a chunk.
+        // Two documents fill a chunk, and the sink buffers few chunks. The provider therefore reads most
+        // documents only after the test has received a chunk.
         let title = "a".repeat(600 << 10);
         for id in 0..16 {
             fixture.put(&format!("Book/{id:04}.json"), format!("{{\"id\":{id},\"title\":\"{title}\"}}"));
@@ -93,7 +93,7 @@ async fn a_read_fails_if_documents_are_added_removed_or_changed_during_the_read(
         let read = snapshot.read(ReadRequest::all(codec(), SetName::root()), sink);
         let changing = async {
             // At this point, the provider has listed the directory and read the document that changes.
-            chunks.recv().await.expect("documents");
+            chunks.recv().await.expect("the read sends a chunk of documents");
             change(&fixture);
             while chunks.recv().await.is_some() {}
         };
@@ -115,13 +115,13 @@ async fn unchanged_lines_stay_in_order_and_restored_lines_are_appended() {
         "{\"id\":4,\"title\":\"d\",\"pages\":0}\n{\"id\":2,\"title\":\"b\",\"pages\":0}\n",
     );
     fixture.backup().await.expect("a backup");
-    let kept = "{\"title\": \"mine\",  \"id\": 9, \"extra\": [1]}";
-    fixture.put("Book/root.jsonl", format!("\u{feff}{kept}\r\n\n{{\"id\":2,\"title\":\"changed\"}}"));
+    let foreign_line = "{\"title\": \"mine\",  \"id\": 9, \"extra\": [1]}";
+    fixture.put("Book/root.jsonl", format!("\u{feff}{foreign_line}\r\n\n{{\"id\":2,\"title\":\"changed\"}}"));
     fixture.koan.restore(NAME).await.expect("restored");
     assert_eq!(
         fixture.text("Book/root.jsonl"),
         format!(
-            "{kept}\n{{\"id\":2,\"title\":\"b\",\"pages\":0}}\n{{\"id\":4,\"title\":\"d\",\"pages\":0}}\n"
+            "{foreign_line}\n{{\"id\":2,\"title\":\"b\",\"pages\":0}}\n{{\"id\":4,\"title\":\"d\",\"pages\":0}}\n"
         )
     );
     // A restore without changes writes nothing.
@@ -143,7 +143,7 @@ async fn a_damaged_directory_is_refused_unless_existing_records_are_replaced() {
         }
         let error = fixture.koan.restore(NAME).await.expect_err("the existing file is damaged").chain();
         assert!(error.contains("replace_existing") && error.contains("Book/"), "{error}");
-        fixture.restored().await;
+        fixture.restore().await;
         let found: Vec<Book> = all(&fixture.koan).await;
         assert_eq!(found.len(), 1);
     }
@@ -175,7 +175,7 @@ async fn each_set_has_its_own_file_or_directory() {
         let report = fixture.backup().await.expect("a backup");
         assert_eq!((report.item_count(), report.warnings()), (2, &[][..]));
         fixture.koan.data::<Person>().clear().await.expect("cleared");
-        fixture.restored().await;
+        fixture.restore().await;
         assert_eq!(fixture.files(), before);
     }
 }
@@ -234,10 +234,11 @@ async fn permissions_are_preserved() {
         [(JsonFixture::lines().await, "Book/root.jsonl"), (JsonFixture::documents().await, "Book/x.json")]
     {
         fixture.put(file, lines(1));
-        fs::set_permissions(fixture.path(file), fs::Permissions::from_mode(0o640)).expect("set");
+        fs::set_permissions(fixture.path(file), fs::Permissions::from_mode(0o640))
+            .expect("the permissions are set");
         fixture.backup().await.expect("a backup");
         fixture.put(file, lines(1).replace("title\",", "other\","));
-        fixture.restored().await;
+        fixture.restore().await;
         assert_eq!(fixture.text(file), lines(1));
         let mode = fs::metadata(fixture.path(file)).expect("exists").permissions().mode();
         assert_eq!(mode & 0o777, 0o640, "{file}");
@@ -246,14 +247,20 @@ async fn permissions_are_preserved() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_restore_does_not_follow_links() {
+async fn a_restore_does_not_follow_symbolic_links() {
     use std::os::unix::fs::symlink;
     let fixture = JsonFixture::lines().await;
     fixture.put("Book/root.jsonl", lines(1));
     fixture.put("../outside/root.jsonl", lines(2));
     fixture.backup().await.expect("a backup");
     let refused = async || {
-        let error = fixture.koan.restore(NAME).replace_existing().await.expect_err("a link").chain();
+        let error = fixture
+            .koan
+            .restore(NAME)
+            .replace_existing()
+            .await
+            .expect_err("the path is a symbolic link")
+            .chain();
         assert!(error.contains("is a symbolic link"), "{error}");
         assert_eq!(fixture.text("../outside/root.jsonl"), lines(2));
     };
@@ -264,12 +271,19 @@ async fn a_restore_does_not_follow_links() {
     fs::remove_dir(fixture.path("Book")).expect("removed");
     symlink("../outside", fixture.path("Book")).expect("linked");
     refused().await;
-    // The provider refuses the link even if viability is not assessed first.
+    // The provider refuses the symbolic link even if viability is not assessed before.
     let provider = JsonFiles::lines(fixture.path("")).expect("opened");
     let mut session =
         provider.begin_restore(&koan_backup::provider::SessionOptions::default()).await.expect("begun");
     let target = koan_backup::provider::RestoreTarget::new(codec(), SetName::root());
-    assert!(session.begin(target).await.expect_err("a link").chain().contains("is a symbolic link"));
+    assert!(
+        session
+            .begin(target)
+            .await
+            .expect_err("the path is a symbolic link")
+            .chain()
+            .contains("is a symbolic link")
+    );
     fs::remove_file(fixture.path("Book")).expect("removed");
     session.rollback().await.expect("rolled back");
     fs::remove_dir_all(fixture.path(".koan")).expect("removed");
@@ -293,7 +307,7 @@ async fn a_restore_fails_if_another_program_changes_a_file_during_the_restore() 
         let error = restore.await.expect_err("another program changed the file").chain();
         assert!(error.contains("changed by another program"), "{error}");
         assert!(fixture.text(file).contains("mine"), "{}", fixture.text(file));
-        fixture.restored().await;
+        fixture.restore().await;
         assert_eq!(fixture.text(file), lines(1));
     }
 }

@@ -49,14 +49,14 @@ fn other_process(fixture: &JsonFixture) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the test program starts");
-    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let output = BufReader::new(child.stdout.take().expect("standard output is piped"));
     let has_written = output.lines().map_while(Result::ok).any(|line| line.ends_with(HOLDING));
     assert!(has_written, "the child process ended before its session wrote records");
     child
 }
 
 /// Returns the number of staging folders of sessions.
-fn staged(fixture: &JsonFixture) -> usize {
+fn staging_folder_count(fixture: &JsonFixture) -> usize {
     let hidden = std::fs::read_dir(fixture.path(".koan")).expect("listed");
     let names = hidden.map(|entry| entry.expect("an entry").file_name());
     names.filter(|name| name.to_string_lossy().starts_with("restore-")).count()
@@ -73,19 +73,22 @@ async fn only_one_process_writes_at_a_time_and_a_killed_process_leaves_no_files(
     let mut child = other_process(&fixture);
     let provider =
         JsonFiles::lines(fixture.path("")).expect("opened").lock_timeout(Duration::from_millis(100));
-    let error =
-        provider.begin_restore(&SessionOptions::default()).await.expect_err("the child writes").to_string();
+    let error = provider
+        .begin_restore(&SessionOptions::default())
+        .await
+        .expect_err("the child process holds the lock")
+        .to_string();
     assert!(error.contains("writer.lock") && error.contains("lock_timeout"), "{error}");
     // The session of the child process does not block reads.
     fixture.backup().await.expect("a backup");
-    assert_eq!(staged(&fixture), 1);
+    assert_eq!(staging_folder_count(&fixture), 1);
     child.kill().expect("killed");
     child.wait().expect("the child ends");
     assert_eq!(fixture.files(), before);
     let session = provider.begin_restore(&SessionOptions::default()).await.expect("the child has ended");
-    assert_eq!(staged(&fixture), 1, "the staging folder of the killed process was not removed");
+    assert_eq!(staging_folder_count(&fixture), 1, "only the staging folder of the new session exists");
     session.rollback().await.expect("rolled back");
-    assert_eq!(staged(&fixture), 0);
+    assert_eq!(staging_folder_count(&fixture), 0);
 }
 
 #[tokio::test]
@@ -115,7 +118,7 @@ async fn a_restore_does_not_take_effect_while_documents_are_read() {
     let error = write().await.expect_err("a snapshot is open").to_string();
     assert!(error.contains("commit.lock"), "{error}");
     assert_eq!(fixture.files(), before);
-    assert_eq!(staged(&fixture), 0);
+    assert_eq!(staging_folder_count(&fixture), 0);
     drop(snapshot);
     write().await.expect("committed");
     assert_ne!(fixture.files(), before);

@@ -53,7 +53,7 @@ enum Shape {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Location {
-    fixture: u32,
+    shelf: u32,
     label: Option<String>,
 }
 
@@ -86,7 +86,7 @@ fn rich() -> Vec<Rich> {
         words: Vec::new(),
         map: BTreeMap::new(),
         any: json!("text"),
-        location: Location { fixture: 1, label: None },
+        location: Location { shelf: 1, label: None },
     };
     let edges = Rich {
         id: Uuid::max(),
@@ -104,7 +104,7 @@ fn rich() -> Vec<Rich> {
         words: vec![String::new(), "a,\"b\"".into()],
         map: BTreeMap::from([(String::new(), -1.5e300), ("ü".into(), 0.1)]),
         any: json!({"list": [1, 1.5, null, true, "x"], "deep": {"a": {}}}),
-        location: Location { fixture: 0, label: Some("null".into()) },
+        location: Location { shelf: 0, label: Some("null".into()) },
         ..plain.clone()
     };
     let other = Rich {
@@ -156,9 +156,9 @@ async fn values_that_a_type_has_written_are_restored_without_a_warning() {
         }
         fixture.koan.data::<Rich>().clear().await.expect("cleared");
         fixture.koan.data::<Open>().clear().await.expect("cleared");
-        fixture.restored().await;
+        fixture.restore().await;
         assert_eq!(fixture.files(), before);
-        // The existing data equals the archived data, so a restore would change nothing.
+        // The records in the files equal the archived records, so a restore would change nothing.
         let counts = fixture.koan.restore(super::fixture::NAME).dry_run().await.expect("compared").counts();
         assert_eq!((counts.unchanged, counts.updated, counts.inserted), (5, 0, 0));
     }
@@ -188,7 +188,7 @@ async fn lost_digits_cause_a_warning() {
 }
 
 #[tokio::test]
-async fn empty_fields_that_are_skipped_are_not_written_and_decode_as_their_default() {
+async fn fields_that_serde_skips_are_not_written_and_decode_as_their_default() {
     let fixture = JsonFixture::lines().await;
     let book = Book { id: 1, title: "t".into(), pages: 0, tags: Vec::new() };
     fixture.koan.data::<Book>().upsert_many([book.clone()]).await.expect("written");
@@ -244,7 +244,7 @@ fn rows(database: &std::path::Path) -> Vec<String> {
         (
             "Rich",
             "id, count, huge, ratio, single, letter, note, bytes, at, day, moment, third, amount, kind, \
-             shape, words, map, any, fixture, label",
+             shape, words, map, any, shelf, label",
         ),
         ("people", "name, born, note"),
     ] {

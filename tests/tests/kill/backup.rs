@@ -5,7 +5,7 @@ use std::path::Path;
 use koan_backup::prelude::*;
 
 use super::catalog::{Catalog, assert_no_other_files, check_every_backup};
-use super::harness::{KillOutcome, Scenario, Words};
+use super::harness::{KillOutcome, OutputTexts, Scenario};
 use super::shop::{Dump, NAME, Shop, after_the_last_entity, expire_leases, make_files_old};
 
 /// The number of kills between two runs of maintenance. Most backups therefore find the files of earlier
@@ -23,7 +23,7 @@ pub(super) struct KilledBackup {
 }
 
 impl Scenario for KilledBackup {
-    const WORDS: Words = Words { job: "backup", before: "before publication", after: "after it" };
+    const TEXTS: OutputTexts = OutputTexts { job: "backup", before: "before publication", after: "after it" };
 
     async fn prepare(folder: &Path, number: u32) -> Self {
         let shop = Shop::open(folder, number);
@@ -33,7 +33,7 @@ impl Scenario for KilledBackup {
         Self { dump: shop.dump(), shop, koan, known, checks: 0 }
     }
 
-    fn put_back(&self) {
+    fn reset(&self) {
         expire_leases(&self.shop.storage());
     }
 

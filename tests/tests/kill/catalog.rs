@@ -23,8 +23,8 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
-    /// Returns whether the killed process has published its backup. `found` may contain at most one backup
-    /// more than this catalog, and every backup has the same records.
+    /// Returns whether the killed process has published its backup. Asserts that `found` contains the backups
+    /// of this catalog and at most one new backup, and that all backups contain the same records.
     pub(super) fn side(&self, found: &Self) -> Side {
         for (id, manifest) in &self.backups {
             assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup was removed or changed");
@@ -34,7 +34,10 @@ impl Catalog {
         // Every published backup contains all records.
         let mut contents = found.backups.values().map(contents);
         let first = contents.next().expect("the backup from before the first kill");
-        assert!(contents.all(|other| other == first), "a backup contains other records than the first one");
+        assert!(
+            contents.all(|other| other == first),
+            "a backup contains other records than the first backup"
+        );
         if new == 0 { Side::Before } else { Side::After }
     }
 }
@@ -104,7 +107,7 @@ pub(super) fn assert_no_other_files(storage: &Path, catalog: &Catalog) {
         "maintenance left archives without a manifest or unfinished files"
     );
     let others = files_below(storage).into_iter().filter(|path| {
-        let file = path.strip_prefix(storage).expect("below the storage");
+        let file = path.strip_prefix(storage).expect("the file is below the storage directory");
         let is_complete = !file.to_string_lossy().contains('#');
         let expected = ["archives", "manifests", "leases", "koan-profile.json"];
         !(is_complete && expected.iter().any(|known| file.starts_with(known)))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use koan_backup::prelude::*;
 
 use super::catalog::check_every_backup;
-use super::harness::{KillOutcome, Scenario, Side, Words};
+use super::harness::{KillOutcome, OutputTexts, Scenario, Side};
 use super::shop::{NAME, Purchase, User, after_the_last_entity};
 
 /// A map from the paths of files to their contents.
@@ -23,7 +23,8 @@ pub(super) struct KilledFiles {
 }
 
 impl Scenario for KilledFiles {
-    const WORDS: Words = Words { job: "restore of files", before: "before the commit", after: "after it" };
+    const TEXTS: OutputTexts =
+        OutputTexts { job: "restore of files", before: "before the commit", after: "after it" };
 
     async fn prepare(folder: &Path, number: u32) -> Self {
         if number.is_multiple_of(2) {
@@ -38,7 +39,7 @@ impl Scenario for KilledFiles {
         Self { folder: folder.to_owned(), koan, archived, before: data(folder) }
     }
 
-    fn put_back(&self) {
+    fn reset(&self) {
         open(&self.folder);
         let root = self.folder.join("data");
         for name in data(&self.folder).keys().filter(|name| !self.before.contains_key(*name)) {
@@ -87,7 +88,7 @@ impl Scenario for KilledFiles {
             Side::After
         } else {
             panic!(
-                "the {} files are neither those from before the restore nor those of the archive",
+                "the {} files have neither the content before the restore nor the archived content",
                 found.len()
             );
         };

@@ -15,21 +15,21 @@ use super::process::{JobDuration, KillTime, Progress, Worker, folder, report_end
 const KILLS_PER_FOLDER: u32 = 10;
 /// The latest time of a kill, as a factor of the duration of the job. The latest time is after the end of the
 /// job.
-const LATEST: f64 = 1.25;
+const MAX_KILL_TIME_FACTOR: f64 = 1.25;
 
 /// A job that is killed, and the conditions that must hold afterwards.
 pub(super) trait Scenario: Sized {
-    /// The texts for the output: the name of the job and descriptions of its two outcomes.
-    const WORDS: Words;
+    /// The texts for the output: the name of the job, and a description of each of the two outcomes.
+    const TEXTS: OutputTexts;
 
-    /// The number of kills, which the environment variable of [`rounds`] multiplies.
+    /// The number of kills, which is multiplied by [`rounds`].
     const KILLS: u32 = 100;
 
     /// Fills an empty folder. `number` distinguishes the folders.
     async fn prepare(folder: &Path, number: u32) -> Self;
 
     /// Reverts the changes of the job, before each kill.
-    fn put_back(&self) {}
+    fn reset(&self) {}
 
     /// Creates the context of the application, in the process that is killed.
     async fn context(folder: &Path) -> Koan;
@@ -41,8 +41,8 @@ pub(super) trait Scenario: Sized {
     async fn check(&mut self) -> KillOutcome;
 }
 
-/// Texts for the output about a job.
-pub(super) struct Words {
+/// The texts for the output about a job.
+pub(super) struct OutputTexts {
     pub(super) job: &'static str,
     /// The text for the number of kills that left everything unchanged.
     pub(super) before: &'static str,
@@ -79,20 +79,20 @@ pub(super) fn kill<S: Scenario>(test: &str) {
 
 fn kill_repeatedly<S: Scenario>(runtime: &Runtime, test: &str) {
     let (seed, kills) = (seed(), S::KILLS * rounds());
-    let mut chance = fastrand::Rng::with_seed(seed);
-    let (mut times, mut tally) = (Times::default(), Tally::default());
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let (mut times, mut tally) = (JobDurations::default(), Tally::default());
     for number in 0..kills.div_ceil(KILLS_PER_FOLDER) {
         let folder = tempfile::tempdir().expect("a directory");
         let mut scenario = runtime.block_on(S::prepare(folder.path(), number));
         // The duration is measured in each folder, because the load of the machine changes.
-        scenario.put_back();
+        scenario.reset();
         times.add(Worker::start(test, folder.path()).time());
         let outcome = runtime.block_on(scenario.check());
-        assert_eq!(outcome.side, Side::After, "{}: the job was not killed and had no effect", S::WORDS.job);
+        assert_eq!(outcome.side, Side::After, "{}: the job was not killed and had no effect", S::TEXTS.job);
         for _ in 0..KILLS_PER_FOLDER.min(kills - tally.kills) {
-            let moment = times.moment(&mut chance);
-            let _printed_on_panic = Attempt { job: S::WORDS.job, number: tally.kills, moment, seed };
-            scenario.put_back();
+            let moment = times.moment(&mut rng);
+            let _printed_on_panic = Attempt { job: S::TEXTS.job, number: tally.kills, moment, seed };
+            scenario.reset();
             let progress = Worker::start(test, folder.path()).kill_at(moment);
             let outcome = runtime.block_on(scenario.check());
             assert!(
@@ -102,30 +102,30 @@ fn kill_repeatedly<S: Scenario>(runtime: &Runtime, test: &str) {
             tally.add(progress, outcome);
         }
     }
-    let text = tally.text(&S::WORDS);
-    print_line(&format!("{}: {text}; {times}; seed {seed}", S::WORDS.job));
-    tally.report_if_uneven(S::WORDS.job);
+    let text = tally.text(&S::TEXTS);
+    print_line(&format!("{}: {text}; {times}; seed {seed}", S::TEXTS.job));
+    tally.report_if_uneven(S::TEXTS.job);
 }
 
 /// The last measured durations of the job.
 #[derive(Default)]
-struct Times(VecDeque<JobDuration>);
+struct JobDurations(VecDeque<JobDuration>);
 
-impl Times {
-    const KEPT: usize = 3;
+impl JobDurations {
+    const MAX_DURATIONS: usize = 3;
 
     fn add(&mut self, took: JobDuration) {
         self.0.push_back(took);
-        if self.0.len() > Self::KEPT {
+        if self.0.len() > Self::MAX_DURATIONS {
             self.0.pop_front();
         }
     }
 
-    /// Returns a random time for a kill. Half of the kills are spread evenly over the whole job, and half
-    /// over its end, which is short.
-    fn moment(&self, chance: &mut fastrand::Rng) -> KillTime {
-        let factor = chance.f64() * LATEST;
-        match chance.bool() {
+    /// Returns a random time for a kill. One half of the kills is distributed evenly over the whole job, and
+    /// the other half over the end of the job, which is short.
+    fn moment(&self, rng: &mut fastrand::Rng) -> KillTime {
+        let factor = rng.f64() * MAX_KILL_TIME_FACTOR;
+        match rng.bool() {
             true => KillTime::AfterStart(self.median(|took| took.all).mul_f64(factor)),
             false => KillTime::AfterLastRecord(self.median(|took| took.end).mul_f64(factor)),
         }
@@ -139,7 +139,7 @@ impl Times {
     }
 }
 
-impl fmt::Display for Times {
+impl fmt::Display for JobDurations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (all, end) = (self.median(|took| took.all), self.median(|took| took.end));
         write!(f, "the job takes {} ms, its end {} ms", all.as_millis(), end.as_millis())
@@ -187,11 +187,11 @@ impl Tally {
         }
     }
 
-    fn text(&self, words: &Words) -> String {
+    fn text(&self, texts: &OutputTexts) -> String {
         let Self { kills, working, before, after, traces } = self;
         let mut text = format!(
             "{kills} kills: {working} during the job; {before} {}, {after} {}",
-            words.before, words.after
+            texts.before, texts.after
         );
         for (trace, count) in traces {
             let _ = write!(text, "; {count} left {trace}");
@@ -199,8 +199,8 @@ impl Tally {
         text
     }
 
-    /// Prints a message if nearly all kills came too early or too late and therefore test little. The times
-    /// of the kills depend on the machine, so this is not an assertion.
+    /// Prints a message if most kills came after the end of the job, or if all came before or all after it
+    /// took effect. The times of the kills depend on the machine, so this is not an assertion.
     fn report_if_uneven(&self, job: &str) {
         if self.working < self.kills / 4 || self.before == 0 || self.after == 0 {
             let Self { kills, working, before, after, .. } = self;

@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 use koan_backup::{ArchiveEncryption, BackupId};
 
 use super::catalog::check_every_backup;
-use super::harness::{KillOutcome, Scenario, Side, Words};
+use super::harness::{KillOutcome, OutputTexts, Scenario, Side};
 use super::shop::{NAME, Shop};
 
 /// The scenario of a rekey.
@@ -17,13 +17,13 @@ pub(super) struct KilledRekey {
     koan: Koan,
     id: BackupId,
     records: u64,
-    /// The ids of the old key.
-    old: Vec<String>,
+    /// The key ids of the old key.
+    old_key_ids: Vec<String>,
 }
 
 impl Scenario for KilledRekey {
-    const WORDS: Words =
-        Words { job: "rekey", before: "before the manifest was replaced", after: "after it" };
+    const TEXTS: OutputTexts =
+        OutputTexts { job: "rekey", before: "before the manifest was replaced", after: "after it" };
 
     async fn prepare(folder: &Path, number: u32) -> Self {
         let shop = Shop::open(folder, number);
@@ -33,19 +33,19 @@ impl Scenario for KilledRekey {
             write(folder, &format!("{key}.public"), &identity.to_public().to_string());
         }
         let backup = context(folder, "old").await.backup(NAME).await.expect("a backup");
-        copy(&shop.storage(), &kept(folder));
+        copy(&shop.storage(), &original_storage(folder));
         Self {
             koan: context(folder, "new").await,
             id: backup.id(),
             records: backup.manifest().verification.total_item_count,
-            old: recipients(folder, "old").key_ids(),
+            old_key_ids: recipients(folder, "old").key_ids(),
             shop,
         }
     }
 
-    fn put_back(&self) {
+    fn reset(&self) {
         std::fs::remove_dir_all(self.shop.storage()).expect("removed");
-        copy(&kept(self.shop.folder()), &self.shop.storage());
+        copy(&original_storage(self.shop.folder()), &self.shop.storage());
     }
 
     async fn context(folder: &Path) -> Koan {
@@ -68,7 +68,7 @@ impl Scenario for KilledRekey {
         let report = self.koan.verify(self.id).await.expect("verified");
         assert!(report.undecrypted.is_empty(), "neither key decrypts the backup: {report:?}");
         let key_ids = &manifest.encryption.as_ref().expect("the backup is encrypted").key_ids;
-        let side = if key_ids == &self.old { Side::Before } else { Side::After };
+        let side = if key_ids == &self.old_key_ids { Side::Before } else { Side::After };
         let has_other_files = found.without_manifest + found.unfinished > 0;
         KillOutcome {
             side,
@@ -99,8 +99,8 @@ fn write(folder: &Path, name: &str, content: &str) {
 }
 
 /// Returns the folder with the copy of the storage from before the first rekey.
-fn kept(folder: &Path) -> PathBuf {
-    folder.join("kept")
+fn original_storage(folder: &Path) -> PathBuf {
+    folder.join("original")
 }
 
 /// Copies a storage directory.

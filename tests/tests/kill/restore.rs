@@ -5,7 +5,7 @@ use std::path::Path;
 use koan_backup::prelude::*;
 
 use super::catalog::assert_backup_unchanged;
-use super::harness::{KillOutcome, Scenario, Words};
+use super::harness::{KillOutcome, OutputTexts, Scenario};
 use super::shop::{Dump, NAME, Shop, restore_all};
 
 /// The changes that the restore must revert: deleted, changed and new rows in both tables.
@@ -19,12 +19,12 @@ const CHANGES: &str = "
     UPDATE sqlite_sequence SET seq = 1800;";
 
 /// Resets the tables to their content before the first restore.
-const PUT_BACK: &str = "
+const RESET: &str = "
     BEGIN;
     DELETE FROM purchase; DELETE FROM user; DELETE FROM sqlite_sequence;
-    INSERT INTO user SELECT * FROM kept.user;
-    INSERT INTO purchase SELECT * FROM kept.purchase;
-    UPDATE sqlite_sequence SET seq = (SELECT seq FROM kept.sqlite_sequence);
+    INSERT INTO user SELECT * FROM original.user;
+    INSERT INTO purchase SELECT * FROM original.purchase;
+    UPDATE sqlite_sequence SET seq = (SELECT seq FROM original.sqlite_sequence);
     COMMIT";
 
 /// The scenario of a restore into SQLite.
@@ -36,7 +36,7 @@ pub(super) struct KilledRestore {
 }
 
 impl Scenario for KilledRestore {
-    const WORDS: Words = Words { job: "restore", before: "before the commit", after: "after it" };
+    const TEXTS: OutputTexts = OutputTexts { job: "restore", before: "before the commit", after: "after it" };
 
     async fn prepare(folder: &Path, number: u32) -> Self {
         let shop = Shop::open(folder, number);
@@ -44,13 +44,14 @@ impl Scenario for KilledRestore {
         koan.backup(NAME).await.expect("a backup");
         let archived = shop.dump();
         shop.sql(CHANGES);
-        shop.sql(&format!("VACUUM INTO '{}'", folder.join("kept.db").display()));
+        shop.sql(&format!("VACUUM INTO '{}'", folder.join("original.db").display()));
         Self { before: shop.dump(), archived, shop, koan }
     }
 
-    fn put_back(&self) {
-        let kept = self.shop.folder().join("kept.db");
-        self.shop.sql(&format!("PRAGMA foreign_keys = OFF; ATTACH '{}' AS kept; {PUT_BACK}", kept.display()));
+    fn reset(&self) {
+        let original = self.shop.folder().join("original.db");
+        self.shop
+            .sql(&format!("PRAGMA foreign_keys = OFF; ATTACH '{}' AS original; {RESET}", original.display()));
         let found = self.shop.dump();
         assert!(found == self.before, "the reset database lacks: {}", self.before.additional_lines(&found));
     }

@@ -134,7 +134,7 @@ impl Shop {
     }
 }
 
-/// Restores all records at the fastest level. This is the restore that is killed.
+/// Restores all records at the level `fast`. This is the restore that is killed.
 pub(super) async fn restore_all(koan: &Koan, ending: fn()) {
     let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
     restore.on_event(after_the_last_entity(ending)).await.expect("restored");
@@ -177,7 +177,7 @@ pub(super) fn files_below(folder: &Path) -> Vec<PathBuf> {
 pub(super) struct Dump(pub(super) Vec<String>);
 
 impl Dump {
-    /// Returns whether this dump equals the database before a restore or that of the archive. Panics if it
+    /// Returns whether this dump equals the dump from before a restore or the archived dump. Panics if it
     /// equals neither.
     pub(super) fn side(&self, before: &Self, archived: &Self) -> Side {
         if self == before {
@@ -186,8 +186,8 @@ impl Dump {
             Side::After
         } else {
             panic!(
-                "the database is neither that before the restore nor that of the archive: compared with that \
-                 before, it also contains {}; compared with the archive, it also contains {} and lacks {}",
+                "the database has neither the content before the restore nor the archived content: compared with the \
+                 former, it also contains {}; compared with the latter, it also contains {} and lacks {}",
                 self.additional_lines(before),
                 self.additional_lines(archived),
                 archived.additional_lines(self)
@@ -195,8 +195,8 @@ impl Dump {
         }
     }
 
-    /// Describes the lines that this dump contains and the other does not: the first of them, and the number
-    /// of further ones.
+    /// Describes the lines that this dump contains and the other dump does not: the first of these lines, and
+    /// the number of further lines.
     pub(super) fn additional_lines(&self, other: &Self) -> String {
         let known: std::collections::BTreeSet<_> = other.0.iter().collect();
         let mut additional = self.0.iter().filter(|line| !known.contains(line));

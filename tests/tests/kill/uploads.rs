@@ -16,10 +16,10 @@ use super::process::{Worker, folder, run_job};
 use super::shop::User;
 
 /// The age of the lease of the killed process. The lease has expired, but other processes wait for another
-/// half of the lease time before they rely on that.
+/// half of the lease time before they rely on its expiry.
 const LEASE_AGE: SignedDuration = SignedDuration::from_secs(75);
-/// A further time, after which other processes no longer wait. A lease that is acquired now is still valid
-/// after this time.
+/// The time after which other processes rely on the expiry of the lease of the killed process. A lease that
+/// is acquired at the start of this time is still valid at its end.
 const FURTHER_WAIT: SignedDuration = SignedDuration::from_secs(20);
 /// The file with the protocol, the port and the current time for the killed process.
 const STORE: &str = "store";
@@ -42,7 +42,7 @@ async fn context(storage: Storage, clock: HandClock) -> Koan {
     builder.build().await.expect("a context")
 }
 
-fn opened(protocol: &str, port: u16) -> Storage {
+fn open_storage(protocol: &str, port: u16) -> Storage {
     let options = if protocol == "google" { google("shop", port) } else { amazon("shop", port) };
     options.open().expect("a profile")
 }
@@ -55,8 +55,8 @@ async fn backup(koan: &Koan, name: &str) -> Result<Manifest, Error> {
 fn back_up_into_the_store(folder: &Path) {
     let store = std::fs::read_to_string(folder.join(STORE)).expect("readable");
     let mut words = store.split(' ');
-    let mut word = || words.next().expect("three words");
-    let storage = opened(word(), word().parse().expect("a port"));
+    let mut word = || words.next().expect("the file contains the protocol, the port and the time");
+    let storage = open_storage(word(), word().parse().expect("a port"));
     let clock = HandClock::at(word());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let koan = runtime.block_on(context(storage, clock));
@@ -83,7 +83,7 @@ impl UploadFixture {
         until_second_part(&proxy).await;
         worker.kill();
         let (proxy, clock) = (Proxy::before(port), HandClock::at(&now.to_string()));
-        let koan = context(opened(protocol, proxy.port()), clock.clone()).await;
+        let koan = context(open_storage(protocol, proxy.port()), clock.clone()).await;
         Self { protocol, clock, proxy, koan }
     }
 
@@ -112,7 +112,7 @@ async fn kill_during_upload(test: &str, protocol: &'static str, port: u16, unfin
     assert_eq!(unfinished(), 1, "the killed process left no unfinished upload");
 
     fixture.proxy.fail([Fault::always("PUT", "partNumber=2", Trouble::Held)]);
-    let running = context(opened(fixture.protocol, fixture.proxy.port()), fixture.clock.clone()).await;
+    let running = context(open_storage(fixture.protocol, fixture.proxy.port()), fixture.clock.clone()).await;
     let running = tokio::spawn(async move { backup(&running, "weekly").await });
     until_second_part(&fixture.proxy).await;
     assert_eq!(unfinished(), 2);
@@ -151,7 +151,7 @@ fn an_upload_of_a_killed_backup_to_moto_is_aborted_when_its_lease_has_expired() 
         let moto = Moto::start();
         let test = "uploads::an_upload_of_a_killed_backup_to_moto_is_aborted_when_its_lease_has_expired";
         kill_during_upload(test, "amazon", moto.port(), || moto.unfinished_uploads().len()).await;
-        assert_eq!(notes(&moto), [""; 0]);
+        assert_eq!(upload_records(&moto), [""; 0]);
     });
 }
 
@@ -161,7 +161,7 @@ fn an_upload_of_a_killed_backup_to_google_is_aborted_when_its_lease_has_expired(
         let server = GoogleByMoto::start();
         let test = "uploads::an_upload_of_a_killed_backup_to_google_is_aborted_when_its_lease_has_expired";
         kill_during_upload(test, "google", server.port(), || server.moto().unfinished_uploads().len()).await;
-        assert_eq!(notes(server.moto()), [""; 0]);
+        assert_eq!(upload_records(server.moto()), [""; 0]);
     });
 }
 
@@ -190,17 +190,17 @@ fn an_upload_is_aborted_although_later_backups_have_acquired_the_lease() {
             made.push(backup(&fixture.koan, "nightly").await.expect("the lease has expired").id);
         }
         assert!(!moto.objects().iter().any(is_first), "the lease of the killed process still exists");
-        assert_eq!((moto.unfinished_uploads().len(), notes(&moto).len()), (1, 1));
+        assert_eq!((moto.unfinished_uploads().len(), upload_records(&moto).len()), (1, 1));
         let report = fixture.maintenance().await;
         assert_eq!(report.aborted_uploads.len(), 1, "{report:?}");
-        assert_eq!((moto.unfinished_uploads(), notes(&moto)), (vec![], vec![]));
+        assert_eq!((moto.unfinished_uploads(), upload_records(&moto)), (vec![], vec![]));
         for id in made {
             assert!(fixture.koan.verify(id).await.expect("read").is_valid(), "{id}");
         }
     });
 }
 
-/// Returns the paths of the files that record uploads in the store.
-fn notes(moto: &Moto) -> Vec<String> {
+/// Returns the paths of the upload records in the store.
+fn upload_records(moto: &Moto) -> Vec<String> {
     moto.objects().into_iter().filter(|path| path.starts_with("shop/uploads/")).collect()
 }

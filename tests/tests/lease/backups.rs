@@ -8,31 +8,32 @@ use koan_backup_tests::scripted::{Script, Scripted};
 use koan_backup_tests::virtual_clock::VirtualClock;
 use serde_json::json;
 
-use super::shop::{NAME, Shared, User, builder, complete, wait_until};
+use super::shop::{NAME, Shared, User, builder, complete_backups, wait_until};
 
+/// The time that the read of one record takes in a slow database.
 const SLOW: Duration = Duration::from_millis(20);
 
 #[tokio::test(start_paused = true)]
-async fn of_two_backups_with_the_same_name_one_succeeds_and_the_error_of_the_other_names_it() {
+async fn of_two_concurrent_backups_with_the_same_name_exactly_one_succeeds() {
     let shared = Shared::new();
     let (a, b) = (shared.koan("shop", SLOW).await, shared.koan("shop", SLOW).await);
     let (left, right) = tokio::join!(a.backup(NAME).into_future(), b.backup(NAME).into_future());
-    let (won, lost) = match (left, right) {
-        (Ok(won), Err(lost)) | (Err(lost), Ok(won)) => (won, lost),
+    let (completed, refusal) = match (left, right) {
+        (Ok(completed), Err(refusal)) | (Err(refusal), Ok(completed)) => (completed, refusal),
         both => panic!("not exactly one of the two backups succeeded: {both:?}"),
     };
-    assert_eq!(lost.kind(), ErrorKind::Busy);
+    assert_eq!(refusal.kind(), ErrorKind::Busy);
     for text in [
         "another process is backing up `nightly`",
         "application `shop`",
         &format!("process {}", std::process::id()),
         "no manual unlock is necessary",
     ] {
-        assert!(lost.to_string().contains(text), "{text} is not in {lost}");
+        assert!(refusal.to_string().contains(text), "{text} is not in {refusal}");
     }
     // A backup that did not acquire the lease records no failure.
     assert_eq!(a.backups().await.expect("listed").len(), 1);
-    assert_eq!(complete(&a).await, [won.id()]);
+    assert_eq!(complete_backups(&a).await, [completed.id()]);
     b.backup(NAME).await.expect("the lease was released");
 }
 

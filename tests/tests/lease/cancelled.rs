@@ -1,5 +1,5 @@
-//! Verifies that a cancelled operation ends although the store does not respond to one of its requests, for
-//! each request, and long before its lease would expire.
+//! Verifies that a cancelled operation ends long before its lease would expire, even if the store does not
+//! respond to the current request. The tests repeat this for each kind of request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use koan_backup::{ArchiveEncryption, CancellationToken, Compression, Keys, Recip
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::local::LocalFileSystem;
 
-use super::shop::{NAME, Shared, builder, complete};
+use super::shop::{NAME, Shared, builder, complete_backups};
 
 /// A lease time so long that a test which waits for a lease to expire hangs.
 const LEASE_TIME: Duration = Duration::from_secs(3600);
 
 /// An application with two storage profiles, of which one has a store that can fail.
 struct LeaseFixture {
-    /// The second profile, whose store has no faults.
+    /// The directory of the second profile, whose store has no faults.
     other: Shared,
     shared: Shared,
     store: FaultyStore,
@@ -48,7 +48,7 @@ impl LeaseFixture {
 
     /// Starts an operation, cancels it after a request to which the store does not respond, and waits for its
     /// end.
-    async fn cancelled(
+    async fn cancel_at_request(
         &self,
         fault: Fault,
         work: impl FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), Error>>,
@@ -74,13 +74,13 @@ impl LeaseFixture {
     }
 }
 
-/// Creates a fault: the store does not respond to an operation.
+/// Creates a fault with which the store does not respond to an operation on a path that contains `path`.
 fn never(operation: Operation, path: &'static str) -> Fault {
     Fault::always(operation, path, Failure::Never)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_backup_ends_although_any_request_gets_no_response() {
+async fn a_cancelled_backup_ends_although_the_store_does_not_respond() {
     for fault in [
         never(Operation::List, "leases"),
         never(Operation::Put, "leases"),
@@ -96,15 +96,15 @@ async fn a_cancelled_backup_ends_although_any_request_gets_no_response() {
         never(Operation::List, "manifests"),
     ] {
         let fixture = LeaseFixture::new().await;
-        let before = complete(&fixture.koan).await;
+        let before = complete_backups(&fixture.koan).await;
         let koan = fixture.koan.clone();
         fixture
-            .cancelled(fault, |token| {
+            .cancel_at_request(fault, |token| {
                 let backup = koan.backup(NAME).compression(Compression::stored()).cancel_on(token);
                 Box::pin(async move { backup.await.map(drop) })
             })
             .await;
-        assert_eq!(complete(&fixture.koan).await, before, "{fault:?}");
+        assert_eq!(complete_backups(&fixture.koan).await, before, "{fault:?}");
     }
 }
 
@@ -134,14 +134,14 @@ async fn cancelled_while_the_store_completes(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_that_is_cancelled_while_the_store_completes_its_archive_leaves_no_archive() {
     let fixture = LeaseFixture::new().await;
-    let (before, archives) = (complete(&fixture.koan).await, fixture.shared.archives());
+    let (before, archives) = (complete_backups(&fixture.koan).await, fixture.shared.archives());
     let koan = fixture.koan.clone();
     cancelled_while_the_store_completes(&fixture.store, |token| {
         Box::pin(async move { koan.backup(NAME).cancel_on(token).await.map(drop) })
     })
     .await;
     assert_eq!(
-        (complete(&fixture.koan).await, fixture.shared.archives()),
+        (complete_backups(&fixture.koan).await, fixture.shared.archives()),
         (before.clone(), archives),
         "backup"
     );
@@ -151,7 +151,7 @@ async fn an_operation_that_is_cancelled_while_the_store_completes_its_archive_le
     })
     .await;
     assert_eq!(
-        (complete(&fixture.koan).await, fixture.shared.archives()),
+        (complete_backups(&fixture.koan).await, fixture.shared.archives()),
         (before.clone(), archives),
         "rekey"
     );
@@ -162,7 +162,7 @@ async fn an_operation_that_is_cancelled_while_the_store_completes_its_archive_le
         Box::pin(async move { copy.await.map(drop) })
     })
     .await;
-    assert!(!complete(&fixture.koan).await.contains(&id), "copy");
+    assert!(!complete_backups(&fixture.koan).await.contains(&id), "copy");
     assert_eq!(fixture.shared.archives(), archives, "copy");
 }
 
@@ -179,7 +179,7 @@ async fn a_backup_that_exceeds_its_timeout_ends_although_the_store_never_respond
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_restore_or_verification_ends_although_any_request_gets_no_response() {
+async fn a_cancelled_restore_or_verification_ends_although_the_store_does_not_respond() {
     let fixture = LeaseFixture::new().await;
     for fault in [
         never(Operation::List, "manifests"),
@@ -189,13 +189,13 @@ async fn a_cancelled_restore_or_verification_ends_although_any_request_gets_no_r
     ] {
         let koan = fixture.koan.clone();
         fixture
-            .cancelled(fault, |token| {
+            .cancel_at_request(fault, |token| {
                 Box::pin(async move { koan.restore(NAME).cancel_on(token).await.map(drop) })
             })
             .await;
         let koan = fixture.koan.clone();
         fixture
-            .cancelled(fault, |token| {
+            .cancel_at_request(fault, |token| {
                 Box::pin(async move { koan.verify(NAME).cancel_on(token).await.map(drop) })
             })
             .await;
@@ -203,7 +203,7 @@ async fn a_cancelled_restore_or_verification_ends_although_any_request_gets_no_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_copy_or_rekey_ends_although_any_request_gets_no_response() {
+async fn a_cancelled_copy_or_rekey_ends_although_the_store_does_not_respond() {
     for fault in [
         never(Operation::Get, "manifests/"),
         never(Operation::Put, "leases/rekey"),
@@ -217,11 +217,11 @@ async fn a_cancelled_copy_or_rekey_ends_although_any_request_gets_no_response() 
         let fixture = LeaseFixture::new().await;
         let koan = fixture.koan.clone();
         fixture
-            .cancelled(fault, |token| {
+            .cancel_at_request(fault, |token| {
                 Box::pin(async move { koan.rekey(NAME).cancel_on(token).await.map(drop) })
             })
             .await;
-        let ids = complete(&fixture.koan).await;
+        let ids = complete_backups(&fixture.koan).await;
         assert_eq!(ids.len(), 1, "{fault:?}");
         assert!(fixture.koan.verify(ids[0]).await.expect("read").is_valid(), "{fault:?}");
     }
@@ -237,18 +237,18 @@ async fn a_cancelled_copy_or_rekey_ends_although_any_request_gets_no_response() 
         assert_eq!(fixture.other.archives(), 1);
         let koan = fixture.koan.clone();
         fixture
-            .cancelled(fault, |token| {
+            .cancel_at_request(fault, |token| {
                 let copy = koan.copy(id).from_profile("other").to_profile("shared").cancel_on(token);
                 Box::pin(async move { copy.await.map(drop) })
             })
             .await;
-        assert!(!complete(&fixture.koan).await.contains(&id), "{fault:?}");
+        assert!(!complete_backups(&fixture.koan).await.contains(&id), "{fault:?}");
         assert_eq!(fixture.shared.archives(), 1 + usize::from(fault.path == "manifests/"), "{fault:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelled_maintenance_and_recovery_end_although_any_request_gets_no_response() {
+async fn cancelled_maintenance_and_recovery_end_although_the_store_does_not_respond() {
     for fault in [
         never(Operation::List, "archives"),
         never(Operation::Put, "leases"),
@@ -275,13 +275,13 @@ async fn cancelled_maintenance_and_recovery_end_although_any_request_gets_no_res
             assert_eq!(error.kind(), ErrorKind::Cancelled, "{fault:?}: {error:?}");
         }
         fixture.store.fail([]);
-        assert!(!complete(&fixture.koan).await.is_empty(), "{fault:?}");
+        assert!(!complete_backups(&fixture.koan).await.is_empty(), "{fault:?}");
     }
     let fixture = LeaseFixture::new().await;
     for fault in [never(Operation::List, "archives"), never(Operation::Put, "leases")] {
         let koan = fixture.koan.clone();
         fixture
-            .cancelled(fault, |token| {
+            .cancel_at_request(fault, |token| {
                 Box::pin(async move { koan.catalog().recover().cancel_on(token).await.map(drop) })
             })
             .await;

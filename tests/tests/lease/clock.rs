@@ -1,4 +1,4 @@
-//! Tests a clock that is behind: a new backup never sorts before the latest existing one.
+//! Tests a clock that is behind: a new backup is never ordered before the newest existing backup.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Clock for FixedClock {
 }
 
 /// Builds a context whose clock always returns this time.
-async fn at(shared: &Shared, now: &str) -> Koan {
+async fn koan_at(shared: &Shared, now: &str) -> Koan {
     let clock = FixedClock(now.parse().expect("an instant"));
     let koan = builder("shop", shared.storage(), Duration::ZERO).clock(clock);
     koan.build().await.expect("a context")
@@ -28,9 +28,9 @@ async fn at(shared: &Shared, now: &str) -> Koan {
 #[tokio::test]
 async fn a_backup_made_while_the_clock_is_behind_is_the_newest_and_has_a_warning() {
     let shared = Shared::new();
-    let first = at(&shared, "2026-05-01T12:00:00.0004Z").await.backup(NAME).await.expect("a backup");
+    let first = koan_at(&shared, "2026-05-01T12:00:00.0004Z").await.backup(NAME).await.expect("a backup");
     assert_eq!(first.status(), BackupStatus::Completed);
-    let koan = at(&shared, "2026-05-01T11:00:00Z").await;
+    let koan = koan_at(&shared, "2026-05-01T11:00:00Z").await;
     let second = koan.backup(NAME).await.expect("a backup");
     assert_eq!(second.status(), BackupStatus::CompletedWithWarnings);
     let place = shared.path().display();
@@ -55,7 +55,7 @@ async fn a_backup_made_while_the_clock_is_behind_is_the_newest_and_has_a_warning
 #[tokio::test]
 async fn backups_started_at_the_same_time_are_ordered_without_a_warning() {
     let shared = Shared::new();
-    let koan = at(&shared, "2026-05-01T12:00:00Z").await;
+    let koan = koan_at(&shared, "2026-05-01T12:00:00Z").await;
     let mut last = None;
     for _ in 0..5 {
         let backup = koan.backup(NAME).await.expect("a backup");
@@ -72,14 +72,14 @@ async fn backups_started_at_the_same_time_are_ordered_without_a_warning() {
 #[tokio::test]
 async fn files_that_are_not_manifests_do_not_affect_the_clock_check() {
     let shared = Shared::new();
-    let koan = at(&shared, "2026-05-01T12:00:00Z").await;
+    let koan = koan_at(&shared, "2026-05-01T12:00:00Z").await;
     let folder = shared.path().join("manifests");
     std::fs::create_dir(&folder).expect("created");
     for name in [
         "notes.txt",
         "latest.json",
-        // The times of these ids are far in the future. The files are ignored because of another extension,
-        // of another version of the UUID, or of a time out of range.
+        // The times in these ids are far in the future. The files are ignored because of their extension, the
+        // version of the UUID, or a time that is out of range.
         "01ffffff-0000-7000-8000-000000000000.bak",
         "01ffffff-0000-4000-8000-000000000000.json",
         "ffffffff-ffff-7000-8000-000000000000.json",

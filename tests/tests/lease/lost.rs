@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 use koan_backup::{Event, archive::BackupStatus};
 use koan_backup_tests::virtual_clock::VirtualClock;
 
-use super::shop::{NAME, Shared, complete, failed_backup, hanging, wait_until};
+use super::shop::{NAME, Shared, builder_with_hanging_read, complete_backups, failed_backup, wait_until};
 
 /// Checks that an error reports the loss of the lease.
 fn assert_lost(error: &Error) {
@@ -17,8 +17,8 @@ fn assert_lost(error: &Error) {
     }
 }
 
-/// Verifies the state after a backup that lost its lease: the record of its failure exists, no archive
-/// exists, and the lease of the new holder is unchanged.
+/// Verifies the state after a backup that lost its lease: a manifest with the status `failed` exists, no
+/// archive exists, and the lease of the new holder is unchanged.
 async fn assert_not_published(shared: &Shared, koan: &Koan) {
     assert_eq!(shared.archives(), 0);
     let failure = failed_backup(koan).await;
@@ -43,7 +43,7 @@ async fn assert_not_published(shared: &Shared, koan: &Koan) {
 #[tokio::test(start_paused = true)]
 async fn a_backup_stops_when_another_holder_acquires_its_lease() {
     let shared = Shared::new();
-    let koan = hanging("shop", shared.storage()).lease_time(Duration::from_secs(1));
+    let koan = builder_with_hanging_read("shop", shared.storage()).lease_time(Duration::from_secs(1));
     let koan = koan.clock(VirtualClock::start()).build().await.expect("a context");
     let thief = async {
         wait_until(async || !shared.leases("backup/nightly").is_empty()).await;
@@ -82,6 +82,6 @@ async fn the_failure_of_a_backup_that_lost_its_lease_does_not_hide_an_earlier_ba
         }
     });
     assert_lost(&backup.await.expect_err("another holder has the lease"));
-    assert_eq!(complete(&koan).await, [first.id()]);
+    assert_eq!(complete_backups(&koan).await, [first.id()]);
     assert_eq!(koan.restore(NAME).await.expect("restored").id, first.id());
 }

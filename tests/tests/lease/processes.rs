@@ -11,13 +11,13 @@ use koan_backup::{Event, archive::BackupStatus};
 use koan_backup_tests::random_seed::{print_line, rounds, seed};
 use koan_backup_tests::test_process;
 
-use super::shop::{NAME, RECORDS, Shared, builder, complete};
+use super::shop::{NAME, RECORDS, Shared, builder, complete_backups};
 
 /// The environment variable with the folder of the child process.
 pub(super) const FOLDER: &str = "KOAN_BACKUP_LEASE_FOLDER";
 /// The prefix of each message of a child process. Output without the prefix is ignored.
 pub(super) const OUTPUT_PREFIX: &str = "> ";
-/// The number of rounds in which two processes contend, which the factor of `rounds` multiplies.
+/// The number of rounds in which two processes contend for a lease. It is multiplied by [`rounds`].
 const ROUNDS: u32 = 1000;
 /// The time after which a child process is considered to hang, however busy the machine is.
 const HANG_TIMEOUT: Duration = koan_backup_tests::wait::HANG_TIMEOUT;
@@ -35,7 +35,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start(test: &str, folder: &Path) -> Self {
         let (mut child, output) = test_process::start_test(test, FOLDER, folder);
-        let commands = child.stdin.take().expect("piped");
+        let commands = child.stdin.take().expect("standard input is piped");
         let worker = Self { child, commands, output };
         assert_eq!(worker.receive(), "ready");
         worker
@@ -60,7 +60,7 @@ impl Worker {
     /// Sends a signal to the process.
     pub(super) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill").success(), "{signal}");
+        assert!(sent.expect("`kill` is installed").success(), "{signal}");
     }
 }
 
@@ -106,10 +106,10 @@ async fn two_processes_that_contend_for_a_lease_never_both_publish() {
     let shared = Shared::new();
     let mut workers = [0, 1].map(|_| Worker::start(test, shared.path()));
     let (seed, count, began) = (seed(), ROUNDS * rounds(), Instant::now());
-    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut rng = fastrand::Rng::with_seed(seed);
     let mut won = [0u32; 2];
     for round in 0..count {
-        let first = chance.usize(..2);
+        let first = rng.usize(..2);
         workers[first].send("back up");
         workers[1 - first].send("back up");
         let messages = [workers[0].receive(), workers[1].receive()];
@@ -125,8 +125,11 @@ async fn two_processes_that_contend_for_a_lease_never_both_publish() {
         assert_eq!(workers[winner].receive(), "published", "round {round}; seed {seed}");
     }
     let koan = shared.koan("shop", Duration::ZERO).await;
-    assert_eq!(complete(&koan).await.len(), usize::try_from(count).expect("few"));
-    assert_eq!(shared.archives(), usize::try_from(count).expect("few"));
+    assert_eq!(
+        complete_backups(&koan).await.len(),
+        usize::try_from(count).expect("the number of rounds fits into usize")
+    );
+    assert_eq!(shared.archives(), usize::try_from(count).expect("the number of rounds fits into usize"));
     print_line(&format!("lease: {count} rounds in {:?}, won {won:?}; seed {seed}", began.elapsed()));
 }
 
@@ -173,7 +176,7 @@ async fn a_process_that_was_paused_for_too_long_does_not_publish() {
         assert_eq!(worker.receive(), "began");
         worker.signal("-STOP");
         tokio::time::sleep(LEASE_TIME * 2).await;
-        let before = complete(&koan).await.len();
+        let before = complete_backups(&koan).await.len();
         if is_taken {
             koan.backup(NAME).await.expect("the lease has expired");
         }
@@ -182,7 +185,7 @@ async fn a_process_that_was_paused_for_too_long_does_not_publish() {
         let message = worker.receive();
         assert!(message.starts_with("Busy: the lease `leases/backup/nightly-"), "{message}");
         assert!(message.contains("nothing was published"), "{message}");
-        assert_eq!(complete(&koan).await.len(), before + usize::from(is_taken));
+        assert_eq!(complete_backups(&koan).await.len(), before + usize::from(is_taken));
         assert_eq!(shared.archives(), 1);
     }
     let failed = koan.backups().await.expect("listed");

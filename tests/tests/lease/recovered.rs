@@ -1,5 +1,5 @@
-//! Tests that an archive which a recovery has published stays, although its writer has lost its lease and
-//! abandons the archive afterwards.
+//! Tests that a recovered archive stays if its writer, which has lost its lease, abandons the archive
+//! afterwards.
 
 use std::future::IntoFuture as _;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use koan_backup::{ArchiveEncryption, Keys, KoanBuilder, Recipients};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 
 use super::removing::store;
-use super::shop::{NAME, Shared, builder, complete};
+use super::shop::{NAME, Shared, builder, complete_backups};
 
 /// The lease time, which is so long that no lease is renewed during the test.
 const LEASE_TIME: Duration = Duration::from_secs(3600);
 
-/// TwoApplications applications that share a storage profile. The first application can be paused.
+/// Two applications that share a storage profile. The requests of the first application can be paused.
 struct TwoApplications {
     elsewhere: Shared,
     shared: Shared,
@@ -43,8 +43,8 @@ impl TwoApplications {
         Self { elsewhere, shared, store, first, second }
     }
 
-    /// Removes the lease of the first application, which does not detect the removal. Then recovers the
-    /// archive with the second application.
+    /// Removes the lease of the first application, which does not detect the removal. Then the second
+    /// application recovers the archive.
     async fn recover(&self) {
         std::fs::remove_dir_all(self.shared.path().join("leases")).expect("removed");
         let report = self.second.catalog().recover().profiles(["shared"]).await.expect("a report");
@@ -53,14 +53,14 @@ impl TwoApplications {
 
     /// Checks that the profile contains exactly one backup, which is valid.
     async fn assert_valid(&self) {
-        let ids = complete(&self.second).await;
+        let ids = complete_backups(&self.second).await;
         assert_eq!(ids.len(), 1);
         assert!(self.second.verify(ids[0]).await.expect("read").is_valid(), "the archive was removed");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+async fn a_backup_that_lost_its_lease_does_not_remove_a_recovered_archive() {
     // The writer either detects that its lease is lost, or its upload fails at the end.
     let held = |operation, path| Fault::always(operation, path, Failure::Held);
     let lost = Fault::always(Operation::Head, "archives/", Failure::Lost);
@@ -83,7 +83,7 @@ async fn a_backup_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+async fn a_copy_that_lost_its_lease_does_not_remove_a_recovered_archive() {
     let applications = TwoApplications::new().await;
     let id = applications.first.backup(NAME).to_profile("elsewhere").await.expect("a backup").id();
     assert_eq!(applications.elsewhere.archives(), 1);
@@ -99,7 +99,7 @@ async fn a_copy_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rekey_that_lost_its_lease_leaves_an_archive_that_was_recovered() {
+async fn a_rekey_that_lost_its_lease_does_not_remove_a_recovered_archive() {
     let applications = TwoApplications::new().await;
     let made = applications.first.backup(NAME).await.expect("a backup");
     let (id, old) = (made.id(), made.manifest().archive.as_ref().expect("an archive").file.clone());

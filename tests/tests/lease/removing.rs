@@ -1,5 +1,5 @@
-//! Verifies that a process that lost its lease removes nothing more, at each point at which it can be
-//! disconnected from its storage.
+//! Verifies that a process that has lost its lease removes nothing more. The tests disconnect the process
+//! from its storage at each point of a removal.
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -12,12 +12,12 @@ use koan_backup::{ArchiveEncryption, BackupId, Keys, Recipients, Retention};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::local::LocalFileSystem;
 
-use super::shop::{NAME, Shared, builder, complete, wait_until};
+use super::shop::{NAME, Shared, builder, complete_backups, wait_until};
 
 /// The shortest lease time that is allowed.
 const LEASE_TIME: Duration = Duration::from_secs(1);
 
-/// Creates a store in a directory that can be paused.
+/// Creates a store in a directory. The requests to the store can be paused.
 pub(super) fn store(folder: &Path) -> FaultyStore {
     FaultyStore::over(Arc::new(LocalFileSystem::new_with_prefix(folder).expect("a directory")))
 }
@@ -72,7 +72,7 @@ async fn a_process_that_was_disconnected_during_a_deletion_does_not_remove_the_l
     store.resume();
     let error = deleting.await.expect("no panic").expect_err("the lease is lost");
     assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
-    assert_eq!(complete(&second).await, [remaining], "{error:?}");
+    assert_eq!(complete_backups(&second).await, [remaining], "{error:?}");
     assert!(second.verify(remaining).await.expect("read").is_valid());
 }
 
@@ -93,13 +93,13 @@ async fn a_deletion_that_lost_its_lease_leaves_the_backup_complete() {
         let error = deleting.await.expect("no panic").expect_err("another holder has the lease");
         assert_eq!(error.kind(), ErrorKind::Busy, "{request:?}: {error:?}");
         assert!(error.chain().contains("`thief`"), "{request:?}: {error:?}");
-        assert_eq!(complete(&koan).await, [second, first], "{request:?}: {error:?}");
+        assert_eq!(complete_backups(&koan).await, [second, first], "{request:?}: {error:?}");
         assert!(koan.verify(first).await.expect("read").is_valid(), "{request:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retention_that_lost_its_lease_removes_nothing_more() {
+async fn a_prune_that_lost_its_lease_removes_nothing_more() {
     for request in 0..4 {
         let shared = Shared::new();
         let store = store(shared.path());
@@ -122,16 +122,16 @@ async fn a_retention_that_lost_its_lease_removes_nothing_more() {
         let chain = error.chain();
         assert!(chain.contains(&format!("after it had removed `{}`", ids[3])), "{request:?}: {error:?}");
         assert!(chain.contains("`thief`") && chain.contains("nothing more is removed"), "{error:?}");
-        assert_eq!(complete(&koan).await, ids[..3], "{request:?}");
+        assert_eq!(complete_backups(&koan).await, ids[..3], "{request:?}");
         assert_eq!(shared.archives(), 3, "{request:?}");
     }
 }
 
 /// Sets the modification time of a file to a week ago.
 fn make_old(path: &Path) {
-    let week = std::time::SystemTime::now() - Duration::from_secs(7 * 86_400);
+    let week_ago = std::time::SystemTime::now() - Duration::from_secs(7 * 86_400);
     let file = std::fs::File::options().append(true).open(path).expect("opened");
-    file.set_modified(week).expect("dated");
+    file.set_modified(week_ago).expect("the modification time is set");
 }
 
 #[tokio::test(flavor = "multi_thread")]

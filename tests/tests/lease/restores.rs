@@ -21,9 +21,9 @@ async fn a_backup_is_pinned_only_while_it_is_restored() {
     // Counts the pins of the backup at each event.
     let pins = |builder: koan_backup::builders::RestoreBuilder| {
         let (counts, shared, subject) = (Arc::default(), Arc::clone(&shared), subject.clone());
-        let counted: Arc<Mutex<Vec<_>>> = Arc::clone(&counts);
+        let recorded: Arc<Mutex<Vec<_>>> = Arc::clone(&counts);
         let restore = builder.on_event(move |_| {
-            counted.lock().expect("not poisoned").push(shared.leases(&subject).len());
+            recorded.lock().expect("not poisoned").push(shared.leases(&subject).len());
         });
         (restore, counts)
     };

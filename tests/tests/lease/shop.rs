@@ -26,7 +26,7 @@ pub(super) fn database(per_record: Duration) -> Scripted {
 }
 
 /// Creates a builder with a database whose read never ends.
-pub(super) fn hanging(application: &str, storage: Storage) -> KoanBuilder {
+pub(super) fn builder_with_hanging_read(application: &str, storage: Storage) -> KoanBuilder {
     let database = Scripted::new(Script { hangs_at: Some(("User".into(), 0)), ..Script::default() });
     database.put(&SetName::root(), &User { id: 0 });
     Koan::builder().application(application).storage("shared", storage).provider("main", database)
@@ -59,7 +59,7 @@ impl Shared {
         builder(application, self.storage(), per_record).build().await.expect("a context")
     }
 
-    /// Returns the paths of the lease files of a subject, of valid, expired and released leases.
+    /// Returns the paths of the lease files of a subject, whether the leases are valid, expired or released.
     pub(super) fn leases(&self, subject: &str) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.folder(subject)) else { return Vec::new() };
         let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
@@ -67,19 +67,20 @@ impl Shared {
         files
     }
 
-    /// Returns the folder of the leases of a subject. The folder of a backup name ends with a hash
-    /// of the name, the application and the environment.
+    /// Returns the folder of the leases of a subject. For a backup name, the name of the folder ends with a
+    /// hash of the name, the application and the environment.
     fn folder(&self, subject: &str) -> PathBuf {
         let folder = self.path().join("leases").join(subject);
         let (Some(parent), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str()))
         else {
             return folder;
         };
-        let is_of_name = |entry: &std::fs::DirEntry| {
+        let is_folder_of_name = |entry: &std::fs::DirEntry| {
             let found = entry.file_name().into_string().unwrap_or_default();
             subject.starts_with("backup/") && found.starts_with(&format!("{name}-"))
         };
-        let found = std::fs::read_dir(parent).ok().and_then(|entries| entries.flatten().find(is_of_name));
+        let found =
+            std::fs::read_dir(parent).ok().and_then(|entries| entries.flatten().find(is_folder_of_name));
         found.map_or(folder.clone(), |entry| entry.path())
     }
 
@@ -114,7 +115,7 @@ impl Shared {
 }
 
 /// Returns the ids of the completed backups.
-pub(super) async fn complete(koan: &Koan) -> Vec<BackupId> {
+pub(super) async fn complete_backups(koan: &Koan) -> Vec<BackupId> {
     let manifests = koan.backups().await.expect("listed");
     manifests.iter().filter(|manifest| manifest.status.is_complete()).map(|manifest| manifest.id).collect()
 }

@@ -1,5 +1,5 @@
-//! Tests two processes that remove backups: one process is stopped in the middle of a removal until the other
-//! process has acquired its lease.
+//! Tests two processes that remove backups. One process is stopped during a removal until the other process
+//! has acquired the lease of the stopped process.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use koan_backup_tests::wait;
 
 use super::processes::{FOLDER, LEASE_TIME, OUTPUT_PREFIX, Worker};
 use super::removing::{pause, removal_requests, store};
-use super::shop::{NAME, Shared, builder, complete};
+use super::shop::{NAME, Shared, builder, complete_backups};
 
 const TEST: &str =
     "stopped::a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_valid_backup";
@@ -34,7 +34,7 @@ async fn delete(folder: &Path) {
         .expect("a context");
     print_line(&format!("{OUTPUT_PREFIX}ready"));
     let id: BackupId = read_command().parse().expect("an id");
-    let request = removal_requests(id)[read_command().parse::<usize>().expect("a number")];
+    let request = removal_requests(id)[read_command().parse::<usize>().expect("the number of a request")];
     pause(&store, request);
     let deleting = async {
         match koan.delete(id).await {
@@ -67,10 +67,10 @@ async fn a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_va
         worker.send(&request.to_string());
         assert_eq!(worker.receive(), "removing", "{request}");
         worker.signal("-STOP");
-        // The lease of the stopped process expires. Then this process removes the other copy, unless it finds
-        // no further copy.
+        // The lease of the stopped process expires. Then this process removes the other backup, unless it is
+        // the last one that is listed.
         let mut removed = false;
-        let has_ended = async || match koan.delete(other).await {
+        let delete_other = async || match koan.delete(other).await {
             Ok(_) => {
                 removed = true;
                 true
@@ -81,7 +81,7 @@ async fn a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_va
                 true
             }
         };
-        wait::until("the lease of the stopped process has expired", has_ended).await;
+        wait::until("the lease of the stopped process has expired", delete_other).await;
         assert_eq!(
             removed,
             request < 2,
@@ -91,7 +91,7 @@ async fn a_process_that_was_stopped_during_a_removal_does_not_remove_the_last_va
         worker.signal("-CONT");
         let message = worker.receive();
         assert!(message.starts_with("Busy: ") && message.contains("lease"), "{request}: {message}");
-        let left = complete(&koan).await;
+        let left = complete_backups(&koan).await;
         assert!(left.contains(&remaining), "{request}: {message}");
         assert!(koan.verify(remaining).await.expect("read").is_valid(), "{request}: {message}");
     }

@@ -8,7 +8,7 @@ use koan_backup_tests::archive_surgery::Vault;
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::virtual_clock::VirtualClock;
 
-use super::shop::{NAME, builder, complete, hanging};
+use super::shop::{NAME, builder, builder_with_hanging_read, complete_backups};
 
 struct Shop {
     vault: Vault,
@@ -19,19 +19,19 @@ struct Shop {
 async fn shop(per_record: Duration) -> Shop {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
-    over(store.clone(), vault, builder("shop", store.storage(), per_record)).await
+    shop_with(store.clone(), vault, builder("shop", store.storage(), per_record)).await
 }
 
 /// Creates a shop whose database never responds.
 async fn hanging_shop() -> Shop {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
-    over(store.clone(), vault, hanging("shop", store.storage())).await
+    shop_with(store.clone(), vault, builder_with_hanging_read("shop", store.storage())).await
 }
 
-/// Creates a context with this store. Its leases expire by the clock of the runtime, which is paused, so no
-/// lease expires because the machine is busy.
-async fn over(store: FaultyStore, vault: Vault, builder: KoanBuilder) -> Shop {
+/// Creates a context with this store. Its leases expire according to the clock of the runtime, which is
+/// paused. Therefore no lease expires because the machine is busy.
+async fn shop_with(store: FaultyStore, vault: Vault, builder: KoanBuilder) -> Shop {
     let koan = builder.lease_time(Duration::from_secs(1)).clock(VirtualClock::start());
     Shop { koan: koan.build().await.expect("a context"), store, vault }
 }
@@ -53,7 +53,7 @@ async fn a_lease_that_cannot_be_acquired_fails_the_backup_before_a_row_is_read()
     ] {
         shop.store.fail([Fault::always(operation, "leases/", failure)]);
         let backup = shop.koan.backup(NAME).on_event(|event| panic!("{event:?}"));
-        let error = backup.await.expect_err("no lease");
+        let error = backup.await.expect_err("the lease cannot be acquired");
         assert_eq!(error.kind(), ErrorKind::Storage, "{operation:?}");
         assert!(error.to_string().contains("leases/backup/nightly"), "{error}");
     }
@@ -65,7 +65,7 @@ async fn a_lease_that_cannot_be_acquired_fails_the_backup_before_a_row_is_read()
 #[tokio::test(start_paused = true)]
 async fn a_lease_whose_write_succeeded_without_a_response_is_acquired() {
     let shop = shop(Duration::ZERO).await;
-    shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::AnswerLost)]);
+    shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::ResponseLost)]);
     shop.koan.backup(NAME).await.expect("the lease was acquired");
 }
 
@@ -95,7 +95,7 @@ async fn a_lease_that_cannot_be_renewed_until_it_expires_stops_the_backup() {
         assert_eq!(error.kind(), ErrorKind::Busy, "{failure:?}");
         assert!(error.to_string().contains("was lost"), "{error}");
         shop.store.fail([]);
-        assert_eq!((shop.archives().await, complete(&shop.koan).await.len()), (0, 0));
+        assert_eq!((shop.archives().await, complete_backups(&shop.koan).await.len()), (0, 0));
     }
 }
 
@@ -107,7 +107,7 @@ async fn a_renewal_whose_response_arrives_too_late_does_not_count() {
     let error = shop.koan.backup(NAME).await.expect_err("the lease is lost");
     assert_eq!(error.kind(), ErrorKind::Busy);
     shop.store.fail([]);
-    assert_eq!((shop.archives().await, complete(&shop.koan).await.len()), (0, 0));
+    assert_eq!((shop.archives().await, complete_backups(&shop.koan).await.len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,5 +120,5 @@ async fn a_publication_is_abandoned_when_the_lease_expires() {
     assert!(error.chain().contains("did not answer in time"), "{}", error.chain());
     shop.store.fail([]);
     // The store may still write the manifest, so the archive stays.
-    assert_eq!((shop.archives().await, complete(&shop.koan).await.len()), (1, 0));
+    assert_eq!((shop.archives().await, complete_backups(&shop.koan).await.len()), (1, 0));
 }

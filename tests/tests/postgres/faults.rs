@@ -87,7 +87,7 @@ async fn a_cancelled_or_dropped_backup_ends_its_queries_on_the_server() {
         }
     });
     wait::dropped_at(begun.cancelled(), backup).await;
-    server.until_left_alone();
+    server.until_sessions_ended();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,7 @@ async fn every_index_is_rebuilt_at_level_fast_and_none_at_the_other_levels() {
         [(RestoreLevel::Fast, true), (RestoreLevel::Balanced, false), (RestoreLevel::Safe, false)]
     {
         server.sql("DELETE FROM member");
-        server.until_left_alone();
+        server.until_sessions_ended();
         let before = index_files(&server);
         assert_eq!(before.len(), 4);
         koan.restore("nightly").level(level).await.expect("restored");
@@ -82,7 +82,7 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
         let before = index_after_setup(setup, index);
         // The restore must keep the index because of the object that was set up, and not because of the lock
         // of another session.
-        server.until_left_alone();
+        server.until_sessions_ended();
         let schema = server.schema();
         koan.restore("nightly").await.expect("restored");
         assert_eq!(server.schema(), schema, "{setup}");
@@ -131,7 +131,7 @@ async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_with_the
     ] {
         server.sql(setup);
         // A session that still holds a lock would make the restore keep the indexes.
-        server.until_left_alone();
+        server.until_sessions_ended();
         let before = (server.sql("SELECT * FROM member"), server.schema());
         let error =
             restore_as_reported(|| koan.restore("nightly").replace_existing()).await.expect_err(setup);
@@ -187,7 +187,7 @@ async fn rebuilt_indexes_stay_in_their_tablespace() {
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
     koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM member");
-    server.until_left_alone();
+    server.until_sessions_ended();
     koan.restore("nightly").await.expect("restored");
     let in_default_tablespace =
         "SELECT count(*) FROM pg_class WHERE relname IN ('member_pkey', 'by_mail') AND reltablespace = 0";

@@ -45,7 +45,7 @@ async fn context(server: &Server) -> Koan {
 
 fn delete_rows(server: &Server) {
     server.sql("DELETE FROM book; DELETE FROM shelf");
-    server.until_left_alone();
+    server.until_sessions_ended();
 }
 
 fn names(suspended: &[SuspendedObject]) -> Vec<(SuspendedKind, &str, &str)> {
@@ -229,7 +229,7 @@ async fn a_table_is_truncated_only_in_bulk_mode() {
             "ALTER TABLE book DISABLE TRIGGER refusal; DELETE FROM book WHERE id = 3;
             UPDATE book SET title = 'x' WHERE id = 2; ALTER TABLE book ENABLE TRIGGER refusal",
         );
-        server.until_left_alone();
+        server.until_sessions_ended();
         let before = table_file(&server);
         let restore = koan.restore("nightly").entity::<Book>().replace_existing();
         let restore = if is_bulk { restore } else { restore.without_bulk_mode() };
@@ -250,7 +250,7 @@ async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_tab
     server.sql("INSERT INTO book SELECT g, 'title ' || g, 1 FROM generate_series(4, 1001) g");
     koan.backup("many").await.expect("a backup");
     for (name, is_dropped) in [("few", false), ("many", true)] {
-        server.until_left_alone();
+        server.until_sessions_ended();
         let viability =
             koan.restore(name).entity::<Book>().replace_existing().viability().await.expect("assessed");
         let is_noted = viability.findings.iter().any(|finding| finding.message.contains("`by_shelf`"));
@@ -264,7 +264,7 @@ async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_tab
     // An index of an empty table can be rebuilt without reading existing rows, so it is dropped for few
     // records as well.
     server.sql("DELETE FROM book");
-    server.until_left_alone();
+    server.until_sessions_ended();
     let report = koan.restore("few").entity::<Book>().await.expect("restored");
     assert!(names(&report.suspended).contains(&INDEX), "{:?}", report.suspended);
 }

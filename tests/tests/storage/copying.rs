@@ -223,7 +223,7 @@ async fn a_copy_that_is_dropped_during_its_verification_is_removed() {
 async fn a_lost_response_does_not_create_a_second_copy() {
     let profiles = two_profiles().await;
     let manifest = backup(&profiles.koan, "nightly").await.expect("a backup");
-    profiles.faulty_target.fail([Fault::once(Operation::Put, "manifests/", Failure::AnswerLost)]);
+    profiles.faulty_target.fail([Fault::once(Operation::Put, "manifests/", Failure::ResponseLost)]);
     let report = profiles
         .koan
         .copy("nightly")

@@ -55,13 +55,13 @@ async fn temporary_failures_are_retried_and_the_backup_is_valid() {
     for (method, target, trouble) in [
         ("POST", "uploads", Trouble::Status(503)),
         ("PUT", "partNumber=2", Trouble::CutInRequest),
-        ("PUT", "partNumber=2", Trouble::AnswerLost),
+        ("PUT", "partNumber=2", Trouble::ResponseLost),
         ("PUT", "partNumber=1", Trouble::Status(500)),
         ("PUT", "partNumber=1", Trouble::Status(429)),
         ("POST", "uploadId", Trouble::Status(503)),
         ("HEAD", "archives", Trouble::Status(503)),
         ("PUT", "manifests", Trouble::Status(503)),
-        ("PUT", "manifests", Trouble::AnswerLost),
+        ("PUT", "manifests", Trouble::ResponseLost),
         ("PUT", "partNumber=2", Trouble::Slow(500)),
     ] {
         bucket.proxy.fail([Fault::once(method, target, trouble)]);
@@ -132,7 +132,7 @@ async fn interrupted_reads_are_retried_and_data_that_stays_incomplete_is_not_tru
     let manifest = backup(&bucket.koan, "nightly").await.expect("a backup");
     for (target, after) in [("manifests", 0), ("archives", 0), ("archives", 3), ("archives", 9)] {
         for trouble in
-            [Trouble::CutInAnswer(100), Trouble::AnswerLost, Trouble::Status(500), Trouble::Status(429)]
+            [Trouble::CutInResponse(100), Trouble::ResponseLost, Trouble::Status(500), Trouble::Status(429)]
         {
             bucket.proxy.fail([Fault::once("GET", target, trouble).after(after)]);
             let report = bucket.koan.verify(manifest.id).await;
@@ -140,7 +140,7 @@ async fn interrupted_reads_are_retried_and_data_that_stays_incomplete_is_not_tru
             assert!(report.is_valid(), "{target} {trouble:?} {after}: {:?}", report.issues());
         }
     }
-    for trouble in [Trouble::CutInAnswer(100), Trouble::AnswerLost, Trouble::Status(500)] {
+    for trouble in [Trouble::CutInResponse(100), Trouble::ResponseLost, Trouble::Status(500)] {
         bucket.proxy.fail([Fault::always("GET", "archives", trouble)]);
         let verified = bucket.koan.verify(manifest.id).await;
         assert!(!verified.as_ref().is_ok_and(koan_backup::report::VerifyReport::is_valid), "{trouble:?}");
@@ -158,7 +158,7 @@ async fn an_interrupted_list_is_an_error_and_never_a_shorter_list() {
     let bucket = bucket_with(|options| options.retries(1, Duration::from_secs(10))).await;
     backup(&bucket.koan, "nightly").await.expect("a backup");
     for trouble in
-        [Trouble::CutInAnswer(200), Trouble::AnswerLost, Trouble::Status(500), Trouble::Status(403)]
+        [Trouble::CutInResponse(200), Trouble::ResponseLost, Trouble::Status(500), Trouble::Status(403)]
     {
         bucket.proxy.fail([Fault::always("GET", "list-type=2", trouble)]);
         let error = bucket.koan.backups().await.expect_err("the list is incomplete or refused");
@@ -193,18 +193,18 @@ async fn a_copy_over_an_unreliable_network_is_complete_or_removed() {
     for fault in [
         Fault::always("PUT", "partNumber=2", Trouble::CutInRequest),
         Fault::always("POST", "uploadId", Trouble::Status(403)),
-        Fault::always("GET", "archives", Trouble::CutInAnswer(100)),
+        Fault::always("GET", "archives", Trouble::CutInResponse(100)),
         Fault::always("PUT", "manifests", Trouble::Status(500)),
     ] {
         proxy.fail([fault]);
         koan.copy(manifest.id).to_profile("dr").await.expect_err("the network fails");
         assert_eq!(archives(), [""; 0], "{fault:?}");
     }
-    bucket.proxy.fail([Fault::once("GET", "archives", Trouble::CutInAnswer(1000))]);
+    bucket.proxy.fail([Fault::once("GET", "archives", Trouble::CutInResponse(1000))]);
     proxy.fail([
-        Fault::once("PUT", "partNumber=1", Trouble::AnswerLost),
-        Fault::once("PUT", "manifests", Trouble::AnswerLost),
-        Fault::once("GET", "archives", Trouble::CutInAnswer(1000)).after(2),
+        Fault::once("PUT", "partNumber=1", Trouble::ResponseLost),
+        Fault::once("PUT", "manifests", Trouble::ResponseLost),
+        Fault::once("GET", "archives", Trouble::CutInResponse(1000)).after(2),
     ]);
     let report = koan.copy(manifest.id).to_profile("dr").await.expect("temporary failures are retried");
     assert!(report.verification.expect("read back").is_valid());

@@ -18,9 +18,9 @@ async fn the_restore_and_verification_of_a_small_entity_read_a_small_part_of_the
     assert!(archive_bytes > 8 << 20, "an archive of {archive_bytes} bytes is too small for this test");
 
     koan.data::<Customer>().clear().await.expect("cleared");
-    store.counted();
+    store.take_counts();
     let report = koan.restore(manifest.id).entity::<Customer>().await.expect("restored");
-    let (bytes, reads) = store.counted();
+    let (bytes, reads) = store.take_counts();
     assert!(bytes < archive_bytes / 10, "{bytes} of {archive_bytes} bytes were read to restore one entity");
     assert!(reads < 60, "{reads} reads were needed to restore one entity");
     assert_eq!(customers_of(&koan).await, customers());
@@ -30,13 +30,13 @@ async fn the_restore_and_verification_of_a_small_entity_read_a_small_part_of_the
     assert_eq!(verification.notes, ["the rest of the archive was not read"]);
 
     let report = koan.verify(manifest.id).entity::<Customer>().await.expect("a report");
-    let (bytes, _) = store.counted();
+    let (bytes, _) = store.take_counts();
     assert!(
         report.is_valid() && bytes < archive_bytes / 10,
         "{bytes} of {archive_bytes} bytes were read to verify one entity"
     );
     assert!(koan.verify(manifest.id).await.expect("a report").is_valid());
-    let (bytes, _) = store.counted();
+    let (bytes, _) = store.take_counts();
     assert!(bytes >= archive_bytes, "{bytes} of {archive_bytes} bytes were read to verify the whole archive");
 }
 
@@ -56,9 +56,9 @@ async fn an_archive_that_is_encrypted_as_a_whole_is_also_read_by_ranges() {
     let manifest = backup(&koan, "nightly").await.expect("a backup");
     let archive_bytes = manifest.archive.as_ref().expect("an archive").size_bytes;
     koan.data::<Customer>().clear().await.expect("cleared");
-    store.counted();
+    store.take_counts();
     koan.restore(manifest.id).entity::<Customer>().await.expect("restored");
-    let (bytes, _) = store.counted();
+    let (bytes, _) = store.take_counts();
     assert!(bytes < archive_bytes / 5, "{bytes} of {archive_bytes} bytes were read to restore one entity");
     assert_eq!(customers_of(&koan).await, customers());
 }

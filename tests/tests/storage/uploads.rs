@@ -133,7 +133,7 @@ async fn an_upload_with_a_permanent_failure_is_aborted() {
 async fn an_upload_whose_last_response_is_lost_leaves_a_complete_archive_or_no_archive() {
     let bucket = bucket().await;
     for times in [1, usize::MAX] {
-        let fault = Fault { times, ..Fault::always("POST", "uploadId=", Trouble::AnswerLost) };
+        let fault = Fault { times, ..Fault::always("POST", "uploadId=", Trouble::ResponseLost) };
         bucket.proxy.fail([fault]);
         let manifest = backup(&bucket.koan, "nightly").await;
         bucket.proxy.fail([]);
@@ -222,7 +222,7 @@ async fn a_refused_abort_is_reported_and_retried_by_the_next_maintenance() {
 #[tokio::test]
 async fn an_abort_whose_connection_is_lost_is_retried() {
     let bucket = bucket().await;
-    for trouble in [Trouble::CutInRequest, Trouble::AnswerLost] {
+    for trouble in [Trouble::CutInRequest, Trouble::ResponseLost] {
         let refused_part = Fault::always("PUT", "partNumber=2", Trouble::Status(403));
         bucket.proxy.fail([refused_part, Fault::once("DELETE", "uploadId=", trouble)]);
         backup(&bucket.koan, "nightly").await.expect_err("a part was refused");

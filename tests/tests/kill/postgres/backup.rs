@@ -5,7 +5,7 @@ use std::path::Path;
 use koan_backup::prelude::*;
 
 use super::super::catalog::{Catalog, check_every_backup};
-use super::super::harness::{KillOutcome, Scenario, Words};
+use super::super::harness::{KillOutcome, OutputTexts, Scenario};
 use super::super::shop::{Dump, NAME, after_the_last_entity, expire_leases};
 use super::shop::Shop;
 
@@ -19,8 +19,8 @@ pub(in super::super) struct KilledBackup {
 }
 
 impl Scenario for KilledBackup {
-    const WORDS: Words =
-        Words { job: "backup of PostgreSQL", before: "before publication", after: "after it" };
+    const TEXTS: OutputTexts =
+        OutputTexts { job: "backup of PostgreSQL", before: "before publication", after: "after it" };
     const KILLS: u32 = 40;
 
     async fn prepare(folder: &Path, _: u32) -> Self {
@@ -31,7 +31,7 @@ impl Scenario for KilledBackup {
         Self { dump: shop.dump(), shop, koan, known }
     }
 
-    fn put_back(&self) {
+    fn reset(&self) {
         expire_leases(&self.shop.storage());
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use koan_backup::prelude::*;
 
 use super::super::catalog::assert_backup_unchanged;
-use super::super::harness::{KillOutcome, Scenario, Words};
+use super::super::harness::{KillOutcome, OutputTexts, Scenario};
 use super::super::shop::{Dump, NAME, restore_all};
 use super::shop::Shop;
 
@@ -19,16 +19,16 @@ const CHANGES: &str = r#"
     INSERT INTO "user" SELECT id - 1, 'new-' || email, true FROM "user" WHERE id % 4 = 0;
     INSERT INTO purchase SELECT id + 100000, user_id - 1, 1, NULL FROM purchase WHERE user_id % 4 = 0;
     SELECT setval('user_id_seq', 2800);
-    CREATE SCHEMA kept;
-    CREATE TABLE kept."user" AS TABLE "user"; CREATE TABLE kept.purchase AS TABLE purchase;"#;
+    CREATE SCHEMA original;
+    CREATE TABLE original."user" AS TABLE "user"; CREATE TABLE original.purchase AS TABLE purchase;"#;
 
 /// Resets the tables to their content before the first restore. The statements fail if a killed restore left
 /// a lock.
-const PUT_BACK: &str = r#"
+const RESET: &str = r#"
     SET session_replication_role = replica; SET lock_timeout = '60s';
     BEGIN;
     TRUNCATE purchase, "user";
-    INSERT INTO "user" TABLE kept."user"; INSERT INTO purchase TABLE kept.purchase;
+    INSERT INTO "user" TABLE original."user"; INSERT INTO purchase TABLE original.purchase;
     SELECT setval('user_id_seq', 2800);
     COMMIT"#;
 
@@ -41,8 +41,8 @@ pub(in super::super) struct KilledRestore {
 }
 
 impl Scenario for KilledRestore {
-    const WORDS: Words =
-        Words { job: "restore into PostgreSQL", before: "before the commit", after: "after it" };
+    const TEXTS: OutputTexts =
+        OutputTexts { job: "restore into PostgreSQL", before: "before the commit", after: "after it" };
     const KILLS: u32 = 40;
 
     async fn prepare(folder: &Path, _: u32) -> Self {
@@ -54,8 +54,8 @@ impl Scenario for KilledRestore {
         Self { before: shop.dump(), archived, shop, koan }
     }
 
-    fn put_back(&self) {
-        self.shop.sql(PUT_BACK);
+    fn reset(&self) {
+        self.shop.sql(RESET);
         let found = self.shop.dump();
         assert!(found == self.before, "the reset database lacks: {}", self.before.additional_lines(&found));
     }
