@@ -136,8 +136,8 @@ impl PublishedVerifier<'_> {
         let (id, location) = (self.report.id(), self.storage.location());
         let marked = timeout(CLEANUP_TIMEOUT, self.mark_damaged(verified, &error)).await;
         let outcome = match marked.unwrap_or_else(|_| Err(self.storage.timeout_error())) {
-            Ok(Marked::Failed) => "its manifest now has the status failed; make a new backup".to_owned(),
-            Ok(Marked::Unparsed) => format!(
+            Ok(MarkOutcome::Failed) => "its manifest now has the status failed; make a new backup".to_owned(),
+            Ok(MarkOutcome::Unparsed) => format!(
                 "`{}` cannot be parsed and was not changed, and the damage is recorded; \
                  `koan.catalog().recover()` verifies the archive and publishes its manifest again, or delete \
                  the backup and make a new one",
@@ -158,7 +158,7 @@ impl PublishedVerifier<'_> {
 
     /// Changes the status of the backup to failed, so that neither a restore by name nor a prune relies on
     /// it. The rekey lease is held during the change, so no other process can rekey or delete the backup.
-    async fn mark_damaged(&self, verified: Option<&serde_json::Value>, error: &Error) -> Result<Marked> {
+    async fn mark_damaged(&self, verified: Option<&serde_json::Value>, error: &Error) -> Result<MarkOutcome> {
         let (environment, storage, id) = (self.environment, self.storage, self.report.id());
         let work = LeasedWork { backup: Some(id), archive: None };
         let no_cancellation = tokio_util::sync::CancellationToken::new();
@@ -182,9 +182,9 @@ impl PublishedVerifier<'_> {
                     let path = manifest_path(&id);
                     let content = document(&with_failed_status(manifest));
                     let written = storage.replace(&path, content);
-                    lease.step(&format!("`{path}` was written"), written).await.map(|()| Marked::Failed)
+                    lease.step(&format!("`{path}` was written"), written).await.map(|()| MarkOutcome::Failed)
                 }
-                None => Ok(Marked::Unparsed),
+                None => Ok(MarkOutcome::Unparsed),
             };
             recorded.and(replaced)
         };
@@ -195,7 +195,7 @@ impl PublishedVerifier<'_> {
 }
 
 /// The result of marking a damaged backup.
-enum Marked {
+enum MarkOutcome {
     /// Its manifest has the status failed, and the damage is recorded.
     Failed,
     /// Its manifest cannot be parsed and was not changed. The damage is recorded.

@@ -67,15 +67,15 @@ async fn abort(
     path: &Path,
     in_use: &BTreeSet<&str>,
 ) -> Result<Option<String>> {
-    let Some(note) = UploadRecord::read(storage, path).await? else { return Ok(None) };
-    if in_use.contains(note.archive.as_str()) {
+    let Some(record) = UploadRecord::read(storage, path).await? else { return Ok(None) };
+    if in_use.contains(record.archive.as_str()) {
         return Ok(None);
     }
-    let archive = Path::from(note.archive.as_str());
+    let archive = Path::from(record.archive.as_str());
     let what = format!("the upload of `{archive}` was aborted");
-    let aborted = lease.step(&what, storage.abort_upload(&archive, &note.upload_id)).await?;
+    let aborted = lease.step(&what, storage.abort_upload(&archive, &record.upload_id)).await?;
     // The record is removed last, so that the upload is still known if the process crashes before it is
     // aborted.
     lease.step(&format!("`{path}` was removed"), storage.remove(path)).await?;
-    Ok((aborted == AbortOutcome::Aborted).then_some(note.archive))
+    Ok((aborted == AbortOutcome::Aborted).then_some(record.archive))
 }

@@ -81,7 +81,7 @@ async fn apply_under_lease(
     let mut report = PruneReport::default();
     let applied = async {
         let (cancel, storage) = (lease.stop_token(), environment.storage(plan.profile.as_deref())?);
-        // The lease file was written just now, so its time is that of the store.
+        // The lease file was written just now, so its modification time is the time of the store.
         until_cancelled(&cancel, clock::require_store_clock(environment, storage)).await?;
         let survey = until_cancelled(&cancel, Survey::take(storage, &environment.clock)).await?;
         survey.require_clock(environment.clock.now())?;
