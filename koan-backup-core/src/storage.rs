@@ -3,6 +3,7 @@
 pub(crate) mod machine_state;
 
 mod bandwidth;
+mod bucket_identity;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 mod cloud;
 mod disk;

@@ -6,6 +6,7 @@ use object_store::ObjectStore;
 use object_store::multipart::MultipartStore;
 
 use super::Storage;
+use super::bucket_identity;
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
 use super::cloud;
 #[cfg(not(any(feature = "s3", feature = "azure", feature = "gcs")))]
@@ -75,35 +76,18 @@ impl StorageOptions {
         storage.map(|storage| Storage { new_profile: self.new_profile, ..storage })
     }
 
-    /// Returns the identity of a bucket: its URL, endpoint and account, which distinguish it from a bucket
-    /// with the same name in another account or service. The identity contains no secret, and is only hashed.
+    /// Returns the identity of a bucket; see [`bucket_identity::identity`].
     fn identity(&self, bucket: &BucketLocation) -> String {
-        const IDENTITY_OPTIONS: [&str; 4] = ["endpoint", "base_url", "account_name", "endpoint_url"];
         let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
-        let variables = variables
-            .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
-        let values = self.options.iter().cloned().chain(variables).filter_map(|(name, value)| {
-            let name = name.to_ascii_lowercase();
-            IDENTITY_OPTIONS.iter().any(|ending| name.ends_with(ending)).then_some(value)
-        });
-        values.fold(bucket.url(), |identity, value| format!("{identity} {value}"))
+        bucket_identity::identity(bucket, &self.options, variables)
     }
 
     /// Refuses an endpoint that contains credentials, because errors of the HTTP client contain the endpoint.
     fn require_endpoint_without_credentials(&self, bucket: &BucketLocation) -> Result<()> {
-        let has_credentials = |value: &str| {
-            let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
-            authority.contains('@')
-        };
         let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
-        let variables = variables
-            .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)));
-        let refused = self.options.iter().cloned().chain(variables).find(|(name, value)| {
-            let name = name.to_ascii_lowercase();
-            ["endpoint", "base_url", "endpoint_url"].iter().any(|ending| name.ends_with(ending))
-                && has_credentials(value)
-        });
-        let Some((name, _)) = refused else { return Ok(()) };
+        let Some(name) = bucket_identity::endpoint_with_credentials(bucket, &self.options, variables) else {
+            return Ok(());
+        };
         Err(Error::new(
             ErrorKind::Configuration,
             format!(
