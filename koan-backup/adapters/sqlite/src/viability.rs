@@ -1,4 +1,4 @@
-//! Finds what would make a restore fail, without writing.
+//! Determines whether a restore would succeed, without writing.
 
 use koan_backup_core::{
     ErrorKind, Result,

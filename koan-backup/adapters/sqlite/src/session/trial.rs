@@ -102,7 +102,7 @@ impl Trial {
         }
     }
 
-    /// Copies a table, unless there is a copy that serves the purpose.
+    /// Copies a table, unless it already has a copy that is sufficient for the purpose.
     fn copy(&mut self, connection: &Connection, name: &str, purpose: Purpose) -> Result<()> {
         let found = self.catalog.tables.iter().find(|table| table.name == name);
         let Some(table) = found.filter(|table| table.kind == TableKind::Table) else { return Ok(()) };
@@ -138,7 +138,7 @@ impl Trial {
 
     /// Copies the columns of a table that foreign keys need.
     fn copy_references(&self, connection: &Connection, table: &Table) -> rusqlite::Result<()> {
-        let copy = ReferenceCopy::of(&self.reader, &self.location.collations, table)?;
+        let copy = ReferenceCopy::new(&self.reader, &self.location.collations, table)?;
         connection.execute_batch(&copy.sql)?;
         copy_rows(connection, table, copy.columns.iter().map(String::as_str))
     }
