@@ -34,7 +34,7 @@ pub(super) fn create(
         }
         Ok(root) => Err(Error::new(
             ErrorKind::Internal,
-            format!("table `{}` was to be created, but it exists already", root.name),
+            format!("cannot create table `{}`: it exists already", root.name),
         )),
         Err(_) => {
             Ok(from_schema(entity, &set_table(entity.descriptor().table().unwrap_or(entity.name()), set)))

@@ -65,7 +65,7 @@ pub(super) struct SubstituteRows<'r> {
 impl ForeignKey {
     /// Reads a foreign key from the columns with the name, the child, the parent and [`DANGLING_REFERENCES`].
     /// Returns `None` if [`DANGLING_REFERENCES`] is NULL.
-    pub(super) fn of(
+    pub(super) fn from_row(
         row: &Row,
         [name, child, parent, rows]: [usize; 4],
     ) -> Result<Option<Self>, tokio_postgres::Error> {
@@ -127,15 +127,14 @@ impl ForeignKey {
             false => format!(", among them {}", listed(keys.iter().map(String::as_str))),
         };
         let table_name = |oid: Oid| {
-            let table = catalog.tables.iter().find(|table| table.oid == oid);
-            table.map_or("(a table of PostgreSQL or of an extension)", |table| &table.display_name)
+            catalog.table_display_name(oid).unwrap_or("(a table of PostgreSQL or of an extension)")
         };
         let (name, child, parent) = (&self.name, table_name(self.child), table_name(self.parent));
         Ok(Some(Error::new(
             ErrorKind::Constraint,
             format!(
-                "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist{examples} \
-                 (constraint `{name}`); restore `{parent}` as well"
+                "{count} rows of table `{child}` would refer to rows of table `{parent}` that do not \
+                 exist{examples} (constraint `{name}`); restore the entity of table `{parent}` as well"
             ),
         )))
     }

@@ -205,7 +205,7 @@ impl Unique {
         Ok((!keys.is_empty()).then_some(keys))
     }
 
-    /// Returns the error for the first constraint that rows violate, or `None` if they violate none.
+    /// Returns the error for the first constraint that rows violate, or `None` if no constraint is violated.
     pub(super) async fn first_violation_among(
         connection: &Connection,
         constraints: &[Self],

@@ -197,8 +197,8 @@ impl Target {
         Error::new(
             ErrorKind::Record,
             format!(
-                "the archive contains {name} `{key}` twice, because table `{table}` considers the keys of two \
-                 records to be equal; correct one of the records in the database that was backed up"
+                "{name} `{key}` has a duplicate key in the archive, because table `{table}` considers the keys \
+                 of two records to be equal; correct one of the records in the database that was backed up"
             ),
         )
     }
@@ -211,7 +211,7 @@ impl Target {
             ErrorKind::Constraint,
             format!(
                 "cannot write {name} `{key}`: several rows of table `{table}` have this key; remove all of \
-                 these rows except one"
+                 these rows except one, or restore with `replace_existing`"
             ),
         )
     }

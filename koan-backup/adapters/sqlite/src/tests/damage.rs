@@ -81,7 +81,7 @@ async fn a_backup_fails_if_an_index_has_other_keys_than_the_table() {
     // reads keys from the index.
     let database = database_with_partial_key_index("1", "CASE i WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE i END");
     let error = backup_error::<Row>(&database).await;
-    assert!(error.contains("`t`") && error.contains("but other rows"), "{error}");
+    assert!(error.contains("`t`") && error.contains("but not the same rows"), "{error}");
 }
 
 #[tokio::test]
