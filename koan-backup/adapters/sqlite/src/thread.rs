@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_error_of_a_job_that_panics_states_the_consequence_and_calls_it_no_defect() {
+    async fn the_error_of_a_job_that_panics_states_the_consequence_and_does_not_mention_a_defect() {
         let built = || Ok(Connection::open_in_memory().expect("a database"));
         let thread = ConnectionThread::start(built).await.expect("a thread");
         for _ in 0..2 {

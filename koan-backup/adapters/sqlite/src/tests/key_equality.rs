@@ -209,5 +209,5 @@ async fn a_collation_of_the_application_is_used_if_defined_and_reported_otherwis
         .restore::<Mail>(&without_physical_form(&duplicate), &overwrite())
         .await
         .expect_err("equal keys");
-    assert!(error.to_string().contains("twice"), "{error}");
+    assert!(error.to_string().contains("duplicate key"), "{error}");
 }
