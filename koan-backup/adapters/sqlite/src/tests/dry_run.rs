@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::connection::ORIGIN;
 use super::fixture::{
-    Copy, Database, conflict, create_missing_tables, dry_run, overwrite, records, replace, target,
+    Database, EntityBackup, conflict, create_missing_tables, dry_run, overwrite, records, replace, target,
     without_physical_form,
 };
 use crate::Sqlite;
@@ -159,9 +159,12 @@ struct Place {
 }
 
 /// Writes one target of a session.
-async fn write<T: Entity>(session: &mut dyn RestoreSession, copy: &Copy) -> Result<WriteCounts, Error> {
-    let mut writer = session.begin(target::<T>(copy, SetName::root())).await?;
-    writer.write(records::<T>(copy).into()).await?;
+async fn write<T: Entity>(
+    session: &mut dyn RestoreSession,
+    backup: &EntityBackup,
+) -> Result<WriteCounts, Error> {
+    let mut writer = session.begin(target::<T>(backup, SetName::root())).await?;
+    writer.write(records::<T>(backup).into()).await?;
     writer.finish().await
 }
 
