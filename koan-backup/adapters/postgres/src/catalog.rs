@@ -268,8 +268,8 @@ impl Catalog {
         Ok(Self { tables, schemas: connection.schemas.clone(), schema_usage })
     }
 
-    /// Returns whether the role does not have the privilege USAGE on a schema. The catalog lists the tables of
-    /// such a schema, but the tables cannot be read or written.
+    /// Returns whether the role does not have the privilege USAGE on a schema. The catalog lists the tables
+    /// of such a schema, but the tables cannot be read or written.
     pub(super) fn lacks_usage(&self, schema: &str) -> bool {
         self.schema_usage.get(schema).is_some_and(|has_usage| !has_usage)
     }
@@ -312,7 +312,8 @@ impl Table {
         format!("{}.{}", quoted(&self.schema), quoted(&self.name))
     }
 
-    /// Returns the SQL expression for the rows of this table, without the rows of tables that inherit from it.
+    /// Returns the SQL expression for the rows of this table, without the rows of tables that inherit from
+    /// it.
     pub(super) fn rows(&self) -> String {
         match self.kind {
             TableKind::Partitioned => self.quoted(),

@@ -87,8 +87,8 @@ pub(super) const MEMBERS: &str = "
 const MEMBERS_PER_CALL: usize = 40;
 
 impl Composite {
-    /// Returns the SQL condition that the conversion of a composite value to JSON and back does not change the
-    /// value.
+    /// Returns the SQL condition that the conversion of a composite value to JSON and back does not change
+    /// the value.
     pub(super) fn round_trip_condition(&self, name: &str) -> String {
         if !self.members.iter().any(|member| member.has_json) {
             let converted =

@@ -65,8 +65,8 @@ impl Location {
         Ok(connection)
     }
 
-    /// Checks the version of the server and sets the encoding and the search path. Returns the schemas in which
-    /// tables are searched.
+    /// Checks the version of the server and sets the encoding and the search path. Returns the schemas in
+    /// which tables are searched.
     async fn configure(&self, connection: &Connection) -> Result<Vec<String>> {
         let to_error = |error| failed("configuring a connection", &error);
         let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";

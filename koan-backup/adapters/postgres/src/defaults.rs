@@ -105,8 +105,8 @@ pub(super) async fn find(
     let isolated = IsolatedQueries { connection, operation: &operation, transaction };
     let mut found = Vec::new();
     for column in columns {
-        // `findings::of_mapping` reports a NOT NULL column without a default, and an identity column generates
-        // its numbers itself.
+        // `findings::of_mapping` reports a NOT NULL column without a default, and an identity column
+        // generates its numbers itself.
         let found_expression = expressions.iter().find(|(name, _)| *name == column.name);
         let Some((name, expression)) = found_expression else { continue };
         if column.needs_value {

@@ -1,5 +1,5 @@
-//! Tables whose rows can be inserted, but not updated or deleted: published tables without a replica identity,
-//! and tables with a read-only foreign partition.
+//! Tables whose rows can be inserted, but not updated or deleted: published tables without a replica
+//! identity, and tables with a read-only foreign partition.
 
 use koan_backup_core::{
     Error, Result,

@@ -184,8 +184,8 @@ fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
     tables::not_found(entity, wanted, &location, similar.map(|table| table.display_name.as_str()))
 }
 
-/// Returns the schemas in which a table was searched, as a part of an error message. Schemas that do not exist
-/// or that the role may not use are listed separately.
+/// Returns the schemas in which a table was searched, as a part of an error message. Schemas that do not
+/// exist or that the role may not use are listed separately.
 fn searched_schemas(catalog: &Catalog) -> String {
     let (known, unknown): (Vec<&str>, Vec<&str>) = catalog
         .schemas

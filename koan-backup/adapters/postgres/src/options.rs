@@ -89,8 +89,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Declares that a standalone sequence needs no backup, with the reason. Boot reports do not warn about the
-    /// sequence. Sequences that the table of an entity uses are part of the backup; this option is for a
+    /// Declares that a standalone sequence needs no backup, with the reason. Boot reports do not warn about
+    /// the sequence. Sequences that the table of an entity uses are part of the backup; this option is for a
     /// sequence that only programs use. Use the name in the boot report.
     #[must_use]
     pub fn ignore_sequence(mut self, sequence: impl Into<String>, reason: impl Into<String>) -> Self {
@@ -98,8 +98,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Declares that a materialized view needs no refresh after a restore, with the reason. Boot reports do not
-    /// warn about the view.
+    /// Declares that a materialized view needs no refresh after a restore, with the reason. Boot reports do
+    /// not warn about the view.
     #[must_use]
     pub fn ignore_materialized_view(mut self, view: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.ignored_views.insert(view.into(), reason.into());
@@ -125,8 +125,8 @@ impl PostgresOptions {
     /// Declares a column, as `table.column`, that triggers fill and that the application recomputes after a
     /// restore. `reason` describes how the application does so: `("film.search", "the nightly reindex")`.
     ///
-    /// Triggers do not fire during a restore. If a trigger fills a column without a field, a restore is refused
-    /// unless the column is declared here.
+    /// Triggers do not fire during a restore. If a trigger fills a column without a field, a restore is
+    /// refused unless the column is declared here.
     #[must_use]
     pub fn recomputed_after_restore(mut self, column: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.recomputed_columns.insert(column.into(), reason.into());

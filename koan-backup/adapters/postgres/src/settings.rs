@@ -1,5 +1,5 @@
-//! The settings that every connection sets, so that backups and restores do not depend on the configuration of
-//! the server, the database or the role.
+//! The settings that every connection sets, so that backups and restores do not depend on the configuration
+//! of the server, the database or the role.
 
 use std::collections::BTreeMap;
 

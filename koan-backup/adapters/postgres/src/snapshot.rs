@@ -97,8 +97,8 @@ async fn lock_tables(holder: &Connection) -> Result<Catalog> {
     Catalog::read(holder).await
 }
 
-/// Exports the snapshot, and returns the identifier with which other connections join it. Returns `None` if the
-/// server does not allow the export.
+/// Exports the snapshot, and returns the identifier with which other connections join it. Returns `None` if
+/// the server does not allow the export.
 async fn export(holder: &Connection) -> Result<Option<String>> {
     match holder.client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await {
         Ok(row) => row.try_get(0).map(Some).map_err(|error| failed("exporting the snapshot", &error)),

@@ -102,8 +102,8 @@ impl StoredType {
         (stored, modifier)
     }
 
-    /// Returns the type with `money` replaced by the variant for a database in which `money` does not have two
-    /// decimal places.
+    /// Returns the type with `money` replaced by the variant for a database in which `money` does not have
+    /// two decimal places.
     pub(super) fn with_money_of_other_scale(self) -> Self {
         match self {
             Self::Money => Self::MoneyOfOtherScale,

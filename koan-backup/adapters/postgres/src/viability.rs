@@ -393,8 +393,8 @@ async fn assess_interference(
     Ok(())
 }
 
-/// Adds findings about the foreign keys of restored tables that refer to tables that are not restored, or that
-/// the role cannot suspend.
+/// Adds findings about the foreign keys of restored tables that refer to tables that are not restored, or
+/// that the role cannot suspend.
 async fn assess_references(
     connection: &Connection,
     catalog: &Catalog,

@@ -148,8 +148,8 @@ impl Table {
         }
     }
 
-    /// Returns a name of the rowid that is not the name of a column. Returns `None` if the table has no rowid,
-    /// or if each name of the rowid is also the name of a column.
+    /// Returns a name of the rowid that is not the name of a column. Returns `None` if the table has no
+    /// rowid, or if each name of the rowid is also the name of a column.
     pub(super) fn rowid_name(&self) -> Option<&'static str> {
         let is_free = |name: &&str| !self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         (self.storage == TableStorage::Rowid)

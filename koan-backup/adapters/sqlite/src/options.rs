@@ -24,8 +24,8 @@ pub struct SqliteOptions {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, which must exist. The option [`SqliteOptions::create_if_missing`] creates
-    /// a missing database.
+    /// Opens the database at `path`, which must exist. The option [`SqliteOptions::create_if_missing`]
+    /// creates a missing database.
     ///
     /// # Errors
     /// Returns an error if the file does not exist, the path is a directory, its directory does not exist, or

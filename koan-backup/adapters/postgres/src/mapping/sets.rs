@@ -34,8 +34,8 @@ pub(super) fn find<'c>(
     found.map(|(_, table)| table).ok_or_else(|| no_set(entity, set, &set_table(&root.name, set)))
 }
 
-/// Returns the tables whose name consists of the name of the default set's table, `#` and a suffix. Each table
-/// is returned with its suffix.
+/// Returns the tables whose name consists of the name of the default set's table, `#` and a suffix. Each
+/// table is returned with its suffix.
 fn suffixed_tables<'c>(catalog: &'c Catalog, root: &Table) -> impl Iterator<Item = (&'c str, &'c Table)> {
     let tables = catalog.tables.iter().filter(|table| table.is_table() && table.schema == root.schema);
     tables.filter_map(move |table| {

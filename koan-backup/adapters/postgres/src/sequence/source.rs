@@ -27,8 +27,9 @@ pub(super) struct SequenceNames {
     pub(super) has_computed: bool,
 }
 
-/// Selects the defaults of columns and of their domains, and the functions that these defaults and the tables'
-/// triggers call, directly or through other functions. Functions of PostgreSQL and of extensions are excluded.
+/// Selects the defaults of columns and of their domains, and the functions that these defaults and the
+/// tables' triggers call, directly or through other functions. Functions of PostgreSQL and of extensions are
+/// excluded.
 const SOURCES: &str = r#"
     WITH RECURSIVE defaults AS (
         SELECT a.attrelid, a.attname::text AS name, pg_catalog.pg_get_expr(f.adbin, f.adrelid) AS text,
@@ -71,8 +72,8 @@ const SOURCES: &str = r#"
     UNION ALL
     SELECT c.attrelid, c.column_name, p.text, p.schema, false FROM called c JOIN own p ON p.oid = c.oid"#;
 
-/// Reads the defaults of some tables, and the functions that defaults and triggers call, if their text contains
-/// `nextval`.
+/// Reads the defaults of some tables, and the functions that defaults and triggers call, if their text
+/// contains `nextval`.
 pub(super) async fn read_texts(connection: &Connection, tables: &[Oid]) -> Result<Vec<SequenceText>> {
     let operation = "reading the defaults and triggers of tables";
     let rows =

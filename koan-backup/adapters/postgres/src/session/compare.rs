@@ -85,7 +85,8 @@ pub(super) async fn finish_dry_run(
     Ok(counts)
 }
 
-/// The rows that tables would contain after a restore, for which a dry run checks the foreign keys at its end.
+/// The rows that tables would contain after a restore, for which a dry run checks the foreign keys at its
+/// end.
 #[derive(Debug, Default)]
 pub(super) struct Compared(Vec<(Oid, String)>);
 

@@ -1,5 +1,5 @@
-//! Indexes that a restore drops and rebuilds. Building the indexes after a table is filled takes a fraction of
-//! the time of updating them row by row.
+//! Indexes that a restore drops and rebuilds. Building the indexes after a table is filled takes a fraction
+//! of the time of updating them row by row.
 
 use koan_backup_core::Result;
 use koan_backup_core::provider::SuspendedKind;
@@ -77,8 +77,8 @@ impl Index {
         dropped: &[Oid],
         operation: &str,
     ) -> Result<Vec<Self>> {
-        // A role cannot drop the indexes of another role's table. The indexes of a partitioned table belong to
-        // its partitions.
+        // A role cannot drop the indexes of another role's table. The indexes of a partitioned table belong
+        // to its partitions.
         let droppable = extent.droppable_indexes;
         if droppable == DroppableIndexes::None || !table.is_owned || table.kind != TableKind::Table {
             return Ok(Vec::new());

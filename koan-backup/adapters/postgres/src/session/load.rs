@@ -221,8 +221,8 @@ impl Loading {
     }
 
     /// Returns whether a unique constraint is the constraint of the key. The constraints of a partition have
-    /// other names than the constraints of the partitioned table. If the partitioned table has only one unique
-    /// constraint, the violated constraint is assumed to belong to it.
+    /// other names than the constraints of the partitioned table. If the partitioned table has only one
+    /// unique constraint, the violated constraint is assumed to be the constraint of the key.
     fn is_key(&self, constraint: Option<&str>) -> bool {
         let table = &self.target.mapping.table;
         let mut keys =
@@ -253,7 +253,8 @@ impl Route {
         let is_direct = options.intent == SessionIntent::Apply
             && options.may_use_bulk_mode()
             && (is_empty || options.replace_existing)
-            // The effects of triggers are found by comparing the table with the staging table before the commit.
+            // The effects of triggers are found by comparing the table with the staging table before the
+            // commit.
             && interference == Interference::Impossible
             && !target.has_conversions()
             && target.recomputed.is_empty()

@@ -21,8 +21,8 @@ pub(super) struct Loading {
     pub(super) staging_table: Option<String>,
     /// The temporary table with the keys and hashes of the previous rows, if these rows were deleted.
     pub(super) previous: Option<String>,
-    /// The number of rows before the first record was written. `None` if the number is not needed, or if other
-    /// writers can change it.
+    /// The number of rows before the first record was written. `None` if the number is not needed, or if
+    /// other writers can change it.
     pub(super) rows_before: Option<u64>,
     /// Whether the table is locked against other writers.
     pub(super) locked: Locked,

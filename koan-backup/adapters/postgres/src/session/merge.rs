@@ -14,7 +14,8 @@ use super::row_equality::{count_matched, count_unchanged, same_row};
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Merges the records of a staging table into the target table by key. All counts are reported by the database.
+/// Merges the records of a staging table into the target table by key. All counts are reported by the
+/// database.
 pub(super) async fn merge_by_key(
     connection: &Connection,
     options: &SessionOptions,

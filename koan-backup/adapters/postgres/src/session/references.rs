@@ -17,10 +17,10 @@ use koan_backup_sql::identifier::listed;
 const MAX_KEYS_IN_ERROR: usize = 5;
 
 /// The SQL expression of a column with the four texts that a query for dangling references consists of: the
-/// rows `c` of the referencing table of a foreign key `k`, the rows `p` of the referenced table, the condition
-/// that `c` has a reference, and the condition that `c` refers to `p`. The expression is NULL if dangling
-/// references cannot be found by comparing columns, or if the constraint was never validated. The surrounding
-/// query defines the aliases `k`, `c` and `n`.
+/// rows `c` of the referencing table of a foreign key `k`, the rows `p` of the referenced table, the
+/// condition that `c` has a reference, and the condition that `c` refers to `p`. The expression is NULL if
+/// dangling references cannot be found by comparing columns, or if the constraint was never validated. The
+/// surrounding query defines the aliases `k`, `c` and `n`.
 pub(super) const DANGLING_REFERENCES: &str = "
     CASE WHEN k.convalidated AND (k.confmatchtype = 's' OR pg_catalog.cardinality(k.conkey) = 1)
            AND pg_catalog.to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true' THEN (

@@ -58,8 +58,8 @@ impl FinalState {
         }
     }
 
-    /// Returns a subquery for the records of a staging table that are written. It contains a column without a field
-    /// only if the value of the column is known.
+    /// Returns a subquery for the records of a staging table that are written. It contains a column without a
+    /// field only if the value of the column is known.
     pub(super) fn written(self, target: &Target, staging_table: &str) -> String {
         let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
@@ -293,8 +293,8 @@ fn changed_rows(attempt: Attempt, target: &Target) -> Result<u64> {
 }
 
 /// Fails if records take over unique values of other rows, and the rows cannot be deleted and inserted again.
-/// An UPDATE might succeed, depending on the order in which it processes the rows, but this order is not known
-/// in advance.
+/// An UPDATE might succeed, depending on the order in which it processes the rows, but this order is not
+/// known in advance.
 pub(super) async fn require_rewritable(
     connection: &Connection,
     options: &SessionOptions,
@@ -383,8 +383,8 @@ fn server_message(refused: &tokio_postgres::Error) -> String {
     refused.as_db_error().map_or_else(|| refused.to_string(), |error| kind_and_message(error).1)
 }
 
-/// Returns the error for records that take over unique values of other rows, if the rows cannot be deleted and
-/// inserted again.
+/// Returns the error for records that take over unique values of other rows, if the rows cannot be deleted
+/// and inserted again.
 fn value_exchange_error(target: &Target, details: &str, obstacle: &str) -> Error {
     let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
     Error::new(

@@ -48,8 +48,8 @@ pub(in super::super) async fn rules_of(
     rows.iter().map(rule).collect::<Result<_, _>>().map_err(|error| failed(operation, &error))
 }
 
-/// Returns why a role that does not own a table cannot restore into the table. Returns `None` if the role owns
-/// the table or no rule applies.
+/// Returns why a role that does not own a table cannot restore into the table. Returns `None` if the role
+/// owns the table or no rule applies.
 pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String> {
     let applying = rules.iter().filter(|rule| rule.applies);
     let applying: Vec<&str> = applying.map(|rule| rule.name.as_str()).collect();

@@ -21,8 +21,8 @@ struct Position {
 /// is further. A sequence is never moved back.
 ///
 /// The owner of a sequence alters it first, so that the change is rolled back with the transaction and no
-/// other session gets numbers in between. Other roles can only call `setval`, which is not rolled back: if the
-/// transaction does not commit, such a sequence skips numbers.
+/// other session gets numbers in between. Other roles can only call `setval`, which is not rolled back: if
+/// the transaction does not commit, such a sequence skips numbers.
 pub(super) async fn advance(connection: &Connection, table: &Table, states: &[SequenceState]) -> Result<()> {
     let sequences = Sequences::read(connection, &[table]).await?.all;
     let mut examined: Vec<Oid> = Vec::new();

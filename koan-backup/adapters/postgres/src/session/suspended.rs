@@ -72,8 +72,8 @@ impl Suspended {
             self.disable_triggers(connection, table, &operation).await?;
         }
         let unique = Unique::all(connection, target).await?;
-        // If there are other unique constraints than that of the key, a record may contain a unique value that
-        // another row has.
+        // If there are other unique constraints than that of the key, a record may contain a unique value
+        // that another row has.
         let has_unique = Unique::any_besides_key(&unique);
         self.unique.extend(unique);
         self.allow_identity_updates(connection, target, extent, &operation).await?;
@@ -154,8 +154,8 @@ impl Suspended {
         Ok(())
     }
 
-    /// Alters columns that are GENERATED ALWAYS AS IDENTITY, so that an UPDATE can write them. COPY and INSERT
-    /// can write such columns without this change.
+    /// Alters columns that are GENERATED ALWAYS AS IDENTITY, so that an UPDATE can write them. COPY and
+    /// INSERT can write such columns without this change.
     async fn allow_identity_updates(
         &mut self,
         connection: &Connection,

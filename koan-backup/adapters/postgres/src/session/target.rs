@@ -222,8 +222,8 @@ impl Target {
         quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
     }
 
-    /// Returns the values of the columns of [`filled_list`](Self::filled_list) for a row `s` of a staging table, as a
-    /// list in SQL.
+    /// Returns the values of the columns of [`filled_list`](Self::filled_list) for a row `s` of a staging
+    /// table, as a list in SQL.
     pub(super) fn filled(&self) -> String {
         let sent = self.columns.iter().map(TargetColumn::converted);
         let computed = self.recomputed.iter().map(|recomputed| format!("s.{}", quoted(&recomputed.column)));
@@ -239,8 +239,8 @@ impl Target {
         }
     }
 
-    /// Returns the condition that a row `s` of the staging table has the key of a row `t` of the table, by the key
-    /// equality of the database.
+    /// Returns the condition that a row `s` of the staging table has the key of a row `t` of the table, by
+    /// the key equality of the database.
     pub(super) fn same_key(&self) -> String {
         self.key_condition(TargetColumn::converted)
     }

@@ -229,8 +229,8 @@ impl Unique {
     }
 
     /// Returns the error for rows that violate an exclusion constraint, or `None` if there are no such rows.
-    /// An index over a copy of the rows shows whether rows conflict. To find the keys of the conflicting rows,
-    /// every row is compared with every other row, within a time limit.
+    /// An index over a copy of the rows shows whether rows conflict. To find the keys of the conflicting
+    /// rows, every row is compared with every other row, within a time limit.
     async fn exclusion_violation_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let by_index = rolled_back(connection, self.violation_by_index(connection, rows)).await?;
         if let Ok(None) = by_index {

@@ -21,8 +21,8 @@ pub(super) struct CopyReader {
 }
 
 impl CopyReader {
-    /// Adds a chunk, and returns the emptied buffer of the previous chunk. Data that is not parsed yet is moved
-    /// to the front of the new buffer.
+    /// Adds a chunk, and returns the emptied buffer of the previous chunk. Data that is not parsed yet is
+    /// moved to the front of the new buffer.
     pub(super) fn push_chunk(&mut self, chunk: Vec<u8>) -> Vec<u8> {
         let rest = self.buffer.split_off(self.position);
         self.position = 0;

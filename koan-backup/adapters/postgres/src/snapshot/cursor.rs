@@ -25,8 +25,8 @@ use super::json_null::JsonNullRecorder;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
-/// The minimum size of a chunk that is sent to the decoder, except the last chunk. Rows are not split, so most
-/// chunks are a little larger.
+/// The minimum size of a chunk that is sent to the decoder, except the last chunk. Rows are not split, so
+/// most chunks are a little larger.
 const MIN_CHUNK_BYTES: usize = 256 << 10;
 /// The initial capacity of the buffers. A buffer that a large row has extended is not reused.
 const CHUNK_CAPACITY: usize = MIN_CHUNK_BYTES + MIN_CHUNK_BYTES / 16;
@@ -50,8 +50,8 @@ pub(super) async fn read(
     let operation = format!("reading table `{}`", mapping.table.display_name);
     let query = select(&mapping, request)?;
     let is_backup = request.key.is_none();
-    // Sequences are not part of a snapshot. A position that is read now includes the numbers of all rows in the
-    // snapshot.
+    // Sequences are not part of a snapshot. A position that is read now includes the numbers of all rows in
+    // the snapshot.
     let (sequences, mut warnings) = match is_backup {
         true => sequence::states(connection, &mapping.table).await?,
         false => (Vec::new(), Vec::new()),
@@ -213,8 +213,8 @@ fn select(mapping: &Mapping, request: &ReadRequest) -> Result<String> {
     Ok(format!("COPY (SELECT {columns} FROM {table}{condition}{order}) TO STDOUT (FORMAT binary)"))
 }
 
-/// Returns the SQL expression by which a key column is ordered. Texts and enums are ordered by their bytes, so
-/// the order depends neither on the collations of the server nor on the order of an enum's labels.
+/// Returns the SQL expression by which a key column is ordered. Texts and enums are ordered by their bytes,
+/// so the order depends neither on the collations of the server nor on the order of an enum's labels.
 fn order_expression(mapped: &MappedColumn) -> String {
     let name = quoted(&mapped.column.name);
     match mapped.column.stored {

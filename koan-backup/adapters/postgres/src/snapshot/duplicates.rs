@@ -7,8 +7,8 @@ use super::super::mapping::Mapping;
 use super::super::session::{KeyEquality, first_keys};
 use koan_backup_sql::identifier::quoted;
 
-/// Fails if the database considers the keys of two rows equal although their spelling differs. A restore would
-/// merge such rows into one row.
+/// Fails if the database considers the keys of two rows equal although their spelling differs. A restore
+/// would merge such rows into one row.
 ///
 /// Rows whose keys have the same spelling are adjacent and are found while they are read.
 pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {

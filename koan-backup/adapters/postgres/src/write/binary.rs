@@ -53,8 +53,8 @@ impl ColumnType {
     /// Appends a value with its length. The same values are refused as by [`text`](Self::text).
     ///
     /// # Errors
-    /// Returns an error if the column cannot contain the value unchanged. `out` may then contain a part of the
-    /// value.
+    /// Returns an error if the column cannot contain the value unchanged. `out` may then contain a part of
+    /// the value.
     pub(in super::super) fn push_binary(
         &self,
         value: &Value<'_>,

@@ -1,10 +1,10 @@
-//! Converts a number with at most 16 digits and no exponent to the binary format of `numeric`, in one pass and
-//! with 64-bit arithmetic. Most numbers have this form.
+//! Converts a number with at most 16 digits and no exponent to the binary format of `numeric`, in one pass
+//! and with 64-bit arithmetic. Most numbers have this form.
 
 use super::numeric::NEGATIVE;
 
-/// The maximum number of digits. With the last group of four filled up with zeros, 16 digits still fit into 64
-/// bits.
+/// The maximum number of digits. With the last group of four filled up with zeros, 16 digits still fit into
+/// 64 bits.
 const MAX_DIGITS: usize = 16;
 /// The maximum number of groups of four digits in 64 bits.
 const MAX_GROUPS: usize = 5;

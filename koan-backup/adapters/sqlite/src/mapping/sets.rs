@@ -67,8 +67,8 @@ pub(super) fn find<'c>(
     }
 }
 
-/// Returns the tables whose name consists of the name of the default set's table, `#` and a suffix. Each table
-/// is returned with its suffix.
+/// Returns the tables whose name consists of the name of the default set's table, `#` and a suffix. Each
+/// table is returned with its suffix.
 fn suffixed_tables<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,

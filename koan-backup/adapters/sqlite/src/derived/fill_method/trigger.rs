@@ -34,7 +34,8 @@ pub(super) struct Condition {
 /// A statement of a trigger that writes the index.
 pub(super) enum Step {
     Insert(Insertion),
-    /// Removes a row. The condition is that of the statement itself, without the WHEN condition of the trigger.
+    /// Removes a row. The condition is that of the statement itself, without the WHEN condition of the
+    /// trigger.
     Remove(Option<Condition>),
     /// Changes an indexed row in place.
     UpdateInPlace,
