@@ -86,7 +86,7 @@ impl Location {
 
     /// Opens a connection to an empty temporary database, to which the original database is attached as
     /// [`ORIGIN`], read-only. `reader` is a connection to the original database.
-    pub(super) fn open_trial(&self, reader: &Connection) -> Result<Connection> {
+    pub(super) fn open_dry_run(&self, reader: &Connection) -> Result<Connection> {
         let opened = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_CREATE

@@ -19,7 +19,7 @@ use koan_backup_sql::identifier::{quoted, quoted_list};
 
 /// The original database of a dry run, and the tables that were copied from it.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(super) struct DryRunDatabase {
     location: Location,
     /// The connection that reads the original database.
     pub(super) reader: Connection,
@@ -40,7 +40,7 @@ enum Purpose {
     References,
 }
 
-impl Trial {
+impl DryRunDatabase {
     /// Opens the original database and the temporary database, and begins a transaction in each. Returns the
     /// connection to the temporary database as well.
     pub(super) fn open(location: &Location) -> Result<(Self, Connection)> {
@@ -49,10 +49,11 @@ impl Trial {
         reader.execute_batch("BEGIN").map_err(to_error)?;
         let catalog = Catalog::read(&reader).map_err(to_error)?;
         let references = references(&reader).map_err(to_error)?;
-        let connection = location.open_trial(&reader)?;
+        let connection = location.open_dry_run(&reader)?;
         connection.execute_batch("BEGIN").map_err(to_error)?;
-        let trial = Self { location: location.clone(), reader, catalog, references, copied: BTreeMap::new() };
-        Ok((trial, connection))
+        let database =
+            Self { location: location.clone(), reader, catalog, references, copied: BTreeMap::new() };
+        Ok((database, connection))
     }
 
     /// Returns the catalog of the original database.

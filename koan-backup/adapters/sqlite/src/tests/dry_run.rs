@@ -314,12 +314,12 @@ async fn a_dry_run_neither_writes_nor_locks() {
         // it.
         let location = &database.provider.location;
         let reader = location.open_read_only().expect("a connection");
-        let trial = location.open_trial(&reader).expect("a connection");
-        for (connection, name) in [(&trial, ORIGIN), (&reader, "main")] {
+        let dry_run_connection = location.open_dry_run(&reader).expect("a connection");
+        for (connection, name) in [(&dry_run_connection, ORIGIN), (&reader, "main")] {
             let written = connection.execute(&format!("DELETE FROM {name}.item"), []).expect_err(setting);
             assert_eq!(written.sqlite_error_code(), Some(ErrorCode::ReadOnly), "{setting}: {written}");
         }
-        drop((trial, reader));
+        drop((dry_run_connection, reader));
         let mut session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
         let items = without_physical_form(&[ONE, LARGE]);
         let mut writer = session.begin(target::<Item>(&items, SetName::root())).await.expect("a writer");
