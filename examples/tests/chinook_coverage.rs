@@ -55,7 +55,7 @@ fn ten_entities(folder: &Path) -> KoanBuilder {
 async fn a_table_without_an_entity_is_reported_as_a_warning() {
     let folder = tempfile::tempdir().expect("a temporary folder is created");
     let koan = ten_entities(folder.path()).build().await.expect("a warning does not fail the start");
-    assert_eq!(koan.inventory().warnings, ["table `Track` of `main` → in no entity"]);
+    assert_eq!(koan.inventory().warnings, ["table `Track` of `main` belongs to no entity"]);
     assert!(!koan.inventory().is_covered());
     assert_eq!(koan.inventory().included.len(), 10);
 }
@@ -66,7 +66,7 @@ async fn a_table_without_an_entity_fails_the_start_with_deny_uncovered() {
     let error =
         ten_entities(folder.path()).deny_uncovered().build().await.expect_err("Track is in no entity");
     assert_eq!(error.kind(), ErrorKind::Inventory);
-    assert!(error.to_string().contains("table `Track` of `main` → in no entity"), "{error}");
+    assert!(error.to_string().contains("table `Track` of `main` belongs to no entity"), "{error}");
 }
 
 /// An entity of tracks without the field of the composer.
@@ -92,7 +92,7 @@ async fn a_column_without_a_field_is_reported_as_a_warning() {
         .build()
         .await
         .expect("a warning does not fail the start");
-    assert_eq!(koan.inventory().warnings, ["column `Composer` of `main.Track` → in no field of Track"]);
+    assert_eq!(koan.inventory().warnings, ["column `Composer` of `main.Track` has no field in Track"]);
 }
 
 #[tokio::test]

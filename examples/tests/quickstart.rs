@@ -11,7 +11,7 @@ async fn the_shop_is_backed_up_verified_damaged_and_restored() {
     let folder = tempfile::tempdir().expect("a temporary folder is created");
     let outcome = quickstart::run(folder.path()).await.expect("the quickstart runs");
 
-    assert_eq!(outcome.warnings, ["table `page_views` of `main` → in no entity"]);
+    assert_eq!(outcome.warnings, ["table `page_views` of `main` belongs to no entity"]);
 
     let manifest = outcome.backup.manifest();
     assert_eq!(outcome.backup.status(), BackupStatus::Completed);

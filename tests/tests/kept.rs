@@ -140,7 +140,7 @@ async fn a_selection_of_unknown_sets_or_entities_is_refused() {
         .filter(|entity| entity.name() == "Word")
         .await
         .expect_err("the filter excludes a selected entity");
-    assert!(error.to_string().contains("`Member` is named"), "{error}");
+    assert!(error.to_string().contains("`Member` is selected explicitly"), "{error}");
     let error = restore_as_reported(|| koan.restore("all").exclude(["Memebr"]).replace_existing())
         .await
         .expect_err("mistyped");
@@ -150,7 +150,7 @@ async fn a_selection_of_unknown_sets_or_entities_is_refused() {
     let error = restore_as_reported(|| koan.restore("all").entities(["Word", "Wrod"]))
         .await
         .expect_err("one of the entities does not exist");
-    assert!(error.to_string().contains("does not hold `Wrod`"), "{error}");
+    assert!(error.to_string().contains("does not contain `Wrod`"), "{error}");
     let error = restore_as_reported(|| koan.restore("all").exclude(["Word", "Member"]))
         .await
         .expect_err("all entities are excluded");

@@ -148,7 +148,7 @@ async fn an_ignored_table_that_does_not_exist_or_belongs_to_an_entity_causes_a_w
     let koan = shop.koan(|builder| builder.register::<Page>()).await;
     let warnings = &koan.inventory().warnings;
     assert_eq!(warnings.len(), 3, "{warnings:?}");
-    assert_eq!(warnings[0], "table `scan` of `main` → in no entity");
+    assert_eq!(warnings[0], "table `scan` of `main` belongs to no entity");
     assert!(
         warnings[1].contains("`ignore_table(\"PAGE\")` has no effect, because Page covers"),
         "{warnings:?}"

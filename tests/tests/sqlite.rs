@@ -114,8 +114,11 @@ async fn the_boot_report_names_tables_and_columns_in_no_entity() {
     shop.sql("ALTER TABLE users ADD COLUMN phone TEXT");
     let koan = context(shop.directory.path().join("shop.db"), shop.directory.path().join("backups")).await;
     let warnings = &koan.inventory().warnings;
-    assert!(warnings.iter().any(|warning| warning == "table `log` of `main` → in no entity"), "{warnings:?}");
-    let phone = "column `phone` of `main.users` → in no field of User";
+    assert!(
+        warnings.iter().any(|warning| warning == "table `log` of `main` belongs to no entity"),
+        "{warnings:?}"
+    );
+    let phone = "column `phone` of `main.users` has no field in User";
     assert!(warnings.iter().any(|warning| warning == phone), "{warnings:?}");
 }
 

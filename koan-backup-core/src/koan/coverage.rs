@@ -48,7 +48,7 @@ pub(super) async fn add_coverage(
             add_entity_coverage(name, coverage, inventory);
         }
         for table in &described.unmapped_tables {
-            warn(inventory, Remedy::Table, format!("table `{table}` of `{name}` → in no entity"));
+            warn(inventory, Remedy::Table, format!("table `{table}` of `{name}` belongs to no entity"));
         }
         inventory.notes.extend(described.notes.iter().map(|note| format!("provider `{name}`: {note}")));
         for warning in &described.warnings {
@@ -73,18 +73,18 @@ fn add_entity_coverage(provider: &str, coverage: &EntityCoverage, inventory: &mu
     });
     included.problem.clone_from(&coverage.problem);
     if let Some(problem) = &coverage.problem {
-        warn(inventory, Remedy::Entity, format!("{entity} → cannot be backed up: {problem}"));
+        warn(inventory, Remedy::Entity, format!("{entity} cannot be backed up: {problem}"));
     }
     let table = coverage.table.as_deref().unwrap_or_default();
     for column in &coverage.unmapped_columns {
-        let text = format!("column `{column}` of `{provider}.{table}` → in no field of {entity}");
+        let text = format!("column `{column}` of `{provider}.{table}` has no field in {entity}");
         warn(inventory, Remedy::Column, text);
     }
     for field in &coverage.unmapped_fields {
-        let text = format!("field `{field}` of {entity} → in no column of `{provider}.{table}`");
+        let text = format!("field `{field}` of {entity} has no column in `{provider}.{table}`");
         warn(inventory, Remedy::Field, text);
     }
-    inventory.notes.extend(coverage.notes.iter().map(|note| format!("{entity} → {note}")));
+    inventory.notes.extend(coverage.notes.iter().map(|note| format!("{entity}: {note}")));
 }
 
 fn warn(inventory: &mut Inventory, remedy: Remedy, text: String) {

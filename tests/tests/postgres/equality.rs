@@ -122,7 +122,10 @@ async fn two_records_with_keys_that_the_database_treats_as_equal_are_refused_wit
                     let text = error.chain();
                     assert_eq!(error.kind(), ErrorKind::Constraint, "{column_type}: {text}");
                     assert!(text.contains(key) && text.contains(equal_key), "{column_type}: {text}");
-                    assert!(text.contains("one key to table `word`"), "{column_type}: {text}");
+                    assert!(
+                        text.contains("whose keys table `word` considers to be equal"),
+                        "{column_type}: {text}"
+                    );
                 }
                 assert_eq!(server.sql("SELECT row_to_json(word) FROM word ORDER BY note"), before);
             }

@@ -119,7 +119,7 @@ async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_with_the
             "CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
             ALTER TABLE member ALTER COLUMN id TYPE text COLLATE anycase",
             "ALTER TABLE member ALTER COLUMN id TYPE text COLLATE \"default\"",
-            "Member `id=\"A\"` and `id=\"a\"` are two records of the archive whose keys table `member` considers equal",
+            "the archive contains Member `id=\"A\"` and `id=\"a\"`, whose keys table `member` considers to be equal",
         ),
         // A restore does not drop this kind of index, because no query finds the rows that violate it. The
         // server refuses the row on insertion.

@@ -150,7 +150,7 @@ async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved
             finding.severity == koan_backup::provider::Severity::Warning
                 && finding
                     .message
-                    .contains(&format!("column `{column}` of table `document` held JSON `null`"))
+                    .contains(&format!("column `{column}` of table `document` contained JSON `null`"))
         })
     };
     assert!(
@@ -185,7 +185,7 @@ async fn a_backup_fails_with_the_column_if_it_alternates_between_null_and_json_n
     let lists = "INSERT INTO often SELECT i, NULL, (SELECT array_agg(CASE WHEN (n + i * (n / 2 % 3)) % 2 = 0 THEN 'null'::jsonb END)
         || array_fill('null'::jsonb, ARRAY[i]) FROM generate_series(1, 4000) n) FROM generate_series(1, 1200) i";
     let (runs, lists) =
-        ((runs, "`value`", "make the column NOT NULL"), (lists, "`list`", "only one of the two"));
+        ((runs, "`value`", "make the column NOT NULL"), (lists, "`list`", "only NULL or only JSON `null`"));
     for (rows, column, remedy) in [runs, lists] {
         server.sql(&format!("TRUNCATE often; {rows}"));
         let error = koan.backup("nightly").await.expect_err(column).chain();

@@ -56,7 +56,7 @@ async fn names_are_found_in_other_schemas_in_any_case_and_with_any_characters() 
         CREATE TABLE "LogEntry" (id bigint PRIMARY KEY, year int NOT NULL, message text NOT NULL);
         INSERT INTO "LogEntry" VALUES (1, 2024, 'm'); CREATE TABLE sales.spare (id int); CREATE VIEW v AS SELECT 1;"#);
     let koan = koan(&server, |b| b.register::<Order>().register::<Mixed>().register::<LogEntry>()).await;
-    assert_eq!(koan.inventory().warnings, ["table `sales.spare` of `main` → in no entity"]);
+    assert_eq!(koan.inventory().warnings, ["table `sales.spare` of `main` belongs to no entity"]);
     assert_eq!(all::<Order>(&koan).await, [Order { id: 1, note: "one".to_owned() }]);
     let names: Vec<String> = all::<Mixed>(&koan).await.into_iter().map(|mixed| mixed.name).collect();
     assert_eq!(
@@ -93,7 +93,7 @@ async fn partitions_are_read_with_their_table_and_inheriting_tables_separately()
     let koan = koan(&server, |builder| builder.register::<LogEntry>().register::<Animal>()).await;
     assert_eq!(
         koan.inventory().warnings,
-        ["table `dog` of `main` → in no entity"],
+        ["table `dog` of `main` belongs to no entity"],
         "the warnings must not contain a partition"
     );
     let ids: Vec<i64> = all::<LogEntry>(&koan).await.into_iter().map(|entry| entry.id).collect();

@@ -209,7 +209,7 @@ async fn uncovered_sequences_are_reported() {
         Postgres::options(server.address()).ignore_sequence("alone", "x").ignore_sequence("nope", "x"),
     )
     .await;
-    assert!(koan_with_unknown_name.inventory().warnings.join("\n").contains("names `nope`"));
+    assert!(koan_with_unknown_name.inventory().warnings.join("\n").contains("contains `nope`"));
     let error = Postgres::options(server.address())
         .ignore_sequence("alone", " ")
         .connect()

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::fixture::{all, koan, koan_of};
 
 /// Settings that each connection sets: the name, the value, and another value that a role can have.
-const PINNED: &[(&str, &str, &str)] = &[
+const SESSION_PARAMETERS: &[(&str, &str, &str)] = &[
     ("client_encoding", "UTF8", "LATIN1"),
     ("jit", "off", "on"),
     ("DateStyle", "ISO, YMD", "German, DMY"),
@@ -139,21 +139,22 @@ async fn every_setting_is_either_pinned_or_reviewed_as_without_effect() {
         let koan = koan(&server, |builder| builder.register::<Probe>()).await;
         let known: BTreeSet<String> =
             server.sql("SELECT name FROM pg_settings").lines().map(str::to_owned).collect();
-        let statements = PINNED.iter().filter(|(name, ..)| known.contains(*name)).map(|(name, _, value)| {
-            let value = if *name == "search_path" { (*value).to_owned() } else { format!("'{value}'") };
-            format!("ALTER ROLE postgres SET {name} = {value}")
-        });
+        let statements =
+            SESSION_PARAMETERS.iter().filter(|(name, ..)| known.contains(*name)).map(|(name, _, value)| {
+                let value = if *name == "search_path" { (*value).to_owned() } else { format!("'{value}'") };
+                format!("ALTER ROLE postgres SET {name} = {value}")
+            });
         server.sql(&statements.collect::<Vec<_>>().join("; "));
         koan.data::<Probe>().upsert_many([Probe { id: 1 }]).await.expect("written");
         server.sql("BEGIN READ WRITE; ALTER ROLE postgres RESET ALL; COMMIT");
         let recorded = server.sql("SELECT name || '=' || setting FROM seen");
         let recorded: BTreeMap<&str, &str> =
             recorded.lines().filter_map(|line| line.split_once('=')).collect();
-        for (name, expected, _) in PINNED.iter().filter(|(name, ..)| known.contains(*name)) {
+        for (name, expected, _) in SESSION_PARAMETERS.iter().filter(|(name, ..)| known.contains(*name)) {
             let actual = recorded.get(name).expect("a setting").replace('"', "");
             assert_eq!(
                 actual, *expected,
-                "each connection must set `{name}` on PostgreSQL {version} to the value in `PINNED`"
+                "each connection must set `{name}` on PostgreSQL {version} to the value in `SESSION_PARAMETERS`"
             );
         }
         let context = "context IN ('user', 'superuser', 'backend', 'superuser-backend')";
@@ -162,13 +163,13 @@ async fn every_setting_is_either_pinned_or_reviewed_as_without_effect() {
         ));
         let is_known = |line: &&str| {
             let name = line.split(' ').next().unwrap_or_default();
-            PINNED.iter().any(|(pinned, ..)| *pinned == name) || WITHOUT_EFFECT.contains(&name)
+            SESSION_PARAMETERS.iter().any(|(pinned, ..)| *pinned == name) || WITHOUT_EFFECT.contains(&name)
         };
         let unreviewed: Vec<&str> = settings.lines().filter(|line| !is_known(line)).collect();
         assert!(
             unreviewed.is_empty(),
             "PostgreSQL {version} has settings that were not reviewed: {unreviewed:?}. Add each setting that affects the data that is \
-             read or written, or its durability, to `PINNED` (in koan-backup/adapters/postgres/src/settings.rs and in this file), and each \
+             read or written, or its durability, to `SESSION_PARAMETERS` (in koan-backup/adapters/postgres/src/settings.rs and in this file), and each \
              other setting to `WITHOUT_EFFECT`"
         );
     }

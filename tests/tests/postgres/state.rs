@@ -200,7 +200,9 @@ async fn a_restore_computes_a_text_search_column_as_its_trigger_does() {
         assert!(viability.is_viable(), "{viability:?}");
         assert!(
             viability.findings.iter().any(|finding| finding.severity == Severity::Note
-                && finding.message.contains("a restore computes it as trigger `fills`")),
+                && finding
+                    .message
+                    .contains("a restore computes its values in the same way as trigger `fills`")),
             "{viability:?}"
         );
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
@@ -243,8 +245,10 @@ async fn a_trigger_that_fires_only_on_updates_is_reported_as_a_warning() {
     let koan = koan_with(Postgres::options(server.address())).await;
     koan.backup("films").await.expect("a backup");
     let viability = koan.restore("films").viability().await.expect("assessed");
-    let finding =
-        viability.findings.iter().find(|finding| finding.message.contains("trigger `touch`, which fills it"));
+    let finding = viability
+        .findings
+        .iter()
+        .find(|finding| finding.message.contains("trigger `touch`, which fills the column"));
     assert!(finding.is_some_and(|finding| finding.severity == Severity::Warning), "{viability:?}");
     server.sql("DELETE FROM film");
     koan.restore("films").await.expect("restored");

@@ -186,11 +186,11 @@ async fn a_swap_that_the_role_may_not_perform_is_refused_with_the_reason() {
     server.sql(swap);
     let swapped = server.sql(ROWS);
     for (setup, undo, expected_text) in [
-        ("SELECT 1", "GRANT DELETE ON seat TO clerk", "the role may not DELETE"),
+        ("SELECT 1", "GRANT DELETE ON seat TO clerk", "the role has no DELETE privilege"),
         (
             "ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON DELETE CASCADE",
             "ALTER TABLE ticket DROP CONSTRAINT of",
-            "foreign key `of` of `ticket` refuses the deletion of rows or acts on it",
+            "foreign key `of` of `ticket` refuses the deletion of rows or has an ON DELETE action",
         ),
         (
             "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;

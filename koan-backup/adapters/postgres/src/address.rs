@@ -35,9 +35,9 @@ impl Address {
     pub(super) fn parse(text: &str) -> Result<Self> {
         if is_ambiguous(text) {
             return Err(configuration(
-                "the address of a PostgreSQL database has more than one `@`, or one in an unexpected \
+                "the address of a PostgreSQL database has more than one `@`, or an `@` in an unexpected \
                  position, so a part of the password would be parsed as the host; write `%40` for an `@` \
-                 within the user, the password or the database"
+                 within the user name, the password or the database name"
                     .to_owned(),
             ));
         }
@@ -46,7 +46,7 @@ impl Address {
         let mut root_certificate = None;
         for (name, value) in parameters {
             match name.as_str() {
-                "sslmode" => protection = Some(protection_of(&value)?),
+                "sslmode" => protection = Some(parse_protection(&value)?),
                 _ => root_certificate = Some(value),
             }
         }
@@ -82,7 +82,7 @@ impl Address {
     }
 }
 
-/// Writes host, port and database, never user or password.
+/// Formats the host, the port and the database, and never the user or the password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.display_name)
@@ -108,7 +108,7 @@ fn display_name(config: &Config) -> String {
     format!("{host}:{port}/{database}")
 }
 
-fn protection_of(mode: &str) -> Result<Protection> {
+fn parse_protection(mode: &str) -> Result<Protection> {
     match mode {
         "disable" => Ok(Protection::Disable),
         "prefer" => Ok(Protection::Prefer),

@@ -20,7 +20,7 @@ pub(super) struct Catalog {
     /// The schemas in which names without a schema are searched.
     pub(super) schemas: Vec<String>,
     /// All schemas. The value is whether the role has the privilege USAGE on the schema.
-    pub(super) usable: BTreeMap<String, bool>,
+    pub(super) schema_usage: BTreeMap<String, bool>,
 }
 
 /// A table or a view.
@@ -30,7 +30,7 @@ pub(super) struct Table {
     pub(super) schema: String,
     pub(super) name: String,
     pub(super) kind: TableKind,
-    /// Whether the table is a partition, so that its rows belong to a partitioned table.
+    /// Whether the table is a partition, whose rows belong to a partitioned table.
     pub(super) is_partition: bool,
     /// Whether the role may alter the table.
     pub(super) is_owned: bool,
@@ -38,9 +38,10 @@ pub(super) struct Table {
     pub(super) is_readable: bool,
     /// Whether row-level security hides rows from the role.
     pub(super) hides_rows: bool,
-    /// The table that this is a partition of, or the tables that it inherits from, by display name.
+    /// The partitioned table if this table is a partition, or the tables that this table inherits from, by
+    /// display name.
     pub(super) parents: Vec<String>,
-    /// The partitions, or the tables that inherit from it, by display name.
+    /// The partitions, or the tables that inherit from this table, by display name.
     pub(super) children: Vec<String>,
     pub(super) columns: Vec<Column>,
     /// The unique indexes that are immediate, not partial, and use the collations and operators of the
@@ -87,7 +88,7 @@ pub(super) struct Column {
     pub(super) needs_value: bool,
     pub(super) identity: Identity,
     pub(super) generated: bool,
-    /// Whether the order of its values depends on a collation.
+    /// Whether the order of the column's values depends on a collation.
     pub(super) is_collated: bool,
     /// The members of the type, if it is a composite type.
     pub(super) composite: Option<Composite>,
@@ -226,8 +227,8 @@ impl Catalog {
                     members,
                     has_hstore,
                 });
-                if !connection.money_in_hundredths {
-                    column.stored = column.stored.with_money_of_other_units();
+                if !connection.money_scale_is_two {
+                    column.stored = column.stored.with_money_of_other_scale();
                 }
                 columns.entry(row.try_get(0)?).or_default().push(column);
             }
@@ -236,9 +237,9 @@ impl Catalog {
                 let index = UniqueIndex { name: row.try_get(1)?, columns: row.try_get(2)? };
                 unique.entry(row.try_get(0)?).or_default().push(index);
             }
-            let mut usable = BTreeMap::new();
+            let mut schema_usage = BTreeMap::new();
             for row in client.query(SCHEMAS, &[]).await? {
-                usable.insert(row.try_get(0)?, row.try_get(1)?);
+                schema_usage.insert(row.try_get(0)?, row.try_get(1)?);
             }
             let display_names: BTreeMap<Oid, String> =
                 tables.iter().map(|table| (table.oid, table.display_name.clone())).collect();
@@ -259,22 +260,22 @@ impl Catalog {
                 table.columns = columns.remove(&table.oid).unwrap_or_default();
                 table.unique = unique.remove(&table.oid).unwrap_or_default();
             }
-            Ok::<_, tokio_postgres::Error>((tables, usable))
+            Ok::<_, tokio_postgres::Error>((tables, schema_usage))
         };
         let read = read.await;
-        let (tables, usable) =
+        let (tables, schema_usage) =
             read.map_err(|error| failed("reading the names of tables and columns", &error))?;
-        Ok(Self { tables, schemas: connection.schemas.clone(), usable })
+        Ok(Self { tables, schemas: connection.schemas.clone(), schema_usage })
     }
 
-    /// Returns whether the role may not use a schema. The catalog lists the tables of such a schema, but they
-    /// cannot be read or written.
-    pub(super) fn is_closed(&self, schema: &str) -> bool {
-        self.usable.get(schema).is_some_and(|usable| !usable)
+    /// Returns whether the role does not have the privilege USAGE on a schema. The catalog lists the tables
+    /// of such a schema, but the tables cannot be read or written.
+    pub(super) fn lacks_usage(&self, schema: &str) -> bool {
+        self.schema_usage.get(schema).is_some_and(|has_usage| !has_usage)
     }
 
     /// Returns the name of a table for messages, or `None` if the catalog does not contain the table.
-    pub(super) fn shown_table(&self, oid: Oid) -> Option<&str> {
+    pub(super) fn table_display_name(&self, oid: Oid) -> Option<&str> {
         self.tables.iter().find(|table| table.oid == oid).map(|table| table.display_name.as_str())
     }
 
@@ -294,7 +295,7 @@ impl Catalog {
     }
 }
 
-/// Reads the foreign keys as pairs of child and parent table, each pair once.
+/// Reads the foreign keys as pairs of child table and parent table, without duplicates.
 pub(super) async fn references(connection: &Connection) -> Result<Vec<Reference>> {
     let read = async {
         let rows = connection.client.query(REFERENCES, &[]).await?;
@@ -311,7 +312,8 @@ impl Table {
         format!("{}.{}", quoted(&self.schema), quoted(&self.name))
     }
 
-    /// Returns the SQL expression for the rows of this table, without those of tables that inherit from it.
+    /// Returns the SQL expression for the rows of this table, without the rows of tables that inherit from
+    /// it.
     pub(super) fn rows(&self) -> String {
         match self.kind {
             TableKind::Partitioned => self.quoted(),
@@ -407,7 +409,7 @@ fn type_row(row: &Row) -> Result<TypeRow, tokio_postgres::Error> {
 }
 
 fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_postgres::Error> {
-    let (stored, domain_modifier) = StoredType::of(row.try_get(2)?, types);
+    let (stored, domain_modifier) = StoredType::from_oid(row.try_get(2)?, types);
     let modifier: i32 = row.try_get(9)?;
     Ok(Column {
         name: row.try_get(1)?,

@@ -157,8 +157,8 @@ pub(super) fn is_json_null(format: &BinaryFormat, bytes: &[u8]) -> bool {
     text.trim_ascii() == b"null"
 }
 
-/// Returns the column types that can hold a field, for error messages.
-pub(super) fn remedy(kind: FieldKind) -> &'static str {
+/// Returns the column types that can contain a field of this kind, for error messages.
+pub(super) fn suggested_types(kind: FieldKind) -> &'static str {
     match kind {
         FieldKind::Bool => "`boolean`",
         FieldKind::Integer => "`bigint`, or `numeric` beyond 64 bits",
@@ -199,7 +199,7 @@ pub(super) fn binary_format(kind: FieldKind, stored: &StoredType) -> Option<Bina
         },
         FieldKind::Text => match stored {
             T::Text | T::Char | T::Enum | T::Inet => native,
-            T::Bytea | T::MoneyOfOtherUnits => None,
+            T::Bytea | T::MoneyOfOtherScale => None,
             _ => Some(BinaryFormat::CastToText),
         },
         FieldKind::Bytes => native.filter(|_| *stored == T::Bytea || stored.is_text()),
@@ -213,7 +213,7 @@ pub(super) fn binary_format(kind: FieldKind, stored: &StoredType) -> Option<Bina
         FieldKind::Time => native.filter(|_| *stored == T::Time || stored.is_text()),
         FieldKind::Structure => structured_format(stored),
         FieldKind::Json => structured_format(stored).or(match stored {
-            T::Bytea | T::Array(_) | T::MoneyOfOtherUnits => None,
+            T::Bytea | T::Array(_) | T::MoneyOfOtherScale => None,
             _ => Some(BinaryFormat::CastToJson),
         }),
         FieldKind::AsSerialized | FieldKind::Extra => match stored {
@@ -236,7 +236,7 @@ fn structured_format(stored: &StoredType) -> Option<BinaryFormat> {
         T::Vector => BinaryFormat::CastTextIsJson,
         T::Composite | T::Hstore => BinaryFormat::CastToJson,
         T::Array(element) => match element.as_ref() {
-            T::Composite | T::Hstore | T::Array(_) | T::MoneyOfOtherUnits => return None,
+            T::Composite | T::Hstore | T::Array(_) | T::MoneyOfOtherScale => return None,
             element => native_format(element)
                 .map_or(BinaryFormat::CastToTextArray, |format| BinaryFormat::Array(Box::new(format))),
         },
@@ -267,7 +267,7 @@ fn native_format(stored: &StoredType) -> Option<BinaryFormat> {
         T::TimestampTz => BinaryFormat::TimestampTz,
         T::Oid
         | T::Money
-        | T::MoneyOfOtherUnits
+        | T::MoneyOfOtherScale
         | T::Array(_)
         | T::Composite
         | T::Hstore

@@ -10,7 +10,7 @@ pub(super) struct Composite {
     pub(super) declared: String,
     /// The type without the domains over it.
     pub(super) base: String,
-    /// Whether it contains decimals without a declared scale, so that trailing zeros are significant.
+    /// Whether the type contains decimals without a declared scale, so that trailing zeros are significant.
     pub(super) is_scale_significant: bool,
     /// The members, in the order of the type.
     pub(super) members: Vec<Member>,
@@ -21,7 +21,7 @@ pub(super) struct Composite {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Member {
     pub(super) name: String,
-    /// Whether the member's type is `json`, not a domain over it.
+    /// Whether the member's type is `json` itself, and not a domain over `json`.
     pub(super) is_json: bool,
     /// Whether the member contains `json`, whose white space is not preserved.
     pub(super) has_json: bool,
@@ -88,7 +88,7 @@ const MEMBERS_PER_CALL: usize = 40;
 
 impl Composite {
     /// Returns the SQL condition that the conversion of a composite value to JSON and back does not change
-    /// it.
+    /// the value.
     pub(super) fn round_trip_condition(&self, name: &str) -> String {
         if !self.members.iter().any(|member| member.has_json) {
             let converted =
@@ -130,7 +130,7 @@ impl Composite {
     }
 
     /// Returns the SQL expression for the row with these members converted to JSON and back. The other
-    /// members are not set to NULL but unchanged, because a domain may forbid NULL.
+    /// members are left unchanged and not set to NULL, because a domain may forbid NULL.
     fn converted_back(&self, name: &str, members: &[&Member]) -> String {
         format!("pg_catalog.jsonb_populate_record({name}::{}, {})", self.base, jsonb_object(name, members))
     }

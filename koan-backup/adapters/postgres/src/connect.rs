@@ -45,28 +45,30 @@ impl Location {
                 last_error,
                 schemas: Vec::new(),
                 event_triggers: Vec::new(),
-                money_in_hundredths: true,
+                money_scale_is_two: true,
             })
         };
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| {
             Error::new(
                 ErrorKind::Provider,
                 format!(
-                    "PostgreSQL at {} did not answer within {} seconds; check host, port and network",
+                    "PostgreSQL at {} did not respond within {} seconds; check host, port and network",
                     self.address,
                     CONNECT_TIMEOUT.as_secs()
                 ),
             )
         })?;
         let mut connection = connected.map_err(|error| self.not_connected(&error))?;
-        connection.money_in_hundredths = settings::pin(&connection).await?.money_in_hundredths;
-        connection.schemas = self.prepare(&connection).await?;
+        connection.money_scale_is_two = settings::set_all(&connection).await?.money_scale_is_two;
+        connection.schemas = self.configure(&connection).await?;
         connection.event_triggers = event_triggers(&connection).await?;
         Ok(connection)
     }
 
-    async fn prepare(&self, connection: &Connection) -> Result<Vec<String>> {
-        let to_error = |error| failed("preparing a connection", &error);
+    /// Checks the version of the server and sets the encoding and the search path. Returns the schemas in
+    /// which tables are searched.
+    async fn configure(&self, connection: &Connection) -> Result<Vec<String>> {
+        let to_error = |error| failed("configuring a connection", &error);
         let version = "SELECT pg_catalog.current_setting('server_version_num')::int8";
         self.require_supported(connection.number("reading the version", version).await?)?;
         let row = connection
@@ -78,16 +80,16 @@ impl Location {
             )
             .await
             .map_err(to_error)?;
-        let (of_role, encoding): (Vec<String>, String) =
-            row.try_get(0).and_then(|of_role| Ok((of_role, row.try_get(1)?))).map_err(to_error)?;
+        let (role_schemas, encoding): (Vec<String>, String) =
+            row.try_get(0).and_then(|role_schemas| Ok((role_schemas, row.try_get(1)?))).map_err(to_error)?;
         if encoding == "SQL_ASCII" {
             // A database with the encoding SQL_ASCII stores any bytes and converts none. With client encoding
             // UTF-8, reading a table with invalid bytes would fail without any information about the row.
             // Without conversion, the error contains the key of the row.
             connection.client.batch_execute("SET client_encoding = 'SQL_ASCII'").await.map_err(to_error)?;
         }
-        let path = search_path(&self.schemas, &of_role);
-        let schemas = if self.schemas.is_empty() { of_role } else { self.schemas.clone() };
+        let path = search_path(&self.schemas, &role_schemas);
+        let schemas = if self.schemas.is_empty() { role_schemas } else { self.schemas.clone() };
         let path = format!("SET search_path = {path}");
         connection.client.batch_execute(&path).await.map_err(to_error)?;
         Ok(schemas)
@@ -103,7 +105,7 @@ impl Location {
             ErrorKind::Unsupported,
             format!(
                 "PostgreSQL at {} has version {found}, and versions before {oldest} are not supported; \
-                 upgrade it, or use the `pg_dump` of its version",
+                 upgrade the server, or back it up with the `pg_dump` of its version",
                 self.address
             ),
         ))
@@ -145,12 +147,12 @@ fn is_certificate_error(error: &tokio_postgres::Error) -> bool {
 }
 
 /// Returns the search path of a session: `pg_catalog` first, so that no other object hides an object of
-/// PostgreSQL; then the configured schemas; then those of the role. The role's schemas are included because
+/// PostgreSQL; then the configured schemas; then the role's schemas. The role's schemas are included because
 /// functions, CHECK constraints and triggers of the application may use functions and operators of extensions
 /// without a schema name.
-fn search_path(configured: &[String], of_role: &[String]) -> String {
+fn search_path(configured: &[String], role_schemas: &[String]) -> String {
     let mut path = vec!["pg_catalog"];
-    for schema in configured.iter().chain(of_role) {
+    for schema in configured.iter().chain(role_schemas) {
         if !path.contains(&schema.as_str()) && schema != "pg_temp" {
             path.push(schema);
         }
@@ -179,12 +181,12 @@ mod tests {
         let address = Address::parse("postgres://ann:s3cret@db.example.org/shop").expect("an address");
         let tls = connector(&address).expect("a connector without certificates");
         let location = Location { address, tls, connections: 1, schemas: Vec::new() };
-        let error = location.require_supported(140_019).expect_err("too old");
+        let error = location.require_supported(140_019).expect_err("version 14 is not supported");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(
             error.to_string(),
             "PostgreSQL at db.example.org:5432/shop has version 14, and versions before 15 are not \
-             supported; upgrade it, or use the `pg_dump` of its version"
+             supported; upgrade the server, or back it up with the `pg_dump` of its version"
         );
         for version in [150_000, 160_009, 170_010, 180_004] {
             location.require_supported(version).expect("a supported version");
@@ -192,10 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn the_schemas_of_the_role_follow_the_configured_ones() {
-        let path = |configured: &[&str], of_role: &[&str]| {
+    fn the_schemas_of_the_role_follow_the_configured_schemas() {
+        let path = |configured: &[&str], role_schemas: &[&str]| {
             let strings = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-            search_path(&strings(configured), &strings(of_role))
+            search_path(&strings(configured), &strings(role_schemas))
         };
         assert_eq!(path(&[], &["public"]), "\"pg_catalog\", \"public\", \"pg_temp\"");
         assert_eq!(

@@ -19,11 +19,12 @@ pub(super) struct Location {
     pub(super) tls: MakeRustlsConnect,
     /// The number of connections that read at the same time.
     pub(super) connections: usize,
-    /// The schemas in which tables are searched; if empty, those of the role's `search_path`.
+    /// The schemas in which tables are searched; if empty, the schemas of the role's `search_path`.
     pub(super) schemas: Vec<String>,
 }
 
-/// An open connection. Dropping it closes it, and the server rolls back uncommitted changes.
+/// An open connection. Dropping this value closes the connection, and the server rolls back uncommitted
+/// changes.
 pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) task: JoinHandle<()>,
@@ -34,7 +35,7 @@ pub(super) struct Connection {
     /// The event triggers that fire when tables are altered, each with its function.
     pub(super) event_triggers: Vec<(String, String)>,
     /// Whether `money` has two decimal places.
-    pub(super) money_in_hundredths: bool,
+    pub(super) money_scale_is_two: bool,
 }
 
 impl Connection {

@@ -1,4 +1,4 @@
-//! Describes which tables and columns the entities cover.
+//! Describes the coverage of a database: which tables and columns belong to entities.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +15,7 @@ use super::mapping::{self, find_table, named_sets, table_named_root};
 use super::state::{self, StateOptions};
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
-/// Describes which tables and columns of the database `entities` cover. Tables in `ignored` are not reported
-/// as uncovered.
+/// Describes the coverage of the database by `entities`. Tables in `ignored` are not reported as uncovered.
 pub(super) async fn describe(
     connection: &Connection,
     entities: &[EntityCodec],
@@ -27,13 +26,14 @@ pub(super) async fn describe(
     let mut description = ProviderDescription::default();
     description.version = format!("PostgreSQL {}", version(connection).await?);
     let mut unused_tables = BTreeMap::new();
-    let views: Vec<_> =
+    let entity_tables: Vec<_> =
         entities.iter().map(|entity| matched_tables(&catalog, entity, &mut unused_tables)).collect();
-    description.entities = coverage::of_entities(&views);
+    description.entities = coverage::of_entities(&entity_tables);
     let known: Vec<DatabaseTable<'_>> = catalog.tables.iter().map(database_table).collect();
     let ignored = IgnoredTables { tables: ignored, is_named: refers_to };
-    description.warnings = ignored.warnings(&known, &views);
-    let mapped: BTreeSet<u32> = views.iter().flat_map(|view| &view.tables).map(|table| table.id).collect();
+    description.warnings = ignored.warnings(&known, &entity_tables);
+    let mapped: BTreeSet<u32> =
+        entity_tables.iter().flat_map(|entity| &entity.tables).map(|table| table.id).collect();
     if !entities.is_empty() {
         description.warnings.extend(state::uncovered(connection, &catalog, &mapped, state).await?);
     }
@@ -105,7 +105,7 @@ fn matched_tables<'c>(
         id: table.oid,
         table: table.display_name.clone(),
         relationship: table.relationship(),
-        matched: mapping::matched(table, entity),
+        matched: mapping::match_columns(table, entity),
     });
     EntityTables { entity, tables: tables.collect(), problem: None }
 }

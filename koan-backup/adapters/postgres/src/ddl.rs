@@ -1,4 +1,4 @@
-//! Creates missing tables.
+//! Generates the `CREATE TABLE` statements of missing tables.
 
 use koan_backup_core::{
     Error, ErrorKind, Result, SetName,
@@ -11,11 +11,11 @@ use super::mapping::find_table;
 use koan_backup_sql::identifier::quoted;
 use koan_backup_sql::tables::set_table;
 
-/// The maximum length of a name in bytes: PostgreSQL truncates longer ones.
+/// The maximum length of a name in bytes: PostgreSQL truncates longer names.
 const MAX_NAME_BYTES: usize = 63;
 
-/// Returns the statement that creates the table of a set: with the structure of the default set's table if
-/// that table exists, otherwise from the entity's schema.
+/// Returns the statement that creates the table of a set. If the default set has a table, the new table has
+/// the same definition. Otherwise the definition is derived from the schema of the entity.
 pub(super) fn create(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Result<String> {
     match find_table(catalog, entity) {
         Ok(root) if !set.is_root() => {
@@ -50,8 +50,8 @@ fn table_name(catalog: &Catalog, entity: &EntityCodec) -> Result<(String, String
         None => Err(Error::new(
             ErrorKind::Configuration,
             format!(
-                "cannot create table `{name}`: the role's search_path contains no existing schema; set one \
-                 with `.schema(\"…\")` in the options of the database"
+                "cannot create table `{name}`: the role's search_path contains no existing schema; set a \
+                 schema with `.schema(\"…\")` in the options of the database"
             ),
         )),
     }
@@ -70,7 +70,7 @@ fn check_length(name: &str) -> Result<()> {
     }
 }
 
-/// Converts `LogEntry` to the usual spelling in PostgreSQL: `log_entry`.
+/// Converts a name to the usual spelling in PostgreSQL: `LogEntry` becomes `log_entry`.
 fn snake_case(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 4);
     let mut before = '_';

@@ -67,8 +67,8 @@ impl ColumnDefault {
         let Outcome::Refused { reason, .. } = &self.outcome else { return None };
         let Self { column, expression, .. } = self;
         Some(format!(
-            "column `{column}` of table `{table}` has no field in the entity, and its default `{expression}` \
-             {reason}, so no record can be inserted; correct the default, or add a field for the column"
+            "column `{column}` of table `{table}` has no field, and its default `{expression}` {reason}, so no \
+             record can be inserted; correct the default, or add the field"
         ))
     }
 
@@ -102,13 +102,13 @@ pub(super) async fn find(
         let name = row.try_get::<_, String>(0).map_err(to_error)?;
         expressions.push((name, row.try_get::<_, String>(1).map_err(to_error)?));
     }
-    let trial = Trial { connection, operation: &operation, transaction };
+    let isolated = IsolatedQueries { connection, operation: &operation, transaction };
     let mut found = Vec::new();
     for column in columns {
-        // A NOT NULL column without a default is reported elsewhere, and an identity column generates its
-        // numbers itself.
-        let of_column = expressions.iter().find(|(name, _)| *name == column.name);
-        let Some((name, expression)) = of_column else { continue };
+        // `findings::of_mapping` reports a NOT NULL column without a default, and an identity column
+        // generates its numbers itself.
+        let found_expression = expressions.iter().find(|(name, _)| *name == column.name);
+        let Some((name, expression)) = found_expression else { continue };
         if column.needs_value {
             continue;
         }
@@ -125,7 +125,7 @@ pub(super) async fn find(
             "SELECT (CASE WHEN {is_truncated} THEN 2 ELSE pg_catalog.num_nulls({value}) END)::int8 \
              FROM (SELECT ({expression}) AS v OFFSET 0) AS x"
         );
-        let outcome = match trial.number(&query).await? {
+        let outcome = match isolated.number(&query).await? {
             Ok(2) => refused("is too long for the type of the column"),
             Ok(1) if column.not_null => refused("is NULL, although the column is NOT NULL"),
             Ok(_) => Outcome::Value,
@@ -175,11 +175,11 @@ pub(super) async fn refusing_checks(
     }
     let table = &mapping.table.display_name;
     let operation = format!("reading the constraints of table `{table}`");
-    let trial = Trial { connection, operation: &operation, transaction: TransactionState::None };
+    let isolated = IsolatedQueries { connection, operation: &operation, transaction: TransactionState::None };
     let default_row = format!("(SELECT {}) AS \"koan row\"", values.join(", "));
     let mut columns = vec!["\"koan row\".*".to_owned()];
     for (name, expression) in generated {
-        if trial
+        if isolated
             .number(&format!("SELECT pg_catalog.num_nulls({expression})::int8 FROM {default_row}"))
             .await?
             .is_ok()
@@ -195,11 +195,11 @@ pub(super) async fn refusing_checks(
         let condition: String = check.try_get(1).map_err(|error| failed(&operation, &error))?;
         // A condition that needs other columns does not compile in this query.
         let violations = format!("SELECT pg_catalog.count(*) FROM {row} WHERE NOT ({condition})");
-        if let Ok(1) = trial.number(&violations).await? {
+        if let Ok(1) = isolated.number(&violations).await? {
             refusals.push(format!(
-                "constraint `{name}` of table `{table}` depends on columns that have no field in the entity, \
-                 and the defaults of these columns violate it, so no record can be inserted; add the fields, \
-                 or change the defaults or the constraint"
+                "constraint `{name}` of table `{table}` depends on columns without a field, and their defaults \
+                 violate it, so no record can be inserted; add the fields, or change the defaults or the \
+                 constraint"
             ));
         }
     }
@@ -238,14 +238,14 @@ pub(super) enum FindingCause {
     Table,
 }
 
-/// A query that may fail, and that must neither write anything nor end the transaction.
-pub(super) struct Trial<'a> {
+/// Runs queries that may fail, and that must neither write anything nor end the transaction.
+pub(super) struct IsolatedQueries<'a> {
     pub(super) connection: &'a Connection,
     pub(super) operation: &'a str,
     pub(super) transaction: TransactionState,
 }
 
-impl Trial<'_> {
+impl IsolatedQueries<'_> {
     /// Returns the number that a query returns, or the error of the server.
     pub(super) async fn number(&self, sql: &str) -> Result<Result<i64, tokio_postgres::Error>> {
         let (begin, end) = match self.transaction {

@@ -86,12 +86,12 @@ impl RowTrigger {
     }
 
     /// Returns whether the trigger computes a text search vector with a function of PostgreSQL.
-    fn is_vector(&self) -> bool {
+    fn computes_search_vector(&self) -> bool {
         self.is_built_in && BUILT_IN.contains(&self.function.as_str())
     }
 
     fn fills(&self, column: &str) -> bool {
-        match self.is_vector() {
+        match self.computes_search_vector() {
             true => self.arguments.first().is_some_and(|argument| argument == column),
             false => assigns(&self.text, column),
         }
@@ -146,7 +146,7 @@ fn recomputed_by(triggers: &[RowTrigger], mapping: &Mapping) -> Vec<RecomputedCo
         // Another trigger that changes a source column may fire after this trigger. The column would then be
         // computed from the previous value of the source column.
         let changes_source = |other: &RowTrigger| trigger.sources().any(|source| other.fills(source));
-        let is_known = trigger.is_vector()
+        let is_known = trigger.computes_search_vector()
             && trigger.is_unconditional
             && trigger.sources().all(is_written)
             && !triggers.iter().any(changes_source);
@@ -181,28 +181,28 @@ pub(super) async fn findings(
                     Severity::Note,
                     entity,
                     format!(
-                        "column `{name}` of table `{table}` has no field; a restore computes it as trigger \
-                         `{trigger}` does"
+                        "column `{name}` of table `{table}` has no field; a restore computes its values in the \
+                         same way as trigger `{trigger}`"
                     ),
                 ));
                 continue;
             }
-            let stale = format!(
-                "column `{name}` of table `{table}` has no field, and trigger `{trigger}`, which fills it, \
-                 does not fire in a restore"
+            let cause = format!(
+                "column `{name}` of table `{table}` has no field, and trigger `{trigger}`, which fills the \
+                 column, does not fire during a restore"
             );
             findings.push(match options.recomputed_columns.get(&format!("{table}.{name}")) {
-                Some(by) => Finding::new(
+                Some(description) => Finding::new(
                     Severity::Note,
                     entity,
-                    format!("{stale}; it must be computed again afterwards ({by})"),
+                    format!("{cause}; recompute `{name}` after the restore ({description})"),
                 ),
                 None => Finding::new(
                     severity,
                     entity,
                     format!(
-                        "{stale}: `{name}` would have to be computed again afterwards; add it as a field, \
-                         make it a generated column, or declare what computes it with \
+                        "{cause}; add the field, make the column a generated column, or recompute it after the \
+                         restore and declare this with \
                          `.recomputed_after_restore(\"{table}.{name}\", \"…\")`"
                     ),
                 ),
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn assigned_columns_are_distinguished_from_read_ones() {
+    fn assigned_columns_are_distinguished_from_read_columns() {
         for text in [
             "BEGIN NEW.search := to_tsvector(NEW.title); RETURN NEW; END",
             "BEGIN\n  new.search = to_tsvector(new.title);\nEND",

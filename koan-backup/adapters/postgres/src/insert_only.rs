@@ -1,4 +1,4 @@
-//! Tables whose rows PostgreSQL does not allow to update or delete: published tables without a replica
+//! Tables whose rows can be inserted, but not updated or deleted: published tables without a replica
 //! identity, and tables with a read-only foreign partition.
 
 use koan_backup_core::{
@@ -78,9 +78,9 @@ pub(super) async fn publications(
 fn publication_message(table: &str, publications: &[String]) -> String {
     let list = listed(publications.iter().map(String::as_str));
     format!(
-        "rows of table `{table}` can be inserted but not updated or deleted, because it is published \
+        "rows of table `{table}` can be inserted but not updated or deleted, because the table is published \
          ({list}) without a replica identity that has the required columns; run ALTER TABLE … REPLICA \
-         IDENTITY FULL, or remove it from the publications that list only some of its columns"
+         IDENTITY FULL, or remove the table from the publications that list only some of its columns"
     )
 }
 
@@ -91,7 +91,7 @@ async fn names(connection: &Connection, sql: &str, table: &Table, extent: Extent
     rows.iter().map(|row| row.try_get(0).map_err(|error| failed(&operation, &error))).collect()
 }
 
-/// Reports a table whose rows cannot be changed, if the restore changes rows or may do so.
+/// Reports a table whose rows cannot be updated or deleted, if the restore may update or delete rows.
 pub(super) async fn assess(
     connection: &Connection,
     entity: &str,
@@ -101,7 +101,8 @@ pub(super) async fn assess(
     if !extent.updates && !extent.deletes {
         return Ok(Vec::new());
     }
-    // Whether a row is updated is not known before it is compared. TRUNCATE does not count as a DELETE.
+    // Whether a row is updated is not known before the row is compared with its record. The server does not
+    // refuse TRUNCATE.
     let is_certain = extent.deletes && (!extent.may_truncate || table.kind == TableKind::Partitioned);
     let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let (name, mut findings) = (&table.display_name, Vec::new());
@@ -114,7 +115,7 @@ pub(super) async fn assess(
         let list = listed(partitions.iter().map(String::as_str));
         let text = format!(
             "rows of table `{name}` cannot be updated or deleted, because its partitions {list} are foreign \
-             tables that cannot be written; detach them for the restore"
+             tables that cannot be written; detach these partitions for the restore"
         );
         findings.push(Finding::new(severity, entity, text));
     }

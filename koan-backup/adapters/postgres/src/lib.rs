@@ -2,20 +2,21 @@
 //!
 //! - **Tables and columns** are matched by name: the entity's `table` (`orders`, `sales.orders`) or its name,
 //!   a field's `column` or its serde name. An exact match is preferred; otherwise case and underscores are
-//!   ignored. Names without a schema are searched in the role's `search_path`. Set `x` of an entity in table
-//!   `T` is table `T#x`. A partitioned table is read with all its partitions. A table that others inherit
-//!   from is read without the rows of the inheriting tables, which need entities for themselves.
-//! - **Snapshots**: one transaction holds a snapshot, and several connections read in it, each table with a
-//!   binary COPY in the order of its key. Tables cannot be altered or truncated meanwhile; writers are not
-//!   blocked. Standbys are supported.
+//!   ignored. Names without a schema are searched in the role's `search_path`. If the default set of an
+//!   entity is in table `T`, its set `x` is in table `T#x`. A partitioned table is read with all its
+//!   partitions. A table from which other tables inherit is read without the rows of these tables, which need
+//!   their own entities.
+//! - **Snapshots**: one transaction holds a snapshot, and several connections read in this snapshot, each
+//!   table with a binary COPY in the order of its key. Tables cannot be altered or truncated meanwhile;
+//!   writers are not blocked. Standbys are supported.
 //! - **Types**: dates and times are UTC, and decimals are exact. NaN, infinity and NUL are refused with
 //!   an error that contains entity, key and column; so are values that PostgreSQL would round or truncate
 //!   without an error. A column type that does not fit its field is reported at boot.
 //! - **Restores** run in one transaction. Foreign keys are checked at its end; triggers and rewrite rules do
 //!   not fire if the role owns the table; indexes, constraints, triggers and rules are put back as they were.
-//!   Keys are compared as the database compares them and written with the spelling of the archive. Sequences
-//!   only move forward. If the commit fails, this is rolled back for a sequence that the role owns; a sequence
-//!   of another role skips numbers.
+//!   Keys are compared as the database compares them, and are written as they are spelled in the archive.
+//!   Sequences are only advanced. If the commit fails, the new position is rolled back for a sequence that
+//!   the role owns; a sequence of another role skips numbers.
 //!   `docs/providers.md` lists the privileges that each operation needs.
 //! - **TLS**: `sslmode=disable` does not encrypt; `prefer`, the default, encrypts if the server supports it
 //!   and verifies nothing; `require` encrypts or fails; `verify-full`, or `require` with a root certificate,

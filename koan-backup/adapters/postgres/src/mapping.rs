@@ -64,8 +64,8 @@ pub(super) fn find(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Re
     Mapping::of_table(table, entity)
 }
 
-/// Returns which columns of a table an entity covers, or why they cannot be matched.
-pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
+/// Returns which columns of a table an entity covers, or why the columns cannot be matched or read.
+pub(super) fn match_columns(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
     let mapping = Mapping::of_table(table, entity).map_err(|error| error.to_string())?;
     match unreadable(&mapping) {
         Some(reason) => Err(reason),
@@ -112,7 +112,7 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
         found = visible_where(&|name| folded(name) == folded(wanted));
     }
     match found.as_slice() {
-        [table] if catalog.is_closed(&table.schema) => Err(closed(entity, table)),
+        [table] if catalog.lacks_usage(&table.schema) => Err(schema_usage_error(entity, table)),
         [table] if table.is_table() => Ok(table),
         [table] => Err(not_a_table(entity, table)),
         [] => Err(no_table(catalog, entity, wanted)),
@@ -122,7 +122,7 @@ pub(super) fn find_table<'c>(catalog: &'c Catalog, entity: &EntityCodec) -> Resu
 
 fn incompatible_type(table: &Table, column: &Column, field: &FieldSchema) -> String {
     let kind = FieldKind::of_field(field);
-    if column.stored.is_money_of_other_units() {
+    if column.stored.contains_money_of_other_scale() {
         return format!(
             "column `{}` of table `{}` is of type `{}`, which does not have two decimal places with \
              `lc_monetary` of the database, so the value of field `{}` would depend on that setting; make \
@@ -138,7 +138,7 @@ fn incompatible_type(table: &Table, column: &Column, field: &FieldSchema) -> Str
         column.declared,
         field.name,
         kind.noun(),
-        super::column_type::remedy(kind),
+        super::column_type::suggested_types(kind),
     )
 }
 
@@ -152,7 +152,7 @@ fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
 }
 
 /// Returns the error for an existing table in a schema that the role may not use.
-fn closed(entity: &EntityCodec, table: &Table) -> Error {
+fn schema_usage_error(entity: &EntityCodec, table: &Table) -> Error {
     Error::new(
         ErrorKind::Provider,
         format!(
@@ -173,9 +173,9 @@ fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
         Some(_) => table.name.eq_ignore_ascii_case(wanted),
         None => folded(&table.name) == folded(wanted),
     };
-    let hidden = catalog.tables.iter().filter(|table| catalog.is_closed(&table.schema)).find(is_wanted);
+    let hidden = catalog.tables.iter().filter(|table| catalog.lacks_usage(&table.schema)).find(is_wanted);
     if let Some(table) = hidden {
-        return closed(entity, table);
+        return schema_usage_error(entity, table);
     }
     let similar = catalog.visible().find(|table| tables::is_near(&table.name, wanted)).or_else(|| {
         catalog.tables.iter().find(|table| table.name == wanted || tables::is_near(&table.name, wanted))
@@ -184,32 +184,39 @@ fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
     tables::not_found(entity, wanted, &location, similar.map(|table| table.display_name.as_str()))
 }
 
-/// Returns the schemas in which a table was searched, for an error; schemas that do not exist or may not be
-/// used are listed separately.
+/// Returns the schemas in which a table was searched, as a part of an error message. Schemas that do not
+/// exist or that the role may not use are listed separately.
 fn searched_schemas(catalog: &Catalog) -> String {
-    let (known, unknown): (Vec<&str>, Vec<&str>) =
-        catalog.schemas.iter().map(String::as_str).partition(|schema| catalog.usable.contains_key(*schema));
-    let open: Vec<&str> = known.into_iter().filter(|schema| !catalog.is_closed(schema)).collect();
-    let mut text = match open.as_slice() {
+    let (known, unknown): (Vec<&str>, Vec<&str>) = catalog
+        .schemas
+        .iter()
+        .map(String::as_str)
+        .partition(|schema| catalog.schema_usage.contains_key(*schema));
+    let searched: Vec<&str> = known.into_iter().filter(|schema| !catalog.lacks_usage(schema)).collect();
+    let mut text = match searched.as_slice() {
         [] => {
-            let closed =
-                catalog.usable.iter().filter(|(_, usable)| !**usable).map(|(schema, _)| schema.as_str());
-            let closed: Vec<&str> = closed.collect();
-            match closed.as_slice() {
+            let without_usage = catalog
+                .schema_usage
+                .iter()
+                .filter(|(_, has_usage)| !**has_usage)
+                .map(|(schema, _)| schema.as_str());
+            let without_usage: Vec<&str> = without_usage.collect();
+            match without_usage.as_slice() {
                 [] => ", and no schema is searched, because the role's search_path contains no existing \
-                       schema; set one with `.schema(\"…\")`"
+                       schema; set a schema with `.schema(\"…\")`"
                     .to_owned(),
-                closed => format!(
-                    ", and no schema is searched, because the role may use none of its search_path (it may \
-                     not use {}); run GRANT USAGE ON SCHEMA, or set a schema with `.schema(\"…\")`",
-                    listed(closed.iter().copied())
+                without_usage => format!(
+                    ", and no schema is searched, because the role may use no schema of its search_path (it has \
+                     no USAGE privilege on {}); run GRANT USAGE ON SCHEMA, or set a schema with \
+                     `.schema(\"…\")`",
+                    listed(without_usage.iter().copied())
                 ),
             }
         }
-        open => format!(", in the searched schemas {}", listed(open.iter().copied())),
+        searched => format!(", in the searched schemas {}", listed(searched.iter().copied())),
     };
     if !unknown.is_empty() {
-        let existing = listed(catalog.usable.keys().map(String::as_str));
+        let existing = listed(catalog.schema_usage.keys().map(String::as_str));
         text.push_str(&format!(
             "; there is no schema {}, the schemas of the database are {existing}",
             listed(unknown.iter().copied())

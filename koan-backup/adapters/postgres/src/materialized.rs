@@ -16,12 +16,12 @@ pub(super) struct MaterializedView {
     name: String,
     /// The name for messages.
     pub(super) display_name: String,
-    /// Whether the role may refresh it.
+    /// Whether the role may refresh the view.
     pub(super) may_refresh: bool,
 }
 
 /// Selects the materialized views that depend on tables, directly or through other views; a view comes after
-/// the views that it depends on. Partitions and tables that inherit are read together with their parents.
+/// the views that it depends on. Partitions and inheriting tables are read together with their parents.
 const DEPENDING: &str = "
     WITH RECURSIVE family AS (
         SELECT pg_catalog.unnest($1::oid[]) AS oid
@@ -62,7 +62,7 @@ pub(super) async fn depending_on(
     catalog: &Catalog,
     tables: &[Oid],
 ) -> Result<Vec<MaterializedView>> {
-    let operation = "looking for materialized views";
+    let operation = "reading the materialized views";
     let rows =
         connection.client.query(DEPENDING, &[&tables]).await.map_err(|error| failed(operation, &error))?;
     let view = |row: &tokio_postgres::Row| {

@@ -19,7 +19,7 @@ const UNVALIDATED: &str =
 /// but cannot be inserted again.
 ///
 /// For a backup, which contains these rows, `severity` is `Error`. Before a restore it is unknown whether the
-/// archive contains them; a dry run finds out.
+/// archive contains these rows; only a dry run determines this.
 pub(super) async fn assess(
     connection: &Connection,
     target: &RestoreTarget,
@@ -61,9 +61,9 @@ pub(super) async fn assess(
                 severity,
                 target.entity.name(),
                 format!(
-                    "table `{table}` has rows that violate constraint `{name}`, which is NOT VALID: they \
-                     cannot be inserted again; correct them and run ALTER TABLE … VALIDATE CONSTRAINT, or \
-                     drop the constraint"
+                    "table `{table}` has rows that violate constraint `{name}`, which is NOT VALID, and these \
+                     rows cannot be inserted again; correct the rows and run ALTER TABLE … VALIDATE \
+                     CONSTRAINT, or drop the constraint"
                 ),
             ));
         }

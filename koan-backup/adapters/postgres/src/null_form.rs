@@ -59,7 +59,7 @@ impl NullRecorder {
 
     /// Adds a record whose value has no `null`.
     #[inline]
-    pub(super) fn skip(&mut self) {
+    pub(super) fn record_without_null(&mut self) {
         self.length += 1;
     }
 
@@ -73,9 +73,10 @@ impl NullRecorder {
         self.length += 1;
     }
 
+    /// Ends the current run, and begins a run with another form.
     fn change(&mut self, form: &str) {
         if let Some(current) = self.current {
-            self.close(current);
+            self.end_run(current);
         }
         let known = self.known.get(form).copied();
         self.current = known.or_else(|| {
@@ -90,7 +91,8 @@ impl NullRecorder {
         });
     }
 
-    fn close(&mut self, current: usize) {
+    /// Ends the current run.
+    fn end_run(&mut self, current: usize) {
         match self.runs.len() < MAX_RUNS {
             true => self.runs.push((current, self.length)),
             false => self.overflowed = true,
@@ -104,7 +106,7 @@ impl NullRecorder {
     /// Returns [`TooManyForms`] if the forms changed too often or were too long.
     pub(super) fn finish(mut self) -> Result<Option<NullForms>, TooManyForms> {
         if let Some(current) = self.current.take() {
-            self.close(current);
+            self.end_run(current);
         }
         if self.overflowed {
             return Err(TooManyForms);
@@ -162,7 +164,7 @@ impl NullForm {
     }
 }
 
-/// The forms of one column. [`at`](Self::at) returns the form of a record by its position.
+/// The recorded forms of one column. [`at`](Self::at) returns the form of a record by its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NullReplay {
     forms: Vec<NullForm>,
@@ -172,7 +174,7 @@ pub(super) struct NullReplay {
 
 impl NullReplay {
     /// Parses the recorded forms of a column. Returns `None` if they are invalid.
-    pub(super) fn of(recorded: &NullForms) -> Option<Self> {
+    pub(super) fn parse(recorded: &NullForms) -> Option<Self> {
         let forms = recorded.forms.iter().map(|form| NullForm::parse(form)).collect::<Option<Vec<_>>>()?;
         let (mut ends, mut end) = (Vec::new(), 0u64);
         for run in recorded.runs.split_ascii_whitespace() {
@@ -208,20 +210,21 @@ mod tests {
         let mut recorder = NullRecorder::default();
         for value in values {
             match value {
-                None => recorder.skip(),
+                None => recorder.record_without_null(),
                 Some(form) => recorder.record(form),
             }
         }
-        let replay = NullReplay::of(&recorder.finish().expect("within the limits")?).expect("valid");
+        let recorded = recorder.finish().expect("the forms are within the limits")?;
+        let replay = NullReplay::parse(&recorded).expect("the recorded forms are valid");
         Some((0..).take(values.len()).map(|position| replay.at(position).clone()).collect())
     }
 
     #[test]
     fn forms_are_returned_for_the_position_at_which_they_were_recorded() {
         let values = [None, Some(""), Some("0"), Some("0"), None, Some("1,3-5"), Some(""), None];
-        let forms = replayed(&values).expect("recorded");
+        let forms = replayed(&values).expect("a value contains JSON `null`");
         for (value, form) in values.iter().zip(&forms).filter_map(|(value, form)| Some(((*value)?, form))) {
-            assert_eq!(*form, NullForm::parse(value).expect("valid"));
+            assert_eq!(*form, NullForm::parse(value).expect("the form is valid"));
         }
     }
 
@@ -234,10 +237,11 @@ mod tests {
     #[test]
     fn one_form_needs_no_runs() {
         let mut recorder = NullRecorder::default();
-        recorder.skip();
+        recorder.record_without_null();
         recorder.record("0");
-        recorder.skip();
-        let recorded = recorder.finish().expect("within the limits").expect("recorded");
+        recorder.record_without_null();
+        let recorded = recorder.finish().expect("the forms are within the limits");
+        let recorded = recorded.expect("a value contains JSON `null`");
         assert_eq!(recorded, NullForms { forms: vec!["0".to_owned()], runs: String::new() });
     }
 
@@ -245,7 +249,7 @@ mod tests {
     fn a_form_lists_ranges() {
         let text = form_of(&[0, 2, 3, 4, 9]);
         assert_eq!(text, "0,2-4,9");
-        let form = NullForm::parse(&text).expect("valid");
+        let form = NullForm::parse(&text).expect("the form is valid");
         let json: Vec<u64> = (0..12).filter(|&number| form.is_json(number)).collect();
         assert_eq!(json, [0, 2, 3, 4, 9]);
     }
@@ -266,7 +270,7 @@ mod tests {
     fn a_column_with_exactly_the_maximum_number_of_runs_is_recorded() {
         let forms = ["", "0"];
         let values: Vec<Option<&str>> = (0..MAX_RUNS).map(|index| Some(forms[index % 2])).collect();
-        let replayed = replayed(&values).expect("recorded");
+        let replayed = replayed(&values).expect("a value contains JSON `null`");
         for (value, form) in values.iter().zip(&replayed) {
             assert_eq!(form.is_json(0), *value == Some("0"));
         }
@@ -296,7 +300,7 @@ mod tests {
                 forms: forms.iter().map(|&form| form.to_owned()).collect(),
                 runs: runs.to_owned(),
             };
-            assert_eq!(NullReplay::of(&recorded), None, "{recorded:?}");
+            assert_eq!(NullReplay::parse(&recorded), None, "{recorded:?}");
         }
     }
 }

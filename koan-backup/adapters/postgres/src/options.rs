@@ -71,41 +71,42 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets the PEM file with the root certificates that verify the server's certificate. Without it,
-    /// `sslmode=verify-full` uses the root certificates of the system. With it, `sslmode=require` verifies
-    /// the server as well.
+    /// Sets the PEM file with the root certificates that verify the server's certificate. Without this file,
+    /// `sslmode=verify-full` uses the root certificates of the system. With this file, `sslmode=require`
+    /// verifies the server as well.
     #[must_use]
     pub fn root_certificate(mut self, path: impl Into<PathBuf>) -> Self {
         self.root_certificate = Some(path.into());
         self
     }
 
-    /// Declares that a table belongs to no entity, with a reason: boot reports do not warn about it. Use the
-    /// name of the boot report: `jobs`, or `audit.jobs` if the schema is not in the search path.
+    /// Declares that a table intentionally belongs to no entity, with the reason. Boot reports do not warn
+    /// about the table. Use the name in the boot report: `jobs`, or `audit.jobs` if the schema is not in the
+    /// search path.
     #[must_use]
     pub fn ignore_table(mut self, table: impl Into<String>, reason: impl Into<String>) -> Self {
         self.ignored.insert(table.into(), reason.into());
         self
     }
 
-    /// Declares that a standalone sequence needs no backup, with a reason: boot reports do not warn about it.
-    /// Sequences that the table of an entity uses are part of the backup; this option is for a sequence that
-    /// only programs use. Use the name of the boot report.
+    /// Declares that a standalone sequence needs no backup, with the reason. Boot reports do not warn about
+    /// the sequence. Sequences that the table of an entity uses are part of the backup; this option is for a
+    /// sequence that only programs use. Use the name in the boot report.
     #[must_use]
     pub fn ignore_sequence(mut self, sequence: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.ignored_sequences.insert(sequence.into(), reason.into());
         self
     }
 
-    /// Declares that a materialized view needs no refresh after a restore, with a reason: boot reports do not
-    /// warn about it.
+    /// Declares that a materialized view needs no refresh after a restore, with the reason. Boot reports do
+    /// not warn about the view.
     #[must_use]
     pub fn ignore_materialized_view(mut self, view: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.ignored_views.insert(view.into(), reason.into());
         self
     }
 
-    /// Declares that the large objects of the database need no backup, with a reason.
+    /// Declares that the large objects of the database need no backup, with the reason.
     #[must_use]
     pub fn ignore_large_objects(mut self, reason: impl Into<String>) -> Self {
         self.state.ignored_large_objects = Some(reason.into());
@@ -121,12 +122,14 @@ impl PostgresOptions {
         self
     }
 
-    /// Declares that a column is recomputed after each restore, with a description of what recomputes it:
-    /// `("film.search", "the nightly reindex")`. Without this declaration, a restore is refused if a trigger fills a column that no field
-    /// covers, because triggers do not fire during a restore.
+    /// Declares a column, as `table.column`, that triggers fill and that the application recomputes after a
+    /// restore. `reason` describes how the application does so: `("film.search", "the nightly reindex")`.
+    ///
+    /// Triggers do not fire during a restore. If a trigger fills a column without a field, a restore is
+    /// refused unless the column is declared here.
     #[must_use]
-    pub fn recomputed_after_restore(mut self, column: impl Into<String>, by: impl Into<String>) -> Self {
-        self.state.recomputed_columns.insert(column.into(), by.into());
+    pub fn recomputed_after_restore(mut self, column: impl Into<String>, reason: impl Into<String>) -> Self {
+        self.state.recomputed_columns.insert(column.into(), reason.into());
         self
     }
 
@@ -141,8 +144,8 @@ impl PostgresOptions {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "table `{table}` is ignored without a reason; pass the reason why it needs no backup to \
-                     `.ignore_table`"
+                    "table `{table}` is ignored without a reason; pass the reason why the table needs no \
+                     backup to `ignore_table`"
                 ),
             ));
         }
@@ -154,7 +157,7 @@ impl PostgresOptions {
                 Protection::Disable | Protection::Prefer => {
                     return Err(Error::new(
                         ErrorKind::Configuration,
-                        "a root certificate is given, but the address does not request TLS; use \
+                        "a root certificate is set, but the address does not request TLS; use \
                          sslmode=verify-full",
                     ));
                 }
@@ -163,7 +166,7 @@ impl PostgresOptions {
         }
         let tls = connector(&address)?;
         let location = Location { address, tls, connections: self.connections, schemas: self.schemas };
-        Ok(Postgres::established(location, self.ignored, self.state))
+        Ok(Postgres::from_location(location, self.ignored, self.state))
     }
 }
 

@@ -16,7 +16,7 @@ use super::sequence::SequenceState;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PhysicalForm {
-    /// Fields without a column. Their records contain the default value that serde used.
+    /// The fields without a column. In the records, they have the default value of serde.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) fields_without_column: Vec<String>,
     /// Fields, or columns of a flattened map, whose `null` was always JSON `null`. Only archives of earlier
@@ -57,8 +57,8 @@ pub(super) fn report(
         mapping.unmapped_fields.iter().map(|&field| fields[field].name.clone()).collect();
     for field in &fields_without_column {
         summary.warnings.push(format!(
-            "field `{field}` of {} has no column in table `{}`; its records contain the default value of the \
-             type",
+            "field `{field}` of {} has no column in table `{}`; the records in the archive have its default \
+             value",
             entity.name(),
             mapping.table.display_name,
         ));

@@ -37,7 +37,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) fn established(
+    /// Creates the provider for a database whose address and options have been checked.
+    pub(crate) fn from_location(
         location: Location,
         ignored: BTreeMap<String, String>,
         state: StateOptions,

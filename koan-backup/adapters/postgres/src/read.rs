@@ -23,13 +23,13 @@ impl ColumnType {
         match (bytes, &self.format) {
             (Some(bytes), BinaryFormat::Array(element)) => match array::null_form(bytes, element) {
                 Some(form) => recorder.record(&form),
-                None => recorder.skip(),
+                None => recorder.record_without_null(),
             },
             // An array that is NULL has no elements.
-            (None, BinaryFormat::Array(_)) => recorder.skip(),
+            (None, BinaryFormat::Array(_)) => recorder.record_without_null(),
             (None, _) => recorder.record(""),
             (Some(bytes), _) if self.is_json_null(bytes) => recorder.record("0"),
-            (Some(_), _) => recorder.skip(),
+            (Some(_), _) => recorder.record_without_null(),
         }
     }
 
@@ -58,8 +58,8 @@ impl ColumnType {
             BinaryFormat::Numeric | BinaryFormat::CastToNumeric => self.numeric(decimal::text(bytes)?),
             BinaryFormat::Text | BinaryFormat::CastToText => self.read_text(bytes),
             BinaryFormat::CastToJson if bytes.is_empty() => Err(ConversionError::new(
-                "holds a row that JSON cannot represent exactly: an array whose lower bound is not 1, JSON \
-                 `null`, or a negative zero; read the column into a field of text",
+                "contains a row that JSON cannot represent exactly: an array whose lower bound is not 1, JSON \
+                 `null`, or a negative zero; read the column into a text field",
             )),
             BinaryFormat::CastToJson if self.composite.is_some() => {
                 let is_scale_significant =
@@ -78,7 +78,7 @@ impl ColumnType {
             BinaryFormat::Bytes => {
                 match self.kind {
                     FieldKind::Uuid => Ok(Value::Uuid(bytes.try_into().map_err(|_| {
-                        ConversionError::new("does not hold exactly the 16 bytes of a UUID")
+                        ConversionError::new("does not contain exactly the 16 bytes of a UUID")
                     })?)),
                     _ => Ok(Value::Bytes(Cow::Borrowed(bytes))),
                 }
@@ -104,9 +104,9 @@ impl ColumnType {
         match self.kind {
             FieldKind::Bool => match integer {
                 0 | 1 => Ok(Value::Bool(integer == 1)),
-                _ => {
-                    Err(ConversionError::new("holds a number other than 0 and 1 where a boolean is expected"))
-                }
+                _ => Err(ConversionError::new(
+                    "contains a number other than 0 and 1 where a boolean is expected",
+                )),
             },
             FieldKind::Decimal => Ok(Value::Decimal(Cow::Owned(integer.to_string()))),
             FieldKind::Float32 | FieldKind::Float64 => {
@@ -115,7 +115,7 @@ impl ColumnType {
             FieldKind::Timestamp | FieldKind::DateTime => {
                 let nanos = i128::from(integer) * (1_000_000_000 / self.units_per_second);
                 let instant = Timestamp::from_unix_nanos(nanos)
-                    .ok_or_else(|| ConversionError::new("holds a time outside the supported years"))?;
+                    .ok_or_else(|| ConversionError::new("contains a time outside the supported years"))?;
                 Ok(match self.kind {
                     FieldKind::DateTime => Value::DateTime(instant.local),
                     _ => Value::Timestamp(instant),
@@ -133,7 +133,7 @@ impl ColumnType {
             Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
             Some(_) => {
                 return Err(ConversionError::new(
-                    "holds a number with a fraction where an integer is expected",
+                    "contains a number with a fraction where an integer is expected",
                 ));
             }
             None => &text,
@@ -143,7 +143,7 @@ impl ColumnType {
 
     fn read_text<'a>(&self, bytes: &'a [u8]) -> Result<Value<'a>, ConversionError> {
         let text = utf8(bytes)?;
-        let invalid = || ConversionError::new(format!("holds text that is not {}", self.kind.noun()));
+        let invalid = || ConversionError::new(format!("contains text that is not {}", self.kind.noun()));
         Ok(match self.kind {
             FieldKind::Integer => integer_of(text).map_err(|_| invalid())?,
             FieldKind::Decimal => match DecimalText::is_valid(text) {
@@ -181,7 +181,7 @@ fn integer_of<'a>(text: &str) -> Result<Value<'a>, ConversionError> {
     }
     match text.parse::<i128>().is_ok() || text.parse::<u128>().is_ok() {
         true => Ok(Value::Decimal(Cow::Owned(text.to_owned()))),
-        false => Err(ConversionError::new("holds an integer larger than 128 bits")),
+        false => Err(ConversionError::new("contains an integer of more than 128 bits")),
     }
 }
 
@@ -192,7 +192,8 @@ fn finite_decimal<'a>(number: f64, text: String) -> Result<Value<'a>, Conversion
     }
 }
 
-/// Returns the floating-point number that equals the integer, or `None` if there may be none.
+/// Returns the floating-point number that equals the integer. Returns `None` if the integer has more than 53
+/// bits and may therefore not be exact.
 fn float_of(integer: i64) -> Option<f64> {
     // An `f64` represents every integer of up to 53 bits exactly.
     let is_exact = (-9_007_199_254_740_992..=9_007_199_254_740_992).contains(&integer);

@@ -30,7 +30,7 @@ pub(super) struct Sequence {
     pub(super) min: i64,
     pub(super) max: i64,
     pub(super) may_read: bool,
-    pub(super) may_move: bool,
+    pub(super) may_advance: bool,
     pub(super) is_owned: bool,
 }
 
@@ -126,7 +126,7 @@ const NAMED: &str = "
 impl Sequences {
     /// Finds the sequences that these tables own, that their defaults use, or that their functions and
     /// triggers use.
-    pub(super) async fn of(connection: &Connection, tables: &[&Table]) -> Result<Self> {
+    pub(super) async fn read(connection: &Connection, tables: &[&Table]) -> Result<Self> {
         let operation = "reading the sequences of tables";
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
         let mut found = Self::default();
@@ -134,7 +134,7 @@ impl Sequences {
         for row in rows.map_err(|error| failed(operation, &error))? {
             found.all.push(sequence(&row).map_err(|error| failed(operation, &error))?);
         }
-        for source in source::of(connection, &oids).await? {
+        for source in source::read_texts(connection, &oids).await? {
             let names = source::names(&source.text);
             let mut wanted: Vec<(&str, &str)> = Vec::new();
             for name in &names.literals {
@@ -183,8 +183,8 @@ impl Sequences {
 }
 
 impl Sequence {
-    /// Returns whether a role needs privileges on the sequence to insert rows: a column uses the sequence,
-    /// and not only a function, which may have other privileges.
+    /// Returns whether a role needs privileges on the sequence to insert rows. This is the case if a column
+    /// uses the sequence. A function that uses the sequence may run with the privileges of another role.
     pub(super) fn is_needed(&self) -> bool {
         self.usage == SequenceUse::Direct || self.column.is_some()
     }
@@ -227,7 +227,7 @@ pub(super) async fn states(
     connection: &Connection,
     table: &Table,
 ) -> Result<(Vec<SequenceState>, Vec<String>)> {
-    let sequences = Sequences::of(connection, &[table]).await?;
+    let sequences = Sequences::read(connection, &[table]).await?;
     let (mut states, mut warnings) = (Vec::new(), Vec::new());
     for sequence in &sequences.all {
         match sequence.may_read {
@@ -275,7 +275,7 @@ fn sequence(row: &Row) -> Result<Sequence, tokio_postgres::Error> {
         min: row.try_get(8)?,
         max: row.try_get(9)?,
         may_read: row.try_get(10)?,
-        may_move: row.try_get(11)?,
+        may_advance: row.try_get(11)?,
         is_owned: row.try_get(12)?,
     })
 }

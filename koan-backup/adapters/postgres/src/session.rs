@@ -60,7 +60,7 @@ pub(super) use extent::Extent;
 pub(super) use foreign_key_actions::refusing_references;
 pub(super) use interference::Interference;
 pub(super) use keys::first_keys;
-pub(super) use load::{Route, is_empty_now};
+pub(super) use load::{Route, is_table_empty};
 pub(super) use preview::SuspensionPreview;
 pub(super) use rules::{refusal as refusing_rules, rules_of};
 pub(super) use target::Target;
@@ -94,7 +94,7 @@ impl PostgresSession {
     ) -> Result<Self> {
         let connection = location.connect().await?;
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET CONSTRAINTS ALL DEFERRED";
-        connection.run("beginning to restore", begin).await?;
+        connection.run("beginning the restore", begin).await?;
         let catalog = Catalog::read(&connection).await?;
         let suspended = Suspended::begin(&connection).await?;
         Ok(Self {
@@ -144,7 +144,7 @@ impl PostgresSession {
             target,
             number,
         );
-        loading.await.map_err(|error| self.explain_kept(error))
+        loading.await.map_err(|error| self.explain_kept_constraint(error))
     }
 
     async fn finish(&mut self, loading: Loading) -> Result<WriteCounts> {
@@ -159,9 +159,9 @@ impl PostgresSession {
 
     /// Adds an explanation to a foreign key violation: the foreign key was not suspended, because the option
     /// `keep_constraints` is set.
-    fn explain_kept(&self, error: Error) -> Error {
+    fn explain_kept_constraint(&self, error: Error) -> Error {
         match self.options.keep_constraints && is_foreign_key_violation(&error) {
-            true => compare::explain_kept(error),
+            true => compare::explain_kept_constraint(error),
             false => error,
         }
     }
@@ -200,7 +200,7 @@ impl PostgresSession {
             materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
         // If the transaction has failed, COMMIT reports success although the server rolls back. Any other
-        // statement fails in that case, so one is executed before the COMMIT.
+        // statement fails in that case, so a `SELECT` is executed before the COMMIT.
         self.connection.run("checking the transaction before the commit", "SELECT").await?;
         self.connection.run("committing the restore", "COMMIT").await?;
         Ok(suspended)
@@ -230,7 +230,7 @@ impl PostgresSession {
             // known.
             Ok(None) | Err(_) => match is_foreign_key_violation(&error) {
                 true => {
-                    let text = format!("{error}; restore the referenced table as well");
+                    let text = format!("{error}; restore the entity of the referenced table as well");
                     Error::new(ErrorKind::Constraint, text)
                 }
                 false => error,
@@ -272,7 +272,7 @@ impl RestoreSession for PostgresSession {
         };
         if committed.is_err() {
             // An error of the rollback is discarded, and the original error is returned.
-            let _ = self.connection.run("rolling back", "ROLLBACK").await;
+            let _ = self.connection.run("rolling back the restore", "ROLLBACK").await;
         }
         committed.map(CommitReport::new)
     }
@@ -297,12 +297,12 @@ impl TargetWriter for PostgresWriter<'_> {
 
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let written = self.loading.write(&self.session.connection, batch).await;
-        written.map_err(|error| self.session.explain_kept(error))
+        written.map_err(|error| self.session.explain_kept_constraint(error))
     }
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
         let Self { session, loading } = *self;
-        let counts = session.finish(loading).await.map_err(|error| session.explain_kept(error))?;
+        let counts = session.finish(loading).await.map_err(|error| session.explain_kept_constraint(error))?;
         session.targets.finish();
         Ok(counts)
     }

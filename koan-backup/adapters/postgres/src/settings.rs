@@ -1,5 +1,5 @@
-//! The settings that every connection sets, so that backups and restores do not depend on the configuration of
-//! the server, the database or the role.
+//! The settings that every connection sets, so that backups and restores do not depend on the configuration
+//! of the server, the database or the role.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::error::failed;
 ///
 /// The list does not contain `search_path` and `synchronous_commit`, because their new values depend on their
 /// current values.
-pub(super) const PINNED: &[(&str, &str)] = &[
+pub(super) const SESSION_PARAMETERS: &[(&str, &str)] = &[
     // These settings determine how values are written and read as text.
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO, YMD"),
@@ -79,17 +79,17 @@ const MONEY_DECIMAL_PLACES: &str =
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DetectedSettings {
     /// Whether `money` has two decimal places for applications, as it does with the new settings.
-    pub(super) money_in_hundredths: bool,
+    pub(super) money_scale_is_two: bool,
 }
 
 /// Sets the session parameters of a connection, except `search_path`.
-pub(super) async fn pin(connection: &Connection) -> Result<DetectedSettings> {
-    let operation = "pinning the settings of a connection";
+pub(super) async fn set_all(connection: &Connection) -> Result<DetectedSettings> {
+    let operation = "setting the session parameters of a connection";
     let to_error = |error: &tokio_postgres::Error| failed(operation, error);
     // These settings are changed first, because they could end or change the following queries.
     connection.run(operation, "SET statement_timeout = 0; SET standard_conforming_strings = on").await?;
     let places = connection.number(operation, MONEY_DECIMAL_PLACES).await?;
-    let names = PINNED.iter().map(|(name, _)| name.to_ascii_lowercase());
+    let names = SESSION_PARAMETERS.iter().map(|(name, _)| name.to_ascii_lowercase());
     let names: Vec<String> = names.chain(REQUIRED.iter().map(|(name, ..)| (*name).to_owned())).collect();
     let query = "SELECT name, setting FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY ($1)";
     let rows = connection.client.query(query, &[&names]).await;
@@ -99,7 +99,8 @@ pub(super) async fn pin(connection: &Connection) -> Result<DetectedSettings> {
         current.insert(read(0)?.unwrap_or_default().to_ascii_lowercase(), read(1)?.unwrap_or_default());
     }
     // Some settings do not exist in all releases.
-    let existing = PINNED.iter().filter(|(name, _)| current.contains_key(&name.to_ascii_lowercase()));
+    let existing =
+        SESSION_PARAMETERS.iter().filter(|(name, _)| current.contains_key(&name.to_ascii_lowercase()));
     let mut statements: Vec<String> =
         existing.map(|(name, value)| format!("SET {name} = '{value}'")).collect();
     statements.push(SYNCHRONOUS_COMMIT.to_owned());
@@ -123,5 +124,5 @@ pub(super) async fn pin(connection: &Connection) -> Result<DetectedSettings> {
             Err(error) => return Err(to_error(&error)),
         }
     }
-    Ok(DetectedSettings { money_in_hundredths: places == 2 })
+    Ok(DetectedSettings { money_scale_is_two: places == 2 })
 }

@@ -43,7 +43,7 @@ impl PostgresSnapshot {
         let mut catalog = lock_tables(&holder).await?;
         let exported = export(&holder).await?;
         if exported.is_none() {
-            // The error has ended the transaction.
+            // The error has aborted the transaction.
             holder.run("beginning a read transaction", "ROLLBACK").await?;
             catalog = lock_tables(&holder).await?;
         }
@@ -57,7 +57,7 @@ impl PostgresSnapshot {
     }
 
     /// Returns an error if the tables may have been altered while they were read. The locks end with the
-    /// connection that holds them, and a standby may terminate this connection.
+    /// connection that holds them, and a standby may terminate that connection.
     async fn require_locks(&self) -> Result<()> {
         let holder = self.holder.lock().await;
         holder.run("keeping the tables locked while they are read", "SELECT").await
@@ -97,13 +97,13 @@ async fn lock_tables(holder: &Connection) -> Result<Catalog> {
     Catalog::read(holder).await
 }
 
-/// Exports the snapshot, and returns the identifier with which other connections join it. Returns `None` if the
-/// server does not allow the export.
+/// Exports the snapshot, and returns the identifier with which other connections join it. Returns `None` if
+/// the server does not allow the export.
 async fn export(holder: &Connection) -> Result<Option<String>> {
     match holder.client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await {
-        Ok(row) => row.try_get(0).map(Some).map_err(|error| failed("sharing the snapshot", &error)),
+        Ok(row) => row.try_get(0).map(Some).map_err(|error| failed("exporting the snapshot", &error)),
         Err(error) if error.as_db_error().is_some() => Ok(None),
-        Err(error) => Err(failed("sharing the snapshot", &error)),
+        Err(error) => Err(failed("exporting the snapshot", &error)),
     }
 }
 

@@ -20,8 +20,8 @@ pub(super) struct StateOptions {
     pub(super) ignored_views: BTreeMap<String, String>,
     /// The reason why large objects need no backup.
     pub(super) ignored_large_objects: Option<String>,
-    /// Columns as `table.column` that are recomputed after a restore, each with a description of what
-    /// recomputes it.
+    /// Columns as `table.column` that the application recomputes after a restore, each with a description of
+    /// how it does so.
     pub(super) recomputed_columns: BTreeMap<String, String>,
     pub(super) materialized_views: MaterializedViews,
 }
@@ -42,7 +42,10 @@ impl StateOptions {
             None => Ok(()),
             Some(object) => Err(Error::new(
                 ErrorKind::Configuration,
-                format!("{object}: the reason for the exclusion from backups or restores is empty; state it"),
+                format!(
+                    "{object}: the reason for the exclusion from backups or restores is empty; pass a reason \
+                     to the option"
+                ),
             )),
         }
     }
@@ -82,14 +85,14 @@ pub(super) async fn uncovered(
     let tables: Vec<&Table> = catalog.tables.iter().filter(|table| covered.contains(&table.oid)).collect();
     let all: Vec<&Table> = catalog.tables.iter().filter(|table| table.is_table()).collect();
     let mut texts = Vec::new();
-    let of_entities = Sequences::of(connection, &tables).await?;
+    let of_entities = Sequences::read(connection, &tables).await?;
     for found in of_entities.all.iter().filter(|found| !found.may_read) {
         if let Some(table) = tables.iter().find(|table| table.oid == found.table) {
             texts.push(sequence::unreadable_message(found, table));
         }
     }
     let used: BTreeSet<Oid> =
-        Sequences::of(connection, &all).await?.all.iter().map(|found| found.oid).collect();
+        Sequences::read(connection, &all).await?.all.iter().map(|found| found.oid).collect();
     let rows = connection.client.query(STANDALONE, &[]).await.map_err(|error| failed(operation, &error))?;
     let mut standalone = BTreeSet::new();
     for row in rows {
@@ -110,7 +113,7 @@ pub(super) async fn uncovered(
     for name in options.ignored_sequences.keys().filter(|name| !standalone.contains(*name)) {
         texts.push(format!(
             "`.ignore_sequence` contains `{name}`, but there is no standalone sequence with this name; remove \
-             it from the options"
+             the name from the options"
         ));
     }
     let oids: Vec<Oid> = covered.iter().copied().collect();
@@ -135,7 +138,7 @@ pub(super) async fn uncovered(
     {
         texts.push(format!(
             "`.ignore_materialized_view` contains `{name}`, but there is no materialized view with this name; \
-             remove it from the options"
+             remove the name from the options"
         ));
     }
     if options.ignored_large_objects.is_none() {

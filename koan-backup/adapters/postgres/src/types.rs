@@ -1,4 +1,4 @@
-//! The types of columns, as far as their values are read or written differently.
+//! The types of columns. Types whose values are read and written in the same way are not distinguished.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) enum StoredType {
     Numeric,
     Money,
     /// `money` in a database whose `lc_monetary` does not have two decimal places.
-    MoneyOfOtherUnits,
+    MoneyOfOtherScale,
     /// `text`, `varchar`, `citext`, `name`: sent unchanged.
     Text,
     /// `char(n)`: padded with spaces.
@@ -56,8 +56,8 @@ pub(super) struct TypeRow {
 }
 
 impl StoredType {
-    /// Returns the type of an oid, and the type modifier of the domain if the oid is that of a domain.
-    pub(super) fn of(oid: Oid, types: &BTreeMap<Oid, TypeRow>) -> (Self, i32) {
+    /// Returns the type with an oid, and the type modifier of the domain if the type is a domain.
+    pub(super) fn from_oid(oid: Oid, types: &BTreeMap<Oid, TypeRow>) -> (Self, i32) {
         let (mut oid, mut modifier) = (oid, -1);
         while let Some(domain) = types.get(&oid).filter(|row| row.kind == "d") {
             oid = domain.base;
@@ -87,7 +87,7 @@ impl StoredType {
             2950 => Self::Uuid,
             3802 => Self::Jsonb,
             _ => match types.get(&oid) {
-                Some(row) if row.is_array => Self::Array(Box::new(Self::of(row.element, types).0)),
+                Some(row) if row.is_array => Self::Array(Box::new(Self::from_oid(row.element, types).0)),
                 Some(row) if row.kind == "e" => Self::Enum,
                 Some(row) if row.kind == "c" => Self::Composite,
                 Some(row) => match row.name.as_str() {
@@ -102,22 +102,22 @@ impl StoredType {
         (stored, modifier)
     }
 
-    /// Returns the type with `money` replaced by the variant for a database in which `money` does not have two
-    /// decimal places.
-    pub(super) fn with_money_of_other_units(self) -> Self {
+    /// Returns the type with `money` replaced by the variant for a database in which `money` does not have
+    /// two decimal places.
+    pub(super) fn with_money_of_other_scale(self) -> Self {
         match self {
-            Self::Money => Self::MoneyOfOtherUnits,
-            Self::Array(element) => Self::Array(Box::new(element.with_money_of_other_units())),
+            Self::Money => Self::MoneyOfOtherScale,
+            Self::Array(element) => Self::Array(Box::new(element.with_money_of_other_scale())),
             stored => stored,
         }
     }
 
-    /// Returns whether the type is or contains `money` that does not have two decimal places, which no field
-    /// can be read from.
-    pub(super) fn is_money_of_other_units(&self) -> bool {
+    /// Returns whether the type is or contains `money` that does not have two decimal places. Such a value
+    /// cannot be read into any field.
+    pub(super) fn contains_money_of_other_scale(&self) -> bool {
         match self {
-            Self::MoneyOfOtherUnits => true,
-            Self::Array(element) => element.is_money_of_other_units(),
+            Self::MoneyOfOtherScale => true,
+            Self::Array(element) => element.contains_money_of_other_scale(),
             _ => false,
         }
     }

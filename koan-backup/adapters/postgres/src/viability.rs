@@ -1,4 +1,4 @@
-//! Finds problems that would make a restore fail or lose data, without writing.
+//! Determines whether a restore would succeed without losing data, without writing.
 
 use koan_backup_core::{
     Result,
@@ -18,7 +18,7 @@ use super::not_valid_constraints;
 use super::physical::PhysicalForm;
 use super::sequence::{Sequence, SequenceUse, Sequences};
 use super::session::{
-    Extent, Interference, Route, SuspensionPreview, TRIGGERS, Target, is_empty_now, refusing_references,
+    Extent, Interference, Route, SuspensionPreview, TRIGGERS, Target, is_table_empty, refusing_references,
     refusing_rules, rules_of,
 };
 use super::state::{MaterializedViews, StateOptions};
@@ -129,8 +129,8 @@ fn assess_columns(
             Severity::Note,
             entity.name(),
             format!(
-                "table `{table}` has no unique index over the key, so a restore searches for duplicate keys \
-                 itself, which is slower; add a unique index to avoid this"
+                "table `{table}` has no unique index over the key of the entity, so a restore searches for \
+                 duplicate keys itself, which is slower; add a unique index to avoid this"
             ),
         ));
     }
@@ -166,8 +166,8 @@ async fn assess_privileges(
                 Severity::Error,
                 entity,
                 format!(
-                    "the role has no {privilege} privilege on table `{table}`; grant it, or restore as the \
-                     owner"
+                    "the role has no {privilege} privilege on table `{table}`; grant the privilege, or restore \
+                     as the owner"
                 ),
             ));
         }
@@ -207,10 +207,10 @@ async fn assess_sequences(
 ) -> Result<()> {
     let (entity, table) = (target.entity.name(), &mapping.table.display_name);
     let recorded = PhysicalForm::sequences_of(target);
-    let sequences = Sequences::of(connection, &[&mapping.table]).await?;
+    let sequences = Sequences::read(connection, &[&mapping.table]).await?;
     for sequence in &sequences.all {
         let name = &sequence.name;
-        if options.intent == SessionIntent::Apply && !sequence.may_move {
+        if options.intent == SessionIntent::Apply && !sequence.may_advance {
             let severity = if sequence.is_needed() { Severity::Error } else { Severity::Warning };
             findings.push(Finding::new(
                 severity,
@@ -368,8 +368,8 @@ async fn assess_interference(
     }
     let Ok(mut target) = Target::new(request.clone(), mapping.clone()) else { return Ok(()) };
     target.read_equality(connection).await?;
-    let is_empty = is_empty_now(connection, &target, &operation).await?;
-    let extent = Extent::of(options, request, is_empty);
+    let is_empty = is_table_empty(connection, &target, &operation).await?;
+    let extent = Extent::new(options, request, is_empty);
     let mut refusals = refusing_references(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
     findings.extend(insert_only::assess(connection, entity, table, extent).await?);
@@ -380,7 +380,7 @@ async fn assess_interference(
         "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')::int::int8";
     if connection.number(&operation, may).await? == 0 {
         target.find_recomputed(connection).await?;
-        let route = Route::of(&target, options, is_empty, Interference::of(connection).await?);
+        let route = Route::choose(&target, options, is_empty, Interference::detect(connection).await?);
         // A temporary table stores the keys of deleted rows. A table that is empty now may have rows when the
         // restore begins.
         let is_certain = extent.deletes || route == Route::Staged;
@@ -393,7 +393,7 @@ async fn assess_interference(
     Ok(())
 }
 
-/// Adds findings about the foreign keys of restored tables: those to tables that are not restored, and those
+/// Adds findings about the foreign keys of restored tables that refer to tables that are not restored, or
 /// that the role cannot suspend.
 async fn assess_references(
     connection: &Connection,
@@ -407,13 +407,16 @@ async fn assess_references(
         let Some((name, mapping)) = child else { continue };
         let table = &mapping.table.display_name;
         let referenced = catalog.tables.iter().find(|table| table.oid == reference.parent);
-        let referenced = referenced.map_or("another table", |table| table.display_name.as_str());
+        let referenced = referenced.map_or_else(
+            || "a table of PostgreSQL or of an extension".to_owned(),
+            |table| format!("table `{}`", table.display_name),
+        );
         if !is_parent_restored {
             findings.push(Finding::new(
                 Severity::Note,
                 *name,
                 format!(
-                    "table `{table}` refers to `{referenced}`, which is not restored; the referenced rows must \
+                    "table `{table}` refers to {referenced}, which is not restored; the referenced rows must \
                      exist in the database"
                 ),
             ));
@@ -422,8 +425,8 @@ async fn assess_references(
                 Severity::Warning,
                 *name,
                 format!(
-                    "the role does not own table `{table}`, so its foreign key to `{referenced}` is checked at \
-                     each statement unless it is DEFERRABLE; restore as the owner"
+                    "the role does not own table `{table}`, so its foreign key to {referenced} is checked at \
+                     each statement unless the foreign key is DEFERRABLE; restore as the owner"
                 ),
             ));
         }

@@ -47,8 +47,8 @@ impl ColumnType {
         };
         if text.as_bytes().contains(&0) {
             return Err(ConversionError::new(
-                "cannot hold the character NUL, which PostgreSQL's text does not support; store such content \
-                 as bytes",
+                "cannot contain the character NUL, which PostgreSQL's text does not support; store such \
+                 content as bytes",
             ));
         }
         Ok(Some(text))
@@ -86,7 +86,7 @@ impl ColumnType {
                 let narrow = number as f32;
                 if f64::from(narrow).to_bits() != number.to_bits() {
                     return Err(ConversionError::new(
-                        "has type `real`, which would round the number; make it `double precision`",
+                        "has type `real`, which would round the number; declare the column `double precision`",
                     ));
                 }
                 Ok(format!("{narrow:?}"))
@@ -94,7 +94,7 @@ impl ColumnType {
             StoredType::Int2 | StoredType::Int4 | StoredType::Int8 => match number.fract() == 0.0 {
                 true => Ok(number.to_string()),
                 false => Err(ConversionError::new(
-                    "would truncate the fraction of the number; make it `double precision`",
+                    "would truncate the fraction of the number; declare the column `double precision`",
                 )),
             },
             StoredType::Numeric => {
@@ -116,14 +116,15 @@ impl ColumnType {
                 Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => {
                     Ok(Cow::Borrowed(whole))
                 }
-                Some(_) => {
-                    Err(ConversionError::new("would truncate the fraction of the number; make it `numeric`"))
-                }
+                Some(_) => Err(ConversionError::new(
+                    "would truncate the fraction of the number; declare the column `numeric`",
+                )),
                 None => Ok(Cow::Borrowed(text)),
             },
             StoredType::Float4 | StoredType::Float8 => {
-                let number: f64 =
-                    text.parse().map_err(|_| ConversionError::new("cannot hold a decimal of that form"))?;
+                let number: f64 = text
+                    .parse()
+                    .map_err(|_| ConversionError::new("cannot contain a decimal in this text form"))?;
                 let rounded = match self.stored {
                     #[expect(
                         clippy::cast_possible_truncation,
@@ -134,7 +135,9 @@ impl ColumnType {
                 };
                 match self.kind != FieldKind::Decimal || DecimalText::are_equal(&rounded, text) {
                     true => Ok(Cow::Owned(rounded)),
-                    false => Err(ConversionError::new("would round the number; make it `numeric`")),
+                    false => {
+                        Err(ConversionError::new("would round the number; declare the column `numeric`"))
+                    }
                 }
             }
             _ => Ok(Cow::Borrowed(text)),
@@ -157,7 +160,8 @@ impl ColumnType {
             .is_some_and(|digits| digits > scale.into())
         {
             return Err(ConversionError::new(format!(
-                "would round the number to {scale} fraction digits; declare a larger scale, or make it `numeric`"
+                "would round the number to {scale} fraction digits; declare a larger scale, or declare the \
+                 column `numeric`"
             )));
         }
         Ok(())
@@ -172,7 +176,7 @@ impl ColumnType {
             && text.chars().count() > length
         {
             return Err(ConversionError::new(format!(
-                "holds at most {length} characters, and the text is longer"
+                "can contain at most {length} characters, and the text is longer; declare a larger length"
             )));
         }
         match (&self.stored, self.kind) {
@@ -210,8 +214,9 @@ impl ColumnType {
         if !self.stored.is_text() {
             return Ok(Cow::Owned(hex(bytes)));
         }
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| ConversionError::new("cannot hold bytes that are not UTF-8; make it `bytea`"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            ConversionError::new("cannot contain bytes that are not UTF-8; declare the column `bytea`")
+        })?;
         self.string(text)
     }
 }

@@ -82,7 +82,8 @@ impl ColumnType {
         self.apply_affinity(stored)
     }
 
-    /// Converts the value as the column's affinity does.
+    /// Converts a value in the same way as SQLite converts it for the column's affinity. Fails if the
+    /// conversion would change the value.
     fn apply_affinity<'v>(&self, stored: Stored<'v>) -> Result<Stored<'v>, ConversionError> {
         Ok(match (stored, self.affinity) {
             (Stored::Integer(integer), Affinity::Real) => match number::float_of(integer) {

@@ -64,7 +64,7 @@ pub(super) enum Affinity {
 impl Affinity {
     /// Returns the affinity of a declared type. The five rules of SQLite are applied in their documented
     /// order.
-    pub(super) fn of(declared: &str) -> Self {
+    pub(super) fn from_declared_type(declared: &str) -> Self {
         let declared = declared.to_ascii_uppercase();
         let has = |part: &str| declared.contains(part);
         if has("INT") {
@@ -148,8 +148,8 @@ impl Table {
         }
     }
 
-    /// Returns a name for the rowid that is not the name of a column. Returns `None` for a table without a
-    /// rowid or without such a name.
+    /// Returns a name of the rowid that is not the name of a column. Returns `None` if the table has no
+    /// rowid, or if each name of the rowid is also the name of a column.
     pub(super) fn rowid_name(&self) -> Option<&'static str> {
         let is_free = |name: &&str| !self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         (self.storage == TableStorage::Rowid)
@@ -170,7 +170,10 @@ fn columns(connection: &Connection, table: &str, strict: bool) -> Result<Vec<Col
         let stores_unchanged = strict && declared.eq_ignore_ascii_case("ANY");
         Ok(Column {
             name: row.get(0)?,
-            affinity: if stores_unchanged { Affinity::Blob } else { Affinity::of(&declared) },
+            affinity: match stores_unchanged {
+                true => Affinity::Blob,
+                false => Affinity::from_declared_type(&declared),
+            },
             declared,
             not_null: row.get(2)?,
             has_default: row.get(3)?,

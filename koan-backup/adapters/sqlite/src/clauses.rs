@@ -1,8 +1,9 @@
-//! Splits a `CREATE TABLE` statement into its columns and constraints, which a restore examines separately.
+//! Splits a `CREATE TABLE` statement into its column definitions and table constraints, which a restore
+//! examines separately.
 
 use super::derived::tokens::{Token, in_parentheses, split_at_commas, tokens};
 
-/// A column or a constraint of a table, as it is written in the `CREATE TABLE` statement.
+/// A column definition or a table constraint in a `CREATE TABLE` statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Element {
     /// The name of the column; `None` for a constraint of the table.
@@ -33,7 +34,7 @@ impl Check {
     }
 }
 
-/// Returns the columns and constraints in a `CREATE TABLE` statement.
+/// Returns the column definitions and table constraints in a `CREATE TABLE` statement.
 pub(super) fn elements(sql: &str) -> Vec<Element> {
     let tokens = tokens(sql);
     let list = tokens.iter().position(|token| token.is_punctuation('('));

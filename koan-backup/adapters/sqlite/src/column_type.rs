@@ -23,10 +23,11 @@ pub(super) struct ColumnType {
     pub(super) not_null: bool,
     /// The unit of a time that is stored as a whole number.
     pub(super) unit: UnixUnit,
-    /// Whether serde writes the times of the field as a number of units since 1970.
-    pub(super) counts_time: bool,
-    /// Whether serde writes the times of the field as ISO 8601 text. Stored text in this form is then passed
-    /// to serde unchanged.
+    /// Whether the serde form of the field declares the unit: serde writes the times of the field as a number
+    /// of units since 1970.
+    pub(super) declares_unit: bool,
+    /// Whether serde writes the times of the field as ISO 8601 text. If so, stored ISO 8601 text is passed to
+    /// serde unchanged.
     pub(super) passes_iso_text: bool,
     /// The form in which a value is written if no other form is known.
     pub(super) default: Form,
@@ -44,7 +45,7 @@ impl ColumnType {
     }
 
     fn new(kind: FieldKind, wire: WireForm, column: &Column) -> Self {
-        let (unit, counts_time) = match wire {
+        let (unit, declares_unit) = match wire {
             WireForm::UnixSeconds => (UnixUnit::Seconds, true),
             WireForm::UnixMillis => (UnixUnit::Millis, true),
             WireForm::UnixMicros => (UnixUnit::Micros, true),
@@ -56,7 +57,7 @@ impl ColumnType {
             affinity: column.affinity,
             not_null: column.not_null,
             unit,
-            counts_time,
+            declares_unit,
             passes_iso_text: wire == WireForm::Plain,
             default: default_form(kind, unit, column),
         }

@@ -79,14 +79,14 @@ impl Location {
         Ok(connection)
     }
 
-    /// Opens a connection for which the file itself is opened read-only.
+    /// Opens a connection that opens the file itself read-only.
     pub(super) fn open_read_only(&self) -> Result<Connection> {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, Role::Read)
     }
 
     /// Opens a connection to an empty temporary database, to which the original database is attached as
     /// [`ORIGIN`], read-only. `reader` is a connection to the original database.
-    pub(super) fn open_trial(&self, reader: &Connection) -> Result<Connection> {
+    pub(super) fn open_dry_run(&self, reader: &Connection) -> Result<Connection> {
         let opened = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_CREATE
@@ -97,7 +97,7 @@ impl Location {
             // empty.
             let encoding: String = reader.query_row("PRAGMA encoding", [], |row| row.get(0))?;
             connection.execute_batch(&format!("PRAGMA encoding = '{encoding}'"))?;
-            let connection = self.prepared(connection, Role::Write)?;
+            let connection = self.configured(connection, Role::Write)?;
             // An existing table may use syntax that SQLite no longer accepts in new tables.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
             connection.execute(&format!("ATTACH DATABASE ?1 AS {ORIGIN}"), [self.read_only_uri()])?;
@@ -128,11 +128,11 @@ impl Location {
 
     fn connect(&self, flags: OpenFlags, role: Role) -> Result<Connection> {
         let opened = Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-        let prepared = opened.and_then(|connection| self.prepared(connection, role));
+        let prepared = opened.and_then(|connection| self.configured(connection, role));
         prepared.map_err(|error| failed(&self.path, "opening", error))
     }
 
-    fn prepared(&self, connection: Connection, role: Role) -> rusqlite::Result<Connection> {
+    fn configured(&self, connection: Connection, role: Role) -> rusqlite::Result<Connection> {
         connection.busy_timeout(self.busy_timeout)?;
         // A quoted name that is not a column must be an error, not a string.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;

@@ -1,4 +1,4 @@
-//! Describes which tables and columns the entities cover.
+//! Describes the coverage of a database: which tables and columns belong to entities.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,7 @@ use super::mapping::{self, find_table, named_sets, table_named_root};
 use super::snapshot::Reader;
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
 
-/// Describes the database from the point of view of `entities`. Tables in `ignored` are not reported as
-/// uncovered.
+/// Describes the coverage of the database by `entities`. Tables in `ignored` are not reported as uncovered.
 pub(super) fn describe(
     reader: &Reader,
     entities: &[EntityCodec],
@@ -24,15 +23,15 @@ pub(super) fn describe(
     let mut description = ProviderDescription::default();
     description.version = format!("SQLite {}", rusqlite::version());
     let mut unused_tables = BTreeMap::new();
-    let views: Vec<_> =
+    let entity_tables: Vec<_> =
         entities.iter().map(|entity| matched_tables(reader, entity, &mut unused_tables)).collect();
-    description.entities = coverage::of_entities(&views);
+    description.entities = coverage::of_entities(&entity_tables);
     let known: Vec<DatabaseTable<'_>> =
         reader.catalog.tables.iter().map(|table| database_table(&table.name)).collect();
     let ignored = IgnoredTables { tables: ignored, is_named };
-    description.warnings = ignored.warnings(&known, &views);
+    description.warnings = ignored.warnings(&known, &entity_tables);
     let mapped: BTreeSet<&str> =
-        views.iter().flat_map(|view| &view.tables).map(|matched| matched.id.as_str()).collect();
+        entity_tables.iter().flat_map(|entity| &entity.tables).map(|matched| matched.id.as_str()).collect();
     let tables = reader
         .catalog
         .tables
@@ -81,7 +80,7 @@ fn matched_tables<'r>(
         id: table.name.clone(),
         table: table.name.clone(),
         relationship: None,
-        matched: mapping::matched(table, entity),
+        matched: mapping::match_columns(table, entity),
     });
     EntityTables { entity, tables: tables.collect(), problem: None }
 }

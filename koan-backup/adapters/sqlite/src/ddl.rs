@@ -1,4 +1,4 @@
-//! Creates the SQL of missing tables.
+//! Generates the `CREATE TABLE` statements of missing tables.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ use super::mapping::find_table;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 use koan_backup_sql::tables::set_table;
 
-/// Returns the statement that creates the table of a set. The table is like the table of the default set if
-/// that table exists. Otherwise the table is made for the schema of the entity.
+/// Returns the statement that creates the table of a set. If the default set has a table, the new table has
+/// the same definition. Otherwise the definition is derived from the schema of the entity.
 pub(super) fn create(
     connection: &Connection,
     catalog: &Catalog,
@@ -34,7 +34,7 @@ pub(super) fn create(
         }
         Ok(root) => Err(Error::new(
             ErrorKind::Internal,
-            format!("table `{}` was to be created, but it exists already", root.name),
+            format!("cannot create table `{}`: it exists already", root.name),
         )),
         Err(_) => {
             Ok(from_schema(entity, &set_table(entity.descriptor().table().unwrap_or(entity.name()), set)))
@@ -112,8 +112,8 @@ pub(crate) fn declared_type(field: &FieldSchema) -> &'static str {
     }
 }
 
-/// Replaces the name of the table in a `CREATE TABLE` statement. SQLite stores the keywords in this form,
-/// followed by the name and the rest of the statement as it was written.
+/// Replaces the name of the table in a `CREATE TABLE` statement. SQLite stores such a statement with exactly
+/// these keywords, followed by the name and the rest of the statement as it was written.
 fn renamed(sql: &str, name: &str) -> Option<String> {
     const BEGINNING: &str = "CREATE TABLE ";
     let rest = sql.get(BEGINNING.len()..).filter(|_| sql.is_char_boundary(BEGINNING.len()))?.trim_start();
@@ -132,7 +132,7 @@ fn renamed(sql: &str, name: &str) -> Option<String> {
         if character != close {
             continue;
         }
-        // A doubled quote is one quote in the name.
+        // A doubled quotation mark is one quotation mark in the name.
         if close != ']' && characters.peek().is_some_and(|&(_, next)| next == close) {
             characters.next();
             continue;
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_renamed_for_every_quotation_of_its_name() {
+    fn a_table_is_renamed_however_its_name_is_quoted() {
         for sql in [
             "CREATE TABLE t(id INTEGER)",
             "CREATE TABLE \"a\"\"b\"(id INTEGER)",

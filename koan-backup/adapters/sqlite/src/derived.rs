@@ -68,9 +68,9 @@ pub(super) fn assess(
             } else if let Err(error) = check_rebuild(connection, catalog, index) {
                 let text = format!(
                     "full-text index `{}` is filled from table `{}` and cannot be rebuilt on this \
-                     connection: {error}; drop it before the restore and create it again afterwards, or \
-                     declare it with `Sqlite::options(…).recomputed`",
-                    index.name, table.name
+                     connection: {error}; drop the index before the restore and create it again afterwards, \
+                     or declare it with `Sqlite::options(…).recomputed_after_restore(\"{}\", \"…\")`",
+                    index.name, table.name, index.name
                 );
                 findings.push(Finding::new(Severity::Error, *entity, text));
             }
@@ -177,7 +177,7 @@ fn stale_name(
     }
 }
 
-/// Rebuilds the full-text indexes whose content is in one of these tables, within the transaction of the
+/// Rebuilds the full-text indexes whose content table is one of these tables, within the transaction of the
 /// restore.
 ///
 /// # Errors
@@ -214,8 +214,8 @@ pub(super) fn rebuild<'t>(
             Error::with_source(
                 ErrorKind::Provider,
                 format!(
-                    "full-text index `{}`, which is filled from restored rows, cannot be rebuilt; drop it \
-                     before the restore and create it again afterwards",
+                    "full-text index `{}`, which is filled from restored rows, cannot be rebuilt; drop the \
+                     index before the restore and create it again afterwards",
                     index.name
                 ),
                 error,
@@ -225,7 +225,7 @@ pub(super) fn rebuild<'t>(
     Ok(())
 }
 
-/// Returns whether the content of an index is the table, or a view that may read the table.
+/// Returns whether the content table of an index is `table`, or a view that may read `table`.
 fn depends_on(connection: &Connection, catalog: &Catalog, index: &ExternalIndex, table: &str) -> bool {
     if index.content.eq_ignore_ascii_case(table) {
         return true;

@@ -17,10 +17,10 @@ pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
     };
     if is_log_inaccessible {
         let text = format!(
-            "{what} in `{path}` failed: the database is in WAL mode, so SQLite needs the file `{path}-shm` \
-             next to it and can neither create nor open it; let this process write in that directory, or \
-             copy the database with its `-wal` file to a directory where it may write, or have the \
-             application set `PRAGMA journal_mode = DELETE`"
+            "{what} in `{path}` failed: the database is in WAL mode, so SQLite needs the file `{path}-shm`, \
+             but can neither create nor open it; give this process write permission for the directory of the \
+             database, or copy the database with its `-wal` file to a directory with write permission, or \
+             have the application set `PRAGMA journal_mode = DELETE`"
         );
         return Error::with_source(ErrorKind::Provider, text, error);
     }

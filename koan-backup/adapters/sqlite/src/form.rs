@@ -3,7 +3,8 @@
 //!
 //! A stored value can match several forms: `2009-01-01 00:00:00.5` matches the form with one fraction digit,
 //! and the form with as few fraction digits as the value needs. A [`Form`] is therefore a set of variants of
-//! one shape. Values are written back in a variant that all values of a run have in common.
+//! one shape. The values of consecutive records form a run as long as they have a variant in common. The
+//! values of a run are written back in this variant.
 
 mod record;
 mod replay;
@@ -152,7 +153,7 @@ pub(super) const TEXT_POINT: u32 = 1 << 6;
 pub(super) const FRACTION_0: u32 = 1 << 8;
 /// As few fraction digits as the value needs.
 pub(super) const FRACTION_MINIMAL: u32 = 1 << 18;
-/// Zero, three, six or nine fraction digits: the smallest of these numbers that the value needs.
+/// Zero, three, six or nine fraction digits: the smallest of these numbers that is sufficient for the value.
 pub(super) const FRACTION_THREES: u32 = 1 << 19;
 
 /// The name of the variant [`JSON_NULL`] in an archive.

@@ -56,7 +56,8 @@ pub(super) fn index_faults(
         if index.partial || !is_readable(connection, collations, &index)? {
             continue;
         }
-        // SQLite may count with any index for `count(*)`, but it reads the index in `INDEXED BY` for a sum.
+        // For `count(*)`, SQLite may count the entries of another index. For `sum(1)`, it reads the index in
+        // `INDEXED BY`.
         let query = format!(
             "SELECT coalesce(sum(1), 0) FROM main.{} INDEXED BY {}",
             quoted(table),

@@ -12,14 +12,15 @@ use super::collation::{Collation, Collations};
 use super::number;
 use koan_backup_sql::identifier::quoted;
 
-/// The comparisons by which two keys of a table can be the same.
+/// The definition of when a table considers two keys to be the same: at least one of several comparisons
+/// finds them equal.
 #[derive(Clone, Debug)]
 pub(super) struct KeyEquality {
     /// The collations of the key columns, for each comparison. The first comparison uses the collations of
     /// the columns themselves.
     comparisons: Vec<Vec<NamedCollation>>,
     /// The name of a collation of the key that the connection does not know, if there is one.
-    unknown: Option<String>,
+    unknown_collation: Option<String>,
 }
 
 /// A collation and its name.
@@ -31,19 +32,19 @@ struct NamedCollation {
 
 impl KeyEquality {
     /// Reads how a table compares the columns of a key.
-    pub(super) fn of<'k>(
+    pub(super) fn read<'k>(
         connection: &Connection,
         collations: &Collations,
         table: &str,
         key: impl Iterator<Item = &'k str>,
     ) -> Result<Self> {
         let key: Vec<&str> = key.collect();
-        let mut unknown = None;
+        let mut unknown_collation = None;
         let mut find_collations = |names: Vec<String>| {
             let found = names.into_iter().map(|name| match collations.find(&name) {
                 Some(collation) => NamedCollation { name, collation },
                 None => {
-                    unknown = Some(name);
+                    unknown_collation = Some(name);
                     NamedCollation { name: "BINARY".to_owned(), collation: Collation::Binary }
                 }
             });
@@ -69,12 +70,12 @@ impl KeyEquality {
                 comparisons.push(comparison);
             }
         }
-        Ok(Self { comparisons, unknown })
+        Ok(Self { comparisons, unknown_collation })
     }
 
     /// Returns a collation of the key that neither SQLite nor the application defines, if there is one.
-    pub(super) fn unknown(&self) -> Option<&str> {
-        self.unknown.as_deref()
+    pub(super) fn unknown_collation(&self) -> Option<&str> {
+        self.unknown_collation.as_deref()
     }
 
     /// Returns whether two keys are the same only if their bytes are identical. Numbers are always compared

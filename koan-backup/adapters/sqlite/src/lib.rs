@@ -8,21 +8,22 @@
 //! - **Types**: a value is read according to the type of its field, whatever its storage class. Dates and
 //!   times are text, a whole number of seconds since 1970 (or of the unit that the field's serde form uses),
 //!   or a Julian day as REAL. A whole number that would be a time after the year 2200 is refused unless the
-//!   field declares its unit, because it may count milliseconds.
+//!   field declares its unit, because the number may count milliseconds.
 //! - **Physical form**: an archive records the form in which each column stores its values, so that a
 //!   restored row equals the lost one byte for byte. White space and the order of keys inside JSON text are
 //!   not preserved; the backup counts such values in a warning.
 //! - **Key equality**: two keys are the same if SQLite compares them as equal, by the collations of the key's
 //!   columns or by those of a unique index over exactly these columns. A backup and a restore refuse two
-//!   records with the same key and name it; a restore writes the key with the spelling of the archive.
+//!   records with the same key, and the error contains the key. A restore writes each key as it is spelled in
+//!   the archive.
 //! - **Damage**: the rows that were read are compared with a scan of the table that uses no index, in the
-//!   same snapshot, and the entries of every index are counted. The backup fails if an index omits or repeats
-//!   rows.
+//!   same snapshot, and the entries of every index are counted. The backup fails if the read omitted or
+//!   repeated rows, or if an index has more entries than the table has rows.
 //! - **Restores** run in one transaction. Foreign keys may be violated until the commit, deletes do not
 //!   cascade, and triggers do not fire, because the archive already contains their effects. Full-text indexes
 //!   with external content are rebuilt within the transaction, with the rows that their triggers select. If
 //!   triggers fill other data that no archive contains, a restore fails before it writes, unless the
-//!   application declares that data with [`SqliteOptions::recomputed`].
+//!   application declares that data with [`SqliteOptions::recomputed_after_restore`].
 
 mod bind;
 mod catalog;

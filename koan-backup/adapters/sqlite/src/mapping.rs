@@ -27,7 +27,7 @@ impl SqlTable for Table {
         &self.columns
     }
 
-    /// A column of SQLite can store a value of each type.
+    /// A column of SQLite can store a value of any type.
     fn type_of_field(&self, column: &Column, field: &FieldSchema) -> Result<ColumnType, String> {
         Ok(ColumnType::of_field(field, column))
     }
@@ -61,7 +61,7 @@ pub(super) fn find(catalog: &Catalog, entity: &EntityCodec, set: &SetName) -> Re
 }
 
 /// Returns which columns of a table an entity covers, or why the columns cannot be matched.
-pub(super) fn matched(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
+pub(super) fn match_columns(table: &Table, entity: &EntityCodec) -> Result<MatchedColumns, String> {
     let mapping = Mapping::of_table(table, entity).map_err(|error| error.to_string())?;
     Ok(mapping.into_matched(entity))
 }

@@ -1,4 +1,5 @@
-//! Finds out whether a table refuses new rows because of the values that they get in columns without a field.
+//! Determines whether a table refuses every new row because of the values that SQLite stores in the columns
+//! without a field.
 //!
 //! These values are evaluated in an in-memory database. Its table has only the columns without a field, and
 //! the generated columns that are computed from these columns alone.
@@ -59,13 +60,14 @@ impl Evaluation {
             |column: &Column| mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
         let (mut refusals, mut known) = (Vec::new(), Vec::new());
         for column in &mapping.unmapped_columns {
-            // `findings::of_unmapped_columns` reports a required value without a default.
+            // `findings::of_mapping` reports a column that requires a value and has no default.
             if column.not_null && !column.has_default && !is_alias(column) {
                 continue;
             }
             let Some(element) = find(column) else { continue };
             match self.insert_defaults(&[element]) {
-                // The default depends on something that this database does not have.
+                // The in-memory database does not accept the definition of the column, so the default cannot
+                // be evaluated.
                 None => {}
                 Some(Ok(())) => known.push(element),
                 Some(Err(error)) => refusals.push(format!(
@@ -80,7 +82,7 @@ impl Evaluation {
         }
         let mut generated: Vec<&Element> =
             mapping.table.columns.iter().filter(|column| column.generated).filter_map(find).collect();
-        // A generated column may be computed from another one.
+        // A generated column may be computed from another generated column.
         while let Some(index) =
             generated.iter().position(|element| self.try_create(&with_element(&known, element)))
         {

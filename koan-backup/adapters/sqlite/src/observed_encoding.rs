@@ -18,7 +18,7 @@ const MAX_SAMPLED_ROWS: usize = 64;
 
 /// Returns the forms of each mapped column in a sample of the rows, the most frequent one first.
 pub(super) fn observed_forms(connection: &Connection, mapping: &Mapping) -> Result<Vec<Vec<Form>>> {
-    let mut counted: Vec<Vec<(Form, usize)>> = vec![Vec::new(); mapping.columns.len()];
+    let mut form_counts: Vec<Vec<(Form, usize)>> = vec![Vec::new(); mapping.columns.len()];
     let columns = quoted_list(mapping.columns.iter().map(|mapped| mapped.column.name.as_str()));
     let query =
         format!("SELECT {columns} FROM main.{} LIMIT {MAX_SAMPLED_ROWS}", quoted(&mapping.table.name));
@@ -31,14 +31,14 @@ pub(super) fn observed_forms(connection: &Connection, mapping: &Mapping) -> Resu
                 continue;
             }
             if let Ok((_, Some(form))) = mapped.column_type.read(stored) {
-                count(&mut counted[index], form);
+                count_form(&mut form_counts[index], form);
             }
         }
     }
     Ok(mapping
         .columns
         .iter()
-        .zip(counted)
+        .zip(form_counts)
         .map(|(mapped, mut forms)| {
             let default = mapped.column_type.default;
             forms.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -48,15 +48,15 @@ pub(super) fn observed_forms(connection: &Connection, mapping: &Mapping) -> Resu
 }
 
 /// Counts the form of one value. Forms with a common variant are counted together.
-fn count(counted: &mut Vec<(Form, usize)>, form: Form) {
-    for (known, count) in counted.iter_mut() {
+fn count_form(form_counts: &mut Vec<(Form, usize)>, form: Form) {
+    for (known, count) in form_counts.iter_mut() {
         if let Some(common) = known.common(form) {
             *known = common;
             *count += 1;
             return;
         }
     }
-    counted.push((form, 1));
+    form_counts.push((form, 1));
 }
 
 /// The forms of all values of one key column.
@@ -66,7 +66,7 @@ pub(super) struct KeyForms {
     groups: Vec<Group>,
     /// Whether the column has values that cannot be written in any form, such as a UUID that mixes upper and
     /// lower case.
-    pub(super) has_irregular: bool,
+    pub(super) has_irregular_values: bool,
 }
 
 /// A group of values that have a form in common.
@@ -78,13 +78,12 @@ struct Group {
 }
 
 impl KeyForms {
-    /// Returns whether no single form can represent all values, so that an existing key may be stored in
-    /// another form than expected.
+    /// Returns whether no single form can represent all values. The form of an existing key is then unknown.
     pub(super) fn is_mixed(&self) -> bool {
-        self.has_irregular || (self.groups.len() > 1 && !self.are_numbers())
+        self.has_irregular_values || (self.groups.len() > 1 && !self.are_numbers())
     }
 
-    /// Returns whether a key that is written in `form` compares equal to an existing one.
+    /// Returns whether a key that is written in `form` can compare equal to an existing key.
     pub(super) fn matches(&self, form: Form) -> bool {
         self.groups.is_empty()
             || self.groups.iter().any(|group| group.form.common(form).is_some())
@@ -105,7 +104,7 @@ impl KeyForms {
         let Ok((_, form)) = self.column_type.read(stored) else { return };
         let is_stored_number = matches!(stored, ValueRef::Integer(_) | ValueRef::Real(_));
         let Some(form) = form else {
-            self.has_irregular |= !is_stored_number;
+            self.has_irregular_values |= !is_stored_number;
             return;
         };
         let numeric = is_stored_number && is_number(&self.column_type, form);
@@ -134,17 +133,18 @@ fn is_number(column_type: &ColumnType, form: Form) -> bool {
     }
 }
 
-/// Returns the forms of each key column over all rows; `None` for a column whose values have only one form.
+/// Returns the forms of each key column over all rows; `None` for a column whose values can have only one
+/// form.
 pub(super) fn key_forms(connection: &Connection, mapping: &Mapping) -> Result<Vec<Option<KeyForms>>> {
     let mut forms: Vec<Option<KeyForms>> = mapping
         .key
         .iter()
         .map(|&index| {
             let column_type = mapping.columns[index].column_type;
-            has_forms(&column_type).then(|| KeyForms {
+            can_have_several_forms(&column_type).then(|| KeyForms {
                 column_type,
                 groups: Vec::new(),
-                has_irregular: false,
+                has_irregular_values: false,
             })
         })
         .collect();
@@ -167,7 +167,7 @@ pub(super) fn key_forms(connection: &Connection, mapping: &Mapping) -> Result<Ve
 }
 
 /// Returns whether a value can be stored in several forms that SQLite does not compare as equal.
-fn has_forms(column_type: &ColumnType) -> bool {
+fn can_have_several_forms(column_type: &ColumnType) -> bool {
     match column_type.kind {
         // The type of the value alone determines its form.
         FieldKind::AsSerialized | FieldKind::Extra => false,

@@ -24,7 +24,8 @@ pub struct SqliteOptions {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, which must exist; [`SqliteOptions::create_if_missing`] creates one.
+    /// Opens the database at `path`, which must exist. The option [`SqliteOptions::create_if_missing`]
+    /// creates a missing database.
     ///
     /// # Errors
     /// Returns an error if the file does not exist, the path is a directory, its directory does not exist, or
@@ -77,19 +78,19 @@ impl SqliteOptions {
         self
     }
 
-    /// Declares that a table is in no entity on purpose, with the reason. Boot reports do not warn about the
-    /// table.
+    /// Declares that a table intentionally belongs to no entity, with the reason. Boot reports do not warn
+    /// about the table.
     #[must_use]
     pub fn ignore_table(mut self, table: impl Into<String>, reason: impl Into<String>) -> Self {
         self.ignored.insert(table.into(), reason.into());
         self
     }
 
-    /// Defines a collation that the application's tables use. It must compare as on the application's own
-    /// connections.
+    /// Defines a collation that the application's tables use. The collation must compare text in the same way
+    /// as on the application's own connections.
     ///
-    /// SQLite cannot write a row of a table whose index uses an unknown collation, and a backup cannot decide
-    /// by such a collation whether two keys are the same.
+    /// If a collation is unknown, SQLite cannot write a row of a table with an index that uses the collation,
+    /// and a backup cannot determine whether two keys are the same.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), koan_backup::Error> {
@@ -140,8 +141,8 @@ impl SqliteOptions {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "`{name}` is declared as recomputed without a description; pass the way in which the \
-                     application recomputes it to `recomputed`"
+                    "`{name}` is declared as recomputed without a reason; pass a description of how the \
+                     application recomputes it to `recomputed_after_restore`"
                 ),
             ));
         }

@@ -1,5 +1,5 @@
-//! Sets the pragmas of a connection that change what is read, what is written, or whether a commit survives a
-//! crash.
+//! Sets those pragmas of a connection that affect the data that is read or written, or whether a commit
+//! survives a crash.
 //!
 //! A connection starts with the defaults that the SQLite library was compiled with, and the application
 //! chooses that library. Therefore each pragma is either set here, or it was reviewed and has no such effect.
@@ -152,9 +152,10 @@ mod tests {
     #[test]
     fn every_pragma_of_sqlite_is_set_or_reviewed() {
         let connection = Connection::open_in_memory().expect("a database");
-        let mut statement = connection.prepare("SELECT name FROM pragma_pragma_list").expect("a list");
-        let names = statement.query_map([], |row| row.get::<_, String>(0)).expect("names");
-        let names: Vec<String> = names.collect::<Result<_>>().expect("text");
+        let mut statement =
+            connection.prepare("SELECT name FROM pragma_pragma_list").expect("SQLite has `pragma_list`");
+        let names = statement.query_map([], |row| row.get::<_, String>(0)).expect("the query runs");
+        let names: Vec<String> = names.collect::<Result<_>>().expect("each name is text");
         assert!(names.len() > 50, "{names:?}");
         let is_known = |name: &String| {
             ALWAYS.iter().chain(WRITING).any(|(known, _)| known == name)
@@ -163,8 +164,8 @@ mod tests {
         let unknown: Vec<_> = names.iter().filter(|name| !is_known(name)).collect();
         assert!(
             unknown.is_empty(),
-            "SQLite has pragmas that are neither set nor reviewed: {unknown:?}; set each one that changes \
-             what is read or written or its durability, and add the others to `REVIEWED`"
+            "SQLite has pragmas that are neither set nor reviewed: {unknown:?}; set each pragma that affects \
+             the data that is read or written or the durability of a commit, and add the others to `REVIEWED`"
         );
     }
 
@@ -180,8 +181,8 @@ mod tests {
                  ON; PRAGMA legacy_alter_table = ON; PRAGMA writable_schema = ON; PRAGMA case_sensitive_like \
                  = ON",
             )
-            .expect("settings");
-        set_all(&connection, Role::Write).expect("set");
+            .expect("the pragmas are valid");
+        set_all(&connection, Role::Write).expect("the pragmas can be set");
         for (pragma, wanted) in [
             ("foreign_keys", "0"),
             ("recursive_triggers", "0"),
@@ -201,8 +202,9 @@ mod tests {
         ] {
             assert_eq!(value(&connection, pragma), format!("Integer({wanted})"), "{pragma}");
         }
-        let like_ignores_case: bool =
-            connection.query_row("SELECT 'a' LIKE 'A'", [], |row| row.get(0)).expect("a value");
+        let like_ignores_case: bool = connection
+            .query_row("SELECT 'a' LIKE 'A'", [], |row| row.get(0))
+            .expect("the query returns a row");
         assert!(like_ignores_case);
     }
 }

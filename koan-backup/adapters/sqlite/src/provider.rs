@@ -20,7 +20,7 @@ use crate::session::SqliteSession;
 use crate::snapshot::{Reader, SqliteSnapshot};
 use crate::thread::ConnectionThread;
 
-/// An SQLite database whose tables hold entities.
+/// An SQLite database whose tables contain the records of entities.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), koan_backup::Error> {
@@ -42,12 +42,12 @@ impl Sqlite {
         &self.location.path
     }
 
-    /// Creates the provider for a database that was checked before.
+    /// Creates the provider for a database whose path and options have been checked.
     pub(crate) fn from_location(location: Location, ignored: BTreeMap<String, String>) -> Self {
         Self { location, ignored: Arc::new(ignored) }
     }
 
-    /// Runs one job in a read transaction on a new connection.
+    /// Runs a function in a read transaction on a new connection.
     async fn query<T: Send + 'static>(
         &self,
         query_job: impl FnOnce(&Reader) -> Result<T> + Send + 'static,

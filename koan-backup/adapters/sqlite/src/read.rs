@@ -99,7 +99,8 @@ impl ColumnType {
                         let form = self.stored_form(INTEGER, native).filter(|_| self.is_exact(real));
                         (Value::F64(real), form)
                     }
-                    // The field's type rounds this integer. The caller detects it by the value `I64`.
+                    // The field's type rounds this integer. The caller detects the rounding by the value
+                    // `I64`.
                     None => (Value::I64(integer), None),
                 })
             }
@@ -256,7 +257,7 @@ fn bytes(stored: ValueRef<'_>) -> Result<ReadValue<'_>, ConversionError> {
     }
 }
 
-/// Parses an integer. The result has the value, and whether writing the value results in the same text.
+/// Parses an integer. Returns the value, and whether writing the value produces the same text.
 fn integer_text(text: &str) -> Option<(Value<'_>, bool)> {
     if let Ok(integer) = text.parse::<i64>() {
         return Some((Value::I64(integer), integer.to_string() == text));

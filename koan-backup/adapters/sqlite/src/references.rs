@@ -180,7 +180,8 @@ impl ForeignKey {
         let not_null = not_null.join(" AND ");
         let Some(parent_columns) = &self.parent_columns else { return not_null };
         // A foreign key compares values with the affinity and the collation of the parent column. SQLite uses
-        // those of the left operand if the right operand is an expression, so `+` makes it an expression.
+        // the affinity and collation of the left operand if the right operand is an expression, so `+` turns
+        // the child column into an expression.
         let equal: Vec<String> = parent_columns
             .iter()
             .zip(&self.columns)
@@ -320,7 +321,7 @@ fn is_restored_condition(restored: Option<&RestoredRows>) -> String {
     }
 }
 
-/// Formats a row for an error message. The first three columns of the query are other values.
+/// Formats a row for an error message. The first three columns of the query are not columns of the row.
 fn row_text(row: &Row<'_>, names: &[&String]) -> String {
     let part = |(index, name): (usize, &&String)| match row.get_ref(index + 3) {
         Ok(ValueRef::Integer(integer)) => format!("{name}={integer}"),

@@ -40,7 +40,7 @@ impl SqliteSession {
     pub(super) async fn begin(location: Location, options: SessionOptions) -> Result<Self> {
         let thread = ConnectionThread::start(move || match options.intent {
             SessionIntent::Apply => RestoreWork::begin(location.open_for_writing()?, &location, options),
-            SessionIntent::Compare => RestoreWork::begin_trial(&location, options),
+            SessionIntent::Compare => RestoreWork::begin_dry_run(&location, options),
         });
         Ok(Self { thread: thread.await?, targets: TargetTracker::default() })
     }

@@ -32,11 +32,12 @@ type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 /// A thread that owns a state `W` and runs one job after another. The thread ends when this value is dropped.
 pub(super) struct ConnectionThread<W> {
     jobs: mpsc::Sender<Job<W>>,
-    current: Arc<Current>,
+    current: Arc<RunningJob>,
 }
 
-/// The running job. It is known, so that a cancelled job interrupts SQLite only while that job runs.
-struct Current {
+/// The running job, if there is one. A cancelled job interrupts SQLite only while that job is the running
+/// job.
+struct RunningJob {
     /// The cancellation flag of the running job.
     job: Mutex<Option<Arc<AtomicBool>>>,
     interrupt: InterruptHandle,
@@ -67,7 +68,7 @@ impl<W: ThreadState> ConnectionThread<W> {
                 Err(error) => return drop(started.send(Err(error))),
             };
             let interrupt = state.connection().get_interrupt_handle();
-            if started.send(Ok(Arc::new(Current { job: Mutex::new(None), interrupt }))).is_err() {
+            if started.send(Ok(Arc::new(RunningJob { job: Mutex::new(None), interrupt }))).is_err() {
                 return;
             }
             while let Ok(job) = queue.recv() {
@@ -109,7 +110,7 @@ impl<W: ThreadState> ConnectionThread<W> {
     }
 }
 
-impl Current {
+impl RunningJob {
     fn lock(&self) -> MutexGuard<'_, Option<Arc<AtomicBool>>> {
         self.job.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,7 +120,7 @@ impl Current {
 struct InterruptOnDrop<'a> {
     /// The cancellation flag of the job; `None` once the job has ended.
     cancelled: Option<Arc<AtomicBool>>,
-    current: &'a Current,
+    current: &'a RunningJob,
 }
 
 impl Drop for InterruptOnDrop<'_> {
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_error_of_a_job_that_panics_states_the_consequence_and_calls_it_no_defect() {
+    async fn the_error_of_a_job_that_panics_states_the_consequence_and_does_not_mention_a_defect() {
         let built = || Ok(Connection::open_in_memory().expect("a database"));
         let thread = ConnectionThread::start(built).await.expect("a thread");
         for _ in 0..2 {

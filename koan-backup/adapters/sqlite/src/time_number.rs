@@ -8,8 +8,8 @@ use super::number;
 /// this unit.
 pub(super) const UNIX_EPOCH_IN_JULIAN_MILLIS: i128 = 210_866_760_000_000;
 
-/// Returns whether a number of seconds since 1970 is after the year 2200, so that another unit is more
-/// likely. The number is not read in another unit: the field has to declare its unit.
+/// Returns whether a number would be a time after the year 2200 if it counted seconds since 1970. Such a
+/// number is more likely to count another unit, so it is accepted only if the field declares its unit.
 pub(super) fn is_beyond_seconds(count: i64) -> bool {
     const YEAR_2200: i64 = 7_258_118_400;
     count >= YEAR_2200
@@ -29,16 +29,17 @@ mod tests {
 
     #[test]
     fn julian_days_are_those_of_sqlite() {
-        let connection = rusqlite::Connection::open_in_memory().expect("memory");
+        let connection = rusqlite::Connection::open_in_memory().expect("SQLite opens an in-memory database");
         for text in [
             "2009-01-01 00:00:00",
             "1969-07-20 20:17:40.123",
             "0001-01-01 12:00:00",
             "9999-12-31 23:59:59.999",
         ] {
-            let expected: f64 =
-                connection.query_row("SELECT julianday(?1)", [text], |row| row.get(0)).expect("a date");
-            let (instant, _) = Timestamp::parse(text).expect("a date");
+            let expected: f64 = connection
+                .query_row("SELECT julianday(?1)", [text], |row| row.get(0))
+                .expect("SQLite parses the date");
+            let (instant, _) = Timestamp::parse(text).expect("the text is a date and time");
             assert_eq!(julian_of(instant).map(f64::to_bits), Some(expected.to_bits()), "{text}");
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn refusal(
     if refused.is_none() && !connection.is_readonly("main")? {
         return Ok(None);
     }
-    // A name in double quotation marks may be a string in the SQL that created the table.
+    // The SQL that created the table may contain a string in double quotation marks.
     let found = with_setting(connection, DbConfig::SQLITE_DBCONFIG_DQS_DML, true, || {
         first_refused_clause(connection, mapping)
     })?;
@@ -134,7 +134,8 @@ fn first_refused_clause(
     Ok(None)
 }
 
-/// Runs a function while a setting of the connection has this value, and resets the setting afterwards.
+/// Runs a function while a setting of the connection has this value, and restores the previous value
+/// afterwards.
 fn with_setting<T>(
     connection: &Connection,
     setting: DbConfig,

@@ -1,4 +1,4 @@
-//! Finds what would make a restore fail, without writing.
+//! Determines whether a restore would succeed, without writing.
 
 use koan_backup_core::{
     ErrorKind, Result,
@@ -245,14 +245,14 @@ fn assess_schema(
         for parent in parents.filter(|parent| !mappings.iter().any(|(_, other)| other.table.name == **parent))
         {
             add(format!(
-                "table `{table}` refers to table `{parent}`, which is not restored; the rows that it refers \
-                 to must exist in the database"
+                "table `{table}` refers to table `{parent}`, which is not restored; the referenced rows must \
+                 exist in the database"
             ));
         }
         if !has_unique_key(reader, mapping)? {
             add(format!(
-                "table `{table}` has no unique index over the key of the entity, so the row of each record is \
-                 searched separately, which is slower"
+                "table `{table}` has no unique index over the key of the entity, so a restore searches the row \
+                 of each record separately, which is slower; add a unique index to avoid this"
             ));
         }
     }

@@ -1,11 +1,12 @@
-//! Finds the tables of sets: table `note#archive` holds the set `archive` of the entity in `note`.
+//! Finds the tables of sets: if table `note` contains the default set of an entity, table `note#archive`
+//! contains its set `archive`.
 
 use koan_backup_core::{Result, SetName, entity::EntityCodec};
 
 use super::super::catalog::{Catalog, Table};
 use koan_backup_sql::tables::{no_set, set_table};
 
-/// Returns the sets that have a table, without the default one, in the order of their names. `root` is the
+/// Returns the sets that have a table, except the default set, in the order of their names. `root` is the
 /// table of the default set.
 pub(in super::super) fn named_sets<'c>(catalog: &'c Catalog, root: &Table) -> Vec<(SetName, &'c Table)> {
     let mut sets: Vec<_> = suffixed_tables(catalog, root)
@@ -16,13 +17,13 @@ pub(in super::super) fn named_sets<'c>(catalog: &'c Catalog, root: &Table) -> Ve
     sets
 }
 
-/// Returns the table with the name of a set called `root`. It is not used, because `root` is the name of the
-/// default set.
+/// Returns the table that is named as if it contained a set `root`. Such a table is not used, because `root`
+/// is the name of the default set.
 pub(in super::super) fn table_named_root<'c>(catalog: &'c Catalog, root: &Table) -> Option<&'c Table> {
     suffixed_tables(catalog, root).find(|(set, _)| *set == SetName::root().as_str()).map(|(_, table)| table)
 }
 
-/// Finds the table of a set other than the default one.
+/// Finds the table of a set that is not the default set.
 pub(super) fn find<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,
@@ -33,8 +34,8 @@ pub(super) fn find<'c>(
     found.map(|(_, table)| table).ok_or_else(|| no_set(entity, set, &set_table(&root.name, set)))
 }
 
-/// Returns the tables named like the table of the default set, followed by `#` and a suffix, each with that
-/// suffix.
+/// Returns the tables whose name consists of the name of the default set's table, `#` and a suffix. Each
+/// table is returned with its suffix.
 fn suffixed_tables<'c>(catalog: &'c Catalog, root: &Table) -> impl Iterator<Item = (&'c str, &'c Table)> {
     let tables = catalog.tables.iter().filter(|table| table.is_table() && table.schema == root.schema);
     tables.filter_map(move |table| {

@@ -25,8 +25,8 @@ pub(super) fn json(
     }
     if dimensions > 1 && matches!(element, BinaryFormat::Json | BinaryFormat::Jsonb) {
         return Err(ConversionError::new(
-            "holds an array of JSON with several dimensions, which a list cannot distinguish from an array \
-             of JSON lists with one dimension; read the column into a field of text",
+            "contains an array of JSON with several dimensions, which a list cannot distinguish from an array \
+             of JSON lists with one dimension; read the column into a text field",
         ));
     }
     let mut lengths = Vec::with_capacity(dimensions.min(6));
@@ -34,8 +34,8 @@ pub(super) fn json(
         lengths.push(usize::try_from(int(&mut rest)?).map_err(|_| malformed())?);
         if int(&mut rest)? != 1 {
             return Err(ConversionError::new(
-                "holds an array whose lower bound is not 1, which a list cannot represent; read the column \
-                 into a field of text",
+                "contains an array whose lower bound is not 1, which a list cannot represent; read the column \
+                 into a text field",
             ));
         }
     }

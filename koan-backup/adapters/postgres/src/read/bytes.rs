@@ -6,9 +6,9 @@ use koan_backup_sql::conversion_error::ConversionError;
 pub(in super::super) fn utf8(bytes: &[u8]) -> Result<&str, ConversionError> {
     std::str::from_utf8(bytes).map_err(|_| {
         ConversionError::new(
-            "holds text that is not UTF-8, as a database with encoding SQL_ASCII allows; convert it, for \
-             example by `convert_from(column::bytea, 'LATIN1')`, or make the column `bytea` and the field \
-             bytes",
+            "contains text that is not UTF-8, as a database with encoding SQL_ASCII allows; convert the text, \
+             for example by `convert_from(column::bytea, 'LATIN1')`, or declare the column `bytea` and change \
+             the type of the field to bytes",
         )
     })
 }

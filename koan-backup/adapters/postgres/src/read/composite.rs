@@ -3,8 +3,8 @@
 use koan_backup_core::value::DecimalText;
 use std::borrow::Cow;
 
-/// Quotes the numbers that a binary floating-point number would change, so that a field of a decimal type
-/// gets every digit and a field of a floating-point type refuses the value.
+/// Quotes the numbers that a conversion to binary floating point would change. A field of a decimal type then
+/// gets every digit, and a field of a floating-point type refuses the value.
 pub(super) fn exact_numbers(json: &str, is_scale_significant: bool) -> Cow<'_, str> {
     let bytes = json.as_bytes();
     let (mut out, mut copied, mut position) = (String::new(), 0, 0);
@@ -12,8 +12,8 @@ pub(super) fn exact_numbers(json: &str, is_scale_significant: bool) -> Cow<'_, s
         match bytes[position] {
             b'"' => position = end_of_string(bytes, position + 1),
             b'-' | b'0'..=b'9' => {
-                let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-                let length = bytes[position..].iter().take_while(|byte| is_of_number(byte)).count();
+                let is_in_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let length = bytes[position..].iter().take_while(|byte| is_in_number(byte)).count();
                 let number = &json[position..position + length];
                 if !is_exact_in_json(number, is_scale_significant) {
                     out.push_str(&json[copied..position]);
@@ -46,7 +46,7 @@ fn end_of_string(bytes: &[u8], mut position: usize) -> usize {
     position
 }
 
-/// Returns whether a number is unchanged as an integer of 64 bits or as a binary floating-point number.
+/// Returns whether a 64-bit integer or a binary floating-point number represents a number exactly.
 fn is_exact_in_json(number: &str, is_scale_significant: bool) -> bool {
     // PostgreSQL writes exponents only for floating-point numbers, which are exact.
     if number.contains(['e', 'E']) {

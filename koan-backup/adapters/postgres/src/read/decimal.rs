@@ -1,6 +1,6 @@
 //! Reads `numeric` without losing a digit.
 //!
-//! The server sends groups of four decimal digits: the number of groups, the weight of the first one, the
+//! The server sends groups of four decimal digits: the number of groups, the weight of the first group, the
 //! sign, the number of fraction digits, and the groups (PostgreSQL's `numeric_send`).
 
 use super::bytes::malformed;
@@ -53,7 +53,9 @@ pub(in super::super) fn text(bytes: &[u8]) -> Result<String, ConversionError> {
 
 /// Returns the error for NaN and infinity.
 pub(super) fn not_finite() -> ConversionError {
-    ConversionError::new("holds NaN or infinity, which JSON cannot hold; store it as text or as NULL")
+    ConversionError::new(
+        "contains NaN or infinity, which JSON cannot represent; store the value as text or as NULL",
+    )
 }
 
 /// Removes leading zeros from a group, but keeps its last digit.
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     fn sent(weight: i16, sign: u16, scale: u16, groups: &[u16]) -> Vec<u8> {
-        let count = u16::try_from(groups.len()).expect("few");
+        let count = u16::try_from(groups.len()).expect("the number of groups fits into u16");
         let mut bytes = count.to_be_bytes().to_vec();
         bytes.extend(weight.to_be_bytes());
         bytes.extend(sign.to_be_bytes());
@@ -94,7 +96,7 @@ mod tests {
             ("100000000.5", sent(2, POSITIVE, 1, &[1, 0, 0, 5000])),
         ];
         for (expected, bytes) in cases {
-            assert_eq!(text(&bytes).expect("a number"), expected);
+            assert_eq!(text(&bytes).expect("the bytes are a valid `numeric`"), expected);
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) fn date_time(micros: i64) -> Result<DateTime, ConversionError> {
 pub(super) fn time(micros: i64) -> Result<Time, ConversionError> {
     if !(0..MICROS_PER_DAY).contains(&micros) {
         return Err(ConversionError::new(
-            "holds 24:00:00, which other databases do not support; store 00:00:00",
+            "contains 24:00:00, which other databases do not support; store 00:00:00",
         ));
     }
     let seconds = micros / 1_000_000;
@@ -53,15 +53,16 @@ fn date_of(days_after_2000: i64) -> Result<Date, ConversionError> {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let outside = || ConversionError::new("holds a date outside the years -9999 to 9999; store it as text");
+    let outside =
+        || ConversionError::new("contains a date outside the years -9999 to 9999; store the date as text");
     let year = i16::try_from(year).ok().filter(|year| (-9999..=9999).contains(year)).ok_or_else(outside)?;
     Ok(Date { year, month: i8::try_from(month).unwrap_or(1), day: i8::try_from(day).unwrap_or(1) })
 }
 
 fn infinite() -> ConversionError {
     ConversionError::new(
-        "holds `infinity`, which is not a date; store NULL or a distant date, or read the column into a \
-         field of text",
+        "contains `infinity`, which is not a date; store NULL or a distant date, or read the column into a \
+         text field",
     )
 }
 
@@ -71,23 +72,23 @@ mod tests {
 
     #[test]
     fn days_are_counted_from_2000() {
-        let of = |days: i32| date(days).map(|date| date.to_string()).ok();
-        assert_eq!(of(0).as_deref(), Some("2000-01-01"));
-        assert_eq!(of(59).as_deref(), Some("2000-02-29"));
-        assert_eq!(of(-1).as_deref(), Some("1999-12-31"));
-        assert_eq!(of(-730_119).as_deref(), Some("0001-01-01"));
-        assert_eq!(of(-730_120).as_deref(), Some("0000-12-31"));
-        assert_eq!(of(2_921_939).as_deref(), Some("9999-12-31"));
-        assert_eq!(of(2_921_940), None);
-        assert_eq!(of(i32::MAX), None);
+        let text_of = |days: i32| date(days).map(|date| date.to_string()).ok();
+        assert_eq!(text_of(0).as_deref(), Some("2000-01-01"));
+        assert_eq!(text_of(59).as_deref(), Some("2000-02-29"));
+        assert_eq!(text_of(-1).as_deref(), Some("1999-12-31"));
+        assert_eq!(text_of(-730_119).as_deref(), Some("0001-01-01"));
+        assert_eq!(text_of(-730_120).as_deref(), Some("0000-12-31"));
+        assert_eq!(text_of(2_921_939).as_deref(), Some("9999-12-31"));
+        assert_eq!(text_of(2_921_940), None);
+        assert_eq!(text_of(i32::MAX), None);
     }
 
     #[test]
     fn times_before_2000_have_the_correct_day() {
-        let of = |micros: i64| date_time(micros).map(|date_time| date_time.to_string()).ok();
-        assert_eq!(of(-1).as_deref(), Some("1999-12-31T23:59:59.999999"));
-        assert_eq!(of(86_400_000_001).as_deref(), Some("2000-01-02T00:00:00.000001"));
-        assert_eq!(of(i64::MIN), None);
+        let text_of = |micros: i64| date_time(micros).map(|date_time| date_time.to_string()).ok();
+        assert_eq!(text_of(-1).as_deref(), Some("1999-12-31T23:59:59.999999"));
+        assert_eq!(text_of(86_400_000_001).as_deref(), Some("2000-01-02T00:00:00.000001"));
+        assert_eq!(text_of(i64::MIN), None);
         assert!(time(MICROS_PER_DAY).is_err());
     }
 }

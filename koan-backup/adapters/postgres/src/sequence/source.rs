@@ -10,7 +10,7 @@ use super::super::error::failed;
 #[derive(Debug)]
 pub(super) struct SequenceText {
     pub(super) table: Oid,
-    /// The column whose default contains the text, or calls the function that contains it.
+    /// The column whose default contains the text, or calls the function that contains the text.
     pub(super) column: Option<String>,
     pub(super) text: String,
     /// The schema of the function, or of the table.
@@ -27,8 +27,8 @@ pub(super) struct SequenceNames {
     pub(super) has_computed: bool,
 }
 
-/// Selects the defaults of columns and their domains, and the functions that they call, directly or through
-/// other functions, with the functions of the tables' triggers. Functions of PostgreSQL and of extensions are
+/// Selects the defaults of columns and of their domains, and the functions that these defaults and the
+/// tables' triggers call, directly or through other functions. Functions of PostgreSQL and of extensions are
 /// excluded.
 const SOURCES: &str = r#"
     WITH RECURSIVE defaults AS (
@@ -72,8 +72,9 @@ const SOURCES: &str = r#"
     UNION ALL
     SELECT c.attrelid, c.column_name, p.text, p.schema, false FROM called c JOIN own p ON p.oid = c.oid"#;
 
-/// Reads the texts of the defaults, functions and triggers of some tables that contain `nextval`.
-pub(super) async fn of(connection: &Connection, tables: &[Oid]) -> Result<Vec<SequenceText>> {
+/// Reads the defaults of some tables, and the functions that defaults and triggers call, if their text
+/// contains `nextval`.
+pub(super) async fn read_texts(connection: &Connection, tables: &[Oid]) -> Result<Vec<SequenceText>> {
     let operation = "reading the defaults and triggers of tables";
     let rows =
         connection.client.query(SOURCES, &[&tables]).await.map_err(|error| failed(operation, &error))?;
@@ -159,21 +160,21 @@ mod tests {
 
     #[test]
     fn sequence_names_are_found_in_texts_and_computed_names_are_detected() {
-        let of = |text: &str| {
+        let found = |text: &str| {
             let names = names(text);
             (names.literals, names.has_computed)
         };
         let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        assert_eq!(of("('X'::text || nextval('s.q2'::regclass))"), (named(&["s.q2"]), false));
-        assert_eq!(of("nextval(('its'::text)::regclass)"), (named(&["its"]), false));
+        assert_eq!(found("('X'::text || nextval('s.q2'::regclass))"), (named(&["s.q2"]), false));
+        assert_eq!(found("nextval(('its'::text)::regclass)"), (named(&["its"]), false));
         assert_eq!(
-            of("BEGIN NEW.id := NEXTVAL ( 'a' ); RETURN nextval('b'); END"),
+            found("BEGIN NEW.id := NEXTVAL ( 'a' ); RETURN nextval('b'); END"),
             (named(&["a", "b"]), false)
         );
-        assert_eq!(of("SELECT nextval(name)"), (named(&[]), true));
-        assert_eq!(of("nextval('seq_' || TG_TABLE_NAME)"), (named(&[]), true));
-        assert_eq!(of("nextval('...')"), (named(&[]), true));
-        assert_eq!(of("nextval('\"Mixed Case\".\"s\"')"), (named(&["\"Mixed Case\".\"s\""]), false));
-        assert_eq!(of("SELECT 1 -- nextval is not called"), (named(&[]), false));
+        assert_eq!(found("SELECT nextval(name)"), (named(&[]), true));
+        assert_eq!(found("nextval('seq_' || TG_TABLE_NAME)"), (named(&[]), true));
+        assert_eq!(found("nextval('...')"), (named(&[]), true));
+        assert_eq!(found("nextval('\"Mixed Case\".\"s\"')"), (named(&["\"Mixed Case\".\"s\""]), false));
+        assert_eq!(found("SELECT 1 -- nextval is not called"), (named(&[]), false));
     }
 }

@@ -1,7 +1,7 @@
 //! CHECK and NOT NULL constraints, which apply to each row of a table separately.
 //!
 //! The error of the server contains the constraint but not the key of the record, so queries search for the
-//! records that violate it.
+//! records that violate the constraint.
 
 use koan_backup_core::{Error, ErrorKind, Result};
 
@@ -18,12 +18,12 @@ const MAX_KEYS_IN_ERROR: usize = 2;
 /// Selects the bounds of partitions: a row of a partitioned table must be within the bounds of one of its
 /// partitions, and a row of a partition must be within its own bounds.
 const BOUNDS: &str = "
-    SELECT 'it has no partition for them', 'NOT (' || COALESCE(pg_catalog.string_agg(
+    SELECT 'the table has no partition for them', 'NOT (' || COALESCE(pg_catalog.string_agg(
                'COALESCE(' || COALESCE(pg_catalog.pg_get_partition_constraintdef(t.relid), 'true') || ', false)', ' OR ') FILTER (WHERE t.relid IS NOT NULL), 'false') || ')'
     FROM pg_catalog.pg_class c LEFT JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) t ON t.isleaf
     WHERE c.oid = $1 AND c.relkind = 'p' GROUP BY c.oid
     UNION ALL
-    SELECT 'they are not within its bounds as a partition',
+    SELECT 'they are not within the bounds of the partition',
            'NOT COALESCE(' || pg_catalog.pg_get_partition_constraintdef(c.oid) || ', false)'
     FROM pg_catalog.pg_class c
     WHERE c.oid = $1 AND c.relispartition AND pg_catalog.pg_get_partition_constraintdef(c.oid) IS NOT NULL";
@@ -59,7 +59,7 @@ pub(super) async fn violation_among(
             let keys = listed(keys.iter().map(String::as_str));
             let text = format!(
                 "table `{table}` would refuse {name} {keys} ({description}); change the constraint, or correct \
-                 the records in the source database and create a new backup"
+                 the records in the database that was backed up"
             );
             return Ok(Some(Error::new(ErrorKind::Constraint, text)));
         }

@@ -14,11 +14,11 @@ use super::super::error::failed;
 use super::super::mapping::Mapping;
 use super::checks;
 use super::foreign_key_actions::{self, Reference};
-use super::key_checks::{require_keys_once, require_one_row_each};
+use super::key_checks::{require_distinct_keys, require_one_row_per_key};
 use super::loading::{Loading, fails_on_existing, first_existing};
 use super::references::{ForeignKey, SubstituteRows};
 use super::rewrite::{FinalState, require_rewritable};
-use super::row_equality::{matched, text, unchanged};
+use super::row_equality::{count_matched, count_unchanged, text};
 use super::target::Target;
 use super::unique::Unique;
 use koan_backup_sql::identifier::quoted;
@@ -31,27 +31,27 @@ pub(super) async fn finish_dry_run(
     loading: &Loading,
 ) -> Result<WriteCounts> {
     let mut counts = WriteCounts::default();
-    let Some(stage) = &loading.stage else { return Ok(counts) };
+    let Some(staging_table) = &loading.staging_table else { return Ok(counts) };
     let target = &loading.target;
     let operation = format!("comparing {}", target.entity.name());
-    require_keys_once(connection, target, stage).await?;
-    connection.run(&operation, &format!("ANALYZE {stage}")).await?;
+    require_distinct_keys(connection, target, staging_table).await?;
+    connection.run(&operation, &format!("ANALYZE {staging_table}")).await?;
     if fails_on_existing(options)
-        && let Some(key) = first_existing(connection, loading, stage).await?
+        && let Some(key) = first_existing(connection, loading, staging_table).await?
     {
         return Err(target.already_exists_error(&key));
     }
     let rows = target.mapping.table.rows();
-    let matched = matched(connection, target, stage, &operation).await?;
+    let matched = count_matched(connection, target, staging_table, &operation).await?;
     counts.inserted = loading.sent.saturating_sub(matched);
     let (keeps, replaces) = (options.conflict == ConflictMode::Keep, options.replace_existing);
     if keeps && !replaces {
         counts.kept = matched;
     } else {
         if !replaces {
-            require_one_row_each(connection, target, stage).await?;
+            require_one_row_per_key(connection, target, staging_table).await?;
         }
-        counts.unchanged = unchanged(connection, target, stage, &operation).await?;
+        counts.unchanged = count_unchanged(connection, target, staging_table, &operation).await?;
         counts.updated = matched.saturating_sub(counts.unchanged);
     }
     let mut refusals = target.defaults.iter();
@@ -66,33 +66,35 @@ pub(super) async fn finish_dry_run(
         let all = connection.number(&operation, &format!("SELECT pg_catalog.count(*) FROM {rows}")).await?;
         counts.deleted = all.saturating_sub(matched);
     }
-    let final_state = FinalState::of(options);
+    let final_state = FinalState::from_options(options);
     if let Some(error) =
-        checks::violation_among(connection, target, &final_state.written(target, stage)).await?
+        checks::violation_among(connection, target, &final_state.written(target, staging_table)).await?
     {
         return Err(error);
     }
     let constraints = Unique::all(connection, target).await?;
     if let Some(error) =
-        Unique::first_violation_among(connection, &constraints, &final_state.rows(target, stage)).await?
+        Unique::first_violation_among(connection, &constraints, &final_state.rows(target, staging_table))
+            .await?
     {
         return Err(error);
     }
     if matches!(final_state, FinalState::Merged) && counts.updated > 0 {
-        require_rewritable(connection, options, target, stage, &constraints).await?;
+        require_rewritable(connection, options, target, staging_table, &constraints).await?;
     }
     Ok(counts)
 }
 
-/// The rows that tables would contain after a restore, for which a dry run checks the foreign keys at its end.
+/// The rows that tables would contain after a restore, for which a dry run checks the foreign keys at its
+/// end.
 #[derive(Debug, Default)]
 pub(super) struct Compared(Vec<(Oid, String)>);
 
 impl Compared {
-    /// Adds a target. Its stage exists until the transaction ends.
+    /// Adds a target. Its staging table exists until the transaction ends.
     pub(super) fn add(&mut self, options: &SessionOptions, loading: &Loading) {
-        if let Some(stage) = &loading.stage {
-            let rows = FinalState::of(options).rows(&loading.target, stage);
+        if let Some(staging_table) = &loading.staging_table {
+            let rows = FinalState::from_options(options).rows(&loading.target, staging_table);
             self.0.push((loading.target.mapping.table.oid, rows));
         }
     }
@@ -113,7 +115,7 @@ impl Compared {
         };
         for (table, _) in &self.0 {
             for row in foreign_key_actions::rows(connection, *table, operation).await? {
-                let found = ForeignKey::of(&row, foreign_key_actions::FOREIGN_KEY)
+                let found = ForeignKey::from_row(&row, foreign_key_actions::FOREIGN_KEY)
                     .map_err(|error| failed(operation, &error))?;
                 let Some(foreign_key) = found else { continue };
                 let final_rows =
@@ -122,14 +124,14 @@ impl Compared {
                 if after > 0 && after > foreign_key.count(connection, SubstituteRows::default()).await? {
                     return foreign_key.violation(connection, catalog, written, final_rows).await;
                 }
-                let reference = Reference::of(&row).map_err(|error| failed(operation, &error))?;
+                let reference = Reference::from_row(&row).map_err(|error| failed(operation, &error))?;
                 if !options.keep_constraints || reference.is_deferrable {
                     continue;
                 }
                 for (child, parent) in self.states_at_statements(&foreign_key, options) {
                     let rows = SubstituteRows { child: child.as_deref(), parent: parent.as_deref() };
                     if let Some(error) = foreign_key.violation(connection, catalog, written, rows).await? {
-                        return Ok(Some(explain_kept(error)));
+                        return Ok(Some(explain_kept_constraint(error)));
                     }
                 }
             }
@@ -165,7 +167,7 @@ impl Compared {
 }
 
 /// Adds an explanation to the error of a foreign key that is not suspended because of `keep_constraints`.
-pub(super) fn explain_kept(error: Error) -> Error {
+pub(super) fn explain_kept_constraint(error: Error) -> Error {
     let code = error.code().map(str::to_owned);
     let text = format!(
         "{error}; with `keep_constraints`, a foreign key that is not DEFERRABLE is checked at each statement, \
@@ -193,9 +195,9 @@ fn hash_of(target: &Target) -> String {
     )
 }
 
-/// Returns the counts of a target whose rows were all replaced. It compares the rows of the table with the
+/// Returns the counts of a target whose rows were all replaced, by comparing the rows of the table with the
 /// recorded keys and hashes of the previous rows.
-pub(super) async fn with_previous(
+pub(super) async fn replacement_counts(
     connection: &Connection,
     target: &Target,
     previous: &str,

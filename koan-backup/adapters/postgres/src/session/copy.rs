@@ -1,4 +1,4 @@
-//! A running COPY: the server inserts rows while the next ones are encoded.
+//! A running COPY: the server inserts rows while the next records are encoded.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio_postgres::{CopyInSink, Error, Statement};
 
 use super::super::connection::Connection;
 use super::super::write::{HEADER, TRAILER};
-use super::target_column::CopyForm;
+use super::target_column::CopyFormat;
 
 /// The maximum number of bytes in one COPY. Each COPY costs the server time. The driver reads the response of
 /// the server only at the end, so up to this many bytes are sent after a record that is refused. The next
@@ -24,7 +24,7 @@ const MAX_HELD_BYTES: usize = 4 << 20;
 /// A COPY that the server has not confirmed. Dropping it aborts the COPY.
 pub(super) struct RunningCopy {
     sink: Pin<Box<CopyInSink<Bytes>>>,
-    form: CopyForm,
+    copy_format: CopyFormat,
     bytes: usize,
     /// The bytes of the records that stay in memory, so that an error can contain the key of a record.
     held_bytes: usize,
@@ -65,13 +65,13 @@ impl RunningCopy {
     pub(super) async fn begin(
         connection: &Connection,
         statement: &Statement,
-        form: CopyForm,
+        copy_format: CopyFormat,
     ) -> Result<Self, Error> {
         let mut sink = Box::pin(connection.client.copy_in(statement).await?);
-        if form == CopyForm::Binary {
+        if copy_format == CopyFormat::Binary {
             sink.feed(Bytes::from_static(HEADER)).await?;
         }
-        Ok(Self { sink, form, bytes: 0, held_bytes: 0, sent: SentRecords::default() })
+        Ok(Self { sink, copy_format, bytes: 0, held_bytes: 0, sent: SentRecords::default() })
     }
 
     /// Sends records, and waits if the server has more to process than it buffers.
@@ -91,7 +91,7 @@ impl RunningCopy {
         self.bytes >= MAX_COPY_BYTES || self.held_bytes >= MAX_HELD_BYTES
     }
 
-    /// Returns the error with the sent records, one of which may have caused it.
+    /// Returns the error with the sent records, because one of these records may have caused the error.
     pub(super) fn refused(self, error: Error) -> RefusedCopy {
         RefusedCopy { error, records: self.sent }
     }
@@ -100,7 +100,7 @@ impl RunningCopy {
     /// inserted rows.
     pub(super) async fn finish(mut self) -> Result<(u64, u64), RefusedCopy> {
         let ended = async {
-            if self.form == CopyForm::Binary {
+            if self.copy_format == CopyFormat::Binary {
                 self.sink.feed(Bytes::from_static(&TRAILER)).await?;
             }
             self.sink.as_mut().finish().await

@@ -55,7 +55,7 @@ const EQUALITY: &str = "
 
 impl KeyEquality {
     /// Reads how the key columns of a table are compared, in the order of the given names.
-    pub(in super::super) async fn of(
+    pub(in super::super) async fn read(
         connection: &Connection,
         table: Oid,
         columns: &[&str],

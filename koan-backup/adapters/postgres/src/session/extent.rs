@@ -11,7 +11,7 @@ use koan_backup_sql::droppable::DroppableIndexes;
 pub(in super::super) struct Extent {
     /// All rows of the table come from the archive.
     pub(in super::super) is_bulk: bool,
-    /// Rows that are not in the archive are deleted, in this table and in others.
+    /// Rows that are not in the archive are deleted, in all tables of the restore.
     pub(in super::super) replaces: bool,
     /// Rows that other rows may refer to are deleted.
     pub(in super::super) deletes: bool,
@@ -31,7 +31,7 @@ pub(in super::super) struct Extent {
 
 impl Extent {
     /// Determines the extent from the options, and from whether the table is empty.
-    pub(in super::super) fn of(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
+    pub(in super::super) fn new(options: &SessionOptions, target: &RestoreTarget, is_empty: bool) -> Self {
         let replaces = options.replace_existing;
         let overwrites = !replaces && options.conflict == ConflictMode::Overwrite;
         Self {

@@ -11,8 +11,8 @@ use super::references::DANGLING_REFERENCES;
 use super::target::Target;
 use koan_backup_sql::identifier::quoted;
 
-/// Selects the foreign keys of a table and those that refer to it. [`DANGLING_REFERENCES`] is inserted as the
-/// last column between the two parts of the query.
+/// Selects the foreign keys of a table and the foreign keys that refer to it. [`DANGLING_REFERENCES`] is
+/// inserted as the last column between the two parts of the query.
 const REFERENCES: [&str; 2] = [
     "
     SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
@@ -35,7 +35,7 @@ const REFERENCES: [&str; 2] = [
 /// The indexes of the columns of [`rows`] from which [`ForeignKey`](super::references::ForeignKey) is read.
 pub(super) const FOREIGN_KEY: [usize; 4] = [1, 12, 5, 17];
 
-/// Reads the foreign keys of a table and those that refer to it, one row for each.
+/// Reads the foreign keys of a table and the foreign keys that refer to it, one row for each foreign key.
 pub(super) async fn rows(connection: &Connection, table: Oid, operation: &str) -> Result<Vec<Row>> {
     let rows = connection.client.query(&REFERENCES.join(DANGLING_REFERENCES), &[&table]).await;
     rows.map_err(|error| failed(operation, &error))
@@ -52,7 +52,7 @@ pub(in super::super) async fn refusing_references(
     let operation = format!("reading the foreign keys of table `{}`", table.display_name);
     let mut refusals = Vec::new();
     for row in rows(connection, table.oid, &operation).await? {
-        let reference = Reference::of(&row).map_err(|error| failed(&operation, &error))?;
+        let reference = Reference::from_row(&row).map_err(|error| failed(&operation, &error))?;
         if reference.suspension(extent).is_none() {
             refusals.extend(reference.refusal(target, extent));
         }
@@ -100,7 +100,7 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub(super) fn of(row: &Row) -> Result<Self, tokio_postgres::Error> {
+    pub(super) fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
         let (schema, child): (String, String) = (row.try_get(2)?, row.try_get(3)?);
         Ok(Self {
             oid: row.try_get(0)?,
@@ -172,10 +172,14 @@ impl Reference {
         );
         Some(match self.is_owned {
             true => format!(
-                "{problem}, and it cannot be suspended because some of its triggers are disabled; run ALTER \
-                 TABLE {child} ENABLE TRIGGER ALL first"
+                "{problem}, and the foreign key cannot be suspended because some of its triggers are disabled; \
+                 run ALTER TABLE {child} ENABLE TRIGGER ALL first"
             ),
-            false => format!("{problem}, and the role may not alter it; restore as the owner of {child}"),
+            false => {
+                format!(
+                    "{problem}, and the role may not alter the foreign key; restore as the owner of {child}"
+                )
+            }
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Indexes that a restore drops and rebuilds. Building the indexes after a table is filled takes a fraction of
-//! the time of updating them row by row.
+//! Indexes that a restore drops and rebuilds. Building the indexes after a table is filled takes a fraction
+//! of the time of updating them row by row.
 
 use koan_backup_core::Result;
 use koan_backup_core::provider::SuspendedKind;
@@ -62,9 +62,9 @@ pub(super) struct Index {
     pub(super) plain_name: String,
     /// The name of the index, quoted for SQL.
     pub(super) name: String,
-    /// The statement that drops it.
+    /// The statement that drops the index or its constraint.
     pub(super) drop: String,
-    /// The statements that create it again.
+    /// The statements that create the index or its constraint again.
     pub(super) create: String,
 }
 
@@ -77,15 +77,16 @@ impl Index {
         dropped: &[Oid],
         operation: &str,
     ) -> Result<Vec<Self>> {
-        // A role cannot drop the indexes of another role's table. The indexes of a partitioned table belong to
-        // its partitions.
+        // A role cannot drop the indexes of another role's table. The indexes of a partitioned table belong
+        // to its partitions.
         let droppable = extent.droppable_indexes;
         if droppable == DroppableIndexes::None || !table.is_owned || table.kind != TableKind::Table {
             return Ok(Vec::new());
         }
         let rows = connection.client.query(DROPPABLE, &[&table.oid, &dropped]).await;
         let rows = rows.map_err(|error| failed(operation, &error))?;
-        let indexes = rows.iter().map(|row| Self::of(row, table).map_err(|error| failed(operation, &error)));
+        let indexes =
+            rows.iter().map(|row| Self::from_row(row, table).map_err(|error| failed(operation, &error)));
         let mut indexes = indexes.collect::<Result<Vec<_>>>()?;
         indexes.retain(|index| {
             let is_kept = index.kind == SuspendedKind::Constraint && extent.keeps_constraints;
@@ -94,7 +95,7 @@ impl Index {
         Ok(indexes)
     }
 
-    fn of(row: &Row, table: &Table) -> Result<Self, tokio_postgres::Error> {
+    fn from_row(row: &Row, table: &Table) -> Result<Self, tokio_postgres::Error> {
         let (schema, index): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let name = format!("{}.{}", quoted(&schema), quoted(&index));
         let constraint: Option<String> = row.try_get(4)?;

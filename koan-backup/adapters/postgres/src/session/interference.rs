@@ -25,7 +25,7 @@ pub(in super::super) enum Interference {
 
 impl Interference {
     /// Queries whether triggers that the role cannot disable may fire.
-    pub(in super::super) async fn of(connection: &Connection) -> Result<Self> {
+    pub(in super::super) async fn detect(connection: &Connection) -> Result<Self> {
         Ok(match connection.number("looking for triggers", FOREIGN_TRIGGERS).await? {
             0 => Self::Impossible,
             _ => Self::Possible,

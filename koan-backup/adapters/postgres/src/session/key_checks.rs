@@ -7,17 +7,18 @@ use super::keys::{first_key, keys_of};
 use super::target::Target;
 
 /// Fails if the key of a record belongs to several rows of the table.
-pub(super) async fn require_one_row_each(
+pub(super) async fn require_one_row_per_key(
     connection: &Connection,
     target: &Target,
-    stage: &str,
+    staging_table: &str,
 ) -> Result<()> {
     if target.refuses_duplicate_keys() {
         return Ok(());
     }
     let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
-    let several =
-        format!("{stage} AS s WHERE (SELECT pg_catalog.count(*) FROM {rows} AS t WHERE {same_key}) > 1");
+    let several = format!(
+        "{staging_table} AS s WHERE (SELECT pg_catalog.count(*) FROM {rows} AS t WHERE {same_key}) > 1"
+    );
     match first_key(connection, target, &several).await? {
         None => Ok(()),
         Some(key) => {
@@ -25,8 +26,8 @@ pub(super) async fn require_one_row_each(
             Err(Error::new(
                 ErrorKind::Constraint,
                 format!(
-                    "{name} `{key}` is the key of several rows of table `{table}`, so it is unknown which row \
-                     the record overwrites; delete the other rows, or restore with `replace_existing`"
+                    "cannot write {name} `{key}`: several rows of table `{table}` have this key; remove all of \
+                     these rows except one, or restore with `replace_existing`"
                 ),
             ))
         }
@@ -34,7 +35,11 @@ pub(super) async fn require_one_row_each(
 }
 
 /// Fails if the database considers the keys of two records equal.
-pub(super) async fn require_keys_once(connection: &Connection, target: &Target, rows: &str) -> Result<()> {
+pub(super) async fn require_distinct_keys(
+    connection: &Connection,
+    target: &Target,
+    rows: &str,
+) -> Result<()> {
     let grouped = target.grouped_key();
     if grouped.is_empty() {
         return Ok(());

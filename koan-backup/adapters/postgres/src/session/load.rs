@@ -28,7 +28,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Loading {
     /// Prepares the table of a target: suspends its objects, deletes its rows if the restore replaces them,
-    /// and creates the stage if the records are not sent directly to the table.
+    /// and creates the staging table if the records are not sent directly to the table.
     pub(super) async fn begin(
         connection: &Connection,
         catalog: &Catalog,
@@ -46,8 +46,8 @@ impl Loading {
         let (mut previous, mut is_empty, mut rows_before, mut locked) = (None, false, None, Locked::No);
         if options.intent == SessionIntent::Apply {
             locked = lock(connection, &target, &operation).await?;
-            is_empty = is_empty_now(connection, &target, &operation).await?;
-            let extent = Extent::of(options, &target.request, is_empty);
+            is_empty = is_table_empty(connection, &target, &operation).await?;
+            let extent = Extent::new(options, &target.request, is_empty);
             target.refusing_publications =
                 insert_only::publications(connection, &target.mapping.table, extent).await?;
             suspended.suspend(connection, catalog, &target, extent).await?;
@@ -67,21 +67,21 @@ impl Loading {
                 previous = Some(emptied.map_err(|error| target.explained(error))?);
             }
         }
-        let route = Route::of(&target, options, is_empty, suspended.interference);
-        let stage = match route {
+        let route = Route::choose(&target, options, is_empty, suspended.interference);
+        let staging_table = match route {
             Route::Direct => None,
-            Route::Staged => Some(stage(connection, &target, number, &operation).await?),
+            Route::Staged => Some(create_staging_table(connection, &target, number, &operation).await?),
         };
-        let into = match &stage {
-            Some(stage) => stage.clone(),
+        let into = match &staging_table {
+            Some(staging_table) => staging_table.clone(),
             None => target.mapping.table.quoted(),
         };
-        let (columns, form) = (target.column_list(), target.form.name());
-        let copy = format!("COPY {into} ({columns}) FROM STDIN (FORMAT {form})");
+        let (columns, copy_format) = (target.column_list(), target.copy_format.name());
+        let copy = format!("COPY {into} ({columns}) FROM STDIN (FORMAT {copy_format})");
         let statement = connection.client.prepare(&copy).await.map_err(|error| failed(&operation, &error))?;
         Ok(Self {
             target: Arc::new(target),
-            stage,
+            staging_table,
             previous,
             rows_before,
             locked,
@@ -101,7 +101,7 @@ impl Loading {
         let mut copy = match self.running.take() {
             Some(copy) => copy,
             None => {
-                let begun = RunningCopy::begin(connection, &self.statement, self.target.form).await;
+                let begun = RunningCopy::begin(connection, &self.statement, self.target.copy_format).await;
                 begun.map_err(|error| failed(&self.operation(), &error))?
             }
         };
@@ -148,11 +148,13 @@ impl Loading {
         }
         let operation = self.operation();
         let mut counts = WriteCounts::default();
-        match (&self.stage, self.replaces(options)) {
-            (Some(stage), false) => counts = merge::into_rows(connection, options, &self, stage).await?,
-            (Some(stage), true) => {
-                key_checks::require_keys_once(connection, &self.target, stage).await?;
-                counts.inserted = merge::insert_all(connection, &self.target, stage).await?;
+        match (&self.staging_table, self.replaces(options)) {
+            (Some(staging_table), false) => {
+                counts = merge::merge_by_key(connection, options, &self, staging_table).await?
+            }
+            (Some(staging_table), true) => {
+                key_checks::require_distinct_keys(connection, &self.target, staging_table).await?;
+                counts.inserted = merge::insert_all(connection, &self.target, staging_table).await?;
                 if counts.inserted != self.sent {
                     return Err(self.count_mismatch(self.sent, counts.inserted));
                 }
@@ -161,24 +163,24 @@ impl Loading {
                 counts.inserted = self.sent;
                 if !self.target.refuses_duplicate_keys() {
                     let rows = self.target.mapping.table.rows();
-                    key_checks::require_keys_once(connection, &self.target, &rows).await?;
+                    key_checks::require_distinct_keys(connection, &self.target, &rows).await?;
                 }
             }
         }
         let rows_after = self.rows_before.map(|before| before + counts.inserted);
         if let Some(previous) = &self.previous {
-            counts = compare::with_previous(connection, &self.target, previous, &operation).await?;
+            counts = compare::replacement_counts(connection, &self.target, previous, &operation).await?;
             if counts.records() != self.sent {
                 return Err(self.count_mismatch(self.sent, counts.records()));
             }
         }
         let mut expected = None;
         let mut temporary = vec![self.previous];
-        match self.stage {
-            Some(stage) if self.interference == Interference::Possible => {
-                expected = Some(ExpectedRows::new(self.target, rows_after, stage, self.locked));
+        match self.staging_table {
+            Some(staging_table) if self.interference == Interference::Possible => {
+                expected = Some(ExpectedRows::new(self.target, rows_after, staging_table, self.locked));
             }
-            stage => temporary.push(stage),
+            staging_table => temporary.push(staging_table),
         }
         for table in temporary.into_iter().flatten() {
             connection.run(&operation, &format!("DROP TABLE {table}")).await?;
@@ -187,7 +189,7 @@ impl Loading {
     }
 
     fn replaces(&self, options: &SessionOptions) -> bool {
-        options.replace_existing || self.stage.is_none()
+        options.replace_existing || self.staging_table.is_none()
     }
 
     /// Returns the error of a COPY that the server refused, with the key of the refused record.
@@ -218,8 +220,9 @@ impl Loading {
         Error::new(kind, text).with_code(refusal.code().code().to_owned())
     }
 
-    /// Returns whether a unique constraint is that of the key. The constraints of partitions have other names
-    /// than those of the partitioned table; if that table has only one unique constraint, it is assumed.
+    /// Returns whether a unique constraint is the constraint of the key. The constraints of a partition have
+    /// other names than the constraints of the partitioned table. If the partitioned table has only one
+    /// unique constraint, the violated constraint is assumed to be the constraint of the key.
     fn is_key(&self, constraint: Option<&str>) -> bool {
         let table = &self.target.mapping.table;
         let mut keys =
@@ -241,7 +244,7 @@ pub(in super::super) enum Route {
 impl Route {
     /// Determines the route of a target whose computed columns are known, depending on whether the table is
     /// empty.
-    pub(in super::super) fn of(
+    pub(in super::super) fn choose(
         target: &Target,
         options: &SessionOptions,
         is_empty: bool,
@@ -250,7 +253,8 @@ impl Route {
         let is_direct = options.intent == SessionIntent::Apply
             && options.may_use_bulk_mode()
             && (is_empty || options.replace_existing)
-            // The effects of triggers are found by comparing the table with the stage before the commit.
+            // The effects of triggers are found by comparing the table with the staging table before the
+            // commit.
             && interference == Interference::Impossible
             && !target.has_conversions()
             && target.recomputed.is_empty()
@@ -262,7 +266,7 @@ impl Route {
 }
 
 /// Returns whether the table of a target has no rows.
-pub(in super::super) async fn is_empty_now(
+pub(in super::super) async fn is_table_empty(
     connection: &Connection,
     target: &Target,
     operation: &str,
@@ -305,8 +309,13 @@ async fn delete_rows(
     Ok(previous)
 }
 
-/// Creates the stage of a target, a temporary table with the columns of the target. Returns its name.
-async fn stage(connection: &Connection, target: &Target, number: usize, operation: &str) -> Result<String> {
+/// Creates the staging table of a target, a temporary table with the columns of the target. Returns its name.
+async fn create_staging_table(
+    connection: &Connection,
+    target: &Target,
+    number: usize,
+    operation: &str,
+) -> Result<String> {
     let name = quoted(&format!("koan_stage_{number}"));
     let column = |column: &super::target_column::TargetColumn| {
         let name = quoted(&column.name);

@@ -16,12 +16,13 @@ use super::target::Target;
 #[derive(Debug)]
 pub(super) struct Loading {
     pub(super) target: Arc<Target>,
-    /// The temporary table that records are sent to. `None` if they are sent directly to the table of the
-    /// target.
-    pub(super) stage: Option<String>,
-    /// The temporary table with the keys and hashes of the previous rows, if these were deleted.
+    /// The temporary table to which records are sent. `None` if the records are sent directly to the table of
+    /// the target.
+    pub(super) staging_table: Option<String>,
+    /// The temporary table with the keys and hashes of the previous rows, if these rows were deleted.
     pub(super) previous: Option<String>,
-    /// The number of rows when writing began. `None` if it is not needed, or if other writers can change it.
+    /// The number of rows before the first record was written. `None` if the number is not needed, or if
+    /// other writers can change it.
     pub(super) rows_before: Option<u64>,
     /// Whether the table is locked against other writers.
     pub(super) locked: Locked,
@@ -37,7 +38,7 @@ pub(super) struct Loading {
 }
 
 impl Loading {
-    /// Returns whether the table is compared with the stage before the commit.
+    /// Returns whether the table is compared with the staging table before the commit.
     pub(super) fn is_checked_before_commit(&self) -> bool {
         self.interference == Interference::Possible
     }
@@ -50,8 +51,9 @@ impl Loading {
             ErrorKind::Constraint,
             format!(
                 "{written} records of {name} were written to table `{table}`, but the server counted \
-                 {inserted}: {}a trigger, rule or policy adds, discards or redirects rows; {}restore as the \
-                 owner of the table, so that the triggers do not fire, or have the trigger disabled by its owner",
+                 {inserted} rows: {}a trigger, rule or policy adds, discards or redirects rows; {}restore as \
+                 the owner of the table, so that the triggers do not fire, or have the trigger disabled by its \
+                 owner",
                 self.locked.other_cause(),
                 self.locked.other_remedy(),
             ),
@@ -59,15 +61,15 @@ impl Loading {
     }
 }
 
-/// Returns the key of the first record of the stage whose key exists in the table.
+/// Returns the key of the first record of the staging table whose key exists in the table.
 pub(super) async fn first_existing(
     connection: &Connection,
     loading: &Loading,
-    stage: &str,
+    staging_table: &str,
 ) -> Result<Option<String>> {
     let target = &loading.target;
     let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
-    let from = format!("{stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
+    let from = format!("{staging_table} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})");
     first_key(connection, target, &from).await
 }
 

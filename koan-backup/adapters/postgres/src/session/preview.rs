@@ -16,8 +16,8 @@ use super::unique::Unique;
 use koan_backup_sql::findings;
 use koan_backup_sql::identifier::listed;
 
-/// The foreign keys of the added targets, and how a restore would suspend each of them. A restore decides
-/// about a foreign key at the first target that has it or that it refers to.
+/// The foreign keys of the added targets, and how a restore would suspend each of them. A restore decides how
+/// to suspend a foreign key at the first target that is its referencing or its referenced table.
 #[derive(Debug, Default)]
 pub(in super::super) struct SuspensionPreview {
     references: BTreeMap<Oid, Option<ReferenceSuspension>>,
@@ -33,11 +33,11 @@ impl SuspensionPreview {
         extent: Extent,
     ) -> Result<Vec<Finding>> {
         let (entity, table) = (target.entity.name(), &target.mapping.table);
-        let operation = format!("reading about table `{}`", table.display_name);
+        let operation = format!("reading the constraints of table `{}`", table.display_name);
         let (mut dropped, mut deferred, mut not_suspended) = (Vec::new(), Vec::new(), Vec::new());
         let parent_has_unique = Unique::any_besides_key(&Unique::all(connection, target).await?);
         for row in foreign_key_actions::rows(connection, table.oid, &operation).await? {
-            let mut reference = Reference::of(&row).map_err(|error| failed(&operation, &error))?;
+            let mut reference = Reference::from_row(&row).map_err(|error| failed(&operation, &error))?;
             if reference.parent == table.oid {
                 reference.parent_has_unique = parent_has_unique;
             }

@@ -17,10 +17,10 @@ use koan_backup_sql::identifier::listed;
 const MAX_KEYS_IN_ERROR: usize = 5;
 
 /// The SQL expression of a column with the four texts that a query for dangling references consists of: the
-/// rows `c` of the referencing table of a foreign key `k`, the rows `p` of the referenced table, the condition
-/// that `c` has a reference, and the condition that `c` refers to `p`. The expression is NULL if dangling
-/// references cannot be found by comparing columns, or if the constraint was never validated. The surrounding
-/// query defines the aliases `k`, `c` and `n`.
+/// rows `c` of the referencing table of a foreign key `k`, the rows `p` of the referenced table, the
+/// condition that `c` has a reference, and the condition that `c` refers to `p`. The expression is NULL if
+/// dangling references cannot be found by comparing columns, or if the constraint was never validated. The
+/// surrounding query defines the aliases `k`, `c` and `n`.
 pub(super) const DANGLING_REFERENCES: &str = "
     CASE WHEN k.convalidated AND (k.confmatchtype = 's' OR pg_catalog.cardinality(k.conkey) = 1)
            AND pg_catalog.to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true' THEN (
@@ -65,7 +65,7 @@ pub(super) struct SubstituteRows<'r> {
 impl ForeignKey {
     /// Reads a foreign key from the columns with the name, the child, the parent and [`DANGLING_REFERENCES`].
     /// Returns `None` if [`DANGLING_REFERENCES`] is NULL.
-    pub(super) fn of(
+    pub(super) fn from_row(
         row: &Row,
         [name, child, parent, rows]: [usize; 4],
     ) -> Result<Option<Self>, tokio_postgres::Error> {
@@ -127,15 +127,14 @@ impl ForeignKey {
             false => format!(", among them {}", listed(keys.iter().map(String::as_str))),
         };
         let table_name = |oid: Oid| {
-            let table = catalog.tables.iter().find(|table| table.oid == oid);
-            table.map_or("(a table of PostgreSQL or of an extension)", |table| &table.display_name)
+            catalog.table_display_name(oid).unwrap_or("(a table of PostgreSQL or of an extension)")
         };
         let (name, child, parent) = (&self.name, table_name(self.child), table_name(self.parent));
         Ok(Some(Error::new(
             ErrorKind::Constraint,
             format!(
-                "{count} rows of table `{child}` would refer to rows of `{parent}` that do not exist{examples} \
-                 (constraint `{name}`); restore `{parent}` as well"
+                "{count} rows of table `{child}` would refer to rows of table `{parent}` that do not \
+                 exist{examples} (constraint `{name}`); restore the entity of table `{parent}` as well"
             ),
         )))
     }

@@ -32,7 +32,7 @@ pub(super) enum FinalState {
 /// The result of a statement that a constraint may refuse.
 pub(super) enum Attempt {
     /// The statement changed this number of rows.
-    Done(u64),
+    Succeeded(u64),
     /// A constraint refused the statement, and it was rolled back.
     Refused(tokio_postgres::Error),
 }
@@ -50,7 +50,7 @@ const FOREIGN_KEYS_ON_DELETE: &str = "
     WHERE k.contype = 'f' AND k.confrelid = $1 AND (k.confdeltype <> 'a' OR $2 AND NOT k.condeferrable) ORDER BY 1";
 
 impl FinalState {
-    pub(super) fn of(options: &SessionOptions) -> Self {
+    pub(super) fn from_options(options: &SessionOptions) -> Self {
         match (options.replace_existing, options.conflict) {
             (true, _) => Self::Replaced,
             (false, ConflictMode::Overwrite) => Self::Merged,
@@ -58,9 +58,9 @@ impl FinalState {
         }
     }
 
-    /// Returns a subquery for the records of a stage that are written. It contains a column without a field
-    /// only if the value of the column is known.
-    pub(super) fn written(self, target: &Target, stage: &str) -> String {
+    /// Returns a subquery for the records of a staging table that are written. It contains a column without a
+    /// field only if the value of the column is known.
+    pub(super) fn written(self, target: &Target, staging_table: &str) -> String {
         let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
         let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
         let mut all: Vec<String> = target.columns.iter().map(sent).collect();
@@ -81,15 +81,15 @@ impl FinalState {
         all.extend(known);
         let all = all.join(", ");
         let written = match self {
-            Self::Replaced => format!("(SELECT {all} FROM {stage} AS s)"),
+            Self::Replaced => format!("(SELECT {all} FROM {staging_table} AS s)"),
             Self::Kept => format!(
-                "(SELECT {all} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))"
+                "(SELECT {all} FROM {staging_table} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))"
             ),
             Self::Merged if target.defaults.is_empty() => format!(
-                "(SELECT {all} FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
+                "(SELECT {all} FROM {staging_table} AS s WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same}))"
             ),
             Self::Merged => format!(
-                "(SELECT {all} FROM {stage} AS s LEFT JOIN {} ON {same_key} WHERE {ROW_EXISTS} IS NULL OR NOT \
+                "(SELECT {all} FROM {staging_table} AS s LEFT JOIN {} ON {same_key} WHERE {ROW_EXISTS} IS NULL OR NOT \
                  ({same}))",
                 marked_rows(target)
             ),
@@ -97,8 +97,8 @@ impl FinalState {
         target.with_known_generated(written)
     }
 
-    /// Returns a subquery for the rows of a target after the records of a stage were written.
-    pub(super) fn rows(self, target: &Target, stage: &str) -> String {
+    /// Returns a subquery for the rows of a target after the records of a staging table were written.
+    pub(super) fn rows(self, target: &Target, staging_table: &str) -> String {
         let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
         let other = |prefix: &str| -> Vec<String> {
             let columns = target.mapping.unmapped_columns.iter();
@@ -117,7 +117,7 @@ impl FinalState {
                 format!("CASE WHEN {ROW_EXISTS} THEN {other} ELSE {default} END AS {}", quoted(column))
             }
         };
-        // For a written record, the stage contains the values of computed columns.
+        // For a written record, the staging table contains the values of computed columns.
         let written = |prefix: &str| -> Vec<String> {
             let columns = target.mapping.unmapped_columns.iter().zip(other(prefix));
             columns
@@ -137,15 +137,15 @@ impl FinalState {
         let existing: Vec<String> =
             target.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
         let rows = match self {
-            Self::Replaced => format!("(SELECT {} FROM {stage} AS s)", listed(sent, written(""))),
+            Self::Replaced => format!("(SELECT {} FROM {staging_table} AS s)", listed(sent, written(""))),
             Self::Merged => format!(
-                "(SELECT {} FROM {rows} AS t WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same_key}) \
-                 UNION ALL SELECT {} FROM {stage} AS s LEFT JOIN {marked} ON {same_key})",
+                "(SELECT {} FROM {rows} AS t WHERE NOT EXISTS (SELECT FROM {staging_table} AS s WHERE {same_key}) \
+                 UNION ALL SELECT {} FROM {staging_table} AS s LEFT JOIN {marked} ON {same_key})",
                 listed(existing, other("t.")),
                 listed(sent, written("t."))
             ),
             Self::Kept => format!(
-                "(SELECT {} FROM {rows} AS t UNION ALL SELECT {} FROM {stage} AS s \
+                "(SELECT {} FROM {rows} AS t UNION ALL SELECT {} FROM {staging_table} AS s \
                  WHERE NOT EXISTS (SELECT FROM {rows} AS t WHERE {same_key}))",
                 listed(existing, other("t.")),
                 listed(sent, written(""))
@@ -172,9 +172,9 @@ pub(super) async fn attempt(connection: &Connection, operation: &str, sql: &str)
     match connection.client.execute(sql, &[]).await {
         Ok(count) => {
             connection.run(operation, "RELEASE SAVEPOINT koan_attempt").await?;
-            Ok(Attempt::Done(count))
+            Ok(Attempt::Succeeded(count))
         }
-        Err(error) if is_between_rows(error.code()) || is_of_one_row(error.code()) => {
+        Err(error) if is_row_comparison_violation(error.code()) || is_single_row_violation(error.code()) => {
             let back = "ROLLBACK TO SAVEPOINT koan_attempt; RELEASE SAVEPOINT koan_attempt";
             connection.run(operation, back).await?;
             Ok(Attempt::Refused(error))
@@ -184,20 +184,20 @@ pub(super) async fn attempt(connection: &Connection, operation: &str, sql: &str)
 }
 
 /// Returns whether a constraint that compares rows with each other was violated.
-fn is_between_rows(code: Option<&SqlState>) -> bool {
+fn is_row_comparison_violation(code: Option<&SqlState>) -> bool {
     let states = [SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION];
     code.is_some_and(|code| states.contains(code))
 }
 
 /// Returns whether a constraint on single rows was violated.
-fn is_of_one_row(code: Option<&SqlState>) -> bool {
+fn is_single_row_violation(code: Option<&SqlState>) -> bool {
     code.is_some_and(|code| [SqlState::CHECK_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
 }
 
-/// Returns whether a statement was refused for another reason than a unique or exclusion constraint, so that
-/// deleting and inserting the rows again cannot help.
-pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
-    error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) || is_of_one_row(error.code())
+/// Returns whether a statement was refused for a reason other than a unique or exclusion constraint. Deleting
+/// the rows and inserting them again would then fail as well.
+pub(super) fn is_unresolvable_by_rewrite(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) || is_single_row_violation(error.code())
 }
 
 /// Returns the error for a statement that a constraint refused. The error contains the keys of the records
@@ -206,31 +206,32 @@ pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
 pub(super) async fn explained(
     connection: &Connection,
     target: &Target,
-    stage: &str,
+    staging_table: &str,
     final_state: FinalState,
     refused: &tokio_postgres::Error,
 ) -> Result<Option<Error>> {
     if refused.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) {
         return Ok(None);
     }
-    if is_of_one_row(refused.code()) {
-        return checks::violation_among(connection, target, &final_state.written(target, stage)).await;
+    if is_single_row_violation(refused.code()) {
+        return checks::violation_among(connection, target, &final_state.written(target, staging_table))
+            .await;
     }
     let mut constraints = Unique::all(connection, target).await?;
     let name = refused.as_db_error().and_then(DbError::constraint);
-    // The constraint of a partition has another name, and is then not found.
+    // A constraint of a partition has another name, so it may not be found.
     let position = constraints.iter().position(|constraint| Some(constraint.name.as_str()) == name);
     if let Some(position) = position {
         constraints = vec![constraints.swap_remove(position)];
     }
-    Unique::first_violation_among(connection, &constraints, &final_state.rows(target, stage)).await
+    Unique::first_violation_among(connection, &constraints, &final_state.rows(target, staging_table)).await
 }
 
 /// Deletes the rows that change and inserts them again.
 pub(super) async fn rewrite(
     connection: &Connection,
     target: &Target,
-    stage: &str,
+    staging_table: &str,
     operation: &str,
     refused: &tokio_postgres::Error,
 ) -> Result<u64> {
@@ -253,12 +254,13 @@ pub(super) async fn rewrite(
     let names = names.join(", ");
     let moved = "pg_temp.koan_moved";
     let create = format!(
-        "CREATE TEMPORARY TABLE koan_moved ON COMMIT DROP AS SELECT {} FROM {stage} AS s JOIN {rows} AS t \
+        "CREATE TEMPORARY TABLE koan_moved ON COMMIT DROP AS SELECT {} FROM {staging_table} AS s JOIN {rows} AS t \
          ON {same_key} AND NOT ({same})",
         selected.join(", ")
     );
     connection.run(operation, &create).await?;
-    let delete = format!("DELETE FROM {rows} AS t USING {stage} AS s WHERE {same_key} AND NOT ({same})");
+    let delete =
+        format!("DELETE FROM {rows} AS t USING {staging_table} AS s WHERE {same_key} AND NOT ({same})");
     let insert = format!(
         "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {moved}",
         target.mapping.table.quoted()
@@ -268,9 +270,9 @@ pub(super) async fn rewrite(
     connection.run(operation, &format!("DROP TABLE {moved}")).await?;
     if deleted != inserted {
         let text = format!(
-            "{operation} failed: {deleted} rows of table `{}` were deleted to be inserted again, but \
-             {inserted} were inserted, because a trigger or policy discards rows; restore as the owner of the \
-             table",
+            "{operation} failed: {deleted} rows of table `{}` were deleted to be inserted again, but only \
+             {inserted} rows were inserted, because a trigger or policy discards rows; restore as the owner of \
+             the table",
             target.mapping.table.display_name
         );
         return Err(Error::new(ErrorKind::Constraint, text));
@@ -281,7 +283,7 @@ pub(super) async fn rewrite(
 /// Returns the number of rows that a statement changed, or the error of a refused statement.
 fn changed_rows(attempt: Attempt, target: &Target) -> Result<u64> {
     match attempt {
-        Attempt::Done(count) => Ok(count),
+        Attempt::Succeeded(count) => Ok(count),
         Attempt::Refused(error) => Err(value_exchange_error(
             target,
             &server_message(&error),
@@ -291,13 +293,13 @@ fn changed_rows(attempt: Attempt, target: &Target) -> Result<u64> {
 }
 
 /// Fails if records take over unique values of other rows, and the rows cannot be deleted and inserted again.
-/// An UPDATE might succeed, depending on the order in which it processes the rows, but this order is not known
-/// in advance.
+/// An UPDATE might succeed, depending on the order in which it processes the rows, but this order is not
+/// known in advance.
 pub(super) async fn require_rewritable(
     connection: &Connection,
     options: &SessionOptions,
     target: &Target,
-    stage: &str,
+    staging_table: &str,
     constraints: &[Unique],
 ) -> Result<()> {
     let operation = format!("comparing {}", target.entity.name());
@@ -309,7 +311,7 @@ pub(super) async fn require_rewritable(
         target.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
     let sent = |column: &TargetColumn| format!("{} AS {}", column.converted(), quoted(&column.name));
     let sent: Vec<String> = target.columns.iter().map(sent).collect();
-    let changing = format!("{stage} AS s JOIN {rows} AS t ON {same_key} AND NOT ({same})");
+    let changing = format!("{staging_table} AS s JOIN {rows} AS t ON {same_key} AND NOT ({same})");
     let before = format!("(SELECT {} FROM {changing})", existing.join(", "));
     let after = format!("(SELECT {} FROM {changing})", sent.join(", "));
     for constraint in constraints.iter().filter(|constraint| constraint.is_immediate) {
@@ -339,7 +341,7 @@ async fn obstacle(
         let has =
             format!("SELECT pg_catalog.has_table_privilege({}::oid, '{privilege}')::int::int8", table.oid);
         if connection.number(operation, &has).await? == 0 {
-            return Ok(Some(format!("the role may not {privilege} rows of the table")));
+            return Ok(Some(format!("the role has no {privilege} privilege on the table")));
         }
     }
     let keeps_constraints = dry_run.is_some_and(|options| options.keep_constraints);
@@ -363,8 +365,8 @@ async fn obstacle(
             }
         }
         return Ok(Some(format!(
-            "foreign key `{name}` of `{child}` refuses the deletion of rows or acts on it, and it cannot be \
-             suspended"
+            "foreign key `{name}` of `{child}` refuses the deletion of rows or has an ON DELETE action, and \
+             cannot be suspended"
         )));
     }
     if !table.is_owned {
@@ -381,8 +383,8 @@ fn server_message(refused: &tokio_postgres::Error) -> String {
     refused.as_db_error().map_or_else(|| refused.to_string(), |error| kind_and_message(error).1)
 }
 
-/// Returns the error for records that take over unique values of other rows, if the rows cannot be deleted and
-/// inserted again.
+/// Returns the error for records that take over unique values of other rows, if the rows cannot be deleted
+/// and inserted again.
 fn value_exchange_error(target: &Target, details: &str, obstacle: &str) -> Error {
     let (name, table) = (target.entity.name(), &target.mapping.table.display_name);
     Error::new(

@@ -8,7 +8,7 @@ use super::target::Target;
 use super::target_column::TargetColumn;
 use koan_backup_sql::identifier::quoted;
 
-/// Returns the condition that a row `s` of a stage is identical to a row `t` of the table.
+/// Returns the condition that a row `s` of a staging table is identical to a row `t` of the table.
 pub(super) fn same_row(target: &Target) -> String {
     let conditions: Vec<String> = target.columns.iter().map(same_value).collect();
     if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
@@ -50,30 +50,30 @@ pub(super) fn text(column: &TargetColumn, value: &str) -> String {
     }
 }
 
-/// Counts the records of a stage whose key exists in the table.
-pub(super) async fn matched(
+/// Counts the records of a staging table whose key exists in the table.
+pub(super) async fn count_matched(
     connection: &Connection,
     target: &Target,
-    stage: &str,
+    staging_table: &str,
     operation: &str,
 ) -> Result<u64> {
     let (rows, same_key) = (target.mapping.table.rows(), target.same_key());
     let count = format!(
-        "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})"
+        "SELECT pg_catalog.count(*) FROM {staging_table} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key})"
     );
     connection.number(operation, &count).await
 }
 
-/// Counts the records of a stage that are equal to their row in the table.
-pub(super) async fn unchanged(
+/// Counts the records of a staging table that are equal to their row in the table.
+pub(super) async fn count_unchanged(
     connection: &Connection,
     target: &Target,
-    stage: &str,
+    staging_table: &str,
     operation: &str,
 ) -> Result<u64> {
     let (rows, same_key, same) = (target.mapping.table.rows(), target.same_key(), same_row(target));
     let count = format!(
-        "SELECT pg_catalog.count(*) FROM {stage} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same})"
+        "SELECT pg_catalog.count(*) FROM {staging_table} AS s WHERE EXISTS (SELECT FROM {rows} AS t WHERE {same_key} AND {same})"
     );
     connection.number(operation, &count).await
 }

@@ -11,7 +11,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use super::super::catalog::Table;
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::suspended_work::SuspendedWork;
+use super::suspended_work::PutBackStatement;
 use koan_backup_sql::identifier::{listed, quoted};
 
 /// Selects the rules of a table that are not disabled, their state, and whether they apply in this session.
@@ -48,7 +48,8 @@ pub(in super::super) async fn rules_of(
     rows.iter().map(rule).collect::<Result<_, _>>().map_err(|error| failed(operation, &error))
 }
 
-/// Returns why a role that does not own a table cannot restore into it, or `None` if no rule applies to it.
+/// Returns why a role that does not own a table cannot restore into the table. Returns `None` if the role
+/// owns the table or no rule applies.
 pub(in super::super) fn refusal(table: &Table, rules: &[Rule]) -> Option<String> {
     let applying = rules.iter().filter(|rule| rule.applies);
     let applying: Vec<&str> = applying.map(|rule| rule.name.as_str()).collect();
@@ -69,7 +70,7 @@ pub(super) async fn disable(
     connection: &Connection,
     table: &Table,
     operation: &str,
-) -> Result<Vec<SuspendedWork>> {
+) -> Result<Vec<PutBackStatement>> {
     let rules = rules_of(connection, table, operation).await?;
     if let Some(refusal) = refusal(table, &rules) {
         return Err(Error::new(ErrorKind::Unsupported, refusal));
@@ -86,7 +87,7 @@ pub(super) async fn disable(
             "A" => "ENABLE ALWAYS",
             _ => "ENABLE",
         };
-        put_back.push(SuspendedWork {
+        put_back.push(PutBackStatement {
             kind: SuspendedKind::Rule,
             table: table.display_name.clone(),
             operation: format!("enabling rule {quoted_name} of table `{}` again", table.display_name),

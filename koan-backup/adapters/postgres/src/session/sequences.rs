@@ -21,19 +21,20 @@ struct Position {
 /// is further. A sequence is never moved back.
 ///
 /// The owner of a sequence alters it first, so that the change is rolled back with the transaction and no
-/// other session gets numbers in between. Other roles can only call `setval`, which is not rolled back: if the
-/// transaction does not commit, such a sequence skips numbers.
+/// other session gets numbers in between. Other roles can only call `setval`, which is not rolled back: if
+/// the transaction does not commit, such a sequence skips numbers.
 pub(super) async fn advance(connection: &Connection, table: &Table, states: &[SequenceState]) -> Result<()> {
-    let sequences = Sequences::of(connection, &[table]).await?.all;
-    let mut done: Vec<Oid> = Vec::new();
+    let sequences = Sequences::read(connection, &[table]).await?.all;
+    let mut examined: Vec<Oid> = Vec::new();
     for sequence in &sequences {
-        if done.contains(&sequence.oid) {
+        if examined.contains(&sequence.oid) {
             continue;
         }
-        done.push(sequence.oid);
-        // Only a function uses this sequence, and may have other privileges. Viability warns that the sequence
-        // is not advanced.
-        if !sequence.may_move && !sequences.iter().any(|other| other.oid == sequence.oid && other.is_needed())
+        examined.push(sequence.oid);
+        // Only a function uses this sequence, and the function may run with the privileges of another role.
+        // Viability warns that the sequence is not advanced.
+        if !sequence.may_advance
+            && !sequences.iter().any(|other| other.oid == sequence.oid && other.is_needed())
         {
             continue;
         }
@@ -69,7 +70,7 @@ async fn furthest_in_column(
     let Some(column) = &sequence.column else { return Ok(None) };
     let furthest = if sequence.is_ascending { "max" } else { "min" };
     let column = quoted(column);
-    // Tables that inherit use the same sequence.
+    // Inheriting tables use the same sequence.
     let query = format!(
         "SELECT pg_catalog.trunc(pg_catalog.{furthest}({column})::pg_catalog.numeric)::pg_catalog.int8 FROM {} \
          WHERE {column} BETWEEN {} AND {}",
@@ -100,8 +101,8 @@ async fn advance_to(
     if sequence.is_owned {
         // This statement changes nothing, but takes the lock of ALTER SEQUENCE (SHARE ROW EXCLUSIVE). It
         // waits for open transactions that have called `nextval`, and prevents other sessions from calling
-        // `nextval` until the commit. After it, the sequence has a new file that belongs to this transaction,
-        // so `setval` is rolled back as well.
+        // `nextval` until the commit. The statement gives the sequence a new file that belongs to this
+        // transaction, so `setval` is rolled back as well.
         connection.run(&operation, &format!("ALTER SEQUENCE {name} MINVALUE {}", sequence.min)).await?;
         // Other sessions may have called `nextval` before this transaction got the lock.
         if sequence.further(position(connection, &name, &operation).await?, furthest) != furthest {

@@ -24,7 +24,7 @@ use super::indexes::Index;
 use super::interference::Interference;
 use super::references::{ForeignKey, SubstituteRows};
 use super::rules;
-use super::suspended_work::SuspendedWork;
+use super::suspended_work::PutBackStatement;
 use super::target::Target;
 use super::triggers::TRIGGERS;
 use super::unique::Unique;
@@ -42,17 +42,17 @@ pub(super) struct Suspended {
     /// The unique and exclusion constraints of the targets, which must be satisfied at the end.
     unique: Vec<Unique>,
     /// The dropped indexes.
-    indexes: Vec<SuspendedWork>,
+    indexes: Vec<PutBackStatement>,
     /// The disabled triggers and rules, and the altered identity columns.
-    tables: Vec<SuspendedWork>,
+    tables: Vec<PutBackStatement>,
     /// The dropped or altered foreign keys.
-    constraints: Vec<SuspendedWork>,
+    constraints: Vec<PutBackStatement>,
 }
 
 impl Suspended {
     /// Creates the state of a restore that has not suspended any object.
     pub(super) async fn begin(connection: &Connection) -> Result<Self> {
-        Ok(Self { interference: Interference::of(connection).await?, ..Self::default() })
+        Ok(Self { interference: Interference::detect(connection).await?, ..Self::default() })
     }
 
     /// Suspends the objects that would change, refuse or slow down the records of a target, as far as the
@@ -72,19 +72,20 @@ impl Suspended {
             self.disable_triggers(connection, table, &operation).await?;
         }
         let unique = Unique::all(connection, target).await?;
-        // With such a constraint, a record may contain a unique value that another row has.
+        // If there are other unique constraints than that of the key, a record may contain a unique value
+        // that another row has.
         let has_unique = Unique::any_besides_key(&unique);
         self.unique.extend(unique);
         self.allow_identity_updates(connection, target, extent, &operation).await?;
         for row in foreign_key_actions::rows(connection, table.oid, &operation).await? {
-            let mut reference = Reference::of(&row).map_err(|error| failed(&operation, &error))?;
+            let mut reference = Reference::from_row(&row).map_err(|error| failed(&operation, &error))?;
             if reference.parent == table.oid {
                 reference.parent_has_unique = has_unique;
             }
             let suspension = match self.references.get(&reference.oid) {
                 Some(known) => *known,
                 None => {
-                    let foreign_key = ForeignKey::of(&row, foreign_key_actions::FOREIGN_KEY);
+                    let foreign_key = ForeignKey::from_row(&row, foreign_key_actions::FOREIGN_KEY);
                     self.foreign_keys.extend(foreign_key.map_err(|error| failed(&operation, &error))?);
                     let suspension = reference.suspension(extent);
                     if let Some(suspension) = suspension {
@@ -107,7 +108,7 @@ impl Suspended {
         }
         for index in indexes {
             connection.run(&operation, &index.drop).await?;
-            self.indexes.push(SuspendedWork {
+            self.indexes.push(PutBackStatement {
                 kind: index.kind,
                 name: index.plain_name,
                 table: table.display_name.clone(),
@@ -142,7 +143,7 @@ impl Suspended {
                 "A" => "ENABLE ALWAYS",
                 _ => "ENABLE",
             };
-            self.tables.push(SuspendedWork {
+            self.tables.push(PutBackStatement {
                 kind: SuspendedKind::Trigger,
                 name,
                 table: table.display_name.clone(),
@@ -153,8 +154,8 @@ impl Suspended {
         Ok(())
     }
 
-    /// Alters columns that are GENERATED ALWAYS AS IDENTITY, so that an UPDATE can write them. COPY and INSERT
-    /// can write them without this.
+    /// Alters columns that are GENERATED ALWAYS AS IDENTITY, so that an UPDATE can write them. COPY and
+    /// INSERT can write such columns without this change.
     async fn allow_identity_updates(
         &mut self,
         connection: &Connection,
@@ -175,7 +176,7 @@ impl Suspended {
                 )
             };
             connection.run(operation, &alter("BY DEFAULT")).await?;
-            self.tables.push(SuspendedWork {
+            self.tables.push(PutBackStatement {
                 kind: SuspendedKind::IdentityColumn,
                 name: column.name.clone(),
                 table: table.display_name.clone(),
@@ -215,10 +216,10 @@ impl Suspended {
                 alter("NOT DEFERRABLE")
             }
         };
-        self.constraints.push(SuspendedWork {
+        self.constraints.push(PutBackStatement {
             kind: SuspendedKind::Constraint,
             name: reference.plain_name.clone(),
-            table: catalog.shown_table(reference.child_oid).unwrap_or(child).to_owned(),
+            table: catalog.table_display_name(reference.child_oid).unwrap_or(child).to_owned(),
             operation: format!("checking foreign key {name} of {child}"),
             sql,
         });
@@ -264,7 +265,7 @@ impl Suspended {
         connection.run("rebuilding indexes", "SET LOCAL default_tablespace = ''").await?;
         let all = self.indexes.drain(..).chain(self.tables.drain(..)).chain(self.constraints.drain(..));
         let mut put_back = Vec::new();
-        for SuspendedWork { kind, name, table, operation, sql } in all {
+        for PutBackStatement { kind, name, table, operation, sql } in all {
             let started = Instant::now();
             connection.run(&operation, &sql).await?;
             put_back.push(SuspendedObject::put_back(kind, name, table, started));

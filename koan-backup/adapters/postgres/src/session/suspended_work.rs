@@ -2,9 +2,9 @@
 
 use koan_backup_core::provider::SuspendedKind;
 
-/// A suspended object, and the statement that puts it back.
+/// The statement that puts a suspended object back, with the description of the object.
 #[derive(Debug)]
-pub(super) struct SuspendedWork {
+pub(super) struct PutBackStatement {
     pub(super) kind: SuspendedKind,
     /// The name of the object in the database.
     pub(super) name: String,

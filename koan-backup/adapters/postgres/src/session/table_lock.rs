@@ -22,7 +22,8 @@ impl Locked {
         }
     }
 
-    /// Returns the remedy for this cause, as the beginning of a list of remedies.
+    /// Returns the remedy for the cause in [`other_cause`](Self::other_cause) as the beginning of a list of
+    /// remedies, or an empty text if the table is locked.
     pub(super) fn other_remedy(self) -> &'static str {
         match self {
             Self::Yes => "",

@@ -11,7 +11,7 @@ use tokio_postgres::types::Oid;
 
 use super::super::catalog::Identity;
 use super::super::connection::Connection;
-use super::super::defaults::{self, ColumnDefault, TransactionState, Trial};
+use super::super::defaults::{self, ColumnDefault, IsolatedQueries, TransactionState};
 use super::super::derived::{self, RecomputedColumn};
 use super::super::insert_only;
 use super::super::mapping::{MappedColumn, Mapping};
@@ -19,7 +19,7 @@ use super::super::null_form::NullReplay;
 use super::super::physical::PhysicalForm;
 use super::equality::KeyEquality;
 use super::extent::Extent;
-use super::target_column::{CopyForm, TargetColumn};
+use super::target_column::{CopyFormat, TargetColumn};
 use koan_backup_sql::content::Content;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::identifier::{folded, quoted, quoted_list};
@@ -49,8 +49,8 @@ pub(in super::super) struct Target {
     known_generated: Vec<(String, String)>,
     /// Publications because of which the server refuses to update or delete existing rows.
     pub(super) refusing_publications: Vec<String>,
-    /// The form of COPY in which records are sent.
-    pub(super) form: CopyForm,
+    /// The format of COPY in which records are sent.
+    pub(super) copy_format: CopyFormat,
     /// The fields without a column. A record with a value in such a field is refused.
     without_column: Vec<usize>,
 }
@@ -70,10 +70,10 @@ impl Target {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
                     format!(
-                        "no record of {} can be restored, because PostgreSQL computes its key column `{}`, \
-                         which is a generated column; make it an ordinary column",
-                        entity.name(),
-                        mapped.column.name
+                        "key column `{}` of {} is computed by PostgreSQL, so no record can be written; declare \
+                         another key for the entity",
+                        mapped.column.name,
+                        entity.name()
                     ),
                 ));
             }
@@ -98,7 +98,7 @@ impl Target {
         let without_column =
             mapping.unmapped_fields.iter().copied().filter(|field| !had_no_column(field)).collect();
         let is_binary = columns.iter().all(|column| column.column_type.is_sent_binary());
-        let form = if is_binary { CopyForm::Binary } else { CopyForm::Text };
+        let copy_format = if is_binary { CopyFormat::Binary } else { CopyFormat::Text };
         let equality = vec![KeyEquality::default(); key.len()];
         Ok(Self {
             entity,
@@ -113,7 +113,7 @@ impl Target {
             defaults: Vec::new(),
             known_generated: Vec::new(),
             refusing_publications: Vec::new(),
-            form,
+            copy_format,
             without_column,
         })
     }
@@ -155,7 +155,7 @@ impl Target {
     /// Reads how the database compares the key.
     pub(in super::super) async fn read_equality(&mut self, connection: &Connection) -> Result<()> {
         let key: Vec<&str> = self.key.iter().map(|&column| self.columns[column].name.as_str()).collect();
-        self.equality = KeyEquality::of(connection, self.mapping.table.oid, &key).await?;
+        self.equality = KeyEquality::read(connection, self.mapping.table.oid, &key).await?;
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl Target {
     }
 
     /// Evaluates the values that new rows get in columns without a field, and finds the generated columns
-    /// that can be computed from them. Used by a dry run.
+    /// that can be computed from these values. Only a dry run calls this function.
     pub(in super::super) async fn find_defaults(&mut self, connection: &Connection) -> Result<()> {
         let transaction = TransactionState::Open;
         self.defaults = defaults::find(connection, &self.mapping, &self.recomputed, transaction).await?;
@@ -196,13 +196,13 @@ impl Target {
             .chain(known)
             .map(|(name, declared)| format!("NULL::{declared} AS {}", quoted(name)))
             .collect();
-        let trial = Trial { connection, operation: &operation, transaction };
+        let isolated = IsolatedQueries { connection, operation: &operation, transaction };
         for (name, expression) in &self.generated {
             let sql = format!(
                 "SELECT pg_catalog.count({expression}) FROM (SELECT {}) AS \"koan row\" WHERE false",
                 columns.join(", ")
             );
-            if trial.number(&sql).await?.is_ok() {
+            if isolated.number(&sql).await?.is_ok() {
                 self.known_generated.push((name.clone(), expression.clone()));
             }
         }
@@ -222,8 +222,8 @@ impl Target {
         quoted_list(names.chain(self.recomputed.iter().map(|recomputed| recomputed.column.as_str())))
     }
 
-    /// Returns the values of the columns of [`filled_list`](Self::filled_list) for a row `s` of a stage, as a
-    /// list in SQL.
+    /// Returns the values of the columns of [`filled_list`](Self::filled_list) for a row `s` of a staging
+    /// table, as a list in SQL.
     pub(super) fn filled(&self) -> String {
         let sent = self.columns.iter().map(TargetColumn::converted);
         let computed = self.recomputed.iter().map(|recomputed| format!("s.{}", quoted(&recomputed.column)));
@@ -231,7 +231,7 @@ impl Target {
     }
 
     /// Returns the alias of the row that provides the value of a column without a field when a row `t` is
-    /// updated from a row `s` of a stage.
+    /// updated from a row `s` of a staging table.
     pub(super) fn source_of(&self, column: &str) -> &'static str {
         match self.recomputed.iter().any(|recomputed| recomputed.column == column) {
             true => "s",
@@ -239,8 +239,8 @@ impl Target {
         }
     }
 
-    /// Returns the condition that a row `s` of the stage has the key of a row `t` of the table, by the key
-    /// equality of the database.
+    /// Returns the condition that a row `s` of the staging table has the key of a row `t` of the table, by
+    /// the key equality of the database.
     pub(super) fn same_key(&self) -> String {
         self.key_condition(TargetColumn::converted)
     }
@@ -307,12 +307,12 @@ impl Target {
         let extras = || record.behind(fields.len());
         let has_column = |name: &str| {
             let mut columns = self.columns.iter().filter(|column| column.content == Content::Extra);
-            columns.any(|column| is_called(&column.name, name))
+            columns.any(|column| names_match(&column.name, name))
         };
         if let Some((name, _)) = extras().find(|(name, value)| !value.is_null() && !has_column(name)) {
             return Err(self.no_column_error(record, name));
         }
-        if self.form == CopyForm::Binary {
+        if self.copy_format == CopyFormat::Binary {
             let count = i16::try_from(self.columns.len()).expect("a table has 1600 columns at most");
             out.extend_from_slice(&count.to_be_bytes());
         }
@@ -322,16 +322,16 @@ impl Target {
                 Content::Extra => extra(extras(), &column.name),
             };
             let nulls = column.nulls.as_ref().map(|nulls| nulls.at(position));
-            let pushed = match (self.form, nulls) {
-                (CopyForm::Binary, None) => column.column_type.push_binary(value, out),
-                (CopyForm::Binary, Some(nulls)) => {
+            let pushed = match (self.copy_format, nulls) {
+                (CopyFormat::Binary, None) => column.column_type.push_binary(value, out),
+                (CopyFormat::Binary, Some(nulls)) => {
                     column.column_type.push_binary_with_nulls(value, nulls, out)
                 }
-                (CopyForm::Text, nulls) => column.push_text(index, value, nulls, out),
+                (CopyFormat::Text, nulls) => column.push_text(index, value, nulls, out),
             };
             pushed.map_err(|conversion_error| self.conversion_error(record, column, &conversion_error))?;
         }
-        if self.form == CopyForm::Text {
+        if self.copy_format == CopyFormat::Text {
             out.push(b'\n');
         }
         Ok(())
@@ -353,15 +353,19 @@ impl Target {
         let field = self.entity.message_name(field);
         Error::new(
             ErrorKind::Record,
-            format!("{name} `{key}`: field `{field}` has no column in table `{table}`; add the column"),
+            format!(
+                "{name} `{key}`: field `{field}` has a value, but table `{table}` has no column for the \
+                 field; add the column"
+            ),
         )
     }
 
     /// Returns the error for a record whose key already exists.
     pub(super) fn already_exists_error(&self, key: &str) -> Error {
         let name = self.entity.name();
-        let text =
-            format!("{name} `{key}` exists already; restore with `overwrite` or `keep`, or delete it first");
+        let text = format!(
+            "{name} `{key}` exists already; restore with `overwrite` or `keep`, or remove the row first"
+        );
         Error::new(ErrorKind::Conflict, text)
     }
 
@@ -386,16 +390,16 @@ pub(super) fn duplicate_key_error(entity: &EntityCodec, table: &str, keys: &[Str
         [one, other, ..] if one != other => {
             let (one, other) = if one < other { (one, other) } else { (other, one) };
             format!(
-                "{name} `{one}` and `{other}` are two records of the archive whose keys table `{table}` considers \
-                 equal; restore into a table that distinguishes these keys, or delete one of the records in the \
-                 source database and create a new backup"
+                "the archive contains {name} `{one}` and `{other}`, whose keys table `{table}` considers to be \
+                 equal; restore into a table that distinguishes these keys, or correct one of the records in the \
+                 database that was backed up"
             )
         }
         _ => {
             let key = keys.first().map_or("", String::as_str);
             format!(
-                "the archive contains {name} `{key}` twice, by the key equality of table `{table}`; delete one \
-                 of the records in the source database and create a new backup"
+                "{name} `{key}` has a duplicate key in the archive, because table `{table}` considers the keys \
+                 of two records to be equal; correct one of the records in the database that was backed up"
             )
         }
     };
@@ -415,16 +419,16 @@ fn nulls(entity: &EntityCodec, mapped: &MappedColumn, physical: &PhysicalForm) -
         return Ok(Some(NullReplay::json_null()));
     }
     let Some(recorded) = physical.null_forms.get(name) else { return Ok(None) };
-    NullReplay::of(recorded).map(Some).ok_or_else(|| unknown_form(entity))
+    NullReplay::parse(recorded).map(Some).ok_or_else(|| unknown_form(entity))
 }
 
-/// Returns the error for a physical form that was written by a later version.
+/// Returns the error for a physical form in an archive that this version does not know.
 fn unknown_form(entity: &EntityCodec) -> Error {
     Error::new(
         ErrorKind::Incompatible,
         format!(
-            "the archive contains a physical form of the table of {} that this version does not know; restore \
-             with the version that created the backup",
+            "the archive records a physical form of {} that this version of koan-backup does not know; restore \
+             the backup with the version that wrote it",
             entity.name()
         ),
     )
@@ -436,18 +440,18 @@ impl RecordEncoder for Target {
     }
 }
 
-/// Returns the value of a column in a flattened map: that of the exact name, or otherwise that of a name that
-/// is equal without case and underscores.
+/// Returns the value of a flattened map for a column. An exact name is preferred.
 fn extra<'r>(
     mut extras: impl Iterator<Item = (&'r str, &'r Value<'r>)> + Clone,
     column: &str,
 ) -> &'r Value<'r> {
     let mut all = extras.clone();
     let exact = extras.find(|(name, _)| *name == column);
-    let found = exact.or_else(|| all.find(|(name, _)| is_called(column, name)));
+    let found = exact.or_else(|| all.find(|(name, _)| names_match(column, name)));
     found.map_or(&Value::Null, |(_, value)| value)
 }
 
-fn is_called(column: &str, name: &str) -> bool {
+/// Returns whether the names of a column and of a map's entry are equal, apart from case and underscores.
+fn names_match(column: &str, name: &str) -> bool {
     column == name || folded(column) == folded(name)
 }

@@ -12,14 +12,14 @@ use koan_backup_sql::identifier::quoted;
 
 /// A format of COPY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CopyForm {
+pub(super) enum CopyFormat {
     /// The text format, in which the server parses every value.
     Text,
     /// The binary format, for tables whose columns all have a type that can be sent in this format.
     Binary,
 }
 
-impl CopyForm {
+impl CopyFormat {
     /// Returns the name of the format in SQL.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl TargetColumn {
         Ok(())
     }
 
-    /// Returns the SQL expression of the column's value for a row `s` of the stage.
+    /// Returns the SQL expression of the column's value for a row `s` of the staging table.
     pub(super) fn converted(&self) -> String {
         let name = quoted(&self.name);
         match self.is_composite() {

@@ -205,7 +205,7 @@ impl Unique {
         Ok((!keys.is_empty()).then_some(keys))
     }
 
-    /// Returns the error for the first constraint that rows violate, or `None` if they violate none.
+    /// Returns the error for the first constraint that rows violate, or `None` if no constraint is violated.
     pub(super) async fn first_violation_among(
         connection: &Connection,
         constraints: &[Self],
@@ -229,8 +229,8 @@ impl Unique {
     }
 
     /// Returns the error for rows that violate an exclusion constraint, or `None` if there are no such rows.
-    /// An index over a copy of the rows shows whether rows conflict. To find the keys of the conflicting rows,
-    /// every row is compared with every other row, within a time limit.
+    /// An index over a copy of the rows shows whether rows conflict. To find the keys of the conflicting
+    /// rows, every row is compared with every other row, within a time limit.
     async fn exclusion_violation_among(&self, connection: &Connection, rows: &str) -> Result<Option<Error>> {
         let by_index = rolled_back(connection, self.violation_by_index(connection, rows)).await?;
         if let Ok(None) = by_index {

@@ -21,8 +21,8 @@ pub(super) struct CopyReader {
 }
 
 impl CopyReader {
-    /// Adds a chunk, and returns the emptied buffer of the previous chunk. Data that is not parsed yet is moved
-    /// to the front of the new buffer.
+    /// Adds a chunk, and returns the emptied buffer of the previous chunk. Data that is not parsed yet is
+    /// moved to the front of the new buffer.
     pub(super) fn push_chunk(&mut self, chunk: Vec<u8>) -> Vec<u8> {
         let rest = self.buffer.split_off(self.position);
         self.position = 0;
@@ -124,7 +124,7 @@ mod tests {
         for text in ["one", "", "three"] {
             bytes.extend([0, 2]);
             bytes.extend((-1i32).to_be_bytes());
-            bytes.extend(u32::try_from(text.len()).expect("short").to_be_bytes());
+            bytes.extend(u32::try_from(text.len()).expect("the length fits into u32").to_be_bytes());
             bytes.extend(text.as_bytes());
         }
         bytes.extend([0xff, 0xff]);
@@ -139,9 +139,9 @@ mod tests {
             let mut rows = Vec::new();
             for chunk in bytes.chunks(size) {
                 reader.push_chunk(chunk.to_vec());
-                while reader.advance().expect("well formed") {
+                while reader.advance().expect("the data is valid") {
                     assert_eq!((reader.len(), reader.field(0)), (2, None));
-                    rows.push(reader.field(1).expect("not NULL").to_vec());
+                    rows.push(reader.field(1).expect("the field is not NULL").to_vec());
                 }
             }
             assert_eq!(rows, [b"one".to_vec(), Vec::new(), b"three".to_vec()]);
@@ -155,7 +155,7 @@ mod tests {
         for length in 0..bytes.len() {
             let mut reader = CopyReader::default();
             reader.push_chunk(bytes[..length].to_vec());
-            while reader.advance().expect("well formed so far") {}
+            while reader.advance().expect("the data is a valid beginning") {}
             assert!(!reader.is_complete(), "{length}");
         }
     }

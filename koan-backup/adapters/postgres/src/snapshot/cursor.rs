@@ -25,11 +25,11 @@ use super::json_null::JsonNullRecorder;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
-/// The minimum size of a chunk that is sent to the decoder, except the last chunk. Rows are not split, so most
-/// chunks are a little larger.
-const CHUNK_BYTES: usize = 256 << 10;
+/// The minimum size of a chunk that is sent to the decoder, except the last chunk. Rows are not split, so
+/// most chunks are a little larger.
+const MIN_CHUNK_BYTES: usize = 256 << 10;
 /// The initial capacity of the buffers. A buffer that a large row has extended is not reused.
-const CHUNK_CAPACITY: usize = CHUNK_BYTES + CHUNK_BYTES / 16;
+const CHUNK_CAPACITY: usize = MIN_CHUNK_BYTES + MIN_CHUNK_BYTES / 16;
 /// The number of chunks that wait to be decoded.
 const MAX_WAITING_CHUNKS: usize = 4;
 
@@ -50,7 +50,8 @@ pub(super) async fn read(
     let operation = format!("reading table `{}`", mapping.table.display_name);
     let query = select(&mapping, request)?;
     let is_backup = request.key.is_none();
-    // Sequences are not part of a snapshot: a position that is read now covers the numbers of all rows in it.
+    // Sequences are not part of a snapshot. A position that is read now includes the numbers of all rows in
+    // the snapshot.
     let (sequences, mut warnings) = match is_backup {
         true => sequence::states(connection, &mapping.table).await?,
         false => (Vec::new(), Vec::new()),
@@ -117,7 +118,7 @@ async fn forward(
     while let Some(row) = rows.try_next().await? {
         chunk.extend_from_slice(&row);
         drop(row);
-        if chunk.len() >= CHUNK_BYTES {
+        if chunk.len() >= MIN_CHUNK_BYTES {
             let next = free_buffers.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK_CAPACITY));
             if messages.send(CopyMessage::Rows(std::mem::replace(&mut chunk, next))).await.is_err() {
                 return Ok(());
@@ -169,7 +170,7 @@ fn decode(
                 nulls.record(mapping, index, bytes);
                 let value = match bytes {
                     None => Ok(Value::Null),
-                    // The recorder has already recorded whether it was NULL or JSON `null`.
+                    // The recorder has already recorded that the value is JSON `null`.
                     Some(bytes) if mapped.column_type.is_json_null(bytes) => Ok(Value::Null),
                     Some(bytes) => mapped.column_type.read(bytes),
                 };
@@ -212,8 +213,8 @@ fn select(mapping: &Mapping, request: &ReadRequest) -> Result<String> {
     Ok(format!("COPY (SELECT {columns} FROM {table}{condition}{order}) TO STDOUT (FORMAT binary)"))
 }
 
-/// Returns the SQL expression by which a key column is ordered. Texts and enums are ordered by bytes, which does
-/// not depend on the collations of the server and on the order of an enum's labels.
+/// Returns the SQL expression by which a key column is ordered. Texts and enums are ordered by their bytes,
+/// so the order depends neither on the collations of the server nor on the order of an enum's labels.
 fn order_expression(mapped: &MappedColumn) -> String {
     let name = quoted(&mapped.column.name);
     match mapped.column.stored {

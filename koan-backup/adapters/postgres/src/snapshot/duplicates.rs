@@ -7,8 +7,8 @@ use super::super::mapping::Mapping;
 use super::super::session::{KeyEquality, first_keys};
 use koan_backup_sql::identifier::quoted;
 
-/// Fails if the database considers the keys of two rows equal although their spelling differs. A restore would
-/// merge such rows into one row.
+/// Fails if the database considers the keys of two rows equal although their spelling differs. A restore
+/// would merge such rows into one row.
 ///
 /// Rows whose keys have the same spelling are adjacent and are found while they are read.
 pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
@@ -18,7 +18,7 @@ pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping
     if names.is_empty() || (!has_null && mapping.table.is_unique_over(names.iter().copied())) {
         return Ok(());
     }
-    let equality = KeyEquality::of(connection, mapping.table.oid, &names).await?;
+    let equality = KeyEquality::read(connection, mapping.table.oid, &names).await?;
     if equality.iter().all(|equality| equality.is_exact) {
         return Ok(());
     }
@@ -56,12 +56,12 @@ pub(super) async fn check(connection: &Connection, entity: &EntityCodec, mapping
 
 fn duplicate_key_message(name: &str, table: &str, keys: &[String]) -> String {
     let subject = match keys {
-        [one, other] if one != other => format!("{name} `{one}` and `{other}` are"),
+        [one, other] if one != other => format!("{name} `{one}` and `{other}` have"),
         [key, ..] => format!("two rows of {name} `{key}` have"),
         [] => format!("two rows of {name} have"),
     };
     format!(
-        "{subject} the same key by the key equality of table `{table}`, so one of the records would be lost in \
-         a restore; correct one of the rows, or declare a key that distinguishes the records"
+        "{subject} the same key by the key equality of table `{table}`, so a restore would lose one of the \
+         rows; correct one of the rows, or declare a key that distinguishes the records"
     )
 }

@@ -42,7 +42,7 @@ impl JsonNullRecorder {
             let (column, table) = (&mapped.column.name, &mapping.table.display_name);
             if !(mapped.column.not_null && mapped.column_type.reads_json_null_as_null()) {
                 recorded_nulls.not_kept_elsewhere.push(format!(
-                    "column `{column}` of table `{table}` held JSON `null`, which is the same as NULL in a \
+                    "column `{column}` of table `{table}` contained JSON `null`, which is the same as NULL in a \
                      record; only a restore into PostgreSQL writes it as JSON `null` again"
                 ));
             }
@@ -54,14 +54,14 @@ impl JsonNullRecorder {
 
 fn alternates_too_often(entity: &EntityCodec, mapping: &Mapping, mapped: &MappedColumn) -> Error {
     let remedy = match mapped.column_type.reads_json_null_as_null() {
-        true => "replace every JSON `null` by NULL, or make the column NOT NULL",
-        false => "use either only NULL or only JSON `null` in its lists",
+        true => "replace JSON `null` with NULL, or make the column NOT NULL",
+        false => "use either only NULL or only JSON `null` in the lists of the column",
     };
     Error::new(
         ErrorKind::Unsupported,
         format!(
-            "{}: column `{}` of table `{}` alternates between NULL and JSON `null`, which are the same in a \
-             record, more often than an archive can record; {remedy}",
+            "{}: column `{}` of table `{}` alternates between NULL and JSON `null` more often than an archive \
+             can record, and a record cannot distinguish them; {remedy}",
             entity.name(),
             mapped.column.name,
             mapping.table.display_name

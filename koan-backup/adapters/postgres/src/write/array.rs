@@ -70,7 +70,7 @@ fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), ConversionErro
             Some(b'[') => push_list(&list(item.get()).ok_or_else(not_a_list)?, out)?,
             Some(b'{') => {
                 return Err(ConversionError::new(
-                    "is an array, whose elements cannot be maps; make it `jsonb`",
+                    "is an array, whose elements cannot be maps; declare the column `jsonb`",
                 ));
             }
             Some(b'"') => {
@@ -114,8 +114,9 @@ fn push_quoted(text: &str, out: &mut String) {
 /// Returns the text of an `hstore`.
 pub(super) fn hstore(text: &str) -> Result<String, ConversionError> {
     use serde_json::Value as Json;
-    let not_a_map =
-        || ConversionError::new("is `hstore`, which can only hold a map of texts; make it `jsonb`");
+    let not_a_map = || {
+        ConversionError::new("is `hstore`, which can only contain a map of texts; declare the column `jsonb`")
+    };
     let Ok(Json::Object(map)) = serde_json::from_str(text) else { return Err(not_a_map()) };
     let mut out = String::with_capacity(text.len() + 16);
     for (index, (key, value)) in map.iter().enumerate() {
@@ -134,7 +135,7 @@ pub(super) fn hstore(text: &str) -> Result<String, ConversionError> {
 }
 
 fn not_a_list() -> ConversionError {
-    ConversionError::new("is an array, which can only hold a list")
+    ConversionError::new("is an array, which can only contain a list")
 }
 
 #[cfg(test)]
@@ -143,36 +144,42 @@ mod tests {
 
     #[test]
     fn lists_are_converted_to_arrays() {
-        let of = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
-        assert_eq!(of("[]", StoredType::Int4).as_deref(), Some("{}"));
-        assert_eq!(of("[1,null,-3]", StoredType::Int4).as_deref(), Some("{1,NULL,-3}"));
-        assert_eq!(of("[[1,2],[3,4]]", StoredType::Int4).as_deref(), Some("{{1,2},{3,4}}"));
+        let converted = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
+        assert_eq!(converted("[]", StoredType::Int4).as_deref(), Some("{}"));
+        assert_eq!(converted("[1,null,-3]", StoredType::Int4).as_deref(), Some("{1,NULL,-3}"));
+        assert_eq!(converted("[[1,2],[3,4]]", StoredType::Int4).as_deref(), Some("{{1,2},{3,4}}"));
         let hostile = r#"["a\"b","c\\d","{e,f}","","NULL"]"#;
-        assert_eq!(of(hostile, StoredType::Text).as_deref(), Some(r#"{"a\"b","c\\d","{e,f}","","NULL"}"#));
-        assert_eq!(of("[[1,255]]", StoredType::Bytea).as_deref(), Some(r#"{"\\x01ff"}"#));
-        assert_eq!(of(r#"[{"a":[1]}]"#, StoredType::Jsonb).as_deref(), Some(r#"{"{\"a\":[1]}"}"#));
-        assert_eq!(of("{}", StoredType::Text), None);
+        assert_eq!(
+            converted(hostile, StoredType::Text).as_deref(),
+            Some(r#"{"a\"b","c\\d","{e,f}","","NULL"}"#)
+        );
+        assert_eq!(converted("[[1,255]]", StoredType::Bytea).as_deref(), Some(r#"{"\\x01ff"}"#));
+        assert_eq!(converted(r#"[{"a":[1]}]"#, StoredType::Jsonb).as_deref(), Some(r#"{"{\"a\":[1]}"}"#));
+        assert_eq!(converted("{}", StoredType::Text), None);
     }
 
     #[test]
     fn numbers_in_a_list_keep_every_digit() {
-        let of = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
+        let converted = |text: &str, element: StoredType| literal(text, &element, &NullForm::default()).ok();
         let huge = "[170141183460469231731687303715884105728,1.10]";
         assert_eq!(
-            of(huge, StoredType::Numeric).as_deref(),
+            converted(huge, StoredType::Numeric).as_deref(),
             Some("{170141183460469231731687303715884105728,1.10}")
         );
-        assert_eq!(of("[1.10,[2.50]]", StoredType::Jsonb).as_deref(), Some(r#"{"1.10","[2.50]"}"#));
+        assert_eq!(converted("[1.10,[2.50]]", StoredType::Jsonb).as_deref(), Some(r#"{"1.10","[2.50]"}"#));
     }
 
     #[test]
     fn arrays_of_bytes_keep_their_dimensions() {
-        let of = |text: &str| literal(text, &StoredType::Bytea, &NullForm::default()).ok();
-        assert_eq!(of("[[],null]").as_deref(), Some(r#"{"\\x",NULL}"#));
-        assert_eq!(of("[[[1],[]],[null,[2]]]").as_deref(), Some(r#"{{"\\x01","\\x"},{NULL,"\\x02"}}"#));
-        assert_eq!(of("[[null]]").as_deref(), Some("{{NULL}}"));
-        assert_eq!(of("[[[[7]]]]").as_deref(), Some(r#"{{{"\\x07"}}}"#));
-        assert_eq!(of("[[256]]"), None);
-        assert_eq!(of("[1]"), None);
+        let converted = |text: &str| literal(text, &StoredType::Bytea, &NullForm::default()).ok();
+        assert_eq!(converted("[[],null]").as_deref(), Some(r#"{"\\x",NULL}"#));
+        assert_eq!(
+            converted("[[[1],[]],[null,[2]]]").as_deref(),
+            Some(r#"{{"\\x01","\\x"},{NULL,"\\x02"}}"#)
+        );
+        assert_eq!(converted("[[null]]").as_deref(), Some("{{NULL}}"));
+        assert_eq!(converted("[[[[7]]]]").as_deref(), Some(r#"{{{"\\x07"}}}"#));
+        assert_eq!(converted("[[256]]"), None);
+        assert_eq!(converted("[1]"), None);
     }
 }

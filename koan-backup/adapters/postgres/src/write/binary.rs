@@ -50,10 +50,11 @@ impl ColumnType {
         )
     }
 
-    /// Appends a value with its length. It refuses the same values as [`text`](Self::text).
+    /// Appends a value with its length. The same values are refused as by [`text`](Self::text).
     ///
     /// # Errors
-    /// Returns an error if the column cannot hold the value unchanged. `out` may then contain a part of it.
+    /// Returns an error if the column cannot contain the value unchanged. `out` may then contain a part of
+    /// the value.
     pub(in super::super) fn push_binary(
         &self,
         value: &Value<'_>,
@@ -71,7 +72,7 @@ impl ColumnType {
             (Value::I64(number), T::Int2) => push(&narrow::<i16>(*number)?.to_be_bytes(), out),
             (Value::F64(number), T::Float8) if number.is_finite() => push(&number.to_be_bytes(), out),
             (Value::Decimal(text), T::Numeric) => {
-                let short = ShortDecimal::of(text);
+                let short = ShortDecimal::parse(text);
                 if let Some(short) =
                     short.filter(|short| self.scale().is_none_or(|most| short.scale() <= most))
                 {
@@ -101,7 +102,7 @@ impl ColumnType {
                 Ok(())
             }),
             (_, T::Text | T::Enum | T::Json) => push(self.required_text(value)?.as_bytes(), out),
-            // In rare cases a value is not in the usual variant for the field.
+            // In rare cases the value does not have the usual variant of `Value` for the field.
             _ => self.push_parsed(&self.required_text(value)?, out),
         }
     }
@@ -128,7 +129,7 @@ impl ColumnType {
         self.text(value)?.ok_or_else(|| ConversionError::new("cannot hold NULL"))
     }
 
-    /// Parses a text as the server would do, and appends the value.
+    /// Parses a text in the same way as the server, and appends the value.
     fn push_parsed(&self, text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
         use StoredType as T;
         let integer = || text.parse::<i64>().map_err(|_| out_of_range());
@@ -172,11 +173,11 @@ fn narrow<T: TryFrom<i64>>(number: i64) -> Result<T, ConversionError> {
 }
 
 fn out_of_range() -> ConversionError {
-    ConversionError::new("cannot hold a value this large; make it a larger type")
+    ConversionError::new("cannot contain a value this large; declare the column with a larger type")
 }
 
 fn invalid_value() -> ConversionError {
-    ConversionError::new("cannot hold a value of that form")
+    ConversionError::new("cannot contain a value in this form")
 }
 
 fn push(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ConversionError> {

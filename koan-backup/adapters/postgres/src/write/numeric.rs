@@ -11,7 +11,7 @@ const MAX_DIGITS: i64 = 131_072;
 /// Appends a number: the number of groups, the weight of the first group, the sign, the number of fraction
 /// digits, and the groups.
 pub(super) fn push(text: &str, out: &mut Vec<u8>) -> Result<(), ConversionError> {
-    let invalid = || ConversionError::new("cannot hold a decimal of that form");
+    let invalid = || ConversionError::new("cannot contain a decimal in this text form");
     if !DecimalText::is_valid(text) {
         return Err(invalid());
     }
@@ -90,8 +90,8 @@ mod tests {
             ("99999999.9999", "99999999.9999"),
         ] {
             let mut bytes = Vec::new();
-            push(text, &mut bytes).expect("a decimal");
-            assert_eq!(decimal::text(&bytes).expect("a number"), read, "{text}");
+            push(text, &mut bytes).expect("the text is a valid decimal");
+            assert_eq!(decimal::text(&bytes).expect("the bytes are a valid `numeric`"), read, "{text}");
         }
     }
 

@@ -1,9 +1,10 @@
-//! Converts a number with at most 16 digits and no exponent to the binary format of `numeric`, in one pass and
-//! with 64-bit arithmetic. Most numbers have this form.
+//! Converts a number with at most 16 digits and no exponent to the binary format of `numeric`, in one pass
+//! and with 64-bit arithmetic. Most numbers have this form.
 
 use super::numeric::NEGATIVE;
 
-/// The maximum number of digits: with the last group filled up with zeros, they still fit into 64 bits.
+/// The maximum number of digits. With the last group of four filled up with zeros, 16 digits still fit into
+/// 64 bits.
 const MAX_DIGITS: usize = 16;
 /// The maximum number of groups of four digits in 64 bits.
 const MAX_GROUPS: usize = 5;
@@ -18,8 +19,8 @@ pub(super) struct ShortDecimal {
 }
 
 impl ShortDecimal {
-    /// Parses a number. Returns `None` if it has more digits or another form.
-    pub(super) fn of(text: &str) -> Option<Self> {
+    /// Parses a number. Returns `None` if the number has more digits or another form.
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
         if unsigned.len() > MAX_DIGITS + 1 {
             return None;
@@ -49,7 +50,7 @@ impl ShortDecimal {
     pub(super) fn push(&self, out: &mut Vec<u8>) {
         let padded_scale = self.scale.next_multiple_of(4);
         let mut rest = self.digits * 10u64.pow(u32::from(padded_scale - self.scale));
-        // The groups are computed from the last one to the first, without trailing zeros.
+        // The groups are computed from the last group to the first, without trailing zeros.
         let (mut groups, mut count) = ([0u16; MAX_GROUPS], 0u8);
         let mut weight = -i16::from(padded_scale / 4);
         while rest > 0 && rest.is_multiple_of(10_000) {
@@ -57,7 +58,8 @@ impl ShortDecimal {
             weight += 1;
         }
         while rest > 0 {
-            groups[usize::from(count)] = u16::try_from(rest % 10_000).expect("below 10,000");
+            groups[usize::from(count)] =
+                u16::try_from(rest % 10_000).expect("a number below 10,000 fits into u16");
             rest /= 10_000;
             count += 1;
         }
@@ -85,7 +87,7 @@ mod tests {
     fn general(text: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         numeric::push(text, &mut bytes).ok()?;
-        let length = i32::try_from(bytes.len()).expect("short");
+        let length = i32::try_from(bytes.len()).expect("the length fits into i32");
         Some([&length.to_be_bytes(), bytes.as_slice()].concat())
     }
 
@@ -99,7 +101,7 @@ mod tests {
                 for sign in ["", "-"] {
                     let text = format!("{sign}{}.{}", &digits[..point], &digits[point..]);
                     for text in [&text, text.trim_end_matches('.')] {
-                        let short = ShortDecimal::of(text).unwrap_or_else(|| panic!("short: {text}"));
+                        let short = ShortDecimal::parse(text).unwrap_or_else(|| panic!("short: {text}"));
                         let mut sent = Vec::new();
                         short.push(&mut sent);
                         assert_eq!(Some(sent), general(text), "{text}");
@@ -116,7 +118,7 @@ mod tests {
         for text in
             ["", "-", ".", "-.", "+1", "1e2", "1.2.3", "--1", "1-", " 1", "NaN", "12345678901234567", "١"]
         {
-            assert!(ShortDecimal::of(text).is_none(), "{text}");
+            assert!(ShortDecimal::parse(text).is_none(), "{text}");
         }
     }
 }

@@ -15,11 +15,13 @@ impl ColumnType {
             StoredType::Date => match value {
                 Value::Date(date) => Ok(with_era(*date, "")),
                 Value::DateTime(DateTime { date, time: Time::MIDNIGHT }) => Ok(with_era(*date, "")),
-                _ => Err(ConversionError::new("cannot hold a time of day; make it `timestamp`")),
+                _ => {
+                    Err(ConversionError::new("cannot contain a time of day; declare the column `timestamp`"))
+                }
             },
             StoredType::Time => match value {
                 Value::Time(time) => self.time(*time),
-                _ => Err(ConversionError::new("cannot hold a date; make it `timestamp`")),
+                _ => Err(ConversionError::new("cannot contain a date; declare the column `timestamp`")),
             },
             _ => Ok(match value {
                 Value::Timestamp(value) => value.to_string(),
@@ -38,7 +40,8 @@ impl ColumnType {
         let whole = nanos.filter(|nanos| nanos % unit == 0);
         whole.map(|nanos| (nanos / unit).to_string()).ok_or_else(|| {
             ConversionError::new(
-                "stores times in a unit that cannot represent a time this precise; make it `timestamptz`",
+                "stores times in a unit that cannot represent a time this precise; declare the column \
+                 `timestamptz`",
             )
         })
     }
@@ -66,7 +69,7 @@ impl ColumnType {
         if time.nanosecond % 10_i32.pow(9 - digits) != 0 {
             return Err(ConversionError::new(format!(
                 "would round the time to {digits} digits of a second; {}",
-                if digits < 6 { "declare it with 6 digits" } else { "make it `text`" },
+                if digits < 6 { "declare the column with 6 digits" } else { "declare the column `text`" },
             )));
         }
         Ok(())

@@ -19,7 +19,7 @@ impl ColumnType {
     ) -> Result<Stored<'static>, ConversionError> {
         // A backup would refuse a number whose unit is ambiguous.
         let is_unambiguous = |stored: &Stored<'_>| match stored {
-            Stored::Integer(count) => self.counts_time || !is_beyond_seconds(*count),
+            Stored::Integer(count) => self.declares_unit || !is_beyond_seconds(*count),
             _ => true,
         };
         let stored =
@@ -92,9 +92,9 @@ fn temporal_text(value: &Value<'_>, mut temporal: TemporalForm, variants: u32) -
     style(temporal, variants, instant.local.time).write_timestamp(instant)
 }
 
-/// Converts an instant to the offset of the form. The type of the field may have converted a stored value
-/// with an offset to UTC. An instant that has another offset than UTC is not converted, unless the form has
-/// no offsets.
+/// Converts an instant to the offset of the form, because the type of the field may have converted a stored
+/// value with an offset to UTC. An instant whose offset is not UTC keeps its offset, unless the form has no
+/// offset.
 fn at_offset_of(temporal: TemporalForm, instant: Timestamp) -> Option<Timestamp> {
     let keeps_offset = instant.offset_seconds != 0 && temporal.offset != OffsetStyle::Absent;
     if keeps_offset { Some(instant) } else { instant.at_offset(temporal.offset_seconds) }

@@ -1,21 +1,22 @@
-//! Finds the full-text indexes whose content is in another table or view.
+//! Finds the full-text indexes with external content, whose text is in another table or in a view.
 
 use rusqlite::{Connection, Result};
 
 use super::super::catalog::{Catalog, TableKind};
 use super::tokens::tokens;
 
-/// A full-text index whose content is in another table or in a view, from which it can be rebuilt.
+/// A full-text index with external content: its text is in another table or in a view, from which the index
+/// can be rebuilt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExternalIndex {
     pub(super) name: String,
-    /// The name of the table or view with the content; empty for an index without content.
+    /// The name of the content table or view; empty for a contentless index.
     pub(super) content: String,
     /// The FTS version: 5 for FTS5, 4 for FTS3 and FTS4.
     pub(super) version: u8,
 }
 
-/// Returns the full-text indexes that declare a table or view with their content.
+/// Returns the full-text indexes that declare a content table or view.
 pub(super) fn external_indexes(connection: &Connection, catalog: &Catalog) -> Result<Vec<ExternalIndex>> {
     let mut statement =
         connection.prepare_cached("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
@@ -36,8 +37,8 @@ pub(super) fn external_index(name: &str, sql: &str) -> Option<ExternalIndex> {
     if !["fts3", "fts4", "fts5"].iter().any(|name| module.is_word(name)) {
         return None;
     }
-    let at = tokens.windows(3).position(|three| {
-        matches!(three, [before, name, equals]
+    let at = tokens.windows(3).position(|window| {
+        matches!(window, [before, name, equals]
             if (before.is_punctuation('(') || before.is_punctuation(',')) && name.is_word("content") && equals.is_punctuation('='))
     })?;
     let content = tokens.get(at + 3)?.content()?.to_owned();

@@ -1,9 +1,9 @@
-//! Determines how a restore fills a full-text index from the table or view with its content: with every row,
-//! or with the rows that triggers select.
+//! Determines how a restore fills a full-text index from its content table or view: with every row, or with
+//! the rows that triggers select.
 //!
-//! The command `rebuild` of FTS indexes every row of the content. If triggers exclude rows, such as rows that
-//! are marked as deleted, `rebuild` would make these rows searchable after a restore. Therefore the
-//! statements of the triggers are parsed and run once for the whole table: `INSERT INTO f (…) VALUES (new.…)`
+//! The FTS command `rebuild` indexes every row of the content table. If triggers exclude rows, such as rows
+//! that are marked as deleted, `rebuild` would make these rows searchable after a restore. Therefore the
+//! statement of the trigger is parsed and run once for the whole table: `INSERT INTO f (…) VALUES (new.…)`
 //! under `WHEN c` becomes `INSERT INTO f (…) SELECT new.… FROM docs AS new WHERE c`.
 
 mod trigger;
@@ -17,7 +17,7 @@ use super::trigger_writes::triggers_that_write;
 use koan_backup_sql::identifier::quoted;
 use trigger::{Condition, Event, Insertion, Source, Step, Trigger, is_index_name, parse_trigger};
 
-/// The method by which a restore fills an index from its content.
+/// The method by which a restore fills an index from its content table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FillMethod {
     /// Runs the command `rebuild`.
@@ -76,21 +76,21 @@ fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> FillMe
     let (trigger, insertion) = match insertions.as_slice() {
         // No trigger inserts rows, so the application fills the index.
         [] => return triggers.first().map_or(FillMethod::Rebuild, unknown),
-        [one] => *one,
+        [only] => *only,
         [_, (trigger, _), ..] => return unknown(trigger),
     };
     let has_other_steps = |trigger: &&Trigger| trigger.event == Event::Insert && trigger.steps.len() > 1;
     if let Some(trigger) = triggers.iter().find(has_other_steps) {
         return unknown(trigger);
     }
-    let condition = all_of(trigger.when.as_ref(), insertion.condition.as_ref(), "new");
+    let condition = conjunction(trigger.when.as_ref(), insertion.condition.as_ref(), "new");
     if let Some(trigger) = triggers.iter().find(|trigger| {
         trigger.event == Event::Update
             && !update_matches_insertion(trigger, triggers, insertion, condition.as_ref())
     }) {
         return unknown(trigger);
     }
-    // The value is the column of the row with the same name: `$ . column`.
+    // The inserted value is the column of the row that has the same name as the index column: `$ . column`.
     let is_same_column = |(column, value): &(String, String)| {
         matches!(column.as_str(), "rowid" | "docid" | "_rowid_" | "oid")
             || value.rsplit(' ').next() == Some(column.as_str()) && value.split(' ').count() == 3
@@ -128,24 +128,27 @@ fn update_matches_insertion(
         match step {
             Step::Insert(insertion) if insertion.pairs != inserted.pairs => return false,
             Step::Insert(insertion) => {
-                added.push(all_of(trigger.when.as_ref(), insertion.condition.as_ref(), "new"));
+                added.push(conjunction(trigger.when.as_ref(), insertion.condition.as_ref(), "new"));
             }
-            Step::Remove(condition) => removed.push(all_of(trigger.when.as_ref(), condition.as_ref(), "old")),
+            Step::Remove(condition) => {
+                removed.push(conjunction(trigger.when.as_ref(), condition.as_ref(), "old"))
+            }
             Step::NoContentChange => {}
             Step::UpdateInPlace => return condition.is_none() && trigger.steps.len() == 1,
         }
     }
     let Some(condition) = condition else {
-        // Each removed row must be added again under the same condition, in this trigger or in another one.
+        // Each removed row must be added again under the same condition, in this trigger or in another
+        // trigger.
         let step_conditions = |update: &Trigger, is_added: bool| {
             let mut found = Vec::new();
             for step in &update.steps {
                 match step {
                     Step::Insert(insertion) if is_added => {
-                        found.push(all_of(update.when.as_ref(), insertion.condition.as_ref(), ""))
+                        found.push(conjunction(update.when.as_ref(), insertion.condition.as_ref(), ""))
                     }
                     Step::Remove(condition) if !is_added => {
-                        found.push(all_of(update.when.as_ref(), condition.as_ref(), ""))
+                        found.push(conjunction(update.when.as_ref(), condition.as_ref(), ""))
                     }
                     _ => {}
                 }
@@ -166,7 +169,8 @@ fn update_matches_insertion(
     };
     // The trigger must fire on every update that may change the result of the condition.
     let words = condition.normalized.split(' ').collect::<Vec<_>>();
-    let columns = words.windows(3).filter(|three| three[0] == "$" && three[1] == ".").map(|three| three[2]);
+    let columns =
+        words.windows(3).filter(|window| window[0] == "$" && window[1] == ".").map(|window| window[2]);
     let fires_on_all = trigger.update_columns.is_empty()
         || columns.clone().all(|column| trigger.update_columns.contains(column));
     let is_same = |other: &Option<Condition>| {
@@ -182,8 +186,9 @@ fn update_matches_insertion(
         && has_step(|step| matches!(step, Step::Remove(_)))
 }
 
-/// Returns the conjunction of two conditions. In its normal form, `$` replaces the name `row`.
-fn all_of(one: Option<&Condition>, other: Option<&Condition>, row: &str) -> Option<Condition> {
+/// Returns the conjunction of two conditions. In its normal form, the placeholder `$` replaces the name in
+/// `row`, which is the trigger's name for the row.
+fn conjunction(one: Option<&Condition>, other: Option<&Condition>, row: &str) -> Option<Condition> {
     let with_placeholder = |normalized: &str| normalized.replace(&format!("{row} . "), "$ . ");
     let conditions: Vec<&Condition> = one.into_iter().chain(other).collect();
     (!conditions.is_empty()).then(|| {

@@ -1,4 +1,4 @@
-//! Splits SQL into tokens, and leaves comments out.
+//! Splits SQL into tokens, without the comments.
 
 /// A token of SQL and its position in the text.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ enum TokenKind {
 }
 
 impl Token {
-    /// Returns whether the token is this word without quotation marks, in any case.
+    /// Returns whether the token is this word without quotation marks, in upper or lower case.
     pub(crate) fn is_word(&self, word: &str) -> bool {
         self.kind == TokenKind::Word && self.value.eq_ignore_ascii_case(word)
     }
@@ -33,7 +33,7 @@ impl Token {
         self.kind == TokenKind::Punctuation && self.value.starts_with(character)
     }
 
-    /// Returns whether the token is this text in single quotes, in any case.
+    /// Returns whether the token is this text in single quotes, in upper or lower case.
     pub(crate) fn is_text(&self, text: &str) -> bool {
         self.kind == TokenKind::Text && self.value.eq_ignore_ascii_case(text)
     }

@@ -105,8 +105,8 @@ pub(super) fn compiled_writers(
     for table in &catalog.tables {
         match table.kind {
             TableKind::Table => {}
-            // The triggers of a view replace the statement. They cannot be compiled here, because the catalog
-            // does not contain the columns of views.
+            // The INSTEAD OF triggers of a view cannot be compiled here, because the catalog does not contain
+            // the columns of views.
             TableKind::View => {
                 writers.uncompiled.insert(table.name.to_lowercase());
                 continue;

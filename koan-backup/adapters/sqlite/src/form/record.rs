@@ -33,14 +33,14 @@ impl FormRecorder {
         Self { default, current: None, length: 0, forms: Vec::new(), runs: Vec::new(), overflowed: false }
     }
 
-    /// Adds a record with NULL, which has only one form.
-    pub(in super::super) fn null(&mut self) {
+    /// Adds a record whose value does not determine a form, such as NULL.
+    pub(in super::super) fn push_null(&mut self) {
         self.length += 1;
     }
 
     /// Adds a record with a value of this form.
     #[inline]
-    pub(in super::super) fn value(&mut self, form: Form) {
+    pub(in super::super) fn push(&mut self, form: Form) {
         match self.current {
             Some(current) if current == form => {}
             current => self.change(current, form),
@@ -55,7 +55,7 @@ impl FormRecorder {
             Some(current) => match current.common(form) {
                 Some(common) => self.current = Some(common),
                 None => {
-                    self.close(current);
+                    self.end_run(current);
                     self.current = Some(form);
                 }
             },
@@ -63,7 +63,7 @@ impl FormRecorder {
     }
 
     /// Ends the current run.
-    fn close(&mut self, current: Form) {
+    fn end_run(&mut self, current: Form) {
         let known = self.forms.iter().position(|(form, _)| current.common(*form).is_some());
         let index = known.unwrap_or_else(|| {
             self.forms.push((current.single(self.default), 0));
@@ -81,16 +81,16 @@ impl FormRecorder {
     /// Returns the forms that an archive records. The result has no JSON if every value has the default form.
     pub(in super::super) fn finish(mut self) -> RecordedForms {
         if let Some(current) = self.current.take() {
-            self.close(current);
+            self.end_run(current);
         }
         let form_count = self.forms.len();
         if self.forms.iter().all(|(form, _)| *form == self.default) {
-            return RecordedForms { json: None, mixed: None, mixes_nulls: false, form_count };
+            return RecordedForms { json: None, alternating_forms: None, mixes_nulls: false, form_count };
         }
         let is_json_null = |form: &Form| form.shape == Shape::StorageClass && form.has(JSON_NULL);
         let has_json_null = self.forms.iter().any(|(form, _)| is_json_null(form));
         if self.overflowed && has_json_null {
-            return RecordedForms { json: None, mixed: None, mixes_nulls: true, form_count };
+            return RecordedForms { json: None, alternating_forms: None, mixes_nulls: true, form_count };
         }
         if self.runs.len() > MAX_RUNS && !has_json_null {
             let forms = self.forms.len();
@@ -98,7 +98,7 @@ impl FormRecorder {
                 self.forms.iter().max_by_key(|(_, count)| *count).map_or(self.default, |(form, _)| *form);
             return RecordedForms {
                 json: Some(json!({ "forms": [most_frequent.to_string()] })),
-                mixed: Some(forms),
+                alternating_forms: Some(forms),
                 mixes_nulls: false,
                 form_count,
             };
@@ -108,7 +108,7 @@ impl FormRecorder {
             1 => json!({ "forms": forms }),
             _ => json!({ "forms": forms, "runs": runs_text(&self.runs) }),
         };
-        RecordedForms { json: Some(json), mixed: None, mixes_nulls: false, form_count }
+        RecordedForms { json: Some(json), alternating_forms: None, mixes_nulls: false, form_count }
     }
 }
 
@@ -123,8 +123,8 @@ fn runs_text(runs: &[(usize, u64)]) -> String {
 pub(in super::super) struct RecordedForms {
     /// The JSON value for the archive; `None` if every value has the default form.
     pub(in super::super) json: Option<Json>,
-    /// The number of forms, if they alternate too often to be recorded in runs.
-    pub(in super::super) mixed: Option<usize>,
+    /// The number of forms, if the forms alternate too often to be recorded in runs.
+    pub(in super::super) alternating_forms: Option<usize>,
     /// Whether NULL and JSON `null` alternate too often to be recorded in runs.
     pub(in super::super) mixes_nulls: bool,
     /// The number of forms.
@@ -147,20 +147,20 @@ mod tests {
     #[test]
     fn values_with_a_common_form_are_one_run() {
         let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
-        recorder.null();
-        recorder.value(Form::stored_as(NATIVE | INTEGER));
-        recorder.value(Form::stored_as(NATIVE | REAL));
-        recorder.null();
+        recorder.push_null();
+        recorder.push(Form::stored_as(NATIVE | INTEGER));
+        recorder.push(Form::stored_as(NATIVE | REAL));
+        recorder.push_null();
         assert!(recorder.finish().json.is_none());
     }
 
     #[test]
     fn runs_are_in_the_order_of_the_records() {
         let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
-        recorder.value(Form::stored_as(NATIVE));
-        recorder.value(Form::stored_as(TEXT));
-        recorder.null();
-        recorder.value(Form::stored_as(NATIVE | INTEGER));
+        recorder.push(Form::stored_as(NATIVE));
+        recorder.push(Form::stored_as(TEXT));
+        recorder.push_null();
+        recorder.push(Form::stored_as(NATIVE | INTEGER));
         let json = recorder.finish().json.expect("two forms");
         assert_eq!(json.to_string(), r#"{"forms":["native","text"],"runs":"0*1 1*2 0*1"}"#);
     }
@@ -169,12 +169,12 @@ mod tests {
     fn only_the_most_frequent_form_is_recorded_for_a_column_with_too_many_runs() {
         let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         for _ in 0..MAX_RUNS {
-            recorder.value(Form::stored_as(NATIVE));
-            recorder.value(Form::stored_as(TEXT));
-            recorder.value(Form::stored_as(TEXT));
+            recorder.push(Form::stored_as(NATIVE));
+            recorder.push(Form::stored_as(TEXT));
+            recorder.push(Form::stored_as(TEXT));
         }
         let recorded = recorder.finish();
-        assert_eq!(recorded.mixed, Some(2));
+        assert_eq!(recorded.alternating_forms, Some(2));
         assert_eq!(recorded.json.expect("a form").to_string(), r#"{"forms":["text"]}"#);
     }
 
@@ -182,8 +182,8 @@ mod tests {
     fn null_and_json_null_are_recorded_beyond_the_limit_of_other_forms_and_then_refused() {
         let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         for _ in 0..MAX_RUNS {
-            recorder.value(Form::stored_as(SQL_NULL));
-            recorder.value(Form::stored_as(JSON_NULL));
+            recorder.push(Form::stored_as(SQL_NULL));
+            recorder.push(Form::stored_as(JSON_NULL));
         }
         let recorded = recorder.finish();
         assert!(!recorded.mixes_nulls);
@@ -193,8 +193,8 @@ mod tests {
 
         let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         for _ in 0..=MAX_NULL_RUNS / 2 {
-            recorder.value(Form::stored_as(SQL_NULL));
-            recorder.value(Form::stored_as(JSON_NULL));
+            recorder.push(Form::stored_as(SQL_NULL));
+            recorder.push(Form::stored_as(JSON_NULL));
         }
         assert!(recorder.finish().mixes_nulls);
     }

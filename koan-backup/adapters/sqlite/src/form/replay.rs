@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn forms_are_returned_in_the_order_in_which_they_were_recorded() {
         let json = json!({ "forms": ["native", "text"], "runs": "1*2 0*1" });
-        let mut replay = FormReplay::recorded(&json).expect("valid");
+        let mut replay = FormReplay::recorded(&json).expect("the recorded forms are valid");
         let variants: Vec<u32> = (0..5).map(|_| replay.next().variants).collect();
         assert_eq!(variants, [TEXT, TEXT, NATIVE, NATIVE, NATIVE]);
     }

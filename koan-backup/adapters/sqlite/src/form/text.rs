@@ -41,7 +41,7 @@ const UNIX_UNITS: [(&str, UnixUnit); 4] = [
     ("unix-nanoseconds", UnixUnit::Nanos),
 ];
 
-/// Writes the text of a form that has one variant.
+/// Formats a form as the text for archives. The form must have exactly one variant.
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let storage = if self.has(REAL) { "real" } else { "integer" };

@@ -1,5 +1,5 @@
-//! Finds the tables of sets: if an entity is in table `note`, table `note#archive` contains its set
-//! `archive`.
+//! Finds the tables of sets: if table `note` contains the default set of an entity, table `note#archive`
+//! contains its set `archive`.
 
 use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec};
 
@@ -67,8 +67,8 @@ pub(super) fn find<'c>(
     }
 }
 
-/// Returns the tables whose name is the name of the table of the default set, `#` and a suffix. The first
-/// part of each result is the suffix.
+/// Returns the tables whose name consists of the name of the default set's table, `#` and a suffix. Each
+/// table is returned with its suffix.
 fn suffixed_tables<'c>(
     catalog: &'c Catalog,
     entity: &EntityCodec,

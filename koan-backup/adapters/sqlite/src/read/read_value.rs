@@ -7,8 +7,8 @@ use super::super::form::Form;
 use koan_backup_sql::conversion_error::ConversionError;
 use koan_backup_sql::field_kind::FieldKind;
 
-/// A value, and the forms in which it is written back byte for byte. The form is `None` if the value cannot
-/// be written back byte for byte.
+/// A value and its physical form, with which it can be written back byte for byte. The form is `None` if the
+/// stored bytes cannot be reproduced.
 pub(super) type ReadValue<'a> = (Value<'a>, Option<Form>);
 
 /// Returns stored text, or an error if it is not UTF-8.

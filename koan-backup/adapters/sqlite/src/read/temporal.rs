@@ -33,14 +33,15 @@ impl ColumnType {
                     None => match temporal_text(self.kind, text.trim_ascii()) {
                         Some((value, _)) => Ok((value, None)),
                         None => {
-                            Err(refusal(text.trim_ascii()).unwrap_or_else(|| unexpected(stored, self.kind)))
+                            let error = before_year_0_error(text.trim_ascii());
+                            Err(error.unwrap_or_else(|| unexpected(stored, self.kind)))
                         }
                     },
                 }
             }
             ValueRef::Integer(count) if self.kind != FieldKind::Time => self.unix(count, INTEGER),
             ValueRef::Real(real) if self.kind != FieldKind::Time => match number::integer_of(real) {
-                Some(count) if self.counts_time => self.unix(count, REAL),
+                Some(count) if self.declares_unit => self.unix(count, REAL),
                 _ => self.julian(real),
             },
             _ => Err(unexpected(stored, self.kind)),
@@ -58,7 +59,7 @@ impl ColumnType {
                 unit_name(unit)
             ))
         })?;
-        if !self.counts_time && is_beyond_seconds(count) {
+        if !self.declares_unit && is_beyond_seconds(count) {
             return Err(ConversionError::new(
                 "contains a whole number that is after the year 2200 when read as seconds since 1970, and \
                  the field declares no unit; if the number counts milliseconds, declare the unit on the field \
@@ -146,16 +147,16 @@ fn temporal_text(kind: FieldKind, text: &str) -> Option<(Value<'static>, Form)> 
 
 /// Returns the error for text that looks like a date before the year 0. Returns `None` for other text,
 /// because there is no specific remedy for it.
-fn refusal(text: &str) -> Option<ConversionError> {
+fn before_year_0_error(text: &str) -> Option<ConversionError> {
     let starts_with_year =
         |text: &str| text.split('-').next().is_some_and(|year| year.parse::<u32>().is_ok());
     let has_suffix = [" BC", " BCE"].iter().any(|suffix| text.len() > suffix.len() && text.ends_with(suffix));
     let is_before_year_0 = has_suffix || text.strip_prefix('-').is_some_and(starts_with_year);
     is_before_year_0.then(|| {
         ConversionError::new(
-            "contains a date before the year 0, which is read only in the form of ISO 8601: a sign and six \
-             digits of the year, where the year before 1 is 0 (`-000043-03-15` is 44 BC); store it in this \
-             form, or make the field text",
+            "contains a date before the year 0 that does not have the form of ISO 8601: a sign and six digits \
+             of the year, where the year before 1 is 0 (`-000043-03-15` is 44 BC); store the date in this \
+             form, or change the type of the field to text",
         )
     })
 }

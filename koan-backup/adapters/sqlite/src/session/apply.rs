@@ -114,7 +114,8 @@ impl TargetState {
 
     /// Writes a batch of records.
     pub(super) fn write(&mut self, transaction: &Transaction, records: &[Record]) -> Result<()> {
-        let Statements { direct, may_keep, insert, update, exists, compare } = self.statements.clone();
+        let Statements { direct, may_leave_unchanged, insert, update, exists, compare } =
+            self.statements.clone();
         let operation = format!("writing {}", self.target.entity.name());
         let prepare = |sql: &str| {
             transaction
@@ -143,11 +144,11 @@ impl TargetState {
             let result = match &mut direct {
                 Some(statement) if !has_null => match execute(statement, &stored) {
                     Ok(1) => Ok(Outcome::Written),
-                    Ok(0) if may_keep => Ok(Outcome::Unchanged),
+                    Ok(0) if may_leave_unchanged => Ok(Outcome::Unchanged),
                     Ok(count) => Ok(Outcome::Unexpected(count)),
                     // SQLite evaluates the complete new row before it looks for an existing row. The
                     // evaluation can fail although the row of the record exists and no new row is needed.
-                    Err(error) if may_keep && concerns_new_row(&error) => {
+                    Err(error) if may_leave_unchanged && concerns_new_row(&error) => {
                         by_key.write(&self.target, &stored, conflict)
                     }
                     Err(error) => Err(error),
@@ -275,14 +276,14 @@ impl TargetState {
         }
     }
 
-    /// Returns the error for a record whose statement changed another number of rows than one.
+    /// Returns the error for a record whose statement did not change exactly one row.
     fn unexpected_count_error(&self, record: &Record, count: usize) -> Error {
         let (name, key) = (self.target.entity.name(), self.target.key_text(record));
         let table = &self.target.mapping.table.name;
         Error::new(
             ErrorKind::Constraint,
             format!(
-                "writing {name} `{key}` changed {count} rows of table `{table}` instead of one; check the \
+                "writing {name} `{key}` changed {count} rows of table `{table}` instead of one row; check the \
                  constraints of the table and whether its key is unique"
             ),
         )
@@ -314,7 +315,7 @@ enum Outcome {
     Exists,
     /// Several rows have the key of the record.
     Ambiguous,
-    /// The statement changed this number of rows instead of one.
+    /// The statement changed this number of rows instead of one row.
     Unexpected(usize),
 }
 

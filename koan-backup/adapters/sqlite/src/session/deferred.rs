@@ -1,9 +1,10 @@
 //! Defers records whose unique values belong to rows that later records overwrite.
 //!
-//! In an archive, two rows may have swapped their unique values, or each row may have the value of the next
-//! row. Each record then conflicts with an existing row, although the final state is valid. Such a record is
-//! deferred until all other records are written. Then the rows that the deferred records replace are deleted,
-//! and the records are inserted. A conflict at that point is an error.
+//! Compared with the existing rows, two records of an archive may have swapped their unique values, or each
+//! record may have the value of the next one. Each record then conflicts with an existing row, although the
+//! final state is valid. Such a record is deferred until all other records are written. Then the rows that
+//! the deferred records replace are deleted, and the records are inserted. A conflict at that point is an
+//! error.
 
 use koan_backup_core::{Error, ErrorKind, Result, value::Value};
 use rusqlite::params_from_iter;
@@ -60,7 +61,7 @@ impl Deferred {
     ///
     /// # Errors
     /// A record has a unique value that belongs to a row that no record overwrites. The error contains the
-    /// keys of both.
+    /// keys of the record and of the row.
     pub(super) fn finish(self, transaction: &Transaction, target: &Target) -> Result<u64> {
         if self.count == 0 {
             return Ok(0);

@@ -34,7 +34,7 @@ pub(super) struct ReferenceCopy {
 
 impl ReferenceCopy {
     /// Creates the definition from the columns of a table that foreign keys need.
-    pub(super) fn of(reader: &Connection, collations: &Collations, table: &Table) -> Result<Self> {
+    pub(super) fn new(reader: &Connection, collations: &Collations, table: &Table) -> Result<Self> {
         let table_keys = foreign_keys(reader, &table.name)?;
         let referred = referred_keys(reader, &table.name)?;
         let primary: Vec<&str> = table.primary_key().into_iter().map(|column| column.name.as_str()).collect();

@@ -15,7 +15,7 @@ pub(super) struct Statements {
     pub(super) direct: Option<String>,
     /// Whether the single statement may leave an existing row unchanged, because the conflict mode keeps rows
     /// or because the row equals the record.
-    pub(super) may_keep: bool,
+    pub(super) may_leave_unchanged: bool,
     pub(super) insert: String,
     pub(super) update: String,
     pub(super) exists: String,
@@ -52,7 +52,7 @@ impl Statements {
         let update = format!("UPDATE OR ABORT main.{table} SET {all_columns} WHERE {key}");
         let exists = format!("SELECT 1 FROM main.{table} WHERE {}", target.key_condition(1));
         // If the key is the rowid, the key of a matching row is the same number and need not be written. Any
-        // other key can be equal and be stored in another form.
+        // other key of a matching row can be equal to the key of the record and be stored in another form.
         let skips_key = target
             .mapping
             .table
@@ -74,7 +74,7 @@ impl Statements {
                 differs(&|column| format!("excluded.{}", quoted(names[column])))
             ),
         };
-        let may_keep = conflict != ConflictMode::Fail;
+        let may_leave_unchanged = conflict != ConflictMode::Fail;
         let compare = format!(
             "SELECT {} FROM main.{table} AS {ROW} WHERE {key} LIMIT 2",
             differs(&|column| format!("?{}", column + 1))
@@ -88,7 +88,7 @@ impl Statements {
             Err(error) if is_refused_statement(&error) => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { direct, may_keep, insert, update, exists, compare })
+        Ok(Self { direct, may_leave_unchanged, insert, update, exists, compare })
     }
 
     /// Selects the statements that find the row of a key before a record is written.
@@ -100,7 +100,7 @@ impl Statements {
     /// Selects a plain INSERT, for an empty table. Each conflict is then a duplicate key in the archive.
     pub(super) fn insert_only(mut self) -> Self {
         self.direct = Some(self.insert.clone());
-        self.may_keep = false;
+        self.may_leave_unchanged = false;
         self
     }
 }

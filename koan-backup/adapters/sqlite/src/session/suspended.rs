@@ -23,7 +23,7 @@ pub(in super::super) fn droppable_indexes(
     let mut all = indexes(connection, table)?;
     all.retain(|index| {
         // If a partial unique index or a unique index over expressions refuses records when it is rebuilt,
-        // the error cannot name these records.
+        // the error cannot contain the keys of these records.
         let hides_violations = index.unique && index.plain_columns().is_none();
         let is_kept_constraint = index.unique && options.keep_constraints;
         index.sql.is_some()

@@ -31,7 +31,7 @@ pub(super) struct Target {
     pub(super) request: RestoreTarget,
     pub(super) mapping: Mapping,
     pub(super) physical: PhysicalForm,
-    /// The columns that are written: those of the mapping, except those that SQLite computes.
+    /// The columns that are written: the columns of the mapping, except generated columns.
     pub(super) columns: Vec<TargetColumn>,
     /// The key, as indexes into `columns`.
     pub(super) key: Vec<usize>,
@@ -107,7 +107,7 @@ impl Target {
         let absent = mapping.unmapped_fields.iter().copied().filter(|field| !was_absent(field)).collect();
         let names = key.iter().map(|&column: &usize| columns[column].name.as_str());
         let equality =
-            KeyEquality::of(connection, collations, &mapping.table.name, names).map_err(|error| {
+            KeyEquality::read(connection, collations, &mapping.table.name, names).map_err(|error| {
                 failed(path, &format!("reading the key of table `{}`", mapping.table.name), error)
             })?;
         let alias = mapping.table.rowid_alias().map(|alias| alias.name.as_str());
@@ -197,8 +197,8 @@ impl Target {
         Error::new(
             ErrorKind::Record,
             format!(
-                "the archive contains {name} `{key}` twice, because table `{table}` considers the keys of two \
-                 records to be equal; correct one of the records in the database that was backed up"
+                "{name} `{key}` has a duplicate key in the archive, because table `{table}` considers the keys \
+                 of two records to be equal; correct one of the records in the database that was backed up"
             ),
         )
     }
@@ -211,7 +211,7 @@ impl Target {
             ErrorKind::Constraint,
             format!(
                 "cannot write {name} `{key}`: several rows of table `{table}` have this key; remove all of \
-                 these rows except one"
+                 these rows except one, or restore with `replace_existing`"
             ),
         )
     }

@@ -19,7 +19,7 @@ use koan_backup_sql::identifier::{quoted, quoted_list};
 
 /// The original database of a dry run, and the tables that were copied from it.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(super) struct DryRunDatabase {
     location: Location,
     /// The connection that reads the original database.
     pub(super) reader: Connection,
@@ -40,7 +40,7 @@ enum Purpose {
     References,
 }
 
-impl Trial {
+impl DryRunDatabase {
     /// Opens the original database and the temporary database, and begins a transaction in each. Returns the
     /// connection to the temporary database as well.
     pub(super) fn open(location: &Location) -> Result<(Self, Connection)> {
@@ -49,10 +49,11 @@ impl Trial {
         reader.execute_batch("BEGIN").map_err(to_error)?;
         let catalog = Catalog::read(&reader).map_err(to_error)?;
         let references = references(&reader).map_err(to_error)?;
-        let connection = location.open_trial(&reader)?;
+        let connection = location.open_dry_run(&reader)?;
         connection.execute_batch("BEGIN").map_err(to_error)?;
-        let trial = Self { location: location.clone(), reader, catalog, references, copied: BTreeMap::new() };
-        Ok((trial, connection))
+        let database =
+            Self { location: location.clone(), reader, catalog, references, copied: BTreeMap::new() };
+        Ok((database, connection))
     }
 
     /// Returns the catalog of the original database.
@@ -102,7 +103,7 @@ impl Trial {
         }
     }
 
-    /// Copies a table, unless there is a copy that serves the purpose.
+    /// Copies a table, unless it already has a copy that is sufficient for the purpose.
     fn copy(&mut self, connection: &Connection, name: &str, purpose: Purpose) -> Result<()> {
         let found = self.catalog.tables.iter().find(|table| table.name == name);
         let Some(table) = found.filter(|table| table.kind == TableKind::Table) else { return Ok(()) };
@@ -138,7 +139,7 @@ impl Trial {
 
     /// Copies the columns of a table that foreign keys need.
     fn copy_references(&self, connection: &Connection, table: &Table) -> rusqlite::Result<()> {
-        let copy = ReferenceCopy::of(&self.reader, &self.location.collations, table)?;
+        let copy = ReferenceCopy::new(&self.reader, &self.location.collations, table)?;
         connection.execute_batch(&copy.sql)?;
         copy_rows(connection, table, copy.columns.iter().map(String::as_str))
     }

@@ -25,14 +25,14 @@ use super::super::unwritable;
 use super::apply::{TargetResult, TargetState};
 use super::target::Target;
 use super::transaction::Transaction;
-use super::trial::Trial;
+use super::trial::DryRunDatabase;
 
 /// The open transaction of a restore, and the state of the restore.
 #[derive(Debug)]
 pub(super) struct RestoreWork {
     transaction: Transaction,
     /// The original database, if this is a dry run. The transaction is then in a temporary database.
-    trial: Option<Trial>,
+    dry_run: Option<DryRunDatabase>,
     catalog: Catalog,
     /// The tables whose existing dangling references were recorded before the restore wrote to them.
     children: BTreeSet<String>,
@@ -70,17 +70,17 @@ impl RestoreWork {
     }
 
     /// Begins a dry run, which writes to a temporary database.
-    pub(super) fn begin_trial(location: &Location, options: SessionOptions) -> Result<Self> {
-        let (trial, connection) = Trial::open(location)?;
+    pub(super) fn begin_dry_run(location: &Location, options: SessionOptions) -> Result<Self> {
+        let (dry_run, connection) = DryRunDatabase::open(location)?;
         // If an index is rebuilt at the end, its error does not contain the refused record.
         let options = {
             let mut options = options;
             options.keep_indexes = true;
             options
         };
-        let catalog = trial.catalog().clone();
+        let catalog = dry_run.catalog().clone();
         let writer = Self::new(connection, location, options, catalog);
-        Ok(Self { trial: Some(trial), ..writer })
+        Ok(Self { dry_run: Some(dry_run), ..writer })
     }
 
     fn new(connection: Connection, location: &Location, options: SessionOptions, catalog: Catalog) -> Self {
@@ -92,7 +92,7 @@ impl RestoreWork {
                 collations: location.collations.clone(),
                 recomputed: location.recomputed.clone(),
             },
-            trial: None,
+            dry_run: None,
             catalog,
             children: BTreeSet::new(),
             restored_rows: BTreeMap::new(),
@@ -112,20 +112,20 @@ impl RestoreWork {
             found => found?,
         };
         let Transaction { connection, path, collations, options, .. } = &self.transaction;
-        let reader = self.trial.as_ref().map_or(connection, |trial| &trial.reader);
-        if self.trial.as_ref().is_none_or(|trial| trial.has(&mapping.table.name)) {
+        let reader = self.dry_run.as_ref().map_or(connection, |dry_run| &dry_run.reader);
+        if self.dry_run.as_ref().is_none_or(|dry_run| dry_run.has(&mapping.table.name)) {
             let refusal = unwritable::refusal(reader, collations, &mapping);
             let what = format!("reading the constraints of table `{}`", mapping.table.name);
             if let Some(refusal) = refusal.map_err(|error| failed(path, &what, error))? {
                 return Err(Error::new(ErrorKind::Unsupported, refusal));
             }
         }
-        if let Some(trial) = &mut self.trial {
+        if let Some(dry_run) = &mut self.dry_run {
             let table = &mapping.table.name;
-            if !options.replace_existing && trial.has(table) {
-                trial.require_intact_indexes(table)?;
+            if !options.replace_existing && dry_run.has(table) {
+                dry_run.require_intact_indexes(table)?;
             }
-            trial.copy_related_tables(connection, table)?;
+            dry_run.copy_related_tables(connection, table)?;
         }
         let target = Target::new(connection, path, collations, request, mapping)?;
         self.record_references(&target)?;
@@ -139,13 +139,13 @@ impl RestoreWork {
     /// Creates the missing table of a target.
     fn create(&mut self, request: &RestoreTarget) -> Result<Mapping> {
         let Transaction { connection, path, .. } = &self.transaction;
-        let reader = self.trial.as_ref().map_or(connection, |trial| &trial.reader);
+        let reader = self.dry_run.as_ref().map_or(connection, |dry_run| &dry_run.reader);
         let sql = ddl::create(reader, &self.catalog, &request.entity, &request.set, path)?;
         let catalog = connection.execute_batch(&sql).and_then(|()| Catalog::read(connection));
         let catalog = catalog.map_err(|error| {
             failed(path, &format!("creating the table of {}", request.entity.name()), error)
         })?;
-        match &self.trial {
+        match &self.dry_run {
             None => self.catalog = catalog,
             // The temporary database contains only some of the tables.
             Some(_) => {
@@ -208,7 +208,7 @@ impl RestoreWork {
     }
 
     pub(super) fn commit(&mut self) -> Result<CommitReport> {
-        if self.trial.is_some() {
+        if self.dry_run.is_some() {
             return Err(Error::new(
                 ErrorKind::Internal,
                 "the commit of a dry run was requested, but a dry run has nothing to commit",

@@ -50,7 +50,7 @@ enum KeyOrder {
 
 impl TableRead {
     /// Chooses how to read the table of a mapping.
-    pub(super) fn of(
+    pub(super) fn new(
         connection: &Connection,
         collations: &Collations,
         mapping: &Mapping,
@@ -64,7 +64,10 @@ impl TableRead {
             TableStorage::Rowid => table.rowid_alias().is_some_and(|alias| key == [alias.name.as_str()]),
             TableStorage::PrimaryKey => key == primary(),
         };
-        let order = if equality.unknown().is_some() { KeyOrder::ByBytes } else { KeyOrder::ByCollation };
+        let order = match equality.unknown_collation() {
+            Some(_) => KeyOrder::ByBytes,
+            None => KeyOrder::ByCollation,
+        };
         let mut path = AccessPath::Table;
         if !is_in_order && order == KeyOrder::ByCollation {
             for index in indexes(connection, &table.name)? {
@@ -141,28 +144,30 @@ impl TableRead {
         let to_error = |error| failed(&reader.path, &format!("checking the rows of table `{table}`"), error);
         let rows = table_rows(&reader.connection, table).map_err(to_error)?;
         let source = match &self.path {
-            AccessPath::Table => "the table".to_owned(),
-            AccessPath::Index(index) => format!("index `{index}`"),
+            AccessPath::Table => "without an index".to_owned(),
+            AccessPath::Index(index) => format!("through index `{index}`"),
         };
         let damaged = |difference: String| {
             Error::new(
                 ErrorKind::Provider,
                 format!(
-                    "table `{table}` was read by {source}, {difference}, so the database file is damaged; \
+                    "table `{table}` was read {source}, and {difference}, so the database file is damaged; \
                      copy the file, run `REINDEX` and `PRAGMA integrity_check`, then back up again"
                 ),
             )
         };
         if self.rows_read.count != rows {
             return Err(damaged(format!(
-                "which returned {} rows, but the table has {rows}",
+                "the read returned {} rows, but the table has {rows}",
                 self.rows_read.count
             )));
         }
         if matches!(self.path, AccessPath::Index(_))
             && self.scan_table(reader).map_err(to_error)? != self.rows_read
         {
-            return Err(damaged("which returned as many rows as the table has, but other rows".to_owned()));
+            return Err(damaged(
+                "the read returned as many rows as the table has, but not the same rows".to_owned(),
+            ));
         }
         let faults = index_faults(&reader.connection, &reader.collations, table, rows).map_err(to_error)?;
         if let Some(fault) = faults.iter().find(|fault| fault.entries > fault.rows) {
@@ -198,7 +203,7 @@ pub(super) fn equality(
     mapping: &Mapping,
 ) -> rusqlite::Result<KeyEquality> {
     let key = mapping.key.iter().map(|&index| mapping.columns[index].column.name.as_str());
-    KeyEquality::of(&reader.connection, collations, &mapping.table.name, key)
+    KeyEquality::read(&reader.connection, collations, &mapping.table.name, key)
 }
 
 /// A set of rows, represented by the number of the rows and the sum of their hashes. The order of the rows

@@ -33,7 +33,8 @@ struct ColumnReader {
     forms: FormRecorder,
     /// The number of values that cannot be written back byte for byte.
     inexact: u64,
-    /// Whether the column belongs to the key, so that a value in another form would not match its row.
+    /// Whether a value that cannot be written back in its form is an error. A key in another form would not
+    /// match its row.
     requires_exact_form: bool,
 }
 
@@ -43,21 +44,21 @@ impl ColumnReader {
         if stored == ValueRef::Null {
             match self.column_type.kind {
                 // A missing value can also have the form of JSON `null`, so the form of NULL is recorded.
-                FieldKind::Structure | FieldKind::Json => self.forms.value(Form::stored_as(SQL_NULL)),
-                _ => self.forms.null(),
+                FieldKind::Structure | FieldKind::Json => self.forms.push(Form::stored_as(SQL_NULL)),
+                _ => self.forms.push_null(),
             }
             return Ok(Value::Null);
         }
         let (value, form) = self.column_type.read(stored)?;
         match form {
-            Some(form) => self.forms.value(form),
+            Some(form) => self.forms.push(form),
             None if self.requires_exact_form
                 && !matches!(stored, ValueRef::Integer(_) | ValueRef::Real(_)) =>
             {
                 return Err(ConversionError::new(
                     "contains a key in a form that cannot be written back unchanged, because of white space, \
                      superfluous digits or letter case, so a restored record would not find its row; store \
-                     the key without them",
+                     the key in its canonical form",
                 ));
             }
             None => {
@@ -67,7 +68,7 @@ impl ColumnReader {
                 if !(is_float && matches!(value, Value::I64(_))) {
                     self.inexact += 1;
                 }
-                self.forms.null();
+                self.forms.push_null();
             }
         }
         Ok(value)
@@ -88,12 +89,12 @@ pub(super) fn read(
     let to_error = |error| failed(&reader.path, &format!("reading table `{}`", mapping.table.name), error);
     let equality = equality(reader, &reader.collations, &mapping).map_err(to_error)?;
     let mut table_read =
-        TableRead::of(&reader.connection, &reader.collations, &mapping, &equality).map_err(to_error)?;
+        TableRead::new(&reader.connection, &reader.collations, &mapping, &equality).map_err(to_error)?;
     let columns = || mapping.columns.iter().map(|mapped| mapped.column.name.as_str());
     let (query, parameters) = match &request.key {
         Some(key) => {
             let (condition, parameters) = find_key_condition(reader, entity, &mapping, key)?;
-            (select_one(&mapping, &condition), parameters)
+            (select_where(&mapping, &condition), parameters)
         }
         None => (table_read.select(columns()), Vec::new()),
     };
@@ -159,7 +160,7 @@ pub(super) fn read(
     if mapping.key.iter().any(|&index| columns[index].forms.has_several_forms()) {
         duplicates::check_all_keys(reader, entity, &mapping)?;
     }
-    if let Some(collation) = equality.unknown() {
+    if let Some(collation) = equality.unknown_collation() {
         warnings.push(format!(
             "the key of table `{}` uses the collation `{collation}`, which is not defined on this connection, \
              so the backup did not check whether rows have equal keys; define the collation with \
@@ -174,7 +175,7 @@ pub(super) fn read(
 }
 
 /// Returns the query for the columns of the rows that satisfy a condition.
-fn select_one(mapping: &Mapping, condition: &str) -> String {
+fn select_where(mapping: &Mapping, condition: &str) -> String {
     let columns: Vec<String> = mapping.columns.iter().map(|mapped| quoted(&mapped.column.name)).collect();
     format!("SELECT {} FROM main.{} WHERE {condition}", columns.join(", "), quoted(&mapping.table.name))
 }
@@ -261,7 +262,7 @@ fn find_key_condition(
     for (&index, forms) in mapping.key.iter().zip(&forms) {
         observed[index].extend(forms.iter().flat_map(KeyForms::forms));
     }
-    let comparison = match forms.iter().flatten().any(|forms| forms.has_irregular) {
+    let comparison = match forms.iter().flatten().any(|forms| forms.has_irregular_values) {
         true => UuidComparison::Lenient,
         false => UuidComparison::KnownForms,
     };

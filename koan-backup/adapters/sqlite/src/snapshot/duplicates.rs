@@ -17,8 +17,8 @@ use koan_backup_core::provider::keyed::RecordKey;
 use koan_backup_sql::field_kind::FieldKind;
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
-/// The key of the previous row. It is recorded only if the table can consider keys with different bytes to be
-/// the same.
+/// The key of the previous row. The key is recorded only if the table can consider keys with different bytes
+/// to be the same.
 pub(super) struct LastKey<'e> {
     equality: &'e KeyEquality,
     key: Vec<StoredValue>,
@@ -42,9 +42,9 @@ impl<'e> LastKey<'e> {
         }
         let key = key.iter().map(|&index| get(index)).collect::<rusqlite::Result<Vec<_>>>()?;
         let last: Vec<ValueRef<'_>> = self.key.iter().map(ValueRef::from).collect();
-        let is_repeated = self.equality.same(&key, &last);
+        let is_duplicate = self.equality.same(&key, &last);
         self.key = key.into_iter().map(owned).collect();
-        Ok(is_repeated)
+        Ok(is_duplicate)
     }
 }
 

@@ -35,7 +35,7 @@ pub(in super::super) struct PhysicalForm {
     pub(in super::super) not_kept_elsewhere: Vec<String>,
 }
 
-/// What a read recorded about a column.
+/// The properties of a column that a read recorded.
 pub(super) struct ColumnReport<'m> {
     pub(super) name: &'m str,
     /// The serde name of the column's field.
@@ -68,7 +68,7 @@ pub(super) fn report(
                 ),
             ));
         }
-        if let Some(forms) = column.forms.mixed {
+        if let Some(forms) = column.forms.alternating_forms {
             summary.warnings.push(format!(
                 "column `{name}` of table `{table}` alternates between {forms} physical forms more often \
                  than an archive records; a restore writes all its values in the most frequent form"

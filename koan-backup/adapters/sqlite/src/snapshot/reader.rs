@@ -50,7 +50,8 @@ impl Reader {
     pub(super) fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
         let mapping = mapping::find(&self.catalog, entity, set)?;
         let count = table_rows(&self.connection, &mapping.table.name);
-        count.map_err(|error| failed(&self.path, "counting rows", error))
+        let what = || format!("counting the rows of table `{}`", mapping.table.name);
+        count.map_err(|error| failed(&self.path, &what(), error))
     }
 
     pub(super) fn sets(&self, entity: &EntityCodec) -> Result<Vec<SetName>> {

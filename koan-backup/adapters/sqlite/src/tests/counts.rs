@@ -100,11 +100,11 @@ async fn a_table_with_many_columns_does_not_exceed_the_expression_depth_of_sqlit
     database.run("INSERT INTO w (id) VALUES (1)");
     let assignments: Vec<String> = (0..1200).map(|index| format!("c{index} = {index}")).collect();
     database.run(&format!("UPDATE w SET {}", assignments.join(", ")));
-    let copy = database.copy::<Wide>().await.expect("a copy");
-    let counts = database.restore::<Wide>(&copy, &overwrite()).await.expect("restored");
+    let backup = database.backup::<Wide>().await.expect("the entity is backed up");
+    let counts = database.restore::<Wide>(&backup, &overwrite()).await.expect("restored");
     assert_eq!((counts.unchanged, counts.updated), (1, 0));
     database.run("UPDATE w SET c1199 = -1");
-    let counts = database.restore::<Wide>(&copy, &overwrite()).await.expect("restored");
+    let counts = database.restore::<Wide>(&backup, &overwrite()).await.expect("restored");
     assert_eq!((counts.unchanged, counts.updated), (0, 1));
 }
 

@@ -57,22 +57,22 @@ async fn a_missing_table_is_reported_only_for_its_entity() {
 
 #[tokio::test]
 async fn problems_of_a_restore_are_reported_as_findings() {
-    let copy = without_physical_form(&[]);
+    let backup = without_physical_form(&[]);
     let empty = Database::new("");
-    let found = empty.assess::<User>(&copy, &overwrite()).await;
+    let found = empty.assess::<User>(&backup, &overwrite()).await;
     assert!(
         found
             .iter()
             .any(|finding| finding.severity == Severity::Error && finding.message.contains("create_missing"))
     );
-    let found = empty.assess::<User>(&copy, &create_missing_tables()).await;
+    let found = empty.assess::<User>(&backup, &create_missing_tables()).await;
     assert!(found.iter().all(|finding| finding.severity == Severity::Note), "{found:?}");
 
     let database = Database::new(
         "CREATE TABLE users (id INTEGER, name REFERENCES names(name), code TEXT NOT NULL, phone DEFAULT '-');
          CREATE TABLE names (name PRIMARY KEY); CREATE TRIGGER shout AFTER INSERT ON users BEGIN SELECT 1; END",
     );
-    let found = database.assess::<User>(&copy, &replace()).await;
+    let found = database.assess::<User>(&backup, &replace()).await;
     let has = |severity, text: &str| {
         found.iter().any(|finding| finding.severity == severity && finding.message.contains(text))
     };
@@ -88,12 +88,15 @@ async fn problems_of_a_restore_are_reported_as_findings() {
 async fn a_field_without_a_column_is_restored_only_where_it_had_no_column_before() {
     let database =
         Database::new("CREATE TABLE users (id INTEGER PRIMARY KEY, name); INSERT INTO users VALUES (1, 'x')");
-    let copy = database.copy::<User>().await.expect("a copy");
-    assert_eq!(copy.lines[0], r#"{"id":1,"name":"x","nick":""}"#);
-    assert!(database.assess::<User>(&copy, &replace()).await.is_empty());
-    database.restore::<User>(&copy, &replace()).await.expect("restored");
+    let backup = database.backup::<User>().await.expect("the entity is backed up");
+    assert_eq!(backup.lines[0], r#"{"id":1,"name":"x","nick":""}"#);
+    assert!(database.assess::<User>(&backup, &replace()).await.is_empty());
+    database.restore::<User>(&backup, &replace()).await.expect("restored");
     let from_other_database = without_physical_form(&[r#"{"id":1,"name":"x","nick":"n"}"#]);
-    let error = database.restore::<User>(&from_other_database, &replace()).await.expect_err("no column");
+    let error = database
+        .restore::<User>(&from_other_database, &replace())
+        .await
+        .expect_err("the field has no column");
     assert!(error.to_string().contains("`nick`") && error.to_string().contains("`id=1`"), "{error}");
 }
 
@@ -139,15 +142,16 @@ async fn entities_that_share_a_table_are_reported_and_not_restored() {
         let problem = coverage.problem.as_deref().unwrap_or_default();
         assert!(problem.contains("shares table `person#old`"), "{problem}");
     }
-    let copy = without_physical_form(&[]);
+    let backup = without_physical_form(&[]);
     let set = SetName::new("old").expect("a name");
     for targets in [
-        [target::<PersonName>(&copy, SetName::root()), target::<PersonPhone>(&copy, SetName::root())],
-        [target::<PersonName>(&copy, set), target::<PersonOld>(&copy, SetName::root())],
+        [target::<PersonName>(&backup, SetName::root()), target::<PersonPhone>(&backup, SetName::root())],
+        [target::<PersonName>(&backup, set), target::<PersonOld>(&backup, SetName::root())],
     ] {
         let found = database.provider.assess(&targets, &overwrite()).await.expect("an assessment");
-        let shared =
-            found.iter().filter(|f| f.severity == Severity::Error && f.message.contains("shares table"));
+        let shared = found.iter().filter(|finding| {
+            finding.severity == Severity::Error && finding.message.contains("shares table")
+        });
         assert_eq!(shared.count(), 2, "{found:?}");
     }
 }

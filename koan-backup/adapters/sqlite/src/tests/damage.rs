@@ -6,7 +6,7 @@ use koan_backup_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Copy, Database, codec, dry_run, overwrite, replace, without_physical_form};
+use super::fixture::{Database, EntityBackup, codec, dry_run, overwrite, replace, without_physical_form};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -60,7 +60,7 @@ fn database_with_partial_key_index(indexed: &str, rowid: &str) -> Database {
 }
 
 async fn backup_error<T: Entity>(database: &Database) -> String {
-    database.copy::<T>().await.expect_err("rows are missing").to_string()
+    database.backup::<T>().await.expect_err("rows are missing").to_string()
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_backup_fails_if_the_key_index_lacks_rows() {
             "{indexed}: {error}"
         );
     }
-    database_with_partial_key_index("1", "i").copy::<Row>().await.expect("nothing is damaged");
+    database_with_partial_key_index("1", "i").backup::<Row>().await.expect("nothing is damaged");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_backup_fails_if_an_index_has_other_keys_than_the_table() {
     // reads keys from the index.
     let database = database_with_partial_key_index("1", "CASE i WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE i END");
     let error = backup_error::<Row>(&database).await;
-    assert!(error.contains("`t`") && error.contains("but other rows"), "{error}");
+    assert!(error.contains("`t`") && error.contains("but not the same rows"), "{error}");
 }
 
 #[tokio::test]
@@ -92,22 +92,22 @@ async fn rows_are_counted_without_using_an_index() {
 }
 
 #[tokio::test]
-async fn a_secondary_index_with_missing_entries_is_a_warning_and_one_with_extra_entries_an_error() {
+async fn missing_entries_of_a_secondary_index_are_a_warning_and_extra_entries_an_error() {
     let tables = "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT); CREATE TABLE u (id INTEGER PRIMARY KEY, k \
                   TEXT); CREATE INDEX t_k ON t (k); CREATE INDEX u_k ON u (k)";
-    let rows = |of_t: &str, of_u: &str| {
+    let rows = |t_condition: &str, u_condition: &str| {
         format!(
-            "INSERT INTO t {NUMBERS} SELECT i, 'k' || i FROM n WHERE {of_t}; INSERT INTO u {NUMBERS} SELECT \
-             i, 'k' || i FROM n WHERE {of_u}"
+            "INSERT INTO t {NUMBERS} SELECT i, 'k' || i FROM n WHERE {t_condition}; INSERT INTO u {NUMBERS} SELECT \
+             i, 'k' || i FROM n WHERE {u_condition}"
         )
     };
     let fewer = database_with_swapped_index(tables, &rows("1", "i < 900"), "t_k", "u_k");
-    let copy: Copy = fewer.copy::<Numbered>().await.expect("all rows are read");
-    assert_eq!(copy.lines.len(), 1000);
+    let backup: EntityBackup = fewer.backup::<Numbered>().await.expect("all rows are read");
+    assert_eq!(backup.lines.len(), 1000);
     assert!(
-        copy.warnings.iter().any(|warning| warning.contains("`t_k`") && warning.contains("899")),
+        backup.warnings.iter().any(|warning| warning.contains("`t_k`") && warning.contains("899")),
         "{:?}",
-        copy.warnings
+        backup.warnings
     );
     let more = database_with_swapped_index(tables, &rows("i < 900", "1"), "t_k", "u_k");
     let error = backup_error::<Numbered>(&more).await;
@@ -134,9 +134,9 @@ async fn a_table_without_rowids_is_compared_with_its_indexes() {
         n: i64,
         k: String,
     }
-    let copy = database.copy::<ByNumber>().await.expect("all rows are read");
-    assert_eq!(copy.lines.len(), 1000);
-    assert_eq!(copy.warnings.len(), 1, "{:?}", copy.warnings);
+    let backup = database.backup::<ByNumber>().await.expect("all rows are read");
+    assert_eq!(backup.lines.len(), 1000);
+    assert_eq!(backup.warnings.len(), 1, "{:?}", backup.warnings);
 }
 
 #[tokio::test]
@@ -145,21 +145,21 @@ async fn a_partial_index_may_have_fewer_rows() {
         "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT); CREATE UNIQUE INDEX t_k ON t (k) WHERE k > 'm'; \
          CREATE INDEX t_e ON t (lower(k)); INSERT INTO t VALUES (1, 'a'), (2, 'z')",
     );
-    let copy = database.copy::<Numbered>().await.expect("a copy");
-    assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
+    let backup = database.backup::<Numbered>().await.expect("the entity is backed up");
+    assert!(backup.warnings.is_empty(), "{:?}", backup.warnings);
 }
 
 #[tokio::test]
 async fn a_restore_is_refused_before_it_writes_if_an_index_lacks_rows() {
-    let copy = without_physical_form(&[r#"{"k":"k10","n":-1}"#]);
+    let backup = without_physical_form(&[r#"{"k":"k10","n":-1}"#]);
     let database = database_with_partial_key_index("i % 10 <> 0", "i");
     for options in [overwrite(), dry_run(overwrite())] {
-        let error = database.restore::<Row>(&copy, &options).await.expect_err("row k10 would not be found");
+        let error = database.restore::<Row>(&backup, &options).await.expect_err("row k10 would not be found");
         assert!(error.to_string().contains("REINDEX"), "{error}");
     }
-    let found = database.assess::<Row>(&copy, &overwrite()).await;
+    let found = database.assess::<Row>(&backup, &overwrite()).await;
     assert!(found.iter().any(|finding| finding.severity == Severity::Error), "{found:?}");
     database.provider.describe(&[codec::<Row>()]).await.expect("described");
-    let counts = database.restore::<Row>(&copy, &replace()).await.expect("all rows are replaced");
+    let counts = database.restore::<Row>(&backup, &replace()).await.expect("all rows are replaced");
     assert_eq!((counts.inserted, counts.updated, counts.deleted), (0, 1, 999));
 }

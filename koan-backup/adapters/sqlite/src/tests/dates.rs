@@ -39,10 +39,10 @@ async fn dates_that_other_libraries_write_are_read_and_written_back_byte_for_byt
     ] {
         let database = database(&format!("'{text}'"));
         let before = database.dump("e");
-        let copy = database.copy::<Event>().await.unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert!(copy.warnings.is_empty(), "{text}: {:?}", copy.warnings);
+        let backup = database.backup::<Event>().await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(backup.warnings.is_empty(), "{text}: {:?}", backup.warnings);
         database.run("UPDATE e SET at = 0");
-        database.restore::<Event>(&copy, &overwrite()).await.expect("restored");
+        database.restore::<Event>(&backup, &overwrite()).await.expect("restored");
         assert_eq!(database.dump("e"), before, "{text}");
     }
 }
@@ -50,11 +50,12 @@ async fn dates_that_other_libraries_write_are_read_and_written_back_byte_for_byt
 #[tokio::test]
 async fn a_number_that_may_have_another_unit_is_refused_until_the_unit_is_declared() {
     for millis in ["1704225600000", "7258118400", "4102444800000"] {
-        let error = database(millis).copy::<Event>().await.expect_err("seconds or milliseconds").to_string();
+        let error =
+            database(millis).backup::<Event>().await.expect_err("seconds or milliseconds").to_string();
         assert!(error.contains("`id=1`") && error.contains("ts_milliseconds"), "{millis}: {error}");
     }
-    let copy = database("7258118399").copy::<Event>().await.expect("the end of 2199");
-    assert!(copy.lines[0].contains("2199-12-31"), "{:?}", copy.lines);
+    let backup = database("7258118399").backup::<Event>().await.expect("the end of 2199");
+    assert!(backup.lines[0].contains("2199-12-31"), "{:?}", backup.lines);
 
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestMillis", table = "e")]
@@ -63,8 +64,8 @@ async fn a_number_that_may_have_another_unit_is_refused_until_the_unit_is_declar
         #[serde(with = "chrono::serde::ts_milliseconds")]
         at: chrono::DateTime<chrono::Utc>,
     }
-    let copy = database("1704225600000").copy::<Millis>().await.expect("milliseconds");
-    assert!(copy.lines[0].contains("1704225600000"), "{:?}", copy.lines);
+    let backup = database("1704225600000").backup::<Millis>().await.expect("milliseconds");
+    assert!(backup.lines[0].contains("1704225600000"), "{:?}", backup.lines);
     #[derive(Serialize, Deserialize, Entity)]
     #[entity(name = "SqliteTestSeconds", table = "e")]
     struct Seconds {
@@ -72,7 +73,7 @@ async fn a_number_that_may_have_another_unit_is_refused_until_the_unit_is_declar
         #[serde(with = "chrono::serde::ts_seconds")]
         at: chrono::DateTime<chrono::Utc>,
     }
-    database("7258118400").copy::<Seconds>().await.expect("declared as seconds");
+    database("7258118400").backup::<Seconds>().await.expect("declared as seconds");
 }
 
 #[tokio::test]
@@ -95,7 +96,7 @@ async fn the_error_for_a_date_before_the_year_zero_contains_a_remedy() {
     }
     for text in ["-0044-03-15", "0044-03-15 BC"] {
         let error = database(&format!("'{text}'"))
-            .copy::<Day>()
+            .backup::<Day>()
             .await
             .expect_err("a form that is not read")
             .to_string();
@@ -115,9 +116,9 @@ async fn the_error_for_json_that_is_nested_too_deeply_names_the_record() {
         at: serde_json::Value,
     }
     let json = |depth: usize| format!("'{}{}'", "[".repeat(depth), "]".repeat(depth));
-    let error = database(&json(200)).copy::<Deep>().await.expect_err("too deep").chain();
+    let error = database(&json(200)).backup::<Deep>().await.expect_err("too deep").chain();
     assert!(error.contains("id=1") && error.contains("nested") && error.contains("String"), "{error}");
-    database(&json(100)).copy::<Deep>().await.expect("a depth below the limit");
+    database(&json(100)).backup::<Deep>().await.expect("a depth below the limit");
 }
 
 #[tokio::test]
@@ -132,8 +133,8 @@ async fn the_name_of_a_column_may_contain_a_control_character() {
     let database = Database::new(
         "CREATE TABLE \"e\tf\" (id INTEGER PRIMARY KEY, \"a\nb\" TEXT); INSERT INTO \"e\tf\" VALUES (1, 'x')",
     );
-    let copy = database.copy::<Odd>().await.expect("a copy");
-    assert_eq!(copy.lines, [r#"{"id":1,"value":"x"}"#]);
-    let counts = database.restore::<Odd>(&copy, &overwrite()).await.expect("restored");
+    let backup = database.backup::<Odd>().await.expect("the entity is backed up");
+    assert_eq!(backup.lines, [r#"{"id":1,"value":"x"}"#]);
+    let counts = database.restore::<Odd>(&backup, &overwrite()).await.expect("restored");
     assert_eq!(counts.unchanged, 1);
 }

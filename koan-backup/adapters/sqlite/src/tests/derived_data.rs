@@ -76,8 +76,8 @@ async fn trigger_findings(sql: &str, recomputed: &str) -> Vec<(Severity, String)
     } else {
         options.recomputed_after_restore(recomputed, "the command `index`")
     };
-    let copy = without_physical_form(&[r#"{"id":1,"title":"x"}"#]);
-    let targets = [target::<Document>(&copy, koan_backup_core::SetName::root())];
+    let backup = without_physical_form(&[r#"{"id":1,"title":"x"}"#]);
+    let targets = [target::<Document>(&backup, koan_backup_core::SetName::root())];
     let found = provider.open().expect("opened").assess(&targets, &overwrite()).await.expect("assessed");
     found
         .into_iter()
@@ -166,12 +166,15 @@ const REMOVE: &str = "INSERT INTO f(f, rowid, title) VALUES ('delete', old.id, o
 
 /// Returns the rows that a full-text search finds.
 fn matches(database: &Database) -> Vec<i64> {
-    let mut statement =
-        database.sql.prepare("SELECT rowid FROM f WHERE f MATCH 'word' ORDER BY 1").expect("SQL");
-    statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("ids")
+    let mut statement = database
+        .sql
+        .prepare("SELECT rowid FROM f WHERE f MATCH 'word' ORDER BY 1")
+        .expect("the query is valid");
+    let ids = statement.query_map([], |row| row.get(0)).expect("the query runs");
+    ids.collect::<Result<_, _>>().expect("each rowid is an integer")
 }
 
-/// Creates a database whose triggers fill the index. Returns the rows that a search finds as well.
+/// Creates a database whose triggers fill the index. Also returns the rows that a search finds.
 fn indexed_notes(index: &str, triggers: &[String]) -> (Database, Vec<i64>) {
     let with_names =
         triggers.iter().enumerate().map(|(number, sql)| sql.replace("NAME", &format!("t{number}")));
@@ -182,7 +185,7 @@ fn indexed_notes(index: &str, triggers: &[String]) -> (Database, Vec<i64>) {
 }
 
 /// Returns the SQL of a trigger whose name is the placeholder `NAME`.
-fn on(event: &str, when: &str, body: &[&str]) -> String {
+fn trigger_on(event: &str, when: &str, body: &[&str]) -> String {
     format!("CREATE TRIGGER NAME AFTER {event} ON notes {when} BEGIN {} END", body.join(" "))
 }
 
@@ -191,29 +194,29 @@ async fn rows_that_triggers_exclude_from_an_index_are_not_found_after_a_restore(
     let insert_selected = "INSERT INTO f(rowid, title) SELECT new.id, new.title WHERE new.deleted = 0;";
     let remove_selected = "INSERT INTO f(f, rowid, title) SELECT 'delete', old.id, old.title WHERE \
                            old.deleted = 0;";
-    let removed = on("DELETE", "WHEN old.deleted = 0", &[REMOVE]);
+    let removed = trigger_on("DELETE", "WHEN old.deleted = 0", &[REMOVE]);
     for (triggers, found) in [
         (
             vec![
-                on("INSERT", "WHEN NEW.deleted = 0", &[ADD]),
+                trigger_on("INSERT", "WHEN NEW.deleted = 0", &[ADD]),
                 // SQLite runs the trigger that was created last before the others.
-                on("UPDATE", "FOR EACH ROW WHEN (new.deleted=0)", &[ADD]),
-                on("UPDATE", "WHEN OLD.deleted = 0", &[REMOVE]),
+                trigger_on("UPDATE", "FOR EACH ROW WHEN (new.deleted=0)", &[ADD]),
+                trigger_on("UPDATE", "WHEN OLD.deleted = 0", &[REMOVE]),
                 removed.clone(),
             ],
             vec![1, 4],
         ),
         (
             vec![
-                on("INSERT", "", &[insert_selected]),
-                on("UPDATE", "", &[remove_selected, insert_selected]),
+                trigger_on("INSERT", "", &[insert_selected]),
+                trigger_on("UPDATE", "", &[remove_selected, insert_selected]),
                 removed.clone(),
             ],
             vec![1, 4],
         ),
         (
             vec![
-                on(
+                trigger_on(
                     "INSERT",
                     "WHEN new.deleted = 0 AND new.title NOT LIKE '%; END'",
                     &[ADD, "INSERT INTO log VALUES (new.id);"],
@@ -228,14 +231,14 @@ async fn rows_that_triggers_exclude_from_an_index_are_not_found_after_a_restore(
         // All rows are indexed, although only changes of the title update the index.
         (
             vec![
-                on("INSERT", "", &[ADD]),
-                on("UPDATE OF title", "WHEN old.title <> new.title", &[REMOVE, ADD]),
+                trigger_on("INSERT", "", &[ADD]),
+                trigger_on("UPDATE OF title", "WHEN old.title <> new.title", &[REMOVE, ADD]),
             ],
             vec![1, 2, 3, 4],
         ),
         // The indexed text differs from the column.
         (
-            vec![on(
+            vec![trigger_on(
                 "INSERT",
                 "",
                 &["INSERT INTO f(rowid, title) VALUES (new.id, replace(new.title, 'word o', 'o'));"],
@@ -246,11 +249,11 @@ async fn rows_that_triggers_exclude_from_an_index_are_not_found_after_a_restore(
         for options in [overwrite(), replace()] {
             let (database, before) = indexed_notes(INDEX, &triggers);
             assert_eq!(before, found, "{triggers:?}");
-            let copy = database.copy::<Note>().await.expect("a copy");
+            let backup = database.backup::<Note>().await.expect("the entity is backed up");
             database.run("DROP TABLE IF EXISTS log; CREATE TABLE log (id); DELETE FROM notes WHERE id < 3");
-            let findings = database.assess::<Note>(&copy, &options).await;
+            let findings = database.assess::<Note>(&backup, &options).await;
             assert!(findings.iter().all(|found| found.severity != Severity::Error), "{findings:?}");
-            database.restore::<Note>(&copy, &options).await.expect("restored");
+            database.restore::<Note>(&backup, &options).await.expect("restored");
             // Without a trigger on updates, the index depends only on the rows of the archive.
             let expected = if found == [1, 3, 4] { vec![1, 4] } else { found.clone() };
             assert_eq!(matches(&database), expected, "{triggers:?}");
@@ -260,14 +263,14 @@ async fn rows_that_triggers_exclude_from_an_index_are_not_found_after_a_restore(
 
 #[tokio::test]
 async fn an_index_with_unsupported_triggers_is_an_error_until_it_is_declared_as_recomputed() {
-    let plain = on("INSERT", "", &[ADD]);
-    let some = on("INSERT", "WHEN new.deleted = 0", &[ADD]);
+    let plain = trigger_on("INSERT", "", &[ADD]);
+    let some = trigger_on("INSERT", "WHEN new.deleted = 0", &[ADD]);
     for triggers in [
         // Only an update removes rows from the index.
-        vec![plain.clone(), on("UPDATE", "WHEN new.deleted = 1", &[REMOVE])],
+        vec![plain.clone(), trigger_on("UPDATE", "WHEN new.deleted = 1", &[REMOVE])],
         vec![
             plain.clone(),
-            on(
+            trigger_on(
                 "UPDATE",
                 "",
                 &[REMOVE, "INSERT INTO f(rowid, title) SELECT new.id, new.title WHERE new.deleted = 0;"],
@@ -275,64 +278,68 @@ async fn an_index_with_unsupported_triggers_is_an_error_until_it_is_declared_as_
         ],
         vec![
             plain,
-            on(
+            trigger_on(
                 "UPDATE",
                 "WHEN new.deleted = 0",
                 &["INSERT INTO f(rowid, title) VALUES (new.id, upper(new.title));", REMOVE],
             ),
         ],
         // Updates use another condition than insertions.
-        vec![some.clone(), on("UPDATE", "", &[REMOVE, ADD])],
+        vec![some.clone(), trigger_on("UPDATE", "", &[REMOVE, ADD])],
         vec![
             some.clone(),
-            on("UPDATE OF title", "WHEN new.deleted = 0", &[ADD]),
-            on("UPDATE", "WHEN old.deleted = 0", &[REMOVE]),
+            trigger_on("UPDATE OF title", "WHEN new.deleted = 0", &[ADD]),
+            trigger_on("UPDATE", "WHEN old.deleted = 0", &[REMOVE]),
         ],
-        vec![some.clone(), on("UPDATE", "WHEN new.deleted = 0", &[REMOVE, ADD])],
+        vec![some.clone(), trigger_on("UPDATE", "WHEN new.deleted = 0", &[REMOVE, ADD])],
         // Two triggers each insert some of the rows.
         vec![
             some,
-            on(
+            trigger_on(
                 "INSERT",
                 "WHEN new.deleted = 1",
                 &["INSERT INTO f(rowid, title) VALUES (new.id, 'deleted');"],
             ),
         ],
-        vec![on(
+        vec![trigger_on(
             "INSERT",
             "",
             &["INSERT INTO f(rowid, title) SELECT id, title FROM notes WHERE id = new.id AND deleted = 0;"],
         )],
         vec![
-            on("INSERT", "", &["WITH one AS (SELECT new.id) INSERT INTO f(rowid) SELECT * FROM one;"])
-                .replace("WITH one AS (SELECT new.id) ", "")
-                .replace("SELECT * FROM one", "SELECT id FROM notes ORDER BY id LIMIT 1"),
+            trigger_on(
+                "INSERT",
+                "",
+                &["WITH one AS (SELECT new.id) INSERT INTO f(rowid) SELECT * FROM one;"],
+            )
+            .replace("WITH one AS (SELECT new.id) ", "")
+            .replace("SELECT * FROM one", "SELECT id FROM notes ORDER BY id LIMIT 1"),
         ],
     ] {
         let (database, _) = indexed_notes(INDEX, &triggers);
-        let copy = database.copy::<Note>().await.expect("a copy");
-        let findings = database.assess::<Note>(&copy, &overwrite()).await;
+        let backup = database.backup::<Note>().await.expect("the entity is backed up");
+        let findings = database.assess::<Note>(&backup, &overwrite()).await;
         let is_named = findings.iter().any(|finding| {
             finding.severity == Severity::Error
                 && finding.message.contains("full-text index `f`")
-                && finding.message.contains("recomputed(\"f\"")
+                && finding.message.contains("recomputed_after_restore(\"f\"")
         });
         assert!(is_named, "{triggers:?}: {findings:?}");
         let before = matches(&database);
-        let result = database.restore::<Note>(&copy, &replace()).await;
+        let result = database.restore::<Note>(&backup, &replace()).await;
         let error = result.expect_err("the fill method is unknown").to_string();
         assert!(error.contains("`f`"), "{error}");
         assert_eq!(matches(&database), before);
         let options =
             Sqlite::options(database.provider.path()).recomputed_after_restore("f", "the command `index`");
         let declared = Database::at(database.provider.path(), options.open().expect("opened"));
-        let findings = declared.assess::<Note>(&copy, &overwrite()).await;
+        let findings = declared.assess::<Note>(&backup, &overwrite()).await;
         assert!(findings.iter().all(|finding| finding.severity != Severity::Error), "{findings:?}");
         assert!(
             findings.iter().any(|finding| finding.message.contains("the command `index`")),
             "{findings:?}"
         );
-        declared.restore::<Note>(&copy, &replace()).await.expect("restored");
+        declared.restore::<Note>(&backup, &replace()).await.expect("restored");
         assert_eq!(matches(&declared), before, "the restore changed the index");
     }
 }
@@ -341,10 +348,10 @@ async fn an_index_with_unsupported_triggers_is_an_error_until_it_is_declared_as_
 async fn an_fts4_index_that_excludes_rows_is_an_error() {
     let index = "CREATE VIRTUAL TABLE f USING fts4(content='notes', title)";
     let add = "INSERT INTO f(docid, title) VALUES (new.id, new.title);";
-    let (database, found) = indexed_notes(index, &[on("INSERT", "WHEN new.deleted = 0", &[add])]);
+    let (database, found) = indexed_notes(index, &[trigger_on("INSERT", "WHEN new.deleted = 0", &[add])]);
     assert_eq!(found, [1, 3, 4]);
-    let copy = database.copy::<Note>().await.expect("a copy");
-    let findings = database.assess::<Note>(&copy, &overwrite()).await;
+    let backup = database.backup::<Note>().await.expect("the entity is backed up");
+    let findings = database.assess::<Note>(&backup, &overwrite()).await;
     assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
 }
 
@@ -353,8 +360,11 @@ async fn a_trigger_that_does_not_change_the_content_of_an_index_is_accepted() {
     let index = "CREATE VIRTUAL TABLE search USING fts5(title, content='notes', content_rowid='id')";
     let add = "INSERT INTO search(rowid, title) VALUES (new.id, new.title);";
     let remove = "INSERT INTO search(search, rowid, title) VALUES ('delete', old.id, old.title);";
-    let index_triggers =
-        [on("INSERT", "", &[add]), on("UPDATE", "", &[remove, add]), on("DELETE", "", &[remove])];
+    let index_triggers = [
+        trigger_on("INSERT", "", &[add]),
+        trigger_on("UPDATE", "", &[remove, add]),
+        trigger_on("DELETE", "", &[remove]),
+    ];
     let tables =
         "CREATE TABLE hits (id INT); CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT, search TEXT)";
     for trigger in [
@@ -407,9 +417,9 @@ async fn a_trigger_that_does_not_change_the_content_of_an_index_is_accepted() {
 async fn a_trigger_that_rebuilds_or_empties_an_index_is_an_error() {
     for command in ["delete-all", "rebuild"] {
         let statement = format!("INSERT INTO f(f) VALUES ('{command}');");
-        let (database, _) = indexed_notes(INDEX, &[on("INSERT", "", &[ADD, &statement])]);
-        let copy = database.copy::<Note>().await.expect("a copy");
-        let findings = database.assess::<Note>(&copy, &overwrite()).await;
+        let (database, _) = indexed_notes(INDEX, &[trigger_on("INSERT", "", &[ADD, &statement])]);
+        let backup = database.backup::<Note>().await.expect("the entity is backed up");
+        let findings = database.assess::<Note>(&backup, &overwrite()).await;
         assert!(
             findings.iter().any(|finding| finding.severity == Severity::Error),
             "{command}: {findings:?}"

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::connection::ORIGIN;
 use super::fixture::{
-    Copy, Database, conflict, create_missing_tables, dry_run, overwrite, records, replace, target,
+    Database, EntityBackup, conflict, create_missing_tables, dry_run, overwrite, records, replace, target,
     without_physical_form,
 };
 use crate::Sqlite;
@@ -159,9 +159,12 @@ struct Place {
 }
 
 /// Writes one target of a session.
-async fn write<T: Entity>(session: &mut dyn RestoreSession, copy: &Copy) -> Result<WriteCounts, Error> {
-    let mut writer = session.begin(target::<T>(copy, SetName::root())).await?;
-    writer.write(records::<T>(copy).into()).await?;
+async fn write<T: Entity>(
+    session: &mut dyn RestoreSession,
+    backup: &EntityBackup,
+) -> Result<WriteCounts, Error> {
+    let mut writer = session.begin(target::<T>(backup, SetName::root())).await?;
+    writer.write(records::<T>(backup).into()).await?;
     writer.finish().await
 }
 
@@ -311,12 +314,12 @@ async fn a_dry_run_neither_writes_nor_locks() {
         // it.
         let location = &database.provider.location;
         let reader = location.open_read_only().expect("a connection");
-        let trial = location.open_trial(&reader).expect("a connection");
-        for (connection, name) in [(&trial, ORIGIN), (&reader, "main")] {
+        let dry_run_connection = location.open_dry_run(&reader).expect("a connection");
+        for (connection, name) in [(&dry_run_connection, ORIGIN), (&reader, "main")] {
             let written = connection.execute(&format!("DELETE FROM {name}.item"), []).expect_err(setting);
             assert_eq!(written.sqlite_error_code(), Some(ErrorCode::ReadOnly), "{setting}: {written}");
         }
-        drop((trial, reader));
+        drop((dry_run_connection, reader));
         let mut session = database.provider.begin_restore(&dry_run(overwrite())).await.expect("a session");
         let items = without_physical_form(&[ONE, LARGE]);
         let mut writer = session.begin(target::<Item>(&items, SetName::root())).await.expect("a writer");

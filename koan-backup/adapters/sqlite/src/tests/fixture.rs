@@ -23,7 +23,7 @@ pub(super) struct Database {
 
 /// The result of reading an entity.
 #[derive(Clone, Debug)]
-pub(super) struct Copy {
+pub(super) struct EntityBackup {
     pub(super) lines: Vec<String>,
     pub(super) physical: Option<Json>,
     pub(super) warnings: Vec<String>,
@@ -96,34 +96,34 @@ impl Database {
     }
 
     /// Reads the default set of an entity.
-    pub(super) async fn copy<T: Entity>(&self) -> Result<Copy> {
-        copy_of::<T>(self.snapshot().await.as_ref(), SetName::root()).await
+    pub(super) async fn backup<T: Entity>(&self) -> Result<EntityBackup> {
+        backup_of::<T>(self.snapshot().await.as_ref(), SetName::root()).await
     }
 
-    /// Restores a copy of an entity.
+    /// Restores a backup of an entity.
     pub(super) async fn restore<T: Entity>(
         &self,
-        copy: &Copy,
+        backup: &EntityBackup,
         options: &SessionOptions,
     ) -> Result<WriteCounts> {
-        self.restore_set::<T>(copy, SetName::root(), options).await
+        self.restore_set::<T>(backup, SetName::root(), options).await
     }
 
-    /// Restores a copy of an entity into a set, or performs a dry run. If a restore fails, asserts that
+    /// Restores a backup of an entity into a set, or performs a dry run. If a restore fails, asserts that
     /// viability or a dry run reported the error before.
     pub(super) async fn restore_set<T: Entity>(
         &self,
-        copy: &Copy,
+        backup: &EntityBackup,
         set: SetName,
         options: &SessionOptions,
     ) -> Result<WriteCounts> {
         if options.intent == SessionIntent::Compare {
-            return self.run_session::<T>(copy, set, options).await;
+            return self.run_session::<T>(backup, set, options).await;
         }
-        let target = target::<T>(copy, set.clone());
+        let target = target::<T>(backup, set.clone());
         let findings = self.provider.assess(&[target], options).await.expect("an assessment");
-        let dry_run_result = self.run_session::<T>(copy, set.clone(), &dry_run(options.clone())).await;
-        let result = self.run_session::<T>(copy, set, options).await;
+        let dry_run_result = self.run_session::<T>(backup, set.clone(), &dry_run(options.clone())).await;
+        let result = self.run_session::<T>(backup, set, options).await;
         match &result {
             Err(error) => {
                 let is_reported = findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -142,16 +142,16 @@ impl Database {
         result
     }
 
-    /// Restores a copy in one session, without the assertions of [`restore_set`](Self::restore_set).
+    /// Restores a backup in one session, without the assertions of [`restore_set`](Self::restore_set).
     async fn run_session<T: Entity>(
         &self,
-        copy: &Copy,
+        backup: &EntityBackup,
         set: SetName,
         options: &SessionOptions,
     ) -> Result<WriteCounts> {
         let mut session = self.provider.begin_restore(options).await?;
-        let mut writer = session.begin(target::<T>(copy, set)).await?;
-        for records in records::<T>(copy).chunks(2) {
+        let mut writer = session.begin(target::<T>(backup, set)).await?;
+        for records in records::<T>(backup).chunks(2) {
             writer.write(records.to_vec().into()).await?;
         }
         let counts = writer.finish().await?;
@@ -165,19 +165,23 @@ impl Database {
         Ok(counts)
     }
 
-    /// Returns the findings of viability about a restore of a copy.
-    pub(super) async fn assess<T: Entity>(&self, copy: &Copy, options: &SessionOptions) -> Vec<Finding> {
-        self.provider.assess(&[target::<T>(copy, SetName::root())], options).await.expect("an assessment")
+    /// Returns the findings of viability about a restore of a backup.
+    pub(super) async fn assess<T: Entity>(
+        &self,
+        backup: &EntityBackup,
+        options: &SessionOptions,
+    ) -> Vec<Finding> {
+        self.provider.assess(&[target::<T>(backup, SetName::root())], options).await.expect("an assessment")
     }
 }
 
 /// Reads a set of an entity.
-pub(super) async fn copy_of<T: Entity>(snapshot: &dyn Snapshot, set: SetName) -> Result<Copy> {
+pub(super) async fn backup_of<T: Entity>(snapshot: &dyn Snapshot, set: SetName) -> Result<EntityBackup> {
     read(snapshot, ReadRequest::all(codec::<T>(), set)).await
 }
 
 /// Reads the requested records.
-pub(super) async fn read(snapshot: &dyn Snapshot, request: ReadRequest) -> Result<Copy> {
+pub(super) async fn read(snapshot: &dyn Snapshot, request: ReadRequest) -> Result<EntityBackup> {
     let (sink, mut chunks) = RecordSink::channel(request.entity.clone(), 2);
     let collect = async {
         let mut lines = Vec::new();
@@ -189,27 +193,31 @@ pub(super) async fn read(snapshot: &dyn Snapshot, request: ReadRequest) -> Resul
     };
     let (summary, lines) = tokio::join!(snapshot.read(request, sink), collect);
     let summary = summary?;
-    Ok(Copy { lines, physical: summary.physical, warnings: summary.warnings })
+    Ok(EntityBackup { lines, physical: summary.physical, warnings: summary.warnings })
 }
 
 pub(super) fn codec<T: Entity>() -> EntityCodec {
     EntityCodec::new(T::descriptor())
 }
 
-pub(super) fn target<T: Entity>(copy: &Copy, set: SetName) -> RestoreTarget {
+pub(super) fn target<T: Entity>(backup: &EntityBackup, set: SetName) -> RestoreTarget {
     let mut target = RestoreTarget::new(codec::<T>(), set);
-    target.physical = copy.physical.clone();
+    target.physical = backup.physical.clone();
     target
 }
 
-pub(super) fn records<T: Entity>(copy: &Copy) -> Vec<Record> {
+pub(super) fn records<T: Entity>(backup: &EntityBackup) -> Vec<Record> {
     let codec = codec::<T>();
-    copy.lines.iter().map(|line| codec.decode(line.as_bytes()).expect("a record")).collect()
+    backup.lines.iter().map(|line| codec.decode(line.as_bytes()).expect("a record")).collect()
 }
 
-/// Creates a copy without a physical form, like the copy of another kind of database.
-pub(super) fn without_physical_form(lines: &[&str]) -> Copy {
-    Copy { lines: lines.iter().map(|&line| line.to_owned()).collect(), physical: None, warnings: Vec::new() }
+/// Creates a backup without a physical form, like the backup of another kind of database.
+pub(super) fn without_physical_form(lines: &[&str]) -> EntityBackup {
+    EntityBackup {
+        lines: lines.iter().map(|&line| line.to_owned()).collect(),
+        physical: None,
+        warnings: Vec::new(),
+    }
 }
 
 pub(super) fn overwrite() -> SessionOptions {

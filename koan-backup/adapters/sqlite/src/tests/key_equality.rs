@@ -102,11 +102,11 @@ async fn a_backup_of_rows_whose_keys_are_equal_by_their_collation_is_refused() {
         let database = Database::new(&format!(
             "CREATE TABLE m (email TEXT COLLATE {collation}, n INT); INSERT INTO m VALUES {keys}"
         ));
-        let error = database.copy::<Mail>().await.expect_err("two rows have equal keys");
+        let error = database.backup::<Mail>().await.expect_err("two rows have equal keys");
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains("email=") && error.to_string().contains("collation"), "{error}");
         database.run("DELETE FROM m WHERE n = 3");
-        database.copy::<Mail>().await.expect("a copy");
+        database.backup::<Mail>().await.expect("the entity is backed up");
     }
 }
 
@@ -132,14 +132,14 @@ async fn a_backup_of_rows_whose_keys_are_forms_of_one_value_is_refused_even_if_t
     }
     let database =
         |rows: &str| Database::new(&format!("CREATE TABLE m (id PRIMARY KEY); INSERT INTO m VALUES {rows}"));
-    let error = database("(1), (2), ('1')").copy::<AnyNumber>().await.expect_err("a duplicate key");
+    let error = database("(1), (2), ('1')").backup::<AnyNumber>().await.expect_err("a duplicate key");
     assert!(error.to_string().contains("id=1"), "{error}");
-    let error = database("(1), (2), ('1')").copy::<AnyText>().await.expect_err("a duplicate key");
+    let error = database("(1), (2), ('1')").backup::<AnyText>().await.expect_err("a duplicate key");
     assert!(error.to_string().contains("id=\"1\""), "{error}");
     let times = "('2024-01-01T00:00:00Z'), ('2024-01-02T00:00:00Z'), ('2024-01-01 00:00:00'), (1704067200)";
-    let error = database(times).copy::<AnyTime>().await.expect_err("a duplicate key");
+    let error = database(times).backup::<AnyTime>().await.expect_err("a duplicate key");
     assert!(error.to_string().contains("2024-01-01"), "{error}");
-    database("(1), (2), ('3'), (4.0)").copy::<AnyNumber>().await.expect("all keys are different");
+    database("(1), (2), ('3'), (4.0)").backup::<AnyNumber>().await.expect("all keys are different");
 }
 
 #[tokio::test]
@@ -153,9 +153,9 @@ async fn a_restore_compares_numeric_keys_of_every_storage_class_by_value() {
     }
     let source =
         Database::new("CREATE TABLE m (id PRIMARY KEY, n INT); INSERT INTO m VALUES (1, 1), (2.0, 2)");
-    let mut copy = source.copy::<Untyped>().await.expect("a copy");
+    let mut backup = source.backup::<Untyped>().await.expect("the entity is backed up");
     // The number is stored as REAL, in the form of the previous rows.
-    copy.lines.push(r#"{"id":1,"n":3}"#.to_owned());
+    backup.lines.push(r#"{"id":1,"n":3}"#.to_owned());
     for table in [
         "CREATE TABLE m (id PRIMARY KEY, n INT)",
         "CREATE TABLE m (id, n INT)",
@@ -164,7 +164,7 @@ async fn a_restore_compares_numeric_keys_of_every_storage_class_by_value() {
         for rows in ["", "; INSERT INTO m VALUES (9, 9)"] {
             for options in all_modes() {
                 let database = Database::new(&format!("{table}{rows}"));
-                let result = database.restore::<Untyped>(&copy, &options).await;
+                let result = database.restore::<Untyped>(&backup, &options).await;
                 let error = result.expect_err(&format!("{table}{rows} {options:?}"));
                 assert!(error.to_string().contains("id=1"), "{table} {options:?}: {error}");
             }
@@ -180,16 +180,16 @@ async fn a_collation_of_the_application_is_used_if_defined_and_reported_otherwis
     let path = directory.path().join("test.db");
     {
         let connection = rusqlite::Connection::open(&path).expect("a database");
-        connection.create_collation("swiss", compare).expect("defined");
+        connection.create_collation("swiss", compare).expect("the collation is defined");
         connection
             .execute_batch(&format!("{sql}; INSERT INTO m VALUES ('Ä', 1), ('b', 2)"))
             .expect("valid SQL");
     }
     let plain = Database::at(&path, Sqlite::open(&path).expect("opened"));
-    let copy = plain.copy::<Mail>().await.expect("rows can be read");
-    assert_eq!(copy.lines.len(), 2);
-    assert!(copy.warnings.iter().any(|warning| warning.contains("swiss")), "{:?}", copy.warnings);
-    let found = plain.assess::<Mail>(&copy, &overwrite()).await;
+    let backup = plain.backup::<Mail>().await.expect("rows can be read");
+    assert_eq!(backup.lines.len(), 2);
+    assert!(backup.warnings.iter().any(|warning| warning.contains("swiss")), "{:?}", backup.warnings);
+    let found = plain.assess::<Mail>(&backup, &overwrite()).await;
     assert!(
         found
             .iter()
@@ -198,8 +198,8 @@ async fn a_collation_of_the_application_is_used_if_defined_and_reported_otherwis
     );
     let defined =
         Database::at(&path, Sqlite::options(&path).collation("Swiss", compare).open().expect("opened"));
-    let copy = defined.copy::<Mail>().await.expect("a copy");
-    assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
+    let backup = defined.backup::<Mail>().await.expect("the entity is backed up");
+    assert!(backup.warnings.is_empty(), "{:?}", backup.warnings);
     let lines = [r#"{"email":"ä","n":1}"#, r#"{"email":"B","n":2}"#];
     let counts =
         defined.restore::<Mail>(&without_physical_form(&lines), &overwrite()).await.expect("restored");
@@ -209,5 +209,5 @@ async fn a_collation_of_the_application_is_used_if_defined_and_reported_otherwis
         .restore::<Mail>(&without_physical_form(&duplicate), &overwrite())
         .await
         .expect_err("equal keys");
-    assert!(error.to_string().contains("twice"), "{error}");
+    assert!(error.to_string().contains("duplicate key"), "{error}");
 }

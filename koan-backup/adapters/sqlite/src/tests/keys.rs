@@ -31,21 +31,21 @@ fn database(literals: &[&str]) -> Database {
     database
 }
 
-async fn errors(database: &Database, copy: &super::fixture::Copy) -> Vec<String> {
-    let found = database.assess::<Keyed>(copy, &overwrite()).await;
+async fn errors(database: &Database, backup: &super::fixture::EntityBackup) -> Vec<String> {
+    let found = database.assess::<Keyed>(backup, &overwrite()).await;
     let errors = found.into_iter().filter(|finding| finding.severity == Severity::Error);
     errors.map(|finding| finding.message).collect()
 }
 
 #[tokio::test]
 async fn a_key_with_another_form_than_in_the_archive_is_reported_before_the_restore() {
-    let copy = database(&[LOWER]).copy::<Keyed>().await.expect("a copy");
+    let backup = database(&[LOWER]).backup::<Keyed>().await.expect("the entity is backed up");
     let live = database(&[UPPER]);
-    let found = errors(&live, &copy).await;
+    let found = errors(&live, &backup).await;
     assert!(found.len() == 1 && found[0].contains("`uid`") && found[0].contains("text:UUID"), "{found:?}");
-    assert!(live.assess::<Keyed>(&copy, &replace()).await.is_empty());
+    assert!(live.assess::<Keyed>(&backup, &replace()).await.is_empty());
     live.run(&format!("UPDATE k SET uid = {LOWER}"));
-    assert_eq!(errors(&live, &copy).await, [""; 0]);
+    assert_eq!(errors(&live, &backup).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -70,16 +70,16 @@ async fn numeric_keys_of_every_storage_class_are_compared_by_value() {
         id: i64,
     }
     let live = Database::new("CREATE TABLE n (id PRIMARY KEY); INSERT INTO n VALUES (7), (8.0)");
-    let copy = live.copy::<Numbered>().await.expect("a copy");
-    assert!(live.assess::<Numbered>(&copy, &overwrite()).await.is_empty());
+    let backup = live.backup::<Numbered>().await.expect("the entity is backed up");
+    assert!(live.assess::<Numbered>(&backup, &overwrite()).await.is_empty());
     live.run("UPDATE n SET id = CAST(CAST(id AS INTEGER) AS TEXT)");
-    let found = live.assess::<Numbered>(&copy, &overwrite()).await;
+    let found = live.assess::<Numbered>(&backup, &overwrite()).await;
     assert!(found.iter().any(|finding| finding.severity == Severity::Error), "{found:?}");
 }
 
 #[tokio::test]
 async fn a_backup_fails_if_a_key_cannot_be_written_back_byte_for_byte() {
-    let error = database(&[MIXED]).copy::<Keyed>().await.expect_err("letters of both cases");
+    let error = database(&[MIXED]).backup::<Keyed>().await.expect_err("letters of both cases");
     assert_eq!(error.kind(), ErrorKind::Record);
     assert!(error.to_string().contains("`uid`") && error.to_string().contains("letter case"), "{error}");
 }
@@ -88,12 +88,12 @@ async fn a_backup_fails_if_a_key_cannot_be_written_back_byte_for_byte() {
 async fn a_record_is_found_by_its_key_after_many_rows_with_another_form() {
     let filler: Vec<String> =
         (0..100).map(|index| format!("'00000000-0000-0000-0000-{index:011}a'")).collect();
-    let uid = Uuid::parse_str("67e55044-10b1-426f-9247-bb680e5fe0c8").expect("valid");
+    let uid = Uuid::parse_str("67e55044-10b1-426f-9247-bb680e5fe0c8").expect("the UUID is valid");
     for literal in [UPPER, LOWER, MIXED, "x'67e5504410b1426f9247bb680e5fe0c8'"] {
         let live = database(&filler.iter().map(String::as_str).chain([literal]).collect::<Vec<_>>());
         let key = vec![Value::Uuid(uid.into_bytes())];
         let request = ReadRequest::one(codec::<Keyed>(), SetName::root(), key);
-        let copy = read(live.snapshot().await.as_ref(), request).await.expect("a copy");
-        assert_eq!(copy.lines.len(), 1, "{literal}");
+        let backup = read(live.snapshot().await.as_ref(), request).await.expect("the entity is backed up");
+        assert_eq!(backup.lines.len(), 1, "{literal}");
     }
 }

@@ -14,7 +14,7 @@ struct InvoiceLine {
 }
 
 async fn error_of<T: Entity>(sql: &str) -> String {
-    Database::new(sql).copy::<T>().await.expect_err("refused").to_string()
+    Database::new(sql).backup::<T>().await.expect_err("the table does not fit the entity").to_string()
 }
 
 #[tokio::test]
@@ -24,14 +24,14 @@ async fn names_match_exactly_or_else_without_case_and_underscores() {
         "CREATE TABLE invoice_line (ID INTEGER PRIMARY KEY, unit_price REAL)",
         "CREATE TABLE \"INVOICE_LINE\" (i_d INTEGER PRIMARY KEY, UNITPRICE REAL)",
     ] {
-        Database::new(sql).copy::<InvoiceLine>().await.expect(sql);
+        Database::new(sql).backup::<InvoiceLine>().await.expect(sql);
     }
     let both = Database::new(
         "CREATE TABLE InvoiceLine (id INTEGER PRIMARY KEY, unit_price REAL, UnitPrice REAL); CREATE TABLE invoice_line (x);
          INSERT INTO InvoiceLine VALUES (1, 2.5, 9.9)",
     );
-    let copy = both.copy::<InvoiceLine>().await.expect("the exact name is preferred");
-    assert!(copy.lines[0].contains("2.5"), "{}", copy.lines[0]);
+    let backup = both.backup::<InvoiceLine>().await.expect("the exact name is preferred");
+    assert!(backup.lines[0].contains("2.5"), "{}", backup.lines[0]);
 }
 
 #[tokio::test]
@@ -53,9 +53,9 @@ async fn ambiguous_columns_are_refused_with_all_candidates() {
 }
 
 #[tokio::test]
-async fn the_error_for_a_missing_table_names_it_and_a_similar_table() {
+async fn the_error_for_a_missing_table_contains_its_name_and_a_similar_name() {
     let database = Database::new("CREATE TABLE invoice_lines (id)");
-    let error = database.copy::<InvoiceLine>().await.expect_err("missing");
+    let error = database.backup::<InvoiceLine>().await.expect_err("the table does not exist");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("`InvoiceLine`"), "{error}");
     assert!(error.to_string().contains("#[entity(table = \"invoice_lines\")]"), "{error}");
@@ -80,7 +80,10 @@ async fn a_column_that_the_entity_declares_must_exist() {
     }
     let database =
         Database::new("CREATE TABLE t (id, name, display_name); INSERT INTO t VALUES (1, 'a', 'b')");
-    assert_eq!(database.copy::<Named>().await.expect("a copy").lines, [r#"{"id":1,"name":"b"}"#]);
+    assert_eq!(
+        database.backup::<Named>().await.expect("the entity is backed up").lines,
+        [r#"{"id":1,"name":"b"}"#]
+    );
     let error = error_of::<Named>("CREATE TABLE t (id, name)").await;
     assert!(error.contains("`display_name`") && error.contains("its columns are `id`, `name`"), "{error}");
 }
@@ -111,8 +114,8 @@ async fn a_flattened_map_contains_the_other_columns() {
          INSERT INTO t (id, b, a) VALUES (1, 2, 'x'), (2, 1.0, NULL), (3, 'y', '5')",
     );
     let before = database.dump("t");
-    let copy = database.copy::<Open>().await.expect("a copy");
-    assert_eq!(copy.lines[0], r#"{"a":"x","b":2,"id":1}"#);
-    database.restore::<Open>(&copy, &super::fixture::replace()).await.expect("restored");
+    let backup = database.backup::<Open>().await.expect("the entity is backed up");
+    assert_eq!(backup.lines[0], r#"{"a":"x","b":2,"id":1}"#);
+    database.restore::<Open>(&backup, &super::fixture::replace()).await.expect("restored");
     assert_eq!(database.dump("t"), before);
 }

@@ -6,7 +6,9 @@ use koan_backup_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Copy, Database, conflict, dry_run, overwrite, replace, target, without_physical_form};
+use super::fixture::{
+    Database, EntityBackup, conflict, dry_run, overwrite, replace, target, without_physical_form,
+};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -46,7 +48,7 @@ const ACCEPTING_COLUMNS: &[&str] = &[
     "other INT REFERENCES missing (id) ON DELETE SET DEFAULT CHECK (other IN (5, 6))",
 ];
 
-fn lines() -> Copy {
+fn lines() -> EntityBackup {
     without_physical_form(&[r#"{"id":11,"size":1}"#, r#"{"id":12,"size":2}"#])
 }
 

@@ -32,14 +32,14 @@ async fn null_and_json_null_are_restored_as_they_were() {
          NULL, 'null'), (6, NULL, NULL, NULL, NULL)",
     );
     let before = database.dump("n");
-    let copy = database.copy::<Nulls>().await.expect("a copy");
-    assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
+    let backup = database.backup::<Nulls>().await.expect("the entity is backed up");
+    assert!(backup.warnings.is_empty(), "{:?}", backup.warnings);
     for options in [overwrite(), replace()] {
         database.run("UPDATE n SET address = '{\"city\":\"x\"}', any = '1', value = '2', list = '[]'");
-        database.restore::<Nulls>(&copy, &options).await.expect("restored");
+        database.restore::<Nulls>(&backup, &options).await.expect("restored");
         assert_eq!(database.dump("n"), before);
     }
-    let counts = database.restore::<Nulls>(&copy, &dry_run(overwrite())).await.expect("compared");
+    let counts = database.restore::<Nulls>(&backup, &dry_run(overwrite())).await.expect("compared");
     assert_eq!(counts.unchanged, 6);
 }
 
@@ -50,10 +50,10 @@ async fn a_column_that_forbids_null_gets_the_json_null() {
     let database = Database::new(&table);
     database.restore::<Nulls>(&without_physical_form(&lines), &overwrite()).await.expect("restored");
     assert_eq!(database.value::<String>("SELECT address || any || value || list FROM n"), "nullnullnullnull");
-    let copy = database.copy::<Nulls>().await.expect("a copy");
-    assert_eq!(copy.lines, lines);
+    let backup = database.backup::<Nulls>().await.expect("the entity is backed up");
+    assert_eq!(backup.lines, lines);
     let new_database = Database::new(&table);
-    new_database.restore::<Nulls>(&copy, &overwrite()).await.expect("restored");
+    new_database.restore::<Nulls>(&backup, &overwrite()).await.expect("restored");
     assert_eq!(new_database.dump("n"), database.dump("n"));
 }
 
@@ -61,8 +61,8 @@ async fn a_column_that_forbids_null_gets_the_json_null() {
 async fn a_json_null_with_white_space_is_counted_as_another_form() {
     let database = Database::new(TABLE);
     database.run("INSERT INTO n VALUES (1, ' null', NULL, '1', NULL)");
-    let copy = database.copy::<Nulls>().await.expect("a copy");
-    assert!(copy.warnings.iter().any(|warning| warning.contains("`address`")), "{:?}", copy.warnings);
+    let backup = database.backup::<Nulls>().await.expect("the entity is backed up");
+    assert!(backup.warnings.iter().any(|warning| warning.contains("`address`")), "{:?}", backup.warnings);
 }
 
 #[tokio::test]
@@ -72,18 +72,18 @@ async fn json_text_that_is_rewritten_is_counted() {
         "INSERT INTO n VALUES (1, NULL, '{\"b\":1,\"a\":2}', '{ \"a\": 1 }', '[1]'), (2, '{\"city\":\"x\"}', \
          '{\"a\":1}', '\"\\u00fc\"', '[1, 2]')",
     );
-    let copy = database.copy::<Nulls>().await.expect("a copy");
+    let backup = database.backup::<Nulls>().await.expect("the entity is backed up");
     let is_counted = |column: &str, count: &str| {
-        copy.warnings.iter().any(|warning| {
+        backup.warnings.iter().any(|warning| {
             warning.contains(&format!("column `{column}`")) && warning.contains(&format!(": {count} "))
         })
     };
     assert!(
         is_counted("any", "1") && is_counted("value", "2") && is_counted("list", "1"),
         "{:?}",
-        copy.warnings
+        backup.warnings
     );
-    assert!(!copy.warnings.iter().any(|warning| warning.contains("`address`")), "{:?}", copy.warnings);
+    assert!(!backup.warnings.iter().any(|warning| warning.contains("`address`")), "{:?}", backup.warnings);
 }
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -102,7 +102,7 @@ async fn a_created_table_does_not_replace_a_null_key_with_a_number() {
         let mut options = create_missing_tables();
         options.level = level;
         database.restore::<OptionalKey>(&without_physical_form(&lines), &options).await.expect("restored");
-        assert_eq!(database.copy::<OptionalKey>().await.expect("a copy").lines, lines);
+        assert_eq!(database.backup::<OptionalKey>().await.expect("the entity is backed up").lines, lines);
         let counts = database
             .restore::<OptionalKey>(&without_physical_form(&lines), &options)
             .await
@@ -119,7 +119,7 @@ async fn a_null_key_is_refused_where_sqlite_would_assign_a_rowid() {
         let error = database
             .restore::<OptionalKey>(&without_physical_form(&lines), &options)
             .await
-            .expect_err("a number");
+            .expect_err("SQLite would replace the NULL key with a rowid");
         assert!(error.to_string().contains("`id`") && error.to_string().contains("rowid"), "{error}");
     }
     #[derive(Serialize, Deserialize, Entity)]
@@ -132,7 +132,7 @@ async fn a_null_key_is_refused_where_sqlite_would_assign_a_rowid() {
     let error = database
         .restore::<OtherKey>(&without_physical_form(&lines), &overwrite())
         .await
-        .expect_err("a number");
+        .expect_err("SQLite would replace the NULL with a rowid");
     assert!(error.to_string().contains("rowid"), "{error}");
 }
 
@@ -159,7 +159,7 @@ async fn a_created_table_stores_every_value_unchanged() {
         .restore::<Extremes>(&without_physical_form(&lines), &create_missing_tables())
         .await
         .expect("restored");
-    let mut found = database.copy::<Extremes>().await.expect("a copy").lines;
+    let mut found = database.backup::<Extremes>().await.expect("the entity is backed up").lines;
     found.sort();
     let mut expected = lines.map(str::to_owned);
     expected.sort();
@@ -176,15 +176,15 @@ async fn column_names_that_differ_only_in_case_are_reported_before_a_table_is_cr
         #[serde(rename = "Name")]
         other: String,
     }
-    let copy = without_physical_form(&[r#"{"id":1,"name":"a","Name":"b"}"#]);
+    let backup = without_physical_form(&[r#"{"id":1,"name":"a","Name":"b"}"#]);
     let database = Database::new("");
-    let found = database.assess::<Case>(&copy, &create_missing_tables()).await;
+    let found = database.assess::<Case>(&backup, &create_missing_tables()).await;
     assert!(
         found.iter().any(|finding| finding.severity == Severity::Error && finding.message.contains("`Name`")),
         "{found:?}"
     );
     database
-        .restore::<Case>(&copy, &create_missing_tables())
+        .restore::<Case>(&backup, &create_missing_tables())
         .await
         .expect_err("two columns have the same name");
 }

@@ -108,7 +108,7 @@ fn a_write_ahead_log_whose_index_cannot_be_created_is_an_error_with_a_remedy() {
     let path = directory.path().join("log.db");
     {
         let connection = rusqlite::Connection::open(&path).expect("a database");
-        connection.pragma_update(None, "journal_mode", "wal").expect("set");
+        connection.pragma_update(None, "journal_mode", "wal").expect("the journal mode can be set");
         connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY)").expect("valid SQL");
     }
     // SQLite does not follow this link, so it cannot create the file. A directory without write permission

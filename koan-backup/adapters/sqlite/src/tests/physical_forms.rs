@@ -49,17 +49,17 @@ const UNTYPED: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, flag, count, rati
                        data, uid, at, local_at, naive, day, hour, tags);";
 
 /// Asserts that a restore of the rows of table `t` results in the same rows.
-async fn assert_round_trip(sql: &str) -> (Database, super::fixture::Copy) {
+async fn assert_round_trip(sql: &str) -> (Database, super::fixture::EntityBackup) {
     let database = Database::new(sql);
     let before = database.dump("t");
-    let copy = database.copy::<Forms>().await.expect("a copy");
+    let backup = database.backup::<Forms>().await.expect("the entity is backed up");
     database.run("DELETE FROM t");
-    let counts = database.restore::<Forms>(&copy, &overwrite()).await.expect("restored");
+    let counts = database.restore::<Forms>(&backup, &overwrite()).await.expect("restored");
     assert_eq!(database.dump("t"), before);
-    assert_eq!(counts.inserted, u64::try_from(before.len()).expect("few"));
-    database.restore::<Forms>(&copy, &replace()).await.expect("restored");
+    assert_eq!(counts.inserted, u64::try_from(before.len()).expect("the number of rows fits into u64"));
+    database.restore::<Forms>(&backup, &replace()).await.expect("restored");
     assert_eq!(database.dump("t"), before);
-    (database, copy)
+    (database, backup)
 }
 
 /// Returns the SQL of an untyped table with one row for each literal.
@@ -74,8 +74,8 @@ async fn booleans_of_every_form_round_trip() {
         "1", "0", "1.0", "0.0", "'true'", "'FALSE'", "'True'", "'t'", "'N'", "'yes'", "'1'", "'0'", "NULL",
         "1",
     ];
-    let (_, copy) = assert_round_trip(&rows("flag", &words)).await;
-    assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
+    let (_, backup) = assert_round_trip(&rows("flag", &words)).await;
+    assert!(backup.warnings.is_empty(), "{:?}", backup.warnings);
 }
 
 #[tokio::test]
@@ -85,12 +85,12 @@ async fn numbers_of_every_storage_class_round_trip() {
     let floats = ["1.5", "2", "'1.5'", "'2.0'", "'2'", "1e300", "0.1", "-0.0"];
     assert_round_trip(&rows("ratio", &floats)).await;
     let narrow = ["1.5", "0.1", "0.10000000149011612", "'0.1'", "3"];
-    let (_, copy) = assert_round_trip(&rows("narrow", &narrow)).await;
-    assert!(copy.warnings.is_empty(), "{:?}", copy.warnings);
+    let (_, backup) = assert_round_trip(&rows("narrow", &narrow)).await;
+    assert!(backup.warnings.is_empty(), "{:?}", backup.warnings);
     let decimals = ["0.99", "'0.990'", "12", "'12'", "-3.5", "'-0.1234567890123456789'"];
-    let (_, copy) = assert_round_trip(&rows("price", &decimals)).await;
-    assert!(copy.lines[0].contains(r#""price":"0.99""#), "{}", copy.lines[0]);
-    assert!(copy.lines[5].contains(r#""price":"-0.1234567890123456789""#), "{}", copy.lines[5]);
+    let (_, backup) = assert_round_trip(&rows("price", &decimals)).await;
+    assert!(backup.lines[0].contains(r#""price":"0.99""#), "{}", backup.lines[0]);
+    assert!(backup.lines[5].contains(r#""price":"-0.1234567890123456789""#), "{}", backup.lines[5]);
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn text_and_bytes_of_every_storage_class_round_trip() {
 
 #[tokio::test]
 async fn uuids_of_every_form_round_trip() {
-    let (_, copy) = assert_round_trip(&rows(
+    let (_, backup) = assert_round_trip(&rows(
         "uid",
         &[
             "x'67e5504410b1426f9247bb680e5fe0c8'",
@@ -116,7 +116,7 @@ async fn uuids_of_every_form_round_trip() {
         ],
     ))
     .await;
-    assert!(copy.lines.iter().all(|line| line.contains(r#""uid":"67e55044-10b1-426f-9247-bb680e5fe0c8""#)));
+    assert!(backup.lines.iter().all(|line| line.contains(r#""uid":"67e55044-10b1-426f-9247-bb680e5fe0c8""#)));
 }
 
 #[tokio::test]
@@ -136,10 +136,10 @@ async fn times_of_every_form_round_trip() {
         "2454832.5",
         "NULL",
     ];
-    let (_, copy) = assert_round_trip(&rows("at", &instants)).await;
-    assert!(copy.lines[3].contains(r#""at":"2009-01-01T11:14:15.123456Z""#), "{}", copy.lines[3]);
-    assert!(copy.lines[9].contains(r#""at":"2009-08-07T06:05:04Z""#), "{}", copy.lines[9]);
-    assert!(copy.lines[11].contains(r#""at":"2009-01-01T00:00:00Z""#), "{}", copy.lines[11]);
+    let (_, backup) = assert_round_trip(&rows("at", &instants)).await;
+    assert!(backup.lines[3].contains(r#""at":"2009-01-01T11:14:15.123456Z""#), "{}", backup.lines[3]);
+    assert!(backup.lines[9].contains(r#""at":"2009-08-07T06:05:04Z""#), "{}", backup.lines[9]);
+    assert!(backup.lines[11].contains(r#""at":"2009-01-01T00:00:00Z""#), "{}", backup.lines[11]);
     assert_round_trip(&rows("local_at", &instants)).await;
     assert_round_trip(&rows(
         "naive",
@@ -156,12 +156,12 @@ async fn times_of_every_form_round_trip() {
 
 #[tokio::test]
 async fn fractions_with_as_many_digits_as_needed_have_one_form() {
-    let (_, copy) = assert_round_trip(&rows(
+    let (_, backup) = assert_round_trip(&rows(
         "at",
         &["'2009-01-01 00:00:00'", "'2009-01-01 00:00:00.120'", "'2009-01-01 00:00:00.123456'"],
     ))
     .await;
-    let physical = copy.physical.expect("a form");
+    let physical = backup.physical.expect("a form");
     assert_eq!(physical["columns"]["at"].to_string(), r#"{"forms":["text:YYYY-MM-DD HH:MM:SS[.fff]"]}"#);
 }
 
@@ -173,9 +173,9 @@ async fn values_in_columns_of_every_declared_type_round_trip() {
                INSERT INTO t (flag, count, ratio, narrow, price, name, at, day) VALUES
                  (1, 5, 1, 2, 0.99, 5, '2009-01-01 00:00:00', '2009-01-01'), (0, 6, 1.5, 0.5, 2.00, 'x', '2009-01-02 00:00:00', NULL),
                  ('TRUE', '7', 2, 1, '12.50', NULL, 1249625104, NULL)";
-    let (_, copy) = assert_round_trip(sql).await;
-    assert!(copy.lines[0].contains(r#""price":"0.99""#) && copy.lines[1].contains(r#""price":"2""#));
-    let physical = copy.physical.expect("forms");
+    let (_, backup) = assert_round_trip(sql).await;
+    assert!(backup.lines[0].contains(r#""price":"0.99""#) && backup.lines[1].contains(r#""price":"2""#));
+    let physical = backup.physical.expect("forms");
     // The default form of a column is not recorded.
     for column in ["count", "ratio", "price", "name", "day"] {
         assert!(physical["columns"].get(column).is_none(), "{column}: {physical}");
@@ -186,27 +186,27 @@ async fn values_in_columns_of_every_declared_type_round_trip() {
 #[tokio::test]
 async fn values_that_cannot_be_written_back_byte_for_byte_are_counted_in_a_warning() {
     let database = Database::new(&rows("count", &["' 12 '", "'007'", "7"]));
-    let copy = database.copy::<Forms>().await.expect("a copy");
-    assert_eq!(copy.warnings.len(), 1);
+    let backup = database.backup::<Forms>().await.expect("the entity is backed up");
+    assert_eq!(backup.warnings.len(), 1);
     assert!(
-        copy.warnings[0].contains("`count`") && copy.warnings[0].contains("2 values"),
+        backup.warnings[0].contains("`count`") && backup.warnings[0].contains("2 values"),
         "{}",
-        copy.warnings[0]
+        backup.warnings[0]
     );
-    database.restore::<Forms>(&copy, &replace()).await.expect("restored");
+    database.restore::<Forms>(&backup, &replace()).await.expect("restored");
     assert_eq!(database.value::<i64>("SELECT sum(count) FROM t"), 26);
 }
 
 #[tokio::test]
 async fn an_integer_that_a_float_cannot_represent_exactly_is_reported() {
     let database = Database::new(&rows("ratio", &["9007199254740993", "1.5"]));
-    let copy = database.copy::<Forms>().await.expect("a copy");
-    assert!(copy.lines[0].contains("\"ratio\":9007199254740992.0"), "{}", copy.lines[0]);
-    assert_eq!(copy.warnings.len(), 1, "{:?}", copy.warnings);
+    let backup = database.backup::<Forms>().await.expect("the entity is backed up");
+    assert!(backup.lines[0].contains("\"ratio\":9007199254740992.0"), "{}", backup.lines[0]);
+    assert_eq!(backup.warnings.len(), 1, "{:?}", backup.warnings);
     assert!(
-        copy.warnings[0].contains("`ratio`") && copy.warnings[0].contains("does not preserve all data in"),
+        backup.warnings[0].contains("`ratio`") && backup.warnings[0].contains("does not preserve all data in"),
         "{:?}",
-        copy.warnings
+        backup.warnings
     );
 }
 

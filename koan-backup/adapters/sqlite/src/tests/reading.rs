@@ -55,7 +55,7 @@ async fn values_that_the_type_cannot_represent_are_refused_with_key_and_column()
         ("\"any\"", "x'ff'", "JSON"),
     ] {
         let database = Database::new(&format!("{TABLE} INSERT INTO t (id, {column}) VALUES (41, {literal})"));
-        let error = database.copy::<Reading>().await.expect_err(literal);
+        let error = database.backup::<Reading>().await.expect_err(literal);
         let text = error.chain();
         assert_eq!(error.kind(), ErrorKind::Record, "{text}");
         let name = column.trim_matches('"');
@@ -74,7 +74,7 @@ async fn a_null_for_a_field_without_option_is_refused_with_key_and_column() {
         count: i64,
     }
     let database = Database::new(&format!("{TABLE} INSERT INTO t (id) VALUES (41)"));
-    let error = database.copy::<NotNull>().await.expect_err("a NULL").chain();
+    let error = database.backup::<NotNull>().await.expect_err("a NULL").chain();
     assert!(error.contains("SqliteTestNotNull `id=41`") && error.contains("`count`"), "{error}");
 }
 
@@ -84,14 +84,14 @@ async fn large_integers_and_units_of_time_are_exact() {
         "{TABLE} INSERT INTO t (big, huge, millis, \"any\") VALUES
          ('18446744073709551615', '170141183460469231731687303715884105727', 1249625104123, '{{\"b\":[1,2.50]}}')"
     ));
-    let copy = database.copy::<Reading>().await.expect("a copy");
+    let backup = database.backup::<Reading>().await.expect("the entity is backed up");
     assert!(
-        copy.lines[0]
+        backup.lines[0]
             .contains(r#""big":18446744073709551615,"huge":170141183460469231731687303715884105727"#)
     );
-    assert!(copy.lines[0].contains(r#""millis":1249625104123"#), "{}", copy.lines[0]);
+    assert!(backup.lines[0].contains(r#""millis":1249625104123"#), "{}", backup.lines[0]);
     let before = database.dump("t");
-    database.restore::<Reading>(&copy, &super::fixture::replace()).await.expect("restored");
+    database.restore::<Reading>(&backup, &super::fixture::replace()).await.expect("restored");
     // The type determines the white space and the form of numbers inside JSON.
     assert_eq!(database.dump("t")[0].replace("2.5]", "2.50]"), before[0]);
 }
@@ -110,8 +110,9 @@ async fn numbers_that_a_column_would_round_are_refused() {
         ("name", r#""big":null,"huge":null,"ratio":null,"price":null,"name":"007","#),
     ] {
         let line = format!(r#"{{"id":1,{blank}{middle}{rest}"#);
-        let copy = super::fixture::without_physical_form(&[&line]);
-        let error = database.restore::<Reading>(&copy, &super::fixture::overwrite()).await.expect_err(column);
+        let backup = super::fixture::without_physical_form(&[&line]);
+        let error =
+            database.restore::<Reading>(&backup, &super::fixture::overwrite()).await.expect_err(column);
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains(&format!("`{column}`")), "{error}");
         assert!(error.to_string().contains("declare the column TEXT"), "{error}");
@@ -129,7 +130,7 @@ async fn a_record_is_found_by_its_key_in_whichever_form_the_key_is_stored() {
         part: i64,
         name: String,
     }
-    let uid = Uuid::parse_str("67e55044-10b1-426f-9247-bb680e5fe0c8").expect("valid");
+    let uid = Uuid::parse_str("67e55044-10b1-426f-9247-bb680e5fe0c8").expect("the UUID is valid");
     for literal in ["x'67e5504410b1426f9247bb680e5fe0c8'", "'67E5504410B1426F9247BB680E5FE0C8'"] {
         let database = Database::new(&format!(
             "CREATE TABLE k (uid, part INTEGER, name TEXT, PRIMARY KEY (uid, part)) WITHOUT ROWID;
@@ -137,9 +138,10 @@ async fn a_record_is_found_by_its_key_in_whichever_form_the_key_is_stored() {
         ));
         let key = vec![Value::Uuid(uid.into_bytes()), Value::I64(2)];
         let request = ReadRequest::one(codec::<Keyed>(), SetName::root(), key);
-        let copy = read(database.snapshot().await.as_ref(), request).await.expect("a copy");
-        assert_eq!(copy.lines.len(), 1);
-        assert!(copy.lines[0].contains("two"), "{}", copy.lines[0]);
+        let backup =
+            read(database.snapshot().await.as_ref(), request).await.expect("the entity is backed up");
+        assert_eq!(backup.lines.len(), 1);
+        assert!(backup.lines[0].contains("two"), "{}", backup.lines[0]);
     }
 }
 
@@ -149,7 +151,7 @@ async fn records_are_read_in_the_order_of_their_keys() {
         "CREATE TABLE t (id INT, flag, count, big, huge, ratio, price, name, uid, at, millis, day, \"any\");
          INSERT INTO t (id) VALUES (3), (1), (2)",
     );
-    let copy = database.copy::<Reading>().await.expect("a copy");
-    let starts: Vec<&str> = copy.lines.iter().map(|line| &line[..7]).collect();
+    let backup = database.backup::<Reading>().await.expect("the entity is backed up");
+    let starts: Vec<&str> = backup.lines.iter().map(|line| &line[..7]).collect();
     assert_eq!(starts, [r#"{"id":1"#, r#"{"id":2"#, r#"{"id":3"#]);
 }

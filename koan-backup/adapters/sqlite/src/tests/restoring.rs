@@ -21,10 +21,10 @@ const USERS: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT NOT 
 async fn deleted_and_changed_rows_are_restored_as_they_were() {
     let database = Database::new(USERS);
     let before = database.dump("users");
-    let copy = database.copy::<User>().await.expect("a copy");
-    assert_eq!(copy.lines[0], r#"{"id":1,"email":"a@x","score":1.5}"#);
+    let backup = database.backup::<User>().await.expect("the entity is backed up");
+    assert_eq!(backup.lines[0], r#"{"id":1,"email":"a@x","score":1.5}"#);
     database.run("DELETE FROM users WHERE id = 1; UPDATE users SET email = 'broken' WHERE id = 2");
-    let counts = database.restore::<User>(&copy, &overwrite()).await.expect("restored");
+    let counts = database.restore::<User>(&backup, &overwrite()).await.expect("restored");
     assert_eq!((counts.inserted, counts.updated, counts.unchanged), (1, 1, 1));
     assert_eq!(database.dump("users"), before);
 }
@@ -32,11 +32,11 @@ async fn deleted_and_changed_rows_are_restored_as_they_were() {
 #[tokio::test]
 async fn other_rows_remain_unless_they_are_replaced() {
     let database = Database::new(USERS);
-    let copy = database.copy::<User>().await.expect("a copy");
+    let backup = database.backup::<User>().await.expect("the entity is backed up");
     database.run("DELETE FROM users WHERE id = 1; INSERT INTO users VALUES (9, 'z@x', 0)");
-    database.restore::<User>(&copy, &overwrite()).await.expect("restored");
+    database.restore::<User>(&backup, &overwrite()).await.expect("restored");
     assert_eq!(database.value::<i64>("SELECT count(*) FROM users"), 4);
-    let counts = database.restore::<User>(&copy, &replace()).await.expect("restored");
+    let counts = database.restore::<User>(&backup, &replace()).await.expect("restored");
     assert_eq!((counts.inserted, counts.unchanged, counts.deleted), (0, 3, 1));
     assert_eq!(database.value::<i64>("SELECT count(*) FROM users"), 3);
 }
@@ -44,9 +44,9 @@ async fn other_rows_remain_unless_they_are_replaced() {
 #[tokio::test]
 async fn kept_rows_are_unchanged() {
     let database = Database::new(USERS);
-    let copy = database.copy::<User>().await.expect("a copy");
+    let backup = database.backup::<User>().await.expect("the entity is backed up");
     database.run("DELETE FROM users WHERE id = 1; UPDATE users SET score = 99 WHERE id = 2");
-    let counts = database.restore::<User>(&copy, &conflict(ConflictMode::Keep)).await.expect("restored");
+    let counts = database.restore::<User>(&backup, &conflict(ConflictMode::Keep)).await.expect("restored");
     assert_eq!((counts.inserted, counts.kept), (1, 2));
     assert_eq!(database.value::<f64>("SELECT score FROM users WHERE id = 2"), 99.0);
 }
@@ -54,11 +54,11 @@ async fn kept_rows_are_unchanged() {
 #[tokio::test]
 async fn an_existing_key_fails_a_restore_in_fail_mode() {
     let database = Database::new(USERS);
-    let copy = database.copy::<User>().await.expect("a copy");
+    let backup = database.backup::<User>().await.expect("the entity is backed up");
     database.run("DELETE FROM users WHERE id = 1");
     let before = database.dump("users");
     for options in [conflict(ConflictMode::Fail), dry_run(conflict(ConflictMode::Fail))] {
-        let error = database.restore::<User>(&copy, &options).await.expect_err("a conflict");
+        let error = database.restore::<User>(&backup, &options).await.expect_err("a conflict");
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.to_string().contains("`id=2`"), "{error}");
     }
@@ -69,11 +69,11 @@ async fn an_existing_key_fails_a_restore_in_fail_mode() {
 async fn a_unique_violation_names_constraint_and_key_and_rolls_back() {
     let database = Database::new(USERS);
     let before = database.dump("users");
-    let copy = without_physical_form(&[
+    let backup = without_physical_form(&[
         r#"{"id":7,"email":"new@x","score":null}"#,
         r#"{"id":8,"email":"b@x","score":null}"#,
     ]);
-    let error = database.restore::<User>(&copy, &overwrite()).await.expect_err("a violation");
+    let error = database.restore::<User>(&backup, &overwrite()).await.expect_err("a violation");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     assert!(error.to_string().contains("`id=8`") && error.to_string().contains("users.email"), "{error}");
     assert!(!error.chain().contains("b@x"), "{error:?}");
@@ -83,16 +83,16 @@ async fn a_unique_violation_names_constraint_and_key_and_rolls_back() {
 #[tokio::test]
 async fn a_dry_run_compares_and_writes_nothing() {
     let database = Database::new(USERS);
-    let copy = database.copy::<User>().await.expect("a copy");
+    let backup = database.backup::<User>().await.expect("the entity is backed up");
     database.run(
         "DELETE FROM users WHERE id = 1; UPDATE users SET score = 9 WHERE id = 2; INSERT INTO users \
                   VALUES (9, 'z', 0)",
     );
     let before = database.dump("users");
-    let counts = database.restore::<User>(&copy, &dry_run(replace())).await.expect("compared");
+    let counts = database.restore::<User>(&backup, &dry_run(replace())).await.expect("compared");
     assert_eq!((counts.inserted, counts.updated, counts.unchanged, counts.deleted), (1, 1, 1, 1));
     let counts =
-        database.restore::<User>(&copy, &dry_run(conflict(ConflictMode::Keep))).await.expect("compared");
+        database.restore::<User>(&backup, &dry_run(conflict(ConflictMode::Keep))).await.expect("compared");
     assert_eq!((counts.inserted, counts.kept), (1, 2));
     assert_eq!(database.dump("users"), before);
 }
@@ -101,12 +101,12 @@ async fn a_dry_run_compares_and_writes_nothing() {
 async fn a_duplicate_key_in_the_archive_is_refused_when_replacing() {
     let database = Database::new(USERS);
     let before = database.dump("users");
-    let copy = without_physical_form(&[
+    let backup = without_physical_form(&[
         r#"{"id":7,"email":"x","score":null}"#,
         r#"{"id":7,"email":"y","score":null}"#,
     ]);
     for options in [replace(), dry_run(replace())] {
-        let error = database.restore::<User>(&copy, &options).await.expect_err("a duplicate");
+        let error = database.restore::<User>(&backup, &options).await.expect_err("a duplicate");
         assert_eq!(error.kind(), ErrorKind::Record);
         assert!(error.to_string().contains("`id=7`"), "{error}");
     }
@@ -125,23 +125,24 @@ async fn conflict_clauses_of_a_table_are_ignored() {
         let database = Database::new(&table("", email));
         let before = database.dump("users");
         for id in [2, 7] {
-            let copy = without_physical_form(&[&format!(r#"{{"id":{id},"email":"a@x","score":null}}"#)]);
-            let error = database.restore::<User>(&copy, &overwrite()).await.expect_err("a unique violation");
+            let backup = without_physical_form(&[&format!(r#"{{"id":{id},"email":"a@x","score":null}}"#)]);
+            let error =
+                database.restore::<User>(&backup, &overwrite()).await.expect_err("a unique violation");
             assert_eq!(error.kind(), ErrorKind::Constraint);
             assert_eq!(database.dump("users"), before);
         }
-        let copy = without_physical_form(&[
+        let backup = without_physical_form(&[
             r#"{"id":3,"email":"a@x","score":null}"#,
             r#"{"id":4,"email":"a@x","score":null}"#,
         ]);
-        database.restore::<User>(&copy, &replace()).await.expect_err("a unique violation");
+        database.restore::<User>(&backup, &replace()).await.expect_err("a unique violation");
         assert_eq!(database.dump("users"), before);
     }
     let database = Database::new(&table("ON CONFLICT REPLACE", ""));
     let before = database.dump("users");
-    let copy = without_physical_form(&[r#"{"id":2,"email":"new@x","score":null}"#]);
+    let backup = without_physical_form(&[r#"{"id":2,"email":"new@x","score":null}"#]);
     let error =
-        database.restore::<User>(&copy, &conflict(ConflictMode::Fail)).await.expect_err("an existing key");
+        database.restore::<User>(&backup, &conflict(ConflictMode::Fail)).await.expect_err("an existing key");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(database.dump("users"), before);
 }

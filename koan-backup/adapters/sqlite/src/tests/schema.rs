@@ -39,11 +39,11 @@ const FOREST: &str = "CREATE TABLE nodes (id INTEGER PRIMARY KEY AUTOINCREMENT, 
 async fn cyclic_references_are_restored_without_firing_triggers_or_cascading() {
     let database = Database::new(FOREST);
     let (nodes, leaves) = (database.dump("nodes"), database.dump("leaves"));
-    let copy = database.copy::<Node>().await.expect("a copy");
-    let counts = database.restore::<Node>(&copy, &replace()).await.expect("restored");
+    let backup = database.backup::<Node>().await.expect("the entity is backed up");
+    let counts = database.restore::<Node>(&backup, &replace()).await.expect("restored");
     assert_eq!((counts.inserted, counts.unchanged, counts.deleted), (0, 3, 0));
-    let copy = database.copy::<Leaf>().await.expect("a copy");
-    database.restore::<Leaf>(&copy, &replace()).await.expect("restored");
+    let backup = database.backup::<Leaf>().await.expect("the entity is backed up");
+    database.restore::<Leaf>(&backup, &replace()).await.expect("restored");
     assert_eq!((database.dump("nodes"), database.dump("leaves")), (nodes, leaves));
     assert_eq!(database.value::<i64>("SELECT count(*) FROM log"), 0);
     database.run("INSERT INTO leaves VALUES (1, 'new', 1)");
@@ -54,8 +54,8 @@ async fn cyclic_references_are_restored_without_firing_triggers_or_cascading() {
 async fn a_reference_to_a_missing_row_names_tables_and_keys_and_rolls_back() {
     let database = Database::new(FOREST);
     let before = database.dump("nodes");
-    let copy = without_physical_form(&[r#"{"id":1,"parent":null}"#, r#"{"id":8,"parent":77}"#]);
-    let error = database.restore::<Node>(&copy, &replace()).await.expect_err("a violation");
+    let backup = without_physical_form(&[r#"{"id":1,"parent":null}"#, r#"{"id":8,"parent":77}"#]);
+    let error = database.restore::<Node>(&backup, &replace()).await.expect_err("a violation");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     let text = error.to_string();
     assert!(text.contains("`leaves`") || text.contains("`id=8`"), "{text}");
@@ -66,16 +66,16 @@ async fn a_reference_to_a_missing_row_names_tables_and_keys_and_rolls_back() {
 #[tokio::test]
 async fn references_that_were_dangling_when_backed_up_are_restored() {
     let broken = Database::new(&format!("{FOREST} INSERT INTO nodes VALUES (50, 49)"));
-    let copy = broken.copy::<Node>().await.expect("a copy");
+    let backup = broken.backup::<Node>().await.expect("the entity is backed up");
     assert!(
-        copy.warnings.iter().any(|warning| warning.contains("1 rows of table `nodes`")),
+        backup.warnings.iter().any(|warning| warning.contains("1 rows of table `nodes`")),
         "{:?}",
-        copy.warnings
+        backup.warnings
     );
     let empty = Database::new(&format!("{FOREST} DELETE FROM leaves; DELETE FROM nodes"));
-    empty.restore::<Node>(&copy, &overwrite()).await.expect("restored");
+    empty.restore::<Node>(&backup, &overwrite()).await.expect("restored");
     assert_eq!(empty.dump("nodes"), broken.dump("nodes"));
-    let mut without_record = copy;
+    let mut without_record = backup;
     without_record.physical = None;
     let empty = Database::new(&format!("{FOREST} DELETE FROM leaves; DELETE FROM nodes"));
     empty
@@ -88,10 +88,11 @@ async fn references_that_were_dangling_when_backed_up_are_restored() {
 async fn indexes_are_unchanged_after_a_restore_on_every_level() {
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
         let database = Database::new(FOREST);
-        let (schema, copy) = (database.schema(), database.copy::<Leaf>().await.expect("a copy"));
+        let (schema, backup) =
+            (database.schema(), database.backup::<Leaf>().await.expect("the entity is backed up"));
         let mut options = replace();
         options.level = level;
-        database.restore::<Leaf>(&copy, &options).await.expect("restored");
+        database.restore::<Leaf>(&backup, &options).await.expect("restored");
         assert_eq!(database.schema(), schema);
         assert_eq!(database.value::<String>("PRAGMA integrity_check"), "ok");
     }
@@ -101,9 +102,9 @@ async fn indexes_are_unchanged_after_a_restore_on_every_level() {
 async fn a_unique_index_that_is_dropped_during_a_restore_is_still_enforced() {
     let database = Database::new(FOREST);
     let (before, schema) = (database.dump("leaves"), database.schema());
-    let copy =
+    let backup =
         without_physical_form(&[r#"{"node":1,"name":"x","size":1}"#, r#"{"node":2,"name":"x","size":1}"#]);
-    let error = database.restore::<Leaf>(&copy, &replace()).await.expect_err("a violation");
+    let error = database.restore::<Leaf>(&backup, &replace()).await.expect_err("a violation");
     assert_eq!(error.kind(), ErrorKind::Constraint);
     assert!(error.to_string().contains("leaves.name"), "{error}");
     assert_eq!((database.dump("leaves"), database.schema()), (before, schema));
@@ -112,11 +113,11 @@ async fn a_unique_index_that_is_dropped_during_a_restore_is_still_enforced() {
 #[tokio::test]
 async fn a_dropped_session_changes_nothing() {
     let database = Database::new(FOREST);
-    let copy = database.copy::<Leaf>().await.expect("a copy");
+    let backup = database.backup::<Leaf>().await.expect("the entity is backed up");
     let (before, schema) = (database.dump("leaves"), database.schema());
     let mut session = database.provider.begin_restore(&replace()).await.expect("a session");
-    let mut writer = session.begin(target::<Leaf>(&copy, SetName::root())).await.expect("a writer");
-    writer.write(records::<Leaf>(&copy)[..1].to_vec().into()).await.expect("written");
+    let mut writer = session.begin(target::<Leaf>(&backup, SetName::root())).await.expect("a writer");
+    writer.write(records::<Leaf>(&backup)[..1].to_vec().into()).await.expect("written");
     drop(writer);
     drop(session);
     // A second session waits for the end of the first session.
@@ -146,15 +147,15 @@ async fn numbers_that_autoincrement_assigned_before_are_not_assigned_again() {
     let database = Database::new(&format!(
         "{FOREST} INSERT INTO nodes VALUES (100, NULL); DELETE FROM nodes WHERE id = 100"
     ));
-    let copy = database.copy::<Node>().await.expect("a copy");
+    let backup = database.backup::<Node>().await.expect("the entity is backed up");
     let empty = Database::new(&format!(
         "{FOREST} DELETE FROM leaves; DELETE FROM nodes; DELETE FROM sqlite_sequence"
     ));
-    empty.restore::<Node>(&copy, &replace()).await.expect("restored");
+    empty.restore::<Node>(&backup, &replace()).await.expect("restored");
     empty.run("INSERT INTO nodes (parent) VALUES (NULL)");
     assert_eq!(empty.value::<i64>("SELECT max(id) FROM nodes"), 101);
     empty.run("INSERT INTO nodes VALUES (500, NULL); DELETE FROM nodes WHERE id > 100");
-    empty.restore::<Node>(&copy, &replace()).await.expect("restored");
+    empty.restore::<Node>(&backup, &replace()).await.expect("restored");
     assert_eq!(empty.value::<i64>("SELECT seq FROM sqlite_sequence"), 500);
 }
 
@@ -173,10 +174,10 @@ async fn computed_columns_are_read_and_never_written() {
          INSERT INTO t (id, price) VALUES (1, 5)",
     );
     let before = database.dump("t");
-    let copy = database.copy::<Computed>().await.expect("a copy");
-    assert_eq!(copy.lines, [r#"{"id":1,"price":5,"double":10,"triple":15}"#]);
+    let backup = database.backup::<Computed>().await.expect("the entity is backed up");
+    assert_eq!(backup.lines, [r#"{"id":1,"price":5,"double":10,"triple":15}"#]);
     database.run("UPDATE t SET price = 0");
-    database.restore::<Computed>(&copy, &overwrite()).await.expect("restored");
+    database.restore::<Computed>(&backup, &overwrite()).await.expect("restored");
     assert_eq!(database.dump("t"), before);
 }
 
@@ -198,13 +199,13 @@ async fn rows_are_found_by_keys_without_a_unique_index() {
             "CREATE TABLE t (a, b, n{sql}); INSERT INTO t VALUES (NULL, 'x', 1), (1, 'y', 2)"
         ));
         let (before, schema) = (database.dump("t"), database.schema());
-        let copy = database.copy::<Loose>().await.expect("a copy");
+        let backup = database.backup::<Loose>().await.expect("the entity is backed up");
         let mut options = overwrite();
         options.level = level;
-        let counts = database.restore::<Loose>(&copy, &options).await.expect("restored");
+        let counts = database.restore::<Loose>(&backup, &options).await.expect("restored");
         assert_eq!((counts.inserted, counts.unchanged), (0, 2));
         options.replace_existing = true;
-        let counts = database.restore::<Loose>(&copy, &options).await.expect("restored");
+        let counts = database.restore::<Loose>(&backup, &options).await.expect("restored");
         assert_eq!((counts.inserted, counts.unchanged, counts.deleted), (0, 2, 0));
         assert_eq!((database.dump("t"), database.schema()), (before, schema));
     }
@@ -219,18 +220,18 @@ async fn rows_are_found_by_keys_without_a_unique_index() {
 #[tokio::test]
 async fn a_missing_table_is_created_from_the_entity() {
     let database = Database::new(FOREST);
-    let copy = database.copy::<Leaf>().await.expect("a copy");
+    let backup = database.backup::<Leaf>().await.expect("the entity is backed up");
     let empty = Database::new("");
-    empty.restore::<Leaf>(&copy, &overwrite()).await.expect_err("no table");
+    empty.restore::<Leaf>(&backup, &overwrite()).await.expect_err("no table");
     assert!(empty.schema().is_empty());
-    empty.restore::<Leaf>(&copy, &create_missing_tables()).await.expect("restored");
+    empty.restore::<Leaf>(&backup, &create_missing_tables()).await.expect("restored");
     assert_eq!(empty.dump("leaves"), database.dump("leaves"));
     let sql: String = empty.value("SELECT sql FROM sqlite_schema WHERE name = 'leaves'");
     assert!(
         sql.contains("\"node\" INTEGER NOT NULL") && sql.contains("PRIMARY KEY (\"node\", \"name\")"),
         "{sql}"
     );
-    assert_eq!(empty.copy::<Leaf>().await.expect("a copy").lines, copy.lines);
+    assert_eq!(empty.backup::<Leaf>().await.expect("the entity is backed up").lines, backup.lines);
 }
 
 #[tokio::test]
@@ -240,27 +241,30 @@ async fn an_existing_dangling_reference_does_not_permit_a_new_one() {
     // The restore fixes the existing dangling reference and adds a new one.
     let database = Database::new(dangling);
     let before = database.dump("nodes");
-    let other_copy = without_physical_form(&[r#"{"id":50,"parent":1}"#, r#"{"id":60,"parent":59}"#]);
+    let other_backup = without_physical_form(&[r#"{"id":50,"parent":1}"#, r#"{"id":60,"parent":59}"#]);
     for options in [overwrite(), replace()] {
         let error =
-            database.restore::<Node>(&other_copy, &options).await.expect_err("a new dangling reference");
+            database.restore::<Node>(&other_backup, &options).await.expect_err("a new dangling reference");
         assert_eq!(error.kind(), ErrorKind::Constraint);
         assert!(error.to_string().contains("`id=60"), "{error}");
         assert_eq!(database.dump("nodes"), before);
     }
     // The dangling reference of the archive is the existing reference, so it counts only once.
-    let mut copy = database.copy::<Node>().await.expect("a copy");
+    let mut backup = database.backup::<Node>().await.expect("the entity is backed up");
     for options in [overwrite(), replace()] {
-        database.restore::<Node>(&copy, &options).await.expect("no new dangling reference");
+        database.restore::<Node>(&backup, &options).await.expect("no new dangling reference");
     }
-    copy.lines.push(r#"{"id":60,"parent":59}"#.to_owned());
+    backup.lines.push(r#"{"id":60,"parent":59}"#.to_owned());
     for options in [overwrite(), replace()] {
-        database.restore::<Node>(&copy, &options).await.expect_err("more dangling references than recorded");
+        database
+            .restore::<Node>(&backup, &options)
+            .await
+            .expect_err("more dangling references than recorded");
     }
     assert_eq!(database.dump("nodes"), before);
     database.run("DELETE FROM nodes");
-    copy.lines.pop();
-    database.restore::<Node>(&copy, &overwrite()).await.expect("the dangling reference is recorded");
+    backup.lines.pop();
+    database.restore::<Node>(&backup, &overwrite()).await.expect("the dangling reference is recorded");
     assert_eq!(database.dump("nodes"), before);
 }
 
@@ -271,11 +275,11 @@ async fn references_are_checked_beside_a_reference_to_a_column_without_a_unique_
          REFERENCES other(x)); CREATE TABLE leaves (node INTEGER REFERENCES nodes(id), name TEXT, size \
          REFERENCES other(x), PRIMARY KEY (node, name)) WITHOUT ROWID; INSERT INTO nodes VALUES (1, NULL)",
     );
-    let copy = without_physical_form(&[r#"{"id":8,"parent":77}"#]);
-    let error = database.restore::<Node>(&copy, &overwrite()).await.expect_err("a violation");
+    let backup = without_physical_form(&[r#"{"id":8,"parent":77}"#]);
+    let error = database.restore::<Node>(&backup, &overwrite()).await.expect_err("a violation");
     assert!(error.to_string().contains("`id=8"), "{error}");
-    let copy = without_physical_form(&[r#"{"node":9,"name":"x","size":5}"#]);
-    let error = database.restore::<Leaf>(&copy, &overwrite()).await.expect_err("a violation");
+    let backup = without_physical_form(&[r#"{"node":9,"name":"x","size":5}"#]);
+    let error = database.restore::<Leaf>(&backup, &overwrite()).await.expect_err("a violation");
     assert!(error.to_string().contains("node=9, name=\"x\""), "{error}");
 }
 
@@ -283,10 +287,10 @@ async fn references_are_checked_beside_a_reference_to_a_column_without_a_unique_
 async fn statistics_of_analyze_are_unchanged_after_indexes_were_rebuilt() {
     let database = Database::new(&format!("{FOREST} ANALYZE"));
     let before = database.dump("sqlite_stat1");
-    let copy = database.copy::<Leaf>().await.expect("a copy");
+    let backup = database.backup::<Leaf>().await.expect("the entity is backed up");
     let mut options = replace();
     options.level = RestoreLevel::Fast;
-    database.restore::<Leaf>(&copy, &options).await.expect("restored");
+    database.restore::<Leaf>(&backup, &options).await.expect("restored");
     assert_eq!(database.dump("sqlite_stat1"), before);
 }
 
@@ -299,11 +303,11 @@ async fn a_created_table_stores_the_largest_numbers() {
         signed: i64,
     }
     let database = Database::new("");
-    let copy =
+    let backup =
         without_physical_form(&[r#"{"id":7,"signed":-5}"#, r#"{"id":18446744073709551615,"signed":5}"#]);
-    database.restore::<Large>(&copy, &create_missing_tables()).await.expect("restored");
-    let mut lines = database.copy::<Large>().await.expect("a copy").lines;
+    database.restore::<Large>(&backup, &create_missing_tables()).await.expect("restored");
+    let mut lines = database.backup::<Large>().await.expect("the entity is backed up").lines;
     lines.sort();
-    assert_eq!(lines, [copy.lines[1].clone(), copy.lines[0].clone()]);
+    assert_eq!(lines, [backup.lines[1].clone(), backup.lines[0].clone()]);
     assert_eq!(database.value::<String>("SELECT typeof(signed) FROM large"), "integer");
 }

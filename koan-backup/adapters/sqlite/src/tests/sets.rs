@@ -4,7 +4,7 @@
 use koan_backup_core::SetName;
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, codec, copy_of, create_missing_tables, overwrite, replace};
+use super::fixture::{Database, backup_of, codec, create_missing_tables, overwrite, replace};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -32,9 +32,9 @@ fn set(name: &str) -> SetName {
 async fn names_and_values_that_contain_sql_round_trip() {
     let database = Database::new(TABLES);
     let before = database.dump(NAME);
-    let copy = database.copy::<Hostile>().await.expect("a copy");
-    database.restore::<Hostile>(&copy, &overwrite()).await.expect("restored");
-    database.restore::<Hostile>(&copy, &replace()).await.expect("restored");
+    let backup = database.backup::<Hostile>().await.expect("the entity is backed up");
+    database.restore::<Hostile>(&backup, &overwrite()).await.expect("restored");
+    database.restore::<Hostile>(&backup, &replace()).await.expect("restored");
     assert_eq!(database.dump(NAME), before);
     assert_eq!(database.value::<i64>("SELECT count(*) FROM kept"), 0);
 }
@@ -44,7 +44,7 @@ async fn sets_are_listed_read_and_restored_separately() {
     let database = Database::new(TABLES);
     let snapshot = database.snapshot().await;
     assert_eq!(snapshot.sets(&codec::<Hostile>()).await.expect("sets"), [SetName::root(), set("old")]);
-    let old = copy_of::<Hostile>(snapshot.as_ref(), set("old")).await.expect("a copy");
+    let old = backup_of::<Hostile>(snapshot.as_ref(), set("old")).await.expect("the entity is backed up");
     drop(snapshot);
     assert_eq!(old.lines.len(), 1);
     let root = database.dump(NAME);
@@ -55,10 +55,11 @@ async fn sets_are_listed_read_and_restored_separately() {
 #[tokio::test]
 async fn a_missing_set_is_refused_or_created_like_the_default_set() {
     let database = Database::new(TABLES);
-    let copy = database.copy::<Hostile>().await.expect("a copy");
-    let error = database.restore_set::<Hostile>(&copy, set("new"), &overwrite()).await.expect_err("missing");
+    let backup = database.backup::<Hostile>().await.expect("the entity is backed up");
+    let error =
+        database.restore_set::<Hostile>(&backup, set("new"), &overwrite()).await.expect_err("missing");
     assert!(error.to_string().contains("set `new`"), "{error}");
-    database.restore_set::<Hostile>(&copy, set("new"), &create_missing_tables()).await.expect("restored");
+    database.restore_set::<Hostile>(&backup, set("new"), &create_missing_tables()).await.expect("restored");
     assert_eq!(database.dump(&format!("{NAME}#new")), database.dump(NAME));
     let sql: String = database.value("SELECT sql FROM sqlite_schema WHERE name LIKE '%#new'");
     assert!(sql.contains("TEXT PRIMARY KEY"), "{sql}");
@@ -80,10 +81,10 @@ async fn the_table_of_a_set_is_found_without_regard_to_the_case_of_its_name() {
     let snapshot = database.snapshot().await;
     let sets = snapshot.sets(&codec::<Note>()).await.expect("sets");
     assert_eq!(sets, [SetName::root(), set("Old"), set("archive")]);
-    let copy = copy_of::<Note>(snapshot.as_ref(), set("archive")).await.expect("a copy");
+    let backup = backup_of::<Note>(snapshot.as_ref(), set("archive")).await.expect("the entity is backed up");
     drop(snapshot);
-    assert_eq!(copy.lines, [r#"{"id":7}"#]);
-    database.restore_set::<Note>(&copy, set("archive"), &create_missing_tables()).await.expect("restored");
-    database.restore_set::<Note>(&copy, set("old"), &create_missing_tables()).await.expect("restored");
+    assert_eq!(backup.lines, [r#"{"id":7}"#]);
+    database.restore_set::<Note>(&backup, set("archive"), &create_missing_tables()).await.expect("restored");
+    database.restore_set::<Note>(&backup, set("old"), &create_missing_tables()).await.expect("restored");
     assert_eq!(database.dump("Test_NoteOfSets#Old"), ["integer 7"]);
 }

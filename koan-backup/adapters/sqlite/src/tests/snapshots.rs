@@ -9,7 +9,7 @@ use koan_backup_core::{
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Database, codec, copy_of};
+use super::fixture::{Database, backup_of, codec};
 use crate::Sqlite;
 use koan_backup::Entity;
 
@@ -34,12 +34,16 @@ async fn in_wal_mode_a_snapshot_does_not_block_a_writer_or_see_its_changes() {
     let database = Database::new(&format!("PRAGMA journal_mode = WAL; {TABLES}"));
     let snapshot = database.snapshot().await;
     database.run("BEGIN; INSERT INTO debits VALUES (2); INSERT INTO credits VALUES (2); COMMIT");
-    let debits = copy_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect("a copy");
+    let debits =
+        backup_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect("the entity is backed up");
     database.run("INSERT INTO credits VALUES (3); DROP TABLE debits");
-    let credits = copy_of::<Credit>(snapshot.as_ref(), SetName::root()).await.expect("a copy");
+    let credits =
+        backup_of::<Credit>(snapshot.as_ref(), SetName::root()).await.expect("the entity is backed up");
     assert_eq!((debits.lines.len(), credits.lines.len()), (1, 1));
     assert_eq!(snapshot.count(&codec::<Credit>(), &SetName::root()).await.expect("a count"), 1);
-    let later = copy_of::<Credit>(database.snapshot().await.as_ref(), SetName::root()).await.expect("a copy");
+    let later = backup_of::<Credit>(database.snapshot().await.as_ref(), SetName::root())
+        .await
+        .expect("the entity is backed up");
     assert_eq!(later.lines.len(), 3);
 }
 
@@ -48,9 +52,11 @@ async fn with_a_rollback_journal_a_writer_waits_for_the_snapshot() {
     let database = Database::new(TABLES);
     database.sql.busy_timeout(Duration::ZERO).expect("a setting");
     let snapshot = database.snapshot().await;
-    let debits = copy_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect("a copy");
+    let debits =
+        backup_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect("the entity is backed up");
     database.sql.execute("INSERT INTO credits VALUES (2)", []).expect_err("locked");
-    let credits = copy_of::<Credit>(snapshot.as_ref(), SetName::root()).await.expect("a copy");
+    let credits =
+        backup_of::<Credit>(snapshot.as_ref(), SetName::root()).await.expect("the entity is backed up");
     assert_eq!((debits.lines.len(), credits.lines.len()), (1, 1));
     drop(snapshot);
     database.sql.busy_timeout(Duration::from_secs(10)).expect("a setting");
@@ -77,8 +83,8 @@ async fn a_dropped_read_is_cancelled() {
         chunk = second_chunks.recv() => assert!(chunk.is_some()),
     }
     // The same thread runs the next request. The test does not receive the records, so a read that continued
-    // would never end and the request would wait for ever.
-    snapshot.sets(&codec::<Debit>()).await.expect("an answer");
+    // would never end and the request would wait forever.
+    snapshot.sets(&codec::<Debit>()).await.expect("the sets are listed");
     drop((first_chunks, second_chunks));
 }
 
@@ -113,7 +119,7 @@ async fn a_damaged_file_is_an_error_and_never_a_short_read() {
     std::fs::write(&path, bytes).expect("written");
     let provider = Sqlite::open(&path).expect("a database");
     let snapshot: Box<dyn Snapshot> = provider.snapshot().await.expect("a snapshot");
-    let error = copy_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect_err("damaged");
+    let error = backup_of::<Debit>(snapshot.as_ref(), SetName::root()).await.expect_err("damaged");
     assert_eq!(error.kind(), ErrorKind::Provider);
     assert!(
         error.to_string().contains("damaged.db") && error.to_string().contains("integrity_check"),

@@ -6,7 +6,9 @@ use koan_backup_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::fixture::{Copy, Database, dry_run, overwrite, records, replace, target, without_physical_form};
+use super::fixture::{
+    Database, EntityBackup, dry_run, overwrite, records, replace, target, without_physical_form,
+};
 use koan_backup::Entity;
 
 #[derive(Serialize, Deserialize, Entity)]
@@ -32,12 +34,12 @@ const MEMBERS: [&str; 2] = [r#"{"id":1,"email":"a@x","age":1}"#, r#"{"id":2,"ema
 async fn restore(
     database: &Database,
     target: RestoreTarget,
-    copy: &Copy,
+    backup: &EntityBackup,
     options: &SessionOptions,
 ) -> Vec<SuspendedObject> {
     let mut session = database.provider.begin_restore(options).await.expect("a session");
     let mut writer = session.begin(target).await.expect("a writer");
-    writer.write(records::<Member>(copy).into()).await.expect("written");
+    writer.write(records::<Member>(backup).into()).await.expect("written");
     writer.finish().await.expect("finished");
     session.commit().await.expect("committed").suspended
 }
@@ -72,7 +74,7 @@ fn options_with(change: impl FnOnce(&mut SessionOptions)) -> SessionOptions {
 
 #[tokio::test]
 async fn objects_that_an_option_excludes_are_not_suspended_and_the_report_lists_the_others() {
-    let copy = without_physical_form(&MEMBERS);
+    let backup = without_physical_form(&MEMBERS);
     for (options, dropped) in [
         (overwrite(), &["by_age", "one_each"][..]),
         (options_with(|options| options.keep_indexes = true), &[]),
@@ -83,12 +85,12 @@ async fn objects_that_an_option_excludes_are_not_suspended_and_the_report_lists_
     ] {
         let database = Database::new(TABLES);
         let (schema, before) = (database.schema(), index_rows(&database));
-        let target = target::<Member>(&copy, SetName::root());
+        let target = target::<Member>(&backup, SetName::root());
         let findings =
             database.provider.assess(std::slice::from_ref(&target), &options).await.expect("assessed");
         let is_reported =
             |name: &str| findings.iter().any(|finding| finding.message.contains(&format!("`{name}`")));
-        let suspended = restore(&database, target, &copy, &options).await;
+        let suspended = restore(&database, target, &backup, &options).await;
         assert_eq!(names(&suspended, SuspendedKind::Index), dropped, "{options:?}");
         assert_eq!(recreated(&database, &before), dropped, "{options:?}");
         // Triggers never fire, whatever the options are.
@@ -105,18 +107,18 @@ async fn objects_that_an_option_excludes_are_not_suspended_and_the_report_lists_
 
 #[tokio::test]
 async fn a_dry_run_neither_reports_nor_suspends_indexes() {
-    let (database, copy) = (Database::new(TABLES), without_physical_form(&MEMBERS));
+    let (database, backup) = (Database::new(TABLES), without_physical_form(&MEMBERS));
     let before = index_rows(&database);
-    let target = target::<Member>(&copy, SetName::root());
+    let target = target::<Member>(&backup, SetName::root());
     let findings = database.provider.assess(&[target], &dry_run(overwrite())).await.expect("assessed");
     assert!(!findings.iter().any(|finding| finding.message.contains("by_age")), "{findings:?}");
-    database.restore::<Member>(&copy, &dry_run(overwrite())).await.expect("compared");
+    database.restore::<Member>(&backup, &dry_run(overwrite())).await.expect("compared");
     assert_eq!(recreated(&database, &before), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_table() {
-    let copy = without_physical_form(&MEMBERS);
+    let backup = without_physical_form(&MEMBERS);
     for (size, dropped) in [
         (Some((2, 60)), &["one_each"][..]),
         (Some((1_000, 1 << 20)), &["one_each"]),
@@ -129,9 +131,9 @@ async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_tab
             "PRAGMA recursive_triggers = OFF; DROP TRIGGER counted; INSERT INTO member VALUES (9, 'c@x', 9)",
         );
         let before = index_rows(&database);
-        let mut target = target::<Member>(&copy, SetName::root());
+        let mut target = target::<Member>(&backup, SetName::root());
         (target.record_count, target.size_bytes) = size.unzip();
-        let suspended = restore(&database, target, &copy, &replace()).await;
+        let suspended = restore(&database, target, &backup, &replace()).await;
         assert_eq!(names(&suspended, SuspendedKind::Index), dropped, "{size:?}");
         assert_eq!(recreated(&database, &before), dropped, "{size:?}");
         assert_eq!(database.dump("member").len(), 2);

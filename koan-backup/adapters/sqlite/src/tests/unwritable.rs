@@ -82,9 +82,9 @@ async fn a_table_that_needs_a_function_of_the_application_is_backed_up_unless_a_
     ] {
         let database = database(&format!("CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT{rest}"));
         database.run("INSERT INTO item (id, code) VALUES (1, 'a'), (2, 'b')");
-        let copy = database.copy::<Item>().await.expect(rest);
-        assert_eq!(copy.lines.len(), 2, "{rest}");
-        let result = database.copy::<ItemWithComputedField>().await;
+        let backup = database.backup::<Item>().await.expect(rest);
+        assert_eq!(backup.lines.len(), 2, "{rest}");
+        let result = database.backup::<ItemWithComputedField>().await;
         if rest.contains("VIRTUAL") {
             let error = result.expect_err(rest).chain();
             let expected = ["generated column `made`", "`item`", "own", "`Repositories`"];

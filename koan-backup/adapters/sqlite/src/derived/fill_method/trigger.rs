@@ -34,7 +34,8 @@ pub(super) struct Condition {
 /// A statement of a trigger that writes the index.
 pub(super) enum Step {
     Insert(Insertion),
-    /// Removes a row. The condition is the condition of the statement, without the condition of the trigger.
+    /// Removes a row. The condition is that of the statement itself, without the WHEN condition of the
+    /// trigger.
     Remove(Option<Condition>),
     /// Changes an indexed row in place.
     UpdateInPlace,
@@ -59,13 +60,13 @@ pub(super) struct Insertion {
 pub(super) enum Source {
     /// The row `new` of the trigger.
     TriggerRow,
-    /// The row of the content that has the same rowid as the row of the trigger.
+    /// The row of the content table that has the same rowid as the row of the trigger.
     ContentRow,
 }
 
 /// The commands of FTS that change how an index is stored, but not its content:
 /// <https://sqlite.org/fts5.html#special_insert_commands>
-const MAINTENANCE: &[&str] = &[
+const MAINTENANCE_COMMANDS: &[&str] = &[
     "optimize",
     "merge",
     "automerge",
@@ -89,7 +90,7 @@ pub(super) fn parse_trigger(
     let on = tokens.iter().skip(3).position(|token| token.is_word("on"))? + 3;
     let head = &tokens[3..on];
     let has_word = |word: &str| head.iter().any(|token| token.is_word(word));
-    let of = head.iter().position(|token| token.is_word("of")).filter(|_| !has_word("instead"));
+    let of_keyword = head.iter().position(|token| token.is_word("of")).filter(|_| !has_word("instead"));
     let event = match () {
         () if head.last()?.is_word("insert") => Event::Insert,
         () if head.last()?.is_word("delete") => Event::Delete,
@@ -107,8 +108,8 @@ pub(super) fn parse_trigger(
         name,
         table,
         event,
-        update_columns: of
-            .map(|of| head[of + 1..].iter().filter_map(Token::content).map(str::to_lowercase).collect())
+        update_columns: of_keyword
+            .map(|at| head[at + 1..].iter().filter_map(Token::content).map(str::to_lowercase).collect())
             .unwrap_or_default(),
         when: when.and_then(|when| parse_condition(sql, &tokens[on + when + 1..begin])),
         steps: steps.collect::<Option<_>>()?,
@@ -117,7 +118,7 @@ pub(super) fn parse_trigger(
 
 /// Parses a statement of a trigger. Returns `None` if it writes the index in a way that is not supported.
 fn parse_step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> {
-    if writes_another(step, index) {
+    if does_not_write_index(step, index) {
         return Some(Step::NoContentChange);
     }
     let (first, rest) = step.split_first()?;
@@ -171,12 +172,12 @@ fn parse_step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> 
     } else {
         return None;
     };
-    let (names, given) = (split_at_commas(columns), split_at_commas(values));
-    if names.len() != given.len() {
+    let (names, expressions) = (split_at_commas(columns), split_at_commas(values));
+    if names.len() != expressions.len() {
         return None;
     }
     if names.first()?.first()?.is_name(&index.name) {
-        let [command, others @ ..] = *given.first()? else { return None };
+        let [command, others @ ..] = *expressions.first()? else { return None };
         if others.is_empty() && is_maintenance(command) {
             return Some(Step::NoContentChange);
         }
@@ -185,7 +186,7 @@ fn parse_step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> 
     }
     let pairs = names
         .iter()
-        .zip(&given)
+        .zip(&expressions)
         .map(|(name, value)| (normalized(name), with_row_placeholder(&normalized(value))));
     Some(Step::Insert(Insertion {
         columns: source_text(sql, columns).to_owned(),
@@ -197,7 +198,7 @@ fn parse_step(sql: &str, step: &[Token], index: &ExternalIndex) -> Option<Step> 
 }
 
 /// Returns whether a statement certainly does not write the index: it writes no table, or another table.
-fn writes_another(step: &[Token], index: &ExternalIndex) -> bool {
+fn does_not_write_index(step: &[Token], index: &ExternalIndex) -> bool {
     let Some((first, rest)) = step.split_first() else { return true };
     let rest = match rest {
         [or, _, rest @ ..] if or.is_word("or") => rest,
@@ -231,7 +232,7 @@ pub(super) fn is_index_name(token: &Token, index: &ExternalIndex) -> bool {
 /// string contains the value of the command as well: `merge=200,8`.
 fn is_maintenance(command: &Token) -> bool {
     let name = command.content().and_then(|text| text.split('=').next()).unwrap_or_default();
-    MAINTENANCE.iter().any(|known| known.eq_ignore_ascii_case(name))
+    MAINTENANCE_COMMANDS.iter().any(|known| known.eq_ignore_ascii_case(name))
         && command.content().is_some_and(|text| command.is_text(text))
 }
 
