@@ -204,7 +204,8 @@ async fn an_integer_that_a_float_cannot_represent_exactly_is_reported() {
     assert!(backup.lines[0].contains("\"ratio\":9007199254740992.0"), "{}", backup.lines[0]);
     assert_eq!(backup.warnings.len(), 1, "{:?}", backup.warnings);
     assert!(
-        backup.warnings[0].contains("`ratio`") && backup.warnings[0].contains("does not preserve all data in"),
+        backup.warnings[0].contains("`ratio`")
+            && backup.warnings[0].contains("does not preserve all data in"),
         "{:?}",
         backup.warnings
     );
