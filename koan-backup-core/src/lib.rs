@@ -98,8 +98,8 @@ pub mod __private {
         KOAN_BACKUP_0_1_ENTITIES as ENTITIES, KOAN_BACKUP_0_1_SCOPES as SCOPES,
     };
     pub use crate::entity::{
-        Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, PolicyDeclaration, ScopeDeclaration,
-        ScopeMode, Shape, order_with, traced_with, wire_with,
+        Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, KeyDeclaration, PolicyDeclaration,
+        ScopeDeclaration, ScopeMode, Shape, declared_key, order_with, traced_with, wire_with,
     };
     pub use crate::foundation::schema::{Refused, Sampler, Unordered};
 }

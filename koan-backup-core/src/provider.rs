@@ -43,6 +43,11 @@ use crate::storage::machine_state::MachineState;
 /// Implementers must not do blocking work on the async threads. Every future may be dropped at any time: the
 /// work that it started then stops or is rolled back.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a provider",
+    label = "not a provider",
+    note = "did you forget `?` after `Sqlite::open(…)` or `Postgres::connect(…)`? A provider is given by value"
+)]
 pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Returns the kind of database, for example `sqlite`, `postgres` or `json`.
     fn kind(&self) -> &'static str;

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::Span;
 use quote::ToTokens;
 
 /// The errors of one item that were found so far.
@@ -20,12 +20,6 @@ impl Ctxt {
     /// Adds an error that points to a span.
     pub(crate) fn error_at(&mut self, at: Span, message: impl Display) {
         self.push(syn::Error::new(at, message));
-    }
-
-    /// Adds the error for an unknown option.
-    pub(crate) fn unknown(&mut self, option: &Ident, of: &str, known: &[&str]) {
-        let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        self.error(option, format!("unknown option `{option}` of {of}; known: {known}"));
     }
 
     /// Adds an error of a parser.

@@ -1,7 +1,7 @@
 //! A checked entity and its expansion: an `impl Entity` and one registration.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 
 use crate::identity::Identity;
 use crate::policy::{Policy, optional};
@@ -53,6 +53,9 @@ impl Declaration {
         let table = optional(self.identity.table.as_ref());
         let provider = optional(self.identity.provider.as_ref());
         let policy = optional(self.policy.as_ref().map(Policy::expand));
+        // An error about the type of the key, for example because it is private, points at the field.
+        let key_span = key_type.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
+        let key_item = quote_spanned!(Span::call_site().located_at(key_span)=> type Key = #key_type;);
         quote! {
             #[allow(deprecated)]
             const _: () = {
@@ -80,8 +83,13 @@ impl Declaration {
                 static __ENTRY: &'static __koan::EntityDescriptor = &__DESCRIPTOR;
 
                 #[automatically_derived]
-                impl __koan::Entity for #ty {
-                    type Key = #key_type;
+                impl __koan::Entity for #ty
+                where
+                    // A bound with a lifetime may be unsatisfied without an error. A missing derive of serde is reported
+                    // once, by the descriptor, and not for each item that needs it.
+                    for<'__any> Self: __koan::serde::Serialize + __koan::serde::Deserialize<'__any>,
+                {
+                    #key_item
 
                     fn key(&self) -> Self::Key {
                         #body

@@ -1,6 +1,7 @@
 //! `#[derive(Entity)]`: parse, check, expand.
 
 mod attr;
+mod borrowed;
 mod column;
 mod expand;
 mod form;
@@ -96,6 +97,9 @@ fn check_serde(body: &Body, cx: &mut Ctxt) {
         }
         for field in variant.fields.iter().flatten() {
             field.serde.check(&field.own_name, field.optional(), cx);
+            if field.serde.skipped().is_none() && field.serde.deserialize_with.is_none() {
+                borrowed::check(&field.ty, cx);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::ctxt::Ctxt;
 use crate::key_list::{self, KeyList};
 use crate::name;
 use crate::options::Opt;
+use crate::place::Known;
 use crate::setting::Setting;
 
 /// The options before they are checked.
@@ -44,18 +45,19 @@ pub(crate) enum Key {
 }
 
 impl IdentityOptions {
-    /// Reads an option. Returns `false` if it does not belong to the identity.
-    pub(crate) fn read(&mut self, option: &Opt, cx: &mut Ctxt) -> bool {
-        match option.name.to_string().as_str() {
-            "name" => self.name.set(option, option.string(cx), cx),
-            "table" => self.table.set(option, option.string(cx), cx),
-            "provider" => self.provider.set(option, option.string(cx), cx),
-            "alias" => self.aliases.extend(option.strings(cx)),
-            "key" => self.key.set(option, option.string(cx), cx),
-            "crate" => self.krate.set(option, option.path(cx), cx),
-            _ => return false,
+    /// Reads an option. Returns `false` if it does not belong these.
+    pub(crate) fn read(&mut self, option: &Opt, known: Known, cx: &mut Ctxt) {
+        match known {
+            Known::Option("name") => self.name.set(option, option.string(cx), cx),
+            Known::Option("table") => self.table.set(option, option.string(cx), cx),
+            Known::Option("provider") => self.provider.set(option, option.string(cx), cx),
+            Known::Option("alias") => self.aliases.extend(option.strings(cx)),
+            Known::Option("key") => self.key.set(option, option.string(cx), cx),
+            Known::Option("crate") => self.krate.set(option, option.path(cx), cx),
+            Known::Meant("name") => self.name.set_invalid(option),
+            Known::Meant("key") => self.key.set_invalid(option),
+            Known::Option(_) | Known::Meant(_) | Known::Unknown => {}
         }
-        true
     }
 
     /// Returns whether a name is declared.

@@ -1,12 +1,14 @@
 //! The value of `key = "a, b"`: the fields of a key, with their types if the fields belong to another type.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{LitStr, Token, Type};
 
 use crate::ctxt::Ctxt;
+use crate::spelling;
 
 /// A valid `key = "…"`.
 #[derive(Debug)]
@@ -15,35 +17,68 @@ pub(crate) struct KeyList {
     pub(crate) parts: Vec<KeyPart>,
 }
 
-/// One part of the list: `field`, `field: Type` or `field as serde_name: Type`.
+/// One part of the list: `field`, `field: Type`, `field as serde_name: Type`, or one of the last two with a path
+/// such as `base.field` to a field of a flattened struct.
 #[derive(Debug)]
 pub(crate) struct KeyPart {
+    /// The field of the type.
     pub(crate) field: Ident,
+    /// The fields within that one, from the outermost to the key: `id` in `base.id`.
+    pub(crate) within: Vec<Ident>,
     pub(crate) serde_name: Option<String>,
     pub(crate) ty: Option<Type>,
 }
 
 impl KeyPart {
-    /// Returns the name of the field in the source, without `r#`.
+    /// Returns the name or the path in the source, without `r#`.
     pub(crate) fn name(&self) -> String {
-        self.field.unraw().to_string()
+        let names = std::iter::once(&self.field).chain(&self.within);
+        names.map(|name| name.unraw().to_string()).collect::<Vec<_>>().join(".")
     }
+
+    /// Returns the part as it is written.
+    pub(crate) fn text(&self) -> String {
+        let serde_name = self.serde_name.as_ref().map_or_else(String::new, |name| format!(" as {name}"));
+        let ty = self.ty.as_ref().map_or_else(String::new, |ty| format!(": {}", spelling::of(ty)));
+        format!("{}{serde_name}{ty}", self.name())
+    }
+
+    /// Returns the name of the field in a record.
+    pub(crate) fn serde_name(&self) -> String {
+        let last = self.within.last().unwrap_or(&self.field);
+        self.serde_name.clone().unwrap_or_else(|| last.unraw().to_string())
+    }
+
+    /// Returns the expression of the value, as a field of `access`.
+    pub(crate) fn value(&self, access: &TokenStream) -> TokenStream {
+        let (field, within) = (&self.field, &self.within);
+        quote!(#access.#field #(.#within)*)
+    }
+}
+
+/// Parses the name of a field, which may be a keyword.
+fn field_name(input: ParseStream<'_>) -> syn::Result<Ident> {
+    let name = Ident::parse_any(input)?;
+    Ok(match syn::parse_str::<Ident>(&name.to_string()) {
+        Ok(_) => name,
+        Err(_) => Ident::new_raw(&name.to_string(), name.span()),
+    })
 }
 
 impl Parse for KeyPart {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let field = Ident::parse_any(input)?;
-        let field = match syn::parse_str::<Ident>(&field.to_string()) {
-            Ok(_) => field,
-            Err(_) => Ident::new_raw(&field.to_string(), field.span()),
-        };
+        let field = field_name(input)?;
+        let mut within = Vec::new();
+        while input.parse::<Option<Token![.]>>()?.is_some() {
+            within.push(field_name(input)?);
+        }
         let serde_name = match input.parse::<Option<Token![as]>>()? {
             None => None,
             Some(_) if input.peek(LitStr) => Some(input.parse::<LitStr>()?.value()),
             Some(_) => Some(Ident::parse_any(input)?.unraw().to_string()),
         };
         let ty = input.parse::<Option<Token![:]>>()?.map(|_| input.parse()).transpose()?;
-        Ok(Self { field, serde_name, ty })
+        Ok(Self { field, within, serde_name, ty })
     }
 }
 

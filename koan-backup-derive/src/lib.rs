@@ -9,13 +9,16 @@ mod declaration;
 mod entity;
 mod identity;
 mod key_list;
+mod key_type;
 mod name;
 mod options;
+mod place;
 mod policy;
 mod register;
 mod scope;
 mod setting;
 mod spelling;
+mod suggestion;
 mod typed_key;
 
 #[cfg(test)]
@@ -53,9 +56,14 @@ use proc_macro::TokenStream;
 /// | `column = "…"` | the column of the field, if its name differs from the serde name |
 ///
 /// # The key
-/// `Entity::Key` is the type of the key field, or a tuple of the types of several key fields **in the order in
-/// which the type declares them** (for an enum: the first variant), independent of the order in `key = "b, a"`.
-/// The names are those of the source, without `r#`. The fields must be `Clone`.
+/// `Entity::Key` is the type of the key field, or a tuple of the types of several key fields in the order in
+/// which the type declares them (for an enum: the first variant). `key = "a, b"` must list them in this order,
+/// so that the order in the source is the order of the tuple and of archives. The names are those of the
+/// source, without `r#`. The fields must be `Clone`. A key cannot be an `Option`, a floating-point number, a map
+/// or `()`. What the macro cannot see is checked when the context is built.
+///
+/// A key in a field with `#[serde(flatten)]` is declared with its path and its type: `key = "base.id: i64"`, or
+/// `key = "tenant, base.id: i64"`.
 ///
 /// If the fields belong to another type, the key is declared with types, in the order of that type's fields:
 /// `key = "id: u64"`, `key = "a: i64, b: i32"`. If such a field has another serde name, that name follows

@@ -56,10 +56,17 @@ fn pieces(tokens: TokenStream, cx: &mut Ctxt) -> Vec<TokenStream> {
     let mut piece = Vec::new();
     for token in tokens {
         match token {
-            TokenTree::Punct(comma) if comma.as_char() == ',' => match piece.is_empty() {
-                true => cx.error(comma, "expected an option before the comma; remove the comma"),
-                false => pieces.push(piece.drain(..).collect()),
-            },
+            TokenTree::Punct(separator) if matches!(separator.as_char(), ',' | ';') => {
+                let is_comma = separator.as_char() == ',';
+                if !is_comma {
+                    cx.error(&separator, "options are separated by commas; write `,` in place of `;`");
+                }
+                if !piece.is_empty() {
+                    pieces.push(piece.drain(..).collect());
+                } else if is_comma {
+                    cx.error(separator, "expected an option before the comma; remove the comma");
+                }
+            }
             token => piece.push(token),
         }
     }

@@ -6,9 +6,8 @@ use syn::LitStr;
 
 use crate::ctxt::Ctxt;
 use crate::options::Opt;
+use crate::place::{Known, Place};
 use crate::setting::Setting;
-
-const KNOWN: &[&str] = &["encrypt", "include_schema", "retention_days", "enabled", "reason"];
 
 /// The options before they are checked.
 #[derive(Debug, Default)]
@@ -31,16 +30,18 @@ pub(crate) struct Policy {
 }
 
 impl PolicyOptions {
-    /// Adds the options of one attribute. `of` is the name of the attribute for errors.
-    pub(crate) fn read(&mut self, options: Vec<Opt>, of: &str, cx: &mut Ctxt) {
+    /// Adds the options of one attribute.
+    pub(crate) fn read(&mut self, options: Vec<Opt>, place: Place, cx: &mut Ctxt) {
         for option in options {
-            match option.name.to_string().as_str() {
-                "enabled" => self.enabled.set(&option, option.flag(cx), cx),
-                "reason" => self.reason.set(&option, option.string(cx), cx),
-                "encrypt" => self.encrypt.set(&option, option.flag(cx), cx),
-                "include_schema" => self.include_schema.set(&option, option.flag(cx), cx),
-                "retention_days" => self.retention_days.set(&option, option.days(cx), cx),
-                _ => cx.unknown(&option.name, of, KNOWN),
+            match place.resolve(&option.name, cx) {
+                Known::Option("enabled") => self.enabled.set(&option, option.flag(cx), cx),
+                Known::Option("reason") => self.reason.set(&option, option.string(cx), cx),
+                Known::Option("encrypt") => self.encrypt.set(&option, option.flag(cx), cx),
+                Known::Option("include_schema") => self.include_schema.set(&option, option.flag(cx), cx),
+                Known::Option("retention_days") => self.retention_days.set(&option, option.days(cx), cx),
+                Known::Meant("enabled") => self.enabled.set_invalid(&option),
+                Known::Meant("reason") => self.reason.set_invalid(&option),
+                Known::Option(_) | Known::Meant(_) | Known::Unknown => {}
             }
         }
     }

@@ -10,11 +10,10 @@ use crate::ctxt::Ctxt;
 use crate::declaration::{Declaration, stub};
 use crate::identity::IdentityOptions;
 use crate::options;
+use crate::place::{Known, Place};
 use crate::policy::PolicyOptions;
 use crate::spelling;
 use crate::typed_key;
-
-const KNOWN: &[&str] = &["name", "table", "provider", "alias", "key", "crate", "backup"];
 
 /// The type, and the options as tokens.
 struct Input {
@@ -48,14 +47,12 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     let mut identity = IdentityOptions::default();
     let mut policy: Option<PolicyOptions> = None;
     for option in options::of_tokens(options, &mut cx) {
-        if identity.read(&option, &mut cx) {
-            continue;
-        }
-        if option.name == "backup" {
-            let group = option.group(&mut cx);
-            policy.get_or_insert_default().read(group, "`backup(…)`", &mut cx);
-        } else {
-            cx.unknown(&option.name, "`register!`", KNOWN);
+        match Place::Registration.resolve(&option.name, &mut cx) {
+            Known::Option("backup") => {
+                let group = option.group(&mut cx);
+                policy.get_or_insert_default().read(group, Place::RegisteredPolicy, &mut cx);
+            }
+            known => identity.read(&option, known, &mut cx),
         }
     }
     let private = identity.private();

@@ -6,11 +6,9 @@ use quote::quote;
 use crate::ctxt::Ctxt;
 use crate::identity::private;
 use crate::options;
+use crate::place::{Known, Place};
 use crate::policy::optional;
 use crate::setting::Setting;
-
-const MACRO_NAME: &str = "`entity_backup_scope!`";
-const KNOWN: &[&str] = &["mode", "encrypt_by_default", "include_schema_by_default", "crate"];
 
 /// Expands the macro.
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
@@ -21,12 +19,13 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     let mut include_schema = Setting::default();
     for option in options::of_tokens(tokens, &mut cx) {
         let cx = &mut cx;
-        match option.name.to_string().as_str() {
-            "crate" => krate.set(&option, option.path(cx), cx),
-            "mode" => mode.set(&option, option.one_of(&["All", "None"], cx), cx),
-            "encrypt_by_default" => encrypt.set(&option, option.flag(cx), cx),
-            "include_schema_by_default" => include_schema.set(&option, option.flag(cx), cx),
-            _ => cx.unknown(&option.name, MACRO_NAME, KNOWN),
+        match Place::Scope.resolve(&option.name, cx) {
+            Known::Option("crate") => krate.set(&option, option.path(cx), cx),
+            Known::Option("mode") => mode.set(&option, option.one_of(&["All", "None"], cx), cx),
+            Known::Option("encrypt_by_default") => encrypt.set(&option, option.flag(cx), cx),
+            Known::Option(_) => include_schema.set(&option, option.flag(cx), cx),
+            Known::Meant("mode") => mode.set_invalid(&option),
+            Known::Meant(_) | Known::Unknown => {}
         }
     }
     if mode.name().is_none() {

@@ -31,6 +31,11 @@ impl<T> Setting<T> {
         }
     }
 
+    /// Marks the option as written without a value, after an error about it.
+    pub(crate) fn set_invalid(&mut self, option: &Opt) {
+        self.name.get_or_insert_with(|| option.name.clone());
+    }
+
     /// Returns the identifier of the option in the source, if the option is set.
     pub(crate) fn name(&self) -> Option<&Ident> {
         self.name.as_ref()

@@ -20,11 +20,11 @@ fn a_struct_declares_each_field() {
             #[entity(key)]
             tenant_id: i64,
             #[entity(key, column = "No")]
-            r#type: Option<Vec<u8>>,
+            r#type: Vec<u8>,
             #[serde(with = "hex", default)]
             blob: Vec<u8>,
             #[serde(flatten)]
-            rest: std::collections::BTreeMap<String, &'static mut [dyn Fn(Self, u8) -> [u8; 4] + 'static]>,
+            rest: std::collections::BTreeMap<String, Box<dyn Fn(Self, u8) -> [u8; 4] + 'static>>,
             #[serde(skip)]
             cached: u8,
         }

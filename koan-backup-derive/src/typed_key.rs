@@ -1,12 +1,15 @@
 //! A key whose fields belong to another type, so that their types are declared with their names.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned;
 
 use crate::ctxt::Ctxt;
 use crate::declaration::{KeyExpansion, ShapeExpansion};
 use crate::identity::Key;
 use crate::key_list::KeyList;
+use crate::key_type;
 use crate::spelling;
 
 /// Expands the key and the shape of a type without its own fields, which must declare a key.
@@ -42,8 +45,10 @@ fn expand(
     for part in &list.parts {
         match &part.ty {
             Some(ty) => {
-                let field = &part.field;
-                parts.push((ty.to_token_stream(), quote!(::core::clone::Clone::clone(&#access.#field))));
+                if let Some(fault) = key_type::fault(ty) {
+                    cx.error(&list.literal, format!("the key field `{}` {fault}", part.name()));
+                }
+                parts.push(typed_part(ty, &part.value(access)));
             }
             None => {
                 let name = part.name();
@@ -60,6 +65,24 @@ fn expand(
     (parts.len() == list.parts.len()).then(|| (key(parts), traced(list, ty)))
 }
 
+/// Expands the type and the value of a key field with a declared type. The compiler compares it with the type of the
+/// field.
+pub(crate) fn typed_part(ty: &Type, value: &TokenStream) -> (TokenStream, TokenStream) {
+    let span = Span::call_site().located_at(ty.span());
+    let value = located_at(quote!(&#value), span);
+    let clone = quote_spanned!(span=> ::core::clone::Clone::clone(__koan::declared_key::<#ty, _>(#value)));
+    (ty.to_token_stream(), clone)
+}
+
+/// Moves the position of expanded tokens to `span`, where their errors are reported. Their hygiene stays.
+pub(crate) fn located_at(tokens: TokenStream, span: Span) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(span));
+        token
+    });
+    moved.collect()
+}
+
 /// Expands a key from the types and the value expressions of its fields.
 pub(crate) fn key(mut parts: Vec<(TokenStream, TokenStream)>) -> KeyExpansion {
     let (ty, body) = match parts.len() {
@@ -73,11 +96,17 @@ pub(crate) fn key(mut parts: Vec<(TokenStream, TokenStream)>) -> KeyExpansion {
 }
 
 fn traced(list: &KeyList, ty: &TokenStream) -> ShapeExpansion {
-    let names = list.parts.iter().map(|part| part.serde_name.clone().unwrap_or_else(|| part.name()));
-    ShapeExpansion { constants: TokenStream::new(), value: traced_shape(ty, names) }
+    let key = list.parts.iter().filter_map(|part| Some(declaration(&part.serde_name(), part.ty.as_ref()?)));
+    ShapeExpansion { constants: TokenStream::new(), value: traced_shape(ty, key) }
+}
+
+/// Expands the `KeyDeclaration` of a key field.
+pub(crate) fn declaration(serde_name: &str, ty: impl ToTokens) -> TokenStream {
+    let text = spelling::of(&ty);
+    quote!(__koan::KeyDeclaration::new::<#ty>(#serde_name, #text))
 }
 
 /// Expands the shape of `ty`, which is traced from its `Deserialize`.
-pub(crate) fn traced_shape(ty: &TokenStream, key: impl Iterator<Item = String>) -> TokenStream {
+pub(crate) fn traced_shape(ty: &TokenStream, key: impl Iterator<Item = TokenStream>) -> TokenStream {
     quote!(__koan::Shape::traced::<#ty>(&[#(#key),*]))
 }

@@ -18,8 +18,8 @@
 //!
 //! # async fn run() -> Result<(), Error> {
 //! let koan = Koan::builder()
-//!     .provider("main", Sqlite::open("shop.db")?)
-//!     .storage("local", Storage::local(".koan/backups")?)
+//!     .provider(Sqlite::open("shop.db")?)
+//!     .storage(Storage::local(".koan/backups")?)
 //!     .build()
 //!     .await?;
 //! let backup = koan.backup("nightly").tags(["nightly"]).await?;
@@ -113,5 +113,36 @@ macro_rules! link {
         const _: () = {
             $(use $krate as _;)+
         };
+    };
+    () => {
+        ::core::compile_error!("expected the names of crates that declare entities: `link!(shop_models)`");
+    };
+    ($first:ident $(- $rest:ident)+ $(,)?) => {
+        ::core::compile_error!(::core::concat!(
+            "in code, the name of a crate has `_` in place of `-`: `link!(",
+            ::core::stringify!($first),
+            $("_", ::core::stringify!($rest),)+
+            ")`"
+        ));
+    };
+    ($krate:ident :: $($path:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "expected the name of a crate, without a path into it: `link!(",
+            ::core::stringify!($krate),
+            ")`"
+        ));
+    };
+    ($krate:literal $(,)?) => {
+        ::core::compile_error!(::core::concat!(
+            "expected the name of a crate as an identifier, without quotes: `link!(shop_models)`; found ",
+            ::core::stringify!($krate)
+        ));
+    };
+    ($($other:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "expected the names of crates as identifiers, separated by commas: `link!(shop_models, user_models)`; found `",
+            ::core::stringify!($($other)*),
+            "`"
+        ));
     };
 }

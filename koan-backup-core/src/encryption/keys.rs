@@ -17,6 +17,11 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 /// A source that provides private keys when they are needed. Implement this trait for a vault or a key
 /// service.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of keys",
+    label = "not a source of keys",
+    note = "use `Keys::file(…)` or `Keys::variable(…)`, or implement `KeySource`; did you forget `?` after a function that returns a `Result`?"
+)]
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// Returns a description of the source for errors, for example `file koan.key`. It must never contain a
     /// key.

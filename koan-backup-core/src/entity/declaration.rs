@@ -76,14 +76,14 @@ pub enum Shape {
         field: fn(&'static str) -> Traced,
         /// The probe that searches the type for a list whose elements have no defined order.
         order: OrderProbe,
-        /// The serde names of the key fields.
-        key: &'static [&'static str],
+        /// The key fields.
+        key: &'static [KeyDeclaration],
     },
 }
 
 impl Shape {
-    /// Returns the traced shape of `T`. `key` contains the serde names of the key fields.
-    pub const fn traced<T: Serialize + for<'de> Deserialize<'de>>(key: &'static [&'static str]) -> Self {
+    /// Returns the traced shape of `T` with these key fields.
+    pub const fn traced<T: Serialize + for<'de> Deserialize<'de>>(key: &'static [KeyDeclaration]) -> Self {
         Self::Traced { names: trace_names::<T>, field: trace_field::<T>, order: OrderProbe::of::<T>(), key }
     }
 }
@@ -97,6 +97,51 @@ pub enum Presence {
     Defaulted,
 }
 
+/// The declaration of a key field in a type whose fields the macro cannot see.
+#[derive(Clone, Copy)]
+pub struct KeyDeclaration {
+    name: &'static str,
+    rust_type: &'static str,
+    traced: fn() -> Traced,
+    wire: fn(&LogicalType) -> WireForm,
+}
+
+impl KeyDeclaration {
+    /// Declares a key field of type `T` with the serde name `name`. `rust_type` is `T` as it is written in the source.
+    pub const fn new<T>(name: &'static str, rust_type: &'static str) -> Self
+    where
+        T: Serialize + for<'de> Deserialize<'de> + 'static,
+    {
+        Self { name, rust_type, traced: trace::<'static, T>, wire: wire_form::<T> }
+    }
+
+    fn declared(&self) -> DeclaredKey {
+        DeclaredKey { name: self.name, is_unit: (self.traced)().unit }
+    }
+
+    /// Returns the schema of the field by its declared type, for a type that does not show its fields.
+    fn schema(&self) -> FieldSchema {
+        let traced = (self.traced)();
+        FieldSchema {
+            rust_type: self.rust_type.to_owned(),
+            wire: (self.wire)(&traced.logical),
+            ..traced_field(self.name, traced, true)
+        }
+    }
+}
+
+impl fmt::Debug for KeyDeclaration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyDeclaration({}: {})", self.name, self.rust_type)
+    }
+}
+
+/// A declared key field, as far as the start checks it.
+struct DeclaredKey {
+    name: &'static str,
+    is_unit: bool,
+}
+
 /// The declaration of one field.
 #[derive(Clone, Copy)]
 pub struct FieldDeclaration {
@@ -104,6 +149,8 @@ pub struct FieldDeclaration {
     rust_type: &'static str,
     column: Option<&'static str>,
     key: bool,
+    /// The key fields within a flattened field.
+    keys_within: &'static [KeyDeclaration],
     presence: Presence,
     kind: FieldKind,
     order: Option<OrderProbe>,
@@ -149,7 +196,16 @@ impl FieldDeclaration {
     }
 
     const fn of(name: &'static str, rust_type: &'static str, kind: FieldKind) -> Self {
-        Self { name, rust_type, column: None, key: false, presence: Presence::Required, kind, order: None }
+        Self {
+            name,
+            rust_type,
+            column: None,
+            key: false,
+            keys_within: &[],
+            presence: Presence::Required,
+            kind,
+            order: None,
+        }
     }
 
     /// Sets the column of the field.
@@ -163,6 +219,13 @@ impl FieldDeclaration {
     #[must_use]
     pub const fn key(mut self) -> Self {
         self.key = true;
+        self
+    }
+
+    /// Declares fields of the flattened type as parts of the key, in the order of that type.
+    #[must_use]
+    pub const fn keys_within(mut self, keys: &'static [KeyDeclaration]) -> Self {
+        self.keys_within = keys;
         self
     }
 
@@ -182,6 +245,17 @@ impl FieldDeclaration {
     }
 
     /// Appends the schema of the field, or the schemas of the fields that a flattened field contains.
+    /// Returns the key fields that this field is or contains.
+    fn declared_keys(&self) -> Vec<DeclaredKey> {
+        let own = match self.kind {
+            FieldKind::Plain { traced, .. } if self.key => {
+                Some(DeclaredKey { name: self.name, is_unit: traced().unit })
+            }
+            _ => None,
+        };
+        own.into_iter().chain(self.keys_within.iter().map(KeyDeclaration::declared)).collect()
+    }
+
     fn push_schemas(&self, schema: &mut EntitySchema) {
         match self.kind {
             FieldKind::Plain { traced, wire } => {
@@ -197,12 +271,9 @@ impl FieldDeclaration {
                     key: self.key,
                 });
             }
-            FieldKind::Flattened { names, field } => match names() {
-                Some(names) => names.iter().for_each(|name| {
-                    schema.fields.push(traced_field(name, field(name), false));
-                }),
-                None => schema.open = true,
-            },
+            FieldKind::Flattened { names, field } => {
+                push_traced(schema, names(), field, self.keys_within);
+            }
         }
     }
 }
@@ -221,7 +292,7 @@ impl fmt::Debug for FieldDeclaration {
 pub fn traced_with<T: 'static>(deserialize: impl FnOnce(Tracer<'_>) -> Result<T, TraceError>) -> Traced {
     let traced = trace_with(|tracer| deserialize(tracer).map(drop));
     match crate::foundation::schema::known_type::<T>() {
-        Some(logical) => Traced { logical, nullable: traced.nullable },
+        Some(logical) => Traced { logical, ..traced },
         None => traced,
     }
 }
@@ -238,22 +309,70 @@ pub fn wire_with<T: 'static>(
 }
 
 impl EntityDeclaration {
-    /// Returns the fault of the declared key, or `None` if the key is valid. Only the key of a traced shape
-    /// can have a fault, because all other keys are checked at compile time.
-    pub(super) fn key_fault(&self, schema: &EntitySchema) -> Option<String> {
-        let found: Vec<_> = schema.key_fields().map(|(_, field)| field.name.as_str()).collect();
-        match self.shape {
-            Shape::Traced { key, .. } if found != key && !schema.open => {
-                let fields: Vec<_> = schema.fields.iter().map(|field| format!("`{}`", field.name)).collect();
-                Some(format!(
-                    "the key is declared as {key:?}, but the type is deserialized from the fields {}; declare the \
-                     key fields with their serde names, in the order of these fields",
-                    fields.join(", ")
-                ))
+    /// Returns the fault of the declared key or the names of the fields, as far as only the start can find it.
+    pub(super) fn fault(&self, schema: &EntitySchema) -> Option<String> {
+        self.key_fault(schema).or_else(|| self.duplicate_field(schema)).or_else(|| {
+            schema.key_fields().find_map(|(_, field)| {
+                let is_unit = self.declared_key().iter().any(|key| key.is_unit && key.name == field.name);
+                Some(format!("the key field `{}` {}", field.name, key_type_fault(field, is_unit)?))
+            })
+        })
+    }
+
+    /// Returns a message if serde writes two fields with the same name, for example because of a flattened struct.
+    fn duplicate_field(&self, schema: &EntitySchema) -> Option<String> {
+        let names_of = |fields: &[FieldDeclaration]| {
+            let mut own = EntitySchema { fields: Vec::new(), open: false, variants: true };
+            fields.iter().for_each(|field| field.push_schemas(&mut own));
+            own.fields.into_iter().map(|field| field.name).collect::<Vec<_>>()
+        };
+        let records: Vec<Vec<String>> = match self.shape {
+            Shape::Enum { tag, variants } => variants
+                .iter()
+                .map(|fields| tag.map(str::to_owned).into_iter().chain(names_of(fields)).collect())
+                .collect(),
+            Shape::Struct(_) | Shape::Traced { .. } => {
+                vec![schema.fields.iter().map(|field| field.name.clone()).collect()]
             }
-            _ if found.is_empty() && !schema.open => Some("the entity has no key field".to_owned()),
-            _ => None,
+        };
+        let mut names = records.iter().flat_map(|names| {
+            names.iter().enumerate().filter(|(index, name)| names[..*index].contains(name))
+        });
+        let (_, name) = names.next()?;
+        Some(format!(
+            "serde writes two fields called `{name}`, of which a reader keeps one; rename one of them, also if it is a tag or \
+             in a flattened struct"
+        ))
+    }
+
+    /// Returns the declared key fields, in the order of their declaration.
+    fn declared_key(&self) -> Vec<DeclaredKey> {
+        let of_fields = |fields: &[FieldDeclaration]| {
+            fields.iter().flat_map(FieldDeclaration::declared_keys).collect::<Vec<_>>()
+        };
+        match self.shape {
+            Shape::Traced { key, .. } => key.iter().map(KeyDeclaration::declared).collect(),
+            Shape::Struct(fields) => of_fields(fields),
+            Shape::Enum { variants, .. } => {
+                variants.first().map(|fields| of_fields(fields)).unwrap_or_default()
+            }
         }
+    }
+
+    fn key_fault(&self, schema: &EntitySchema) -> Option<String> {
+        let found: Vec<_> = schema.key_fields().map(|(_, field)| field.name.as_str()).collect();
+        let declared: Vec<_> = self.declared_key().into_iter().map(|key| key.name).collect();
+        if found.is_empty() && declared.is_empty() {
+            return Some("the entity has no key field".to_owned());
+        }
+        (found != declared).then(|| {
+            let fields: Vec<_> = schema.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+            format!(
+                "the key is declared as {declared:?}, but the type is deserialized from the fields {}; declare the key fields \
+                 with their serde names, in the order of these fields",
+                fields.join(", ")
+            )
+        })
     }
 
     /// Returns the lists whose elements have no defined order, each with the field that contains it.
@@ -283,20 +402,51 @@ impl EntityDeclaration {
             Shape::Enum { tag, variants } => {
                 schema.variants = true;
                 if let Some(tag) = tag {
-                    let traced = Traced { logical: LogicalType::Text, nullable: false };
+                    let traced = Traced::of(LogicalType::Text);
                     schema.fields.push(FieldSchema { required: true, ..traced_field(tag, traced, false) });
                 }
                 variants.iter().for_each(|fields| merge_variant(&mut schema, fields));
                 optional_unless_shared(&mut schema, variants, tag);
             }
-            Shape::Traced { names, field, key, .. } => match names() {
-                Some(names) => names.iter().for_each(|name| {
-                    schema.fields.push(traced_field(name, field(name), key.contains(name)));
-                }),
-                None => schema.open = true,
-            },
+            Shape::Traced { names, field, key, .. } => push_traced(&mut schema, names(), field, key),
         }
         schema
+    }
+}
+
+/// Returns why values of a type cannot identify a record.
+fn key_type_fault(field: &FieldSchema, is_unit: bool) -> Option<&'static str> {
+    if is_unit {
+        return Some("is always `null`, so all records have the same key; choose another key");
+    }
+    if field.nullable {
+        return Some("can be `null`, and a record without a key cannot be identified; choose another key");
+    }
+    match field.logical {
+        LogicalType::Float { .. } => Some(
+            "is a floating-point number, which databases round and compare in different ways; use an integer, a decimal or \
+             text, or choose another key",
+        ),
+        LogicalType::Map => Some("is a map, which databases do not compare; choose another key"),
+        _ => None,
+    }
+}
+
+/// Adds the fields of a type that is traced. A type without fixed names has its key fields only, and is open.
+fn push_traced(
+    schema: &mut EntitySchema,
+    names: Option<&'static [&'static str]>,
+    field: fn(&'static str) -> Traced,
+    key: &[KeyDeclaration],
+) {
+    let Some(names) = names else {
+        schema.open = true;
+        schema.fields.extend(key.iter().map(KeyDeclaration::schema));
+        return;
+    };
+    for name in names {
+        let is_key = key.iter().any(|key| key.name == *name);
+        schema.fields.push(traced_field(name, field(name), is_key));
     }
 }
 

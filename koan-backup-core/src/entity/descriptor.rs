@@ -201,9 +201,9 @@ impl EntityCodec {
         self.descriptor
     }
 
-    /// Checks that the type has the declared key.
-    pub(crate) fn check_key(&self) -> Result<()> {
-        match self.descriptor.declaration.key_fault(&self.schema) {
+    /// Checks that the type has the declared key, of a type that can be one, and that its fields have distinct names.
+    pub(crate) fn check_declaration(&self) -> Result<()> {
+        match self.descriptor.declaration.fault(&self.schema) {
             None => Ok(()),
             Some(fault) => Err(Error::new(
                 ErrorKind::Configuration,

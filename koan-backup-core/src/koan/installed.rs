@@ -25,6 +25,11 @@ fn installed() -> Result<Koan> {
 }
 
 /// Backup and restore of one entity with the installed context.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an entity",
+    label = "not an entity",
+    note = "an entity needs three derives: `#[derive(Serialize, Deserialize, Entity)]`; an instance of a generic type needs `register!` in place of the last"
+)]
 pub trait EntityBackup: Entity {
     /// Backs this entity up.
     fn backup_to(name: impl Into<String>) -> BackupBuilder {

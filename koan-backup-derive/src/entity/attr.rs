@@ -5,13 +5,9 @@ use syn::{Attribute, LitStr};
 use crate::ctxt::Ctxt;
 use crate::identity::IdentityOptions;
 use crate::options;
+use crate::place::{Known, Place};
 use crate::policy::PolicyOptions;
 use crate::setting::Setting;
-
-/// The options of `#[entity]` on a type.
-const ON_TYPE: &[&str] = &["name", "table", "provider", "alias", "key", "crate"];
-/// The options of `#[entity]` on a field.
-const ON_FIELD: &[&str] = &["key", "column"];
 
 /// The options that the attributes declare for a type.
 #[derive(Debug, Default)]
@@ -35,14 +31,11 @@ impl TypeOptions {
         for attribute in attributes {
             if attribute.path().is_ident("entity_backup") {
                 let list = options::of_attribute(attribute, cx);
-                options.policy.get_or_insert_default().read(list, "`#[entity_backup]`", cx);
+                options.policy.get_or_insert_default().read(list, Place::Policy, cx);
             } else if attribute.path().is_ident("entity") {
                 for option in options::of_attribute(attribute, cx) {
-                    if option.name == "column" {
-                        cx.error(&option.name, "`column` is an option of fields; use `table` for the type");
-                    } else if !options.identity.read(&option, cx) {
-                        cx.unknown(&option.name, "`#[entity]` on a type", ON_TYPE);
-                    }
+                    let known = Place::Type.resolve(&option.name, cx);
+                    options.identity.read(&option, known, cx);
                 }
             }
         }
@@ -57,19 +50,15 @@ impl FieldOptions {
         refuse_policy(attributes, cx);
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("entity")) {
             for option in options::of_attribute(attribute, cx) {
-                match option.name.to_string().as_str() {
-                    "key" => {
+                match Place::Field.resolve(&option.name, cx) {
+                    Known::Option("key") => {
                         option.bare(cx);
                         options.key.set(&option, Some(()), cx);
                     }
-                    "column" => options.column.set(&option, option.string(cx), cx),
-                    name if ON_TYPE.contains(&name) => {
-                        cx.error(
-                            &option.name,
-                            format!("`{name}` belongs on the type, not on a field; move it to the type"),
-                        );
-                    }
-                    _ => cx.unknown(&option.name, "`#[entity]` on a field", ON_FIELD),
+                    Known::Option(_) => options.column.set(&option, option.string(cx), cx),
+                    Known::Meant("key") => options.key.set_invalid(&option),
+                    Known::Meant(_) => options.column.set_invalid(&option),
+                    Known::Unknown => {}
                 }
             }
         }

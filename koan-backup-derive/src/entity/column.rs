@@ -32,7 +32,10 @@ pub(crate) fn resolve(body: &Body, cx: &mut Ctxt) -> Columns {
         }
     }
     if !body.converted {
-        body.variants.iter().for_each(|variant| check_distinct(variant, &columns, cx));
+        body.variants
+            .iter()
+            .filter(|variant| !variant.serde.skipped())
+            .for_each(|variant| check_distinct(variant, body.tag.as_deref(), &columns, cx));
     }
     columns
 }
@@ -51,12 +54,22 @@ fn column_problem(field: &Field, body: &Body) -> Option<&'static str> {
 }
 
 /// Checks that no two fields of a record have the same name or the same column.
-fn check_distinct(variant: &Variant, columns: &Columns, cx: &mut Ctxt) {
+fn check_distinct(variant: &Variant, tag: Option<&str>, columns: &Columns, cx: &mut Ctxt) {
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     let mut fields_by_column: BTreeMap<&str, String> = BTreeMap::new();
     let written = |field: &&Field| field.serde.skipped().is_none() && field.serde.flatten.is_none();
     for field in variant.fields.iter().flatten().filter(written) {
         let name = field.serde_name();
+        if tag == Some(name) {
+            cx.error(
+                &field.ident,
+                format!(
+                    "serde calls this field `{name}`, and the tag as well, because of `#[serde(tag = \"{name}\")]`; rename one \
+                     of them"
+                ),
+            );
+            continue;
+        }
         if let Some(other) = names.insert(name, field.name()) {
             cx.error(
                 &field.ident,

@@ -1,13 +1,13 @@
 //! The parts of an expansion that describe the fields and the key.
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::column::Columns;
 use super::form::Body;
-use super::key::KeyField;
-use super::model::{Field, Variant};
+use super::key::{KeyField, NestedKey};
+use super::model::Field;
 use crate::declaration::{KeyExpansion, ShapeExpansion};
 use crate::spelling;
 use crate::typed_key;
@@ -15,8 +15,16 @@ use crate::typed_key;
 /// Expands the shape of a type with its own fields.
 pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Columns) -> ShapeExpansion {
     if body.converted {
-        let names = key.iter().map(|field| field.serde_name.clone());
-        let value = typed_key::traced_shape(&ident.to_token_stream(), names);
+        let key = key.iter().filter_map(|key| {
+            let ty = match &key.nested {
+                Some(nested) => &nested.ty,
+                None => {
+                    &body.variants.first()?.fields.iter().flatten().find(|field| field.name() == key.name)?.ty
+                }
+            };
+            Some(typed_key::declaration(&key.serde_name, without_self(ty.to_token_stream(), ident)))
+        });
+        let value = typed_key::traced_shape(&ident.to_token_stream(), key);
         return ShapeExpansion { constants: TokenStream::new(), value };
     }
     let variants = body.variants.iter().filter(|variant| !variant.serde.skipped());
@@ -72,8 +80,15 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
     if let Some(column) = columns.get(name) {
         declaration.extend(quote!(.column(#column)));
     }
-    if key.iter().any(|key| key.name == field.name()) {
+    let is_key = |key: &&KeyField| key.name == field.name();
+    if key.iter().filter(is_key).any(|key| key.nested.is_none()) {
         declaration.extend(quote!(.key()));
+    }
+    let nested = key.iter().filter(is_key).filter_map(|key| Some((key, key.nested.as_ref()?)));
+    let nested: Vec<_> =
+        nested.map(|(key, nested)| typed_key::declaration(&key.serde_name, &nested.ty)).collect();
+    if !nested.is_empty() {
+        declaration.extend(quote!(.keys_within(&[#(#nested),*])));
     }
     if field.defaulted() {
         declaration.extend(quote!(.defaulted()));
@@ -104,31 +119,29 @@ fn functions(ty: &TokenStream, field: &Field) -> Option<(TokenStream, TokenStrea
 
 /// Expands `Entity::Key` and the body of `Entity::key`.
 pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion {
-    let fields = |variant: &'_ Variant| {
-        let fields = variant.fields.iter().flatten();
-        key.iter()
-            .filter_map(|key| fields.clone().find(|field| field.name() == key.name))
-            .map(|field| (field.ident.clone(), field.ty.clone()))
-            .collect::<Vec<_>>()
-    };
     let mut text = String::new();
     let mut arms = body.variants.iter().map(|variant| {
-        let fields = fields(variant);
-        let parts = fields.iter().enumerate().map(|(index, (field, ty))| {
-            let reference = match body.is_enum {
-                true => format_ident!("__key_{index}").to_token_stream(),
-                false => quote_spanned!(ty.span()=> &self.#field),
+        let mut bindings = Vec::new();
+        let parts = key.iter().filter_map(|key| {
+            let field = variant.fields.iter().flatten().find(|field| field.name() == key.name)?;
+            let name = &field.ident;
+            let place = if body.is_enum {
+                let binding = format_ident!("__field_{}", key.name);
+                if !bindings.iter().any(|(_, known)| *known == binding) {
+                    bindings.push((name.clone(), binding.clone()));
+                }
+                binding.to_token_stream()
+            } else {
+                quote!(self.#name)
             };
-            let value = quote_spanned!(ty.span()=> ::core::clone::Clone::clone(#reference));
-            (without_self(ty.to_token_stream(), ident), value)
+            Some(key_part(ident, key, field, place, body.is_enum))
         });
         let expansion = typed_key::key(parts.collect());
         if text.is_empty() {
             text.clone_from(&expansion.text);
         }
         let (variant, value) = (&variant.ident, &expansion.body);
-        let names = fields.iter().map(|(field, _)| field);
-        let bindings = (0..fields.len()).map(|index| format_ident!("__key_{index}"));
+        let (names, bindings): (Vec<_>, Vec<_>) = bindings.into_iter().unzip();
         (
             expansion.ty,
             match body.is_enum {
@@ -144,6 +157,26 @@ pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion 
         false => first,
     };
     KeyExpansion { ty, text, body }
+}
+
+/// Expands the type and the value of one field of the key. `place` is the field of the type, or a reference to it.
+fn key_part(
+    ident: &Ident,
+    key: &KeyField,
+    field: &Field,
+    place: TokenStream,
+    is_reference: bool,
+) -> (TokenStream, TokenStream) {
+    if let Some(NestedKey { within, ty }) = &key.nested {
+        return typed_key::typed_part(ty, &quote!(#place #(.#within)*));
+    }
+    let ty = &field.ty;
+    // An error points at the type of the field. The context of `self` stays that of the method, because the type may come
+    // from the arguments of a `macro_rules!` macro, where `self` would be another one.
+    let span = Span::call_site().located_at(ty.span());
+    let place = if is_reference { place } else { quote!(&#place) };
+    let place = typed_key::located_at(place, span);
+    (without_self(ty.to_token_stream(), ident), quote_spanned!(span=> ::core::clone::Clone::clone(#place)))
 }
 
 /// Replaces `Self`, which has no meaning outside of the type, by the type's name.

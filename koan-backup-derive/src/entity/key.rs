@@ -3,101 +3,197 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::Ident;
+use syn::Type;
+use syn::ext::IdentExt;
 
 use super::form::Body;
 use super::model::{Field, Variant};
 use crate::ctxt::Ctxt;
 use crate::identity::Key;
-use crate::key_list::KeyList;
-use crate::spelling;
+use crate::key_list::{KeyList, KeyPart};
+use crate::{key_type, spelling, suggestion};
 
 /// One field of the key.
 #[derive(Debug)]
 pub(crate) struct KeyField {
-    /// The name in the source.
+    /// The name of the field in the source.
     pub(crate) name: String,
     /// The name in records.
     pub(crate) serde_name: String,
+    /// The declared path and type, if the key is a field of a flattened field.
+    pub(crate) nested: Option<NestedKey>,
 }
 
-/// Returns the key fields in the order in which the type declares them, or `None` after an error.
-pub(crate) fn resolve(ident: &Ident, body: &Body, declared: &Key, cx: &mut Ctxt) -> Option<Vec<KeyField>> {
-    let fields = || body.variants.iter().flat_map(|variant| variant.fields.iter().flatten());
-    let marks: Vec<(&Field, &Ident)> =
-        fields().filter_map(|field| Some((field, field.options.key.name()?))).collect();
-    let list = match declared {
-        Key::Invalid => return None,
-        Key::Undeclared => None,
-        Key::List(list) => Some(list),
-    };
-    if list.is_some() {
-        for (_, mark) in &marks {
-            cx.error(mark, "the key is already declared on the type; remove one of the declarations");
-        }
+/// A key within a flattened field.
+#[derive(Debug)]
+pub(crate) struct NestedKey {
+    /// The fields within the flattened field, from the outermost to the key.
+    pub(crate) within: Vec<Ident>,
+    pub(crate) ty: Type,
+}
+
+impl KeyField {
+    fn of_field(field: &Field) -> Self {
+        Self { name: field.name(), serde_name: field.serde_name().to_owned(), nested: None }
     }
-    let chosen: BTreeSet<String> = match list {
-        Some(list) => check_list(list, body, fields, cx)?,
-        None if !marks.is_empty() => marks.iter().map(|(field, _)| field.name()).collect(),
-        None if fields().any(|field| field.name() == "id") => BTreeSet::from(["id".to_owned()]),
-        None => {
+}
+
+/// Returns the key fields in the order of the key, or `None` after an error.
+pub(crate) fn resolve(ident: &Ident, body: &Body, declared: &Key, cx: &mut Ctxt) -> Option<Vec<KeyField>> {
+    let marked = |field: &&Field| field.options.key.name().is_some();
+    let fields = || body.variants.iter().flat_map(|variant| variant.fields.iter().flatten());
+    let chosen: BTreeSet<String> = match declared {
+        Key::Invalid => return None,
+        Key::List(list) => {
+            for mark in fields().filter_map(|field| field.options.key.name()) {
+                cx.error(mark, "the key is already declared on the type; remove one of the declarations");
+            }
+            let key = check_list(list, body, cx)?;
+            check_variants(body, &key.iter().map(|field| field.name.clone()).collect(), &key, cx)?;
+            return check_order(list, &key, body, cx).then_some(key);
+        }
+        Key::Undeclared if fields().any(|field| marked(&field)) => {
+            fields().filter(marked).map(Field::name).collect()
+        }
+        Key::Undeclared if fields().any(|field| field.name() == "id") => BTreeSet::from(["id".to_owned()]),
+        Key::Undeclared => {
             cx.error(ident, "this type has no key; add `#[entity(key)]` to a field, or add a field `id`");
             return None;
         }
     };
-    check_variants(body, &chosen, cx)?;
+    check_variants(body, &chosen, &[], cx)?;
     let first = body.variants.first()?.fields.as_ref()?;
-    let key = first.iter().filter(|field| chosen.contains(&field.name()));
-    Some(key.map(|field| KeyField { name: field.name(), serde_name: serde_name(field, list) }).collect())
+    Some(first.iter().filter(|field| chosen.contains(&field.name())).map(KeyField::of_field).collect())
 }
 
-fn serde_name(field: &Field, list: Option<&KeyList>) -> String {
-    let part = list.and_then(|list| list.parts.iter().find(|part| part.name() == field.name()));
-    part.and_then(|part| part.serde_name.clone()).unwrap_or_else(|| field.serde_name().to_owned())
-}
-
-/// Checks that every part of `key = "…"` is only the name of a field, and that the field exists.
-fn check_list<'a, I: Iterator<Item = &'a Field>>(
-    list: &KeyList,
-    body: &Body,
-    fields: impl Fn() -> I,
-    cx: &mut Ctxt,
-) -> Option<BTreeSet<String>> {
-    let mut is_valid = true;
+/// Returns the fields of `key = "…"`, in its order. Each part must be the name of a field, and that else, or a path
+/// into a flattened field with its type.
+fn check_list(list: &KeyList, body: &Body, cx: &mut Ctxt) -> Option<Vec<KeyField>> {
+    let fields = || body.variants.iter().flat_map(|variant| variant.fields.iter().flatten());
+    let mut key = Vec::new();
     for part in &list.parts {
-        let name = part.name();
-        if !fields().any(|field| field.name() == name) {
-            is_valid = false;
-            let mut known = Vec::new();
-            for field in fields().map(|field| format!("`{}`", field.name())) {
+        let name = part.field.unraw().to_string();
+        let Some(field) = fields().find(|field| field.name() == name) else {
+            let mut known: Vec<String> = Vec::new();
+            for field in fields().map(Field::name) {
                 if !known.contains(&field) {
                     known.push(field);
                 }
             }
-            cx.error(&list.literal, format!("no field `{name}`; the fields are {}", known.join(", ")));
-        }
-        if part.ty.is_some() {
-            cx.error(
-                &list.literal,
-                format!("the type of `{name}` is known from the field; write `{name}` alone"),
-            );
-        }
-        if part.serde_name.is_some() && !body.converted {
-            cx.error(
-                &list.literal,
-                format!("the serde name of `{name}` is known from the field; write `{name}` alone"),
-            );
-        }
+            let remedy = suggestion::or_known(&name, known.iter().map(String::as_str), "the fields are");
+            cx.error(&list.literal, format!("no field `{name}`; {remedy}"));
+            continue;
+        };
+        let found = if part.within.is_empty() {
+            Some(own_field(part, field, list, body, cx))
+        } else {
+            nested_field(part, field, list, body, cx)
+        };
+        key.extend(found);
     }
-    is_valid.then(|| list.parts.iter().map(crate::key_list::KeyPart::name).collect())
+    (key.len() == list.parts.len()).then_some(key)
+}
+
+fn own_field(part: &KeyPart, field: &Field, list: &KeyList, body: &Body, cx: &mut Ctxt) -> KeyField {
+    let name = part.name();
+    if part.ty.is_some() {
+        cx.error(
+            &list.literal,
+            format!("the type of `{name}` is known from the field; write `{name}` alone"),
+        );
+    }
+    if part.serde_name.is_some() && !body.converted {
+        cx.error(
+            &list.literal,
+            format!("the serde name of `{name}` is known from the field; write `{name}` alone"),
+        );
+    }
+    let serde_name = part.serde_name.clone().unwrap_or_else(|| field.serde_name().to_owned());
+    KeyField { serde_name, ..KeyField::of_field(field) }
+}
+
+fn nested_field(
+    part: &KeyPart,
+    field: &Field,
+    list: &KeyList,
+    body: &Body,
+    cx: &mut Ctxt,
+) -> Option<KeyField> {
+    let (name, path) = (field.name(), part.name());
+    if field.serde.flatten.is_none() && !body.converted {
+        cx.error(
+            &list.literal,
+            format!(
+                "`{path}` is not a field of the record, because serde does not flatten `{name}`; add `#[serde(flatten)]` to \
+                 `{name}`, or choose another key"
+            ),
+        );
+        return None;
+    }
+    let Some(ty) = part.ty.clone() else {
+        let text = format!(
+            "the type of the key field `{path}` is not visible here; write it: `key = \"{path}: i64\"`"
+        );
+        cx.error(&list.literal, text);
+        return None;
+    };
+    if let Some(fault) = key_type::fault(&ty) {
+        cx.error(&list.literal, format!("the key field `{path}` {fault}"));
+    }
+    let nested = NestedKey { within: part.within.clone(), ty };
+    Some(KeyField { name, serde_name: part.serde_name(), nested: Some(nested) })
+}
+
+/// Refuses a list in another order than that of the fields: archives have the fields of the key in the order of their
+/// declaration, and a key in another order would be the key of another record. A type that serde converts has the order
+/// of the other type, which the start checks.
+fn check_order(list: &KeyList, key: &[KeyField], body: &Body, cx: &mut Ctxt) -> bool {
+    let declared: Vec<String> = body
+        .variants
+        .first()
+        .and_then(|first| first.fields.as_ref())
+        .into_iter()
+        .flatten()
+        .map(Field::name)
+        .collect();
+    let position = |part: &KeyPart| declared.iter().position(|name| part.field.unraw() == name);
+    let mut sorted: Vec<&KeyPart> = list.parts.iter().collect();
+    sorted.sort_by_key(|part| position(part));
+    if body.converted
+        || key.len() < 2
+        || sorted.iter().zip(&list.parts).all(|(one, other)| std::ptr::eq(*one, other))
+    {
+        return true;
+    }
+    let text = |parts: &mut dyn Iterator<Item = &KeyPart>| {
+        parts.map(|part| part.text()).collect::<Vec<_>>().join(", ")
+    };
+    cx.error(
+        &list.literal,
+        format!(
+            "the fields of the key are declared in another order, which is the order of `Entity::Key` and of archives; write \
+             `key = \"{}\"`, or move the fields",
+            text(&mut sorted.iter().copied()),
+        ),
+    );
+    false
 }
 
 /// Checks that every variant contains the key in fields that serde writes.
-fn check_variants(body: &Body, chosen: &BTreeSet<String>, cx: &mut Ctxt) -> Option<()> {
+fn check_variants(
+    body: &Body,
+    chosen: &BTreeSet<String>,
+    declared: &[KeyField],
+    cx: &mut Ctxt,
+) -> Option<()> {
     let mut is_complete = true;
     for variant in &body.variants {
         for name in chosen {
             match variant.fields.iter().flatten().find(|field| field.name() == *name) {
-                Some(field) => check_field(field, variant, body, cx),
+                Some(field) => {
+                    let is_nested = declared.iter().any(|key| key.name == *name && key.nested.is_some());
+                    check_field(field, variant, body, is_nested, cx);
+                }
                 None => {
                     is_complete = false;
                     let skipped = match variant.serde.skipped() {
@@ -119,7 +215,8 @@ fn check_variants(body: &Body, chosen: &BTreeSet<String>, cx: &mut Ctxt) -> Opti
     is_complete.then_some(())
 }
 
-fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
+/// `is_nested` is whether the key is within this field, which serde flattens.
+fn check_field(field: &Field, variant: &Variant, body: &Body, is_nested: bool, cx: &mut Ctxt) {
     let name = field.name();
     let first = body
         .variants
@@ -141,6 +238,10 @@ fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
             );
         }
     }
+    let is_first = first.is_none_or(|first| std::ptr::eq(first, field));
+    if let Some(fault) = key_type::fault(&field.ty).filter(|_| !is_nested && is_first) {
+        cx.error(&field.ty, format!("the key field `{name}` {fault}"));
+    }
     if body.converted || variant.serde.skipped() {
         return;
     }
@@ -152,11 +253,12 @@ fn check_field(field: &Field, variant: &Variant, body: &Body, cx: &mut Ctxt) {
             ),
         );
     }
-    if let Some(at) = &field.serde.flatten {
+    if let Some(at) = field.serde.flatten.as_ref().filter(|_| !is_nested) {
         cx.error(
             at,
             format!(
-                "the key field `{name}` is flattened, so it is not a field of a record; choose another key"
+                "the key field `{name}` is flattened, so it is not a field of a record; declare a field of its type as the key: \
+                 `#[entity(key = \"{name}.id: i64\")]` on the type, or choose another key"
             ),
         );
     }

@@ -15,13 +15,6 @@ struct Word {
     note: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
-#[entity_backup]
-struct Measure {
-    id: f64,
-    note: String,
-}
-
 fn counts(report: &koan_backup::report::RestoreReport) -> WriteCounts {
     report.entities[0].counts
 }
@@ -134,19 +127,18 @@ async fn two_records_with_keys_that_the_database_treats_as_equal_are_refused_wit
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn equal_floats_and_padded_texts_are_restored_with_their_spelling() {
+async fn padded_texts_are_restored_with_their_spelling() {
     let server = Server::start();
-    server.sql("CREATE TABLE measure (id float8 PRIMARY KEY, note text NOT NULL); INSERT INTO measure VALUES ('-0', 'nought'), (1, 'one');
-        CREATE TABLE word (id char(6) PRIMARY KEY, note text NOT NULL); INSERT INTO word VALUES ('ab', 'one'), (' b', 'two')");
-    let koan = koan(&server, |builder| builder.register::<Measure>().register::<Word>()).await;
+    server.sql("CREATE TABLE word (id char(6) PRIMARY KEY, note text NOT NULL); INSERT INTO word VALUES ('ab', 'one'), (' b', 'two')");
+    let koan = koan(&server, |builder| builder.register::<Word>()).await;
     koan.backup("nightly").await.expect("a backup");
-    server.sql("UPDATE measure SET id = 0 WHERE note = 'nought'");
+    server.sql("UPDATE word SET note = 'changed' WHERE id = ' b'");
     let dry_counts = koan.restore("nightly").dry_run().await.expect("compared").counts();
-    assert_eq!((dry_counts.updated, dry_counts.unchanged), (1, 3));
+    assert_eq!((dry_counts.updated, dry_counts.unchanged), (1, 1));
     assert_eq!(koan.restore("nightly").await.expect("restored").counts(), dry_counts);
-    assert_eq!(server.sql("SELECT id FROM measure ORDER BY note DESC"), "1\n-0");
+    assert_eq!(server.sql("SELECT '<' || id || '>' FROM word ORDER BY note"), "<ab>\n< b>");
     let dry_counts = koan.restore("nightly").dry_run().await.expect("compared").counts();
-    assert_eq!((dry_counts.updated, dry_counts.unchanged), (0, 4));
+    assert_eq!((dry_counts.updated, dry_counts.unchanged), (0, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,25 +210,6 @@ async fn a_unique_index_that_compares_differently_from_its_column_does_not_make_
     let koan = koan(&server, KoanBuilder::register::<Word>).await;
     let text = koan.backup("twice").await.expect_err("the keys are equal").chain();
     assert!(text.contains(r#"Word `id="A"` and `id="a"`"#), "{text}");
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
-#[entity_backup]
-struct Couple {
-    #[entity(key)]
-    one: Option<String>,
-    #[entity(key)]
-    two: Option<String>,
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_unique_index_does_not_make_keys_with_null_unique() {
-    let server = Server::start();
-    server.sql(TYPES);
-    server.sql("CREATE TABLE couple (one citext, two citext, UNIQUE (one, two)); INSERT INTO couple VALUES (NULL, 'b'), (NULL, 'B'), ('a', 'b')");
-    let koan = koan(&server, KoanBuilder::register::<Couple>).await;
-    let text = koan.backup("twice").await.expect_err("the keys are equal").chain();
-    assert!(text.contains("the same key by the key equality of table `couple`"), "{text}");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]

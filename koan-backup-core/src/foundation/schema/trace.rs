@@ -19,6 +19,15 @@ pub struct Traced {
     pub logical: LogicalType,
     /// Whether the type is an option.
     pub nullable: bool,
+    /// Whether the only value of the type is `null`.
+    pub unit: bool,
+}
+
+impl Traced {
+    /// Returns the result for a type that is not an option.
+    pub(crate) fn of(logical: LogicalType) -> Self {
+        Self { logical, nullable: false, unit: false }
+    }
 }
 
 /// Returns the logical type of `T`.
@@ -33,7 +42,7 @@ pub(crate) fn trace<'de, T: Deserialize<'de>>() -> Traced {
 /// Returns the logical type of the value that `deserialize` reads. It is used for fields with
 /// `#[serde(with = "…")]`.
 pub(crate) fn trace_with(deserialize: impl FnOnce(Tracer<'_>) -> Result<(), TraceError>) -> Traced {
-    let mut traced = Traced { logical: LogicalType::Json, nullable: false };
+    let mut traced = Traced::of(LogicalType::Json);
     // The tracer always returns an error; `traced` contains the result.
     let _ = deserialize(Tracer { traced: &mut traced, field: None });
     traced
@@ -41,7 +50,7 @@ pub(crate) fn trace_with(deserialize: impl FnOnce(Tracer<'_>) -> Result<(), Trac
 
 /// Returns the logical type of one field of the struct `T`.
 pub(crate) fn trace_field<'de, T: Deserialize<'de>>(field: &'static str) -> Traced {
-    let mut traced = Traced { logical: LogicalType::Json, nullable: false };
+    let mut traced = Traced::of(LogicalType::Json);
     let _ = T::deserialize(Tracer { traced: &mut traced, field: Some(field) });
     traced
 }
@@ -49,7 +58,7 @@ pub(crate) fn trace_field<'de, T: Deserialize<'de>>(field: &'static str) -> Trac
 /// Returns the field names of the struct `T`, or `None` if `T` is a map, whose names are not fixed.
 pub(crate) fn trace_names<'de, T: Deserialize<'de>>() -> Option<&'static [&'static str]> {
     let mut names = None;
-    let mut traced = Traced { logical: LogicalType::Json, nullable: false };
+    let mut traced = Traced::of(LogicalType::Json);
     let _ =
         T::deserialize(NameTracer { names: &mut names, inner: Tracer { traced: &mut traced, field: None } });
     names
@@ -116,7 +125,6 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         deserialize_string => LogicalType::Text,
         deserialize_bytes => LogicalType::Bytes,
         deserialize_byte_buf => LogicalType::Bytes,
-        deserialize_unit => LogicalType::Json,
         deserialize_seq => LogicalType::List,
         deserialize_map => LogicalType::Map,
         deserialize_identifier => LogicalType::Text,
@@ -130,8 +138,17 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, TraceError> {
+    fn deserialize_unit<V: Visitor<'de>>(self, _: V) -> Result<V::Value, TraceError> {
+        self.traced.unit = true;
         self.record::<V>(LogicalType::Json)
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, TraceError> {
+        self.deserialize_unit(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(

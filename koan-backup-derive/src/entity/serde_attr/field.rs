@@ -1,7 +1,8 @@
 //! The `#[serde(…)]` attributes of a field.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Attribute, ExprPath};
 
 use super::Rename;
@@ -33,8 +34,14 @@ impl FieldAttr {
                 "default" => attr.default = true,
                 "with" => {
                     let module = path(&option);
-                    attr.serialize_with = module.as_ref().map(|module| quote!(#module::serialize));
-                    attr.deserialize_with = module.map(|module| quote!(#module::deserialize));
+                    // A function that the module lacks is reported at the name of the module.
+                    let function = |name: &str| {
+                        let module = module.as_ref()?;
+                        let name = Ident::new(name, module.span());
+                        Some(quote_spanned!(module.span()=> #module::#name))
+                    };
+                    attr.serialize_with = function("serialize");
+                    attr.deserialize_with = function("deserialize");
                 }
                 "serialize_with" => attr.serialize_with = path(&option).map(|path| quote!(#path)),
                 "deserialize_with" => attr.deserialize_with = path(&option).map(|path| quote!(#path)),

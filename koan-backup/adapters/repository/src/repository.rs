@@ -36,6 +36,11 @@ pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
 /// records of the archive, with a hash of 32 bytes for each record and of 8 bytes for each field; and, with
 /// `replace_existing`, the records that are deleted.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a repository of `{T}`",
+    label = "not a repository of `{T}`",
+    note = "implement `Repository<{T}>` for `{Self}`"
+)]
 pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// Returns all records, in any order. The stream must end only after the last record. A failure must be
     /// an error item of the stream; the stream must not end early instead.

@@ -18,9 +18,8 @@ struct PlaylistTrack {
     track_id: i32,
 }
 
-/// An entity whose key is in the order of the fields, independent of the order of the list.
 #[derive(Serialize, Deserialize, Entity)]
-#[entity(key = "track, playlist")]
+#[entity(key = "playlist, track")]
 struct Listed {
     playlist: i64,
     note: String,
@@ -39,6 +38,63 @@ struct KeyOtherThanId {
 struct Raw {
     r#type: u16,
 }
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Base {
+    created: u32,
+    id: i64,
+    #[serde(rename = "shard-no")]
+    shard: u8,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "base.id: i64")]
+struct WithinFlattened {
+    name: String,
+    #[serde(flatten)]
+    base: Base,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = r#"tenant, base.id: i64, base.shard as "shard-no": u8"#)]
+struct PartlyFlattened {
+    tenant: String,
+    #[serde(flatten)]
+    base: Base,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Deeper {
+    #[serde(flatten)]
+    base: Base,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "deeper.base.id: i64")]
+struct WithinDeeper {
+    #[serde(flatten)]
+    deeper: Deeper,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[serde(tag = "kind")]
+#[entity(key = "base.created: u32, base.id: i64")]
+enum InVariants {
+    First {
+        #[serde(flatten)]
+        base: Base,
+    },
+    Second {
+        name: String,
+        #[serde(flatten)]
+        base: Base,
+    },
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[serde(transparent)]
+#[entity(key = "base.id: i64")]
+struct Wrapped(Deeper);
 
 fn key_fields<T: Entity>() -> Vec<String> {
     T::descriptor().schema().key_fields().map(|(_, field)| field.name.clone()).collect()
@@ -62,4 +118,17 @@ fn is_accepted() {
 
     assert_eq!(Raw { r#type: 3 }.key(), 3);
     assert_eq!(key_fields::<Raw>(), ["type"]);
+
+    let base = || Base { created: 1, id: 2, shard: 3 };
+    assert_eq!(WithinFlattened { name: String::new(), base: base() }.key(), 2);
+    assert_eq!(key_fields::<WithinFlattened>(), ["id"]);
+    assert_eq!(WithinFlattened::descriptor().key_type(), "i64");
+    assert_eq!(PartlyFlattened { tenant: "a".into(), base: base() }.key(), ("a".to_owned(), 2, 3));
+    assert_eq!(key_fields::<PartlyFlattened>(), ["tenant", "id", "shard-no"]);
+    assert_eq!(WithinDeeper { deeper: Deeper { base: base() } }.key(), 2);
+    assert_eq!(key_fields::<WithinDeeper>(), ["id"]);
+    assert_eq!(InVariants::Second { name: String::new(), base: base() }.key(), (1, 2));
+    assert_eq!(key_fields::<InVariants>(), ["created", "id"]);
+    assert_eq!(Wrapped(Deeper { base: base() }).key(), 2);
+    assert_eq!(key_fields::<Wrapped>(), ["id"]);
 }

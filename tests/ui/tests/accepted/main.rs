@@ -10,6 +10,7 @@
 
 mod converted;
 mod enums;
+mod hygiene;
 mod identity;
 mod keys;
 mod places;

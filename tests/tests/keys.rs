@@ -1,0 +1,274 @@
+//! Keys: what the start refuses, and keys within flattened structs on databases.
+
+use std::collections::{BTreeMap, HashMap};
+
+use koan_backup::prelude::*;
+use koan_backup::{ErrorKind, register};
+use koan_backup_tests::state_directory::state_directory;
+use serde::{Deserialize, Serialize};
+
+/// Starts a context with one entity, and returns the message of the error.
+async fn refused<T: Entity>() -> String {
+    let directory = tempfile::tempdir().expect("a directory");
+    let started = Koan::builder()
+        .state_directory(state_directory())
+        .only_registered()
+        .register::<T>()
+        .provider(Memory::new())
+        .storage(Storage::local(directory.path().join("backups")).expect("a directory"))
+        .build()
+        .await;
+    let error = started.expect_err("the declaration is refused");
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
+    error.to_string()
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Ratio(f64);
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Maybe(Option<i64>);
+
+type Alias = Option<String>;
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Attributes(BTreeMap<String, String>);
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Empty(());
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Marker;
+
+macro_rules! keyed_by {
+    ($($name:ident($key:ty)),* $(,)?) => {
+        $(
+            #[derive(Serialize, Deserialize, Entity)]
+            struct $name {
+                id: $key,
+                text: String,
+            }
+        )*
+    };
+}
+
+keyed_by!(ByRatio(Ratio), ByMaybe(Maybe), ByAlias(Alias), ByMap(Attributes), ByUnit(Empty), ByMarker(Marker));
+
+#[derive(Serialize, Deserialize)]
+struct Page<K> {
+    id: K,
+}
+
+register!(Page<Ratio>, name = "PageByRatio", key = "id: Ratio");
+register!(Page<Maybe>, name = "PageByMaybe", key = "id: Maybe");
+
+#[tokio::test]
+async fn the_start_refuses_keys_of_types_that_cannot_identify_a_record() {
+    for (text, expected) in [
+        (refused::<ByRatio>().await, "floating-point"),
+        (refused::<ByMaybe>().await, "`null`"),
+        (refused::<ByAlias>().await, "`null`"),
+        (refused::<ByMap>().await, "a map"),
+        (refused::<ByUnit>().await, "`null`"),
+        (refused::<ByMarker>().await, "`null`"),
+        (refused::<Page<Ratio>>().await, "floating-point"),
+        (refused::<Page<Maybe>>().await, "`null`"),
+    ] {
+        assert!(text.contains("the key field `id`") && text.contains(expected), "{expected}: {text}");
+        assert!(text.contains("choose another key"), "the remedy is missing: {text}");
+    }
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+struct Base {
+    created: u32,
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "base.number: i64")]
+struct MissingWithin {
+    #[serde(flatten)]
+    base: Numbered,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Numbered {
+    #[serde(rename = "no")]
+    number: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "base.id: i64, base.created: u32")]
+struct MisorderedWithin {
+    #[serde(flatten)]
+    base: Base,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[serde(transparent)]
+#[entity(key = "id: i64, created: u32")]
+struct MisorderedNewtype(Base);
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "id, created")]
+#[serde(from = "Base", into = "Base")]
+#[derive(Clone)]
+struct MisorderedConverted {
+    id: i64,
+    created: u32,
+}
+
+impl From<Base> for MisorderedConverted {
+    fn from(Base { created, id }: Base) -> Self {
+        Self { id, created }
+    }
+}
+
+impl From<MisorderedConverted> for Base {
+    fn from(MisorderedConverted { id, created }: MisorderedConverted) -> Self {
+        Self { created, id }
+    }
+}
+
+#[tokio::test]
+async fn the_start_refuses_declared_keys_that_differ_from_the_deserialized_fields() {
+    for text in [
+        refused::<MissingWithin>().await,
+        refused::<MisorderedWithin>().await,
+        refused::<MisorderedNewtype>().await,
+        refused::<MisorderedConverted>().await,
+    ] {
+        assert!(text.contains("in the order of these fields"), "{text}");
+    }
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct DuplicateField {
+    id: i64,
+    #[serde(flatten)]
+    base: Base,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[serde(tag = "id")]
+#[entity(key = "number")]
+struct TagInFlattened {
+    number: i64,
+    #[serde(flatten)]
+    base: Base,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[serde(tag = "created")]
+enum TagInVariant {
+    First {
+        id: i64,
+    },
+    Second {
+        #[serde(flatten)]
+        other: Created,
+        id: i64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Created {
+    created: u32,
+}
+
+#[tokio::test]
+async fn the_start_refuses_two_fields_of_one_name() {
+    for (text, name) in [
+        (refused::<DuplicateField>().await, "id"),
+        (refused::<TagInFlattened>().await, "id"),
+        (refused::<TagInVariant>().await, "created"),
+    ] {
+        assert!(text.contains(&format!("two fields called `{name}`")), "{text}");
+    }
+}
+
+#[derive(Serialize, Deserialize, Entity, Clone, Debug, PartialEq)]
+#[entity(key = "base.id: i64")]
+#[entity_backup]
+struct Flat {
+    name: String,
+    #[serde(flatten)]
+    base: Base,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+struct Outer {
+    #[serde(flatten)]
+    base: Base,
+    #[serde(flatten)]
+    rest: HashMap<String, String>,
+}
+
+/// Serde does not show the fields of a type with flattened fields, so the key is known only by its declaration.
+#[derive(Serialize, Deserialize, Entity, Clone, Debug, PartialEq)]
+#[serde(transparent)]
+#[entity(key = "base.id: i64")]
+#[entity_backup]
+struct Wrapped(Outer);
+
+#[derive(Serialize, Deserialize, Entity, Clone, Debug, PartialEq)]
+#[entity(key = "tenant, outer.base.id: i64")]
+#[entity_backup]
+struct Deep {
+    tenant: String,
+    #[serde(flatten)]
+    outer: Outer,
+}
+
+fn flat(id: i64) -> Flat {
+    Flat { name: format!("record {id}"), base: Base { created: 7, id } }
+}
+
+fn outer(id: i64) -> Outer {
+    Outer { base: Base { created: 7, id }, rest: HashMap::from([("colour".to_owned(), format!("no. {id}"))]) }
+}
+
+#[tokio::test]
+async fn records_with_keys_in_flattened_structs_are_found_backed_up_and_restored() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = rusqlite::Connection::open(directory.path().join("a.db")).expect("opened");
+    database
+        .execute_batch(
+            "CREATE TABLE flat (id INTEGER PRIMARY KEY, created INTEGER NOT NULL, name TEXT NOT NULL);
+             CREATE TABLE wrapped (id INTEGER PRIMARY KEY, created INTEGER NOT NULL, colour TEXT);
+             CREATE TABLE deep (tenant TEXT, id INTEGER, created INTEGER, colour TEXT, PRIMARY KEY (tenant, id));",
+        )
+        .expect("created");
+    drop(database);
+    let koan = Koan::builder()
+        .state_directory(state_directory())
+        .only_registered()
+        .register::<Flat>()
+        .register::<Wrapped>()
+        .register::<Deep>()
+        .provider(Sqlite::open(directory.path().join("a.db")).expect("opened"))
+        .storage(Storage::local(directory.path().join("backups")).expect("a directory"))
+        .build()
+        .await
+        .expect("a context");
+    let deep = |tenant: &str, id| Deep { tenant: tenant.to_owned(), outer: outer(id) };
+    koan.data::<Flat>().upsert_many((1..=3).map(flat)).await.expect("written");
+    koan.data::<Wrapped>().upsert_many((1..=3).map(|id| Wrapped(outer(id)))).await.expect("written");
+    koan.data::<Deep>().upsert_many([deep("a", 1), deep("a", 2), deep("b", 1)]).await.expect("written");
+    koan.backup("nightly").await.expect("a backup");
+
+    koan.data::<Flat>().upsert_many([Flat { name: "changed".into(), ..flat(2) }]).await.expect("written");
+    koan.data::<Wrapped>()
+        .upsert_many([Wrapped(Outer { rest: HashMap::new(), ..outer(2) })])
+        .await
+        .expect("written");
+    koan.data::<Deep>().upsert_many([deep("a", 1)]).await.expect("written");
+    let report = koan.restore("nightly").await.expect("restored");
+    assert_eq!(report.entities.iter().map(|entity| entity.counts.inserted).sum::<u64>(), 0, "{report:?}");
+    assert_eq!(koan.data::<Flat>().get(&2).await.expect("read"), Some(flat(2)));
+    assert_eq!(koan.data::<Wrapped>().get(&2).await.expect("read"), Some(Wrapped(outer(2))));
+    let found = koan.data::<Deep>().get(&("b".to_owned(), 1)).await.expect("read");
+    assert_eq!(found, Some(deep("b", 1)));
+    assert_eq!(koan.data::<Deep>().get(&("b".to_owned(), 2)).await.expect("read"), None);
+}
