@@ -76,8 +76,8 @@ pub(crate) async fn run(pristine: &Path, folder: &Path) -> Result<Outcome, Box<d
     std::fs::write(&database, std::fs::read(pristine)?)?;
     let koan = Koan::builder()
         .application("chinook")
-        .provider("main", Sqlite::open(&database)?)
-        .storage("local", Storage::local(folder.join("backups"))?)
+        .provider(Sqlite::open(&database)?)
+        .storage(Storage::local(folder.join("backups"))?)
         .deny_uncovered()
         .build()
         .await?;

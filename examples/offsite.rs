@@ -34,9 +34,9 @@ pub(crate) struct Outcome {
 pub(crate) async fn run(folder: &Path, target: &str) -> Result<Outcome, Error> {
     let backups = folder.join("backups");
     let koan = Koan::builder()
-        .provider("main", Sqlite::open(folder.join("shop.db"))?)
-        .storage("local", Storage::local(&backups)?)
-        .storage("offsite", Storage::url(target)?.bandwidth_limit(20_000_000)?)
+        .provider(Sqlite::open(folder.join("shop.db"))?)
+        .storage(Storage::local(&backups)?)
+        .named_storage("offsite", Storage::url(target)?.bandwidth_limit(20_000_000)?)
         .build()
         .await?;
     let backup = koan.backup("nightly").await?;

@@ -97,8 +97,8 @@ pub(crate) async fn run(folder: &Path) -> Result<Outcome, Box<dyn Error>> {
     );
     let koan = Koan::builder()
         .application("quickstart")
-        .provider("main", Sqlite::open(&database)?)
-        .storage("local", Storage::local(folder.join("backups"))?)
+        .provider(Sqlite::open(&database)?)
+        .storage(Storage::local(folder.join("backups"))?)
         .build()
         .await?;
     let warnings = koan.inventory().warnings.clone();

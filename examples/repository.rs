@@ -121,8 +121,8 @@ pub(crate) async fn run(folder: &Path) -> Result<Outcome, RepositoryError> {
 
     let koan = Koan::builder()
         .application("repository")
-        .provider("main", Repositories::new().with(customers))
-        .storage("local", Storage::local(folder.join("backups"))?)
+        .provider(Repositories::new().with(customers))
+        .storage(Storage::local(folder.join("backups"))?)
         .build()
         .await?;
     let backup = koan.backup("nightly").await?;

@@ -35,8 +35,8 @@ fn ten_entities(folder: &Path) -> KoanBuilder {
     std::fs::write(&database, std::fs::read(chinook()).expect("the test data exists"))
         .expect("the database is copied");
     Koan::builder()
-        .provider("main", Sqlite::open(&database).expect("the database can be opened"))
-        .storage("memory", Storage::memory())
+        .provider(Sqlite::open(&database).expect("the database can be opened"))
+        .named_storage("memory", Storage::memory())
         .only_registered()
         .register_scope(&SCOPE)
         .register::<Album>()

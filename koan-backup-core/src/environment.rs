@@ -16,12 +16,12 @@ use crate::catalog::{Lookup, ManifestCache};
 use crate::declaration::inventory::Inventory;
 use crate::declaration::selection::Selection;
 use crate::encryption::{ArchiveEncryption, Identities, KeySource, Recipients};
-use crate::entity::{EntityCodec, Policy};
+use crate::entity::{EntityCodec, EntityDescriptor, Policy};
 use crate::environment::event::{Listener, OperationLog, operation_listener};
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::identity::ApplicationIdentity;
-use crate::foundation::names::names;
+use crate::foundation::names::{names, suggestion};
 use crate::provider::Provider;
 use crate::storage::Storage;
 
@@ -67,8 +67,8 @@ impl Environment {
                 Error::new(
                     ErrorKind::NotFound,
                     format!(
-                        "no provider has the name `{name}`; the known providers are {}",
-                        names(self.providers.iter().map(|(name, _)| name))
+                        "no provider has the name `{name}`; {}",
+                        suggestion(name, self.providers.iter().map(|(name, _)| name.as_str()))
                     ),
                 )
             },
@@ -90,14 +90,13 @@ impl Environment {
             if self.providers.iter().any(|(name, provider)| name == filter || provider.kind() == filter) {
                 continue;
             }
-            let known = names(self.providers.iter().map(|(name, _)| name));
+            let names = self.providers.iter().map(|(name, _)| name.as_str());
             let kinds: BTreeSet<_> = self.providers.iter().map(|(_, provider)| provider.kind()).collect();
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!(
-                    "no provider has the name or kind `{filter}`; the names are {known}, and the kinds are \
-                     {}",
-                    names(kinds.iter())
+                    "no provider has the name or kind `{filter}`; {}",
+                    suggestion(filter, names.chain(kinds.iter().copied()))
                 ),
             ));
         }
@@ -114,9 +113,12 @@ impl Environment {
             Error::new(
                 ErrorKind::NotFound,
                 format!(
-                    "no storage profile has the name `{}`; the known profiles are {}",
+                    "no storage profile has the name `{0}`; {1}",
                     profile.unwrap_or("(default)"),
-                    names(self.storages.iter().map(|(name, _)| name))
+                    suggestion(
+                        profile.unwrap_or_default(),
+                        self.storages.iter().map(|(name, _)| name.as_str())
+                    )
                 ),
             )
         })
@@ -187,6 +189,15 @@ impl Environment {
         Lookup { identity: &self.identity, selected: from }
     }
 
+    /// Returns the entity of a type.
+    ///
+    /// # Errors
+    /// The type is not registered.
+    pub(crate) fn require_type(&self, descriptor: &EntityDescriptor) -> Result<&KnownEntity> {
+        let is_same = |known: &&KnownEntity| known.codec.descriptor().type_id() == descriptor.type_id();
+        self.entities.iter().find(is_same).ok_or_else(|| unregistered(descriptor))
+    }
+
     /// Returns the entity whose current name, or one of whose former names, is `name`.
     pub(crate) fn entity(&self, name: &str) -> Option<&KnownEntity> {
         self.entities
@@ -203,12 +214,26 @@ impl Environment {
             Error::new(
                 ErrorKind::NotFound,
                 format!(
-                    "no entity has the name `{name}`; the known entities are {}",
-                    names(self.entities.iter().map(|entity| entity.codec.name()))
+                    "no entity has the name `{name}`; {}",
+                    suggestion(name, self.entities.iter().map(|entity| entity.codec.name()))
                 ),
             )
         })
     }
+}
+
+/// Returns the error for a type that was used with a context that does not contain it.
+fn unregistered(descriptor: &EntityDescriptor) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!(
+            "`{}` ({}) is not registered in this context; add `.register::<{}>()` to the builder, or remove \
+             `.only_registered()`",
+            descriptor.name(),
+            descriptor.location(),
+            descriptor.type_path(),
+        ),
+    )
 }
 
 /// Checks that there are recipients if the archives of a storage profile must be encrypted as a whole.

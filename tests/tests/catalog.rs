@@ -50,9 +50,9 @@ async fn shop_over(store: FaultyStore, cache: tempfile::TempDir) -> Shop {
     }
     database.put(&SetName::root(), &Visit { id: 1, page: "x".repeat(5000) });
     let koan = Koan::builder()
-        .provider("main", database.clone())
-        .storage("local", store.storage())
-        .storage("far", Storage::memory())
+        .provider(database.clone())
+        .storage(store.storage())
+        .named_storage("far", Storage::memory())
         .catalog_cache(cache.path())
         .clock(clock.clone())
         .build()
@@ -199,8 +199,8 @@ async fn manifests_are_read_once_and_reread_when_the_cache_is_damaged() {
         }
         let store = &after.store;
         let koan = Koan::builder()
-            .provider("main", after.database.clone())
-            .storage("local", store.storage())
+            .provider(after.database.clone())
+            .storage(store.storage())
             .catalog_cache(after.cache.path())
             .build()
             .await

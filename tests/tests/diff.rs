@@ -39,8 +39,8 @@ struct Shop {
 async fn koan(folder: &std::path::Path, identity: &Identity, with_key: bool) -> Koan {
     let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
     let builder = Koan::builder()
-        .provider("main", Sqlite::open(folder.join("shop.db")).expect("a database"))
-        .storage("local", Storage::local(folder.join("backups")).expect("a folder"))
+        .provider(Sqlite::open(folder.join("shop.db")).expect("a database"))
+        .storage(Storage::local(folder.join("backups")).expect("a folder"))
         .encrypt_to(recipients);
     let builder =
         if with_key { builder.keys(Keys::text(identity.to_string().expose_secret())) } else { builder };

@@ -38,8 +38,8 @@ const CALLS: [(&str, u32); 4] = [
 
 fn builder(folder: &Path) -> KoanBuilder {
     Koan::builder()
-        .provider("main", Sqlite::open(folder.join("shop.db")).expect("opened"))
-        .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+        .provider(Sqlite::open(folder.join("shop.db")).expect("opened"))
+        .storage(Storage::local(folder.join("backups")).expect("a directory"))
         .state_directory(folder.join("state"))
 }
 

@@ -112,8 +112,8 @@ async fn archived_with(records: i64) -> Archived {
         .only_registered()
         .register::<archived_types::User>()
         .register::<archived_types::Order>()
-        .provider("main", database)
-        .storage("vault", vault.storage())
+        .provider(database)
+        .named_storage("vault", vault.storage())
         .build()
         .await
         .expect("a context");
@@ -135,8 +135,8 @@ impl Archived {
             .only_registered()
             .register::<A>()
             .register::<B>()
-            .provider("main", database.clone())
-            .storage("vault", self.vault.storage())
+            .provider(database.clone())
+            .named_storage("vault", self.vault.storage())
             .build()
             .await
             .expect("a context");

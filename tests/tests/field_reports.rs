@@ -47,8 +47,8 @@ fn count(connection: &Connection, sql: &str) -> i64 {
 /// Creates a context for the database in a folder.
 async fn over_sqlite(folder: &Path, storage: Storage) -> Koan {
     Koan::builder()
-        .provider("main", Sqlite::open(folder.join("shop.db")).expect("opened"))
-        .storage("local", storage)
+        .provider(Sqlite::open(folder.join("shop.db")).expect("opened"))
+        .storage(storage)
         .build()
         .await
         .expect("a context")
@@ -82,8 +82,8 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_is_never_removed_b
     }
     let clock = HandClock::at("2026-11-01T03:00:00Z");
     let koan = Koan::builder()
-        .provider("main", JsonFiles::documents(&source).expect("opened"))
-        .storage("local", local(folder.path()))
+        .provider(JsonFiles::documents(&source).expect("opened"))
+        .storage(local(folder.path()))
         .clock(clock.clone())
         .build()
         .await

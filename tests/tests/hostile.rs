@@ -48,7 +48,7 @@ fn user(id: i64, name: &str) -> User {
 async fn context(storage: Storage, row: &User) -> Koan {
     let database = Scripted::default();
     database.put(&SetName::root(), row);
-    Koan::builder().provider("main", database).storage("main", storage).build().await.expect("a context")
+    Koan::builder().provider(database).named_storage("main", storage).build().await.expect("a context")
 }
 
 /// Creates a valid backup of one user.

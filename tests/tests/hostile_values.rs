@@ -48,8 +48,8 @@ proptest! {
                 connection.execute(insert, (key, value)).expect("written");
             }
             let koan = Koan::builder()
-                .provider("main", Sqlite::open(&path).expect("opened"))
-                .storage("local", Storage::memory())
+                .provider(Sqlite::open(&path).expect("opened"))
+                .storage(Storage::memory())
                 .build()
                 .await
                 .expect("a context");

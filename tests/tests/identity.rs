@@ -37,8 +37,8 @@ impl Profile {
         let database = Scripted::default();
         (0..records).for_each(|id| database.put(&SetName::root(), &Invoice { id }));
         Koan::builder()
-            .provider("main", database)
-            .storage("shared", self.vault.storage())
+            .provider(database)
+            .named_storage("shared", self.vault.storage())
             .clock(self.clock.clone())
     }
 
@@ -146,7 +146,7 @@ async fn a_copy_has_the_identity_of_its_backup() {
     let staging = profile.koan("shop", "staging").await;
     let id = profile.backup(&staging).await;
     let production = profile.builder(1).application("shop").environment("production");
-    let production = production.storage("far", far.storage()).build().await.expect("a context");
+    let production = production.named_storage("far", far.storage()).build().await.expect("a context");
     let error =
         production.copy(NAME).to_profile("far").await.expect_err("the application has no such backup");
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -280,7 +280,7 @@ async fn the_envelope_of_an_encrypted_archive_contains_identity_and_series() {
     let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a key");
     let koan = async |environment: &str, keys: Option<Keys>| {
         let storage = profile.vault.storage().archive_encryption(ArchiveEncryption::Always);
-        let koan = Koan::builder().provider("main", Scripted::default()).storage("shared", storage);
+        let koan = Koan::builder().provider(Scripted::default()).named_storage("shared", storage);
         let koan = koan.application("shop").environment(environment).encrypt_to(recipients.clone());
         let koan = koan.clock(profile.clock.clone());
         match keys {
@@ -362,7 +362,7 @@ async fn records_of_another_database_are_restored_and_the_difference_is_reported
             .expect("a table");
         let backups = Storage::local(folder.path().join("backups")).expect("a folder");
         let sqlite = Sqlite::open(&path).expect("opened");
-        Koan::builder().provider("main", sqlite).storage("local", backups).build().await.expect("a context")
+        Koan::builder().provider(sqlite).storage(backups).build().await.expect("a context")
     };
     let first = koan("first.db").await;
     first.backup(NAME).await.expect("a backup");

@@ -68,11 +68,7 @@ fn the_inventory_can_be_serialised() {
 }
 
 async fn context(builder: koan_backup::KoanBuilder) -> Result<Koan, Error> {
-    builder
-        .provider("data", Scripted::new(Script::default()))
-        .storage("local", Storage::memory())
-        .build()
-        .await
+    builder.named_provider("data", Scripted::new(Script::default())).storage(Storage::memory()).build().await
 }
 
 #[tokio::test]
@@ -382,10 +378,7 @@ async fn an_unknown_provider_is_an_error_that_lists_the_known_providers() {
         error.to_string().contains("provider `warehouse`, which does not exist; there are `data`"),
         "{error}"
     );
-    let error = Koan::builder()
-        .storage("local", Storage::memory())
-        .build()
-        .await
-        .expect_err("the context has no provider");
+    let error =
+        Koan::builder().storage(Storage::memory()).build().await.expect_err("the context has no provider");
     assert_eq!(error.kind(), ErrorKind::Configuration);
 }

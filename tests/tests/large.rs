@@ -71,8 +71,8 @@ impl Shop {
             .ignore_table("MIGRATIONS", "kept by sqlx")
             .ignore_table("PAGE", "rendered again")
             .ignore_table("nope", "not there");
-        let builder = Koan::builder().only_registered().provider("main", provider.open().expect("opened"));
-        entities(builder.storage("local", Storage::memory())).build().await.expect("a context")
+        let builder = Koan::builder().only_registered().provider(provider.open().expect("opened"));
+        entities(builder.storage(Storage::memory())).build().await.expect("a context")
     }
 
     fn scans(&self) -> Vec<(i64, Vec<u8>, Option<Vec<u8>>)> {

@@ -54,7 +54,7 @@ async fn faulty_shop() -> (Shop, FaultyStore) {
 async fn context(storage: Storage, clock: &HandClock) -> Koan {
     let database = Scripted::default();
     database.put(&SetName::root(), &Invoice { id: 1 });
-    let builder = Koan::builder().provider("main", database).storage("local", storage).clock(clock.clone());
+    let builder = Koan::builder().provider(database).storage(storage).clock(clock.clone());
     builder.build().await.expect("a context")
 }
 
@@ -407,8 +407,8 @@ async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_re
         let database = Scripted::default();
         database.put(&SetName::root(), &Invoice { id: 1 });
         let koan = Koan::builder()
-            .provider("main", database)
-            .storage("local", Storage::local(shop.folder.path()).expect("a folder"))
+            .provider(database)
+            .storage(Storage::local(shop.folder.path()).expect("a folder"))
             .clock(clock)
             .build()
             .await
@@ -620,8 +620,8 @@ async fn sidecar_files_leases_and_cached_manifests_of_removed_backups_are_remove
     database.put(&SetName::root(), &Invoice { id: 1 });
     let storage = Storage::local(folder.path()).expect("a folder");
     let koan = Koan::builder()
-        .provider("main", database)
-        .storage("local", storage)
+        .provider(database)
+        .storage(storage)
         .catalog_cache(cache.path())
         .clock(clock.clone())
         .build()
@@ -784,7 +784,7 @@ async fn maintenance_with_a_clock_that_differs_from_that_of_the_disk_removes_not
     let database = Scripted::default();
     database.put(&SetName::root(), &Invoice { id: 1 });
     let storage = Storage::local(folder.path()).expect("a folder");
-    let builder = Koan::builder().provider("main", database).storage("local", storage).clock(clock.clone());
+    let builder = Koan::builder().provider(database).storage(storage).clock(clock.clone());
     let koan = builder.build().await.expect("a context");
     for _ in 0..2 {
         koan.backup("nightly").await.expect("a backup");

@@ -40,8 +40,8 @@ struct Numbers {
 
 async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Koan {
     let builder = Koan::builder().only_registered().register_scope(&SCOPE).register::<T>();
-    let builder = builder.provider("main", provider);
-    builder.storage("local", Storage::local(backups).expect("a directory")).build().await.expect("a context")
+    let builder = builder.provider(provider);
+    builder.storage(Storage::local(backups).expect("a directory")).build().await.expect("a context")
 }
 
 #[tokio::test]

@@ -55,9 +55,9 @@ async fn shop_with(
     }
     let directory = tempfile::tempdir().expect("a directory");
     let builder = Koan::builder()
-        .provider("main", main)
-        .provider("second", second)
-        .storage("local", Storage::local(directory.path()).expect("a directory"));
+        .provider(main)
+        .named_provider("second", second)
+        .storage(Storage::local(directory.path()).expect("a directory"));
     let koan = change(builder).build().await.expect("a context");
     koan.data::<Order>().upsert_many((0..3).map(|id| Order { id, total: id })).await.expect("written");
     koan.data::<Invoice>().upsert_many((0..3).map(|id| Invoice { id, total: id })).await.expect("written");
@@ -175,9 +175,9 @@ async fn koan_with_unreadable_users(shop: &Shop) -> Koan {
     let main = Scripted::new(Script { disconnects_at: Some(("User".into(), 0)), ..Script::default() });
     main.put(&SetName::root(), &User { id: 1, name: "a".into() });
     Koan::builder()
-        .provider("main", main)
-        .provider("second", Memory::new())
-        .storage("local", Storage::local(shop.directory.path()).expect("a directory"))
+        .provider(main)
+        .named_provider("second", Memory::new())
+        .storage(Storage::local(shop.directory.path()).expect("a directory"))
         .build()
         .await
         .expect("a context")
@@ -200,8 +200,8 @@ async fn existing_backups_with_reserved_names_are_listed_and_restored_by_id() {
     let vault = Vault::default();
     let main = Scripted::new(Script::default());
     main.put(&SetName::root(), &User { id: 1, name: "a".into() });
-    let builder = Koan::builder().provider("main", main).provider("second", Memory::new());
-    let koan = builder.storage("vault", vault.storage()).build().await.expect("a context");
+    let builder = Koan::builder().provider(main).named_provider("second", Memory::new());
+    let koan = builder.named_storage("vault", vault.storage()).build().await.expect("a context");
     for name in ["latest", "deadbeef"] {
         let id = koan.backup("older").await.expect("a backup").id();
         // The manifest gets a name that earlier versions allowed.
@@ -428,9 +428,9 @@ impl Repository<User> for NeverWrites {
 async fn a_restore_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error() {
     let directory = tempfile::tempdir().expect("a directory");
     let koan = Koan::builder()
-        .provider("main", Repositories::new().with(NeverWrites::default()))
-        .provider("second", Memory::new())
-        .storage("local", Storage::local(directory.path()).expect("a directory"))
+        .provider(Repositories::new().with(NeverWrites::default()))
+        .named_provider("second", Memory::new())
+        .storage(Storage::local(directory.path()).expect("a directory"))
         .build()
         .await
         .expect("a context");

@@ -48,8 +48,8 @@ async fn shop(script: Script) -> Shop {
     }
     let directory = tempfile::tempdir().expect("a directory");
     let koan = Koan::builder()
-        .provider("main", database.clone())
-        .storage("local", Storage::local(directory.path()).expect("a directory"))
+        .provider(database.clone())
+        .storage(Storage::local(directory.path()).expect("a directory"))
         .build()
         .await
         .expect("a context");
@@ -394,7 +394,7 @@ fn a_runtime_without_timers_fails_the_start_and_not_the_rollback() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let storage = Storage::memory();
     let built = runtime.block_on(async {
-        Koan::builder().provider("main", Scripted::default()).storage("memory", storage).build().await
+        Koan::builder().provider(Scripted::default()).named_storage("memory", storage).build().await
     });
     let error = built.expect_err("the runtime has no timers");
     assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -476,8 +476,8 @@ async fn a_restore_whose_counts_do_not_balance_is_rolled_back_with_the_entity_in
     dropping_database.put(&root, &Order { id: 9, total: 1.0 });
     let storage = Storage::local(shop._directory.path()).expect("a directory");
     shop.koan = Koan::builder()
-        .provider("main", dropping_database.clone())
-        .storage("local", storage)
+        .provider(dropping_database.clone())
+        .storage(storage)
         .build()
         .await
         .expect("a context");

@@ -46,7 +46,7 @@ async fn context(storage: Storage, clock: &HandClock) -> Koan {
     for id in 0..50 {
         database.put(&SetName::root(), &Invoice { id });
     }
-    let builder = Koan::builder().provider("main", database).storage("local", storage).clock(clock.clone());
+    let builder = Koan::builder().provider(database).storage(storage).clock(clock.clone());
     builder.build().await.expect("a context")
 }
 

@@ -45,8 +45,8 @@ async fn shop_of(database: Scripted) -> Shop {
     database.put(&SetName::root(), &Invoice { id: 1 });
     database.put(&SetName::root(), &Visit { id: 1 });
     let koan = Koan::builder()
-        .provider("main", database)
-        .storage("local", store.storage())
+        .provider(database)
+        .storage(store.storage())
         .clock(clock.clone())
         .build()
         .await
@@ -603,7 +603,7 @@ async fn backups_of_an_entity_that_is_no_longer_registered_are_removed_after_rel
         let builder = Koan::builder().only_registered().register::<Invoice>().clock(clock.clone());
         let builder = if with_visits { builder.register::<Visit>() } else { builder };
         let storage = Storage::local(folder.path()).expect("a folder");
-        builder.provider("main", database).storage("local", storage).build().await.expect("a context")
+        builder.provider(database).storage(storage).build().await.expect("a context")
     };
     let with_visits = koan(true).await;
     let visit_backup = with_visits.backup("nightly").await.expect("a backup").id();

@@ -57,8 +57,8 @@ async fn context<T: Entity>(provider: impl Provider, backups: &Path) -> Result<K
         .only_registered()
         .register_scope(&SCOPE)
         .register::<T>()
-        .provider("main", provider)
-        .storage("local", Storage::local(backups)?)
+        .provider(provider)
+        .storage(Storage::local(backups)?)
         .build()
         .await
 }
@@ -93,8 +93,8 @@ async fn assert_assessment<T: Entity, P: Provider>(provider: impl Fn() -> P, exp
         "{boot_warnings:?}"
     );
     let builder = Koan::builder().only_registered().register_scope(&SCOPE).register::<Sound>();
-    let builder = builder.provider("main", Memory::new()).deny_uncovered();
-    let builder = builder.storage("local", Storage::local(backups.path()).expect("a directory"));
+    let builder = builder.provider(Memory::new()).deny_uncovered();
+    let builder = builder.storage(Storage::local(backups.path()).expect("a directory"));
     builder.build().await.expect("a warning of a backup must not be treated as uncovered data");
 }
 

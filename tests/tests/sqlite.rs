@@ -101,8 +101,8 @@ impl Shop {
 
 async fn context(database: PathBuf, storage: PathBuf) -> Koan {
     Koan::builder()
-        .provider("main", Sqlite::open(database).expect("opened"))
-        .storage("local", Storage::local(storage).expect("a directory"))
+        .provider(Sqlite::open(database).expect("opened"))
+        .storage(Storage::local(storage).expect("a directory"))
         .build()
         .await
         .expect("a context")

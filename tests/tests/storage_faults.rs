@@ -32,7 +32,7 @@ async fn context(storage: Storage, name_length: usize) -> Koan {
     for id in 0..4 {
         database.put(&SetName::root(), &User { id, name: "x".repeat(name_length) });
     }
-    Koan::builder().provider("main", database).storage("faulty", storage).build().await.expect("a context")
+    Koan::builder().provider(database).named_storage("faulty", storage).build().await.expect("a context")
 }
 
 async fn shop() -> Shop {

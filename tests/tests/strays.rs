@@ -31,7 +31,7 @@ async fn shop_with(storage: impl FnOnce(&std::path::Path) -> Storage) -> Shop {
     let clock = HandClock::at(&jiff::Timestamp::now().to_string());
     let database = Scripted::default();
     database.put(&SetName::root(), &Invoice { id: 1 });
-    let builder = Koan::builder().provider("main", database).storage("local", storage(folder.path()));
+    let builder = Koan::builder().provider(database).storage(storage(folder.path()));
     let koan = builder.clock(clock.clone()).build().await.expect("a context");
     Shop { koan, clock, folder }
 }

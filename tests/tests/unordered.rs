@@ -26,8 +26,8 @@ async fn start<T: Entity>() -> Result<Koan, Error> {
         .only_registered()
         .register_scope(&SCOPE)
         .register::<T>()
-        .provider("main", Memory::new())
-        .storage("local", Storage::local(directory.path()).expect("a directory"))
+        .provider(Memory::new())
+        .storage(Storage::local(directory.path()).expect("a directory"))
         .build()
         .await
 }
@@ -547,8 +547,8 @@ async fn a_collection_without_sample_values_is_reported_as_a_warning_and_the_bac
         .only_registered()
         .register_scope(&SCOPE)
         .register::<WithUnsampled>()
-        .provider("main", Memory::new())
-        .storage("local", Storage::local(directory.path()).expect("a directory"))
+        .provider(Memory::new())
+        .storage(Storage::local(directory.path()).expect("a directory"))
         .build()
         .await
         .expect("a context");

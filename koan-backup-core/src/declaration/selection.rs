@@ -1,6 +1,5 @@
 //! The selection of entities and sets for a backup or restore.
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,8 +13,8 @@ type Predicate = Arc<dyn Fn(&EntityDescriptor) -> bool + Send + Sync>;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Selection {
-    /// Selects only these types.
-    pub types: Vec<TypeId>,
+    /// Selects only these types, each by its descriptor.
+    pub types: Vec<&'static EntityDescriptor>,
     /// Selects only entities with these names.
     pub names: Vec<String>,
     /// Excludes the entities with these names.
@@ -40,7 +39,7 @@ impl Selection {
                 .any(|name| name == descriptor.name() || descriptor.aliases().contains(&name.as_str()))
         };
         let is_selected = (self.types.is_empty() && self.names.is_empty())
-            || self.types.contains(&descriptor.type_id())
+            || self.types.iter().any(|selected| selected.type_id() == descriptor.type_id())
             || is_listed(&self.names);
         is_selected && !is_listed(&self.excluded_names)
     }

@@ -19,7 +19,7 @@ use crate::environment::{Environment, KnownEntity, require_archive_recipients, r
 use crate::foundation::clock::{Clock, SystemClock};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::identity::ApplicationIdentity;
-use crate::foundation::names::names;
+use crate::foundation::names::suggestion;
 use crate::provider::Provider;
 use crate::storage::Storage;
 use crate::storage::machine_state::{MachineState, default_directory};
@@ -44,6 +44,11 @@ pub struct KoanBuilder {
     catalog_cache: Option<PathBuf>,
     state_directory: Option<PathBuf>,
 }
+
+/// The name of the provider that [`KoanBuilder::provider`] adds.
+const DEFAULT_PROVIDER: &str = "main";
+/// The name of the storage profile that [`KoanBuilder::storage`] adds.
+const DEFAULT_STORAGE: &str = "local";
 
 /// Whether an uncovered entity, table or column makes the start fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,20 +81,32 @@ impl KoanBuilder {
         }
     }
 
-    /// Adds a provider. The first provider is the default for entities that select none.
-    pub fn provider(mut self, name: impl Into<String>, provider: impl Provider) -> Self {
+    /// Adds the default provider, which has the name `main`. It contains all entities that select no other provider.
+    pub fn provider(self, provider: impl Provider) -> Self {
+        self.named_provider(DEFAULT_PROVIDER, provider)
+    }
+
+    /// Adds a provider with another name, for the entities that select it with `#[entity(provider = "…")]`. If there is no
+    /// provider `main`, the provider that was added first is the default.
+    pub fn named_provider(mut self, name: impl Into<String>, provider: impl Provider) -> Self {
         self.providers.push((name.into(), Arc::new(provider)));
         self
     }
 
-    /// Adds a storage profile. The first profile is the default. If none is added, the default is the
-    /// directory [`Storage::default_path`].
-    pub fn storage(mut self, name: impl Into<String>, storage: Storage) -> Self {
+    /// Adds the default storage profile, which has the name `local`. If no profile is added, the default is the directory
+    /// [`Storage::default_path`].
+    pub fn storage(self, storage: Storage) -> Self {
+        self.named_storage(DEFAULT_STORAGE, storage)
+    }
+
+    /// Adds a storage profile with another name. If there is no profile `local`, the profile that was added first is the
+    /// default.
+    pub fn named_storage(mut self, name: impl Into<String>, storage: Storage) -> Self {
         self.storages.push((name.into(), storage));
         self
     }
 
-    /// Sets the default storage profile, instead of the first one.
+    /// Sets the default storage profile, instead of `local` or the first profile.
     pub fn default_storage(mut self, name: impl Into<String>) -> Self {
         self.default_storage = Some(name.into());
         self
@@ -219,9 +236,9 @@ impl KoanBuilder {
         )?;
         self.check_names()?;
         if self.storages.is_empty() {
-            self.storages.push(("local".to_owned(), Storage::local(Storage::default_path())?));
+            self.storages.push((DEFAULT_STORAGE.to_owned(), Storage::local(Storage::default_path())?));
         }
-        self.put_default_storage_first()?;
+        self.put_defaults_first()?;
         self.compare_with_state().await?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.assign_providers(&descriptors, &inventory)?;
@@ -327,38 +344,52 @@ impl KoanBuilder {
         if self.providers.is_empty() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "there is no provider: add the database with `.provider(\"main\", …)`",
+                "there is no provider: add the database with `.provider(…)`, for example \
+                 `.provider(Sqlite::open(\"shop.db\")?)`",
             ));
         }
         let providers = self.providers.iter().map(|(name, _)| name);
         let storages = self.storages.iter().map(|(name, _)| name);
-        for (role, mut all) in
-            [("provider", providers.collect::<Vec<_>>()), ("storage profile", storages.collect())]
-        {
+        for (role, method, mut all) in [
+            ("provider", "named_provider", providers.collect::<Vec<_>>()),
+            ("storage profile", "named_storage", storages.collect()),
+        ] {
             all.sort();
             if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
                 return Err(Error::new(
                     ErrorKind::Configuration,
-                    format!("two {role}s have the name `{}`; give each a different name", pair[0]),
+                    format!(
+                        "two {role}s have the name `{}`; give one of them another name with `.{method}(\"…\", …)`",
+                        pair[0]
+                    ),
                 ));
             }
         }
         Ok(())
     }
 
-    fn put_default_storage_first(&mut self) -> Result<()> {
-        let Some(default) = self.default_storage.take() else { return Ok(()) };
-        let Some(index) = self.storages.iter().position(|(name, _)| *name == default) else {
-            let known = names(self.storages.iter().map(|(name, _)| name));
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                format!(
-                    "the default storage profile `{default}` does not exist; add it with \
-                     `.storage(\"{default}\", …)`, or select an existing profile: {known}"
-                ),
-            ));
+    /// Moves the default provider and the default storage profile to the first position.
+    fn put_defaults_first(&mut self) -> Result<()> {
+        if let Some(index) = self.providers.iter().position(|(name, _)| name == DEFAULT_PROVIDER) {
+            self.providers[..=index].rotate_right(1);
+        }
+        let position = |wanted: &str| self.storages.iter().position(|(name, _)| name == wanted);
+        let index = match self.default_storage.take() {
+            None => position(DEFAULT_STORAGE),
+            Some(default) => Some(position(&default).ok_or_else(|| {
+                let remedy = suggestion(&default, self.storages.iter().map(|(name, _)| name.as_str()));
+                Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "the default storage profile `{default}` does not exist; add it with \
+                         `.named_storage(\"{default}\", …)`; {remedy}"
+                    ),
+                )
+            })?),
         };
-        self.storages[..=index].rotate_right(1);
+        if let Some(index) = index {
+            self.storages[..=index].rotate_right(1);
+        }
         Ok(())
     }
 
@@ -377,15 +408,16 @@ impl KoanBuilder {
                     return Err(Error::new(
                         ErrorKind::Configuration,
                         format!(
-                            "`{}` at {} selects provider `{provider}`, which does not exist; there are {}",
+                            "`{}` at {} selects provider `{provider}`, which does not exist; add it with \
+                             `.named_provider(\"{provider}\", …)`; {}",
                             descriptor.name(),
                             descriptor.location(),
-                            names(self.providers.iter().map(|(name, _)| name))
+                            suggestion(provider, self.providers.iter().map(|(name, _)| name.as_str()))
                         ),
                     ));
                 }
                 let codec = EntityCodec::new(descriptor);
-                codec.check_key()?;
+                codec.check_declaration()?;
                 let policy = inventory.policy(descriptor.name());
                 let is_encrypted = policy.is_some_and(|policy| policy.encrypt);
                 Ok(KnownEntity {

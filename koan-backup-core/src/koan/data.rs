@@ -109,7 +109,7 @@ impl<T: Entity> Data<T> {
     /// Returns the codec of the entity, the name of its provider, and the provider.
     fn locate(&self) -> Result<(EntityCodec, &str, &dyn Provider)> {
         let environment = &self.koan.environment;
-        let known = environment.require_entity(T::descriptor().name())?;
+        let known = environment.require_type(T::descriptor())?;
         let provider = environment.provider(&known.provider)?.as_ref();
         Ok((known.codec.clone(), &known.provider, provider))
     }

@@ -5,7 +5,7 @@ macro_rules! selection_setters {
     () => {
         /// Selects this entity. Several calls select several entities.
         pub fn entity<T: crate::entity::Entity>(mut self) -> Self {
-            self.options.selection.types.push(std::any::TypeId::of::<T>());
+            self.options.selection.types.push(T::descriptor());
             self
         }
 

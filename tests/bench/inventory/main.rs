@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let started = Instant::now();
-    let builder = Koan::builder().provider("main", Sqlite::open(&path)?).storage("memory", Storage::memory());
+    let builder = Koan::builder().provider(Sqlite::open(&path)?).named_storage("memory", Storage::memory());
     let koan = builder.deny_uncovered().build().await?;
     let boot = Boot { inventory: inventory_time, context: started.elapsed() };
     println!("{}", serde_json::to_string(&boot)?);

@@ -46,7 +46,7 @@ fn millis(time: Duration) -> String {
 /// Returns the manifest of a backup of orders.
 async fn sample_manifest(folder: &Path) -> Result<serde_json::Value> {
     let storage = Storage::local(folder.join("one"))?;
-    let koan = orders::context(folder)?.storage("local", storage).build().await?;
+    let koan = orders::context(folder)?.storage(storage).build().await?;
     let backup = koan.backup("orders").tags(["nightly"]).await?;
     Ok(serde_json::to_value(backup.manifest())?)
 }
@@ -95,7 +95,7 @@ async fn listing_times(
 ) -> Result<(Duration, Duration)> {
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for _ in 0..runs {
-        let koan = orders::context(folder)?.storage("backups", storage.clone()).build().await?;
+        let koan = orders::context(folder)?.named_storage("backups", storage.clone()).build().await?;
         for times in [&mut cold, &mut warm] {
             let started = Instant::now();
             let found = koan.catalog().all().await?;

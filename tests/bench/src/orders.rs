@@ -34,7 +34,7 @@ pub(crate) fn context(folder: &Path) -> Result<KoanBuilder> {
 /// program are not registered in it.
 pub(crate) fn provider(folder: &Path) -> Result<KoanBuilder> {
     let builder = Koan::builder().only_registered().register::<Order>();
-    Ok(builder.provider("main", Sqlite::open(folder.join(work::DATABASE))?))
+    Ok(builder.provider(Sqlite::open(folder.join(work::DATABASE))?))
 }
 
 #[derive(Serialize, Deserialize, Entity)]

@@ -89,7 +89,7 @@ pub(crate) fn context(folder: &Path, database: &str) -> Result<KoanBuilder> {
     let address = std::fs::read_to_string(folder.join(ADDRESS))?;
     let builder = Koan::builder().only_registered().register_scope(&orders::SCOPE);
     let builder = builder.register::<Customer>().register::<Order>().register::<LineItem>();
-    Ok(builder.provider("main", Postgres::connect(format!("{address}/{database}"))?))
+    Ok(builder.provider(Postgres::connect(format!("{address}/{database}"))?))
 }
 
 /// Returns the name of the database that an operation uses.

@@ -65,7 +65,7 @@ impl Operation {
             }
             _ => orders::context(folder)?,
         };
-        let koan = builder.storage("local", Storage::local(folder.join(STORAGE))?).build().await?;
+        let koan = builder.storage(Storage::local(folder.join(STORAGE))?).build().await?;
         match self {
             Self::Backup(compression) => drop(koan.backup("orders").compression(compression).await?),
             Self::PostgresBackup => drop(koan.backup("orders").await?),

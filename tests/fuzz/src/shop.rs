@@ -116,7 +116,7 @@ async fn context(vault: &Vault, (users, orders): &Content) -> Koan {
     users.iter().for_each(|user| database.put(&SetName::root(), user));
     orders.iter().for_each(|order| database.put(&SetName::root(), order));
     let builder = Koan::builder().only_registered().register::<User>().register::<Order>();
-    let builder = builder.provider("main", database).storage("vault", vault.storage());
+    let builder = builder.provider(database).named_storage("vault", vault.storage());
     builder.build().await.expect("a context")
 }
 

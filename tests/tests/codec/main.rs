@@ -502,8 +502,8 @@ fn a_type_without_an_exact_round_trip_is_refused() {
 async fn a_backup_of_a_type_without_an_exact_round_trip_fails_and_names_the_record() {
     let database = Scripted::default();
     database.put(&SetName::root(), &Lossy { id: 7, text: "abcdefgh".to_owned() });
-    let koan = Koan::builder().only_registered().register::<Lossy>().provider("main", database);
-    let koan = koan.storage("local", Storage::memory()).build().await.expect("a context");
+    let koan = Koan::builder().only_registered().register::<Lossy>().provider(database);
+    let koan = koan.storage(Storage::memory()).build().await.expect("a context");
     let error = koan.backup("nightly").await.expect_err("the restored record would differ");
     assert_eq!(error.kind(), ErrorKind::Record);
     assert!(error.to_string().contains("Lossy `id=7` would be changed by a backup and restore"), "{error}");

@@ -106,8 +106,8 @@ async fn context(
     let builder = Koan::builder().only_registered().register::<Line>().register::<Pair>();
     builder
         .register_scope(&SCOPE)
-        .provider("main", repositories)
-        .storage("local", Storage::local(backups).expect("a directory"))
+        .provider(repositories)
+        .storage(Storage::local(backups).expect("a directory"))
         .build()
         .await
         .expect("a context")
@@ -175,7 +175,7 @@ async fn duplicate_keys_fail_a_backup_even_if_the_records_are_not_adjacent() {
     let builder = Koan::builder().only_registered().register::<Line>().register_scope(&SCOPE);
     let repositories =
         Repositories::new().with(FixedRepository(Mutex::new(vec![line(7), line(1), line(2), line(7)])));
-    let builder = builder.provider("main", repositories).storage("memory", Storage::memory());
+    let builder = builder.provider(repositories).named_storage("memory", Storage::memory());
     let koan = builder.build().await.expect("a context");
     let error = koan.backup("nightly").await.expect_err("one of the two records would be lost");
     assert_eq!(error.kind(), ErrorKind::Record);
@@ -188,8 +188,8 @@ async fn a_repository_that_fails_during_a_read_fails_the_backup() {
     let broken = FixedRepository(Mutex::new(vec![line, Err("the connection was lost".into())]));
     let koan = {
         let builder = Koan::builder().only_registered().register::<Line>().register_scope(&SCOPE);
-        let builder = builder.provider("main", Repositories::new().with(broken));
-        builder.storage("memory", Storage::memory()).build().await.expect("a context")
+        let builder = builder.provider(Repositories::new().with(broken));
+        builder.named_storage("memory", Storage::memory()).build().await.expect("a context")
     };
     let error = koan.backup("nightly").await.expect_err("the connection is lost");
     assert_eq!(error.kind(), ErrorKind::Provider);
@@ -212,8 +212,8 @@ async fn a_record_that_no_restore_could_write_fails_the_backup() {
     let koan = {
         let builder = Koan::builder().only_registered().register::<Visit>();
         let repository = FixedRepository(Mutex::new(vec![visit(1, 2024), visit(2, 12_345)]));
-        let builder = builder.provider("main", Repositories::new().with(repository));
-        builder.storage("memory", Storage::memory()).build().await.expect("a context")
+        let builder = builder.provider(Repositories::new().with(repository));
+        builder.named_storage("memory", Storage::memory()).build().await.expect("a context")
     };
     let error = koan.backup("nightly").await.expect_err("no restore could write the record");
     assert_eq!(error.kind(), ErrorKind::Record);

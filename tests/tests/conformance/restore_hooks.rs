@@ -157,8 +157,8 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
         .register::<Line>()
         .register::<Pair>()
         .register_scope(&SCOPE)
-        .provider("main", repositories)
-        .storage("local", Storage::local(backups).expect("a directory"))
+        .provider(repositories)
+        .storage(Storage::local(backups).expect("a directory"))
         .build()
         .await
         .expect("a context");

@@ -41,8 +41,8 @@ pub(super) fn user(id: i64) -> User {
 /// Creates a context with a database and the vault as its storage.
 pub(super) async fn context(vault: &Vault, database: Scripted) -> Koan {
     Koan::builder()
-        .provider("main", database)
-        .storage("vault", vault.storage())
+        .provider(database)
+        .named_storage("vault", vault.storage())
         .build()
         .await
         .expect("a context")

@@ -90,7 +90,7 @@ async fn a_manifest_that_may_not_be_durable_keeps_both_archives_of_a_rekey() {
     };
     let key = age::x25519::Identity::generate();
     let koan = builder(&folder)
-        .storage("local", local(&folder).archive_encryption(ArchiveEncryption::Always))
+        .storage(local(&folder).archive_encryption(ArchiveEncryption::Always))
         .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a public key"))
         .keys(Keys::text(key.to_string().expose_secret()))
         .build()
@@ -236,8 +236,8 @@ async fn a_copy_that_is_not_durable_is_an_error() {
         return;
     };
     let koan = builder(&folder)
-        .storage("local", local(&folder))
-        .storage("other", Storage::local(folder.join("other")).expect("a directory"))
+        .storage(local(&folder))
+        .named_storage("other", Storage::local(folder.join("other")).expect("a directory"))
         .build()
         .await
         .expect("a context");

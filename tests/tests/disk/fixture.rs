@@ -19,7 +19,7 @@ pub(crate) fn builder(folder: &Path) -> KoanBuilder {
     for (id, name) in [(1, "Ada"), (2, "Björk"), (3, "Chloé")] {
         database.put(&SetName::root(), &Customer { id, name: name.to_owned() });
     }
-    Koan::builder().state_directory(folder.join("state")).provider("main", database)
+    Koan::builder().state_directory(folder.join("state")).provider(database)
 }
 
 /// Returns the storage in the directory `backups`.
@@ -29,7 +29,7 @@ pub(crate) fn local(folder: &Path) -> Storage {
 
 /// Builds a context with the storage in the directory `backups`.
 pub(crate) async fn koan(folder: &Path) -> Result<Koan, Error> {
-    builder(folder).storage("local", local(folder)).build().await
+    builder(folder).storage(local(folder)).build().await
 }
 
 /// Returns the paths of all files below a directory, sorted, without leases.

@@ -12,8 +12,8 @@ use super::fixture::{FOLDER, child_folder, files};
 async fn koan(folder: &Path) -> Koan {
     Koan::builder()
         .state_directory(folder.join("state"))
-        .provider("main", JsonFiles::documents(folder.join("data")).expect("a directory"))
-        .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+        .provider(JsonFiles::documents(folder.join("data")).expect("a directory"))
+        .storage(Storage::local(folder.join("backups")).expect("a directory"))
         .build()
         .await
         .expect("a context")

@@ -168,12 +168,12 @@ async fn in_production_no_profile_is_created_without_an_explicit_option() {
         let _ = std::fs::create_dir(&backups);
     }
     std::fs::remove_dir(&backups).expect("removed");
-    let built = builder(&folder).storage("local", local(&folder).create_if_missing()).build().await;
+    let built = builder(&folder).storage(local(&folder).create_if_missing()).build().await;
     built.expect("a context").backup("nightly").await.expect("a backup");
     koan(&folder).await.expect("the directory contains its mark").backup("nightly").await.expect("a backup");
     empty(&backups);
     let storage = Storage::options(format!("file://{}", backups.display())).create_if_missing().open();
-    let error = builder(&folder).storage("local", storage.expect("a directory")).build().await;
+    let error = builder(&folder).storage(storage.expect("a directory")).build().await;
     assert_refused(&error.expect_err("this machine has used the directory, and it is empty"));
 }
 

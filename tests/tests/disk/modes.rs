@@ -62,8 +62,8 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
     let koan = Koan::builder()
         .state_directory(folder.join("new/state"))
         .catalog_cache(folder.join("new/cache"))
-        .provider("main", JsonFiles::documents(folder.join("data")).expect("a directory"))
-        .storage("local", Storage::local(folder.join("new/backups")).expect("a directory"))
+        .provider(JsonFiles::documents(folder.join("data")).expect("a directory"))
+        .storage(Storage::local(folder.join("new/backups")).expect("a directory"))
         .build()
         .await
         .expect("a context");

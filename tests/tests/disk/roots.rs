@@ -12,8 +12,8 @@ async fn koan(folder: &Path, documents: bool) -> Result<Koan, Error> {
     let files = if documents { JsonFiles::documents(data)? } else { JsonFiles::lines(data)? };
     Koan::builder()
         .state_directory(folder.join("state"))
-        .provider("main", files)
-        .storage("local", Storage::local(folder.join("backups"))?)
+        .provider(files)
+        .storage(Storage::local(folder.join("backups"))?)
         .build()
         .await
 }

@@ -17,7 +17,7 @@ use super::fixture::builder;
 /// Creates a context with a store into which faults can be injected. Returns both.
 async fn faulty(folder: &std::path::Path) -> (Koan, FaultyStore) {
     let store = FaultyStore::over(Arc::new(InMemory::new()));
-    let koan = builder(folder).storage("faulty", store.storage()).build().await.expect("a context");
+    let koan = builder(folder).named_storage("faulty", store.storage()).build().await.expect("a context");
     (koan, store)
 }
 
@@ -86,7 +86,8 @@ async fn read_back_with(alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Koan, Error,
     let folder = tempfile::tempdir().expect("a folder");
     let inner = Arc::new(InMemory::new());
     let store = FaultyStore::over(Arc::clone(&inner) as _);
-    let koan = builder(folder.path()).storage("faulty", store.storage()).build().await.expect("a context");
+    let koan =
+        builder(folder.path()).named_storage("faulty", store.storage()).build().await.expect("a context");
     store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").verify_after().into_future());
     store.until_called(Operation::Get, "manifests/", 1).await;
@@ -164,7 +165,7 @@ async fn a_backup_that_cannot_be_decrypted_is_reported_as_undecrypted() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = age::x25519::Identity::generate().to_public().to_string();
     let koan = builder(folder.path())
-        .storage("sealed", Storage::memory().archive_encryption(koan_backup::ArchiveEncryption::Always))
+        .named_storage("sealed", Storage::memory().archive_encryption(koan_backup::ArchiveEncryption::Always))
         .encrypt_to(Recipients::keys([key]).expect("a public key"))
         .build()
         .await
@@ -183,7 +184,7 @@ async fn two_contexts(folder: &std::path::Path) -> (Koan, FaultyStore, Koan) {
     let mut contexts = Vec::new();
     for (storage, key) in [store.storage(), Storage::object_store(inner, "faulty")].into_iter().zip(&keys) {
         let koan = builder(folder)
-            .storage("faulty", storage.archive_encryption(ArchiveEncryption::Always))
+            .named_storage("faulty", storage.archive_encryption(ArchiveEncryption::Always))
             .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a public key"))
             .keys(Keys::text(&secrets));
         contexts.push(koan.build().await.expect("a context"));

@@ -145,8 +145,8 @@ impl Clinic {
     /// Returns a builder without recipients and keys.
     pub(super) fn builder(&self) -> koan_backup::KoanBuilder {
         Koan::builder()
-            .provider("main", Sqlite::open(self.database()).expect("opened"))
-            .storage("local", Storage::local(self.backups()).expect("a directory"))
+            .provider(Sqlite::open(self.database()).expect("opened"))
+            .storage(Storage::local(self.backups()).expect("a directory"))
     }
 
     /// Returns the path of the archive of the only backup.

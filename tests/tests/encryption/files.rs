@@ -14,8 +14,8 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// Builds a context for JSON files with the storage and the key of a clinic.
 async fn koan_with(clinic: &Clinic, provider: JsonFiles, key: &KeyPair) -> Koan {
     let builder = Koan::builder()
-        .provider("main", provider)
-        .storage("local", Storage::local(clinic.backups()).expect("a directory"))
+        .provider(provider)
+        .storage(Storage::local(clinic.backups()).expect("a directory"))
         .encrypt_to(recipients([key]))
         .keys(Keys::text(&key.private));
     builder.build().await.expect("a context")

@@ -180,8 +180,8 @@ async fn keys_are_read_from_an_environment_variable() {
     if let (Some(folder), Ok(public)) = (std::env::var_os(FOLDER), std::env::var("KOAN_BACKUP_TEST_PUBLIC")) {
         let folder = std::path::Path::new(&folder);
         let koan = Koan::builder()
-            .provider("main", Sqlite::open(folder.join("clinic.db")).expect("opened"))
-            .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+            .provider(Sqlite::open(folder.join("clinic.db")).expect("opened"))
+            .storage(Storage::local(folder.join("backups")).expect("a directory"))
             .encrypt_to(Recipients::keys([public]).expect("a public key"))
             .keys(Keys::variable(KEY))
             .build()

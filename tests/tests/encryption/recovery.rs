@@ -15,8 +15,8 @@ use crate::clinic::{Clinic, KeyPair, files, recipients};
 async fn whole_archive_koan(clinic: &Clinic, to: &KeyPair, keys: &[&KeyPair]) -> Koan {
     let storage = Storage::local(clinic.backups()).expect("a directory");
     let builder = Koan::builder()
-        .provider("main", Sqlite::open(clinic.database()).expect("opened"))
-        .storage("sealed", storage.archive_encryption(ArchiveEncryption::Always))
+        .provider(Sqlite::open(clinic.database()).expect("opened"))
+        .named_storage("sealed", storage.archive_encryption(ArchiveEncryption::Always))
         .encrypt_to(recipients([to]));
     let builder = keys.iter().fold(builder, |builder, key| builder.keys(Keys::text(&key.private)));
     builder.build().await.expect("a context")

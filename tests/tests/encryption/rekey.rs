@@ -75,7 +75,7 @@ async fn a_rekey_without_the_old_key_changes_nothing() {
 /// Builds a context with this storage that encrypts for `to` and has the private key of `keys`.
 async fn koan_with(clinic: &Clinic, storage: Storage, to: &KeyPair, keys: &KeyPair) -> Koan {
     let database = Sqlite::open(clinic.database()).expect("opened");
-    let builder = Koan::builder().provider("main", database).storage("vault", storage);
+    let builder = Koan::builder().provider(database).named_storage("vault", storage);
     builder.encrypt_to(recipients([to])).keys(Keys::text(&keys.private)).build().await.expect("a context")
 }
 

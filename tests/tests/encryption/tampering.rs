@@ -26,8 +26,8 @@ async fn hospital(patients: usize) -> Hospital {
     let builder = || {
         let database = Sqlite::open(clinic.database()).expect("opened");
         Koan::builder()
-            .provider("main", database)
-            .storage("vault", vault.storage())
+            .provider(database)
+            .named_storage("vault", vault.storage())
             .encrypt_to(recipients([&key]))
     };
     let koan = builder().keys(Keys::text(&key.private)).build().await.expect("a context");

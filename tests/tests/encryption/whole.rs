@@ -29,7 +29,7 @@ async fn context(clinic: &Clinic, storage: Storage, to: &KeyPair, keys: &[&KeyPa
     let database = Sqlite::open(clinic.database()).expect("opened");
     let storage = storage.archive_encryption(ArchiveEncryption::Always);
     let builder =
-        Koan::builder().provider("main", database).storage("sealed", storage).encrypt_to(recipients([to]));
+        Koan::builder().provider(database).named_storage("sealed", storage).encrypt_to(recipients([to]));
     keys.iter()
         .fold(builder, |builder, key| builder.keys(Keys::text(&key.private)))
         .build()
@@ -162,7 +162,7 @@ async fn without_recipients_no_context_is_built() {
     let storage = local(&clinic).archive_encryption(ArchiveEncryption::Always);
     let database = Sqlite::open(clinic.database()).expect("opened");
     let builder = Koan::builder().only_registered().register::<Ward>().register_scope(&UNENCRYPTED);
-    let built = builder.provider("main", database).storage("sealed", storage).build().await;
+    let built = builder.provider(database).named_storage("sealed", storage).build().await;
     let error = built.expect_err("there are no recipients");
     assert_eq!(error.kind(), ErrorKind::Encryption);
     assert!(error.to_string().contains(&clinic.backups().display().to_string()), "{error}");

@@ -98,8 +98,8 @@ impl JsonFixture {
 /// Builds a context for a provider whose backups are in `folder`.
 pub(super) async fn context(provider: impl Provider, folder: &Path) -> Koan {
     Koan::builder()
-        .provider("main", provider)
-        .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+        .provider(provider)
+        .storage(Storage::local(folder.join("backups")).expect("a directory"))
         .build()
         .await
         .expect("a context")

@@ -53,8 +53,8 @@ impl Scenario for KilledFiles {
 
     async fn context(folder: &Path) -> Koan {
         Koan::builder()
-            .provider("main", open(folder))
-            .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+            .provider(open(folder))
+            .storage(Storage::local(folder.join("backups")).expect("a directory"))
             .build()
             .await
             .expect("a context")

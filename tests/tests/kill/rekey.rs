@@ -80,8 +80,8 @@ impl Scenario for KilledRekey {
 async fn context(folder: &Path, to: &str) -> Koan {
     let storage = Storage::local(folder.join("backups")).expect("a directory");
     Koan::builder()
-        .provider("main", Sqlite::open(folder.join("shop.db")).expect("opened"))
-        .storage("sealed", storage.archive_encryption(ArchiveEncryption::Always))
+        .provider(Sqlite::open(folder.join("shop.db")).expect("opened"))
+        .named_storage("sealed", storage.archive_encryption(ArchiveEncryption::Always))
         .encrypt_to(recipients(folder, to))
         .keys(Keys::file(folder.join("old.key")))
         .keys(Keys::file(folder.join("new.key")))

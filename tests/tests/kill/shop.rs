@@ -74,8 +74,8 @@ impl Shop {
     pub(super) async fn context(folder: &Path) -> Koan {
         let shop = Self(folder.to_owned());
         Koan::builder()
-            .provider("main", Sqlite::open(shop.database()).expect("opened"))
-            .storage("local", Storage::local(shop.storage()).expect("a directory"))
+            .provider(Sqlite::open(shop.database()).expect("opened"))
+            .storage(Storage::local(shop.storage()).expect("a directory"))
             .build()
             .await
             .expect("a context")

@@ -36,8 +36,8 @@ fn users() -> Scripted {
 async fn context(storage: Storage, clock: HandClock) -> Koan {
     let builder = Koan::builder()
         .state_directory(state_directory())
-        .provider("main", users())
-        .storage("store", storage)
+        .provider(users())
+        .named_storage("store", storage)
         .clock(clock);
     builder.build().await.expect("a context")
 }

@@ -40,7 +40,7 @@ async fn of_two_concurrent_backups_with_the_same_name_exactly_one_succeeds() {
 #[tokio::test]
 async fn backups_with_another_name_or_in_another_profile_are_not_refused() {
     let (shared, other) = (Shared::new(), Shared::new());
-    let koan = builder("shop", shared.storage(), SLOW).storage("other", other.storage());
+    let koan = builder("shop", shared.storage(), SLOW).named_storage("other", other.storage());
     let koan = koan.build().await.expect("a context");
     let (first, second, third) = tokio::join!(
         koan.backup(NAME).into_future(),
@@ -81,8 +81,8 @@ async fn a_failed_cancelled_or_dropped_backup_releases_its_lease() {
     let shared = Shared::new();
     let failing = Scripted::new(Script { disconnects_at: Some(("User".into(), 0)), ..Script::default() });
     failing.put(&SetName::root(), &User { id: 1 });
-    let koan = Koan::builder().application("shop").storage("shared", shared.storage());
-    let koan = koan.provider("main", failing);
+    let koan = Koan::builder().application("shop").named_storage("shared", shared.storage());
+    let koan = koan.provider(failing);
     let koan = koan.build().await.expect("a context");
     assert_eq!(koan.backup(NAME).await.expect_err("the connection is lost").kind(), ErrorKind::Provider);
     assert_eq!(shared.lease("backup/nightly")["released"], true);

@@ -35,7 +35,7 @@ impl LeaseFixture {
         let key = age::x25519::Identity::generate();
         let storage = store.storage().archive_encryption(ArchiveEncryption::Always);
         let koan = builder("shop", storage, Duration::ZERO)
-            .storage("other", other.storage().archive_encryption(ArchiveEncryption::Always))
+            .named_storage("other", other.storage().archive_encryption(ArchiveEncryption::Always))
             .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a key"))
             .keys(Keys::text(key.to_string().expose_secret()))
             .lease_time(LEASE_TIME)

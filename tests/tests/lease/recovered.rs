@@ -30,7 +30,7 @@ impl TwoApplications {
         let store = store(shared.path());
         let key = age::x25519::Identity::generate();
         let with_key = |koan: KoanBuilder| {
-            koan.storage("elsewhere", elsewhere.storage().archive_encryption(ArchiveEncryption::Always))
+            koan.named_storage("elsewhere", elsewhere.storage().archive_encryption(ArchiveEncryption::Always))
                 .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a key"))
                 .keys(Keys::text(key.to_string().expose_secret()))
                 .lease_time(LEASE_TIME)

@@ -29,13 +29,13 @@ pub(super) fn database(per_record: Duration) -> Scripted {
 pub(super) fn builder_with_hanging_read(application: &str, storage: Storage) -> KoanBuilder {
     let database = Scripted::new(Script { hangs_at: Some(("User".into(), 0)), ..Script::default() });
     database.put(&SetName::root(), &User { id: 0 });
-    Koan::builder().application(application).storage("shared", storage).provider("main", database)
+    Koan::builder().application(application).named_storage("shared", storage).provider(database)
 }
 
 /// Creates a builder with a database in which the read of each record takes this long.
 pub(super) fn builder(application: &str, storage: Storage, per_record: Duration) -> KoanBuilder {
-    let builder = Koan::builder().application(application).storage("shared", storage);
-    builder.provider("main", database(per_record))
+    let builder = Koan::builder().application(application).named_storage("shared", storage);
+    builder.provider(database(per_record))
 }
 
 /// A shared directory for backups.

@@ -71,8 +71,8 @@ impl StateMachineTest for Database {
         }
         let runtime = Runtime::new().expect("a runtime");
         let koan = Koan::builder()
-            .provider("main", Sqlite::open(&path).expect("opened"))
-            .storage("memory", Storage::memory());
+            .provider(Sqlite::open(&path).expect("opened"))
+            .named_storage("memory", Storage::memory());
         let koan = runtime.block_on(koan.build()).expect("a context");
         Self { runtime, koan, connection, ids: Vec::new(), _directory: directory }
     }

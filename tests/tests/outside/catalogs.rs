@@ -33,13 +33,9 @@ impl Shop {
     async fn koan_with(storage: PathBuf, state: PathBuf, clock: &HandClock) -> Koan {
         let database = Scripted::default();
         database.put(&SetName::root(), &Item { id: 1 });
-        let builder = Koan::builder()
-            .only_registered()
-            .register::<Item>()
-            .provider("main", database)
-            .clock(clock.clone());
         let builder =
-            builder.state_directory(state).storage("local", Storage::local(storage).expect("a folder"));
+            Koan::builder().only_registered().register::<Item>().provider(database).clock(clock.clone());
+        let builder = builder.state_directory(state).storage(Storage::local(storage).expect("a folder"));
         builder.build().await.expect("a context")
     }
 
@@ -213,11 +209,11 @@ async fn two_profiles_with_the_same_location_are_reported_and_no_copy_is_made_be
     let koan_with_two_profiles = Koan::builder()
         .only_registered()
         .register::<Item>()
-        .provider("main", database)
+        .provider(database)
         .clock(shop.clock.clone())
         .state_directory(shop.folder.path().join("state"))
-        .storage("one", Storage::local(shop.folder.path().join("backups")).expect("a folder"))
-        .storage("two", Storage::local(&link).expect("a folder"))
+        .named_storage("one", Storage::local(shop.folder.path().join("backups")).expect("a folder"))
+        .named_storage("two", Storage::local(&link).expect("a folder"))
         .build()
         .await
         .expect("a context");

@@ -14,8 +14,9 @@ struct Item {
 }
 
 async fn koan() -> Koan {
-    let builder = Koan::builder().only_registered().register::<Item>().provider("postgres", Memory::new());
-    let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+    let builder =
+        Koan::builder().only_registered().register::<Item>().named_provider("postgres", Memory::new());
+    let koan = builder.storage(Storage::memory()).build().await.expect("a context");
     koan.data::<Item>().upsert_many([Item { id: 1 }, Item { id: 2 }]).await.expect("saved");
     koan
 }

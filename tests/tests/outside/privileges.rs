@@ -21,8 +21,8 @@ async fn a_missing_privilege_for_temporary_tables_is_reported_before_the_restore
          GRANT SELECT, INSERT, UPDATE, DELETE ON item TO clerk",
     );
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
-    let builder = Koan::builder().only_registered().provider("main", database).register::<Item>();
-    let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+    let builder = Koan::builder().only_registered().provider(database).register::<Item>();
+    let koan = builder.storage(Storage::memory()).build().await.expect("a context");
     koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM item WHERE id = 2");
     for is_replacement in [false, true] {
@@ -107,10 +107,10 @@ async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viabl
             server.sql("ALTER TABLE item OWNER TO clerk");
         }
         let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
-        let builder = Koan::builder().only_registered().provider("main", database);
+        let builder = Koan::builder().only_registered().provider(database);
         let builder =
             if tables.contains("size") { builder.register::<Sized>() } else { builder.register::<Item>() };
-        let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+        let koan = builder.storage(Storage::memory()).build().await.expect("a context");
         koan.backup("nightly").await.expect("a backup");
         let before = server.sql("SELECT * FROM item");
         server.sql("DELETE FROM item");

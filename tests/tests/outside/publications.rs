@@ -20,8 +20,8 @@ async fn koan_of(server: &Server, tables: &str) -> Koan {
     server.sql("DROP PUBLICATION IF EXISTS outbound; DROP TABLE IF EXISTS item CASCADE");
     server.sql(&format!("{tables} {ROWS}"));
     let database = Postgres::connect(server.address()).expect("an address");
-    let builder = Koan::builder().only_registered().provider("main", database).register::<Item>();
-    let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+    let builder = Koan::builder().only_registered().provider(database).register::<Item>();
+    let koan = builder.storage(Storage::memory()).build().await.expect("a context");
     koan.backup("nightly").await.expect("a backup");
     server.sql("UPDATE item SET name = 'x' WHERE id = 1; DELETE FROM item WHERE id = 2");
     koan
@@ -147,8 +147,8 @@ async fn an_error_with_another_cause_does_not_suggest_a_replica_identity() {
         server.sql(&format!("{TABLE_WITH_KEY} {ROWS}"));
         let database =
             Postgres::options(server.address()).refresh_materialized_views().connect().expect("an address");
-        let builder = Koan::builder().only_registered().provider("main", database).register::<Item>();
-        let koan = builder.storage("local", Storage::memory()).build().await.expect("a context");
+        let builder = Koan::builder().only_registered().provider(database).register::<Item>();
+        let koan = builder.storage(Storage::memory()).build().await.expect("a context");
         koan.backup("nightly").await.expect("a backup");
         server.sql("DELETE FROM item");
         // After the materialized view `counted` was populated, its function is replaced: the new function

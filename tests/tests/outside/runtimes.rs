@@ -26,11 +26,9 @@ async fn koan(folder: &std::path::Path) -> Koan {
         )
         .expect("a table");
     let storage = Storage::local(folder.join("backups")).expect("a folder");
-    let builder = Koan::builder()
-        .only_registered()
-        .register::<Item>()
-        .provider("main", Sqlite::open(path).expect("opened"));
-    let builder = builder.state_directory(folder.join("state")).storage("local", storage);
+    let builder =
+        Koan::builder().only_registered().register::<Item>().provider(Sqlite::open(path).expect("opened"));
+    let builder = builder.state_directory(folder.join("state")).storage(storage);
     builder.build().await.expect("a context")
 }
 

@@ -99,8 +99,8 @@ async fn a_password_is_shown_nowhere_however_the_address_is_written() {
             Ok(database) => {
                 accepted += 1;
                 check("provider", format!("{database:?}"));
-                let builder = Koan::builder().only_registered().register::<Item>().provider("main", database);
-                let builder = builder.storage("local", Storage::memory());
+                let builder = Koan::builder().only_registered().register::<Item>().provider(database);
+                let builder = builder.storage(Storage::memory());
                 check("builder", format!("{builder:?}"));
                 match builder.build().await {
                     Err(error) => check("context", format!("{error} {error:?} {}", error.chain())),

@@ -72,8 +72,8 @@ fn rows(path: &Path) -> Vec<String> {
 }
 
 async fn koan_of(path: PathBuf) -> Koan {
-    let builder = Koan::builder().only_registered().provider("main", Sqlite::open(path).expect("opened"));
-    builder.register::<Item>().storage("local", Storage::memory()).build().await.expect("a context")
+    let builder = Koan::builder().only_registered().provider(Sqlite::open(path).expect("opened"));
+    builder.register::<Item>().storage(Storage::memory()).build().await.expect("a context")
 }
 
 #[tokio::test]

@@ -61,8 +61,8 @@ fn restore_in_mode(koan: &Koan, mode: usize) -> koan_backup::builders::RestoreBu
 
 async fn koan_of(server: &Server) -> Koan {
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
-    let builder = Koan::builder().only_registered().provider("main", database).register::<Item>();
-    builder.storage("local", Storage::memory()).build().await.expect("a context")
+    let builder = Koan::builder().only_registered().provider(database).register::<Item>();
+    builder.storage(Storage::memory()).build().await.expect("a context")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,8 +53,8 @@ fn entities(builder: KoanBuilder) -> KoanBuilder {
 }
 
 async fn koan_with(database: impl koan_backup::provider::Provider, storage: &Path) -> Koan {
-    let builder = Koan::builder().only_registered().provider("main", database);
-    let builder = entities(builder.storage("local", Storage::local(storage).expect("a directory")));
+    let builder = Koan::builder().only_registered().provider(database);
+    let builder = entities(builder.storage(Storage::local(storage).expect("a directory")));
     builder.deny_uncovered().build().await.expect("a context")
 }
 

@@ -145,7 +145,7 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
 async fn koan_on(server: &Server, folder: &Path) -> Koan {
     let database = Postgres::connect(server.address()).expect("an address");
     let disk = Storage::local(folder).expect("a directory");
-    koan_of(database, |builder| builder.register::<Parcel>().storage("disk", disk)).await
+    koan_of(database, |builder| builder.register::<Parcel>().named_storage("disk", disk)).await
 }
 
 /// Returns the error of a connection to an address.

@@ -12,8 +12,8 @@ pub(super) async fn koan(server: &Server, entities: impl FnOnce(KoanBuilder) -> 
 
 /// Creates a context for a database.
 pub(super) async fn koan_of(database: Postgres, entities: impl FnOnce(KoanBuilder) -> KoanBuilder) -> Koan {
-    let builder = Koan::builder().only_registered().provider("main", database);
-    entities(builder.storage("local", Storage::memory())).build().await.expect("a context")
+    let builder = Koan::builder().only_registered().provider(database);
+    entities(builder.storage(Storage::memory())).build().await.expect("a context")
 }
 
 /// Reads all records of an entity.

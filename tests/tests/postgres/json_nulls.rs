@@ -136,12 +136,12 @@ async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved
         .expect("a table");
     let with_storage = |builder: koan_backup::KoanBuilder| {
         let storage = Storage::local(folder.path().join("backups")).expect("a directory");
-        builder.only_registered().register::<Document>().storage("local", storage)
+        builder.only_registered().register::<Document>().storage(storage)
     };
-    let postgres = with_storage(Koan::builder())
-        .provider("main", Postgres::connect(server.address()).expect("an address"));
+    let postgres =
+        with_storage(Koan::builder()).provider(Postgres::connect(server.address()).expect("an address"));
     let postgres = postgres.build().await.expect("a context");
-    let sqlite_koan = with_storage(Koan::builder()).provider("main", Sqlite::open(&file).expect("opened"));
+    let sqlite_koan = with_storage(Koan::builder()).provider(Sqlite::open(&file).expect("opened"));
     let sqlite_koan = sqlite_koan.build().await.expect("a context");
     postgres.backup("from-postgres").await.expect("a backup");
     let report = sqlite_koan.restore("from-postgres").await.expect("restored");

@@ -156,7 +156,7 @@ async fn the_boot_report_lists_the_tables_of_entities_and_ignore_rules_without_e
     );
     let builder = Koan::builder().only_registered().register::<Event>().deny_uncovered();
     let database = Postgres::connect(server.address()).expect("an address");
-    let builder = builder.provider("main", database).storage("local", Storage::memory());
+    let builder = builder.provider(database).storage(Storage::memory());
     let error = builder.build().await.expect_err("tables are in no entity").to_string();
     assert!(
         error.contains("in `ignore_table` of its provider") && !error.contains("`#[entity_backup]`"),

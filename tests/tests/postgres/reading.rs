@@ -174,7 +174,7 @@ async fn all_connections_read_the_same_snapshot_despite_concurrent_writes() {
         let storage = tempfile::tempdir().expect("a directory");
         let open_storage = || Storage::local(storage.path()).expect("a directory");
         let register_both = |builder: KoanBuilder| {
-            builder.register::<Account>().register::<Transfer>().storage("disk", open_storage())
+            builder.register::<Account>().register::<Transfer>().named_storage("disk", open_storage())
         };
         let koan = koan(&server, register_both).await;
         for round in 0..3 {
@@ -229,8 +229,8 @@ async fn sums(storage: Storage, backup: &BackupReport) -> (i64, i64) {
         .only_registered()
         .register::<Account>()
         .register::<Transfer>()
-        .provider("main", Sqlite::open(&path).expect("opened"))
-        .storage("disk", storage)
+        .provider(Sqlite::open(&path).expect("opened"))
+        .named_storage("disk", storage)
         .build()
         .await
         .expect("a context");

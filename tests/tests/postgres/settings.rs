@@ -184,12 +184,9 @@ async fn the_error_names_the_dangerous_setting_that_a_role_cannot_change() {
         );
         koan(&server, |builder| builder.register::<Probe>()).await;
         let database = Postgres::connect(server.address_of("app", "test")).expect("an address");
-        let builder = Koan::builder().only_registered().provider("main", database).register::<Probe>();
-        let error = builder
-            .storage("local", Storage::memory())
-            .build()
-            .await
-            .expect_err("the role cannot change the setting");
+        let builder = Koan::builder().only_registered().provider(database).register::<Probe>();
+        let error =
+            builder.storage(Storage::memory()).build().await.expect_err("the role cannot change the setting");
         assert!(
             error.chain().contains(&format!("`{name}`")) && error.chain().contains("GRANT SET"),
             "{error:?}"

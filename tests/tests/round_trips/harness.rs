@@ -46,7 +46,7 @@ async fn create_context(database: impl Provider) -> Koan {
         session.begin(target).await.expect("created").finish().await.expect("created");
     }
     session.commit().await.expect("created");
-    let builder = Koan::builder().provider("main", database).storage("local", Storage::memory());
+    let builder = Koan::builder().provider(database).storage(Storage::memory());
     builder.build().await.expect("a context")
 }
 

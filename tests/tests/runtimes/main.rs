@@ -56,9 +56,9 @@ async fn assert_all_operations_complete<P: Provider>(provider: impl Fn() -> P) {
     let context = async |recipient: &str, keys: [&str; 2]| {
         let storage = |name: &str| Storage::local(directory.path().join(name)).expect("a directory");
         let mut builder = Koan::builder()
-            .provider("main", provider())
-            .storage("local", storage("local"))
-            .storage("other", storage("other"))
+            .provider(provider())
+            .storage(storage("local"))
+            .named_storage("other", storage("other"))
             .encrypt_to(Recipients::keys([recipient]).expect("a key"));
         for key in keys {
             builder = builder.keys(Keys::text(key));
@@ -166,8 +166,8 @@ fn a_restore_of_documents_waits_for_a_backup_that_needs_the_only_blocking_thread
         let files = JsonFiles::documents(directory.path().join("data")).expect("opened");
         let context = async |name: &str| {
             Koan::builder()
-                .provider("main", files.clone())
-                .storage("local", Storage::local(directory.path().join(name)).expect("a directory"))
+                .provider(files.clone())
+                .storage(Storage::local(directory.path().join(name)).expect("a directory"))
                 .encrypt_to(Recipients::keys([key().1]).expect("a key"))
                 .build()
                 .await

@@ -137,8 +137,8 @@ async fn a_prune_removes_nothing_if_the_clock_differs_from_that_of_the_store() {
     let storage = server.storage("clock").open().expect("a profile");
     let builder = Koan::builder()
         .state_directory(state_directory())
-        .provider("main", shop(0))
-        .storage("store", storage)
+        .provider(shop(0))
+        .named_storage("store", storage)
         .clock(clock.clone());
     let koan = builder.build().await.expect("a context");
     for _ in 0..2 {
@@ -226,8 +226,8 @@ async fn backups_of_the_same_second_are_distinct(storage: Storage) {
     let clock = FixedClock("2026-05-04T03:02:01Z".parse().expect("a time"));
     let builder = Koan::builder()
         .state_directory(state_directory())
-        .provider("main", shop(0))
-        .storage("store", storage)
+        .provider(shop(0))
+        .named_storage("store", storage)
         .clock(clock);
     let koan = builder.build().await.expect("a context");
     let mut ids = Vec::new();
@@ -249,8 +249,8 @@ async fn encrypted_archives_are_rekeyed_and_restored(storage: Storage) {
     let key = age::x25519::Identity::generate();
     let koan = Koan::builder()
         .state_directory(state_directory())
-        .provider("main", shop(6 << 20))
-        .storage("store", storage.archive_encryption(ArchiveEncryption::Always))
+        .provider(shop(6 << 20))
+        .named_storage("store", storage.archive_encryption(ArchiveEncryption::Always))
         .encrypt_to(Recipients::keys([key.to_public().to_string()]).expect("a public key"))
         .keys(Keys::text(key.to_string().expose_secret()))
         .build()

@@ -262,9 +262,9 @@ async fn an_unencrypted_backup_is_not_copied_into_a_profile_that_requires_encryp
     let key = age::x25519::Identity::generate().to_public().to_string();
     let (source, encrypted) = (Vault::default(), Vault::default());
     let koan = Koan::builder()
-        .provider("main", shop(0))
-        .storage("source", source.storage())
-        .storage("sealed", encrypted.storage().archive_encryption(ArchiveEncryption::Always))
+        .provider(shop(0))
+        .named_storage("source", source.storage())
+        .named_storage("sealed", encrypted.storage().archive_encryption(ArchiveEncryption::Always))
         .encrypt_to(Recipients::keys([key]).expect("a public key"))
         .build()
         .await

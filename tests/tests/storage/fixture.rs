@@ -55,9 +55,9 @@ pub(crate) async fn koan(
     database: Scripted,
     profiles: impl IntoIterator<Item = (&'static str, Storage)>,
 ) -> Koan {
-    let builder = Koan::builder().state_directory(state_directory()).provider("main", database);
+    let builder = Koan::builder().state_directory(state_directory()).provider(database);
     let builder =
-        profiles.into_iter().fold(builder, |builder, (name, storage)| builder.storage(name, storage));
+        profiles.into_iter().fold(builder, |builder, (name, storage)| builder.named_storage(name, storage));
     builder.build().await.expect("a context")
 }
 

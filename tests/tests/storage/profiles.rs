@@ -85,10 +85,8 @@ async fn the_first_profile_is_the_default_unless_another_profile_is_configured()
     let file_count =
         async |vault: &Vault| vault.files().await.iter().filter(|file| !file.starts_with("leases/")).count();
     assert_eq!((file_count(&local).await, file_count(&dr).await), (2, 2));
-    let builder = Koan::builder()
-        .provider("main", shop(0))
-        .storage("local", local.storage())
-        .storage("dr", dr.storage());
+    let builder =
+        Koan::builder().provider(shop(0)).storage(local.storage()).named_storage("dr", dr.storage());
     let koan_with_default = builder.default_storage("dr").build().await.expect("a context");
     backup(&koan_with_default, "c").await.expect("a backup");
     assert_eq!((file_count(&local).await, file_count(&dr).await), (2, 4));
@@ -104,12 +102,12 @@ async fn the_first_profile_is_the_default_unless_another_profile_is_configured()
 
 #[tokio::test]
 async fn an_unknown_profile_is_refused_and_the_error_lists_the_known_profiles() {
-    let builder = || Koan::builder().provider("main", shop(0)).storage("local", Vault::default().storage());
+    let builder = || Koan::builder().provider(shop(0)).storage(Vault::default().storage());
     let error = builder().default_storage("dr").build().await.expect_err("no such profile");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("`dr`") && error.to_string().contains("`local`"), "{error}");
     let error = builder()
-        .storage("local", Vault::default().storage())
+        .storage(Vault::default().storage())
         .build()
         .await
         .expect_err("two profiles have the same name");

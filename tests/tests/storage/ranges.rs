@@ -46,8 +46,8 @@ async fn an_archive_that_is_encrypted_as_a_whole_is_also_read_by_ranges() {
     let store = CountingStore::over(Vault::default().store());
     let encrypted = store.storage().archive_encryption(ArchiveEncryption::Always);
     let koan = Koan::builder()
-        .provider("main", shop(PHOTO_BYTES))
-        .storage("store", encrypted)
+        .provider(shop(PHOTO_BYTES))
+        .named_storage("store", encrypted)
         .encrypt_to(Recipients::keys([public]).expect("a public key"))
         .keys(Keys::text(secret))
         .build()

@@ -51,15 +51,8 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
             None => {}
         }
     }
-    let unknown = selection.types.iter().any(|wanted| {
-        !environment.entities.iter().any(|known| known.codec.descriptor().type_id() == *wanted)
-    });
-    if unknown {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            "an entity was selected by a type that this context does not know; register it, or link its \
-             crate",
-        ));
+    for selected in &selection.types {
+        environment.require_type(selected)?;
     }
     // A filter must not silently remove an entity that the caller selected by name or type.
     let named = environment

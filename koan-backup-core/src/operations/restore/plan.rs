@@ -135,10 +135,10 @@ fn check_selected(
     plan: &RestorePlan,
 ) -> Result<()> {
     let planned = |name: &str| plan.values().flatten().any(|entry| entry.codec.name() == name);
-    let by_type = options.selection.types.iter().map(|wanted| {
-        let known = environment.entities.iter().find(|known| known.codec.descriptor().type_id() == *wanted);
-        known.map_or("(a type that this context does not know)", |known| known.codec.name())
-    });
+    for selected in &options.selection.types {
+        environment.require_type(selected)?;
+    }
+    let by_type = options.selection.types.iter().map(|selected| selected.name());
     let by_name = options
         .selection
         .names

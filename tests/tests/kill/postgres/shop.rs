@@ -69,8 +69,8 @@ impl Shop {
     pub(super) async fn context(folder: &Path) -> Koan {
         let address = std::fs::read_to_string(folder.join("address")).expect("an address");
         Koan::builder()
-            .provider("main", Postgres::connect(address).expect("an address"))
-            .storage("local", Storage::local(folder.join("backups")).expect("a directory"))
+            .provider(Postgres::connect(address).expect("an address"))
+            .storage(Storage::local(folder.join("backups")).expect("a directory"))
             .build()
             .await
             .expect("a context")
