@@ -124,6 +124,11 @@ impl Scripted {
         }
     }
 
+    /// Removes a set with its records.
+    pub fn remove(&self, entity: &str, set: &SetName) {
+        self.lock().remove(&(entity.to_owned(), set.clone()));
+    }
+
     /// Returns the number of records of a set.
     pub fn len(&self, entity: &str, set: &SetName) -> usize {
         self.lock().get(&(entity.to_owned(), set.clone())).map_or(0, Vec::len)

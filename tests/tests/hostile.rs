@@ -272,7 +272,7 @@ async fn names_that_leave_their_folder_are_refused() {
     ] {
         let mut forgery = Forgery::parse(&stored);
         forgery.zip.entries.push(ZipEntry::deflated(name, b"{}\n"));
-        expect_refusal(id, &format!("{name:?}"), &forgery.rebuild(Recompute::Records), &["leave its folder"]);
+        expect_refusal(id, &format!("{name:?}"), &forgery.rebuild(Recompute::Records), &["unsafe path"]);
     }
 }
 

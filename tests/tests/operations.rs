@@ -298,13 +298,13 @@ async fn backups_and_restores_are_logged_within_spans() {
         assert!(found, "{parts:?}\n{}", lines.join("\n"));
     };
     assert_logged(&["INFO", "backup{name=nightly", "backup started"]);
-    assert_logged(&[&format!("backup{{name=nightly id={id}}}"), "backup prepared", "parts=3"]);
+    assert_logged(&[&format!("backup{{name=nightly id={id}}}"), "backup prepared", "entries=3"]);
     assert_logged(&[&format!("id={id}}}:entity{{entity=\"User\" set=root}}"), "entity started"]);
     assert_logged(&["entity=\"User\"", "progress", "percent=", "done=\"written\""]);
     assert_logged(&["entity=\"Order\"", "entity completed", "records=3"]);
     assert_logged(&["backup{name=nightly", "backup completed", "records=11"]);
     assert_logged(&[&format!("restore{{id={id} name=nightly}}"), "restore started"]);
-    assert_logged(&["restore{id=", "restore prepared", "parts=3", "records=11"]);
+    assert_logged(&["restore{id=", "restore prepared", "entries=3", "records=11"]);
     assert_logged(&["restore{id=", "entity=\"Order\"", "entity prepared"]);
     assert_logged(&["restore{id=", "entity=\"Order\"", "entity completed"]);
     assert_logged(&["restore{id=", "restore completed", "records=11"]);

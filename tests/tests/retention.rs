@@ -561,7 +561,7 @@ async fn the_newest_backup_of_each_set_is_kept() {
     database.put(&archive, &Visit { id: 7 });
     let shop = shop_of(database.clone()).await;
     let with_set = shop.backup("nightly", &["Visit"]).await;
-    database.truncate("Visit", &archive, 0);
+    database.remove("Visit", &archive);
     shop.backup("weekly", &["Visit"]).await;
     let manifest = &shop.manifests().await[0];
     assert!(

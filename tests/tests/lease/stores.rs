@@ -117,7 +117,7 @@ async fn a_publication_is_abandoned_when_the_lease_expires() {
     let error = shop.koan.backup(NAME).await.expect_err("the lease expires first");
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains("is not known"), "{error}");
-    assert!(error.chain().contains("did not answer in time"), "{}", error.chain());
+    assert!(error.chain().contains("did not respond in time"), "{}", error.chain());
     shop.store.fail([]);
     // The store may still write the manifest, so the archive stays.
     assert_eq!((shop.archives().await, complete_backups(&shop.koan).await.len()), (1, 0));

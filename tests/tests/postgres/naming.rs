@@ -90,6 +90,6 @@ async fn a_refused_record_of_an_encrypted_entity_is_identified_only_by_its_entit
         .expect_err("the server refuses one record")
         .chain();
     // The error shows the entity of the record but hides its key.
-    assert!(text.contains("Letter `id=(hidden)` was refused") && text.contains("never"), "{text}");
+    assert!(text.contains("refused Letter `id=(hidden)`") && text.contains("never"), "{text}");
     assert_eq!(server.sql("SELECT count(*) FROM letter"), "0");
 }

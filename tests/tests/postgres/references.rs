@@ -84,9 +84,9 @@ async fn dangling_references_are_reported_with_constraint_and_key() {
         assert_eq!(error.kind(), ErrorKind::Constraint);
         assert_eq!(
             error.chain(),
-            "4 rows of table `north.site` would refer to rows of `region` that do not exist, among them \
+            "4 rows of table `north.site` would refer to rows of table `region` that do not exist, among them \
              `name=\"it\\'s\", number=1`, `name=\"it\\'s\", number=2`, `name=\"it\\'s\", number=13`, `name=\"it\\'s\", number=14` (constraint \
-             `of a Region`); restore `region` as well",
+             `of a Region`); restore the entity of table `region` as well",
             "{level:?}"
         );
         assert_eq!(state(&server), before, "{level:?}");
