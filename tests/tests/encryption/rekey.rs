@@ -278,16 +278,16 @@ async fn require_all_fails_for_encrypted_backups_without_an_environment_unless_t
 
     let storage = Storage::local(clinic.backups()).expect("a folder");
     let storage = storage.archive_encryption(ArchiveEncryption::Always);
-    let sealing = koan_with(&clinic, storage, &old, &old).await;
-    let sealed = sealing.backup("sealed").entities(["Ward"]).await.expect("a backup").id();
-    rewrite_as_older_version(&clinic, &[encrypted, sealed]);
+    let encrypting = koan_with(&clinic, storage, &old, &old).await;
+    let whole = encrypting.backup("encrypted-as-a-whole").entities(["Ward"]).await.expect("a backup").id();
+    rewrite_as_older_version(&clinic, &[encrypted, whole]);
     let mut summary = koan.rekey_all().await.expect("listed");
     summary.unidentified_encrypted.sort();
     assert_eq!(summary.unidentified.len(), 3);
-    assert_eq!(summary.unidentified_encrypted, [encrypted, sealed]);
+    assert_eq!(summary.unidentified_encrypted, [encrypted, whole]);
     let error = summary.require_all().expect_err("the old key still decrypts two backups");
     let text = error.to_string();
-    assert!(text.contains(&encrypted.to_string()) && text.contains(&sealed.to_string()), "{text}");
+    assert!(text.contains(&encrypted.to_string()) && text.contains(&whole.to_string()), "{text}");
     assert!(!text.contains(&unencrypted.to_string()), "{text}");
     assert!(text.contains(".include_unidentified()") && text.contains(".accept_unidentified()"), "{text}");
     let summary = koan.rekey_all().await.expect("listed").accept_unidentified();

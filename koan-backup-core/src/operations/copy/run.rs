@@ -127,7 +127,7 @@ fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Resul
         let text = format!("backup {} has no archive to copy: {reason}", manifest.id);
         return Err(Error::new(ErrorKind::Incompatible, text));
     };
-    if target.encryption() == ArchiveEncryption::Always && !manifest.is_sealed() {
+    if target.encryption() == ArchiveEncryption::Always && !manifest.is_encrypted_as_a_whole() {
         return Err(Error::new(
             ErrorKind::Encryption,
             format!(

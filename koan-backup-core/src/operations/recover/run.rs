@@ -157,7 +157,9 @@ async fn publish_verified<'a>(
     }
     let backup = match until_cancelled(cancel, judge.verify_archive(candidate, found)).await? {
         ArchiveVerification::Damaged(problem) => return Ok((id, RecoveryOutcome::Damaged { problem }, None)),
-        ArchiveVerification::Locked(key_ids) => return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None)),
+        ArchiveVerification::NeedsKey(key_ids) => {
+            return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None));
+        }
         ArchiveVerification::Valid(backup) => backup,
     };
     // From here on cancellation has no effect. The removal record did not apply because of the damaged

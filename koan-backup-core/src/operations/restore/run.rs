@@ -124,7 +124,7 @@ async fn write(
     let open = backup.open_archive(archive, identities).await?;
     let (reader, documents) = (open.reader(), open.documents());
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
-    plan.values().flatten().try_for_each(|entry| documents.require_unlocked(&entry.entity))?;
+    plan.values().flatten().try_for_each(|entry| documents.require_decrypted(&entry.entity))?;
     // Changes of a type are reported for each field, before records are refused because of them.
     let findings = findings(environment, backup, &plan, documents, options).await?;
     require_viable(&findings)?;
