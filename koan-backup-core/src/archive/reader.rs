@@ -110,7 +110,9 @@ impl ArchiveReader {
         if !bounds::document_fits(name, &content, self.entries.len()) {
             return Err(corrupt(
                 self.object.path().as_ref(),
-                &format!("entry `{name}` exceeds the limits of a document"),
+                &format!(
+                    "entry `{name}` exceeds the maximum size or the maximum number of values of a document"
+                ),
             ));
         }
         serde_json::from_slice(&content).map_err(|source| {
@@ -167,7 +169,7 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
             )
         })?;
         let method = CompressionMethod::from_zip(record.compression_method())
-            .ok_or_else(|| corrupt(file, &format!("entry `{name}` is compressed by an unknown method")))?;
+            .ok_or_else(|| corrupt(file, &format!("entry `{name}` is compressed with an unknown method")))?;
         let location = (record.local_header_offset(), record.wayfinder());
         let sizes = (record.crc32(), record.compressed_size_hint(), record.uncompressed_size_hint());
         found.push((name, method, location, sizes));

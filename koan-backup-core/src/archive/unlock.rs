@@ -62,7 +62,7 @@ pub(crate) async fn decrypt_metadata(
             if !tree_fits(physical.get().as_bytes()) {
                 return Err(reader.damaged_entry_error(
                     entry::ENCRYPTED_DOCUMENT,
-                    "a physical form in it contains more values, or more deeply nested values, than a document may contain",
+                    "a physical form in it exceeds the maximum number of values of a document",
                 ));
             }
             let physical = serde_json::from_str(physical.get()).map_err(|_| {

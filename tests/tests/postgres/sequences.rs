@@ -144,7 +144,7 @@ async fn a_sequence_of_a_computed_default_is_not_set_from_the_rows() {
     server.sql("INSERT INTO ticket (id) VALUES (5)");
     let records = all::<Ticket>(&koan).await;
     // Without an archive, only the rows determine the position of a sequence, and only if a column contains
-    // the numbers of the sequence unchanged.
+    // the values that `nextval` returns unchanged.
     server.sql("DELETE FROM ticket; SELECT setval('tens', 1, false), setval('codes', 1, false), setval('shared', 1, false)");
     koan.data::<Ticket>().upsert_many(records).await.expect("written");
     assert_eq!(

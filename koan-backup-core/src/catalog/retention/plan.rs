@@ -30,7 +30,7 @@ pub struct RetentionPlan {
     pub made_at: Timestamp,
     /// The decisions about all considered backups, newest first.
     pub decisions: Vec<RetentionDecision>,
-    /// Rules that keep no backup in this plan, for example `exempt_tag(legal)`. The tag may be misspelt.
+    /// Rules that keep no backup in this plan, for example `exempt_tag(leagl)` with a misspelt tag.
     pub idle_rules: Vec<String>,
     /// The number of backups of other applications, which are not considered.
     pub other_applications: usize,

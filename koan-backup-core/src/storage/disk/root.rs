@@ -65,7 +65,7 @@ impl Root {
     /// Returns an error if the directory no longer exists, or if it was replaced by a directory that does not
     /// have the same profile mark.
     pub(super) fn require_present(&self) -> Result<()> {
-        let missing_error = |fault: &str, source: io::Error| {
+        let directory_error = |fault: &str, source: io::Error| {
             let text = format!(
                 "the storage directory `{}` {fault}; no file is read from it or written to it: mount its \
                  disk, or restore the directory",
@@ -75,7 +75,7 @@ impl Root {
             object_store::Error::Generic { store: "directory", source: Box::new(source) }
         };
         let current = DirectoryIdentity::read(&self.path)
-            .map_err(|source| missing_error("no longer exists", source))?;
+            .map_err(|source| directory_error("no longer exists", source))?;
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
         if *identity == current {
             return Ok(());
@@ -83,11 +83,11 @@ impl Root {
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((file, content)) = &*mark {
             let current_content = fs::read(self.path.join(file)).map_err(|source| {
-                missing_error("is not the directory that was opened, and it has no profile mark", source)
+                directory_error("is not the directory that was opened, and it has no profile mark", source)
             })?;
             if current_content != *content {
                 let source = io::Error::other("its profile mark differs");
-                return Err(missing_error("is not the directory that was opened", source));
+                return Err(directory_error("is not the directory that was opened", source));
             }
         }
         *identity = current;
@@ -178,7 +178,8 @@ impl StagedFile {
     }
 
     /// Makes the content durable, renames the file to its target, and makes the name durable. If a step
-    /// fails, the file is removed unless it has replaced an existing one, and no sync is repeated.
+    /// fails, the file is removed, unless it has already replaced an existing file. A failed sync is not
+    /// retried.
     pub(super) fn publish(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         self.close()?;
         self.rename(root, target, existing)
