@@ -31,7 +31,7 @@ impl Compressor {
     }
 
     /// Compresses one block of an entry. `encryption` states whether the entry is encrypted.
-    pub(crate) fn block(&self, raw: &[u8], encryption: EntryEncryption) -> Result<Buffer> {
+    pub(crate) fn compress_block(&self, raw: &[u8], encryption: EntryEncryption) -> Result<Buffer> {
         let mut out = self.buffers.take(raw.len() / 3 + 1024);
         match Coding::for_entry(self.compression.method(), encryption) {
             Coding::Stored => out.extend_from_slice(raw),
@@ -164,7 +164,7 @@ mod tests {
             let coding = Coding::for_entry(compression.method(), encryption);
             let mut stream = Vec::new();
             for raw in &raws {
-                let block = compressor.block(raw, encryption).expect("the block is compressed");
+                let block = compressor.compress_block(raw, encryption).expect("the block is compressed");
                 assert_eq!(decompressed(coding, &block, raw.len()).as_ref(), Some(raw));
                 stream.extend_from_slice(&block);
             }
@@ -191,8 +191,9 @@ mod tests {
             (Compression::zstd(3).expect("the level is valid"), EntryEncryption::Unencrypted),
             (Compression::stored(), EntryEncryption::Unencrypted),
         ] {
-            let block =
-                Compressor::new(compression).block(&raw, encryption).expect("the block is compressed");
+            let block = Compressor::new(compression)
+                .compress_block(&raw, encryption)
+                .expect("the block is compressed");
             let coding = Coding::for_entry(compression.method(), encryption);
             assert_eq!(decompressed(coding, &block, raw.len()).as_ref(), Some(&raw));
             for wrong in [raw.len() - 1, raw.len() + 1, 0] {

@@ -58,7 +58,7 @@ impl<'a> StoredBackup<'a> {
         let unreadable = self.unreadable.first().map(|first| {
             let more = match self.unreadable.len() {
                 1 => String::new(),
-                count => format!(" (and {} more manifests)", count - 1),
+                count => format!(" (other manifests that cannot be read: {})", count - 1),
             };
             format!(
                 "backup {id} of {created_at} is used, but there may be a newer backup: {}{more}; \

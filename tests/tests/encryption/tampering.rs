@@ -175,7 +175,7 @@ async fn encrypted_records_of_another_backup_are_not_accepted() {
 }
 
 #[tokio::test]
-async fn an_encrypted_entry_of_any_other_length_is_found() {
+async fn an_encrypted_entry_with_a_changed_length_is_reported() {
     let hospital = hospital(3).await;
     let whole = Forgery::parse(&hospital.stored).zip.entry(PATIENTS).content();
     let mut tried = 0;

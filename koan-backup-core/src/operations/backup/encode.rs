@@ -33,7 +33,7 @@ pub(super) fn encode(
         })?;
     }
     chunk.records().for_each(|line| set_hash.add(line));
-    let compressed = compressor.block(&chunk.lines, encryption)?;
+    let compressed = compressor.compress_block(&chunk.lines, encryption)?;
     let crc32 = crc32fast::hash(&chunk.lines);
     Ok(CompressedBlock { compressed, records: chunk.records, crc32, set_hash, raw: chunk.lines })
 }

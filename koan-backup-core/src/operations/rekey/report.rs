@@ -128,7 +128,7 @@ impl RekeySummary {
             let (id, error) = self.failed.remove(0);
             let more = match self.failed.len() {
                 0 => String::new(),
-                others => format!(" (and {others} more)"),
+                others => format!(" (other backups that failed: {others})"),
             };
             return Err(error.context(format!("it is not known whether backup {id} was rewritten{more}")));
         }

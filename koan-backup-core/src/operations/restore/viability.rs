@@ -146,7 +146,8 @@ pub(super) fn require_viable(findings: &[Finding]) -> Result<()> {
     match errors.split_first() {
         None => Ok(()),
         Some((first, rest)) => {
-            let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" (other errors: {})", rest.len()) };
             Err(Error::new(
                 drift::NOT_VIABLE_KIND,
                 format!("the restore would fail, so nothing was written: {first}{more}"),

@@ -1,4 +1,4 @@
-//! Makes changes of directories durable.
+//! Makes changes to directories durable.
 
 use std::fs::File;
 use std::path::Path;

@@ -22,7 +22,7 @@ use super::session::{
     refusing_rules, rules_of,
 };
 use super::state::{MaterializedViews, StateOptions};
-use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
+use koan_backup_sql::findings::{self, TargetTable, UnmappedColumnKind};
 use koan_backup_sql::identifier::listed;
 
 /// The operation for which the targets are assessed.
@@ -116,9 +116,11 @@ fn assess_columns(
 ) {
     let (entity, table) = (&target.entity, &mapping.table.display_name);
     let requirement = |column: &Column| match column.needs_value {
-        _ if recomputed.iter().any(|computed| computed.column == column.name) => UnmappedColumn::Recomputed,
-        true => UnmappedColumn::Required,
-        false => UnmappedColumn::Optional,
+        _ if recomputed.iter().any(|computed| computed.column == column.name) => {
+            UnmappedColumnKind::Recomputed
+        }
+        true => UnmappedColumnKind::Required,
+        false => UnmappedColumnKind::Optional,
     };
     let physical =
         target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok()).unwrap_or_default();
