@@ -134,8 +134,8 @@ impl OpenArchive {
     }
 }
 
-/// Returns the fault of an archive whose size differs from the size in its manifest, or `None` if both are
-/// equal.
+/// Compares the size of an archive with the size in its manifest, and returns a description of the
+/// difference, or `None` if both are equal.
 pub(crate) fn size_fault(object: &ArchiveObject, archive: &ArchiveFile) -> Option<String> {
     let (found, expected) = (object.stored_bytes(), archive.size_bytes);
     (found != expected)

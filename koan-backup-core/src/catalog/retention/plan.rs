@@ -183,7 +183,7 @@ fn decide(
     now: Timestamp,
 ) -> Result<Vec<KeepReason>, RemoveReason> {
     let mut kept: Vec<KeepReason> = Vec::new();
-    kept.extend(candidate.pinned.iter().map(|why| KeepReason::Pinned { why: why.clone() }));
+    kept.extend(candidate.protection_reason.iter().map(|why| KeepReason::Pinned { why: why.clone() }));
     let exempt = retention.exempt_tags().iter().filter(|tag| candidate.tags.contains(tag));
     kept.extend(exempt.map(|tag| KeepReason::Exempt { tag: tag.clone() }));
     let age_seconds = now.as_second() - candidate.created_at.as_second();

@@ -137,7 +137,7 @@ async fn write(
         Verification::BeforeCommit => None,
         Verification::Complete => {
             let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
-            let selected = Selected::files(&backup.manifest, files);
+            let selected = Selected::entries(&backup.manifest, files);
             let listener = listener.clone();
             let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
             let report = verify::run(environment, backup, &options, identities).await?;

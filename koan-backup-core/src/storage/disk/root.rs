@@ -22,7 +22,7 @@ pub(super) struct Root {
     /// The file name and content of the profile mark.
     mark: Mutex<Option<(String, Vec<u8>)>>,
     creation_methods: CreationMethods,
-    /// The directories whose names this process has made durable.
+    /// The directories whose entries in their parents this process has made durable.
     durable_directories: Mutex<HashSet<PathBuf>>,
 }
 
@@ -91,7 +91,7 @@ impl Root {
             }
         }
         *identity = current;
-        // A different file system may be mounted, on which no name is known to be durable.
+        // A different file system may be mounted, on which no directory entry is known to be durable.
         self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
@@ -143,7 +143,7 @@ impl Root {
         synced.map_err(|source| file_error("syncing the directory", directory, source))
     }
 
-    /// Creates a directory below the root, if it does not exist, and makes its name durable.
+    /// Creates a directory below the root, if it does not exist, and makes its directory entry durable.
     fn create_below(&self, directory: &Path) -> io::Result<()> {
         let is_durable =
             self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
@@ -177,8 +177,8 @@ impl StagedFile {
         file.write_all(bytes).map_err(|source| file_error("writing", &self.path, source))
     }
 
-    /// Makes the content durable, renames the file to its target, and makes the name durable. If a step
-    /// fails, the file is removed, unless it has already replaced an existing file. A failed sync is not
+    /// Makes the content durable, renames the file to its target, and makes the directory entry
+    /// durable. If a step fails, the file is removed, unless it has already replaced an existing file. A failed sync is not
     /// retried.
     pub(super) fn publish(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         self.close()?;
@@ -193,7 +193,7 @@ impl StagedFile {
         file.sync_all().map_err(|source| file_error("syncing", &self.path, source))
     }
 
-    /// Renames the [closed](Self::close) file to its target, and makes the name durable.
+    /// Renames the [closed](Self::close) file to its target, and makes the directory entry durable.
     pub(super) fn rename(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         let directory = target.parent().unwrap_or(&root.path);
         let opened =

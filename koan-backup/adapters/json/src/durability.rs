@@ -7,7 +7,7 @@ use koan_backup_core::Result;
 
 use super::failure::failed;
 
-/// Makes the names in a directory durable. On systems other than Unix, directories cannot be synced, and this
+/// Makes the entries of a directory durable. On systems other than Unix, directories cannot be synced, and this
 /// function does nothing.
 pub(super) fn sync_directory(path: &Path) -> Result<()> {
     if cfg!(unix) {

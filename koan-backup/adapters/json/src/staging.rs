@@ -96,7 +96,7 @@ pub(super) fn create_hidden_directory(directory: &Directory) -> Result<()> {
     directory.refuse_links(&hidden)?;
     match create_private_directory(&hidden) {
         Ok(()) => sync_directory(&directory.root).inspect_err(|_| {
-            // If the directory remained, a later process would assume that its name is durable.
+            // If the directory remained, a later process would assume that its directory entry is durable.
             let _ = fs::remove_dir(&hidden);
         }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

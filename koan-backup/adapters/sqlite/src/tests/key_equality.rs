@@ -154,7 +154,7 @@ async fn a_restore_compares_numeric_keys_of_every_storage_class_by_value() {
     let source =
         Database::new("CREATE TABLE m (id PRIMARY KEY, n INT); INSERT INTO m VALUES (1, 1), (2.0, 2)");
     let mut backup = source.backup::<Untyped>().await.expect("the entity is backed up");
-    // This record gets the physical form of the last run, REAL, so its key is stored as 3.0.
+    // This record gets the physical form of the last run, REAL, so its key is stored as 1.0.
     backup.lines.push(r#"{"id":1,"n":3}"#.to_owned());
     for table in [
         "CREATE TABLE m (id PRIMARY KEY, n INT)",
