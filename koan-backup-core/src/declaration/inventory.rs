@@ -176,7 +176,7 @@ impl Inventory {
             .into_iter()
             .chain(self.remedies.iter().filter_map(|remedy| remedy.text()))
             .collect();
-        format!("gaps in the backup coverage: {}: {}; {}", gaps.len(), gaps.join("; "), remedies.join("; "))
+        format!("the backup coverage has gaps ({}): {}; {}", gaps.len(), gaps.join("; "), remedies.join("; "))
             .trim_end_matches("; ")
             .to_owned()
     }

@@ -55,12 +55,12 @@ impl S3s {
 
     /// Returns a profile in the bucket `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
-        self.storage_by(self.port(), prefix)
+        self.storage_at_port(self.port(), prefix)
     }
 
     /// Returns a profile in the bucket `backups` whose requests go to this port, for example the port of a
     /// proxy.
-    pub fn storage_by(&self, port: u16, prefix: &str) -> StorageOptions {
+    pub fn storage_at_port(&self, port: u16, prefix: &str) -> StorageOptions {
         amazon(prefix, port)
     }
 

@@ -308,7 +308,7 @@ async fn the_rekey_of_an_unencrypted_backup_changes_nothing_and_reports_no_key()
 }
 
 #[tokio::test]
-async fn an_old_archive_that_cannot_be_removed_is_a_warning_and_an_error_of_the_require_methods() {
+async fn an_old_archive_that_cannot_be_removed_causes_a_warning_and_fails_the_require_methods() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());

@@ -157,7 +157,7 @@ async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries
     Err(Error::new(
         ErrorKind::Unsupported,
         format!(
-            "`{name}` exceeds the size that a reader accepts, with {entries} entries; back up fewer entities \
+            "`{name}` of an archive with {entries} entries is larger than readers accept; back up fewer entities \
              in one backup"
         ),
     ))

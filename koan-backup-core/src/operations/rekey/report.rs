@@ -111,8 +111,8 @@ impl RekeySummary {
             .collect()
     }
 
-    /// Returns the summary if each backup of this application in the profile was rewritten, or contains
-    /// nothing that is encrypted, and its old archive was removed. Old archives that an earlier run could not
+    /// Returns the summary if each backup of this application in the profile either contains nothing that is
+    /// encrypted, or was rewritten and its old archive was removed. Old archives that an earlier run could not
     /// remove are not checked.
     ///
     /// # Errors

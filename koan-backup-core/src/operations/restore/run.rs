@@ -309,7 +309,8 @@ pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
 fn partial_commit_error(failed: &str, committed: &[String], error: Error) -> Error {
     let committed = crate::foundation::names::names(committed.iter());
     error.context(format!(
-        "provider `{failed}` did not commit after {committed} did; remove the cause and restore again"
+        "the restore is partial: {committed} committed, but provider `{failed}` failed to commit; remove the cause \
+         and restore again"
     ))
 }
 
@@ -361,7 +362,11 @@ mod tests {
             let error = commit(vec![session("a", true), session("b", false)], intent).await;
             let error = error.expect_err("the second session fails").chain();
             assert!(error.contains("the connection is lost"), "{error}");
-            assert_eq!(error.contains("`b` did not commit after `a` did"), is_partial, "{error}");
+            assert_eq!(
+                error.contains("`a` committed, but provider `b` failed to commit"),
+                is_partial,
+                "{error}"
+            );
         }
     }
 }

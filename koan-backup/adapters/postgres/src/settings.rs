@@ -78,7 +78,8 @@ const MONEY_DECIMAL_PLACES: &str =
 /// The properties of the connection that were read before its settings were changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DetectedSettings {
-    /// Whether `money` has two decimal places for applications, as it does with the new settings.
+    /// Whether `money` has two decimal places with the settings that applications use. With the settings of
+    /// this connection, it always has two.
     pub(super) money_scale_is_two: bool,
 }
 

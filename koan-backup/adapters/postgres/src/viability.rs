@@ -18,8 +18,8 @@ use super::not_valid_constraints;
 use super::physical::PhysicalForm;
 use super::sequence::{Sequence, SequenceUse, Sequences};
 use super::session::{
-    Extent, Interference, Route, SuspensionPreview, TRIGGERS, Target, is_table_empty, refusing_references,
-    refusing_rules, rules_of,
+    Extent, Interference, Route, SuspensionPreview, TRIGGERS, Target, foreign_keys_that_prevent_restore,
+    is_table_empty, refusing_rules, rules_of,
 };
 use super::state::{MaterializedViews, StateOptions};
 use koan_backup_sql::findings::{self, TargetTable, UnmappedColumnKind};
@@ -372,7 +372,7 @@ async fn assess_interference(
     target.read_equality(connection).await?;
     let is_empty = is_table_empty(connection, &target, &operation).await?;
     let extent = Extent::new(options, request, is_empty);
-    let mut refusals = refusing_references(connection, &target, extent).await?;
+    let mut refusals = foreign_keys_that_prevent_restore(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
     findings.extend(insert_only::assess(connection, entity, table, extent).await?);
     if options.intent == SessionIntent::Apply {
