@@ -155,8 +155,8 @@ impl Inventory {
         assert!(self.is_covered(), "{}", self.describe_gaps());
     }
 
-    /// Returns an error if the coverage has gaps. `KoanBuilder::build` calls this function if `deny_uncovered()`
-    /// was set.
+    /// Returns an error if the coverage has gaps. `KoanBuilder::build` calls this function if
+    /// `deny_uncovered()` was set.
     pub(crate) fn require_covered(&self) -> Result<()> {
         if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.describe_gaps())) }
     }

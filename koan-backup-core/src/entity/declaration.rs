@@ -309,8 +309,8 @@ pub fn wire_with<T: 'static>(
 }
 
 impl EntityDeclaration {
-    /// Returns a fault of the declared key or of the names of the fields that the macro cannot detect, or `None`
-    /// if there is none.
+    /// Returns a fault of the declared key or of the names of the fields that the macro cannot detect, or
+    /// `None` if there is none.
     pub(super) fn fault(&self, schema: &EntitySchema) -> Option<String> {
         self.key_fault(schema).or_else(|| self.duplicate_field(schema)).or_else(|| {
             schema.key_fields().find_map(|(_, field)| {

@@ -5,8 +5,8 @@
 //! generation is released or has expired, the contender creates the next generation with a conditional put,
 //! which succeeds for one contender only. The holder renews the lease by rewriting its own file; no other
 //! process writes that file. The highest generation is never removed, so the numbering never restarts. A
-//! contender lists the generations once more after creating its file, so a contender that was paused for a long
-//! time detects that it is too late.
+//! contender lists the generations once more after creating its file, so a contender that was paused for a
+//! long time detects that it is too late.
 //!
 //! # Clocks
 //! The holder gives up a lease at `expiresAt` by its own clock. Other processes may acquire it half a lease

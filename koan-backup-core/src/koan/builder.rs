@@ -192,10 +192,10 @@ impl KoanBuilder {
     /// Sets how long the lease of a backup, rekey or restore is valid without a renewal: at least a second
     /// and at most an hour. The default is a minute.
     ///
-    /// Each of these operations holds a lease in the storage, which is renewed after each third of this time. If
-    /// the lease cannot be renewed in time, a backup or rekey stops. A runtime that is blocked for that long
-    /// cannot renew the lease either. After a process was killed, other processes wait for one and a half
-    /// times the lease time, because the clocks of two machines may differ by half of the lease time. No
+    /// Each of these operations holds a lease in the storage, which is renewed after each third of this time.
+    /// If the lease cannot be renewed in time, a backup or rekey stops. A runtime that is blocked for that
+    /// long cannot renew the lease either. After a process was killed, other processes wait for one and a
+    /// half times the lease time, because the clocks of two machines may differ by half of the lease time. No
     /// manual unlock is necessary.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;

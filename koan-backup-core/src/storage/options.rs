@@ -96,8 +96,8 @@ impl StorageOptions {
         self
     }
 
-    /// Allows the creation of a new profile even if the environment variable `KOAN_ENV` is `production`, where
-    /// it is refused by default; see [`Storage::create_if_missing`](crate::Storage::create_if_missing).
+    /// Allows the creation of a new profile even if the environment variable `KOAN_ENV` is `production`,
+    /// where it is refused by default; see [`Storage::create_if_missing`](crate::Storage::create_if_missing).
     pub fn create_if_missing(mut self) -> Self {
         self.new_profile = NewProfile::Allowed;
         self

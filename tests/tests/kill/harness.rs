@@ -34,7 +34,8 @@ pub(super) trait Scenario: Sized {
     /// Creates the context of the application, in the process that is killed.
     async fn context(folder: &Path) -> Koan;
 
-    /// Runs the job, in the process that is killed. Calls `on_last_record` when the last record was read or written.
+    /// Runs the job, in the process that is killed. Calls `on_last_record` when the last record was read or
+    /// written.
     async fn work(koan: &Koan, on_last_record: fn());
 
     /// Checks the state after a kill, and returns it.

@@ -53,8 +53,8 @@ impl Scenario for KilledRekey {
     }
 
     async fn work(koan: &Koan, on_last_record: fn()) {
-        // A rekey has no last record, so `on_last_record` is called at its start, and a kill can come at any time of
-        // the rekey.
+        // A rekey has no last record, so `on_last_record` is called at its start, and a kill can come at any
+        // time of the rekey.
         on_last_record();
         let _ =
             koan.rekey(NAME).await.expect("rekeyed").require_replaced().expect("the old archive was removed");

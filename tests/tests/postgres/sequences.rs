@@ -180,11 +180,11 @@ async fn uncovered_sequences_are_reported() {
     let koan_with = |database: koan_backup::PostgresOptions| {
         koan_of(database.connect().expect("an address"), |b| b.register::<Small>())
     };
-    // The role may not read the sequence.
+    // The role is not permitted to read the sequence.
     let reader_koan = koan_with(Postgres::options(server.address_of("reader", "test"))).await;
     let warnings = reader_koan.inventory().warnings.join("\n");
     assert!(
-        warnings.contains("may not read sequence `owned`") && warnings.contains("GRANT SELECT"),
+        warnings.contains("is not permitted to read sequence `owned`") && warnings.contains("GRANT SELECT"),
         "{warnings}"
     );
     let backup = reader_koan.backup("blind").await.expect("a backup");

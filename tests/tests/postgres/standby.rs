@@ -59,9 +59,9 @@ async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]
         Postgres::options(standby.address()).connections(connections).connect().expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Parcel>().register::<Truck>()).await;
     let (reached, read_cancelled) = (CancellationToken::new(), CancellationToken::new());
-    let (notify, awaited, running) = (reached.clone(), read_cancelled.clone(), koan.clone());
+    let (notify, awaited, context) = (reached.clone(), read_cancelled.clone(), koan.clone());
     let backup = tokio::spawn(async move {
-        running
+        context
             .backup("of-the-standby")
             .batch_size(500)
             .on_event(move |event| {

@@ -142,8 +142,9 @@ impl<'s, 'a> ArchiveClassifier<'s, 'a> {
         self.survey.held(self.survey.taken_at).any(|lease| lease.subject.protects(id))
     }
 
-    /// Returns whether a removal record is effective. It is effective if no manifest refers to its archive, its
-    /// backup has no unreadable manifest and is not pinned, and the replacement, if there is one, is valid.
+    /// Returns whether a removal record is effective. It is effective if no manifest refers to its archive,
+    /// its backup has no unreadable manifest and is not pinned, and the replacement, if there is one, is
+    /// valid.
     async fn is_effective(&self, record: &RemovalRecord) -> Result<bool> {
         let survey = self.survey;
         if survey.listed_archives().contains(record.archive.as_str())

@@ -112,8 +112,8 @@ impl RekeySummary {
     }
 
     /// Returns the summary if each backup of this application in the profile either contains nothing that is
-    /// encrypted, or was rewritten and its old archive was removed. Old archives that an earlier run could not
-    /// remove are not checked.
+    /// encrypted, or was rewritten and its old archive was removed. Old archives that an earlier run could
+    /// not remove are not checked.
     ///
     /// # Errors
     /// - A backup failed. The error is the error of the first failed backup, with the number of other failed

@@ -17,8 +17,8 @@ impl OpenDirectory {
         if cfg!(unix) { File::open(path).map(|file| Self(Some(file))) } else { Ok(Self(None)) }
     }
 
-    /// Syncs the directory, so that its entries are durable. A failed sync is never repeated, because a second
-    /// sync can succeed although the data was lost (<https://lwn.net/Articles/752063/>).
+    /// Syncs the directory, so that its entries are durable. A failed sync is never repeated, because a
+    /// second sync can succeed although the data was lost (<https://lwn.net/Articles/752063/>).
     pub(super) fn sync(self) -> io::Result<()> {
         let Some(directory) = self.0 else { return Ok(()) };
         match directory.sync_all() {

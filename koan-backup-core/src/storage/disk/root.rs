@@ -177,8 +177,8 @@ impl StagedFile {
         file.write_all(bytes).map_err(|source| file_error("writing", &self.path, source))
     }
 
-    /// Makes the content durable, renames the file to its target, and makes the directory entry
-    /// durable. If a step fails, the file is removed, unless it has already replaced an existing file. A failed sync is not
+    /// Makes the content durable, renames the file to its target, and makes the directory entry durable. If a
+    /// step fails, the file is removed, unless it has already replaced an existing file. A failed sync is not
     /// retried.
     pub(super) fn publish(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         self.close()?;

@@ -47,8 +47,8 @@ impl VariantAttr {
         self.skip || (self.skip_serializing.is_some() && self.skip_deserializing.is_some())
     }
 
-    /// Adds errors for options with which a record could not be read back. `name` is the name that serde would use
-    /// if there were no `rename`.
+    /// Adds errors for options with which a record could not be read back. `name` is the name that serde
+    /// would use if there were no `rename`.
     pub(crate) fn check(&self, name: &str, cx: &mut Ctxt) {
         if self.skipped() {
             return;

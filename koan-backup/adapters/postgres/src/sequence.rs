@@ -241,10 +241,10 @@ pub(super) async fn states(
     Ok((states, warnings))
 }
 
-/// Returns the message for a sequence that the role may not read.
+/// Returns the message for a sequence that the role is not permitted to read.
 pub(super) fn unreadable_message(sequence: &Sequence, table: &Table) -> String {
     format!(
-        "the role may not read sequence `{}` of table `{}`, so backups do not contain its position; run \
+        "the role is not permitted to read sequence `{}` of table `{}`, so backups do not contain its position; run \
          `GRANT SELECT ON SEQUENCE {} TO` the role",
         sequence.name,
         table.display_name,

@@ -116,7 +116,7 @@ pub(super) async fn set_all(connection: &Connection) -> Result<DetectedSettings>
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "`{name}` is not `{value}` for this role, and the role may not set it: \
+                        "`{name}` is not `{value}` for this role, and the role is not permitted to set it: \
                          {consequence}; set `{name}` to `{value}` for the role and the server, or GRANT SET \
                          ON PARAMETER {name} to the role"
                     ),

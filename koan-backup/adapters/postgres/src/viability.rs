@@ -218,7 +218,7 @@ async fn assess_sequences(
                 severity,
                 entity,
                 format!(
-                    "the role may not advance sequence `{name}` of table `{table}`, so inserts after the \
+                    "the role is not permitted to advance sequence `{name}` of table `{table}`, so inserts after the \
                      restore would fail; run GRANT SELECT, UPDATE ON SEQUENCE … TO the role"
                 ),
             ));
@@ -308,7 +308,7 @@ async fn assess_views(
             MaterializedViews::Refreshed if !view.may_refresh => (
                 Severity::Error,
                 format!(
-                    "the role may not refresh materialized view `{name}`; restore as the owner of the view"
+                    "the role is not permitted to refresh materialized view `{name}`; restore as the owner of the view"
                 ),
             ),
             MaterializedViews::Refreshed => {
@@ -387,7 +387,7 @@ async fn assess_interference(
         // restore begins.
         let is_certain = extent.deletes || route == Route::Staged;
         let severity = if is_certain { Severity::Error } else { Severity::Warning };
-        let text = "the role may not create temporary tables in this database, which a restore needs to \
+        let text = "the role is not permitted to create temporary tables in this database, which a restore needs to \
                     compare records; run GRANT TEMPORARY ON DATABASE … TO the role";
         findings.push(Finding::new(severity, entity, text));
     }

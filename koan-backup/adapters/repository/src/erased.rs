@@ -53,8 +53,8 @@ pub(super) trait ErasedRepository: Send + Sync {
     /// Writes records, and adds the key and the values of each record to `written`.
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec, written: &mut Written) -> Result<()>;
     /// Reads all records again. Each record of the archive, for which `decisions` contains a decision, must
-    /// exist, and each written record must have the written values. Then, if requested, deletes the records that existed before and have no decision,
-    /// checks that they no longer exist, and returns their number.
+    /// exist, and each written record must have the written values. Then, if requested, deletes the records
+    /// that existed before and have no decision, checks that they no longer exist, and returns their number.
     async fn check_and_delete(
         &self,
         existing: &ExistingRecords,
@@ -71,8 +71,8 @@ pub(super) type Written = HashMap<RecordKey, WrittenValues>;
 /// The [hashes of the values](Record::value_hashes) of a written record.
 pub(super) struct WrittenValues {
     hashes: Box<[u64]>,
-    /// The second hash of each value whose two hashes differ (the hash of its time of day rounded up), with the
-    /// index of the value.
+    /// The second hash of each value whose two hashes differ (the hash of its time of day rounded up), with
+    /// the index of the value.
     second_hashes: Box<[(usize, u64)]>,
 }
 

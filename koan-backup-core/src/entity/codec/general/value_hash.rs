@@ -19,8 +19,8 @@ impl Record {
     /// two for all other values together. The hashes of key fields are zero.
     ///
     /// A hash is the same for all spellings of a value: numbers are hashed by their numeric value (`1` and
-    /// `1.0`, `0.0` and `-0.0`), instants by their point in time, and JSON by its content. If the type
-    /// of a JSON field contains a decimal type, such as `Vec<Decimal>`, JSON strings that are numbers are also
+    /// `1.0`, `0.0` and `-0.0`), instants by their point in time, and JSON by its content. If the type of a
+    /// JSON field contains a decimal type, such as `Vec<Decimal>`, JSON strings that are numbers are also
     /// hashed by their numeric value. Values with a time of day are hashed in whole microseconds: the first
     /// hash is of the value rounded down, the second of the value rounded up. For all other values both
     /// hashes are equal.

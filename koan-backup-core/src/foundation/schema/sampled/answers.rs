@@ -40,7 +40,8 @@ pub(super) fn letters(sample_number: usize, length: usize, first: u8) -> String 
 /// The number of forms of an integer.
 pub(super) const INTEGERS: usize = 4;
 
-/// Returns an integer in the form of a candidate. Except for the last candidate, it depends on the sample number.
+/// Returns an integer in the form of a candidate. Except for the last candidate, it depends on the sample
+/// number.
 pub(super) fn integer(candidate: usize, sample_number: usize) -> u64 {
     let sample_number = u64::try_from(sample_number).unwrap_or(0);
     match candidate {

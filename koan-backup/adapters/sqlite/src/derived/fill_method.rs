@@ -90,8 +90,8 @@ fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> FillMe
     }) {
         return unknown(trigger);
     }
-    // Whether the inserted value is `new.column` for the index column `column`. The normalized value has three
-    // tokens: `$ . column`.
+    // Whether the inserted value is `new.column` for the index column `column`. The normalized value has
+    // three tokens: `$ . column`.
     let is_same_column = |(column, value): &(String, String)| {
         matches!(column.as_str(), "rowid" | "docid" | "_rowid_" | "oid")
             || value.rsplit(' ').next() == Some(column.as_str()) && value.split(' ').count() == 3
@@ -187,8 +187,8 @@ fn update_matches_insertion(
         && has_step(|step| matches!(step, Step::Remove(_)))
 }
 
-/// Returns the conjunction of two conditions. In its normalized form, `$` replaces `row`, the alias of the row
-/// in the trigger (`new` or `old`).
+/// Returns the conjunction of two conditions. In its normalized form, `$` replaces `row`, the alias of the
+/// row in the trigger (`new` or `old`).
 fn conjunction(one: Option<&Condition>, other: Option<&Condition>, row: &str) -> Option<Condition> {
     let with_placeholder = |normalized: &str| normalized.replace(&format!("{row} . "), "$ . ");
     let conditions: Vec<&Condition> = one.into_iter().chain(other).collect();
