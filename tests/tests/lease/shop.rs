@@ -19,8 +19,8 @@ pub(super) struct User {
 }
 
 /// Creates a database in which the read of each record takes this long.
-pub(super) fn database(delay_per_record: Duration) -> Scripted {
-    let database = Scripted::new(Script { delay_per_record, ..Script::default() });
+pub(super) fn database(per_record: Duration) -> Scripted {
+    let database = Scripted::new(Script { delay_per_record: per_record, ..Script::default() });
     (0..RECORDS).for_each(|id| database.put(&SetName::root(), &User { id }));
     database
 }
@@ -33,9 +33,9 @@ pub(super) fn builder_with_hanging_read(application: &str, storage: Storage) -> 
 }
 
 /// Creates a builder with a database in which the read of each record takes this long.
-pub(super) fn builder(application: &str, storage: Storage, delay_per_record: Duration) -> KoanBuilder {
+pub(super) fn builder(application: &str, storage: Storage, per_record: Duration) -> KoanBuilder {
     let builder = Koan::builder().application(application).named_storage("shared", storage);
-    builder.provider(database(delay_per_record))
+    builder.provider(database(per_record))
 }
 
 /// A shared directory for backups.
@@ -55,8 +55,8 @@ impl Shared {
     }
 
     /// Builds a context with a database in which the read of each record takes this long.
-    pub(super) async fn koan(&self, application: &str, delay_per_record: Duration) -> Koan {
-        builder(application, self.storage(), delay_per_record).build().await.expect("a context")
+    pub(super) async fn koan(&self, application: &str, per_record: Duration) -> Koan {
+        builder(application, self.storage(), per_record).build().await.expect("a context")
     }
 
     /// Returns the paths of the lease files of a subject, whether the leases are valid, expired or released.

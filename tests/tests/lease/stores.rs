@@ -16,10 +16,10 @@ struct Shop {
     koan: Koan,
 }
 
-async fn shop(delay_per_record: Duration) -> Shop {
+async fn shop(per_record: Duration) -> Shop {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
-    shop_with(store.clone(), vault, builder("shop", store.storage(), delay_per_record)).await
+    shop_with(store.clone(), vault, builder("shop", store.storage(), per_record)).await
 }
 
 /// Creates a shop whose database never responds.
