@@ -14,4 +14,4 @@ pub use azurite::{Azurite, KEY as AZURITE_KEY};
 pub use google::{GoogleEmulator, MotoBackedGoogle, google};
 pub use http::{Response, request};
 pub use moto::Moto;
-pub use s3s::{S3s, amazon};
+pub use s3s::{S3s, s3_storage};

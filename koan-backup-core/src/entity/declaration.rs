@@ -176,7 +176,7 @@ impl FieldDeclaration {
 
     /// Declares a field that serde reads or writes with custom functions; see [`traced_with`] and
     /// [`wire_with`].
-    pub const fn with_functions(
+    pub const fn adapted(
         name: &'static str,
         rust_type: &'static str,
         traced: fn() -> Traced,

@@ -59,7 +59,7 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
     let ty = without_self(field.ty.to_token_stream(), ident);
     let mut declaration = match (&field.serde.flatten, adapters(&ty, field)) {
         (None, None) => quote!(__koan::FieldDeclaration::new::<#ty>(#name, #text)),
-        (None, Some(adapters)) => quote!(__koan::FieldDeclaration::with_functions(#name, #text, #adapters)),
+        (None, Some(adapters)) => quote!(__koan::FieldDeclaration::adapted(#name, #text, #adapters)),
         (Some(_), None) => quote!(__koan::FieldDeclaration::flattened::<#ty>(#name, #text)),
         // The result of custom functions is unknown, so the field is declared as a map with any names.
         (Some(_), Some(_)) => quote! {

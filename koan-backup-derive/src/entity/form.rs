@@ -131,7 +131,8 @@ fn check_tagging(enum_token: impl ToTokens, serde: &ContainerAttr, variants: &[V
             for at in variants.iter().filter_map(|variant| variant.serde.untagged.as_ref()) {
                 cx.error(
                     at,
-                    "records of this variant would have no tag; put `untagged` on the enum, or remove it from the variant",
+                    "records of this variant would have no tag; put `untagged` on the enum, or remove it \
+                     from the variant",
                 );
             }
         }

@@ -68,7 +68,8 @@ impl VariantAttr {
         if let Some(at) = &self.skip_deserializing {
             cx.error(
                 at,
-                "records of this variant would be written but could not be read back; use `skip`, or remove `skip_deserializing`",
+                "records of this variant would be written but could not be read back; use `skip`, \
+                 or remove `skip_deserializing`",
             );
         }
         if let Some(at) = &self.with {

@@ -177,7 +177,8 @@ impl ForeignKeyConstraint {
             ),
             false => {
                 format!(
-                    "{problem}, and the role is not permitted to alter the foreign key; restore as the owner of {child}"
+                    "{problem}, and the role is not permitted to alter the foreign key; restore as \
+                     the owner of {child}"
                 )
             }
         })
