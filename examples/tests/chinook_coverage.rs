@@ -54,7 +54,7 @@ fn ten_entities(folder: &Path) -> KoanBuilder {
 #[tokio::test]
 async fn a_table_without_an_entity_is_reported_as_a_warning() {
     let folder = tempfile::tempdir().expect("a temporary folder is created");
-    let koan = ten_entities(folder.path()).build().await.expect("a warning does not fail the start");
+    let koan = ten_entities(folder.path()).build().await.expect("a warning does not make `build` fail");
     assert_eq!(koan.inventory().warnings, ["table `Track` of `main` belongs to no entity"]);
     assert!(!koan.inventory().is_covered());
     assert_eq!(koan.inventory().included.len(), 10);
@@ -91,7 +91,7 @@ async fn a_column_without_a_field_is_reported_as_a_warning() {
         .register::<TrackWithoutComposer>()
         .build()
         .await
-        .expect("a warning does not fail the start");
+        .expect("a warning does not make `build` fail");
     assert_eq!(koan.inventory().warnings, ["column `Composer` of `main.Track` has no field in Track"]);
 }
 

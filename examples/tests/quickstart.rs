@@ -35,7 +35,7 @@ async fn the_shop_is_backed_up_verified_damaged_and_restored() {
     assert_eq!(
         (differences.inserted, differences.deleted),
         (30, 1),
-        "30 customers were deleted and one order was inserted"
+        "the damage deleted 30 customers and inserted one order, so the restore inserts 30 records and deletes one"
     );
     assert!(differences.updated > 200, "{differences:?}");
     assert_eq!(differences.inserted + differences.updated + differences.unchanged, 7300);

@@ -30,21 +30,21 @@ mod writer;
 pub use crate::foundation::digest::RecordSetHash;
 pub use blocks::{Block, BlockTable};
 pub(crate) use bounds::{MAX_MANIFEST_BYTES, document_fits, manifest_fits, tree_fits};
-pub(crate) use compression::EntrySealing;
+pub(crate) use compression::EntryEncryption;
 pub use compression::{Compression, CompressionMethod};
 pub(crate) use compressor::Compressor;
 pub use documents::{
     BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument,
     ProviderInfo, SchemaSnapshots, UncoveredEntity,
 };
-pub(crate) use documents::{SealedDocument, SealedEntity};
+pub(crate) use documents::{EncryptedDocument, EncryptedMetadata};
 pub(crate) use file_hash::{hash_in_steps, hash_of};
 pub use layout::entity_file;
 pub(crate) use layout::{
-    archive_path, entry, is_archive_name, manifest_id, manifest_path, may_be_archive, rekeyed_path,
-    sealed_file,
+    archive_path, encrypted_entity_file, entry, is_archive_name, manifest_id, manifest_path, may_be_archive,
+    rekeyed_path,
 };
-pub(crate) use locked::{Locked, matching_key, sealed_entities};
+pub(crate) use locked::{MissingKey, encrypted_entities, matching_key};
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,
     EntityStatus, FORMAT_VERSION, Manifest, Producer, VerificationSummary,

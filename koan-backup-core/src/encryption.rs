@@ -12,7 +12,7 @@ mod unlocked;
 pub use identities::Identities;
 pub use keys::{KeySource, Keys};
 pub use recipients::Recipients;
-pub(crate) use unlocked::{HEADER_BYTES, Unlocked, is_sealed};
+pub(crate) use unlocked::{DecryptableFile, HEADER_BYTES, is_encrypted};
 
 use sha2::{Digest, Sha256};
 

@@ -161,15 +161,15 @@ impl Environment {
     /// The archives must be encrypted, but no recipients are configured.
     pub(crate) fn archive_recipients(&self, storage: &Storage) -> Result<Option<&Recipients>> {
         require_archive_recipients(self.recipients.as_ref(), storage)?;
-        let sealed = storage.encryption() == ArchiveEncryption::Always;
-        Ok(self.recipients.as_ref().filter(|_| sealed))
+        let must_encrypt = storage.encryption() == ArchiveEncryption::Always;
+        Ok(self.recipients.as_ref().filter(|_| must_encrypt))
     }
 
     /// Returns the identities of all key sources.
     ///
     /// # Errors
     /// A key source fails. The failure is not ignored, because the content that needs the keys of this source
-    /// would be reported as locked.
+    /// would be reported as not decryptable.
     pub(crate) async fn identities(&self) -> Result<Identities> {
         let mut all = Identities::default();
         for source in &self.keys {

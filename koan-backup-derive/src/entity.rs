@@ -52,7 +52,7 @@ fn check(
     let policy = options.policy.map(|policy| policy.check(cx));
     let (key, shape) = match Form::of(input, &serde, cx)? {
         Form::Body(body) => key_and_shape(input, &body, &identity, cx)?,
-        Form::Transparent(member) => typed_key::required(
+        Form::Transparent(member) => typed_key::expand_required_key(
             &identity.key,
             &input.ident,
             &quote!(self.#member),

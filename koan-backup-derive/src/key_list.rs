@@ -96,7 +96,10 @@ pub(crate) fn parse(literal: LitStr, cx: &mut Ctxt) -> Option<KeyList> {
     let mut is_valid = true;
     for (index, part) in parts.iter().enumerate() {
         if parts[..index].iter().any(|earlier| earlier.name() == part.name()) {
-            cx.error(&literal, format!("duplicate key field `{}`; remove one of them", part.name()));
+            cx.error(
+                &literal,
+                format!("duplicate key field `{}`; remove one of the two occurrences", part.name()),
+            );
             is_valid = false;
         }
     }

@@ -39,7 +39,7 @@ fn not_empty(literal: &LitStr, option: &str, cx: &mut Ctxt) -> Option<String> {
     Some(text)
 }
 
-/// Checks a name that reports display.
+/// Checks a name that is displayed in reports.
 pub(crate) fn text(literal: &LitStr, option: &str, cx: &mut Ctxt) -> Option<String> {
     let text = not_empty(literal, option, cx)?;
     if text.chars().any(char::is_control) {

@@ -82,7 +82,8 @@ fn check(
     if default_name.is_none() && !is_named {
         cx.error(ty, "this type has no identifier to use as its name; add `name = \"…\"`");
     }
-    let (key, shape) = typed_key::required(&identity.key, ty, &quote!(self), &ty.to_token_stream(), cx)?;
+    let (key, shape) =
+        typed_key::expand_required_key(&identity.key, ty, &quote!(self), &ty.to_token_stream(), cx)?;
     Some(Declaration {
         private,
         ty: ty.to_token_stream(),

@@ -12,8 +12,8 @@ use crate::key_list::KeyList;
 use crate::key_type;
 use crate::spelling;
 
-/// Expands the key and the shape of a type without its own fields, which must declare a key.
-pub(crate) fn required(
+/// Expands the key and the shape of a type that has no fields of its own. Such a type must declare a key.
+pub(crate) fn expand_required_key(
     key: &Key,
     at: impl ToTokens,
     access: &TokenStream,

@@ -64,7 +64,7 @@ pub enum Failure {
     /// The operation succeeds, but the caller receives an error, as if the response was lost.
     ResponseLost,
     /// A removal reports success and does nothing.
-    Pretended,
+    IgnoredSilently,
     /// A read returns only this number of bytes; a request for the size returns this size.
     Short(u64),
     /// A read returns zeros instead of the content.
@@ -270,7 +270,7 @@ impl ObjectStore for FaultyStore {
             async move {
                 let path = path?;
                 let fault = store.fault(Operation::Delete, &path);
-                if fault == Some(Failure::Pretended) {
+                if fault == Some(Failure::IgnoredSilently) {
                     return Ok(path);
                 }
                 attempt!(store, fault, &path, store.inner.delete(&path).await.map(|()| path.clone()))

@@ -35,12 +35,12 @@ pub struct Script {
     /// An entity and the index of its record at which a read fails because the connection is lost.
     pub disconnects_at: Option<(String, usize)>,
     /// The time that the read of each record takes.
-    pub per_record: Duration,
+    pub delay_per_record: Duration,
     /// The number of entities that can be read concurrently; 0 counts as 1.
     pub concurrent_reads: usize,
     /// An entity of which a restore neither stores nor counts the first record of each batch, as if a trigger
     /// discarded the record.
-    pub drops_one_of: Option<String>,
+    pub discards_first_of_each_batch: Option<String>,
     /// An entity and the index of its record at which a read never ends.
     pub hangs_at: Option<(String, usize)>,
     /// The number of reads that must have begun before the first record is read; 0 means no wait.
@@ -169,7 +169,7 @@ impl Provider for Scripted {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let tables = self.lock().clone();
-        Ok(Box::new(View { tables, script: self.script.clone(), reads: Arc::clone(&self.reads) }))
+        Ok(Box::new(ScriptedSnapshot { tables, script: self.script.clone(), reads: Arc::clone(&self.reads) }))
     }
 
     async fn assess(&self, _: &[RestoreTarget], _: &SessionOptions) -> Result<Vec<Finding>> {
@@ -184,14 +184,14 @@ impl Provider for Scripted {
 
 /// A snapshot of the tables.
 #[derive(Debug)]
-struct View {
+struct ScriptedSnapshot {
     tables: Tables,
     script: Script,
     reads: Arc<Reads>,
 }
 
 #[async_trait::async_trait]
-impl Snapshot for View {
+impl Snapshot for ScriptedSnapshot {
     fn consistency(&self) -> Consistency {
         Consistency::Snapshot
     }
@@ -236,8 +236,8 @@ impl Snapshot for View {
                 self.reads.changed.notify_waiters();
                 std::future::pending::<()>().await;
             }
-            if !self.script.per_record.is_zero() {
-                tokio::time::sleep(self.script.per_record).await;
+            if !self.script.delay_per_record.is_zero() {
+                tokio::time::sleep(self.script.delay_per_record).await;
             }
             let values: &[Value<'_>] = &record.values;
             if sink.push(&Row { projection: &projection, values })? == Flow::Flush {
@@ -291,7 +291,8 @@ impl TargetWriter for Writer<'_> {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let target = &self.target;
         let schema = target.entity.schema();
-        let drops = self.session.database.script.drops_one_of.as_deref() == Some(target.entity.name());
+        let drops = self.session.database.script.discards_first_of_each_batch.as_deref()
+            == Some(target.entity.name());
         let records = batch.into_records()?.into_iter().skip(usize::from(drops));
         let name = (target.entity.name().to_owned(), target.set.clone());
         let table = self.session.staged.entry(name).or_default();

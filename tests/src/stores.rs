@@ -11,7 +11,7 @@ mod s3s;
 
 pub use answering::{ReceivedRequest, start_responder};
 pub use azurite::{Azurite, KEY as AZURITE_KEY};
-pub use google::{GoogleByMoto, GoogleEmulator, google};
+pub use google::{GoogleEmulator, MotoBackedGoogle, google};
 pub use http::{Response, request};
 pub use moto::Moto;
-pub use s3s::{S3s, amazon};
+pub use s3s::{S3s, s3_storage};

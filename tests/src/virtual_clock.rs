@@ -8,22 +8,22 @@ use tokio::time::Instant;
 /// sleeping advances the clock, so nothing expires because the machine is busy.
 #[derive(Clone, Debug)]
 pub struct VirtualClock {
-    began: Instant,
-    began_at: Timestamp,
+    start_instant: Instant,
+    start_time: Timestamp,
 }
 
 impl VirtualClock {
     /// Creates a clock that starts at the current time of the operating system.
     pub fn start() -> Self {
-        Self { began: Instant::now(), began_at: Timestamp::now() }
+        Self { start_instant: Instant::now(), start_time: Timestamp::now() }
     }
 }
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let passed =
-            SignedDuration::try_from(self.began.elapsed()).expect("the duration of a test is representable");
-        self.began_at.checked_add(passed).expect("the duration of a test is representable")
+        let passed = SignedDuration::try_from(self.start_instant.elapsed())
+            .expect("the duration of a test is representable");
+        self.start_time.checked_add(passed).expect("the duration of a test is representable")
     }
 
     fn follows_system(&self) -> bool {

@@ -256,7 +256,7 @@ async fn health_reports_missing_outdated_failed_and_shrunk_backups() {
     clock.pass(25);
     let text = problems().await;
     assert!(
-        text.contains("no backup was completed since 2026-11-01 03:00:00")
+        text.contains("no backup has been completed since 2026-11-01 03:00:00")
             && text.contains("called `visits`"),
         "{text}"
     );

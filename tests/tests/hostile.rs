@@ -180,7 +180,7 @@ async fn records_that_decompress_to_more_than_the_declared_size_are_refused() {
 }
 
 #[tokio::test]
-async fn a_document_that_inflates_without_end_is_refused() {
+async fn a_document_that_is_a_decompression_bomb_is_refused() {
     let (id, stored) = archived().await;
     let bomb = ZipEntry::bomb("", 0, BOMB);
     for name in [document::MANIFEST, document::CHECKSUMS, document::BLOCKS, document::DISCOVERY] {
@@ -206,7 +206,7 @@ async fn a_document_that_inflates_without_end_is_refused() {
 #[tokio::test]
 async fn a_document_of_very_many_small_values_is_refused() {
     let (id, stored) = archived().await;
-    // Each value needs two bytes as text, and many times as many bytes after parsing.
+    // Each value is two bytes long as text, and needs much more memory after parsing.
     let zeros = format!("{{\"physical\":[{}0]}}", "0,".repeat(12 << 20));
     let mut entries = String::from("{");
     for number in 0..3_000_000u32 {
@@ -256,7 +256,7 @@ async fn wrong_declared_counts_and_lengths_are_refused() {
 }
 
 #[tokio::test]
-async fn names_that_leave_their_folder_are_refused() {
+async fn entry_names_with_path_traversal_are_refused() {
     let (id, stored) = archived().await;
     for name in [
         "../outside.json",
@@ -364,7 +364,7 @@ async fn very_many_entries_are_refused() {
 }
 
 #[tokio::test]
-async fn json_nested_without_end_is_refused() {
+async fn json_that_is_nested_too_deeply_is_refused() {
     let (id, stored) = archived().await;
     for depth in [128, 1_000_000] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
@@ -385,7 +385,7 @@ async fn json_nested_without_end_is_refused() {
 }
 
 #[tokio::test]
-async fn a_manifest_of_any_size_is_refused_with_little_memory() {
+async fn an_oversized_manifest_is_refused_with_little_memory() {
     let (id, stored) = archived().await;
     let manifest = String::from_utf8(stored.manifest.clone()).expect("text");
     let with = |added: String| Stored {

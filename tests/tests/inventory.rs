@@ -375,7 +375,8 @@ async fn an_unknown_provider_is_an_error_that_lists_the_known_providers() {
         .await
         .expect_err("the provider does not exist");
     assert!(
-        error.to_string().contains("provider `warehouse`, which does not exist; there are `data`"),
+        error.to_string().contains("provider `warehouse`, which does not exist")
+            && error.to_string().contains("the known names are `data`"),
         "{error}"
     );
     let error =

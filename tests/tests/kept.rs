@@ -196,7 +196,7 @@ mod fragile {
 }
 
 #[test]
-fn a_type_that_panics_refuses_the_record() {
+fn a_record_whose_type_panics_is_refused() {
     use koan_backup::entity::EntityCodec;
     let codec = EntityCodec::new(fragile::Panicky::descriptor());
     assert!(codec.check(br#"{"id":1,"number":12}"#).is_ok());

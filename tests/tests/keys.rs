@@ -1,4 +1,4 @@
-//! Keys: what the start refuses, and keys within flattened structs on databases.
+//! Keys: which declarations are refused at startup, and keys within flattened structs on databases.
 
 use std::collections::{BTreeMap, HashMap};
 

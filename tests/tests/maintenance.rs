@@ -1,4 +1,4 @@
-//! Maintenance prunes, verifies each backup in turn, and removes only the files that crashed runs left.
+//! Maintenance prunes, verifies each backup in turn, and removes only incomplete files of interrupted runs.
 
 use std::future::IntoFuture as _;
 use std::path::{Path, PathBuf};
@@ -429,7 +429,7 @@ async fn an_archive_that_stays_because_another_process_works_on_its_backup_is_re
 }
 
 #[tokio::test]
-async fn a_refused_retention_policy_is_in_the_health_until_a_prune_succeeds() {
+async fn the_catalog_health_contains_a_refused_retention_policy_until_a_prune_succeeds() {
     let shop = shop().await;
     shop.make_nightly_backups(3).await;
     let misspelt = || Retention::new().keep_last(1).exempt_tag("leagl");
@@ -462,7 +462,7 @@ async fn a_refused_retention_policy_is_in_the_health_until_a_prune_succeeds() {
 }
 
 #[tokio::test]
-async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_is_removed() {
+async fn the_catalog_health_contains_an_incomplete_archive_until_it_is_removed() {
     let (shop, store) = faulty_shop().await;
     shop.make_nightly_backups(1).await;
     let names = ["backup-a-20260101-000000-0a1b2c3d.zip", "backup-b-20260101-000000-0a1b2c3d.zip"];
@@ -491,7 +491,7 @@ async fn an_incomplete_archive_that_cannot_be_removed_is_in_the_health_until_it_
         "{catalog_health:?}"
     );
     // An archive that still exists does not count as removed, even if the store reports that it was removed.
-    store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::Pretended)]);
+    store.fail([Fault::always(Operation::Delete, "archives/backup-", Failure::IgnoredSilently)]);
     let _ = shop.koan.maintenance().await.expect("maintenance completed");
     assert!(
         health(&other_process).await.incomplete_tasks[0]
@@ -516,9 +516,9 @@ async fn a_task_record_that_cannot_be_written_is_reported_and_a_damaged_record_c
     store.fail([]);
     std::fs::create_dir_all(shop.folder.path().join("maintenance")).expect("a folder");
     std::fs::write(shop.folder.path().join("maintenance/retention.json"), b"{").expect("written");
-    let incomplete_task = health(&shop.koan).await.incomplete_tasks;
+    let incomplete_tasks = health(&shop.koan).await.incomplete_tasks;
     assert!(
-        incomplete_task.len() == 1 && incomplete_task[0].problem.contains("is damaged"),
+        incomplete_tasks.len() == 1 && incomplete_tasks[0].problem.contains("is damaged"),
         "{incomplete_task:?}"
     );
     let report = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
@@ -694,9 +694,9 @@ async fn a_task_that_another_process_performs_is_skipped_and_its_record_does_not
     let report = shop.koan.maintenance().retention(allowed.clone()).await.expect("maintenance completed");
     let profile = &report.profiles[0];
     assert!(report.is_clean() && profile.skipped.len() == 2 && profile.verified.is_some(), "{report:?}");
-    let incomplete_task = health(&shop.koan).await.incomplete_tasks;
+    let incomplete_tasks = health(&shop.koan).await.incomplete_tasks;
     assert_eq!(
-        incomplete_task.iter().map(|incomplete_task| incomplete_task.task.as_str()).collect::<Vec<_>>(),
+        incomplete_tasks.iter().map(|incomplete_task| incomplete_task.task.as_str()).collect::<Vec<_>>(),
         ["retention"]
     );
     shop.clock.pass(1);
@@ -743,9 +743,9 @@ async fn a_backup_that_is_removed_while_it_is_verified_is_not_reported_as_damage
 async fn maintenance_with_a_clock_that_is_behind_removes_nothing_and_removed_backups_are_not_verified() {
     let shop = shop().await;
     let backup_ids = shop.make_nightly_backups(2).await;
-    let leftover = shop.folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
-    std::fs::write(&leftover, b"12345").expect("written");
-    set_file_age(&leftover, Duration::from_secs(30 * 86_400));
+    let incomplete_archive = shop.folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
+    std::fs::write(&incomplete_archive, b"12345").expect("written");
+    set_file_age(&incomplete_archive, Duration::from_secs(30 * 86_400));
     shop.clock.pass(-72);
     let maintenance = || shop.koan.maintenance().retention(Retention::new().keep_last(1));
     let report = maintenance().await.expect("maintenance completed");
@@ -754,12 +754,12 @@ async fn maintenance_with_a_clock_that_is_behind_removes_nothing_and_removed_bac
         profile.failures.len() == 2 && profile.failures[1].contains("seconds in the future"),
         "{report:?}"
     );
-    assert!(leftover.exists() && profile.verified == Some(backup_ids[1]), "{report:?}");
+    assert!(incomplete_archive.exists() && profile.verified == Some(backup_ids[1]), "{report:?}");
     shop.clock.pass(72);
     let report = maintenance().await.expect("maintenance completed");
     let pruned = report.profiles[0].pruned.as_ref().expect("pruned");
     assert_eq!(pruned.removed.iter().map(|backup| backup.id).collect::<Vec<_>>(), backup_ids[..1]);
-    assert!(!leftover.exists());
+    assert!(!incomplete_archive.exists());
     assert_eq!(
         report.profiles[0].verified,
         Some(backup_ids[1]),
@@ -789,9 +789,9 @@ async fn maintenance_with_a_clock_that_differs_from_that_of_the_disk_removes_not
     for _ in 0..2 {
         koan.backup("nightly").await.expect("a backup");
     }
-    let leftover = folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
-    std::fs::write(&leftover, b"12345").expect("written");
-    set_file_age(&leftover, Duration::from_secs(2 * 86_400));
+    let incomplete_archive = folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
+    std::fs::write(&incomplete_archive, b"12345").expect("written");
+    set_file_age(&incomplete_archive, Duration::from_secs(2 * 86_400));
     let retention = || koan.retention(Retention::new().keep_last(1));
     for ahead in [3600, 86_400] {
         clock.0.store(ahead, Ordering::Relaxed);
@@ -806,11 +806,11 @@ async fn maintenance_with_a_clock_that_differs_from_that_of_the_disk_removes_not
             "{report:?}"
         );
         assert_eq!(koan.backups().await.expect("listed").len(), 2);
-        assert!(leftover.exists());
+        assert!(incomplete_archive.exists());
     }
     clock.0.store(60, Ordering::Relaxed);
     let report =
         koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("maintenance completed");
-    assert!(report.is_clean() && !leftover.exists(), "{report:?}");
+    assert!(report.is_clean() && !incomplete_archive.exists(), "{report:?}");
     assert_eq!(koan.backups().await.expect("listed").len(), 1);
 }

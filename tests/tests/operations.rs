@@ -351,9 +351,9 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
 
 #[tokio::test]
 async fn a_backup_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error_and_publishes_no_archive() {
-    let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
+    let script = Script { delay_per_record: Duration::from_secs(3600), ..Script::default() };
     let Shop { koan, directory: _directory } = shop_with(script, |builder| builder).await;
-    // If the timeout ends before the backup has started, the test proves nothing. The timeout is therefore
+    // If the timeout expires before the backup has started, the test proves nothing. The timeout is therefore
     // doubled until the backup starts.
     let mut limit = Duration::from_millis(40);
     let text = loop {
@@ -394,7 +394,7 @@ async fn a_timeout_that_is_not_reached_changes_nothing() {
 
 #[tokio::test]
 async fn a_backup_that_is_cancelled_before_its_timeout_fails_as_cancelled() {
-    let script = Script { per_record: Duration::from_secs(3600), ..Script::default() };
+    let script = Script { delay_per_record: Duration::from_secs(3600), ..Script::default() };
     let Shop { koan, directory: _directory } = shop_with(script, |builder| builder).await;
     let token = koan_backup::CancellationToken::new();
     let cancel = token.clone();

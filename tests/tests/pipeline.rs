@@ -205,11 +205,11 @@ async fn entities_are_read_concurrently_and_written_in_order() {
 async fn no_more_entities_are_read_concurrently_than_provider_and_options_allow() {
     for (concurrent_reads, max_concurrency, expected_reads) in [(3, 1, 1), (3, 2, 2), (1, 3, 1), (2, 8, 2)] {
         // Each record takes 10 ms, so that a read that begins too early overlaps with earlier reads.
-        let per_record = Duration::from_millis(10);
+        let delay_per_record = Duration::from_millis(10);
         let shop = shop(Script {
             concurrent_reads,
             waits_for_reads: expected_reads,
-            per_record,
+            delay_per_record,
             ..Script::default()
         })
         .await;
@@ -224,7 +224,8 @@ async fn no_more_entities_are_read_concurrently_than_provider_and_options_allow(
 
 #[tokio::test]
 async fn few_of_many_small_sets_are_read_ahead_of_a_large_set() {
-    let script = Script { per_record: Duration::from_millis(10), concurrent_reads: 2, ..Script::default() };
+    let script =
+        Script { delay_per_record: Duration::from_millis(10), concurrent_reads: 2, ..Script::default() };
     let shop = shop(script).await;
     for id in 5..60 {
         shop.database.put(&SetName::root(), &Address { id, city: "Zürich".into() });
@@ -471,7 +472,7 @@ async fn a_restore_whose_counts_do_not_balance_is_rolled_back_with_the_entity_in
     let mut shop = shop(Script::default()).await;
     shop.koan.backup("nightly").await.expect("a backup");
     let dropping_database =
-        Scripted::new(Script { drops_one_of: Some("Order".to_owned()), ..Script::default() });
+        Scripted::new(Script { discards_first_of_each_batch: Some("Order".to_owned()), ..Script::default() });
     let root = SetName::root();
     dropping_database.put(&root, &Order { id: 9, total: 1.0 });
     let storage = Storage::local(shop._directory.path()).expect("a directory");

@@ -273,7 +273,7 @@ async fn a_store_that_reports_a_removal_that_did_not_happen_is_detected() {
     let shop = shop().await;
     let ids = shop.make_nightly_backups(2).await;
     for (path, expected_text) in [("manifests", "it is unchanged"), ("archives", "still exists")] {
-        shop.store.fail([Fault::always(Operation::Delete, path, Failure::Pretended)]);
+        shop.store.fail([Fault::always(Operation::Delete, path, Failure::IgnoredSilently)]);
         let error = shop.koan.delete(ids[0]).await.expect_err("the file still exists");
         let chain = error.chain();
         assert!(

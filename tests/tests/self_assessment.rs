@@ -136,7 +136,10 @@ async fn postgres_backups_that_can_be_restored_have_no_warning() {
     let koan = context::<Sound>(reader, backups.path()).await.expect("a context");
     let report = koan.backup("nightly").await.expect("a backup");
     assert!(report.manifest().warnings.is_empty(), "{:?}", report.manifest().warnings);
-    restore_as_reported(|| koan.restore("nightly")).await.map(drop).expect_err("the role may not write");
+    restore_as_reported(|| koan.restore("nightly"))
+        .await
+        .map(drop)
+        .expect_err("the role is not permitted to write");
 }
 
 #[tokio::test]
@@ -152,8 +155,11 @@ async fn a_missing_select_privilege_is_reported_at_the_start() {
     let reader = || Postgres::connect(server.address_of("reader", "test")).expect("an address");
     let koan = context::<Sound>(reader(), backups.path()).await.expect("a context");
     let warnings = koan.inventory().warnings.join("\n");
-    assert!(warnings.contains("Sound") && warnings.contains("may not read table `sound`"), "{warnings}");
-    koan.backup("nightly").await.map(drop).expect_err("the role may not read the table");
+    assert!(
+        warnings.contains("Sound") && warnings.contains("is not permitted to read table `sound`"),
+        "{warnings}"
+    );
+    koan.backup("nightly").await.map(drop).expect_err("the role is not permitted to read the table");
     let koan = context::<Older>(reader(), backups.path()).await.expect("a context");
     let warnings = koan.inventory().warnings.join("\n");
     assert!(!warnings.contains("Older cannot be backed up"), "{warnings}");

@@ -273,11 +273,11 @@ async fn a_backup_dated_in_the_future_does_not_satisfy_checks_of_age() {
     assert_eq!(health.last_verification, None, "a verification in the future must not count");
     let is_reported = |text: &str| health.problems.iter().any(|problem| problem.contains(text));
     assert!(
-        is_reported("is dated in the future") && is_reported("no backup was completed since"),
+        is_reported("is dated in the future") && is_reported("no backup has been completed since"),
         "{health:?}"
     );
     assert!(
-        is_reported("no backup called `nightly` was completed since")
+        is_reported("no backup called `nightly` has been completed since")
             && is_reported("`Invoice` was last backed up"),
         "{health:?}"
     );

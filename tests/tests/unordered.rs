@@ -32,13 +32,13 @@ async fn start<T: Entity>() -> Result<Koan, Error> {
         .await
 }
 
-/// Asserts that the start fails because of the field `field_path`.
+/// Asserts that `build` fails because of the field `field_path`.
 async fn assert_refused<T: Entity>(field_path: &str) {
     assert_eq!(unexpected_result::<T>(field_path).await, None);
 }
 
-/// Returns `None` if the start fails because of the field `field_path`. Otherwise returns the warnings or the
-/// error of the start.
+/// Returns `None` if `build` fails because of the field `field_path`. Otherwise returns the warnings or the
+/// error of `build`.
 async fn unexpected_result<T: Entity>(field_path: &str) -> Option<String> {
     let error = match start::<T>().await {
         Ok(koan) => return Some(format!("{field_path}: {:?}", koan.inventory().warnings)),

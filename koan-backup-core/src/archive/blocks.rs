@@ -23,9 +23,9 @@ pub struct Block {
     pub crc32: u32,
 }
 
-/// Returns the fault of a table of blocks. Returns `None` if the blocks follow each other without a gap,
-/// their lengths before compression add up to `uncompressed` bytes, and their compressed lengths add up to
-/// `compressed` bytes minus the `tail` bytes that end the stream.
+/// Returns a description of the fault in a table of blocks. Returns `None` if the blocks follow each other
+/// without a gap, their lengths before compression add up to `uncompressed` bytes, and their compressed
+/// lengths add up to `compressed` bytes minus the `tail` bytes that end the stream.
 pub(crate) fn fault(blocks: &[Block], compressed: u64, tail: u64, uncompressed: u64) -> Option<&'static str> {
     let mut end = 0u64;
     let mut raw = 0u64;

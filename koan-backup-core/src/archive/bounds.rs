@@ -32,7 +32,7 @@ pub(crate) fn document_fits(name: &str, content: &[u8], entries: usize) -> bool 
         entry::BLOCKS => lists_fit(content, entries),
         entry::MANIFEST | entry::PROVIDER_INFO => tree_fits(content),
         // After decryption, this document is parsed into types that need no more memory than the text.
-        entry::SEALED => true,
+        entry::ENCRYPTED_DOCUMENT => true,
         _ => values_fit(content),
     };
     fits_in_memory && u64::try_from(content.len()).is_ok_and(|len| len <= MAX_DOCUMENT_BYTES)

@@ -112,9 +112,9 @@ impl Compression {
 
 /// Whether an entry is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EntrySealing {
-    Clear,
-    Sealed,
+pub(crate) enum EntryEncryption {
+    Unencrypted,
+    Encrypted,
 }
 
 /// How the blocks of an entry are encoded. The ZIP directory does not state how the content of an encrypted
@@ -158,10 +158,10 @@ impl CompressionMethod {
 }
 
 impl Coding {
-    pub(crate) fn for_entry(method: CompressionMethod, sealing: EntrySealing) -> Self {
-        match (method, sealing) {
-            (CompressionMethod::Deflate, EntrySealing::Clear) => Self::Deflate,
-            (CompressionMethod::Deflate, EntrySealing::Sealed) => Self::Gzip,
+    pub(crate) fn for_entry(method: CompressionMethod, encryption: EntryEncryption) -> Self {
+        match (method, encryption) {
+            (CompressionMethod::Deflate, EntryEncryption::Unencrypted) => Self::Deflate,
+            (CompressionMethod::Deflate, EntryEncryption::Encrypted) => Self::Gzip,
             (CompressionMethod::Zstd, _) => Self::Zstd,
             (CompressionMethod::Stored, _) => Self::Stored,
         }

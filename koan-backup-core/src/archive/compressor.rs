@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::{Compress, FlushCompress, Status};
 
-use super::compression::{Coding, Compression, CompressionMethod, EntrySealing};
+use super::compression::{Coding, Compression, CompressionMethod, EntryEncryption};
 use crate::foundation::buffers::{Buffer, Buffers};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
@@ -30,10 +30,10 @@ impl Compressor {
         Self { compression, idle: Mutex::default(), buffers: Arc::default() }
     }
 
-    /// Compresses one block of an entry. `sealing` states whether the entry is encrypted.
-    pub(crate) fn block(&self, raw: &[u8], sealing: EntrySealing) -> Result<Buffer> {
+    /// Compresses one block of an entry. `encryption` states whether the entry is encrypted.
+    pub(crate) fn compress_block(&self, raw: &[u8], encryption: EntryEncryption) -> Result<Buffer> {
         let mut out = self.buffers.take(raw.len() / 3 + 1024);
-        match Coding::for_entry(self.compression.method(), sealing) {
+        match Coding::for_entry(self.compression.method(), encryption) {
             Coding::Stored => out.extend_from_slice(raw),
             Coding::Gzip => gzip(raw, self.compression.level(), &mut out)?,
             Coding::Deflate | Coding::Zstd => {
@@ -150,17 +150,21 @@ mod tests {
     #[test]
     fn blocks_of_any_size_round_trip_and_join_into_one_stream() {
         let raws: Vec<_> = [0, 1, 7, 1000, 70_000, 1 << 20].map(sample).into();
-        let mut cases = vec![(Compression::zstd(3).expect("the level is valid"), EntrySealing::Clear)];
+        let mut cases =
+            vec![(Compression::zstd(3).expect("the level is valid"), EntryEncryption::Unencrypted)];
         for level in [1, 3, 6, 9] {
             let compression = Compression::deflate(level).expect("the level is valid");
-            cases.extend([EntrySealing::Clear, EntrySealing::Sealed].map(|sealing| (compression, sealing)));
+            cases.extend(
+                [EntryEncryption::Unencrypted, EntryEncryption::Encrypted]
+                    .map(|encryption| (compression, encryption)),
+            );
         }
-        for (compression, sealing) in cases {
+        for (compression, encryption) in cases {
             let compressor = Compressor::new(compression);
-            let coding = Coding::for_entry(compression.method(), sealing);
+            let coding = Coding::for_entry(compression.method(), encryption);
             let mut stream = Vec::new();
             for raw in &raws {
-                let block = compressor.block(raw, sealing).expect("the block is compressed");
+                let block = compressor.compress_block(raw, encryption).expect("the block is compressed");
                 assert_eq!(decompressed(coding, &block, raw.len()).as_ref(), Some(raw));
                 stream.extend_from_slice(&block);
             }
@@ -181,14 +185,16 @@ mod tests {
     #[test]
     fn a_block_longer_or_shorter_than_declared_is_refused() {
         let raw = sample(5000);
-        for (compression, sealing) in [
-            (Compression::default(), EntrySealing::Clear),
-            (Compression::default(), EntrySealing::Sealed),
-            (Compression::zstd(3).expect("the level is valid"), EntrySealing::Clear),
-            (Compression::stored(), EntrySealing::Clear),
+        for (compression, encryption) in [
+            (Compression::default(), EntryEncryption::Unencrypted),
+            (Compression::default(), EntryEncryption::Encrypted),
+            (Compression::zstd(3).expect("the level is valid"), EntryEncryption::Unencrypted),
+            (Compression::stored(), EntryEncryption::Unencrypted),
         ] {
-            let block = Compressor::new(compression).block(&raw, sealing).expect("the block is compressed");
-            let coding = Coding::for_entry(compression.method(), sealing);
+            let block = Compressor::new(compression)
+                .compress_block(&raw, encryption)
+                .expect("the block is compressed");
+            let coding = Coding::for_entry(compression.method(), encryption);
             assert_eq!(decompressed(coding, &block, raw.len()).as_ref(), Some(&raw));
             for wrong in [raw.len() - 1, raw.len() + 1, 0] {
                 assert!(

@@ -33,12 +33,12 @@ impl Checksums {
 
 /// The decrypted content of `verification/sealed.json.age`: for each entry, the data that would reveal
 /// something about encrypted records if the data were not encrypted.
-pub(crate) type SealedDocument = BTreeMap<String, SealedEntity>;
+pub(crate) type EncryptedDocument = BTreeMap<String, EncryptedMetadata>;
 
 /// The encrypted metadata of one entry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SealedEntity {
+pub(crate) struct EncryptedMetadata {
     /// The content hash: SHA-256 of the lines, each with its line feed.
     pub(crate) content_hash: String,
     /// The record-set hash, which does not depend on the order of the records.

@@ -12,14 +12,14 @@ const HIDDEN_ERROR: &str =
 
 impl Manifest {
     /// Returns whether the archive is encrypted as a whole, so that the published manifest is an envelope.
-    pub(crate) fn is_sealed(&self) -> bool {
+    pub(crate) fn is_encrypted_as_a_whole(&self) -> bool {
         self.encryption.as_ref().is_some_and(|encryption| encryption.scope == EncryptionScope::Archive)
     }
 
     /// Returns the manifest as it is published: complete, or the envelope of an encrypted archive. Fields
     /// that this function does not list are not published.
     pub(crate) fn published(&self) -> Self {
-        if !self.is_sealed() {
+        if !self.is_encrypted_as_a_whole() {
             return self.clone();
         }
         Self {

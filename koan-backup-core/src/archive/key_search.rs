@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::encryption::{Identities, Unlocked};
+use crate::encryption::{DecryptableFile, Identities};
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::Result;
 
@@ -14,8 +14,10 @@ pub(super) async fn find(
     start: Bytes,
     length: u64,
     identities: &Arc<Identities>,
-) -> Result<Option<Unlocked>> {
+) -> Result<Option<DecryptableFile>> {
     let identities = Arc::clone(identities);
-    blocking("searches for the key of an encrypted file", move || Unlocked::find(&start, length, &identities))
-        .await?
+    blocking("searches for the key of an encrypted file", move || {
+        DecryptableFile::find(&start, length, &identities)
+    })
+    .await?
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::compression::{Coding, CompressionMethod, EntrySealing};
+use super::compression::{Coding, CompressionMethod, EntryEncryption};
 use super::manifest::Manifest;
 use crate::encryption::ArchiveEncryption;
 use crate::foundation::id::{BackupId, BackupName, SetName};
@@ -15,7 +15,7 @@ const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(
 /// The names of the entries that do not contain records.
 pub(crate) mod entry {
     pub(crate) const CHECKSUMS: &str = "verification/checksums.json";
-    pub(crate) const SEALED: &str = "verification/sealed.json.age";
+    pub(crate) const ENCRYPTED_DOCUMENT: &str = "verification/sealed.json.age";
     pub(crate) const SCHEMA_SNAPSHOTS: &str = "verification/schema-snapshots.json";
     pub(crate) const DISCOVERY_INFO: &str = "metadata/discovery-info.json";
     pub(crate) const PROVIDER_INFO: &str = "metadata/provider-info.json";
@@ -36,16 +36,16 @@ pub fn entity_file(entity: &str, set: &SetName) -> String {
 
 /// Returns the name of the entry for an entity's encrypted records, for example
 /// `entities/Secret.jsonl.gz.age`.
-pub(crate) fn sealed_file(entity: &str, set: &SetName, method: CompressionMethod) -> String {
+pub(crate) fn encrypted_entity_file(entity: &str, set: &SetName, method: CompressionMethod) -> String {
     format!("{}{}.age", entity_file(entity, set), method.suffix())
 }
 
 /// Returns how the blocks of an entry are encoded, according to its name and its ZIP method.
 pub(crate) fn coding(file: &str, method: CompressionMethod) -> Coding {
     match file.strip_suffix(".age") {
-        None => Coding::for_entry(method, EntrySealing::Clear),
-        Some(sealed) if sealed.ends_with(CompressionMethod::Deflate.suffix()) => Coding::Gzip,
-        Some(sealed) if sealed.ends_with(CompressionMethod::Zstd.suffix()) => Coding::Zstd,
+        None => Coding::for_entry(method, EntryEncryption::Unencrypted),
+        Some(encrypted) if encrypted.ends_with(CompressionMethod::Deflate.suffix()) => Coding::Gzip,
+        Some(encrypted) if encrypted.ends_with(CompressionMethod::Zstd.suffix()) => Coding::Zstd,
         Some(_) => Coding::Stored,
     }
 }
@@ -73,8 +73,11 @@ fn extension(encryption: ArchiveEncryption) -> &'static str {
 pub(crate) fn rekeyed_path(manifest: &Manifest, rewrite_id: &BackupId) -> Path {
     let time = manifest.created_at.strftime("%Y%m%d-%H%M%S");
     let (name, id) = (manifest.name.safe(), manifest.id.short());
-    let encryption =
-        if manifest.is_sealed() { ArchiveEncryption::Always } else { ArchiveEncryption::ByEntity };
+    let encryption = if manifest.is_encrypted_as_a_whole() {
+        ArchiveEncryption::Always
+    } else {
+        ArchiveEncryption::ByEntity
+    };
     Path::from(format!("archives/backup-{name}-{time}-{id}-{}.{}", rewrite_id.short(), extension(encryption)))
 }
 
@@ -164,7 +167,7 @@ mod tests {
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
         assert_eq!(
-            sealed_file("Secret", &SetName::root(), CompressionMethod::Deflate),
+            encrypted_entity_file("Secret", &SetName::root(), CompressionMethod::Deflate),
             "entities/Secret.jsonl.gz.age"
         );
         assert_eq!(

@@ -5,11 +5,11 @@ use crate::encryption::{Identities, PASSPHRASE_ID};
 use crate::foundation::error::{Error, ErrorKind};
 use crate::foundation::names::names;
 
-/// The reason why encrypted content cannot be decrypted.
+/// Why no supplied key decrypts encrypted content: the keys that it needs, and the keys that were supplied.
 #[derive(Clone, Debug)]
-pub(crate) struct Locked(String);
+pub(crate) struct MissingKey(String);
 
-impl Locked {
+impl MissingKey {
     /// Describes the keys that a backup needs and the keys that the caller supplied.
     pub(crate) fn new(encryption: Option<&EncryptionSummary>, supplied: &Identities) -> Self {
         let needed = encryption.map(|encryption| {
@@ -46,7 +46,7 @@ impl Locked {
 }
 
 /// Returns the encrypted entities that an archive contains, with the names of their entries.
-pub(crate) fn sealed_entities(manifest: &Manifest) -> impl Iterator<Item = (&EntityManifest, &str)> {
+pub(crate) fn encrypted_entities(manifest: &Manifest) -> impl Iterator<Item = (&EntityManifest, &str)> {
     let completed = manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed);
     completed
         .filter(|entity| entity.policy.encrypt)

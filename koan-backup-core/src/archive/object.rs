@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::damage::corrupt;
 use super::key_search;
-use crate::encryption::{HEADER_BYTES, Identities, Unlocked};
+use crate::encryption::{DecryptableFile, HEADER_BYTES, Identities};
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
@@ -26,8 +26,8 @@ pub(crate) struct ArchiveObject {
     stored_bytes: u64,
     /// The size of the archive after decryption.
     size_bytes: u64,
-    /// The key, if the archive is encrypted as a whole.
-    sealed: Option<Arc<Unlocked>>,
+    /// The key and the header, if the archive is encrypted as a whole.
+    decryptable: Option<Arc<DecryptableFile>>,
 }
 
 impl ArchiveObject {
@@ -38,7 +38,7 @@ impl ArchiveObject {
         let store = Arc::clone(storage.store());
         match store.head(&path).await {
             Ok(meta) => {
-                Ok(Self { store, path, stored_bytes: meta.size, size_bytes: meta.size, sealed: None })
+                Ok(Self { store, path, stored_bytes: meta.size, size_bytes: meta.size, decryptable: None })
             }
             Err(object_store::Error::NotFound { .. }) => Err(Error::new(
                 ErrorKind::Corrupt,
@@ -53,15 +53,15 @@ impl ArchiveObject {
 
     /// Returns the archive inside a file that is encrypted as a whole, or `None` if no identity can decrypt
     /// the file.
-    pub(crate) async fn unsealed(mut self, identities: &Arc<Identities>) -> Result<Option<Self>> {
+    pub(crate) async fn decrypted(mut self, identities: &Arc<Identities>) -> Result<Option<Self>> {
         let start = self.stored(0..self.stored_bytes.min(HEADER_BYTES)).await?;
         let found = key_search::find(start, self.stored_bytes, identities).await;
         let found =
             found.map_err(|error| error.context(format!("archive `{}` could not be opened", self.path)))?;
-        let Some(unlocked) = found else { return Ok(None) };
+        let Some(decryptable) = found else { return Ok(None) };
         self.size_bytes =
-            unlocked.plain_length().ok_or_else(|| corrupt(self.path.as_ref(), "it is truncated"))?;
-        self.sealed = Some(Arc::new(unlocked));
+            decryptable.plain_length().ok_or_else(|| corrupt(self.path.as_ref(), "it is truncated"))?;
+        self.decryptable = Some(Arc::new(decryptable));
         Ok(Some(self))
     }
 
@@ -86,10 +86,10 @@ impl ArchiveObject {
 
     /// Returns a range of the archive's bytes after decryption.
     pub(crate) async fn range(&self, range: Range<u64>) -> Result<Bytes> {
-        let Some(unlocked) = &self.sealed else { return self.stored(range).await };
-        let sealed = self.stored(unlocked.sealed_range(&range)).await?;
-        let (unlocked, start) = (Arc::clone(unlocked), range.start);
-        let opened = blocking("decrypts the archive", move || unlocked.open(&range, &sealed)).await?;
+        let Some(decryptable) = &self.decryptable else { return self.stored(range).await };
+        let encrypted = self.stored(decryptable.encrypted_range(&range)).await?;
+        let (decryptable, start) = (Arc::clone(decryptable), range.start);
+        let opened = blocking("decrypts the archive", move || decryptable.open(&range, &encrypted)).await?;
         opened.map(Bytes::from).ok_or_else(|| {
             corrupt(self.path.as_ref(), &format!("its data at byte {start} cannot be decrypted"))
         })

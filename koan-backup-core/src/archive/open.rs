@@ -1,5 +1,5 @@
 //! An archive that is open for reading: its directory and documents are checked, and its encrypted entries
-//! are unlocked as far as the given identities allow.
+//! are decrypted as far as the given identities allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::manifest::{ArchiveFile, EntityManifest, EntityStatus, Manifest};
 use super::object::ArchiveObject;
 use super::open_documents::OpenDocuments;
 use super::reader::ArchiveReader;
-use super::unlock::{sealing_fault, unlock};
+use super::unlock::{decrypt_metadata, encryption_fault};
 use crate::encryption::Identities;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
@@ -51,9 +51,9 @@ impl OpenArchive {
         if let Some(fault) = size_fault(&object, archive) {
             return Err(damaged(fault));
         }
-        let object = match manifest.is_sealed() {
+        let object = match manifest.is_encrypted_as_a_whole() {
             true => object
-                .unsealed(identities)
+                .decrypted(identities)
                 .await?
                 .ok_or_else(|| damaged("it cannot be decrypted".to_owned()))?,
             false => object,
@@ -98,10 +98,10 @@ impl OpenArchive {
         };
         entities_match(&reader, manifest).map_err(damaged)?;
         totals_match(manifest).map_err(damaged)?;
-        if let Some(fault) = sealing_fault(&reader, manifest).await? {
+        if let Some(fault) = encryption_fault(&reader, manifest).await? {
             return Err(damaged(fault));
         }
-        unlock(&mut reader, &mut documents, manifest, identities).await?;
+        decrypt_metadata(&mut reader, &mut documents, manifest, identities).await?;
         Ok(Self { reader: Arc::new(reader), documents })
     }
 
@@ -124,17 +124,18 @@ impl OpenArchive {
         Ok(self.documents.blocks.get(file).into_iter().flatten().copied().enumerate().collect())
     }
 
-    /// Returns an error if the records of an entity are encrypted and were not unlocked.
+    /// Returns an error if the records of an entity are encrypted and none of the supplied keys
+    /// decrypts them.
     ///
     /// # Errors
-    /// The records were not unlocked; the error contains the ids of the keys.
-    pub(crate) fn require_unlocked(&self, entity: &EntityManifest) -> Result<()> {
-        self.documents.require_unlocked(entity)
+    /// No supplied key decrypts the records; the error contains the ids of the keys.
+    pub(crate) fn require_decrypted(&self, entity: &EntityManifest) -> Result<()> {
+        self.documents.require_decrypted(entity)
     }
 }
 
-/// Returns the fault of an archive whose size differs from the size in its manifest, or `None` if both are
-/// equal.
+/// Compares the size of an archive with the size in its manifest, and returns a description of the
+/// difference, or `None` if both are equal.
 pub(crate) fn size_fault(object: &ArchiveObject, archive: &ArchiveFile) -> Option<String> {
     let (found, expected) = (object.stored_bytes(), archive.size_bytes);
     (found != expected)

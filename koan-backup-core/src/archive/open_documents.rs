@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::blocks::BlockTable;
-use super::documents::{ProviderDocument, SchemaSnapshots, SealedDocument};
-use super::locked::Locked;
+use super::documents::{EncryptedDocument, ProviderDocument, SchemaSnapshots};
+use super::locked::MissingKey;
 use super::manifest::EntityManifest;
 use crate::foundation::digest::RecordSetHash;
 use crate::foundation::error::Result;
@@ -18,10 +18,10 @@ pub(crate) struct OpenDocuments {
     /// The hash of each entry, from `verification/checksums.json`.
     pub(crate) checksums: BTreeMap<String, String>,
     /// Hashes, blocks and physical form of the encrypted entries that were decrypted.
-    pub(crate) sealed: SealedDocument,
+    pub(crate) encrypted: EncryptedDocument,
     /// Why encrypted entries were not decrypted. `None` if all encrypted entries were decrypted, or there are
     /// none.
-    pub(crate) locked: Option<Locked>,
+    pub(crate) missing_key: Option<MissingKey>,
 }
 
 impl OpenDocuments {
@@ -32,16 +32,18 @@ impl OpenDocuments {
         entity: &'a EntityManifest,
         file: &str,
     ) -> (Option<&'a String>, Option<RecordSetHash>) {
-        match self.sealed.get(file) {
-            Some(sealed) => (Some(&sealed.content_hash), Some(sealed.record_set_hash)),
+        match self.encrypted.get(file) {
+            Some(encrypted) => (Some(&encrypted.content_hash), Some(encrypted.record_set_hash)),
             None => (entity.content_hash.as_ref(), entity.record_set_hash),
         }
     }
 
     /// Returns an error if the records of an entity are encrypted and were not decrypted.
-    pub(crate) fn require_unlocked(&self, entity: &EntityManifest) -> Result<()> {
-        match &self.locked {
-            Some(locked) if entity.policy.encrypt => Err(locked.error(&format!("`{}`", entity.entity))),
+    pub(crate) fn require_decrypted(&self, entity: &EntityManifest) -> Result<()> {
+        match &self.missing_key {
+            Some(missing_key) if entity.policy.encrypt => {
+                Err(missing_key.error(&format!("`{}`", entity.entity)))
+            }
             _ => Ok(()),
         }
     }

@@ -16,7 +16,7 @@ use super::bounds;
 use super::compression::CompressionMethod;
 use super::damage::corrupt;
 use super::object::{ArchiveObject, RangeReader, ReadFailure};
-use crate::encryption::Unlocked;
+use crate::encryption::DecryptableFile;
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::own_thread::OwnThread;
@@ -30,7 +30,7 @@ pub(crate) struct ArchiveReader {
     object: ArchiveObject,
     entries: BTreeMap<String, Entry>,
     /// The encrypted entries whose keys are known.
-    pub(super) unlocked: BTreeMap<String, Arc<Unlocked>>,
+    pub(super) decryptable_entries: BTreeMap<String, Arc<DecryptableFile>>,
 }
 
 /// The location and the declared sizes of one entry.
@@ -55,7 +55,7 @@ impl ArchiveReader {
         // A failed read must not be reported as a damaged archive.
         match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(failure) => Err(failure),
-            None => Ok(Self { object, entries: entries?, unlocked: BTreeMap::new() }),
+            None => Ok(Self { object, entries: entries?, decryptable_entries: BTreeMap::new() }),
         }
     }
 
@@ -110,7 +110,9 @@ impl ArchiveReader {
         if !bounds::document_fits(name, &content, self.entries.len()) {
             return Err(corrupt(
                 self.object.path().as_ref(),
-                &format!("entry `{name}` exceeds the limits of a document"),
+                &format!(
+                    "entry `{name}` exceeds the maximum size or the maximum number of values of a document"
+                ),
             ));
         }
         serde_json::from_slice(&content).map_err(|source| {
@@ -167,7 +169,7 @@ fn read_directory(source: RangeReader, file: &str) -> Result<BTreeMap<String, En
             )
         })?;
         let method = CompressionMethod::from_zip(record.compression_method())
-            .ok_or_else(|| corrupt(file, &format!("entry `{name}` is compressed by an unknown method")))?;
+            .ok_or_else(|| corrupt(file, &format!("entry `{name}` is compressed with an unknown method")))?;
         let location = (record.local_header_offset(), record.wayfinder());
         let sizes = (record.crc32(), record.compressed_size_hint(), record.uncompressed_size_hint());
         found.push((name, method, location, sizes));

@@ -11,7 +11,7 @@ use super::key_search;
 use super::layout;
 use super::reader::ArchiveReader;
 use super::writer::CompressedBlock;
-use crate::encryption::{HEADER_BYTES, Identities, Unlocked, is_sealed};
+use crate::encryption::{DecryptableFile, HEADER_BYTES, Identities, is_encrypted};
 use crate::foundation::blocking::blocking;
 use crate::foundation::buffers::Buffers;
 use crate::foundation::digest::RecordSetHash;
@@ -27,7 +27,7 @@ pub(crate) struct FetchedBlock {
     coding: Coding,
     bytes: Bytes,
     /// The key, and the range of the block in the decrypted stream, if the entry is encrypted.
-    sealed: Option<(Arc<Unlocked>, Range<u64>)>,
+    decryption: Option<(Arc<DecryptableFile>, Range<u64>)>,
 }
 
 /// A block that can be read from the archive again.
@@ -53,36 +53,38 @@ pub(crate) enum BlockFault {
 
 impl ArchiveReader {
     /// Returns whether an entry begins with the header of an encrypted file.
-    pub(crate) async fn is_sealed(&self, name: &str) -> Result<bool> {
+    pub(crate) async fn is_encrypted(&self, name: &str) -> Result<bool> {
         let entry = self.entry(name)?;
-        Ok(is_sealed(&self.range(entry.start, entry.compressed.min(64)).await?))
+        Ok(is_encrypted(&self.range(entry.start, entry.compressed.min(64)).await?))
     }
 
     /// Finds the key of an encrypted entry, so that its records can be read. Returns `false` if no identity
     /// can decrypt the entry.
-    pub(crate) async fn unlock(&mut self, name: &str, identities: &Arc<Identities>) -> Result<bool> {
+    pub(crate) async fn find_key(&mut self, name: &str, identities: &Arc<Identities>) -> Result<bool> {
         let entry = *self.entry(name)?;
         let start = self.range(entry.start, entry.compressed.min(HEADER_BYTES)).await?;
         let found = key_search::find(start, entry.compressed, identities).await;
-        let Some(unlocked) = found.map_err(|error| self.open_error(name, error))? else { return Ok(false) };
-        self.unlocked.insert(name.to_owned(), Arc::new(unlocked));
+        let Some(decryptable) = found.map_err(|error| self.open_error(name, error))? else {
+            return Ok(false);
+        };
+        self.decryptable_entries.insert(name.to_owned(), Arc::new(decryptable));
         Ok(true)
     }
 
     /// Reads the content of a small encrypted entry. Returns `None` if no identity can decrypt the entry.
-    pub(crate) async fn sealed_document(
+    pub(crate) async fn decrypted_document(
         &self,
         name: &str,
         identities: &Arc<Identities>,
     ) -> Result<Option<Vec<u8>>> {
-        let sealed = Bytes::from(self.document(name).await?);
-        let length = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
-        let found = key_search::find(sealed.clone(), length, identities).await;
-        let Some(unlocked) = found.map_err(|error| self.open_error(name, error))? else { return Ok(None) };
+        let encrypted = Bytes::from(self.document(name).await?);
+        let length = u64::try_from(encrypted.len()).unwrap_or(u64::MAX);
+        let found = key_search::find(encrypted.clone(), length, identities).await;
+        let Some(decryptable) = found.map_err(|error| self.open_error(name, error))? else { return Ok(None) };
         let opened = blocking("decrypts an entry", move || {
-            let full_range = 0..unlocked.plain_length()?;
-            let needed = unlocked.sealed_range(&full_range);
-            unlocked.open(&full_range, sealed.get(usize::try_from(needed.start).ok()?..)?)
+            let full_range = 0..decryptable.plain_length()?;
+            let needed = decryptable.encrypted_range(&full_range);
+            decryptable.open(&full_range, encrypted.get(usize::try_from(needed.start).ok()?..)?)
         });
         match opened.await? {
             Some(content) => Ok(Some(content)),
@@ -101,10 +103,10 @@ impl ArchiveReader {
         let blocks =
             table.get(name).ok_or_else(|| self.damaged_entry_error(name, "it has no table of blocks"))?;
         let tail = length_of(layout::coding(name, entry.method).tail());
-        let (compressed, uncompressed) = match self.unlocked.get(name) {
+        let (compressed, uncompressed) = match self.decryptable_entries.get(name) {
             None => (entry.compressed, entry.uncompressed),
-            Some(unlocked) => {
-                let length = unlocked
+            Some(decryptable) => {
+                let length = decryptable
                     .plain_length()
                     .ok_or_else(|| self.damaged_entry_error(name, "it is truncated"))?;
                 let raw = blocks.iter().try_fold(0u64, |sum, block| sum.checked_add(block.raw_length));
@@ -145,15 +147,15 @@ impl ArchiveReader {
         let entry = self.entry(name)?;
         let tail = layout::coding(name, entry.method).tail();
         let length = length_of(tail);
-        let Some(unlocked) = self.unlocked.get(name) else {
+        let Some(decryptable) = self.decryptable_entries.get(name) else {
             let start = (entry.start + entry.compressed).saturating_sub(length);
             return Ok(self.range(start, length).await? == tail);
         };
-        let end = unlocked.plain_length().unwrap_or_default();
+        let end = decryptable.plain_length().unwrap_or_default();
         let range = end.saturating_sub(length)..end;
-        let needed = unlocked.sealed_range(&range);
-        let sealed = self.range(entry.start + needed.start, needed.end - needed.start).await?;
-        Ok(unlocked.open(&range, &sealed).as_deref() == Some(tail))
+        let needed = decryptable.encrypted_range(&range);
+        let encrypted = self.range(entry.start + needed.start, needed.end - needed.start).await?;
+        Ok(decryptable.open(&range, &encrypted).as_deref() == Some(tail))
     }
 
     /// Fetches one block of an entry.
@@ -161,13 +163,15 @@ impl ArchiveReader {
         let entry = self.entry(name)?;
         let coding = layout::coding(name, entry.method);
         let range = block.offset..block.offset.saturating_add(block.length);
-        let (needed, sealed) = match self.unlocked.get(name) {
+        let (needed, decryption) = match self.decryptable_entries.get(name) {
             None => (range, None),
-            Some(unlocked) => (unlocked.sealed_range(&range), Some((Arc::clone(unlocked), range))),
+            Some(decryptable) => {
+                (decryptable.encrypted_range(&range), Some((Arc::clone(decryptable), range)))
+            }
         };
         let start = entry.start.saturating_add(needed.start);
         let bytes = self.range(start, needed.end.saturating_sub(needed.start)).await?;
-        Ok(FetchedBlock { block, coding, bytes, sealed })
+        Ok(FetchedBlock { block, coding, bytes, decryption })
     }
 }
 
@@ -193,10 +197,10 @@ impl FetchedBlock {
     }
 
     fn decrypted(&self) -> std::result::Result<Bytes, BlockFault> {
-        match &self.sealed {
+        match &self.decryption {
             None => Ok(self.bytes.clone()),
-            Some((unlocked, range)) => {
-                unlocked.open(range, &self.bytes).map(Bytes::from).ok_or(BlockFault::Decryption)
+            Some((decryptable, range)) => {
+                decryptable.open(range, &self.bytes).map(Bytes::from).ok_or(BlockFault::Decryption)
             }
         }
     }

@@ -4,78 +4,82 @@ use std::sync::Arc;
 
 use super::bounds::tree_fits;
 use super::layout::entry;
-use super::locked::{Locked, matching_key, sealed_entities};
+use super::locked::{MissingKey, encrypted_entities, matching_key};
 use super::manifest::{EntityStatus, Manifest};
 use super::open_documents::OpenDocuments;
 use super::reader::ArchiveReader;
 use crate::encryption::Identities;
 use crate::foundation::error::Result;
 
-/// Decrypts the sealed document of an archive and finds the keys of its encrypted entries. If no identity can
-/// decrypt them, `documents.locked` contains the reason afterwards.
+/// Decrypts `verification/sealed.json.age` and finds the keys of the encrypted entries of an archive. If no
+/// identity can decrypt them, `documents.missing_key` contains the reason afterwards.
 ///
 /// # Errors
-/// An identity that the manifest lists does not decrypt the archive, the sealed document is damaged, or the
-/// storage cannot be read.
-pub(crate) async fn unlock(
+/// An identity that the manifest lists does not decrypt the archive, `verification/sealed.json.age` is
+/// damaged, or the storage cannot be read.
+pub(crate) async fn decrypt_metadata(
     reader: &mut ArchiveReader,
     documents: &mut OpenDocuments,
     manifest: &Manifest,
     identities: &Arc<Identities>,
 ) -> Result<()> {
-    let sealed: Vec<_> = sealed_entities(manifest).collect();
-    if sealed.is_empty() {
+    let encrypted: Vec<_> = encrypted_entities(manifest).collect();
+    if encrypted.is_empty() {
         return Ok(());
     }
     let encryption = manifest.encryption.as_ref();
-    let locked = || Some(Locked::new(encryption, identities));
+    let missing_key = || Some(MissingKey::new(encryption, identities));
     if identities.is_empty() {
-        documents.locked = locked();
+        documents.missing_key = missing_key();
         return Ok(());
     }
-    let Some(content) = reader.sealed_document(entry::SEALED, identities).await? else {
+    let Some(content) = reader.decrypted_document(entry::ENCRYPTED_DOCUMENT, identities).await? else {
         return match matching_key(encryption, identities) {
             Some(id) => Err(reader.damaged_entry_error(
-                entry::SEALED,
+                entry::ENCRYPTED_DOCUMENT,
                 &format!("its manifest lists key `{id}`, but this key does not decrypt the entry"),
             )),
             None => {
-                documents.locked = locked();
+                documents.missing_key = missing_key();
                 Ok(())
             }
         };
     };
-    documents.sealed = serde_json::from_slice(&content).map_err(|_| {
-        reader.damaged_entry_error(entry::SEALED, "it does not have the expected JSON structure")
+    documents.encrypted = serde_json::from_slice(&content).map_err(|_| {
+        reader.damaged_entry_error(entry::ENCRYPTED_DOCUMENT, "it does not have the expected JSON structure")
     })?;
-    for (entity, file) in &sealed {
-        let Some(sealed_entity) = documents.sealed.get(*file) else {
-            return Err(
-                reader.damaged_entry_error(entry::SEALED, &format!("it does not describe entry `{file}`"))
-            );
+    for (entity, file) in &encrypted {
+        let Some(metadata) = documents.encrypted.get(*file) else {
+            return Err(reader.damaged_entry_error(
+                entry::ENCRYPTED_DOCUMENT,
+                &format!("it does not describe entry `{file}`"),
+            ));
         };
-        documents.blocks.insert((*file).to_owned(), sealed_entity.blocks.clone());
+        documents.blocks.insert((*file).to_owned(), metadata.blocks.clone());
         if let (Some(physical), Some(info)) =
-            (&sealed_entity.physical, documents.providers.get_mut(&entity.provider))
+            (&metadata.physical, documents.providers.get_mut(&entity.provider))
         {
             if !tree_fits(physical.get().as_bytes()) {
                 return Err(reader.damaged_entry_error(
-                    entry::SEALED,
-                    "a physical form in it exceeds the limits of a document",
+                    entry::ENCRYPTED_DOCUMENT,
+                    "a physical form in it exceeds the maximum number of values of a document",
                 ));
             }
             let physical = serde_json::from_str(physical.get()).map_err(|_| {
-                reader.damaged_entry_error(entry::SEALED, "a physical form in it is not JSON")
+                reader.damaged_entry_error(entry::ENCRYPTED_DOCUMENT, "a physical form in it is not JSON")
             })?;
             info.physical.insert((*file).to_owned(), physical);
         }
-        if !reader.unlock(file, identities).await? {
-            let fault = format!("the key that decrypts `{}` does not decrypt this entry", entry::SEALED);
+        if !reader.find_key(file, identities).await? {
+            let fault =
+                format!("the key that decrypts `{}` does not decrypt this entry", entry::ENCRYPTED_DOCUMENT);
             return Err(reader.damaged_entry_error(file, &fault));
         }
     }
-    if documents.sealed.len() != sealed.len() {
-        return Err(reader.damaged_entry_error(entry::SEALED, "it describes entries that do not exist"));
+    if documents.encrypted.len() != encrypted.len() {
+        return Err(
+            reader.damaged_entry_error(entry::ENCRYPTED_DOCUMENT, "it describes entries that do not exist")
+        );
     }
     Ok(())
 }
@@ -85,23 +89,23 @@ pub(crate) async fn unlock(
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn sealing_fault(reader: &ArchiveReader, manifest: &Manifest) -> Result<Option<String>> {
+pub(crate) async fn encryption_fault(reader: &ArchiveReader, manifest: &Manifest) -> Result<Option<String>> {
     for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
         let Some(file) = entity.storage_file.as_deref() else { continue };
         if entity.policy.encrypt != file.ends_with(".age") {
             return Ok(Some(format!("the name of entry `{file}` does not match its encryption policy")));
         }
-        if entity.policy.encrypt && !reader.is_sealed(file).await? {
+        if entity.policy.encrypt && !reader.is_encrypted(file).await? {
             return Ok(Some(format!(
                 "entity `{}` must be encrypted, but its entry `{file}` is not",
                 entity.entity
             )));
         }
     }
-    let has_sealed_entities = sealed_entities(manifest).next().is_some();
-    let fault = if has_sealed_entities && manifest.encryption.is_none() {
+    let has_encrypted_entities = encrypted_entities(manifest).next().is_some();
+    let fault = if has_encrypted_entities && manifest.encryption.is_none() {
         Some("its manifest does not list the recipients of its encrypted entities")
-    } else if has_sealed_entities != reader.contains(entry::SEALED) {
+    } else if has_encrypted_entities != reader.contains(entry::ENCRYPTED_DOCUMENT) {
         Some(
             "it has encrypted entities without `verification/sealed.json.age`, or that entry without \
              encrypted entities",

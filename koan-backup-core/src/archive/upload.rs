@@ -52,24 +52,24 @@ pub(crate) struct UploadWriter {
 
 /// The destination of the bytes of an archive: the upload, or an encryption whose output is uploaded.
 pub(crate) enum ArchiveSink {
-    Clear(UploadWriter),
-    Sealed(Box<StreamWriter<UploadWriter>>),
+    Unencrypted(UploadWriter),
+    Encrypted(Box<StreamWriter<UploadWriter>>),
 }
 
 impl ArchiveSink {
     /// Creates the sink, which encrypts all bytes if there are recipients.
     pub(super) fn new(writer: UploadWriter, recipients: Option<&Recipients>) -> Result<Self> {
         Ok(match recipients {
-            None => Self::Clear(writer),
-            Some(recipients) => Self::Sealed(Box::new(recipients.seal_to(writer)?)),
+            None => Self::Unencrypted(writer),
+            Some(recipients) => Self::Encrypted(Box::new(recipients.encrypt_to(writer)?)),
         })
     }
 
     /// Sends the remaining bytes and returns the size and hash of the archive.
     pub(super) fn finish(self) -> io::Result<FinishedUpload> {
         match self {
-            Self::Clear(writer) => writer.finish(),
-            Self::Sealed(writer) => writer.finish()?.finish(),
+            Self::Unencrypted(writer) => writer.finish(),
+            Self::Encrypted(writer) => writer.finish()?.finish(),
         }
     }
 }
@@ -77,15 +77,15 @@ impl ArchiveSink {
 impl io::Write for ArchiveSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Clear(writer) => writer.write(bytes),
-            Self::Sealed(writer) => writer.write(bytes),
+            Self::Unencrypted(writer) => writer.write(bytes),
+            Self::Encrypted(writer) => writer.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Clear(writer) => writer.flush(),
-            Self::Sealed(writer) => writer.flush(),
+            Self::Unencrypted(writer) => writer.flush(),
+            Self::Encrypted(writer) => writer.flush(),
         }
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use super::blocks::Block;
-use super::compression::{Coding, CompressionMethod, EntrySealing};
+use super::compression::{Coding, CompressionMethod, EntryEncryption};
 use super::upload::{ArchiveSink, FinishedUpload, UploadWriter};
 use crate::encryption::Recipients;
 use crate::foundation::buffers::Buffer;
@@ -40,12 +40,12 @@ pub(crate) struct WrittenEntry {
     pub(crate) record_set_hash: RecordSetHash,
     pub(crate) blocks: Vec<Block>,
     /// The encrypted bytes in the archive, if the entry is encrypted.
-    pub(crate) sealed: Option<SealedBytes>,
+    pub(crate) encrypted: Option<EncryptedBytes>,
 }
 
 /// The hash and length of an encrypted entry.
 #[derive(Clone, Debug)]
-pub(crate) struct SealedBytes {
+pub(crate) struct EncryptedBytes {
     pub(crate) hash: String,
     pub(crate) length: u64,
 }
@@ -198,23 +198,27 @@ fn write_records(
         .start();
     let (mut entry, _) = started.map_err(|error| zip_failed(path, error))?;
     let Some(recipients) = &new.recipients else {
-        let (written, crc32) =
-            write_blocks(&mut entry, path, Coding::for_entry(new.method, EntrySealing::Clear), messages)?;
+        let (written, crc32) = write_blocks(
+            &mut entry,
+            path,
+            Coding::for_entry(new.method, EntryEncryption::Unencrypted),
+            messages,
+        )?;
         let descriptor = DataDescriptorOutput::new(crc32, written.size_bytes);
         entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
         return Ok(written);
     };
-    let mut sealing_writer = recipients.seal_to(HashingWriter::new(&mut entry))?;
+    let mut encrypting_writer = recipients.encrypt_to(HashingWriter::new(&mut entry))?;
     let (mut written, _) = write_blocks(
-        &mut sealing_writer,
+        &mut encrypting_writer,
         path,
-        Coding::for_entry(new.method, EntrySealing::Sealed),
+        Coding::for_entry(new.method, EntryEncryption::Encrypted),
         messages,
     )?;
-    let hashing_writer = sealing_writer.finish().map_err(|source| write_failed(path, source))?;
+    let hashing_writer = encrypting_writer.finish().map_err(|source| write_failed(path, source))?;
     let (crc32, length) = (hashing_writer.crc.finalize(), hashing_writer.length);
-    written.sealed =
-        Some(SealedBytes { hash: crate::foundation::digest::finish(hashing_writer.hasher), length });
+    written.encrypted =
+        Some(EncryptedBytes { hash: crate::foundation::digest::finish(hashing_writer.hasher), length });
     let descriptor = DataDescriptorOutput::new(crc32, length);
     entry.finish(descriptor).map_err(|error| zip_failed(path, error))?;
     Ok(written)
@@ -236,7 +240,7 @@ fn write_blocks(
         content_hash: String::new(),
         record_set_hash: RecordSetHash::default(),
         blocks: Vec::new(),
-        sealed: None,
+        encrypted: None,
     };
     loop {
         let block = match messages.blocking_recv() {

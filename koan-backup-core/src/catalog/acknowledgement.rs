@@ -75,8 +75,8 @@ impl Acknowledgement {
         sidecar::write(storage, FOLDER, &id, self).await
     }
 
-    /// Returns whether a loss was accepted. If the acknowledged backup was removed, the loss appears in a
-    /// later backup.
+    /// Returns whether a loss was accepted. A loss in a later backup also matches, because the acknowledged
+    /// backup may have been removed.
     fn accepts(
         &self,
         loss: &SizeDrop,

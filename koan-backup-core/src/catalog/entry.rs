@@ -52,8 +52,8 @@ impl CatalogEntry {
     /// is encrypted as a whole. In this case, only the [status](Manifest::status) shows that there are
     /// warnings.
     pub fn warnings(&self) -> Option<&[String]> {
-        let is_hidden =
-            self.manifest.is_sealed() && self.manifest.status == BackupStatus::CompletedWithWarnings;
+        let is_hidden = self.manifest.is_encrypted_as_a_whole()
+            && self.manifest.status == BackupStatus::CompletedWithWarnings;
         (!is_hidden).then_some(self.manifest.warnings.as_slice())
     }
 

@@ -310,7 +310,7 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
                 ));
             }
             Some(last) if is_older(last, interval, now) => problems.push(format!(
-                "{what} was completed since {}; one is expected every {hours} hours",
+                "{what} has been completed since {}; one is expected every {hours} hours",
                 last.strftime("%Y-%m-%d %H:%M:%S")
             )),
             Some(_) => {}

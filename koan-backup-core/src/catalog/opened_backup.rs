@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::stored::StoredBackup;
 use crate::archive::{
-    ArchiveFile, ArchiveObject, ArchiveReader, Locked, Manifest, OpenArchive, PublishedArchive, entry,
+    ArchiveFile, ArchiveObject, ArchiveReader, Manifest, MissingKey, OpenArchive, PublishedArchive, entry,
     matching_key,
 };
 use crate::encryption::Identities;
@@ -17,7 +17,9 @@ impl StoredBackup<'_> {
     /// # Errors
     /// The archive cannot be read, is damaged, or belongs to another envelope.
     pub(crate) async fn opened(self, identities: &Arc<Identities>) -> Result<Self> {
-        let Some(archive) = self.manifest.archive.as_ref().filter(|_| self.manifest.is_sealed()) else {
+        let Some(archive) =
+            self.manifest.archive.as_ref().filter(|_| self.manifest.is_encrypted_as_a_whole())
+        else {
             return Ok(self);
         };
         let object = ArchiveObject::find(self.storage, &archive.file).await?;
@@ -27,7 +29,7 @@ impl StoredBackup<'_> {
                 format!("archive `{}` is damaged: {what}; restore from another backup", archive.file),
             )
         };
-        let Some(object) = object.unsealed(identities).await? else {
+        let Some(object) = object.decrypted(identities).await? else {
             return match matching_key(self.manifest.encryption.as_ref(), identities) {
                 Some(id) => Err(damaged(&format!(
                     "its manifest contains the recipient `{id}`, but this key does not decrypt the archive"
@@ -44,13 +46,13 @@ impl StoredBackup<'_> {
         if manifest.published() != self.manifest {
             return Err(damaged("the published manifest is not the envelope of the manifest in the archive"));
         }
-        Ok(Self { manifest, published, is_opened: true, ..self })
+        Ok(Self { manifest, published, is_decrypted: true, ..self })
     }
 
     /// Refuses a backup whose archive is encrypted and was not decrypted.
     pub(crate) fn require_opened(&self, identities: &Identities) -> Result<()> {
-        if self.manifest.is_sealed() && !self.is_opened && self.manifest.archive.is_some() {
-            return Err(Locked::new(self.manifest.encryption.as_ref(), identities).error("the archive"));
+        if self.manifest.is_encrypted_as_a_whole() && !self.is_decrypted && self.manifest.archive.is_some() {
+            return Err(MissingKey::new(self.manifest.encryption.as_ref(), identities).error("the archive"));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ pub enum BackupRef {
     /// failed.
     Name(String),
     /// The newest completed backup that contains every selected entity. Without a selection, it must contain
-    /// every included entity that any backup contains.
+    /// every included entity that occurs in at least one backup.
     Latest,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! An operation that removes a backup, or replaces its archive, writes the record before it hides or replaces
 //! the manifest. A complete archive without a manifest is never treated as garbage, so only the record allows
-//! maintenance to finish an interrupted removal. The record applies only while no manifest refers to the
+//! maintenance to finish an interrupted removal. The record is effective only while no manifest refers to the
 //! archive, and for a rekeyed backup only if the replacement is valid. The module `recover` checks these
 //! conditions.
 

@@ -9,7 +9,7 @@ mod policy;
 mod reason;
 
 pub(crate) use candidate::Candidate;
-pub(crate) use groups::{Group, Holding, groups, label};
+pub(crate) use groups::{Group, GroupContent, groups, label};
 pub use period::Period;
 pub(crate) use plan::plan;
 pub use plan::{RetentionDecision, RetentionPlan};

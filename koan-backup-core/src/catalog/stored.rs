@@ -25,7 +25,7 @@ pub(crate) struct StoredBackup<'a> {
     pub(crate) published: serde_json::Value,
     /// Whether `manifest` is the complete manifest inside an archive that is encrypted as a whole.
     /// `published` is its envelope then.
-    pub(crate) is_opened: bool,
+    pub(crate) is_decrypted: bool,
     /// A newer backup with the same name that was not selected because it failed.
     pub(crate) newer_failed: Option<BackupId>,
     /// Manifests that cannot be read and may belong to newer backups, if the backup was looked up by name or
@@ -36,7 +36,7 @@ pub(crate) struct StoredBackup<'a> {
 impl<'a> StoredBackup<'a> {
     /// Creates a backup that was looked up by its id.
     pub(crate) fn new(storage: &'a Storage, manifest: Manifest, published: serde_json::Value) -> Self {
-        Self { storage, manifest, published, is_opened: false, newer_failed: None, unreadable: Vec::new() }
+        Self { storage, manifest, published, is_decrypted: false, newer_failed: None, unreadable: Vec::new() }
     }
 
     /// Adds the unreadable manifests, except those that belong to older backups.
@@ -58,7 +58,7 @@ impl<'a> StoredBackup<'a> {
         let unreadable = self.unreadable.first().map(|first| {
             let more = match self.unreadable.len() {
                 1 => String::new(),
-                count => format!(" (and {} more manifests)", count - 1),
+                count => format!(" (other manifests that cannot be read: {})", count - 1),
             };
             format!(
                 "backup {id} of {created_at} is used, but there may be a newer backup: {}{more}; \

@@ -10,7 +10,7 @@ use object_store::path::Path;
 use serde::Serialize;
 
 use crate::archive::{ArchiveObject, ArchiveReader, Manifest, entry, is_archive_name, may_be_archive};
-use crate::encryption::{Identities, is_sealed};
+use crate::encryption::{Identities, is_encrypted};
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
@@ -134,10 +134,10 @@ pub(crate) async fn inspect(
     }
     let object = ArchiveObject::find(storage, path.as_ref()).await?;
     let start = object.stored(0..object.stored_bytes().min(64)).await?;
-    let sealed = is_sealed(&start);
-    let opened = match sealed {
+    let encrypted = is_encrypted(&start);
+    let opened = match encrypted {
         false => object.clone(),
-        true => match object.clone().unsealed(identities).await {
+        true => match object.clone().decrypted(identities).await {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(Inspection::Encrypted),
             Err(error) if error.kind() == ErrorKind::Corrupt => {
@@ -155,7 +155,7 @@ pub(crate) async fn inspect(
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible) => {
             // An encrypted file whose last bytes are damaged looks like a truncated file, so it is treated as
             // damaged.
-            match !sealed && is_truncated(&object).await? {
+            match !encrypted && is_truncated(&object).await? {
                 true => Ok(Inspection::Incomplete),
                 false if candidate.has_archive_name() => Ok(Inspection::Damaged(error.chain())),
                 false => Ok(Inspection::Foreign),

@@ -1,4 +1,4 @@
-//! The inventory: every entity with its resolved policy, computed at the start.
+//! The inventory: every entity with its resolved policy, computed when the context is built.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -155,7 +155,8 @@ impl Inventory {
         assert!(self.is_covered(), "{}", self.describe_gaps());
     }
 
-    /// Returns an error if the coverage has gaps. A start with `deny_uncovered()` calls it.
+    /// Returns an error if the coverage has gaps. `KoanBuilder::build` calls this function if
+    /// `deny_uncovered()` was set.
     pub(crate) fn require_covered(&self) -> Result<()> {
         if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.describe_gaps())) }
     }
@@ -175,7 +176,7 @@ impl Inventory {
             .into_iter()
             .chain(self.remedies.iter().filter_map(|remedy| remedy.text()))
             .collect();
-        format!("{} not covered by backups: {}; {}", gaps.len(), gaps.join("; "), remedies.join("; "))
+        format!("the backup coverage has gaps ({}): {}; {}", gaps.len(), gaps.join("; "), remedies.join("; "))
             .trim_end_matches("; ")
             .to_owned()
     }

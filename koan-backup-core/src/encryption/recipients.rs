@@ -108,7 +108,7 @@ impl Recipients {
 
     /// Returns a writer that encrypts the bytes that are written to it. The caller must call `finish` on the
     /// writer, because incomplete output cannot be decrypted.
-    pub(crate) fn seal_to<W: Write>(&self, output: W) -> Result<StreamWriter<W>> {
+    pub(crate) fn encrypt_to<W: Write>(&self, output: W) -> Result<StreamWriter<W>> {
         let encryptor = match self.0.as_ref() {
             RecipientSet::Keys(keys) => {
                 Encryptor::with_recipients(keys.iter().map(|key| match &key.recipient {
@@ -133,8 +133,8 @@ impl Recipients {
     }
 
     /// Encrypts small content in memory.
-    pub(crate) fn seal(&self, content: &[u8]) -> Result<Vec<u8>> {
-        let mut writer = self.seal_to(Vec::new())?;
+    pub(crate) fn encrypt(&self, content: &[u8]) -> Result<Vec<u8>> {
+        let mut writer = self.encrypt_to(Vec::new())?;
         writer.write_all(content).and_then(|()| writer.finish()).map_err(write_error)
     }
 
@@ -142,7 +142,7 @@ impl Recipients {
     /// starts.
     pub(crate) fn check(&self) -> Result<()> {
         match self.0.as_ref() {
-            RecipientSet::Keys(keys) => match u64::try_from(self.seal(b"")?.len()) {
+            RecipientSet::Keys(keys) => match u64::try_from(self.encrypt(b"")?.len()) {
                 Ok(length) if length < HEADER_BYTES => Ok(()),
                 _ => Err(key_error(format!(
                     "{} recipients are more than the header of an encrypted file can contain; encrypt for a \

@@ -27,12 +27,12 @@ const TAG_BYTES: u64 = 16;
 const MAGIC: &[u8] = b"age-encryption.org/v1\n";
 
 /// Returns whether a file that begins with `start` is encrypted.
-pub(crate) fn is_sealed(start: &[u8]) -> bool {
+pub(crate) fn is_encrypted(start: &[u8]) -> bool {
     start.starts_with(MAGIC)
 }
 
 /// An encrypted file whose key is known.
-pub(crate) struct Unlocked {
+pub(crate) struct DecryptableFile {
     /// The header and the nonce.
     header: Vec<u8>,
     key: FileKey,
@@ -40,7 +40,7 @@ pub(crate) struct Unlocked {
     length: u64,
 }
 
-impl Unlocked {
+impl DecryptableFile {
     /// Finds the key of a file of `length` bytes that begins with `start`. Returns `None` if no identity can
     /// decrypt the file. The search takes about a second for a passphrase.
     ///
@@ -76,22 +76,22 @@ impl Unlocked {
     }
 
     /// Returns the range of encrypted bytes that is needed to decrypt a range of the content.
-    pub(crate) fn sealed_range(&self, plain: &Range<u64>) -> Range<u64> {
+    pub(crate) fn encrypted_range(&self, plain: &Range<u64>) -> Range<u64> {
         let start = first_chunk(plain.start) * (CHUNK_BYTES + TAG_BYTES);
         let end = plain.end.div_ceil(CHUNK_BYTES) * (CHUNK_BYTES + TAG_BYTES);
         let absolute = |offset: u64| self.header_length().saturating_add(offset).min(self.length);
         absolute(start)..absolute(end)
     }
 
-    /// Decrypts a range from the bytes of its [`sealed_range`](Self::sealed_range). Returns `None` if the
-    /// bytes were altered.
-    pub(crate) fn open(&self, plain: &Range<u64>, sealed: &[u8]) -> Option<Vec<u8>> {
+    /// Decrypts a range from the bytes of its [`encrypted_range`](Self::encrypted_range). Returns `None` if
+    /// the bytes were altered.
+    pub(crate) fn open(&self, plain: &Range<u64>, encrypted: &[u8]) -> Option<Vec<u8>> {
         let length = usize::try_from(plain.end.checked_sub(plain.start)?).ok()?;
         if length == 0 {
             return Some(Vec::new());
         }
-        let sealed_start = self.sealed_range(plain).start;
-        let file = FileRange { header: &self.header, sealed_start, sealed, position: 0 };
+        let encrypted_start = self.encrypted_range(plain).start;
+        let file = FileRange { header: &self.header, encrypted_start, encrypted, position: 0 };
         let mut reader = Decryptor::new_buffered(file)
             .ok()?
             .decrypt(std::iter::once(&KnownKey(&self.key) as &dyn age::Identity))
@@ -103,7 +103,7 @@ impl Unlocked {
         reader.seek(SeekFrom::Start(plain.start - skipped)).ok()?;
         reader.read_exact(&mut [0; 1][..usize::from(skipped == 1)]).ok()?;
         // The capacity is limited by the number of encrypted bytes, because the declared size is not trusted.
-        let mut opened = Vec::with_capacity(length.min(sealed.len()));
+        let mut opened = Vec::with_capacity(length.min(encrypted.len()));
         let limit = u64::try_from(length).ok()?;
         reader.take(limit).read_to_end(&mut opened).ok()?;
         (opened.len() == length).then_some(opened)
@@ -114,9 +114,9 @@ impl Unlocked {
     }
 }
 
-impl fmt::Debug for Unlocked {
+impl fmt::Debug for DecryptableFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unlocked").field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("DecryptableFile").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -196,9 +196,9 @@ impl age::Identity for KnownKey<'_> {
 /// A partial encrypted file: its header and one range of its chunks.
 struct FileRange<'a> {
     header: &'a [u8],
-    /// The offset of `sealed` in the file.
-    sealed_start: u64,
-    sealed: &'a [u8],
+    /// The offset of `encrypted` in the file.
+    encrypted_start: u64,
+    encrypted: &'a [u8],
     position: u64,
 }
 
@@ -209,7 +209,7 @@ impl<'a> FileRange<'a> {
             let offset = usize::try_from(self.position.checked_sub(start)?).ok()?;
             bytes.get(offset..).filter(|rest| !rest.is_empty())
         };
-        within(self.header, 0).or_else(|| within(self.sealed, self.sealed_start)).unwrap_or_default()
+        within(self.header, 0).or_else(|| within(self.encrypted, self.encrypted_start)).unwrap_or_default()
     }
 }
 
@@ -276,18 +276,19 @@ mod tests {
         let chunk = usize::try_from(CHUNK_BYTES).expect("the number fits into both `u64` and `usize`");
         for length in [0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 7] {
             let plain: Vec<u8> = (0..=250).cycle().take(length).collect();
-            let sealed = recipients.seal(&plain).expect("the content is encrypted");
-            let sealed_length =
-                u64::try_from(sealed.len()).expect("the number fits into both `u64` and `usize`");
-            let found = Unlocked::find(&sealed, sealed_length, &identities).expect("the header is valid");
-            let unlocked = found.expect("the key matches");
-            assert_eq!(unlocked.plain_length(), u64::try_from(length).ok());
+            let encrypted = recipients.encrypt(&plain).expect("the content is encrypted");
+            let encrypted_length =
+                u64::try_from(encrypted.len()).expect("the number fits into both `u64` and `usize`");
+            let found = DecryptableFile::find(&encrypted, encrypted_length, &identities)
+                .expect("the header is valid");
+            let decryptable = found.expect("the key matches");
+            assert_eq!(decryptable.plain_length(), u64::try_from(length).ok());
             let offsets = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, length.saturating_sub(1), length];
             for start in offsets.into_iter().filter(|&start| start <= length) {
                 for end in offsets.into_iter().filter(|&end| start <= end && end <= length) {
                     let range = u64::try_from(start).expect("the number fits into both `u64` and `usize`")
                         ..u64::try_from(end).expect("the number fits into both `u64` and `usize`");
-                    let needed = unlocked.sealed_range(&range);
+                    let needed = decryptable.encrypted_range(&range);
                     let bytes = usize::try_from(needed.start)
                         .expect("the number fits into both `u64` and `usize`")
                         ..usize::try_from(needed.end).expect("the number fits into both `u64` and `usize`");
@@ -297,12 +298,12 @@ mod tests {
                         needed.end - needed.start <= chunks * (CHUNK_BYTES + TAG_BYTES),
                         "{length} {range:?}"
                     );
-                    let opened = unlocked.open(&range, &sealed[bytes.clone()]);
+                    let opened = decryptable.open(&range, &encrypted[bytes.clone()]);
                     assert_eq!(opened.as_deref(), Some(&plain[start..end]), "{length} {range:?}");
-                    let mut altered = sealed[bytes].to_vec();
+                    let mut altered = encrypted[bytes].to_vec();
                     if let (Some(byte), false) = (altered.first_mut(), range.is_empty()) {
                         *byte ^= 1;
-                        assert!(unlocked.open(&range, &altered).is_none(), "{length} {range:?}");
+                        assert!(decryptable.open(&range, &altered).is_none(), "{length} {range:?}");
                     }
                 }
             }
@@ -315,11 +316,12 @@ mod tests {
         let recipients = Recipients::keys([key.to_public().to_string()]).expect("the public key is valid");
         let identities =
             Identities::parse(key.to_string().expose_secret()).expect("the private key is valid");
-        let sealed = recipients.seal(b"content").expect("the content is encrypted");
-        let unlocked =
-            Unlocked::find(&sealed, 0, &identities).expect("the header is valid").expect("the key matches");
-        assert!(format!("{unlocked:?}").contains("length"), "{unlocked:?}");
-        assert_eq!(identities.cached_file_key(&unlocked.header).as_ref(), Some(&unlocked.key));
+        let encrypted = recipients.encrypt(b"content").expect("the content is encrypted");
+        let decryptable = DecryptableFile::find(&encrypted, 0, &identities)
+            .expect("the header is valid")
+            .expect("the key matches");
+        assert!(format!("{decryptable:?}").contains("length"), "{decryptable:?}");
+        assert_eq!(identities.cached_file_key(&decryptable.header).as_ref(), Some(&decryptable.key));
         assert_eq!(identities.cached_file_key(b"another header"), None);
     }
 
@@ -330,7 +332,7 @@ mod tests {
         let mut header =
             format!("age-encryption.org/v1\n-> scrypt {salt} 24\n{key}\n--- {key}\n").into_bytes();
         header.extend_from_slice(&[0; 32]);
-        let error = Unlocked::find(&header, 0, &identities).expect_err("the work factor is too high");
+        let error = DecryptableFile::find(&header, 0, &identities).expect_err("the work factor is too high");
         assert!(error.to_string().contains("higher than the maximum"), "{error}");
     }
 
@@ -340,16 +342,16 @@ mod tests {
             (age::x25519::Identity::generate(), age::x25519::Identity::generate());
         let recipients =
             Recipients::keys([matching_key.to_public().to_string()]).expect("the public key is valid");
-        let sealed = recipients.seal(b"content").expect("the content is encrypted");
+        let encrypted = recipients.encrypt(b"content").expect("the content is encrypted");
         let identities =
             Identities::parse(other_key.to_string().expose_secret()).expect("the private key is valid");
-        assert!(Unlocked::find(&sealed, 0, &identities).expect("the header is valid").is_none());
-        let found = Unlocked::find(b"age-encryption.org/v1\n-> X", 0, &identities);
+        assert!(DecryptableFile::find(&encrypted, 0, &identities).expect("the header is valid").is_none());
+        let found = DecryptableFile::find(b"age-encryption.org/v1\n-> X", 0, &identities);
         let error = found.expect_err("the header is truncated");
         assert!(error.to_string().contains("the header of the encrypted file is damaged"), "{error}");
-        assert!(Unlocked::find(b"{}", 0, &identities).is_err());
+        assert!(DecryptableFile::find(b"{}", 0, &identities).is_err());
         let later_version = format!("age-encryption.org/v2\n-> X25519 A\nA\n--- {}\n", "A".repeat(43));
-        let found = Unlocked::find(later_version.as_bytes(), 0, &identities);
+        let found = DecryptableFile::find(later_version.as_bytes(), 0, &identities);
         let error = found.expect_err("the version is not supported");
         assert!(error.to_string().contains("does not have the format of age"), "{error}");
     }

@@ -136,7 +136,7 @@ impl fmt::Debug for KeyDeclaration {
     }
 }
 
-/// A declared key field, as far as the start checks it.
+/// The properties of a declared key field that are checked when the context is built.
 struct DeclaredKey {
     name: &'static str,
     is_unit: bool,
@@ -309,7 +309,8 @@ pub fn wire_with<T: 'static>(
 }
 
 impl EntityDeclaration {
-    /// Returns the fault of the declared key or the names of the fields, as far as only the start can find it.
+    /// Returns a fault of the declared key or of the names of the fields that the macro cannot detect, or
+    /// `None` if there is none.
     pub(super) fn fault(&self, schema: &EntitySchema) -> Option<String> {
         self.key_fault(schema).or_else(|| self.duplicate_field(schema)).or_else(|| {
             schema.key_fields().find_map(|(_, field)| {
@@ -406,7 +407,7 @@ impl EntityDeclaration {
                     schema.fields.push(FieldSchema { required: true, ..traced_field(tag, traced, false) });
                 }
                 variants.iter().for_each(|fields| merge_variant(&mut schema, fields));
-                optional_unless_shared(&mut schema, variants, tag);
+                make_unshared_fields_optional(&mut schema, variants, tag);
             }
             Shape::Traced { names, field, key, .. } => push_traced(&mut schema, names(), field, key),
         }
@@ -459,8 +460,8 @@ fn traced_field(name: &str, traced: Traced, key: bool) -> FieldSchema {
         wire: WireForm::Plain,
         nullable: traced.nullable,
         key,
-        // Whether another field is required is not known, because only `Deserialize` decides that when a
-        // record lacks the field.
+        // It is unknown whether a non-key field is required: `Deserialize` decides this at run time, when the
+        // field is missing.
         required: key,
     }
 }
@@ -486,9 +487,13 @@ fn merge_variant(schema: &mut EntitySchema, fields: &[FieldDeclaration]) {
     }
 }
 
-/// Makes the fields optional that do not occur in every variant, because records of the other variants lack
-/// them.
-fn optional_unless_shared(schema: &mut EntitySchema, variants: &[&[FieldDeclaration]], tag: Option<&str>) {
+/// Marks every field that does not occur in all variants as optional, because records of the other variants
+/// lack it.
+fn make_unshared_fields_optional(
+    schema: &mut EntitySchema,
+    variants: &[&[FieldDeclaration]],
+    tag: Option<&str>,
+) {
     for field in &mut schema.fields {
         let shared = variants.iter().all(|fields| fields.iter().any(|declared| declared.name == field.name));
         if !shared && Some(field.name.as_str()) != tag {

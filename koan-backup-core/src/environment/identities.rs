@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::archive::{Manifest, sealed_entities};
+use crate::archive::{Manifest, encrypted_entities};
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::foundation::error::Result;
@@ -14,7 +14,7 @@ impl Environment {
     /// # Errors
     /// A key source fails.
     pub(crate) async fn identities_for(&self, manifest: &Manifest) -> Result<Arc<Identities>> {
-        let needed = manifest.is_sealed() || sealed_entities(manifest).next().is_some();
+        let needed = manifest.is_encrypted_as_a_whole() || encrypted_entities(manifest).next().is_some();
         Ok(Arc::new(if needed { self.identities().await? } else { Identities::default() }))
     }
 }

@@ -5,7 +5,7 @@
 //! generation is released or has expired, the contender creates the next generation with a conditional put,
 //! which succeeds for one contender only. The holder renews the lease by rewriting its own file; no other
 //! process writes that file. The highest generation is never removed, so the numbering never restarts. A
-//! contender lists the generations once more after creating its file, so a contender that was suspended for a
+//! contender lists the generations once more after creating its file, so a contender that was paused for a
 //! long time detects that it is too late.
 //!
 //! # Clocks
@@ -15,7 +15,7 @@
 //! process may acquire the lease.
 //!
 //! # Limits
-//! A lease is not a fence: a process that is suspended between the check of its lease and the publication may
+//! A lease is not a fence: a process that is paused between the check of its lease and the publication may
 //! still publish when it continues. This does not damage what other processes publish, because each manifest
 //! has its own path and refers to its own archive. To make this case rare, a lease is renewed right before
 //! the publication, and the publication is abandoned when the lease time is over.
@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use self::claim::Claim;
+use self::claim::LeaseRequest;
 use self::keeper::Keeper;
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
@@ -90,7 +90,7 @@ impl Lease {
         if !matches!(subject, Subject::Restore(_)) {
             until_cancelled(cancel, storage.require_profile()).await?;
         }
-        let claim = Claim {
+        let request = LeaseRequest {
             storage: storage.clone(),
             clock: Arc::clone(&environment.clock),
             holder: Holder::new(&environment.producer),
@@ -98,7 +98,7 @@ impl Lease {
             subject,
             work,
         };
-        claim.acquire(cancel).await
+        request.acquire(cancel).await
     }
 
     /// Returns a token that is cancelled when the operation is cancelled, and when the lease is lost or could
@@ -205,7 +205,7 @@ pub(crate) fn check_time(time: Duration) -> Result<()> {
     ))
 }
 
-impl Claim {
+impl LeaseRequest {
     /// Acquires the lease in a separate task. If the caller stops waiting, the task continues and drops the
     /// lease, which releases it.
     async fn acquire(self, cancel: &CancellationToken) -> Result<Lease> {

@@ -64,12 +64,12 @@ async fn rewrite(lease: &Lease, storage: &Storage, path: &Path) -> Result<Durabi
     Ok(Durability::Durable)
 }
 
-/// Makes the names of all manifests and archives durable. It is called before the removal of a backup that
-/// other backups replace.
+/// Syncs the directories of all manifests and archives. Call this function before a backup is removed because
+/// other backups replace it.
 ///
 /// # Errors
-/// The file system cannot make the names durable.
-pub(crate) async fn sync_names(storage: &Storage) -> Result<()> {
+/// The file system cannot sync the directories.
+pub(crate) async fn sync_backup_directories(storage: &Storage) -> Result<()> {
     for folder in [archives_prefix(), manifests_prefix()] {
         storage.sync_folder(&folder).await?;
     }

@@ -43,7 +43,7 @@ thread_local! {
 /// Calls `serialize`. During the call, fields that types skip, for example with `skip_serializing_if`, are
 /// written as `null` on this thread.
 pub(crate) fn showing_skipped_fields<R>(serialize: impl FnOnce() -> R) -> R {
-    /// A guard that ends this mode when it is dropped, even after a panic of a type.
+    /// A guard that resets `SHOWS_SKIPPED` when it is dropped, even if `serialize` panics.
     struct ModeGuard;
     impl Drop for ModeGuard {
         fn drop(&mut self) {

@@ -27,7 +27,7 @@ struct ErrorParts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The configuration of the application is invalid; the start fails.
+    /// A setting, option or argument is invalid.
     Configuration,
     /// The inventory is empty or ambiguous, or is incomplete although completeness was required.
     Inventory,

@@ -16,7 +16,7 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// Creates a chunk without lines, whose lines are appended to this buffer.
+    /// Creates an empty chunk that appends its lines to `lines`.
     pub(crate) fn with_buffer(lines: Buffer) -> Self {
         Self { lines, ..Self::default() }
     }

@@ -21,7 +21,7 @@ pub enum ExistingFile {
 ///
 /// # Errors
 /// The file system returns an error.
-pub fn private_file(path: &Path, existing: ExistingFile) -> io::Result<File> {
+pub fn open_private_file(path: &Path, existing: ExistingFile) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     match existing {
@@ -45,7 +45,7 @@ pub fn private_file(path: &Path, existing: ExistingFile) -> io::Result<File> {
 
 /// Creates a file that only its owner can read. The file must not exist.
 pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
-    private_file(path, ExistingFile::Refused)
+    open_private_file(path, ExistingFile::Refused)
 }
 
 /// Creates a directory and its parents, which only their owner can read. Existing directories are not

@@ -116,8 +116,8 @@ impl Value<'_> {
     }
 }
 
-/// The text of a component of a key in error messages. Text is escaped and truncated after 64 characters, and
-/// only the length of bytes is shown.
+/// The text of a component of a key in error messages. Text is escaped and truncated after 64 characters;
+/// for bytes, only the length is shown.
 #[derive(Debug)]
 pub(crate) struct KeyText<'v, 'a>(pub(crate) &'v Value<'a>);
 

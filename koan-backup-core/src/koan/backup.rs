@@ -17,7 +17,7 @@ use crate::operations::backup::{self, BackupOptions, BackupReport};
 /// Only one backup with a given name can run at a time in a storage. While another process makes a backup
 /// with the same name, awaiting the builder fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy), and the
 /// error identifies that process. The backup holds a lease and renews it until it ends. If the lease is lost,
-/// the backup stops and nothing is published. A lease is not a fence: a process that is suspended between the
+/// the backup stops and nothing is published. A lease is not a fence: a process that is paused between the
 /// last check of its lease and the publication may publish after another process has published; both backups
 /// are complete then. See [`KoanBuilder::lease_time`](super::KoanBuilder::lease_time).
 ///

@@ -50,14 +50,14 @@ const DEFAULT_PROVIDER: &str = "main";
 /// The name of the storage profile that [`KoanBuilder::storage`] adds.
 const DEFAULT_STORAGE: &str = "local";
 
-/// Whether an uncovered entity, table or column makes the start fail.
+/// Whether an uncovered entity, table or column makes [`KoanBuilder::build`] fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UncoveredPolicy {
     Warn,
     Deny,
 }
 
-/// The time after which the start stops waiting for the warnings of the last backup.
+/// The timeout for reading the warnings of the last backup in [`KoanBuilder::build`].
 const LAST_BACKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl KoanBuilder {
@@ -146,7 +146,7 @@ impl KoanBuilder {
         self
     }
 
-    /// Makes the start fail if there are warnings about missing coverage.
+    /// Makes [`build`](Self::build) return an error if an entity, table or column is uncovered.
     pub fn deny_uncovered(mut self) -> Self {
         self.uncovered_policy = UncoveredPolicy::Deny;
         self
@@ -192,10 +192,10 @@ impl KoanBuilder {
     /// Sets how long the lease of a backup, rekey or restore is valid without a renewal: at least a second
     /// and at most an hour. The default is a minute.
     ///
-    /// Each of these operations holds a lease in the storage, which is renewed every third of this time. If
-    /// the lease cannot be renewed in time, a backup or rekey stops. A runtime that is blocked for that long
-    /// cannot renew the lease either. After a process was killed, other processes wait for one and a half
-    /// times the lease time, because the clocks of two machines may differ by half of the lease time. No
+    /// Each of these operations holds a lease in the storage, which is renewed after each third of this time.
+    /// If the lease cannot be renewed in time, a backup or rekey stops. A runtime that is blocked for that
+    /// long cannot renew the lease either. After a process was killed, other processes wait for one and a
+    /// half times the lease time, because the clocks of two machines may differ by half of the lease time. No
     /// manual unlock is necessary.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;

@@ -95,9 +95,8 @@ impl RestoreBuilder {
         self
     }
 
-    /// Writes tables that get all their rows from the archive in the same way as tables that keep rows:
-    /// without faster methods such as TRUNCATE, and without dropping objects to gain speed. Providers without
-    /// such methods ignore this setting.
+    /// Disables the faster methods for empty or replaced tables, such as TRUNCATE and dropping objects: all
+    /// tables are written as if they kept existing rows. Providers without such methods ignore this setting.
     pub fn without_bulk_mode(mut self) -> Self {
         self.options.without_bulk_mode = true;
         self

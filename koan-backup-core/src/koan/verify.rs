@@ -37,7 +37,7 @@ impl VerifyBuilder {
     }
 
     /// Verifies only this entity; the rest of the archive is not read. Several calls select several entities.
-    /// If the archive cannot be decrypted, its file is always verified completely.
+    /// If the archive cannot be decrypted, the complete file of the archive is always verified.
     pub fn entity<T: Entity>(self) -> Self {
         self.entities([T::descriptor().name()])
     }

@@ -7,7 +7,7 @@ mod run;
 mod verified;
 
 pub(crate) use judgement::{
-    Judge, Judgement, listed_count, refuse_mostly_unlisted, require_mostly_listed, unlisted,
+    ArchiveClass, ArchiveClassifier, listed_count, require_listed_majority, require_mostly_listed, unlisted,
 };
 pub use report::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
 pub(crate) use run::{RecoverOptions, run};

@@ -30,8 +30,8 @@ pub enum Flow {
     Flush,
 }
 
-/// The name of a list in a physical form: messages about properties that only the same kind of database
-/// preserves. A restore into another kind of database reports them as warnings.
+/// The name of the list, in a physical form, of messages about properties that no other kind of database
+/// preserves. A restore into another kind of database reports these messages as warnings.
 pub const NOT_KEPT_ELSEWHERE: &str = "notKeptElsewhere";
 
 /// The result of a finished read. Only a sink that delivered all records can create this value.
@@ -75,7 +75,7 @@ pub struct RecordSink {
     chunk: Chunk,
     observations: Observations,
     fast: FastRows,
-    json_text: JsonText,
+    rewritten_json: RewrittenJson,
     batch_records: usize,
     total: u64,
     chunks: mpsc::Sender<Chunk>,
@@ -83,9 +83,9 @@ pub struct RecordSink {
 
 /// Whether the sink counts JSON values whose text has another form in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum JsonText {
+enum RewrittenJson {
     Ignored,
-    Watched,
+    Counted,
 }
 
 /// Creates a sink and the receiver of its chunks.
@@ -100,7 +100,7 @@ pub(crate) fn record_channel(
         chunk: Chunk::default(),
         observations: Observations::default(),
         fast: FastRows::default(),
-        json_text: JsonText::Ignored,
+        rewritten_json: RewrittenJson::Ignored,
         batch_records: 0,
         total: 0,
         chunks,
@@ -166,13 +166,13 @@ impl RecordSink {
     /// Starts to count JSON values whose text has another form in the archive. This is meant for databases
     /// that store such text as it was written.
     pub fn watch_json_text(&mut self) {
-        self.json_text = JsonText::Watched;
+        self.rewritten_json = RewrittenJson::Counted;
     }
 
     /// Counts the JSON values of a row whose text the line does not contain unchanged, except the values of
     /// the fields in `changed`.
     fn count_rewritten(&mut self, row: &Row<'_>, start: usize, changed: &[&str]) {
-        if self.json_text == JsonText::Ignored {
+        if self.rewritten_json == RewrittenJson::Ignored {
             return;
         }
         let line = self.chunk.lines.get(start..).unwrap_or_default();

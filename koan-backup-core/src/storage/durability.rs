@@ -39,7 +39,7 @@ impl Storage {
     /// Makes the current file names in a folder durable. Does nothing for a storage that is not a directory.
     ///
     /// # Errors
-    /// The file system cannot make the names durable. After a loss of power, removed files may exist again,
+    /// The file system cannot sync the directory. After a loss of power, removed files may exist again,
     /// and new files may be lost.
     pub(crate) async fn sync_folder(&self, folder: &Path) -> Result<()> {
         match &self.kind {

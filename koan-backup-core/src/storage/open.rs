@@ -12,7 +12,7 @@ use super::cloud;
 #[cfg(not(any(feature = "s3", feature = "azure", feature = "gcs")))]
 use super::location::missing_feature;
 use super::location::{BucketLocation, Location};
-use super::options::{StorageOptions, Variables};
+use super::options::{EnvironmentVariables, StorageOptions};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
 
@@ -78,13 +78,13 @@ impl StorageOptions {
 
     /// Returns the identity of a bucket; see [`bucket_identity::identity`].
     fn identity(&self, bucket: &BucketLocation) -> String {
-        let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
+        let variables = std::env::vars().filter(|_| self.environment == EnvironmentVariables::Read);
         bucket_identity::identity(bucket, &self.options, variables)
     }
 
     /// Refuses an endpoint that contains credentials, because errors of the HTTP client contain the endpoint.
     fn require_endpoint_without_credentials(&self, bucket: &BucketLocation) -> Result<()> {
-        let variables = std::env::vars().filter(|_| self.environment == Variables::Read);
+        let variables = std::env::vars().filter(|_| self.environment == EnvironmentVariables::Read);
         let Some(name) = bucket_identity::endpoint_with_credentials(bucket, &self.options, variables) else {
             return Ok(());
         };

@@ -13,14 +13,14 @@ use super::profile_state::NewProfile;
 pub struct StorageOptions {
     pub(super) url: String,
     pub(super) options: Vec<(String, String)>,
-    pub(super) environment: Variables,
+    pub(super) environment: EnvironmentVariables,
     pub(super) retry: Retry,
     pub(super) new_profile: NewProfile,
 }
 
 /// Whether environment variables are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variables {
+pub(super) enum EnvironmentVariables {
     Read,
     Ignored,
 }
@@ -43,7 +43,7 @@ impl StorageOptions {
         Self {
             url,
             options: Vec::new(),
-            environment: Variables::Read,
+            environment: EnvironmentVariables::Read,
             retry: Retry::default(),
             new_profile: NewProfile::default(),
         }
@@ -92,19 +92,19 @@ impl StorageOptions {
 
     /// Ignores environment variables.
     pub fn without_environment(mut self) -> Self {
-        self.environment = Variables::Ignored;
+        self.environment = EnvironmentVariables::Ignored;
         self
     }
 
-    /// Allows the creation of a new profile if the environment variable `KOAN_ENV` is `production`; see
-    /// [`Storage::create_if_missing`](crate::Storage::create_if_missing).
+    /// Allows the creation of a new profile even if the environment variable `KOAN_ENV` is `production`,
+    /// where it is refused by default; see [`Storage::create_if_missing`](crate::Storage::create_if_missing).
     pub fn create_if_missing(mut self) -> Self {
         self.new_profile = NewProfile::Allowed;
         self
     }
 
     fn has_scheme(&self, scheme: &str) -> bool {
-        self.url.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+        self.url.get(..scheme.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(scheme))
     }
 }
 

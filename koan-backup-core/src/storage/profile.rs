@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::disk::MissingDirectory;
-use super::profile_state::{NewProfile, Profile};
+use super::profile_state::{NewProfile, ProfileRecord};
 use super::{Storage, StorageKind};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::machine_state::{KnownLocation, MachineState, is_production};
@@ -31,7 +31,7 @@ struct Mark {
     created_at: Timestamp,
 }
 
-impl Profile {
+impl ProfileRecord {
     /// Returns the record of the profile in the state directory, if this machine has used it before.
     fn known_location(&self) -> Result<Option<KnownLocation>> {
         for location in &self.locations {
@@ -73,7 +73,7 @@ impl Storage {
             StorageKind::Cloud { identity } => vec![identity.clone()],
             StorageKind::Directory(disk) => directory_locations(disk.path(), disk.canonical_path()),
         };
-        let profile = Profile { state: state.clone(), locations };
+        let profile = ProfileRecord { state: state.clone(), locations };
         if let StorageKind::Directory(disk) = self.kind.clone() {
             let known = profile.known_location()?;
             if !disk.path().exists() {
@@ -94,7 +94,7 @@ impl Storage {
             };
             disk.open(MissingDirectory::Created).map_err(failed)?;
             let locations = directory_locations(disk.path(), disk.canonical_path());
-            self.profile = Some(Profile { locations, ..profile }.into());
+            self.profile = Some(ProfileRecord { locations, ..profile }.into());
             match self.require_profile().await {
                 // The directory can be read, which is enough for a restore.
                 Err(error) if is_read_only(&error) => {

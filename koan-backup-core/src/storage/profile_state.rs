@@ -12,7 +12,7 @@ pub(super) enum NewProfile {
 
 /// The access to the record of a profile in the state directory of this machine.
 #[derive(Clone, Debug)]
-pub(super) struct Profile {
+pub(super) struct ProfileRecord {
     pub(super) state: MachineState,
     /// The locations under which the machine records the profile.
     pub(super) locations: Vec<String>,

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn parts_are_delayed_to_the_limit_and_stored_completely() {
+    async fn parts_are_limited_to_the_bandwidth_and_stored_completely() {
         let (store, path) = (limited(1000), Path::from("archives/a.zip"));
         let began = Instant::now();
         let mut upload = store.put_multipart(&path).await.expect("the upload is started");

@@ -124,14 +124,15 @@ fn check_tagging(enum_token: impl ToTokens, serde: &ContainerAttr, variants: &[V
         ),
         Tagging::Adjacent(content) => cx.error(
             content,
-            "with `content` the fields are not at the top level of a record; remove it, and keep \
+            "with `content` the fields are not at the top level of a record; remove `content`, and keep \
              `#[serde(tag = \"…\")]`",
         ),
         Tagging::Internal(_) => {
             for at in variants.iter().filter_map(|variant| variant.serde.untagged.as_ref()) {
                 cx.error(
                     at,
-                    "records of this variant would have no tag; put `untagged` on the enum, or remove it",
+                    "records of this variant would have no tag; put `untagged` on the enum, or remove it \
+                     from the variant",
                 );
             }
         }

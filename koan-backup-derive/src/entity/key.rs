@@ -146,7 +146,7 @@ fn nested_field(
 
 /// Refuses a list in another order than that of the fields: archives have the fields of the key in the order of their
 /// declaration, and a key in another order would be the key of another record. A type that serde converts has the order
-/// of the other type, which the start checks.
+/// of the other type, which is checked when the context is built.
 fn check_order(list: &KeyList, key: &[KeyField], body: &Body, cx: &mut Ctxt) -> bool {
     let declared: Vec<String> = body
         .variants

@@ -82,7 +82,7 @@ pub(crate) fn variants(
     let variant = |variant: &syn::Variant| {
         attr::refuse_on_variant(&variant.attrs, cx);
         let serde = VariantAttr::read(&variant.attrs);
-        let case = serde.case().or(container.case_of_variants());
+        let case = serde.case().or(container.variant_field_case());
         Variant {
             ident: variant.ident.clone(),
             fields: named_fields(&variant.fields, case, false, cx),

@@ -31,9 +31,9 @@ pub(crate) fn measure(table: &mut Table, runs: usize) -> Result<()> {
         table.row("10,000 backups on a disk, with a cache", &millis(warm), "", "", "< 50 ms");
         let (cold, warm) =
             listing_times(folder.path(), &slow_store(&manifest, 1000).await?, 1000, runs).await?;
-        let latency = format!("1,000 backups in a store that takes {} ms per request", LATENCY.as_millis());
-        table.row(&format!("{latency}, without a cache"), &millis(cold), "", "", "< 1.5 s");
-        table.row(&format!("{latency}, with a cache"), &millis(warm), "", "", "");
+        let label = format!("1,000 backups in a store that takes {} ms per request", LATENCY.as_millis());
+        table.row(&format!("{label}, without a cache"), &millis(cold), "", "", "< 1.5 s");
+        table.row(&format!("{label}, with a cache"), &millis(warm), "", "", "");
         Ok(())
     })
 }

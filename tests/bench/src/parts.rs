@@ -1,8 +1,8 @@
 //! Measures the steps that no backup of PostgreSQL can avoid, one after the other, each on one core.
 //!
 //! The steps run in programs and libraries that are independent of koan-backup, on the lines of an archive
-//! that koan-backup wrote. The measurements do not include the other work of a backup: to read rows, to write
-//! lines, and to move bytes between threads.
+//! that koan-backup wrote. The measurements do not include the other work of a backup: reading rows, writing
+//! lines, and moving bytes between threads.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -34,9 +34,14 @@ struct StepTimes {
     round_trips: Duration,
 }
 
-/// Measures the steps for the backup in a folder. The share of a step is relative to the time of two cores
-/// during `peer`, the wall-clock time of the peer tool.
-pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Duration) -> Result<()> {
+/// Measures the steps for the backup in a folder. The share of a step is relative to twice `baseline_time`
+/// (two cores), the wall-clock time of the tool that is compared with.
+pub(crate) fn measure(
+    table: &mut Table,
+    folder: &Path,
+    address: &str,
+    baseline_time: Duration,
+) -> Result<()> {
     let server = server_time(folder, address)?;
     let archives = std::fs::read_dir(folder.join(STORAGE).join("archives"))?;
     let archive = archives.last().ok_or("the storage contains no archive")??.path();
@@ -52,7 +57,7 @@ pub(crate) fn measure(table: &mut Table, folder: &Path, address: &str, peer: Dur
         ("decoding and encoding each line with `serde_json`", round_trips),
         ("all steps", server + deflate + hashes + round_trips),
     ] {
-        let share = ratio(time, peer * 2);
+        let share = ratio(time, baseline_time * 2);
         table.row(
             &format!("  processor time of {name}"),
             &seconds(time),

@@ -69,11 +69,12 @@ impl Azurite {
 
     fn create_container(&self, name: &str) {
         let date = date();
-        let signed = format!(
+        let string_to_sign = format!(
             "PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{date}\nx-ms-version:{VERSION}\n/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
         );
         let key = STANDARD.decode(KEY).expect("base64");
-        let authorization = format!("SharedKey {ACCOUNT}:{}", STANDARD.encode(hmac(&key, signed.as_bytes())));
+        let authorization =
+            format!("SharedKey {ACCOUNT}:{}", STANDARD.encode(hmac(&key, string_to_sign.as_bytes())));
         let headers =
             [("x-ms-date", date.as_str()), ("x-ms-version", VERSION), ("Authorization", &authorization)];
         let target = format!("/{ACCOUNT}/{name}?restype=container");

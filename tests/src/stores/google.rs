@@ -58,12 +58,12 @@ const SIGNATURE_HEADER: &str = "Authorization: AWS4-HMAC-SHA256 Credential=koan/
 /// A proxy that translates Google's protocol to the protocol of S3, and forwards the requests to moto. The
 /// two protocols have the same multipart uploads, ranges, lists and removals.
 #[derive(Debug)]
-pub struct GoogleByMoto {
+pub struct MotoBackedGoogle {
     proxy: Proxy,
     moto: Moto,
 }
 
-impl GoogleByMoto {
+impl MotoBackedGoogle {
     /// Starts the proxy, and moto with an empty bucket `backups`.
     pub fn start() -> Self {
         let moto = Moto::start();

@@ -55,13 +55,13 @@ impl S3s {
 
     /// Returns a profile in the bucket `backups`.
     pub fn storage(&self, prefix: &str) -> StorageOptions {
-        self.storage_by(self.port(), prefix)
+        self.storage_at_port(self.port(), prefix)
     }
 
     /// Returns a profile in the bucket `backups` whose requests go to this port, for example the port of a
     /// proxy.
-    pub fn storage_by(&self, port: u16, prefix: &str) -> StorageOptions {
-        amazon(prefix, port)
+    pub fn storage_at_port(&self, port: u16, prefix: &str) -> StorageOptions {
+        s3_storage(prefix, port)
     }
 
     /// Returns the number of uploads that were neither completed nor aborted. Each upload and each part is a
@@ -75,7 +75,7 @@ impl S3s {
 
 /// Returns a profile in the bucket `backups` with the credentials of the test servers. The server uses the
 /// protocol of S3 and listens on `port` of this machine.
-pub fn amazon(prefix: &str, port: u16) -> StorageOptions {
+pub fn s3_storage(prefix: &str, port: u16) -> StorageOptions {
     s3(&format!("s3://backups/{prefix}"), port).credentials(ACCESS_KEY, SECRET_KEY)
 }
 

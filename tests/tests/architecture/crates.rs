@@ -19,7 +19,8 @@ fn dependencies_in(manifest: &str) -> BTreeSet<String> {
         if line.starts_with('[') {
             is_dependency_section = line.contains("dependencies") && !line.contains("dev-dependencies");
         }
-        let words = line.split(|sign: char| !(sign.is_ascii_alphanumeric() || "-_/".contains(sign)));
+        let words =
+            line.split(|character: char| !(character.is_ascii_alphanumeric() || "-_/".contains(character)));
         let crate_names = words.filter(|word| word.starts_with("koan-backup") && !word.contains('/'));
         found.extend(crate_names.filter(|_| is_dependency_section).map(str::to_owned));
     }

@@ -71,7 +71,7 @@ impl Shared {
 }
 
 /// A repository in memory that records its calls and can fail.
-struct Hooked<T> {
+struct RecordingRepository<T> {
     name: &'static str,
     records: Mutex<BTreeMap<String, T>>,
     shared: Arc<Shared>,
@@ -79,14 +79,14 @@ struct Hooked<T> {
     is_faulty: bool,
 }
 
-impl<T> Hooked<T> {
+impl<T> RecordingRepository<T> {
     fn fault(&self) -> Fault {
         if self.is_faulty { self.shared.fault() } else { Fault::None }
     }
 }
 
 #[async_trait]
-impl<T: koan_backup::Entity + Clone> Repository<T> for Hooked<T> {
+impl<T: koan_backup::Entity + Clone> Repository<T> for RecordingRepository<T> {
     fn all(&self) -> BoxStream<'_, Result<T, RepositoryError>> {
         let records: Vec<_> = self.records.lock().expect("not poisoned").values().cloned().map(Ok).collect();
         stream::iter(records).boxed()
@@ -140,13 +140,13 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
     let line = Line { id: 1, content: "one".to_owned() };
     let pair = Pair { owner: "a".to_owned(), number: 1, content: "first".to_owned() };
     let repositories = Repositories::new()
-        .with(Hooked {
+        .with(RecordingRepository {
             name: "lines",
             records: Mutex::new([(key(&line).expect("a key"), line)].into()),
             shared: Arc::clone(&shared),
             is_faulty: false,
         })
-        .with(Hooked {
+        .with(RecordingRepository {
             name: "pairs",
             records: Mutex::new([(key(&pair).expect("a key"), pair)].into()),
             shared: Arc::clone(&shared),

@@ -63,12 +63,12 @@ async fn a_flipped_bit_in_records_is_reported_with_entity_file_and_block() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_of_any_other_length_is_found() {
+async fn an_archive_with_a_changed_length_is_reported_as_damaged() {
     let shop = shop().await;
     let length = shop.stored.archive.len();
-    let cut =
-        (0..length).map(|to| (format!("cut to {to}"), with_archive(&shop, |archive| archive.truncate(to))));
-    let mut alterations: Vec<_> = cut.collect();
+    let truncated = (0..length)
+        .map(|to| (format!("truncated to {to} bytes"), with_archive(&shop, |archive| archive.truncate(to))));
+    let mut alterations: Vec<_> = truncated.collect();
     for more in [1, 2, 22, 4096] {
         let longer = with_archive(&shop, |archive| archive.extend(vec![0; more]));
         alterations.push((format!("{more} zeros appended"), longer));
@@ -79,13 +79,16 @@ async fn an_archive_of_any_other_length_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_of_another_length_is_found_although_its_hash_was_recomputed() {
+async fn an_archive_with_a_changed_length_is_reported_although_its_hash_was_recomputed() {
     let shop = shop().await;
     let length = shop.stored.archive.len();
     let mut alterations: Vec<_> = (0..length)
         .step_by(3)
         .map(|to| {
-            (format!("cut to {to}"), with_forged_archive(&shop.stored, shop.stored.archive[..to].to_vec()))
+            (
+                format!("truncated to {to} bytes"),
+                with_forged_archive(&shop.stored, shop.stored.archive[..to].to_vec()),
+            )
         })
         .collect();
     for more in [1, 22, 4096] {
@@ -96,7 +99,7 @@ async fn an_archive_of_another_length_is_found_although_its_hash_was_recomputed(
 }
 
 #[tokio::test]
-async fn a_truncated_archive_is_an_issue_that_names_its_path() {
+async fn the_issue_for_a_truncated_archive_contains_its_path() {
     let shop = shop().await;
     let truncated = with_archive(&shop, |archive| archive.truncate(archive.len() - 30));
     let issues = shop.issues(&truncated).await;
@@ -136,44 +139,47 @@ async fn any_altered_field_of_the_published_manifest_is_found() {
 /// copy of `root` for each alteration.
 fn alter_everywhere(root: &Value, pointer: &str, use_altered: &mut impl FnMut(String, Value)) {
     let value = root.pointer(pointer).expect("the pointer exists");
-    let mut with = |alteration: &str, new: Value| {
+    let mut add_alteration = |alteration: &str, new: Value| {
         let mut altered = root.clone();
         *altered.pointer_mut(pointer).expect("the pointer exists") = new;
         use_altered(format!("{pointer} {alteration}"), altered);
     };
     match value {
-        Value::Null => with("set", json!("x")),
-        Value::Bool(value) => with("negated", json!(!value)),
+        Value::Null => add_alteration("set", json!("x")),
+        Value::Bool(value) => add_alteration("negated", json!(!value)),
         Value::Number(number) => {
-            with("of another type", json!(number.to_string()));
+            add_alteration("of another type", json!(number.to_string()));
             match number.as_u64() {
-                Some(value) => with("one more", json!(value + 1)),
-                None => with("a half more", json!(number.as_f64().expect("the value is a number") + 0.5)),
+                Some(value) => add_alteration("increased by one", json!(value + 1)),
+                None => add_alteration(
+                    "increased by 0.5",
+                    json!(number.as_f64().expect("the value is a number") + 0.5),
+                ),
             }
         }
         Value::String(text) => {
-            with("longer", json!(format!("{text}x")));
-            with("empty", json!(""));
-            with("null", Value::Null);
+            add_alteration("longer", json!(format!("{text}x")));
+            add_alteration("empty", json!(""));
+            add_alteration("null", Value::Null);
         }
         Value::Array(items) => {
-            with(
-                "with one item more",
+            add_alteration(
+                "with one more item",
                 json!([&items[..], &[items.first().cloned().unwrap_or(json!("x"))]].concat()),
             );
             if !items.is_empty() {
-                with("without its first item", json!(items[1..]));
-                with("without items", json!([]));
+                add_alteration("without its first item", json!(items[1..]));
+                add_alteration("without items", json!([]));
             }
         }
         Value::Object(fields) => {
-            let mut more = fields.clone();
-            more.insert("added".to_owned(), json!("x"));
-            with("with a field more", more.into());
+            let mut with_added_field = fields.clone();
+            with_added_field.insert("added".to_owned(), json!("x"));
+            add_alteration("with an additional field", with_added_field.into());
             for name in fields.keys() {
-                let mut less = fields.clone();
-                less.remove(name);
-                with(&format!("without {name}"), less.into());
+                let mut without_field = fields.clone();
+                without_field.remove(name);
+                add_alteration(&format!("without {name}"), without_field.into());
             }
         }
     }

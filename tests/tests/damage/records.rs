@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::shop::{ORDERS, SECRET, USERS, User, context, lines, shop};
 
 #[tokio::test]
-async fn a_record_that_was_altered_with_its_checksums_is_found_by_its_hash() {
+async fn a_record_altered_together_with_its_checksums_is_detected_by_the_content_hash() {
     let shop = shop().await.in_blocks().await;
     let mut forgery = Forgery::parse(&shop.stored);
     let changed = String::from_utf8(lines(2..4)).expect("text").replace(SECRET, "do-not-quote-mE");
@@ -30,16 +30,16 @@ async fn the_counts_sizes_and_hashes_of_a_manifest_are_compared_with_its_records
     let shop = shop().await.in_blocks().await;
     type Alter = fn(&mut Value);
     let alterations: [(&str, Alter); 12] = [
-        ("one record more", |user| user["itemCount"] = json!(7)),
-        ("one record less", |user| user["itemCount"] = json!(5)),
+        ("one more record", |user| user["itemCount"] = json!(7)),
+        ("one record fewer", |user| user["itemCount"] = json!(5)),
         ("no records", |user| user["itemCount"] = json!(0)),
         ("the largest possible count", |user| user["itemCount"] = json!(u64::MAX)),
         ("another size", |user| user["sizeBytes"] = json!(1)),
         ("the largest possible size", |user| user["sizeBytes"] = json!(u64::MAX)),
         ("another hash", |user| user["contentHash"] = json!(format!("sha256:{}", "0".repeat(64)))),
         ("no hash", |user| user["contentHash"] = Value::Null),
-        ("another set hash", |user| user["recordSetHash"] = json!("0".repeat(64))),
-        ("no set hash", |user| user["recordSetHash"] = Value::Null),
+        ("another record-set hash", |user| user["recordSetHash"] = json!("0".repeat(64))),
+        ("no record-set hash", |user| user["recordSetHash"] = Value::Null),
         ("a file that does not exist", |user| user["storageFile"] = json!("entities/Nobody.jsonl")),
         ("the file of another entity", |user| user["storageFile"] = json!(ORDERS)),
     ];
@@ -65,7 +65,7 @@ async fn the_counts_sizes_and_hashes_of_a_manifest_are_compared_with_its_records
 }
 
 #[tokio::test]
-async fn wrong_sums_of_a_manifest_are_found() {
+async fn wrong_totals_in_a_manifest_are_detected() {
     let shop = shop().await;
     for total in ["totalItemCount", "totalSizeBytes"] {
         let mut forgery = Forgery::parse(&shop.stored);
@@ -78,36 +78,38 @@ async fn wrong_sums_of_a_manifest_are_found() {
 #[tokio::test]
 async fn a_wrong_table_of_blocks_is_found_and_reported_with_its_entity() {
     let shop = shop().await.in_blocks().await;
-    let one_more = |value: &mut Value| *value = json!(value.as_u64().expect("the value is a number") + 1);
-    let one_less =
+    let increment = |value: &mut Value| *value = json!(value.as_u64().expect("the value is a number") + 1);
+    let decrement =
         |value: &mut Value| *value = json!(value.as_u64().expect("the value is a number").saturating_sub(1));
     let mut tables: Vec<(String, Value)> = Vec::new();
     let table = Forgery::parse(&shop.stored).document(document::BLOCKS);
     for field in ["offset", "length", "rawLength", "records", "crc32"] {
         for block in 0..3 {
-            for (difference, alter) in [("more", &one_more as &dyn Fn(&mut Value)), ("less", &one_less)] {
+            for (difference, alter) in
+                [("increased", &increment as &dyn Fn(&mut Value)), ("decreased", &decrement)]
+            {
                 let mut altered = table.clone();
                 alter(&mut altered[USERS][block][field]);
                 if altered != table {
-                    tables.push((format!("{field} of block {block} one {difference}"), altered));
+                    tables.push((format!("{field} of block {block} {difference} by one"), altered));
                 }
             }
         }
     }
-    let mut with = |alteration: &str, alter: &dyn Fn(&mut Vec<Value>)| {
+    let mut add_altered_table = |alteration: &str, alter: &dyn Fn(&mut Vec<Value>)| {
         let mut altered = table.clone();
         alter(altered[USERS].as_array_mut().expect("a list"));
         tables.push((alteration.to_owned(), altered));
     };
-    with("without its last block", &|blocks| drop(blocks.pop()));
-    with("without blocks", &|blocks| blocks.clear());
-    with("with two blocks exchanged", &|blocks| blocks.swap(0, 1));
-    with("with a duplicated block", &|blocks| blocks.insert(0, blocks[0].clone()));
-    with("with records moved between blocks", &|blocks| {
+    add_altered_table("without its last block", &|blocks| drop(blocks.pop()));
+    add_altered_table("without blocks", &|blocks| blocks.clear());
+    add_altered_table("with two blocks exchanged", &|blocks| blocks.swap(0, 1));
+    add_altered_table("with a duplicated block", &|blocks| blocks.insert(0, blocks[0].clone()));
+    add_altered_table("with records moved between blocks", &|blocks| {
         blocks[0]["records"] = json!(1);
         blocks[1]["records"] = json!(3);
     });
-    with("with lengths that overflow", &|blocks| {
+    add_altered_table("with lengths that overflow", &|blocks| {
         blocks[0]["length"] = json!(u64::MAX);
         blocks[1]["offset"] = json!(u64::MAX);
     });

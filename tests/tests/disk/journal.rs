@@ -31,9 +31,9 @@ fn read(folder: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_restore_without_a_durable_journal_changes_nothing_and_a_restore_with_undurable_files_is_repeated()
+async fn a_restore_changes_nothing_if_its_journal_is_not_durable_and_is_finished_later_if_its_files_are_not()
 {
-    const TEST: &str = "journal::a_restore_without_a_durable_journal_changes_nothing_and_a_restore_with_undurable_files_is_repeated";
+    const TEST: &str = "journal::a_restore_changes_nothing_if_its_journal_is_not_durable_and_is_finished_later_if_its_files_are_not";
     let Some(folder) = child_folder() else {
         let folder = tempfile::tempdir().expect("a folder");
         run_test(TEST, &[(FOLDER, folder.path().to_str().expect("UTF-8"))]);
@@ -61,7 +61,7 @@ async fn a_restore_without_a_durable_journal_changes_nothing_and_a_restore_with_
     drop(koan(&folder).await);
     assert!(read(&folder).contains("Ada"));
     let now = std::fs::metadata(folder.join("data/Customer/1.json")).expect("exists").ino();
-    assert_ne!(now, unsynced, "the file was not published again");
+    assert_ne!(now, unsynced, "the file was not copied and renamed again");
     let left = files(&folder.join("data/.koan"));
     assert!(
         left.iter().all(|path| path.extension().is_some_and(|extension| extension == "lock")),

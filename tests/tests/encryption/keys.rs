@@ -219,7 +219,7 @@ async fn an_error_about_an_unavailable_key_names_its_source_and_never_shows_the_
         (Keys::text("").as_passphrase(), "empty"),
     ] {
         let builder = clinic.builder().encrypt_to(recipients([&key])).keys(source);
-        let koan = builder.build().await.expect("keys are not read at the start");
+        let koan = builder.build().await.expect("keys are not read at startup");
         let restored = koan.restore("nightly").await.expect_err(expected);
         let verified = koan.verify("nightly").await.expect_err(expected);
         for error in [restored, verified] {

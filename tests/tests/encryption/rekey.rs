@@ -278,16 +278,16 @@ async fn require_all_fails_for_encrypted_backups_without_an_environment_unless_t
 
     let storage = Storage::local(clinic.backups()).expect("a folder");
     let storage = storage.archive_encryption(ArchiveEncryption::Always);
-    let sealing = koan_with(&clinic, storage, &old, &old).await;
-    let sealed = sealing.backup("sealed").entities(["Ward"]).await.expect("a backup").id();
-    rewrite_as_older_version(&clinic, &[encrypted, sealed]);
+    let encrypting = koan_with(&clinic, storage, &old, &old).await;
+    let whole = encrypting.backup("encrypted-as-a-whole").entities(["Ward"]).await.expect("a backup").id();
+    rewrite_as_older_version(&clinic, &[encrypted, whole]);
     let mut summary = koan.rekey_all().await.expect("listed");
     summary.unidentified_encrypted.sort();
     assert_eq!(summary.unidentified.len(), 3);
-    assert_eq!(summary.unidentified_encrypted, [encrypted, sealed]);
+    assert_eq!(summary.unidentified_encrypted, [encrypted, whole]);
     let error = summary.require_all().expect_err("the old key still decrypts two backups");
     let text = error.to_string();
-    assert!(text.contains(&encrypted.to_string()) && text.contains(&sealed.to_string()), "{text}");
+    assert!(text.contains(&encrypted.to_string()) && text.contains(&whole.to_string()), "{text}");
     assert!(!text.contains(&unencrypted.to_string()), "{text}");
     assert!(text.contains(".include_unidentified()") && text.contains(".accept_unidentified()"), "{text}");
     let summary = koan.rekey_all().await.expect("listed").accept_unidentified();
@@ -308,7 +308,7 @@ async fn the_rekey_of_an_unencrypted_backup_changes_nothing_and_reports_no_key()
 }
 
 #[tokio::test]
-async fn an_old_archive_that_cannot_be_removed_is_a_warning_and_an_error_of_the_require_methods() {
+async fn an_old_archive_that_cannot_be_removed_causes_a_warning_and_fails_the_require_methods() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let (clinic, vault) = (Clinic::with_patients(5), Vault::default());
     let store = FaultyStore::over(vault.store());

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::clinic::{Clinic, KeyPair, PATIENTS, recipients};
 
-const SEALED: &str = "verification/sealed.json.age";
+const ENCRYPTED_DOCUMENT: &str = "verification/sealed.json.age";
 
 /// A backup of a clinic in a vault, and contexts with and without its private key.
 struct Hospital {
@@ -87,14 +87,14 @@ async fn one_flipped_bit_in_any_byte_is_found_with_a_key_and_without() {
 async fn a_flipped_bit_in_an_encrypted_entry_is_found_although_every_hash_was_recomputed() {
     let hospital = hospital(3).await;
     let mut tried = 0;
-    for entry in [PATIENTS, SEALED] {
+    for entry in [PATIENTS, ENCRYPTED_DOCUMENT] {
         let length = Forgery::parse(&hospital.stored).zip.entry(entry).content().len();
         for at in 0..length {
             let mut forgery = Forgery::parse(&hospital.stored);
             let mut content = forgery.zip.entry(entry).content();
             content[at] ^= 1 << (at % 8);
             *forgery.zip.entry_mut(entry) = ZipEntry { ..stored_as(&hospital.stored, entry, &content) };
-            let altered = reseal(forgery, entry);
+            let altered = rebuild(forgery, entry);
             assert!(hospital.detects(&altered).await.0, "{entry}, byte {at}");
             if at % 16 == 0 {
                 hospital.assert_restore_refused(&altered, entry).await;
@@ -108,7 +108,7 @@ async fn a_flipped_bit_in_an_encrypted_entry_is_found_although_every_hash_was_re
 /// Creates an entry with this content, stored in the same way as the original entry.
 fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
     let original = Zip::read(&stored.archive).entry(name).clone();
-    if name == SEALED {
+    if name == ENCRYPTED_DOCUMENT {
         return ZipEntry::deflated(name, content);
     }
     ZipEntry {
@@ -120,7 +120,7 @@ fn stored_as(stored: &Stored, name: &str, content: &[u8]) -> ZipEntry {
 }
 
 /// Reassembles the backup and corrects every hash that can be computed without a key.
-fn reseal(mut forgery: Forgery, entry: &str) -> Stored {
+fn rebuild(mut forgery: Forgery, entry: &str) -> Stored {
     if entry == PATIENTS {
         let content = forgery.zip.entry(entry).content();
         forgery.entity("Patient")["contentHash"] =
@@ -138,7 +138,7 @@ async fn unencrypted_records_under_the_name_of_an_encrypted_entry_are_found_and_
     let hospital = hospital(3).await;
     let mut forgery = Forgery::parse(&hospital.stored);
     *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, b"{\"number\":\"1\"}\n");
-    let altered = reseal(forgery, PATIENTS);
+    let altered = rebuild(forgery, PATIENTS);
     assert_eq!(hospital.detects(&altered).await, (true, true));
     hospital.assert_restore_refused(&altered, "unencrypted records").await;
 }
@@ -169,20 +169,20 @@ async fn encrypted_records_of_another_backup_are_not_accepted() {
     let mut forgery = Forgery::parse(&hospital.stored);
     let content = other.zip.entry(PATIENTS).content();
     *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, &content);
-    let altered = reseal(forgery, PATIENTS);
+    let altered = rebuild(forgery, PATIENTS);
     assert!(hospital.detects(&altered).await.0);
     hospital.assert_restore_refused(&altered, "records of another backup").await;
 }
 
 #[tokio::test]
-async fn an_encrypted_entry_of_any_other_length_is_found() {
+async fn an_encrypted_entry_with_a_changed_length_is_reported() {
     let hospital = hospital(3).await;
     let whole = Forgery::parse(&hospital.stored).zip.entry(PATIENTS).content();
     let mut tried = 0;
     for length in 0..whole.len() {
         let mut forgery = Forgery::parse(&hospital.stored);
         *forgery.zip.entry_mut(PATIENTS) = stored_as(&hospital.stored, PATIENTS, &whole[..length]);
-        let altered = reseal(forgery, PATIENTS);
+        let altered = rebuild(forgery, PATIENTS);
         assert!(hospital.detects(&altered).await.0, "{length} bytes");
         tried += 1;
     }

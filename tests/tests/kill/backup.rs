@@ -41,15 +41,15 @@ impl Scenario for KilledBackup {
         Shop::context(folder).await
     }
 
-    async fn work(koan: &Koan, ending: fn()) {
-        koan.backup(NAME).on_event(after_the_last_entity(ending)).await.expect("a backup");
+    async fn work(koan: &Koan, on_last_record: fn()) {
+        koan.backup(NAME).on_event(after_the_last_entity(on_last_record)).await.expect("a backup");
     }
 
     async fn check(&mut self) -> KillOutcome {
         let found = check_every_backup(&self.koan, &self.shop.storage()).await;
-        let side = self.known.side(&found);
+        let effect = self.known.effect(&found);
         assert_eq!(self.shop.dump(), self.dump);
-        let trace = if found.without_manifest > self.known.without_manifest {
+        let leftover = if found.without_manifest > self.known.without_manifest {
             Some("an archive without a manifest")
         } else if found.unfinished > self.known.unfinished {
             Some("an unfinished file")
@@ -61,7 +61,7 @@ impl Scenario for KilledBackup {
         if self.checks.is_multiple_of(KILLS_PER_MAINTENANCE) {
             self.maintain().await;
         }
-        KillOutcome { side, trace }
+        KillOutcome { effect, leftover }
     }
 }
 

@@ -10,7 +10,7 @@ use koan_backup::{
 use koan_backup_tests::archive_surgery::sha256;
 use serde_json::Value;
 
-use super::harness::Side;
+use super::harness::JobEffect;
 use super::shop::{NAME, files_below};
 
 /// The content of a directory of backups.
@@ -25,7 +25,7 @@ pub(super) struct Catalog {
 impl Catalog {
     /// Returns whether the killed process has published its backup. Asserts that `found` contains the backups
     /// of this catalog and at most one new backup, and that all backups contain the same records.
-    pub(super) fn side(&self, found: &Self) -> Side {
+    pub(super) fn effect(&self, found: &Self) -> JobEffect {
         for (id, manifest) in &self.backups {
             assert_eq!(found.backups.get(id), Some(manifest), "an earlier backup was removed or changed");
         }
@@ -38,7 +38,7 @@ impl Catalog {
             contents.all(|other| other == first),
             "a backup contains other records than the first backup"
         );
-        if new == 0 { Side::Before } else { Side::After }
+        if new == 0 { JobEffect::NotApplied } else { JobEffect::Applied }
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn check_every_backup(koan: &Koan, storage: &Path) -> Catalog {
         let manifest: Value =
             serde_json::from_slice(content).unwrap_or_else(|error| panic!("{file}: {error}"));
         let archive =
-            manifest["archive"]["file"].as_str().unwrap_or_else(|| panic!("{file} contains no archive"));
+            manifest["archive"]["file"].as_str().unwrap_or_else(|| panic!("{file} refers to no archive"));
         let bytes = archives.remove(archive).unwrap_or_else(|| panic!("{file}: {archive} does not exist"));
         assert_eq!(manifest["archive"]["sha256"], sha256(&bytes).as_str(), "{archive} is damaged");
         stored.insert(id.parse::<BackupId>().expect("an id"));

@@ -1,4 +1,4 @@
-//! Tests a restore into JSON files whose process is killed.
+//! Tests that killing the process of a restore into JSON files leaves either the old or the restored files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use koan_backup::prelude::*;
 
 use super::catalog::check_every_backup;
-use super::harness::{KillOutcome, OutputTexts, Scenario, Side};
+use super::harness::{JobEffect, KillOutcome, OutputTexts, Scenario};
 use super::shop::{NAME, Purchase, User, after_the_last_entity};
 
 /// A map from the paths of files to their contents.
@@ -15,14 +15,14 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 /// The scenario of a restore into JSON files. Folders with an even number contain documents, the others
 /// contain JSON lines.
-pub(super) struct KilledFiles {
+pub(super) struct KilledFileRestore {
     folder: PathBuf,
     koan: Koan,
     archived: Files,
     before: Files,
 }
 
-impl Scenario for KilledFiles {
+impl Scenario for KilledFileRestore {
     const TEXTS: OutputTexts =
         OutputTexts { job: "restore of files", before: "before the commit", after: "after it" };
 
@@ -60,9 +60,9 @@ impl Scenario for KilledFiles {
             .expect("a context")
     }
 
-    async fn work(koan: &Koan, ending: fn()) {
+    async fn work(koan: &Koan, on_last_record: fn()) {
         let restore = koan.restore(NAME).replace_existing();
-        restore.on_event(after_the_last_entity(ending)).await.expect("restored");
+        restore.on_event(after_the_last_entity(on_last_record)).await.expect("restored");
     }
 
     async fn check(&mut self) -> KillOutcome {
@@ -72,7 +72,7 @@ impl Scenario for KilledFiles {
                 fs::read_dir(&hidden).expect("listed").map(|entry| entry.expect("an entry").file_name());
             names.filter(|name| name.to_string_lossy().starts_with("restore-")).count()
         };
-        let trace = if hidden.join("commit.json").exists() {
+        let leftover = if hidden.join("commit.json").exists() {
             Some("a journal")
         } else if staged() > 0 {
             Some("staged files")
@@ -82,10 +82,10 @@ impl Scenario for KilledFiles {
         // Opening the directory completes the restore from the journal.
         let _ = open(&self.folder);
         let found = data(&self.folder);
-        let side = if found == self.before {
-            Side::Before
+        let effect = if found == self.before {
+            JobEffect::NotApplied
         } else if same_records(&found, &self.archived) {
-            Side::After
+            JobEffect::Applied
         } else {
             panic!(
                 "the {} files have neither the content before the restore nor the archived content",
@@ -99,7 +99,7 @@ impl Scenario for KilledFiles {
             (1, 0),
             "the restore changed the backup directory"
         );
-        KillOutcome { side, trace }
+        KillOutcome { effect, leftover }
     }
 }
 
@@ -124,9 +124,9 @@ fn same_records(found: &Files, expected: &Files) -> bool {
     let lines = |files: &Files| {
         let mut lines: Vec<(String, String)> = Vec::new();
         for (name, content) in files {
-            let kind = name.split('/').next().unwrap_or_default();
+            let entity = name.split('/').next().unwrap_or_default();
             let text = String::from_utf8(content.clone()).expect("UTF-8");
-            lines.extend(text.lines().map(|line| (kind.to_owned(), line.to_owned())));
+            lines.extend(text.lines().map(|line| (entity.to_owned(), line.to_owned())));
         }
         lines.sort();
         lines

@@ -34,8 +34,9 @@ pub(super) trait Scenario: Sized {
     /// Creates the context of the application, in the process that is killed.
     async fn context(folder: &Path) -> Koan;
 
-    /// Runs the job, in the process that is killed. Calls `ending` when the last record was read or written.
-    async fn work(koan: &Koan, ending: fn());
+    /// Runs the job, in the process that is killed. Calls `on_last_record` when the last record was read or
+    /// written.
+    async fn work(koan: &Koan, on_last_record: fn());
 
     /// Checks the state after a kill, and returns it.
     async fn check(&mut self) -> KillOutcome;
@@ -53,16 +54,16 @@ pub(super) struct OutputTexts {
 /// The state after a kill.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KillOutcome {
-    pub(super) side: Side,
+    pub(super) effect: JobEffect,
     /// The unfinished file or journal that the kill left, if any.
-    pub(super) trace: Option<&'static str>,
+    pub(super) leftover: Option<&'static str>,
 }
 
-/// Whether a job was killed before or after it took effect.
+/// Whether a job that was killed had taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Before,
-    After,
+pub(super) enum JobEffect {
+    NotApplied,
+    Applied,
 }
 
 /// Kills the job of a scenario at random times. In the process that is to be killed, runs the job.
@@ -88,7 +89,12 @@ fn kill_repeatedly<S: Scenario>(runtime: &Runtime, test: &str) {
         scenario.reset();
         times.add(Worker::start(test, folder.path()).time());
         let outcome = runtime.block_on(scenario.check());
-        assert_eq!(outcome.side, Side::After, "{}: the job was not killed and had no effect", S::TEXTS.job);
+        assert_eq!(
+            outcome.effect,
+            JobEffect::Applied,
+            "{}: the job was not killed and had no effect",
+            S::TEXTS.job
+        );
         for _ in 0..KILLS_PER_FOLDER.min(kills - tally.kills) {
             let moment = times.moment(&mut rng);
             let _printed_on_panic = Attempt { job: S::TEXTS.job, number: tally.kills, moment, seed };
@@ -96,7 +102,7 @@ fn kill_repeatedly<S: Scenario>(runtime: &Runtime, test: &str) {
             let progress = Worker::start(test, folder.path()).kill_at(moment);
             let outcome = runtime.block_on(scenario.check());
             assert!(
-                progress == Progress::Working || outcome.side == Side::After,
+                progress == Progress::Working || outcome.effect == JobEffect::Applied,
                 "the job had ended before the kill, but had no effect"
             );
             tally.add(progress, outcome);
@@ -114,8 +120,8 @@ struct JobDurations(VecDeque<JobDuration>);
 impl JobDurations {
     const MAX_DURATIONS: usize = 3;
 
-    fn add(&mut self, took: JobDuration) {
-        self.0.push_back(took);
+    fn add(&mut self, duration: JobDuration) {
+        self.0.push_back(duration);
         if self.0.len() > Self::MAX_DURATIONS {
             self.0.pop_front();
         }
@@ -126,8 +132,8 @@ impl JobDurations {
     fn moment(&self, rng: &mut fastrand::Rng) -> KillTime {
         let factor = rng.f64() * MAX_KILL_TIME_FACTOR;
         match rng.bool() {
-            true => KillTime::AfterStart(self.median(|took| took.all).mul_f64(factor)),
-            false => KillTime::AfterLastRecord(self.median(|took| took.end).mul_f64(factor)),
+            true => KillTime::AfterStart(self.median(|duration| duration.all).mul_f64(factor)),
+            false => KillTime::AfterLastRecord(self.median(|duration| duration.end).mul_f64(factor)),
         }
     }
 
@@ -141,7 +147,7 @@ impl JobDurations {
 
 impl fmt::Display for JobDurations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (all, end) = (self.median(|took| took.all), self.median(|took| took.end));
+        let (all, end) = (self.median(|duration| duration.all), self.median(|duration| duration.end));
         write!(f, "the job takes {} ms, its end {} ms", all.as_millis(), end.as_millis())
     }
 }
@@ -171,30 +177,30 @@ struct Tally {
     working: u32,
     before: u32,
     after: u32,
-    traces: BTreeMap<&'static str, u32>,
+    leftovers: BTreeMap<&'static str, u32>,
 }
 
 impl Tally {
     fn add(&mut self, progress: Progress, outcome: KillOutcome) {
         self.kills += 1;
         self.working += u32::from(progress == Progress::Working);
-        match outcome.side {
-            Side::Before => self.before += 1,
-            Side::After => self.after += 1,
+        match outcome.effect {
+            JobEffect::NotApplied => self.before += 1,
+            JobEffect::Applied => self.after += 1,
         }
-        if let Some(trace) = outcome.trace {
-            *self.traces.entry(trace).or_default() += 1;
+        if let Some(leftover) = outcome.leftover {
+            *self.leftovers.entry(leftover).or_default() += 1;
         }
     }
 
     fn text(&self, texts: &OutputTexts) -> String {
-        let Self { kills, working, before, after, traces } = self;
+        let Self { kills, working, before, after, leftovers } = self;
         let mut text = format!(
             "{kills} kills: {working} during the job; {before} {}, {after} {}",
             texts.before, texts.after
         );
-        for (trace, count) in traces {
-            let _ = write!(text, "; {count} left {trace}");
+        for (leftover, count) in leftovers {
+            let _ = write!(text, "; {count} left {leftover}");
         }
         text
     }

@@ -15,7 +15,7 @@ mod shop;
 mod uploads;
 
 use backup::KilledBackup;
-use files::KilledFiles;
+use files::KilledFileRestore;
 use harness::kill;
 use rekey::KilledRekey;
 use restore::KilledRestore;
@@ -39,7 +39,7 @@ fn a_killed_rekey_leaves_a_backup_that_one_of_the_keys_decrypts() {
 
 #[test]
 fn a_killed_restore_of_files_leaves_them_unchanged_or_fully_restored() {
-    kill::<KilledFiles>("a_killed_restore_of_files_leaves_them_unchanged_or_fully_restored");
+    kill::<KilledFileRestore>("a_killed_restore_of_files_leaves_them_unchanged_or_fully_restored");
 }
 
 #[cfg(unix)]

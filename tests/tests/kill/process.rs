@@ -31,7 +31,7 @@ pub(super) enum Progress {
 pub(super) enum KillTime {
     /// The duration since the job began.
     AfterStart(Duration),
-    /// The duration since the last record of the job, in the phase in which the job takes effect.
+    /// The duration since the job processed its last record. The job commits in this phase.
     AfterLastRecord(Duration),
 }
 
@@ -83,9 +83,9 @@ impl Worker {
         self.expect_message(ENDING, self.begun + HANG_TIMEOUT);
         let ending = Instant::now();
         self.expect_message(DONE, ending + HANG_TIMEOUT);
-        let took = JobDuration { all: self.begun.elapsed(), end: ending.elapsed() };
+        let duration = JobDuration { all: self.begun.elapsed(), end: ending.elapsed() };
         self.end();
-        took
+        duration
     }
 
     /// Kills the process at a time, and returns the progress of its job.

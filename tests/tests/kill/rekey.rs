@@ -7,7 +7,7 @@ use koan_backup::prelude::*;
 use koan_backup::{ArchiveEncryption, BackupId};
 
 use super::catalog::check_every_backup;
-use super::harness::{KillOutcome, OutputTexts, Scenario, Side};
+use super::harness::{JobEffect, KillOutcome, OutputTexts, Scenario};
 use super::shop::{NAME, Shop};
 
 /// The scenario of a rekey.
@@ -52,10 +52,10 @@ impl Scenario for KilledRekey {
         context(folder, "new").await
     }
 
-    async fn work(koan: &Koan, ending: fn()) {
-        // A rekey has no last record, so `ending` is called at its start, and a kill can come at any time of
-        // the rekey.
-        ending();
+    async fn work(koan: &Koan, on_last_record: fn()) {
+        // A rekey has no last record, so `on_last_record` is called at its start, and a kill can come at any
+        // time of the rekey.
+        on_last_record();
         let _ =
             koan.rekey(NAME).await.expect("rekeyed").require_replaced().expect("the old archive was removed");
     }
@@ -68,11 +68,11 @@ impl Scenario for KilledRekey {
         let report = self.koan.verify(self.id).await.expect("verified");
         assert!(report.undecrypted.is_empty(), "neither key decrypts the backup: {report:?}");
         let key_ids = &manifest.encryption.as_ref().expect("the backup is encrypted").key_ids;
-        let side = if key_ids == &self.old_key_ids { Side::Before } else { Side::After };
+        let effect = if key_ids == &self.old_key_ids { JobEffect::NotApplied } else { JobEffect::Applied };
         let has_other_files = found.without_manifest + found.unfinished > 0;
         KillOutcome {
-            side,
-            trace: has_other_files.then_some("an archive without a manifest or an unfinished file"),
+            effect,
+            leftover: has_other_files.then_some("an archive without a manifest or an unfinished file"),
         }
     }
 }

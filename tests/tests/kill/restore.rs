@@ -60,16 +60,16 @@ impl Scenario for KilledRestore {
         Shop::context(folder).await
     }
 
-    async fn work(koan: &Koan, ending: fn()) {
-        restore_all(koan, ending).await;
+    async fn work(koan: &Koan, on_last_record: fn()) {
+        restore_all(koan, on_last_record).await;
     }
 
     async fn check(&mut self) -> KillOutcome {
         // The next process that opens the database rolls back the transaction of the journal.
-        let trace = self.shop.has_journal().then_some("a rollback journal");
+        let leftover = self.shop.has_journal().then_some("a rollback journal");
         let found = self.shop.dump();
-        let side = found.side(&self.before, &self.archived);
+        let effect = found.effect(&self.before, &self.archived);
         assert_backup_unchanged(&self.koan, &self.shop.storage()).await;
-        KillOutcome { side, trace }
+        KillOutcome { effect, leftover }
     }
 }

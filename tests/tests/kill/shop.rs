@@ -10,7 +10,7 @@ use koan_backup::prelude::*;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::harness::Side;
+use super::harness::JobEffect;
 
 pub(super) const NAME: &str = "nightly";
 
@@ -43,12 +43,12 @@ const SCHEMA: &str = "
     INSERT INTO purchase SELECT i, 2 * (i % 1000) + 2, iif(i % 2, i, i + 0.5),
         iif(i % 7, hex(randomblob(300)), NULL) FROM n;";
 
-/// Creates a listener that calls `ending` when both entities are completed.
-pub(super) fn after_the_last_entity(ending: fn()) -> impl Fn(&Event) + Send + Sync + 'static {
+/// Creates a listener that calls `on_last_record` when both entities are completed.
+pub(super) fn after_the_last_entity(on_last_record: fn()) -> impl Fn(&Event) + Send + Sync + 'static {
     let open = AtomicUsize::new(2);
     move |event| {
         if matches!(event, Event::EntityCompleted { .. }) && open.fetch_sub(1, Ordering::Relaxed) == 1 {
-            ending();
+            on_last_record();
         }
     }
 }
@@ -135,9 +135,9 @@ impl Shop {
 }
 
 /// Restores all records at the level `fast`. This is the restore that is killed.
-pub(super) async fn restore_all(koan: &Koan, ending: fn()) {
+pub(super) async fn restore_all(koan: &Koan, on_last_record: fn()) {
     let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
-    restore.on_event(after_the_last_entity(ending)).await.expect("restored");
+    restore.on_event(after_the_last_entity(on_last_record)).await.expect("restored");
 }
 
 /// Makes every lease in a storage expire, as if time had passed. A killed process must leave every lease file
@@ -179,11 +179,11 @@ pub(super) struct Dump(pub(super) Vec<String>);
 impl Dump {
     /// Returns whether this dump equals the dump from before a restore or the archived dump. Panics if it
     /// equals neither.
-    pub(super) fn side(&self, before: &Self, archived: &Self) -> Side {
+    pub(super) fn effect(&self, before: &Self, archived: &Self) -> JobEffect {
         if self == before {
-            Side::Before
+            JobEffect::NotApplied
         } else if self == archived {
-            Side::After
+            JobEffect::Applied
         } else {
             panic!(
                 "the database has neither the content before the restore nor the archived content: compared with the \

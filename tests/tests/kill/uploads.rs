@@ -10,7 +10,7 @@ use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::proxy::{Fault, Proxy, Trouble};
 use koan_backup_tests::scripted::Scripted;
 use koan_backup_tests::state_directory::state_directory;
-use koan_backup_tests::stores::{GoogleByMoto, Moto, S3s, amazon, google};
+use koan_backup_tests::stores::{Moto, MotoBackedGoogle, S3s, google, s3_storage};
 
 use super::process::{Worker, folder, run_job};
 use super::shop::User;
@@ -43,7 +43,7 @@ async fn context(storage: Storage, clock: HandClock) -> Koan {
 }
 
 fn open_storage(protocol: &str, port: u16) -> Storage {
-    let options = if protocol == "google" { google("shop", port) } else { amazon("shop", port) };
+    let options = if protocol == "google" { google("shop", port) } else { s3_storage("shop", port) };
     options.open().expect("a profile")
 }
 
@@ -158,7 +158,7 @@ fn an_upload_of_a_killed_backup_to_moto_is_aborted_when_its_lease_has_expired() 
 #[test]
 fn an_upload_of_a_killed_backup_to_google_is_aborted_when_its_lease_has_expired() {
     run_or_back_up(async || {
-        let server = GoogleByMoto::start();
+        let server = MotoBackedGoogle::start();
         let test = "uploads::an_upload_of_a_killed_backup_to_google_is_aborted_when_its_lease_has_expired";
         kill_during_upload(test, "google", server.port(), || server.moto().unfinished_uploads().len()).await;
         assert_eq!(upload_records(server.moto()), [""; 0]);

@@ -62,8 +62,8 @@ impl LeaseFixture {
         self.store.fail([]);
         let error = result.expect_err("the operation was cancelled");
         // If the manifest was being published, its state is unknown, which is a storage error.
-        let is_published = fault.operation == Operation::Put && fault.path == "manifests/";
-        let expected = if is_published { ErrorKind::Storage } else { ErrorKind::Cancelled };
+        let interrupts_publication = fault.operation == Operation::Put && fault.path == "manifests/";
+        let expected = if interrupts_publication { ErrorKind::Storage } else { ErrorKind::Cancelled };
         assert_eq!(error.kind(), expected, "{fault:?}: {error:?}");
         if fault.operation == Operation::Complete {
             assert!(
@@ -75,25 +75,25 @@ impl LeaseFixture {
 }
 
 /// Creates a fault with which the store does not respond to an operation on a path that contains `path`.
-fn never(operation: Operation, path: &'static str) -> Fault {
+fn no_response(operation: Operation, path: &'static str) -> Fault {
     Fault::always(operation, path, Failure::Never)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_backup_ends_although_the_store_does_not_respond() {
     for fault in [
-        never(Operation::List, "leases"),
-        never(Operation::Put, "leases"),
+        no_response(Operation::List, "leases"),
+        no_response(Operation::Put, "leases"),
         // This write records the path of the archive in the lease.
-        never(Operation::Put, "leases").after(1),
-        never(Operation::Begin, "archives/"),
-        never(Operation::Part, "archives/"),
-        never(Operation::Complete, "archives/"),
-        never(Operation::Head, "archives/"),
+        no_response(Operation::Put, "leases").after(1),
+        no_response(Operation::Begin, "archives/"),
+        no_response(Operation::Part, "archives/"),
+        no_response(Operation::Complete, "archives/"),
+        no_response(Operation::Head, "archives/"),
         // The lease is confirmed before the manifest is written.
-        never(Operation::Put, "leases").after(2),
-        never(Operation::Put, "manifests/"),
-        never(Operation::List, "manifests"),
+        no_response(Operation::Put, "leases").after(2),
+        no_response(Operation::Put, "manifests/"),
+        no_response(Operation::List, "manifests"),
     ] {
         let fixture = LeaseFixture::new().await;
         let before = complete_backups(&fixture.koan).await;
@@ -168,10 +168,10 @@ async fn an_operation_that_is_cancelled_while_the_store_completes_its_archive_le
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_exceeds_its_timeout_ends_although_the_store_never_responds() {
-    for fault in [never(Operation::Complete, "archives/"), never(Operation::Part, "archives/")] {
+    for fault in [no_response(Operation::Complete, "archives/"), no_response(Operation::Part, "archives/")] {
         let fixture = LeaseFixture::new().await;
-        fixture.store.fail([fault, never(Operation::Put, "manifests/")]);
-        // The timeout may end before or after this request. The store does not respond in either case.
+        fixture.store.fail([fault, no_response(Operation::Put, "manifests/")]);
+        // The timeout may expire before or after this request. The store does not respond in either case.
         let backup = fixture.koan.backup(NAME).timeout(Duration::from_millis(500));
         let error = backup.await.expect_err("the timeout is exceeded");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
@@ -182,10 +182,10 @@ async fn a_backup_that_exceeds_its_timeout_ends_although_the_store_never_respond
 async fn a_cancelled_restore_or_verification_ends_although_the_store_does_not_respond() {
     let fixture = LeaseFixture::new().await;
     for fault in [
-        never(Operation::List, "manifests"),
-        never(Operation::Get, "manifests/"),
-        never(Operation::Head, "archives/"),
-        never(Operation::Get, "archives/"),
+        no_response(Operation::List, "manifests"),
+        no_response(Operation::Get, "manifests/"),
+        no_response(Operation::Head, "archives/"),
+        no_response(Operation::Get, "archives/"),
     ] {
         let koan = fixture.koan.clone();
         fixture
@@ -205,14 +205,14 @@ async fn a_cancelled_restore_or_verification_ends_although_the_store_does_not_re
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_copy_or_rekey_ends_although_the_store_does_not_respond() {
     for fault in [
-        never(Operation::Get, "manifests/"),
-        never(Operation::Put, "leases/rekey"),
-        never(Operation::Part, "archives/"),
-        never(Operation::Complete, "archives/"),
+        no_response(Operation::Get, "manifests/"),
+        no_response(Operation::Put, "leases/rekey"),
+        no_response(Operation::Part, "archives/"),
+        no_response(Operation::Complete, "archives/"),
         // The manifest is read again before it is replaced.
-        never(Operation::Get, "manifests/").after(1),
-        never(Operation::Put, "removals"),
-        never(Operation::Put, "manifests/"),
+        no_response(Operation::Get, "manifests/").after(1),
+        no_response(Operation::Put, "removals"),
+        no_response(Operation::Put, "manifests/"),
     ] {
         let fixture = LeaseFixture::new().await;
         let koan = fixture.koan.clone();
@@ -226,11 +226,11 @@ async fn a_cancelled_copy_or_rekey_ends_although_the_store_does_not_respond() {
         assert!(fixture.koan.verify(ids[0]).await.expect("read").is_valid(), "{fault:?}");
     }
     for fault in [
-        never(Operation::List, "leases/copy"),
-        never(Operation::Part, "archives/"),
-        never(Operation::Complete, "archives/"),
-        never(Operation::Get, "archives/"),
-        never(Operation::Put, "manifests/"),
+        no_response(Operation::List, "leases/copy"),
+        no_response(Operation::Part, "archives/"),
+        no_response(Operation::Complete, "archives/"),
+        no_response(Operation::Get, "archives/"),
+        no_response(Operation::Put, "manifests/"),
     ] {
         let fixture = LeaseFixture::new().await;
         let id = fixture.koan.backup(NAME).to_profile("other").await.expect("a backup").id();
@@ -250,12 +250,12 @@ async fn a_cancelled_copy_or_rekey_ends_although_the_store_does_not_respond() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelled_maintenance_and_recovery_end_although_the_store_does_not_respond() {
     for fault in [
-        never(Operation::List, "archives"),
-        never(Operation::Put, "leases"),
-        never(Operation::Get, "archives/"),
-        never(Operation::Delete, "manifests/"),
-        never(Operation::Put, "removals"),
-        never(Operation::Put, "verifications"),
+        no_response(Operation::List, "archives"),
+        no_response(Operation::Put, "leases"),
+        no_response(Operation::Get, "archives/"),
+        no_response(Operation::Delete, "manifests/"),
+        no_response(Operation::Put, "removals"),
+        no_response(Operation::Put, "verifications"),
     ] {
         let fixture = LeaseFixture::new().await;
         fixture.koan.backup(NAME).await.expect("a backup");
@@ -278,7 +278,7 @@ async fn cancelled_maintenance_and_recovery_end_although_the_store_does_not_resp
         assert!(!complete_backups(&fixture.koan).await.is_empty(), "{fault:?}");
     }
     let fixture = LeaseFixture::new().await;
-    for fault in [never(Operation::List, "archives"), never(Operation::Put, "leases")] {
+    for fault in [no_response(Operation::List, "archives"), no_response(Operation::Put, "leases")] {
         let koan = fixture.koan.clone();
         fixture
             .cancel_at_request(fault, |token| {
@@ -291,8 +291,8 @@ async fn cancelled_maintenance_and_recovery_end_although_the_store_does_not_resp
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_exceeds_its_timeout_ends_although_the_store_never_responds() {
     let fixture = LeaseFixture::new().await;
-    // The timeout ends while the restore searches for the backup, or while it verifies the backup.
-    for fault in [never(Operation::List, "manifests"), never(Operation::Get, "archives/")] {
+    // The timeout expires while the restore searches for the backup, or while it verifies the backup.
+    for fault in [no_response(Operation::List, "manifests"), no_response(Operation::Get, "archives/")] {
         fixture.store.fail([fault]);
         let error =
             fixture.koan.restore(NAME).timeout(Duration::from_millis(300)).await.expect_err("a timeout");

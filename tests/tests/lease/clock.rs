@@ -33,11 +33,11 @@ async fn a_backup_made_while_the_clock_is_behind_is_the_newest_and_has_a_warning
     let koan = koan_at(&shared, "2026-05-01T11:00:00Z").await;
     let second = koan.backup(NAME).await.expect("a backup");
     assert_eq!(second.status(), BackupStatus::CompletedWithWarnings);
-    let place = shared.path().display();
+    let location = shared.path().display();
     assert_eq!(
         second.manifest().warnings,
         [format!(
-            "the clock is 1h behind the newest backup in storage `{place}`, which is dated 2026-05-01T12:00:00Z, so this \
+            "the clock is 1h behind the newest backup in storage `{location}`, which is dated 2026-05-01T12:00:00Z, so this \
              backup is dated right after it; correct the clock"
         )]
     );

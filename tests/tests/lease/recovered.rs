@@ -35,9 +35,9 @@ impl TwoApplications {
                 .keys(Keys::text(key.to_string().expose_secret()))
                 .lease_time(LEASE_TIME)
         };
-        let sealed = |storage: Storage| storage.archive_encryption(ArchiveEncryption::Always);
-        let first = with_key(builder("shop", sealed(store.storage()), Duration::ZERO));
-        let second = with_key(builder("shop", sealed(shared.storage()), Duration::ZERO));
+        let encrypted = |storage: Storage| storage.archive_encryption(ArchiveEncryption::Always);
+        let first = with_key(builder("shop", encrypted(store.storage()), Duration::ZERO));
+        let second = with_key(builder("shop", encrypted(shared.storage()), Duration::ZERO));
         let (first, second) =
             (first.build().await.expect("a context"), second.build().await.expect("a context"));
         Self { elsewhere, shared, store, first, second }

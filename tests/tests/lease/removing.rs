@@ -39,8 +39,8 @@ pub(super) fn removal_requests(id: BackupId) -> Vec<(Operation, &'static str, us
 }
 
 /// Pauses the store at one of these requests.
-pub(super) fn pause(store: &FaultyStore, (operation, path, time): (Operation, &'static str, usize)) {
-    store.fail([Fault::always(operation, path, Failure::Held).after(time - 1)]);
+pub(super) fn pause(store: &FaultyStore, (operation, path, call_number): (Operation, &'static str, usize)) {
+    store.fail([Fault::always(operation, path, Failure::Held).after(call_number - 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

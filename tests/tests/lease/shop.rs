@@ -20,7 +20,7 @@ pub(super) struct User {
 
 /// Creates a database in which the read of each record takes this long.
 pub(super) fn database(per_record: Duration) -> Scripted {
-    let database = Scripted::new(Script { per_record, ..Script::default() });
+    let database = Scripted::new(Script { delay_per_record: per_record, ..Script::default() });
     (0..RECORDS).for_each(|id| database.put(&SetName::root(), &User { id }));
     database
 }

@@ -55,7 +55,7 @@ struct Size {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
 #[entity(table = "item")]
-struct Sized {
+struct SizedItem {
     id: i64,
     size: Size,
 }
@@ -108,8 +108,11 @@ async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viabl
         }
         let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
         let builder = Koan::builder().only_registered().provider(database);
-        let builder =
-            if tables.contains("size") { builder.register::<Sized>() } else { builder.register::<Item>() };
+        let builder = if tables.contains("size") {
+            builder.register::<SizedItem>()
+        } else {
+            builder.register::<Item>()
+        };
         let koan = builder.storage(Storage::memory()).build().await.expect("a context");
         koan.backup("nightly").await.expect("a backup");
         let before = server.sql("SELECT * FROM item");

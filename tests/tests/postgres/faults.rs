@@ -37,9 +37,9 @@ async fn a_lost_connection_fails_the_backup_and_no_incomplete_backup_is_publishe
         let koan = koan(&server, |builder| builder.register::<Parcel>()).await;
         let (reached, disconnected) = (CancellationToken::new(), CancellationToken::new());
         let (notify, awaited) = (reached.clone(), disconnected.clone());
-        let running = koan.clone();
+        let context = koan.clone();
         let backup = tokio::spawn(async move {
-            running
+            context
                 .backup("interrupted")
                 .batch_size(500)
                 .on_event(move |event| {

@@ -99,7 +99,7 @@ async fn nulls_of_many_blocks_are_restored_in_both_formats_of_copy() {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup(encrypt)]
-struct Sealed {
+struct Secret {
     id: i64,
     value: Option<Json>,
 }
@@ -107,16 +107,16 @@ struct Sealed {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_null_forms_of_an_encrypted_entity_are_encrypted() {
     let server = Server::start();
-    server.sql("CREATE TABLE sealed (id bigint PRIMARY KEY, value jsonb); INSERT INTO sealed VALUES (1, NULL), (2, 'null'), (3, NULL)");
+    server.sql("CREATE TABLE secret (id bigint PRIMARY KEY, value jsonb); INSERT INTO secret VALUES (1, NULL), (2, 'null'), (3, NULL)");
     let identity = age::x25519::Identity::generate();
     let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
     let keys = Keys::text(identity.to_string().expose_secret());
-    let koan = koan(&server, |builder| builder.register::<Sealed>().encrypt_to(recipients).keys(keys)).await;
-    koan.backup("sealed").await.expect("a backup");
-    server.sql("TRUNCATE sealed");
-    koan.restore("sealed").await.expect("restored");
+    let koan = koan(&server, |builder| builder.register::<Secret>().encrypt_to(recipients).keys(keys)).await;
+    koan.backup("nightly").await.expect("a backup");
+    server.sql("TRUNCATE secret");
+    koan.restore("nightly").await.expect("restored");
     assert_eq!(
-        server.sql("SELECT string_agg(coalesce(value::text, '-'), '' ORDER BY id) FROM sealed"),
+        server.sql("SELECT string_agg(coalesce(value::text, '-'), '' ORDER BY id) FROM secret"),
         "-null-"
     );
 }

@@ -119,7 +119,7 @@ const OBJECTS_USED_BY_DEFAULTS: &str =
     CREATE FUNCTION boom() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE 'no number'; END$$;";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn defaults_of_columns_without_a_field_that_would_refuse_new_rows_are_reported_by_the_dry_run() {
+async fn a_column_without_a_field_that_prevents_inserts_is_reported_before_the_restore() {
     let server = Server::start();
     let plain_table = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
     server.sql(&format!("{OBJECTS_USED_BY_DEFAULTS} {plain_table}; {ROWS}"));

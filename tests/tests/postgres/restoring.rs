@@ -190,7 +190,7 @@ async fn a_role_that_owns_no_table_restores_with_its_privileges_and_missing_priv
     koan.backup("nightly").await.expect("a backup");
     let error = restore_as_reported(|| koan.restore("nightly").replace_existing())
         .await
-        .expect_err("the role may not set the sequence");
+        .expect_err("the role is not permitted to set the sequence");
     assert!(error.chain().contains("GRANT SELECT, UPDATE ON SEQUENCE"), "{error:?}");
     server.sql("GRANT SELECT, UPDATE ON SEQUENCE purchase_id_seq TO clerk; DELETE FROM purchase; INSERT INTO users VALUES (2, 'b', NULL, NULL)");
     koan.restore("nightly").replace_existing().await.expect("restored");

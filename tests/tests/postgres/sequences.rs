@@ -144,7 +144,7 @@ async fn a_sequence_of_a_computed_default_is_not_set_from_the_rows() {
     server.sql("INSERT INTO ticket (id) VALUES (5)");
     let records = all::<Ticket>(&koan).await;
     // Without an archive, only the rows determine the position of a sequence, and only if a column contains
-    // the numbers of the sequence unchanged.
+    // the values that `nextval` returns unchanged.
     server.sql("DELETE FROM ticket; SELECT setval('tens', 1, false), setval('codes', 1, false), setval('shared', 1, false)");
     koan.data::<Ticket>().upsert_many(records).await.expect("written");
     assert_eq!(
@@ -180,11 +180,11 @@ async fn uncovered_sequences_are_reported() {
     let koan_with = |database: koan_backup::PostgresOptions| {
         koan_of(database.connect().expect("an address"), |b| b.register::<Small>())
     };
-    // The role may not read the sequence.
+    // The role is not permitted to read the sequence.
     let reader_koan = koan_with(Postgres::options(server.address_of("reader", "test"))).await;
     let warnings = reader_koan.inventory().warnings.join("\n");
     assert!(
-        warnings.contains("may not read sequence `owned`") && warnings.contains("GRANT SELECT"),
+        warnings.contains("is not permitted to read sequence `owned`") && warnings.contains("GRANT SELECT"),
         "{warnings}"
     );
     let backup = reader_koan.backup("blind").await.expect("a backup");

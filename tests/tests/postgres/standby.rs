@@ -10,7 +10,7 @@ use super::fixture::koan_of;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
 #[entity_backup]
-struct Crate {
+struct Parcel {
     id: i64,
     content: String,
 }
@@ -23,10 +23,10 @@ struct Truck {
 }
 
 const TABLES: &str = "
-    DROP TABLE IF EXISTS crate, truck;
-    CREATE TABLE crate (id bigint PRIMARY KEY, content text NOT NULL);
+    DROP TABLE IF EXISTS parcel, truck;
+    CREATE TABLE parcel (id bigint PRIMARY KEY, content text NOT NULL);
     CREATE TABLE truck (id bigint PRIMARY KEY, content text NOT NULL);
-    INSERT INTO crate SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 40000) g;
+    INSERT INTO parcel SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 40000) g;
     INSERT INTO truck SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;";
 
 /// Returns whether the replay process of a standby waits for a session, according to the title of the
@@ -52,16 +52,16 @@ fn has_replayed(standby: &Server, position: &str) -> bool {
 }
 
 /// Returns the error of a backup of the standby. The statements of `conflict` run on the primary after the
-/// first batch of crates was read.
+/// first batch of parcels was read.
 async fn error_of_conflict(primary: &Server, standby: &Server, conflict: &[&str]) -> String {
     let connections = 1.try_into().expect("the number of connections is not zero");
     let database =
         Postgres::options(standby.address()).connections(connections).connect().expect("an address");
-    let koan = koan_of(database, |builder| builder.register::<Crate>().register::<Truck>()).await;
+    let koan = koan_of(database, |builder| builder.register::<Parcel>().register::<Truck>()).await;
     let (reached, read_cancelled) = (CancellationToken::new(), CancellationToken::new());
-    let (notify, awaited, running) = (reached.clone(), read_cancelled.clone(), koan.clone());
+    let (notify, awaited, context) = (reached.clone(), read_cancelled.clone(), koan.clone());
     let backup = tokio::spawn(async move {
-        running
+        context
             .backup("of-the-standby")
             .batch_size(500)
             .on_event(move |event| {
@@ -100,7 +100,7 @@ async fn a_read_that_a_standby_cancels_fails_the_backup_with_a_remedy() {
     for conflict in [
         &["DELETE FROM crate WHERE id % 2 = 0", "VACUUM crate"][..],
         &["TRUNCATE crate"],
-        &["DROP TABLE crate"],
+        &["DROP TABLE parcel"],
         // These statements conflict with a table that is read later.
         &["TRUNCATE truck"],
         &["DROP TABLE truck"],

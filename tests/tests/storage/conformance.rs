@@ -8,7 +8,7 @@ use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Clock, Event, Keys, Recipients, Retention};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::state_directory::state_directory;
-use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
+use koan_backup_tests::stores::{Azurite, Moto, MotoBackedGoogle, S3s};
 
 use crate::fixture::{Customer, TestStore, backup, customers, customers_of, koan, shop};
 
@@ -39,7 +39,7 @@ async fn azure_by_azurite_conforms() {
 
 #[tokio::test]
 async fn google_by_moto_conforms() {
-    conform(TestStore::Google(GoogleByMoto::start())).await;
+    conform(TestStore::Google(MotoBackedGoogle::start())).await;
 }
 
 /// Runs every case in its own profile.

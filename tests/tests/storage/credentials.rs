@@ -37,7 +37,7 @@ async fn wrong_credentials_are_refused_without_retries_and_no_secret_is_shown() 
         [("koan", "hunter22", "SignatureDoesNotMatch"), ("nobody", "koan-secret", "NotSignedUp")]
     {
         proxy.fail([]);
-        let options = s3.storage_by(proxy.port(), "shop").credentials(id, secret);
+        let options = s3.storage_at_port(proxy.port(), "shop").credentials(id, secret);
         for error in errors_of_all_operations(options).await {
             let message = error.chain();
             assert_eq!(error.kind(), ErrorKind::Storage, "{message}");

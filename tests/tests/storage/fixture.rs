@@ -5,7 +5,7 @@ use koan_backup::prelude::*;
 use koan_backup::{Compression, SetName, archive::Manifest, storage::StorageOptions};
 use koan_backup_tests::scripted::Scripted;
 use koan_backup_tests::state_directory::state_directory;
-use koan_backup_tests::stores::{Azurite, GoogleByMoto, Moto, S3s};
+use koan_backup_tests::stores::{Azurite, Moto, MotoBackedGoogle, S3s};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
@@ -78,7 +78,7 @@ pub(crate) enum TestStore {
     Moto(Moto),
     S3s(S3s),
     Azurite(Azurite),
-    Google(GoogleByMoto),
+    Google(MotoBackedGoogle),
 }
 
 impl TestStore {

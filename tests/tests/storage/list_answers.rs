@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use koan_backup::prelude::*;
 use koan_backup::{Retention, catalog::Expectations};
-use koan_backup_tests::stores::{AZURITE_KEY, amazon, google, start_responder};
+use koan_backup_tests::stores::{AZURITE_KEY, google, s3_storage, start_responder};
 
 use crate::fixture::{koan, shop};
 
@@ -42,7 +42,7 @@ async fn a_response_that_is_not_a_list_is_an_error_and_not_an_empty_list() {
         .without_environment()
         .endpoint(format!("http://127.0.0.1:{}/devstoreaccount1", portal.port))
         .credentials("devstoreaccount1", AZURITE_KEY);
-    for options in [amazon("shop", portal.port), google("shop", portal.port), azure] {
+    for options in [s3_storage("shop", portal.port), google("shop", portal.port), azure] {
         let storage = options.open().expect("a profile");
         let location = storage.location().to_owned();
         let koan = koan(shop(0), [("store", storage)]).await;

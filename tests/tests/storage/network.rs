@@ -25,7 +25,7 @@ async fn bucket_with(
 ) -> Bucket {
     let s3 = S3s::start();
     let proxy = Proxy::before(s3.port());
-    let storage = alter(s3.storage_by(proxy.port(), "shop")).open().expect("a profile");
+    let storage = alter(s3.storage_at_port(proxy.port(), "shop")).open().expect("a profile");
     Bucket { koan: koan(shop(12 << 20), [("store", storage)]).await, s3, proxy }
 }
 
@@ -184,9 +184,12 @@ async fn a_copy_over_an_unreliable_network_is_complete_or_removed() {
     let bucket = bucket_with(|options| options.retries(1, Duration::from_secs(10))).await;
     let remote = S3s::start();
     let proxy = Proxy::before(remote.port());
-    let target =
-        remote.storage_by(proxy.port(), "dr").retries(1, Duration::from_secs(10)).open().expect("a profile");
-    let source = bucket.s3.storage_by(bucket.proxy.port(), "shop").open().expect("a profile");
+    let target = remote
+        .storage_at_port(proxy.port(), "dr")
+        .retries(1, Duration::from_secs(10))
+        .open()
+        .expect("a profile");
+    let source = bucket.s3.storage_at_port(bucket.proxy.port(), "shop").open().expect("a profile");
     let koan = koan(shop(12 << 20), [("source", source), ("dr", target)]).await;
     let manifest = backup(&koan, "nightly").await.expect("a backup");
     let archives = || files(&remote.bucket().join("dr/archives"));

@@ -30,7 +30,7 @@ fn the_location_of_a_profile_is_its_url() {
 }
 
 #[test]
-fn unknown_options_are_refused_by_name_and_values_are_never_shown() {
+fn errors_contain_the_names_of_invalid_options_but_never_the_values() {
     let s3 = || Storage::options("s3://backups").without_environment();
     for (options, expected_text) in [
         (
@@ -130,8 +130,8 @@ async fn a_backup_and_a_verification_respect_the_bandwidth_limit_of_the_profile(
     let koan = koan(shop(5 << 20), [("slow", limited)]).await;
     let started = Instant::now();
     let manifest = backup(&koan, "nightly").await.expect("a backup");
-    // Five parts of 1 MiB are sent with 4 MiB per second, and the last part waits until the first four were
-    // sent. A busy machine takes longer, and never less.
+    // Five parts of 1 MiB are sent at 4 MiB per second, and the last part waits until the first four were
+    // sent. A busy machine may take longer, but never less time.
     assert!(started.elapsed() >= Duration::from_millis(990), "{:?}", started.elapsed());
     let started = Instant::now();
     assert!(koan.verify(manifest.id).await.expect("a report").is_valid());

@@ -22,6 +22,6 @@ pub(crate) struct Candidate {
     /// Whether the backup is known to be damaged.
     pub(crate) is_damaged: bool,
     /// Why the backup must be kept: the reason of its pin, or the operation that uses it.
-    pub(crate) pinned: Option<String>,
+    pub(crate) protection_reason: Option<String>,
     pub(crate) size_bytes: u64,
 }

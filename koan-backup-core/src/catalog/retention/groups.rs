@@ -11,7 +11,7 @@ use crate::foundation::series::SeriesName;
 
 /// What the backups of a group have in common, and what would be lost with the last of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Holding {
+pub(crate) enum GroupContent {
     /// A series with completed backups.
     Series(SeriesName),
     /// An entity, or one of its sets.
@@ -29,7 +29,7 @@ pub(crate) enum Holding {
 /// kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    pub(crate) holding: Holding,
+    pub(crate) content: GroupContent,
     /// The members in order of preference: the completed backups, newest first, then the partly failed
     /// backups, newest first.
     pub(crate) members: Vec<BackupId>,
@@ -62,13 +62,14 @@ pub(crate) fn groups(
                 && candidate.entities.iter().any(|(name, _)| *name == entity)
         };
         let members = complete().filter(is_before).map(|candidate| candidate.id).collect();
-        Group { holding: Holding::BeforeLoss { entity, backup: loss.backup }, members }
+        Group { content: GroupContent::BeforeLoss { entity, backup: loss.backup }, members }
     };
-    let series =
-        series.into_iter().map(|(name, members)| Group { holding: Holding::Series(name.clone()), members });
+    let series = series
+        .into_iter()
+        .map(|(name, members)| Group { content: GroupContent::Series(name.clone()), members });
     let entities = entities
         .into_iter()
-        .map(|(name, members)| Group { holding: Holding::Entity(name.to_owned()), members });
+        .map(|(name, members)| Group { content: GroupContent::Entity(name.to_owned()), members });
     let losses = losses.iter().filter(|loss| !released.contains(&loss.entity)).map(before_loss);
     series.chain(entities).chain(losses).collect()
 }
@@ -79,7 +80,8 @@ pub(crate) fn label(entity: &str, set: &str) -> String {
     if set.is_empty() { entity.to_owned() } else { format!("{entity}#{set}") }
 }
 
-/// Returns whether the entity of a label was released.
+/// Returns whether the entity of a label was released with `Retention::release_entity`, so that its last
+/// backup is not protected.
 pub(super) fn is_released(label: &str, released: &BTreeSet<String>) -> bool {
     released.contains(label) || label.split_once('#').is_some_and(|(entity, _)| released.contains(entity))
 }
@@ -93,12 +95,12 @@ pub(super) fn protected_backups(
     let damaged: BTreeSet<_> =
         candidates.iter().filter(|candidate| candidate.is_damaged).map(|candidate| candidate.id).collect();
     let mut protected: BTreeMap<BackupId, Vec<KeepReason>> = BTreeMap::new();
-    for Group { holding, members } in groups {
+    for Group { content, members } in groups {
         if let Some(id) = members.iter().find(|id| !damaged.contains(id)) {
-            protected.entry(*id).or_default().push(match holding.clone() {
-                Holding::Series(_) => KeepReason::LastUndamaged,
-                Holding::Entity(entity) => KeepReason::LastHolder { entity },
-                Holding::BeforeLoss { entity, backup } => KeepReason::BeforeLoss { entity, backup },
+            protected.entry(*id).or_default().push(match content.clone() {
+                GroupContent::Series(_) => KeepReason::LastUndamaged,
+                GroupContent::Entity(entity) => KeepReason::LastHolder { entity },
+                GroupContent::BeforeLoss { entity, backup } => KeepReason::BeforeLoss { entity, backup },
             });
         }
     }
@@ -107,7 +109,7 @@ pub(super) fn protected_backups(
 
 /// Formats the part of an error that describes a group, for example the second half of "no backup with
 /// `User`".
-impl fmt::Display for Holding {
+impl fmt::Display for GroupContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Series(name) => write!(f, "called `{name}`"),

@@ -30,7 +30,7 @@ pub struct RetentionPlan {
     pub made_at: Timestamp,
     /// The decisions about all considered backups, newest first.
     pub decisions: Vec<RetentionDecision>,
-    /// Rules that keep no backup in this plan, for example `exempt_tag(legal)`. The tag may be misspelt.
+    /// Rules that keep no backup in this plan, for example `exempt_tag(leagl)` with a misspelt tag.
     pub idle_rules: Vec<String>,
     /// The number of backups of other applications, which are not considered.
     pub other_applications: usize,
@@ -183,7 +183,7 @@ fn decide(
     now: Timestamp,
 ) -> Result<Vec<KeepReason>, RemoveReason> {
     let mut kept: Vec<KeepReason> = Vec::new();
-    kept.extend(candidate.pinned.iter().map(|why| KeepReason::Pinned { why: why.clone() }));
+    kept.extend(candidate.protection_reason.iter().map(|why| KeepReason::Pinned { why: why.clone() }));
     let exempt = retention.exempt_tags().iter().filter(|tag| candidate.tags.contains(tag));
     kept.extend(exempt.map(|tag| KeepReason::Exempt { tag: tag.clone() }));
     let age_seconds = now.as_second() - candidate.created_at.as_second();

@@ -23,7 +23,7 @@ fn backup(index: usize, line: &str) -> Candidate {
         is_damaged: false,
         tags: Vec::new(),
         entities: Vec::new(),
-        pinned: None,
+        protection_reason: None,
         size_bytes: 10,
     };
     backup.series = SeriesName::of(&backup.name);
@@ -31,7 +31,7 @@ fn backup(index: usize, line: &str) -> Candidate {
         match (word, word.strip_prefix('#'), word.split_once('=')) {
             ("failed", ..) => backup.is_complete = false,
             ("damaged", ..) => backup.is_damaged = true,
-            ("pinned", ..) => backup.pinned = Some("audit".to_owned()),
+            ("pinned", ..) => backup.protection_reason = Some("audit".to_owned()),
             (_, Some(tag), _) => backup.tags.push(tag.to_owned()),
             (_, _, Some((entity, days))) => {
                 backup

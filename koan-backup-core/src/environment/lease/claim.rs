@@ -16,13 +16,13 @@ use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// The maximum number of attempts of a contender to create the next generation while other processes acquire
-/// and release the lease.
+/// The maximum number of attempts to create the next generation while other processes acquire and release the
+/// lease.
 const MAX_CREATE_ATTEMPTS: usize = 8;
 
-/// The claim of a contender for a lease.
+/// The parameters for the acquisition of a lease.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct LeaseRequest {
     pub(super) storage: Storage,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) holder: Holder,
@@ -31,7 +31,7 @@ pub(super) struct Claim {
     pub(super) work: LeasedWork,
 }
 
-impl Claim {
+impl LeaseRequest {
     /// Acquires the lease. `stop` is cancelled when the lease is lost.
     pub(super) async fn into_keeper(self, stop: CancellationToken) -> Result<Keeper> {
         match self.subject.is_shared() {
@@ -74,8 +74,7 @@ impl Claim {
                 None => {}
             }
             match generations.highest().await {
-                // This contender was suspended: it has created a generation that existed before and was
-                // removed.
+                // This process was paused: it has created a generation that existed before and was removed.
                 Ok(highest) if highest > next => self.storage.remove(&path).await?,
                 Ok(_) => {
                     generations.remove_older(next).await;
@@ -98,7 +97,7 @@ impl Claim {
         ))
     }
 
-    /// Creates the file of a lease. Returns the file of another contender if that contender was faster.
+    /// Creates the file of a lease. Returns the existing file if another process created it first.
     async fn create(&self, path: &Path, file: &LeaseFile) -> Result<Option<LeaseFile>> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = self.storage.store().put_opts(path, PutPayload::from(file.to_json()), options).await;

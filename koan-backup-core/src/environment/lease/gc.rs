@@ -17,9 +17,10 @@ use crate::storage::Storage;
 /// and the rekey leases of backups that no longer exist. All other leases are kept, because their numbering
 /// must not restart.
 ///
-/// A process that was suspended for longer than `min_age` before it creates the next generation for a removed
-/// backup finds no backup to rekey. If the backup was copied back meanwhile and is being rekeyed under a
-/// lower generation, that process notices the higher generation before it publishes, and does not publish.
+/// The numbers of a removed rekey lease may be used again. This is safe even if a process is paused for
+/// longer than `min_age` and then creates the next generation. Either its backup no longer exists, so there
+/// is nothing to rekey; or the backup was copied back and another process rekeys it under a lower generation,
+/// and that other process detects the higher generation and does not publish.
 ///
 /// `lease` is the lease of the caller. It is confirmed right before each removal.
 ///

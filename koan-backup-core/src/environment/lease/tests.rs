@@ -142,7 +142,7 @@ async fn a_lease_is_renewed_in_the_background_and_its_loss_cancels_the_operation
 }
 
 #[tokio::test]
-async fn a_contender_that_was_suspended_does_not_get_the_lease() {
+async fn a_contender_that_was_paused_does_not_get_the_lease() {
     let fixture = Fixture::new();
     fixture.acquire(nightly()).await.expect("the lease is free").release().await;
     // Between the read and the creation, other processes acquire and release the lease, and remove the
@@ -390,7 +390,7 @@ async fn a_step_runs_only_while_the_lease_is_held() {
     let (result, has_run) = run_step().await;
     result.expect("the lease is held");
     assert!(has_run);
-    // Simulates that this process was suspended after the storage confirmed the lease.
+    // Simulates that this process was paused after the storage confirmed the lease.
     let confirmed = lease.confirm().await.expect("the lease is held");
     fixture.clock.advance(LEASE_TIME);
     let error = confirmed

@@ -27,7 +27,7 @@ pub(super) fn sample<T>(
     write: &impl Fn(&T) -> Option<serde_json::Value>,
 ) -> Option<T> {
     observations.candidates.clear();
-    observations.nesting.clear();
+    observations.nested_candidate_counts.clear();
     observations.refused.clear();
     observations.learned = Learned::default();
     let mut made = attempt(observations, make)?;
@@ -69,7 +69,7 @@ fn attempt<T>(
             path: String::new(),
             depth: 0,
             lists: 0,
-            seed: 0,
+            sample_number: 0,
             buffered: Buffered::No,
         });
         let refusal = match made {

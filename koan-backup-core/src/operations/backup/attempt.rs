@@ -15,9 +15,9 @@ use super::plan::PlannedEntry;
 use super::publish::{Contents, manifest, write_documents};
 use super::reads::Reads;
 use crate::archive::{
-    ArchiveWriter, CompressedBlock, Compressor, EntityEntry, EntityManifest, EntityStatus, EntrySealing,
-    FinishedUpload, Manifest, NewEntry, PendingArchive, ProviderInfo, SealedEntity, WrittenEntry,
-    archive_path, entity_file, sealed_file,
+    ArchiveWriter, CompressedBlock, Compressor, EncryptedMetadata, EntityEntry, EntityManifest, EntityStatus,
+    EntryEncryption, FinishedUpload, Manifest, NewEntry, PendingArchive, ProviderInfo, WrittenEntry,
+    archive_path, encrypted_entity_file, entity_file,
 };
 use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
@@ -185,7 +185,8 @@ impl Attempt<'_> {
     ) -> Result<WrittenEntry, EntryError> {
         let recipients = self.environment.recipients_of(planned.entity.codec.name(), planned.entity.policy);
         let recipients = recipients.map_err(|error| EntryError { error, is_started: false })?;
-        let sealing = if recipients.is_some() { EntrySealing::Sealed } else { EntrySealing::Clear };
+        let encryption =
+            if recipients.is_some() { EntryEncryption::Encrypted } else { EntryEncryption::Unencrypted };
         let new_entry = || NewEntry {
             path: self.file(planned),
             method: self.options.compression.method(),
@@ -220,7 +221,7 @@ impl Attempt<'_> {
                     Some(chunk) => {
                         let codec = planned.entity.codec.clone();
                         let compressor = Arc::clone(&self.compressor);
-                        let compress = move || encode(chunk, &codec, &compressor, sealing);
+                        let compress = move || encode(chunk, &codec, &compressor, encryption);
                         compressing.push_back(tokio::task::spawn_blocking(compress));
                     }
                     None => is_reading = false,
@@ -242,7 +243,7 @@ impl Attempt<'_> {
     fn file(&self, planned: &PlannedEntry) -> String {
         let name = planned.entity.codec.name();
         match planned.entity.policy.encrypt {
-            true => sealed_file(name, &planned.set, self.options.compression.method()),
+            true => encrypted_entity_file(name, &planned.set, self.options.compression.method()),
             false => entity_file(name, &planned.set),
         }
     }
@@ -260,7 +261,7 @@ impl Attempt<'_> {
             let text = serde_json::value::to_raw_value(&physical).map_err(|source| {
                 Error::with_source(ErrorKind::Internal, "the physical form could not be serialized", source)
             })?;
-            contents.sealed_physical.insert(file, text);
+            contents.encrypted_physical_forms.insert(file, text);
         } else if let Some(info) = contents.providers.get_mut(&planned.entity.provider) {
             info.physical.insert(file, physical);
         }
@@ -288,16 +289,16 @@ impl Attempt<'_> {
         };
         // With a hash of the plain text, anybody could check guesses of the content, so only the hash of the
         // encrypted bytes is public.
-        let (stored_hash, shown_schema) = if let Some(sealed) = written.sealed {
-            entity.compressed_bytes = sealed.length;
-            let inner = SealedEntity {
+        let (stored_hash, shown_schema) = if let Some(encrypted) = written.encrypted {
+            entity.compressed_bytes = encrypted.length;
+            let inner = EncryptedMetadata {
                 content_hash: written.content_hash,
                 record_set_hash: written.record_set_hash,
                 blocks: written.blocks,
-                physical: contents.sealed_physical.remove(&file),
+                physical: contents.encrypted_physical_forms.remove(&file),
             };
-            contents.sealed.insert(file.clone(), inner);
-            (sealed.hash, schema.without_variants())
+            contents.encrypted.insert(file.clone(), inner);
+            (encrypted.hash, schema.without_variants())
         } else {
             entity.record_set_hash = Some(written.record_set_hash);
             contents.blocks.insert(file.clone(), written.blocks);

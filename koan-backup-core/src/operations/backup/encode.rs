@@ -1,7 +1,7 @@
 //! Converts a chunk of lines into a block of the archive: checks the round trip of the lines that need it,
 //! hashes and compresses. It runs on a thread on which blocking is allowed.
 
-use crate::archive::{CompressedBlock, Compressor, EntrySealing};
+use crate::archive::{CompressedBlock, Compressor, EntryEncryption};
 use crate::entity::EntityCodec;
 use crate::entity::codec::key_of_line;
 use crate::foundation::digest::RecordSetHash;
@@ -17,7 +17,7 @@ pub(super) fn encode(
     chunk: Chunk,
     entity: &EntityCodec,
     compressor: &Compressor,
-    sealing: EntrySealing,
+    encryption: EntryEncryption,
 ) -> Result<CompressedBlock> {
     let mut set_hash = RecordSetHash::default();
     let mut written = Vec::with_capacity(1024);
@@ -33,7 +33,7 @@ pub(super) fn encode(
         })?;
     }
     chunk.records().for_each(|line| set_hash.add(line));
-    let compressed = compressor.block(&chunk.lines, sealing)?;
+    let compressed = compressor.compress_block(&chunk.lines, encryption)?;
     let crc32 = crc32fast::hash(&chunk.lines);
     Ok(CompressedBlock { compressed, records: chunk.records, crc32, set_hash, raw: chunk.lines })
 }

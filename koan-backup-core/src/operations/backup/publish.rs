@@ -12,9 +12,10 @@ use super::header::Header;
 use super::options::BackupOptions;
 use crate::archive::{
     ArchiveFile, ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
-    DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus,
-    FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, ProviderDocument, SchemaSnapshots, SealedDocument,
-    VerificationSummary, discard_unpublished, document_fits, entry, manifest_fits, manifest_path,
+    DiscoverySummary, EncryptedDocument, EncryptionScope, EncryptionSummary, EntityManifest,
+    EntityStatistics, EntityStatus, FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, ProviderDocument,
+    SchemaSnapshots, VerificationSummary, discard_unpublished, document_fits, entry, manifest_fits,
+    manifest_path,
 };
 use crate::declaration::inventory::Inventory;
 use crate::encryption::ArchiveEncryption;
@@ -35,9 +36,9 @@ pub(super) struct Contents {
     pub(super) blocks: BlockTable,
     /// Hashes, blocks and physical form of encrypted entries. They would reveal content, so they are
     /// encrypted as well.
-    pub(super) sealed: SealedDocument,
+    pub(super) encrypted: EncryptedDocument,
     /// The physical form of encrypted entries that are being written.
-    pub(super) sealed_physical: BTreeMap<String, Box<RawValue>>,
+    pub(super) encrypted_physical_forms: BTreeMap<String, Box<RawValue>>,
     pub(super) checksums: Checksums,
     pub(super) providers: ProviderDocument,
     pub(super) schemas: SchemaSnapshots,
@@ -52,8 +53,8 @@ impl Contents {
 
     /// Returns the physical form in which an entry was read, whether it is encrypted or not.
     pub(super) fn physical(&self, provider: &str, file: &str) -> Option<serde_json::Value> {
-        let clear = self.providers.get(provider).and_then(|info| info.physical.get(file)).cloned();
-        clear.or_else(|| serde_json::from_str(self.sealed.get(file)?.physical.as_ref()?.get()).ok())
+        let unencrypted = self.providers.get(provider).and_then(|info| info.physical.get(file)).cloned();
+        unencrypted.or_else(|| serde_json::from_str(self.encrypted.get(file)?.physical.as_ref()?.get()).ok())
     }
 
     fn verification(&self) -> VerificationSummary {
@@ -71,7 +72,7 @@ impl Contents {
     fn encryption(&self, environment: &Environment, storage: &Storage) -> Option<EncryptionSummary> {
         let scope = match storage.encryption() {
             ArchiveEncryption::Always => EncryptionScope::Archive,
-            ArchiveEncryption::ByEntity if self.sealed.is_empty() => return None,
+            ArchiveEncryption::ByEntity if self.encrypted.is_empty() => return None,
             ArchiveEncryption::ByEntity => EncryptionScope::Entities,
         };
         let recipients = environment.recipients.as_ref()?;
@@ -120,8 +121,9 @@ pub(super) async fn write_documents(
         (entry::BACKUP_STATS, document(&contents.statistics(duration_ms))),
         (entry::BLOCKS, document(&contents.blocks)),
     ];
-    if !contents.sealed.is_empty() {
-        documents.push((entry::SEALED, seal(environment, document(&contents.sealed)).await?));
+    if !contents.encrypted.is_empty() {
+        documents
+            .push((entry::ENCRYPTED_DOCUMENT, encrypt(environment, document(&contents.encrypted)).await?));
     }
     let entries = contents.entities.len() + documents.len() + 2;
     for (name, content) in documents {
@@ -137,14 +139,14 @@ pub(super) async fn write_documents(
 }
 
 /// Encrypts a document on a thread on which blocking is allowed.
-async fn seal(environment: &Environment, content: Vec<u8>) -> Result<Vec<u8>> {
+async fn encrypt(environment: &Environment, content: Vec<u8>) -> Result<Vec<u8>> {
     let Some(recipients) = environment.recipients.clone() else {
         return Err(Error::new(
             ErrorKind::Internal,
             "entities were encrypted, but no recipients are configured",
         ));
     };
-    blocking("encrypts", move || recipients.seal(&content)).await?
+    blocking("encrypts", move || recipients.encrypt(&content)).await?
 }
 
 /// Writes a document, or refuses it if it exceeds the limits of a reader.
@@ -155,7 +157,7 @@ async fn write(writer: &mut ArchiveWriter, name: &str, content: Vec<u8>, entries
     Err(Error::new(
         ErrorKind::Unsupported,
         format!(
-            "`{name}` exceeds the size that a reader accepts, with {entries} entries; back up fewer entities \
+            "`{name}` of an archive with {entries} entries is larger than readers accept; back up fewer entities \
              in one backup"
         ),
     ))

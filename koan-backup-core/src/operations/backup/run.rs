@@ -131,7 +131,7 @@ async fn run_under_lease(
     outcome
 }
 
-/// Publishes the backup, after the lease was confirmed.
+/// Confirms the lease, and then publishes the backup.
 async fn finish(
     storage: &Storage,
     manifest: Manifest,

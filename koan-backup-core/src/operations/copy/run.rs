@@ -127,7 +127,7 @@ fn require_copyable<'a>(backup: &'a StoredBackup<'_>, target: &Storage) -> Resul
         let text = format!("backup {} has no archive to copy: {reason}", manifest.id);
         return Err(Error::new(ErrorKind::Incompatible, text));
     };
-    if target.encryption() == ArchiveEncryption::Always && !manifest.is_sealed() {
+    if target.encryption() == ArchiveEncryption::Always && !manifest.is_encrypted_as_a_whole() {
         return Err(Error::new(
             ErrorKind::Encryption,
             format!(
@@ -171,7 +171,7 @@ async fn existing_copy(backup: &StoredBackup<'_>, target: &Storage) -> Result<Op
     match ArchiveObject::find(target, &archive.file).await {
         Ok(object) if object.stored_bytes() == archive.size_bytes => {
             // The process that made the copy may have been killed before the copy was durable.
-            manifest_durability::sync_names(target).await?;
+            manifest_durability::sync_backup_directories(target).await?;
             Ok(Some(archive))
         }
         Ok(_) => Err(damaged("has a different size")),

@@ -55,7 +55,7 @@ impl Side {
 
     /// Returns why the records of an entity cannot be read, or `None` if they can.
     pub(super) fn lock_reason(&self, entry: &EntityManifest) -> Option<String> {
-        self.open.require_unlocked(entry).err().map(|error| error.to_string())
+        self.open.require_decrypted(entry).err().map(|error| error.to_string())
     }
 
     /// Returns whether the record-set hashes prove that two entities contain the same records.

@@ -22,7 +22,7 @@ use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::operations::prune::Survey;
-use crate::operations::recover::{Judge, Judgement, listed_count, refuse_mostly_unlisted};
+use crate::operations::recover::{ArchiveClass, ArchiveClassifier, listed_count, require_listed_majority};
 use crate::storage::Storage;
 
 /// The cleanup of one profile.
@@ -37,7 +37,7 @@ pub(super) struct Cleanup<'l> {
 
 /// The reason why an archive may be removed.
 enum RemovalGround {
-    /// The archive has this removal record, which applies.
+    /// The archive has this removal record, which is effective.
     Recorded(RemovalRecord),
     /// The manifest of this backup refers to another archive, which was verified.
     Superseded(BackupId),
@@ -58,7 +58,7 @@ impl Cleanup<'_> {
     /// Reports unlisted archives, and removes removable archives, temporary files, unneeded leases, and
     /// sidecar files of removed backups. Errors that concern a single file are added to `problems`.
     ///
-    /// A complete archive is removed only if its removal record applies, or if the manifest of the same
+    /// A complete archive is removed only if its removal record is effective, or if the manifest of the same
     /// backup refers to another archive that was verified. Other archives are removed only if they are proven
     /// to be truncated.
     ///
@@ -70,23 +70,24 @@ impl Cleanup<'_> {
         problems: &mut Vec<String>,
     ) -> Result<()> {
         let (storage, survey) = (self.storage, self.survey);
-        let judge = Judge::new(self.environment, storage, survey, &self.lease.stop_token()).await?;
+        let classifier =
+            ArchiveClassifier::new(self.environment, storage, survey, &self.lease.stop_token()).await?;
         // The state of an archive that cannot be read is unknown, so it counts as unlisted.
         let (mut removable, mut unknown_count) = (Vec::new(), 0);
-        for candidate in judge.without_manifest() {
-            match judge.judge(candidate).await {
-                Ok(Judgement::ToBeRemoved(record)) if candidate.has_archive_name() => {
+        for candidate in classifier.without_manifest() {
+            match classifier.classify(candidate).await {
+                Ok(ArchiveClass::ToBeRemoved(record)) if candidate.has_archive_name() => {
                     removable.push((candidate, RemovalGround::Recorded(record)));
                 }
-                Ok(Judgement::Superseded { id, .. })
+                Ok(ArchiveClass::Superseded { id, .. })
                     if candidate.has_archive_name() && self.is_old(candidate) =>
                 {
                     removable.push((candidate, RemovalGround::Superseded(id)));
                 }
-                Ok(Judgement::Incomplete) if candidate.has_archive_name() && self.is_old(candidate) => {
+                Ok(ArchiveClass::Incomplete) if candidate.has_archive_name() && self.is_old(candidate) => {
                     removable.push((candidate, RemovalGround::Incomplete));
                 }
-                Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
+                Ok(ArchiveClass::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
                     report.unlisted.push(archive);
                 }
                 Ok(_) => {}
@@ -97,7 +98,7 @@ impl Cleanup<'_> {
                 }
             }
         }
-        problems.extend(judge.unreadable_records.iter().cloned());
+        problems.extend(classifier.unreadable_records.iter().cloned());
         for archive in &report.unlisted {
             tracing::warn!(
                 target: "koan::backup",
@@ -108,7 +109,7 @@ impl Cleanup<'_> {
                  verifies it and publishes its manifest"
             );
         }
-        refuse_mostly_unlisted(storage, report.unlisted.len() + unknown_count, listed_count(survey))?;
+        require_listed_majority(storage, report.unlisted.len() + unknown_count, listed_count(survey))?;
         for (candidate, ground) in removable {
             match self.remove_archive(candidate, &ground).await {
                 Ok(Removal::Removed) => {
@@ -127,7 +128,7 @@ impl Cleanup<'_> {
                 Err(error) => problems.push(error.chain()),
             }
         }
-        self.withdraw_records(&judge, problems).await;
+        self.withdraw_records(&classifier, problems).await;
         self.remove_temporary(report, problems).await?;
         let ids = survey.ids();
         for result in [
@@ -222,9 +223,9 @@ impl Cleanup<'_> {
 
     /// Withdraws the removal records of archives that no longer exist, or to which a manifest refers. Records
     /// of backups that are being rekeyed are ignored.
-    async fn withdraw_records(&self, judge: &Judge<'_, '_>, problems: &mut Vec<String>) {
+    async fn withdraw_records(&self, classifier: &ArchiveClassifier<'_, '_>, problems: &mut Vec<String>) {
         let listed = self.survey.listed_archives();
-        for record in judge.records.values().filter(|record| !judge.is_in_use(&record.id)) {
+        for record in classifier.records.values().filter(|record| !classifier.is_in_use(&record.id)) {
             let withdrawn = async {
                 let is_gone = self.storage.size(&Path::from(record.archive.as_str())).await?.is_none();
                 match is_gone || listed.contains(record.archive.as_str()) {

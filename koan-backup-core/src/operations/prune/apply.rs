@@ -125,8 +125,11 @@ async fn remove_all(
     )
     .await?;
     // The backups that are kept must survive a loss of power.
-    until_cancelled(&cancel, manifest_durability::sync_names(environment.storage(plan.profile.as_deref())?))
-        .await?;
+    until_cancelled(
+        &cancel,
+        manifest_durability::sync_backup_directories(environment.storage(plan.profile.as_deref())?),
+    )
+    .await?;
     let removals: BTreeSet<BackupId> = plan.removals().map(|decision| decision.id).collect();
     // Oldest first, so that the newest backups still exist if the removal stops.
     for backup in survey.backups.iter().rev().filter(|backup| removals.contains(&backup.manifest.id)) {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::report::PruneReport;
 use super::survey::Survey;
 use crate::catalog::StoredBackup;
-use crate::catalog::retention::{Group, Holding};
+use crate::catalog::retention::{Group, GroupContent};
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
@@ -57,9 +57,9 @@ impl<'a> Holders<'a> {
             removals.contains(&backup.manifest.id) && backup.manifest.archive.is_some()
         };
         let mut removed = self.survey.backups.iter().filter(removed);
-        match &group.holding {
-            Holding::Series(name) => removed.any(|backup| backup.manifest.series_name() == *name),
-            Holding::Entity(_) | Holding::BeforeLoss { .. } => {
+        match &group.content {
+            GroupContent::Series(name) => removed.any(|backup| backup.manifest.series_name() == *name),
+            GroupContent::Entity(_) | GroupContent::BeforeLoss { .. } => {
                 removed.any(|backup| group.members.contains(&backup.manifest.id))
             }
         }
@@ -71,7 +71,7 @@ impl<'a> Holders<'a> {
         removals: &BTreeSet<BackupId>,
         report: &mut PruneReport,
     ) -> Result<()> {
-        let holding = &group.holding;
+        let content = &group.content;
         for id in &group.members {
             let Some(problem) = self.problem(*id).await? else { continue };
             match problem {
@@ -85,7 +85,7 @@ impl<'a> Holders<'a> {
                         ErrorKind::Conflict,
                         format!(
                             "nothing was removed: the plan removes backup {id}, the newest valid backup \
-                             {holding}; make a new plan{}",
+                             {content}; make a new plan{}",
                             damage_note(report)
                         ),
                     ));
@@ -98,16 +98,16 @@ impl<'a> Holders<'a> {
                 }
             }
         }
-        let remedy = match holding {
-            Holding::Entity(entity) => format!(
+        let remedy = match content {
+            GroupContent::Entity(entity) => format!(
                 "; if `{entity}` is no longer needed, use `.release_entity(\"{entity}\")`{}",
                 damage_note(report)
             ),
-            Holding::Series(_) | Holding::BeforeLoss { .. } => damage_note(report),
+            GroupContent::Series(_) | GroupContent::BeforeLoss { .. } => damage_note(report),
         };
         Err(Error::new(
             ErrorKind::Corrupt,
-            format!("nothing was removed: no backup {holding} is valid{remedy}"),
+            format!("nothing was removed: no backup {content} is valid{remedy}"),
         ))
     }
 

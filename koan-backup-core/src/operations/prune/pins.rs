@@ -54,7 +54,9 @@ pub(crate) async fn pin(
     // A removal that ran at the same time may not have seen the pin.
     if catalog::published(storage, &id).await?.is_none() {
         storage.discard(&path).await;
-        let text = format!("backup {id} was removed while it was pinned");
+        let text = format!(
+            "backup {id} was removed by another process while its pin was being created, so it is not pinned"
+        );
         return Err(Error::new(ErrorKind::NotFound, text));
     }
     Ok(())

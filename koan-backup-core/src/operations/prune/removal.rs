@@ -11,7 +11,7 @@ use super::report::RemovedBackup;
 use super::survey::Survey;
 use crate::archive::{MAX_MANIFEST_BYTES, Manifest, manifest_path};
 use crate::catalog::removal_record::{self, RemovalRecord};
-use crate::catalog::retention::{Group, Holding};
+use crate::catalog::retention::{Group, GroupContent};
 use crate::catalog::{self, RemovalReason, StoredBackup};
 use crate::environment::Environment;
 use crate::environment::lease::{self, ConfirmedLease, Lease, LeasedWork, Subject};
@@ -54,7 +54,7 @@ async fn remove_under_lease(
         require_other_holders(lease, environment, &survey, &backup).await?;
     }
     // The backups that are kept must survive a loss of power.
-    manifest_durability::sync_names(storage).await?;
+    manifest_durability::sync_backup_directories(storage).await?;
     remove(lease, environment, &backup, RemovalReason::Deleted).await
 }
 
@@ -68,8 +68,8 @@ async fn require_other_holders(
 ) -> Result<()> {
     let id = backup.manifest.id;
     let mut holders = Holders::new(environment, survey, lease.stop_token());
-    for Group { holding, members } in survey.groups_of_same_application(environment, &backup.manifest) {
-        if matches!(holding, Holding::Series(_)) || !members.contains(&id) {
+    for Group { content, members } in survey.groups_of_same_application(environment, &backup.manifest) {
+        if matches!(content, GroupContent::Series(_)) || !members.contains(&id) {
             continue;
         }
         let mut has_other = false;
@@ -78,7 +78,7 @@ async fn require_other_holders(
         }
         if !has_other {
             let text = format!(
-                "backup {id} was not removed, because no other backup {holding} is valid; use \
+                "backup {id} was not removed, because no other backup {content} is valid; use \
                  `.even_if_last()` to remove it"
             );
             return Err(Error::new(ErrorKind::Conflict, text));

@@ -255,7 +255,7 @@ impl<'a> Survey<'a> {
             is_damaged: self.damage.contains_key(&manifest.id),
             tags: manifest.tags.clone(),
             entities,
-            pinned: self.protection_reason(&manifest.id, self.taken_at),
+            protection_reason: self.protection_reason(&manifest.id, self.taken_at),
             size_bytes: manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes),
         }
     }

@@ -18,12 +18,12 @@ use crate::operations::prune::Survey;
 use crate::operations::verify::{self, VerifyOptions};
 use crate::storage::Storage;
 
-/// The decision about an archive to which no readable manifest refers.
+/// The class of an archive to which no readable manifest refers.
 #[derive(Debug)]
-pub(crate) enum Judgement {
+pub(crate) enum ArchiveClass {
     /// Another process writes the archive, or uses its backup.
     InUse,
-    /// The removal record of the archive applies.
+    /// The removal record of the archive is effective.
     ToBeRemoved(RemovalRecord),
     /// The manifest of the same backup refers to another archive, which was verified.
     Superseded { id: BackupId, current_archive: String },
@@ -37,21 +37,21 @@ pub(crate) enum Judgement {
     Gone,
 }
 
-/// Decides about the archives of one survey of a profile.
-pub(crate) struct Judge<'s, 'a> {
+/// Classifies the archives that one survey of a profile found.
+pub(crate) struct ArchiveClassifier<'s, 'a> {
     environment: &'s Environment,
     storage: &'a Storage,
     survey: &'s Survey<'a>,
     /// The removal records, by the path of the archive.
     pub(crate) records: BTreeMap<String, RemovalRecord>,
-    /// The problems of the removal records that cannot be read. These records do not apply.
+    /// The problems of the removal records that cannot be read. These records are not effective.
     pub(crate) unreadable_records: Vec<String>,
     identities: OnceCell<Arc<Identities>>,
     cancel: CancellationToken,
 }
 
-impl<'s, 'a> Judge<'s, 'a> {
-    /// Creates a judge, and reads the removal records of the profile.
+impl<'s, 'a> ArchiveClassifier<'s, 'a> {
+    /// Creates a classifier, and reads the removal records of the profile.
     ///
     /// # Errors
     /// The storage cannot be read.
@@ -78,22 +78,22 @@ impl<'s, 'a> Judge<'s, 'a> {
         unlisted::without_manifest(&self.survey.archives, &self.survey.listed_archives())
     }
 
-    /// Decides about an archive to which no readable manifest refers.
+    /// Classifies an archive to which no readable manifest refers.
     ///
     /// # Errors
     /// The storage cannot be read. The state of the archive is unknown then, and it is kept.
-    pub(crate) async fn judge(&self, candidate: &ArchiveCandidate) -> Result<Judgement> {
+    pub(crate) async fn classify(&self, candidate: &ArchiveCandidate) -> Result<ArchiveClass> {
         let path = candidate.path.as_ref();
         let (survey, now) = (self.survey, self.survey.taken_at);
         if survey.held(now).any(|lease| lease.work.archive.as_deref() == Some(path)) {
-            return Ok(Judgement::InUse);
+            return Ok(ArchiveClass::InUse);
         }
         if let Some(record) = self.records.get(path) {
             if self.is_in_use(&record.id) {
-                return Ok(Judgement::InUse);
+                return Ok(ArchiveClass::InUse);
             }
-            if self.applies(record).await? {
-                return Ok(Judgement::ToBeRemoved(record.clone()));
+            if self.is_effective(record).await? {
+                return Ok(ArchiveClass::ToBeRemoved(record.clone()));
             }
         }
         let unlisted = |id, state| UnlistedArchive {
@@ -102,38 +102,39 @@ impl<'s, 'a> Judge<'s, 'a> {
             id,
             state,
         };
-        let found =
-            match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?)).await? {
-                Inspection::Gone => return Ok(Judgement::Gone),
-                Inspection::Foreign => return Ok(Judgement::Foreign),
-                Inspection::Incomplete => {
-                    let may_have_unreadable_manifest =
-                        survey.unreadable.iter().any(|manifest| path.contains(&manifest.id.short()));
-                    return Ok(if may_have_unreadable_manifest {
-                        Judgement::InUse
-                    } else {
-                        Judgement::Incomplete
-                    });
-                }
-                Inspection::Encrypted => {
-                    return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Encrypted), None));
-                }
-                Inspection::Damaged(problem) => {
-                    return Ok(Judgement::Unlisted(unlisted(None, UnlistedState::Damaged { problem }), None));
-                }
-                Inspection::Complete(found) => found,
-            };
+        let found = match Box::pin(unlisted::inspect(self.storage, candidate, self.identities().await?))
+            .await?
+        {
+            Inspection::Gone => return Ok(ArchiveClass::Gone),
+            Inspection::Foreign => return Ok(ArchiveClass::Foreign),
+            Inspection::Incomplete => {
+                let may_have_unreadable_manifest =
+                    survey.unreadable.iter().any(|manifest| path.contains(&manifest.id.short()));
+                return Ok(if may_have_unreadable_manifest {
+                    ArchiveClass::InUse
+                } else {
+                    ArchiveClass::Incomplete
+                });
+            }
+            Inspection::Encrypted => {
+                return Ok(ArchiveClass::Unlisted(unlisted(None, UnlistedState::Encrypted), None));
+            }
+            Inspection::Damaged(problem) => {
+                return Ok(ArchiveClass::Unlisted(unlisted(None, UnlistedState::Damaged { problem }), None));
+            }
+            Inspection::Complete(found) => found,
+        };
         let id = found.manifest.id;
         if let Some(listed) = survey.backups.iter().find(|backup| backup.manifest.id == id)
             && let Some(archive) = &listed.manifest.archive
             && self.is_valid(listed).await?
         {
             if self.is_in_use(&id) {
-                return Ok(Judgement::InUse);
+                return Ok(ArchiveClass::InUse);
             }
-            return Ok(Judgement::Superseded { id, current_archive: archive.file.clone() });
+            return Ok(ArchiveClass::Superseded { id, current_archive: archive.file.clone() });
         }
-        Ok(Judgement::Unlisted(unlisted(Some(id), UnlistedState::Complete), Some(found)))
+        Ok(ArchiveClass::Unlisted(unlisted(Some(id), UnlistedState::Complete), Some(found)))
     }
 
     /// Returns whether another process restores or rekeys a backup.
@@ -141,9 +142,10 @@ impl<'s, 'a> Judge<'s, 'a> {
         self.survey.held(self.survey.taken_at).any(|lease| lease.subject.protects(id))
     }
 
-    /// Returns whether a removal record applies. It applies if no manifest refers to its archive, its backup
-    /// has no unreadable manifest and is not pinned, and the replacement, if there is one, is valid.
-    async fn applies(&self, record: &RemovalRecord) -> Result<bool> {
+    /// Returns whether a removal record is effective. It is effective if no manifest refers to its archive,
+    /// its backup has no unreadable manifest and is not pinned, and the replacement, if there is one, is
+    /// valid.
+    async fn is_effective(&self, record: &RemovalRecord) -> Result<bool> {
         let survey = self.survey;
         if survey.listed_archives().contains(record.archive.as_str())
             || survey.unreadable.iter().any(|manifest| manifest.id == record.id)
@@ -204,8 +206,8 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 }
 
-/// Refuses any removal while most archives are unlisted, because lost manifests are a more likely reason than
-/// crashes.
+/// Refuses any removal while most archives are unlisted, because in this state it is more likely
+/// that manifests were lost than that uploads crashed.
 ///
 /// # Errors
 /// Most archives are unlisted ([`ErrorKind::Conflict`]), or the storage cannot be read.
@@ -220,16 +222,16 @@ pub(crate) async fn require_mostly_listed(
     if without_manifest.len() <= listed {
         return Ok(());
     }
-    let judge = Judge::new(environment, storage, survey, &CancellationToken::new()).await?;
+    let classifier = ArchiveClassifier::new(environment, storage, survey, &CancellationToken::new()).await?;
     let mut unlisted = 0;
     for candidate in without_manifest {
-        if let Judgement::Unlisted(archive, _) = judge.judge(candidate).await?
+        if let ArchiveClass::Unlisted(archive, _) = classifier.classify(candidate).await?
             && !survey.is_unreadable(archive.id)
         {
             unlisted += 1;
         }
     }
-    refuse_mostly_unlisted(storage, unlisted, listed)
+    require_listed_majority(storage, unlisted, listed)
 }
 
 /// Returns the unlisted archives of a profile. An archive that cannot be read is only logged.
@@ -241,11 +243,11 @@ pub(crate) async fn unlisted(
     storage: &Storage,
     survey: &Survey<'_>,
 ) -> Result<Vec<UnlistedArchive>> {
-    let judge = Judge::new(environment, storage, survey, &CancellationToken::new()).await?;
+    let classifier = ArchiveClassifier::new(environment, storage, survey, &CancellationToken::new()).await?;
     let mut unlisted = Vec::new();
-    for candidate in judge.without_manifest() {
-        match judge.judge(candidate).await {
-            Ok(Judgement::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
+    for candidate in classifier.without_manifest() {
+        match classifier.classify(candidate).await {
+            Ok(ArchiveClass::Unlisted(archive, _)) if !survey.is_unreadable(archive.id) => {
                 unlisted.push(archive)
             }
             Ok(_) => {}
@@ -270,7 +272,7 @@ pub(crate) fn listed_count(survey: &Survey<'_>) -> usize {
 ///
 /// # Errors
 /// More archives are unlisted than listed.
-pub(crate) fn refuse_mostly_unlisted(storage: &Storage, unlisted: usize, listed: usize) -> Result<()> {
+pub(crate) fn require_listed_majority(storage: &Storage, unlisted: usize, listed: usize) -> Result<()> {
     if unlisted <= listed {
         return Ok(());
     }

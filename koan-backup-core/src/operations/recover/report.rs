@@ -97,7 +97,7 @@ impl RecoveryReport {
         let Some((kind, first)) = problems.next() else { return Ok(self) };
         let more = match problems.count() {
             0 => String::new(),
-            others => format!(" (and {others} more)"),
+            others => format!(" (other archives that were not recovered: {others})"),
         };
         Err(Error::new(kind, format!("not every archive was recovered: {first}{more}")))
     }

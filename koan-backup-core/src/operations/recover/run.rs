@@ -3,7 +3,7 @@
 use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
-use super::judgement::{Judge, Judgement};
+use super::judgement::{ArchiveClass, ArchiveClassifier};
 use super::report::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
 use super::verified::ArchiveVerification;
 use crate::archive::{MAX_MANIFEST_BYTES, manifest_path};
@@ -106,25 +106,25 @@ async fn recover_archive<'a>(
     candidate: &ArchiveCandidate,
     cancel: &CancellationToken,
 ) -> Result<Option<ArchiveOutcome<'a>>> {
-    let judge = Judge::new(environment, storage, survey, cancel).await?;
-    let judgement = until_cancelled(cancel, judge.judge(candidate)).await?;
-    let (UnlistedArchive { id, state, .. }, found) = match judgement {
-        Judgement::Gone | Judgement::Foreign => return Ok(None),
-        Judgement::InUse => return Ok(Some((None, RecoveryOutcome::InUse, None))),
-        Judgement::Incomplete => return Ok(Some((None, RecoveryOutcome::Incomplete, None))),
-        Judgement::ToBeRemoved(record) => {
+    let classifier = ArchiveClassifier::new(environment, storage, survey, cancel).await?;
+    let class = until_cancelled(cancel, classifier.classify(candidate)).await?;
+    let (UnlistedArchive { id, state, .. }, found) = match class {
+        ArchiveClass::Gone | ArchiveClass::Foreign => return Ok(None),
+        ArchiveClass::InUse => return Ok(Some((None, RecoveryOutcome::InUse, None))),
+        ArchiveClass::Incomplete => return Ok(Some((None, RecoveryOutcome::Incomplete, None))),
+        ArchiveClass::ToBeRemoved(record) => {
             let outcome = RecoveryOutcome::ToBeRemoved { reason: record.reason };
             return Ok(Some((Some(record.id), outcome, None)));
         }
-        Judgement::Superseded { id, current_archive } => {
+        ArchiveClass::Superseded { id, current_archive } => {
             let outcome = RecoveryOutcome::Superseded { by: current_archive };
             return Ok(Some((Some(id), outcome, None)));
         }
-        Judgement::Unlisted(archive, found) => (archive, found),
+        ArchiveClass::Unlisted(archive, found) => (archive, found),
     };
     let outcome = match (state, found) {
         (UnlistedState::Complete, Some(found)) => {
-            return publish_verified(lease, storage, survey, &judge, candidate, &found, cancel)
+            return publish_verified(lease, storage, survey, &classifier, candidate, &found, cancel)
                 .await
                 .map(Some);
         }
@@ -140,7 +140,7 @@ async fn publish_verified<'a>(
     lease: &Lease,
     storage: &'a Storage,
     survey: &Survey<'a>,
-    judge: &Judge<'_, 'a>,
+    classifier: &ArchiveClassifier<'_, 'a>,
     candidate: &ArchiveCandidate,
     found: &CompleteArchive,
     cancel: &CancellationToken,
@@ -155,13 +155,15 @@ async fn publish_verified<'a>(
         );
         return Ok((id, RecoveryOutcome::Failed { problem }, None));
     }
-    let backup = match until_cancelled(cancel, judge.verify_archive(candidate, found)).await? {
+    let backup = match until_cancelled(cancel, classifier.verify_archive(candidate, found)).await? {
         ArchiveVerification::Damaged(problem) => return Ok((id, RecoveryOutcome::Damaged { problem }, None)),
-        ArchiveVerification::Locked(key_ids) => return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None)),
+        ArchiveVerification::NeedsKey(key_ids) => {
+            return Ok((id, RecoveryOutcome::NeedsKey { key_ids }, None));
+        }
         ArchiveVerification::Valid(backup) => backup,
     };
-    // From here on cancellation has no effect. The removal record did not apply because of the damaged
-    // manifest, so it is withdrawn before that manifest is renamed.
+    // From here on cancellation has no effect. While the damaged manifest exists, the removal record is
+    // not effective. It is withdrawn before the manifest is renamed, because it would become effective then.
     let path = candidate.path.as_ref();
     lease
         .step(

@@ -17,7 +17,7 @@ pub(super) enum ArchiveVerification<'a> {
     /// Every hash, count and record is correct. The value is the backup to publish.
     Valid(Box<StoredBackup<'a>>),
     /// The bytes of the archive are correct, but the keys with these ids are needed to verify its records.
-    Locked(Vec<String>),
+    NeedsKey(Vec<String>),
     /// The archive is damaged; the text describes the damage.
     Damaged(String),
 }
@@ -55,7 +55,7 @@ async fn verify_found<'a>(
     let archive = ArchiveFile { file, size_bytes: object.stored_bytes(), sha256: hash_of(&object).await? };
     let serialization_error =
         |source| Error::with_source(ErrorKind::Internal, "a manifest could not be serialized", source);
-    let mut published = match found.manifest.is_sealed() {
+    let mut published = match found.manifest.is_encrypted_as_a_whole() {
         true => serde_json::to_value(found.manifest.published()).map_err(serialization_error)?,
         false => found.inner.clone(),
     };
@@ -74,7 +74,7 @@ async fn verify_found<'a>(
     if report.undecrypted.is_empty() {
         return Ok(ArchiveVerification::Valid(Box::new(backup)));
     }
-    Ok(ArchiveVerification::Locked(
+    Ok(ArchiveVerification::NeedsKey(
         found.manifest.encryption.as_ref().map(|known| known.key_ids.clone()).unwrap_or_default(),
     ))
 }

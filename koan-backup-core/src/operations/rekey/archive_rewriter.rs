@@ -5,9 +5,9 @@ use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{
-    ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptionSummary, EntityManifest, EntityStatus,
-    FinishedUpload, Manifest, NewEntry, OpenArchive, PendingArchive, SealedDocument, SealedEntity,
-    WrittenEntry, entry,
+    ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptedDocument, EncryptedMetadata,
+    EncryptionSummary, EntityManifest, EntityStatus, FinishedUpload, Manifest, NewEntry, OpenArchive,
+    PendingArchive, WrittenEntry, entry,
 };
 use crate::encryption::Recipients;
 use crate::foundation::blocking::blocking;
@@ -29,7 +29,7 @@ impl ArchiveRewriter<'_> {
         path: &Path,
         cancel: &CancellationToken,
     ) -> Result<Manifest> {
-        let archive_recipients = self.manifest.is_sealed().then(|| self.recipients.clone());
+        let archive_recipients = self.manifest.is_encrypted_as_a_whole().then(|| self.recipients.clone());
         let (writer, pending) = PendingArchive::begin(
             storage,
             self.manifest.id,
@@ -47,26 +47,27 @@ impl ArchiveRewriter<'_> {
     async fn write_entries(&self, mut writer: ArchiveWriter) -> Result<(Manifest, FinishedUpload)> {
         let mut manifest = self.manifest.clone();
         let mut checksums = Checksums(self.open.documents().checksums.clone());
-        let mut sealed = SealedDocument::new();
+        let mut encrypted = EncryptedDocument::new();
         for entity in manifest.entities.iter_mut().filter(|entity| entity.status == EntityStatus::Completed) {
             let Some(file) = entity.storage_file.clone() else { continue };
             let written = self.rewrite_entry(&mut writer, entity, &file).await?;
-            let Some(bytes) = written.sealed else { continue };
+            let Some(bytes) = written.encrypted else { continue };
             entity.compressed_bytes = bytes.length;
             entity.content_hash = Some(bytes.hash.clone());
             checksums.0.insert(file.clone(), bytes.hash);
-            let physical = self.open.documents().sealed.get(&file).and_then(|inner| inner.physical.clone());
-            let inner = SealedEntity {
+            let physical =
+                self.open.documents().encrypted.get(&file).and_then(|inner| inner.physical.clone());
+            let inner = EncryptedMetadata {
                 content_hash: written.content_hash,
                 record_set_hash: written.record_set_hash,
                 blocks: written.blocks,
                 physical,
             };
-            sealed.insert(file, inner);
+            encrypted.insert(file, inner);
         }
         for name in self.open.documents().checksums.keys().filter(|name| !name.starts_with("entities/")) {
-            let content = if name == entry::SEALED {
-                let content = self.seal(&sealed).await?;
+            let content = if name == entry::ENCRYPTED_DOCUMENT {
+                let content = self.encrypt(&encrypted).await?;
                 checksums.0.insert(name.clone(), crate::foundation::digest::sha256(&content));
                 content
             } else {
@@ -86,9 +87,9 @@ impl ArchiveRewriter<'_> {
         Ok((manifest, writer.finish().await?))
     }
 
-    async fn seal(&self, sealed: &SealedDocument) -> Result<Vec<u8>> {
-        let (recipients, content) = (self.recipients.clone(), crate::foundation::json::document(sealed));
-        blocking("encrypts", move || recipients.seal(&content)).await?
+    async fn encrypt(&self, encrypted: &EncryptedDocument) -> Result<Vec<u8>> {
+        let (recipients, content) = (self.recipients.clone(), crate::foundation::json::document(encrypted));
+        blocking("encrypts", move || recipients.encrypt(&content)).await?
     }
 
     /// Rewrites one entry, block by block, and checks that its lines have not changed.

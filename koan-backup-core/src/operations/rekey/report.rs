@@ -111,9 +111,9 @@ impl RekeySummary {
             .collect()
     }
 
-    /// Returns the summary if each backup of this application in the profile was rewritten, or contains
-    /// nothing that is encrypted, and its old archive was removed. Old archives that an earlier run could not
-    /// remove are not checked.
+    /// Returns the summary if each backup of this application in the profile either contains nothing that is
+    /// encrypted, or was rewritten and its old archive was removed. Old archives that an earlier run could
+    /// not remove are not checked.
     ///
     /// # Errors
     /// - A backup failed. The error is the error of the first failed backup, with the number of other failed
@@ -128,7 +128,7 @@ impl RekeySummary {
             let (id, error) = self.failed.remove(0);
             let more = match self.failed.len() {
                 0 => String::new(),
-                others => format!(" (and {others} more)"),
+                others => format!(" (other backups that failed: {others})"),
             };
             return Err(error.context(format!("it is not known whether backup {id} was rewritten{more}")));
         }

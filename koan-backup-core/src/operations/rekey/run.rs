@@ -50,7 +50,7 @@ pub(crate) async fn run(
     report.warnings.extend(backup.notes(&environment.identity));
     let entries = encrypted_entries(manifest);
     let Some(archive) = &manifest.archive else { return Ok(report) };
-    let scope = match manifest.is_sealed() {
+    let scope = match manifest.is_encrypted_as_a_whole() {
         true => EncryptionScope::Archive,
         false if entries.is_empty() => return Ok(report),
         false => EncryptionScope::Entities,
@@ -85,7 +85,7 @@ impl LeasedRekey<'_> {
         let Self { environment, backup, archive, identities, recipients, published, path, lease } = self;
         let (manifest, cancel) = (&backup.manifest, &lease.stop_token());
         let open = until_cancelled(cancel, backup.open_archive(archive, identities)).await?;
-        manifest.entities.iter().try_for_each(|entity| open.require_unlocked(entity))?;
+        manifest.entities.iter().try_for_each(|entity| open.require_decrypted(entity))?;
         // A damaged archive must not be rewritten into an archive that appears to be valid.
         let old = verify::run(environment, backup, &verify_options(cancel), identities).await?;
         let _: VerifyReport = require_intact(old, manifest)?;
@@ -136,7 +136,8 @@ impl LeasedRekey<'_> {
 
 /// Returns whether a key is needed to read the archive of a backup completely.
 pub(crate) fn is_encrypted(manifest: &Manifest) -> bool {
-    manifest.archive.is_some() && (manifest.is_sealed() || !encrypted_entries(manifest).is_empty())
+    manifest.archive.is_some()
+        && (manifest.is_encrypted_as_a_whole() || !encrypted_entries(manifest).is_empty())
 }
 
 /// Returns the encrypted entries of an archive.

@@ -72,7 +72,7 @@ fn lost_fields(name: &str, archived: &EntitySchema, current: &EntitySchema, loss
         .map(|field| {
             let (severity, remedy) = match loss {
                 FieldLoss::Allowed => {
-                    (Severity::Warning, "its values are lost, which `.allow_field_loss()` accepts")
+                    (Severity::Warning, "its values will be lost, as allowed by `.allow_field_loss()`")
                 }
                 FieldLoss::Refused => (
                     Severity::Error,

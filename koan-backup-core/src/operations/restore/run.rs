@@ -124,7 +124,7 @@ async fn write(
     let open = backup.open_archive(archive, identities).await?;
     let (reader, documents) = (open.reader(), open.documents());
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
-    plan.values().flatten().try_for_each(|entry| documents.require_unlocked(&entry.entity))?;
+    plan.values().flatten().try_for_each(|entry| documents.require_decrypted(&entry.entity))?;
     // Changes of a type are reported for each field, before records are refused because of them.
     let findings = findings(environment, backup, &plan, documents, options).await?;
     require_viable(&findings)?;
@@ -137,7 +137,7 @@ async fn write(
         Verification::BeforeCommit => None,
         Verification::Complete => {
             let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
-            let selected = Selected::files(&backup.manifest, files);
+            let selected = Selected::entries(&backup.manifest, files);
             let listener = listener.clone();
             let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
             let report = verify::run(environment, backup, &options, identities).await?;
@@ -309,7 +309,8 @@ pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
 fn partial_commit_error(failed: &str, committed: &[String], error: Error) -> Error {
     let committed = crate::foundation::names::names(committed.iter());
     error.context(format!(
-        "provider `{failed}` did not commit after {committed} did; remove the cause and restore again"
+        "the restore is partial: {committed} committed, but provider `{failed}` failed to commit; remove the cause \
+         and restore again"
     ))
 }
 
@@ -361,7 +362,11 @@ mod tests {
             let error = commit(vec![session("a", true), session("b", false)], intent).await;
             let error = error.expect_err("the second session fails").chain();
             assert!(error.contains("the connection is lost"), "{error}");
-            assert_eq!(error.contains("`b` did not commit after `a` did"), is_partial, "{error}");
+            assert_eq!(
+                error.contains("`a` committed, but provider `b` failed to commit"),
+                is_partial,
+                "{error}"
+            );
         }
     }
 }

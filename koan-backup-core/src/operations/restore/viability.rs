@@ -31,8 +31,8 @@ pub(crate) async fn assess(
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     let mut findings = findings(environment, backup, &plan, documents, options).await?;
     findings.extend(plan.values().flatten().filter_map(|entry| {
-        let locked = documents.require_unlocked(&entry.entity).err()?;
-        Some(Finding::new(Severity::Error, entry.codec.name(), locked.to_string()))
+        let missing_key = documents.require_decrypted(&entry.entity).err()?;
+        Some(Finding::new(Severity::Error, entry.codec.name(), missing_key.to_string()))
     }));
     let entries: Vec<_> = plan.values().flatten().collect();
     Ok(ViabilityReport {
@@ -146,7 +146,8 @@ pub(super) fn require_viable(findings: &[Finding]) -> Result<()> {
     match errors.split_first() {
         None => Ok(()),
         Some((first, rest)) => {
-            let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" (other errors: {})", rest.len()) };
             Err(Error::new(
                 drift::NOT_VIABLE_KIND,
                 format!("the restore would fail, so nothing was written: {first}{more}"),

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::entity::VerifyEntity;
 use super::options::{VerifyOptions, VerifyScope};
 use super::report::{Issue, VerifyReport};
-use crate::archive::{ArchiveFile, ArchiveObject, EntityManifest, EntityStatus, Locked, hash_of, size_fault};
+use crate::archive::{
+    ArchiveFile, ArchiveObject, EntityManifest, EntityStatus, MissingKey, hash_of, size_fault,
+};
 use crate::catalog::StoredBackup;
-use crate::encryption::{Identities, is_sealed};
+use crate::encryption::{Identities, is_encrypted};
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
@@ -40,8 +42,8 @@ pub(super) async fn verify(
         }
         return Ok(report);
     };
-    if backup.manifest.is_sealed() && !backup.is_opened {
-        if let Err(error) = verify_sealed(backup, archive, identities, &mut report).await {
+    if backup.manifest.is_encrypted_as_a_whole() && !backup.is_decrypted {
+        if let Err(error) = verify_encrypted(backup, archive, identities, &mut report).await {
             report.add(Issue::for_file(&archive.file, damage_text(error)?));
         }
         return Ok(report);
@@ -73,9 +75,9 @@ pub(super) async fn verify(
             continue;
         };
         let known = environment.entity(&entity.entity);
-        if let (Some(locked), true) = (&open.documents().locked, entity.policy.encrypt) {
+        if let (Some(missing_key), true) = (&open.documents().missing_key, entity.policy.encrypt) {
             report.undecrypted.push(entity.entity.clone());
-            report.notes.push(locked.note(&format!("`{}`", entity.entity)));
+            report.notes.push(missing_key.note(&format!("`{}`", entity.entity)));
         } else if known.is_none() {
             report.notes.push(format!(
                 "`{}` is unknown to this application: its bytes were checked, but its records were not \
@@ -102,7 +104,7 @@ pub(super) async fn verify(
 
 /// Verifies an archive that is encrypted as a whole and cannot be decrypted: its size and the hash of its
 /// bytes.
-async fn verify_sealed(
+async fn verify_encrypted(
     backup: &StoredBackup<'_>,
     archive: &ArchiveFile,
     identities: &Identities,
@@ -111,13 +113,13 @@ async fn verify_sealed(
     let object = ArchiveObject::find(backup.storage, &archive.file).await?;
     if let Some(fault) = size_fault(&object, archive) {
         report.add(Issue::for_file(&archive.file, fault));
-    } else if !is_sealed(&object.stored(0..object.stored_bytes().min(64)).await?) {
+    } else if !is_encrypted(&object.stored(0..object.stored_bytes().min(64)).await?) {
         report.add(Issue::for_file(&archive.file, "it must be encrypted, but it is not"));
     } else if hash_of(&object).await? != archive.sha256 {
         report.add(Issue::for_file(&archive.file, "the hash of its bytes differs from the manifest"));
     }
     report.undecrypted.push("the archive".to_owned());
-    report.notes.push(Locked::new(backup.manifest.encryption.as_ref(), identities).note("the archive"));
+    report.notes.push(MissingKey::new(backup.manifest.encryption.as_ref(), identities).note("the archive"));
     Ok(())
 }
 

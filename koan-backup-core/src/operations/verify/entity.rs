@@ -53,13 +53,13 @@ impl VerifyEntity<'_> {
             round_trips: false,
         };
         let mut add_issue = |issue: Issue| issues.push(issue);
-        let is_locked = self.archive.require_unlocked(self.entity).is_err();
+        let lacks_key = self.archive.require_decrypted(self.entity).is_err();
         // The blocks of an entry that cannot be decrypted are unknown, so its bytes are hashed even for a
         // sample.
-        if self.entity.policy.encrypt && (is_locked || scope == VerifyScope::Everything) {
-            self.compare_sealed(&mut add_issue).await?;
+        if self.entity.policy.encrypt && (lacks_key || scope == VerifyScope::Everything) {
+            self.compare_encrypted(&mut add_issue).await?;
         }
-        if is_locked {
+        if lacks_key {
             verification.decoded = false;
             return Ok(verification);
         }
@@ -127,7 +127,7 @@ impl VerifyEntity<'_> {
     }
 
     /// Compares the encrypted bytes of an entry with the manifest and the checksums, which needs no key.
-    async fn compare_sealed(&self, add_issue: &mut impl FnMut(Issue)) -> Result<()> {
+    async fn compare_encrypted(&self, add_issue: &mut impl FnMut(Issue)) -> Result<()> {
         let mut add_problem =
             |problem: &str| add_issue(Issue::for_entity(&self.entity.entity, self.file, problem));
         let range = self.archive.reader().byte_range(self.file)?;

@@ -113,7 +113,7 @@ impl VerifyReport {
             None => Ok(self),
             Some((first, rest)) => {
                 let more =
-                    if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+                    if rest.is_empty() { String::new() } else { format!(" (other issues: {})", rest.len()) };
                 Err(Error::new(ErrorKind::Corrupt, format!("backup {} is not valid: {first}{more}", self.id)))
             }
         }

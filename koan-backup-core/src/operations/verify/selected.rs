@@ -15,17 +15,17 @@ pub(crate) enum Selected {
     /// The entities with these names.
     Entities(BTreeSet<String>),
     /// The entities in these entries.
-    Files(BTreeSet<String>),
+    Entries(BTreeSet<String>),
 }
 
 impl Selected {
-    /// Selects the entities of the entries in `files`, or everything if `files` contains all entries.
-    pub(crate) fn files(manifest: &Manifest, files: BTreeSet<String>) -> Self {
+    /// Selects the entities of these entries, or everything if these are all entries.
+    pub(crate) fn entries(manifest: &Manifest, entries: BTreeSet<String>) -> Self {
         let mut completed =
             manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed);
         let all =
-            completed.all(|entity| entity.storage_file.as_ref().is_some_and(|file| files.contains(file)));
-        if all { Self::All } else { Self::Files(files) }
+            completed.all(|entity| entity.storage_file.as_ref().is_some_and(|file| entries.contains(file)));
+        if all { Self::All } else { Self::Entries(entries) }
     }
 
     pub(super) fn is_all(&self) -> bool {
@@ -36,7 +36,7 @@ impl Selected {
         match self {
             Self::All => true,
             Self::Entities(names) => names.contains(&entity.entity),
-            Self::Files(files) => entity.storage_file.as_ref().is_some_and(|file| files.contains(file)),
+            Self::Entries(entries) => entity.storage_file.as_ref().is_some_and(|file| entries.contains(file)),
         }
     }
 

@@ -82,7 +82,7 @@ pub(super) fn for_code(code: &str, request: RequestKind) -> Option<Hint> {
              key, or was not copied completely",
         ),
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => Hint::refused(
-            "the session token has expired: get new credentials, and set `AWS_SESSION_TOKEN` with them",
+            "the session token has expired: get new credentials, and set `AWS_SESSION_TOKEN` to the new token as well",
         ),
         "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {
             Hint::refused(REGION)
@@ -91,7 +91,9 @@ pub(super) fn for_code(code: &str, request: RequestKind) -> Option<Hint> {
         | "AuthorizationPermissionMismatch"
         | "AuthorizationFailure"
         | "InsufficientAccountPermissions" => Hint::by_status(PERMISSIONS),
-        "QuotaExceeded" | "XMinioStorageFull" => Hint::refused("the store is full: free space in the store"),
+        "QuotaExceeded" | "XMinioStorageFull" => {
+            Hint::refused("the store is full: delete files, or increase its quota")
+        }
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::storage::options::{StorageOptions, Variables};
+use crate::storage::options::{EnvironmentVariables, StorageOptions};
 
 /// Secret values, which are removed from the responses of the store.
 #[derive(Clone, Default)]
@@ -20,8 +20,8 @@ impl Secrets {
     pub(super) fn collect(storage_options: &StorageOptions) -> Self {
         let options = storage_options.options.iter().cloned();
         let variables: Vec<(String, String)> = match storage_options.environment {
-            Variables::Ignored => Vec::new(),
-            Variables::Read => std::env::vars_os()
+            EnvironmentVariables::Ignored => Vec::new(),
+            EnvironmentVariables::Read => std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|cloud| name.starts_with(cloud)))
                 .collect(),

@@ -14,8 +14,8 @@ use crate::storage::options::StorageOptions;
 macro_rules! builder {
     ($builder:ty, $key:ty, $bucket:expr, $options:expr, $common:expr) => {{
         let builder = match $options.environment {
-            crate::storage::options::Variables::Read => <$builder>::from_env(),
-            crate::storage::options::Variables::Ignored => <$builder>::new(),
+            crate::storage::options::EnvironmentVariables::Read => <$builder>::from_env(),
+            crate::storage::options::EnvironmentVariables::Ignored => <$builder>::new(),
         };
         let keys = crate::storage::cloud::settings::keys::<$key>($bucket, $options, $common)?;
         keys.into_iter().fold(builder, |builder, (key, value)| builder.with_config(key, value))

@@ -1,4 +1,4 @@
-//! The durability of the names in directories.
+//! Makes directory entries durable.
 
 use std::fs::File;
 use std::io;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::foundation::private_files::create_private_directory;
 
-/// A directory that is opened before a name in it is changed, so that its sync reports every failure to write
-/// the changed name.
+/// A directory that is opened before one of its entries is changed, so that its sync reports every failure to
+/// write the changed entry.
 #[derive(Debug)]
 pub(super) struct OpenDirectory(Option<File>);
 
@@ -17,8 +17,8 @@ impl OpenDirectory {
         if cfg!(unix) { File::open(path).map(|file| Self(Some(file))) } else { Ok(Self(None)) }
     }
 
-    /// Makes the names in the directory durable. A failed sync is never repeated, because a second sync can
-    /// succeed although the data was lost (<https://lwn.net/Articles/752063/>).
+    /// Syncs the directory, so that its entries are durable. A failed sync is never repeated, because a
+    /// second sync can succeed although the data was lost (<https://lwn.net/Articles/752063/>).
     pub(super) fn sync(self) -> io::Result<()> {
         let Some(directory) = self.0 else { return Ok(()) };
         match directory.sync_all() {
@@ -28,7 +28,8 @@ impl OpenDirectory {
     }
 }
 
-/// Creates a directory and its parents, and makes their names durable.
+/// Creates a directory and its parents, and syncs the parent of each, so that the new directory entries are
+/// durable.
 pub(super) fn create_directories(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -39,8 +40,8 @@ pub(super) fn create_directories(path: &Path) -> io::Result<()> {
     create_directory(path)
 }
 
-/// Creates a directory, or accepts an existing one, and makes its name durable. If the name cannot be made
-/// durable, a directory that was created is removed.
+/// Creates a directory, or accepts an existing one, and syncs its parent. If the sync fails, a directory that
+/// was created is removed.
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().map(OpenDirectory::open).transpose()?;
     let created = match create_private_directory(path) {

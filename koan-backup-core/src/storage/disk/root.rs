@@ -22,7 +22,7 @@ pub(super) struct Root {
     /// The file name and content of the profile mark.
     mark: Mutex<Option<(String, Vec<u8>)>>,
     creation_methods: CreationMethods,
-    /// The directories whose names this process has made durable.
+    /// The directories whose entries in their parents this process has made durable.
     durable_directories: Mutex<HashSet<PathBuf>>,
 }
 
@@ -65,7 +65,7 @@ impl Root {
     /// Returns an error if the directory no longer exists, or if it was replaced by a directory that does not
     /// have the same profile mark.
     pub(super) fn require_present(&self) -> Result<()> {
-        let missing_error = |fault: &str, source: io::Error| {
+        let directory_error = |fault: &str, source: io::Error| {
             let text = format!(
                 "the storage directory `{}` {fault}; no file is read from it or written to it: mount its \
                  disk, or restore the directory",
@@ -75,7 +75,7 @@ impl Root {
             object_store::Error::Generic { store: "directory", source: Box::new(source) }
         };
         let current = DirectoryIdentity::read(&self.path)
-            .map_err(|source| missing_error("no longer exists", source))?;
+            .map_err(|source| directory_error("no longer exists", source))?;
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
         if *identity == current {
             return Ok(());
@@ -83,15 +83,15 @@ impl Root {
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((file, content)) = &*mark {
             let current_content = fs::read(self.path.join(file)).map_err(|source| {
-                missing_error("is not the directory that was opened, and it has no profile mark", source)
+                directory_error("is not the directory that was opened, and it has no profile mark", source)
             })?;
             if current_content != *content {
                 let source = io::Error::other("its profile mark differs");
-                return Err(missing_error("is not the directory that was opened", source));
+                return Err(directory_error("is not the directory that was opened", source));
             }
         }
         *identity = current;
-        // A different file system may be mounted, on which no name is known to be durable.
+        // A different file system may be mounted, on which no directory entry is known to be durable.
         self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
@@ -143,7 +143,7 @@ impl Root {
         synced.map_err(|source| file_error("syncing the directory", directory, source))
     }
 
-    /// Creates a directory below the root, if it does not exist, and makes its name durable.
+    /// Creates a directory below the root, if it does not exist, and makes its directory entry durable.
     fn create_below(&self, directory: &Path) -> io::Result<()> {
         let is_durable =
             self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
@@ -177,8 +177,9 @@ impl StagedFile {
         file.write_all(bytes).map_err(|source| file_error("writing", &self.path, source))
     }
 
-    /// Makes the content durable, renames the file to its target, and makes the name durable. If a step
-    /// fails, the file is removed unless it has replaced an existing one, and no sync is repeated.
+    /// Makes the content durable, renames the file to its target, and makes the directory entry durable. If a
+    /// step fails, the file is removed, unless it has already replaced an existing file. A failed sync is not
+    /// retried.
     pub(super) fn publish(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         self.close()?;
         self.rename(root, target, existing)
@@ -192,7 +193,7 @@ impl StagedFile {
         file.sync_all().map_err(|source| file_error("syncing", &self.path, source))
     }
 
-    /// Renames the [closed](Self::close) file to its target, and makes the name durable.
+    /// Renames the [closed](Self::close) file to its target, and makes the directory entry durable.
     pub(super) fn rename(mut self, root: &Root, target: &Path, existing: ExistingTarget) -> Result<()> {
         let directory = target.parent().unwrap_or(&root.path);
         let opened =

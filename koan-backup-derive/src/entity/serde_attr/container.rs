@@ -67,7 +67,7 @@ impl ContainerAttr {
     }
 
     /// Returns the naming rule for the fields of variants.
-    pub(crate) fn case_of_variants(&self) -> Case {
+    pub(crate) fn variant_field_case(&self) -> Case {
         case(self.rename_all_fields.as_ref())
     }
 

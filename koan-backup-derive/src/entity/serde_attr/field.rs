@@ -79,13 +79,15 @@ impl FieldAttr {
         if let Some(at) = &self.skip_serializing {
             cx.error(
                 at,
-                "this field is read but never written, so a backup would lose it; use `skip`, or remove it",
+                "this field is read but never written, so a backup would lose it; use `skip`, or \
+                 remove `skip_serializing`",
             );
         }
         if let Some(at) = &self.skip_deserializing {
             cx.error(
                 at,
-                "this field is written but never read, so a restore would lose it; use `skip`, or remove it",
+                "this field is written but never read, so a restore would lose it; use `skip`, or \
+                 remove `skip_deserializing`",
             );
         }
         if let Some(at) = self.skip_serializing_if.as_ref().filter(|_| !optional) {

@@ -58,7 +58,8 @@ impl Rename {
         }
     }
 
-    /// Adds an error if the names for writing and reading differ. `name` is the serde name without `rename`.
+    /// Adds an error if the names for writing and reading differ. `name` is the name that
+    /// serde would use if there were no `rename`.
     pub(crate) fn check(&self, name: &str, cx: &mut Ctxt) {
         let written = self.written.as_deref().unwrap_or(name);
         let read =

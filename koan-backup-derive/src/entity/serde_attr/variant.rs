@@ -47,8 +47,8 @@ impl VariantAttr {
         self.skip || (self.skip_serializing.is_some() && self.skip_deserializing.is_some())
     }
 
-    /// Adds errors for options with which a record could not be read back. `name` is the serde name without
-    /// `rename`.
+    /// Adds errors for options with which a record could not be read back. `name` is the name that serde
+    /// would use if there were no `rename`.
     pub(crate) fn check(&self, name: &str, cx: &mut Ctxt) {
         if self.skipped() {
             return;
@@ -68,7 +68,8 @@ impl VariantAttr {
         if let Some(at) = &self.skip_deserializing {
             cx.error(
                 at,
-                "records of this variant would be written but could not be read back; use `skip`, or remove it",
+                "records of this variant would be written but could not be read back; use `skip`, \
+                 or remove `skip_deserializing`",
             );
         }
         if let Some(at) = &self.with {

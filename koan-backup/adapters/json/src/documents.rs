@@ -188,7 +188,7 @@ impl Documents {
                     format!("`{}`", listing.directory.join(name).display())
                 }
                 _ => {
-                    format!("file number {number} in the order of names in `{}`", listing.directory.display())
+                    format!("file number {number} (sorted by name) in `{}`", listing.directory.display())
                 }
             },
         }

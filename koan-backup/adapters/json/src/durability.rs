@@ -1,4 +1,4 @@
-//! Makes changes of directories durable.
+//! Makes changes to directories durable.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,8 +7,8 @@ use koan_backup_core::Result;
 
 use super::failure::failed;
 
-/// Makes the names in a directory durable. On systems other than Unix, directories cannot be synced, and this
-/// function does nothing.
+/// Makes the entries of a directory durable. On systems other than Unix, directories cannot be synced, and
+/// this function does nothing.
 pub(super) fn sync_directory(path: &Path) -> Result<()> {
     if cfg!(unix) {
         let synced = File::open(path).and_then(|directory| directory.sync_all());

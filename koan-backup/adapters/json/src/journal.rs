@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::{Directory, HIDDEN_DIRECTORY};
 use super::durability::sync_directory;
 use super::failure::failed;
-use koan_backup_core::private_files::{ExistingFile, create_private_directories, private_file};
+use koan_backup_core::private_files::{ExistingFile, create_private_directories, open_private_file};
 
 /// The start of the name of a staging directory.
 pub(super) const STAGING_PREFIX: &str = "restore-";
@@ -72,7 +72,7 @@ impl Journal {
             )
         })?;
         let write = || -> io::Result<()> {
-            let mut file = private_file(&unfinished, ExistingFile::Emptied)?;
+            let mut file = open_private_file(&unfinished, ExistingFile::Emptied)?;
             file.write_all(&content)?;
             file.sync_all()?;
             fs::rename(&unfinished, &path)
@@ -200,20 +200,20 @@ impl Journal {
         parents.extend(ancestors.into_iter().filter(|path| path.starts_with(&directory.root)));
         let synced = parents.iter().try_for_each(|parent| sync_directory(parent));
         if synced.is_err() {
-            let _ = private_file(&unsynced, ExistingFile::Emptied);
+            let _ = open_private_file(&unsynced, ExistingFile::Emptied);
         }
         synced
     }
 }
 
 /// Replaces a file by a copy of itself.
-fn replace_by_copy(from: &Path, to: &Path) -> io::Result<()> {
+fn replace_by_copy(temporary: &Path, to: &Path) -> io::Result<()> {
     let mut old = File::open(to)?;
-    let mut new = private_file(from, ExistingFile::Emptied)?;
+    let mut new = open_private_file(temporary, ExistingFile::Emptied)?;
     io::copy(&mut old, &mut new)?;
     new.set_permissions(old.metadata()?.permissions())?;
     new.sync_all()?;
-    fs::rename(from, to)
+    fs::rename(temporary, to)
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl<R: BufRead> LineReader<R> {
         }
     }
 
-    /// Returns the line without its end.
+    /// Returns the line without its line ending.
     pub(super) fn content(&self) -> &[u8] {
         &self.line
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use super::failure::failed;
-use koan_backup_core::private_files::{ExistingFile, private_file};
+use koan_backup_core::private_files::{ExistingFile, open_private_file};
 
 /// The lock file of the session that writes.
 pub(super) const WRITER_LOCK: &str = "writer.lock";
@@ -67,7 +67,7 @@ impl Drop for CancelOnDrop {
 impl Lock {
     /// Waits for the lock and acquires it. Creates the lock file if it does not exist.
     pub(super) fn acquire(path: &Path, mode: LockMode, timeout: &LockTimeout) -> Result<Self> {
-        let file = private_file(path, ExistingFile::Kept);
+        let file = open_private_file(path, ExistingFile::Kept);
         let file = file.map_err(|error| failed("opening", path, error))?;
         Self::wait(file, path, mode, timeout)
     }

@@ -33,7 +33,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// | [`documents`](Self::documents): one document in each file | `User/<anything>.json` | `User/#archive/<anything>.json` |
 ///
 /// - **Names**: files and directories whose name starts with a dot are ignored. Others that contain no
-///   records are reported at the start as uncovered tables. The key of a document is in its content, not in
+///   records are reported at startup as uncovered tables. The key of a document is in its content, not in
 ///   the name of its file. The name of a new file is its key, percent-encoded, and so are upper-case letters;
 ///   for a long key, the name is the beginning of the key and a hash. Names are distinct even if the file
 ///   system ignores case.

@@ -10,7 +10,7 @@ use super::directory::Directory;
 use super::durability::sync_directory;
 use super::failure::failed;
 use super::journal::STAGING_PREFIX;
-use koan_backup_core::private_files::{ExistingFile, create_private_directory, private_file};
+use koan_backup_core::private_files::{ExistingFile, create_private_directory, open_private_file};
 
 /// A directory on the same file system as the data. Dropping this value removes the directory.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Staging {
         let name = self.files.to_string();
         self.files += 1;
         let path = self.path.join(&name);
-        let file = private_file(&path, ExistingFile::Refused);
+        let file = open_private_file(&path, ExistingFile::Refused);
         Ok((name, file.map_err(|error| failed("creating", &path, error))?))
     }
 
@@ -96,7 +96,7 @@ pub(super) fn create_hidden_directory(directory: &Directory) -> Result<()> {
     directory.refuse_links(&hidden)?;
     match create_private_directory(&hidden) {
         Ok(()) => sync_directory(&directory.root).inspect_err(|_| {
-            // If the directory remained, a later process would assume that its name is durable.
+            // If the directory remained, a later process would assume that its directory entry is durable.
             let _ = fs::remove_dir(&hidden);
         }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

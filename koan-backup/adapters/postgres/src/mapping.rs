@@ -78,7 +78,9 @@ pub(super) fn unreadable(mapping: &Mapping) -> Option<String> {
     let name = &mapping.table.display_name;
     if mapping.columns.iter().any(|mapped| !mapped.column.is_readable) {
         let sql = mapping.table.quoted();
-        Some(format!("the role may not read table `{name}`; run `GRANT SELECT ON {sql} TO` the role"))
+        Some(format!(
+            "the role is not permitted to read table `{name}`; run `GRANT SELECT ON {sql} TO` the role"
+        ))
     } else if mapping.table.hides_rows {
         Some(format!(
             "row-level security hides rows of table `{name}` from the role; use the owner of the table \
@@ -151,12 +153,12 @@ fn not_a_table(entity: &EntityCodec, table: &Table) -> Error {
     tables::not_a_table(entity, &table.display_name, kind)
 }
 
-/// Returns the error for an existing table in a schema that the role may not use.
+/// Returns the error for an existing table in a schema that the role is not permitted to use.
 fn schema_usage_error(entity: &EntityCodec, table: &Table) -> Error {
     Error::new(
         ErrorKind::Provider,
         format!(
-            "{} is in table `{}.{}`, and the role may not use schema `{}`; run `GRANT USAGE ON SCHEMA {} TO` \
+            "{} is in table `{}.{}`, and the role is not permitted to use schema `{}`; run `GRANT USAGE ON SCHEMA {} TO` \
              the role",
             entity.name(),
             table.schema,
@@ -168,7 +170,7 @@ fn schema_usage_error(entity: &EntityCodec, table: &Table) -> Error {
 }
 
 fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
-    // PostgreSQL silently omits schemas that a role may not use from its search path.
+    // PostgreSQL silently omits schemas that a role is not permitted to use from its search path.
     let is_wanted = |table: &&Table| match entity.descriptor().table() {
         Some(_) => table.name.eq_ignore_ascii_case(wanted),
         None => folded(&table.name) == folded(wanted),
@@ -185,7 +187,7 @@ fn no_table(catalog: &Catalog, entity: &EntityCodec, wanted: &str) -> Error {
 }
 
 /// Returns the schemas in which a table was searched, as a part of an error message. Schemas that do not
-/// exist or that the role may not use are listed separately.
+/// exist or that the role is not permitted to use are listed separately.
 fn searched_schemas(catalog: &Catalog) -> String {
     let (known, unknown): (Vec<&str>, Vec<&str>) = catalog
         .schemas

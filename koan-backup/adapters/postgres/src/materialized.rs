@@ -22,7 +22,7 @@ pub(super) struct MaterializedView {
 
 /// Selects the materialized views that depend on tables, directly or through other views; a view comes after
 /// the views that it depends on. Partitions and inheriting tables are read together with their parents.
-const DEPENDING: &str = "
+const SELECT_DEPENDENT_VIEWS: &str = "
     WITH RECURSIVE family AS (
         SELECT pg_catalog.unnest($1::oid[]) AS oid
         UNION
@@ -63,8 +63,11 @@ pub(super) async fn depending_on(
     tables: &[Oid],
 ) -> Result<Vec<MaterializedView>> {
     let operation = "reading the materialized views";
-    let rows =
-        connection.client.query(DEPENDING, &[&tables]).await.map_err(|error| failed(operation, &error))?;
+    let rows = connection
+        .client
+        .query(SELECT_DEPENDENT_VIEWS, &[&tables])
+        .await
+        .map_err(|error| failed(operation, &error))?;
     let view = |row: &tokio_postgres::Row| {
         let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
         let display_name = catalog.display_name(&schema, &name);

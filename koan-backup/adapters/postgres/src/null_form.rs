@@ -44,7 +44,7 @@ pub(super) struct NullRecorder {
     known: HashMap<String, usize>,
     form_bytes: usize,
     runs: Vec<(usize, u64)>,
-    overflowed: bool,
+    exceeds_limits: bool,
 }
 
 /// The error for a column whose forms change too often or are too long to be recorded.
@@ -53,8 +53,8 @@ pub(super) struct TooManyForms;
 
 impl NullRecorder {
     /// Returns whether the forms change too often or are too long, so that they are not completely recorded.
-    pub(super) fn is_overflowed(&self) -> bool {
-        self.overflowed
+    pub(super) fn exceeds_limits(&self) -> bool {
+        self.exceeds_limits
     }
 
     /// Adds a record whose value has no `null`.
@@ -82,7 +82,7 @@ impl NullRecorder {
         self.current = known.or_else(|| {
             self.form_bytes += form.len();
             if self.form_bytes > MAX_FORM_BYTES {
-                self.overflowed = true;
+                self.exceeds_limits = true;
                 return self.current;
             }
             self.forms.push(form.to_owned());
@@ -95,7 +95,7 @@ impl NullRecorder {
     fn end_run(&mut self, current: usize) {
         match self.runs.len() < MAX_RUNS {
             true => self.runs.push((current, self.length)),
-            false => self.overflowed = true,
+            false => self.exceeds_limits = true,
         }
         self.length = 0;
     }
@@ -108,7 +108,7 @@ impl NullRecorder {
         if let Some(current) = self.current.take() {
             self.end_run(current);
         }
-        if self.overflowed {
+        if self.exceeds_limits {
             return Err(TooManyForms);
         }
         if self.forms.iter().all(String::is_empty) {
@@ -166,13 +166,13 @@ impl NullForm {
 
 /// The recorded forms of one column. [`at`](Self::at) returns the form of a record by its position.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct NullReplay {
+pub(super) struct NullFormsByPosition {
     forms: Vec<NullForm>,
     /// The end position (exclusive) and the form of each run.
     ends: Vec<(u64, usize)>,
 }
 
-impl NullReplay {
+impl NullFormsByPosition {
     /// Parses the recorded forms of a column. Returns `None` if they are invalid.
     pub(super) fn parse(recorded: &NullForms) -> Option<Self> {
         let forms = recorded.forms.iter().map(|form| NullForm::parse(form)).collect::<Option<Vec<_>>>()?;
@@ -215,7 +215,7 @@ mod tests {
             }
         }
         let recorded = recorder.finish().expect("the forms are within the limits")?;
-        let replay = NullReplay::parse(&recorded).expect("the recorded forms are valid");
+        let replay = NullFormsByPosition::parse(&recorded).expect("the recorded forms are valid");
         Some((0..).take(values.len()).map(|position| replay.at(position).clone()).collect())
     }
 
@@ -261,7 +261,7 @@ mod tests {
             recorder.record("");
             recorder.record("0");
         }
-        assert!(!recorder.is_overflowed());
+        assert!(!recorder.exceeds_limits());
         recorder.record("");
         assert_eq!(recorder.finish(), Err(TooManyForms));
     }
@@ -283,7 +283,7 @@ mod tests {
         for end in 0..2 {
             recorder.record(&format!("{long}{end}"));
         }
-        assert!(recorder.is_overflowed());
+        assert!(recorder.exceeds_limits());
         assert_eq!(recorder.finish(), Err(TooManyForms));
     }
 
@@ -300,7 +300,7 @@ mod tests {
                 forms: forms.iter().map(|&form| form.to_owned()).collect(),
                 runs: runs.to_owned(),
             };
-            assert_eq!(NullReplay::parse(&recorded), None, "{recorded:?}");
+            assert_eq!(NullFormsByPosition::parse(&recorded), None, "{recorded:?}");
         }
     }
 }

@@ -23,8 +23,7 @@ pub(super) struct PhysicalForm {
     /// versions contain this list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) json_null: Vec<String>,
-    /// Which `null`s were JSON `null` in the column and not NULL, by the name of the field or of the column
-    /// of a flattened map.
+    /// For each field, or column of a flattened map: which of its `null`s were JSON `null` instead of NULL.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) null_forms: BTreeMap<String, NullForms>,
     /// Descriptions of the values that another kind of database cannot store. Restores read them by [the

@@ -37,7 +37,7 @@ pub(super) struct Sequence {
 /// How a table uses a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SequenceUse {
-    /// The column contains the numbers of the sequence unchanged, so its rows show which position the
+    /// The column contains the values that `nextval` returns unchanged, so its rows show which position the
     /// sequence needs.
     Direct,
     /// The column, a trigger or a function may compute other values from the numbers, so only the sequence
@@ -142,7 +142,7 @@ impl Sequences {
             }
             let table_schema =
                 tables.iter().find(|table| table.oid == source.table).map(|table| table.schema.as_str());
-            if names.has_computed {
+            if names.has_computed_names {
                 found.with_computed_names.insert(source.table);
                 wanted.push(("", &source.schema));
                 let other_schema = table_schema.filter(|schema| *schema != source.schema);
@@ -158,7 +158,7 @@ impl Sequences {
                     let mut sequence = sequence(&row).map_err(|error| failed(operation, &error))?;
                     sequence.table = source.table;
                     sequence.column = source.column.clone().filter(|_| !name.is_empty());
-                    sequence.usage = match source.stores_number && sequence.column.is_some() {
+                    sequence.usage = match source.stores_value && sequence.column.is_some() {
                         true => SequenceUse::Direct,
                         false => SequenceUse::Computed,
                     };
@@ -241,10 +241,10 @@ pub(super) async fn states(
     Ok((states, warnings))
 }
 
-/// Returns the message for a sequence that the role may not read.
+/// Returns the message for a sequence that the role is not permitted to read.
 pub(super) fn unreadable_message(sequence: &Sequence, table: &Table) -> String {
     format!(
-        "the role may not read sequence `{}` of table `{}`, so backups do not contain its position; run \
+        "the role is not permitted to read sequence `{}` of table `{}`, so backups do not contain its position; run \
          `GRANT SELECT ON SEQUENCE {} TO` the role",
         sequence.name,
         table.display_name,

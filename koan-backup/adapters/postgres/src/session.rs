@@ -57,7 +57,7 @@ use suspended::Suspended;
 
 pub(super) use equality::KeyEquality;
 pub(super) use extent::Extent;
-pub(super) use foreign_key_actions::refusing_references;
+pub(super) use foreign_key_actions::foreign_keys_that_prevent_restore;
 pub(super) use interference::Interference;
 pub(super) use keys::first_keys;
 pub(super) use load::{Route, is_table_empty};

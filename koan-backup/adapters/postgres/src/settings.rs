@@ -78,7 +78,8 @@ const MONEY_DECIMAL_PLACES: &str =
 /// The properties of the connection that were read before its settings were changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DetectedSettings {
-    /// Whether `money` has two decimal places for applications, as it does with the new settings.
+    /// Whether `money` has two decimal places with the settings that applications use. With the settings of
+    /// this connection, it always has two.
     pub(super) money_scale_is_two: bool,
 }
 
@@ -115,7 +116,7 @@ pub(super) async fn set_all(connection: &Connection) -> Result<DetectedSettings>
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "`{name}` is not `{value}` for this role, and the role may not set it: \
+                        "`{name}` is not `{value}` for this role, and the role is not permitted to set it: \
                          {consequence}; set `{name}` to `{value}` for the role and the server, or GRANT SET \
                          ON PARAMETER {name} to the role"
                     ),

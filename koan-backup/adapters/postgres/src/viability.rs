@@ -18,11 +18,11 @@ use super::not_valid_constraints;
 use super::physical::PhysicalForm;
 use super::sequence::{Sequence, SequenceUse, Sequences};
 use super::session::{
-    Extent, Interference, Route, SuspensionPreview, TRIGGERS, Target, is_table_empty, refusing_references,
-    refusing_rules, rules_of,
+    Extent, Interference, Route, SuspensionPreview, TRIGGERS, Target, foreign_keys_that_prevent_restore,
+    is_table_empty, refusing_rules, rules_of,
 };
 use super::state::{MaterializedViews, StateOptions};
-use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
+use koan_backup_sql::findings::{self, TargetTable, UnmappedColumnKind};
 use koan_backup_sql::identifier::listed;
 
 /// The operation for which the targets are assessed.
@@ -116,9 +116,11 @@ fn assess_columns(
 ) {
     let (entity, table) = (&target.entity, &mapping.table.display_name);
     let requirement = |column: &Column| match column.needs_value {
-        _ if recomputed.iter().any(|computed| computed.column == column.name) => UnmappedColumn::Recomputed,
-        true => UnmappedColumn::Required,
-        false => UnmappedColumn::Optional,
+        _ if recomputed.iter().any(|computed| computed.column == column.name) => {
+            UnmappedColumnKind::Recomputed
+        }
+        true => UnmappedColumnKind::Required,
+        false => UnmappedColumnKind::Optional,
     };
     let physical =
         target.physical.as_ref().and_then(|json| PhysicalForm::deserialize(json).ok()).unwrap_or_default();
@@ -216,7 +218,7 @@ async fn assess_sequences(
                 severity,
                 entity,
                 format!(
-                    "the role may not advance sequence `{name}` of table `{table}`, so inserts after the \
+                    "the role is not permitted to advance sequence `{name}` of table `{table}`, so inserts after the \
                      restore would fail; run GRANT SELECT, UPDATE ON SEQUENCE … TO the role"
                 ),
             ));
@@ -306,7 +308,7 @@ async fn assess_views(
             MaterializedViews::Refreshed if !view.may_refresh => (
                 Severity::Error,
                 format!(
-                    "the role may not refresh materialized view `{name}`; restore as the owner of the view"
+                    "the role is not permitted to refresh materialized view `{name}`; restore as the owner of the view"
                 ),
             ),
             MaterializedViews::Refreshed => {
@@ -370,7 +372,7 @@ async fn assess_interference(
     target.read_equality(connection).await?;
     let is_empty = is_table_empty(connection, &target, &operation).await?;
     let extent = Extent::new(options, request, is_empty);
-    let mut refusals = refusing_references(connection, &target, extent).await?;
+    let mut refusals = foreign_keys_that_prevent_restore(connection, &target, extent).await?;
     refusals.extend(target.refusing_identity(extent));
     findings.extend(insert_only::assess(connection, entity, table, extent).await?);
     if options.intent == SessionIntent::Apply {
@@ -385,7 +387,7 @@ async fn assess_interference(
         // restore begins.
         let is_certain = extent.deletes || route == Route::Staged;
         let severity = if is_certain { Severity::Error } else { Severity::Warning };
-        let text = "the role may not create temporary tables in this database, which a restore needs to \
+        let text = "the role is not permitted to create temporary tables in this database, which a restore needs to \
                     compare records; run GRANT TEMPORARY ON DATABASE … TO the role";
         findings.push(Finding::new(severity, entity, text));
     }

@@ -52,9 +52,9 @@ pub(super) trait ErasedRepository: Send + Sync {
     ) -> Result<Option<RecordKey>>;
     /// Writes records, and adds the key and the values of each record to `written`.
     async fn upsert(&self, records: Vec<Record>, codec: &EntityCodec, written: &mut Written) -> Result<()>;
-    /// Reads all records again. Each record with a decision must exist, and each written record must have the
-    /// written values. Then, if requested, deletes the records that existed before and have no decision,
-    /// checks that they no longer exist, and returns their number.
+    /// Reads all records again. Each record of the archive, for which `decisions` contains a decision, must
+    /// exist, and each written record must have the written values. Then, if requested, deletes the records
+    /// that existed before and have no decision, checks that they no longer exist, and returns their number.
     async fn check_and_delete(
         &self,
         existing: &ExistingRecords,
@@ -71,7 +71,8 @@ pub(super) type Written = HashMap<RecordKey, WrittenValues>;
 /// The [hashes of the values](Record::value_hashes) of a written record.
 pub(super) struct WrittenValues {
     hashes: Box<[u64]>,
-    /// The second hash of each value whose two hashes differ, with its index.
+    /// The second hash of each value whose two hashes differ (the hash of its time of day rounded up), with
+    /// the index of the value.
     second_hashes: Box<[(usize, u64)]>,
 }
 
@@ -144,8 +145,8 @@ impl<T: Entity, R: Repository<T>> TypedRepository<T, R> {
         Self { repository, entity: PhantomData }
     }
 
-    /// Returns a function that converts an error of the repository. `problem` is the predicate of the
-    /// message.
+    /// Returns a function that converts an error of the repository. `problem` completes the
+    /// message "the repository of `X` …".
     fn failed(&self, problem: &str) -> impl FnOnce(RepositoryError) -> Error + use<T, R> {
         let text = format!("the repository of `{}` {problem}", T::descriptor().name());
         move |source| Error::with_source(ErrorKind::Provider, text, source)
@@ -401,7 +402,7 @@ impl<T: Entity, R: Repository<T>> TypedRepository<T, R> {
 fn different_values_error(codec: &EntityCodec, key: &str, differences: &[usize]) -> Error {
     let name = |index: &usize| match codec.schema().fields.get(*index) {
         Some(field) => format!("`{}`", field.name),
-        None => "names that are not fields".to_owned(),
+        None => "values without a declared field".to_owned(),
     };
     let names = differences.iter().map(name).collect::<Vec<_>>().join(", ");
     Error::new(

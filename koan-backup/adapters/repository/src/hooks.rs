@@ -80,7 +80,7 @@ impl PreparedRepositories {
             }
             if let Err(Err(error)) = sender.send(result) {
                 tracing::warn!(
-                    target: "koan::backup", error = %error.chain(), "a repository was not finished after a restore"
+                    target: "koan::backup", error = %error.chain(), "`finish_restore` of a repository failed"
                 );
             }
         });

@@ -86,7 +86,7 @@ pub trait Repository<T: Entity>: Send + Sync + 'static {
     /// that the database has filled in do not make it fail. Return only fields that
     /// [`upsert_many`](Self::upsert_many) cannot write unchanged, because a restored record may differ from
     /// the archive in these fields. A field that is [flattened](https://serde.rs/attr-flatten.html) and a
-    /// field of the key are not permitted. A name that is not permitted is reported at the start, and makes
+    /// field of the key are not permitted. A name that is not permitted is reported at startup, and makes
     /// backups and restores of the entity fail.
     ///
     /// ```

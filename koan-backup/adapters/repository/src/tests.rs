@@ -32,7 +32,7 @@ enum Folding {
     /// The spelling of the existing key remains.
     KeepsSpelling,
     /// The spelling of the new record replaces it.
-    TakesSpelling,
+    ReplacesSpelling,
 }
 
 /// A database that ignores the case of e-mail addresses.
@@ -158,7 +158,7 @@ const EXISTING: [(&str, i64); 2] = [("A@x", 1), ("gone@x", 2)];
 
 #[tokio::test]
 async fn replacing_in_a_database_that_folds_keys_never_deletes_written_records() {
-    for folding in [Folding::KeepsSpelling, Folding::TakesSpelling] {
+    for folding in [Folding::KeepsSpelling, Folding::ReplacesSpelling] {
         for declares_key in [false, true] {
             let repository = mails(&EXISTING, folding, declares_key);
             let result = restore(&repository, &[("a@x", 5)], &options(true, SessionIntent::Apply)).await;
@@ -171,7 +171,7 @@ async fn replacing_in_a_database_that_folds_keys_never_deletes_written_records()
             } else if folding == Folding::KeepsSpelling {
                 let error = result.expect_err("the written key does not exist").to_string();
                 assert!(error.contains("a@x") && error.contains("comparable_key"), "{error}");
-                assert_eq!(found.len(), 2, "no record was deleted");
+                assert_eq!(found.len(), 2, "a record was deleted");
             }
         }
     }
@@ -180,14 +180,14 @@ async fn replacing_in_a_database_that_folds_keys_never_deletes_written_records()
 #[tokio::test]
 async fn the_error_for_records_with_keys_that_the_database_considers_equal_contains_a_key() {
     let records = [("a@x", 5), ("b@x", 6), ("A@x", 7)];
-    for folding in [Folding::KeepsSpelling, Folding::TakesSpelling] {
+    for folding in [Folding::KeepsSpelling, Folding::ReplacesSpelling] {
         for replacing in [false, true] {
             for intent in [SessionIntent::Apply, SessionIntent::Compare] {
                 let repository = mails(&EXISTING, folding, true);
                 let result = restore(&repository, &records, &options(replacing, intent)).await;
                 let error = result.expect_err("the keys are duplicates");
                 assert!(error.to_string().contains("A@x"), "{error}");
-                assert_eq!(rows(&repository).len(), 2, "no record was written");
+                assert_eq!(rows(&repository).len(), 2, "a record was written");
             }
             let repository = mails(&EXISTING, folding, false);
             let result = restore(&repository, &records, &options(replacing, SessionIntent::Apply)).await;
@@ -200,7 +200,7 @@ async fn the_error_for_records_with_keys_that_the_database_considers_equal_conta
 #[tokio::test]
 async fn a_dry_run_with_other_key_spellings_has_the_same_counts_as_a_restore() {
     for replacing in [false, true] {
-        let repository = mails(&EXISTING, Folding::TakesSpelling, true);
+        let repository = mails(&EXISTING, Folding::ReplacesSpelling, true);
         let records = [("a@X", 1), ("new@x", 3)];
         let dry_run = restore(&repository, &records, &options(replacing, SessionIntent::Compare))
             .await
@@ -219,7 +219,7 @@ async fn a_dry_run_with_other_key_spellings_has_the_same_counts_as_a_restore() {
 
 #[tokio::test]
 async fn the_error_contains_the_key_of_a_record_that_the_repository_discards() {
-    let mut repository = mails(&EXISTING, Folding::TakesSpelling, false);
+    let mut repository = mails(&EXISTING, Folding::ReplacesSpelling, false);
     repository.discarded = Some(9);
     let records = [("b@x", 8), ("c@x", 9)];
     let error = restore(&repository, &records, &options(false, SessionIntent::Apply))
@@ -230,7 +230,7 @@ async fn the_error_contains_the_key_of_a_record_that_the_repository_discards() {
 
 #[tokio::test]
 async fn a_backup_with_keys_that_the_database_considers_equal_is_refused() {
-    let repository = mails(&[], Folding::TakesSpelling, true);
+    let repository = mails(&[], Folding::ReplacesSpelling, true);
     let row = |email: &str| Mail { email: email.to_owned(), n: 1 };
     // The database contains equal keys, for example because an import did not use its unique index.
     let with_duplicate = [("1", row("a@x")), ("2", row("b@x")), ("3", row("A@x"))];
@@ -254,7 +254,7 @@ async fn the_error_contains_the_key_of_a_record_that_the_repository_skips_or_cha
     for fault in [Fault::IgnoresExisting, Fault::Changes] {
         for declares_key in [false, true] {
             for replacing in [false, true] {
-                let mut repository = mails(&EXISTING, Folding::TakesSpelling, declares_key);
+                let mut repository = mails(&EXISTING, Folding::ReplacesSpelling, declares_key);
                 repository.fault = Some(fault);
                 // The first record exists with another value; the second one is new.
                 let records = [("A@x", 7), ("b@x", 6)];
@@ -263,7 +263,7 @@ async fn the_error_contains_the_key_of_a_record_that_the_repository_skips_or_cha
                 assert_eq!(error.kind(), koan_backup_core::ErrorKind::Constraint);
                 let text = error.to_string();
                 assert!(text.contains("email=\"A@x\"") && text.contains("other values"), "{text}");
-                assert!(rows(&repository).len() >= 2, "no record was deleted");
+                assert!(rows(&repository).len() >= 2, "a record was deleted");
             }
         }
     }
@@ -272,15 +272,15 @@ async fn the_error_contains_the_key_of_a_record_that_the_repository_skips_or_cha
 #[tokio::test]
 async fn the_error_contains_the_key_of_a_record_that_the_repository_does_not_delete_or_deletes_wrongly() {
     for (fault, key) in [(Fault::KeepsAll, "gone@x"), (Fault::DeletesMore, "A@x")] {
-        let mut repository = mails(&EXISTING, Folding::TakesSpelling, false);
+        let mut repository = mails(&EXISTING, Folding::ReplacesSpelling, false);
         repository.fault = Some(fault);
         for records in [[("A@x", 1), ("b@x", 6)], [("A@x", 2), ("b@x", 6)]] {
             let result = restore(&repository, &records, &options(true, SessionIntent::Apply)).await;
-            let error = result.expect_err("other records were deleted than requested");
+            let error = result.expect_err("the deleted records differ from the requested records");
             assert_eq!(error.kind(), koan_backup_core::ErrorKind::Constraint);
             let text = error.to_string();
             assert!(text.contains(key) && text.contains("delete_many"), "{text}");
-            repository = mails(&EXISTING, Folding::TakesSpelling, false);
+            repository = mails(&EXISTING, Folding::ReplacesSpelling, false);
             repository.fault = Some(fault);
         }
     }

@@ -109,8 +109,7 @@ impl Columns<'_> {
     }
 }
 
-/// Returns the message for the fields without a column that require a column, so that records cannot be read
-/// or written. Returns `None` if none of the fields without a column requires a column.
+/// Returns an error message that lists the required fields without a column, or `None` if there are none.
 pub fn missing_columns_message(
     entity: &EntityCodec,
     table: &str,

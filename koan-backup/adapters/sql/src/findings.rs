@@ -13,7 +13,7 @@ use super::tables::shared;
 
 /// What a column without a field requires of a new row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnmappedColumn {
+pub enum UnmappedColumnKind {
     /// A row cannot be inserted without a value for the column.
     Required,
     /// A row can be inserted without a value for the column.
@@ -47,7 +47,7 @@ pub fn of_table(target: &RestoreTarget, error: &Error, options: &SessionOptions)
 pub fn of_mapping<T: SqlTable>(
     entity: &EntityCodec,
     mapping: &Mapping<T>,
-    requirement: impl Fn(&T::Column) -> UnmappedColumn,
+    requirement: impl Fn(&T::Column) -> UnmappedColumnKind,
     fields_without_column: &[String],
     options: &SessionOptions,
 ) -> Vec<Finding> {
@@ -68,27 +68,27 @@ fn of_unmapped_column(
     entity: &EntityCodec,
     table: &str,
     name: &str,
-    requirement: UnmappedColumn,
+    requirement: UnmappedColumnKind,
     options: &SessionOptions,
 ) -> Option<Finding> {
     let column = format!("column `{name}` of table `{table}` has no field");
     let (severity, text) = match (requirement, options.replace_existing) {
-        (UnmappedColumn::Recomputed, _) => return None,
-        (UnmappedColumn::Required, _) => (
+        (UnmappedColumnKind::Recomputed, _) => return None,
+        (UnmappedColumnKind::Required, _) => (
             Severity::Error,
             format!(
                 "{column}, is NOT NULL and has no default, so no record can be inserted; add the field, \
                  or give the column a default"
             ),
         ),
-        (UnmappedColumn::Optional, true) => (
+        (UnmappedColumnKind::Optional, true) => (
             Severity::Warning,
             format!(
                 "{column}: its values are lost, because the rows are replaced; the new rows get its \
                  default"
             ),
         ),
-        (UnmappedColumn::Optional, false) => {
+        (UnmappedColumnKind::Optional, false) => {
             (Severity::Note, format!("{column}: existing rows keep its values, and new rows get its default"))
         }
     };

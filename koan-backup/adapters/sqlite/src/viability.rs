@@ -20,7 +20,7 @@ use super::observed_encoding::key_forms;
 use super::session::droppable_indexes;
 use super::snapshot::{PhysicalForm, Reader};
 use super::unwritable;
-use koan_backup_sql::findings::{self, TargetTable, UnmappedColumn};
+use koan_backup_sql::findings::{self, TargetTable, UnmappedColumnKind};
 use koan_backup_sql::identifier::quoted;
 
 /// Returns the findings about all targets, without writing.
@@ -94,8 +94,8 @@ fn assess_columns(
     let requirement = |column: &Column| {
         let is_rowid = mapping.table.rowid_alias().is_some_and(|alias| alias.name == column.name);
         match column.not_null && !column.has_default && !is_rowid {
-            true => UnmappedColumn::Required,
-            false => UnmappedColumn::Optional,
+            true => UnmappedColumnKind::Required,
+            false => UnmappedColumnKind::Optional,
         }
     };
     let physical =

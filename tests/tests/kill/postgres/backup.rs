@@ -39,18 +39,18 @@ impl Scenario for KilledBackup {
         Shop::context(folder).await
     }
 
-    async fn work(koan: &Koan, ending: fn()) {
-        koan.backup(NAME).on_event(after_the_last_entity(ending)).await.expect("a backup");
+    async fn work(koan: &Koan, on_last_record: fn()) {
+        koan.backup(NAME).on_event(after_the_last_entity(on_last_record)).await.expect("a backup");
     }
 
     async fn check(&mut self) -> KillOutcome {
         let had_session = self.shop.wait_for_sessions();
         let found = check_every_backup(&self.koan, &self.shop.storage()).await;
-        let side = self.known.side(&found);
+        let effect = self.known.effect(&found);
         // If the killed client left a lock, this statement would wait for it and fail after the timeout.
         self.shop.sql("SET lock_timeout = '60s'; BEGIN; LOCK TABLE \"user\", purchase; COMMIT");
         assert_eq!(self.shop.dump(), self.dump);
         self.known = found;
-        KillOutcome { side, trace: had_session.then_some("a session that the server ended") }
+        KillOutcome { effect, leftover: had_session.then_some("a session that the server ended") }
     }
 }

@@ -1,4 +1,4 @@
-//! Tests a restore into PostgreSQL whose process is killed.
+//! Tests that killing the process of a restore into PostgreSQL leaves either the old or the restored rows.
 
 use std::path::Path;
 
@@ -64,15 +64,15 @@ impl Scenario for KilledRestore {
         Shop::context(folder).await
     }
 
-    async fn work(koan: &Koan, ending: fn()) {
-        restore_all(koan, ending).await;
+    async fn work(koan: &Koan, on_last_record: fn()) {
+        restore_all(koan, on_last_record).await;
     }
 
     async fn check(&mut self) -> KillOutcome {
-        let trace = self.shop.wait_for_sessions().then_some("a session that the server ended");
+        let leftover = self.shop.wait_for_sessions().then_some("a session that the server ended");
         let found = self.shop.dump();
-        let side = found.side(&self.before, &self.archived);
+        let effect = found.effect(&self.before, &self.archived);
         assert_backup_unchanged(&self.koan, &self.shop.storage()).await;
-        KillOutcome { side, trace }
+        KillOutcome { effect, leftover }
     }
 }

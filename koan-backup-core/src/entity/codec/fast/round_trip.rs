@@ -1,4 +1,4 @@
-//! The check, without a JSON parser, whether a line of scalars round-trips through a type.
+//! Checks, without a JSON parser, whether a line of scalars round-trips through a type.
 //!
 //! The type is deserialized from the tokens with the same calls that `serde_json` makes for the line, and the
 //! serialized value is compared with the tokens. If both succeed, the line decodes as the type, and the type

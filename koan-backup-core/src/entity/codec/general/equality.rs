@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_equals_its_text_if_the_members_of_the_json_have_types() {
+    fn a_number_equals_its_text_in_typed_json() {
         let json = ["document".to_owned()];
         let typed = MemberTyping::Typed(&json);
         let equal = json_equal_typed;

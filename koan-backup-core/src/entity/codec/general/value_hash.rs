@@ -19,9 +19,9 @@ impl Record {
     /// two for all other values together. The hashes of key fields are zero.
     ///
     /// A hash is the same for all spellings of a value: numbers are hashed by their numeric value (`1` and
-    /// `1.0`, `0.0` and `-0.0`), instants by their point in time, and JSON by its content. In the JSON of a
-    /// field whose type contains a decimal type, such as `Vec<Decimal>`, texts that are numbers are hashed by
-    /// their numeric value as well. Values with a time of day are hashed in whole microseconds: the first
+    /// `1.0`, `0.0` and `-0.0`), instants by their point in time, and JSON by its content. If the type of a
+    /// JSON field contains a decimal type, such as `Vec<Decimal>`, JSON strings that are numbers are also
+    /// hashed by their numeric value. Values with a time of day are hashed in whole microseconds: the first
     /// hash is of the value rounded down, the second of the value rounded up. For all other values both
     /// hashes are equal.
     ///
@@ -33,13 +33,13 @@ impl Record {
             if field.is_some_and(|field| field.key) {
                 return [0, 0];
             }
-            let texts = match field.is_some_and(|field| contains_decimal_type(&field.rust_type)) {
-                true => Texts::Decimals,
-                false => Texts::Plain,
+            let strings = match field.is_some_and(|field| contains_decimal_type(&field.rust_type)) {
+                true => JsonStringHashing::Numeric,
+                false => JsonStringHashing::Plain,
             };
             [Rounding::Down, Rounding::Up].map(|rounding| {
                 let mut form = Vec::new();
-                push(value, texts, rounding, &mut form);
+                push(value, strings, rounding, &mut form);
                 hash_of(&form)
             })
         };
@@ -50,7 +50,7 @@ impl Record {
             let mut form = Vec::new();
             for (name, value) in &extra {
                 push_sized(b'f', name.as_bytes(), &mut form);
-                push(value, Texts::Plain, rounding, &mut form);
+                push(value, JsonStringHashing::Plain, rounding, &mut form);
             }
             hash_of(&form)
         }));
@@ -58,13 +58,13 @@ impl Record {
     }
 }
 
-/// How texts within a JSON value are hashed.
+/// How strings within a JSON value are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Texts {
+enum JsonStringHashing {
     /// By their characters.
     Plain,
-    /// A text that is a number is hashed by its numeric value.
-    Decimals,
+    /// A string that is a number is hashed by its numeric value.
+    Numeric,
 }
 
 /// The direction in which an instant is rounded to a microsecond. A database may round either way.
@@ -95,7 +95,7 @@ fn hash_of(form: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn push(value: &Value<'_>, texts: Texts, rounding: Rounding, out: &mut Vec<u8>) {
+fn push(value: &Value<'_>, strings: JsonStringHashing, rounding: Rounding, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(b'n'),
         Value::Bool(true) => out.push(b't'),
@@ -108,7 +108,7 @@ fn push(value: &Value<'_>, texts: Texts, rounding: Rounding, out: &mut Vec<u8>) 
         Value::Bytes(bytes) => push_sized(b'b', bytes, out),
         Value::Uuid(bytes) => push_sized(b'i', bytes, out),
         Value::Json(text) => match serde_json::from_str::<&RawValue>(text) {
-            Ok(json) => push_json(json, 0, texts, out),
+            Ok(json) => push_json(json, 0, strings, out),
             Err(_) => push_sized(b'j', text.as_bytes(), out),
         },
         Value::Timestamp(instant) => push_instant(b'm', *instant, instant, rounding, out),
@@ -163,7 +163,7 @@ fn push_number(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn push_json(json: &RawValue, depth: usize, texts: Texts, out: &mut Vec<u8>) {
+fn push_json(json: &RawValue, depth: usize, strings: JsonStringHashing, out: &mut Vec<u8>) {
     let text = json.get();
     let verbatim = |out: &mut Vec<u8>| push_sized(b'j', text.as_bytes(), out);
     if depth > MAX_DEPTH {
@@ -176,18 +176,18 @@ fn push_json(json: &RawValue, depth: usize, texts: Texts, out: &mut Vec<u8>) {
             out.push(b'{');
             for (name, value) in entries {
                 push_sized(b'f', name.as_bytes(), out);
-                push_json(value, depth + 1, texts, out);
+                push_json(value, depth + 1, strings, out);
             }
             out.push(b'}');
         }
         Some(b'[') => {
             let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(text) else { return verbatim(out) };
             out.push(b'[');
-            values.into_iter().for_each(|value| push_json(value, depth + 1, texts, out));
+            values.into_iter().for_each(|value| push_json(value, depth + 1, strings, out));
             out.push(b']');
         }
         Some(b'"') => match serde_json::from_str::<String>(text) {
-            Ok(text) if texts == Texts::Decimals && DecimalText::parse(&text).is_some() => {
+            Ok(text) if strings == JsonStringHashing::Numeric && DecimalText::parse(&text).is_some() => {
                 push_number(&text, out);
             }
             Ok(text) => push_sized(b's', text.as_bytes(), out),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_in_json_of_a_decimal_type_are_hashed_by_their_numeric_value() {
+    fn json_strings_of_a_decimal_type_are_hashed_by_their_numeric_value() {
         let hashes = |rust_type: &str, text: &'static str| {
             let field = crate::foundation::schema::FieldSchema {
                 name: "f".into(),

@@ -10,7 +10,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::super::claim::Claim;
+use super::super::claim::LeaseRequest;
 use super::super::file::{Holder, LeaseFile};
 use super::super::generations::{Generations, list};
 use super::super::{FoundLease, Lease, LeasedWork, Subject, all};
@@ -40,7 +40,7 @@ impl Fixture {
     }
 
     pub(super) async fn acquire(&self, subject: Subject) -> Result<Lease> {
-        let claim = Claim {
+        let request = LeaseRequest {
             storage: self.storage.clone(),
             clock: self.clock.shared(),
             holder: holder("shop", "till", std::process::id()),
@@ -48,7 +48,7 @@ impl Fixture {
             subject,
             work: LeasedWork::default(),
         };
-        claim.acquire(&CancellationToken::new()).await
+        request.acquire(&CancellationToken::new()).await
     }
 
     pub(super) fn now(&self) -> Timestamp {

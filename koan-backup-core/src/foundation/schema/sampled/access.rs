@@ -1,5 +1,5 @@
-//! The access of a type to the elements of sample lists, and to the entries of sample maps, structs and
-//! enums.
+//! Implementations of `SeqAccess`, `MapAccess`, `EnumAccess` and `VariantAccess`, which pass sample values to
+//! a type.
 
 use std::any::type_name;
 
@@ -18,7 +18,7 @@ use super::sampler::{Buffered, ELEMENTS, Sampler};
 pub(super) enum Element {
     /// Elements of the requested type, each with a different value.
     Requested,
-    /// Like `Requested`, but serde stores the elements in the buffer of a field.
+    /// Like `Requested`, but serde first reads the elements into its internal buffer.
     Buffered,
     /// A member of a tuple, of the requested type.
     Member,
@@ -73,7 +73,7 @@ impl<'de> SeqAccess<'de> for List<'_> {
         }
         let (index, sampler) = (self.next, &mut self.sampler);
         self.next += 1;
-        let number = sampler.seed * ELEMENTS[0] + index;
+        let number = sampler.sample_number * ELEMENTS[0] + index;
         match self.element {
             Element::Text => seed.deserialize(StringDeserializer::new(text(0, number))).map(Some),
             Element::Integer => {
@@ -87,7 +87,7 @@ impl<'de> SeqAccess<'de> for List<'_> {
                     path,
                     depth: sampler.depth + 1,
                     lists: sampler.lists,
-                    seed: sampler.seed,
+                    sample_number: sampler.sample_number,
                     buffered: Buffered::No,
                 };
                 seed.deserialize(member).map(Some)
@@ -103,7 +103,7 @@ impl<'de> SeqAccess<'de> for List<'_> {
                     path,
                     depth: sampler.depth + 1,
                     lists: sampler.lists + 1,
-                    seed: number,
+                    sample_number: number,
                     buffered,
                 };
                 seed.deserialize(element).map(Some)
@@ -119,7 +119,7 @@ pub(super) struct Entries<'a> {
     pub(super) length: usize,
     /// The learned name of the current entry, if it has one.
     pub(super) name: Option<String>,
-    /// Whether serde stores the entries without a learned name in the buffer of a field.
+    /// Whether serde reads the entries without a learned name into its internal buffer.
     pub(super) buffered: Buffered,
 }
 
@@ -139,7 +139,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         if let Some(name) = &self.name {
             return seed.deserialize(StringDeserializer::new(name.clone())).map(Some);
         }
-        let Sampler { depth, lists, seed: number, ref path, .. } = self.sampler;
+        let Sampler { depth, lists, sample_number: number, ref path, .. } = self.sampler;
         let (path, number) = (format!("{path}{{}}"), number * ELEMENTS[0] + self.next);
         let (observations, buffered) = (&mut *self.sampler.observations, self.buffered);
         seed.deserialize(Sampler {
@@ -147,20 +147,27 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             path,
             depth: depth + 1,
             lists: lists + 1,
-            seed: number,
+            sample_number: number,
             buffered,
         })
         .map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        let Sampler { depth, lists, seed: number, ref path, .. } = self.sampler;
+        let Sampler { depth, lists, sample_number: number, ref path, .. } = self.sampler;
         let (path, number, buffered) = match self.name.take() {
             Some(name) => (format!("{path}.{name}"), number, Buffered::Field),
             None => (format!("{path}{VALUES}"), number * ELEMENTS[0] + self.next, self.buffered),
         };
         let observations = &mut *self.sampler.observations;
-        seed.deserialize(Sampler { observations, path, depth: depth + 1, lists, seed: number, buffered })
+        seed.deserialize(Sampler {
+            observations,
+            path,
+            depth: depth + 1,
+            lists,
+            sample_number: number,
+            buffered,
+        })
     }
 }
 
@@ -182,13 +189,20 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
         let path = format!("{}.{}", self.sampler.path, self.name);
-        let Sampler { depth, lists, seed: number, .. } = self.sampler;
+        let Sampler { depth, lists, sample_number: number, .. } = self.sampler;
         let (observations, buffered) = (&mut *self.sampler.observations, Buffered::No);
-        seed.deserialize(Sampler { observations, path, depth: depth + 1, lists, seed: number, buffered })
+        seed.deserialize(Sampler {
+            observations,
+            path,
+            depth: depth + 1,
+            lists,
+            sample_number: number,
+            buffered,
+        })
     }
 }
 
-/// A variant of an enum in the buffer of a field, in the form of a map with one entry: the name of the
+/// A variant of an enum that serde reads into its internal buffer, as a map with one entry: the name of the
 /// variant and its content.
 pub(super) struct OneEntry<'a> {
     pub(super) sampler: Sampler<'a>,
@@ -205,10 +219,17 @@ impl<'de> MapAccess<'de> for OneEntry<'_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        let Sampler { depth, lists, seed: number, ref path, .. } = self.sampler;
+        let Sampler { depth, lists, sample_number: number, ref path, .. } = self.sampler;
         let (path, buffered) = (format!("{path}{}", self.segment), Buffered::Field);
         let observations = &mut *self.sampler.observations;
-        seed.deserialize(Sampler { observations, path, depth: depth + 1, lists, seed: number, buffered })
+        seed.deserialize(Sampler {
+            observations,
+            path,
+            depth: depth + 1,
+            lists,
+            sample_number: number,
+            buffered,
+        })
     }
 }
 

@@ -1,5 +1,5 @@
-//! The generation of sample values for fields that serde stores in a buffer before their type requests them:
-//! the fields whose names were learned, and their content.
+//! Generates sample values for fields that serde reads into its internal buffer before their type requests
+//! them: the fields whose names were learned, and their content.
 
 use serde::de::Visitor;
 
@@ -10,7 +10,7 @@ use super::learned::Refused;
 use super::sampler::{Buffered, Sampler};
 
 impl<'a> Sampler<'a> {
-    /// Returns the entries of a map whose values serde does not store in a buffer.
+    /// Returns the entries of a map whose values serde does not read into its internal buffer.
     pub(super) fn entries(self, length: usize) -> Entries<'a> {
         Entries { sampler: self, next: 0, length, name: None, buffered: Buffered::No }
     }
@@ -30,7 +30,7 @@ impl<'a> Sampler<'a> {
                 }
                 _ => {
                     let variant = self.variant_name(&self.path.clone(), variants)?;
-                    self.observations.nesting.insert(self.path.clone(), 2);
+                    self.observations.nested_candidate_counts.insert(self.path.clone(), 2);
                     visitor.visit_map(OneEntry {
                         sampler: self,
                         variant: Some(variant),
@@ -40,11 +40,11 @@ impl<'a> Sampler<'a> {
             };
         }
         let form = Form::from_candidate(self.candidate(FORMS));
-        self.observations.nesting.insert(self.path.clone(), FORMS);
+        self.observations.nested_candidate_counts.insert(self.path.clone(), FORMS);
         match form {
-            Form::Text(candidate) => visitor.visit_string(text(candidate, self.seed)),
-            Form::Integer => visitor.visit_u64(integer(0, self.seed)),
-            Form::Boolean => visitor.visit_bool(self.seed % 2 == 1),
+            Form::Text(candidate) => visitor.visit_string(text(candidate, self.sample_number)),
+            Form::Integer => visitor.visit_u64(integer(0, self.sample_number)),
+            Form::Boolean => visitor.visit_bool(self.sample_number % 2 == 1),
             Form::Unit => visitor.visit_unit(),
             Form::Map => {
                 let length = self.elements().min(2);

@@ -21,7 +21,7 @@ macro_rules! integers {
     ($($method:ident $visit:ident $ty:ty),* $(,)?) => {
         $(fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
             self.count_request()?;
-            let number = integer(self.candidate(INTEGERS), self.seed);
+            let number = integer(self.candidate(INTEGERS), self.sample_number);
             visitor.$visit(<$ty>::try_from(number).or_else(|_| <$ty>::try_from(number % 100)).unwrap_or_default())
         })*
     };
@@ -58,30 +58,30 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
         match form {
             0 => self.list(None, Element::Text, visitor),
             1 => self.list(None, Element::Integer, visitor),
-            2 => visitor.visit_u64(integer(0, self.seed)),
-            3 => visitor.visit_bool(self.seed % 2 == 1),
+            2 => visitor.visit_u64(integer(0, self.sample_number)),
+            3 => visitor.visit_bool(self.sample_number % 2 == 1),
             4 => visitor.visit_unit(),
             MAP => visitor.visit_map(self.entries(0)),
-            form => visitor.visit_string(text(form - FIRST_TEXT, self.seed)),
+            form => visitor.visit_string(text(form - FIRST_TEXT, self.sample_number)),
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        visitor.visit_bool(self.seed % 2 == 1)
+        visitor.visit_bool(self.sample_number % 2 == 1)
     }
 
     fn deserialize_f32<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.count_request()?;
-        visitor.visit_f32(f32::from(u16::try_from(self.seed % 1000).unwrap_or(0)) + 0.5)
+        visitor.visit_f32(f32::from(u16::try_from(self.sample_number % 1000).unwrap_or(0)) + 0.5)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.count_request()?;
-        visitor.visit_f64(f64::from(u16::try_from(self.seed % 1000).unwrap_or(0)) + 0.5)
+        visitor.visit_f64(f64::from(u16::try_from(self.sample_number % 1000).unwrap_or(0)) + 0.5)
     }
 
     fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        visitor.visit_char(letters(self.seed, 1, b'a').chars().next().unwrap_or('a'))
+        visitor.visit_char(letters(self.sample_number, 1, b'a').chars().next().unwrap_or('a'))
     }
 
     fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
@@ -91,7 +91,7 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
             return visitor.visit_str(self.variant_name(&parent, variants)?);
         }
         let candidate = self.candidate(TEXTS);
-        visitor.visit_string(text(candidate, self.seed))
+        visitor.visit_string(text(candidate, self.sample_number))
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
@@ -103,7 +103,7 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        visitor.visit_byte_buf(self.seed.to_be_bytes().to_vec())
+        visitor.visit_byte_buf(self.sample_number.to_be_bytes().to_vec())
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {

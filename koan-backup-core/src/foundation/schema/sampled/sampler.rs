@@ -7,7 +7,7 @@ use super::learned::{Learned, Refused, Shape, is_within};
 
 /// The number of elements of the outermost list, and of the lists at the next two levels within it.
 pub(super) const ELEMENTS: [usize; 3] = [8, 4, 3];
-/// The depth from which options and lists are empty, so that recursive types end.
+/// The depth from which options and lists are empty, so that the sampling of a recursive type ends.
 pub(super) const MAX_DEPTH: usize = 7;
 /// The maximum number of requests for one value.
 pub(super) const MAX_REQUESTS: usize = 20_000;
@@ -31,10 +31,10 @@ pub(in crate::foundation::schema) struct Observations {
     pub(in crate::foundation::schema) first_any_path: Option<String>,
     /// The first path of a collection without an order, and the name of the collection.
     pub(in crate::foundation::schema) unordered: Option<(String, String)>,
-    /// The number of the current candidate at each path.
+    /// The index of the current candidate at each path.
     pub(super) candidates: BTreeMap<String, usize>,
     /// The paths at which a list or map is a candidate, each with the number of its candidates.
-    pub(super) nesting: BTreeMap<String, usize>,
+    pub(super) nested_candidate_counts: BTreeMap<String, usize>,
     /// The shapes that the type refuses, each with its path.
     pub(super) refused: BTreeSet<(String, Shape)>,
     pub(super) learned: Learned,
@@ -48,17 +48,23 @@ pub(in crate::foundation::schema) struct Observations {
 }
 
 impl Observations {
-    /// Returns the shape of the candidate at a path, if the value is in a buffer of serde.
+    /// Returns the shape of the candidate at a path, if serde reads the value into its internal buffer.
     pub(super) fn shape_at(&self, value_path: &String) -> Option<Shape> {
         let candidate = self.candidates.get(value_path).copied().unwrap_or(0);
-        self.nesting.get(value_path).filter(|count| **count == FORMS).map(|_| shape(candidate))
+        self.nested_candidate_counts
+            .get(value_path)
+            .filter(|count| **count == FORMS)
+            .map(|_| shape(candidate))
     }
 
-    /// Returns the path of the innermost value of this shape that is the last requested value or contains it,
-    /// together with the number of its candidates.
+    /// Starts at the last requested value, continues with the values that contain it, and returns the path of
+    /// the first value with this shape and the number of its candidates.
     pub(super) fn enclosing(&self, last: String, count: usize, shape: Shape) -> (String, usize) {
-        let enclosing =
-            self.nesting.iter().rev().filter(|(path, _)| **path == last || is_within(&last, path));
+        let enclosing = self
+            .nested_candidate_counts
+            .iter()
+            .rev()
+            .filter(|(path, _)| **path == last || is_within(&last, path));
         let mut enclosing = enclosing.filter(|(path, _)| self.shape_at(path) == Some(shape));
         enclosing.next().map(|(path, count)| (path.clone(), *count)).unwrap_or((last, count))
     }
@@ -93,7 +99,7 @@ impl Observations {
     /// `false` if all candidates were refused.
     pub(super) fn advance(&mut self, mut value_path: String, mut count: usize) -> bool {
         loop {
-            let is_nesting = self.nesting.get(&value_path) == Some(&FORMS);
+            let is_nesting = self.nested_candidate_counts.get(&value_path) == Some(&FORMS);
             let candidate = self.candidates.entry(value_path.clone()).or_default();
             *candidate += 1;
             while is_nesting
@@ -103,9 +109,9 @@ impl Observations {
                 *candidate += 1;
             }
             let has_candidate = *candidate < count;
-            // The information about values within a list or map does not apply to the next form.
+            // What was recorded about the values within a list or map does not apply to the next candidate.
             self.candidates.retain(|path, _| !is_within(path, &value_path));
-            self.nesting.retain(|path, _| !is_within(path, &value_path));
+            self.nested_candidate_counts.retain(|path, _| !is_within(path, &value_path));
             self.refused.retain(|(path, _)| !is_within(path, &value_path));
             if is_nesting {
                 self.learned.forget(&value_path);
@@ -114,7 +120,8 @@ impl Observations {
                 return true;
             }
             self.refused.retain(|(path, _)| *path != value_path);
-            let mut outer = self.nesting.iter().filter(|(path, _)| is_within(&value_path, path));
+            let mut outer =
+                self.nested_candidate_counts.iter().filter(|(path, _)| is_within(&value_path, path));
             let Some((path, candidates)) = outer.next_back() else { return false };
             (value_path, count) = (path.clone(), *candidates);
         }
@@ -130,7 +137,7 @@ pub struct Sampler<'a> {
     /// The number of lists that contain the value.
     pub(super) lists: usize,
     /// A number that differs between the elements of a list.
-    pub(super) seed: usize,
+    pub(super) sample_number: usize,
     pub(super) buffered: Buffered,
 }
 
@@ -159,7 +166,7 @@ impl<'a> Sampler<'a> {
         self.path.rsplit_once('.').map_or("", |(parent, _)| parent).to_owned()
     }
 
-    /// Returns the number of the current candidate at this path, and records the request.
+    /// Returns the index of the current candidate at this path, and records the request.
     pub(super) fn candidate(&mut self, count: usize) -> usize {
         let is_in_tested_field = |tested: &String| self.path == *tested || is_within(&self.path, tested);
         if self.observations.tested_field.as_ref().is_none_or(is_in_tested_field) {
@@ -186,7 +193,7 @@ impl<'a> Sampler<'a> {
 
     /// Returns the index of the variant of the enum at this path. In a list, it differs between the elements.
     pub(super) fn variant_index(&mut self, variants: usize) -> usize {
-        let offset = if self.lists > 0 { self.seed } else { 0 };
+        let offset = if self.lists > 0 { self.sample_number } else { 0 };
         self.observations.variant_at(&self.path, variants, offset)
     }
 }

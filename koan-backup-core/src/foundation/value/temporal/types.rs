@@ -120,7 +120,8 @@ impl Timestamp {
         Some(since.as_nanos() - i128::from(self.offset_seconds) * 1_000_000_000)
     }
 
-    /// Returns the instant that is a number of nanoseconds after 1970-01-01T00:00:00Z, at the offset of UTC.
+    /// Converts nanoseconds since 1970-01-01T00:00:00Z to an instant with offset zero. Returns `None` if the
+    /// instant is out of range.
     pub fn from_unix_nanos(nanos: i128) -> Option<Self> {
         let local = UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from_nanos_i128(nanos)?).ok()?;
         Some(Self { local: DateTime::from_civil(local), offset_seconds: 0 })

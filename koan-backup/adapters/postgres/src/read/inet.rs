@@ -1,6 +1,6 @@
 //! Reads `inet` and `cidr` in their usual notation: `10.0.0.1`, `10.0.0.0/8`.
 //!
-//! The server sends the family, the bits of the network, whether it is `cidr`, the number of bytes, and the
+//! The server sends the address family, the prefix length, a flag for `cidr`, the number of bytes, and the
 //! bytes (PostgreSQL's `inet_send`).
 
 use std::net::{Ipv4Addr, Ipv6Addr};

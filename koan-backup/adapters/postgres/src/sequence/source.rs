@@ -15,8 +15,8 @@ pub(super) struct SequenceText {
     pub(super) text: String,
     /// The schema of the function, or of the table.
     pub(super) schema: String,
-    /// Whether the column stores the number of the sequence unchanged.
-    pub(super) stores_number: bool,
+    /// Whether the column stores the value that `nextval` returns unchanged.
+    pub(super) stores_value: bool,
 }
 
 /// The sequences in a text.
@@ -24,7 +24,7 @@ pub(super) struct SequenceText {
 pub(super) struct SequenceNames {
     pub(super) literals: Vec<String>,
     /// Whether the text uses sequences whose names are not literals.
-    pub(super) has_computed: bool,
+    pub(super) has_computed_names: bool,
 }
 
 /// Selects the defaults of columns and of their domains, and the functions that these defaults and the
@@ -86,7 +86,7 @@ pub(super) async fn read_texts(connection: &Connection, tables: &[Oid]) -> Resul
                 column: row.try_get(1)?,
                 text: row.try_get::<_, Option<String>>(2)?.unwrap_or_default(),
                 schema: row.try_get(3)?,
-                stores_number: row.try_get(4)?,
+                stores_value: row.try_get(4)?,
             })
         };
         texts.push(read().map_err(|error| failed(operation, &error))?);
@@ -106,7 +106,7 @@ pub(super) fn names(text: &str) -> SequenceNames {
         match leading_literal(rest) {
             Some(name) if names.literals.contains(&name) => {}
             Some(name) if is_name(&name) => names.literals.push(name),
-            _ => names.has_computed = true,
+            _ => names.has_computed_names = true,
         }
     }
     names
@@ -162,7 +162,7 @@ mod tests {
     fn sequence_names_are_found_in_texts_and_computed_names_are_detected() {
         let found = |text: &str| {
             let names = names(text);
-            (names.literals, names.has_computed)
+            (names.literals, names.has_computed_names)
         };
         let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         assert_eq!(found("('X'::text || nextval('s.q2'::regclass))"), (named(&["s.q2"]), false));

@@ -13,7 +13,7 @@ use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::mapping::Mapping;
 use super::checks;
-use super::foreign_key_actions::{self, Reference};
+use super::foreign_key_actions::{self, ForeignKeyConstraint};
 use super::key_checks::{require_distinct_keys, require_one_row_per_key};
 use super::loading::{Loading, fails_on_existing, first_existing};
 use super::references::{ForeignKey, SubstituteRows};
@@ -124,7 +124,8 @@ impl Compared {
                 if after > 0 && after > foreign_key.count(connection, SubstituteRows::default()).await? {
                     return foreign_key.violation(connection, catalog, written, final_rows).await;
                 }
-                let reference = Reference::from_row(&row).map_err(|error| failed(operation, &error))?;
+                let reference =
+                    ForeignKeyConstraint::from_row(&row).map_err(|error| failed(operation, &error))?;
                 if !options.keep_constraints || reference.is_deferrable {
                     continue;
                 }

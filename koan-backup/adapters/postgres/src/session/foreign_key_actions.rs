@@ -13,7 +13,7 @@ use koan_backup_sql::identifier::quoted;
 
 /// Selects the foreign keys of a table and the foreign keys that refer to it. [`DANGLING_REFERENCES`] is
 /// inserted as the last column between the two parts of the query.
-const REFERENCES: [&str; 2] = [
+const FOREIGN_KEYS_QUERY: [&str; 2] = [
     "
     SELECT k.oid, k.conname::text, n.nspname::text, c.relname::text, k.condeferrable, k.confrelid,
            k.confdeltype::text, k.confupdtype::text, k.convalidated, pg_catalog.pg_get_constraintdef(k.oid),
@@ -37,13 +37,13 @@ pub(super) const FOREIGN_KEY: [usize; 4] = [1, 12, 5, 17];
 
 /// Reads the foreign keys of a table and the foreign keys that refer to it, one row for each foreign key.
 pub(super) async fn rows(connection: &Connection, table: Oid, operation: &str) -> Result<Vec<Row>> {
-    let rows = connection.client.query(&REFERENCES.join(DANGLING_REFERENCES), &[&table]).await;
+    let rows = connection.client.query(&FOREIGN_KEYS_QUERY.join(DANGLING_REFERENCES), &[&table]).await;
     rows.map_err(|error| failed(operation, &error))
 }
 
 /// Returns a message for each foreign key because of which a restore into a target is refused: its action
 /// would change rows, and it cannot be suspended.
-pub(in super::super) async fn refusing_references(
+pub(in super::super) async fn foreign_keys_that_prevent_restore(
     connection: &Connection,
     target: &Target,
     extent: Extent,
@@ -52,7 +52,7 @@ pub(in super::super) async fn refusing_references(
     let operation = format!("reading the foreign keys of table `{}`", table.display_name);
     let mut refusals = Vec::new();
     for row in rows(connection, table.oid, &operation).await? {
-        let reference = Reference::from_row(&row).map_err(|error| failed(&operation, &error))?;
+        let reference = ForeignKeyConstraint::from_row(&row).map_err(|error| failed(&operation, &error))?;
         if reference.suspension(extent).is_none() {
             refusals.extend(reference.refusal(target, extent));
         }
@@ -62,7 +62,7 @@ pub(in super::super) async fn refusing_references(
 
 /// How a foreign key is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ReferenceSuspension {
+pub(super) enum ForeignKeySuspension {
     /// The foreign key is dropped, and added again at the end.
     Dropped,
     /// The foreign key is made deferrable, and checked at the end.
@@ -70,7 +70,7 @@ pub(super) enum ReferenceSuspension {
 }
 
 /// A foreign key.
-pub(super) struct Reference {
+pub(super) struct ForeignKeyConstraint {
     pub(super) oid: Oid,
     /// The name in the database.
     pub(super) plain_name: String,
@@ -99,7 +99,7 @@ pub(super) struct Reference {
     pub(super) parent_columns: Vec<String>,
 }
 
-impl Reference {
+impl ForeignKeyConstraint {
     pub(super) fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
         let (schema, child): (String, String) = (row.try_get(2)?, row.try_get(3)?);
         Ok(Self {
@@ -130,20 +130,20 @@ impl Reference {
 
     /// Returns how the foreign key is suspended, or `None` if it is not suspended. It is dropped if its
     /// actions would change rows or if all rows are new; otherwise its check is deferred to the end.
-    pub(super) fn suspension(&self, extent: Extent) -> Option<ReferenceSuspension> {
+    pub(super) fn suspension(&self, extent: Extent) -> Option<ForeignKeySuspension> {
         if !self.is_restorable() || extent.keeps_constraints {
             return None;
         }
-        // The referenced table may be a later target. Rows that swap unique values are deleted and inserted
-        // again.
+        // The restore may delete rows of the referenced table, now or as a later target: if it replaces all
+        // rows, or because rows that swap unique values are deleted and inserted again.
         let removes = extent.replaces || (extent.overwrites && self.parent_has_unique);
         let may_act = self.on_update != "a" || (removes && self.on_delete != "a");
         // The archive of a table with a constraint that was never validated may contain rows that violate
         // it, and these rows are restored as well.
         let should_drop = extent.is_bulk && (extent.may_drop_constraints || !self.is_validated);
         match may_act || should_drop {
-            true => Some(ReferenceSuspension::Dropped),
-            false if !self.is_deferrable => Some(ReferenceSuspension::Deferred),
+            true => Some(ForeignKeySuspension::Dropped),
+            false if !self.is_deferrable => Some(ForeignKeySuspension::Deferred),
             false => None,
         }
     }
@@ -177,7 +177,8 @@ impl Reference {
             ),
             false => {
                 format!(
-                    "{problem}, and the role may not alter the foreign key; restore as the owner of {child}"
+                    "{problem}, and the role is not permitted to alter the foreign key; restore as \
+                     the owner of {child}"
                 )
             }
         })

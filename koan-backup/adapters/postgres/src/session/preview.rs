@@ -9,7 +9,7 @@ use tokio_postgres::types::Oid;
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::extent::Extent;
-use super::foreign_key_actions::{self, Reference, ReferenceSuspension};
+use super::foreign_key_actions::{self, ForeignKeyConstraint, ForeignKeySuspension};
 use super::indexes::Index;
 use super::target::Target;
 use super::unique::Unique;
@@ -20,7 +20,7 @@ use koan_backup_sql::identifier::listed;
 /// to suspend a foreign key at the first target that is its referencing or its referenced table.
 #[derive(Debug, Default)]
 pub(in super::super) struct SuspensionPreview {
-    references: BTreeMap<Oid, Option<ReferenceSuspension>>,
+    references: BTreeMap<Oid, Option<ForeignKeySuspension>>,
 }
 
 impl SuspensionPreview {
@@ -37,7 +37,8 @@ impl SuspensionPreview {
         let (mut dropped, mut deferred, mut not_suspended) = (Vec::new(), Vec::new(), Vec::new());
         let parent_has_unique = Unique::any_besides_key(&Unique::all(connection, target).await?);
         for row in foreign_key_actions::rows(connection, table.oid, &operation).await? {
-            let mut reference = Reference::from_row(&row).map_err(|error| failed(&operation, &error))?;
+            let mut reference =
+                ForeignKeyConstraint::from_row(&row).map_err(|error| failed(&operation, &error))?;
             if reference.parent == table.oid {
                 reference.parent_has_unique = parent_has_unique;
             }
@@ -48,8 +49,8 @@ impl SuspensionPreview {
             self.references.insert(reference.oid, suspension);
             let name = reference.plain_name;
             match suspension {
-                Some(ReferenceSuspension::Dropped) => dropped.push(name),
-                Some(ReferenceSuspension::Deferred) => deferred.push(name),
+                Some(ForeignKeySuspension::Dropped) => dropped.push(name),
+                Some(ForeignKeySuspension::Deferred) => deferred.push(name),
                 None if extent.keeps_constraints && !reference.is_deferrable => not_suspended.push(name),
                 None => {}
             }
@@ -57,7 +58,7 @@ impl SuspensionPreview {
         let dropped_oids = self
             .references
             .iter()
-            .filter(|(_, suspension)| **suspension == Some(ReferenceSuspension::Dropped));
+            .filter(|(_, suspension)| **suspension == Some(ForeignKeySuspension::Dropped));
         let dropped_oids: Vec<Oid> = dropped_oids.map(|(oid, _)| *oid).collect();
         let indexes = Index::droppable(connection, table, extent, &dropped_oids, &operation).await?;
         let names = |kind| {

@@ -61,7 +61,8 @@ pub(super) async fn advance(connection: &Connection, table: &Table, states: &[Se
     Ok(())
 }
 
-/// Reads the furthest number of a sequence in its column, or `None` if there is no such number.
+/// Reads the maximum of the column within the bounds of its sequence, or the minimum for a descending
+/// sequence. Returns `None` if no value is within the bounds.
 async fn furthest_in_column(
     connection: &Connection,
     table: &Table,
@@ -70,7 +71,7 @@ async fn furthest_in_column(
     let Some(column) = &sequence.column else { return Ok(None) };
     let furthest = if sequence.is_ascending { "max" } else { "min" };
     let column = quoted(column);
-    // Inheriting tables use the same sequence.
+    // The query includes child tables, because they use the same sequence.
     let query = format!(
         "SELECT pg_catalog.trunc(pg_catalog.{furthest}({column})::pg_catalog.numeric)::pg_catalog.int8 FROM {} \
          WHERE {column} BETWEEN {} AND {}",
@@ -79,7 +80,7 @@ async fn furthest_in_column(
         sequence.max,
     );
     let operation = format!(
-        "reading the furthest number of sequence `{}` in table `{}`",
+        "reading the last number of sequence `{}` that table `{}` contains",
         sequence.name, table.display_name
     );
     let row = connection.client.query_one(&query, &[]).await.map_err(|error| failed(&operation, &error))?;

@@ -19,7 +19,7 @@ use super::super::error::failed;
 use super::super::literal::literal;
 use super::super::mapping::Mapping;
 use super::extent::Extent;
-use super::foreign_key_actions::{self, Reference, ReferenceSuspension};
+use super::foreign_key_actions::{self, ForeignKeyConstraint, ForeignKeySuspension};
 use super::indexes::Index;
 use super::interference::Interference;
 use super::references::{ForeignKey, SubstituteRows};
@@ -36,7 +36,7 @@ pub(super) struct Suspended {
     /// Whether triggers that cannot be disabled may fire.
     pub(super) interference: Interference,
     /// The foreign keys that were examined, and how each is suspended.
-    references: BTreeMap<Oid, Option<ReferenceSuspension>>,
+    references: BTreeMap<Oid, Option<ForeignKeySuspension>>,
     /// The examined foreign keys whose violating rows can be found.
     foreign_keys: Vec<ForeignKey>,
     /// The unique and exclusion constraints of the targets, which must be satisfied at the end.
@@ -78,7 +78,8 @@ impl Suspended {
         self.unique.extend(unique);
         self.allow_identity_updates(connection, target, extent, &operation).await?;
         for row in foreign_key_actions::rows(connection, table.oid, &operation).await? {
-            let mut reference = Reference::from_row(&row).map_err(|error| failed(&operation, &error))?;
+            let mut reference =
+                ForeignKeyConstraint::from_row(&row).map_err(|error| failed(&operation, &error))?;
             if reference.parent == table.oid {
                 reference.parent_has_unique = has_unique;
             }
@@ -96,7 +97,7 @@ impl Suspended {
                     suspension
                 }
             };
-            if suspension != Some(ReferenceSuspension::Dropped)
+            if suspension != Some(ForeignKeySuspension::Dropped)
                 && let Some(refusal) = reference.refusal(target, extent)
             {
                 return Err(Error::new(ErrorKind::Unsupported, refusal));
@@ -195,13 +196,13 @@ impl Suspended {
         &mut self,
         connection: &Connection,
         catalog: &Catalog,
-        reference: &Reference,
-        suspension: ReferenceSuspension,
+        reference: &ForeignKeyConstraint,
+        suspension: ForeignKeySuspension,
         operation: &str,
     ) -> Result<()> {
-        let Reference { name, child, .. } = reference;
+        let ForeignKeyConstraint { name, child, .. } = reference;
         let sql = match suspension {
-            ReferenceSuspension::Dropped => {
+            ForeignKeySuspension::Dropped => {
                 connection.run(operation, &format!("ALTER TABLE {child} DROP CONSTRAINT {name}")).await?;
                 let mut sql = format!("ALTER TABLE {child} ADD CONSTRAINT {name} {}", reference.definition);
                 if let Some(comment) = &reference.comment {
@@ -210,7 +211,7 @@ impl Suspended {
                 }
                 sql
             }
-            ReferenceSuspension::Deferred => {
+            ForeignKeySuspension::Deferred => {
                 let alter = |to: &str| format!("ALTER TABLE {child} ALTER CONSTRAINT {name} {to}");
                 connection.run(operation, &alter("DEFERRABLE INITIALLY DEFERRED")).await?;
                 alter("NOT DEFERRABLE")

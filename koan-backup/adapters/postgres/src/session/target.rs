@@ -15,7 +15,7 @@ use super::super::defaults::{self, ColumnDefault, IsolatedQueries, TransactionSt
 use super::super::derived::{self, RecomputedColumn};
 use super::super::insert_only;
 use super::super::mapping::{MappedColumn, Mapping};
-use super::super::null_form::NullReplay;
+use super::super::null_form::NullFormsByPosition;
 use super::super::physical::PhysicalForm;
 use super::equality::KeyEquality;
 use super::extent::Extent;
@@ -408,7 +408,11 @@ pub(super) fn duplicate_key_error(entity: &EntityCodec, table: &str, keys: &[Str
 
 /// Returns which `null`s of a column are JSON `null`, according to the physical form in the archive. In a NOT
 /// NULL column, every `null` is JSON `null`.
-fn nulls(entity: &EntityCodec, mapped: &MappedColumn, physical: &PhysicalForm) -> Result<Option<NullReplay>> {
+fn nulls(
+    entity: &EntityCodec,
+    mapped: &MappedColumn,
+    physical: &PhysicalForm,
+) -> Result<Option<NullFormsByPosition>> {
     if !mapped.column_type.has_json_nulls() {
         return Ok(None);
     }
@@ -416,10 +420,10 @@ fn nulls(entity: &EntityCodec, mapped: &MappedColumn, physical: &PhysicalForm) -
     let is_json = mapped.column_type.reads_json_null_as_null()
         && (mapped.column.not_null || physical.json_null.iter().any(|field| field == name));
     if is_json {
-        return Ok(Some(NullReplay::json_null()));
+        return Ok(Some(NullFormsByPosition::json_null()));
     }
     let Some(recorded) = physical.null_forms.get(name) else { return Ok(None) };
-    NullReplay::parse(recorded).map(Some).ok_or_else(|| unknown_form(entity))
+    NullFormsByPosition::parse(recorded).map(Some).ok_or_else(|| unknown_form(entity))
 }
 
 /// Returns the error for a physical form in an archive that this version does not know.

@@ -4,7 +4,7 @@ use koan_backup_core::value::Value;
 
 use super::super::catalog::Identity;
 use super::super::column_type::ColumnType;
-use super::super::null_form::{NullForm, NullReplay};
+use super::super::null_form::{NullForm, NullFormsByPosition};
 use super::super::types::StoredType;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::conversion_error::ConversionError;
@@ -35,7 +35,7 @@ pub(super) struct TargetColumn {
     pub(super) name: String,
     pub(super) column_type: ColumnType,
     /// Which `null`s of the column are JSON `null`; `None` if every `null` is NULL.
-    pub(super) nulls: Option<NullReplay>,
+    pub(super) nulls: Option<NullFormsByPosition>,
     pub(super) declared: String,
     pub(super) not_null: bool,
     pub(super) identity: Identity,

@@ -8,7 +8,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 
-/// A parser that receives data in chunks and returns the rows.
+/// A parser that receives data in pieces and returns the rows.
 #[derive(Debug, Default)]
 pub(super) struct CopyReader {
     /// The received data that is not parsed yet.
@@ -21,12 +21,12 @@ pub(super) struct CopyReader {
 }
 
 impl CopyReader {
-    /// Adds a chunk, and returns the emptied buffer of the previous chunk. Data that is not parsed yet is
+    /// Adds a piece, and returns the emptied buffer of the previous piece. Data that is not parsed yet is
     /// moved to the front of the new buffer.
-    pub(super) fn push_chunk(&mut self, chunk: Vec<u8>) -> Vec<u8> {
+    pub(super) fn push_piece(&mut self, piece: Vec<u8>) -> Vec<u8> {
         let rest = self.buffer.split_off(self.position);
         self.position = 0;
-        let mut used = std::mem::replace(&mut self.buffer, chunk);
+        let mut used = std::mem::replace(&mut self.buffer, piece);
         if !rest.is_empty() {
             self.buffer.splice(0..0, rest);
         }
@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_parsed_wherever_chunks_end() {
+    fn rows_are_parsed_wherever_pieces_end() {
         let bytes = copied();
         for size in 1..=bytes.len() {
             let mut reader = CopyReader::default();
             let mut rows = Vec::new();
-            for chunk in bytes.chunks(size) {
-                reader.push_chunk(chunk.to_vec());
+            for piece in bytes.chunks(size) {
+                reader.push_piece(piece.to_vec());
                 while reader.advance().expect("the data is valid") {
                     assert_eq!((reader.len(), reader.field(0)), (2, None));
                     rows.push(reader.field(1).expect("the field is not NULL").to_vec());
@@ -154,7 +154,7 @@ mod tests {
         let bytes = copied();
         for length in 0..bytes.len() {
             let mut reader = CopyReader::default();
-            reader.push_chunk(bytes[..length].to_vec());
+            reader.push_piece(bytes[..length].to_vec());
             while reader.advance().expect("the data is a valid beginning") {}
             assert!(!reader.is_complete(), "{length}");
         }
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn data_in_another_format_is_refused() {
         let mut reader = CopyReader::default();
-        reader.push_chunk(b"<html>this is not PostgreSQL</html>".to_vec());
+        reader.push_piece(b"<html>this is not PostgreSQL</html>".to_vec());
         assert!(reader.advance().is_err());
     }
 }

@@ -25,13 +25,13 @@ use super::json_null::JsonNullRecorder;
 use koan_backup_sql::content::Content;
 use koan_backup_sql::identifier::quoted;
 
-/// The minimum size of a chunk that is sent to the decoder, except the last chunk. Rows are not split, so
-/// most chunks are a little larger.
-const MIN_CHUNK_BYTES: usize = 256 << 10;
+/// The minimum size of a piece of COPY data that is sent to the decoder, except the last piece. Rows are not
+/// split, so most pieces are a little larger.
+const MIN_PIECE_BYTES: usize = 256 << 10;
 /// The initial capacity of the buffers. A buffer that a large row has extended is not reused.
-const CHUNK_CAPACITY: usize = MIN_CHUNK_BYTES + MIN_CHUNK_BYTES / 16;
-/// The number of chunks that wait to be decoded.
-const MAX_WAITING_CHUNKS: usize = 4;
+const PIECE_CAPACITY_BYTES: usize = MIN_PIECE_BYTES + MIN_PIECE_BYTES / 16;
+/// The maximum number of pieces that are queued for decoding.
+const MAX_QUEUED_PIECES: usize = 4;
 
 /// A message from the connection to the thread that decodes.
 enum CopyMessage {
@@ -57,9 +57,9 @@ pub(super) async fn read(
         false => (Vec::new(), Vec::new()),
     };
     let rows = connection.client.copy_out(&query).await.map_err(|error| failed(&operation, &error))?;
-    let (messages, received) = mpsc::channel(MAX_WAITING_CHUNKS);
-    // This channel returns the buffers of decoded chunks, which are reused.
-    let (used_buffers, free_buffers) = mpsc::channel(MAX_WAITING_CHUNKS + 2);
+    let (messages, received) = mpsc::channel(MAX_QUEUED_PIECES);
+    // This channel returns the buffers of decoded pieces for reuse.
+    let (used_buffers, free_buffers) = mpsc::channel(MAX_QUEUED_PIECES + 2);
     let entity = request.entity.clone();
     let checked_mapping = mapping.clone();
     // A separate thread is used because decoding waits for the connection and for the archive, which need the
@@ -106,7 +106,7 @@ fn ended_early(operation: &str, error: tokio::task::JoinError) -> Error {
     Error::with_source(ErrorKind::Provider, format!("{operation} ended {reason}"), error)
 }
 
-/// Forwards the data of the server in chunks.
+/// Forwards the COPY data of the server in pieces of at least [`MIN_PIECE_BYTES`], except the last piece.
 async fn forward(
     rows: CopyOutStream,
     messages: mpsc::Sender<CopyMessage>,
@@ -114,18 +114,18 @@ async fn forward(
 ) -> std::result::Result<(), tokio_postgres::Error> {
     let mut rows = std::pin::pin!(rows);
     // Many reads have only a few rows, so the buffer is not allocated in advance.
-    let mut chunk = Vec::new();
+    let mut piece = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        chunk.extend_from_slice(&row);
+        piece.extend_from_slice(&row);
         drop(row);
-        if chunk.len() >= MIN_CHUNK_BYTES {
-            let next = free_buffers.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK_CAPACITY));
-            if messages.send(CopyMessage::Rows(std::mem::replace(&mut chunk, next))).await.is_err() {
+        if piece.len() >= MIN_PIECE_BYTES {
+            let next = free_buffers.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_CAPACITY_BYTES));
+            if messages.send(CopyMessage::Rows(std::mem::replace(&mut piece, next))).await.is_err() {
                 return Ok(());
             }
         }
     }
-    let _ = messages.send(CopyMessage::Rows(chunk)).await;
+    let _ = messages.send(CopyMessage::Rows(piece)).await;
     Ok(())
 }
 
@@ -159,8 +159,8 @@ fn decode(
             None => return Err(Error::cancelled()),
         };
         nulls.check(entity, mapping)?;
-        let buffer = reader.push_chunk(rows);
-        if (CHUNK_CAPACITY..=CHUNK_CAPACITY * 2).contains(&buffer.capacity()) {
+        let buffer = reader.push_piece(rows);
+        if (PIECE_CAPACITY_BYTES..=PIECE_CAPACITY_BYTES * 2).contains(&buffer.capacity()) {
             let _ = used_buffers.try_send(buffer);
         }
         while reader.advance()? {

@@ -27,9 +27,9 @@ impl JsonNullRecorder {
     /// Fails if a column alternates between NULL and JSON `null` more often than an archive can record.
     pub(super) fn check(&self, entity: &EntityCodec, mapping: &Mapping) -> Result<()> {
         let mut columns = mapping.columns.iter().zip(&self.0);
-        let overflowed =
-            columns.find(|(_, recorder)| recorder.as_ref().is_some_and(NullRecorder::is_overflowed));
-        overflowed.map_or(Ok(()), |(mapped, _)| Err(alternates_too_often(entity, mapping, mapped)))
+        let exceeds_limits =
+            columns.find(|(_, recorder)| recorder.as_ref().is_some_and(NullRecorder::exceeds_limits));
+        exceeds_limits.map_or(Ok(()), |(mapped, _)| Err(alternates_too_often(entity, mapping, mapped)))
     }
 
     /// Returns the recorded forms.

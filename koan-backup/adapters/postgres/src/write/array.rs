@@ -86,7 +86,7 @@ fn push_list(items: &[&RawValue], out: &mut String) -> Result<(), ConversionErro
 }
 
 /// Appends an array of `bytea`. Each `bytea` value is a list of numbers, so the innermost lists are elements.
-/// Only the first dimension can be empty, so an empty list within it is an element without bytes.
+/// PostgreSQL has no empty inner dimensions, so an empty inner list is an empty `bytea`.
 fn push_bytes(items: &[&RawValue], out: &mut String) -> Result<(), ConversionError> {
     let not_bytes = || ConversionError::new("cannot hold a list that does not contain bytes");
     let bytes = |item: &RawValue| serde_json::from_str::<Vec<u8>>(item.get()).ok();
@@ -115,7 +115,9 @@ fn push_quoted(text: &str, out: &mut String) {
 pub(super) fn hstore(text: &str) -> Result<String, ConversionError> {
     use serde_json::Value as Json;
     let not_a_map = || {
-        ConversionError::new("is `hstore`, which can only contain a map of texts; declare the column `jsonb`")
+        ConversionError::new(
+            "is `hstore`, which can only contain an object whose values are strings or null; declare the column `jsonb`",
+        )
     };
     let Ok(Json::Object(map)) = serde_json::from_str(text) else { return Err(not_a_map()) };
     let mut out = String::with_capacity(text.len() + 16);

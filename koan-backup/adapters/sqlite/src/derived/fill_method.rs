@@ -57,7 +57,7 @@ pub(super) fn fill_method(
     Ok(decide(&triggers, index, usize::try_from(columns).unwrap_or(usize::MAX)))
 }
 
-/// Determines how a restore fills an index from its triggers. `columns` is the number of columns of the
+/// Determines from the triggers of an index how a restore fills it. `columns` is the number of columns of the
 /// index.
 fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> FillMethod {
     let unknown = |trigger: &Trigger| FillMethod::Unknown {
@@ -90,7 +90,8 @@ fn decide(triggers: &[Trigger], index: &ExternalIndex, columns: usize) -> FillMe
     }) {
         return unknown(trigger);
     }
-    // The inserted value is the column of the row that has the same name as the index column: `$ . column`.
+    // Whether the inserted value is `new.column` for the index column `column`. The normalized value has
+    // three tokens: `$ . column`.
     let is_same_column = |(column, value): &(String, String)| {
         matches!(column.as_str(), "rowid" | "docid" | "_rowid_" | "oid")
             || value.rsplit(' ').next() == Some(column.as_str()) && value.split(' ').count() == 3
@@ -186,8 +187,8 @@ fn update_matches_insertion(
         && has_step(|step| matches!(step, Step::Remove(_)))
 }
 
-/// Returns the conjunction of two conditions. In its normal form, the placeholder `$` replaces the name in
-/// `row`, which is the trigger's name for the row.
+/// Returns the conjunction of two conditions. In its normalized form, `$` replaces `row`, the alias of the
+/// row in the trigger (`new` or `old`).
 fn conjunction(one: Option<&Condition>, other: Option<&Condition>, row: &str) -> Option<Condition> {
     let with_placeholder = |normalized: &str| normalized.replace(&format!("{row} . "), "$ . ");
     let conditions: Vec<&Condition> = one.into_iter().chain(other).collect();

@@ -16,7 +16,7 @@ const MAX_NULL_RUNS: usize = 1 << 20;
 pub(in super::super) struct FormRecorder {
     /// The form that is assumed when nothing is recorded.
     default: Form,
-    /// The variants that the values of the current run have in common; `None` while all values are NULL.
+    /// The form that all values of the current run share so far; `None` while all of them are NULL.
     current: Option<Form>,
     /// The number of records in the current run.
     length: u64,
@@ -85,12 +85,22 @@ impl FormRecorder {
         }
         let form_count = self.forms.len();
         if self.forms.iter().all(|(form, _)| *form == self.default) {
-            return RecordedForms { json: None, alternating_forms: None, mixes_nulls: false, form_count };
+            return RecordedForms {
+                json: None,
+                alternating_forms: None,
+                has_too_many_null_runs: false,
+                form_count,
+            };
         }
         let is_json_null = |form: &Form| form.shape == Shape::StorageClass && form.has(JSON_NULL);
         let has_json_null = self.forms.iter().any(|(form, _)| is_json_null(form));
         if self.overflowed && has_json_null {
-            return RecordedForms { json: None, alternating_forms: None, mixes_nulls: true, form_count };
+            return RecordedForms {
+                json: None,
+                alternating_forms: None,
+                has_too_many_null_runs: true,
+                form_count,
+            };
         }
         if self.runs.len() > MAX_RUNS && !has_json_null {
             let forms = self.forms.len();
@@ -99,7 +109,7 @@ impl FormRecorder {
             return RecordedForms {
                 json: Some(json!({ "forms": [most_frequent.to_string()] })),
                 alternating_forms: Some(forms),
-                mixes_nulls: false,
+                has_too_many_null_runs: false,
                 form_count,
             };
         }
@@ -108,7 +118,7 @@ impl FormRecorder {
             1 => json!({ "forms": forms }),
             _ => json!({ "forms": forms, "runs": runs_text(&self.runs) }),
         };
-        RecordedForms { json: Some(json), alternating_forms: None, mixes_nulls: false, form_count }
+        RecordedForms { json: Some(json), alternating_forms: None, has_too_many_null_runs: false, form_count }
     }
 }
 
@@ -126,7 +136,7 @@ pub(in super::super) struct RecordedForms {
     /// The number of forms, if the forms alternate too often to be recorded in runs.
     pub(in super::super) alternating_forms: Option<usize>,
     /// Whether NULL and JSON `null` alternate too often to be recorded in runs.
-    pub(in super::super) mixes_nulls: bool,
+    pub(in super::super) has_too_many_null_runs: bool,
     /// The number of forms.
     form_count: usize,
 }
@@ -179,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn null_and_json_null_are_recorded_beyond_the_limit_of_other_forms_and_then_refused() {
+    fn alternating_nulls_have_a_higher_run_limit_than_other_forms() {
         let mut recorder = FormRecorder::new(Form::stored_as(NATIVE));
         for _ in 0..MAX_RUNS {
             recorder.push(Form::stored_as(SQL_NULL));
             recorder.push(Form::stored_as(JSON_NULL));
         }
         let recorded = recorder.finish();
-        assert!(!recorded.mixes_nulls);
+        assert!(!recorded.has_too_many_null_runs);
         let json = recorded.json.expect("forms");
         let runs = json["runs"].as_str().expect("runs");
         assert_eq!(runs.split(' ').count(), MAX_RUNS * 2);
@@ -196,6 +206,6 @@ mod tests {
             recorder.push(Form::stored_as(SQL_NULL));
             recorder.push(Form::stored_as(JSON_NULL));
         }
-        assert!(recorder.finish().mixes_nulls);
+        assert!(recorder.finish().has_too_many_null_runs);
     }
 }

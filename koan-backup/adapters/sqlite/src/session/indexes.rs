@@ -49,7 +49,7 @@ pub(super) enum KeyIndex {
 }
 
 impl SuspendedIndexes {
-    /// Drops the indexes that the options permit to drop for a table with this number of rows.
+    /// Drops the indexes that may be dropped according to the options, for a table with this number of rows.
     pub(super) fn drop_all(
         &mut self,
         transaction: &Transaction,

@@ -57,7 +57,7 @@ pub(super) fn report(
     let mut physical = PhysicalForm::default();
     for column in columns {
         let name = column.name;
-        if column.forms.mixes_nulls {
+        if column.forms.has_too_many_null_runs {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(

@@ -41,7 +41,7 @@ fn all_modes() -> Vec<SessionOptions> {
 }
 
 #[tokio::test]
-async fn two_records_with_equal_keys_are_refused_in_every_mode_with_the_key() {
+async fn two_records_with_equal_keys_are_refused_in_every_mode_and_the_error_contains_the_key() {
     let lines = [r#"{"email":"A@x","n":1}"#, r#"{"email":"B@x","n":2}"#, r#"{"email":"a@x","n":3}"#];
     for table in TABLES {
         for rows in ["", "; INSERT INTO m VALUES ('c@x', 9)", "; INSERT INTO m VALUES ('a@X', 9), ('b@x', 9)"]
@@ -154,7 +154,7 @@ async fn a_restore_compares_numeric_keys_of_every_storage_class_by_value() {
     let source =
         Database::new("CREATE TABLE m (id PRIMARY KEY, n INT); INSERT INTO m VALUES (1, 1), (2.0, 2)");
     let mut backup = source.backup::<Untyped>().await.expect("the entity is backed up");
-    // The number is stored as REAL, in the form of the previous rows.
+    // This record gets the physical form of the last run, REAL, so its key is stored as 1.0.
     backup.lines.push(r#"{"id":1,"n":3}"#.to_owned());
     for table in [
         "CREATE TABLE m (id PRIMARY KEY, n INT)",

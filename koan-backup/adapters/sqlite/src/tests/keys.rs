@@ -38,7 +38,7 @@ async fn errors(database: &Database, backup: &super::fixture::EntityBackup) -> V
 }
 
 #[tokio::test]
-async fn a_key_with_another_form_than_in_the_archive_is_reported_before_the_restore() {
+async fn a_key_whose_form_differs_from_the_archive_is_reported_before_the_restore() {
     let backup = database(&[LOWER]).backup::<Keyed>().await.expect("the entity is backed up");
     let live = database(&[UPPER]);
     let found = errors(&live, &backup).await;

@@ -64,7 +64,7 @@ fn table(columns: &str) -> String {
 }
 
 #[tokio::test]
-async fn defaults_of_columns_without_a_field_that_would_refuse_new_rows_are_reported_by_the_dry_run() {
+async fn a_column_without_a_field_that_prevents_inserts_is_reported_before_the_restore() {
     for (columns, expected) in REFUSING_COLUMNS {
         let database = Database::new(&table(columns));
         for options in [overwrite(), replace(), conflict(ConflictMode::Keep), conflict(ConflictMode::Fail)] {
@@ -106,7 +106,7 @@ async fn existing_rows_need_no_default() {
 }
 
 #[tokio::test]
-async fn a_constraint_that_the_existing_row_satisfies_does_not_refuse_its_record() {
+async fn a_record_is_accepted_if_its_existing_row_satisfies_the_constraint() {
     for rows in ["(11, 5, 50), (12, 5, 60)", "(11, 5, 50), (12, 5, NULL)"] {
         let database = Database::new(&table("most INT DEFAULT 1, CHECK (size <= most)"));
         database.run(&format!("INSERT INTO item VALUES {rows}"));

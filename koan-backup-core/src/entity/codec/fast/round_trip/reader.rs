@@ -25,7 +25,7 @@ macro_rules! unsupported {
     };
 }
 
-/// Implements the calls that no deserializer of this file supports.
+/// Implements, as an error, the methods that no deserializer in this file supports.
 macro_rules! never_supported {
     () => {
         unsupported!(
@@ -38,9 +38,9 @@ macro_rules! never_supported {
     };
 }
 
-/// Implements the calls that the deserializers of a line and of a name do not support, in contrast to the
-/// deserializer of a value.
-macro_rules! supported_by_values_only {
+/// Implements, as an error, the methods that the deserializers of a line and of a name do not support, in
+/// contrast to the deserializer of a value.
+macro_rules! unsupported_except_for_values {
     () => {
         unsupported!(
             deserialize_bool(),
@@ -115,7 +115,7 @@ impl<'de> Deserializer<'de> for LineReader<'de> {
     }
 
     never_supported!();
-    supported_by_values_only!();
+    unsupported_except_for_values!();
     unsupported!(deserialize_str(), deserialize_string(), deserialize_identifier(),);
 }
 
@@ -168,7 +168,7 @@ impl<'de> Deserializer<'de> for NameReader<'_> {
     }
 
     never_supported!();
-    supported_by_values_only!();
+    unsupported_except_for_values!();
     unsupported!(
         deserialize_option(),
         deserialize_newtype_struct(&'static str),
@@ -179,7 +179,7 @@ impl<'de> Deserializer<'de> for NameReader<'_> {
     serde::forward_to_deserialize_any! { str string identifier }
 }
 
-/// This access supports only variants without content.
+/// Supports only unit variants.
 impl<'de> EnumAccess<'de> for NameReader<'_> {
     type Error = Fallback;
     type Variant = Self;
