@@ -37,7 +37,7 @@ pub(crate) use self::listing::{FileFingerprint, ListedFile};
 pub use self::machine_state::{KnownLocation, MachineState};
 pub(crate) use self::multipart::AbortOutcome;
 pub use self::options::StorageOptions;
-use self::profile_state::{NewProfile, Profile};
+use self::profile_state::{NewProfile, ProfileRecord};
 use self::rate_limited::{RateLimitedMultipart, RateLimitedStore};
 use crate::encryption::ArchiveEncryption;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ pub struct Storage {
     encryption: ArchiveEncryption,
     new_profile: NewProfile,
     /// The state of the profile that this machine has stored. It is set when the context is built.
-    profile: Option<Arc<Profile>>,
+    profile: Option<Arc<ProfileRecord>>,
 }
 
 /// The kind of a storage.

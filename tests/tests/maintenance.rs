@@ -519,7 +519,7 @@ async fn a_task_record_that_cannot_be_written_is_reported_and_a_damaged_record_c
     let incomplete_tasks = health(&shop.koan).await.incomplete_tasks;
     assert!(
         incomplete_tasks.len() == 1 && incomplete_tasks[0].problem.contains("is damaged"),
-        "{incomplete_task:?}"
+        "{incomplete_tasks:?}"
     );
     let report = shop.koan.maintenance().retention(misspelt()).await.expect("maintenance completed");
     assert_eq!(report.profiles[0].failures.len(), 1, "{report:?}");
