@@ -34,8 +34,8 @@ pub(crate) use compression::EntryEncryption;
 pub use compression::{Compression, CompressionMethod};
 pub(crate) use compressor::Compressor;
 pub use documents::{
-    BackupStatistics, Checksums, DiscoveryDocument, EntityStatistics, ExcludedEntity, ProviderDocument,
-    ProviderInfo, SchemaSnapshots, UncoveredEntity,
+    BackupStatistics, Checksums, DiscoveryDocument, DiscoveryExcluded, DiscoveryUncovered, EntityStatistics,
+    ProviderDocument, ProviderInfo, SchemaSnapshots,
 };
 pub(crate) use documents::{EncryptedDocument, EncryptedMetadata};
 pub(crate) use file_hash::{hash_in_steps, hash_of};

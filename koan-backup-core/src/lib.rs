@@ -35,7 +35,7 @@ pub mod maintenance {
 }
 /// The reports of operations, and the types of their fields.
 pub mod report {
-    pub use crate::declaration::inventory::IncludedEntity;
+    pub use crate::declaration::inventory::{ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredEntity};
     pub use crate::koan::{OpenedProfile, OpenedProvider, WarmUpReport};
     pub use crate::operations::backup::BackupReport;
     pub use crate::operations::copy::CopyReport;

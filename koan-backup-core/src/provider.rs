@@ -12,6 +12,7 @@ mod observed;
 mod restore;
 mod session;
 mod sink;
+mod table_name;
 
 use std::fmt;
 
@@ -31,6 +32,7 @@ pub use session::{
 };
 pub use sink::{Flow, NOT_KEPT_ELSEWHERE, ReadSummary, RecordSink};
 pub(crate) use sink::{SinkOptions, record_channel};
+pub use table_name::{folded, is_near};
 
 use crate::entity::EntityCodec;
 use crate::foundation::error::Result;

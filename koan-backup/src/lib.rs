@@ -70,6 +70,8 @@ pub mod prelude;
 pub mod serde {
     pub use koan_backup_core::compact::base64;
 }
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// Makes the examples of the README documentation tests.
 #[cfg(all(doctest, feature = "sqlite"))]

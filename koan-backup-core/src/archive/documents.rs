@@ -63,15 +63,15 @@ pub struct DiscoveryDocument {
     /// The included entities and their policies.
     pub included: BTreeMap<String, Policy>,
     /// The entities that are excluded by their declaration.
-    pub excluded: Vec<ExcludedEntity>,
+    pub excluded: Vec<DiscoveryExcluded>,
     /// The entities without a policy.
-    pub uncovered: Vec<UncoveredEntity>,
+    pub uncovered: Vec<DiscoveryUncovered>,
 }
 
 /// An entity that is excluded by its declaration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ExcludedEntity {
+pub struct DiscoveryExcluded {
     /// The name of the entity.
     pub entity: String,
     /// The declared reason.
@@ -81,7 +81,7 @@ pub struct ExcludedEntity {
 /// An entity without a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct UncoveredEntity {
+pub struct DiscoveryUncovered {
     /// The name of the entity.
     pub entity: String,
     /// Why the entity has no policy.

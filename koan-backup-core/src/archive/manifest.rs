@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::documents::{ExcludedEntity, UncoveredEntity};
+use super::documents::{DiscoveryExcluded, DiscoveryUncovered};
 use crate::entity::Policy;
 use crate::foundation::digest::RecordSetHash;
 use crate::foundation::id::{BackupId, BackupName, SetName};
@@ -225,9 +225,9 @@ pub struct DiscoverySummary {
     /// The number of covered entities of each provider.
     pub entities_by_provider: BTreeMap<String, usize>,
     /// The entities without a policy.
-    pub uncovered: Vec<UncoveredEntity>,
+    pub uncovered: Vec<DiscoveryUncovered>,
     /// The excluded entities, with the reason.
-    pub excluded: Vec<ExcludedEntity>,
+    pub excluded: Vec<DiscoveryExcluded>,
 }
 
 impl Manifest {

@@ -1,17 +1,60 @@
 //! The inventory: every entity with its resolved policy, computed when the context is built.
 
-use std::collections::BTreeSet;
-use std::fmt;
+mod entity;
+mod linked_crate;
+mod remedy;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::archive::{ExcludedEntity, UncoveredEntity};
+use self::linked_crate::Coverage;
 use crate::declaration::registry::Registry;
-use crate::entity::{Decision, EntityDescriptor, Policy, PolicySource, decide};
+use crate::entity::{Decision, EntityDescriptor, Policy, decide};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
+pub use self::entity::{ExcludedEntity, IncludedEntity, UncoveredEntity};
+pub use self::linked_crate::LinkedCrate;
+pub(crate) use self::remedy::Remedy;
+
 /// All declared entities: included, excluded and uncovered entities in separate lists.
+///
+/// # JSON
+/// The inventory serializes to an object whose fields are the fields of this type in camelCase, and so do its
+/// entries. Later versions may add fields. A list is always present, and an optional value that is unknown is
+/// omitted:
+///
+/// ```json
+/// {
+///   "discoveredAt": "2026-11-29T03:00:00Z",
+///   "included": [{
+///     "entity": "User", "crate": "shop_models", "location": "models/src/lib.rs:12",
+///     "typePath": "shop_models::User", "keyType": "i64",
+///     "provider": "main", "table": "users", "sets": ["root"],
+///     "policy": { "encrypt": true, "includeSchema": true, "source": "scope" }
+///   }],
+///   "excluded": [{
+///     "entity": "SearchIndex", "crate": "shop_models", "location": "models/src/lib.rs:20",
+///     "typePath": "shop_models::SearchIndex", "keyType": "i64", "provider": "main",
+///     "reason": "rebuilt from the users"
+///   }],
+///   "uncovered": [{
+///     "entity": "Draft", "crate": "shop", "location": "src/drafts.rs:7",
+///     "typePath": "shop::drafts::Draft", "keyType": "Uuid", "provider": "main",
+///     "why": "no scope declared"
+///   }],
+///   "crates": [
+///     { "name": "shop", "entityCount": 1, "includedCount": 0, "excludedCount": 0, "uncoveredCount": 1, "hasScope": false },
+///     { "name": "shop_models", "entityCount": 2, "includedCount": 1, "excludedCount": 1, "uncoveredCount": 0, "hasScope": true }
+///   ],
+///   "warnings": [],
+///   "remedies": ["add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`"],
+///   "notes": [],
+///   "lastBackup": []
+/// }
+/// ```
+///
+/// An included entity has `relationship` if its table is a partition or inherits, `problem` if it cannot be
+/// backed up, and `retentionDays` in its policy if they are declared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -24,11 +67,17 @@ pub struct Inventory {
     pub excluded: Vec<ExcludedEntity>,
     /// Entities without a policy, sorted by name.
     pub uncovered: Vec<UncoveredEntity>,
+    /// The crates that declare these entities, sorted by name. A crate that was not linked is missing;
+    /// [`expect_crates`] makes the start fail then.
+    ///
+    /// [`expect_crates`]: crate::KoanBuilder::expect_crates
+    pub crates: Vec<LinkedCrate>,
     /// Gaps in the coverage, such as tables and columns that no entity covers and entities without a table.
-    /// Each text includes the remedy.
     pub warnings: Vec<String>,
+    /// The remedies for uncovered entities and for warnings that do not include their remedy, one for each
+    /// kind.
+    pub remedies: Vec<String>,
     /// Remarks that need no action.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// The warnings of the last completed backup. They are reported, but are not gaps in the coverage.
     pub last_backup: Vec<String>,
@@ -109,34 +158,40 @@ impl Inventory {
             included: Vec::new(),
             excluded: Vec::new(),
             uncovered: Vec::new(),
+            crates: Vec::new(),
             warnings: Vec::new(),
+            remedies: Vec::new(),
             notes: Vec::new(),
             last_backup: Vec::new(),
-            remedies: BTreeSet::new(),
         };
+        let mut coverage = Vec::new();
         for descriptor in &entities {
-            let entity = descriptor.name().to_owned();
             let scope = scopes.get(descriptor.crate_name()).copied();
             let decision = decide(descriptor.policy(), scope).map_err(|error| {
                 error.context(format!("`{}` at {}", descriptor.type_path(), descriptor.location()))
             })?;
-            match decision {
+            let decided = match decision {
                 Decision::Included(policy) => {
-                    inventory.included.push(IncludedEntity {
-                        entity,
-                        type_path: descriptor.type_path(),
-                        policy,
-                        place: None,
-                        problem: None,
-                    });
+                    inventory.included.push(IncludedEntity::new(descriptor, policy));
+                    Coverage::Included
                 }
                 Decision::Excluded { reason } => {
-                    inventory.excluded.push(ExcludedEntity { entity, reason: reason.to_owned() });
+                    inventory.excluded.push(ExcludedEntity::new(descriptor, reason));
+                    Coverage::Excluded
                 }
                 Decision::Uncovered { why } => {
-                    inventory.uncovered.push(UncoveredEntity { entity, why: why.to_owned() });
+                    inventory.uncovered.push(UncoveredEntity::new(descriptor, why));
+                    Coverage::Uncovered
                 }
-            }
+            };
+            coverage.push((descriptor.crate_name(), decided));
+        }
+        inventory.crates = linked_crate::count(coverage.into_iter(), &scopes.keys().copied().collect());
+        if !inventory.uncovered.is_empty() {
+            inventory.add_remedy(Remedy::Policy);
+        }
+        if inventory.crates.iter().any(|linked| linked.uncovered_count > 0 && !linked.has_scope) {
+            inventory.add_remedy(Remedy::Scope);
         }
         Ok((inventory, entities))
     }
@@ -166,17 +221,33 @@ impl Inventory {
         self.included.iter().find(|included| included.entity == entity).map(|included| included.policy)
     }
 
+    /// Sets the provider of an entity.
+    pub(crate) fn set_provider(&mut self, entity: &str, provider: &str) {
+        let included = self.included.iter_mut().map(|entry| (&entry.entity, &mut entry.provider));
+        let excluded = self.excluded.iter_mut().map(|entry| (&entry.entity, &mut entry.provider));
+        let uncovered = self.uncovered.iter_mut().map(|entry| (&entry.entity, &mut entry.provider));
+        let mut all = included.chain(excluded).chain(uncovered);
+        if let Some((_, slot)) = all.find(|(name, _)| *name == entity) {
+            *slot = Some(provider.to_owned());
+        }
+    }
+
+    /// Adds a warning and its remedy.
+    pub(crate) fn warn(&mut self, remedy: Remedy, text: String) {
+        self.add_remedy(remedy);
+        self.warnings.push(text);
+    }
+
+    fn add_remedy(&mut self, remedy: Remedy) {
+        let text = remedy.text(&self.crates);
+        self.remedies.extend(text.filter(|text| !self.remedies.contains(text)));
+    }
+
     fn describe_gaps(&self) -> String {
         let uncovered =
             self.uncovered.iter().map(|gap| format!("{} → no backup coverage ({})", gap.entity, gap.why));
         let gaps: Vec<_> = uncovered.chain(self.warnings.iter().cloned()).collect();
-        let entity_remedy = "add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`";
-        let entity_remedy = (!self.uncovered.is_empty()).then_some(entity_remedy);
-        let remedies: Vec<&str> = entity_remedy
-            .into_iter()
-            .chain(self.remedies.iter().filter_map(|remedy| remedy.text()))
-            .collect();
-        format!("the backup coverage has gaps ({}): {}; {}", gaps.len(), gaps.join("; "), remedies.join("; "))
+        format!("the backup coverage has gaps ({}): {}; {}", gaps.len(), gaps.join("; "), self.remedies.join("; "))
             .trim_end_matches("; ")
             .to_owned()
     }
@@ -201,14 +272,17 @@ impl Inventory {
         for entity in &self.included {
             tracing::info!(target: "koan::backup", "  {entity}");
         }
-        for UncoveredEntity { entity, why } in &self.uncovered {
+        for UncoveredEntity { entity, why, .. } in &self.uncovered {
             tracing::warn!(target: "koan::backup", "  {entity} → no backup coverage ({why})");
         }
-        for ExcludedEntity { entity, reason } in &self.excluded {
+        for ExcludedEntity { entity, reason, .. } in &self.excluded {
             tracing::info!(target: "koan::backup", "  {entity} → excluded: {reason:?}");
         }
         for warning in &self.warnings {
             tracing::warn!(target: "koan::backup", "  {warning}");
+        }
+        for remedy in &self.remedies {
+            tracing::warn!(target: "koan::backup", "  remedy → {remedy}");
         }
         for note in &self.notes {
             tracing::info!(target: "koan::backup", "  {note}");
@@ -216,23 +290,9 @@ impl Inventory {
         for warning in &self.last_backup {
             tracing::warn!(target: "koan::backup", "  last backup → {warning}");
         }
+        let crates: Vec<_> = self.crates.iter().map(ToString::to_string).collect();
+        tracing::info!(target: "koan::backup", "crates: {}", crates.join(", "));
         let (sources, storage) = (sources.join(", "), storage.join(", "));
         tracing::info!(target: "koan::backup", "sources: {sources}; storage: {storage}");
-    }
-}
-
-impl fmt::Display for IncludedEntity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { encrypt, include_schema, retention_days, source } = self.policy;
-        let source = match source {
-            PolicySource::Attribute => "#[entity_backup]",
-            PolicySource::Scope => "scope",
-        };
-        write!(f, "{} → encrypt={encrypt}, schema={include_schema}", self.entity)?;
-        if let Some(days) = retention_days {
-            write!(f, ", kept {days} days")?;
-        }
-        write!(f, " (via {source})")?;
-        self.place.as_ref().map_or(Ok(()), |place| write!(f, ", in {place}"))
     }
 }

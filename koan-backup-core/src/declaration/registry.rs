@@ -1,11 +1,12 @@
 //! The declared entities and scopes, collected by the linker or registered manually.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use linkme::distributed_slice;
 
 use crate::entity::{EntityDescriptor, ScopeDeclaration, crate_of};
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::names::suggestion;
 
 /// All linked entities. The name is long because it is part of the name of a linker section.
 #[distributed_slice]
@@ -71,6 +72,26 @@ impl Registry {
         let mut entities = self.entities.clone();
         entities.sort_by_key(|entity| entity.name());
         Ok(entities)
+    }
+
+    /// Checks that each of these crates has an entity. Hyphens and underscores in names are equal.
+    ///
+    /// # Errors
+    /// A crate has no entity.
+    pub(crate) fn require_crates(&self, expected: &[String]) -> Result<()> {
+        let known: BTreeSet<_> = self.entities.iter().map(|entity| entity.crate_name()).collect();
+        let missing = expected.iter().map(|name| (name, name.replace('-', "_")));
+        let missing: Vec<_> = missing
+            .filter(|(_, path)| !known.contains(path.as_str()))
+            .map(|(name, path)| {
+                format!(
+                    "crate `{name}` was expected and has no entity in this program: link it with \
+                     `koan_backup::link!({path})`, or correct its name in `expect_crates`; {}",
+                    suggestion(&path, known.iter().copied())
+                )
+            })
+            .collect();
+        if missing.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, missing.join("; "))) }
     }
 
     /// Returns the scope of each crate.

@@ -29,6 +29,7 @@ use crate::storage::machine_state::{MachineState, default_directory};
 #[must_use]
 pub struct KoanBuilder {
     registry: Registry,
+    expected_crates: Vec<String>,
     providers: Vec<(String, Arc<dyn Provider>)>,
     storages: Vec<(String, Storage)>,
     default_storage: Option<String>,
@@ -64,6 +65,7 @@ impl KoanBuilder {
     pub(super) fn new() -> Self {
         Self {
             registry: Registry::linked(),
+            expected_crates: Vec::new(),
             providers: Vec::new(),
             storages: Vec::new(),
             default_storage: None,
@@ -146,6 +148,23 @@ impl KoanBuilder {
         self
     }
 
+    /// Makes the start fail if one of these crates has no entity in this program.
+    ///
+    /// The linker omits a crate that no code refers to, and a program that refers to other crates with entities
+    /// starts without it. `koan_backup::link!` links a crate. Hyphens and underscores in names are equal.
+    /// Entities that were added with [`register`](Self::register) count.
+    ///
+    /// ```
+    /// # async fn start(builder: koan_backup_core::KoanBuilder) -> koan_backup_core::Result<()> {
+    /// let koan = builder.expect_crates(["shop-models", "shop-billing"]).build().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn expect_crates<N: Into<String>>(mut self, crates: impl IntoIterator<Item = N>) -> Self {
+        self.expected_crates.extend(crates.into_iter().map(Into::into));
+        self
+    }
+
     /// Makes [`build`](Self::build) return an error if an entity, table or column is uncovered.
     pub fn deny_uncovered(mut self) -> Self {
         self.uncovered_policy = UncoveredPolicy::Deny;
@@ -223,6 +242,7 @@ impl KoanBuilder {
     /// - The name of the application or its environment is invalid, the runtime has no timers, or the lease
     ///   time is out of range.
     /// - No entity is known, two entities share a name, or an entity names a provider that does not exist.
+    /// - A crate that was [expected](Self::expect_crates) has no entity.
     /// - A database cannot be read.
     /// - An entity must be encrypted, but no recipients are configured.
     /// - An entity, table or column is uncovered, and [`deny_uncovered`](Self::deny_uncovered) was called.
@@ -240,6 +260,7 @@ impl KoanBuilder {
         }
         self.put_defaults_first()?;
         self.compare_with_state().await?;
+        self.registry.require_crates(&self.expected_crates)?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.assign_providers(&descriptors, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;

@@ -1,5 +1,7 @@
 //! The description of a database: its content, and how it maps to the entities.
 
+use crate::foundation::id::SetName;
+
 /// The content of a database, and how it maps to entities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,6 +31,9 @@ pub struct EntityCoverage {
     pub table: Option<String>,
     /// How the table depends on another table, for example as a partition or through inheritance.
     pub relationship: Option<String>,
+    /// The sets of the entity that exist, the default set first. Empty if there are none, or if the provider
+    /// does not know them.
+    pub sets: Vec<SetName>,
     /// Remarks that need no action.
     pub notes: Vec<String>,
     /// Why the entity cannot be read, with the remedy.
@@ -46,6 +51,7 @@ impl EntityCoverage {
             entity: entity.into(),
             table: None,
             relationship: None,
+            sets: Vec::new(),
             notes: Vec::new(),
             problem: None,
             unmapped_columns: Vec::new(),

@@ -12,12 +12,15 @@ use super::header::Header;
 use super::options::BackupOptions;
 use crate::archive::{
     ArchiveFile, ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
-    DiscoverySummary, EncryptedDocument, EncryptionScope, EncryptionSummary, EntityManifest,
-    EntityStatistics, EntityStatus, FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest, ProviderDocument,
-    SchemaSnapshots, VerificationSummary, discard_unpublished, document_fits, entry, manifest_fits,
+    DiscoveryExcluded, DiscoverySummary, DiscoveryUncovered, EncryptedDocument, EncryptionScope, EncryptionSummary,
+    EntityManifest,
+    EntityStatistics, EntityStatus, FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest,
+    ProviderDocument,
+    SchemaSnapshots, VerificationSummary, discard_unpublished,
+    document_fits, entry, manifest_fits,
     manifest_path,
 };
-use crate::declaration::inventory::Inventory;
+use crate::declaration::inventory::{ExcludedEntity, Inventory, UncoveredEntity};
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
 use crate::foundation::blocking::blocking;
@@ -272,9 +275,25 @@ fn discovery_document(inventory: &Inventory) -> DiscoveryDocument {
     DiscoveryDocument {
         discovered_at: inventory.discovered_at,
         included: inventory.included.iter().map(|entity| (entity.entity.clone(), entity.policy)).collect(),
-        excluded: inventory.excluded.clone(),
-        uncovered: inventory.uncovered.clone(),
+        excluded: excluded(inventory),
+        uncovered: uncovered(inventory),
     }
+}
+
+/// Returns the excluded entities as an archive lists them, without their place in the source code.
+fn excluded(inventory: &Inventory) -> Vec<DiscoveryExcluded> {
+    let entry = |entry: &ExcludedEntity| DiscoveryExcluded {
+        entity: entry.entity.clone(),
+        reason: entry.reason.clone(),
+    };
+    inventory.excluded.iter().map(entry).collect()
+}
+
+/// Returns the uncovered entities as an archive lists them.
+fn uncovered(inventory: &Inventory) -> Vec<DiscoveryUncovered> {
+    let entry =
+        |entry: &UncoveredEntity| DiscoveryUncovered { entity: entry.entity.clone(), why: entry.why.clone() };
+    inventory.uncovered.iter().map(entry).collect()
 }
 
 fn discovery_summary(environment: &Environment) -> DiscoverySummary {
@@ -288,8 +307,8 @@ fn discovery_summary(environment: &Environment) -> DiscoverySummary {
         total_entity_types: environment.entities.len(),
         total_providers: environment.providers.len(),
         entities_by_provider,
-        uncovered: inventory.uncovered.clone(),
-        excluded: inventory.excluded.clone(),
+        uncovered: uncovered(inventory),
+        excluded: excluded(inventory),
     }
 }
 

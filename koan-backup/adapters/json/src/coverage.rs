@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use koan_backup_core::{
-    Result,
+    Result, SetName,
     entity::EntityCodec,
     provider::{EntityCoverage, ProviderDescription},
 };
@@ -40,8 +40,11 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
         if let Some(entry) = found.iter().find(|entry| entry.name == name) {
             coverage.table = Some(name.clone());
             if entry.kind == EntryKind::Directory {
-                match unmapped_within(directory, &name) {
-                    Ok(others) => description.unmapped_tables.extend(others),
+                match found_within(directory, &name) {
+                    Ok((sets, others)) => {
+                        coverage.sets = sets;
+                        description.unmapped_tables.extend(others);
+                    }
                     Err(error) => problems.push(error.chain()),
                 }
             } else {
@@ -63,8 +66,8 @@ pub(super) fn describe(directory: &Directory, entities: &[EntityCodec]) -> Resul
     Ok(description)
 }
 
-/// Returns the names in the directory of an entity that are not data of the entity.
-fn unmapped_within(directory: &Directory, name: &str) -> Result<Vec<String>> {
+/// Returns the sets in the directory of an entity, and the names in it that are not data of the entity.
+fn found_within(directory: &Directory, name: &str) -> Result<(Vec<SetName>, Vec<String>)> {
     let contents = directory.contents(name)?;
     let mut others = contents.others;
     if directory.layout == Layout::Documents {
@@ -74,5 +77,5 @@ fn unmapped_within(directory: &Directory, name: &str) -> Result<Vec<String>> {
             others.extend(others_inside.into_iter().map(|other| format!("{inside}/{other}")));
         }
     }
-    Ok(others)
+    Ok((contents.sets.into_iter().map(|set| set.set).collect(), others))
 }

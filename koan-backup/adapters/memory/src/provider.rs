@@ -14,7 +14,7 @@ use koan_backup_core::{
     },
 };
 
-use crate::database::Memory;
+use crate::database::{Memory, Tables};
 use crate::session::MemorySession;
 use crate::snapshot::MemorySnapshot;
 
@@ -44,7 +44,7 @@ impl Provider for Memory {
         let present: BTreeSet<_> = tables.keys().map(|(entity, _)| entity.as_str()).collect();
         let mut description = ProviderDescription::default();
         description.version = format!("memory {}", env!("CARGO_PKG_VERSION"));
-        description.entities = entities.iter().map(|entity| EntityCoverage::new(entity.name())).collect();
+        description.entities = entities.iter().map(|entity| coverage(entity.name(), &tables)).collect();
         description.unmapped_tables = present.difference(&known).map(|entity| (*entity).to_owned()).collect();
         Ok(description)
     }
@@ -69,4 +69,12 @@ impl Provider for Memory {
         })?;
         Ok(Box::new(MemorySession::new(self.clone(), guard, options.clone())))
     }
+}
+
+/// Returns the coverage of an entity: the sets with records, the default set first.
+fn coverage(entity: &str, tables: &Tables) -> EntityCoverage {
+    let mut coverage = EntityCoverage::new(entity);
+    coverage.sets = tables.keys().filter(|(name, _)| name == entity).map(|(_, set)| set.clone()).collect();
+    coverage.sets.sort_by_key(|set| !set.is_root());
+    coverage
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use koan_backup_core::{
-    Result,
+    Result, SetName,
     entity::EntityCodec,
     provider::{ForeignKey, ProviderDescription},
 };
@@ -100,8 +100,9 @@ fn matched_tables<'c>(
     if let Some(unused) = table_named_root(catalog, root) {
         unused_tables.insert(unused.oid, root.display_name.clone());
     }
-    let sets = named_sets(catalog, root).into_iter().map(|(_, table)| table);
-    let tables = [root].into_iter().chain(sets).map(|table| MatchedTable {
+    let sets = named_sets(catalog, root);
+    let tables = [(SetName::root(), root)].into_iter().chain(sets).map(|(set, table)| MatchedTable {
+        set,
         id: table.oid,
         table: table.display_name.clone(),
         relationship: table.relationship(),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use koan_backup_core::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, SetName,
     entity::EntityCodec,
     provider::{
         Capabilities, EntityCoverage, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget,
@@ -30,7 +30,10 @@ impl Provider for Repositories {
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let coverage = |entity: &EntityCodec| {
             let mut coverage = EntityCoverage::new(entity.name());
-            coverage.problem = self.find(entity).err().map(|error| error.to_string());
+            match self.find(entity) {
+                Ok(_) => coverage.sets.push(SetName::root()),
+                Err(error) => coverage.problem = Some(error.to_string()),
+            }
             coverage
         };
         let mut description = ProviderDescription::default();

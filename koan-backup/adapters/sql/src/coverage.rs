@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use koan_backup_core::{
+    SetName,
     entity::EntityCodec,
     provider::EntityCoverage,
     schema::{FieldSchema, LogicalType},
@@ -28,6 +29,8 @@ pub struct EntityTables<'a, I> {
 /// A table of an entity.
 #[derive(Debug)]
 pub struct MatchedTable<I> {
+    /// The set whose records the table contains.
+    pub set: SetName,
     /// The identifier of the table in its database.
     pub id: I,
     /// The name of the table in messages.
@@ -174,6 +177,7 @@ impl<I: PartialEq> EntityTables<'_, I> {
         let mut coverage = EntityCoverage::new(self.entity.name());
         coverage.table = self.tables.first().map(|matched| matched.table.clone());
         coverage.relationship = self.tables.first().and_then(|matched| matched.relationship.clone());
+        coverage.sets = self.tables.iter().map(|matched| matched.set.clone()).collect();
         let mut problems: Vec<String> = self.problem.iter().cloned().collect();
         let fields = &self.entity.schema().fields;
         let root = self.tables.first().and_then(|root| root.matched.as_ref().ok());

@@ -1,5 +1,7 @@
 //! Quotes the names of tables and columns for SQL, and folds them for comparison.
 
+pub use koan_backup_core::provider::folded;
+
 /// Returns a name as a quoted SQL identifier.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -8,12 +10,6 @@ pub fn quoted(name: &str) -> String {
 /// Returns names as a list of quoted SQL identifiers.
 pub fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
-}
-
-/// Returns a name in lower case and without underscores: `InvoiceLine` and `invoice_line` have the same
-/// result.
-pub fn folded(name: &str) -> String {
-    name.chars().filter(|&c| c != '_').flat_map(char::to_lowercase).collect()
 }
 
 /// Returns names as a list for a message: each name in backticks, separated by commas.
@@ -29,11 +25,5 @@ mod tests {
     fn a_name_with_quotes_and_semicolons_is_quoted_as_one_identifier() {
         assert_eq!(quoted("a\"; drop table b; --"), "\"a\"\"; drop table b; --\"");
         assert_eq!(quoted_list(["a", "b c"]), "\"a\", \"b c\"");
-    }
-
-    #[test]
-    fn folded_names_differ_neither_by_case_nor_by_underscores() {
-        assert_eq!(folded("InvoiceLine"), folded("invoice_line"));
-        assert_ne!(folded("InvoiceLine"), folded("invoice_lines"));
     }
 }

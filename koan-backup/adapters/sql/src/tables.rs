@@ -2,22 +2,13 @@
 
 use koan_backup_core::{Error, ErrorKind, SetName, entity::EntityCodec};
 
-use super::identifier::{folded, listed};
+use super::identifier::listed;
+
+pub use koan_backup_core::provider::is_near;
 
 /// Returns the name of the table that contains a set of an entity. `root` is the table of the default set.
 pub fn set_table(root: &str, set: &SetName) -> String {
     if set.is_root() { root.to_owned() } else { format!("{root}#{set}") }
-}
-
-/// Returns whether two names are equal when case, underscores and plural forms are ignored.
-pub fn is_near(name: &str, wanted: &str) -> bool {
-    let (name, wanted) = (folded(name), folded(wanted));
-    let plural_of = |plural: &str, singular: &str| {
-        plural.strip_suffix('s') == Some(singular)
-            || plural.strip_suffix("es") == Some(singular)
-            || plural.strip_suffix("ies").is_some_and(|stem| singular.strip_suffix('y') == Some(stem))
-    };
-    name == wanted || plural_of(&name, &wanted) || plural_of(&wanted, &name)
 }
 
 /// Returns the error about an entity whose name matches more than one table.

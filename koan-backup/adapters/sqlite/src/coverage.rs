@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use koan_backup_core::{
-    Result,
+    Result, SetName,
     entity::EntityCodec,
     provider::{ForeignKey, ProviderDescription},
 };
@@ -75,8 +75,9 @@ fn matched_tables<'r>(
     if let Some(unused) = table_named_root(&reader.catalog, entity, root) {
         unused_tables.insert(unused.name.clone(), root.name.clone());
     }
-    let sets = named_sets(&reader.catalog, entity, root).into_iter().map(|(_, table)| table);
-    let tables = [root].into_iter().chain(sets).map(|table| MatchedTable {
+    let sets = named_sets(&reader.catalog, entity, root);
+    let tables = [(SetName::root(), root)].into_iter().chain(sets).map(|(set, table)| MatchedTable {
+        set,
         id: table.name.clone(),
         table: table.name.clone(),
         relationship: None,
