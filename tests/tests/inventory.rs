@@ -5,18 +5,24 @@ use koan_backup::entity::{
     FieldDeclaration, Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, ScopeMode, Shape,
 };
 use koan_backup::prelude::*;
+use koan_backup_test_models::Draft;
 use koan_backup_tests::log::Log;
 use koan_backup_tests::scripted::{Script, Scripted};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 koan_backup::link!(koan_backup_test_models);
 koan_backup::entity_backup_scope!(mode = All, encrypt_by_default = false);
 
+/// The line of the derive of `Media`.
+const MEDIA_LINE: u32 = line!() + 1;
 #[derive(Serialize, Deserialize, Entity)]
 struct Media {
     id: i64,
 }
 
+/// The line of the derive of `LogEntry`.
+const LOG_ENTRY_LINE: u32 = line!() + 1;
 #[derive(Serialize, Deserialize, Entity)]
 #[entity_backup(include_schema = false)]
 struct LogEntry {
@@ -62,9 +68,120 @@ fn a_unit_test_can_assert_full_coverage() {
 
 #[test]
 fn the_inventory_can_be_serialised() {
-    let json = serde_json::to_value(linked()).expect("JSON");
-    assert_eq!(json["included"][0]["policy"]["source"], "attribute");
-    assert_eq!(json["uncovered"][0]["entity"], "Draft");
+    let mut json = serde_json::to_value(linked()).expect("JSON");
+    assert!(json["discoveredAt"].take().is_string());
+    let models = |entity: &str, line: u32| {
+        json!({
+            "entity": entity, "crate": "koan_backup_test_models", "location": format!("tests/models/src/lib.rs:{line}"),
+            "typePath": format!("koan_backup_test_models::{entity}"), "keyType": "i64"
+        })
+    };
+    let with = |mut entry: Value, more: Value| {
+        let more = more.as_object().expect("an object").clone();
+        entry.as_object_mut().expect("an object").extend(more);
+        entry
+    };
+    let own = |entity: &str, line: u32, schema: bool, source: &str| {
+        json!({
+            "entity": entity, "crate": "inventory", "location": format!("tests/tests/inventory.rs:{line}"),
+            "typePath": format!("inventory::{entity}"), "keyType": "i64", "sets": [],
+            "policy": { "encrypt": false, "includeSchema": schema, "source": source }
+        })
+    };
+    let policy = json!({ "encrypt": false, "includeSchema": false, "source": "attribute" });
+    let counts = |name: &str, included: u32, excluded: u32, uncovered: u32| {
+        json!({
+            "name": name, "entityCount": included + excluded + uncovered, "includedCount": included,
+            "excludedCount": excluded, "uncoveredCount": uncovered, "hasScope": true
+        })
+    };
+    assert_eq!(
+        json,
+        json!({
+            "discoveredAt": null,
+            "included": [
+                with(models("Invoice", 10), json!({ "sets": [], "policy": policy })),
+                own("LogEntry", LOG_ENTRY_LINE, false, "attribute"),
+                own("Media", MEDIA_LINE, true, "scope"),
+            ],
+            "excluded": [with(models("InvoiceIndex", 27), json!({ "reason": "rebuilt from invoices" }))],
+            "uncovered": [with(models("Draft", 20), json!({ "why": "scope: None" }))],
+            "crates": [counts("inventory", 2, 0, 0), counts("koan_backup_test_models", 1, 1, 1)],
+            "warnings": [],
+            "remedies": ["add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`"],
+            "notes": [],
+            "lastBackup": []
+        })
+    );
+}
+
+/// A database file with these tables. Each statement creates one.
+fn database(folder: &std::path::Path, name: &str, statements: &str) -> Sqlite {
+    let path = folder.join(name);
+    let connection = rusqlite::Connection::open(&path).expect("a database");
+    connection.execute_batch(statements).expect("the tables");
+    Sqlite::open(&path).expect("a database")
+}
+
+/// Builds a context of `LogEntry` and `Draft` with these providers.
+async fn context_of(providers: impl IntoIterator<Item = (&'static str, Sqlite)>) -> Koan {
+    let builder = Koan::builder().only_registered().register::<LogEntry>().register::<Draft>();
+    let builder =
+        providers.into_iter().fold(builder, |all, (name, provider)| all.named_provider(name, provider));
+    builder.storage(Storage::memory()).build().await.expect("a context")
+}
+
+#[tokio::test]
+async fn entries_contain_the_provider_the_table_and_the_sets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tables = "CREATE TABLE log_entry (id INTEGER PRIMARY KEY, message TEXT);
+         CREATE TABLE \"log_entry#archive\" (id INTEGER PRIMARY KEY, message TEXT)";
+    let koan = context_of([("main", database(folder.path(), "shop.db", tables))]).await;
+    let json = serde_json::to_value(koan.inventory()).expect("JSON");
+    assert_eq!(json["included"][0]["provider"], "main");
+    assert_eq!(json["included"][0]["table"], "log_entry");
+    assert_eq!(json["included"][0]["sets"], json!(["root", "archive"]));
+    assert_eq!(json["uncovered"][0]["provider"], "main");
+}
+
+#[tokio::test]
+async fn a_table_in_another_provider_suggests_the_attribute_that_selects_the_provider() {
+    let cases = [
+        ("log_entry", "#[entity(provider = \"billing\")]"),
+        ("LogEntry", "#[entity(provider = \"billing\")]"),
+        ("log_entries", "#[entity(provider = \"billing\", table = \"log_entries\")]"),
+    ];
+    for (table, attribute) in cases {
+        let folder = tempfile::tempdir().expect("a folder");
+        let main = database(folder.path(), "main.db", "CREATE TABLE draft (id INTEGER PRIMARY KEY)");
+        let tables = format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY); CREATE TABLE log (id INTEGER)");
+        let billing = database(folder.path(), "billing.db", &tables);
+        let koan = context_of([("main", main), ("billing", billing)]).await;
+        let inventory = koan.inventory();
+        let problem = inventory.included[0].problem.as_deref().unwrap_or_default();
+        let suggestion = format!("; provider `billing` has a table `{table}`: did you mean `{attribute}`?");
+        assert!(problem.ends_with(&suggestion), "{problem}");
+        let warning = format!(
+            "table `{table}` of `billing` → in no entity; LogEntry is expected in provider `main`: did you mean \
+             `{attribute}` on LogEntry?"
+        );
+        assert!(inventory.warnings.contains(&warning), "{:?}", inventory.warnings);
+        assert!(inventory.warnings.contains(&"table `log` of `billing` → in no entity".to_owned()));
+        let link = "link the crate that declares it with `koan_backup::link!(that_crate)` (the linked crates are \
+                    `inventory`, `koan_backup_test_models`)";
+        assert!(inventory.remedies.iter().any(|remedy| remedy.contains(link)), "{:?}", inventory.remedies);
+    }
+}
+
+#[tokio::test]
+async fn a_table_in_another_provider_is_no_suggestion_if_the_entity_has_its_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = "CREATE TABLE log_entry (id INTEGER PRIMARY KEY)";
+    let main = database(folder.path(), "main.db", table);
+    let copy = database(folder.path(), "copy.db", table);
+    let koan = context_of([("main", main), ("copy", copy)]).await;
+    assert_eq!(koan.inventory().included[0].problem, None);
+    assert_eq!(koan.inventory().warnings, ["table `log_entry` of `copy` → in no entity"]);
 }
 
 async fn context(builder: koan_backup::KoanBuilder) -> Result<Koan, Error> {
@@ -85,6 +202,8 @@ async fn the_boot_report_logs_one_event_per_line() {
             " INFO koan::backup:   Media → encrypt=false, schema=true (via scope)",
             " WARN koan::backup:   Draft → no backup coverage (scope: None)",
             " INFO koan::backup:   InvoiceIndex → excluded: \"rebuilt from invoices\"",
+            " WARN koan::backup:   remedy → add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`",
+            " INFO koan::backup: crates: inventory (2 entities), koan_backup_test_models (3 entities)",
             " INFO koan::backup: sources: data; storage: memory",
         ]
     );
@@ -95,6 +214,56 @@ async fn deny_uncovered_fails_the_start() {
     let error = context(Koan::builder().deny_uncovered()).await.expect_err("an entity is uncovered");
     assert_eq!(error.kind(), ErrorKind::Inventory);
     assert!(error.to_string().contains("Draft → no backup coverage"), "{error}");
+}
+
+/// Returns the error of a start that expects these crates.
+async fn start_expecting(builder: koan_backup::KoanBuilder, crates: &[&str]) -> Error {
+    context(builder.expect_crates(crates.iter().copied())).await.expect_err("a crate without an entity")
+}
+
+#[tokio::test]
+async fn an_expected_crate_without_a_linked_entity_fails_the_start_with_the_remedy() {
+    let expected = ["koan-backup-test-models", "koan_backup_test_models", "inventory"];
+    context(Koan::builder().expect_crates(expected)).await.expect("all crates are linked");
+    let error =
+        start_expecting(Koan::builder(), &["inventory", "shop-models", "koan-backup-test-model"]).await;
+    assert_eq!(error.kind(), ErrorKind::Inventory);
+    assert_eq!(
+        error.to_string(),
+        "crate `shop-models` was expected and has no entity in this program: link it with \
+         `koan_backup::link!(shop_models)`, or correct its name in `expect_crates`; the known names are `inventory`, \
+         `koan_backup_test_models`; crate `koan-backup-test-model` was expected and has no entity in this program: \
+         link it with `koan_backup::link!(koan_backup_test_model)`, or correct its name in `expect_crates`; did you \
+         mean `koan_backup_test_models`?"
+    );
+}
+
+#[tokio::test]
+async fn a_registered_entity_counts_for_its_expected_crate_and_an_empty_inventory_names_the_crate() {
+    let only_media = || Koan::builder().only_registered().register::<Media>();
+    context(only_media().expect_crates(["inventory"])).await.expect("registered");
+    let error = start_expecting(only_media(), &["koan-backup-test-models"]).await;
+    assert!(error.to_string().contains("`koan_backup::link!(koan_backup_test_models)`"), "{error}");
+    let error = start_expecting(Koan::builder().only_registered(), &["shop-models"]).await;
+    assert!(error.to_string().contains("crate `shop-models`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_forgotten_scope_is_reported_with_its_macro_and_the_crate() {
+    let (log, guard) = Log::capture();
+    let koan = context(Koan::builder().only_registered().register::<Media>()).await.expect("a context");
+    drop(guard);
+    let remedy = "declare a scope in crate `inventory`: `koan_backup::entity_backup_scope!(mode = All);`; a scope \
+                  covers only its own crate; if a library of this name declares one, link it with \
+                  `koan_backup::link!(inventory)`";
+    assert_eq!(koan.inventory().remedies[1], remedy);
+    let lines = log.lines();
+    assert!(lines.contains(&format!(" WARN koan::backup:   remedy → {remedy}")), "{lines:#?}");
+    let crates = " INFO koan::backup: crates: inventory (1 entity, no scope)";
+    assert!(lines.iter().any(|line| line == crates), "{lines:#?}");
+    let inventory = koan.inventory().clone();
+    let panic = std::panic::catch_unwind(|| inventory.assert_covered()).expect_err("uncovered");
+    assert!(panic.downcast_ref::<String>().expect("a message").contains(remedy));
 }
 
 #[tokio::test]
@@ -374,11 +543,8 @@ async fn an_unknown_provider_is_an_error_that_lists_the_known_providers() {
     let error = context(Koan::builder().only_registered().register::<Elsewhere>())
         .await
         .expect_err("the provider does not exist");
-    assert!(
-        error.to_string().contains("provider `warehouse`, which does not exist")
-            && error.to_string().contains("the known names are `data`"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("provider `warehouse`, which does not exist")
+            && error.to_string().contains("the known names it with"), "{error}");
     let error =
         Koan::builder().storage(Storage::memory()).build().await.expect_err("the context has no provider");
     assert_eq!(error.kind(), ErrorKind::Configuration);

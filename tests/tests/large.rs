@@ -155,6 +155,6 @@ async fn an_ignored_table_that_does_not_exist_or_belongs_to_an_entity_causes_a_w
     );
     assert!(warnings[2].contains("`ignore_table(\"nope\")` has no effect"), "{warnings:?}");
     assert!(warnings[2].contains("the tables without an entity are `scan`"), "{warnings:?}");
-    let place = koan.inventory().included[0].place.as_deref();
-    assert_eq!(place, Some("table `page` of `main`"));
+    let included = &koan.inventory().included[0];
+    assert_eq!((included.table.as_deref(), included.provider.as_deref()), (Some("page"), Some("main")));
 }

@@ -18,8 +18,8 @@ pub struct IncludedEntity {
     /// name of this field is `crate`.
     #[serde(rename = "crate")]
     pub crate_name: String,
-    /// The file and the line of the declaration, for example `src/models.rs:12`. The compiler determines the
-    /// directory to which the file is relative; with cargo, it is the root of the workspace.
+    /// The file and the line of the derive or registration, for example `src/models.rs:12`. With cargo, the
+    /// file is relative to the root of the workspace; outside of the workspace, it is absolute.
     pub location: String,
     /// The path of the type, for example `shop_models::orders::OrderLine`.
     pub type_path: String,
@@ -57,7 +57,7 @@ pub struct ExcludedEntity {
     /// The crate that declares the entity. In JSON, the name of this field is `crate`.
     #[serde(rename = "crate")]
     pub crate_name: String,
-    /// The file and the line of the declaration, for example `src/models.rs:12`.
+    /// The file and the line of the derive or registration, for example `src/models.rs:12`.
     pub location: String,
     /// The path of the type.
     pub type_path: String,
@@ -80,7 +80,7 @@ pub struct UncoveredEntity {
     /// The crate that declares the entity. In JSON, the name of this field is `crate`.
     #[serde(rename = "crate")]
     pub crate_name: String,
-    /// The file and the line of the declaration, for example `src/models.rs:12`.
+    /// The file and the line of the derive or registration, for example `src/models.rs:12`.
     pub location: String,
     /// The path of the type.
     pub type_path: String,
