@@ -13,7 +13,7 @@
 //! The linker decides for each program which crates it contains. Put the tests into the program that they check,
 //! for example into `src/main.rs`, next to the calls of [`link!`](crate::link):
 //!
-//! ```
+//! ```no_run
 //! # extern crate serde_json as shop_models;
 //! koan_backup::link!(shop_models);
 //!
