@@ -546,8 +546,11 @@ async fn an_unknown_provider_is_an_error_that_lists_the_known_providers() {
     let error = context(Koan::builder().only_registered().register::<Elsewhere>())
         .await
         .expect_err("the provider does not exist");
-    assert!(error.to_string().contains("provider `warehouse`, which does not exist")
-            && error.to_string().contains("the known names it with"), "{error}");
+    assert!(
+        error.to_string().contains("provider `warehouse`, which does not exist")
+            && error.to_string().contains("the known names it with"),
+        "{error}"
+    );
     let error =
         Koan::builder().storage(Storage::memory()).build().await.expect_err("the context has no provider");
     assert_eq!(error.kind(), ErrorKind::Configuration);

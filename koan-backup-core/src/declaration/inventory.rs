@@ -1,4 +1,4 @@
-//! The inventory: every entity with its resolved policy, computed when the context is built.
+//! The inventory: every entity with its resolved policy, computed at the start.
 
 mod entity;
 mod linked_crate;
@@ -16,7 +16,8 @@ pub use self::entity::{ExcludedEntity, IncludedEntity, UncoveredEntity};
 pub use self::linked_crate::LinkedCrate;
 pub(crate) use self::remedy::Remedy;
 
-/// All declared entities: included, excluded and uncovered entities in separate lists.
+/// All declared entities with the decision about each. Included, excluded and uncovered entities are listed
+/// separately.
 ///
 /// # JSON
 /// The inventory serializes to an object whose fields are the fields of this type in camelCase, and so do its
@@ -81,59 +82,6 @@ pub struct Inventory {
     pub notes: Vec<String>,
     /// The warnings of the last completed backup. They are reported, but are not gaps in the coverage.
     pub last_backup: Vec<String>,
-    /// The remedies for the warnings, without duplicates.
-    #[serde(skip)]
-    pub(crate) remedies: BTreeSet<Remedy>,
-}
-
-/// The remedy for a kind of warning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Remedy {
-    /// For an entity that cannot be backed up.
-    Entity,
-    /// For a table that no entity maps to.
-    Table,
-    /// For a column that no field maps to.
-    Column,
-    /// For a field without a column.
-    Field,
-    /// For a warning whose own text contains the remedy.
-    InWarning,
-}
-
-impl Remedy {
-    fn text(self) -> Option<&'static str> {
-        match self {
-            Self::Entity => Some("apply the remedy of each entity that cannot be backed up"),
-            Self::Table => Some(
-                "for each table, declare an entity, or list the table with a reason in `ignore_table` of its \
-                 provider",
-            ),
-            Self::Column => Some("for each column, add a field, or exclude its entity"),
-            Self::Field => Some("for each field without a column, add the column, or #[serde(skip)]"),
-            Self::InWarning => None,
-        }
-    }
-}
-
-/// A covered entity.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct IncludedEntity {
-    /// The name of the entity.
-    pub entity: String,
-    /// The path of the type.
-    pub type_path: String,
-    /// The resolved policy.
-    pub policy: Policy,
-    /// The table and the provider, if the entity has a table. If the table is a partition of another table or
-    /// inherits from another table, the text also names that table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
-    /// Why the entity cannot be backed up, if it cannot.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
 }
 
 impl Inventory {
@@ -196,24 +144,22 @@ impl Inventory {
         Ok((inventory, entities))
     }
 
-    /// Returns whether there is no uncovered entity and no warning.
+    /// Returns whether every entity has a decision, and no table or column is uncovered.
     pub fn is_covered(&self) -> bool {
         self.uncovered.is_empty() && self.warnings.is_empty()
     }
 
-    /// Panics if the coverage has gaps. A test that calls this function fails when an entity without a policy
-    /// is added.
+    /// Panics if the coverage has gaps, for a test that notices when an entity is added without a policy.
     ///
     /// # Panics
     /// An entity is uncovered, or there is a warning; the message lists all gaps.
     pub fn assert_covered(&self) {
-        assert!(self.is_covered(), "{}", self.describe_gaps());
+        assert!(self.is_covered(), "{}", self.gaps());
     }
 
-    /// Returns an error if the coverage has gaps. `KoanBuilder::build` calls this function if
-    /// `deny_uncovered()` was set.
+    /// Returns an error if the coverage has gaps, for a start with `deny_uncovered()`.
     pub(crate) fn require_covered(&self) -> Result<()> {
-        if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.describe_gaps())) }
+        if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.gaps())) }
     }
 
     /// Returns the policy of a covered entity.
@@ -243,11 +189,11 @@ impl Inventory {
         self.remedies.extend(text.filter(|text| !self.remedies.contains(text)));
     }
 
-    fn describe_gaps(&self) -> String {
+    fn gaps(&self) -> String {
         let uncovered =
             self.uncovered.iter().map(|gap| format!("{} → no backup coverage ({})", gap.entity, gap.why));
         let gaps: Vec<_> = uncovered.chain(self.warnings.iter().cloned()).collect();
-        format!("the backup coverage has gaps ({}): {}; {}", gaps.len(), gaps.join("; "), self.remedies.join("; "))
+        format!("{} not covered by backups: {}; {}", gaps.len(), gaps.join("; "), self.remedies.join("; "))
             .trim_end_matches("; ")
             .to_owned()
     }

@@ -12,13 +12,10 @@ use super::header::Header;
 use super::options::BackupOptions;
 use crate::archive::{
     ArchiveFile, ArchiveWriter, BackupStatistics, BackupStatus, BlockTable, Checksums, DiscoveryDocument,
-    DiscoveryExcluded, DiscoverySummary, DiscoveryUncovered, EncryptedDocument, EncryptionScope, EncryptionSummary,
-    EntityManifest,
-    EntityStatistics, EntityStatus, FORMAT_VERSION, MAX_MANIFEST_BYTES, Manifest,
-    ProviderDocument,
-    SchemaSnapshots, VerificationSummary, discard_unpublished,
-    document_fits, entry, manifest_fits,
-    manifest_path,
+    DiscoveryExcluded, DiscoverySummary, DiscoveryUncovered, EncryptedDocument, EncryptionScope,
+    EncryptionSummary, EntityManifest, EntityStatistics, EntityStatus, FORMAT_VERSION, MAX_MANIFEST_BYTES,
+    Manifest, ProviderDocument, SchemaSnapshots, VerificationSummary, discard_unpublished, document_fits,
+    entry, manifest_fits, manifest_path,
 };
 use crate::declaration::inventory::{ExcludedEntity, Inventory, UncoveredEntity};
 use crate::encryption::ArchiveEncryption;
