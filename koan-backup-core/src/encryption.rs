@@ -14,10 +14,12 @@ pub use keys::{KeySource, Keys};
 pub use recipients::Recipients;
 pub(crate) use unlocked::{DecryptableFile, HEADER_BYTES, is_encrypted};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The part of an archive that is encrypted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ArchiveEncryption {
     /// The entities whose policy requires encryption.

@@ -248,7 +248,7 @@ pub(crate) fn require_archive_recipients(recipients: Option<&Recipients>, storag
             ErrorKind::Encryption,
             format!(
                 "archives in storage `{}` must be encrypted, but no recipients are configured; set public \
-                 keys with `.encrypt_to(Recipients::keys([\"age1…\"])?)`",
+                 keys with `.encrypt_to(Recipients::key(\"age1…\")?)`",
                 storage.location()
             ),
         )),
@@ -273,7 +273,7 @@ pub(crate) fn require_recipients<'a>(
             ErrorKind::Encryption,
             format!(
                 "{} must be encrypted, but no recipients are configured; set public keys with \
-                 `.encrypt_to(Recipients::keys([\"age1…\"])?)`; such an entity is never written in plain \
+                 `.encrypt_to(Recipients::key(\"age1…\")?)`; such an entity is never written in plain \
                  text",
                 names(encrypted.iter())
             ),

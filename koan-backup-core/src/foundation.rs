@@ -21,4 +21,5 @@ pub mod private_files;
 pub(crate) mod refusal;
 pub(crate) mod schema;
 pub(crate) mod series;
+pub(crate) mod similar_path;
 pub(crate) mod value;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod builder;
+mod capabilities;
 mod catalog;
 mod context;
 mod copy;
@@ -11,6 +12,7 @@ mod diff;
 mod installed;
 mod maintenance;
 mod methods;
+mod names;
 mod recover;
 mod rekey;
 mod removal;
@@ -23,6 +25,7 @@ mod warm_up;
 
 pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
+pub use capabilities::{ContextCapabilities, EntityCapabilities, ProfileCapabilities, ProviderCapabilities};
 pub use catalog::{Catalog, CatalogQuery};
 pub use context::Koan;
 pub use copy::CopyBuilder;
@@ -30,6 +33,7 @@ pub use data::Data;
 pub use diff::DiffBuilder;
 pub use installed::{Backup, EntityBackup, Restore};
 pub use maintenance::{MaintenanceBuilder, MaintenanceTask};
+pub use names::{Names, OneName, SeveralNames};
 pub use recover::RecoverBuilder;
 pub use rekey::{RekeyAllBuilder, RekeyBuilder};
 pub use removal::DeleteBuilder;

@@ -21,8 +21,8 @@ pub mod builders {
     pub use crate::declaration::selection::Selection;
     pub use crate::koan::{
         BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
-        MaintenanceBuilder, RecoverBuilder, RekeyAllBuilder, RekeyBuilder, RestoreBuilder, RetentionBuilder,
-        VerifyBuilder, ViabilityBuilder,
+        MaintenanceBuilder, Names, OneName, RecoverBuilder, RekeyAllBuilder, RekeyBuilder, RestoreBuilder,
+        RetentionBuilder, SeveralNames, VerifyBuilder, ViabilityBuilder,
     };
     pub use crate::operations::backup::BackupOptions;
     pub use crate::operations::restore::RestoreOptions;
@@ -36,7 +36,10 @@ pub mod maintenance {
 /// The reports of operations, and the types of their fields.
 pub mod report {
     pub use crate::declaration::inventory::{ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredEntity};
-    pub use crate::koan::{OpenedProfile, OpenedProvider, WarmUpReport};
+    pub use crate::koan::{
+        ContextCapabilities, EntityCapabilities, OpenedProfile, OpenedProvider, ProfileCapabilities,
+        ProviderCapabilities, WarmUpReport,
+    };
     pub use crate::operations::backup::BackupReport;
     pub use crate::operations::copy::CopyReport;
     pub use crate::operations::diff::{BackupDiff, Change, Difference, EntityDiff};
@@ -78,6 +81,8 @@ pub use foundation::id::{BackupId, BackupName, SetName};
 pub use foundation::identity::ApplicationIdentity;
 #[doc(hidden)]
 pub use foundation::private_files;
+#[doc(hidden)]
+pub use foundation::similar_path::similar_path;
 pub use koan::{Backup, EntityBackup, Koan, KoanBuilder, Restore};
 pub use provider::{ConflictMode, RestoreLevel};
 pub use storage::Storage;

@@ -28,12 +28,14 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::multipart::MultipartStore;
+use serde::{Deserialize, Serialize};
 
 use self::bandwidth::Bandwidth;
 use self::disk::Disk;
 pub(crate) use self::failure::is_refusal;
 pub(crate) use self::folders::{PROBE_PREFIX, archives_prefix, manifests_prefix};
 pub(crate) use self::listing::{FileFingerprint, ListedFile};
+use self::location::{BucketLocation, Cloud};
 pub use self::machine_state::{KnownLocation, MachineState};
 pub(crate) use self::multipart::AbortOutcome;
 pub use self::options::StorageOptions;
@@ -64,9 +66,30 @@ enum StorageKind {
     /// A bucket of a remote store, whose clock is not the clock of this machine. `identity` distinguishes the
     /// bucket from other buckets.
     Cloud {
+        cloud: Cloud,
         identity: String,
     },
+    Memory,
     Other,
+}
+
+/// The kind of the storage of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum ProfileKind {
+    /// A directory of a file system.
+    Directory,
+    /// A bucket of Amazon S3, or of a store with its protocol.
+    S3,
+    /// A container of Azure Blob Storage.
+    Azure,
+    /// A bucket of Google Cloud Storage.
+    Gcs,
+    /// The memory of this process.
+    Memory,
+    /// An object store that the application implements or opens.
+    ObjectStore,
 }
 
 /// The clock that sets the times of files.
@@ -94,8 +117,8 @@ impl Storage {
     /// the umask.
     ///
     /// A directory that does not exist is created when a context is built, unless this machine has used it
-    /// before, or the environment variable `KOAN_ENV` is `production`; see
-    /// [`create_if_missing`](Self::create_if_missing).
+    /// before, its path is probably a misspelling of the path of an existing profile, or the environment variable
+    /// `KOAN_ENV` is `production`; see [`create_if_missing`](Self::create_if_missing).
     ///
     /// # Errors
     /// The path is not a directory. The error contains the path.
@@ -124,8 +147,8 @@ impl Storage {
         })
     }
 
-    /// Allows the creation of a new profile if the environment variable `KOAN_ENV` is `production`. Otherwise
-    /// it is always allowed.
+    /// Allows the creation of a new profile if the environment variable `KOAN_ENV` is `production`, or if a profile
+    /// with a similar path exists that the context does not declare. Otherwise it is always allowed.
     ///
     /// Every profile has a mark, the file `koan-profile.json`, and each machine remembers in its state
     /// directory which profiles it has used. A profile that this machine has used before and that has lost
@@ -145,7 +168,11 @@ impl Storage {
 
     /// Creates a storage in the memory of this process, for tests.
     pub fn memory() -> Self {
-        Self { part_bytes: LOCAL_PART_BYTES, ..Self::object_store(Arc::new(InMemory::new()), "memory") }
+        Self {
+            part_bytes: LOCAL_PART_BYTES,
+            kind: StorageKind::Memory,
+            ..Self::object_store(Arc::new(InMemory::new()), "memory")
+        }
     }
 
     /// Creates a storage from any object store. Archives are written by multipart upload, manifests by a
@@ -208,11 +235,34 @@ impl Storage {
         &self.location
     }
 
+    /// Returns the kind of the storage.
+    pub(crate) fn profile_kind(&self) -> ProfileKind {
+        match &self.kind {
+            StorageKind::Directory(_) => ProfileKind::Directory,
+            StorageKind::Cloud { cloud: Cloud::S3, .. } => ProfileKind::S3,
+            StorageKind::Cloud { cloud: Cloud::Azure, .. } => ProfileKind::Azure,
+            StorageKind::Cloud { cloud: Cloud::Google, .. } => ProfileKind::Gcs,
+            StorageKind::Memory => ProfileKind::Memory,
+            StorageKind::Other => ProfileKind::ObjectStore,
+        }
+    }
+
+    /// Returns the directory or the URL of the storage, without credentials. The location of a storage of the
+    /// application is any text.
+    pub(crate) fn public_location(&self) -> String {
+        match &self.kind {
+            StorageKind::Other => location::without_credentials(&self.location),
+            StorageKind::Directory(_) | StorageKind::Cloud { .. } | StorageKind::Memory => {
+                self.location.clone()
+            }
+        }
+    }
+
     /// Returns the directory, if the storage is a directory.
     pub(crate) fn directory(&self) -> Option<&Path> {
         match &self.kind {
             StorageKind::Directory(disk) => Some(disk.path()),
-            StorageKind::Cloud { .. } | StorageKind::Other => None,
+            StorageKind::Cloud { .. } | StorageKind::Memory | StorageKind::Other => None,
         }
     }
 
@@ -224,7 +274,8 @@ impl Storage {
                 disk.path() == other.path()
                     || disk.canonical_path().is_some_and(|path| Some(path) == other.canonical_path())
             }
-            (StorageKind::Cloud { identity }, StorageKind::Cloud { identity: other }) => identity == other,
+            (StorageKind::Cloud { identity }, StorageKind::Cloud { identity: other, .. }) => identity == other
+            }
             _ => false,
         }
     }
@@ -234,7 +285,7 @@ impl Storage {
         match &self.kind {
             StorageKind::Directory(_) => FileTimes::System,
             StorageKind::Cloud { .. } => FileTimes::Store,
-            StorageKind::Other => FileTimes::Process,
+            StorageKind::Memory | StorageKind::Other => FileTimes::Process,
         }
     }
 
@@ -242,10 +293,11 @@ impl Storage {
     fn cloud(
         store: Arc<dyn ObjectStore>,
         multipart: Option<Arc<dyn MultipartStore>>,
-        location: String,
+        bucket: &BucketLocation,
         identity: String,
     ) -> Self {
-        Self { kind: StorageKind::Cloud { identity }, multipart, ..Self::object_store(store, location) }
+        let kind = StorageKind::Cloud { cloud: bucket.cloud, identity };
+        Self { kind, multipart, ..Self::object_store(store, bucket.url()) }
     }
 
     /// Sets the store that returns the ids of uploads.

@@ -3,7 +3,7 @@
 pub use koan_backup_core::Entity;
 pub use koan_backup_core::{
     ArchiveEncryption, Backup, BackupRef, Compression, ConflictMode, EntityBackup, Error, ErrorKind,
-    Inventory, Keys, Koan, Recipients, Restore, RestoreLevel, Storage,
+    Inventory, Keys, Koan, Recipients, Restore, RestoreLevel, Result, Storage,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 

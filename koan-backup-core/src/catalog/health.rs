@@ -93,6 +93,7 @@ pub(crate) struct VerificationRecord {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[must_use = "the problems of the backups are in it"]
 pub struct CatalogHealth {
     /// When the health was determined.
     pub checked_at: Timestamp,

@@ -49,6 +49,11 @@ impl Selection {
         !self.types.is_empty() || !self.names.is_empty()
     }
 
+    /// Returns whether something is selected. Exclusions alone select nothing.
+    pub(crate) fn selects_something(&self) -> bool {
+        self.is_explicit() || !self.providers.is_empty() || !self.sets.is_empty() || self.predicate.is_some()
+    }
+
     /// Returns whether an entity in the provider with this name and kind is selected.
     pub(crate) fn selects(&self, descriptor: &EntityDescriptor, provider: &str, kind: &str) -> bool {
         let matches = |filter: &String| filter == provider || filter == kind;

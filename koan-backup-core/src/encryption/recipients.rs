@@ -54,6 +54,23 @@ impl Recipients {
         Ok(Self(Arc::new(RecipientSet::Keys(parsed))))
     }
 
+    /// Parses one public key, as [`keys`](Self::keys) does for several.
+    ///
+    /// ```
+    /// # use koan_backup_core::{Recipients, Result};
+    /// # fn main() -> Result<()> {
+    /// let recipients = Recipients::key("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p")?;
+    /// # assert_eq!(recipients.public_keys().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The text is not a public key. The error does not quote the input, which may be a private key.
+    pub fn key(key: impl AsRef<str>) -> Result<Self> {
+        Self::keys([key])
+    }
+
     /// Reads public keys from a file, one per line. Blank lines and lines that start with `#` are skipped.
     ///
     /// # Errors

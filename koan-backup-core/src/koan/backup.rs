@@ -4,11 +4,13 @@ use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
 
-use super::Koan;
+use super::context::ContextRef;
+use super::names::Names;
+use super::runtime::in_runtime;
 use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Compression;
 use crate::entity::EntityDescriptor;
-use crate::foundation::error::{Error, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupName;
 use crate::operations::backup::{self, BackupOptions, BackupReport};
 
@@ -27,17 +29,39 @@ use crate::operations::backup::{self, BackupOptions, BackupReport};
 /// published completely or not at all. The lease is released in each case, in the background if the future is
 /// dropped.
 #[derive(Debug)]
-#[must_use = "a backup is made when it is awaited"]
+#[must_use = "a backup does nothing until it is awaited"]
 pub struct BackupBuilder {
-    koan: Result<Koan>,
+    koan: ContextRef,
     name: String,
     options: BackupOptions,
     invalid: Option<Error>,
+    requirement: SelectionRequirement,
+}
+
+/// Whether a backup must select entities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SelectionRequirement {
+    /// A backup that selects nothing contains everything.
+    None,
+    /// A backup that selects nothing is refused.
+    Selected,
 }
 
 impl BackupBuilder {
-    pub(super) fn new(koan: Result<Koan>, name: String) -> Self {
-        Self { koan, name, options: BackupOptions::default(), invalid: None }
+    pub(super) fn new(koan: ContextRef, name: String) -> Self {
+        Self {
+            koan,
+            name,
+            options: BackupOptions::default(),
+            invalid: None,
+            requirement: SelectionRequirement::None,
+        }
+    }
+
+    /// Makes the backup fail if it selects nothing.
+    pub(super) fn requiring_selection(mut self) -> Self {
+        self.requirement = SelectionRequirement::Selected;
+        self
     }
 
     /// Sets the series. By default it is the [name](crate::BackupName) without a date at its end, for example
@@ -57,9 +81,15 @@ impl BackupBuilder {
         self
     }
 
-    /// Adds tags, by which a catalog query can select the backup.
-    pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
-        self.options.tags.extend(tags.into_iter().map(Into::into));
+    /// Adds a tag, by which a catalog query can select the backup. Several calls add several tags.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.options.tags.push(tag.into());
+        self
+    }
+
+    /// Adds one or several tags.
+    pub fn tags<Count>(mut self, tags: impl Names<Count>) -> Self {
+        self.options.tags.extend(tags.into_names());
         self
     }
 
@@ -142,13 +172,26 @@ impl IntoFuture for BackupBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let koan = self.koan?;
+        in_runtime(async move {
+            let environment = self.koan.environment()?;
             if let Some(error) = self.invalid {
                 return Err(error);
             }
+            if self.requirement == SelectionRequirement::Selected
+                && !self.options.selection.selects_something()
+            {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "backup `{0}` of selected entities selects none; add `.entity::<T>()`, `.entities(…)`, \
+                         `.providers(…)`, `.sets(…)` or `.filter(…)`, or back everything up with \
+                         `Backup::all(\"{0}\")`",
+                        self.name.escape_debug()
+                    ),
+                ));
+            }
             let name = BackupName::of_new_backup(self.name)?;
-            backup::run(&koan.environment, &name, &self.options).await
+            backup::run(environment, &name, &self.options).await
         })
     }
 }

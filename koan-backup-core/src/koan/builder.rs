@@ -1,6 +1,6 @@
 //! The builder of a context. It reports all configuration errors before the first backup.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::storage::machine_state::{MachineState, default_directory};
 
 /// A builder for a context.
 #[derive(Debug)]
-#[must_use]
+#[must_use = "a context exists only after `.build().await`"]
 pub struct KoanBuilder {
     registry: Registry,
     expected_crates: Vec<String>,
@@ -239,8 +239,10 @@ impl KoanBuilder {
     /// report, and refuses an invalid configuration.
     ///
     /// # Errors
-    /// - The name of the application or its environment is invalid, the runtime has no timers, or the lease
-    ///   time is out of range.
+    /// - There is no Tokio runtime with timers.
+    /// - The name of the application or its environment is invalid, or the lease time is out of range.
+    /// - A storage profile or data directory that this machine has used before has disappeared, or a new one is
+    ///   probably misspelt.
     /// - No entity is known, two entities share a name, or an entity names a provider that does not exist.
     /// - A crate that was [expected](Self::expect_crates) has no entity.
     /// - A database cannot be read.
@@ -259,11 +261,12 @@ impl KoanBuilder {
             self.storages.push((DEFAULT_STORAGE.to_owned(), Storage::local(Storage::default_path())?));
         }
         self.put_defaults_first()?;
-        self.compare_with_state().await?;
         self.registry.require_crates(&self.expected_crates)?;
         let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
         let entities = self.assign_providers(&descriptors, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;
+        // New directories are created only after the declarations were checked.
+        self.compare_with_state().await?;
         inventory.warnings.extend(self.same_location_warnings());
         coverage::add_coverage(&self.providers, &entities, &mut inventory).await?;
         inventory.last_backup = self.last_backup_warnings(&identity).await;
@@ -311,10 +314,12 @@ impl KoanBuilder {
     async fn compare_with_state(&mut self) -> Result<()> {
         let directory = self.state_directory.take().unwrap_or_else(default_directory);
         let state = MachineState::new(&directory)?;
+        let directories = self.storages.iter().filter_map(|(_, storage)| storage.directory());
+        let directories: Vec<_> = directories.map(Path::to_owned).collect();
         for (name, storage) in &mut self.storages {
             *storage = storage
                 .clone()
-                .with_state(&state)
+                .with_state(&state, &directories)
                 .await
                 .map_err(|error| error.context(format!("storage profile `{name}` cannot be used")))?;
         }

@@ -9,7 +9,10 @@ use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
 use jiff::Timestamp;
 
-use super::{Koan, RecoverBuilder};
+use super::RecoverBuilder;
+use super::context::ContextRef;
+use super::names::Names;
+use super::runtime::{in_runtime, require_timers};
 use crate::archive::BackupStatus;
 use crate::catalog::{
     self, Acknowledgement, Acknowledgements, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics,
@@ -32,11 +35,11 @@ use crate::operations::recover;
 /// Every method fails if a profile cannot be listed or read; an incomplete list is never returned.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    koan: Koan,
+    koan: ContextRef,
 }
 
 impl Catalog {
-    pub(super) fn new(koan: Koan) -> Self {
+    pub(super) fn new(koan: ContextRef) -> Self {
         Self { koan }
     }
 
@@ -64,7 +67,7 @@ impl Catalog {
     /// profiles is returned.
     pub async fn get(&self, id: BackupId) -> Result<CatalogEntry> {
         let found = self.all().await?.into_iter().filter(|entry| entry.id() == id);
-        let profiles = &self.koan.environment.storages;
+        let profiles = &self.koan.environment()?.storages;
         let position = |entry: &CatalogEntry| profiles.iter().position(|(name, _)| name == entry.profile());
         found.min_by_key(position).ok_or_else(|| {
             Error::new(
@@ -77,19 +80,30 @@ impl Catalog {
     /// Returns the backups of this application with a name, newest first, including backups of older versions
     /// that record no environment.
     pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
-        Ok(self.query().with_origins(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
+        Ok(self.own().with_origins(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
     }
 
     /// Returns a query, which selects some of the backups.
     pub fn query(&self) -> CatalogQuery {
-        CatalogQuery { catalog: self.clone(), filter: Filter::default(), profiles: Vec::new(), max_age: None }
+        CatalogQuery {
+            catalog: self.clone(),
+            filter: Filter::default(),
+            profiles: Vec::new(),
+            max_age: None,
+            origins: None,
+        }
+    }
+
+    /// Returns a query of the backups of this application, and of those of older versions that record no environment.
+    pub(super) fn own(&self) -> CatalogQuery {
+        self.query().of(&[Origin::Own, Origin::Unidentified])
     }
 
     /// Returns counts and sizes of the backups of this application, including backups of older versions that
     /// record no environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
         Ok(catalog::statistics(
-            &self.query().with_origins(&[Origin::Own, Origin::Unidentified]).await?.entries,
+            &self.own().with_origins(&[Origin::Own, Origin::Unidentified]).await?.entries,
         ))
     }
 
@@ -99,8 +113,9 @@ impl Catalog {
     /// # Errors
     /// A storage cannot be read, or a record there is damaged.
     pub async fn verifications(&self) -> Result<BTreeMap<(String, BackupId), Timestamp>> {
+        require_timers()?;
         let mut all = BTreeMap::new();
-        for (profile, storage) in &self.koan.environment.storages {
+        for (profile, storage) in &self.koan.environment()?.storages {
             let verified = verifications::read_all(storage).await?;
             all.extend(verified.into_iter().map(|(id, record)| ((profile.clone(), id), record.verified_at)));
         }
@@ -121,7 +136,7 @@ impl Catalog {
                 "an acknowledgement needs a reason: why the records are not needed",
             ));
         }
-        let environment = &self.koan.environment;
+        let environment = self.koan.environment()?;
         let entry = self.get(id).await?;
         if entry.manifest().producer.origin(&environment.identity) == Origin::Other {
             let producer = entry.manifest().producer.description();
@@ -153,7 +168,8 @@ impl Catalog {
 
     /// Compares the backups of this application with the expectations.
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
-        let environment = &self.koan.environment;
+        require_timers()?;
+        let environment = self.koan.environment()?;
         let (mut verified, mut incomplete_tasks, mut unlisted, mut unreadable) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut acknowledged = Acknowledgements::default();
@@ -185,7 +201,8 @@ impl Catalog {
 
     /// Returns the manifests that cannot be read, each with its storage profile.
     pub async fn unreadable(&self) -> Result<Vec<(String, UnreadableManifest)>> {
-        let environment = &self.koan.environment;
+        require_timers()?;
+        let environment = self.koan.environment()?;
         let mut unreadable = Vec::new();
         for (name, storage) in &environment.storages {
             let listing = environment.manifests.all(name, storage).await?;
@@ -201,7 +218,7 @@ impl Catalog {
 
     /// Returns the backups of these profiles, or of all profiles if `profiles` is empty, in any order.
     async fn entries(&self, profiles: &[String]) -> Result<Vec<CatalogEntry>> {
-        let environment = &self.koan.environment;
+        let environment = self.koan.environment()?;
         let mut entries = Vec::new();
         for name in profiles {
             environment.storage(Some(name))?;
@@ -219,19 +236,21 @@ impl Catalog {
 /// A query of the catalog. Awaiting it returns a page of backups, newest first by default. A backup is
 /// selected only if it meets all conditions.
 #[derive(Clone, Debug)]
-#[must_use = "a query runs when it is awaited"]
+#[must_use = "a query does nothing until it is awaited"]
 pub struct CatalogQuery {
     catalog: Catalog,
     filter: Filter,
     profiles: Vec<String>,
     max_age: Option<Duration>,
+    /// The origins that are selected, relative to the application of the context.
+    origins: Option<&'static [Origin]>,
 }
 
 macro_rules! text_setters {
     ($($(#[$doc:meta])+ $method:ident => $field:ident),* $(,)?) => {
         $($(#[$doc])+
-        pub fn $method<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
-            self.filter.$field.extend(values.into_iter().map(Into::into));
+        pub fn $method<Count>(mut self, values: impl Names<Count>) -> Self {
+            self.filter.$field.extend(values.into_names());
             self
         })*
     };
@@ -239,13 +258,13 @@ macro_rules! text_setters {
 
 impl CatalogQuery {
     text_setters! {
-        /// Selects backups that have at least one of these tags.
+        /// Selects backups that have this tag, or at least one of these tags.
         any_tag => any_tags,
-        /// Selects backups that have all of these tags.
+        /// Selects backups that have this tag, or all of these tags.
         all_tags => all_tags,
-        /// Selects backups that contain all entities with these names.
+        /// Selects backups that contain the entity with this name, or all entities with these names.
         containing => entities,
-        /// Selects backups that contain an entity of one of these providers.
+        /// Selects backups that contain an entity of this provider, or of one of these providers.
         providers => providers,
     }
 
@@ -274,14 +293,13 @@ impl CatalogQuery {
 
     /// Selects backups with these origins, relative to the application of this context.
     fn with_origins(mut self, origins: &'static [Origin]) -> Self {
-        let application = self.catalog.koan.environment.identity.clone();
-        self.filter.origin = Some(OriginFilter { application, origins });
+        self.origins = Some(origins);
         self
     }
 
-    /// Selects backups in these storage profiles.
-    pub fn profiles<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.profiles.extend(names.into_iter().map(Into::into));
+    /// Selects backups in one or several storage profiles.
+    pub fn profiles<Count>(mut self, names: impl Names<Count>) -> Self {
+        self.profiles.extend(names.into_names());
         self
     }
 
@@ -372,9 +390,14 @@ impl IntoFuture for CatalogQuery {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(mut self) -> Self::IntoFuture {
-        Box::pin(async move {
+        in_runtime(async move {
+            let environment = self.catalog.koan.environment()?;
+            if let Some(origins) = self.origins {
+                let application = environment.identity.clone();
+                self.filter.origin = Some(OriginFilter { application, origins });
+            }
             if let Some(age) = self.max_age {
-                let now = self.catalog.koan.environment.clock.now();
+                let now = environment.clock.now();
                 let earliest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
                 self.filter.earliest = Some(earliest);
             }

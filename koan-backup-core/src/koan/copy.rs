@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
+use super::runtime::in_runtime;
 use super::setters::{application_setter, cancel_setter};
 use crate::catalog::BackupRef;
 use crate::declaration::selection::Selection;
@@ -21,7 +22,7 @@ use crate::operations::copy::{self, CopyOptions, CopyReport};
 /// remains. Creating the manifest is not cancelled; if the future is dropped meanwhile, the copy exists
 /// completely or not at all, and its archive may remain.
 #[derive(Debug)]
-#[must_use = "a copy runs when it is awaited"]
+#[must_use = "a copy runs until it does awaited"]
 pub struct CopyBuilder {
     koan: Koan,
     backup: BackupRef,
@@ -57,7 +58,7 @@ impl IntoFuture for CopyBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        in_runtime(async move {
             let environment = &self.koan.environment;
             let CopyOptions { from, to, application, cancel } = &self.options;
             let profiles = || names(environment.storages.iter().map(|(name, _)| name));

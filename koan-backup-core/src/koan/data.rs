@@ -7,6 +7,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
 use super::Koan;
+use super::runtime::require_timers;
 use crate::entity::codec;
 use crate::entity::{Entity, EntityCodec};
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -74,6 +75,7 @@ impl<T: Entity> Data<T> {
     /// # Errors
     /// The database cannot be read.
     pub async fn count(&self) -> Result<u64> {
+        require_timers()?;
         let (codec, _, provider) = self.locate()?;
         provider.snapshot().await?.count(&codec, &self.set).await
     }
@@ -84,6 +86,7 @@ impl<T: Entity> Data<T> {
     /// # Errors
     /// A record cannot be written, or the database fails.
     pub async fn upsert_many(&self, records: impl IntoIterator<Item = T>) -> Result<WriteCounts> {
+        require_timers()?;
         let (codec, name, provider) = self.locate()?;
         let options = SessionOptions { level: RestoreLevel::Safe, ..SessionOptions::default() };
         let mut session = provider.begin_restore(&options).await?;
@@ -97,6 +100,7 @@ impl<T: Entity> Data<T> {
     /// # Errors
     /// The database fails, or other records refer to those that would be deleted.
     pub async fn clear(&self) -> Result<u64> {
+        require_timers()?;
         let (codec, name, provider) = self.locate()?;
         let options =
             SessionOptions { replace_existing: true, level: RestoreLevel::Safe, ..SessionOptions::default() };
@@ -122,6 +126,7 @@ impl<T: Entity> Data<T> {
         self,
         key: Option<Vec<crate::foundation::value::Value<'static>>>,
     ) -> Result<impl Stream<Item = Result<T>> + Send + 'static> {
+        require_timers()?;
         let (codec, _, provider) = self.locate()?;
         let snapshot = provider.snapshot().await?;
         let (sink, chunks) = RecordSink::channel(codec.clone(), RECORDS_PER_BATCH);

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::Koan;
+use super::names::Names;
+use super::runtime::in_runtime;
 use super::setters::cancel_setter;
 use crate::catalog::BackupRef;
 use crate::foundation::error::Result;
@@ -21,7 +23,7 @@ use crate::operations::diff::{self, BackupDiff, DiffOptions, Difference, OnDiffe
 /// One of the backups does not exist, has no archive, is damaged, or is encrypted as a whole without a
 /// matching key. The report contains the entities that cannot be compared.
 #[derive(Debug)]
-#[must_use = "a comparison runs when it is awaited"]
+#[must_use = "a comparison does nothing until it is awaited"]
 pub struct DiffBuilder {
     koan: Koan,
     before: BackupRef,
@@ -73,9 +75,9 @@ impl DiffBuilder {
         self
     }
 
-    /// Selects only the entities with these names.
-    pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.entities.extend(names.into_iter().map(Into::into));
+    /// Selects only the entity with this name, or the entities with these names.
+    pub fn entities<Count>(mut self, names: impl Names<Count>) -> Self {
+        self.options.entities.extend(names.into_names());
         self
     }
 
@@ -97,8 +99,8 @@ impl IntoFuture for DiffBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(
-            async move { diff::run(&self.koan.environment, &self.before, &self.after, &self.options).await },
-        )
+        in_runtime(async move {
+            diff::run(&self.koan.environment, &self.before, &self.after, &self.options).await
+        })
     }
 }

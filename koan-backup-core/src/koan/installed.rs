@@ -2,11 +2,12 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use super::{BackupBuilder, Koan, RestoreBuilder};
-use crate::archive::Manifest;
-use crate::catalog::BackupRef;
+use super::context::{ContextRef, Koan};
+use super::names::Names;
+use super::{BackupBuilder, Catalog, ContextCapabilities, RestoreBuilder, VerifyBuilder};
+use crate::catalog::{BackupRef, CatalogEntry};
 use crate::entity::Entity;
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::error::Result;
 
 static INSTALLED: RwLock<Option<Koan>> = RwLock::new(None);
 
@@ -14,17 +15,27 @@ pub(super) fn install(koan: Koan) {
     *INSTALLED.write().unwrap_or_else(PoisonError::into_inner) = Some(koan);
 }
 
-fn installed() -> Result<Koan> {
-    let koan = INSTALLED.read().unwrap_or_else(PoisonError::into_inner).clone();
-    koan.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Configuration,
-            "no context is installed; call `koan.install()` after `build().await?`",
-        )
-    })
+fn installed() -> ContextRef {
+    ContextRef(INSTALLED.read().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
 /// Backup and restore of one entity with the installed context.
+///
+/// ```no_run
+/// # extern crate koan_backup_core as koan_backup;
+/// # use koan_backup::{Entity, EntityBackup as _, Koan, Result};
+/// # async fn run<User: Entity>(koan: Koan) -> Result<()> {
+/// koan.install();
+///
+/// let backup = User::backup_to("daily-users").await?;
+/// let restored = User::restore_from(backup.id()).await?;
+/// for backup in User::backups().await? {
+///     println!("{} in profile {}", backup.id(), backup.profile());
+/// }
+/// # drop(restored);
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an entity",
     label = "not an entity",
@@ -41,13 +52,18 @@ pub trait EntityBackup: Entity {
         RestoreBuilder::new(installed(), backup.into()).entity::<Self>()
     }
 
-    /// Returns the backups in the default profile that contain this entity, newest first.
-    fn backups() -> impl Future<Output = Result<Vec<Manifest>>> + Send {
+    /// Returns the backups in all storage profiles that contain this entity, newest first. A backup that was copied is
+    /// returned once for each profile; [`CatalogEntry::profile`] returns the profile.
+    ///
+    /// Only backups of the application of the context are returned, and those of older versions that record no
+    /// environment.
+    ///
+    /// # Errors
+    /// No context is installed, or a storage profile cannot be listed or read; an incomplete list is never returned.
+    fn backups() -> impl Future<Output = Result<Vec<CatalogEntry>>> + Send {
         async {
-            let name = Self::descriptor().name();
-            let mut backups = installed()?.backups().await?;
-            backups.retain(|backup| backup.entities.iter().any(|entity| entity.entity == name));
-            Ok(backups)
+            let catalog = Catalog::new(installed());
+            Ok(catalog.own().containing_type::<Self>().await?.entries)
         }
     }
 }
@@ -55,6 +71,23 @@ pub trait EntityBackup: Entity {
 impl<T: Entity> EntityBackup for T {}
 
 /// Backups with the installed context.
+///
+/// ```no_run
+/// # extern crate koan_backup_core as koan_backup;
+/// # use koan_backup::{Backup, Koan, Result};
+/// # async fn run(koan: Koan) -> Result<()> {
+/// koan.install();
+///
+/// let nightly = Backup::all("nightly").tag("nightly").await?;
+/// let orders = Backup::selected("orders").entities(["Order", "OrderLine"]).await?;
+/// Backup::verify(nightly.id()).await?.require_valid()?;
+/// for backup in Backup::catalog().recent(7).await? {
+///     println!("{} in profile {}", backup.id(), backup.profile());
+/// }
+/// # drop(orders);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Backup;
 
@@ -64,12 +97,38 @@ impl Backup {
         BackupBuilder::new(installed(), name.into())
     }
 
-    /// Backs up all covered entities of these providers.
-    pub fn by_provider<S: Into<String>>(
-        name: impl Into<String>,
-        providers: impl IntoIterator<Item = S>,
-    ) -> BackupBuilder {
-        Self::all(name).providers(providers)
+    /// Backs up the entities that the builder selects: by [`entity`](BackupBuilder::entity),
+    /// [`entities`](BackupBuilder::entities), [`providers`](BackupBuilder::providers), [`sets`](BackupBuilder::sets) or
+    /// [`filter`](BackupBuilder::filter).
+    ///
+    /// If the builder selects nothing, for example because a list of names is empty, awaiting it fails, and does not
+    /// back up everything. An exclusion alone selects nothing; for that, use [`all`](Self::all).
+    pub fn selected(name: impl Into<String>) -> BackupBuilder {
+        Self::all(name).requiring_selection()
+    }
+
+    /// Backs up all covered entities of one or several providers, each given by its name or its kind.
+    pub fn by_provider<Count>(name: impl Into<String>, providers: impl Names<Count>) -> BackupBuilder {
+        Self::selected(name).providers(providers)
+    }
+
+    /// Verifies a backup: by name (the newest one), or by id.
+    pub fn verify(backup: impl Into<BackupRef>) -> VerifyBuilder {
+        VerifyBuilder::new(installed(), backup.into())
+    }
+
+    /// Returns the catalog of the backups in all storage profiles. If no context is installed, the methods of the
+    /// catalog fail.
+    pub fn catalog() -> Catalog {
+        Catalog::new(installed())
+    }
+
+    /// Returns the entities, providers and storage profiles of the context, and what each can do.
+    ///
+    /// # Errors
+    /// No context is installed.
+    pub fn capabilities() -> Result<ContextCapabilities> {
+        installed().require().map(Koan::capabilities)
     }
 }
 

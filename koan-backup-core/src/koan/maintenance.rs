@@ -9,6 +9,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Koan;
+use super::names::Names;
+use super::runtime::{in_runtime, require_timers};
 use crate::catalog::retention::Retention;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport};
@@ -24,7 +26,7 @@ use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport
 /// # Cancel safety
 /// Dropping the future stops the run. Every backup exists completely or not at all.
 #[derive(Debug)]
-#[must_use = "maintenance runs when it is awaited or started"]
+#[must_use = "maintenance does nothing until it is awaited or started"]
 pub struct MaintenanceBuilder {
     koan: Koan,
     options: MaintenanceOptions,
@@ -48,9 +50,9 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// Selects only these storage profiles.
-    pub fn profiles<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.profiles.extend(names.into_iter().map(Into::into));
+    /// Selects only this storage profile, or these storage profiles.
+    pub fn profiles<Count>(mut self, names: impl Names<Count>) -> Self {
+        self.options.profiles.extend(names.into_names());
         self
     }
 
@@ -98,12 +100,11 @@ impl MaintenanceBuilder {
     /// Starts maintenance in the background: immediately, and then after each interval, until the task is
     /// stopped or dropped. Each run is logged.
     ///
-    /// # Panics
-    /// There is no Tokio runtime.
-    ///
     /// # Errors
-    /// The interval is zero, a profile does not exist, or the retention policy has no rule.
+    /// There is no Tokio runtime with timers, the interval is zero, a profile does not exist, or the retention policy has no
+    /// rule.
     pub fn start(self) -> Result<MaintenanceTask> {
+        require_timers()?;
         self.check()?;
         let Self { koan, mut options, every, jitter } = self;
         // The task has a child token, so that stopping the task does not cancel other operations that use the
@@ -155,7 +156,7 @@ impl IntoFuture for MaintenanceBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        in_runtime(async move {
             self.check()?;
             maintenance::run(&self.koan.environment, &self.options).await
         })

@@ -2,6 +2,7 @@
 
 use super::backup::BackupBuilder;
 use super::builder::KoanBuilder;
+use super::capabilities::{self, ContextCapabilities};
 use super::catalog::Catalog;
 use super::context::Koan;
 use super::copy::CopyBuilder;
@@ -13,6 +14,7 @@ use super::rekey::{RekeyAllBuilder, RekeyBuilder};
 use super::removal::DeleteBuilder;
 use super::restore::RestoreBuilder;
 use super::retention::RetentionBuilder;
+use super::runtime::require_timers;
 use super::verify::VerifyBuilder;
 use super::warm_up::{self, WarmUpReport};
 use crate::archive::Manifest;
@@ -47,20 +49,33 @@ impl Koan {
         &self.environment.inventory
     }
 
+    /// Returns the entities, providers and storage profiles of this context, and what each can do.
+    ///
+    /// ```
+    /// # fn run(koan: koan_backup_core::Koan) {
+    /// for profile in koan.capabilities().profiles {
+    ///     println!("{}: {:?} at {}", profile.name, profile.kind, profile.location);
+    /// }
+    /// # }
+    /// ```
+    pub fn capabilities(&self) -> ContextCapabilities {
+        capabilities::capabilities(self)
+    }
+
     /// Backs up all covered entities, or those that the builder selects.
     pub fn backup(&self, name: impl Into<String>) -> BackupBuilder {
-        BackupBuilder::new(Ok(self.clone()), name.into())
+        BackupBuilder::new(self.clone().into(), name.into())
     }
 
     /// Restores a backup. It is selected by name (the newest completed backup with this name), by id, or as
     /// `latest` (see [`BackupRef::Latest`]).
     pub fn restore(&self, backup: impl Into<BackupRef>) -> RestoreBuilder {
-        RestoreBuilder::new(Ok(self.clone()), backup.into())
+        RestoreBuilder::new(self.clone().into(), backup.into())
     }
 
     /// Verifies a backup. It is selected by name (the newest backup with this name) or by id.
     pub fn verify(&self, backup: impl Into<BackupRef>) -> VerifyBuilder {
-        VerifyBuilder::new(self.clone(), backup.into())
+        VerifyBuilder::new(self.clone().into(), backup.into())
     }
 
     /// Copies a backup into another storage profile, and verifies the copy. The backup is selected by name
@@ -90,14 +105,15 @@ impl Koan {
     }
 
     /// Opens every provider and every storage profile, and reads the catalog, so that errors are noticed
-    /// before the first backup. The report contains the errors.
+    /// before the first backup. The report contains the errors. Without a Tokio runtime with timers, the report contains this error
+    /// for each provider and each profile.
     pub async fn warm_up(&self) -> WarmUpReport {
         warm_up::warm_up(self).await
     }
 
     /// Returns the catalog of the backups in all storage profiles.
     pub fn catalog(&self) -> Catalog {
-        Catalog::new(self.clone())
+        Catalog::new(self.clone().into())
     }
 
     /// Runs maintenance, once or in the background: retention, verification of one backup in each run, and
@@ -122,6 +138,7 @@ impl Koan {
     /// # Errors
     /// There is no such backup, the reason is empty, or the storage fails.
     pub async fn pin(&self, id: BackupId, profile: Option<&str>, reason: &str) -> Result<()> {
+        require_timers()?;
         prune::pin(&self.environment, profile, id, reason).await
     }
 
@@ -130,6 +147,7 @@ impl Koan {
     /// # Errors
     /// The storage fails.
     pub async fn unpin(&self, id: BackupId, profile: Option<&str>) -> Result<bool> {
+        require_timers()?;
         prune::unpin(self.environment.storage(profile)?, id).await
     }
 
@@ -147,6 +165,7 @@ impl Koan {
     /// # Errors
     /// There is no such profile, or its storage cannot be listed or read.
     pub async fn backups_in(&self, profile: Option<&str>) -> Result<Vec<Manifest>> {
+        require_timers()?;
         let backups = crate::catalog::list(self.environment.storage(profile)?).await?;
         Ok(backups.into_iter().map(|backup| backup.manifest).collect())
     }

@@ -4,7 +4,9 @@ use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
 
-use super::Koan;
+use super::context::ContextRef;
+use super::names::Names;
+use super::runtime::in_runtime;
 use super::setters::cancel_setter;
 use crate::foundation::error::Result;
 use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
@@ -35,20 +37,20 @@ use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
 /// # Cancel safety
 /// Dropping the future stops the recovery. Each manifest is published completely or not at all.
 #[derive(Debug)]
-#[must_use = "a recovery runs when it is awaited"]
+#[must_use = "a recovery does nothing until it is awaited"]
 pub struct RecoverBuilder {
-    koan: Koan,
+    koan: ContextRef,
     options: RecoverOptions,
 }
 
 impl RecoverBuilder {
-    pub(super) fn new(koan: Koan) -> Self {
+    pub(super) fn new(koan: ContextRef) -> Self {
         Self { koan, options: RecoverOptions::default() }
     }
 
-    /// Selects only these storage profiles. By default, all are recovered.
-    pub fn profiles<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.options.profiles.extend(names.into_iter().map(Into::into));
+    /// Selects only this storage profile, or these storage profiles. By default, all are recovered.
+    pub fn profiles<Count>(mut self, names: impl Names<Count>) -> Self {
+        self.options.profiles.extend(names.into_names());
         self
     }
 
@@ -62,6 +64,6 @@ impl IntoFuture for RecoverBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { recover::run(&self.koan.environment, &self.options).await })
+        in_runtime(async move { recover::run(self.koan.environment()?, &self.options).await })
     }
 }

@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
+use super::runtime::in_runtime;
 use super::setters::{application_setter, cancel_setter};
 use crate::catalog::{self, BackupRef, Origin};
 use crate::declaration::selection::Selection;
@@ -25,7 +26,7 @@ use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 /// complete in both cases. The other archive, to which the manifest does not refer, may remain. The old keys
 /// still decrypt the old archive.
 #[derive(Debug)]
-#[must_use = "a rekey runs when it is awaited"]
+#[must_use = "a rekey does nothing until it is awaited"]
 pub struct RekeyBuilder {
     koan: Koan,
     backup: BackupRef,
@@ -55,7 +56,7 @@ impl IntoFuture for RekeyBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        in_runtime(async move {
             let environment = &self.koan.environment;
             let has_archive = |manifest: &crate::archive::Manifest| manifest.archive.is_some();
             let storage = environment.storage(self.options.profile.as_deref())?;
@@ -72,7 +73,7 @@ impl IntoFuture for RekeyBuilder {
 /// applications are not changed. Backups that record no environment are not changed either, unless they are
 /// [included](Self::include_unidentified).
 #[derive(Debug)]
-#[must_use = "a rekey runs when it is awaited"]
+#[must_use = "a rekey does nothing until it is awaited"]
 pub struct RekeyAllBuilder {
     koan: Koan,
     options: RekeyOptions,
@@ -115,7 +116,7 @@ impl IntoFuture for RekeyAllBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        in_runtime(async move {
             let environment = &self.koan.environment;
             let storage = environment.storage(self.options.profile.as_deref())?;
             let mut summary = RekeySummary::default();

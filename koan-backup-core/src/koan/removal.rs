@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
+use super::runtime::in_runtime;
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::operations::prune::{self, RemovedBackup};
@@ -15,7 +16,7 @@ use crate::operations::prune::{self, RemovedBackup};
 /// If the future is dropped, the backup exists completely or not at all. An archive whose manifest was
 /// removed may remain.
 #[derive(Debug)]
-#[must_use = "a removal runs when it is awaited"]
+#[must_use = "a removal does nothing until it is awaited"]
 pub struct DeleteBuilder {
     koan: Koan,
     id: BackupId,
@@ -47,7 +48,7 @@ impl IntoFuture for DeleteBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        in_runtime(async move {
             let (environment, profile) = (&self.koan.environment, self.profile.as_deref());
             prune::remove_one(environment, profile, self.id, self.even_if_last).await
         })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::Koan;
+use super::context::{ContextRef, Koan};
+use super::runtime::in_runtime;
 use super::setters::{application_setter, run_setters, selection_setters, timeout_setter};
 use crate::archive::Manifest;
 use crate::catalog::{BackupRef, StoredBackup};
@@ -27,16 +28,16 @@ use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 /// roll back what was written. Cancelling does not interrupt a commit. If the future is dropped during a
 /// commit, the database decides whether the commit takes effect.
 #[derive(Debug)]
-#[must_use = "a restore runs when it is awaited"]
+#[must_use = "a restore does nothing until it is awaited"]
 pub struct RestoreBuilder {
-    koan: Result<Koan>,
+    koan: ContextRef,
     backup: BackupRef,
     options: RestoreOptions,
     invalid: Option<Error>,
 }
 
 impl RestoreBuilder {
-    pub(super) fn new(koan: Result<Koan>, backup: BackupRef) -> Self {
+    pub(super) fn new(koan: ContextRef, backup: BackupRef) -> Self {
         Self { koan, backup, options: RestoreOptions::default(), invalid: None }
     }
 
@@ -161,7 +162,7 @@ impl RestoreBuilder {
     fn into_parts(self) -> Result<(Koan, BackupRef, RestoreOptions)> {
         match self.invalid {
             Some(error) => Err(error),
-            None => Ok((self.koan?, self.backup, self.options)),
+            None => Ok((self.koan.require()?.clone(), self.backup, self.options)),
         }
     }
 }
@@ -201,7 +202,7 @@ impl IntoFuture for RestoreBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        in_runtime(async move {
             let (koan, backup, options) = self.into_parts()?;
             let found = Box::pin(find(&koan, &backup, &options));
             restore::run(&koan.environment, found, &options).await
@@ -211,7 +212,7 @@ impl IntoFuture for RestoreBuilder {
 
 /// A viability check of a restore, which runs when it is awaited.
 #[derive(Debug)]
-#[must_use = "the check runs when it is awaited"]
+#[must_use = "a viability check does nothing until it is awaited"]
 pub struct ViabilityBuilder(RestoreBuilder);
 
 impl IntoFuture for ViabilityBuilder {
@@ -219,7 +220,7 @@ impl IntoFuture for ViabilityBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        in_runtime(async move {
             let (koan, backup, options) = self.0.into_parts()?;
             let (backup, identities) = find(&koan, &backup, &options).await?;
             restore::assess(&koan.environment, &backup, &identities, &options).await

@@ -3,6 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::Koan;
+use super::runtime::require_timers;
 use crate::catalog::retention::{Retention, RetentionPlan};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
@@ -11,7 +12,7 @@ use crate::operations::prune::{self, PruneReport};
 /// The builder of a prune of one profile: it plans which backups the retention policy keeps and which are
 /// removed, and applies the plan.
 #[derive(Clone, Debug)]
-#[must_use = "nothing is removed before a plan is applied"]
+#[must_use = "a retention removes nothing until a plan is applied"]
 pub struct RetentionBuilder {
     koan: Koan,
     retention: Retention,
@@ -41,6 +42,7 @@ impl RetentionBuilder {
     /// # Errors
     /// The policy has no rule, the storage cannot be read, or the clock is behind the newest backup.
     pub async fn plan(&self) -> Result<RetentionPlan> {
+        require_timers()?;
         let plan = prune::plan(&self.koan.environment, self.profile.as_deref(), &self.retention);
         until_cancelled(&self.cancel, plan).await
     }
@@ -63,6 +65,7 @@ impl RetentionBuilder {
     /// After the first removal: a backup could not be removed or was pinned meanwhile, or the removal was
     /// cancelled. The error lists the backups that were already removed.
     pub async fn apply(&self, plan: &RetentionPlan) -> Result<PruneReport> {
+        require_timers()?;
         prune::apply(&self.koan.environment, &self.retention, plan, &self.cancel).await
     }
 }

@@ -9,35 +9,42 @@ macro_rules! selection_setters {
             self
         }
 
-        /// Selects the entities with these names.
-        pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-            self.options.selection.names.extend(names.into_iter().map(Into::into));
+        /// Selects the entity with this name, or the entities with these names.
+        pub fn entities<Count>(mut self, names: impl crate::koan::names::Names<Count>) -> Self {
+            self.options.selection.names.extend(names.into_names());
             self
         }
 
-        /// Excludes the entities with these names.
-        pub fn exclude<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-            self.options.selection.excluded_names.extend(names.into_iter().map(Into::into));
+        /// Excludes the entity with this name, or the entities with these names.
+        pub fn exclude<Count>(mut self, names: impl crate::koan::names::Names<Count>) -> Self {
+            self.options.selection.excluded_names.extend(names.into_names());
             self
         }
 
-        /// Selects the entities of these providers, each given by its name or its kind, such as `postgres`.
-        pub fn providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-            self.options.selection.providers.extend(names.into_iter().map(Into::into));
+        /// Selects the entities of one or several providers, each given by its name or its kind, such as `postgres`.
+        pub fn providers<Count>(mut self, names: impl crate::koan::names::Names<Count>) -> Self {
+            self.options.selection.providers.extend(names.into_names());
             self
         }
 
-        /// Excludes the entities of these providers, each given by its name or its kind.
-        pub fn exclude_providers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-            self.options.selection.excluded_providers.extend(names.into_iter().map(Into::into));
+        /// Excludes the entities of one or several providers, each given by its name or its kind.
+        pub fn exclude_providers<Count>(mut self, names: impl crate::koan::names::Names<Count>) -> Self {
+            self.options.selection.excluded_providers.extend(names.into_names());
             self
         }
 
         /// Selects the records of this set. Several calls select several sets.
-        pub fn set(mut self, name: impl Into<String>) -> Self {
-            match crate::foundation::id::SetName::new(name) {
-                Ok(set) => self.options.selection.sets.push(set),
-                Err(error) => self.invalid = Some(error),
+        pub fn set(self, name: impl Into<String>) -> Self {
+            self.sets([name.into()])
+        }
+
+        /// Selects the records of one or several sets.
+        pub fn sets<Count>(mut self, names: impl crate::koan::names::Names<Count>) -> Self {
+            for name in names.into_names() {
+                match crate::foundation::id::SetName::new(name) {
+                    Ok(set) => self.options.selection.sets.push(set),
+                    Err(error) => self.invalid = Some(error),
+                }
             }
             self
         }

@@ -5,7 +5,9 @@ use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
 
-use super::Koan;
+use super::context::ContextRef;
+use super::names::Names;
+use super::runtime::in_runtime;
 use super::setters::{application_setter, run_setters};
 use crate::catalog::BackupRef;
 use crate::declaration::selection::Selection;
@@ -17,15 +19,15 @@ use crate::operations::verify::{self, Selected, VerifyOptions, VerifyReport, Ver
 
 /// The builder of a verification, which runs when it is awaited.
 #[derive(Debug)]
-#[must_use = "a verification runs when it is awaited"]
+#[must_use = "a verification does nothing until it is awaited"]
 pub struct VerifyBuilder {
-    koan: Koan,
+    koan: ContextRef,
     backup: BackupRef,
     options: VerifyOptions,
 }
 
 impl VerifyBuilder {
-    pub(super) fn new(koan: Koan, backup: BackupRef) -> Self {
+    pub(super) fn new(koan: ContextRef, backup: BackupRef) -> Self {
         Self { koan, backup, options: VerifyOptions::default() }
     }
 
@@ -42,13 +44,13 @@ impl VerifyBuilder {
         self.entities([T::descriptor().name()])
     }
 
-    /// Verifies only the entities with these names; the rest of the archive is not read.
-    pub fn entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+    /// Verifies only the entity with this name, or the entities with these names; the rest of the archive is not read.
+    pub fn entities<Count>(mut self, names: impl Names<Count>) -> Self {
         let mut wanted = match self.options.selected {
             Selected::Entities(wanted) => wanted,
             _ => BTreeSet::new(),
         };
-        wanted.extend(names.into_iter().map(Into::into));
+        wanted.extend(names.into_names());
         self.options.selected = Selected::Entities(wanted);
         self
     }
@@ -71,8 +73,8 @@ impl IntoFuture for VerifyBuilder {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(mut self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let environment = &self.koan.environment;
+        in_runtime(async move {
+            let environment = self.koan.environment()?;
             self.options.listener = environment.listener(&self.options.listener);
             let profile = self.options.profile.as_deref();
             let lookup = environment.lookup(self.options.application.as_ref());

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Koan;
+use super::runtime::require_timers;
 use crate::catalog::{CatalogEntry, UnreadableManifest};
+use crate::foundation::error::Error;
 
 /// The report of [`Koan::warm_up`], which opens every provider and every storage profile.
 #[derive(Clone, Debug, Serialize)]
@@ -62,6 +64,9 @@ impl WarmUpReport {
 
 pub(super) async fn warm_up(koan: &Koan) -> WarmUpReport {
     let environment = &koan.environment;
+    if let Err(error) = require_timers() {
+        return failed(koan, &error);
+    }
     let (mut providers, mut profiles) = (Vec::new(), Vec::new());
     for (name, provider) in &environment.providers {
         let started = Instant::now();
@@ -85,6 +90,26 @@ pub(super) async fn warm_up(koan: &Koan) -> WarmUpReport {
         profiles.push(OpenedProfile { name: name.clone(), backups, newest, duration_ms, problem });
     }
     WarmUpReport { providers, profiles }
+}
+
+/// Returns the report if nothing can be opened.
+fn failed(koan: &Koan, error: &Error) -> WarmUpReport {
+    let environment = &koan.environment;
+    let (duration_ms, problem) = (0, Some(error.chain()));
+    let providers = environment.providers.iter().map(|(name, _)| OpenedProvider {
+        name: name.clone(),
+        version: None,
+        duration_ms,
+        problem: problem.clone(),
+    });
+    let profiles = environment.storages.iter().map(|(name, _)| OpenedProfile {
+        name: name.clone(),
+        backups: None,
+        newest: None,
+        duration_ms,
+        problem: problem.clone(),
+    });
+    WarmUpReport { providers: providers.collect(), profiles: profiles.collect() }
 }
 
 fn problem(unreadable: &[UnreadableManifest]) -> Option<String> {

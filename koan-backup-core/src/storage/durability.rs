@@ -32,7 +32,7 @@ impl Storage {
                 let removed = disk.remove_durably(path).await;
                 removed.map_err(|source| self.failed(path, "removed from", source))
             }
-            StorageKind::Cloud { .. } | StorageKind::Other => self.remove(path).await,
+            StorageKind::Cloud { .. } | StorageKind::Memory | StorageKind::Other => self.remove(path).await,
         }
     }
 
@@ -47,7 +47,7 @@ impl Storage {
                 let synced = disk.sync_folder(folder).await;
                 synced.map_err(|source| self.failed(folder, "made durable in", source))
             }
-            StorageKind::Cloud { .. } | StorageKind::Other => Ok(()),
+            StorageKind::Cloud { .. } | StorageKind::Memory | StorageKind::Other => Ok(()),
         }
     }
 }

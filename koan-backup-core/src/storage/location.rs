@@ -107,6 +107,15 @@ impl Location {
     }
 }
 
+/// Returns a location without the credentials and the query that a URL can contain.
+pub(super) fn without_credentials(location: &str) -> String {
+    let Some((scheme, rest)) = location.split_once("://") else { return location.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    // A secret can contain `/`, so everything before the last `@` is removed.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    format!("{scheme}://{rest}")
+}
+
 /// Parses a URL of the scheme `file`; `rest` is the text after the scheme.
 fn parse_directory(url: &str, rest: &str) -> Result<Location> {
     let path = rest.strip_prefix("//localhost").or_else(|| rest.strip_prefix("//"));

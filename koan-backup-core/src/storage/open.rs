@@ -70,7 +70,7 @@ impl StorageOptions {
             Location::Bucket(bucket) => {
                 self.require_endpoint_without_credentials(&bucket)?;
                 let (store, multipart) = self.open_bucket(&bucket)?;
-                Ok(Storage::cloud(store, multipart, bucket.url(), self.identity(&bucket)))
+                Ok(Storage::cloud(store, multipart, &bucket, self.identity(&bucket)))
             }
         };
         storage.map(|storage| Storage { new_profile: self.new_profile, ..storage })

@@ -1,6 +1,8 @@
 //! The profile mark: the file `koan-profile.json` of a storage profile. A profile that this machine has used
 //! before and that has lost its mark is refused.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use super::disk::MissingDirectory;
 use super::profile_state::{NewProfile, ProfileRecord};
 use super::{Storage, StorageKind};
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::similar_path::similar_path;
 use crate::storage::machine_state::{KnownLocation, MachineState, is_production};
 
 /// The file name of the profile mark.
@@ -61,16 +64,18 @@ impl ProfileRecord {
 impl Storage {
     /// Compares the storage with its record in the state directory of this machine, and returns the storage.
     ///
-    /// A directory is opened and tested immediately. A bucket is not contacted before it is used.
+    /// A directory is opened and tested immediately. A bucket is not contacted before it is used. `declared` contains
+    /// the directories of all profiles of the context.
     ///
     /// # Errors
     /// - The machine has used the profile before, but the profile does not exist or has lost its mark.
+    /// - The directory does not exist, and its path is probably misspelt.
     /// - The profile is new and must not be created.
     /// - The directory cannot be created or written, or its file system cannot make files durable.
-    pub(crate) async fn with_state(mut self, state: &MachineState) -> Result<Self> {
+    pub(crate) async fn with_state(mut self, state: &MachineState, declared: &[PathBuf]) -> Result<Self> {
         let locations = match &self.kind {
-            StorageKind::Other => return Ok(self),
-            StorageKind::Cloud { identity } => vec![identity.clone()],
+            StorageKind::Memory | StorageKind::Other => return Ok(self),
+            StorageKind::Cloud { identity, .. } => vec![identity.clone()],
             StorageKind::Directory(disk) => directory_locations(disk.path(), disk.canonical_path()),
         };
         let profile = ProfileRecord { state: state.clone(), locations };
@@ -81,6 +86,7 @@ impl Storage {
                     return Err(self.lost_error("does not exist", &known));
                 }
                 self.require_new_allowed()?;
+                self.refuse_misspelt(disk.path(), declared)?;
             }
             let failed = |source: std::io::Error| {
                 Error::with_source(
@@ -227,6 +233,31 @@ impl Storage {
                  created automatically; if it should contain backups, mount its disk or check its address; \
                  if it is new, set `.create_if_missing()` on the storage",
                 self.location
+            ),
+        ))
+    }
+
+    /// Refuses to create a directory if a profile with a similar path exists that the context does not declare.
+    fn refuse_misspelt(&self, missing: &std::path::Path, declared: &[PathBuf]) -> Result<()> {
+        if self.new_profile == NewProfile::Allowed {
+            return Ok(());
+        }
+        let is_declared = |path: &std::path::Path| {
+            let path = path.canonicalize().ok();
+            path.is_some() && declared.iter().any(|declared| declared.canonicalize().ok() == path)
+        };
+        let Some(similar) =
+            similar_path(missing, |path| path.join(MARK_FILE).is_file() && !is_declared(path))
+        else {
+            return Ok(());
+        };
+        Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "storage `{}` does not exist; did you mean the existing storage profile `{}`? If this is a new \
+                 profile, set `.create_if_missing()` on the storage",
+                self.location,
+                similar.display()
             ),
         ))
     }

@@ -23,6 +23,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[must_use = "a plan removes nothing until it is applied"]
 pub struct RetentionPlan {
     /// The storage profile; `None` for the default profile.
     pub profile: Option<String>,

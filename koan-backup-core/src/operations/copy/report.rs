@@ -10,6 +10,7 @@ use crate::operations::verify::VerifyReport;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[must_use = "the report shows whether the copy already existed"]
 pub struct CopyReport {
     /// The id of the backup and of its copy.
     pub id: BackupId,

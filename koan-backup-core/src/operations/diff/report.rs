@@ -11,6 +11,7 @@ use crate::foundation::id::{BackupId, SetName};
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[must_use = "the differences are the result of the comparison"]
 pub struct BackupDiff {
     /// The earlier backup.
     pub before: BackupId,

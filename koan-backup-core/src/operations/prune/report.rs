@@ -8,6 +8,7 @@ use crate::foundation::id::{BackupId, BackupName};
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[must_use = "the report lists the backups that were removed"]
 pub struct PruneReport {
     /// The removed backups, oldest first.
     pub removed: Vec<RemovedBackup>,

@@ -10,6 +10,7 @@ use crate::provider::{Finding, Severity, SuspendedObject, WriteCounts};
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[must_use = "the report contains what was written, and what has to be done after the restore"]
 pub struct RestoreReport {
     /// The id of the backup.
     pub id: BackupId,

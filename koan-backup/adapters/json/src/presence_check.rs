@@ -1,6 +1,7 @@
 //! Compares the directory of a database with what the machine state recorded about it.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use koan_backup_core::{
@@ -11,22 +12,36 @@ use koan_backup_core::{
 use super::directory::Directory;
 use super::presence::unusable;
 use koan_backup_core::private_files::create_private_directories;
+use koan_backup_core::similar_path;
 
 /// The kind of these directories in the machine state.
 const KIND: &str = "directory of JSON files";
 /// The mark by which the machine state records that a directory was not empty.
 const FILLED: &str = "filled";
 
+/// What happens if the directory does not exist and the machine state has no record of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IfMissing {
+    /// It is created, unless a directory with a similar path contains files.
+    CreateUnlessMisspelt,
+    /// It is created.
+    Create,
+}
+
 impl Directory {
     /// Compares the directory with the machine state, and creates an unknown directory that does not exist.
     ///
     /// # Errors
-    /// Returns an error if a known directory no longer exists, or if the directory cannot be created.
-    pub(super) fn attach(&self, state: &MachineState) -> Result<()> {
+    /// Returns an error if a known directory no longer exists, if the path of an unknown one is probably misspelt, or if
+    /// the directory cannot be created.
+    pub(super) fn attach(&self, state: &MachineState, if_missing: IfMissing) -> Result<()> {
         let _ = self.presence.state.set(state.clone());
         if !self.root.exists() {
             if let Some(known) = self.known_location(state)? {
                 return Err(self.missing_directory_error(Some(&known)));
+            }
+            if if_missing == IfMissing::CreateUnlessMisspelt {
+                self.refuse_misspelt()?;
             }
             create_private_directories(&self.root).map_err(|source| unusable(&self.root, source))?;
         }
@@ -100,6 +115,20 @@ impl Directory {
         Ok(())
     }
 
+    /// Refuses to create a directory if one with a similar path contains files.
+    fn refuse_misspelt(&self) -> Result<()> {
+        let Some(similar) = similar_path(&self.root, contains_files) else { return Ok(()) };
+        Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "the directory of JSON files `{}` does not exist; did you mean the existing directory `{}`? For a new \
+                 database, set `.create_if_missing()` on the provider",
+                self.root.display(),
+                similar.display()
+            ),
+        ))
+    }
+
     /// Returns the error for a directory that does not exist.
     fn missing_directory_error(&self, known: Option<&KnownLocation>) -> Error {
         let known = if known.is_some() { ", and this machine has used it before" } else { "" };
@@ -126,4 +155,9 @@ impl Directory {
             ),
         )
     }
+}
+
+/// Returns whether a path is a directory that is not empty.
+fn contains_files(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
 }

@@ -17,6 +17,7 @@ use koan_backup_core::{
 use crate::directory::{Directory, Layout};
 use crate::failure::blocking;
 use crate::lock::LockTimeout;
+use crate::presence_check::IfMissing;
 use crate::session::JsonSession;
 use crate::snapshot::JsonSnapshot;
 
@@ -90,14 +91,17 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct JsonFiles {
     directory: Directory,
     lock_timeout: Duration,
+    if_missing: IfMissing,
 }
 
 impl JsonFiles {
     /// Opens a directory with a file for each set and a document on each line. A committed restore that was
     /// interrupted is finished.
     ///
-    /// A directory that does not exist is created when a context is built, unless this machine knows that it
-    /// existed before: see [`KoanBuilder::state_directory`](koan_backup_core::KoanBuilder::state_directory).
+    /// A directory that does not exist is created when a context is built. The start fails instead if this machine
+    /// knows that the directory existed before
+    /// (see [`KoanBuilder::state_directory`](koan_backup_core::KoanBuilder::state_directory)), or if the path is
+    /// probably misspelt (see [`create_if_missing`](Self::create_if_missing)).
     ///
     /// # Errors
     /// Returns an error if the path is not a directory or cannot be read.
@@ -119,7 +123,26 @@ impl JsonFiles {
         if directory.root.exists() {
             crate::journal_recovery::recover_journal(&directory, &LockTimeout::uncancellable(LOCK_TIMEOUT))?;
         }
-        Ok(Self { directory, lock_timeout: LOCK_TIMEOUT })
+        Ok(Self { directory, lock_timeout: LOCK_TIMEOUT, if_missing: IfMissing::CreateUnlessMisspelt })
+    }
+
+    /// Creates a directory that does not exist even if its path is similar to the path of an existing directory that
+    /// contains files. Without this setting, such a path is considered to be misspelt, because a backup of a new, empty
+    /// directory would succeed. A directory that this machine knows to have existed before is not created.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), koan_backup::Error> {
+    /// use koan_backup::JsonFiles;
+    ///
+    /// let data = JsonFiles::lines("data-new")?.create_if_missing();
+    /// # drop(data);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn create_if_missing(mut self) -> Self {
+        self.if_missing = IfMissing::Create;
+        self
     }
 
     /// Sets how long a restore or a backup waits for a lock that another restore or backup holds, before it
@@ -153,8 +176,8 @@ impl Provider for JsonFiles {
     }
 
     async fn attach(&self, state: &MachineState) -> Result<()> {
-        let (directory, state) = (self.directory.clone(), state.clone());
-        blocking(move || directory.attach(&state)).await
+        let (directory, state, if_missing) = (self.directory.clone(), state.clone(), self.if_missing);
+        blocking(move || directory.attach(&state, if_missing)).await
     }
 
     fn source(&self) -> Option<String> {

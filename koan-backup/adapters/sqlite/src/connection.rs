@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use koan_backup_core::{Error, ErrorKind, Result};
+use koan_backup_core::{Error, ErrorKind, Result, similar_path};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -18,6 +18,12 @@ pub(super) const ORIGIN: &str = "koan_origin";
 /// The characters that are percent-encoded in the path of a URI.
 const ENCODED: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+
+/// The prefix by which SQLite recognizes a URI instead of a path.
+const URI_SCHEME: &[u8] = b"file:";
+
+/// The suffixes of the files that SQLite creates beside a database.
+const SIDE_FILES: [&[u8]; 3] = [b"-journal", b"-wal", b"-shm"];
 
 /// The path of a database and the options for opening it.
 #[derive(Clone, Debug)]
@@ -143,23 +149,39 @@ impl Location {
 
     fn check_path(&self) -> Result<()> {
         let path = &self.path;
+        let is_missing = !path.exists();
         let problem = if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
             "is not a file, so each connection would open a separate empty database; pass the path of a file"
+        } else if path.as_os_str().as_encoded_bytes().starts_with(URI_SCHEME) {
+            "is a URI; pass the path of a file, without `file:` and without options"
         } else if path.is_dir() {
             "is a directory; pass the path of a file in it"
         } else if !parent_exists(path) {
-            "is in a directory that does not exist; create the directory first"
-        } else if self.access == Access::ReadOnly && !path.exists() {
+            "is in a directory that does not exist; correct the path, or create the directory first"
+        } else if !is_missing && !path.is_file() {
+            "is not a regular file; pass the path of a file"
+        } else if self.access == Access::ReadOnly && is_missing {
             "does not exist, and a database that is opened read-only is not created; correct the path, or \
              open the database without `read_only`"
-        } else if self.if_missing == IfMissing::Refuse && !path.exists() {
+        } else if self.if_missing == IfMissing::Refuse && is_missing {
             "does not exist; mount its disk, correct the path, or let the application create its database \
-             first; to restore into a new database, open it with `Sqlite::options(…).create_if_missing()`"
+             first; to restore into a new database, create it with `Sqlite::create`"
         } else {
             return Ok(());
         };
-        Err(Error::new(ErrorKind::Configuration, format!("SQLite database `{}` {problem}", path.display())))
+        let similar = if is_missing { similar_path(path, is_database) } else { None };
+        let similar = similar.map(|similar| format!("; did you mean `{}`?", similar.display()));
+        Err(Error::new(
+            ErrorKind::Configuration,
+            format!("SQLite database `{}` {problem}{}", path.display(), similar.unwrap_or_default()),
+        ))
     }
+}
+
+/// Returns whether a path can be that of a database.
+fn is_database(path: &Path) -> bool {
+    let name = path.as_os_str().as_encoded_bytes();
+    path.is_file() && !SIDE_FILES.iter().any(|suffix| name.ends_with(suffix))
 }
 
 fn parent_exists(path: &Path) -> bool {

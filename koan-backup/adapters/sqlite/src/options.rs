@@ -24,14 +24,33 @@ pub struct SqliteOptions {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, which must exist. The option [`SqliteOptions::create_if_missing`]
+    /// Opens the database at `path`, which must exist. The option [`create`](Self::create_if_missing`]
     /// creates a missing database.
     ///
     /// # Errors
-    /// Returns an error if the file does not exist, the path is a directory, its directory does not exist, or
-    /// the file is not an SQLite database.
+    /// Returns an error if the file does not exist, or the path is not the path of an SQLite database. The error for a
+    /// missing file suggests an existing file with a similar name.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         Self::options(path).open()
+    }
+
+    /// Opens the database at `path`, and creates an empty one if the file does not exist, for example to restore into
+    /// it. The directory must exist. It is the same as `Sqlite::options(path).create_if_missing().open()`.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), koan_backup::Error> {
+    /// use koan_backup::Sqlite;
+    ///
+    /// let restored = Sqlite::create("restored.db")?;
+    /// # drop(restored);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be created, or the path is not the path of an SQLite database.
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
+        Self::options(path).create_if_missing().open()
     }
 
     /// Returns options for opening the database at `path`.
