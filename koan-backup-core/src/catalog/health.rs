@@ -20,7 +20,7 @@ use crate::foundation::series::SeriesName;
 
 /// The expectations of the user about the backups.
 #[derive(Clone, Debug)]
-#[must_use]
+#[must_use = "expectations do nothing until they are given to `health`"]
 pub struct Expectations {
     every: Option<Duration>,
     by_name: BTreeMap<String, Duration>,

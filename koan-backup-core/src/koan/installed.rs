@@ -52,7 +52,8 @@ pub trait EntityBackup: Entity {
         RestoreBuilder::new(installed(), backup.into()).entity::<Self>()
     }
 
-    /// Returns the backups in all storage profiles that contain this entity, newest first. A backup that was copied is
+    /// Returns the backups in all storage profiles that contain this entity, under its current or a former name, newest
+    /// first. A backup that was copied is
     /// returned once for each profile; [`CatalogEntry::profile`] returns the profile.
     ///
     /// Only backups of the application of the context are returned, and those of older versions that record no
@@ -62,8 +63,11 @@ pub trait EntityBackup: Entity {
     /// No context is installed, or a storage profile cannot be listed or read; an incomplete list is never returned.
     fn backups() -> impl Future<Output = Result<Vec<CatalogEntry>>> + Send {
         async {
-            let catalog = Catalog::new(installed());
-            Ok(catalog.own().containing_type::<Self>().await?.entries)
+            let descriptor = Self::descriptor();
+            let is_this = |name: &str| name == descriptor.name() || descriptor.aliases().contains(&name);
+            let mut backups = Catalog::new(installed()).own().await?.entries;
+            backups.retain(|backup| backup.manifest().entities.iter().any(|entity| is_this(&entity.entity)));
+            Ok(backups)
         }
     }
 }

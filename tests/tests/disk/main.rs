@@ -6,6 +6,7 @@ mod durability;
 mod fixture;
 mod journal;
 mod marks;
+mod misspelt;
 mod modes;
 mod opening;
 mod roots;

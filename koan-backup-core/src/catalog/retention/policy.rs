@@ -24,7 +24,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 /// [acknowledged](crate::builders::Catalog::acknowledge).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[must_use]
+#[must_use = "a retention does nothing until it is given to `retention` or to maintenance"]
 pub struct Retention {
     last: Option<usize>,
     hourly: Option<usize>,

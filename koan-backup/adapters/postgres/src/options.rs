@@ -17,6 +17,7 @@ const DEFAULT_CONNECTIONS: usize = 2;
 
 /// Options for connecting to a PostgreSQL database: see [`Postgres::options`].
 #[derive(Clone)]
+#[must_use = "the options do nothing until `connect` is called"]
 pub struct PostgresOptions {
     address: String,
     connections: usize,
@@ -57,7 +58,6 @@ impl PostgresOptions {
 
     /// Sets how many entities are read at the same time, each with its own connection. The default is 2. One
     /// more connection holds the snapshot.
-    #[must_use]
     pub fn connections(mut self, connections: NonZeroUsize) -> Self {
         self.connections = connections.get();
         self
@@ -65,7 +65,6 @@ impl PostgresOptions {
 
     /// Adds a schema in which tables are searched. If several schemas contain the table, the schema that was
     /// added first is used. Without this option, tables are searched in the role's `search_path`.
-    #[must_use]
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schemas.push(schema.into());
         self
@@ -74,7 +73,6 @@ impl PostgresOptions {
     /// Sets the PEM file with the root certificates that verify the server's certificate. Without this file,
     /// `sslmode=verify-full` uses the root certificates of the system. With this file, `sslmode=require`
     /// verifies the server as well.
-    #[must_use]
     pub fn root_certificate(mut self, path: impl Into<PathBuf>) -> Self {
         self.root_certificate = Some(path.into());
         self
@@ -83,7 +81,6 @@ impl PostgresOptions {
     /// Declares that a table intentionally belongs to no entity, with the reason. Boot reports do not warn
     /// about the table. Use the name in the boot report: `jobs`, or `audit.jobs` if the schema is not in the
     /// search path.
-    #[must_use]
     pub fn ignore_table(mut self, table: impl Into<String>, reason: impl Into<String>) -> Self {
         self.ignored.insert(table.into(), reason.into());
         self
@@ -92,7 +89,6 @@ impl PostgresOptions {
     /// Declares that a standalone sequence needs no backup, with the reason. Boot reports do not warn about
     /// the sequence. Sequences that the table of an entity uses are part of the backup; this option is for a
     /// sequence that only programs use. Use the name in the boot report.
-    #[must_use]
     pub fn ignore_sequence(mut self, sequence: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.ignored_sequences.insert(sequence.into(), reason.into());
         self
@@ -100,14 +96,12 @@ impl PostgresOptions {
 
     /// Declares that a materialized view needs no refresh after a restore, with the reason. Boot reports do
     /// not warn about the view.
-    #[must_use]
     pub fn ignore_materialized_view(mut self, view: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.ignored_views.insert(view.into(), reason.into());
         self
     }
 
     /// Declares that the large objects of the database need no backup, with the reason.
-    #[must_use]
     pub fn ignore_large_objects(mut self, reason: impl Into<String>) -> Self {
         self.state.ignored_large_objects = Some(reason.into());
         self
@@ -116,7 +110,6 @@ impl PostgresOptions {
     /// Refreshes the materialized views that depend on restored tables, within the transaction of the
     /// restore; a view is refreshed after the views that it reads. Unpopulated views (`WITH NO DATA`) are not
     /// refreshed. Without this option, viability reports the views.
-    #[must_use]
     pub fn refresh_materialized_views(mut self) -> Self {
         self.state.materialized_views = MaterializedViews::Refreshed;
         self
@@ -127,7 +120,6 @@ impl PostgresOptions {
     ///
     /// Triggers do not fire during a restore. If a trigger fills a column without a field, a restore is
     /// refused unless the column is declared here.
-    #[must_use]
     pub fn recomputed_after_restore(mut self, column: impl Into<String>, reason: impl Into<String>) -> Self {
         self.state.recomputed_columns.insert(column.into(), reason.into());
         self

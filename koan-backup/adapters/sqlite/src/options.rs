@@ -18,6 +18,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The options for opening an SQLite database. [`Sqlite::options`] creates them.
 #[derive(Clone, Debug)]
+#[must_use = "the options do nothing until `open` is called"]
 pub struct SqliteOptions {
     location: Location,
     ignored: BTreeMap<String, String>,
@@ -75,7 +76,6 @@ impl SqliteOptions {
     }
 
     /// Opens the file read-only. A restore then fails.
-    #[must_use]
     pub fn read_only(mut self) -> Self {
         self.location.access = Access::ReadOnly;
         self
@@ -84,14 +84,12 @@ impl SqliteOptions {
     /// Creates an empty database if the file does not exist, for a restore into a new database. Without this
     /// option, a missing file is an error, because a backup of an empty database would succeed when the disk
     /// of the real database is not mounted. The directory must exist.
-    #[must_use]
     pub fn create_if_missing(mut self) -> Self {
         self.location.if_missing = IfMissing::Create;
         self
     }
 
     /// Sets how long to wait for a database that another process has locked; the default is 10 seconds.
-    #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.location.busy_timeout = timeout;
         self
@@ -99,7 +97,6 @@ impl SqliteOptions {
 
     /// Declares that a table intentionally belongs to no entity, with the reason. Boot reports do not warn
     /// about the table.
-    #[must_use]
     pub fn ignore_table(mut self, table: impl Into<String>, reason: impl Into<String>) -> Self {
         self.ignored.insert(table.into(), reason.into());
         self
@@ -118,7 +115,6 @@ impl SqliteOptions {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn collation(
         mut self,
         name: impl AsRef<str>,
@@ -134,7 +130,6 @@ impl SqliteOptions {
     /// Triggers do not fire during a restore. If triggers fill data that no archive contains and that SQLite
     /// cannot rebuild, a restore fails before it writes, unless the data is declared here. For declared data,
     /// the restore reports that it has to be recomputed.
-    #[must_use]
     pub fn recomputed_after_restore(mut self, name: impl Into<String>, reason: impl Into<String>) -> Self {
         self.location.recomputed.add(name.into(), reason.into());
         self

@@ -15,6 +15,7 @@ mod identity;
 mod keys;
 mod places;
 mod policy;
+mod prelude;
 mod register;
 mod renamed_dependency;
 mod scope;

@@ -19,10 +19,57 @@ fn a_path_that_cannot_be_a_database_is_refused_with_the_path() {
         (text, "not an SQLite database"),
         (":memory:".into(), "is not a file"),
         ("".into(), "is not a file"),
+        ("file::memory:".into(), "is a URI"),
+        ("file:shop.db?mode=rwc".into(), "is a URI"),
+        (format!("file:{}?mode=rwc", directory.path().join("uri.db").display()).into(), "is a URI"),
+        #[cfg(unix)]
+        ("/dev/null".into(), "is not a regular file"),
     ] {
-        let error = Sqlite::open(&path).expect_err(hint).to_string();
-        assert!(error.contains(hint) && error.contains(&path.display().to_string()), "{error}");
+        let listed = || names(directory.path());
+        let before = listed();
+        for opened in [
+            Sqlite::open(&path),
+            Sqlite::create(&path),
+            Sqlite::options(&path).read_only().open(),
+            Sqlite::options(&path).ignore_table("migrations", "").create_if_missing().open(),
+        ] {
+            let error = opened.expect_err(hint).to_string();
+            let is_named = error.contains(hint) && error.contains(&path.display().to_string());
+            assert!(is_named || error.contains("`migrations` is ignored"), "{error}");
+        }
+        assert_eq!(listed(), before, "a failed start creates no file");
+        assert!(!std::path::Path::new("file:shop.db").exists() && !std::path::Path::new("shop.db").exists());
     }
+}
+
+/// Returns the names in a directory.
+fn names(directory: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).expect("listed").map(|entry| entry.expect("listed").file_name());
+    let mut names: Vec<_> = entries.map(|name| name.into_string().expect("UTF-8")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_misspelt_file_is_not_created_and_the_existing_one_is_suggested() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("data")).expect("a directory");
+    let _ = Sqlite::create(path("data/customers.db")).expect("created");
+    std::fs::write(path("data/customers.db-wal"), "").expect("written");
+    let (data, root) = (names(&path("data")), names(directory.path()));
+    for missing in ["data/costumers.db", "data/customers.sqlite", "data/Customer.db", "dtaa/customers.db"] {
+        for options in [Sqlite::options(path(missing)), Sqlite::options(path(missing)).read_only()] {
+            let error = options.open().expect_err("missing").to_string();
+            let suggestion = format!("did you mean `{}`?", path("data/customers.db").display());
+            assert!(error.ends_with(&suggestion), "{error}");
+        }
+    }
+    let error = Sqlite::open(path("data/orders.db")).expect_err("missing").to_string();
+    assert!(error.contains("`Sqlite::create`") && !error.contains("did you mean"), "{error}");
+    let error = Sqlite::create(path("dtaa/customers.db")).expect_err("no such directory").to_string();
+    assert!(error.contains("did you mean"), "{error}");
+    assert_eq!((names(&path("data")), names(directory.path())), (data, root));
 }
 
 #[test]
@@ -37,7 +84,7 @@ fn a_missing_file_is_an_error_and_is_created_only_on_request() {
         assert!(!path.exists());
     }
     let error = Sqlite::open(&path).expect_err("missing").to_string();
-    assert!(error.contains("create_if_missing") && error.contains("mount"), "{error}");
+    assert!(error.contains("Sqlite::create") && error.contains("mount"), "{error}");
     let link = directory.path().join("link.db");
     #[cfg(unix)]
     {
@@ -49,6 +96,7 @@ fn a_missing_file_is_an_error_and_is_created_only_on_request() {
     assert_eq!(created().open().expect("created").path(), path);
     assert!(path.exists());
     created().open().expect("the file exists");
+    Sqlite::create(&path).expect("the file exists");
     Sqlite::open(&path).expect("the file exists");
 }
 
