@@ -143,7 +143,7 @@ async fn backups_are_found_by_their_properties() {
 #[tokio::test]
 async fn a_listing_that_fails_is_an_error_and_not_an_empty_catalog() {
     let Shop { koan, store, .. } = shop().await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     koan.catalog().all().await.expect("listed");
     for fault in [
         Fault::always(Operation::List, "manifests", Failure::Forbidden),
@@ -164,7 +164,7 @@ async fn a_listing_that_fails_is_an_error_and_not_an_empty_catalog() {
 async fn manifests_are_read_once_and_reread_when_the_cache_is_damaged() {
     let before = shop().await;
     for _ in 0..3 {
-        before.koan.backup("nightly").await.expect("a backup");
+        let _ = before.koan.backup("nightly").await.expect("a backup");
         before.clock.pass(24);
     }
     let all = ids(&before.koan.catalog().all().await.expect("listed"));
@@ -215,9 +215,9 @@ async fn manifests_are_read_once_and_reread_when_the_cache_is_damaged() {
 #[tokio::test]
 async fn backups_are_counted_by_entity_profile_and_month() {
     let Shop { koan, clock, .. } = shop().await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     clock.pass(24 * 30);
-    koan.backup("visits").entity::<Visit>().to_profile("far").await.expect("a backup");
+    let _ = koan.backup("visits").entity::<Visit>().to_profile("far").await.expect("a backup");
     let statistics = koan.catalog().statistics().await.expect("counted");
     assert_eq!((statistics.backups, statistics.complete, statistics.failed), (2, 2, 0));
     assert_eq!((statistics.by_entity["Invoice"].backups, statistics.by_entity["Invoice"].records), (1, 10));
@@ -248,8 +248,8 @@ async fn health_reports_missing_outdated_failed_and_shrunk_backups() {
     ] {
         assert!(text.contains(problem), "the problem `{problem}` is not reported: {text}");
     }
-    koan.backup("nightly").entity::<Invoice>().await.expect("a backup");
-    koan.backup("visits").entity::<Visit>().await.expect("a backup");
+    let _ = koan.backup("nightly").entity::<Invoice>().await.expect("a backup");
+    let _ = koan.backup("visits").entity::<Visit>().await.expect("a backup");
     let maintained = koan.maintenance().await.expect("maintenance runs");
     assert!(maintained.is_clean(), "{maintained:?}");
     assert_eq!(problems().await, "");
@@ -271,7 +271,7 @@ async fn health_reports_missing_outdated_failed_and_shrunk_backups() {
     assert_eq!(health.failed.len(), 1);
     let [loss] = health.size_drops.as_slice() else { panic!("{health:?}") };
     assert_eq!((loss.entity.as_str(), loss.before, loss.after, loss.backup), ("Invoice", 10, 4, shrunk));
-    koan.copy("nightly").to_profile("far").await.expect("copied");
+    let _ = koan.copy("nightly").to_profile("far").await.expect("copied");
     let copied = koan.catalog().health(&expected).await.expect("assessed");
     assert_eq!(copied.size_drops, health.size_drops, "a copy does not count as another backup");
     let tolerant = Expectations::new().max_loss_percent(60);

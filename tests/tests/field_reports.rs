@@ -115,7 +115,7 @@ async fn the_last_full_backup_of_a_source_that_lost_its_mount_is_never_removed_b
     let lost = koan.catalog().health(&Expectations::new()).await.expect("assessed").size_drops[0].backup;
     koan.catalog().acknowledge(lost, "they moved").await.expect("acknowledged");
     assert!(koan.backup("nightly").await.expect("a backup").warnings().is_empty());
-    koan.restore(full.id()).await.expect("restored");
+    let _ = koan.restore(full.id()).await.expect("restored");
     assert_eq!(std::fs::read_dir(&documents).expect("exists").count(), 20);
 }
 
@@ -133,7 +133,7 @@ async fn a_backup_reads_only_the_manifests_that_are_not_known_yet() {
     let connection = database(&folder.path().join("shop.db"));
     let (koan, store) = over_a_slow_store(folder.path()).await;
     for _ in 0..4 {
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
     }
     store.fail([]);
     connection.execute_batch("DELETE FROM docs").expect("emptied");
@@ -150,7 +150,7 @@ async fn a_backup_reads_only_the_manifests_that_are_not_known_yet() {
 async fn manifests_are_read_before_the_snapshot_opens_and_before_an_upload_begins() {
     let folder = tempfile::tempdir().expect("a directory");
     let connection = database(&folder.path().join("shop.db"));
-    over_a_slow_store(folder.path()).await.0.backup("nightly").await.expect("a backup");
+    let _ = over_a_slow_store(folder.path()).await.0.backup("nightly").await.expect("a backup");
     let (koan, store) = over_a_slow_store(folder.path()).await;
     store.fail([Fault::always(Operation::Get, "manifests/", Failure::Held)]);
     let backup = tokio::spawn(koan.backup("nightly").into_future());
@@ -181,7 +181,7 @@ async fn a_catalog_that_cannot_be_read_is_a_warning_of_the_backup() {
         let folder = tempfile::tempdir().expect("a directory");
         database(&folder.path().join("shop.db"));
         let (koan, store) = over_a_slow_store(folder.path()).await;
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         store.fail([fault]);
         let backup = koan.backup("nightly").await.expect("the backup does not need the catalog");
         let warnings = backup.warnings().join("; ");
@@ -200,9 +200,9 @@ async fn the_first_insert_after_a_restore_gets_an_id_that_was_never_used() {
         .execute_batch("DELETE FROM docs WHERE id = 3; DROP TRIGGER added; DROP TABLE search")
         .expect("the statements succeed");
     let koan = over_sqlite(folder.path(), local(folder.path())).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     connection.execute_batch("DELETE FROM docs; DELETE FROM sqlite_sequence").expect("emptied");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     connection.execute_batch("INSERT INTO docs (body) VALUES ('new')").expect("inserted");
     assert_eq!(count(&connection, "SELECT max(id) FROM docs"), 4, "the id of a deleted row was reused");
 }
@@ -216,13 +216,13 @@ async fn a_search_finds_only_restored_text_although_only_inserts_have_a_trigger(
         let folder = tempfile::tempdir().expect("a directory");
         let connection = database(&folder.path().join("shop.db"));
         let koan = over_sqlite(folder.path(), local(folder.path())).await;
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         match mode {
             ConflictMode::Fail => connection.execute_batch("DELETE FROM docs"),
             _ => connection.execute_batch("UPDATE docs SET body = 'stale' WHERE id = 2"),
         }
         .expect("changed");
-        koan.restore("nightly").on_conflict(mode).await.expect("restored");
+        let _ = koan.restore("nightly").on_conflict(mode).await.expect("restored");
         connection
             .execute_batch("INSERT INTO search(search, rank) VALUES ('integrity-check', 1)")
             .expect("the full-text index is intact");
@@ -251,7 +251,7 @@ async fn a_failed_backup_stores_no_archive_and_retention_removes_its_manifest() 
         "the failed backup left a file in {archives:?}"
     );
     for _ in 0..2 {
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
     }
     let maintained = koan.maintenance().retention(Retention::new().keep_last(1)).await.expect("completed");
     assert!(maintained.is_clean(), "{maintained:?}");
@@ -267,7 +267,7 @@ async fn health_checks_lists_and_restores_do_not_wait_for_a_prune() {
     let folder = tempfile::tempdir().expect("a directory");
     let (koan, store) = over_faulty_store(folder.path()).await;
     for _ in 0..2 {
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
     }
     store.fail([Fault::always(Operation::Delete, "manifests", Failure::Held)]);
     let running = tokio::spawn(koan.maintenance().retention(Retention::new().keep_last(1)).into_future());
@@ -279,6 +279,6 @@ async fn health_checks_lists_and_restores_do_not_wait_for_a_prune() {
     assert_eq!(other.backups().await.expect("listed").len(), 2);
     assert!(other.catalog().health(&Expectations::new()).await.expect("assessed").is_healthy());
     assert!(other.verify("nightly").await.expect("verified").is_valid());
-    other.restore("nightly").on_conflict(ConflictMode::Overwrite).await.expect("restored");
+    let _ = other.restore("nightly").on_conflict(ConflictMode::Overwrite).await.expect("restored");
     running.abort();
 }

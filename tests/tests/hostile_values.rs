@@ -56,7 +56,7 @@ proptest! {
             let backup = koan.backup("hostile").await.expect("a backup");
             assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
             koan.data::<Hostile>().clear().await.expect("cleared");
-            koan.restore("hostile").await.expect("restored");
+            let _ = koan.restore("hostile").await.expect("restored");
             for (key, value) in &rows {
                 let found = koan.data::<Hostile>().get(key).await.expect("read").expect("restored");
                 assert_eq!(&found.value, value);

@@ -268,7 +268,7 @@ async fn backups_without_an_environment_are_used_with_a_message_and_removed_only
     let retention = Retention::new().keep_last(1).include_unidentified();
     let with = plan(retention.clone()).await;
     assert_eq!((with.decisions.len(), with.removals().count(), with.unidentified), (4, 3, 0), "{with}");
-    koan.retention(retention).apply(&with).await.expect("applied");
+    let _ = koan.retention(retention).apply(&with).await.expect("applied");
     let left: Vec<_> = koan.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
     assert_eq!(left, [newer, other], "the backup of another application stays");
 }
@@ -308,7 +308,7 @@ async fn the_envelope_of_an_encrypted_archive_contains_identity_and_series() {
     // The application applies the retention without a key.
     let retention = production.retention(Retention::new().keep_last(1));
     let plan = retention.plan().await.expect("a plan");
-    retention.apply(&plan).await.expect("applied");
+    let _ = retention.apply(&plan).await.expect("applied");
     let left: Vec<_> =
         production.backups().await.expect("listed").iter().map(|manifest| manifest.id).collect();
     assert_eq!(left, [own[2], foreign.id()]);
@@ -365,7 +365,7 @@ async fn records_of_another_database_are_restored_and_the_difference_is_reported
         Koan::builder().provider(sqlite).storage(backups).build().await.expect("a context")
     };
     let first = koan("first.db").await;
-    first.backup(NAME).await.expect("a backup");
+    let _ = first.backup(NAME).await.expect("a backup");
     assert_eq!(first.restore(NAME).await.expect("restored").findings, []);
     let second = koan("second.db").await;
     let restored = second.restore(NAME).await.expect("another database is not an error");
@@ -395,6 +395,6 @@ async fn a_loss_that_another_application_accepted_is_not_accepted_for_this_appli
     let health = production.catalog().health(&Expectations::new()).await.expect("assessed");
     assert_eq!(health.size_drops.iter().map(|loss| loss.backup).collect::<Vec<_>>(), [after], "{health:?}");
     let retention = production.retention(Retention::new().keep_last(1));
-    retention.apply(&retention.plan().await.expect("a plan")).await.expect("applied");
+    let _ = retention.apply(&retention.plan().await.expect("a plan")).await.expect("applied");
     assert!(production.verify(before).await.expect("the backup was not removed").is_valid());
 }

@@ -95,7 +95,8 @@ async fn the_backups_of_an_entity_are_listed_with_their_profiles(
     clock.pass(1);
     let invoices = Invoice::backup_to("invoices").await.expect("a backup").id();
     // Another application stores an entity of the same name in the same place.
-    let other = builder(near, far).application("other").clock(clock.clone()).build().await.expect("a context");
+    let other =
+        builder(near, far).application("other").clock(clock.clone()).build().await.expect("a context");
     let of_other = other.backup("daily-users").await.expect("a backup").id();
 
     let listed = User::backups().await.expect("listed");
@@ -136,7 +137,8 @@ async fn a_backup_of_selected_entities_refuses_to_select_nothing() {
         Backup::all("x").exclude(vec!["Invoice".to_owned()]),
     ] {
         let backup = selected.tag("selected").tags(["a", "b"]).tags("c").await.expect("a backup");
-        let entities: Vec<_> = backup.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect();
+        let entities: Vec<_> =
+            backup.manifest().entities.iter().map(|entity| entity.entity.as_str()).collect();
         assert_eq!(entities, ["User"]);
         assert_eq!(backup.manifest().tags, ["selected", "a", "b", "c"]);
     }
@@ -157,28 +159,33 @@ async fn the_catalog_and_verifications_are_those_of_the_context(koan: &Koan) {
 async fn the_capabilities_describe_entities_providers_and_profiles_without_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("backups");
-    let external = Storage::object_store(Arc::new(InMemory::new()), "https://key:secret@host/backups?sig=secret");
+    let external =
+        Storage::object_store(Arc::new(InMemory::new()), "https://key:secret@host/backups?sig=secret");
     let koan = builder(&Storage::local(&directory).expect("a directory"), &Storage::memory())
         .environment("test")
         .named_storage("sealed", external.archive_encryption(ArchiveEncryption::Always))
         .named_storage(
             "s3",
-            Storage::options("s3://backups/shop").credentials("key", "secret").region("eu-central-1").open().expect("s3"),
+            Storage::options("s3://backups/shop")
+                .credentials("key", "secret")
+                .region("eu-central-1")
+                .open()
+                .expect("s3"),
         )
         .build()
         .await
         .expect("a context");
     let capabilities = koan.capabilities();
     let kinds: Vec<_> = capabilities.profiles.iter().map(|profile| profile.kind).collect();
-    assert_eq!(kinds, [ProfileKind::Directory, ProfileKind::Memory, ProfileKind::ObjectStore, ProfileKind::S3]);
+    assert_eq!(
+        kinds,
+        [ProfileKind::Directory, ProfileKind::Memory, ProfileKind::ObjectStore, ProfileKind::S3]
+    );
     let locations: Vec<_> = capabilities.profiles.iter().map(|profile| profile.location.clone()).collect();
     let directory = directory.display().to_string();
     assert_eq!(locations, [directory.as_str(), "memory", "https://host/backups", "s3://backups/shop"]);
     let is_sealed = |profile: &ProfileCapabilities| profile.encryption == ArchiveEncryption::Always;
-    assert_eq!(
-        capabilities.profiles.iter().map(is_sealed).collect::<Vec<_>>(),
-        [false, false, true, false]
-    );
+    assert_eq!(capabilities.profiles.iter().map(is_sealed).collect::<Vec<_>>(), [false, false, true, false]);
     let json = serde_json::to_value(&capabilities).expect("serialized");
     assert!(!json.to_string().contains("secret"), "{json}");
     let deserialized: ContextCapabilities = serde_json::from_value(json.clone()).expect("deserialized");

@@ -130,7 +130,7 @@ async fn two_records_with_the_same_key_fail_the_backup() {
 #[tokio::test]
 async fn a_selection_of_unknown_sets_or_entities_is_refused() {
     let (_directory, koan) = open("").await;
-    koan.backup("all").await.expect("a backup");
+    let _ = koan.backup("all").await.expect("a backup");
     let error = koan.backup("typo").set("archvie").await.expect_err("no such set");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let error =

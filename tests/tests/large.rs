@@ -101,7 +101,7 @@ async fn bytes_of_64_mib_are_backed_up_verified_and_restored_as_base64() {
     shop.connection()
         .execute_batch("DELETE FROM scan WHERE id = 7; UPDATE scan SET content = 'x'")
         .expect("changed");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert!(shop.scans() == [(7, content(), None), (8, Vec::new(), Some(vec![0xfb, 0xef, 0xff]))]);
 }
 

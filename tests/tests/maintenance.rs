@@ -577,7 +577,7 @@ async fn damage_found_by_a_prune_is_visible_to_queries() {
     std::fs::write(shop.archive_of(backup_ids[2]).await, b"PK").expect("written");
     let retention = shop.koan.retention(Retention::new().keep_last(2));
     let plan = retention.plan().await.expect("a plan");
-    retention.apply(&plan).await.expect("applied");
+    let _ = retention.apply(&plan).await.expect("applied");
     let page =
         shop.koan_of_another_process().await.catalog().query().requiring_attention().await.expect("listed");
     assert_eq!(ids(&page.entries), [backup_ids[2]]);
@@ -787,7 +787,7 @@ async fn maintenance_with_a_clock_that_differs_from_that_of_the_disk_removes_not
     let builder = Koan::builder().provider(database).storage(storage).clock(clock.clone());
     let koan = builder.build().await.expect("a context");
     for _ in 0..2 {
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
     }
     let incomplete_archive = folder.path().join("archives/backup-a-20260101-000000-0a1b2c3d.zip");
     std::fs::write(&incomplete_archive, b"12345").expect("written");

@@ -55,7 +55,11 @@ fn polled<T>(operation: impl IntoFuture<Output = Result<T>>) -> Option<Error> {
 }
 
 /// Runs every operation of `koan` on this thread, and returns the error of each.
-fn errors(koan: &Koan, id: BackupId, plan: &koan_backup::retention::RetentionPlan) -> Vec<(&'static str, Error)> {
+fn errors(
+    koan: &Koan,
+    id: BackupId,
+    plan: &koan_backup::retention::RetentionPlan,
+) -> Vec<(&'static str, Error)> {
     koan.install();
     let catalog = koan.catalog();
     let retention = Retention::new().daily(7);

@@ -81,7 +81,7 @@ async fn provider_filters_match_names_and_kinds_in_backups_and_restores() {
         let others = koan.backup("others").exclude_providers([filter]).await.expect("a backup");
         assert_eq!(entities(&others), ["User"], "{filter}");
     }
-    koan.backup("all").await.expect("a backup");
+    let _ = koan.backup("all").await.expect("a backup");
     for filter in ["second", "memory"] {
         assert_eq!(koan.restore("all").providers([filter]).await.expect("restored").record_count(), 6);
         assert_eq!(
@@ -191,7 +191,7 @@ async fn names_reserved_for_references_are_refused_for_new_backups() {
         assert_eq!(error.kind(), ErrorKind::InvalidName, "{name}");
     }
     for name in ["latest-2", "the latest", "deadbee", "deadbeef0", "deadbeeg"] {
-        shop.koan.backup(name).await.expect(name);
+        let _ = shop.koan.backup(name).await.expect(name);
     }
 }
 
@@ -245,13 +245,13 @@ impl PercentRecorder {
 async fn percent_grows_through_all_phases_and_is_100_only_at_the_end() {
     let Shop { koan, directory: _directory } = shop().await;
     let recorder = PercentRecorder::default();
-    koan.backup("all").batch_size(1).on_event(recorder.listen()).await.expect("a backup");
+    let _ = koan.backup("all").batch_size(1).on_event(recorder.listen()).await.expect("a backup");
     recorder.assert_increasing(true);
     let recorder = PercentRecorder::default();
-    koan.restore("all").batch_size(1).on_event(recorder.listen()).await.expect("restored");
+    let _ = koan.restore("all").batch_size(1).on_event(recorder.listen()).await.expect("restored");
     recorder.assert_increasing(true);
     let recorder = PercentRecorder::default();
-    koan.restore("all").dry_run().batch_size(1).on_event(recorder.listen()).await.expect("compared");
+    let _ = koan.restore("all").dry_run().batch_size(1).on_event(recorder.listen()).await.expect("compared");
     recorder.assert_increasing(true);
 }
 
@@ -290,7 +290,7 @@ async fn backups_and_restores_are_logged_within_spans() {
         }
     });
     let id = backup.await.expect("a backup").id();
-    koan.restore(id).await.expect("restored");
+    let _ = koan.restore(id).await.expect("restored");
     koan.restore("nothing").await.map(drop).expect_err("no backup has this name");
     let lines = log.lines();
     let assert_logged = |parts: &[&str]| {
@@ -327,9 +327,9 @@ async fn failures_are_logged_and_the_log_can_be_turned_off() {
     let (log, _guard) = Log::capture();
     let Shop { koan, directory: _directory } =
         shop_with(script, |builder| builder.without_operation_log()).await;
-    koan.backup("orders").entities(["Order"]).await.expect("a backup");
+    let _ = koan.backup("orders").entities(["Order"]).await.expect("a backup");
     koan.backup("nightly").await.map(drop).expect_err("the backup fails");
-    koan.restore("orders").await.expect("restored");
+    let _ = koan.restore("orders").await.expect("restored");
     let lines = log.lines();
     for part in [
         "backup started",
@@ -388,8 +388,8 @@ async fn a_backup_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error_a
 async fn a_timeout_that_is_not_reached_changes_nothing() {
     let Shop { koan, directory: _directory } = shop().await;
     let hour = Duration::from_secs(3600);
-    koan.backup("nightly").timeout(hour).await.expect("a backup");
-    koan.restore("nightly").timeout(hour).await.expect("restored");
+    let _ = koan.backup("nightly").timeout(hour).await.expect("a backup");
+    let _ = koan.restore("nightly").timeout(hour).await.expect("restored");
 }
 
 #[tokio::test]
@@ -434,7 +434,7 @@ async fn a_restore_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error(
         .build()
         .await
         .expect("a context");
-    koan.backup("nightly").entities(["User"]).await.expect("a backup");
+    let _ = koan.backup("nightly").entities(["User"]).await.expect("a backup");
     let mut limit = Duration::from_millis(40);
     loop {
         let event_error = Arc::new(Mutex::new(None));

@@ -80,7 +80,8 @@ async fn five_records_in_batches_of_two_are_read_three_times_in_order() {
     let shop = shop(Script::default()).await;
     let batches = Arc::new(Mutex::new(Vec::new()));
     let recorder = Arc::clone(&batches);
-    shop.koan
+    let _ = shop
+        .koan
         .backup("small")
         .entity::<User>()
         .batch_size(2)
@@ -213,7 +214,7 @@ async fn no_more_entities_are_read_concurrently_than_provider_and_options_allow(
             ..Script::default()
         })
         .await;
-        shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
+        let _ = shop.koan.backup("limited").max_concurrency(max_concurrency).await.expect("a backup");
         assert_eq!(
             shop.database.max_concurrent_reads(),
             expected_reads,
@@ -241,7 +242,7 @@ async fn few_of_many_small_sets_are_read_ahead_of_a_large_set() {
         Event::BlockWritten { .. } => recorder.lock().expect("the lock is not poisoned").push("written"),
         _ => {}
     });
-    backup.await.expect("a backup");
+    let _ = backup.await.expect("a backup");
     let events = events.lock().expect("the lock is not poisoned");
     let read = events.iter().take_while(|event| **event == "read").count();
     assert!((2..=5).contains(&read), "{read} sets were read before the first block was written");
@@ -259,7 +260,7 @@ async fn the_restore_of_a_set_does_not_change_other_sets() {
     let backup = shop.koan.backup("tenants").entity::<User>().set("tenant-a").await.expect("a backup");
     assert_eq!(backup.item_count(), 1);
     shop.koan.data::<User>().set(a.clone()).clear().await.expect("cleared");
-    shop.koan.restore("tenants").replace_existing().await.expect("restored");
+    let _ = shop.koan.restore("tenants").replace_existing().await.expect("restored");
     assert_eq!(shop.database.len("User", &a), 1);
     let record = shop.koan.data::<User>().set(b).get(&1).await.expect("read").expect("the record exists");
     assert_eq!(record.name, "b");
@@ -273,7 +274,7 @@ async fn only_a_selected_set_is_restored_and_a_missing_set_is_refused() {
     for set in [&a, &b] {
         shop.database.put(set, &User { id: 1, name: set.to_string() });
     }
-    shop.koan.backup("tenants").await.expect("a backup");
+    let _ = shop.koan.backup("tenants").await.expect("a backup");
     for set in [&a, &b] {
         shop.koan.data::<User>().set(set.clone()).clear().await.expect("cleared");
     }
@@ -288,7 +289,7 @@ async fn only_a_selected_set_is_restored_and_a_missing_set_is_refused() {
 #[tokio::test]
 async fn a_restore_emits_events_of_verification_and_writing_and_reports_whether_it_was_a_dry_run() {
     let shop = shop(Script::default()).await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     let events = Arc::new(Mutex::new(Vec::new()));
     let recorder = Arc::clone(&events);
     let restored = shop.koan.restore("nightly").on_event(move |event| match event {
@@ -313,7 +314,7 @@ async fn a_restore_emits_events_of_verification_and_writing_and_reports_whether_
 #[tokio::test]
 async fn a_restore_that_is_cancelled_after_the_last_record_is_rolled_back() {
     let shop = shop(Script::default()).await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     shop.koan.data::<User>().clear().await.expect("cleared");
     let token = CancellationToken::new();
     let cancel = token.clone();
@@ -332,7 +333,7 @@ async fn two_sets_are_not_restored_into_one_set() {
     let shop = shop(Script::default()).await;
     let [a, b] = ["tenant-a", "tenant-b"].map(|name| SetName::new(name).expect("a valid set name"));
     shop.database.put(&a, &User { id: 1, name: "a".into() });
-    shop.koan.backup("tenants").await.expect("a backup");
+    let _ = shop.koan.backup("tenants").await.expect("a backup");
     let error = shop
         .koan
         .restore("tenants")
@@ -352,7 +353,7 @@ async fn two_sets_are_not_restored_into_one_set() {
 #[tokio::test]
 async fn a_restore_with_a_batch_size_or_concurrency_of_zero_is_refused() {
     let shop = shop(Script::default()).await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     for restore in
         [shop.koan.restore("nightly").batch_size(0), shop.koan.restore("nightly").max_concurrency(0)]
     {
@@ -415,7 +416,7 @@ fn a_runtime_with_one_worker_and_one_blocking_thread_is_sufficient() {
         let operations = async {
             let backup = shop.koan.backup("small").await.expect("a backup");
             assert!(shop.koan.verify(backup.id()).await.expect("verified").is_valid());
-            shop.koan.restore("small").replace_existing().await.expect("restored");
+            let _ = shop.koan.restore("small").replace_existing().await.expect("restored");
         };
         // If an operation waited for a thread that it occupies itself, this future would never complete.
         operations.await;
@@ -444,7 +445,7 @@ async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committe
                 assert!(shop.koan.backups().await.expect("listed").is_empty(), "round {round}");
             }
         }
-        shop.koan.backup("whole").await.expect("a backup");
+        let _ = shop.koan.backup("whole").await.expect("a backup");
         shop.koan.data::<User>().clear().await.expect("cleared");
         *completed_count.lock().expect("the lock is not poisoned") = 0;
         let token = CancellationToken::new();
@@ -470,7 +471,7 @@ async fn an_operation_that_fails_as_cancelled_was_neither_published_nor_committe
 #[tokio::test]
 async fn a_restore_whose_counts_do_not_balance_is_rolled_back_with_the_entity_in_the_error() {
     let mut shop = shop(Script::default()).await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     let dropping_database =
         Scripted::new(Script { discards_first_of_each_batch: Some("Order".to_owned()), ..Script::default() });
     let root = SetName::root();

@@ -157,7 +157,7 @@ async fn archives_whose_manifests_are_all_lost_are_kept_and_recovered() {
     for id in &ids {
         assert!(shop.koan.verify(*id).await.expect("read").is_valid());
     }
-    shop.koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = shop.koan.restore("nightly").replace_existing().await.expect("restored");
     let (report, _) = shop.maintain().await;
     assert!(report.is_clean(), "{report:?}");
     assert!(shop.health().await.unlisted.is_empty() && shop.recover().await.is_empty());
@@ -228,7 +228,7 @@ async fn an_archive_that_a_user_copied_into_the_storage_is_recovered_under_any_n
     );
     assert_eq!(target.archive(ids[1]), "archives/the good one.zip");
     assert_eq!(target.listed().await, ids);
-    target.koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = target.koan.restore("nightly").replace_existing().await.expect("restored");
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn the_retention_days_of_an_entity_come_from_its_attribute() {
     let visits = |name: &'static str| shop.koan.backup(name).entity::<Visit>();
     let old = visits("visits").await.expect("a backup").id();
     shop.clock.pass(24 * 29);
-    visits("visits").await.expect("a backup");
+    let _ = visits("visits").await.expect("a backup");
     let plan = || async { shop.koan.retention(Retention::new().keep_last(1)).plan().await.expect("a plan") };
     assert_eq!(plan().await.removals().count(), 0, "{}", plan().await);
     shop.clock.pass(48);
@@ -146,7 +146,7 @@ async fn a_plan_is_refused_if_backups_or_pins_changed_since_it_was_made() {
     let error = retention.apply(&plan).await.expect_err("a backup was pinned after the plan was made");
     assert!(error.to_string().contains("was changed, or pinned"), "{error:?}");
     assert!(shop.koan.unpin(ids[0], None).await.expect("unpinned"));
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     let error = retention.apply(&plan).await.expect_err("a backup was added after the plan was made");
     assert!(error.to_string().contains("was added since the plan was made"), "{error:?}");
     assert_eq!(shop.archive_count(), 4);
@@ -179,7 +179,7 @@ async fn a_rule_that_keeps_nothing_is_refused_unless_idle_rules_are_allowed() {
     assert!(error.to_string().contains("`exempt_tag(leagl)`"), "{error:?}");
     let allowed = shop.koan.retention(misspelt().allow_idle_rules());
     let plan = allowed.plan().await.expect("a plan");
-    allowed.apply(&plan).await.expect("applied");
+    let _ = allowed.apply(&plan).await.expect("applied");
     assert_eq!(shop.ids().await, ids[2..]);
     let error =
         shop.koan.retention(Retention::new()).plan().await.expect_err("the retention policy has no rule");
@@ -379,7 +379,7 @@ async fn a_backup_that_is_being_restored_is_not_removed() {
     restoring.abort();
     wait_until(|| complete_file_count(&restore_leases) == 0).await;
     shop.store.fail([]);
-    retention.apply(&plan).await.expect("applied");
+    let _ = retention.apply(&plan).await.expect("applied");
     assert_eq!(shop.ids().await, ids[1..]);
 }
 
@@ -438,7 +438,7 @@ async fn a_removal_reads_only_the_pins_and_leases_of_the_removed_backup() {
     let plan = retention.plan().await.expect("a plan");
     assert_eq!(plan.removals().count(), 2, "{plan}");
     shop.store.fail([]);
-    retention.apply(&plan).await.expect("applied");
+    let _ = retention.apply(&plan).await.expect("applied");
     let count = |operation, path| shop.store.call_count(operation, path);
     assert_eq!(count(Operation::List, "pins"), 1, "all pins must be listed once");
     assert_eq!(
@@ -510,7 +510,7 @@ async fn the_newest_valid_backup_of_an_entity_is_kept_although_newer_backups_of_
             .contains("the newest backup with `Visit`, of any name, that is not known to be damaged"),
         "{plan}"
     );
-    retention.apply(&plan).await.expect("applied");
+    let _ = retention.apply(&plan).await.expect("applied");
     assert_eq!(shop.ids().await, [intact, damaged, without_visits]);
 }
 
@@ -614,7 +614,7 @@ async fn backups_of_an_entity_that_is_no_longer_registered_are_removed_after_rel
     let without_visits = koan(false).await;
     for _ in 0..2 {
         clock.pass(24);
-        without_visits.backup("nightly").await.expect("a backup");
+        let _ = without_visits.backup("nightly").await.expect("a backup");
     }
     let removals = async |retention: Retention| {
         let plan = without_visits.retention(retention).plan().await.expect("a plan");
@@ -623,7 +623,7 @@ async fn backups_of_an_entity_that_is_no_longer_registered_are_removed_after_rel
     assert!(!removals(Retention::new().keep_last(1)).await.contains(&visit_backup));
     assert!(removals(release()).await.contains(&visit_backup));
     let plan = without_visits.retention(release()).plan().await.expect("a plan");
-    without_visits.retention(release()).apply(&plan).await.expect("applied");
+    let _ = without_visits.retention(release()).apply(&plan).await.expect("applied");
     assert_eq!(without_visits.backups().await.expect("listed").len(), 1);
 }
 
@@ -643,7 +643,7 @@ async fn names_that_differ_only_in_a_date_form_one_series() {
     let other_series = other_series.expect("a backup").id();
     let retention = shop.koan.retention(Retention::new().keep_last(2));
     let plan = retention.plan().await.expect("a plan");
-    retention.apply(&plan).await.expect("applied");
+    let _ = retention.apply(&plan).await.expect("applied");
     let mut remaining = vec![ids[2], ids[3], budget, other_series];
     remaining.sort();
     assert_eq!(shop.ids().await, remaining, "{plan}");

@@ -75,7 +75,7 @@ async fn assert_assessment<T: Entity, P: Provider>(provider: impl Fn() -> P, exp
     let warnings = &report.manifest().warnings;
     let Some(expected) = expected else {
         assert_eq!((report.status(), warnings.len()), (BackupStatus::Completed, 0), "{warnings:?}");
-        restored.expect("restored");
+        let _ = restored.expect("restored");
         return;
     };
     replaced.map(drop).expect_err("the backup has a warning that the restore is refused");

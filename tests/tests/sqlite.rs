@@ -148,9 +148,9 @@ async fn a_value_is_restored_in_its_physical_form() {
     let shop = Shop::open().await;
     shop.sql("UPDATE users SET active = 'true' WHERE id = 1; UPDATE users SET active = 'no' WHERE id = 2;");
     let before = shop.dump();
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     shop.sql("DELETE FROM users");
-    shop.koan.restore("nightly").await.expect("restored");
+    let _ = shop.koan.restore("nightly").await.expect("restored");
     shop.sql("DELETE FROM log");
     assert_eq!(shop.dump(), before);
 }
@@ -159,15 +159,15 @@ async fn a_value_is_restored_in_its_physical_form() {
 async fn the_short_functions_use_the_installed_context() {
     let shop = Shop::open().await;
     shop.koan.install();
-    User::backup_to("daily-users").await.expect("a backup");
+    let _ = User::backup_to("daily-users").await.expect("a backup");
     shop.sql("UPDATE users SET active = 0");
-    User::restore_from("daily-users").await.expect("restored");
+    let _ = User::restore_from("daily-users").await.expect("restored");
     assert_eq!(shop.koan.data::<User>().get(&7).await.expect("read").map(|user| user.active), Some(true));
     assert_eq!(User::backups().await.expect("listed").len(), 1);
     assert!(Purchase::backups().await.expect("listed").is_empty());
-    Backup::all("system").await.expect("a backup");
-    Backup::by_provider("main-only", ["main"]).await.expect("a backup");
-    Restore::all("system").await.expect("restored");
+    let _ = Backup::all("system").await.expect("a backup");
+    let _ = Backup::by_provider("main-only", ["main"]).await.expect("a backup");
+    let _ = Restore::all("system").await.expect("restored");
     let error = Backup::by_provider("other", ["other"]).await.expect_err("no such provider");
     assert!(
         error.to_string().contains("no provider has the name or kind `other`; the names are `main`"),
@@ -178,7 +178,7 @@ async fn the_short_functions_use_the_installed_context() {
 #[tokio::test]
 async fn by_default_a_restore_overwrites_existing_rows_and_keeps_other_rows() {
     let shop = Shop::open().await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     shop.sql(
         "UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;
               INSERT INTO users VALUES (9, 'new@example.org', 1); DELETE FROM log;",
@@ -200,7 +200,7 @@ async fn by_default_a_restore_overwrites_existing_rows_and_keeps_other_rows() {
 #[tokio::test]
 async fn keep_does_not_change_existing_rows_and_fail_rolls_everything_back() {
     let shop = Shop::open().await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     shop.sql("UPDATE users SET email = 'changed@example.org' WHERE id = 1; DELETE FROM users WHERE id = 2;");
     let restore = || shop.koan.restore("nightly").entity::<User>();
     let before = shop.dump();
@@ -232,7 +232,7 @@ async fn a_row_that_cannot_be_decoded_fails_the_backup_with_entity_and_key_in_th
 #[tokio::test]
 async fn a_violated_constraint_rolls_the_restore_back_with_constraint_and_key_in_the_error() {
     let shop = Shop::open().await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     // The record before the failing one is written first, and must be rolled back.
     shop.sql("DELETE FROM users WHERE id IN (1, 2); INSERT INTO users VALUES (20, 'b@example.org', 1);");
     let before = shop.dump();
@@ -262,7 +262,7 @@ async fn a_restore_that_is_dropped_before_its_end_leaves_the_database_unchanged(
         "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
          INSERT INTO users SELECT i, i || '@example.org', 1 FROM n",
     );
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     shop.sql("UPDATE users SET active = 0");
     let before = shop.dump();
     let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -288,7 +288,7 @@ async fn a_restore_that_is_dropped_before_its_end_leaves_the_database_unchanged(
 #[tokio::test]
 async fn viability_reports_errors_of_a_restore_without_writing() {
     let shop = Shop::open().await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     assert!(shop.koan.restore("nightly").viability().await.expect("assessed").is_viable());
     shop.sql("ALTER TABLE purchase_line RENAME TO lines");
     let before = shop.schema();
@@ -305,7 +305,7 @@ async fn viability_reports_errors_of_a_restore_without_writing() {
         restore_as_reported(|| shop.koan.restore("nightly")).await.expect_err("the restore is not viable");
     assert!(error.to_string().contains("nothing was written"), "{error}");
     assert_eq!(shop.schema(), before);
-    shop.koan.restore("nightly").create_missing().await.expect("restored");
+    let _ = shop.koan.restore("nightly").create_missing().await.expect("restored");
     assert_eq!(shop.count("PurchaseLine"), 3);
 }
 
@@ -323,9 +323,9 @@ impl Shop {
 #[tokio::test]
 async fn the_application_can_insert_rows_after_a_restore() {
     let shop = Shop::open().await;
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     shop.sql("DELETE FROM users; DELETE FROM sqlite_sequence;");
-    shop.koan.restore("nightly").entity::<User>().await.expect("restored");
+    let _ = shop.koan.restore("nightly").entity::<User>().await.expect("restored");
     shop.sql("INSERT INTO users (email, active) VALUES ('next@example.org', 1)");
     assert_eq!(shop.count("users WHERE id > 7 AND email = 'next@example.org'"), 1);
 }

@@ -83,7 +83,7 @@ async fn a_faulty_store_without_faults_works() {
     let backup = shop.koan.backup("nightly").compression(Compression::stored()).await.expect("a backup");
     assert!(shop.store.call_count(Operation::Part, "archives/") >= 2, "the archive must have several parts");
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
-    shop.koan.restore("nightly").await.expect("restored");
+    let _ = shop.koan.restore("nightly").await.expect("restored");
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn every_compression_can_be_verified_on_a_store_that_refuses_empty_ranges(
             shop.koan.verify(empty.id()).await.expect("a report").is_valid(),
             "{compression:?}, without records"
         );
-        shop.koan.restore(backup.id()).await.expect("restored");
+        let _ = shop.koan.restore(backup.id()).await.expect("restored");
     }
 }
 
@@ -346,7 +346,7 @@ async fn a_restore_is_rolled_back_if_the_archive_changes_after_its_verification(
     assert!(shop.koan.verify(backup.id()).await.expect("a report").is_valid());
     let verification_reads = shop.store.call_count(Operation::Get, "archives/");
     shop.store.fail([]);
-    shop.koan.restore(backup.id()).dry_run().await.expect("compared");
+    let _ = shop.koan.restore(backup.id()).dry_run().await.expect("compared");
     let reads = shop.store.call_count(Operation::Get, "archives/");
     assert!(
         reads > verification_reads,
@@ -362,8 +362,8 @@ async fn a_restore_is_rolled_back_if_the_archive_changes_after_its_verification(
 #[tokio::test]
 async fn a_failed_list_is_an_error_and_never_a_shorter_list() {
     let shop = shop().await;
-    shop.koan.backup("nightly").await.expect("a backup");
-    shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
+    let _ = shop.koan.backup("nightly").await.expect("a backup");
     for failure in [Failure::Lost, Failure::Forbidden] {
         shop.store.fail([Fault::always(Operation::List, "manifests", failure)]);
         for error in [

@@ -117,7 +117,7 @@ async fn foreign_files_do_not_stop_any_operation() {
     }
     assert_eq!(shop.listed().await, ids);
     assert_eq!(shop.koan.catalog().all().await.expect("listed").len(), 3);
-    shop.koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = shop.koan.restore("nightly").replace_existing().await.expect("restored");
     shop.koan.pin(ids[1], None, "an audit").await.expect("pinned");
     let newest = shop.make_nightly_backups(1).await;
     let report = shop
@@ -173,7 +173,7 @@ async fn an_unreadable_manifest_is_reported_and_does_not_hide_other_manifests() 
             !health.is_healthy() && health.unreadable.len() == 1 && health.unlisted.is_empty(),
             "{excerpt}: {health:?}"
         );
-        shop.koan.restore("nightly").replace_existing().await.expect("restored");
+        let _ = shop.koan.restore("nightly").replace_existing().await.expect("restored");
         shop.koan.verify(ids[1]).await.expect_err("the manifest cannot be read");
         let error = shop.koan.restore("weekly").await.expect_err("no backup has this name");
         assert!(error.to_string().contains("1 manifest(s) cannot be read"), "{error}");

@@ -154,7 +154,7 @@ async fn a_cancelled_restore_without_transactions_names_the_entities_that_were_w
     lines.upsert_many(all).await.expect("written");
     let backups = tempfile::tempdir().expect("a directory");
     let koan = context(&lines, &pairs, backups.path()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     lines.records.lock().expect("not poisoned").clear();
     let token = CancellationToken::new();
     let cancel = token.clone();

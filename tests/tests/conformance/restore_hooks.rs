@@ -162,7 +162,7 @@ async fn fixture(backups: &Path) -> (Koan, Arc<Shared>) {
         .build()
         .await
         .expect("a context");
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     change(&koan, &shared).await;
     (koan, shared)
 }
@@ -188,7 +188,7 @@ fn finish_calls(calls: &[String]) -> Vec<&str> {
 async fn each_prepared_repository_is_finished_after_a_success() {
     let backups = tempfile::tempdir().expect("a directory");
     let (koan, shared) = fixture(backups.path()).await;
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     let calls = [
         "prepare lines",
         "write lines",
@@ -206,11 +206,11 @@ async fn each_prepared_repository_is_finished_after_a_success() {
     );
     assert_eq!(requests[0].conflict, ConflictMode::Overwrite);
     // A dry run and a viability check write nothing, so they prepare no repository.
-    koan.restore("nightly").dry_run().await.expect("compared");
+    let _ = koan.restore("nightly").dry_run().await.expect("compared");
     let _ = koan.restore("nightly").viability().await.expect("assessed");
     assert_eq!(shared.take_calls(), Vec::<String>::new());
     // A restore prepares only the repositories that it restores.
-    koan.restore("nightly").entity::<Line>().await.expect("restored");
+    let _ = koan.restore("nightly").entity::<Line>().await.expect("restored");
     assert_eq!(shared.take_calls(), ["prepare lines", "finish lines Completed"]);
 }
 

@@ -16,7 +16,7 @@ async fn the_backup_of_these_tests_is_valid_before_it_is_damaged() {
         let report = shop.verify().await.expect("a report");
         assert!(report.is_valid(), "{:?}", report.issues());
         assert!(!report.sampled);
-        shop.koan.restore(shop.id).replace_existing().await.expect("restored");
+        let _ = shop.koan.restore(shop.id).replace_existing().await.expect("restored");
         assert_eq!(shop.koan.data::<User>().count().await.expect("readable"), 6);
         assert_eq!(shop.koan.data::<User>().get(&3).await.expect("readable"), Some(user(3)));
     }

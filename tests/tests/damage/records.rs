@@ -233,7 +233,7 @@ async fn records_of_many_megabytes_are_restored_with_every_compression() {
         let report = koan.verify(backup.id()).await.expect("a report");
         assert!(report.is_valid(), "{compression:?}: {:?}", report.issues());
         koan.data::<User>().clear().await.expect("cleared");
-        koan.restore(backup.id()).await.expect("restored");
+        let _ = koan.restore(backup.id()).await.expect("restored");
         let user = koan.data::<User>().get(&1).await.expect("readable").expect("the record was restored");
         assert!(user.name == names[1], "{compression:?}: the restored record has another name");
     }

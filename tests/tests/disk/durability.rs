@@ -59,7 +59,7 @@ async fn a_sync_that_fails_once_fails_the_backup_and_leaves_none_of_its_files() 
         assert!(archives.iter().all(|archive| before.contains(archive)), "{fault}: {archives:?}");
         assert!(temporary_files(&folder).is_empty(), "{fault}");
     }
-    koan.backup("nightly").await.expect("the disk works again");
+    let _ = koan.backup("nightly").await.expect("the disk works again");
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn an_archive_to_be_removed_stays_until_the_removal_of_its_manifest_is_dur
     };
     let koan = koan(&folder).await.expect("a context");
     let deleted = koan.backup("nightly").await.expect("a backup");
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let root = folder.join("backups");
     // This is the state if the process that deletes the backup ends right after the removal of the manifest.
     let archive = deleted.manifest().archive.as_ref().expect("an archive").file.clone();
@@ -252,7 +252,7 @@ async fn a_copy_that_is_not_durable_is_an_error() {
         assert!(files(&folder.join("other/archives")).is_empty(), "{fault}");
         assert!(koan.verify(backup.id()).await.expect("verified").is_valid(), "{fault}");
     }
-    koan.copy(backup.id()).to_profile("other").await.expect("copied");
+    let _ = koan.copy(backup.id()).to_profile("other").await.expect("copied");
     // A copy that exists already may not be durable, so it is synced again.
     for fault in ["syncdir /other/manifests 5 once", "syncdir /other/archives 5 once"] {
         fail(&[fault]);

@@ -27,16 +27,16 @@ fn assert_refused(error: &Error) {
 #[tokio::test]
 async fn a_first_run_needs_no_preparation_and_marks_the_profile() {
     let folder = tempfile::tempdir().expect("a folder");
-    koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     assert!(folder.path().join("backups").join(MARK).exists());
-    koan(folder.path()).await.expect("a second context").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a second context").backup("nightly").await.expect("a backup");
 }
 
 #[tokio::test]
 async fn a_profile_without_its_directory_or_its_mark_is_refused_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let backups = folder.path().join("backups");
-    koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::rename(&backups, folder.path().join("unmounted")).expect("renamed");
     assert_refused(&koan(folder.path()).await.expect_err("the directory is missing"));
     assert!(!backups.exists(), "the missing directory was created");
@@ -71,7 +71,7 @@ async fn a_profile_that_disappears_while_the_program_runs_is_refused_by_the_next
     }
     std::fs::remove_dir(&backups).expect("removed");
     std::fs::rename(&unmounted, &backups).expect("renamed");
-    koan.backup("nightly").await.expect("the directory is mounted again");
+    let _ = koan.backup("nightly").await.expect("the directory is mounted again");
     assert_eq!(koan.backups().await.expect("listed").len(), 2);
 }
 
@@ -80,19 +80,19 @@ async fn a_directory_with_another_inode_and_the_same_mark_is_the_same_profile() 
     let folder = tempfile::tempdir().expect("a folder");
     let backups = folder.path().join("backups");
     let koan = koan(folder.path()).await.expect("a context");
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let copied =
         std::process::Command::new("cp").arg("-r").arg(&backups).arg(folder.path().join("copy")).status();
     assert!(copied.expect("copied").success());
     std::fs::remove_dir_all(&backups).expect("removed");
     std::fs::rename(folder.path().join("copy"), &backups).expect("renamed");
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
 }
 
 #[tokio::test]
 async fn a_profile_that_was_emptied_on_purpose_can_be_used_when_its_state_file_is_removed() {
     let folder = tempfile::tempdir().expect("a folder");
-    koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     empty(&folder.path().join("backups"));
     let error = koan(folder.path()).await.expect_err("the directory is empty").chain();
     let quoted = error.split('`').find(|text| text.ends_with(".json") && text.contains("state"));
@@ -102,14 +102,14 @@ async fn a_profile_that_was_emptied_on_purpose_can_be_used_when_its_state_file_i
     let entries = Path::new(file).parent().expect("a directory");
     std::fs::remove_file(file).expect("removed");
     if std::fs::read_dir(entries).expect("listed").next().is_none() {
-        koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
+        let _ = koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
     }
 }
 
 #[tokio::test]
 async fn remembered_locations_can_be_listed_and_forgotten() {
     let folder = tempfile::tempdir().expect("a folder");
-    koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     empty(&folder.path().join("backups"));
     let error = koan(folder.path()).await.expect_err("the directory is empty");
     assert!(error.chain().contains("MachineState::forget_location"), "{error:?}");
@@ -126,13 +126,13 @@ async fn remembered_locations_can_be_listed_and_forgotten() {
         );
     }
     assert!(state.locations().expect("listed").is_empty());
-    koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a new profile").backup("nightly").await.expect("a backup");
 }
 
 #[tokio::test]
 async fn a_mark_for_an_existing_profile_is_created_and_logged() {
     let folder = tempfile::tempdir().expect("a folder");
-    koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::remove_file(folder.path().join("backups").join(MARK)).expect("removed");
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");
     let (log, _guard) = Log::capture();
@@ -145,9 +145,9 @@ async fn a_mark_for_an_existing_profile_is_created_and_logged() {
 #[tokio::test]
 async fn a_profile_that_another_machine_created_is_accepted_by_its_mark() {
     let folder = tempfile::tempdir().expect("a folder");
-    koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     std::fs::remove_dir_all(folder.path().join("state")).expect("removed");
-    koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
+    let _ = koan(folder.path()).await.expect("a context").backup("nightly").await.expect("a backup");
     empty(&folder.path().join("backups"));
     assert_refused(&koan(folder.path()).await.expect_err("this machine has used the profile"));
 }
@@ -170,7 +170,9 @@ async fn in_production_no_profile_is_created_without_an_explicit_option() {
     std::fs::remove_dir(&backups).expect("removed");
     let built = builder(&folder).storage(local(&folder).create_if_missing()).build().await;
     built.expect("a context").backup("nightly").await.expect("a backup");
-    koan(&folder).await.expect("the directory contains its mark").backup("nightly").await.expect("a backup");
+    let _ = koan(&folder)
+        .await.expect("the directory contains its mark")
+        .backup("nightly").await.expect("a backup");
     empty(&backups);
     let storage = Storage::options(format!("file://{}", backups.display())).create_if_missing().open();
     let error = builder(&folder).storage(storage.expect("a directory")).build().await;

@@ -21,7 +21,8 @@ fn local(path: &Path) -> Storage {
 /// Creates a database with one record and a profile with one backup.
 async fn existing(folder: &Path) {
     std::fs::create_dir_all(folder.join("data/Customer")).expect("created");
-    std::fs::write(folder.join("data/Customer/root.jsonl"), "{\"id\":1,\"name\":\"Ada\"}\n").expect("written");
+    std::fs::write(folder.join("data/Customer/root.jsonl"), "{\"id\":1,\"name\":\"Ada\"}\n")
+        .expect("written");
     let koan = builder(folder, lines(&folder.join("data")), local(&folder.join("backups"))).build().await;
     let backup = koan.expect("a context").backup("nightly").await.expect("a backup");
     assert_eq!(backup.item_count(), 1);
@@ -29,7 +30,8 @@ async fn existing(folder: &Path) {
 
 /// Returns the names in a directory.
 fn names(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).expect("listed").map(|entry| entry.expect("listed").file_name());
+    let entries =
+        std::fs::read_dir(directory).expect("listed").map(|entry| entry.expect("listed").file_name());
     let mut names: Vec<_> = entries.map(|name| name.into_string().expect("UTF-8")).collect();
     names.sort();
     names
@@ -46,7 +48,8 @@ async fn a_misspelt_storage_directory_is_refused_with_the_existing_profile() {
         let error = builder(folder.path(), data(), local(&path(misspelt))).build().await.expect_err(misspelt);
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
         let text = error.chain();
-        let suggestion = format!("did you mean the existing storage profile `{}`?", path("backups").display());
+        let suggestion =
+            format!("did you mean the existing storage profile `{}`?", path("backups").display());
         assert!(text.contains(misspelt) && text.contains(&suggestion), "{text}");
         assert!(text.contains(".create_if_missing()") && text.contains("`local`"), "{text}");
         assert_eq!(names(folder.path()), before, "nothing was created for `{misspelt}`");
@@ -62,7 +65,8 @@ async fn a_misspelt_storage_directory_is_refused_with_the_existing_profile() {
         builder(folder.path(), data(), storage).build().await.expect(name);
         assert!(path(name).is_dir());
     }
-    let both = builder(folder.path(), data(), local(&path("archive"))).named_storage("second", local(&path("archives")));
+    let both = builder(folder.path(), data(), local(&path("archive")))
+        .named_storage("second", local(&path("archives")));
     both.build().await.expect("both profiles are declared");
 }
 

@@ -78,10 +78,10 @@ async fn files_are_private_under_any_umask_and_restored_files_keep_their_mode() 
     std::fs::write(data.join("4.json"), "{\"id\":4,\"name\":\"Ada\"}").expect("written");
     let later = koan.backup("later").await.expect("a backup");
     std::fs::remove_file(data.join("4.json")).expect("removed");
-    koan.restore(backup.id()).await.expect("restored");
+    let _ = koan.restore(backup.id()).await.expect("restored");
     let modes = ["1", "2", "3"].map(|name| mode(&data.join(format!("{name}.json"))));
     assert_eq!(modes, [0o644, 0o600, 0o660]);
-    koan.restore(later.id()).await.expect("restored");
+    let _ = koan.restore(later.id()).await.expect("restored");
     assert_eq!(mode(&data.join("4.json")), 0o600, "the mode of a new file");
     let mut found = Vec::new();
     collect_wrong_modes(&folder.join("new"), &mut found);

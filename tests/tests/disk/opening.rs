@@ -15,7 +15,7 @@ async fn a_process_or_disk_that_cannot_open_a_manifest_fails_the_call_and_no_old
     };
     let (fresh, koan) =
         (koan(&folder).await.expect("a context"), koan(&folder).await.expect("a second context"));
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let newest = koan.backup("nightly").await.expect("a backup").id();
     // Opening the newest manifest fails with EMFILE, ENFILE, ENOMEM, ESTALE and ETIMEDOUT; opening any
     // manifest fails with EIO.

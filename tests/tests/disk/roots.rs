@@ -47,7 +47,7 @@ async fn a_directory_that_disappears_is_an_error_before_and_after_the_start() {
         let later = koan(folder.path(), documents).await.expect("an empty directory can be a restore target");
         let error = later.backup("nightly").await.expect_err("the directory is empty");
         assert!(error.chain().contains("is empty, but was not"), "{error:?}");
-        later.restore("nightly").await.expect("restored into an empty directory");
+        let _ = later.restore("nightly").await.expect("restored into an empty directory");
         assert_eq!(later.backup("nightly").await.expect("a backup").item_count(), 1);
     }
 }
@@ -70,5 +70,5 @@ async fn a_new_directory_is_created_and_a_directory_whose_records_were_removed_i
     let quoted = chain.split('`').find(|text| text.ends_with(".json"));
     let file = quoted.expect("the error contains the path of the file in the state directory");
     std::fs::remove_file(file).expect("removed");
-    context.backup("nightly").await.expect("this machine no longer remembers the records");
+    let _ = context.backup("nightly").await.expect("this machine no longer remembers the records");
 }

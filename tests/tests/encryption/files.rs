@@ -36,13 +36,13 @@ fn data(root: &Path) -> Files {
 #[tokio::test]
 async fn encrypted_records_of_files_are_restored_and_never_stored_unencrypted() {
     let (clinic, key) = (Clinic::with_patients(40), KeyPair::new());
-    clinic.koan_with_keys([&key]).await.backup("clinic").await.expect("a backup");
+    let _ = clinic.koan_with_keys([&key]).await.backup("clinic").await.expect("a backup");
     let rows = clinic.dump();
     for (name, layout) in [("lines", JsonFiles::lines as fn(_) -> _), ("documents", JsonFiles::documents)] {
         let root = clinic.directory.path().join(name);
         let provider: JsonFiles = layout(root.clone()).expect("a directory");
         let koan = koan_with(&clinic, provider, &key).await;
-        koan.restore("clinic").await.expect("restored");
+        let _ = koan.restore("clinic").await.expect("restored");
         let before = data(&root);
         assert_eq!(before.len(), if name == "lines" { 2 } else { 42 });
 
@@ -65,11 +65,11 @@ async fn encrypted_records_of_files_are_restored_and_never_stored_unencrypted() 
         for file in files(&patients) {
             fs::remove_file(file).expect("removed");
         }
-        koan.restore(name).replace_existing().await.expect("restored");
+        let _ = koan.restore(name).replace_existing().await.expect("restored");
         assert!(data(&root) == before, "{name}: the restored files differ");
 
         clinic.sql("UPDATE patients SET name = 'other', fee = 0; DELETE FROM patients WHERE ward = 1");
-        clinic.koan_with_keys([&key]).await.restore(name).replace_existing().await.expect("restored");
+        let _ = clinic.koan_with_keys([&key]).await.restore(name).replace_existing().await.expect("restored");
         assert_eq!(clinic.dump(), rows, "{name}");
     }
 }
@@ -77,10 +77,10 @@ async fn encrypted_records_of_files_are_restored_and_never_stored_unencrypted() 
 #[tokio::test]
 async fn an_error_about_a_broken_document_of_an_encrypted_entity_does_not_contain_its_key() {
     let (clinic, key) = (Clinic::with_patients(3), KeyPair::new());
-    clinic.koan_with_keys([&key]).await.backup("clinic").await.expect("a backup");
+    let _ = clinic.koan_with_keys([&key]).await.backup("clinic").await.expect("a backup");
     let root = clinic.directory.path().join("documents");
     let koan = koan_with(&clinic, JsonFiles::documents(&root).expect("a directory"), &key).await;
-    koan.restore("clinic").await.expect("restored");
+    let _ = koan.restore("clinic").await.expect("restored");
     let broken = root.join("patients/number-000002.json");
     for content in ["{\"number\": ", "{\"number\": 7}", "[]"] {
         assert!(broken.is_file(), "{:?}", data(&root).keys());

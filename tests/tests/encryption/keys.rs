@@ -103,7 +103,7 @@ async fn more_recipients_than_a_manifest_can_list_are_refused_at_the_start() {
         let built = clinic.builder().encrypt_to(recipients).build().await;
         assert_eq!(built.is_ok(), accepted, "{count} recipients");
         if let Ok(koan) = built {
-            koan.backup("shared").await.expect("a backup");
+            let _ = koan.backup("shared").await.expect("a backup");
             assert!(koan.verify("shared").await.expect("verified").is_valid());
         }
     }
@@ -127,7 +127,7 @@ fn recipients_are_read_from_a_file() {
 async fn keys_are_read_from_a_file_a_command_or_a_text() {
     let key = KeyPair::new();
     let clinic = Clinic::with_patients(3);
-    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let _ = clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let path = clinic.directory.path().join("koan.key");
     std::fs::write(&path, format!("# created: today\n# public key: {}\n{}\n", key.public, key.private))
         .expect("written");
@@ -137,7 +137,7 @@ async fn keys_are_read_from_a_file_a_command_or_a_text() {
         let shown = format!("{source:?}");
         let koan =
             clinic.builder().encrypt_to(recipients([&key])).keys(source).build().await.expect("a context");
-        koan.restore("nightly").await.expect(&shown);
+        let _ = koan.restore("nightly").await.expect(&shown);
         assert!(!shown.contains(&key.private) && !format!("{koan:?}").contains(&key.private), "{shown}");
     }
 }
@@ -161,11 +161,11 @@ impl KeySource for Service {
 async fn keys_are_read_from_a_source_that_the_user_defines() {
     let (key, other) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::with_patients(3);
-    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let _ = clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let builder = clinic.builder().encrypt_to(recipients([&key]));
     let koan =
         builder.keys(Keys::text(&other.private)).keys(Service(key.private)).build().await.expect("a context");
-    koan.restore("nightly").await.expect("the key of the second source decrypts the backup");
+    let _ = koan.restore("nightly").await.expect("the key of the second source decrypts the backup");
 }
 
 /// The environment variable with the private key.
@@ -187,12 +187,12 @@ async fn keys_are_read_from_an_environment_variable() {
             .build()
             .await
             .expect("a context");
-        koan.restore("nightly").await.expect("the key of the variable decrypts the backup");
+        let _ = koan.restore("nightly").await.expect("the key of the variable decrypts the backup");
         return;
     }
     let key = KeyPair::new();
     let clinic = Clinic::with_patients(3);
-    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let _ = clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let test = "keys::keys_are_read_from_an_environment_variable";
     let output = koan_backup_tests::test_process::run_test(test, |command| {
         command.env(FOLDER, clinic.directory.path());
@@ -205,7 +205,7 @@ async fn keys_are_read_from_an_environment_variable() {
 async fn an_error_about_an_unavailable_key_names_its_source_and_never_shows_the_key() {
     let key = KeyPair::new();
     let clinic = Clinic::with_patients(3);
-    clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
+    let _ = clinic.koan_without_keys(recipients([&key])).await.backup("nightly").await.expect("a backup");
     let encrypted_ssh = KeyPair::ssh("ed25519", "open sesame").private;
     let half = &key.private[..40];
     for (source, expected) in [
@@ -241,5 +241,5 @@ async fn a_backup_of_unencrypted_entities_needs_no_key() {
     let backup = koan.backup("wards").entities(["Ward"]).await.expect("a backup");
     assert!(backup.manifest().encryption.is_none());
     assert!(koan.verify("wards").await.expect("verified").is_valid());
-    koan.restore("wards").await.expect("restored");
+    let _ = koan.restore("wards").await.expect("restored");
 }

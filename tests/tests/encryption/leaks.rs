@@ -73,7 +73,7 @@ async fn no_value_of_an_encrypted_record_is_stored_or_logged_unencrypted() {
     check("the report", format!("{backup:?}").as_bytes());
     let report = koan.verify("nightly").await.expect("verified");
     check("the verification", format!("{report:?}").as_bytes());
-    koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = koan.restore("nightly").replace_existing().await.expect("restored");
     let checked = check_files(&clinic.backups());
     assert!(checked > 10, "only {checked} files and entries were checked");
     check("the log", log.lines().join("\n").as_bytes());
@@ -96,7 +96,7 @@ async fn nothing_is_written_to_a_temporary_file() {
     std::fs::File::open(std::env::temp_dir()).expect_err("there is no directory for temporary files");
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::within(tempfile::tempdir_in(folder).expect("a directory"), 20_000);
-    clinic.koan_with_keys([&old]).await.backup("nightly").await.expect("a backup");
+    let _ = clinic.koan_with_keys([&old]).await.backup("nightly").await.expect("a backup");
     let koan = clinic.builder().encrypt_to(recipients([&new]));
     let koan =
         koan.keys(Keys::text(&old.private)).keys(Keys::text(&new.private)).build().await.expect("a context");
@@ -107,7 +107,7 @@ async fn nothing_is_written_to_a_temporary_file() {
         .require_replaced()
         .expect("the old archive was removed");
     assert!(koan.verify("nightly").await.expect("verified").is_valid());
-    koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = koan.restore("nightly").replace_existing().await.expect("restored");
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn no_error_shows_a_value_of_an_encrypted_record() {
     let key = KeyPair::new();
     let clinic = Clinic::with_patients(5);
     let koan = clinic.koan_with_keys([&key]).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     clinic.sql("UPDATE patients SET born = 'Witness' WHERE number = 'number-000003'");
     for continue_on_error in [false, true] {
         let backup = koan.backup("broken");

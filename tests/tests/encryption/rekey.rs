@@ -48,7 +48,7 @@ async fn after_a_rekey_only_the_new_key_decrypts_the_backup() {
     let koan = clinic.koan_with_keys([&new]).await;
     let verified = koan.verify("nightly").await.expect("verified");
     assert!(verified.is_valid() && verified.notes.is_empty(), "{verified:?}");
-    koan.restore(backup.id()).await.expect("restored");
+    let _ = koan.restore(backup.id()).await.expect("restored");
     assert!(clinic.dump() == before, "rows differ");
     let manifest = &koan.backups().await.expect("listed")[0];
     assert_eq!(manifest.status, BackupStatus::Completed);
@@ -62,7 +62,7 @@ async fn after_a_rekey_only_the_new_key_decrypts_the_backup() {
 async fn a_rekey_without_the_old_key_changes_nothing() {
     let (old, new, other) = (KeyPair::new(), KeyPair::new(), KeyPair::new());
     let clinic = Clinic::with_patients(5);
-    clinic.koan_without_keys(recipients([&old])).await.backup("nightly").await.expect("a backup");
+    let _ = clinic.koan_without_keys(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let manifest = std::fs::read(&files(&clinic.backups().join("manifests"))[0]).expect("a manifest");
     let archive = std::fs::read(clinic.archive()).expect("an archive");
     let koan = rekeying_koan(&clinic, &other, &new).await;
@@ -211,7 +211,7 @@ async fn of_two_concurrent_rekeys_without_a_common_lease_the_slower_rekey_fails_
 async fn a_damaged_backup_is_not_rekeyed() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::with_patients(5);
-    clinic.koan_without_keys(recipients([&old])).await.backup("nightly").await.expect("a backup");
+    let _ = clinic.koan_without_keys(recipients([&old])).await.backup("nightly").await.expect("a backup");
     let path = clinic.archive();
     let mut archive = std::fs::read(&path).expect("an archive");
     // This flips a bit of the modification time in the header of the first entry, which no ZIP tool checks.
@@ -300,7 +300,7 @@ async fn the_rekey_of_an_unencrypted_backup_changes_nothing_and_reports_no_key()
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::with_patients(5);
     let backup = clinic.koan_without_keys(recipients([&old])).await.backup("wards").entities(["Ward"]).await;
-    backup.expect("a backup");
+    let _ = backup.expect("a backup");
     let archive = std::fs::read(clinic.archive()).expect("an archive");
     let report = rekeying_koan(&clinic, &old, &new).await.rekey("wards").await.expect("rekeyed");
     assert_eq!((report.scope, report.key_ids, report.entries), (None, vec![], vec![]));
@@ -386,7 +386,7 @@ async fn a_cancelled_rekey_of_all_backups_reports_the_remaining_backups() {
     let store = FaultyStore::over(vault.store());
     let koan = koan_with(&clinic, store.storage(), &old, &old).await;
     for name in ["one", "two", "three"] {
-        koan.backup(name).await.expect("a backup");
+        let _ = koan.backup(name).await.expect("a backup");
     }
     let token = CancellationToken::new();
     store.fail([Fault::always(Operation::Part, "archives/", Failure::Never).after(1)]);

@@ -31,7 +31,7 @@ async fn each_recipient_alone_can_restore_all_records() {
             report.entities.iter().all(|entity| entity.decoded && entity.records_checked == entity.records)
         );
         assert!(koan.verify("nightly").sample(2).await.expect("verified").is_valid());
-        koan.restore("nightly").replace_existing().await.expect("restored");
+        let _ = koan.restore("nightly").replace_existing().await.expect("restored");
         assert!(clinic.dump() == before, "the restored rows differ");
     }
 }
@@ -53,7 +53,7 @@ async fn other_tools_can_decrypt_and_decompress_every_compression() {
         ] {
             let backup = koan.backup("nightly").compression(compression).await.expect("a backup");
             assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
-            koan.restore(backup.id()).await.expect("restored");
+            let _ = koan.restore(backup.id()).await.expect("restored");
             let archive = &backup.manifest().archive.as_ref().expect("exists").file;
             let script = format!(
                 "set -o pipefail; unzip -p backups/{archive} {entry} | age -d -i key | {tool} | \
@@ -100,10 +100,10 @@ async fn a_verification_without_a_key_checks_only_bytes_and_reports_it() {
                 .any(|finding| { finding.severity == Severity::Error && finding.message.contains(&id) })
         );
         // An entity that is not encrypted needs no key.
-        koan.restore("nightly").entities(["Ward"]).await.expect("restored");
+        let _ = koan.restore("nightly").entities(["Ward"]).await.expect("restored");
     }
     let koan = clinic.koan_with_keys([&key]).await;
-    koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(clinic.dump(), before);
 }
 
@@ -125,6 +125,6 @@ async fn a_backup_encrypted_with_a_passphrase_can_be_restored() {
     assert_eq!(error.kind(), ErrorKind::Encryption);
     let right = clinic.builder().encrypt_to(Recipients::passphrase("x").expect("not empty"));
     let right = right.keys(Keys::text("correct horse\n").as_passphrase()).build().await.expect("a context");
-    right.restore("nightly").await.expect("restored");
+    let _ = right.restore("nightly").await.expect("restored");
     assert_eq!(clinic.dump(), before);
 }

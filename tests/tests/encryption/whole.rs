@@ -53,7 +53,7 @@ async fn an_archive_that_is_encrypted_as_a_whole_can_be_restored_and_decrypted_w
     assert!(report.is_valid() && report.notes.is_empty(), "{report:?}");
     assert!(report.entities.iter().all(|entity| entity.decoded && entity.records_checked == entity.records));
     clinic.sql("DELETE FROM patients; DELETE FROM wards");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert!(clinic.dump() == before, "the restored rows differ");
 
     std::fs::write(clinic.directory.path().join("key"), &key.private).expect("written");
@@ -173,7 +173,7 @@ async fn a_rekey_encrypts_the_whole_archive_for_the_new_recipients() {
     let (old, new) = (KeyPair::new(), KeyPair::new());
     let clinic = Clinic::with_patients(50);
     let before = clinic.dump();
-    context(&clinic, local(&clinic), &old, &[]).await.backup("nightly").await.expect("a backup");
+    let _ = context(&clinic, local(&clinic), &old, &[]).await.backup("nightly").await.expect("a backup");
     let report =
         context(&clinic, local(&clinic), &new, &[&old]).await.rekey("nightly").await.expect("rekeyed");
     assert_eq!((report.scope, report.entries.len()), (Some(EncryptionScope::Archive), 1), "{report:?}");
@@ -182,7 +182,7 @@ async fn a_rekey_encrypts_the_whole_archive_for_the_new_recipients() {
     let koan = context(&clinic, local(&clinic), &new, &[&new]).await;
     let verified = koan.verify("nightly").await.expect("verified");
     assert!(verified.is_valid() && verified.notes.is_empty(), "{verified:?}");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(clinic.dump(), before);
     check_files(&clinic.backups());
 }

@@ -46,7 +46,7 @@ async fn documents_of_other_programs_are_found_under_any_file_name() {
     fixture.remove("Book/#old/x.json");
     fixture.put("Book/first.json", "{\"id\": 1, \"title\": \"changed\"}");
     fixture.put("Book/third.json", "{\"id\": 3, \"title\": \"new\"}");
-    fixture.restore().await;
+    let _ = fixture.restore().await;
     let after = fixture.files();
     assert_eq!(
         after.keys().collect::<Vec<_>>(),

@@ -25,7 +25,7 @@ async fn a_restore_into_a_full_disk_leaves_the_files_unchanged_and_names_the_pat
         let provider: JsonFiles = layout(root.clone()).expect("a directory");
         let koan = context(provider, backups.path()).await;
         koan.data::<Book>().upsert_many(books("archived")).await.expect("written");
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         koan.data::<Book>().clear().await.expect("cleared");
         koan.data::<Book>().upsert_many(books("new title")).await.expect("written");
         let before = files_of(&root);
@@ -45,7 +45,7 @@ async fn a_restore_into_a_full_disk_leaves_the_files_unchanged_and_names_the_pat
         }
 
         koan.data::<Book>().clear().await.expect("cleared");
-        koan.restore("nightly").await.expect("restored");
+        let _ = koan.restore("nightly").await.expect("restored");
         assert_eq!(koan.data::<Book>().count().await.expect("counted"), 60);
     }
 }

@@ -114,10 +114,10 @@ async fn unchanged_lines_stay_in_order_and_restored_lines_are_appended() {
         "Book/root.jsonl",
         "{\"id\":4,\"title\":\"d\",\"pages\":0}\n{\"id\":2,\"title\":\"b\",\"pages\":0}\n",
     );
-    fixture.backup().await.expect("a backup");
+    let _ = fixture.backup().await.expect("a backup");
     let foreign_line = "{\"title\": \"mine\",  \"id\": 9, \"extra\": [1]}";
     fixture.put("Book/root.jsonl", format!("\u{feff}{foreign_line}\r\n\n{{\"id\":2,\"title\":\"changed\"}}"));
-    fixture.koan.restore(NAME).await.expect("restored");
+    let _ = fixture.koan.restore(NAME).await.expect("restored");
     assert_eq!(
         fixture.text("Book/root.jsonl"),
         format!(
@@ -126,7 +126,7 @@ async fn unchanged_lines_stay_in_order_and_restored_lines_are_appended() {
     );
     // A restore without changes writes nothing.
     let before = fs::metadata(fixture.path("Book/root.jsonl")).expect("exists").modified().expect("a time");
-    fixture.koan.restore(NAME).on_conflict(ConflictMode::Keep).await.expect("restored");
+    let _ = fixture.koan.restore(NAME).on_conflict(ConflictMode::Keep).await.expect("restored");
     let after = fs::metadata(fixture.path("Book/root.jsonl")).expect("exists").modified().expect("a time");
     assert_eq!(before, after);
 }
@@ -137,13 +137,13 @@ async fn a_damaged_directory_is_refused_unless_existing_records_are_replaced() {
         let files = ["Book/root.jsonl", "Book/1.json"];
         files.iter().for_each(|file| fixture.put(file, lines(1)));
         // Each layout ignores one of the two files, so the backup succeeds.
-        fixture.backup().await.expect("a backup");
+        let _ = fixture.backup().await.expect("a backup");
         for file in files {
             fixture.put(file, "{\"id\":1,\"ti");
         }
         let error = fixture.koan.restore(NAME).await.expect_err("the existing file is damaged").chain();
         assert!(error.contains("replace_existing") && error.contains("Book/"), "{error}");
-        fixture.restore().await;
+        let _ = fixture.restore().await;
         let found: Vec<Book> = all(&fixture.koan).await;
         assert_eq!(found.len(), 1);
     }
@@ -175,7 +175,7 @@ async fn each_set_has_its_own_file_or_directory() {
         let report = fixture.backup().await.expect("a backup");
         assert_eq!((report.item_count(), report.warnings()), (2, &[][..]));
         fixture.koan.data::<Person>().clear().await.expect("cleared");
-        fixture.restore().await;
+        let _ = fixture.restore().await;
         assert_eq!(fixture.files(), before);
     }
 }
@@ -211,7 +211,7 @@ async fn a_dry_run_creates_no_files_or_directories() {
         drop(provider.assess(&[], &options).await.expect("assessed"));
         fixture.put("Book/root.jsonl", lines(2));
         fixture.put("Book/1.json", lines(1));
-        fixture.backup().await.expect("a backup");
+        let _ = fixture.backup().await.expect("a backup");
         fixture.remove("Book/root.jsonl");
         fixture.remove("Book/1.json");
         fs::remove_dir(fixture.path("Book")).expect("removed");
@@ -236,9 +236,9 @@ async fn permissions_are_preserved() {
         fixture.put(file, lines(1));
         fs::set_permissions(fixture.path(file), fs::Permissions::from_mode(0o640))
             .expect("the permissions are set");
-        fixture.backup().await.expect("a backup");
+        let _ = fixture.backup().await.expect("a backup");
         fixture.put(file, lines(1).replace("title\",", "other\","));
-        fixture.restore().await;
+        let _ = fixture.restore().await;
         assert_eq!(fixture.text(file), lines(1));
         let mode = fs::metadata(fixture.path(file)).expect("exists").permissions().mode();
         assert_eq!(mode & 0o777, 0o640, "{file}");
@@ -252,7 +252,7 @@ async fn a_restore_does_not_follow_symbolic_links() {
     let fixture = JsonFixture::lines().await;
     fixture.put("Book/root.jsonl", lines(1));
     fixture.put("../outside/root.jsonl", lines(2));
-    fixture.backup().await.expect("a backup");
+    let _ = fixture.backup().await.expect("a backup");
     let refused = async || {
         let error = fixture
             .koan
@@ -297,7 +297,7 @@ async fn a_restore_fails_if_another_program_changes_a_file_during_the_restore() 
         let fixture =
             if layout == "lines" { JsonFixture::lines().await } else { JsonFixture::documents().await };
         fixture.put(file, lines(1));
-        fixture.backup().await.expect("a backup");
+        let _ = fixture.backup().await.expect("a backup");
         let path = fixture.path(file);
         let restore = fixture.koan.restore(NAME).replace_existing().on_event(move |event| {
             if matches!(event, koan_backup::Event::EntityCompleted { .. }) {
@@ -307,7 +307,7 @@ async fn a_restore_fails_if_another_program_changes_a_file_during_the_restore() 
         let error = restore.await.expect_err("another program changed the file").chain();
         assert!(error.contains("changed by another program"), "{error}");
         assert!(fixture.text(file).contains("mine"), "{}", fixture.text(file));
-        fixture.restore().await;
+        let _ = fixture.restore().await;
         assert_eq!(fixture.text(file), lines(1));
     }
 }

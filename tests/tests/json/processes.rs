@@ -80,7 +80,7 @@ async fn only_one_process_writes_at_a_time_and_a_killed_process_leaves_no_files(
         .to_string();
     assert!(error.contains("writer.lock") && error.contains("lock_timeout"), "{error}");
     // The session of the child process does not block reads.
-    fixture.backup().await.expect("a backup");
+    let _ = fixture.backup().await.expect("a backup");
     assert_eq!(staging_folder_count(&fixture), 1);
     child.kill().expect("killed");
     child.wait().expect("the child ends");

@@ -156,7 +156,7 @@ async fn values_that_a_type_has_written_are_restored_without_a_warning() {
         }
         fixture.koan.data::<Rich>().clear().await.expect("cleared");
         fixture.koan.data::<Open>().clear().await.expect("cleared");
-        fixture.restore().await;
+        let _ = fixture.restore().await;
         assert_eq!(fixture.files(), before);
         // The records in the files equal the archived records, so a restore would change nothing.
         let counts = fixture.koan.restore(super::fixture::NAME).dry_run().await.expect("compared").counts();
@@ -210,16 +210,16 @@ async fn records_are_equal_after_round_trips_between_sqlite_and_json_files() {
     let mut hashes = vec![set_hashes(&first.backup("seed").await.expect("a backup"))];
 
     let database = sqlite("one.db").await;
-    database.restore("seed").create_missing().await.expect("restored");
+    let _ = database.restore("seed").create_missing().await.expect("restored");
     let backup = database.backup("one").await.expect("a backup");
     hashes.push(set_hashes(&backup));
     for (name, layout) in [("lines", JsonFiles::lines as fn(_) -> _), ("documents", JsonFiles::documents)] {
         let files: JsonFiles = layout(path(name)).expect("opened");
         let files = context(files, folder.path()).await;
-        files.restore("one").await.expect("restored");
+        let _ = files.restore("one").await.expect("restored");
         hashes.push(set_hashes(&files.backup(name).await.expect("a backup")));
         let other = sqlite(&format!("{name}.db")).await;
-        other.restore(name).create_missing().await.expect("restored");
+        let _ = other.restore(name).create_missing().await.expect("restored");
         hashes.push(set_hashes(&other.backup(format!("{name} again")).await.expect("a backup")));
         assert_eq!(all::<Rich>(&other).await, all::<Rich>(&database).await);
         assert_eq!(all::<Person>(&other).await, all::<Person>(&database).await);

@@ -32,7 +32,7 @@ impl Scenario for KilledFileRestore {
         }
         let koan = Self::context(folder).await;
         fill(&koan, 1, 200).await;
-        koan.backup(NAME).await.expect("a backup");
+        let _ = koan.backup(NAME).await.expect("a backup");
         let archived = data(folder);
         koan.data::<User>().clear().await.expect("cleared");
         fill(&koan, 100, 300).await;
@@ -62,7 +62,7 @@ impl Scenario for KilledFileRestore {
 
     async fn work(koan: &Koan, on_last_record: fn()) {
         let restore = koan.restore(NAME).replace_existing();
-        restore.on_event(after_the_last_entity(on_last_record)).await.expect("restored");
+        let _ = restore.on_event(after_the_last_entity(on_last_record)).await.expect("restored");
     }
 
     async fn check(&mut self) -> KillOutcome {

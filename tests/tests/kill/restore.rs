@@ -41,7 +41,7 @@ impl Scenario for KilledRestore {
     async fn prepare(folder: &Path, number: u32) -> Self {
         let shop = Shop::open(folder, number);
         let koan = Shop::context(folder).await;
-        koan.backup(NAME).await.expect("a backup");
+        let _ = koan.backup(NAME).await.expect("a backup");
         let archived = shop.dump();
         shop.sql(CHANGES);
         shop.sql(&format!("VACUUM INTO '{}'", folder.join("original.db").display()));

@@ -137,7 +137,7 @@ impl Shop {
 /// Restores all records at the level `fast`. This is the restore that is killed.
 pub(super) async fn restore_all(koan: &Koan, on_last_record: fn()) {
     let restore = koan.restore(NAME).replace_existing().level(RestoreLevel::Fast);
-    restore.on_event(after_the_last_entity(on_last_record)).await.expect("restored");
+    let _ = restore.on_event(after_the_last_entity(on_last_record)).await.expect("restored");
 }
 
 /// Makes every lease in a storage expire, as if time had passed. A killed process must leave every lease file

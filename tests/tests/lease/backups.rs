@@ -34,7 +34,7 @@ async fn of_two_concurrent_backups_with_the_same_name_exactly_one_succeeds() {
     // A backup that did not acquire the lease records no failure.
     assert_eq!(a.backups().await.expect("listed").len(), 1);
     assert_eq!(complete_backups(&a).await, [completed.id()]);
-    b.backup(NAME).await.expect("the lease was released");
+    let _ = b.backup(NAME).await.expect("the lease was released");
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn backups_with_another_name_or_in_another_profile_are_not_refused() {
         koan.backup("weekly").into_future(),
         koan.backup(NAME).to_profile("other").into_future(),
     );
-    first.and(second).and(third).expect("no backup is refused");
+    let _ = first.and(second).and(third).expect("no backup is refused");
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +122,7 @@ async fn a_backup_that_takes_longer_than_its_lease_time_renews_its_lease() {
         other.backup(NAME).await
     };
     let (backup, contended) = tokio::join!(koan.backup(NAME).into_future(), contended);
-    backup.expect("renewed");
+    let _ = backup.expect("renewed");
     assert_eq!(contended.expect_err("the lease is valid").kind(), ErrorKind::Busy);
 }
 
@@ -148,7 +148,7 @@ async fn another_application_or_environment_backs_up_under_the_same_name_at_the_
         other.backup(NAME).await.and(staging.backup(NAME).await)
     };
     let (first, others) = tokio::join!(slow.backup(NAME).into_future(), others);
-    others.and(first).expect("no backup is refused");
+    let _ = others.and(first).expect("no backup is refused");
     assert_eq!(slow.catalog().by_name(NAME).await.expect("listed").len(), 1);
     assert_eq!(slow.backups().await.expect("listed").len(), 3);
 }

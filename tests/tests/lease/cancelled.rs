@@ -42,7 +42,7 @@ impl LeaseFixture {
             .build()
             .await
             .expect("a context");
-        koan.backup(NAME).await.expect("a backup");
+        let _ = koan.backup(NAME).await.expect("a backup");
         Self { other, shared, store, koan }
     }
 
@@ -258,7 +258,7 @@ async fn cancelled_maintenance_and_recovery_end_although_the_store_does_not_resp
         no_response(Operation::Put, "verifications"),
     ] {
         let fixture = LeaseFixture::new().await;
-        fixture.koan.backup(NAME).await.expect("a backup");
+        let _ = fixture.koan.backup(NAME).await.expect("a backup");
         let koan = fixture.koan.clone();
         let retention = Retention::new().keep_last(1);
         fixture.store.fail([fault]);

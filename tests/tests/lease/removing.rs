@@ -139,7 +139,7 @@ async fn maintenance_that_lost_its_lease_removes_no_files() {
     let shared = Shared::new();
     let store = store(shared.path());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
-    koan.backup(NAME).await.expect("a backup");
+    let _ = koan.backup(NAME).await.expect("a backup");
     let incomplete_archives: Vec<_> = ["00000001", "00000002"]
         .into_iter()
         .map(|short| shared.path().join(format!("archives/backup-nightly-20260101-030000-{short}.zip")))

@@ -28,13 +28,13 @@ async fn a_backup_is_pinned_only_while_it_is_restored() {
         (restore, counts)
     };
     let (restore, counts) = pins(koan.restore(NAME));
-    restore.await.expect("restored");
+    let _ = restore.await.expect("restored");
     let counts = counts.lock().expect("not poisoned").clone();
     assert!(!counts.is_empty() && counts.iter().all(|&pins| pins == 1), "{counts:?}");
     assert!(shared.leases(&subject).is_empty());
     // An operation that writes nothing sets no pin.
     let (restore, counts) = pins(koan.restore(NAME).dry_run());
-    restore.await.expect("compared");
+    let _ = restore.await.expect("compared");
     assert!(counts.lock().expect("not poisoned").iter().all(|&pins| pins == 0));
 }
 
@@ -43,7 +43,7 @@ async fn a_restore_that_is_dropped_removes_its_pin() {
     let vault = Vault::default();
     let store = FaultyStore::over(vault.store());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
-    koan.backup(NAME).await.expect("a backup");
+    let _ = koan.backup(NAME).await.expect("a backup");
     store.fail([Fault::always(Operation::Get, "archives/", Failure::Never)]);
     wait::dropped_at(store.until_called(Operation::Get, "archives/", 1), koan.restore(NAME)).await;
     let pins = async || vault.files().await.iter().filter(|file| file.contains("leases/restore")).count();
@@ -54,16 +54,16 @@ async fn a_restore_that_is_dropped_removes_its_pin() {
 async fn several_restores_can_pin_a_backup_concurrently() {
     let shared = Shared::new();
     let (a, b) = (shared.koan("shop", Duration::ZERO).await, shared.koan("shop", Duration::ZERO).await);
-    a.backup(NAME).await.expect("a backup");
+    let _ = a.backup(NAME).await.expect("a backup");
     let (left, right) = tokio::join!(a.restore(NAME).into_future(), b.restore(NAME).into_future());
-    left.and(right).expect("no restore is refused");
+    let _ = left.and(right).expect("no restore is refused");
 }
 
 #[tokio::test]
 async fn a_restore_from_a_read_only_storage_succeeds_with_a_warning() {
     let store = FaultyStore::over(Vault::default().store());
     let koan = builder("shop", store.storage(), Duration::ZERO).build().await.expect("a context");
-    koan.backup(NAME).await.expect("a backup");
+    let _ = koan.backup(NAME).await.expect("a backup");
     let (log, _guard) = Log::capture();
     store.fail([Fault::always(Operation::Put, "", Failure::Forbidden)]);
     let restored = koan.restore(NAME).await.expect("restored");

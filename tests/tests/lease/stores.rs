@@ -59,14 +59,14 @@ async fn a_lease_that_cannot_be_acquired_fails_the_backup_before_a_row_is_read()
     }
     shop.store.fail([]);
     assert_eq!(shop.koan.backups().await.expect("listed"), []);
-    shop.koan.backup(NAME).await.expect("a failed backup leaves no valid lease");
+    let _ = shop.koan.backup(NAME).await.expect("a failed backup leaves no valid lease");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_whose_write_succeeded_without_a_response_is_acquired() {
     let shop = shop(Duration::ZERO).await;
     shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::ResponseLost)]);
-    shop.koan.backup(NAME).await.expect("the lease was acquired");
+    let _ = shop.koan.backup(NAME).await.expect("the lease was acquired");
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn a_list_that_fails_after_the_lease_was_written_releases_the_lease() {
     let shop = shop(Duration::ZERO).await;
     shop.store.fail([Fault::once(Operation::List, "leases/", Failure::Lost).after(1)]);
     shop.koan.backup(NAME).await.expect_err("it is unknown whether the lease is the highest");
-    shop.koan.backup(NAME).await.expect("the lease was released");
+    let _ = shop.koan.backup(NAME).await.expect("the lease was released");
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +82,7 @@ async fn a_renewal_that_fails_once_is_retried() {
     let shop = shop(Duration::from_millis(100)).await;
     // The first two writes acquire the lease and record the path of the archive in it.
     shop.store.fail([Fault::once(Operation::Put, "leases/", Failure::Lost).after(2)]);
-    shop.koan.backup(NAME).await.expect("renewed");
+    let _ = shop.koan.backup(NAME).await.expect("renewed");
     assert!(shop.store.call_count(Operation::Put, "leases/") > 6);
 }
 

@@ -84,7 +84,7 @@ async fn folders_and_broken_links_in_place_of_manifests_do_not_stop_any_operatio
     )
     .expect("a link");
     assert!(shop.listed().await.contains(&first));
-    shop.koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = shop.koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(shop.koan.catalog().latest().await.expect("listed").map(|entry| entry.id()), Some(second));
     // A link that cannot be followed may be a manifest, so it is reported as unreadable.
     let unreadable = shop.koan.catalog().unreadable().await.expect("listed");
@@ -143,7 +143,8 @@ async fn backups_with_extreme_dates_are_listed_or_reported_and_no_operation_pani
             "{date}"
         );
         let day = std::time::Duration::from_secs(86_400);
-        shop.koan
+        let _ = shop
+            .koan
             .catalog()
             .health(&Expectations::new().every(day).verified_within(day))
             .await
@@ -203,7 +204,7 @@ async fn two_profiles_with_the_same_location_are_reported_and_no_copy_is_made_be
     std::os::unix::fs::symlink(shop.folder.path().join("backups"), &link).expect("a link");
     let linked = Shop::koan_with(link.clone(), shop.folder.path().join("state"), &shop.clock).await;
     assert_eq!(linked.backups().await.expect("listed").len(), 1);
-    linked.restore(id).await.expect("restored");
+    let _ = linked.restore(id).await.expect("restored");
     let database = Scripted::default();
     database.put(&SetName::root(), &Item { id: 1 });
     let koan_with_two_profiles = Koan::builder()

@@ -45,7 +45,7 @@ async fn keys_of_unusual_types_are_matched_by_the_equality_of_the_type_and_writt
         let database = Postgres::connect(server.address()).expect("an address");
         let builder = Koan::builder().only_registered().provider(database).register::<Word>();
         let koan = builder.storage(Storage::memory()).build().await.expect(column_type);
-        koan.backup("nightly").await.expect(column_type);
+        let _ = koan.backup("nightly").await.expect(column_type);
         let rows = "SELECT id::text, note FROM word ORDER BY note";
         let rows_before = server.sql(rows);
         for is_replacement in [false, true] {

@@ -27,8 +27,8 @@ async fn a_timeout_of_zero_fails_and_a_timeout_of_a_century_or_more_has_no_effec
     let error = koan.backup("nightly").timeout(Duration::ZERO).await.expect_err("the timeout is zero");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     for timeout in [Duration::from_secs(3_155_760_000), Duration::from_secs(u64::MAX), Duration::MAX] {
-        koan.backup("nightly").timeout(timeout).await.expect("a backup");
-        koan.restore("nightly").timeout(timeout).await.expect("restored");
+        let _ = koan.backup("nightly").timeout(timeout).await.expect("a backup");
+        let _ = koan.restore("nightly").timeout(timeout).await.expect("restored");
     }
     let error = koan.restore("nightly").timeout(Duration::ZERO).await.expect_err("the timeout is zero");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
@@ -37,7 +37,7 @@ async fn a_timeout_of_zero_fails_and_a_timeout_of_a_century_or_more_has_no_effec
 #[tokio::test]
 async fn a_selection_that_matches_nothing_is_refused() {
     let koan = koan().await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     for error in [
         koan.backup("nightly").providers(["mysql"]).await.expect_err("no such provider"),
         koan.backup("nightly").exclude_providers(["postgres"]).await.expect_err("no entity is selected"),
@@ -49,8 +49,9 @@ async fn a_selection_that_matches_nothing_is_refused() {
     }
     // A selection matches a provider by its name or its kind, even if the name is also the kind of other
     // providers.
-    koan.backup("nightly").providers(["postgres"]).await.expect("the provider is selected by its name");
-    koan.backup("nightly").providers(["memory"]).await.expect("the provider is selected by its kind");
+    let _ =
+        koan.backup("nightly").providers(["postgres"]).await.expect("the provider is selected by its name");
+    let _ = koan.backup("nightly").providers(["memory"]).await.expect("the provider is selected by its kind");
     let error = koan.restore("latest").set("absent").await.expect_err("no such set");
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
 }

@@ -23,7 +23,7 @@ async fn a_missing_privilege_for_temporary_tables_is_reported_before_the_restore
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
     let builder = Koan::builder().only_registered().provider(database).register::<Item>();
     let koan = builder.storage(Storage::memory()).build().await.expect("a context");
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM item WHERE id = 2");
     for is_replacement in [false, true] {
         let restore = || match is_replacement {
@@ -43,7 +43,7 @@ async fn a_missing_privilege_for_temporary_tables_is_reported_before_the_restore
     // A restore into an empty table needs no temporary table.
     server.sql("DELETE FROM item");
     assert!(koan.restore("nightly").viability().await.expect("assessed").is_viable());
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b");
 }
 
@@ -114,7 +114,7 @@ async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viabl
             builder.register::<Item>()
         };
         let koan = builder.storage(Storage::memory()).build().await.expect("a context");
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         let before = server.sql("SELECT * FROM item");
         server.sql("DELETE FROM item");
         let viability = koan.restore("nightly").viability().await.expect("assessed");
@@ -131,7 +131,7 @@ async fn a_restore_into_an_empty_table_that_needs_a_temporary_table_is_not_viabl
             severity_of_the_missing_privilege(&koan.restore("nightly").viability().await.expect("assessed")),
             None
         );
-        koan.restore("nightly").await.expect("restored");
+        let _ = koan.restore("nightly").await.expect("restored");
         assert_eq!(server.sql("SELECT * FROM item"), before, "{tables}");
         server.sql("REVOKE TEMPORARY ON DATABASE test FROM clerk");
     }

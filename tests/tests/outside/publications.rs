@@ -22,7 +22,7 @@ async fn koan_of(server: &Server, tables: &str) -> Koan {
     let database = Postgres::connect(server.address()).expect("an address");
     let builder = Koan::builder().only_registered().provider(database).register::<Item>();
     let koan = builder.storage(Storage::memory()).build().await.expect("a context");
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("UPDATE item SET name = 'x' WHERE id = 1; DELETE FROM item WHERE id = 2");
     koan
 }
@@ -69,7 +69,7 @@ async fn a_published_table_whose_rows_cannot_be_identified_is_reported_with_the_
         replacing_restore().await.expect_err("rows cannot be deleted");
         assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), before);
         // The publication does not prevent the insertion of missing records.
-        koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("restored");
+        let _ = koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("restored");
         if publish.ends_with("(name)") {
             server.sql("ALTER PUBLICATION outbound DROP TABLE item");
         }
@@ -108,7 +108,7 @@ async fn a_published_table_whose_rows_can_be_identified_gets_no_finding() {
                 viability.is_viable() && severity_of_the_finding(&viability).is_none(),
                 "{publish}: {viability:?}"
             );
-            restore().await.expect(publish);
+            let _ = restore().await.expect(publish);
             assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b\n3|c");
         }
     }
@@ -130,7 +130,7 @@ async fn a_partition_on_a_read_only_foreign_server_is_reported() {
     let viability = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
     assert!(!viability.is_viable(), "{viability:?}");
     server.sql("ALTER TABLE item DETACH PARTITION item_far");
-    koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM item ORDER BY id"), "1|a\n2|b\n3|c");
 }
 
@@ -149,7 +149,7 @@ async fn an_error_with_another_cause_does_not_suggest_a_replica_identity() {
             Postgres::options(server.address()).refresh_materialized_views().connect().expect("an address");
         let builder = Koan::builder().only_registered().provider(database).register::<Item>();
         let koan = builder.storage(Storage::memory()).build().await.expect("a context");
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         server.sql("DELETE FROM item");
         // After the materialized view `counted` was populated, its function is replaced: the new function
         // reads the view `never`, which is not populated.

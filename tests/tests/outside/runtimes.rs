@@ -49,8 +49,8 @@ fn a_context_can_be_used_on_other_runtimes_after_its_first_runtime_was_dropped()
     for _ in 0..2 {
         let other_runtime = runtime();
         other_runtime.block_on(async {
-            koan.backup("nightly").await.expect("a backup");
-            koan.restore("nightly").replace_existing().await.expect("restored");
+            let _ = koan.backup("nightly").await.expect("a backup");
+            let _ = koan.restore("nightly").replace_existing().await.expect("restored");
             let _ = koan
                 .maintenance()
                 .retention(Retention::new().keep_last(5))
@@ -81,7 +81,7 @@ async fn operations_within_spawn_blocking_and_block_on_complete() {
     let handle = tokio::runtime::Handle::current();
     let nested_operation = tokio::task::spawn_blocking(move || {
         handle.block_on(async {
-            koan.backup("nightly").await.expect("a backup");
+            let _ = koan.backup("nightly").await.expect("a backup");
             koan.restore("nightly").await.expect("restored").record_count()
         })
     });
@@ -108,7 +108,7 @@ async fn drop_after(polls: usize, mut future: std::pin::Pin<Box<dyn Future<Outpu
 async fn the_context_stays_usable_after_futures_were_dropped_at_any_await_point() {
     let folder = tempfile::tempdir().expect("a folder");
     let koan = koan(folder.path()).await;
-    koan.backup("base").await.expect("a backup");
+    let _ = koan.backup("base").await.expect("a backup");
     for polls in (1..40).chain([60, 90, 150]) {
         let backup = koan.backup("nightly").into_future();
         drop_after(polls, Box::pin(async { drop(backup.await) })).await;
@@ -126,5 +126,5 @@ async fn the_context_stays_usable_after_futures_were_dropped_at_any_await_point(
             assert!(koan.verify(manifest.id).await.expect("read").is_valid());
         }
     }
-    koan.restore("base").replace_existing().await.expect("restored");
+    let _ = koan.restore("base").replace_existing().await.expect("restored");
 }

@@ -84,7 +84,7 @@ async fn tables_of_every_form_are_restored_and_a_second_restore_changes_nothing(
         run(&path, table);
         run(&path, ROWS);
         let koan = koan_of(path.clone()).await;
-        koan.backup("nightly").await.expect(table);
+        let _ = koan.backup("nightly").await.expect(table);
         let rows_before = rows(&path);
         for is_replacement in [false, true] {
             for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
@@ -113,10 +113,10 @@ async fn texts_with_nul_and_byte_order_marks_and_the_largest_keys_are_restored()
              (1, ''), (2, 'e' || char(769)), (3, char(233)), (4, x'616263')",
     );
     let koan = koan_of(path.clone()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let rows_before = rows(&path);
     run(&path, "UPDATE item SET name = 'x' WHERE id > 0; DELETE FROM item WHERE id <= 0");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(rows(&path), rows_before);
 }
 

@@ -70,7 +70,7 @@ async fn a_trigger_that_changes_written_rows_rolls_the_restore_back_with_an_erro
     let server = Server::start();
     server.sql(TABLE);
     let koan = koan_of(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let rows = "SELECT id, name FROM item ORDER BY id";
     let rows_before_damage = server.sql(rows);
     let deferred = "UPDATE item SET name = 'late' WHERE id = 2 AND name <> 'late'; RETURN NULL;";
@@ -127,7 +127,7 @@ async fn disabled_and_unrelated_triggers_do_not_affect_a_restore() {
          ALTER TABLE item OWNER TO clerk; CREATE TRIGGER own BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION act()",
     );
     let koan = koan_of(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM item");
     let counts = koan.restore("nightly").await.expect("restored").counts();
     assert_eq!((counts.inserted, server.sql("SELECT count(*) FROM item")), (3, "3".to_owned()));
@@ -143,7 +143,7 @@ async fn a_restore_fails_if_a_trigger_on_a_partition_of_another_role_changes_a_r
          CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := NEW.name || '!'; RETURN NEW; END $$;",
     );
     let koan = koan_of(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql(
         "DELETE FROM item; CREATE TRIGGER act BEFORE INSERT ON others FOR EACH ROW EXECUTE FUNCTION act()",
     );
@@ -166,7 +166,7 @@ async fn the_error_names_another_session_as_cause_if_it_writes_to_a_table_that_t
     server.sql(TABLE);
     server.sql("CREATE TRIGGER act BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION act()");
     let koan = koan_of(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("REVOKE UPDATE, DELETE ON item FROM clerk");
     for (mode, kept_rows) in [(ConflictMode::Keep, "id < 3"), (ConflictMode::Fail, "false")] {
         server.sql(&format!("DELETE FROM item WHERE NOT ({kept_rows})"));

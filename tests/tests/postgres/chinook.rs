@@ -110,7 +110,7 @@ async fn chinook_is_copied_from_sqlite_to_postgres_and_back_without_a_change() {
             .expect("a database")
             .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM Track WHERE TrackId % 2 = 0; UPDATE Invoice SET Total = 0;")
             .expect("changed");
-        sqlite.restore("of-postgres").replace_existing().await.expect("restored");
+        let _ = sqlite.restore("of-postgres").replace_existing().await.expect("restored");
         let final_backup = sqlite.backup("back").await.expect("a backup");
         assert_eq!(hashes(sqlite_backup.manifest()), hashes(final_backup.manifest()));
     }
@@ -143,14 +143,14 @@ async fn chinook_is_copied_to_json_files_and_back_without_a_change() {
     }
 
     server.sql("TRUNCATE album, artist, customer, employee, genre, invoice, invoice_line, media_type, playlist, playlist_track, track");
-    postgres.restore("of-lines").await.expect("restored");
+    let _ = postgres.restore("of-lines").await.expect("restored");
     assert!(dump(&server) == rows, "the rows must equal those that the script inserted");
 
     Connection::open(&copy)
         .expect("a database")
         .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM Track WHERE TrackId % 2 = 0; UPDATE Invoice SET Total = 0;")
         .expect("changed");
-    sqlite.restore("of-documents").replace_existing().await.expect("restored");
+    let _ = sqlite.restore("of-documents").replace_existing().await.expect("restored");
     let final_backup = sqlite.backup("back").await.expect("a backup");
     assert_eq!(hashes(final_backup.manifest()), hashes(sqlite_backup.manifest()));
 }

@@ -95,7 +95,7 @@ async fn two_records_with_keys_that_the_database_treats_as_equal_are_refused_wit
         server.sql(&table_of("text", key, different_key));
         server.sql(&format!("INSERT INTO word VALUES ('{equal_key}', 'three')"));
         let koan = koan(&server, KoanBuilder::register::<Word>).await;
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         for (rows, is_replacement) in [("", false), ("DELETE FROM word", false), ("", true)] {
             for level in [RestoreLevel::Fast, RestoreLevel::Safe] {
                 server.sql(&table_of(column_type, key, different_key));
@@ -131,7 +131,7 @@ async fn padded_texts_are_restored_with_their_spelling() {
     let server = Server::start();
     server.sql("CREATE TABLE word (id char(6) PRIMARY KEY, note text NOT NULL); INSERT INTO word VALUES ('ab', 'one'), (' b', 'two')");
     let koan = koan(&server, |builder| builder.register::<Word>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("UPDATE word SET note = 'changed' WHERE id = ' b'");
     let dry_counts = koan.restore("nightly").dry_run().await.expect("compared").counts();
     assert_eq!((dry_counts.updated, dry_counts.unchanged), (1, 1));
@@ -148,7 +148,7 @@ async fn the_equality_of_a_type_is_found_with_any_search_path() {
         CREATE TABLE sales.word (id extra.citext PRIMARY KEY, note text NOT NULL); INSERT INTO sales.word VALUES ('Ann', 'one')");
     let database = Postgres::options(server.address()).schema("sales").connect().expect("an address");
     let koan = super::fixture::koan_of(database, KoanBuilder::register::<Word>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("SET search_path = extra; UPDATE sales.word SET id = 'ANN', note = 'changed'");
     let written = counts(&koan.restore("nightly").await.expect("restored"));
     assert_eq!((written.updated, written.inserted), (1, 0));
@@ -162,10 +162,10 @@ async fn rows_that_refer_to_a_key_are_kept_when_its_spelling_changes() {
         CREATE TABLE cites (word citext REFERENCES word ON DELETE CASCADE ON UPDATE CASCADE, plain citext REFERENCES word);
         INSERT INTO word VALUES ('Ann', 'one'); INSERT INTO cites VALUES ('ann', 'ANN')");
     let koan = koan(&server, KoanBuilder::register::<Word>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("UPDATE word SET id = 'aNN' WHERE id = 'ann'; UPDATE cites SET word = 'anN'");
     let schema = server.schema();
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM word; SELECT * FROM cites"), "Ann|one\nanN|ANN");
     assert_eq!(server.schema(), schema);
 }
@@ -195,7 +195,7 @@ async fn a_backup_of_two_rows_with_equal_keys_is_refused_with_both_keys() {
         }
         server.sql("DELETE FROM word WHERE note = 'three'");
         let koan = koan(&server, KoanBuilder::register::<Word>).await;
-        koan.backup("once").await.expect(column_type);
+        let _ = koan.backup("once").await.expect(column_type);
     }
 }
 

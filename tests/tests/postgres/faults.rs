@@ -95,7 +95,7 @@ async fn a_restore_that_is_interrupted_anywhere_leaves_the_database_unchanged() 
     let mut server = Server::with_settings(15, &["fsync=on"]);
     server.sql(PARCELS);
     let folder = tempfile::tempdir().expect("a directory");
-    koan_on(&server, folder.path()).await.backup("whole").to_profile("disk").await.expect("a backup");
+    let _ = koan_on(&server, folder.path()).await.backup("whole").to_profile("disk").await.expect("a backup");
     server.sql("DELETE FROM parcel WHERE id % 3 = 0; UPDATE parcel SET content = 'changed' WHERE id % 5 = 0");
     let before = state(&server);
     for (round, fault) in ["session", "server", "client", "session", "server"].into_iter().enumerate() {

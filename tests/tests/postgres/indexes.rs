@@ -37,7 +37,7 @@ async fn every_index_is_rebuilt_at_level_fast_and_none_at_the_other_levels() {
     let server = Server::start();
     server.sql(MEMBERS);
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let schema = server.schema();
     for (level, is_rebuilt) in
         [(RestoreLevel::Fast, true), (RestoreLevel::Balanced, false), (RestoreLevel::Safe, false)]
@@ -46,7 +46,7 @@ async fn every_index_is_rebuilt_at_level_fast_and_none_at_the_other_levels() {
         server.until_sessions_ended();
         let before = index_files(&server);
         assert_eq!(before.len(), 4);
-        koan.restore("nightly").level(level).await.expect("restored");
+        let _ = koan.restore("nightly").level(level).await.expect("restored");
         assert_eq!(server.schema(), schema, "{level:?}");
         for (before, after) in before.iter().zip(index_files(&server)) {
             assert_eq!(before.0, after.0);
@@ -61,7 +61,7 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
     let server = Server::start();
     server.sql(MEMBERS);
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let index_after_setup = |setup: &str, index: &str| {
         server.sql(setup);
         server.sql("DELETE FROM member");
@@ -84,7 +84,7 @@ async fn an_index_that_another_object_needs_is_not_dropped() {
         // of another session.
         server.until_sessions_ended();
         let schema = server.schema();
-        koan.restore("nightly").await.expect("restored");
+        let _ = koan.restore("nightly").await.expect("restored");
         assert_eq!(server.schema(), schema, "{setup}");
         assert!(index_files(&server).contains(&before), "{setup}");
         server.sql(undo);
@@ -100,7 +100,7 @@ async fn rows_that_violate_a_rebuilt_unique_index_roll_back_the_restore_with_the
             ('c', 's3cret@example.org', 2), ('d', NULL, 4), ('e', NULL, 5)",
     );
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM member WHERE id <> 'a'");
     for (setup, undo, message) in [
         (
@@ -148,13 +148,13 @@ async fn a_restore_during_a_backup_does_not_wait_for_the_backup_and_keeps_the_in
     let server = Server::start();
     server.sql(MEMBERS);
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM member");
     let before = index_files(&server);
     let reading = Postgres::connect(server.address()).expect("an address");
     let snapshot = reading.snapshot().await.expect("a snapshot");
     // If the restore waited for the end of the snapshot, it would never complete.
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     drop(snapshot);
     assert_eq!(index_files(&server), before);
     assert_eq!(server.sql("SELECT count(*) FROM member"), "3");
@@ -169,10 +169,10 @@ async fn a_restore_by_a_role_that_may_not_create_indexes_keeps_the_indexes() {
     );
     let database = Postgres::connect(server.address_of("app", "test")).expect("an address");
     let koan = koan_of(database, KoanBuilder::register::<Member>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let before = index_files(&server);
     server.sql("DELETE FROM member");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(index_files(&server), before);
     assert_eq!(server.sql("SELECT count(*) FROM member"), "3");
 }
@@ -185,10 +185,10 @@ async fn rebuilt_indexes_stay_in_their_tablespace() {
     server.sql("CREATE TABLESPACE other LOCATION ''");
     server.sql("ALTER ROLE postgres SET default_tablespace = other");
     let koan = koan(&server, KoanBuilder::register::<Member>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM member");
     server.until_sessions_ended();
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     let in_default_tablespace =
         "SELECT count(*) FROM pg_class WHERE relname IN ('member_pkey', 'by_mail') AND reltablespace = 0";
     assert_eq!(server.sql(in_default_tablespace), "2");

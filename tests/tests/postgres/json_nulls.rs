@@ -46,13 +46,13 @@ async fn assert_restores(server: &Server, koan: &Koan, name: &str) {
     let report = koan.restore(name).dry_run().await.expect("compared");
     assert_eq!(report.entities[0].counts.unchanged, report.entities[0].records);
     server.sql("DELETE FROM mixed WHERE id IN (2, 5); UPDATE mixed SET json = '1', jsonb = NULL, list = '{}' WHERE id IN (1, 6)");
-    koan.restore(name).await.expect("restored");
+    let _ = koan.restore(name).await.expect("restored");
     assert_eq!(dump(), before, "a merging restore must restore both forms of null");
     server.sql("UPDATE mixed SET jsonb = CASE WHEN jsonb IS NULL THEN 'null' ELSE jsonb END");
-    koan.restore(name).replace_existing().await.expect("restored");
+    let _ = koan.restore(name).replace_existing().await.expect("restored");
     assert_eq!(dump(), before, "a replacing restore must restore both forms of null");
     server.sql("TRUNCATE mixed");
-    koan.restore(name).batch_size(2).await.expect("restored");
+    let _ = koan.restore(name).batch_size(2).await.expect("restored");
     assert_eq!(dump(), before, "a restore into an empty table must restore both forms of null");
 }
 
@@ -86,14 +86,14 @@ async fn nulls_of_many_blocks_are_restored_in_both_formats_of_copy() {
             CASE WHEN i * 7919 % 11 < 5 THEN 'null'::jsonb END FROM generate_series(1, 100000) i",
     );
     let koan = koan(&server, |builder| builder.register::<Document>()).await;
-    koan.backup("many").await.expect("a backup");
+    let _ = koan.backup("many").await.expect("a backup");
     let hash = || server.sql("SELECT md5(string_agg(x::text, ',' ORDER BY id)) FROM document x");
     let before = hash();
     server.sql("TRUNCATE document");
-    koan.restore("many").batch_size(700).await.expect("restored");
+    let _ = koan.restore("many").batch_size(700).await.expect("restored");
     assert_eq!(hash(), before);
     server.sql("UPDATE document SET jsonb = CASE WHEN jsonb IS NULL THEN 'null'::jsonb END");
-    koan.restore("many").await.expect("restored");
+    let _ = koan.restore("many").await.expect("restored");
     assert_eq!(hash(), before);
 }
 
@@ -112,9 +112,9 @@ async fn the_null_forms_of_an_encrypted_entity_are_encrypted() {
     let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
     let keys = Keys::text(identity.to_string().expose_secret());
     let koan = koan(&server, |builder| builder.register::<Secret>().encrypt_to(recipients).keys(keys)).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("TRUNCATE secret");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(
         server.sql("SELECT string_agg(coalesce(value::text, '-'), '' ORDER BY id) FROM secret"),
         "-null-"
@@ -143,7 +143,7 @@ async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved
     let postgres = postgres.build().await.expect("a context");
     let sqlite_koan = with_storage(Koan::builder()).provider(Sqlite::open(&file).expect("opened"));
     let sqlite_koan = sqlite_koan.build().await.expect("a context");
-    postgres.backup("from-postgres").await.expect("a backup");
+    let _ = postgres.backup("from-postgres").await.expect("a backup");
     let report = sqlite_koan.restore("from-postgres").await.expect("restored");
     let is_loss_reported = |report: &koan_backup::report::RestoreReport, column: &str| {
         report.findings.iter().any(|finding| {
@@ -159,7 +159,7 @@ async fn a_restore_into_another_database_reports_that_json_null_is_not_preserved
         report.findings
     );
     sqlite.execute_batch("UPDATE document SET json = 'null' WHERE id = 1").expect("changed");
-    sqlite_koan.backup("from-sqlite").await.expect("a backup");
+    let _ = sqlite_koan.backup("from-sqlite").await.expect("a backup");
     let report = postgres.restore("from-sqlite").await.expect("restored");
     assert!(is_loss_reported(&report, "json"), "{:?}", report.findings);
     let report = sqlite_koan.restore("from-sqlite").await.expect("restored");
@@ -194,5 +194,5 @@ async fn a_backup_fails_with_the_column_if_it_alternates_between_null_and_json_n
     }
     // The proposed remedy works.
     server.sql("UPDATE often SET list = NULL");
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
 }

@@ -42,7 +42,7 @@ async fn bytes_of_64_mib_are_backed_up_verified_and_restored_as_base64() {
     let backup = koan.backup("nightly").await.expect("a backup");
     assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
     server.sql("DELETE FROM scan WHERE id = 1; UPDATE scan SET content = 'x', preview = NULL");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql(DIGESTS), before);
     let report = koan.restore("nightly").dry_run().await.expect("compared");
     assert_eq!(report.entities[0].counts.unchanged, 2, "{report:?}");

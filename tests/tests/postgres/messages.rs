@@ -49,9 +49,9 @@ async fn the_search_path_of_the_role_is_used_after_the_configured_schema() {
     );
     let database = Postgres::options(server.address()).schema("sales").connect().expect("an address");
     let koan = koan_of(database, orders).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM sales.\"order\"");
-    koan.restore("nightly").await.expect("the functions of the check constraints are found");
+    let _ = koan.restore("nightly").await.expect("the functions of the check constraints are found");
     assert_eq!(all::<Order>(&koan).await.len(), 2);
     assert_eq!(
         server.sql("SELECT count(*) FROM public.\"order\""),
@@ -176,7 +176,7 @@ async fn the_error_names_the_event_trigger_that_refused_a_restore() {
             'BEGIN RAISE EXCEPTION ''not now, said s3cret''; END'",
     );
     let koan = koan(&server, orders).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     for code in ["P0001", "42501"] {
         server.sql(&format!(
             "CREATE OR REPLACE FUNCTION no_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
@@ -192,7 +192,7 @@ async fn the_error_names_the_event_trigger_that_refused_a_restore() {
         assert!(error.contains("ALTER EVENT TRIGGER \"the guard\" DISABLE"), "{error}");
         server.sql("DROP EVENT TRIGGER \"the guard\"");
     }
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +206,7 @@ async fn the_triggers_of_all_tables_are_reported_in_one_finding() {
     );
     let both_entities = |builder: KoanBuilder| builder.register::<Order>().register::<Event>();
     let koan = koan(&server, both_entities).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let findings = koan.restore("nightly").viability().await.expect("assessed").findings;
     let trigger_findings: Vec<_> =
         findings.iter().filter(|finding| finding.message.contains("do not fire")).collect();
@@ -231,9 +231,9 @@ async fn text_that_is_not_utf8_in_an_sql_ascii_database_is_reported_with_the_key
         assert!(text.contains(part), "{part} is not in {text}");
     }
     server.psql("ascii", "DELETE FROM \"order\" WHERE id = 7");
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.psql("ascii", "DELETE FROM \"order\"");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(all::<Order>(&koan).await[0].code, "gr\u{fc}n");
 }
 
@@ -299,7 +299,10 @@ async fn deeply_nested_json_is_restored_or_refused_by_the_backup() {
             Ok(backup) => {
                 assert!(koan.verify(backup.id()).await.expect("verified").is_valid(), "{depth}");
                 server.sql("DELETE FROM note");
-                koan.restore("nightly").await.unwrap_or_else(|error| panic!("{depth}: {}", error.chain()));
+                let _ = koan
+                    .restore("nightly")
+                    .await
+                    .unwrap_or_else(|error| panic!("{depth}: {}", error.chain()));
                 assert_eq!(server.sql("SELECT content FROM note"), json);
             }
             Err(error) => {
@@ -343,7 +346,8 @@ async fn unreadable_dates_are_reported_with_the_reason_and_the_record() {
                     assert_eq!(reason, "before the year 1", "{value}");
                     assert!(koan.verify(backup.id()).await.expect("verified").is_valid());
                     server.sql("DELETE FROM era");
-                    koan.restore("nightly").await.expect("a type that can read the date can write it");
+                    let _ =
+                        koan.restore("nightly").await.expect("a type that can read the date can write it");
                     assert_eq!(
                         server.sql(&format!("SELECT {column} = '{value}'::{kind} FROM era WHERE id = 5")),
                         "t"

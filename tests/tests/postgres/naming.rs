@@ -32,7 +32,7 @@ async fn the_error_names_the_refused_record_at_any_position_in_the_data() {
     // The table has more records than one COPY statement transfers.
     server.sql("INSERT INTO page SELECT number, repeat(md5(number::text), 2000) FROM generate_series(1, 1200) AS number");
     let koan = koan(&server, |builder| builder.register::<Page>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let pages = server.sql("SELECT md5(string_agg(id || text, ',' ORDER BY id)) FROM page");
 
     // The server refuses the first record, a record in the middle, or the last record.
@@ -51,7 +51,7 @@ async fn the_error_names_the_refused_record_at_any_position_in_the_data() {
         assert_eq!(server.sql("SELECT count(*) FROM page"), "0");
         server.sql("ALTER TABLE page DROP CONSTRAINT never");
     }
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql("SELECT md5(string_agg(id || text, ',' ORDER BY id)) FROM page"), pages);
 }
 
@@ -83,7 +83,7 @@ async fn a_refused_record_of_an_encrypted_entity_is_identified_only_by_its_entit
         builder.register::<Letter>().encrypt_to(recipient).keys(Keys::text(key.expose_secret()))
     })
     .await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("TRUNCATE letter; ALTER TABLE letter ADD CONSTRAINT never CHECK (id <> 7)");
     let text = restore_as_reported(|| koan.restore("nightly").batch_size(2))
         .await

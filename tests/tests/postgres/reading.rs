@@ -234,7 +234,7 @@ async fn sums(storage: Storage, backup: &BackupReport) -> (i64, i64) {
         .build()
         .await
         .expect("a context");
-    sqlite.restore(backup.id()).await.expect("restored");
+    let _ = sqlite.restore(backup.id()).await.expect("restored");
     let connection = rusqlite::Connection::open(&path).expect("a database");
     let sum = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).expect("a sum");
     (sum("SELECT sum(balance) FROM account"), sum("SELECT sum(amount) FROM transfer"))

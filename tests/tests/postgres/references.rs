@@ -72,7 +72,7 @@ async fn dangling_references_are_reported_with_constraint_and_key() {
     let server = Server::start();
     server.sql(TABLES);
     let koan = context(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql(
         "DELETE FROM visitor; DELETE FROM north.site; DELETE FROM region WHERE code > 12 OR code IN (1, 2)",
     );
@@ -108,8 +108,8 @@ async fn dangling_references_are_reported_with_constraint_and_key() {
         );
         assert_eq!(state(&server), before, "{level:?}");
     }
-    koan.restore("nightly").dry_run().await.expect("compared together with the referenced rows");
-    koan.restore("nightly").await.expect("restored together with the referenced rows");
+    let _ = koan.restore("nightly").dry_run().await.expect("compared together with the referenced rows");
+    let _ = koan.restore("nightly").await.expect("restored together with the referenced rows");
 
     server.sql("DELETE FROM north.site WHERE number < 13; DELETE FROM visitor");
     let before = state(&server);

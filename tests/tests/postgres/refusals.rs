@@ -94,7 +94,7 @@ async fn a_table_that_refuses_records_is_reported_by_the_dry_run() {
         let server = Server::of_version(version);
         server.sql(&format!("CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint); {ROWS}"));
         let koan = koan(&server, |builder| builder.register::<Part>()).await;
-        koan.backup("parts").await.expect("a backup");
+        let _ = koan.backup("parts").await.expect("a backup");
         for (index, (table, expected_text)) in TABLES.iter().enumerate() {
             server.sql(&format!(
                 "DROP TABLE IF EXISTS whole; DROP TABLE IF EXISTS part; DROP DOMAIN IF EXISTS smaller; DROP DOMAIN IF EXISTS small;
@@ -124,7 +124,7 @@ async fn a_column_without_a_field_that_prevents_inserts_is_reported_before_the_r
     let plain_table = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
     server.sql(&format!("{OBJECTS_USED_BY_DEFAULTS} {plain_table}; {ROWS}"));
     let koan = koan(&server, |builder| builder.register::<Part>()).await;
-    koan.backup("parts").await.expect("a backup");
+    let _ = koan.backup("parts").await.expect("a backup");
     for (columns, expected_text) in DEFAULTS {
         server.sql(&format!(
             "DROP TABLE part; CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, {columns})"
@@ -164,7 +164,7 @@ async fn defaults_that_accept_every_row_do_not_prevent_a_restore_and_no_sequence
     let plain_table = "CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint)";
     server.sql(&format!("{OBJECTS_USED_BY_DEFAULTS} {plain_table}; {ROWS}"));
     let koan = koan(&server, |builder| builder.register::<Part>()).await;
-    koan.backup("parts").await.expect("a backup");
+    let _ = koan.backup("parts").await.expect("a backup");
     server.sql(
         "DROP TABLE part; CREATE TABLE part (id bigint PRIMARY KEY, kind text, size bigint, number bigserial CHECK (number IS NOT NULL),
             other bigint NOT NULL DEFAULT nextval('numbers') UNIQUE, made timestamptz DEFAULT now() CHECK (made IS NOT NULL),
@@ -180,7 +180,7 @@ async fn defaults_that_accept_every_row_do_not_prevent_a_restore_and_no_sequence
     assert!(viability.is_viable(), "{:?}", viability.findings);
     let counts = restore().dry_run().await.expect("compared").counts();
     assert_eq!((counts.inserted, sequence_state()), (9, before));
-    restore_as_reported(restore).await.expect("restored");
+    let _ = restore_as_reported(restore).await.expect("restored");
     let counts =
         restore_as_reported(|| koan.restore("parts").replace_existing()).await.expect("restored").counts();
     assert_eq!(counts.unchanged, 9);

@@ -107,7 +107,7 @@ async fn conflicts_are_resolved_by_the_conflict_mode_and_counted() {
     server.sql(SHOP);
     let (rows, schema) = (dump(&server), server.schema());
     let koan = shop(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let user_counts = |report: &koan_backup::report::RestoreReport| -> WriteCounts {
         report.entities.iter().find(|entity| entity.entity == "User").expect("users").counts
     };
@@ -154,7 +154,7 @@ async fn a_violated_constraint_rolls_the_restore_back_and_is_in_the_error() {
     let server = Server::start();
     server.sql(SHOP);
     let koan = shop(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     for level in [RestoreLevel::Fast, RestoreLevel::Balanced] {
         // The restore would delete a user to whom a purchase refers, so it is refused at its end.
         server.sql("INSERT INTO users (email) VALUES ('s3cret@example.org') ON CONFLICT DO NOTHING");
@@ -187,13 +187,13 @@ async fn a_role_that_owns_no_table_restores_with_its_privileges_and_missing_priv
         CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON users TO clerk; GRANT SELECT, INSERT, UPDATE, DELETE ON purchase TO clerk");
     let database = || Postgres::connect(server.address_of("clerk", "test")).expect("an address");
     let koan = koan_of(database(), |builder| builder.register::<User>().register::<Purchase>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let error = restore_as_reported(|| koan.restore("nightly").replace_existing())
         .await
         .expect_err("the role is not permitted to set the sequence");
     assert!(error.chain().contains("GRANT SELECT, UPDATE ON SEQUENCE"), "{error:?}");
     server.sql("GRANT SELECT, UPDATE ON SEQUENCE purchase_id_seq TO clerk; DELETE FROM purchase; INSERT INTO users VALUES (2, 'b', NULL, NULL)");
-    koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(
         server.sql(
             "SELECT count(*) FROM users; SELECT count(*) FROM purchase; SELECT nextval('purchase_id_seq')"
@@ -215,8 +215,8 @@ async fn missing_tables_are_created_and_tables_of_sets_are_created_like_the_defa
     let server = Server::start();
     server.sql("CREATE TABLE users (id bigint PRIMARY KEY, email text, boss bigint, favourite bigint); INSERT INTO users VALUES (1, 'a', NULL, 3)");
     let koan = koan(&server, |builder| builder.register::<User>()).await;
-    koan.backup("nightly").await.expect("a backup");
-    koan.restore("nightly").to_set("old").create_missing().await.expect("restored");
+    let _ = koan.backup("nightly").await.expect("a backup");
+    let _ = koan.restore("nightly").to_set("old").create_missing().await.expect("restored");
     assert_eq!(server.sql("SELECT * FROM \"users#old\""), "1|a||3");
     server.sql("DROP TABLE users; DROP TABLE \"users#old\"");
     let dry_run = koan.restore("nightly").create_missing().dry_run().await.expect("compared");
@@ -227,7 +227,7 @@ async fn missing_tables_are_created_and_tables_of_sets_are_created_like_the_defa
         ),
         (1, "0")
     );
-    koan.restore("nightly").create_missing().await.expect("restored");
+    let _ = koan.restore("nightly").create_missing().await.expect("restored");
     assert_eq!(
         all::<User>(&koan).await,
         [User { id: 1, email: "a".to_owned(), boss: None, favourite: Some(3) }]
@@ -250,7 +250,7 @@ async fn partitioned_tables_and_tables_without_a_unique_key_are_restored() {
         INSERT INTO purchase SELECT g, 1, 'n', 1 FROM generate_series(1, 20) g; TRUNCATE audit");
     let schema = server.schema();
     let koan = koan(&server, |builder| builder.register::<Purchase>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("DELETE FROM purchase WHERE id < 5; UPDATE purchase SET note = 'other'");
     let counts = koan.restore("nightly").await.expect("restored").entities[0].counts;
     assert_eq!((counts.inserted, counts.updated), (4, 16));

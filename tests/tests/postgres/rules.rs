@@ -54,7 +54,7 @@ async fn rules_do_not_fire_in_any_mode_and_keep_their_states() {
         let server = Server::of_version(version);
         server.sql(ITEMS);
         let koan = koan(&server, |builder| builder.register::<Item>()).await;
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         let (rows, states, schema) = (server.sql(ROWS), server.sql(STATES), server.schema());
         assert_eq!(states, "also|O\nkeep_name|O\nkeep_row|R\noff|D\nredirect|A");
         for level in [RestoreLevel::Fast, RestoreLevel::Balanced, RestoreLevel::Safe] {
@@ -115,7 +115,7 @@ async fn rules_that_the_role_cannot_disable_are_reported_before_the_restore() {
     server.sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON item, other TO clerk");
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Item>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let before = (server.sql("TABLE item; TABLE other"), server.schema());
     for conflict in [ConflictMode::Overwrite, ConflictMode::Keep] {
         let viability = koan.restore("nightly").on_conflict(conflict).viability().await.expect("assessed");
@@ -152,7 +152,7 @@ async fn a_failed_restore_leaves_rules_and_triggers_unchanged() {
     let server = Server::start();
     server.sql(ITEMS);
     let koan = koan(&server, |builder| builder.register::<Item>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("ALTER TABLE item ADD CHECK (name <> 'item 7') NOT VALID");
     change(&server);
     let before = (server.sql("TABLE item; TABLE other"), server.sql(STATES), server.schema());
@@ -182,7 +182,7 @@ async fn triggers_in_any_state_drop_no_row_if_the_role_owns_the_table() {
         "CREATE TRIGGER dropping BEFORE INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION dropping()",
     );
     let koan = koan(&server, |builder| builder.register::<Item>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     for state in ["ENABLE", "ENABLE ALWAYS", "ENABLE REPLICA", "DISABLE"] {
         server.sql(&format!("ALTER TABLE item {state} TRIGGER dropping"));
         for role in ["origin", "replica"] {
@@ -219,7 +219,7 @@ async fn triggers_that_cannot_be_disabled_and_change_the_rows_roll_back_the_rest
                 .sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON item, other TO clerk");
             let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
             let koan = koan_of(database, |builder| builder.register::<Item>()).await;
-            koan.backup("nightly").await.expect("a backup");
+            let _ = koan.backup("nightly").await.expect("a backup");
             server.sql(rows);
             server.sql(&format!("CREATE TRIGGER acting {trigger}"));
             let before = server.sql("SELECT * FROM item ORDER BY id; TABLE other");
@@ -250,7 +250,7 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     server.sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON item TO clerk");
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Item>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql("ALTER TABLE item ENABLE ROW LEVEL SECURITY; CREATE POLICY visible ON item USING (id > 1)");
     let viability = koan.restore("nightly").viability().await.expect("assessed");
     assert!(viability.findings.iter().any(|finding| {
@@ -259,7 +259,7 @@ async fn row_level_security_is_reported_before_a_restore_that_it_refuses() {
     let error = restore_as_reported(|| koan.restore("nightly")).await.expect_err("policies apply");
     assert!(error.chain().contains("BYPASSRLS"), "{error:?}");
     server.sql("ALTER TABLE item OWNER TO clerk");
-    koan.restore("nightly").await.expect("policies do not apply to the owner");
+    let _ = koan.restore("nightly").await.expect("policies do not apply to the owner");
     server.sql("ALTER TABLE item FORCE ROW LEVEL SECURITY");
     let viability = koan.restore("nightly").viability().await.expect("assessed");
     assert!(!viability.is_viable());
@@ -291,7 +291,7 @@ async fn rules_of_partitions_and_inheriting_tables_do_not_fire() {
         server.sql(&format!("DROP TABLE IF EXISTS item, base CASCADE; {tables}"));
         server.sql("INSERT INTO item SELECT g, 'item ' || g FROM generate_series(1, 40) g");
         let koan = koan(&server, |builder| builder.register::<Item>()).await;
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         let before = server.sql(rows);
         for is_replacement in [false, true] {
             server.sql("DELETE FROM item WHERE id > 35; UPDATE item SET name = 'changed' WHERE id < 5");

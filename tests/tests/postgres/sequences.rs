@@ -95,7 +95,7 @@ async fn no_number_is_issued_again_even_if_its_row_was_deleted_before_the_backup
                 !viability.findings.iter().any(|finding| finding.message.contains("sequence")),
                 "{viability:?}"
             );
-            koan.restore("tickets").await.expect("restored");
+            let _ = koan.restore("tickets").await.expect("restored");
             assert_eq!(next_numbers(&server), before, "PostgreSQL {version}, recreated: {is_recreated}");
         }
     }
@@ -109,10 +109,10 @@ async fn a_sequence_never_moves_backwards_and_a_failed_restore_does_not_change_i
     let database = options.connect().expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Ticket>()).await;
     server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 2)");
-    koan.backup("tickets").await.expect("a backup");
+    let _ = koan.backup("tickets").await.expect("a backup");
     server.sql("INSERT INTO ticket (id) SELECT nextval('ticket_id_seq') FROM generate_series(1, 2)");
     let after_insertion = next_numbers(&server);
-    koan.restore("tickets").replace_existing().await.expect("restored");
+    let _ = koan.restore("tickets").replace_existing().await.expect("restored");
     assert_eq!(next_numbers(&server), after_insertion);
     server.sql("SELECT setval('codes', 1), setval('ticket_id_seq', 1); ALTER TABLE ticket ADD CHECK (id < 2) NOT VALID");
     let before = next_numbers(&server);
@@ -160,9 +160,9 @@ async fn numbers_beyond_the_limits_of_a_sequence_are_ignored_when_its_position_i
     server.sql("CREATE SEQUENCE small_numbers MAXVALUE 10; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT nextval('small_numbers'));
         INSERT INTO small VALUES (3), (9), (1000)");
     let koan = koan(&server, |builder| builder.register::<Small>()).await;
-    koan.backup("small").await.expect("a backup");
+    let _ = koan.backup("small").await.expect("a backup");
     server.sql("DELETE FROM small");
-    koan.restore("small").await.expect("restored");
+    let _ = koan.restore("small").await.expect("restored");
     assert_eq!(server.sql("SELECT last_value, is_called FROM small_numbers"), "9|t");
 }
 
@@ -216,7 +216,7 @@ async fn uncovered_sequences_are_reported() {
         .expect_err("the reason is empty");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     // The archive contains the position of a sequence that no longer exists in the database.
-    koan.backup("small").await.expect("a backup");
+    let _ = koan.backup("small").await.expect("a backup");
     server.sql("ALTER TABLE small ALTER id DROP DEFAULT; DROP SEQUENCE owned");
     let viability = koan.restore("small").viability().await.expect("assessed");
     let finding = viability
@@ -241,7 +241,7 @@ async fn a_function_with_a_computed_sequence_name_causes_all_sequences_of_the_sc
         backup.warnings()
     );
     server.sql("SELECT setval('small_numbers', 1, false)");
-    koan.restore("small").await.expect("restored");
+    let _ = koan.restore("small").await.expect("restored");
     assert_eq!(server.sql("SELECT nextval('small_numbers')"), "3");
 }
 
@@ -262,7 +262,7 @@ async fn a_trigger_with_a_sequence_in_an_inaccessible_schema_does_not_fail_a_bac
     server.sql("UPDATE note SET text = 'b'");
     let viability = koan.restore("notes").viability().await.expect("assessed");
     assert!(viability.is_viable(), "{viability:?}");
-    koan.restore("notes").await.expect("restored");
+    let _ = koan.restore("notes").await.expect("restored");
     assert_eq!(server.sql("SELECT text FROM note"), "a");
 }
 
@@ -285,9 +285,9 @@ async fn an_owned_sequence_without_a_default_is_restored_from_the_archive_and_no
         server.sql(SCALED);
         server.sql("INSERT INTO scaled SELECT i, 0 FROM generate_series(1, 3) i");
         let koan = koan(&server, |builder| builder.register::<Scaled>()).await;
-        koan.backup("scaled").await.expect("a backup");
+        let _ = koan.backup("scaled").await.expect("a backup");
         server.sql("DELETE FROM scaled; ALTER SEQUENCE scaled_no RESTART");
-        koan.restore("scaled").await.expect("restored");
+        let _ = koan.restore("scaled").await.expect("restored");
         assert_eq!(
             server.sql("SELECT last_value, is_called FROM scaled_no; SELECT max(no) FROM scaled"),
             "3|t\n30"
@@ -301,7 +301,7 @@ async fn an_owned_sequence_without_a_default_is_reported_if_the_archive_lacks_it
     server.sql(SCALED);
     server.sql("INSERT INTO scaled SELECT i, 0 FROM generate_series(1, 3) i; DROP SEQUENCE scaled_no");
     let koan = koan(&server, |builder| builder.register::<Scaled>()).await;
-    koan.backup("scaled").await.expect("a backup");
+    let _ = koan.backup("scaled").await.expect("a backup");
     server.sql("DELETE FROM scaled; CREATE SEQUENCE scaled_no OWNED BY scaled.no");
     let report = koan.restore("scaled").await.expect("restored");
     let is_reported = report.findings.iter().any(|finding| {
@@ -337,7 +337,7 @@ async fn a_sequence_that_another_session_uses_during_the_restore_never_moves_bac
         server.sql(&format!("CREATE SEQUENCE numbers INCREMENT {step}; CREATE TABLE small (id bigint PRIMARY KEY DEFAULT nextval('numbers'));
             INSERT INTO small SELECT nextval('numbers') FROM generate_series(1, 50)"));
         let koan = koan(&server, |builder| builder.register::<Small>()).await;
-        koan.backup("small").await.expect("a backup");
+        let _ = koan.backup("small").await.expect("a backup");
         server.sql("DELETE FROM small; ALTER SEQUENCE numbers RESTART");
         // The other session requests one number now, and more numbers while the restore waits for the
         // sequence.
@@ -351,7 +351,7 @@ async fn a_sequence_that_another_session_uses_during_the_restore_never_moves_bac
         koan_backup_tests::wait::until_blocking("the other session has a number of the sequence", || {
             server.sql("SELECT is_called FROM numbers") == "t"
         });
-        koan.restore("small").await.expect("restored");
+        let _ = koan.restore("small").await.expect("restored");
         assert!(other.wait().expect("psql").success());
         assert_eq!(server.sql("SELECT last_value, is_called FROM numbers"), format!("{}|t", step * 100));
     }

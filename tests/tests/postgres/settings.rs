@@ -248,11 +248,11 @@ async fn money_does_not_depend_on_the_decimal_point_of_the_locale() {
         server.sql(&format!("{setting} lc_monetary = 'de_DE.UTF-8'"));
         let koan = koan(&server, |builder| builder.register::<Price>()).await;
         assert_eq!(all::<Price>(&koan).await[0].amount.to_string(), "12.34");
-        koan.backup("prices").await.expect("a backup");
+        let _ = koan.backup("prices").await.expect("a backup");
         let dry_run = koan.restore("prices").dry_run().await.expect("compared");
         assert_eq!(dry_run.entities[0].counts.unchanged, 2);
         server.sql("DELETE FROM price");
-        koan.restore("prices").await.expect("restored");
+        let _ = koan.restore("prices").await.expect("restored");
         assert_eq!(dump(), before);
     }
 }

@@ -39,7 +39,7 @@ async fn materialized_views_are_reported_and_refreshed_on_request_in_dependency_
         for view in ["z_titles", "a_count", "not_yet"] {
             assert!(warnings.contains(&format!("materialized view `{view}`")), "{warnings}");
         }
-        koan.backup("films").await.expect("a backup");
+        let _ = koan.backup("films").await.expect("a backup");
         server.sql("DELETE FROM film; REFRESH MATERIALIZED VIEW z_titles; REFRESH MATERIALIZED VIEW a_count");
         let report = koan.restore("films").await.expect("restored");
         let finding = report
@@ -55,8 +55,8 @@ async fn materialized_views_are_reported_and_refreshed_on_request_in_dependency_
             koan_of(options.connect().expect("an address"), |builder| builder.register::<Film>()).await;
         let warnings = koan.inventory().warnings.join("\n");
         assert!(!warnings.contains("a_count") && warnings.contains("not_yet"), "{warnings}");
-        koan.backup("second").await.expect("a backup");
-        koan.restore("second").await.expect("restored");
+        let _ = koan.backup("second").await.expect("a backup");
+        let _ = koan.restore("second").await.expect("restored");
         assert_eq!(server.sql("SELECT films FROM a_count; SELECT count(*) FROM z_titles"), "2\n2");
         assert_eq!(server.sql("SELECT relispopulated FROM pg_class WHERE relname = 'not_yet'"), "f");
     }
@@ -70,7 +70,7 @@ async fn a_failed_refresh_rolls_back_the_restore_and_an_ignored_view_is_not_repo
         CREATE MATERIALIZED VIEW numbers AS SELECT 1 / (title::int - 8) FROM film",
     );
     let koan = koan_with(Postgres::options(server.address()).refresh_materialized_views()).await;
-    koan.backup("films").await.expect("a backup");
+    let _ = koan.backup("films").await.expect("a backup");
     server.sql("UPDATE film SET title = '9'; INSERT INTO film VALUES (2, 'x'); SELECT setval('film_id_seq', 1, false)");
     let films = || {
         server.sql("SELECT id, title FROM film ORDER BY id; SELECT last_value, is_called FROM film_id_seq")
@@ -94,8 +94,8 @@ async fn views_are_refreshed_with_the_time_zone_of_the_database() {
         CREATE MATERIALIZED VIEW zone AS SELECT current_setting('TimeZone') AS zone FROM film",
     );
     let koan = koan_with(Postgres::options(server.address()).refresh_materialized_views()).await;
-    koan.backup("films").await.expect("a backup");
-    koan.restore("films").await.expect("restored");
+    let _ = koan.backup("films").await.expect("a backup");
+    let _ = koan.restore("films").await.expect("restored");
     assert_eq!(server.sql("SELECT zone FROM zone"), "Asia/Tokyo");
 }
 
@@ -217,10 +217,11 @@ async fn a_restore_computes_a_text_search_column_as_its_trigger_does() {
                 "{level:?}"
             );
             server.sql("UPDATE page SET title = 'mice' WHERE id = 1");
-            koan.restore("pages").level(level).replace_existing().await.expect("restored");
+            let _ = koan.restore("pages").level(level).replace_existing().await.expect("restored");
             assert_eq!(dump(), before, "{level:?}");
             server.sql("TRUNCATE page");
-            koan.restore("pages").level(level).on_conflict(ConflictMode::Fail).await.expect("restored");
+            let _ =
+                koan.restore("pages").level(level).on_conflict(ConflictMode::Fail).await.expect("restored");
             assert_eq!(dump(), before, "{level:?}");
         }
         // The conflict mode `Keep` does not recompute the columns of existing rows.
@@ -243,7 +244,7 @@ async fn a_trigger_that_fires_only_on_updates_is_reported_as_a_warning() {
          INSERT INTO film VALUES (1, 'cats')",
     );
     let koan = koan_with(Postgres::options(server.address())).await;
-    koan.backup("films").await.expect("a backup");
+    let _ = koan.backup("films").await.expect("a backup");
     let viability = koan.restore("films").viability().await.expect("assessed");
     let finding = viability
         .findings
@@ -251,7 +252,7 @@ async fn a_trigger_that_fires_only_on_updates_is_reported_as_a_warning() {
         .find(|finding| finding.message.contains("trigger `touch`, which fills the column"));
     assert!(finding.is_some_and(|finding| finding.severity == Severity::Warning), "{viability:?}");
     server.sql("DELETE FROM film");
-    koan.restore("films").await.expect("restored");
+    let _ = koan.restore("films").await.expect("restored");
     assert_eq!(server.sql("SELECT title FROM film"), "cats");
 }
 
@@ -262,11 +263,11 @@ async fn a_constraint_that_fails_for_older_rows_does_not_prevent_a_restore() {
         "CREATE TABLE film (id bigint PRIMARY KEY, title text NOT NULL); INSERT INTO film VALUES (1, '7')",
     );
     let koan = koan_with(Postgres::options(server.address())).await;
-    koan.backup("films").await.expect("a backup");
+    let _ = koan.backup("films").await.expect("a backup");
     server.sql(
         "INSERT INTO film VALUES (2, 'seven'); ALTER TABLE film ADD CONSTRAINT number CHECK (title::int > 0) NOT VALID",
     );
-    koan.restore("films").replace_existing().await.expect("restored");
+    let _ = koan.restore("films").replace_existing().await.expect("restored");
     assert_eq!(server.sql("SELECT string_agg(title, ',') FROM film"), "7");
 }
 

@@ -88,7 +88,7 @@ async fn each_option_prevents_the_suspension_of_its_objects_and_the_report_lists
     // deferrable.
     server.sql("ALTER TABLE book ALTER CONSTRAINT on_shelf DEFERRABLE");
     let koan = context(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let schema = server.schema();
     let all: Vec<_> = [INDEX, FOREIGN_KEY, TRIGGER, RULE].into_iter().chain(KEYS).collect();
     let cases: [Case; 6] = [
@@ -143,7 +143,7 @@ async fn an_immediate_foreign_key_must_be_suspended_to_restore_rows_before_their
     let server = Server::start();
     server.sql(TABLES);
     let koan = context(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let schema = server.schema();
     delete_rows(&server);
     // Without bulk mode, the restore alters the constraint so that it is checked at the end.
@@ -173,14 +173,14 @@ async fn an_immediate_foreign_key_must_be_suspended_to_restore_rows_before_their
     assert!(error.chain().contains("without `keep_constraints`"), "{}", error.chain());
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("0", schema.clone()));
     // The restore succeeds if the shelves are restored before the books.
-    koan.restore("nightly").entity::<Shelf>().keep_constraints().await.expect("restored");
-    koan.restore("nightly").entity::<Book>().keep_constraints().await.expect("restored");
+    let _ = koan.restore("nightly").entity::<Shelf>().keep_constraints().await.expect("restored");
+    let _ = koan.restore("nightly").entity::<Book>().keep_constraints().await.expect("restored");
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("3", schema.clone()));
     // A shelf that books refer to cannot be deleted, even if the restore would insert it again.
     let replacing = || koan.restore("nightly").entity::<Shelf>().replace_existing().keep_constraints();
     let error = restore_as_reported(replacing).await.expect_err("books refer to the shelf").chain();
     assert!(error.contains("without `keep_constraints`"), "{error}");
-    koan.restore("nightly").entity::<Shelf>().replace_existing().await.expect("restored");
+    let _ = koan.restore("nightly").entity::<Shelf>().replace_existing().await.expect("restored");
     assert_eq!((server.sql("SELECT count(*) FROM book").as_str(), server.schema()), ("3", schema));
 }
 
@@ -196,7 +196,7 @@ async fn a_restore_that_must_keep_a_foreign_key_is_refused_if_its_action_would_c
             "ALTER TABLE book DROP CONSTRAINT on_shelf; ALTER TABLE book ADD CONSTRAINT on_shelf {definition}"
         ));
         let koan = context(&server).await;
-        koan.backup("nightly").await.expect("a backup");
+        let _ = koan.backup("nightly").await.expect("a backup");
         let before = (server.sql("TABLE shelf; TABLE book"), server.schema());
         let restore = || {
             let restore = koan.restore("nightly").entity::<Shelf>().keep_constraints();
@@ -207,7 +207,7 @@ async fn a_restore_that_must_keep_a_foreign_key_is_refused_if_its_action_would_c
             assert!(error.contains("on_shelf") && error.contains("without `keep_constraints`"), "{error}");
         } else {
             // The key of a shelf cannot change, so the action of the foreign key never runs.
-            restore().await.expect(action);
+            let _ = restore().await.expect(action);
         }
         assert_eq!((server.sql("TABLE shelf; TABLE book"), server.schema()), before, "{action}");
     }
@@ -223,7 +223,7 @@ async fn a_table_is_truncated_only_in_bulk_mode() {
     let server = Server::start();
     server.sql(TABLES);
     let koan = context(&server).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     for (is_bulk, name) in [(true, "bulk mode"), (false, "without bulk mode")] {
         server.sql(
             "ALTER TABLE book DISABLE TRIGGER refusal; DELETE FROM book WHERE id = 3;
@@ -246,9 +246,9 @@ async fn indexes_that_are_not_unique_are_kept_if_few_records_replace_a_large_tab
     server.sql(TABLES);
     server.sql("ALTER TABLE book DISABLE TRIGGER refusal");
     let koan = context(&server).await;
-    koan.backup("few").await.expect("a backup");
+    let _ = koan.backup("few").await.expect("a backup");
     server.sql("INSERT INTO book SELECT g, 'title ' || g, 1 FROM generate_series(4, 1001) g");
-    koan.backup("many").await.expect("a backup");
+    let _ = koan.backup("many").await.expect("a backup");
     for (name, is_dropped) in [("few", false), ("many", true)] {
         server.until_sessions_ended();
         let viability =

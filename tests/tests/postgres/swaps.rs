@@ -79,7 +79,7 @@ async fn assert_moved_values_are_restored(version: u32) {
     server
         .sql("ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON DELETE CASCADE");
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
-    koan.backup("nightly").batch_size(100).await.expect("a backup");
+    let _ = koan.backup("nightly").batch_size(100).await.expect("a backup");
     let rows = server.sql(ROWS);
     for constraint in CONSTRAINTS {
         server.sql(constraint);
@@ -121,7 +121,7 @@ async fn uncovered_columns_and_referring_rows_are_preserved_when_values_are_swap
     server.sql("ALTER TABLE seat ADD UNIQUE (place);
         ALTER TABLE ticket ADD CONSTRAINT cascading FOREIGN KEY (seat_id) REFERENCES seat ON DELETE CASCADE ON UPDATE CASCADE");
     let koan = koan(&server, |builder| builder.register::<Seat>().register::<Ticket>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let rows = server.sql(ROWS);
     server.sql("BEGIN; UPDATE seat SET place = -place; UPDATE seat SET place = 501 + place; COMMIT");
     let schema = server.schema();
@@ -136,7 +136,7 @@ async fn the_errors_of_dry_run_and_restore_name_the_conflicting_rows() {
     let server = Server::start();
     server.sql(SEATS);
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     for constraint in CONSTRAINTS {
         // A row that is not in the archive contains the archived values of the row 7, whose current values
         // differ.
@@ -181,7 +181,7 @@ async fn a_swap_that_the_role_may_not_perform_is_refused_with_the_reason() {
     );
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
     let koan = koan_of(database, KoanBuilder::register::<Seat>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let swap = "BEGIN; UPDATE seat SET place = -place; UPDATE seat SET place = 501 + place; COMMIT";
     server.sql(swap);
     let swapped = server.sql(ROWS);
@@ -212,7 +212,7 @@ async fn a_swap_that_the_role_may_not_perform_is_refused_with_the_reason() {
         assert_eq!(server.sql(ROWS), swapped);
         server.sql(undo);
     }
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +222,7 @@ async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viabi
     server.sql("CREATE ROLE clerk LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON seat, ticket TO clerk; ALTER TABLE seat ADD UNIQUE (place)");
     let database = Postgres::connect(server.address_of("clerk", "test")).expect("an address");
     let koan = koan_of(database, |builder| builder.register::<Seat>().register::<Ticket>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let rows = server.sql(ROWS);
     let error_findings = |viability: koan_backup::report::ViabilityReport| -> Vec<String> {
         let errors = viability.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
@@ -233,7 +233,7 @@ async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viabi
     server.sql("ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON UPDATE CASCADE DEFERRABLE");
     assert_eq!(error_findings(koan.restore("nightly").viability().await.expect("assessed")), [""; 0]);
     server.sql("UPDATE seat SET row = 'x' WHERE id = 3");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(server.sql(ROWS), rows);
     // This foreign key refers to a column whose value may change.
     server.sql("ALTER TABLE ticket DROP CONSTRAINT of; ALTER TABLE ticket ADD COLUMN place int REFERENCES seat (place) ON UPDATE CASCADE");
@@ -253,7 +253,7 @@ async fn a_restore_that_would_trigger_a_cascade_is_refused_and_reported_by_viabi
         ),
         [""; 0]
     );
-    koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("nothing is updated");
+    let _ = koan.restore("nightly").on_conflict(ConflictMode::Keep).await.expect("nothing is updated");
     // Tickets are written before the seats whose deletion would cascade to them.
     server.sql("ALTER TABLE ticket DROP COLUMN place; ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON DELETE CASCADE DEFERRABLE");
     for entity in ["both", "seat"] {
@@ -278,7 +278,7 @@ async fn a_foreign_key_with_disabled_triggers_is_reported_if_it_refuses_rows() {
     server.sql(SEATS);
     server.sql("ALTER TABLE ticket ADD CONSTRAINT of FOREIGN KEY (seat_id) REFERENCES seat ON DELETE CASCADE; ALTER TABLE ticket DISABLE TRIGGER ALL");
     let koan = koan(&server, |builder| builder.register::<Seat>().register::<Ticket>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let rows = server.sql(ROWS);
     let viability = koan.restore("nightly").replace_existing().viability().await.expect("assessed");
     let refusal = viability
@@ -291,11 +291,11 @@ async fn a_foreign_key_with_disabled_triggers_is_reported_if_it_refuses_rows() {
         .await
         .expect_err("the foreign key would cascade");
     assert!(koan.restore("nightly").viability().await.expect("assessed").is_viable());
-    koan.restore("nightly").await.expect("nothing is removed");
+    let _ = koan.restore("nightly").await.expect("nothing is removed");
     // The triggers that carry out the cascade are now disabled as well, so the foreign key has no effect.
     server.sql("ALTER TABLE seat DISABLE TRIGGER ALL");
     assert!(koan.restore("nightly").replace_existing().viability().await.expect("assessed").is_viable());
-    koan.restore("nightly").replace_existing().await.expect("the foreign key does not cascade");
+    let _ = koan.restore("nightly").replace_existing().await.expect("the foreign key does not cascade");
     server.sql("UPDATE seat SET extra = 'extra ' || id");
     assert_eq!(server.sql(ROWS), rows);
     assert_eq!(server.sql("SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"), "4");
@@ -312,7 +312,7 @@ async fn values_are_moved_between_partitions() {
     );
     let rows = server.sql("SELECT * FROM seat ORDER BY id");
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     server.sql(
         "BEGIN; UPDATE seat SET place = place + 1000; UPDATE seat SET place = 1101 - place WHERE id <= 50;
         UPDATE seat SET place = 1101 - place WHERE id > 50; COMMIT",
@@ -329,7 +329,7 @@ async fn the_errors_of_dry_run_and_restore_name_the_records_that_violate_a_check
     server.sql(SEATS);
     server.sql("UPDATE seat SET row = NULL WHERE id = 3");
     let koan = koan(&server, KoanBuilder::register::<Seat>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     for (setup, undo, expected_text) in [
         (
             "ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID",
@@ -359,7 +359,7 @@ async fn the_errors_of_dry_run_and_restore_name_the_records_that_violate_a_check
         server.sql(undo);
     }
     // A restore does not write unchanged rows, so a constraint that these rows violate does not refuse them.
-    koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = koan.restore("nightly").replace_existing().await.expect("restored");
     server.sql("ALTER TABLE seat ADD CONSTRAINT low CHECK (place < 499) NOT VALID; UPDATE seat SET row = 'x' WHERE id = 1");
     let dry_counts = counts(&koan.restore("nightly").dry_run().await.expect("compared"));
     assert_eq!(counts(&koan.restore("nightly").await.expect("restored")), dry_counts);
@@ -382,10 +382,10 @@ async fn an_exclusion_constraint_of_many_rows_is_checked_by_the_dry_run() {
         INSERT INTO booking SELECT i, i * 10, i * 10 + 5 FROM generate_series(1, 40000) i",
     );
     let koan = koan(&server, KoanBuilder::register::<Booking>).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     // Only the last two records overlap, so a search in the order of the rows finds them late.
     server.sql("UPDATE booking SET first = 399992 WHERE id = 40000");
-    koan.backup("overlapping").await.expect("a backup");
+    let _ = koan.backup("overlapping").await.expect("a backup");
     server.sql(
         "UPDATE booking SET first = 400000 WHERE id = 40000;
         ALTER TABLE booking ADD CONSTRAINT apart EXCLUDE USING gist (int4range(first, last) WITH &&) WHERE (id > 0)",
@@ -422,7 +422,7 @@ async fn a_foreign_key_that_prevents_a_swap_is_reported_before_an_earlier_table_
         INSERT INTO person VALUES (1, 'a'), (2, 'b'); INSERT INTO badge VALUES (1, 1), (2, 2); UPDATE person SET badge_id = id",
     );
     let koan = koan(&server, |builder| builder.register::<Badge>().register::<Person>()).await;
-    koan.backup("nightly").await.expect("a backup");
+    let _ = koan.backup("nightly").await.expect("a backup");
     let rows = || server.sql("SELECT * FROM person ORDER BY id; SELECT * FROM badge ORDER BY id");
     let before = rows();
     let swap = "ALTER TABLE badge ALTER CONSTRAINT worn_by DEFERRABLE; BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE person SET id = -id;
@@ -434,12 +434,12 @@ async fn a_foreign_key_that_prevents_a_swap_is_reported_before_an_earlier_table_
         .expect_err("the foreign key of a table that was already restored cannot be suspended")
         .chain();
     assert!(text.contains("`worn_by`") && text.contains("replace_existing"), "{text}");
-    koan.restore("nightly").replace_existing().await.expect("restored");
+    let _ = koan.restore("nightly").replace_existing().await.expect("restored");
     assert_eq!(rows(), before);
     // The unique index shows in advance that values may move, so the restore suspends the foreign key in
     // time.
     server.sql(swap);
     server.sql("ALTER TABLE person ADD UNIQUE (code)");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(rows(), before);
 }

@@ -21,10 +21,10 @@ async fn assert_round_trip(server: &Server, koan: &Koan, table: &str) {
     let dry_run = koan.restore("values").dry_run().await.expect("compared");
     assert_eq!(dry_run.entities[0].counts.unchanged, dry_run.entities[0].records, "{table}");
     server.sql(&format!("DELETE FROM {table} WHERE id > 1"));
-    koan.restore("values").await.expect("restored");
+    let _ = koan.restore("values").await.expect("restored");
     assert_eq!(dump(), before, "{table}: a merging restore must restore every value");
     server.sql(&format!("DELETE FROM {table}"));
-    koan.restore("values").await.expect("restored");
+    let _ = koan.restore("values").await.expect("restored");
     assert_eq!(dump(), before, "{table}: a restore into an empty table must restore every value");
 }
 
@@ -197,9 +197,9 @@ async fn a_composite_value_that_contains_json_text_is_checked() {
         server.sql("SELECT (part).document::jsonb, (part).list, (part).nested::text FROM boxed ORDER BY id")
     };
     let before = dump().replace("  ", " ");
-    koan.backup("boxed").await.expect("a backup");
+    let _ = koan.backup("boxed").await.expect("a backup");
     server.sql("TRUNCATE boxed");
-    koan.restore("boxed").await.expect("restored");
+    let _ = koan.restore("boxed").await.expect("restored");
     assert_eq!(dump(), before);
     for value in ["ROW('null', NULL, NULL)", "ROW(' null ', NULL, NULL)", "ROW('1', '[0:1]={1,2}', NULL)"] {
         server.sql(&format!("TRUNCATE boxed; INSERT INTO boxed VALUES (42, {value})"));
@@ -226,12 +226,12 @@ async fn a_composite_value_with_a_not_null_domain_over_json_is_restored() {
     insert("2, ROW(NULL, NULL, '0', '', NULL");
     let dump = || server.sql("SELECT id, part::text FROM boxed ORDER BY id").replace([' ', '\n'], "");
     let before = dump();
-    koan.backup("boxed").await.expect("a backup");
+    let _ = koan.backup("boxed").await.expect("a backup");
     server.sql("DELETE FROM boxed WHERE id = 1");
-    koan.restore("boxed").await.expect("restored");
+    let _ = koan.restore("boxed").await.expect("restored");
     assert_eq!(dump(), before, "a merging restore must restore every value");
     server.sql("TRUNCATE boxed");
-    koan.restore("boxed").await.expect("restored");
+    let _ = koan.restore("boxed").await.expect("restored");
     assert_eq!(dump(), before, "a restore into an empty table must restore every value");
     for row in ["42, ROW(7, NULL, 'null', 'x', NULL", "42, ROW(7, 'null', '1', 'x', NULL"] {
         server.sql("TRUNCATE boxed");

@@ -87,7 +87,7 @@ async fn check_round_trip(koan: &Koan, anything: Vec<Anything>, named: Vec<Named
     }
     koan.data::<Anything>().clear().await.map_err(context("deletion"))?;
     koan.data::<Named>().clear().await.map_err(context("deletion"))?;
-    koan.restore(backup.id()).await.map_err(context("restore"))?;
+    let _ = koan.restore(backup.id()).await.map_err(context("restore"))?;
     check("after restoring").await?;
     let second = koan.backup("second").await.map_err(context("second backup"))?;
     let hashes = |report: &BackupReport| -> Vec<_> {

@@ -78,11 +78,11 @@ async fn assert_all_operations_complete<P: Provider>(provider: impl Fn() -> P) {
     assert_eq!(backup.item_count(), 2 * RECORD_COUNT.unsigned_abs());
     let _ = koan.verify(backup.id()).await.expect("verified").require_valid().expect("the backup is valid");
     koan.restore(backup.id()).await.expect("restored");
-    koan.restore(backup.id()).dry_run().await.expect("compared");
-    koan.copy(backup.id()).to_profile("other").await.expect("copied");
+    let _ = koan.restore(backup.id()).dry_run().await.expect("compared");
+    let _ = koan.copy(backup.id()).to_profile("other").await.expect("copied");
     let other = context(&new_key.1, [&old_key.0, &new_key.0]).await;
     let _ = other.rekey(backup.id()).await.expect("rekeyed").require_replaced().expect("replaced");
-    other.restore(backup.id()).await.expect("restored");
+    let _ = other.restore(backup.id()).await.expect("restored");
     assert_eq!(other.data::<Letter>().get(&7).await.expect("read"), Some(Letter { id: 7, text: text(7) }));
 }
 
@@ -176,7 +176,7 @@ fn a_restore_of_documents_waits_for_a_backup_that_needs_the_only_blocking_thread
         let koan = context("backups").await;
         let notes = || (0..RECORD_COUNT).map(|id| Note { id, text: text(id) });
         koan.data::<Note>().upsert_many(notes()).await.expect("written");
-        koan.backup("first").entities(["Note"]).await.expect("a backup");
+        let _ = koan.backup("first").entities(["Note"]).await.expect("a backup");
         // The backup holds its lock from its first event on.
         let (sender, started) = mpsc::channel();
         let backup = koan.backup("second").entities(["Note"]).on_event(move |_| {
@@ -186,7 +186,7 @@ fn a_restore_of_documents_waits_for_a_backup_that_needs_the_only_blocking_thread
         while started.try_recv().is_err() {
             tokio::task::yield_now().await;
         }
-        koan.restore("first").await.expect("restored");
-        backup.await.expect("the task did not panic").expect("a backup");
+        let _ = koan.restore("first").await.expect("restored");
+        let _ = backup.await.expect("the task did not panic").expect("a backup");
     });
 }

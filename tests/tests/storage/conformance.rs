@@ -183,8 +183,8 @@ async fn backups_are_listed_verified_and_restored(storage: Storage) {
 
 async fn profiles_in_one_bucket_are_separate(a: Storage, b: Storage) {
     let koan = koan(shop(0), [("a", a), ("b", b)]).await;
-    koan.backup("in a").to_profile("a").await.expect("a backup");
-    koan.backup("in b").to_profile("b").await.expect("a backup");
+    let _ = koan.backup("in a").to_profile("a").await.expect("a backup");
+    let _ = koan.backup("in b").to_profile("b").await.expect("a backup");
     for (profile, name) in [("a", "in a"), ("b", "in b")] {
         let listed = koan.backups_in(Some(profile)).await.expect("listed");
         let names: Vec<_> = listed.iter().map(|manifest| manifest.name.as_str()).collect();
@@ -261,7 +261,7 @@ async fn encrypted_archives_are_rekeyed_and_restored(storage: Storage) {
     let rekeyed = koan.rekey(manifest.id).await.expect("rekeyed");
     assert_eq!(rekeyed.old_archive, None, "the old archive must be removed");
     koan.data::<Customer>().clear().await.expect("cleared");
-    koan.restore(manifest.id).entity::<Customer>().await.expect("restored");
+    let _ = koan.restore(manifest.id).entity::<Customer>().await.expect("restored");
     assert_eq!(customers_of(&koan).await, customers());
 }
 
@@ -279,9 +279,9 @@ async fn backups_are_copied_into_and_out_of_the_store(storage: Storage) {
     assert!(
         koan.copy(manifest.id).to_profile("store").await.expect("the copy exists already").already_existed
     );
-    koan.copy("nightly").from_profile("store").to_profile("other").await.expect("copied");
+    let _ = koan.copy("nightly").from_profile("store").to_profile("other").await.expect("copied");
     koan.data::<Customer>().clear().await.expect("cleared");
-    koan.restore("nightly").from_profile("other").await.expect("restored");
+    let _ = koan.restore("nightly").from_profile("other").await.expect("restored");
     assert_eq!(customers_of(&koan).await, customers());
 }
 

@@ -51,7 +51,7 @@ async fn a_copy_is_the_same_backup_in_another_profile() {
         "the archive must be uploaded in several parts"
     );
     profiles.koan.data::<Customer>().clear().await.expect("cleared");
-    profiles.koan.restore("nightly").from_profile("dr").await.expect("restored");
+    let _ = profiles.koan.restore("nightly").from_profile("dr").await.expect("restored");
     assert_eq!(customers_of(&profiles.koan).await, customers());
     // A copy back into the source does nothing, because the backup exists there.
     let copy_back = profiles
@@ -99,7 +99,7 @@ async fn an_existing_copy_is_not_copied_again() {
 async fn another_backup_with_the_same_id_is_not_changed() {
     let profiles = two_profiles().await;
     let manifest = backup(&profiles.koan, "nightly").await.expect("a backup");
-    profiles.koan.copy("nightly").to_profile("dr").await.expect("copied");
+    let _ = profiles.koan.copy("nightly").to_profile("dr").await.expect("copied");
     let path = format!("manifests/{}.json", manifest.id);
     let text = String::from_utf8(profiles.source.read(&path).await).expect("a text");
     profiles.source.write(&path, text.replacen("\"tags\": []", "\"tags\": [\"other\"]", 1).as_bytes()).await;
@@ -147,7 +147,7 @@ async fn a_copy_that_fails_in_any_operation_leaves_no_file() {
             assert_eq!(profiles.target.files().await, [""; 0], "{target_fault:?} {source_fault:?}");
         }
     }
-    profiles
+    let _ = profiles
         .koan
         .copy("nightly")
         .to_profile("dr")
@@ -275,7 +275,7 @@ async fn an_unencrypted_backup_is_not_copied_into_a_profile_that_requires_encryp
     assert!(error.to_string().contains("must be encrypted as a whole"), "{error}");
     assert_eq!(encrypted.files().await, [""; 0]);
     // An encrypted archive may be copied to any profile, without a key.
-    koan.backup("sealed").to_profile("sealed").await.expect("a backup");
+    let _ = koan.backup("sealed").to_profile("sealed").await.expect("a backup");
     let report = koan.copy("sealed").from_profile("sealed").to_profile("source").await.expect("copied");
     assert!(report.verification.expect("read back").is_valid());
     assert!(report.warnings.iter().any(|warning| warning.contains("no key")), "{:?}", report.warnings);

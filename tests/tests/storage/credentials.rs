@@ -141,7 +141,7 @@ async fn records_are_restored_from_s3_after_the_database_was_cleared() {
     let stored = std::fs::read(s3.bucket().join("shop").join(&archive.file)).expect("a file");
     assert_eq!(u64::try_from(stored.len()), Ok(archive.size_bytes));
     koan.data::<Customer>().clear().await.expect("cleared");
-    koan.restore("nightly").await.expect("restored");
+    let _ = koan.restore("nightly").await.expect("restored");
     assert_eq!(customers_of(&koan).await, customers());
 }
 

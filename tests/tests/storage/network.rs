@@ -149,7 +149,7 @@ async fn interrupted_reads_are_retried_and_data_that_stays_incomplete_is_not_tru
         assert_eq!(customers_of(&bucket.koan).await, []);
     }
     bucket.proxy.fail([]);
-    bucket.koan.restore(manifest.id).await.expect("the network works again");
+    let _ = bucket.koan.restore(manifest.id).await.expect("the network works again");
     assert_eq!(customers_of(&bucket.koan).await, customers());
 }
 

@@ -80,7 +80,7 @@ async fn the_first_profile_is_the_default_unless_another_profile_is_configured()
     let both_profiles = || [("local", local.storage()), ("dr", dr.storage())];
     let first = koan(shop(0), both_profiles()).await;
     backup(&first, "a").await.expect("a backup");
-    first.backup("b").to_profile("dr").await.expect("a backup");
+    let _ = first.backup("b").to_profile("dr").await.expect("a backup");
     // A backup consists of an archive and a manifest.
     let file_count =
         async |vault: &Vault| vault.files().await.iter().filter(|file| !file.starts_with("leases/")).count();

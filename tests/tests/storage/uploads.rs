@@ -115,7 +115,7 @@ async fn an_upload_with_a_permanent_failure_is_aborted() {
         assert_eq!((bucket.moto.unfinished_uploads(), bucket.archives()), (vec![], vec![]), "{trouble:?}");
         // A copy behaves like a backup.
         bucket.proxy.fail([]);
-        bucket
+        let _ = bucket
             .koan
             .backup("local")
             .to_profile("memory")

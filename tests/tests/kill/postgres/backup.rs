@@ -26,7 +26,7 @@ impl Scenario for KilledBackup {
     async fn prepare(folder: &Path, _: u32) -> Self {
         let shop = Shop::open(folder);
         let koan = Shop::context(folder).await;
-        koan.backup(NAME).await.expect("a backup");
+        let _ = koan.backup(NAME).await.expect("a backup");
         let known = check_every_backup(&koan, &shop.storage()).await;
         Self { dump: shop.dump(), shop, koan, known }
     }
@@ -40,7 +40,7 @@ impl Scenario for KilledBackup {
     }
 
     async fn work(koan: &Koan, on_last_record: fn()) {
-        koan.backup(NAME).on_event(after_the_last_entity(on_last_record)).await.expect("a backup");
+        let _ = koan.backup(NAME).on_event(after_the_last_entity(on_last_record)).await.expect("a backup");
     }
 
     async fn check(&mut self) -> KillOutcome {

@@ -48,7 +48,7 @@ impl Scenario for KilledRestore {
     async fn prepare(folder: &Path, _: u32) -> Self {
         let shop = Shop::open(folder);
         let koan = Shop::context(folder).await;
-        koan.backup(NAME).await.expect("a backup");
+        let _ = koan.backup(NAME).await.expect("a backup");
         let archived = shop.dump();
         shop.sql(CHANGES);
         Self { before: shop.dump(), archived, shop, koan }

@@ -44,7 +44,8 @@ fn a_path_that_cannot_be_a_database_is_refused_with_the_path() {
 
 /// Returns the names in a directory.
 fn names(directory: &std::path::Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).expect("listed").map(|entry| entry.expect("listed").file_name());
+    let entries =
+        std::fs::read_dir(directory).expect("listed").map(|entry| entry.expect("listed").file_name());
     let mut names: Vec<_> = entries.map(|name| name.into_string().expect("UTF-8")).collect();
     names.sort();
     names
