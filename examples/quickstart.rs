@@ -105,7 +105,7 @@ pub(crate) async fn run(folder: &Path) -> Result<Outcome, Box<dyn Error>> {
     println!("The table `page_views` has no struct, so the report contains a warning.");
 
     // 3. One line backs up all entities.
-    let backup = koan.backup("nightly").description("before the sale").tags(["nightly"]).await?;
+    let backup = koan.backup("nightly").description("before the sale").tag("nightly").await?;
     let manifest = backup.manifest();
     let archive = manifest.archive.as_ref().ok_or("the backup has no archive")?;
     println!("\nBacked up {} records into one archive of {} bytes.", backup.item_count(), archive.size_bytes);

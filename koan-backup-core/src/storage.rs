@@ -117,8 +117,8 @@ impl Storage {
     /// the umask.
     ///
     /// A directory that does not exist is created when a context is built, unless this machine has used it
-    /// before, its path is probably a misspelling of the path of an existing profile, or the environment variable
-    /// `KOAN_ENV` is `production`; see [`create_if_missing`](Self::create_if_missing).
+    /// before, its path is probably a misspelling of the path of an existing profile, or the environment
+    /// variable `KOAN_ENV` is `production`; see [`create_if_missing`](Self::create_if_missing).
     ///
     /// # Errors
     /// The path is not a directory. The error contains the path.
@@ -147,8 +147,9 @@ impl Storage {
         })
     }
 
-    /// Allows the creation of a new profile if the environment variable `KOAN_ENV` is `production`, or if a profile
-    /// with a similar path exists that the context does not declare. Otherwise it is always allowed.
+    /// Allows the creation of a new profile if the environment variable `KOAN_ENV` is `production`, or if a
+    /// profile with a similar path exists that the context does not declare. Otherwise it is always
+    /// allowed.
     ///
     /// Every profile has a mark, the file `koan-profile.json`, and each machine remembers in its state
     /// directory which profiles it has used. A profile that this machine has used before and that has lost

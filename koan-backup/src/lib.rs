@@ -22,15 +22,15 @@
 //!     .storage(Storage::local(".koan/backups")?)
 //!     .build()
 //!     .await?;
-//! let backup = koan.backup("nightly").tags(["nightly"]).await?;
-//! koan.verify(backup.id()).await?.require_valid()?;
-//! koan.restore("nightly").replace_existing().await?;
+//! let backup = koan.backup("nightly").tag("nightly").await?;
+//! let verified = koan.verify(backup.id()).await?.require_valid()?;
+//! let restored = koan.restore("nightly").replace_existing().await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! The library needs a Tokio runtime with timers, which `#[tokio::main]` and `Builder::enable_time` provide.
-//! Without such a runtime, building a context fails.
+//! Without such a runtime, every operation returns an error of kind [`ErrorKind::Configuration`].
 //!
 //! # Modules
 //! The root and the [`prelude`] contain what most applications use. Everything else is in modules: [`report`]

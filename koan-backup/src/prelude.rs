@@ -1,4 +1,21 @@
 //! The names that most applications use: `use koan_backup::prelude::*;`
+//!
+//! [`Result`] is the result of this library, and takes every other type of error as well, so that the usual
+//! signature of `main` compiles:
+//!
+//! ```
+//! use koan_backup::prelude::*;
+//!
+//! fn recipients(key: &str) -> Result<Recipients> {
+//!     Recipients::key(key)
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+//!     println!("{:?}", recipients(key)?.public_keys());
+//!     Ok(())
+//! }
+//! ```
 
 pub use koan_backup_core::Entity;
 pub use koan_backup_core::{

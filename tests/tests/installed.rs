@@ -193,5 +193,94 @@ async fn the_capabilities_describe_entities_providers_and_profiles_without_secre
     let mut without_directory = json;
     without_directory["profiles"][0]["location"] = "…/backups".into();
     let text = serde_json::to_string_pretty(&without_directory).expect("serialized");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    {
+      "application": "shop",
+      "entities": [
+        {
+          "encrypted": true,
+          "name": "Invoice",
+          "provider": "billing",
+          "schema": false
+        },
+        {
+          "encrypted": false,
+          "name": "User",
+          "provider": "main",
+          "schema": true
+        }
+      ],
+      "environment": "test",
+      "profiles": [
+        {
+          "defaultCompression": {
+            "level": 2,
+            "method": "deflate"
+          },
+          "encryption": "byEntity",
+          "kind": "directory",
+          "location": "…/backups",
+          "name": "local"
+        },
+        {
+          "defaultCompression": {
+            "level": 2,
+            "method": "deflate"
+          },
+          "encryption": "byEntity",
+          "kind": "memory",
+          "location": "memory",
+          "name": "far"
+        },
+        {
+          "defaultCompression": {
+            "level": 2,
+            "method": "deflate"
+          },
+          "encryption": "always",
+          "kind": "objectStore",
+          "location": "https://host/backups",
+          "name": "sealed"
+        },
+        {
+          "defaultCompression": {
+            "level": 2,
+            "method": "deflate"
+          },
+          "encryption": "byEntity",
+          "kind": "s3",
+          "location": "s3://backups/shop",
+          "name": "s3"
+        }
+      ],
+      "providers": [
+        {
+          "capabilities": {
+            "atomicRestore": true,
+            "bulkDelete": true,
+            "bulkUpsert": true,
+            "orderedReads": true,
+            "restoreOptimisation": false,
+            "sets": true,
+            "snapshotReads": true
+          },
+          "kind": "memory",
+          "name": "main"
+        },
+        {
+          "capabilities": {
+            "atomicRestore": true,
+            "bulkDelete": true,
+            "bulkUpsert": true,
+            "orderedReads": true,
+            "restoreOptimisation": false,
+            "sets": true,
+            "snapshotReads": true
+          },
+          "kind": "memory",
+          "name": "billing"
+        }
+      ]
+    }
+    "#);
 }

@@ -1,5 +1,5 @@
-//! Outside of a Tokio runtime with timers, every operation is refused with the remedy. Nothing panics, and nothing is
-//! printed.
+//! Outside of a Tokio runtime with timers, every operation is refused with the remedy. Nothing panics, and
+//! nothing is printed.
 
 use std::cell::Cell;
 use std::future::IntoFuture;
@@ -155,7 +155,8 @@ fn every_operation_without_a_runtime_or_timers_is_refused_without_a_printed_pani
     });
 }
 
-/// A future may be polled for the first time while the thread panics, where the panic hook cannot be replaced.
+/// A future may be polled for the first time while the thread panics, where the panic hook cannot be
+/// replaced.
 #[test]
 fn an_operation_that_is_polled_during_a_panic_does_not_panic_again() {
     count_panics();

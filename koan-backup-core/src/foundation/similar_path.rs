@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The number of characters of a name for each edit that a misspelling of it may contain. At least one edit is allowed.
+/// The number of characters of a name for each edit that a misspelling of it may contain. At least one edit
+/// is allowed.
 const CHARACTERS_PER_EDIT: usize = 4;
 /// The minimum length of a name that can be recognized as misspelt. Shorter names are similar too often.
 const MIN_CHARACTERS: usize = 4;
 
-/// Returns the existing path that `missing` most probably stands for: it differs from `missing` in a few characters of
-/// one or several names, and `accepts` returns `true` for it.
+/// Returns the existing path that `missing` most probably stands for: it differs from `missing` in a few
+/// characters of one or several names, and `accepts` returns `true` for it.
 ///
 /// Names that differ only in digits are not similar, because numbered names usually exist side by side.
 pub fn similar_path(missing: &Path, accepts: impl Fn(&Path) -> bool) -> Option<PathBuf> {

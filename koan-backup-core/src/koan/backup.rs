@@ -1,4 +1,4 @@
-//! The builder of a backup: `koan.backup("nightly").tags(["nightly"]).await?`.
+//! The builder of a backup: `koan.backup("nightly").tag("nightly").await?`.
 
 use std::future::IntoFuture;
 

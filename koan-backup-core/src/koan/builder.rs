@@ -241,8 +241,8 @@ impl KoanBuilder {
     /// # Errors
     /// - There is no Tokio runtime with timers.
     /// - The name of the application or its environment is invalid, or the lease time is out of range.
-    /// - A storage profile or data directory that this machine has used before has disappeared, or a new one is
-    ///   probably misspelt.
+    /// - A storage profile or data directory that this machine has used before has disappeared, or a new
+    ///   one is probably misspelt.
     /// - No entity is known, two entities share a name, or an entity names a provider that does not exist.
     /// - A crate that was [expected](Self::expect_crates) has no entity.
     /// - A database cannot be read.

@@ -22,8 +22,8 @@ pub struct ContextCapabilities {
     pub application: String,
     /// The environment of the application, for example `production`.
     pub environment: String,
-    /// The entities that are backed up, sorted by name. The [inventory](Koan::inventory) also contains the excluded and
-    /// uncovered ones.
+    /// The entities that are backed up, sorted by name. The [inventory](Koan::inventory) also contains the
+    /// excluded and uncovered ones.
     pub entities: Vec<EntityCapabilities>,
     /// The providers; the first one is the default.
     pub providers: Vec<ProviderCapabilities>,

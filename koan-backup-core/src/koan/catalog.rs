@@ -94,7 +94,8 @@ impl Catalog {
         }
     }
 
-    /// Returns a query of the backups of this application, and of those of older versions that record no environment.
+    /// Returns a query of the backups of this application, and of those of older versions that record no
+    /// environment.
     pub(super) fn own(&self) -> CatalogQuery {
         self.query().of(&[Origin::Own, Origin::Unidentified])
     }

@@ -11,7 +11,8 @@ pub struct Koan {
     pub(super) environment: Arc<Environment>,
 }
 
-/// The context of a builder. It is `None` if the builder was created by a static function and no context was installed.
+/// The context of a builder. It is `None` if the builder was created by a static function and no context
+/// was installed.
 #[derive(Clone, Debug)]
 pub(super) struct ContextRef(pub(super) Option<Koan>);
 

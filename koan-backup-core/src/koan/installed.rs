@@ -52,15 +52,16 @@ pub trait EntityBackup: Entity {
         RestoreBuilder::new(installed(), backup.into()).entity::<Self>()
     }
 
-    /// Returns the backups in all storage profiles that contain this entity, under its current or a former name, newest
-    /// first. A backup that was copied is
-    /// returned once for each profile; [`CatalogEntry::profile`] returns the profile.
+    /// Returns the backups in all storage profiles that contain this entity, under its current or a former
+    /// name, newest first. A backup that was copied is returned once for each profile;
+    /// [`CatalogEntry::profile`] returns the profile.
     ///
-    /// Only backups of the application of the context are returned, and those of older versions that record no
-    /// environment.
+    /// Only backups of the application of the context are returned, and those of older versions that record
+    /// no environment.
     ///
     /// # Errors
-    /// No context is installed, or a storage profile cannot be listed or read; an incomplete list is never returned.
+    /// No context is installed, or a storage profile cannot be listed or read; an incomplete list is never
+    /// returned.
     fn backups() -> impl Future<Output = Result<Vec<CatalogEntry>>> + Send {
         async {
             let descriptor = Self::descriptor();
@@ -84,11 +85,11 @@ impl<T: Entity> EntityBackup for T {}
 ///
 /// let nightly = Backup::all("nightly").tag("nightly").await?;
 /// let orders = Backup::selected("orders").entities(["Order", "OrderLine"]).await?;
-/// Backup::verify(nightly.id()).await?.require_valid()?;
+/// let verified = Backup::verify(nightly.id()).await?.require_valid()?;
 /// for backup in Backup::catalog().recent(7).await? {
 ///     println!("{} in profile {}", backup.id(), backup.profile());
 /// }
-/// # drop(orders);
+/// # drop((orders, verified));
 /// # Ok(())
 /// # }
 /// ```
@@ -102,11 +103,11 @@ impl Backup {
     }
 
     /// Backs up the entities that the builder selects: by [`entity`](BackupBuilder::entity),
-    /// [`entities`](BackupBuilder::entities), [`providers`](BackupBuilder::providers), [`sets`](BackupBuilder::sets) or
-    /// [`filter`](BackupBuilder::filter).
+    /// [`entities`](BackupBuilder::entities), [`providers`](BackupBuilder::providers),
+    /// [`sets`](BackupBuilder::sets) or [`filter`](BackupBuilder::filter).
     ///
-    /// If the builder selects nothing, for example because a list of names is empty, awaiting it fails, and does not
-    /// back up everything. An exclusion alone selects nothing; for that, use [`all`](Self::all).
+    /// If the builder selects nothing, for example because a list of names is empty, awaiting it fails, and
+    /// does not back up everything. An exclusion alone selects nothing; for that, use [`all`](Self::all).
     pub fn selected(name: impl Into<String>) -> BackupBuilder {
         Self::all(name).requiring_selection()
     }
@@ -121,8 +122,8 @@ impl Backup {
         VerifyBuilder::new(installed(), backup.into())
     }
 
-    /// Returns the catalog of the backups in all storage profiles. If no context is installed, the methods of the
-    /// catalog fail.
+    /// Returns the catalog of the backups in all storage profiles. If no context is installed, the methods
+    /// of the catalog fail.
     pub fn catalog() -> Catalog {
         Catalog::new(installed())
     }

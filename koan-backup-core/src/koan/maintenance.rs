@@ -101,8 +101,8 @@ impl MaintenanceBuilder {
     /// stopped or dropped. Each run is logged.
     ///
     /// # Errors
-    /// There is no Tokio runtime with timers, the interval is zero, a profile does not exist, or the retention policy has no
-    /// rule.
+    /// There is no Tokio runtime with timers, the interval is zero, a profile does not exist, or the
+    /// retention policy has no rule.
     pub fn start(self) -> Result<MaintenanceTask> {
         require_timers()?;
         self.check()?;

@@ -105,8 +105,8 @@ impl Koan {
     }
 
     /// Opens every provider and every storage profile, and reads the catalog, so that errors are noticed
-    /// before the first backup. The report contains the errors. Without a Tokio runtime with timers, the report contains this error
-    /// for each provider and each profile.
+    /// before the first backup. The report contains the errors. Without a Tokio runtime with timers, the report
+    /// contains this error for each provider and each profile.
     pub async fn warm_up(&self) -> WarmUpReport {
         warm_up::warm_up(self).await
     }

@@ -10,8 +10,8 @@ use tokio::runtime::{Handle, Id};
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// The runtimes that are known to have timers. The lock also ensures that only one thread at a time replaces the
-/// panic hook.
+/// The runtimes that are known to have timers. The lock also ensures that only one thread at a time
+/// replaces the panic hook.
 static WITH_TIMERS: Mutex<Option<HashSet<Id>>> = Mutex::new(None);
 
 /// The maximum number of runtimes in [`WITH_TIMERS`].
@@ -27,8 +27,8 @@ pub(super) fn in_runtime<T: 'static>(
     })
 }
 
-/// Refuses to work outside of a Tokio runtime with timers. Timeouts for databases and stores need them, and would
-/// panic later.
+/// Refuses to work outside of a Tokio runtime with timers. Timeouts for databases and stores need them, and
+/// would panic later.
 pub(super) fn require_timers() -> Result<()> {
     let problem = match Handle::try_current() {
         Ok(runtime) if has_timers(runtime.id()) => return Ok(()),

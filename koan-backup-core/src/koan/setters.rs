@@ -21,7 +21,8 @@ macro_rules! selection_setters {
             self
         }
 
-        /// Selects the entities of one or several providers, each given by its name or its kind, such as `postgres`.
+        /// Selects the entities of one or several providers, each given by its name or its kind, such as
+        /// `postgres`.
         pub fn providers<Count>(mut self, names: impl crate::koan::names::Names<Count>) -> Self {
             self.options.selection.providers.extend(names.into_names());
             self

@@ -44,7 +44,8 @@ impl VerifyBuilder {
         self.entities([T::descriptor().name()])
     }
 
-    /// Verifies only the entity with this name, or the entities with these names; the rest of the archive is not read.
+    /// Verifies only the entity with this name, or the entities with these names; the rest of the archive
+    /// is not read.
     pub fn entities<Count>(mut self, names: impl Names<Count>) -> Self {
         let mut wanted = match self.options.selected {
             Selected::Entities(wanted) => wanted,

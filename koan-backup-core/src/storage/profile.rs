@@ -64,8 +64,8 @@ impl ProfileRecord {
 impl Storage {
     /// Compares the storage with its record in the state directory of this machine, and returns the storage.
     ///
-    /// A directory is opened and tested immediately. A bucket is not contacted before it is used. `declared` contains
-    /// the directories of all profiles of the context.
+    /// A directory is opened and tested immediately. A bucket is not contacted before it is used.
+    /// `declared` contains the directories of all profiles of the context.
     ///
     /// # Errors
     /// - The machine has used the profile before, but the profile does not exist or has lost its mark.
@@ -237,7 +237,8 @@ impl Storage {
         ))
     }
 
-    /// Refuses to create a directory if a profile with a similar path exists that the context does not declare.
+    /// Refuses to create a directory if a profile with a similar path exists that the context does not
+    /// declare.
     fn refuse_misspelt(&self, missing: &std::path::Path, declared: &[PathBuf]) -> Result<()> {
         if self.new_profile == NewProfile::Allowed {
             return Ok(());

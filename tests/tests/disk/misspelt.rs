@@ -1,4 +1,5 @@
-//! Tests that a misspelt directory is refused and not created: of a storage profile, and of a database of JSON files.
+//! Tests that a misspelt directory is refused and not created: of a storage profile, and of a database of
+//! JSON files.
 
 use std::path::Path;
 
@@ -54,8 +55,8 @@ async fn a_misspelt_storage_directory_is_refused_with_the_existing_profile() {
         assert!(text.contains(".create_if_missing()") && text.contains("`local`"), "{text}");
         assert_eq!(names(folder.path()), before, "nothing was created for `{misspelt}`");
     }
-    // A new profile is created if it is requested, if its name is not similar, if it is declared beside the existing
-    // one, or if it exists already.
+    // A new profile is created if it is requested, if its name is not similar, if it is declared beside the
+    // existing one, or if it exists already.
     for (name, storage) in [
         ("bakcups", local(&path("bakcups")).create_if_missing()),
         ("archive", local(&path("archive"))),

@@ -14,7 +14,7 @@ use crate::operations::verify::VerifyReport;
 /// [`require_complete`](Self::require_complete).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[must_use = "entities of a backup can have failed; check it with `require_complete`"]
+#[must_use = "with `continue_on_error`, entities can have failed: call `require_complete`, or bind the report"]
 pub struct BackupReport {
     manifest: Manifest,
     verification: Option<(Timestamp, VerifyReport)>,

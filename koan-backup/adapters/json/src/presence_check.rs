@@ -32,8 +32,8 @@ impl Directory {
     /// Compares the directory with the machine state, and creates an unknown directory that does not exist.
     ///
     /// # Errors
-    /// Returns an error if a known directory no longer exists, if the path of an unknown one is probably misspelt, or if
-    /// the directory cannot be created.
+    /// Returns an error if a known directory no longer exists, if the path of an unknown one is probably
+    /// misspelt, or if the directory cannot be created.
     pub(super) fn attach(&self, state: &MachineState, if_missing: IfMissing) -> Result<()> {
         let _ = self.presence.state.set(state.clone());
         if !self.root.exists() {

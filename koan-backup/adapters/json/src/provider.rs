@@ -98,9 +98,9 @@ impl JsonFiles {
     /// Opens a directory with a file for each set and a document on each line. A committed restore that was
     /// interrupted is finished.
     ///
-    /// A directory that does not exist is created when a context is built. The start fails instead if this machine
-    /// knows that the directory existed before
-    /// (see [`KoanBuilder::state_directory`](koan_backup_core::KoanBuilder::state_directory)), or if the path is
+    /// A directory that does not exist is created when a context is built. The start fails instead if this
+    /// machine knows that the directory existed before (see
+    /// [`KoanBuilder::state_directory`](koan_backup_core::KoanBuilder::state_directory)), or if the path is
     /// probably misspelt (see [`create_if_missing`](Self::create_if_missing)).
     ///
     /// # Errors
@@ -126,9 +126,10 @@ impl JsonFiles {
         Ok(Self { directory, lock_timeout: LOCK_TIMEOUT, if_missing: IfMissing::CreateUnlessMisspelt })
     }
 
-    /// Creates a directory that does not exist even if its path is similar to the path of an existing directory that
-    /// contains files. Without this setting, such a path is considered to be misspelt, because a backup of a new, empty
-    /// directory would succeed. A directory that this machine knows to have existed before is not created.
+    /// Creates a directory that does not exist even if its path is similar to the path of an existing
+    /// directory that contains files. Without this setting, such a path is considered to be misspelt,
+    /// because a backup of a new, empty directory would succeed. A directory that this machine knows to
+    /// have existed before is not created.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), koan_backup::Error> {

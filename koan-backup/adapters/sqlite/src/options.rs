@@ -29,14 +29,15 @@ impl Sqlite {
     /// creates a missing database.
     ///
     /// # Errors
-    /// Returns an error if the file does not exist, or the path is not the path of an SQLite database. The error for a
-    /// missing file suggests an existing file with a similar name.
+    /// Returns an error if the file does not exist, or the path is not the path of an SQLite database. The
+    /// error for a missing file suggests an existing file with a similar name.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         Self::options(path).open()
     }
 
-    /// Opens the database at `path`, and creates an empty one if the file does not exist, for example to restore into
-    /// it. The directory must exist. It is the same as `Sqlite::options(path).create_if_missing().open()`.
+    /// Opens the database at `path`, and creates an empty one if the file does not exist, for example to
+    /// restore into it. The directory must exist. It is the same as
+    /// `Sqlite::options(path).create_if_missing().open()`.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), koan_backup::Error> {
