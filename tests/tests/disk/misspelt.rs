@@ -58,9 +58,9 @@ async fn a_misspelt_storage_directory_is_refused_with_the_existing_profile() {
     // A new profile is created if it is requested, if its name is not similar, if it is declared beside the
     // existing one, or if it exists already.
     for (name, storage) in [
-        ("bakcups", local(&path("bakcups")).create_if_missing()),
-        ("archive", local(&path("archive"))),
         ("backups2", local(&path("backups2"))),
+        ("archive", local(&path("archive"))),
+        ("bakcups", local(&path("bakcups")).create_if_missing()),
         ("bakcups", local(&path("bakcups"))),
     ] {
         builder(folder.path(), data(), storage).build().await.expect(name);
