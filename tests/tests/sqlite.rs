@@ -170,7 +170,7 @@ async fn the_short_functions_use_the_installed_context() {
     let _ = Restore::all("system").await.expect("restored");
     let error = Backup::by_provider("other", ["other"]).await.expect_err("no such provider");
     assert!(
-        error.to_string().contains("no provider has the name or kind `other`; the names are `main`"),
+        error.to_string().contains("no provider has the name or kind `other`; the known names are `main`"),
         "{error}"
     );
 }
