@@ -275,7 +275,8 @@ impl Storage {
                 disk.path() == other.path()
                     || disk.canonical_path().is_some_and(|path| Some(path) == other.canonical_path())
             }
-            (StorageKind::Cloud { identity }, StorageKind::Cloud { identity: other, .. }) => identity == other
+            (StorageKind::Cloud { identity, .. }, StorageKind::Cloud { identity: other, .. }) => {
+                identity == other
             }
             _ => false,
         }

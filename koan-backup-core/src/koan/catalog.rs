@@ -80,7 +80,7 @@ impl Catalog {
     /// Returns the backups of this application with a name, newest first, including backups of older versions
     /// that record no environment.
     pub async fn by_name(&self, name: impl Into<String>) -> Result<Vec<CatalogEntry>> {
-        Ok(self.own().with_origins(&[Origin::Own, Origin::Unidentified]).name(name).await?.entries)
+        Ok(self.own().name(name).await?.entries)
     }
 
     /// Returns a query, which selects some of the backups.
@@ -97,15 +97,13 @@ impl Catalog {
     /// Returns a query of the backups of this application, and of those of older versions that record no
     /// environment.
     pub(super) fn own(&self) -> CatalogQuery {
-        self.query().of(&[Origin::Own, Origin::Unidentified])
+        self.query().with_origins(&[Origin::Own, Origin::Unidentified])
     }
 
     /// Returns counts and sizes of the backups of this application, including backups of older versions that
     /// record no environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
-        Ok(catalog::statistics(
-            &self.own().with_origins(&[Origin::Own, Origin::Unidentified]).await?.entries,
-        ))
+        Ok(catalog::statistics(&self.own().await?.entries))
     }
 
     /// Returns when each backup, identified by storage profile and id, was verified last: read back from its

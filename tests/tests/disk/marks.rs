@@ -171,8 +171,11 @@ async fn in_production_no_profile_is_created_without_an_explicit_option() {
     let built = builder(&folder).storage(local(&folder).create_if_missing()).build().await;
     built.expect("a context").backup("nightly").await.expect("a backup");
     let _ = koan(&folder)
-        .await.expect("the directory contains its mark")
-        .backup("nightly").await.expect("a backup");
+        .await
+        .expect("the directory contains its mark")
+        .backup("nightly")
+        .await
+        .expect("a backup");
     empty(&backups);
     let storage = Storage::options(format!("file://{}", backups.display())).create_if_missing().open();
     let error = builder(&folder).storage(storage.expect("a directory")).build().await;
