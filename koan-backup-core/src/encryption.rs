@@ -18,6 +18,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The part of an archive that is encrypted.
+///
+/// ```
+/// use koan_backup::{ArchiveEncryption, Storage};
+///
+/// // Whoever can list this storage sees names, counts and sizes, and no content.
+/// let storage = Storage::memory().archive_encryption(ArchiveEncryption::Always);
+/// # let _ = storage;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

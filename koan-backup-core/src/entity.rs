@@ -22,6 +22,23 @@ pub use policy::{Policy, PolicyDeclaration, PolicySource, ScopeDeclaration, Scop
 ///
 /// Implementers guarantee that `Serialize` and `Deserialize` are the inverse of each other, and that values
 /// of the type are serialized as JSON objects.
+///
+/// ```standalone_crate
+/// use koan_backup::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Entity)]
+/// #[entity(table = "order_lines", key = "order_id, line")]
+/// struct OrderLine {
+///     order_id: i64,
+///     line: u32,
+///     product: String,
+/// }
+///
+/// let line = OrderLine { order_id: 7, line: 1, product: "tea".to_owned() };
+/// assert_eq!(line.key(), (7, 1));
+/// assert_eq!(OrderLine::descriptor().table(), Some("order_lines"));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an entity",
     label = "not an entity",

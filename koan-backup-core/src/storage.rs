@@ -45,6 +45,21 @@ use crate::encryption::ArchiveEncryption;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// A storage for archives: a directory, a bucket, or memory for tests. Cloning is cheap.
+///
+/// ```
+/// use koan_backup::Storage;
+///
+/// # fn main() -> koan_backup::Result<()> {
+/// # let folder = tempfile::tempdir().expect("a temporary directory");
+/// # std::env::set_current_dir(folder.path()).expect("the directory exists");
+/// let directory = Storage::local(".koan/backups")?;
+/// let slow = Storage::local("/backups/shop")?.create_if_missing().bandwidth_limit(20_000_000)?;
+/// let for_tests = Storage::memory();
+/// # #[cfg(feature = "s3")]
+/// let bucket = Storage::url("s3://backups/shop")?; // with the feature `s3`
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,

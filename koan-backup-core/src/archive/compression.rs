@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// How the records of an archive are compressed.
+///
+/// ```
+/// use koan_backup::Compression;
+/// # koan_backup_shop::run(async |koan| {
+/// koan.backup("nightly").compression(Compression::zstd(3)?).await?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", try_from = "UncheckedCompression")]
 pub struct Compression {

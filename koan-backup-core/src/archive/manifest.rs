@@ -16,6 +16,17 @@ use crate::foundation::series::SeriesName;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The content of `manifest.json`.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// for manifest in koan.backups().await? {
+///     for entity in &manifest.entities {
+///         println!("{}: {} has {} records", manifest.name, entity.entity, entity.item_count);
+///     }
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

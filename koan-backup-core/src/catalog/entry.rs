@@ -6,6 +6,16 @@ use crate::archive::{BackupStatus, Manifest};
 use crate::foundation::id::BackupId;
 
 /// A backup in a storage profile. It is cheap to clone.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// for entry in koan.catalog().all().await? {
+///     let manifest = entry.manifest();
+///     println!("{} of {} in {}: {} bytes", manifest.name, manifest.created_at, entry.profile(), entry.size_bytes());
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct CatalogEntry {
     profile: Arc<str>,

@@ -19,6 +19,20 @@ use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::series::SeriesName;
 
 /// The expectations of the user about the backups.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use koan_backup::catalog::Expectations;
+///
+/// const DAY: Duration = Duration::from_secs(24 * 3600);
+/// let expected = Expectations::new()
+///     .backup_every("nightly", DAY)
+///     .entities_within(2 * DAY)
+///     .verified_within(7 * DAY)
+///     .max_loss_percent(20);
+/// # let _ = expected;
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "expectations do nothing until they are given to `health`"]
 pub struct Expectations {
@@ -90,6 +104,18 @@ pub(crate) struct VerificationRecord {
 }
 
 /// The health of the backups at one point in time.
+///
+/// ```
+/// use koan_backup::catalog::Expectations;
+/// # koan_backup_shop::run(async |koan| {
+/// let health = koan.catalog().health(&Expectations::new()).await?;
+/// for problem in &health.problems {
+///     eprintln!("{problem}");
+/// }
+/// # assert!(health.last_success.is_some());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

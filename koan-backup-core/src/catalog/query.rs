@@ -36,6 +36,14 @@ pub enum Order {
 }
 
 /// A page of the backups that match a query.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let page = koan.catalog().query().skip(1).take(1).await?;
+/// assert_eq!((page.entries.len(), page.total), (1, 2));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CatalogPage {

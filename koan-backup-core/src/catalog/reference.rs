@@ -3,6 +3,15 @@
 use crate::foundation::id::{BackupId, LATEST};
 
 /// A reference to a backup.
+///
+/// ```
+/// use koan_backup::{BackupId, BackupRef};
+///
+/// assert_eq!(BackupRef::from("nightly"), BackupRef::Name("nightly".to_owned()));
+/// assert_eq!(BackupRef::from("latest"), BackupRef::Latest);
+/// let id: BackupId = "0197f1a0-0000-7000-8000-000000000001".parse().expect("an id");
+/// assert_eq!(BackupRef::from(id), BackupRef::Id(id));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BackupRef {

@@ -10,6 +10,15 @@ use super::entry::CatalogEntry;
 use crate::archive::EntityStatus;
 
 /// Counts and sizes of the backups of an application.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let statistics = koan.catalog().statistics().await?;
+/// println!("{} backups, {} bytes", statistics.backups, statistics.size_bytes);
+/// assert_eq!(statistics.by_series["nightly"].complete, 2);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

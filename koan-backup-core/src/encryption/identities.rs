@@ -12,6 +12,19 @@ use super::{PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// A set of private keys and passphrases. They are erased from memory when the set is dropped.
+///
+/// ```
+/// use koan_backup::Identities;
+///
+/// # let text = koan_backup_shop::key_pair().1;
+/// # fn run(text: &str) -> koan_backup::Result<()> {
+/// // The text of a file that `age-keygen` wrote.
+/// let identities = Identities::parse(text)?.and(Identities::passphrase("correct horse battery staple")?);
+/// assert_eq!(identities.key_ids().len(), 2);
+/// # Ok(())
+/// # }
+/// # run(&text).expect("a private key is parsed");
+/// ```
 #[derive(Default)]
 pub struct Identities {
     keys: Vec<IdentifiedKey>,

@@ -16,6 +16,29 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// A source that provides private keys when they are needed. Implement this trait for a vault or a key
 /// service.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use koan_backup::{Identities, KeySource, Result};
+///
+/// /// A service that holds the keys.
+/// #[derive(Debug)]
+/// struct Vault;
+/// # impl Vault {
+/// #     async fn secret(&self, _: &str) -> Result<String> { Ok(koan_backup_shop::key_pair().1) }
+/// # }
+///
+/// #[async_trait]
+/// impl KeySource for Vault {
+///     fn describe(&self) -> String {
+///         "vault: secret/koan".to_owned()
+///     }
+///
+///     async fn identities(&self) -> Result<Identities> {
+///         Identities::parse(&self.secret("secret/koan").await?)
+///     }
+/// }
+/// ```
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of keys",
@@ -39,6 +62,17 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
 ///
 /// The text of the keys consists of the lines of an age identity file (`AGE-SECRET-KEY-1…`) or of one OpenSSH
 /// private key; with [`as_passphrase`](Self::as_passphrase) the text is a passphrase.
+///
+/// ```
+/// use koan_backup::Keys;
+///
+/// // Read when a backup is restored or verified, and not before.
+/// let from_file = Keys::file("/etc/koan/koan.key");
+/// let from_environment = Keys::variable("KOAN_KEY");
+/// let from_vault = Keys::command("vault", ["kv", "get", "-field=key", "secret/koan"]);
+/// let passphrase = Keys::variable("KOAN_PASSPHRASE").as_passphrase();
+/// # let _ = (from_file, from_environment, from_vault, passphrase);
+/// ```
 pub struct Keys {
     origin: KeyOrigin,
     content: KeyContent,

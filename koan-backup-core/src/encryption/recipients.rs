@@ -14,6 +14,19 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The recipients of a backup. The backup can be decrypted with the private key of any recipient, or with the
 /// passphrase.
+///
+/// ```
+/// use koan_backup::Recipients;
+///
+/// # fn main() -> koan_backup::Result<()> {
+/// let team = Recipients::keys([
+///     "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+///     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN alice@example.com",
+/// ])?;
+/// assert_eq!(team.key_ids().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Recipients(Arc<RecipientSet>);
 

@@ -14,6 +14,16 @@ use crate::foundation::value::{KeyText, Value};
 type Encode = for<'r, 'v> fn(&'r Row<'v>, &EntitySchema, &mut Vec<u8>) -> Result<Vec<&'r str>, RecordError>;
 
 /// The descriptor of an entity. It is built in a constant and registered in a distributed slice.
+///
+/// ```
+/// use koan_backup::Entity as _;
+/// # use koan_backup_shop::User;
+///
+/// let user = User::descriptor();
+/// assert_eq!(user.name(), "User");
+/// assert_eq!(user.key_type(), "i64");
+/// println!("declared at {}", user.location());
+/// ```
 pub struct EntityDescriptor {
     declaration: EntityDeclaration,
     type_id: fn() -> TypeId,

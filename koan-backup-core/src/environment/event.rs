@@ -13,6 +13,22 @@ use crate::provider::SessionIntent;
 pub(crate) use log::{OperationLog, operation_listener};
 
 /// One event of a backup or restore.
+///
+/// ```
+/// use koan_backup::Event;
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan
+///     .backup("weekly")
+///     .on_event(|event| match event {
+///         Event::EntityCompleted { entity, records, .. } => println!("{entity}: {records} records"),
+///         Event::Progress { percent, .. } => println!("{percent} %"),
+///         _ => {}
+///     })
+///     .await?;
+/// # assert!(report.is_complete());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -142,6 +158,13 @@ pub enum Event {
 }
 
 /// A callback that receives events. It is called on the threads that do the work and must return quickly.
+///
+/// ```
+/// use koan_backup::{Event, Listener};
+///
+/// let listener = Listener::new(|event: &Event| println!("{event:?}"));
+/// # let _ = listener;
+/// ```
 #[derive(Clone, Default)]
 pub struct Listener(Option<Arc<Callback>>);
 

@@ -11,6 +11,25 @@ use crate::foundation::id::BackupId;
 /// A source of the current time.
 ///
 /// Implementers must return UTC instants; they need not be monotonic.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use koan_backup::Clock;
+///
+/// /// A clock that stands still, for tests.
+/// #[derive(Debug)]
+/// struct Fixed(Timestamp);
+///
+/// impl Clock for Fixed {
+///     fn now(&self) -> Timestamp {
+///         self.0
+///     }
+///
+///     fn follows_system(&self) -> bool {
+///         false
+///     }
+/// }
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the current instant.
     fn now(&self) -> Timestamp;

@@ -13,6 +13,19 @@ type Source = Box<dyn StdError + Send + Sync + 'static>;
 ///
 /// The message contains the object (entity, key, file, profile) and the remedy. It never contains a secret or
 /// the content of a record except the key.
+///
+/// ```
+/// use koan_backup::ErrorKind;
+/// # koan_backup_shop::run(async |koan| {
+/// let error = koan.restore("weekly").await.expect_err("there is no such backup");
+/// match error.kind() {
+///     ErrorKind::NotFound => println!("{error}"),
+///     ErrorKind::Busy | ErrorKind::Timeout => println!("try again later: {error}"),
+///     _ => return Err(error.into()),
+/// }
+/// # Ok(())
+/// # });
+/// ```
 pub struct Error(Box<ErrorParts>);
 
 struct ErrorParts {

@@ -60,6 +60,14 @@ impl FromStr for BackupId {
 
 /// The name of a backup, which a person chooses: 1 to 128 characters, without control characters and without
 /// characters that could form a path.
+///
+/// ```
+/// use koan_backup::BackupName;
+///
+/// let name = BackupName::new("Nightly 2026-11-30").expect("a valid name");
+/// assert_eq!(name.safe(), "nightly-2026-11-30");
+/// assert!(BackupName::new("../nightly").is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct BackupName(String);
@@ -151,6 +159,17 @@ impl<'de> Deserialize<'de> for BackupName {
 }
 
 /// The name of a set, which is a subset of an entity's records. [`SetName::root`] is the default set.
+///
+/// ```
+/// use koan_backup::SetName;
+/// # use koan_backup_shop::User;
+/// # koan_backup_shop::run(async |koan| {
+/// let users = koan.data::<User>().set(SetName::new("tenant-a")?);
+/// users.upsert_many([User { id: 1, name: "Ada".to_owned() }]).await?;
+/// koan.backup("tenant-a").set("tenant-a").await?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SetName(String);

@@ -10,6 +10,14 @@ use crate::foundation::id::is_forbidden;
 /// a backup of another identity.
 ///
 /// Name and environment are compared exactly; `Shop` and `shop` are two applications.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let identity = koan.identity();
+/// println!("{} in {}", identity.application(), identity.environment());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApplicationIdentity {
     application: String,

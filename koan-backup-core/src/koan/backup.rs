@@ -23,6 +23,22 @@ use crate::operations::backup::{self, BackupOptions, BackupReport};
 /// last check of its lease and the publication may publish after another process has published; both backups
 /// are complete then. See [`KoanBuilder::lease_time`](super::KoanBuilder::lease_time).
 ///
+/// ```
+/// use std::time::Duration;
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan
+///     .backup("before-the-sale")
+///     .description("prices change at midnight")
+///     .tags(["manual"])
+///     .exclude(["Order"])
+///     .verify_after()
+///     .timeout(Duration::from_secs(600))
+///     .await?;
+/// println!("{} records in {}", report.item_count(), report.id());
+/// # Ok(())
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// Until the manifest is written, dropping the future or cancelling stops the backup, and nothing is
 /// published. Writing the manifest is not cancelled; if the future is dropped meanwhile, the backup is

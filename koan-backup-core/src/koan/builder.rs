@@ -25,6 +25,28 @@ use crate::storage::Storage;
 use crate::storage::machine_state::{MachineState, default_directory};
 
 /// A builder for a context.
+///
+/// ```
+/// use koan_backup::Memory;
+/// use koan_backup::prelude::*;
+/// # use koan_backup_shop::key_pair;
+/// # koan_backup_shop::run(async |_| {
+/// # let (public, private) = key_pair();
+///
+/// let koan = Koan::builder()
+///     .provider(Memory::new()) // or `Sqlite::open("shop.db")?`, `Postgres::connect("postgres://…")?`, …
+///     .storage(Storage::memory()) // or `Storage::local(".koan/backups")?`, `Storage::url("s3://…")?`
+///     .named_storage("dr", Storage::memory())
+///     .encrypt_to(Recipients::keys([public])?) // `age1…`
+///     .keys(Keys::text(private)) // only to restore and to verify; or `Keys::file("koan.key")`
+///     .application("shop")
+///     .environment("staging")
+///     .build()
+///     .await?;
+/// assert_eq!(koan.identity().application(), "shop");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "a context exists only after `.build().await`"]
 pub struct KoanBuilder {

@@ -31,6 +31,24 @@ use crate::operations::recover;
 /// A manifest that cannot be read does not prevent the listing of the other backups;
 /// [`unreadable`](Self::unreadable) and [`health`](Self::health) report it.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use koan_backup::catalog::Expectations;
+/// # koan_backup_shop::run(async |koan| {
+/// let catalog = koan.catalog();
+/// let newest = catalog.latest().await?;
+/// let of_this_week = catalog.recent(7).await?;
+/// assert_eq!(catalog.by_name("nightly").await?.len(), 2);
+/// assert_eq!(catalog.statistics().await?.backups, of_this_week.len());
+///
+/// let expected = Expectations::new().every(Duration::from_secs(24 * 3600));
+/// assert!(catalog.health(&expected).await?.problems.is_empty());
+/// # assert!(newest.is_some());
+/// # Ok(())
+/// # });
+/// ```
+///
 /// # Errors
 /// Every method fails if a profile cannot be listed or read; an incomplete list is never returned.
 #[derive(Clone, Debug)]
@@ -234,6 +252,24 @@ impl Catalog {
 
 /// A query of the catalog. Awaiting it returns a page of backups, newest first by default. A backup is
 /// selected only if it meets all conditions.
+///
+/// ```
+/// use koan_backup::catalog::{Order, SortBy};
+/// # koan_backup_shop::run(async |koan| {
+/// let page = koan
+///     .catalog()
+///     .query()
+///     .name("nightly")
+///     .containing(["User"])
+///     .healthy()
+///     .sort_by(SortBy::Size, Order::Descending)
+///     .take(10)
+///     .await?;
+/// println!("{} of {} backups", page.entries.len(), page.total);
+/// # assert_eq!(page.total, 2);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a query does nothing until it is awaited"]
 pub struct CatalogQuery {

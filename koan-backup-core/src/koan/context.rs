@@ -6,6 +6,16 @@ use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The context of an application: its entities, databases and storage profiles. It is cheap to clone.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let backup = koan.backup("nightly").description("before the sale").await?;
+/// koan.verify(backup.id()).await?.require_valid()?;
+/// koan.restore("nightly").replace_existing().await?;
+/// assert_eq!(koan.inventory().included.len(), 3);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Koan {
     pub(super) environment: Arc<Environment>,

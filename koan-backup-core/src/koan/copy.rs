@@ -17,6 +17,15 @@ use crate::operations::copy::{self, CopyOptions, CopyReport};
 
 /// The builder of a copy of a backup into another storage profile, which runs when it is awaited.
 ///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let copy = koan.copy("nightly").to_profile("dr").await?;
+/// koan.restore(copy.id).from_profile("dr").await?;
+/// # assert!(!copy.already_existed);
+/// # Ok(())
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// Until the manifest is created, dropping the future or cancelling stops the copy, and no file of the copy
 /// remains. Creating the manifest is not cancelled; if the future is dropped meanwhile, the copy exists

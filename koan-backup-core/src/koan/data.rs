@@ -23,6 +23,22 @@ use crate::provider::{
 ///
 /// Records are written as by a restore: triggers of the database do not fire, and foreign keys must be valid
 /// at the end.
+///
+/// ```
+/// use futures::TryStreamExt as _;
+/// # use koan_backup_shop::User;
+/// # koan_backup_shop::run(async |koan| {
+/// let users = koan.data::<User>();
+/// users.upsert_many([User { id: 7, name: "Grace".to_owned() }]).await?;
+/// assert_eq!(users.count().await?, 4);
+///
+/// let grace = users.get(&7).await?;
+/// let all: Vec<User> = users.all_stream().try_collect().await?;
+/// # assert_eq!(grace.map(|user| user.name).as_deref(), Some("Grace"));
+/// # assert_eq!(all.len(), 4);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Data<T> {
     koan: Koan,

@@ -19,6 +19,17 @@ use crate::operations::diff::{self, BackupDiff, DiffOptions, Difference, OnDiffe
 /// Records are compared as the current types read them, so a field that is missing in one of the backups has
 /// its default value. The memory use is limited and does not depend on the number of records.
 ///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let nightly = koan.catalog().by_name("nightly").await?;
+/// let [newer, older] = nightly.as_slice() else { panic!("there are two backups") };
+/// let diff = koan.diff(older.id(), newer.id()).on_difference(|found| println!("{found:?}")).await?;
+/// let users = diff.entities.iter().find(|found| found.entity == "User").expect("a changed entity");
+/// assert_eq!((users.added, users.changed, users.removed), (1, 1, 0));
+/// # Ok(())
+/// # });
+/// ```
+///
 /// # Errors
 /// One of the backups does not exist, has no archive, is damaged, or is encrypted as a whole without a
 /// matching key. The report contains the entities that cannot be compared.

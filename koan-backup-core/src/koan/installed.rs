@@ -138,6 +138,17 @@ impl Backup {
 }
 
 /// Restores with the installed context.
+///
+/// ```
+/// use koan_backup::prelude::*;
+/// # koan_backup_shop::run(async |koan| {
+/// koan.install();
+///
+/// Backup::all("system").await?;
+/// Restore::all("system").replace_existing().await?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Restore;
 

@@ -23,6 +23,21 @@ use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport
 /// are in the report of the run, and in the [health](super::Catalog::health) of the catalog until a later run
 /// completes them.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use koan_backup::Retention;
+/// # koan_backup_shop::run(async |koan| {
+/// // Once:
+/// let report = koan.maintenance().retention(Retention::new().keep_last(7)).await?;
+/// assert!(report.is_clean());
+/// // In the background, until the task is stopped or dropped:
+/// let task = koan.maintenance().every(Duration::from_secs(3600)).jitter(Duration::from_secs(300)).start()?;
+/// task.stop().await;
+/// # Ok(())
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// Dropping the future stops the run. Every backup exists completely or not at all.
 #[derive(Debug)]
@@ -164,6 +179,20 @@ impl IntoFuture for MaintenanceBuilder {
 }
 
 /// Maintenance in the background. Dropping it stops maintenance.
+///
+/// ```
+/// use std::time::Duration;
+/// # koan_backup_shop::run(async |koan| {
+/// let task = koan.maintenance().every(Duration::from_secs(3600)).start()?;
+/// match task.last_report() {
+///     Some(Ok(report)) => println!("{} profiles", report.profiles.len()),
+///     Some(Err(error)) => eprintln!("{error}"),
+///     None => println!("the first run has not ended"),
+/// }
+/// task.stop().await;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping the task stops maintenance"]
 pub struct MaintenanceTask {

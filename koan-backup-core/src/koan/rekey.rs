@@ -21,6 +21,15 @@ use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 /// [`ErrorKind::Busy`](crate::ErrorKind::Busy). While another process restores the backup, the old archive is
 /// not removed, and [`RekeyReport::old_archive`] contains its path.
 ///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// // The context has the new recipients, and the keys that open the old archive.
+/// let report = koan.rekey("nightly").await?.require_replaced()?;
+/// println!("now for {:?}", report.key_ids);
+/// # Ok(())
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// If the future is dropped, the backup is either unchanged or encrypted for the new recipients; it is
 /// complete in both cases. The other archive, to which the manifest does not refer, may remain. The old keys
@@ -72,6 +81,14 @@ impl IntoFuture for RekeyBuilder {
 /// The builder of the rekey of all backups of a profile, which runs when it is awaited. Backups of other
 /// applications are not changed. Backups that record no environment are not changed either, unless they are
 /// [included](Self::include_unidentified).
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let summary = koan.rekey_all().await?.require_all()?;
+/// println!("{} archives rewritten, {} unchanged", summary.rekeyed.len(), summary.unchanged.len());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "a rekey does nothing until it is awaited"]
 pub struct RekeyAllBuilder {

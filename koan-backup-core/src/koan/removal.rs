@@ -12,6 +12,15 @@ use crate::operations::prune::{self, RemovedBackup};
 
 /// The builder of the removal of a backup, which runs when it is awaited.
 ///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let oldest = koan.catalog().by_name("nightly").await?.pop().expect("there is a backup");
+/// let removed = koan.delete(oldest.id()).await?;
+/// println!("{} bytes are free again", removed.freed_bytes);
+/// # Ok(())
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// If the future is dropped, the backup exists completely or not at all. An archive whose manifest was
 /// removed may remain.

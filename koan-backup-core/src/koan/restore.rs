@@ -23,6 +23,18 @@ use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 /// A lease in the storage prevents the removal of the backup during the restore, unless it is a dry run. If
 /// the storage cannot be written, the restore continues without a lease and logs a warning.
 ///
+/// ```
+/// # use koan_backup_shop::Order;
+/// # koan_backup_shop::run(async |koan| {
+/// let trial = koan.restore("nightly").entity::<Order>().replace_existing().dry_run().await?;
+/// println!("{} orders would be inserted", trial.entities[0].counts.inserted);
+///
+/// let report = koan.restore("nightly").entity::<Order>().replace_existing().await?;
+/// assert_eq!(report.entities[0].records, 2);
+/// # Ok(())
+/// # });
+/// ```
+///
 /// # Cancel safety
 /// If the future is dropped or the restore is cancelled before the commit begins, providers with transactions
 /// roll back what was written. Cancelling does not interrupt a commit. If the future is dropped during a
@@ -211,6 +223,17 @@ impl IntoFuture for RestoreBuilder {
 }
 
 /// A viability check of a restore, which runs when it is awaited.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let check = koan.restore("latest").viability().await?;
+/// for finding in &check.findings {
+///     println!("{finding}");
+/// }
+/// assert!(check.is_viable());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "a viability check does nothing until it is awaited"]
 pub struct ViabilityBuilder(RestoreBuilder);

@@ -11,6 +11,18 @@ use crate::operations::prune::{self, PruneReport};
 
 /// The builder of a prune of one profile: it plans which backups the retention policy keeps and which are
 /// removed, and applies the plan.
+///
+/// ```
+/// use koan_backup::Retention;
+/// # koan_backup_shop::run(async |koan| {
+/// let retention = koan.retention(Retention::new().keep_last(1).daily(14));
+/// let plan = retention.plan().await?;
+/// println!("{plan}"); // a reason for every backup
+/// let report = retention.apply(&plan).await?;
+/// assert_eq!(report.removed.len(), 1);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a retention removes nothing until a plan is applied"]
 pub struct RetentionBuilder {

@@ -18,6 +18,18 @@ use crate::foundation::error::Result;
 use crate::operations::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
 /// The builder of a verification, which runs when it is awaited.
+///
+/// ```
+/// # use koan_backup_shop::User;
+/// # koan_backup_shop::run(async |koan| {
+/// // Every hash, count and record.
+/// koan.verify("nightly").await?.require_valid()?;
+/// // The hashes of some blocks of one entity.
+/// let sample = koan.verify("nightly").entity::<User>().sample(4).await?;
+/// assert!(sample.is_valid(), "{:?}", sample.issues());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "a verification does nothing until it is awaited"]
 pub struct VerifyBuilder {

@@ -11,6 +11,14 @@ use crate::catalog::{CatalogEntry, UnreadableManifest};
 use crate::foundation::error::Error;
 
 /// The report of [`Koan::warm_up`], which opens every provider and every storage profile.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan.warm_up().await;
+/// assert!(report.is_clean(), "{report:?}");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -6,6 +6,14 @@ use crate::entity::EntityCodec;
 use crate::foundation::id::SetName;
 
 /// What happens to a record whose key already exists.
+///
+/// ```
+/// use koan_backup::ConflictMode;
+/// # koan_backup_shop::run(async |koan| {
+/// koan.restore("nightly").on_conflict(ConflictMode::Keep).await?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -24,6 +32,14 @@ pub enum ConflictMode {
 ///
 /// A level selects several optimizations together. [`SessionOptions`] has an option for each optimization
 /// that a level permits.
+///
+/// ```
+/// use koan_backup::RestoreLevel;
+/// # koan_backup_shop::run(async |koan| {
+/// koan.restore("nightly").level(RestoreLevel::Safe).await?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -23,6 +23,22 @@ const MAX_MARKS: usize = 64;
 /// The directory in which this machine records the locations that it has used.
 ///
 /// Each location has a separate file, which is replaced atomically, so that processes need no lock.
+///
+/// ```
+/// use koan_backup::storage::MachineState;
+///
+/// # fn main() -> koan_backup::Result<()> {
+/// # let folder = tempfile::tempdir().expect("a temporary directory");
+/// # std::env::set_current_dir(folder.path()).expect("the directory exists");
+/// let machine = MachineState::open(".koan")?;
+/// for known in machine.locations()? {
+///     println!("{}: {}", known.kind, known.location);
+/// }
+/// // Before a directory that was emptied on purpose is used again:
+/// machine.forget_location("storage profile", "/backups/old")?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineState {
     directory: PathBuf,

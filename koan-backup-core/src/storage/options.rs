@@ -8,6 +8,25 @@ use super::profile_state::NewProfile;
 
 /// The options of a storage that a URL specifies; see [`Storage::options`](crate::Storage::options). Options
 /// that are not set are read from the usual environment variables of each cloud.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use koan_backup::Storage;
+///
+/// # #[cfg(feature = "s3")]
+/// # fn main() -> koan_backup::Result<()> {
+/// let minio = Storage::options("s3://backups/shop")
+///     .endpoint("https://minio.example.com")
+///     .region("eu-central-1")
+///     .credentials("shop", "the secret")
+///     .retries(6, Duration::from_secs(120))
+///     .open()?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "s3"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone)]
 #[must_use = "call `open` to get the storage"]
 pub struct StorageOptions {

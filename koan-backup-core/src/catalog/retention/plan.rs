@@ -20,6 +20,18 @@ const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A retention plan: which backups are kept and which are removed, and why. Applying it removes exactly the
 /// listed backups.
+///
+/// ```
+/// use koan_backup::Retention;
+/// # koan_backup_shop::run(async |koan| {
+/// let plan = koan.retention(Retention::new().keep_last(1)).plan().await?;
+/// for decision in &plan.decisions {
+///     println!("{} {}", decision.name, decision.id);
+/// }
+/// # assert_eq!(plan.decisions.len(), 2);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

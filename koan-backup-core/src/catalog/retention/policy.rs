@@ -22,6 +22,21 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 /// entity is [released](Self::release_entity). If an entity lost most of its records from one backup of a
 /// series to the next, the last backup before the loss is kept until the loss is
 /// [acknowledged](crate::builders::Catalog::acknowledge).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use koan_backup::Retention;
+///
+/// let policy = Retention::new()
+///     .within(Duration::from_secs(48 * 3600))
+///     .daily(14)
+///     .weekly(8)
+///     .monthly(12)
+///     .exempt_tag("legal");
+/// # let text = serde_json::to_string(&policy).expect("a policy is serialized");
+/// # assert_eq!(serde_json::from_str::<Retention>(&text).expect("a policy is read"), policy);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[must_use = "a retention does nothing until it is given to `retention` or to maintenance"]

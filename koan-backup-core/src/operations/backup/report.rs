@@ -12,6 +12,18 @@ use crate::operations::verify::VerifyReport;
 ///
 /// With `continue_on_error`, some entities may have failed: check [`status`](Self::status), or call
 /// [`require_complete`](Self::require_complete).
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan.backup("nightly").verify_after().await?.require_complete()?;
+/// for warning in report.warnings() {
+///     eprintln!("{warning}");
+/// }
+/// assert_eq!(report.item_count(), 6);
+/// assert!(report.verified_at().is_some());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[must_use = "with `continue_on_error`, entities can have failed: call `require_complete`, or bind the report"]

@@ -7,6 +7,15 @@ use crate::foundation::id::BackupId;
 use crate::operations::verify::VerifyReport;
 
 /// The report of a copy.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let first = koan.copy("nightly").to_profile("dr").await?;
+/// let second = koan.copy("nightly").to_profile("dr").await?;
+/// assert_eq!((first.already_existed, second.already_existed), (false, true));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

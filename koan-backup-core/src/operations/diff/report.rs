@@ -8,6 +8,14 @@ use serde::Serialize;
 use crate::foundation::id::{BackupId, SetName};
 
 /// The differences between two backups, as counts.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let diff = koan.diff("nightly", "latest").await?;
+/// assert!(diff.is_empty(), "the newest backup is `nightly`");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -7,6 +7,17 @@ use crate::foundation::id::BackupId;
 use crate::operations::prune::PruneReport;
 
 /// The report of a maintenance run, by storage profile.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan.maintenance().await?;
+/// for profile in &report.profiles {
+///     println!("{}: verified {:?}, {} bytes freed", profile.profile, profile.verified, profile.freed_bytes);
+/// }
+/// assert!(report.is_clean());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -5,6 +5,18 @@ use serde::Serialize;
 use crate::foundation::id::{BackupId, BackupName};
 
 /// The report of a prune: the removed backups, and the backups that were verified before the removal.
+///
+/// ```
+/// use koan_backup::Retention;
+/// # koan_backup_shop::run(async |koan| {
+/// let retention = koan.retention(Retention::new().keep_last(1));
+/// let report = retention.apply(&retention.plan().await?).await?;
+/// for removed in &report.removed {
+///     println!("{} {}: {} bytes", removed.name, removed.id, removed.freed_bytes);
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

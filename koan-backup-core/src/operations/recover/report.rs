@@ -7,6 +7,14 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 
 /// The report of a recovery of unlisted archives.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan.catalog().recover().await?.require_all()?;
+/// assert_eq!(report.recovered().count(), 0, "no manifest is missing");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

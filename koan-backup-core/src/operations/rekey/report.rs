@@ -10,6 +10,14 @@ use crate::foundation::names::names;
 use crate::operations::verify::VerifyReport;
 
 /// The report of the rekey of one backup.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan.rekey("nightly").await?;
+/// assert!(report.old_archive.is_none(), "the old archive was removed");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use = "the old archive may still exist, and the old keys decrypt it"]
@@ -69,6 +77,17 @@ impl RekeyReport {
 }
 
 /// The summary of the rekey of all backups of a profile.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let summary = koan.rekey_all().await?;
+/// for (id, error) in &summary.failed {
+///     eprintln!("{id}: {error}");
+/// }
+/// summary.require_all()?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "some backups may not have been encrypted for the new recipients"]
 #[non_exhaustive]

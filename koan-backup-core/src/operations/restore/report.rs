@@ -7,6 +7,20 @@ use crate::operations::verify::VerifyReport;
 use crate::provider::{Finding, Severity, SuspendedObject, WriteCounts};
 
 /// The report of a restore.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan.restore("nightly").replace_existing().await?;
+/// for restored in &report.entities {
+///     let counts = &restored.counts;
+///     println!("{}: {} inserted, {} deleted", restored.entity, counts.inserted, counts.deleted);
+/// }
+/// for finding in &report.findings {
+///     println!("{finding}");
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -61,6 +75,15 @@ impl RestoreReport {
 }
 
 /// The report of a viability check: whether a restore would succeed, determined without writing.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let check = koan.restore("nightly").viability().await?;
+/// println!("{} records, {} bytes", check.record_count, check.size_bytes);
+/// assert!(check.is_viable(), "{:?}", check.findings);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use = "the findings show whether the restore would succeed"]

@@ -9,6 +9,17 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupId, SetName};
 
 /// The report of a verification.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let report = koan.verify("nightly").await?;
+/// for issue in report.issues() {
+///     eprintln!("{}: {}", issue.file, issue.problem);
+/// }
+/// report.require_valid()?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use = "a backup that is not valid cannot be relied on"]

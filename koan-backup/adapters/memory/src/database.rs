@@ -17,6 +17,26 @@ pub(crate) type Table = BTreeMap<RecordKey, Record>;
 /// A snapshot contains the records of one point in time. Only one session can write at a time: another
 /// session waits for at most ten seconds until the first session is committed, rolled back or dropped. Keys
 /// that are decimals with a fraction are ordered by their text.
+///
+/// ```
+/// use koan_backup::Memory;
+/// use koan_backup::prelude::*;
+/// # use koan_backup_shop::{User, key_pair};
+/// # koan_backup_shop::run(async |_| {
+///
+/// let database = Memory::new();
+/// let koan = Koan::builder()
+///     .provider(database.clone())
+///     .storage(Storage::memory())
+/// #   .encrypt_to(Recipients::keys([key_pair().0])?)
+///     .build()
+///     .await?;
+/// koan.data::<User>().upsert_many([User { id: 1, name: "Ada".to_owned() }]).await?;
+/// let backup = koan.backup("nightly").await?;
+/// assert_eq!(backup.item_count(), 1);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     pub(crate) tables: Arc<Mutex<Arc<Tables>>>,

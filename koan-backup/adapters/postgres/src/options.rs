@@ -16,6 +16,18 @@ use super::tls::connector;
 const DEFAULT_CONNECTIONS: usize = 2;
 
 /// Options for connecting to a PostgreSQL database: see [`Postgres::options`].
+///
+/// ```no_run
+/// use koan_backup::Postgres;
+///
+/// # fn main() -> koan_backup::Result<()> {
+/// let sales = Postgres::options("postgres://backup@db.example.org/erp?sslmode=verify-full")
+///     .schema("sales")
+///     .ignore_table("jobs", "a queue")
+///     .connect()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "the options do nothing until `connect` is called"]
 pub struct PostgresOptions {

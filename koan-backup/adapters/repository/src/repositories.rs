@@ -12,10 +12,10 @@ use crate::repository::Repository;
 /// A provider of repositories, one for each entity.
 ///
 /// ```
-/// # use koan_backup::prelude::*;
-/// # use koan_backup::{Repositories, Repository};
-/// # fn provider<T: koan_backup::Entity>(users: impl Repository<T>) -> Repositories {
-/// Repositories::new().with(users)
+/// # use koan_backup::{Entity, Repositories, Repository};
+/// # fn provider<U: Entity, O: Entity>(users: impl Repository<U>, orders: impl Repository<O>) -> Repositories {
+/// // `users` implements `Repository<User>`, `orders` implements `Repository<Order>`.
+/// Repositories::new().with(users).with(orders)
 /// # }
 /// ```
 #[derive(Clone, Default)]

@@ -35,6 +35,46 @@ pub type RepositoryError = Box<dyn std::error::Error + Send + Sync>;
 /// order and duplicate keys must be detected; during a restore, the keys of the existing records and of the
 /// records of the archive, with a hash of 32 bytes for each record and of 8 bytes for each field; and, with
 /// `replace_existing`, the records that are deleted.
+///
+/// ```standalone_crate
+/// use koan_backup::prelude::*;
+/// use koan_backup::{Repositories, Repository, RepositoryError};
+/// use async_trait::async_trait;
+/// use futures::stream::{self, BoxStream, StreamExt as _};
+/// # use std::collections::BTreeMap;
+/// # use std::sync::{Arc, Mutex};
+/// # koan_backup::entity_backup_scope!(mode = All);
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize, Entity)]
+/// # struct User { id: i64, name: String }
+/// # #[derive(Clone, Default)]
+/// # struct Service(Arc<Mutex<BTreeMap<i64, User>>>);
+/// # impl Service {
+/// #     fn list(&self) -> Vec<User> { self.0.lock().expect("no panic").values().cloned().collect() }
+/// #     async fn put(&self, user: User) -> Result<(), RepositoryError> {
+/// #         self.0.lock().expect("no panic").insert(user.id, user);
+/// #         Ok(())
+/// #     }
+/// # }
+///
+/// struct Users {
+///     service: Service,
+/// }
+///
+/// #[async_trait]
+/// impl Repository<User> for Users {
+///     fn all(&self) -> BoxStream<'_, Result<User, RepositoryError>> {
+///         stream::iter(self.service.list()).map(Ok).boxed()
+///     }
+///
+///     async fn upsert_many(&self, users: Vec<User>) -> Result<(), RepositoryError> {
+///         for user in users {
+///             self.service.put(user).await?;
+///         }
+///         Ok(())
+///     }
+/// }
+/// # fn main() {}
+/// ```
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a repository of `{T}`",

@@ -6,6 +6,18 @@ use koan_backup_core::{
 };
 
 /// The description of a restore that is passed to a repository.
+///
+/// ```
+/// use koan_backup::{RepositoryError, RestoreRequest};
+///
+/// // In an implementation of `Repository`:
+/// async fn prepare_restore(request: &RestoreRequest) -> Result<(), RepositoryError> {
+///     if request.replace_existing {
+///         return Err("users are never deleted; restore without `replace_existing`".into());
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreRequest {
@@ -31,6 +43,18 @@ impl RestoreRequest {
 }
 
 /// The outcome of a restore that is passed to a repository.
+///
+/// ```
+/// use koan_backup::{RepositoryError, RestoreOutcome};
+///
+/// // In an implementation of `Repository`:
+/// async fn finish_restore(outcome: RestoreOutcome) -> Result<(), RepositoryError> {
+///     if outcome == RestoreOutcome::Failed {
+///         eprintln!("some of the users were written; run the restore again");
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoreOutcome {

@@ -17,6 +17,25 @@ use super::derived::Recomputed;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The options for opening an SQLite database. [`Sqlite::options`] creates them.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use koan_backup::Sqlite;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # std::env::set_current_dir(folder.path())?;
+///
+/// // A new database, which a restore fills.
+/// let copy = Sqlite::options("copy.db")
+///     .create_if_missing()
+///     .busy_timeout(Duration::from_secs(30))
+///     .ignore_table("page_views", "kept by the web server")
+///     .recomputed_after_restore("film.search", "the nightly reindex")
+///     .open()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "the options do nothing until `open` is called"]
 pub struct SqliteOptions {

@@ -22,12 +22,18 @@ use crate::thread::ConnectionThread;
 
 /// An SQLite database whose tables contain the records of entities.
 ///
-/// ```no_run
-/// # fn main() -> Result<(), koan_backup::Error> {
+/// ```
 /// use koan_backup::Sqlite;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # std::env::set_current_dir(folder.path())?;
+/// # for file in ["shop.db", "legacy.db"] {
+/// #     rusqlite::Connection::open(file)?.execute_batch("CREATE TABLE schema_migrations (version INTEGER)")?;
+/// # }
 ///
 /// let shop = Sqlite::open("shop.db")?;
 /// let legacy = Sqlite::options("legacy.db").read_only().ignore_table("schema_migrations", "maintained by sqlx").open()?;
+/// assert!(Sqlite::open("misspelt.db").is_err());
 /// # Ok(())
 /// # }
 /// ```
