@@ -4,6 +4,8 @@ pub(crate) mod codec;
 
 mod declaration;
 mod descriptor;
+#[doc(hidden)]
+pub mod option_hints;
 mod policy;
 
 use serde::Serialize;

@@ -4,6 +4,8 @@
 //! the traits for databases and storage. It contains no code for a particular database, for HTTP or for a
 //! terminal. Applications depend on the crate `koan-backup`, which re-exports what they need.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod archive;
 pub mod catalog;
 mod declaration;
@@ -104,7 +106,7 @@ pub mod __private {
     };
     pub use crate::entity::{
         Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, KeyDeclaration, PolicyDeclaration,
-        ScopeDeclaration, ScopeMode, Shape, declared_key, order_with, traced_with, wire_with,
+        ScopeDeclaration, ScopeMode, Shape, declared_key, option_hints, order_with, traced_with, wire_with,
     };
     pub use crate::foundation::schema::{Refused, Sampler, Unordered};
 }

@@ -19,6 +19,7 @@ use self::form::{Body, Form};
 use self::serde_attr::ContainerAttr;
 use crate::ctxt::Ctxt;
 use crate::declaration::{Declaration, KeyExpansion, ShapeExpansion, stub};
+use crate::hints::Hints;
 use crate::identity::Identity;
 use crate::typed_key;
 
@@ -28,7 +29,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let options = TypeOptions::read(&input.attrs, &mut cx);
     let private = options.identity.private();
     let declaration = check(input, options, private.clone(), &mut cx);
-    match (cx.finish(), declaration) {
+    let expansion = match (cx.finish(), declaration) {
         (Ok(()), Some(declaration)) => declaration.expand(),
         (Err(errors), _) => {
             let errors = errors.into_compile_error();
@@ -36,7 +37,9 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
             quote!(#errors #stub)
         }
         (Ok(()), None) => unreachable!("a declaration is missing only after an error"),
-    }
+    };
+    let hints = Hints::of_derive(input).expand(&private);
+    quote!(#hints #expansion)
 }
 
 fn check(

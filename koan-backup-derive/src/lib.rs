@@ -4,9 +4,12 @@
 //! its token and states a remedy. After an error, the type still implements `Entity`, so that code that uses it
 //! compiles, but the type is not registered.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod ctxt;
 mod declaration;
 mod entity;
+mod hints;
 mod identity;
 mod key_list;
 mod key_type;
@@ -28,15 +31,20 @@ use proc_macro::TokenStream;
 
 /// Derives `Entity` for a serde type, and declares how it is backed up.
 ///
-/// ```text
+/// ```standalone_crate
+/// use koan_backup::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
 /// #[derive(Serialize, Deserialize, Entity)]
 /// #[entity(name = "Customer", table = "customers", alias = "Client")]
 /// #[entity_backup(encrypt)]
 /// struct CustomerRow {
-///     id: Uuid,                       // a field called `id` is the key
+///     id: i64, // a field called `id` is the key
 ///     #[entity(column = "Full Name")]
 ///     name: String,
 /// }
+/// # let customer = CustomerRow { id: 7, name: "Ada".to_owned() };
+/// # assert_eq!((CustomerRow::descriptor().name(), customer.key()), ("Customer", 7));
 /// ```
 ///
 /// # `#[entity(…)]` on the type
@@ -62,8 +70,43 @@ use proc_macro::TokenStream;
 /// source, without `r#`. The fields must be `Clone`. A key cannot be an `Option`, a floating-point number, a map
 /// or `()`. What the macro cannot see is checked when the context is built.
 ///
+/// ```standalone_crate
+/// # use koan_backup::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize, Entity)]
+/// #[entity(key = "order_id, line")] // or `#[entity(key)]` on both fields
+/// struct OrderLine {
+///     order_id: i64,
+///     line: u32,
+///     product: String,
+/// }
+///
+/// let line = OrderLine { order_id: 7, line: 1, product: "tea".to_owned() };
+/// assert_eq!(line.key(), (7, 1));
+/// ```
+///
 /// A key in a field with `#[serde(flatten)]` is declared with its path and its type: `key = "base.id: i64"`, or
 /// `key = "tenant, base.id: i64"`.
+///
+/// ```standalone_crate
+/// # use koan_backup::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize)]
+/// struct Base {
+///     id: i64,
+///     version: u32,
+/// }
+///
+/// #[derive(Serialize, Deserialize, Entity)]
+/// #[entity(key = "base.id: i64")]
+/// struct Product {
+///     #[serde(flatten)]
+///     base: Base,
+///     title: String,
+/// }
+/// # let base = Base { id: 7, version: 1 };
+/// # assert_eq!(Product { base, title: "tea".to_owned() }.key(), 7);
+/// ```
 ///
 /// If the fields belong to another type, the key is declared with types, in the order of that type's fields:
 /// `key = "id: u64"`, `key = "a: i64, b: i32"`. If such a field has another serde name, that name follows
@@ -86,7 +129,17 @@ use proc_macro::TokenStream;
 ///   the key.
 /// * `#[serde(transparent)]` structs whose field is such a type, with `key = "id: i64"`. Use them for generic
 ///   types and for types of other crates:
-///   ```text
+///   ```standalone_crate
+///   # use koan_backup::prelude::*;
+///   # use serde::{Deserialize, Serialize};
+///   # #[derive(Serialize, Deserialize)]
+///   # struct User { name: String }
+///   #[derive(Serialize, Deserialize)]
+///   struct Page<T> {
+///       id: u64,
+///       items: Vec<T>,
+///   }
+///
 ///   #[derive(Serialize, Deserialize, Entity)]
 ///   #[serde(transparent)]
 ///   #[entity(key = "id: u64")]
@@ -111,8 +164,22 @@ pub fn derive_entity(input: TokenStream) -> TokenStream {
 /// Declares the default policy of the crate that contains it: how entities without `#[entity_backup]` are
 /// backed up.
 ///
-/// ```text
+/// ```standalone_crate
+/// # use koan_backup::prelude::*;
+/// # use serde::{Deserialize, Serialize};
 /// koan_backup::entity_backup_scope!(mode = All, encrypt_by_default);
+///
+/// #[derive(Serialize, Deserialize, Entity)]
+/// struct Patient {
+///     id: i64,
+///     diagnosis: String,
+/// }
+///
+/// # fn main() -> koan_backup::Result<()> {
+/// let inventory = Inventory::linked()?;
+/// assert!(inventory.included[0].policy.encrypt);
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// | option | meaning | default |
@@ -132,8 +199,19 @@ pub fn entity_backup_scope(input: TokenStream) -> TokenStream {
 
 /// Registers a type as an entity if the type cannot have the derive, for example an instance of a generic type.
 ///
-/// ```text
+/// ```standalone_crate
+/// use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct User { name: String }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Page<T> {
+///     id: u64,
+///     items: Vec<T>,
+/// }
+///
 /// koan_backup::register!(Page<User>, name = "UserPage", key = "id: u64", backup(encrypt));
+/// # fn main() {}
 /// ```
 ///
 /// The type comes first. It must be a type of this crate: for a type of another crate, derive `Entity` on a

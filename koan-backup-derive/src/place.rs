@@ -57,7 +57,7 @@ pub(crate) enum Known {
 }
 
 impl Place {
-    fn known(self) -> &'static [&'static str] {
+    pub(crate) fn known(self) -> &'static [&'static str] {
         match self {
             Self::Type => ON_TYPE,
             Self::Field => ON_FIELD,

@@ -8,6 +8,7 @@ use syn::{PathArguments, Token, Type};
 
 use crate::ctxt::Ctxt;
 use crate::declaration::{Declaration, stub};
+use crate::hints::Hints;
 use crate::identity::IdentityOptions;
 use crate::options;
 use crate::place::{Known, Place};
@@ -43,6 +44,7 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
         Ok(input) => input,
         Err(error) => return error.into_compile_error(),
     };
+    let hints = Hints::of_registration(&options);
     let mut cx = Ctxt::default();
     let mut identity = IdentityOptions::default();
     let mut policy: Option<PolicyOptions> = None;
@@ -57,7 +59,7 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     }
     let private = identity.private();
     let declaration = check(&ty, identity, policy, private.clone(), &mut cx);
-    match (cx.finish(), declaration) {
+    let expansion = match (cx.finish(), declaration) {
         (Ok(()), Some(declaration)) => declaration.expand(),
         (Err(errors), _) => {
             let errors = errors.into_compile_error();
@@ -65,7 +67,9 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
             quote!(#errors #stub)
         }
         (Ok(()), None) => unreachable!("a declaration is missing only after an error"),
-    }
+    };
+    let hints = hints.expand(&private);
+    quote!(#hints #expansion)
 }
 
 fn check(

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::ctxt::Ctxt;
+use crate::hints::Hints;
 use crate::identity::private;
 use crate::options;
 use crate::place::{Known, Place};
@@ -12,6 +13,7 @@ use crate::setting::Setting;
 
 /// Expands the macro.
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
+    let hints = Hints::of_scope(&tokens);
     let mut cx = Ctxt::default();
     let mut krate = Setting::default();
     let mut mode = Setting::default();
@@ -35,13 +37,17 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
              cover only entities with `#[entity_backup]`",
         );
     }
-    if let Err(errors) = cx.finish() {
-        return errors.into_compile_error();
-    }
     let private = private(krate.get());
+    let hints = hints.expand(&private);
+    if let Err(errors) = cx.finish() {
+        let errors = errors.into_compile_error();
+        return quote!(#hints #errors);
+    }
     let mode = mode.take();
     let [encrypt, include_schema] = [encrypt.take(), include_schema.take()].map(optional);
     quote! {
+        #hints
+
         #[doc(hidden)]
         const _ENTITY_BACKUP_SCOPE_IS_DECLARED_TWICE_IN_THIS_MODULE: () = {
             use #private as __koan;

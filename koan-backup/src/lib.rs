@@ -32,13 +32,28 @@
 //! The library needs a Tokio runtime with timers, which `#[tokio::main]` and `Builder::enable_time` provide.
 //! Without such a runtime, every operation returns an error of kind [`ErrorKind::Configuration`].
 //!
-//! # Modules
-//! The root and the [`prelude`] contain what most applications use. Everything else is in modules: [`report`]
-//! (the results of operations), [`builders`] (the return types of the methods of [`Koan`]), [`catalog`],
-//! [`retention`], [`maintenance`], [`storage`] and [`encryption`] for operations; [`archive`] for readers of
-//! archives; [`provider`], [`entity`], [`schema`] and [`value`] for authors of adapters.
+//! # Map
+//! | where | what |
+//! |---|---|
+//! | the root, and [`prelude`] | what most applications use: [`Koan`], [`Storage`], the providers, the macros |
+//! | [`builders`] | the return types of the methods of [`Koan`]: the options of each operation |
+//! | [`report`] | the results of operations |
+//! | [`catalog`], [`retention`], [`maintenance`] | existing backups, which of them stay, and what runs in the background |
+//! | [`storage`], [`encryption`] | options of storage profiles; recipients and keys |
+//! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
+//! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
+//! | [`mod@serde`] | other serialized forms of fields, such as base64 |
+//! | [`guides`] | [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
 //!
-//! The format of an archive is described in [`archive_format`].
+//! | macro | what |
+//! |---|---|
+//! | [`#[derive(Entity)]`](derive@Entity) | makes a type an entity, with `#[entity(…)]` and `#[entity_backup(…)]` |
+//! | [`entity_backup_scope!`] | the default policy of a crate |
+//! | [`register!`] | an entity whose type cannot have the derive |
+//! | [`link!`] | links a crate that declares entities |
+#![cfg_attr(feature = "document-features", doc = "\n# Features")]
+#![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc = include_str!("../docs/archive-format.md")]
 pub mod archive_format {}

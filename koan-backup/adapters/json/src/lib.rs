@@ -1,5 +1,7 @@
 //! A provider for directories of JSON files.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod coverage;
 mod directory;
 mod document;

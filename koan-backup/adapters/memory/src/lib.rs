@@ -1,5 +1,7 @@
 //! A database in memory for tests of applications. It needs no tables and no server.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod database;
 mod provider;
 mod session;

@@ -22,6 +22,8 @@
 //!   and verifies nothing; `require` encrypts or fails; `verify-full`, or `require` with a root certificate,
 //!   verifies the certificate and the host name.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod address;
 mod catalog;
 mod column_type;

@@ -1,6 +1,8 @@
 //! A provider for records that the application reads and writes with its own code: SeaORM, Diesel, sqlx, a
 //! service, or any other code.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod erased;
 mod hooks;
 mod provider;

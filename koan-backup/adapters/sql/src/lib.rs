@@ -3,6 +3,8 @@
 //!
 //! This crate depends on no database. Applications do not use it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod columns;
 pub mod content;
 pub mod conversion_error;

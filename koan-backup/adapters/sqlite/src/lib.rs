@@ -25,6 +25,8 @@
 //!   triggers fill other data that no archive contains, a restore fails before it writes, unless the
 //!   application declares that data with [`SqliteOptions::recomputed_after_restore`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod bind;
 mod catalog;
 mod clauses;
