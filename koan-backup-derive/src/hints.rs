@@ -178,6 +178,14 @@ mod tests {
             "of_registration::name of_registration::backup of_policy::encrypt of_policy::__option \
              of_registration::t of_registration::__option"
         );
-        assert!(Hints::of_derive(&syn::parse_quote!(struct User { id: i64 })).names.is_empty());
+        assert!(
+            Hints::of_derive(&syn::parse_quote!(
+                struct User {
+                    id: i64,
+                }
+            ))
+            .names
+            .is_empty()
+        );
     }
 }
