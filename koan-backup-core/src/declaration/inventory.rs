@@ -19,6 +19,21 @@ pub(crate) use self::remedy::Remedy;
 /// All declared entities with the decision about each. Included, excluded and uncovered entities are listed
 /// separately.
 ///
+/// ```
+/// # use koan_backup_shop::User;
+/// use koan_backup::Inventory;
+///
+/// # fn main() -> koan_backup::Result<()> {
+/// // As a unit test, this fails when somebody adds an entity and forgets its policy.
+/// let inventory = Inventory::linked()?;
+/// inventory.assert_covered();
+/// for entity in &inventory.included {
+///     println!("{}: encrypted {}", entity.entity, entity.policy.encrypt);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # JSON
 /// The inventory serializes to an object whose fields are the fields of this type in camelCase, and so do its
 /// entries. Later versions may add fields. A list is always present, and an optional value that is unknown is

@@ -8,6 +8,15 @@ use crate::entity::{EntityDescriptor, Policy, PolicySource};
 use crate::foundation::id::SetName;
 
 /// An entity that is backed up.
+///
+/// ```
+/// # koan_backup_shop::run(async |koan| {
+/// let user = koan.inventory().included.iter().find(|found| found.entity == "User").expect("a covered entity");
+/// assert!(!user.policy.encrypt);
+/// println!("{} is in {:?}", user.type_path, user.table);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
