@@ -1,10 +1,38 @@
-//! A method that takes names takes one name or several, and nothing else.
+//! Invalid names: empty names, names with forbidden characters, and duplicate aliases.
 
-use koan_backup::prelude::*;
+use koan_backup::Entity;
+use serde::{Deserialize, Serialize};
 
-fn wrong(koan: &Koan) {
-    drop(koan.backup("nightly").exclude(5));
-    drop(koan.backup("nightly").entities([1, 2]));
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "", table = " ", provider = "")]
+struct Empty {
+    #[entity(column = "")]
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "a/b", alias = "a\\b", alias = "AuditLog#archive", alias = "")]
+struct NotAllowed {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "a\nb", table = "a\0b", provider = "a\tb")]
+struct Control {
+    #[entity(column = "a\0b")]
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(alias = "Old", alias("Old", "Aliased"))]
+struct Aliased {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(name = "New", alias = "New")]
+struct Renamed {
+    id: i64,
 }
 
 fn main() {}
