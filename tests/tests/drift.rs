@@ -242,7 +242,7 @@ async fn unknown_fields_of_a_newer_writer_of_the_same_format_are_ignored() {
     forgery.entity("User")["note"] = json!("new");
     archived.vault.write_backup(&forgery.rebuild(Recompute::Records)).await;
     assert!(current.koan.verify(archived.id).await.expect("a report").is_valid());
-    current.koan.restore(archived.id).await.expect("restored");
+    let _ = current.koan.restore(archived.id).await.expect("restored");
     assert_eq!(current.users(), 3);
 }
 
@@ -323,7 +323,7 @@ async fn a_new_field_without_a_default_is_only_a_note_if_the_archive_has_no_reco
 async fn a_type_that_reads_an_older_form_restores_it_in_the_current_form() {
     let archived = archived().await;
     let current = archived.current::<with_initial::User, archived_types::Order>().await;
-    current.koan.restore(archived.id).await.expect("restored");
+    let _ = current.koan.restore(archived.id).await.expect("restored");
     let users = current.database.records("User", &SetName::root());
     assert_eq!(users.len(), 3);
     for (id, user) in users.iter().enumerate() {
@@ -335,7 +335,7 @@ async fn a_type_that_reads_an_older_form_restores_it_in_the_current_form() {
 async fn a_field_that_was_renamed_with_an_alias_is_restored() {
     let archived = archived().await;
     let current = archived.current::<with_alias::User, archived_types::Order>().await;
-    current.koan.restore(archived.id).allow_field_loss().await.expect("restored");
+    let _ = current.koan.restore(archived.id).allow_field_loss().await.expect("restored");
     let user = current.koan.data::<with_alias::User>().get(&2).await.expect("readable").expect("exists");
     assert_eq!(user.address, "2@example.org");
 }
@@ -411,7 +411,7 @@ async fn records_of_a_renamed_type_are_restored_under_its_older_name() {
     let current = archived.current::<renamed::Person, archived_types::Order>().await;
     let check = current.koan.restore(archived.id).viability().await.expect("a report");
     assert!(check.is_viable() && check.findings.is_empty(), "{:?}", check.findings);
-    current.koan.restore(archived.id).await.expect("restored");
+    let _ = current.koan.restore(archived.id).await.expect("restored");
     let person = current.koan.data::<renamed::Person>().get(&2).await.expect("readable").expect("exists");
     assert_eq!(person.email, "2@example.org");
     for name in ["User", "Person"] {

@@ -61,6 +61,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "applications write such references")]
     fn one_name_is_accepted_in_every_usual_form() {
         let text = String::from("User");
         for accepted in [
@@ -80,6 +81,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "applications write such references")]
     fn several_names_are_accepted_in_every_usual_form() {
         let (texts, borrowed) = (vec!["Order".to_owned(), "User".to_owned()], ["Order", "User"]);
         for accepted in [

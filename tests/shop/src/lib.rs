@@ -88,11 +88,11 @@ async fn open() -> Result<Koan, Failure> {
     let order = |id, user_id| Order { id, user_id, total_cents: 1250 };
     orders.upsert_many([order(1, 1), order(2, 1), order(3, 2)]).await?;
     koan.data::<Payment>().upsert_many([Payment { id: 1, card: "4111 1111 1111 1111".into() }]).await?;
-    koan.backup("nightly").await?;
+    let _ = koan.backup("nightly").await?;
     users.upsert_many([user(2, "Björk"), user(3, "Chen")]).await?;
     orders.clear().await?;
     orders.upsert_many([order(1, 1), order(3, 2)]).await?;
-    koan.backup("nightly").await?;
+    let _ = koan.backup("nightly").await?;
     Ok(koan)
 }
 

@@ -169,7 +169,7 @@ async fn in_production_no_profile_is_created_without_an_explicit_option() {
     }
     std::fs::remove_dir(&backups).expect("removed");
     let built = builder(&folder).storage(local(&folder).create_if_missing()).build().await;
-    built.expect("a context").backup("nightly").await.expect("a backup");
+    let _ = built.expect("a context").backup("nightly").await.expect("a backup");
     let _ = koan(&folder)
         .await
         .expect("the directory contains its mark")

@@ -132,7 +132,7 @@ async fn a_column_that_only_a_trigger_fills_fails_the_restore_unless_it_is_decla
              INSERT INTO film VALUES (1, 'cats')"
         ));
         let koan_without_declaration = koan_with(Postgres::options(server.address())).await;
-        koan_without_declaration.backup("films").await.expect("a backup");
+        let _ = koan_without_declaration.backup("films").await.expect("a backup");
         let viability = koan_without_declaration.restore("films").viability().await.expect("assessed");
         let errors: Vec<_> = viability.findings.iter().filter(|f| f.severity == Severity::Error).collect();
         assert!(
@@ -148,8 +148,8 @@ async fn a_column_that_only_a_trigger_fills_fails_the_restore_unless_it_is_decla
         let options =
             Postgres::options(server.address()).recomputed_after_restore("film.search", "a nightly job");
         let koan_with_declaration = koan_with(options).await;
-        koan_with_declaration.backup("films").await.expect("a backup");
-        koan_with_declaration.restore("films").await.expect("restored");
+        let _ = koan_with_declaration.backup("films").await.expect("a backup");
+        let _ = koan_with_declaration.restore("films").await.expect("restored");
     }
 }
 

@@ -77,7 +77,7 @@ async fn assert_all_operations_complete<P: Provider>(provider: impl Fn() -> P) {
     let backup = koan.backup("nightly").on_event(|_: &Event| {}).await.expect("a backup");
     assert_eq!(backup.item_count(), 2 * RECORD_COUNT.unsigned_abs());
     let _ = koan.verify(backup.id()).await.expect("verified").require_valid().expect("the backup is valid");
-    koan.restore(backup.id()).await.expect("restored");
+    let _ = koan.restore(backup.id()).await.expect("restored");
     let _ = koan.restore(backup.id()).dry_run().await.expect("compared");
     let _ = koan.copy(backup.id()).to_profile("other").await.expect("copied");
     let other = context(&new_key.1, [&old_key.0, &new_key.0]).await;

@@ -160,7 +160,7 @@ async fn assess_privileges(
     }
     // Privileges on the columns of the entity are sufficient for reading.
     required
-        .retain(|privilege| *privilege != "SELECT" || is_written || mapping::unreadable(&mapping).is_some());
+        .retain(|privilege| *privilege != "SELECT" || is_written || mapping::unreadable(mapping).is_some());
     for privilege in required {
         let has = format!("SELECT pg_catalog.has_table_privilege({oid}::oid, '{privilege}')::int::int8");
         if connection.number(&operation, &has).await? == 0 {

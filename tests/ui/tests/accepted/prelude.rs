@@ -12,7 +12,7 @@ fn of_any_error(text: &str) -> Result<u8, Box<dyn std::error::Error>> {
 }
 
 fn of_another_error(text: &str) -> Result<u8, std::num::ParseIntError> {
-    Result::Ok(text.parse::<u8>()?)
+    text.parse::<u8>()
 }
 
 mod with_another_import {
