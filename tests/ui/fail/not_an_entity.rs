@@ -20,7 +20,7 @@ fn is_backed_up<T: EntityBackup>() {}
 
 fn builder() {
     let _ = Koan::builder().register::<Forgotten>();
-    let _ = Koan::builder().named_provider(Ok::<Users, Error>(Users));
+    let _ = Koan::builder().provider(Ok::<Users, Error>(Users));
     let _ = Koan::builder().keys("AGE-SECRET-KEY");
     let _ = Repositories::new().with::<User>(Users);
     is_backed_up::<Forgotten>();
