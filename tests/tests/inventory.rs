@@ -164,11 +164,11 @@ async fn a_table_in_another_provider_suggests_the_attribute_that_selects_the_pro
         let suggestion = format!("; provider `billing` has a table `{table}`: did you mean `{attribute}`?");
         assert!(problem.ends_with(&suggestion), "{problem}");
         let warning = format!(
-            "table `{table}` of `billing` → in no entity; LogEntry is expected in provider `main`: did you mean \
+            "table `{table}` of `billing` belongs to no entity; LogEntry is expected in provider `main`: did you mean \
              `{attribute}` on LogEntry?"
         );
         assert!(inventory.warnings.contains(&warning), "{:?}", inventory.warnings);
-        let warning = format!("table `{other}` of `billing` → in no entity");
+        let warning = format!("table `{other}` of `billing` belongs to no entity");
         assert!(inventory.warnings.contains(&warning), "{:?}", inventory.warnings);
         let link = "link the crate that declares it with `koan_backup::link!(that_crate)` (the linked crates are \
                     `inventory`, `koan_backup_test_models`)";
@@ -184,7 +184,7 @@ async fn a_table_in_another_provider_is_no_suggestion_if_the_entity_has_its_tabl
     let copy = database(folder.path(), "copy.db", table);
     let koan = context_of([("main", main), ("copy", copy)]).await;
     assert_eq!(koan.inventory().included[0].problem, None);
-    assert_eq!(koan.inventory().warnings, ["table `log_entry` of `copy` → in no entity"]);
+    assert_eq!(koan.inventory().warnings, ["table `log_entry` of `copy` belongs to no entity"]);
 }
 
 async fn context(builder: koan_backup::KoanBuilder) -> Result<Koan, Error> {
@@ -548,7 +548,7 @@ async fn an_unknown_provider_is_an_error_that_lists_the_known_providers() {
         .expect_err("the provider does not exist");
     assert!(
         error.to_string().contains("provider `warehouse`, which does not exist")
-            && error.to_string().contains("the known names it with"),
+            && error.to_string().contains("the known names are `data`"),
         "{error}"
     );
     let error =

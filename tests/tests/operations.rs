@@ -300,7 +300,7 @@ async fn backups_and_restores_are_logged_within_spans() {
     assert_logged(&["INFO", "backup{name=nightly", "backup started"]);
     assert_logged(&[&format!("backup{{name=nightly id={id}}}"), "backup prepared", "entries=3"]);
     assert_logged(&[&format!("id={id}}}:entity{{entity=\"User\" set=root}}"), "entity started"]);
-    assert_logged(&["entity=\"User\"", "progress", "percent=", "done=\"written\""]);
+    assert_logged(&["entity=\"User\"", "progress", "percent=", "phase=\"written\""]);
     assert_logged(&["entity=\"Order\"", "entity completed", "records=3"]);
     assert_logged(&["backup{name=nightly", "backup completed", "records=11"]);
     assert_logged(&[&format!("restore{{id={id} name=nightly}}"), "restore started"]);

@@ -18,14 +18,14 @@ fn documented_rows() -> Vec<(&'static str, Vec<serde_json::Value>)> {
         ("`f32`", vec![json!({ "type": "float", "bits": 32 })]),
         ("`f64`", vec![json!({ "type": "float", "bits": 64 })]),
         ("`rust_decimal::Decimal`", vec![plain("decimal")]),
-        (
-            "`String`, an enum without content",
-            vec![plain("text"), json!({ "type": "enum", "variants": ["A"] })],
-        ),
-        ("`Vec<u8>` and other types of bytes", vec![plain("bytes")]),
+        ("`String`, a fieldless enum", vec![plain("text"), json!({ "type": "enum", "variants": ["A"] })]),
+        ("`Vec<u8>` and other byte types", vec![plain("bytes")]),
         ("`uuid::Uuid`", vec![plain("uuid")]),
         ("`chrono::DateTime<Utc>`, `time::OffsetDateTime`, `jiff::Timestamp`", vec![plain("timestamp")]),
-        ("the same as a Unix time, such as `ts_milliseconds`", vec![plain("unix")]),
+        (
+            "an instant that serde writes as a Unix time, for example with `ts_milliseconds`",
+            vec![plain("unix")],
+        ),
         (
             "`chrono::NaiveDateTime`, `time::PrimitiveDateTime`, `jiff::civil::DateTime`",
             vec![plain("dateTime")],
