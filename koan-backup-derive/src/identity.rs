@@ -45,7 +45,7 @@ pub(crate) enum Key {
 }
 
 impl IdentityOptions {
-    /// Reads an option. Returns `false` if it does not belong these.
+    /// Reads an option if it belongs to the identity.
     pub(crate) fn read(&mut self, option: &Opt, known: Known, cx: &mut Ctxt) {
         match known {
             Known::Option("name") => self.name.set(option, option.string(cx), cx),

@@ -20,7 +20,7 @@ pub(crate) fn fault(ty: &Type) -> Option<&'static str> {
                     "is a floating-point number, which databases round and compare in different ways; use an integer, a \
                      decimal or text, or choose another key",
                 ),
-                "HashMap" | "BTreeMap" | "IndexMap" => {
+                "HashMap" | "BTreeMap" | "IndexMap" if has_arguments(&last.arguments) => {
                     Some("is a map, which databases do not compare; choose another key")
                 }
                 _ => None,

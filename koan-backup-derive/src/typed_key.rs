@@ -1,8 +1,9 @@
 //! A key whose fields belong to another type, so that their types are declared with their names.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use crate::ctxt::Ctxt;
@@ -96,14 +97,24 @@ pub(crate) fn key(mut parts: Vec<(TokenStream, TokenStream)>) -> KeyExpansion {
 }
 
 fn traced(list: &KeyList, ty: &TokenStream) -> ShapeExpansion {
-    let key = list.parts.iter().filter_map(|part| Some(declaration(&part.serde_name(), part.ty.as_ref()?)));
+    let key = list.parts.iter().filter_map(|part| {
+        let path = std::iter::once(&part.field).chain(&part.within);
+        Some(declaration(&part.serde_name(), part.ty.as_ref()?, path))
+    });
     ShapeExpansion { constants: TokenStream::new(), value: traced_shape(ty, key) }
 }
 
-/// Expands the `KeyDeclaration` of a key field.
-pub(crate) fn declaration(serde_name: &str, ty: impl ToTokens) -> TokenStream {
+/// Expands the `KeyDeclaration` of a key field. `path` leads from the outermost field to the key field.
+pub(crate) fn declaration<'a>(
+    serde_name: &str,
+    ty: impl ToTokens,
+    path: impl Iterator<Item = &'a Ident>,
+) -> TokenStream {
     let text = spelling::of(&ty);
-    quote!(__koan::KeyDeclaration::new::<#ty>(#serde_name, #text))
+    let mut through: Vec<String> = path.map(|field| field.unraw().to_string()).collect();
+    through.pop();
+    let through = (!through.is_empty()).then(|| quote!(.through(&[#(#through),*])));
+    quote!(__koan::KeyDeclaration::new::<#ty>(#serde_name, #text) #through)
 }
 
 /// Expands the shape of `ty`, which is traced from its `Deserialize`.

@@ -272,3 +272,198 @@ async fn records_with_keys_in_flattened_structs_are_found_backed_up_and_restored
     assert_eq!(found, Some(deep("b", 1)));
     assert_eq!(koan.data::<Deep>().get(&("b".to_owned(), 2)).await.expect("read"), None);
 }
+
+/// A context with one entity in memory.
+async fn started<T: Entity>() -> Koan {
+    Koan::builder()
+        .state_directory(state_directory())
+        .only_registered()
+        .register::<T>()
+        .provider(Memory::new())
+        .storage(Storage::memory())
+        .build()
+        .await
+        .expect("the declaration is accepted")
+}
+
+#[derive(Serialize, Deserialize, Entity, Clone, Debug, PartialEq)]
+#[serde(tag = "kind")]
+#[entity(key = "base.created: u32, base.id: i64")]
+#[entity_backup]
+enum InVariants {
+    First {
+        #[serde(flatten)]
+        base: Base,
+    },
+    Second {
+        name: String,
+        #[serde(flatten)]
+        base: Base,
+    },
+}
+
+#[tokio::test]
+async fn an_enum_has_its_key_in_a_flattened_field_of_each_variant() {
+    let koan = started::<InVariants>().await;
+    let base = |id| Base { created: 1, id };
+    let records =
+        [InVariants::First { base: base(1) }, InVariants::Second { name: "b".into(), base: base(2) }];
+    koan.data::<InVariants>().upsert_many(records.clone()).await.expect("written");
+    let _ = koan.backup("nightly").await.expect("a backup");
+    koan.data::<InVariants>().clear().await.expect("cleared");
+    let _ = koan.restore("nightly").await.expect("restored");
+    assert_eq!(koan.data::<InVariants>().get(&(1, 2)).await.expect("read"), Some(records[1].clone()));
+}
+
+#[derive(Serialize, Deserialize, Entity, Clone, Debug, PartialEq)]
+#[serde(tag = "kind")]
+#[entity_backup]
+enum FirstIsSkipped {
+    #[serde(skip)]
+    #[allow(dead_code)]
+    Old {
+        #[entity(key)]
+        a: i64,
+        #[entity(key)]
+        b: i64,
+    },
+    New {
+        #[entity(key)]
+        b: i64,
+        #[entity(key)]
+        a: i64,
+    },
+}
+
+#[tokio::test]
+async fn the_order_of_a_key_is_that_of_the_first_variant_that_serde_writes() {
+    let koan = started::<FirstIsSkipped>().await;
+    let records = [FirstIsSkipped::New { b: 1, a: 2 }, FirstIsSkipped::New { b: 2, a: 1 }];
+    koan.data::<FirstIsSkipped>().upsert_many(records.clone()).await.expect("written");
+    assert_eq!(records[0].key(), (1, 2));
+    let found = koan.data::<FirstIsSkipped>().get(&records[0].key()).await.expect("read");
+    assert_eq!(found, Some(records[0].clone()));
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Owner {
+    id: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Owned {
+    id: u64,
+    owner: Owner,
+}
+
+register!(Owned, key = "owner.id: u64");
+
+#[derive(Serialize, Deserialize)]
+struct Inner {
+    id: u64,
+    owner: Owner,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "inner.owner.id: u64")]
+struct OwnedWithin {
+    #[serde(flatten)]
+    inner: Inner,
+}
+
+#[tokio::test]
+async fn the_start_refuses_a_key_in_a_struct_that_is_not_flattened() {
+    for text in [refused::<Owned>().await, refused::<OwnedWithin>().await] {
+        assert!(text.contains("within `owner`, which serde does not flatten"), "{text}");
+    }
+}
+
+mod functions {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn zero_for_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        Ok(Option::<i64>::deserialize(deserializer)?.unwrap_or_default())
+    }
+
+    pub(super) mod as_text {
+        use super::{Deserialize as _, Deserializer, Serializer};
+
+        pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(value)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct ZeroForNull {
+    #[serde(deserialize_with = "functions::zero_for_null")]
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct FloatAsText {
+    #[serde(with = "functions::as_text")]
+    id: f64,
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+struct IndexMap(String);
+
+#[derive(Serialize, Deserialize, Entity)]
+struct KeyWithTheNameOfAMap {
+    id: IndexMap,
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Row {
+    id: i64,
+}
+
+/// A key of the other type of a conversion; this one cannot be deserialized.
+#[derive(Serialize, Clone)]
+struct Unread(i64);
+
+#[derive(Serialize, Deserialize, Clone, Entity)]
+#[serde(from = "Row", into = "Row")]
+struct ConvertedKey {
+    id: Unread,
+}
+
+impl From<Row> for ConvertedKey {
+    fn from(row: Row) -> Self {
+        Self { id: Unread(row.id) }
+    }
+}
+
+impl From<ConvertedKey> for Row {
+    fn from(key: ConvertedKey) -> Self {
+        Self { id: key.id.0 }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Titled {
+    #[serde(alias = "name")]
+    title: String,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+struct AliasInFlattened {
+    id: i64,
+    name: String,
+    #[serde(flatten)]
+    titled: Titled,
+}
+
+#[tokio::test]
+async fn the_start_accepts_keys_that_are_always_written() {
+    drop(started::<ZeroForNull>().await);
+    drop(started::<FloatAsText>().await);
+    drop(started::<KeyWithTheNameOfAMap>().await);
+    drop(started::<ConvertedKey>().await);
+    drop(started::<AliasInFlattened>().await);
+}

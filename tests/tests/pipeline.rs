@@ -400,7 +400,7 @@ fn a_runtime_without_timers_fails_the_start_and_not_the_rollback() {
     });
     let error = built.expect_err("the runtime has no timers");
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.to_string().contains("enable_time"), "{error}");
+    assert!(error.to_string().contains("enable_all"), "{error}");
 }
 
 /// The runtime of this test has one thread for asynchronous tasks and one thread for blocking tasks.

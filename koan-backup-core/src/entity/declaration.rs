@@ -102,6 +102,7 @@ pub enum Presence {
 pub struct KeyDeclaration {
     name: &'static str,
     rust_type: &'static str,
+    through: &'static [&'static str],
     traced: fn() -> Traced,
     wire: fn(&LogicalType) -> WireForm,
 }
@@ -112,11 +113,34 @@ impl KeyDeclaration {
     where
         T: Serialize + for<'de> Deserialize<'de> + 'static,
     {
-        Self { name, rust_type, traced: trace::<'static, T>, wire: wire_form::<T> }
+        Self { name, rust_type, through: &[], traced: trace::<'static, T>, wire: wire_form::<T> }
+    }
+
+    /// Declares a key field of a type that serde converts to another type, which decides how the field is written.
+    pub const fn converted(name: &'static str, rust_type: &'static str) -> Self {
+        Self {
+            name,
+            rust_type,
+            through: &[],
+            traced: || Traced::of(LogicalType::Json),
+            wire: |_| WireForm::Own,
+        }
+    }
+
+    /// Declares the fields that contain the key field, from the outermost. Serde must flatten each of them.
+    #[must_use]
+    pub const fn through(mut self, fields: &'static [&'static str]) -> Self {
+        self.through = fields;
+        self
     }
 
     fn declared(&self) -> DeclaredKey {
-        DeclaredKey { name: self.name, is_unit: (self.traced)().unit }
+        DeclaredKey {
+            name: self.name,
+            is_unit: (self.traced)().unit,
+            is_adapted: false,
+            through: self.through,
+        }
     }
 
     /// Returns the schema of the field by its declared type, for a type that does not show its fields.
@@ -140,6 +164,11 @@ impl fmt::Debug for KeyDeclaration {
 struct DeclaredKey {
     name: &'static str,
     is_unit: bool,
+    /// Whether custom functions read or write the field. What they read may be optional although they always write a
+    /// value.
+    is_adapted: bool,
+    /// The fields that contain the key field and that serde must flatten, from the outermost.
+    through: &'static [&'static str],
 }
 
 /// The declaration of one field.
@@ -149,6 +178,8 @@ pub struct FieldDeclaration {
     rust_type: &'static str,
     column: Option<&'static str>,
     key: bool,
+    /// Whether serde reads or writes the field with custom functions.
+    adapted: bool,
     /// The key fields within a flattened field.
     keys_within: &'static [KeyDeclaration],
     presence: Presence,
@@ -182,7 +213,7 @@ impl FieldDeclaration {
         traced: fn() -> Traced,
         wire: fn(&LogicalType) -> WireForm,
     ) -> Self {
-        Self::of(name, rust_type, FieldKind::Plain { traced, wire })
+        Self { adapted: true, ..Self::of(name, rust_type, FieldKind::Plain { traced, wire }) }
     }
 
     /// Declares a field of type `T` that serde flattens: the fields of `T` replace this field.
@@ -201,6 +232,7 @@ impl FieldDeclaration {
             rust_type,
             column: None,
             key: false,
+            adapted: false,
             keys_within: &[],
             presence: Presence::Required,
             kind,
@@ -244,18 +276,21 @@ impl FieldDeclaration {
         self
     }
 
-    /// Appends the schema of the field, or the schemas of the fields that a flattened field contains.
     /// Returns the key fields that this field is or contains.
     fn declared_keys(&self) -> Vec<DeclaredKey> {
         let own = match self.kind {
-            FieldKind::Plain { traced, .. } if self.key => {
-                Some(DeclaredKey { name: self.name, is_unit: traced().unit })
-            }
+            FieldKind::Plain { traced, .. } if self.key => Some(DeclaredKey {
+                name: self.name,
+                is_unit: traced().unit,
+                is_adapted: self.adapted,
+                through: &[],
+            }),
             _ => None,
         };
         own.into_iter().chain(self.keys_within.iter().map(KeyDeclaration::declared)).collect()
     }
 
+    /// Appends the schema of the field, or the schemas of the fields that a flattened field contains.
     fn push_schemas(&self, schema: &mut EntitySchema) {
         match self.kind {
             FieldKind::Plain { traced, wire } => {
@@ -314,32 +349,36 @@ impl EntityDeclaration {
     pub(super) fn fault(&self, schema: &EntitySchema) -> Option<String> {
         self.key_fault(schema).or_else(|| self.duplicate_field(schema)).or_else(|| {
             schema.key_fields().find_map(|(_, field)| {
-                let is_unit = self.declared_key().iter().any(|key| key.is_unit && key.name == field.name);
-                Some(format!("the key field `{}` {}", field.name, key_type_fault(field, is_unit)?))
+                let declared = self.declared_key().into_iter().find(|key| key.name == field.name);
+                Some(format!("the key field `{}` {}", field.name, key_type_fault(field, declared.as_ref())?))
             })
         })
     }
 
-    /// Returns a message if serde writes two fields with the same name, for example because of a flattened struct.
+    /// Returns a message if serde writes a key field or a tag twice, because another field has the same name, for
+    /// example in a flattened struct. Other duplicate names are not refused here, because the names of a flattened
+    /// struct include the aliases that it only reads.
     fn duplicate_field(&self, schema: &EntitySchema) -> Option<String> {
-        let names_of = |fields: &[FieldDeclaration]| {
-            let mut own = EntitySchema { fields: Vec::new(), open: false, variants: true };
-            fields.iter().for_each(|field| field.push_schemas(&mut own));
-            own.fields.into_iter().map(|field| field.name).collect::<Vec<_>>()
-        };
-        let records: Vec<Vec<String>> = match self.shape {
-            Shape::Enum { tag, variants } => variants
-                .iter()
-                .map(|fields| tag.map(str::to_owned).into_iter().chain(names_of(fields)).collect())
-                .collect(),
-            Shape::Struct(_) | Shape::Traced { .. } => {
-                vec![schema.fields.iter().map(|field| field.name.clone()).collect()]
+        let (tag, records): (_, Vec<Vec<String>>) = match self.shape {
+            Shape::Enum { tag, variants } => {
+                let with_tag = |fields: &&[FieldDeclaration]| {
+                    tag.map(str::to_owned).into_iter().chain(names_of(fields)).collect()
+                };
+                (tag, variants.iter().map(with_tag).collect())
             }
+            Shape::Struct(fields) => {
+                // A struct with a tag declares the tag as its first field.
+                (fields.first().map(|field| field.name), vec![names_of(fields)])
+            }
+            Shape::Traced { .. } => (None, Vec::new()),
         };
-        let mut names = records.iter().flat_map(|names| {
+        let is_checked = |name: &String| {
+            tag == Some(name.as_str()) || schema.key_fields().any(|(_, field)| field.name == *name)
+        };
+        let mut duplicates = records.iter().flat_map(|names| {
             names.iter().enumerate().filter(|(index, name)| names[..*index].contains(name))
         });
-        let (_, name) = names.next()?;
+        let (_, name) = duplicates.find(|(_, name)| is_checked(name))?;
         Some(format!(
             "serde writes two fields called `{name}`, of which a reader keeps one; rename one of them, also if it is a tag or \
              in a flattened struct"
@@ -361,6 +400,16 @@ impl EntityDeclaration {
     }
 
     fn key_fault(&self, schema: &EntitySchema) -> Option<String> {
+        let nested = self.declared_key().into_iter().find_map(|key| {
+            let is_field = |name: &&&str| schema.fields.iter().any(|field| field.name == **name);
+            key.through.iter().find(is_field).map(|outer| (key.name, *outer))
+        });
+        if let Some((key, outer)) = nested {
+            return Some(format!(
+                "the key field `{key}` is declared within `{outer}`, which serde does not flatten, so it is not a field of the \
+                 record; add `#[serde(flatten)]` to `{outer}`, or choose another key"
+            ));
+        }
         let found: Vec<_> = schema.key_fields().map(|(_, field)| field.name.as_str()).collect();
         let declared: Vec<_> = self.declared_key().into_iter().map(|key| key.name).collect();
         if found.is_empty() && declared.is_empty() {
@@ -416,11 +465,11 @@ impl EntityDeclaration {
 }
 
 /// Returns why values of a type cannot identify a record.
-fn key_type_fault(field: &FieldSchema, is_unit: bool) -> Option<&'static str> {
-    if is_unit {
+fn key_type_fault(field: &FieldSchema, declared: Option<&DeclaredKey>) -> Option<&'static str> {
+    if declared.is_some_and(|key| key.is_unit) {
         return Some("is always `null`, so all records have the same key; choose another key");
     }
-    if field.nullable {
+    if field.nullable && !declared.is_some_and(|key| key.is_adapted) {
         return Some("can be `null`, and a record without a key cannot be identified; choose another key");
     }
     match field.logical {
@@ -487,6 +536,13 @@ fn merge_variant(schema: &mut EntitySchema, fields: &[FieldDeclaration]) {
     }
 }
 
+/// Returns the serde names of the fields, with those of flattened fields in their place.
+fn names_of(fields: &[FieldDeclaration]) -> Vec<String> {
+    let mut own = EntitySchema { fields: Vec::new(), open: false, variants: true };
+    fields.iter().for_each(|field| field.push_schemas(&mut own));
+    own.fields.into_iter().map(|field| field.name).collect()
+}
+
 /// Marks every field that does not occur in all variants as optional, because records of the other variants
 /// lack it.
 fn make_unshared_fields_optional(
@@ -494,8 +550,9 @@ fn make_unshared_fields_optional(
     variants: &[&[FieldDeclaration]],
     tag: Option<&str>,
 ) {
+    let names: Vec<Vec<String>> = variants.iter().map(|fields| names_of(fields)).collect();
     for field in &mut schema.fields {
-        let shared = variants.iter().all(|fields| fields.iter().any(|declared| declared.name == field.name));
+        let shared = names.iter().all(|names| names.contains(&field.name));
         if !shared && Some(field.name.as_str()) != tag {
             field.nullable = true;
             field.required = false;

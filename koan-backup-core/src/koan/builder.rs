@@ -293,7 +293,8 @@ impl KoanBuilder {
         coverage::add_coverage(&self.providers, &entities, &mut inventory).await?;
         inventory.last_backup = self.last_backup_warnings(&identity).await;
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
-        let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.location()).collect();
+        let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.public_location()).collect();
+        let storage: Vec<&str> = storage.iter().map(String::as_str).collect();
         inventory.log(&sources, &storage);
         let included = inventory.included.iter();
         require_recipients(

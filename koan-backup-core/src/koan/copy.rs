@@ -31,7 +31,7 @@ use crate::operations::copy::{self, CopyOptions, CopyReport};
 /// remains. Creating the manifest is not cancelled; if the future is dropped meanwhile, the copy exists
 /// completely or not at all, and its archive may remain.
 #[derive(Debug)]
-#[must_use = "a copy runs until it does awaited"]
+#[must_use = "a copy does nothing until it is awaited"]
 pub struct CopyBuilder {
     koan: Koan,
     backup: BackupRef,

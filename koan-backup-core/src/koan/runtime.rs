@@ -47,13 +47,14 @@ pub(super) fn require_timers() -> Result<()> {
 
 /// Returns whether the current runtime, which has this id, has timers.
 fn has_timers(runtime: Id) -> bool {
+    // Tokio reports missing timers only by a panic. The panic cannot be caught in these two cases, which are tested
+    // before the lock, because a panic hook that waits for it would block the thread that replaces the hook.
+    if cfg!(panic = "abort") || std::thread::panicking() {
+        return true;
+    }
     let mut known = WITH_TIMERS.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if known.contains(&runtime) {
-        return true;
-    }
-    // Tokio reports missing timers only by a panic. The panic cannot be caught in these two cases.
-    if cfg!(panic = "abort") || std::thread::panicking() {
         return true;
     }
     let has_timers = !panics_silently(|| drop(tokio::time::sleep(Duration::ZERO)));

@@ -22,7 +22,8 @@ pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Colu
                     &body.variants.first()?.fields.iter().flatten().find(|field| field.name() == key.name)?.ty
                 }
             };
-            Some(typed_key::declaration(&key.serde_name, without_self(ty.to_token_stream(), ident)))
+            let (name, text) = (&key.serde_name, spelling::of(without_self(ty.to_token_stream(), ident)));
+            Some(quote!(__koan::KeyDeclaration::converted(#name, #text)))
         });
         let value = typed_key::traced_shape(&ident.to_token_stream(), key);
         return ShapeExpansion { constants: TokenStream::new(), value };
@@ -85,8 +86,9 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
         declaration.extend(quote!(.key()));
     }
     let nested = key.iter().filter(is_key).filter_map(|key| Some((key, key.nested.as_ref()?)));
-    let nested: Vec<_> =
-        nested.map(|(key, nested)| typed_key::declaration(&key.serde_name, &nested.ty)).collect();
+    let nested: Vec<_> = nested
+        .map(|(key, nested)| typed_key::declaration(&key.serde_name, &nested.ty, nested.within.iter()))
+        .collect();
     if !nested.is_empty() {
         declaration.extend(quote!(.keys_within(&[#(#nested),*])));
     }

@@ -30,6 +30,13 @@ pub(crate) struct Body {
     pub(crate) converted: bool,
 }
 
+impl Body {
+    /// Returns the first variant that serde writes, whose fields decide the order of the key.
+    pub(crate) fn first_variant(&self) -> Option<&Variant> {
+        self.variants.iter().find(|variant| !variant.serde.skipped()).or_else(|| self.variants.first())
+    }
+}
+
 impl Form {
     /// Returns the structure of `input`, if it can be an entity.
     pub(crate) fn of(input: &DeriveInput, serde: &ContainerAttr, cx: &mut Ctxt) -> Option<Self> {

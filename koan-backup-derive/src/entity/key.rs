@@ -62,11 +62,11 @@ pub(crate) fn resolve(ident: &Ident, body: &Body, declared: &Key, cx: &mut Ctxt)
         }
     };
     check_variants(body, &chosen, &[], cx)?;
-    let first = body.variants.first()?.fields.as_ref()?;
+    let first = body.first_variant()?.fields.as_ref()?;
     Some(first.iter().filter(|field| chosen.contains(&field.name())).map(KeyField::of_field).collect())
 }
 
-/// Returns the fields of `key = "…"`, in its order. Each part must be the name of a field, and that else, or a path
+/// Returns the fields of `key = "…"`, in its order. Each part must be the name of a field and nothing else, or a path
 /// into a flattened field with its type.
 fn check_list(list: &KeyList, body: &Body, cx: &mut Ctxt) -> Option<Vec<KeyField>> {
     let fields = || body.variants.iter().flat_map(|variant| variant.fields.iter().flatten());
@@ -149,8 +149,7 @@ fn nested_field(
 /// of the other type, which is checked when the context is built.
 fn check_order(list: &KeyList, key: &[KeyField], body: &Body, cx: &mut Ctxt) -> bool {
     let declared: Vec<String> = body
-        .variants
-        .first()
+        .first_variant()
         .and_then(|first| first.fields.as_ref())
         .into_iter()
         .flatten()
@@ -191,7 +190,8 @@ fn check_variants(
         for name in chosen {
             match variant.fields.iter().flatten().find(|field| field.name() == *name) {
                 Some(field) => {
-                    let is_nested = declared.iter().any(|key| key.name == *name && key.nested.is_some());
+                    let mut parts = declared.iter().filter(|key| key.name == *name).peekable();
+                    let is_nested = parts.peek().is_some() && parts.all(|key| key.nested.is_some());
                     check_field(field, variant, body, is_nested, cx);
                 }
                 None => {
@@ -239,7 +239,9 @@ fn check_field(field: &Field, variant: &Variant, body: &Body, is_nested: bool, c
         }
     }
     let is_first = first.is_none_or(|first| std::ptr::eq(first, field));
-    if let Some(fault) = key_type::fault(&field.ty).filter(|_| !is_nested && is_first) {
+    // The type of a converted record, or custom functions, decide what is written: the context checks that.
+    let is_written_as_is = !body.converted && field.serde.serialize_with.is_none();
+    if let Some(fault) = key_type::fault(&field.ty).filter(|_| !is_nested && is_first && is_written_as_is) {
         cx.error(&field.ty, format!("the key field `{name}` {fault}"));
     }
     if body.converted || variant.serde.skipped() {
@@ -250,6 +252,15 @@ fn check_field(field: &Field, variant: &Variant, body: &Body, is_nested: bool, c
             at,
             format!(
                 "the key field `{name}` would not be in records; remove this option, or choose another key"
+            ),
+        );
+    }
+    if is_nested && field.serde.flatten.is_none() {
+        cx.error(
+            &field.ident,
+            format!(
+                "the key is declared within `{name}`, which serde does not flatten here; add `#[serde(flatten)]`, or choose \
+                 another key"
             ),
         );
     }

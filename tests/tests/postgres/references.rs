@@ -102,8 +102,8 @@ async fn dangling_references_are_reported_with_constraint_and_key() {
             .expect_err("the rows refer to regions that do not exist");
         assert_eq!(
             error.chain(),
-            "2 rows of table `visitor` would refer to rows of `region` that do not exist (constraint `visitor_of`); restore \
-             `region` as well",
+            "2 rows of table `visitor` would refer to rows of table `region` that do not exist (constraint `visitor_of`); restore \
+             the entity of table `region` as well",
             "keys of an encrypted entity must not be shown: {level:?}"
         );
         assert_eq!(state(&server), before, "{level:?}");

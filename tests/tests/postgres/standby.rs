@@ -98,8 +98,8 @@ async fn a_read_that_a_standby_cancels_fails_the_backup_with_a_remedy() {
     let primary = Server::start();
     let standby = primary.standby(&["max_standby_streaming_delay=0", "hot_standby_feedback=off"]);
     for conflict in [
-        &["DELETE FROM crate WHERE id % 2 = 0", "VACUUM crate"][..],
-        &["TRUNCATE crate"],
+        &["DELETE FROM parcel WHERE id % 2 = 0", "VACUUM parcel"][..],
+        &["TRUNCATE parcel"],
         &["DROP TABLE parcel"],
         // These statements conflict with a table that is read later.
         &["TRUNCATE truck"],

@@ -47,4 +47,24 @@ struct WrongType {
 #[entity(key = "id: String")]
 struct WrongTypeOfNewtype(Base);
 
+#[derive(Serialize, Deserialize, Entity)]
+#[serde(tag = "kind")]
+#[entity(key = "base.id: i64")]
+enum NotInEachVariant {
+    First {
+        #[serde(flatten)]
+        base: Base,
+    },
+    Second {
+        base: Base,
+    },
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "base, base.id: i64")]
+struct FieldAndPath {
+    #[serde(flatten)]
+    base: Base,
+}
+
 fn main() {}

@@ -44,8 +44,8 @@ pub struct SqliteOptions {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, which must exist. The option [`create`](Self::create_if_missing`]
-    /// creates a missing database.
+    /// Opens the database at `path`, which must exist. [`create`](Self::create) creates a missing
+    /// database.
     ///
     /// # Errors
     /// Returns an error if the file does not exist, or the path is not the path of an SQLite database. The
