@@ -453,8 +453,8 @@ struct Titled {
 
 #[derive(Serialize, Deserialize, Entity)]
 struct AliasInFlattened {
-    id: i64,
     name: String,
+    id: i64,
     #[serde(flatten)]
     titled: Titled,
 }

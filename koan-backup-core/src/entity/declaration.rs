@@ -178,6 +178,8 @@ pub struct FieldDeclaration {
     rust_type: &'static str,
     column: Option<&'static str>,
     key: bool,
+    /// Whether the field is the tag, in which serde writes the name of a struct.
+    tag: bool,
     /// Whether serde reads or writes the field with custom functions.
     adapted: bool,
     /// The key fields within a flattened field.
@@ -232,6 +234,7 @@ impl FieldDeclaration {
             rust_type,
             column: None,
             key: false,
+            tag: false,
             adapted: false,
             keys_within: &[],
             presence: Presence::Required,
@@ -251,6 +254,13 @@ impl FieldDeclaration {
     #[must_use]
     pub const fn key(mut self) -> Self {
         self.key = true;
+        self
+    }
+
+    /// Marks the field as the tag of a struct.
+    #[must_use]
+    pub const fn tag(mut self) -> Self {
+        self.tag = true;
         self
     }
 
@@ -367,8 +377,8 @@ impl EntityDeclaration {
                 (tag, variants.iter().map(with_tag).collect())
             }
             Shape::Struct(fields) => {
-                // A struct with a tag declares the tag as its first field.
-                (fields.first().map(|field| field.name), vec![names_of(fields)])
+                let tag = fields.iter().find(|field| field.tag).map(|field| field.name);
+                (tag, vec![names_of(fields)])
             }
             Shape::Traced { .. } => (None, Vec::new()),
         };

@@ -34,7 +34,7 @@ pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Colu
         let fields = fields.map(|field| declaration(ident, field, key, columns));
         // For a struct with a tag, serde writes the name of the struct, but can read a record without it.
         let tag = body.tag.iter().filter(|_| !body.is_enum).map(
-            |tag| quote!(__koan::FieldDeclaration::new::<::std::string::String>(#tag, "String").defaulted()),
+            |tag| quote!(__koan::FieldDeclaration::new::<::std::string::String>(#tag, "String").defaulted().tag()),
         );
         let all = tag.chain(fields);
         quote!(&[#(#all),*])
