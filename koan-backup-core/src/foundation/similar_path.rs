@@ -9,7 +9,7 @@ const CHARACTERS_PER_EDIT: usize = 4;
 /// The minimum length of a name that can be recognized as misspelt. Shorter names are similar too often.
 const MIN_CHARACTERS: usize = 4;
 
-/// Returns the existing path that `missing` most probably stands for: it differs from `missing` in a few
+/// Returns the existing path of which `missing` is most probably a misspelling: it differs from `missing` in a few
 /// characters of one or several names, and `accepts` returns `true` for it.
 ///
 /// Names that differ only in digits are not similar, because numbered names usually exist side by side.

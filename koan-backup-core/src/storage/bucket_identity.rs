@@ -29,7 +29,7 @@ impl Property {
 /// same name in another account or service. The identity contains no secret, and is only hashed.
 ///
 /// It depends neither on the order of the options and variables nor on variables of other clouds, because a
-/// profile with another identity is taken for a new one. An option takes precedence over a variable.
+/// profile whose identity changes is treated as a new profile. An option takes precedence over a variable.
 pub(super) fn identity(
     bucket: &BucketLocation,
     options: &[(String, String)],

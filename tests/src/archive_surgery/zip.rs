@@ -9,7 +9,7 @@ use super::len64;
 pub struct Zip {
     /// The entries, in the order of the file.
     pub entries: Vec<ZipEntry>,
-    /// The number of entries that the directory declares. `None` stands for the actual number.
+    /// The number of entries that the directory declares. `None` declares the actual number.
     pub declared_entries: Option<u16>,
 }
 

@@ -1,4 +1,4 @@
-//! `Result` of the prelude stands for every `Result` that a program writes.
+//! `Result` of the prelude can be used in place of `std::result::Result`, with one type argument or two.
 
 use koan_backup::prelude::*;
 
