@@ -139,35 +139,18 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         if let Some(name) = &self.name {
             return seed.deserialize(StringDeserializer::new(name.clone())).map(Some);
         }
-        let Sampler { depth, lists, sample_number: number, ref path, .. } = self.sampler;
+        let Sampler { lists, sample_number: number, ref path, .. } = self.sampler;
         let (path, number) = (format!("{path}{{}}"), number * ELEMENTS[0] + self.next);
-        let (observations, buffered) = (&mut *self.sampler.observations, self.buffered);
-        seed.deserialize(Sampler {
-            observations,
-            path,
-            depth: depth + 1,
-            lists: lists + 1,
-            sample_number: number,
-            buffered,
-        })
-        .map(Some)
+        seed.deserialize(self.sampler.child(path, lists + 1, number, self.buffered)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        let Sampler { depth, lists, sample_number: number, ref path, .. } = self.sampler;
+        let Sampler { lists, sample_number: number, ref path, .. } = self.sampler;
         let (path, number, buffered) = match self.name.take() {
             Some(name) => (format!("{path}.{name}"), number, Buffered::Field),
             None => (format!("{path}{VALUES}"), number * ELEMENTS[0] + self.next, self.buffered),
         };
-        let observations = &mut *self.sampler.observations;
-        seed.deserialize(Sampler {
-            observations,
-            path,
-            depth: depth + 1,
-            lists,
-            sample_number: number,
-            buffered,
-        })
+        seed.deserialize(self.sampler.child(path, lists, number, buffered))
     }
 }
 
@@ -189,16 +172,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
         let path = format!("{}.{}", self.sampler.path, self.name);
-        let Sampler { depth, lists, sample_number: number, .. } = self.sampler;
-        let (observations, buffered) = (&mut *self.sampler.observations, Buffered::No);
-        seed.deserialize(Sampler {
-            observations,
-            path,
-            depth: depth + 1,
-            lists,
-            sample_number: number,
-            buffered,
-        })
+        let Sampler { lists, sample_number: number, .. } = self.sampler;
+        seed.deserialize(self.sampler.child(path, lists, number, Buffered::No))
     }
 }
 
@@ -219,17 +194,9 @@ impl<'de> MapAccess<'de> for OneEntry<'_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        let Sampler { depth, lists, sample_number: number, ref path, .. } = self.sampler;
-        let (path, buffered) = (format!("{path}{}", self.segment), Buffered::Field);
-        let observations = &mut *self.sampler.observations;
-        seed.deserialize(Sampler {
-            observations,
-            path,
-            depth: depth + 1,
-            lists,
-            sample_number: number,
-            buffered,
-        })
+        let Sampler { lists, sample_number: number, ref path, .. } = self.sampler;
+        let path = format!("{path}{}", self.segment);
+        seed.deserialize(self.sampler.child(path, lists, number, Buffered::Field))
     }
 }
 

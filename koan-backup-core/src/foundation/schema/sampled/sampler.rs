@@ -182,6 +182,18 @@ impl<'a> Sampler<'a> {
     }
 
     /// Returns the sampler of a value within this value.
+    /// Returns the sampler of a value within this one. A value in a list or map has one more list around it.
+    pub(super) fn child(
+        &mut self,
+        path: String,
+        lists: usize,
+        sample_number: usize,
+        buffered: Buffered,
+    ) -> Sampler<'_> {
+        let depth = self.depth + 1;
+        Sampler { observations: &mut *self.observations, path, depth, lists, sample_number, buffered }
+    }
+
     pub(super) fn within(self, segment: &str) -> Self {
         Self { path: format!("{}{segment}", self.path), depth: self.depth + 1, ..self }
     }
