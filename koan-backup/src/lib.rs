@@ -30,7 +30,8 @@
 //! ```
 //!
 //! The library needs a Tokio runtime with timers, which `#[tokio::main]` and `Builder::enable_time` provide.
-//! Without such a runtime, every operation returns an error of kind [`ErrorKind::Configuration`].
+//! Without such a runtime, every operation returns an error of kind [`ErrorKind::Configuration`]. Only in a program with
+//! `panic = "abort"`, a runtime without timers ends the program, because Tokio reports missing timers by a panic.
 //!
 //! # Map
 //! | where | what |

@@ -467,3 +467,48 @@ async fn the_start_accepts_keys_that_are_always_written() {
     drop(started::<ConvertedKey>().await);
     drop(started::<AliasInFlattened>().await);
 }
+
+/// Serde shows no fields of this type, so a key in a struct that is not flattened is found by the first record.
+#[derive(Serialize, Deserialize, Clone)]
+struct OpenOwned {
+    owner: Owner,
+    #[serde(flatten)]
+    rest: HashMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize, Entity, Clone)]
+#[serde(transparent)]
+#[entity(key = "owner.id: u64")]
+#[entity_backup]
+struct KeyOfNoField(OpenOwned);
+
+/// A user's own storage with one record.
+struct OneRecord;
+
+#[async_trait::async_trait]
+impl koan_backup::Repository<KeyOfNoField> for OneRecord {
+    fn all(&self) -> futures::stream::BoxStream<'_, Result<KeyOfNoField, koan_backup::RepositoryError>> {
+        let record = KeyOfNoField(OpenOwned { owner: Owner { id: 1 }, rest: HashMap::new() });
+        Box::pin(futures::stream::iter([Ok(record)]))
+    }
+
+    async fn upsert_many(&self, _: Vec<KeyOfNoField>) -> Result<(), koan_backup::RepositoryError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_backup_fails_if_a_record_has_no_field_with_the_name_of_the_key() {
+    let koan = Koan::builder()
+        .state_directory(state_directory())
+        .only_registered()
+        .register::<KeyOfNoField>()
+        .provider(koan_backup::Repositories::new().with(OneRecord))
+        .storage(Storage::memory())
+        .build()
+        .await
+        .expect("a context");
+    let error = koan.backup("nightly").await.expect_err("the record has no key");
+    assert_eq!(error.kind(), ErrorKind::Record, "{error:?}");
+    assert!(error.chain().contains("field `id`: is declared as the key"), "{}", error.chain());
+}

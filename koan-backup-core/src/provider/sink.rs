@@ -192,7 +192,10 @@ impl RecordSink {
         let written = self.entity.write_record(record, &mut self.chunk.lines);
         // The conversion is checked because a restore passes fields as `Value`, and some data can be
         // serialized but has no `Value`.
-        let checked = written.and_then(|key| self.entity.record(record).map(|_| key));
+        let checked = written.and_then(|key| {
+            self.entity.record(record)?.require_key(self.entity.schema())?;
+            Ok(key)
+        });
         let key = checked.map_err(|error| {
             self.chunk.lines.truncate(start);
             let (entity, number) = (self.entity.name(), self.total + 1);

@@ -1,7 +1,8 @@
 //! Records in the form of values.
 
+use super::error::RecordError;
 use super::row::{Projection, Row};
-use crate::foundation::schema::EntitySchema;
+use crate::foundation::schema::{EntitySchema, FieldSchema};
 use crate::foundation::value::Value;
 
 /// A record in the form of values: one value for each field of its schema, and the entries of a flattened
@@ -20,6 +21,20 @@ impl Record {
     /// Creates a record from the values of its fields, in the order of its schema, without extra values.
     pub(crate) fn from_values(values: Vec<Value<'_>>) -> Self {
         Self { values: values.into_iter().map(Value::into_owned).collect(), extra: Vec::new() }
+    }
+
+    /// Checks that the record has a value in each key field that cannot be NULL. Serde does not always show whether a
+    /// type writes a field with the name of its declared key.
+    pub(crate) fn require_key(&self, schema: &EntitySchema) -> Result<(), RecordError> {
+        let is_missing =
+            |(index, field): &(usize, &FieldSchema)| !field.nullable && self.values[*index].is_null();
+        match schema.key_fields().find(is_missing) {
+            None => Ok(()),
+            Some((_, field)) => Err(RecordError::in_field(
+                &field.name,
+                "is declared as the key, and the type writes no such field; declare a field of the record as the key",
+            )),
+        }
     }
 
     /// Returns the values of the key fields, in the order of their declaration.
