@@ -40,7 +40,7 @@ pub enum ArchiveEncryption {
 /// Returns the id that manifests and errors use for a key: the first 16 hex digits of the SHA-256 of the text
 /// of its public key.
 fn key_id(public_key: &str) -> String {
-    let mut id = crate::foundation::digest::hex(&Sha256::digest(public_key.as_bytes()));
+    let mut id = crate::foundation::hex::hex(&Sha256::digest(public_key.as_bytes()));
     id.truncate(16);
     id
 }

@@ -1,15 +1,12 @@
 //! The types that all other modules use: errors, ids, clock, cancellation, values, schemas, canonical text,
-//! digests and buffers.
+//! digests and buffers. The crate `koan-backup-entity` contains errors, values, schemas and canonical text.
 
 pub(crate) mod blocking;
 pub(crate) mod buffers;
 pub(crate) mod cancellation;
-pub(crate) mod canonical;
 pub(crate) mod clock;
-pub mod compact;
 pub(crate) mod consistency;
 pub(crate) mod digest;
-pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod identity;
 pub(crate) mod json;
@@ -18,8 +15,7 @@ pub(crate) mod names;
 pub(crate) mod own_thread;
 #[doc(hidden)]
 pub mod private_files;
-pub(crate) mod refusal;
-pub(crate) mod schema;
 pub(crate) mod series;
 pub(crate) mod similar_path;
-pub(crate) mod value;
+
+pub(crate) use koan_backup_entity::__engine::{error, hex, schema, value};

@@ -20,14 +20,14 @@ use self::serde_attr::ContainerAttr;
 use crate::ctxt::Ctxt;
 use crate::declaration::{Declaration, KeyExpansion, ShapeExpansion, stub};
 use crate::hints::Hints;
-use crate::identity::Identity;
+use crate::identity::{Identity, Root};
 use crate::typed_key;
 
 /// Expands the derive.
-pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+pub(crate) fn derive(input: &DeriveInput, root: Root) -> TokenStream {
     let mut cx = Ctxt::default();
     let options = TypeOptions::read(&input.attrs, &mut cx);
-    let private = options.identity.private();
+    let private = options.identity.private(root);
     let declaration = check(input, options, private.clone(), &mut cx);
     let expansion = match (cx.finish(), declaration) {
         (Ok(()), Some(declaration)) => declaration.expand(),

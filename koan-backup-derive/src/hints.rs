@@ -124,7 +124,7 @@ mod tests {
 
     /// Returns the names in a module of the file that documents the options.
     fn documented(module: &str) -> BTreeSet<String> {
-        let file = include_str!("../../koan-backup-core/src/entity/option_hints.rs");
+        let file = include_str!("../../koan-backup/entity/src/entity/option_hints.rs");
         let file = syn::parse_file(file).expect("the file is Rust");
         let items = file.items.into_iter().find_map(|item| match item {
             Item::Mod(found) if found.ident == module => found.content.map(|(_, items)| items),

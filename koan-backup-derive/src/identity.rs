@@ -11,6 +11,15 @@ use crate::options::Opt;
 use crate::place::Known;
 use crate::setting::Setting;
 
+/// The crate that re-exports a macro. Its expansion refers to this crate, unless the option `crate` names another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Root {
+    /// `koan-backup`.
+    Framework,
+    /// `koan-backup-entity`.
+    Entity,
+}
+
 /// The options before they are checked.
 #[derive(Debug, Default)]
 pub(crate) struct IdentityOptions {
@@ -66,8 +75,8 @@ impl IdentityOptions {
     }
 
     /// Returns the path of the module that expansions refer to.
-    pub(crate) fn private(&self) -> TokenStream {
-        private(self.krate.get())
+    pub(crate) fn private(&self, root: Root) -> TokenStream {
+        root.private(self.krate.get())
     }
 
     /// Checks the options. `identifier` is the identifier of the type.
@@ -98,8 +107,16 @@ impl IdentityOptions {
     }
 }
 
-/// Returns the path of the module that expansions refer to. `krate` is the value of the option `crate`.
-pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
-    let krate = krate.map_or_else(|| quote!(::koan_backup), ToTokens::to_token_stream);
-    quote!(#krate::__private)
+impl Root {
+    /// Returns the path of the module that expansions refer to. `krate` is the value of the option `crate`.
+    pub(crate) fn private(self, krate: Option<&Path>) -> TokenStream {
+        let krate = krate.map_or_else(
+            || match self {
+                Self::Framework => quote!(::koan_backup),
+                Self::Entity => quote!(::koan_backup_entity),
+            },
+            ToTokens::to_token_stream,
+        );
+        quote!(#krate::__private)
+    }
 }

@@ -29,6 +29,8 @@ mod snapshots;
 
 use proc_macro::TokenStream;
 
+use self::identity::Root;
+
 /// Derives `Entity` for a serde type, and declares how it is backed up.
 ///
 /// ```standalone_crate
@@ -158,7 +160,7 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Entity, attributes(entity, entity_backup))]
 pub fn derive_entity(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    entity::derive(&input).into()
+    entity::derive(&input, Root::Framework).into()
 }
 
 /// Declares the default policy of the crate that contains it: how entities without `#[entity_backup]` are
@@ -194,7 +196,7 @@ pub fn derive_entity(input: TokenStream) -> TokenStream {
 /// compile.
 #[proc_macro]
 pub fn entity_backup_scope(input: TokenStream) -> TokenStream {
-    scope::expand(input.into()).into()
+    scope::expand(input.into(), Root::Framework).into()
 }
 
 /// Registers a type as an entity if the type cannot have the derive, for example an instance of a generic type.
@@ -227,5 +229,27 @@ pub fn entity_backup_scope(input: TokenStream) -> TokenStream {
 /// The fields are traced from the `Deserialize` implementation of the type.
 #[proc_macro]
 pub fn register(input: TokenStream) -> TokenStream {
-    register::expand(input.into()).into()
+    register::expand(input.into(), Root::Framework).into()
+}
+
+/// The derive of `koan-backup-entity`, which re-exports it as `Entity`.
+#[doc(hidden)]
+#[proc_macro_derive(ModelEntity, attributes(entity, entity_backup))]
+pub fn derive_model_entity(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    entity::derive(&input, Root::Entity).into()
+}
+
+/// The macro of `koan-backup-entity`, which re-exports it as `entity_backup_scope`.
+#[doc(hidden)]
+#[proc_macro]
+pub fn model_backup_scope(input: TokenStream) -> TokenStream {
+    scope::expand(input.into(), Root::Entity).into()
+}
+
+/// The macro of `koan-backup-entity`, which re-exports it as `register`.
+#[doc(hidden)]
+#[proc_macro]
+pub fn register_model(input: TokenStream) -> TokenStream {
+    register::expand(input.into(), Root::Entity).into()
 }

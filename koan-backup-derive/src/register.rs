@@ -9,7 +9,7 @@ use syn::{PathArguments, Token, Type};
 use crate::ctxt::Ctxt;
 use crate::declaration::{Declaration, stub};
 use crate::hints::Hints;
-use crate::identity::IdentityOptions;
+use crate::identity::{IdentityOptions, Root};
 use crate::options;
 use crate::place::{Known, Place};
 use crate::policy::PolicyOptions;
@@ -39,7 +39,7 @@ impl Parse for Input {
 }
 
 /// Expands the macro.
-pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
+pub(crate) fn expand(tokens: TokenStream, root: Root) -> TokenStream {
     let Input { ty, options } = match syn::parse2(tokens) {
         Ok(input) => input,
         Err(error) => return error.into_compile_error(),
@@ -57,7 +57,7 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
             known => identity.read(&option, known, &mut cx),
         }
     }
-    let private = identity.private();
+    let private = identity.private(root);
     let declaration = check(&ty, identity, policy, private.clone(), &mut cx);
     let expansion = match (cx.finish(), declaration) {
         (Ok(()), Some(declaration)) => declaration.expand(),

@@ -5,14 +5,14 @@ use quote::quote;
 
 use crate::ctxt::Ctxt;
 use crate::hints::Hints;
-use crate::identity::private;
+use crate::identity::Root;
 use crate::options;
 use crate::place::{Known, Place};
 use crate::policy::optional;
 use crate::setting::Setting;
 
 /// Expands the macro.
-pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
+pub(crate) fn expand(tokens: TokenStream, root: Root) -> TokenStream {
     let hints = Hints::of_scope(&tokens);
     let mut cx = Ctxt::default();
     let mut krate = Setting::default();
@@ -37,7 +37,7 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
              cover only entities with `#[entity_backup]`",
         );
     }
-    let private = private(krate.get());
+    let private = root.private(krate.get());
     let hints = hints.expand(&private);
     if let Err(errors) = cx.finish() {
         let errors = errors.into_compile_error();

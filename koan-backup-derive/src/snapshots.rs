@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::parse_quote;
 
+use crate::identity::Root;
 use crate::{entity, register, scope};
 
 fn pretty(expansion: TokenStream) -> String {
@@ -12,72 +13,108 @@ fn pretty(expansion: TokenStream) -> String {
 
 #[test]
 fn a_struct_declares_each_field() {
-    let expansion = pretty(entity::derive(&parse_quote! {
-        #[entity(name = "Customer", table = "customers", provider = "crm", alias = "Client")]
-        #[entity_backup(encrypt, include_schema = false)]
-        #[serde(rename_all = "camelCase")]
-        struct CustomerRow {
-            #[entity(key)]
-            tenant_id: i64,
-            #[entity(key, column = "No")]
-            r#type: Vec<u8>,
-            #[serde(with = "hex", default)]
-            blob: Vec<u8>,
-            #[serde(flatten)]
-            rest: std::collections::BTreeMap<String, Box<dyn Fn(Self, u8) -> [u8; 4] + 'static>>,
-            #[serde(skip)]
-            cached: u8,
-        }
-    }));
+    let expansion = pretty(entity::derive(
+        &parse_quote! {
+            #[entity(name = "Customer", table = "customers", provider = "crm", alias = "Client")]
+            #[entity_backup(encrypt, include_schema = false)]
+            #[serde(rename_all = "camelCase")]
+            struct CustomerRow {
+                #[entity(key)]
+                tenant_id: i64,
+                #[entity(key, column = "No")]
+                r#type: Vec<u8>,
+                #[serde(with = "hex", default)]
+                blob: Vec<u8>,
+                #[serde(flatten)]
+                rest: std::collections::BTreeMap<String, Box<dyn Fn(Self, u8) -> [u8; 4] + 'static>>,
+                #[serde(skip)]
+                cached: u8,
+            }
+        },
+        Root::Framework,
+    ));
     insta::assert_snapshot!(expansion);
 }
 
 #[test]
 fn an_enum_declares_the_fields_of_each_variant() {
-    let expansion = pretty(entity::derive(&parse_quote! {
-        #[serde(tag = "kind")]
-        #[entity(crate = "crate::kb")]
-        enum Contact {
-            Mail { id: i64, address: String },
-            Phone { number: String, id: i64 },
-        }
-    }));
+    let expansion = pretty(entity::derive(
+        &parse_quote! {
+            #[serde(tag = "kind")]
+            #[entity(crate = "crate::kb")]
+            enum Contact {
+                Mail { id: i64, address: String },
+                Phone { number: String, id: i64 },
+            }
+        },
+        Root::Framework,
+    ));
     insta::assert_snapshot!(expansion);
 }
 
 #[test]
 fn a_newtype_is_traced() {
-    let expansion = pretty(entity::derive(&parse_quote! {
-        #[serde(transparent)]
-        #[entity(key = "id as ID: u64, no: i32")]
-        #[entity_backup]
-        struct UserPage(Page<User>);
-    }));
+    let expansion = pretty(entity::derive(
+        &parse_quote! {
+            #[serde(transparent)]
+            #[entity(key = "id as ID: u64, no: i32")]
+            #[entity_backup]
+            struct UserPage(Page<User>);
+        },
+        Root::Framework,
+    ));
     insta::assert_snapshot!(expansion);
 }
 
 #[test]
 fn a_registration_is_traced() {
-    let expansion = pretty(register::expand(quote::quote! {
-        models::Page<User>, name = "UserPage", key = "id: u64", backup(enabled = false, reason = "a copy")
-    }));
+    let expansion = pretty(register::expand(
+        quote::quote! {
+            models::Page<User>, name = "UserPage", key = "id: u64", backup(enabled = false, reason = "a copy")
+        },
+        Root::Framework,
+    ));
     insta::assert_snapshot!(expansion);
 }
 
 #[test]
 fn a_scope_is_one_static() {
-    let expansion = pretty(scope::expand(quote::quote!(mode = None, include_schema_by_default = false)));
+    let expansion =
+        pretty(scope::expand(quote::quote!(mode = None, include_schema_by_default = false), Root::Framework));
     insta::assert_snapshot!(expansion);
 }
 
 #[test]
 fn after_an_error_the_type_is_still_an_entity_and_is_not_registered() {
-    let expansion = pretty(entity::derive(&parse_quote! {
-        #[entity(nmae = "Page")]
-        struct Page<T: Clone> where T: Send {
-            id: i64,
-            items: Vec<T>,
-        }
-    }));
+    let expansion = pretty(entity::derive(
+        &parse_quote! {
+            #[entity(nmae = "Page")]
+            struct Page<T: Clone> where T: Send {
+                id: i64,
+                items: Vec<T>,
+            }
+        },
+        Root::Framework,
+    ));
     insta::assert_snapshot!(expansion);
+}
+
+#[test]
+fn the_macros_of_the_crate_for_models_refer_to_that_crate() {
+    let user = parse_quote! {
+        struct User {
+            id: i64,
+        }
+    };
+    let page = quote::quote!(Page<User>, name = "UserPage", key = "id: u64");
+    let expansions = [
+        entity::derive(&user, Root::Entity),
+        register::expand(page, Root::Entity),
+        scope::expand(quote::quote!(mode = All), Root::Entity),
+    ];
+    for expansion in expansions {
+        let text = pretty(expansion);
+        assert!(text.contains("::koan_backup_entity::__private"), "{text}");
+        assert!(!text.contains("::koan_backup::"), "the expansion needs the whole framework: {text}");
+    }
 }

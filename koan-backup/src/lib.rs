@@ -82,10 +82,6 @@ pub mod guides {
     pub mod types {}
 }
 pub mod prelude;
-/// Alternative serialized forms of fields, for `#[serde(with = "…")]`.
-pub mod serde {
-    pub use koan_backup_core::compact::base64;
-}
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -99,7 +95,7 @@ pub use koan_backup_core::{
     ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,
     Koan, KoanBuilder, Listener, Recipients, Restore, RestoreLevel, Result, Retention, SetName, Storage,
     SystemClock, archive, builders, catalog, encryption, entity, maintenance, provider, report, retention,
-    schema, storage, value,
+    schema, serde, storage, value,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 #[cfg(feature = "json")]

@@ -2,19 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkme::distributed_slice;
+use koan_backup_entity::__private::{ENTITIES, SCOPES};
 
 use crate::entity::{EntityDescriptor, ScopeDeclaration, crate_of};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::suggestion;
-
-/// All linked entities. The name is long because it is part of the name of a linker section.
-#[distributed_slice]
-pub static KOAN_BACKUP_0_1_ENTITIES: [&'static EntityDescriptor];
-
-/// All linked scopes.
-#[distributed_slice]
-pub static KOAN_BACKUP_0_1_SCOPES: [&'static ScopeDeclaration];
 
 /// The entities and scopes before policies are resolved.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +18,7 @@ pub(crate) struct Registry {
 impl Registry {
     /// Returns the registry of all entities and scopes that were linked into this binary.
     pub(crate) fn linked() -> Self {
-        Self { entities: KOAN_BACKUP_0_1_ENTITIES.to_vec(), scopes: KOAN_BACKUP_0_1_SCOPES.to_vec() }
+        Self { entities: ENTITIES.to_vec(), scopes: SCOPES.to_vec() }
     }
 
     /// Returns an empty registry.

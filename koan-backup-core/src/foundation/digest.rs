@@ -8,12 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::Result;
-
-/// Encodes bytes as lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(DIGITS[usize::from(n)])).collect()
-}
+use crate::foundation::hex::hex;
+use crate::foundation::schema::EntitySchema;
 
 /// Returns `sha256:` followed by the hash of `bytes` in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
@@ -23,6 +19,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// Returns `sha256:` followed by the hash in hexadecimal.
 pub(crate) fn finish(hasher: Sha256) -> String {
     format!("sha256:{}", hex(&hasher.finalize()))
+}
+
+/// Returns the hash of the compact JSON of a schema. Two schemas have the same hash if and only if they are equal.
+pub(crate) fn of_schema(schema: &EntitySchema) -> String {
+    sha256(&serde_json::to_vec(schema).expect("a schema contains only names and enums"))
 }
 
 /// Feeds `bytes` to the hasher on a blocking thread, and returns the hasher.

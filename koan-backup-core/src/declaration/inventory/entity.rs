@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::entity::{EntityDescriptor, Policy, PolicySource};
+use crate::entity::{EntityDescriptor, Policy};
 use crate::foundation::id::SetName;
 
 /// An entity that is backed up.
@@ -150,16 +150,7 @@ impl UncoveredEntity {
 
 impl fmt::Display for IncludedEntity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { encrypt, include_schema, retention_days, source } = self.policy;
-        let source = match source {
-            PolicySource::Attribute => "#[entity_backup]",
-            PolicySource::Scope => "scope",
-        };
-        write!(f, "{} → encrypt={encrypt}, schema={include_schema}", self.entity)?;
-        if let Some(days) = retention_days {
-            write!(f, ", kept {days} days")?;
-        }
-        write!(f, " (via {source})")?;
+        write!(f, "{} → {}", self.entity, self.policy)?;
         if let (Some(table), Some(provider)) = (&self.table, &self.provider) {
             write!(f, ", in table `{table}` of `{provider}`")?;
         }

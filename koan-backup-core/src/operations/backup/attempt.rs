@@ -21,6 +21,7 @@ use crate::archive::{
 };
 use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
+use crate::foundation::digest;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::{Finding, RestoreTarget, Severity, Snapshot};
 use crate::storage::Storage;
@@ -345,7 +346,7 @@ impl Attempt<'_> {
             content_hash: None,
             record_set_hash: None,
             storage_file: None,
-            schema_fingerprint: codec.schema().fingerprint(),
+            schema_fingerprint: digest::of_schema(codec.schema()),
             duration_ms: 0,
         }
     }

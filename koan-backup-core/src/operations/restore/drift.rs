@@ -2,6 +2,7 @@
 
 use super::plan::PlannedRestore;
 use crate::archive::SchemaSnapshots;
+use crate::foundation::digest;
 use crate::foundation::error::ErrorKind;
 use crate::foundation::schema::{EntitySchema, LogicalType};
 use crate::provider::{Finding, Severity};
@@ -16,7 +17,7 @@ pub(super) enum FieldLoss {
 /// Returns the differences between the schema in the archive and the type in this binary.
 pub(super) fn findings(entry: &PlannedRestore, schemas: &SchemaSnapshots, loss: FieldLoss) -> Vec<Finding> {
     let (name, current) = (entry.codec.name(), entry.codec.schema());
-    if entry.entity.schema_fingerprint == current.fingerprint() {
+    if entry.entity.schema_fingerprint == digest::of_schema(current) {
         return Vec::new();
     }
     let Some(archived) = schemas.get(&entry.entity.entity) else {

@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::entity::codec::Record;
 use crate::entity::{Entity, EntityCodec};
-use crate::foundation::canonical::write_canonical;
 use crate::foundation::digest::RecordSetHash;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::SetName;
@@ -16,6 +15,7 @@ use crate::provider::{
     ConflictMode, Provider, ReadRequest, RecordSink, RestoreSession, RestoreTarget, SessionOptions,
     SinkOptions, Snapshot, WriteCounts, record_channel,
 };
+use koan_backup_entity::canonical::write_canonical;
 
 /// A database that was empty at the start of the case.
 pub(super) struct Database {

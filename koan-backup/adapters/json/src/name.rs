@@ -104,7 +104,6 @@ fn encoded_component(value: &Value<'_>) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         }),
-        other => format!("{other:?}"),
     };
     encode(&text, is_unencoded)
 }

@@ -43,7 +43,6 @@ impl ColumnType {
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
                 Cow::Owned(self.date_or_time(value)?)
             }
-            _ => return Err(ConversionError::new(format!("cannot hold {}", value.kind()))),
         };
         if text.as_bytes().contains(&0) {
             return Err(ConversionError::new(

@@ -77,7 +77,6 @@ impl ColumnType {
             Value::Timestamp(_) | Value::DateTime(_) | Value::Date(_) | Value::Time(_) => {
                 self.store_temporal(value, form)?
             }
-            _ => return Err(ConversionError::new(format!("cannot contain {}", value.kind()))),
         };
         self.apply_affinity(stored)
     }

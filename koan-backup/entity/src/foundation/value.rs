@@ -15,8 +15,9 @@ pub use temporal::{Date, DateTime, OffsetStyle, TemporalStyle, Time, Timestamp};
 /// An adapter returns the variant of the field's [logical type](crate::schema::LogicalType). Decimals are
 /// text, so that no digit is lost. A date or time that the database stores as ISO 8601 text can be returned
 /// as [`Value::Str`].
+///
+/// The enum is exhaustive: a further variant is a breaking change, so that each adapter decides how to store it.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Value<'a> {
     /// NULL.
     Null,

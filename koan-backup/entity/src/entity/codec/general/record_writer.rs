@@ -46,7 +46,7 @@ pub(super) fn serialize_fields<T: Serialize, F: FieldSink>(
 ///
 /// # Errors
 /// A field cannot be converted to a value.
-pub(crate) fn to_record<T: Serialize>(value: &T, schema: &EntitySchema) -> Result<Record, RecordError> {
+pub fn to_record<T: Serialize>(value: &T, schema: &EntitySchema) -> Result<Record, RecordError> {
     let values = vec![Value::Null; schema.fields.len()];
     serialize_fields(value, schema, Record { values, extra: Vec::new() })
 }
@@ -87,10 +87,7 @@ pub(super) fn named_value<T: Serialize + ?Sized>(
 /// # Errors
 /// A component of the key cannot be converted to a value, or the key does not have one component for each key
 /// field.
-pub(crate) fn key_values<K: Serialize>(
-    key: &K,
-    schema: &EntitySchema,
-) -> Result<Vec<Value<'static>>, RecordError> {
+pub fn key_values<K: Serialize>(key: &K, schema: &EntitySchema) -> Result<Vec<Value<'static>>, RecordError> {
     let fields: Vec<_> = schema.key_fields().map(|(_, field)| field).collect();
     let components = match (fields.len(), field_value(key)?) {
         (1, single) => vec![single],

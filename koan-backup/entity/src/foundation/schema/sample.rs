@@ -108,7 +108,7 @@ fn recognize(logical: &LogicalType, written: Option<String>) -> WireForm {
 }
 
 fn bytes_form(text: &str) -> WireForm {
-    let hex = crate::foundation::digest::hex(&SAMPLE_BYTES);
+    let hex = crate::foundation::hex::hex(&SAMPLE_BYTES);
     match text {
         _ if text == "[251,239,255,171]" => WireForm::Plain,
         _ if text == STANDARD.encode(SAMPLE_BYTES) => WireForm::Base64,

@@ -14,9 +14,9 @@ mod value_reader;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use line_key::key_of_line;
+pub use line_key::key_of_line;
 pub(super) use normalize::normalize;
-pub(crate) use record_writer::{key_values, to_record};
+pub use record_writer::{key_values, to_record};
 
 use super::error::RecordError;
 use super::record::Record;
@@ -93,7 +93,7 @@ pub(crate) fn encode<'r, T: Serialize + DeserializeOwned>(
 ///
 /// # Errors
 /// `value` does not serialize as a JSON object.
-pub(crate) fn write_line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), RecordError> {
+pub fn write_line<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), RecordError> {
     let start = out.len();
     if let Err(error) = write_canonical(value, out) {
         out.truncate(start);
@@ -131,7 +131,7 @@ pub(crate) fn decode<T: Serialize + DeserializeOwned>(
 ///
 /// # Errors
 /// The line does not decode as `T`; the error contains the name of the field if it is known.
-pub(crate) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
+pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
     // Serde would also deserialize a struct from a list of its fields.
     if line.first() != Some(&b'{') {
         return Err(RecordError::new("is not a JSON object"));

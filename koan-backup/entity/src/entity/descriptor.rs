@@ -95,7 +95,8 @@ impl EntityDescriptor {
 
     /// Returns the messages about fields with lists whose elements have no defined order. The first list
     /// contains the proven cases, and the second one the suspected cases.
-    pub(crate) fn unordered(&self) -> (Vec<String>, Vec<String>) {
+    #[doc(hidden)]
+    pub fn unordered(&self) -> (Vec<String>, Vec<String>) {
         const REMEDY: &str =
             "use `BTreeSet` or `Vec`, or sort the elements with `#[serde(serialize_with = \"…\")]`";
         let (mut proven, mut suspected) = (Vec::new(), Vec::new());
@@ -142,7 +143,7 @@ impl fmt::Debug for EntityDescriptor {
 }
 
 /// Returns the first segment of a module path.
-pub(crate) fn crate_of(module_path: &'static str) -> &'static str {
+pub fn crate_of(module_path: &'static str) -> &'static str {
     module_path.split_once("::").map_or(module_path, |(root, _)| root)
 }
 
@@ -176,7 +177,8 @@ impl EntityCodec {
 
     /// Returns the codec for encrypted records, whose keys are secret content and must not appear in errors
     /// and warnings.
-    pub(crate) fn with_hidden_keys(self) -> Self {
+    #[doc(hidden)]
+    pub fn with_hidden_keys(self) -> Self {
         Self { keys: KeyVisibility::Hidden, ..self }
     }
 
@@ -212,7 +214,8 @@ impl EntityCodec {
     }
 
     /// Checks that the type has the declared key, of a type that can be one, and that its fields have distinct names.
-    pub(crate) fn check_declaration(&self) -> Result<()> {
+    #[doc(hidden)]
+    pub fn check_declaration(&self) -> Result<()> {
         match self.descriptor.declaration.fault(&self.schema) {
             None => Ok(()),
             Some(fault) => Err(Error::new(

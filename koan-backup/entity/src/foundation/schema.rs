@@ -8,7 +8,6 @@ mod sampled;
 mod trace;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 pub(crate) use known::known_type;
 pub use order::{Unordered, unordered_with};
@@ -155,7 +154,8 @@ impl EntitySchema {
 
     /// Returns the schema without the names of enum variants, because they may be values of encrypted
     /// records.
-    pub(crate) fn without_variants(&self) -> Self {
+    #[doc(hidden)]
+    pub fn without_variants(&self) -> Self {
         let mut schema = self.clone();
         for field in &mut schema.fields {
             if let LogicalType::Enum { variants } = &mut field.logical {
@@ -163,12 +163,5 @@ impl EntitySchema {
             }
         }
         schema
-    }
-
-    /// Returns `sha256:` followed by the hash of the compact JSON of the schema. Two schemas have the same
-    /// fingerprint if and only if they are equal.
-    pub fn fingerprint(&self) -> String {
-        let json = serde_json::to_vec(self).expect("a schema contains only names and enums");
-        format!("sha256:{}", crate::foundation::digest::hex(&Sha256::digest(json)))
     }
 }

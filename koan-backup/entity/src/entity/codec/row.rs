@@ -162,7 +162,8 @@ impl<'a> Row<'a> {
     }
 
     /// Returns the names of the JSON values whose text was changed when they were written to `line`.
-    pub(crate) fn rewritten_json<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = &'a str> + use<'a, 'l> {
+    #[doc(hidden)]
+    pub fn rewritten_json<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = &'a str> + use<'a, 'l> {
         self.slots_and_values().filter_map(move |(slot, value)| match value {
             Value::Json(text) => {
                 let unchanged_text = [&slot.quoted_name, text.as_bytes()].concat();
@@ -173,13 +174,15 @@ impl<'a> Row<'a> {
     }
 
     /// Returns the name and the size in bytes of the largest value.
-    pub(crate) fn largest(&self) -> Option<(String, usize)> {
+    #[doc(hidden)]
+    pub fn largest(&self) -> Option<(String, usize)> {
         let sizes = self.slots_and_values().map(|(slot, value)| (slot.name.clone(), size_bytes(value)));
         sizes.max_by_key(|(_, bytes)| *bytes)
     }
 
     /// Returns the values of the key.
-    pub(crate) fn key(&self) -> impl Iterator<Item = &'a Value<'a>> {
+    #[doc(hidden)]
+    pub fn key(&self) -> impl Iterator<Item = &'a Value<'a>> {
         self.key_parts().map(|(_, value)| value)
     }
 

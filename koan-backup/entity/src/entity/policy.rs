@@ -1,5 +1,7 @@
 //! The backup policy of an entity: its declaration and its resolved form.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -61,6 +63,21 @@ pub struct Policy {
     pub source: PolicySource,
 }
 
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { encrypt, include_schema, retention_days, source } = self;
+        write!(f, "encrypt={encrypt}, schema={include_schema}")?;
+        if let Some(days) = retention_days {
+            write!(f, ", kept {days} days")?;
+        }
+        let source = match source {
+            PolicySource::Attribute => "#[entity_backup]",
+            PolicySource::Scope => "scope",
+        };
+        write!(f, " (via {source})")
+    }
+}
+
 /// The declaration that determines a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,10 +90,19 @@ pub enum PolicySource {
 
 /// The result of resolving the policy of an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
+    /// The entity is covered.
     Included(Policy),
-    Excluded { reason: &'static str },
-    Uncovered { why: &'static str },
+    /// The entity is excluded.
+    Excluded {
+        /// The reason, as it is declared.
+        reason: &'static str,
+    },
+    /// Nothing declares how the entity is backed up.
+    Uncovered {
+        /// What is missing.
+        why: &'static str,
+    },
 }
 
 /// Resolves the policy of an entity from its attribute, or from the scope of its crate if it has no
@@ -85,10 +111,7 @@ pub(crate) enum Decision {
 /// # Errors
 /// The type is excluded without a reason. The derive refuses such an attribute at compile time, but a
 /// registration that is written manually is not checked then.
-pub(crate) fn decide(
-    attribute: Option<PolicyDeclaration>,
-    scope: Option<&ScopeDeclaration>,
-) -> Result<Decision> {
+pub fn decide(attribute: Option<PolicyDeclaration>, scope: Option<&ScopeDeclaration>) -> Result<Decision> {
     let encrypt_by_default = scope.and_then(|scope| scope.encrypt_by_default);
     let schema_by_default = scope.and_then(|scope| scope.include_schema_by_default);
     let policy = |attribute: PolicyDeclaration, source| {

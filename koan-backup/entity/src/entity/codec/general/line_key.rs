@@ -11,7 +11,7 @@ use crate::foundation::value::Value;
 
 /// Returns the names and values of the key fields of a line, in the order of the schema. Other fields may
 /// have any value. Returns `None` if the line is not a JSON object or lacks a key field.
-pub(crate) fn key_of_line(line: &[u8], schema: &EntitySchema) -> Option<Vec<(String, Value<'static>)>> {
+pub fn key_of_line(line: &[u8], schema: &EntitySchema) -> Option<Vec<(String, Value<'static>)>> {
     let mut json = serde_json::Deserializer::from_slice(line);
     let mut key = KeyFields(schema).deserialize(&mut json).ok()?;
     let components = schema.key_fields().map(|(_, field)| {

@@ -13,8 +13,8 @@ pub(super) fn encode_bytes(bytes: &[u8], wire: WireForm) -> Option<String> {
         WireForm::Base64NoPad => STANDARD_NO_PAD.encode(bytes),
         WireForm::Base64Url => URL_SAFE.encode(bytes),
         WireForm::Base64UrlNoPad => URL_SAFE_NO_PAD.encode(bytes),
-        WireForm::HexLower => crate::foundation::digest::hex(bytes),
-        WireForm::HexUpper => crate::foundation::digest::hex(bytes).to_uppercase(),
+        WireForm::HexLower => crate::foundation::hex::hex(bytes),
+        WireForm::HexUpper => crate::foundation::hex::hex(bytes).to_uppercase(),
         _ => return None,
     })
 }

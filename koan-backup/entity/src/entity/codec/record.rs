@@ -19,13 +19,15 @@ pub struct Record {
 
 impl Record {
     /// Creates a record from the values of its fields, in the order of its schema, without extra values.
-    pub(crate) fn from_values(values: Vec<Value<'_>>) -> Self {
+    #[doc(hidden)]
+    pub fn from_values(values: Vec<Value<'_>>) -> Self {
         Self { values: values.into_iter().map(Value::into_owned).collect(), extra: Vec::new() }
     }
 
     /// Checks that the record has a value in each key field that cannot be NULL. Serde does not always show whether a
     /// type writes a field with the name of its declared key.
-    pub(crate) fn require_key(&self, schema: &EntitySchema) -> Result<(), RecordError> {
+    #[doc(hidden)]
+    pub fn require_key(&self, schema: &EntitySchema) -> Result<(), RecordError> {
         let is_missing =
             |(index, field): &(usize, &FieldSchema)| !field.nullable && self.values[*index].is_null();
         match schema.key_fields().find(is_missing) {

@@ -1,3 +1,0 @@
-//! Compact serialized forms of fields, for `#[serde(with = "…")]`.
-
-pub mod base64;
