@@ -1,6 +1,6 @@
 //! The types that all other modules use: errors, values, schemas and canonical text.
 
-pub(crate) mod base64;
+pub mod base64;
 pub(crate) mod canonical;
 pub mod error;
 pub mod hex;

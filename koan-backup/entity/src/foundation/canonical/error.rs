@@ -11,16 +11,12 @@ pub struct CanonicalError {
 }
 
 /// The reason why a value cannot be written as canonical JSON.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 enum Problem {
-    #[error("is NaN or infinite, which JSON cannot represent; store the value as text or as NULL")]
     NotFinite,
-    #[error("has two entries with the same key after the keys are converted to text")]
     DuplicateKey,
-    #[error("has a map key that cannot be converted to text, which JSON requires for keys")]
     KeyNotText,
     /// `Serialize` of the type returned an error. Its message is not shown, because it may quote the value.
-    #[error("was refused by `Serialize` of its type")]
     Refused,
 }
 
@@ -54,7 +50,16 @@ impl fmt::Display for CanonicalError {
         if !self.path.is_empty() {
             write!(f, "field `{}` ", self.path())?;
         }
-        self.problem.fmt(f)
+        f.write_str(match self.problem {
+            Problem::NotFinite => {
+                "is NaN or infinite, which JSON cannot represent; store the value as text or as NULL"
+            }
+            Problem::DuplicateKey => "has two entries with the same key after the keys are converted to text",
+            Problem::KeyNotText => {
+                "has a map key that cannot be converted to text, which JSON requires for keys"
+            }
+            Problem::Refused => "was refused by `Serialize` of its type",
+        })
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn by_type_name(name: &str) -> Option<LogicalType> {
     known! {
         Vec<u8> => Bytes,
         Box<[u8]> => Bytes,
-        bytes::Bytes => Bytes,
+        #[cfg(feature = "bytes")] bytes::Bytes => Bytes,
         uuid::Uuid => Uuid,
         serde_json::Value => Json,
         serde_json::Number => Json,

@@ -73,9 +73,16 @@ pub struct Tracer<'a> {
 }
 
 /// The error with which every trace ends.
-#[derive(Debug, thiserror::Error)]
-#[error("traced")]
+#[derive(Debug)]
 pub struct TraceError;
+
+impl fmt::Display for TraceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("traced")
+    }
+}
+
+impl std::error::Error for TraceError {}
 
 impl serde::de::Error for TraceError {
     fn custom<T: fmt::Display>(_: T) -> Self {

@@ -3,6 +3,7 @@
 //! Parsing returns the value and the style of its text, so that an adapter can write a value in the style in
 //! which the value was read.
 
+mod calendar;
 mod parse;
 mod style;
 mod text;

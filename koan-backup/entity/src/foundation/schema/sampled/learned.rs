@@ -10,8 +10,7 @@ use std::fmt;
 use serde::de::{Expected, Unexpected};
 
 /// The reason why a type refuses a sample.
-#[derive(Debug, thiserror::Error)]
-#[error("refused")]
+#[derive(Debug)]
 pub enum Refused {
     /// A reason that does not help to find a better sample.
     Other,
@@ -24,6 +23,14 @@ pub enum Refused {
     /// A text is not the name of a variant. Contains the names of the variants.
     Variant(&'static [&'static str]),
 }
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("refused")
+    }
+}
+
+impl std::error::Error for Refused {}
 
 impl serde::de::Error for Refused {
     fn custom<T: fmt::Display>(_: T) -> Self {

@@ -1,6 +1,6 @@
 //! Dates, times and instants in the form of separate fields.
 
-use jiff::civil;
+use super::calendar;
 
 /// A calendar date in the proleptic Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,63 +47,66 @@ pub struct Timestamp {
 impl Date {
     /// Creates a date, or returns `None` if the date does not exist.
     pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
-        civil::Date::new(year, month, day).ok().map(|_| Self { year, month, day })
+        let date = Self { year, month, day };
+        date.exists().then_some(date)
     }
 
     /// Returns the ordinal of the day in its year, starting at 1.
     pub fn ordinal(self) -> i16 {
-        self.civil().map_or(1, civil::Date::day_of_year)
+        let first = Self { year: self.year, month: 1, day: 1 };
+        match (self.unix_days(), first.unix_days()) {
+            (Some(day), Some(first)) => i16::try_from(day - first + 1).unwrap_or(1),
+            _ => 1,
+        }
     }
 
     /// Creates a date from a year and the ordinal of a day in the year, or returns `None` if the year does
     /// not have this day.
     pub fn from_ordinal(year: i16, ordinal: i16) -> Option<Self> {
-        let first = civil::Date::new(year, 1, 1).ok()?;
-        let date = first.checked_add(jiff::Span::new().try_days(i64::from(ordinal) - 1).ok()?).ok()?;
-        (date.year() == year).then_some(Self { year, month: date.month(), day: date.day() })
+        let first = Self::new(year, 1, 1)?.unix_days()?;
+        Self::from_unix_days(first + i64::from(ordinal) - 1).filter(|date| date.year == year)
     }
 
     /// Returns the number of days since 1970-01-01, or `None` if the date does not exist.
     pub fn unix_days(self) -> Option<i64> {
-        // Both dates are at midnight, so the number of hours is a multiple of 24.
-        Some(self.civil()?.duration_since(UNIX_EPOCH.date()).as_hours() / 24)
+        self.exists().then(|| calendar::unix_days(self.year, self.month, self.day))
     }
 
-    fn civil(self) -> Option<civil::Date> {
-        civil::Date::new(self.year, self.month, self.day).ok()
+    fn from_unix_days(days: i64) -> Option<Self> {
+        let (year, month, day) = calendar::date_of_unix_days(days)?;
+        Some(Self { year, month, day })
+    }
+
+    fn exists(self) -> bool {
+        (-9999..=9999).contains(&self.year)
+            && (1..=12).contains(&self.month)
+            && (1..=calendar::days_in_month(self.year, self.month)).contains(&self.day)
     }
 }
 
 impl Time {
     /// Midnight, 00:00:00.
     pub const MIDNIGHT: Self = Self { hour: 0, minute: 0, second: 0, nanosecond: 0 };
-}
 
-impl DateTime {
-    fn civil(self) -> Option<civil::DateTime> {
-        let Time { hour, minute, second, nanosecond } = self.time;
-        civil::DateTime::new(
-            self.date.year,
-            self.date.month,
-            self.date.day,
-            hour,
-            minute,
-            second.min(59),
-            nanosecond,
-        )
-        .ok()
+    /// Returns the number of nanoseconds since midnight, or `None` if the time does not exist.
+    fn nanoseconds(self) -> Option<i64> {
+        let exists = (0..24).contains(&self.hour)
+            && (0..60).contains(&self.minute)
+            && (0..60).contains(&self.second)
+            && (0..NANOS_PER_SECOND).contains(&i64::from(self.nanosecond));
+        let seconds = (i64::from(self.hour) * 60 + i64::from(self.minute)) * 60 + i64::from(self.second);
+        exists.then(|| seconds * NANOS_PER_SECOND + i64::from(self.nanosecond))
     }
 
-    fn from_civil(value: civil::DateTime) -> Self {
-        Self {
-            date: Date { year: value.year(), month: value.month(), day: value.day() },
-            time: Time {
-                hour: value.hour(),
-                minute: value.minute(),
-                second: value.second(),
-                nanosecond: value.subsec_nanosecond(),
-            },
-        }
+    /// Returns the time with this number of nanoseconds since midnight, or `None` if the day is shorter.
+    fn from_nanoseconds(nanos: i64) -> Option<Self> {
+        let (seconds, nanosecond) = (nanos.div_euclid(NANOS_PER_SECOND), nanos.rem_euclid(NANOS_PER_SECOND));
+        Some(Self {
+            hour: i8::try_from(seconds / 3600).ok().filter(|hour| *hour < 24)?,
+            minute: i8::try_from(seconds / 60 % 60).ok()?,
+            second: i8::try_from(seconds % 60).ok()?,
+            nanosecond: i32::try_from(nanosecond).ok()?,
+        })
     }
 }
 
@@ -111,20 +114,18 @@ impl Timestamp {
     /// Returns the number of nanoseconds since 1970-01-01T00:00:00Z, or `None` for a leap second and for
     /// years outside of −9999 to 9999.
     pub fn unix_nanos(self) -> Option<i128> {
-        if self.local.time.second > 59 {
-            return None;
-        }
-        // `jiff::Timestamp` cannot represent the last day of the year 9999, and many applications use
-        // 9999-12-31 for "never". Therefore the instant is computed from a civil date and time.
-        let since = self.local.civil()?.duration_since(UNIX_EPOCH);
-        Some(since.as_nanos() - i128::from(self.offset_seconds) * 1_000_000_000)
+        let days = i128::from(self.local.date.unix_days()?);
+        let local = days * i128::from(NANOS_PER_DAY) + i128::from(self.local.time.nanoseconds()?);
+        Some(local - i128::from(self.offset_seconds) * i128::from(NANOS_PER_SECOND))
     }
 
     /// Converts nanoseconds since 1970-01-01T00:00:00Z to an instant with offset zero. Returns `None` if the
     /// instant is out of range.
     pub fn from_unix_nanos(nanos: i128) -> Option<Self> {
-        let local = UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from_nanos_i128(nanos)?).ok()?;
-        Some(Self { local: DateTime::from_civil(local), offset_seconds: 0 })
+        let days = i64::try_from(nanos.div_euclid(NANOS_PER_DAY.into())).ok()?;
+        let of_day = i64::try_from(nanos.rem_euclid(NANOS_PER_DAY.into())).ok()?;
+        let (date, time) = (Date::from_unix_days(days)?, Time::from_nanoseconds(of_day)?);
+        Some(Self { local: DateTime { date, time }, offset_seconds: 0 })
     }
 
     /// Returns the same instant with another offset.
@@ -132,10 +133,11 @@ impl Timestamp {
         if offset_seconds == self.offset_seconds {
             return Some(self);
         }
-        let shift = i128::from(offset_seconds) * 1_000_000_000;
+        let shift = i128::from(offset_seconds) * i128::from(NANOS_PER_SECOND);
         let shifted = Self::from_unix_nanos(self.unix_nanos()? + shift)?;
         Some(Self { local: shifted.local, offset_seconds })
     }
 }
 
-const UNIX_EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const NANOS_PER_DAY: i64 = 86_400 * NANOS_PER_SECOND;
