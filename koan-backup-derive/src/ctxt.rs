@@ -6,7 +6,7 @@ use proc_macro2::Span;
 use quote::ToTokens;
 
 /// The errors of one item that were found so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Ctxt {
     errors: Option<syn::Error>,
 }

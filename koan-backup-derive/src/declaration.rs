@@ -7,7 +7,6 @@ use crate::identity::Identity;
 use crate::policy::{Policy, optional};
 
 /// An entity whose options were all checked, so that its expansion cannot fail.
-#[derive(Debug)]
 pub(crate) struct Declaration {
     /// The path of the module that expansions refer to.
     pub(crate) private: TokenStream,
@@ -24,7 +23,6 @@ pub(crate) struct Declaration {
 }
 
 /// The parts of the expansion that depend on the key.
-#[derive(Debug)]
 pub(crate) struct KeyExpansion {
     /// The type `Entity::Key`.
     pub(crate) ty: TokenStream,
@@ -35,7 +33,6 @@ pub(crate) struct KeyExpansion {
 }
 
 /// The parts of the expansion that depend on the shape.
-#[derive(Debug)]
 pub(crate) struct ShapeExpansion {
     /// Constants that the shape refers to.
     pub(crate) constants: TokenStream,

@@ -14,7 +14,7 @@ use syn::{Attribute, DeriveInput, Field, Meta};
 const PLACEHOLDER: &str = "__option";
 
 /// The names of options in the source, by the modules that document them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Hints {
     names: Vec<(&'static str, Ident)>,
 }

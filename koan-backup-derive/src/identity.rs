@@ -12,7 +12,7 @@ use crate::place::Known;
 use crate::setting::Setting;
 
 /// The crate that re-exports a macro. Its expansion refers to this crate, unless the option `crate` names another.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Root {
     /// `koan-backup`.
     Framework,
@@ -21,7 +21,7 @@ pub(crate) enum Root {
 }
 
 /// The options before they are checked.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct IdentityOptions {
     name: Setting<LitStr>,
     table: Setting<LitStr>,
@@ -32,7 +32,6 @@ pub(crate) struct IdentityOptions {
 }
 
 /// The checked options.
-#[derive(Debug)]
 pub(crate) struct Identity {
     /// The declared name. With `None`, the name is the identifier of the type.
     pub(crate) name: Option<String>,
@@ -43,7 +42,6 @@ pub(crate) struct Identity {
 }
 
 /// The key as it is declared on the type.
-#[derive(Debug)]
 pub(crate) enum Key {
     /// The type declares no key.
     Undeclared,

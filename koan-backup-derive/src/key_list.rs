@@ -11,7 +11,6 @@ use crate::ctxt::Ctxt;
 use crate::spelling;
 
 /// A valid `key = "…"`.
-#[derive(Debug)]
 pub(crate) struct KeyList {
     pub(crate) literal: LitStr,
     pub(crate) parts: Vec<KeyPart>,
@@ -19,7 +18,6 @@ pub(crate) struct KeyList {
 
 /// One part of the list: `field`, `field: Type`, `field as serde_name: Type`, or one of the last two with a path
 /// such as `base.field` to a field of a flattened struct.
-#[derive(Debug)]
 pub(crate) struct KeyPart {
     /// The field of the type.
     pub(crate) field: Ident,

@@ -9,13 +9,11 @@ use syn::{Attribute, LitBool, LitInt, LitStr, Meta, Path, Token};
 use crate::ctxt::Ctxt;
 
 /// One option of a list.
-#[derive(Debug)]
 pub(crate) struct Opt {
     pub(crate) name: Ident,
     value: OptionValue,
 }
 
-#[derive(Debug)]
 enum OptionValue {
     /// A name without a value: `name`.
     Flag,

@@ -10,7 +10,7 @@ use crate::place::{Known, Place};
 use crate::setting::Setting;
 
 /// The options before they are checked.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct PolicyOptions {
     enabled: Setting<bool>,
     reason: Setting<LitStr>,
@@ -20,7 +20,6 @@ pub(crate) struct PolicyOptions {
 }
 
 /// A checked policy. An omitted option is `None`.
-#[derive(Debug)]
 pub(crate) struct Policy {
     enabled: Option<bool>,
     reason: Option<String>,

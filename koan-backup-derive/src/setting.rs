@@ -6,7 +6,6 @@ use crate::ctxt::Ctxt;
 use crate::options::Opt;
 
 /// The value of an option, and the identifier of the option in the source.
-#[derive(Debug)]
 pub(crate) struct Setting<T> {
     value: Option<T>,
     name: Option<Ident>,

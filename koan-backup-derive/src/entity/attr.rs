@@ -10,7 +10,7 @@ use crate::policy::PolicyOptions;
 use crate::setting::Setting;
 
 /// The options that the attributes declare for a type.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct TypeOptions {
     pub(crate) identity: IdentityOptions,
     /// The policy; `None` without an `#[entity_backup]` attribute.
@@ -18,7 +18,7 @@ pub(crate) struct TypeOptions {
 }
 
 /// The options that the attributes declare for a field.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct FieldOptions {
     pub(crate) key: Setting<()>,
     pub(crate) column: Setting<LitStr>,

@@ -10,7 +10,6 @@ use super::serde_attr::{ContainerAttr, Tagging, VariantAttr};
 use crate::ctxt::Ctxt;
 
 /// The structure of an entity.
-#[derive(Debug)]
 pub(crate) enum Form {
     /// The type has its own fields.
     Body(Body),
@@ -19,7 +18,6 @@ pub(crate) enum Form {
 }
 
 /// The fields of a struct, or of each variant of an enum.
-#[derive(Debug)]
 pub(crate) struct Body {
     /// The variants. A struct has one variant, which is the struct itself.
     pub(crate) variants: Vec<Variant>,

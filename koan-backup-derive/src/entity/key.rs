@@ -14,7 +14,6 @@ use crate::key_list::{KeyList, KeyPart};
 use crate::{key_type, spelling, suggestion};
 
 /// One field of the key.
-#[derive(Debug)]
 pub(crate) struct KeyField {
     /// The name of the field in the source.
     pub(crate) name: String,
@@ -25,7 +24,6 @@ pub(crate) struct KeyField {
 }
 
 /// A key within a flattened field.
-#[derive(Debug)]
 pub(crate) struct NestedKey {
     /// The fields within the flattened field, from the outermost to the key.
     pub(crate) within: Vec<Ident>,

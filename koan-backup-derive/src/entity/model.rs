@@ -10,7 +10,6 @@ use super::serde_attr::{Case, ContainerAttr, FieldAttr, VariantAttr};
 use crate::ctxt::Ctxt;
 
 /// A named field.
-#[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
@@ -23,7 +22,6 @@ pub(crate) struct Field {
 }
 
 /// A variant of an enum, or a struct.
-#[derive(Debug)]
 pub(crate) struct Variant {
     pub(crate) ident: Ident,
     pub(crate) serde: VariantAttr,
