@@ -114,7 +114,8 @@ pub use koan_backup_core::__private;
 
 /// Links crates that declare entities, so that the inventory contains these entities.
 ///
-/// The linker omits a crate that no code refers to, and then its entities are missing from the inventory.
+/// The linker omits a crate that no code refers to, and then its entities are missing from the inventory. Such a
+/// crate can depend on `koan-backup-entity` in place of `koan-backup`; it then builds without the engine.
 ///
 /// ```
 /// # extern crate serde_json as shop_models;

@@ -1,7 +1,7 @@
 //! Compares koan-backup with widely used tools in one run, and prints a table.
 //!
 //! ```sh
-//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres [--parts] | --catalog]
+//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres [--parts] | --catalog | --declarations]
 //! ```
 //!
 //! Each operation of koan-backup is measured in a separate process, from its start to its end. The times are
@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "the program prints a table")]
 
 mod catalog;
+mod declarations;
 mod encrypted;
 mod inventory;
 mod measured;
@@ -48,6 +49,11 @@ fn main() -> Result<()> {
         println!("{table}");
         return Ok(());
     }
+    if settings.declarations {
+        declarations::measure(&mut table, settings.runs)?;
+        println!("{table}");
+        return Ok(());
+    }
     if settings.postgres {
         let small_peak = postgres::measure(&mut table, settings.scale / 10.0, &settings)?;
         let large_peak = postgres::measure(&mut table, settings.scale, &settings)?;
@@ -78,6 +84,7 @@ struct Settings {
     postgres: bool,
     parts: bool,
     catalog: bool,
+    declarations: bool,
     compiling: Compiling,
 }
 
@@ -90,6 +97,7 @@ impl Settings {
             postgres: false,
             parts: false,
             catalog: false,
+            declarations: false,
             compiling: Compiling::IfNeeded,
         };
         let mut arguments = arguments.iter();
@@ -102,10 +110,11 @@ impl Settings {
                 "--postgres" => settings.postgres = true,
                 "--parts" => settings.parts = true,
                 "--catalog" => settings.catalog = true,
+                "--declarations" => settings.declarations = true,
                 "--compile" => settings.compiling = Compiling::Measured,
                 unknown => {
                     return Err(format!(
-                        "option `{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts and --catalog"
+                        "option `{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts, --catalog and --declarations"
                     )
                     .into());
                 }

@@ -1,10 +1,10 @@
 //! Entities in a separate crate, which the linker collects. The crate has one entity for each form of
 //! declaration, in a scope that includes no entity by default.
 
-use koan_backup::prelude::*;
+use koan_backup_entity::Entity;
 use serde::{Deserialize, Serialize};
 
-koan_backup::entity_backup_scope!(mode = None, include_schema_by_default = false);
+koan_backup_entity::entity_backup_scope!(mode = None, include_schema_by_default = false);
 
 /// An entity that opts in, with the defaults of the scope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Entity)]
