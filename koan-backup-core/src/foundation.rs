@@ -15,6 +15,7 @@ pub(crate) mod names;
 pub(crate) mod own_thread;
 #[doc(hidden)]
 pub mod private_files;
+pub(crate) mod runtime;
 pub(crate) mod series;
 pub(crate) mod similar_path;
 

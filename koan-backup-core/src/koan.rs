@@ -18,7 +18,6 @@ mod rekey;
 mod removal;
 mod restore;
 mod retention;
-mod runtime;
 mod setters;
 mod verify;
 mod warm_up;

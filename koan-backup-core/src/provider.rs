@@ -23,6 +23,7 @@ pub use crate::foundation::blocking::blocking;
 pub use crate::foundation::consistency::Consistency;
 pub use crate::foundation::lines::Chunk;
 pub use crate::foundation::own_thread::on_own_thread;
+pub use crate::foundation::runtime::require_io;
 pub use batch::{EncodedRecords, RecordBatch, RecordEncoder, RecordLocator};
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
 pub use finding::{Finding, Severity};

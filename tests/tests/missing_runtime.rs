@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures::StreamExt as _;
 use koan_backup::prelude::*;
-use koan_backup::{BackupId, Retention};
+use koan_backup::{BackupId, KeySource as _, Retention};
 use serde::{Deserialize, Serialize};
 
 koan_backup::entity_backup_scope!(mode = All);
@@ -193,4 +193,53 @@ fn panics_of_other_threads_reach_the_panic_hook_meanwhile() {
     // The hook is replaced in two steps, between which a panic of another thread reaches the default hook.
     assert!(other.join().expect("the thread ends") > 0);
     assert_eq!(HOOK_CALLS.get(), 0);
+}
+
+/// A connection and a command need IO, which is refused where they begin, because a context without them works.
+#[test]
+fn connections_and_commands_without_io_are_refused_without_a_printed_panic() {
+    count_panics();
+    let with_timers = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    with_timers.block_on(async {
+        let koan = builder().build().await.expect("memory needs no IO");
+        let _ = koan.backup("x").await.expect("a backup");
+    });
+    let options = [
+        ("allow_http", "true"),
+        ("access_key_id", "id"),
+        ("secret_access_key", "key"),
+        ("endpoint", "http://127.0.0.1:1"),
+        ("region", "none"),
+    ];
+    let bucket = options
+        .into_iter()
+        .fold(Storage::options("s3://backups"), |bucket, (name, value)| bucket.option(name, value));
+    let bucket = bucket.open().expect("the options are valid");
+    let postgres = Postgres::connect("postgres://shop@127.0.0.1:1/shop").expect("a valid address");
+    let attempts: [(&str, Result<()>); 3] = with_timers.block_on(async {
+        let keys = Keys::command("age-keygen", ["--version"]);
+        [
+            ("a command", keys.identities().await.map(drop)),
+            (
+                "PostgreSQL",
+                Koan::builder().provider(postgres).storage(Storage::memory()).build().await.map(drop),
+            ),
+            (
+                "a bucket",
+                async {
+                    let koan = Koan::builder().provider(Memory::new()).storage(bucket).build().await?;
+                    koan.backups().await.map(drop)
+                }
+                .await,
+            ),
+        ]
+    });
+    for (name, attempt) in attempts {
+        let text = attempt.expect_err(name).chain();
+        assert!(
+            text.contains("the Tokio runtime has no IO") && text.contains("enable_all"),
+            "{name}: {text}"
+        );
+    }
+    assert_eq!(HOOK_CALLS.get(), 0, "no panic is printed");
 }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::identities::Identities;
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::runtime::require_io;
 
 /// A source that provides private keys when they are needed. Implement this trait for a vault or a key
 /// service.
@@ -188,6 +189,7 @@ impl KeySource for Keys {
 
 /// Returns the output of a command. The command is killed when this future is dropped.
 async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
+    require_io()?;
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     command.stdout(Stdio::piped());

@@ -6,12 +6,12 @@ use futures::future::BoxFuture;
 
 use super::context::ContextRef;
 use super::names::Names;
-use super::runtime::in_runtime;
 use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Compression;
 use crate::entity::EntityDescriptor;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupName;
+use crate::foundation::runtime::in_runtime;
 use crate::operations::backup::{self, BackupOptions, BackupReport};
 
 /// The builder of a backup, which runs when it is awaited.

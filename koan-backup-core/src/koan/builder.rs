@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::runtime::require_timers;
 use super::{Koan, coverage};
 use crate::archive::Producer;
 use crate::catalog::{Lookup, ManifestCache};
@@ -20,6 +19,7 @@ use crate::foundation::clock::{Clock, SystemClock};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::names::suggestion;
+use crate::foundation::runtime::require_timers;
 use crate::provider::Provider;
 use crate::storage::Storage;
 use crate::storage::machine_state::{MachineState, default_directory};

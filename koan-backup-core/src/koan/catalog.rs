@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use super::RecoverBuilder;
 use super::context::ContextRef;
 use super::names::Names;
-use super::runtime::{in_runtime, require_timers};
 use crate::archive::BackupStatus;
 use crate::catalog::{
     self, Acknowledgement, Acknowledgements, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics,
@@ -22,6 +21,7 @@ use crate::entity::Entity;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
+use crate::foundation::runtime::{in_runtime, require_timers};
 use crate::operations::maintenance::{self, verifications};
 use crate::operations::prune::Survey;
 use crate::operations::recover;

@@ -5,7 +5,6 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::runtime::in_runtime;
 use super::setters::{application_setter, cancel_setter};
 use crate::catalog::BackupRef;
 use crate::declaration::selection::Selection;
@@ -13,6 +12,7 @@ use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::names;
+use crate::foundation::runtime::in_runtime;
 use crate::operations::copy::{self, CopyOptions, CopyReport};
 
 /// The builder of a copy of a backup into another storage profile, which runs when it is awaited.

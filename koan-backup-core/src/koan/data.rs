@@ -7,12 +7,12 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
 use super::Koan;
-use super::runtime::require_timers;
 use crate::entity::codec;
 use crate::entity::{Entity, EntityCodec};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::SetName;
 use crate::foundation::lines::Chunk;
+use crate::foundation::runtime::require_timers;
 use crate::operations::restore;
 use crate::provider::{
     Provider, ReadRequest, ReadSummary, RecordSink, RestoreLevel, RestoreSession, RestoreTarget,

@@ -7,11 +7,11 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::names::Names;
-use super::runtime::in_runtime;
 use super::setters::cancel_setter;
 use crate::catalog::BackupRef;
 use crate::foundation::error::Result;
 use crate::foundation::identity::ApplicationIdentity;
+use crate::foundation::runtime::in_runtime;
 use crate::operations::diff::{self, BackupDiff, DiffOptions, Difference, OnDifference};
 
 /// The builder of a comparison of two backups, which runs when it is awaited.

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Koan;
 use super::names::Names;
-use super::runtime::{in_runtime, require_timers};
 use crate::catalog::retention::Retention;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::runtime::{in_runtime, require_timers};
 use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport};
 
 /// The builder of maintenance of the storage profiles. Awaiting it runs maintenance once;

@@ -14,7 +14,6 @@ use super::rekey::{RekeyAllBuilder, RekeyBuilder};
 use super::removal::DeleteBuilder;
 use super::restore::RestoreBuilder;
 use super::retention::RetentionBuilder;
-use super::runtime::require_timers;
 use super::verify::VerifyBuilder;
 use super::warm_up::{self, WarmUpReport};
 use crate::archive::Manifest;
@@ -25,6 +24,7 @@ use crate::entity::Entity;
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
+use crate::foundation::runtime::require_timers;
 use crate::operations::prune;
 
 impl Koan {

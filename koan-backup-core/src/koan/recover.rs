@@ -6,9 +6,9 @@ use futures::future::BoxFuture;
 
 use super::context::ContextRef;
 use super::names::Names;
-use super::runtime::in_runtime;
 use super::setters::cancel_setter;
 use crate::foundation::error::Result;
+use crate::foundation::runtime::in_runtime;
 use crate::operations::recover::{self, RecoverOptions, RecoveryReport};
 
 /// The builder of a recovery of unlisted archives, which runs when it is awaited. An unlisted archive is a

@@ -5,13 +5,13 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::runtime::in_runtime;
 use super::setters::{application_setter, cancel_setter};
 use crate::catalog::{self, BackupRef, Origin};
 use crate::declaration::selection::Selection;
 use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{ErrorKind, Result};
+use crate::foundation::runtime::in_runtime;
 use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
 
 /// The builder of the rekey of a backup, which rewrites the backup for the recipients of the context when it

@@ -5,9 +5,9 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::runtime::in_runtime;
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
+use crate::foundation::runtime::in_runtime;
 use crate::operations::prune::{self, RemovedBackup};
 
 /// The builder of the removal of a backup, which runs when it is awaited.

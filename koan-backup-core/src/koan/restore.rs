@@ -6,7 +6,6 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::context::{ContextRef, Koan};
-use super::runtime::in_runtime;
 use super::setters::{application_setter, run_setters, selection_setters, timeout_setter};
 use crate::archive::Manifest;
 use crate::catalog::{BackupRef, StoredBackup};
@@ -15,6 +14,7 @@ use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::foundation::id::SetName;
+use crate::foundation::runtime::in_runtime;
 use crate::operations::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 

@@ -3,10 +3,10 @@
 use tokio_util::sync::CancellationToken;
 
 use super::Koan;
-use super::runtime::require_timers;
 use crate::catalog::retention::{Retention, RetentionPlan};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
+use crate::foundation::runtime::require_timers;
 use crate::operations::prune::{self, PruneReport};
 
 /// The builder of a prune of one profile: it plans which backups the retention policy keeps and which are

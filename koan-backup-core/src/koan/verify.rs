@@ -7,7 +7,6 @@ use futures::future::BoxFuture;
 
 use super::context::ContextRef;
 use super::names::Names;
-use super::runtime::in_runtime;
 use super::setters::{application_setter, run_setters};
 use crate::catalog::BackupRef;
 use crate::declaration::selection::Selection;
@@ -15,6 +14,7 @@ use crate::entity::Entity;
 use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
+use crate::foundation::runtime::in_runtime;
 use crate::operations::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
 
 /// The builder of a verification, which runs when it is awaited.

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Koan;
-use super::runtime::require_timers;
 use crate::catalog::{CatalogEntry, UnreadableManifest};
 use crate::foundation::error::Error;
+use crate::foundation::runtime::require_timers;
 
 /// The report of [`Koan::warm_up`], which opens every provider and every storage profile.
 ///

@@ -16,6 +16,7 @@ use object_store::client::{
 
 use super::keys::without_foreign;
 use super::xml::element;
+use crate::foundation::runtime::require_io;
 
 /// A connector whose HTTP clients check list responses.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +35,7 @@ struct CheckedClient(HttpClient);
 #[async_trait]
 impl HttpService for CheckedClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        require_io().map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
         let listing =
             Listing::for_request(request.method().as_str(), request.uri().query().unwrap_or_default());
         let response = self.0.execute(request).await?;

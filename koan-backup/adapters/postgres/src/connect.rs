@@ -27,6 +27,7 @@ const EVENT_TRIGGERS: &str = "
 impl Location {
     /// Opens a connection and sets its session parameters.
     pub(super) async fn connect(&self) -> Result<Connection> {
+        koan_backup_core::provider::require_io()?;
         let connecting = async {
             let (client, connection) = self.address.config.connect(self.tls.clone()).await?;
             let last_error = Arc::new(OnceLock::new());
