@@ -10,6 +10,8 @@ use crate::policy::{Policy, optional};
 pub(crate) struct Declaration {
     /// The path of the module that expansions refer to.
     pub(crate) private: TokenStream,
+    /// The attributes of the expansion that switch lints off.
+    pub(crate) lints: TokenStream,
     /// The type.
     pub(crate) ty: TokenStream,
     /// The type as text.
@@ -42,7 +44,7 @@ pub(crate) struct ShapeExpansion {
 
 impl Declaration {
     pub(crate) fn expand(&self) -> TokenStream {
-        let Self { private, ty, type_text, .. } = self;
+        let Self { private, lints, ty, type_text, .. } = self;
         let KeyExpansion { ty: key_type, text: key_text, body } = &self.key;
         let ShapeExpansion { constants, value: shape } = &self.shape;
         let name = self.identity.name.as_ref().unwrap_or(&self.default_name);
@@ -54,7 +56,7 @@ impl Declaration {
         let key_span = key_type.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
         let key_item = quote_spanned!(Span::call_site().located_at(key_span)=> type Key = #key_type;);
         quote! {
-            #[allow(deprecated)]
+            #lints
             const _: () = {
                 use #private as __koan;
 
@@ -66,10 +68,10 @@ impl Declaration {
                         aliases: &[#(#aliases),*],
                         table: #table,
                         provider: #provider,
-                        module_path: ::core::module_path!(),
+                        module_path: __koan::core::module_path!(),
                         ident: #type_text,
-                        file: ::core::file!(),
-                        line: ::core::line!(),
+                        file: __koan::core::file!(),
+                        line: __koan::core::line!(),
                         key_type: #key_text,
                         policy: #policy,
                         shape: #shape,
@@ -88,7 +90,7 @@ impl Declaration {
                 {
                     #key_item
 
-                    fn key(&self) -> Self::Key {
+                    fn key(&self) -> <Self as __koan::Entity>::Key {
                         #body
                     }
 
@@ -103,7 +105,12 @@ impl Declaration {
 
 /// Returns an `impl Entity` without content for a type with errors, so that code that uses the type does not
 /// cause additional errors.
-pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&syn::Generics>) -> TokenStream {
+pub(crate) fn stub(
+    private: &TokenStream,
+    lints: &TokenStream,
+    ty: &TokenStream,
+    generics: Option<&syn::Generics>,
+) -> TokenStream {
     let (params, arguments) = generics.map(|generics| generics.split_for_impl()).map_or_else(
         || (TokenStream::new(), TokenStream::new()),
         |(params, arguments, _)| (quote!(#params), quote!(#arguments)),
@@ -111,6 +118,7 @@ pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&sy
     let own =
         generics.iter().flat_map(|generics| &generics.where_clause).flat_map(|clause| &clause.predicates);
     quote! {
+        #lints
         const _: () = {
             use #private as __koan;
 
@@ -121,19 +129,19 @@ pub(crate) fn stub(private: &TokenStream, ty: &TokenStream, generics: Option<&sy
                 // implement serde's traits causes no additional error.
                 for<'__any> Self: __koan::serde::Serialize
                     + __koan::serde::Deserialize<'__any>
-                    + ::core::marker::Send
-                    + ::core::marker::Sync
+                    + __koan::core::marker::Send
+                    + __koan::core::marker::Sync
                     + 'static,
                 #(#own,)*
             {
                 type Key = ();
 
-                fn key(&self) -> Self::Key {
-                    ::core::unreachable!()
+                fn key(&self) -> <Self as __koan::Entity>::Key {
+                    __koan::core::unreachable!()
                 }
 
                 fn descriptor() -> &'static __koan::EntityDescriptor {
-                    ::core::unreachable!()
+                    __koan::core::unreachable!()
                 }
             }
         };

@@ -21,6 +21,7 @@ use crate::ctxt::Ctxt;
 use crate::declaration::{Declaration, KeyExpansion, ShapeExpansion, stub};
 use crate::hints::Hints;
 use crate::identity::{Identity, Root};
+use crate::lints;
 use crate::typed_key;
 
 /// Expands the derive.
@@ -58,13 +59,14 @@ fn check(
         Form::Transparent(member) => typed_key::expand_required_key(
             &identity.key,
             &input.ident,
-            &quote!(self.#member),
+            &form::place(&quote!(self.#member), form::is_packed(input)),
             &input.ident.to_token_stream(),
             cx,
         )?,
     };
     Some(Declaration {
         private,
+        lints: lints::of_derive(input),
         ty: input.ident.to_token_stream(),
         type_text: name.clone(),
         default_name: name,
@@ -113,5 +115,5 @@ fn fallback(input: &DeriveInput, private: &TokenStream) -> TokenStream {
         return TokenStream::new();
     }
     let generics = Some(&input.generics).filter(|generics| !generics.params.is_empty());
-    stub(private, &input.ident.to_token_stream(), generics)
+    stub(private, &lints::of_derive(input), &input.ident.to_token_stream(), generics)
 }

@@ -57,9 +57,14 @@ impl KeyPart {
 /// Parses the name of a field, which may be a keyword.
 fn field_name(input: ParseStream<'_>) -> syn::Result<Ident> {
     let name = Ident::parse_any(input)?;
-    Ok(match syn::parse_str::<Ident>(&name.to_string()) {
+    let text = name.to_string();
+    // These names cannot be those of a field, not even as raw identifiers.
+    if ["self", "Self", "super", "crate", "_"].contains(&text.as_str()) {
+        return Err(syn::Error::new(name.span(), "not the name of a field"));
+    }
+    Ok(match syn::parse_str::<Ident>(&text) {
         Ok(_) => name,
-        Err(_) => Ident::new_raw(&name.to_string(), name.span()),
+        Err(_) => Ident::new_raw(&text, name.span()),
     })
 }
 

@@ -13,6 +13,7 @@ mod hints;
 mod identity;
 mod key_list;
 mod key_type;
+mod lints;
 mod name;
 mod options;
 mod place;

@@ -86,8 +86,8 @@ impl PolicyOptions {
 /// Expands an optional value to `Some(…)` or `None`.
 pub(crate) fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
     match value {
-        Some(value) => quote!(::core::option::Option::Some(#value)),
-        None => quote!(::core::option::Option::None),
+        Some(value) => quote!(__koan::core::option::Option::Some(#value)),
+        None => quote!(__koan::core::option::Option::None),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ctxt::Ctxt;
 use crate::declaration::{Declaration, stub};
 use crate::hints::Hints;
 use crate::identity::{IdentityOptions, Root};
+use crate::lints;
 use crate::options;
 use crate::place::{Known, Place};
 use crate::policy::PolicyOptions;
@@ -63,7 +64,7 @@ pub(crate) fn expand(tokens: TokenStream, root: Root) -> TokenStream {
         (Ok(()), Some(declaration)) => declaration.expand(),
         (Err(errors), _) => {
             let errors = errors.into_compile_error();
-            let stub = stub(&private, &ty.to_token_stream(), None);
+            let stub = stub(&private, &lints::of_registration(), &ty.to_token_stream(), None);
             quote!(#errors #stub)
         }
         (Ok(()), None) => unreachable!("a declaration is missing only after an error"),
@@ -90,6 +91,7 @@ fn check(
         typed_key::expand_required_key(&identity.key, ty, &quote!(self), &ty.to_token_stream(), cx)?;
     Some(Declaration {
         private,
+        lints: lints::of_registration(),
         ty: ty.to_token_stream(),
         type_text: spelling::of(ty),
         default_name: default_name.unwrap_or_default(),

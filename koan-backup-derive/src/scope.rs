@@ -53,9 +53,9 @@ pub(crate) fn expand(tokens: TokenStream, root: Root) -> TokenStream {
             use #private as __koan;
 
             static __SCOPE: __koan::ScopeDeclaration = __koan::ScopeDeclaration {
-                module_path: ::core::module_path!(),
-                file: ::core::file!(),
-                line: ::core::line!(),
+                module_path: __koan::core::module_path!(),
+                file: __koan::core::file!(),
+                line: __koan::core::line!(),
                 mode: __koan::ScopeMode::#mode,
                 encrypt_by_default: #encrypt,
                 include_schema_by_default: #include_schema,

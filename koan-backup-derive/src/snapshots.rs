@@ -118,3 +118,49 @@ fn the_macros_of_the_crate_for_models_refer_to_that_crate() {
         assert!(!text.contains("::koan_backup::"), "the expansion needs the whole framework: {text}");
     }
 }
+
+/// A crate may have a dependency called `core` or `std`, or no `std` at all.
+#[test]
+fn expansions_refer_to_the_standard_library_only_through_the_private_module() {
+    let tagged = parse_quote! {
+        #[serde(tag = "kind")]
+        #[entity(key = "base.id: i64")]
+        #[entity_backup(encrypt)]
+        struct Tagged {
+            #[serde(flatten, with = "custom")]
+            rest: Rest,
+            #[serde(flatten)]
+            base: Base,
+        }
+    };
+    let contact = parse_quote! {
+        #[serde(tag = "kind")]
+        enum Contact {
+            Mail { id: i64 },
+            Phone { id: i64 },
+        }
+    };
+    let wrong = parse_quote! {
+        struct Wrong {
+            name: u8,
+        }
+    };
+    let page = quote::quote!(Page<User>, name = "UserPage", key = "id: u64", table = "pages");
+    let expansions = [
+        entity::derive(&tagged, Root::Framework),
+        entity::derive(&contact, Root::Framework),
+        entity::derive(&wrong, Root::Framework),
+        register::expand(page, Root::Framework),
+        scope::expand(quote::quote!(mode = All, encrypt_by_default), Root::Framework),
+    ];
+    for expansion in expansions {
+        let text = pretty(expansion).replace("::core::compile_error!", "");
+        let direct: Vec<_> = text
+            .match_indices("::core::")
+            .chain(text.match_indices("::std::"))
+            .filter(|(at, _)| !text[..*at].ends_with("__koan"))
+            .map(|(at, _)| &text[at..(at + 40).min(text.len())])
+            .collect();
+        assert!(direct.is_empty(), "{direct:?}");
+    }
+}

@@ -71,7 +71,8 @@ fn expand(
 pub(crate) fn typed_part(ty: &Type, value: &TokenStream) -> (TokenStream, TokenStream) {
     let span = Span::call_site().located_at(ty.span());
     let value = located_at(quote!(&#value), span);
-    let clone = quote_spanned!(span=> ::core::clone::Clone::clone(__koan::declared_key::<#ty, _>(#value)));
+    let clone =
+        quote_spanned!(span=> __koan::core::clone::Clone::clone(__koan::declared_key::<#ty, _>(#value)));
     (ty.to_token_stream(), clone)
 }
 

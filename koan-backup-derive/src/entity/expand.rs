@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::column::Columns;
-use super::form::Body;
+use super::form::{self, Body};
 use super::key::{KeyField, NestedKey};
 use super::model::Field;
 use crate::declaration::{KeyExpansion, ShapeExpansion};
@@ -34,7 +34,7 @@ pub(crate) fn shape(ident: &Ident, body: &Body, key: &[KeyField], columns: &Colu
         let fields = fields.map(|field| declaration(ident, field, key, columns));
         // For a struct with a tag, serde writes the name of the struct, but can read a record without it.
         let tag = body.tag.iter().filter(|_| !body.is_enum).map(
-            |tag| quote!(__koan::FieldDeclaration::new::<::std::string::String>(#tag, "String").defaulted().tag()),
+            |tag| quote!(__koan::FieldDeclaration::new::<__koan::std::string::String>(#tag, "String").defaulted().tag()),
         );
         let all = tag.chain(fields);
         quote!(&[#(#all),*])
@@ -65,7 +65,7 @@ fn declaration(ident: &Ident, field: &Field, key: &[KeyField], columns: &Columns
         // The result of custom functions is unknown, so the field is declared as a map with any names.
         (Some(_), Some(_)) => quote! {
             __koan::FieldDeclaration::flattened::<
-                ::std::collections::BTreeMap<::std::string::String, ::std::string::String>
+                __koan::std::collections::BTreeMap<__koan::std::string::String, __koan::std::string::String>
             >(#name, #text)
         },
     };
@@ -134,7 +134,7 @@ pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion 
                 }
                 binding.to_token_stream()
             } else {
-                quote!(self.#name)
+                form::place(&quote!(self.#name), body.packed)
             };
             Some(key_part(ident, key, field, place, body.is_enum))
         });
@@ -178,7 +178,10 @@ fn key_part(
     let span = Span::call_site().located_at(ty.span());
     let place = if is_reference { place } else { quote!(&#place) };
     let place = typed_key::located_at(place, span);
-    (without_self(ty.to_token_stream(), ident), quote_spanned!(span=> ::core::clone::Clone::clone(#place)))
+    (
+        without_self(ty.to_token_stream(), ident),
+        quote_spanned!(span=> __koan::core::clone::Clone::clone(#place)),
+    )
 }
 
 /// Replaces `Self`, which has no meaning outside of the type, by the type's name.

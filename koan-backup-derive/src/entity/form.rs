@@ -1,7 +1,7 @@
 //! The types that can be entities: those that serde writes as a map with known fields.
 
-use proc_macro2::Ident;
-use quote::ToTokens;
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
 use syn::{Data, DeriveInput, Fields, Member};
 
 use super::attr;
@@ -26,6 +26,8 @@ pub(crate) struct Body {
     pub(crate) tag: Option<String>,
     /// Whether serde writes or reads another type instead.
     pub(crate) converted: bool,
+    /// Whether the struct is packed, so that its fields cannot be borrowed.
+    pub(crate) packed: bool,
 }
 
 impl Body {
@@ -41,7 +43,7 @@ impl Form {
         check_generics(input, cx);
         match &input.data {
             Data::Struct(data) if serde.transparent => transparent(&input.ident, &data.fields, cx),
-            Data::Struct(data) => structure(&input.ident, &data.fields, serde, cx),
+            Data::Struct(data) => structure(input, &data.fields, serde, cx),
             Data::Enum(data) => {
                 let variants = model::variants(&data.variants, serde, cx);
                 check_tagging(data.enum_token, serde, &variants, cx);
@@ -53,7 +55,13 @@ impl Form {
                     Tagging::Internal(tag) => Some(tag),
                     _ => None,
                 };
-                Some(Self::Body(Body { variants, is_enum: true, tag, converted: serde.converted }))
+                Some(Self::Body(Body {
+                    variants,
+                    is_enum: true,
+                    tag,
+                    converted: serde.converted,
+                    packed: false,
+                }))
             }
             Data::Union(data) => {
                 cx.error(
@@ -64,6 +72,27 @@ impl Form {
             }
         }
     }
+}
+
+/// Returns whether a type has `#[repr(packed)]`, also with a number.
+pub(crate) fn is_packed(input: &DeriveInput) -> bool {
+    let mut found = false;
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("repr")) {
+        // The compiler reports an invalid list.
+        let _ = attribute.parse_nested_meta(|option| {
+            found |= option.path.is_ident("packed");
+            if option.input.peek(syn::token::Paren) {
+                option.input.parse::<proc_macro2::Group>()?;
+            }
+            Ok(())
+        });
+    }
+    found
+}
+
+/// Returns the expression of a field. A field of a packed type is copied, because it cannot be borrowed.
+pub(crate) fn place(field: &TokenStream, is_packed: bool) -> TokenStream {
+    if is_packed { quote!({ #field }) } else { field.clone() }
 }
 
 fn check_generics(input: &DeriveInput, cx: &mut Ctxt) {
@@ -79,7 +108,8 @@ fn check_generics(input: &DeriveInput, cx: &mut Ctxt) {
     }
 }
 
-fn structure(ident: &Ident, fields: &Fields, serde: &ContainerAttr, cx: &mut Ctxt) -> Option<Form> {
+fn structure(input: &DeriveInput, fields: &Fields, serde: &ContainerAttr, cx: &mut Ctxt) -> Option<Form> {
+    let ident = &input.ident;
     let named = model::named_fields(fields, serde.case(), serde.default, cx);
     let Some(fields) = named else {
         match fields {
@@ -98,8 +128,19 @@ fn structure(ident: &Ident, fields: &Fields, serde: &ContainerAttr, cx: &mut Ctx
         Tagging::Internal(tag) => Some(tag),
         _ => None,
     };
-    let variant = Variant { ident: ident.clone(), serde: VariantAttr::default(), fields: Some(fields) };
-    Some(Form::Body(Body { variants: vec![variant], is_enum: false, tag, converted: serde.converted }))
+    let variant = Variant {
+        ident: ident.clone(),
+        serde: VariantAttr::default(),
+        fields: Some(fields),
+        is_tuple: false,
+    };
+    Some(Form::Body(Body {
+        variants: vec![variant],
+        is_enum: false,
+        tag,
+        converted: serde.converted,
+        packed: is_packed(input),
+    }))
 }
 
 fn transparent(ident: &Ident, fields: &Fields, cx: &mut Ctxt) -> Option<Form> {

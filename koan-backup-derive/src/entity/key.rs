@@ -40,6 +40,12 @@ impl KeyField {
 pub(crate) fn resolve(ident: &Ident, body: &Body, declared: &Key, cx: &mut Ctxt) -> Option<Vec<KeyField>> {
     let marked = |field: &&Field| field.options.key.name().is_some();
     let fields = || body.variants.iter().flat_map(|variant| variant.fields.iter().flatten());
+    if body.variants.iter().all(|variant| variant.is_tuple) {
+        for variant in &body.variants {
+            cx.error(&variant.ident, unnamed_fields(&variant.ident));
+        }
+        return None;
+    }
     let chosen: BTreeSet<String> = match declared {
         Key::Invalid => return None,
         Key::List(list) => {
@@ -176,6 +182,15 @@ fn check_order(list: &KeyList, key: &[KeyField], body: &Body, cx: &mut Ctxt) -> 
     false
 }
 
+/// Returns the error of a variant without named fields.
+fn unnamed_fields(variant: &Ident) -> String {
+    let field = variant.unraw().to_string().to_lowercase();
+    format!(
+        "the key of a variant must be in named fields; write `{variant} {{ #[serde(flatten)] {field}: … }}`, and declare the \
+         key with its type: `#[entity(key = \"{field}.id: i64\")]`"
+    )
+}
+
 /// Checks that every variant contains the key in fields that serde writes.
 fn check_variants(
     body: &Body,
@@ -185,6 +200,15 @@ fn check_variants(
 ) -> Option<()> {
     let mut is_complete = true;
     for variant in &body.variants {
+        if let Some(other) = &variant.serde.other {
+            is_complete = false;
+            cx.error(
+                other,
+                "a record of this variant has neither a key nor its tag, so it could not be written back; remove the \
+                 variant, and add a variant for each tag",
+            );
+            continue;
+        }
         for name in chosen {
             match variant.fields.iter().flatten().find(|field| field.name() == *name) {
                 Some(field) => {

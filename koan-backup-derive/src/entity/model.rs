@@ -27,6 +27,8 @@ pub(crate) struct Variant {
     pub(crate) serde: VariantAttr,
     /// `None` for a unit or tuple variant.
     pub(crate) fields: Option<Vec<Field>>,
+    /// Whether it is a tuple variant.
+    pub(crate) is_tuple: bool,
 }
 
 impl Field {
@@ -84,6 +86,7 @@ pub(crate) fn variants(
         Variant {
             ident: variant.ident.clone(),
             fields: named_fields(&variant.fields, case, false, cx),
+            is_tuple: matches!(variant.fields, Fields::Unnamed(_)),
             serde,
         }
     };

@@ -43,6 +43,12 @@ pub mod value {
 pub mod canonical {
     pub use crate::foundation::canonical::{CanonicalError, CanonicalSerializer, write_canonical};
 }
+/// What a crate of models needs: `use koan_backup_entity::prelude::*;`.
+pub mod prelude {
+    pub use koan_backup_derive::{ModelEntity as Entity, model_backup_scope as entity_backup_scope};
+
+    pub use crate::entity::Entity;
+}
 /// Alternative serialized forms of fields, for `#[serde(with = "…")]`.
 pub mod serde {
     pub use crate::foundation::base64;
@@ -58,8 +64,8 @@ pub use koan_backup_derive::{
 /// change without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use linkme;
-    pub use serde;
+    // An application may have a dependency with one of these names.
+    pub use {::core, ::std, linkme, serde};
 
     pub use crate::entity::linked::{KOAN_BACKUP_0_1_ENTITIES as ENTITIES, KOAN_BACKUP_0_1_SCOPES as SCOPES};
     pub use crate::entity::{

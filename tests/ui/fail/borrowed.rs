@@ -20,4 +20,11 @@ struct Others {
     marker: PhantomData<&'static str>,
 }
 
+#[derive(Serialize, Deserialize, Entity)]
+struct Lent {
+    id: i64,
+    #[serde(borrow)]
+    name: std::borrow::Cow<'static, str>,
+}
+
 fn main() {}

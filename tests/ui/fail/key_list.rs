@@ -49,6 +49,18 @@ struct Both {
     name: String,
 }
 
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "self")]
+struct NoField {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(key = "id, base.crate: i64")]
+struct NoPath {
+    id: i64,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Page {
     id: i64,

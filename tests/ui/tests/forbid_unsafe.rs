@@ -1,6 +1,7 @@
-//! Expansions contain no unsafe code, and cause no warning even if every lint is denied.
+//! Expansions contain no unsafe code, and cause no warning even if every lint is denied, or forbidden as far as the
+//! derives of serde allow it.
 
-#![forbid(unsafe_code)]
+#![forbid(unsafe_code, deprecated, non_camel_case_types)]
 #![deny(
     warnings,
     missing_docs,
@@ -29,6 +30,14 @@ pub struct User {
     age: u8,
     #[serde(flatten)]
     more: std::collections::BTreeMap<String, String>,
+}
+
+/// Documented.
+#[derive(Serialize, Deserialize, Entity)]
+#[allow(unused_qualifications)]
+pub struct Qualified {
+    /// Documented.
+    pub id: std::primitive::i64,
 }
 
 mod text {

@@ -20,6 +20,7 @@ pub(crate) struct FieldAttr {
     /// The function that reads the field.
     pub(crate) deserialize_with: Option<TokenStream>,
     rename: Option<Rename>,
+    borrow: Option<Ident>,
     skip: Option<Ident>,
     skip_serializing: Option<Ident>,
     skip_deserializing: Option<Ident>,
@@ -46,6 +47,7 @@ impl FieldAttr {
                 "serialize_with" => attr.serialize_with = path(&option).map(|path| quote!(#path)),
                 "deserialize_with" => attr.deserialize_with = path(&option).map(|path| quote!(#path)),
                 "rename" => attr.rename = Some(Rename::read(&option)),
+                "borrow" => attr.borrow = Some(option.name),
                 "flatten" => attr.flatten = Some(option.name),
                 "skip" => attr.skip = Some(option.name),
                 "skip_serializing" => attr.skip_serializing = Some(option.name),
@@ -76,6 +78,12 @@ impl FieldAttr {
         if let Some(rename) = &self.rename {
             rename.check(name, cx);
         }
+        if let Some(at) = &self.borrow {
+            cx.error(
+                at,
+                "a record that is read from an archive cannot borrow from it; remove `borrow`, and use an owned type",
+            );
+        }
         if let Some(at) = &self.skip_serializing {
             cx.error(
                 at,
@@ -93,7 +101,7 @@ impl FieldAttr {
         if let Some(at) = self.skip_serializing_if.as_ref().filter(|_| !optional) {
             cx.error(
                 at,
-                "a record that was written without this field could not be read back; add `default`",
+                "serde reads a record without this field only if the field is an `Option` or has a default; add `default`",
             );
         }
     }

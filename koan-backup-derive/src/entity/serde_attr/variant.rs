@@ -10,6 +10,8 @@ use crate::ctxt::Ctxt;
 #[derive(Debug, Default)]
 pub(crate) struct VariantAttr {
     pub(crate) untagged: Option<Ident>,
+    /// The option by which serde reads all unknown tags as this variant.
+    pub(crate) other: Option<Ident>,
     rename: Option<Rename>,
     rename_all: Option<Rename>,
     skip: bool,
@@ -30,6 +32,7 @@ impl VariantAttr {
                 "skip_serializing" => attr.skip_serializing = Some(option.name),
                 "skip_deserializing" => attr.skip_deserializing = Some(option.name),
                 "with" | "serialize_with" | "deserialize_with" => attr.with = Some(option.name),
+                "other" => attr.other = Some(option.name),
                 "untagged" => attr.untagged = Some(option.name),
                 _ => {}
             }

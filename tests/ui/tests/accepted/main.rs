@@ -24,6 +24,7 @@ mod serde_names;
 mod struct_default_key;
 mod tagged_struct;
 mod transparent;
+mod unusual;
 
 use koan_backup::entity::EntityDescriptor;
 
