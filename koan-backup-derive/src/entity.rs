@@ -59,7 +59,7 @@ fn check(
         Form::Transparent(member) => typed_key::expand_required_key(
             &identity.key,
             &input.ident,
-            &form::place(&quote!(self.#member), form::is_packed(input)),
+            &quote!(self.#member),
             &input.ident.to_token_stream(),
             cx,
         )?,

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::column::Columns;
-use super::form::{self, Body};
+use super::form::Body;
 use super::key::{KeyField, NestedKey};
 use super::model::Field;
 use crate::declaration::{KeyExpansion, ShapeExpansion};
@@ -133,8 +133,11 @@ pub(crate) fn key(ident: &Ident, body: &Body, key: &[KeyField]) -> KeyExpansion 
                     bindings.push((name.clone(), binding.clone()));
                 }
                 binding.to_token_stream()
+            } else if body.packed {
+                // serde copies it as well.
+                quote!({ self.#name })
             } else {
-                form::place(&quote!(self.#name), body.packed)
+                quote!(self.#name)
             };
             Some(key_part(ident, key, field, place, body.is_enum))
         });

@@ -1,7 +1,7 @@
 //! The types that can be entities: those that serde writes as a map with known fields.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use proc_macro2::Ident;
+use quote::ToTokens;
 use syn::{Data, DeriveInput, Fields, Member};
 
 use super::attr;
@@ -75,7 +75,7 @@ impl Form {
 }
 
 /// Returns whether a type has `#[repr(packed)]`, also with a number.
-pub(crate) fn is_packed(input: &DeriveInput) -> bool {
+fn is_packed(input: &DeriveInput) -> bool {
     let mut found = false;
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("repr")) {
         // The compiler reports an invalid list.
@@ -88,11 +88,6 @@ pub(crate) fn is_packed(input: &DeriveInput) -> bool {
         });
     }
     found
-}
-
-/// Returns the expression of a field. A field of a packed type is copied, because it cannot be borrowed.
-pub(crate) fn place(field: &TokenStream, is_packed: bool) -> TokenStream {
-    if is_packed { quote!({ #field }) } else { field.clone() }
 }
 
 fn check_generics(input: &DeriveInput, cx: &mut Ctxt) {
