@@ -1,7 +1,6 @@
 //! Expansions switch off no lint that the derives of serde leave on, because a crate may forbid it.
 
 #![forbid(deprecated, dead_code, non_local_definitions)]
-#![allow(missing_docs)]
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};
@@ -10,8 +9,8 @@ koan_backup::entity_backup_scope!(mode = All);
 
 #[derive(Serialize, Deserialize, Entity)]
 #[entity(key = "id", table = "users")]
-pub struct User {
-    pub id: i64,
+struct User {
+    id: i64,
 }
 
 #[test]
