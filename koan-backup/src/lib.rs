@@ -61,6 +61,8 @@ pub mod archive_format {}
 /// Guides. Their examples are tests.
 #[cfg(feature = "sqlite")]
 pub mod guides {
+    #[doc = include_str!("../docs/command-line.md")]
+    pub mod command_line {}
     #[doc = include_str!("../docs/encryption.md")]
     pub mod encryption {}
     // The first definition of a link takes effect. In rustdoc, the other guides are modules; in the repository,
@@ -80,6 +82,11 @@ pub mod guides {
     pub mod storage {}
     #[doc = include_str!("../docs/types.md")]
     pub mod types {}
+}
+/// The command line, for the binary of an application. [The guide](guides::command_line) documents it.
+#[cfg(feature = "cli")]
+pub mod cli {
+    pub use koan_backup_cli::{BackupCommand, run_with};
 }
 pub mod prelude;
 #[cfg(feature = "testing")]
