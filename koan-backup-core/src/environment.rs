@@ -208,11 +208,8 @@ impl Environment {
     /// There is no such entity. The error lists the known entities.
     pub(crate) fn require_entity(&self, name: &str) -> Result<&KnownEntity> {
         self.entity(name).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("no entity has the name `{name}`"),
-            )
-            .with_help(suggestion(name, self.entities.iter().map(|entity| entity.codec.name())))
+            Error::new(ErrorKind::NotFound, format!("no entity has the name `{name}`"))
+                .with_help(suggestion(name, self.entities.iter().map(|entity| entity.codec.name())))
         })
     }
 }

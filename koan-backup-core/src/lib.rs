@@ -39,8 +39,8 @@ pub mod maintenance {
 pub mod report {
     pub use crate::declaration::inventory::{ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredEntity};
     pub use crate::koan::{
-        ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider, ProfileCapabilities,
-        ProviderCapabilities, WarmUpReport,
+        ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider,
+        ProfileCapabilities, ProviderCapabilities, WarmUpReport,
     };
     pub use crate::operations::backup::BackupReport;
     pub use crate::operations::copy::CopyReport;

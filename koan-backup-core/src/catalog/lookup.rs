@@ -79,7 +79,8 @@ async fn find_short<'a>(storage: &'a Storage, digits: &str) -> Result<StoredBack
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => {
-            let problem = format!("no backup has an id that ends with {digits}{}", unreadable_note(&unreadable));
+            let problem =
+                format!("no backup has an id that ends with {digits}{}", unreadable_note(&unreadable));
             Err(not_found(storage, &problem))
         }
         _ => {

@@ -41,14 +41,14 @@ fn path(variable: &str) -> PathBuf {
 }
 
 fn main() -> ExitCode {
+    // A program without a command of its own is one line.
+    if std::env::var_os("SHOP_ONLY_BACKUP").is_some() {
+        return koan_backup::cli::run_with(open);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
     match Shop::parse().command {
         ShopCommand::Seed { count } => sql(&entities::seed(count)),
         ShopCommand::Sql { statement } => sql(&statement),
-        ShopCommand::Backup(command) if std::env::var_os("SHOP_ONLY_BACKUP").is_some() => {
-            drop(command);
-            koan_backup::cli::run_with(open)
-        }
         ShopCommand::Backup(command) => runtime.block_on(async {
             let koan = open().await.expect("the context of the shop is valid");
             command.run_in(&koan, &Shop::command()).await

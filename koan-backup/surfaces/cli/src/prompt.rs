@@ -20,7 +20,8 @@ pub(crate) struct ConfirmArgs {
 }
 
 impl ConfirmArgs {
-    /// Asks whether to continue, unless `--yes` is set. `consequence` says what will happen.
+    /// Asks whether to continue, unless `--yes` is set. `consequence` says what happens then, such as `deletes
+    /// a backup`.
     ///
     /// # Errors
     /// The answer is no, there is no terminal, or the command was interrupted.
@@ -29,12 +30,12 @@ impl ConfirmArgs {
             return Ok(());
         }
         require_terminal(consequence)?;
-        session.output.note(consequence);
+        session.output.note(format!("This {consequence}."));
         let ask = || Confirm::new().with_prompt("Continue?").default(false).interact();
         if answer(session, ask).await? { Ok(()) } else { Err(declined("the answer was no")) }
     }
 
-    /// Asks to type a name, unless `--yes` is set. `consequence` says what will happen, and `noun` what the
+    /// Asks to type a name, unless `--yes` is set. `consequence` says what happens then, and `noun` what the
     /// name belongs to.
     ///
     /// # Errors
@@ -49,7 +50,7 @@ impl ConfirmArgs {
             return Ok(());
         }
         require_terminal(consequence)?;
-        session.output.note(consequence);
+        session.output.note(format!("This {consequence}."));
         let prompt = format!("Type the name of the {noun} to continue");
         let ask = move || Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_text();
         if answer(session, ask).await?.trim() == name {
@@ -70,7 +71,7 @@ fn require_terminal(consequence: &str) -> Outcome<()> {
         return Ok(());
     }
     Err(Failure::usage(
-        format!("{consequence} This needs a confirmation, and there is no terminal to ask on."),
+        format!("this {consequence}, and there is no terminal on which somebody could confirm it"),
         "add --yes to do it without asking",
     ))
 }

@@ -36,7 +36,7 @@ impl DeleteArgs {
         let manifest = wanted.select(session).await?;
         let bytes = manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes);
         let (backup, place) = (called(session, &manifest), session.profile(profile));
-        let consequence = format!("This deletes {backup}, {}, from {place}.", size(bytes));
+        let consequence = format!("deletes {backup}, {}, from {place}", size(bytes));
         self.confirm.confirm(session, &consequence).await?;
         let mut delete = session.koan.delete(manifest.id);
         if let Some(profile) = profile {

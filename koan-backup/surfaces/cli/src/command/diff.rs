@@ -76,5 +76,10 @@ fn print(session: &Session<'_>, diff: &BackupDiff) {
     }
     table.lines(output.width()).iter().for_each(|line| output.line(line));
     diff.notes.iter().for_each(|note| output.warning(note));
-    output.line(if diff.is_empty() { "The backups are equal." } else { "The backups differ." });
+    let differ = diff.entities.iter().any(|entity| entity.added + entity.changed + entity.removed > 0);
+    output.line(match (diff.is_empty(), differ) {
+        (true, _) => "The backups are equal.",
+        (false, true) => "The backups differ.",
+        (false, false) => "No difference was found, but not every entity was compared.",
+    });
 }

@@ -60,7 +60,7 @@ impl ForgetArgs {
             return Ok(Exit::Done);
         }
         if removed > 0 {
-            let consequence = format!("This deletes {backups}, {freed}.");
+            let consequence = format!("deletes {backups}, {freed}");
             self.confirm.confirm(session, &consequence).await?;
         }
         let report = retention.apply(&plan).await?;

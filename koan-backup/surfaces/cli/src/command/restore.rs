@@ -74,7 +74,7 @@ impl RestoreArgs {
     ) -> Outcome<()> {
         if !self.flags.replace_existing {
             let into = targets.iter().map(described).collect::<Vec<_>>().join(", ");
-            let consequence = format!("This writes the records of {backup} into {into}.");
+            let consequence = format!("writes the records of {backup} into {into}");
             return self.confirm.confirm(session, &consequence).await;
         }
         for target in targets {
@@ -83,7 +83,7 @@ impl RestoreArgs {
                 None => ("provider", target.name.as_str()),
             };
             let consequence =
-                format!("This deletes the records in {noun} {name} that are not in the backup {backup}.");
+                format!("deletes the records in {noun} {name} that are not in the backup {backup}");
             self.confirm.confirm_by_name(session, &consequence, (noun, name)).await?;
         }
         Ok(())
