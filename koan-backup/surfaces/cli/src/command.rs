@@ -23,13 +23,12 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Command, Subcommand};
 use koan_backup_core::Koan;
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::{Output, OutputArgs};
-use crate::program;
 use crate::session::Session;
 
 /// The commands of koan-backup, which an application mounts into its own clap command.
@@ -95,13 +94,13 @@ impl BackupCommand {
     /// `completions` and `man` describe a program that has only these commands. A program that mounts them
     /// calls [`run_in`](Self::run_in).
     pub async fn run(self, koan: &Koan) -> ExitCode {
-        let application = program::application();
+        let application = application();
         self.run_in(koan, &application).await
     }
 
     /// Runs the command as [`run`](Self::run) does; `completions` and `man` describe `application`, which is
     /// the complete clap command of the program.
-    pub async fn run_in(self, koan: &Koan, application: &clap::Command) -> ExitCode {
+    pub async fn run_in(self, koan: &Koan, application: &Command) -> ExitCode {
         if let Some(exit) = self.run_without_context(application) {
             return exit;
         }
@@ -111,7 +110,7 @@ impl BackupCommand {
     }
 
     /// Runs a command that needs no context: `completions` or `man`. Returns `None` for the other commands.
-    pub fn run_without_context(&self, application: &clap::Command) -> Option<ExitCode> {
+    pub fn run_without_context(&self, application: &Command) -> Option<ExitCode> {
         let output = self.output();
         let result = match self {
             Self::Completions(arguments) => arguments.run(application, &output),
@@ -173,6 +172,17 @@ impl BackupCommand {
             Self::Completions(_) | Self::Man(_) => Ok(Exit::Done),
         }
     }
+}
+
+/// Returns the clap command of a program that has only the commands of this crate.
+pub(crate) fn application() -> Command {
+    let program = std::env::args_os().next().map(std::path::PathBuf::from);
+    let name = program.as_deref().and_then(|path| path.file_stem()).and_then(|name| name.to_str());
+    let command = Command::new(name.unwrap_or("backup").to_owned())
+        .about("Backs up and restores the data of this application")
+        .subcommand_required(true)
+        .arg_required_else_help(true);
+    BackupCommand::augment_subcommands(command)
 }
 
 /// Reports the end of a command, and returns its exit code.

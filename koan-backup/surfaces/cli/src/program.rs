@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::FromArgMatches as _;
 use clap::error::ErrorKind as ClapErrorKind;
-use clap::{Command, FromArgMatches as _, Subcommand as _};
 use koan_backup_core::{Error, ErrorKind, Koan, Result};
 
-use crate::command::BackupCommand;
+use crate::command::{BackupCommand, application};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, OutputArgs};
@@ -52,17 +52,6 @@ pub fn run_with(build: impl AsyncFnOnce() -> Result<Koan>) -> ExitCode {
             Err(error) => failed(&error.into(), &output),
         }
     })
-}
-
-/// Returns the clap command of a program that has only the commands of this crate.
-pub(crate) fn application() -> Command {
-    let program = std::env::args_os().next().map(std::path::PathBuf::from);
-    let name = program.as_deref().and_then(|path| path.file_stem()).and_then(|name| name.to_str());
-    let command = Command::new(name.unwrap_or("backup").to_owned())
-        .about("Backs up and restores the data of this application")
-        .subcommand_required(true)
-        .arg_required_else_help(true);
-    BackupCommand::augment_subcommands(command)
 }
 
 fn failed(failure: &Failure, output: &Output) -> ExitCode {

@@ -1,12 +1,13 @@
 //! The progress of an operation: bars on a terminal, lines of a log elsewhere, or messages in JSON.
 
 mod bars;
+mod label;
 mod lines;
 mod messages;
 
 use std::sync::Arc;
 
-use koan_backup_core::{Event, SetName};
+use koan_backup_core::Event;
 
 use crate::output::Output;
 use bars::Bars;
@@ -50,9 +51,4 @@ impl Progress {
             bars.finish();
         }
     }
-}
-
-/// Returns the name of an entity, with its set if that is not the default set.
-fn label(entity: &str, set: &SetName) -> String {
-    if set.is_root() { entity.to_owned() } else { format!("{entity}#{set}") }
 }

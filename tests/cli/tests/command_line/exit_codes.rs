@@ -129,7 +129,7 @@ fn a_backup_that_another_process_makes_exits_with_11() {
     let mut first = shop.backup_at_the_gate("nightly");
     let assert = shop.run(&["backup", "nightly"]).code(11);
     let error = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
-    assert!(error.contains("another process is making backup"), "the error names the work: {error}");
+    assert!(error.contains("another process is backing up `nightly`"), "the error names the work: {error}");
     shop.open_the_gate();
     assert_eq!(first.wait().expect("the backup ends").code(), Some(0));
 }

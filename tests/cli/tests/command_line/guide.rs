@@ -20,13 +20,8 @@ fn row(command: &Command) -> String {
         words.push(if argument.is_required_set() { name.to_owned() } else { format!("[{name}]") });
     }
     let is_own = |argument: &&Arg| !["help", "json", "utc"].contains(&argument.get_id().as_str());
-    let flags = command.get_opts().chain(
-        command
-            .get_arguments()
-            .filter(|argument| argument.get_long().is_some() && !argument.get_action().takes_values()),
-    );
-    let mut flags: Vec<_> =
-        flags.filter(is_own).filter_map(|flag| flag.get_long()).map(|flag| format!("`--{flag}`")).collect();
+    let flags = command.get_opts().filter(is_own).filter_map(Arg::get_long);
+    let mut flags: Vec<_> = flags.map(|flag| format!("`--{flag}`")).collect();
     flags.sort();
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     format!("| `{}`{aliases} | {about} | {} |", words.join(" "), flags.join(" "))

@@ -6,7 +6,7 @@ use rexpect::session::{Options, PtySession, spawn_with_options};
 use crate::shop::Shop;
 
 /// How long a test waits for output. It is only reached if the output does not come.
-const TIMEOUT_MS: u64 = 300_000;
+const TIMEOUT_MS: u64 = 60_000;
 
 /// The sequence that shows the cursor.
 const SHOW_CURSOR: &str = "\u{1b}[?25h";
@@ -23,6 +23,11 @@ fn on_a_terminal(shop: &Shop, arguments: &[&str]) -> PtySession {
 /// Waits for a text on the terminal.
 fn expect(session: &mut PtySession, text: &str) -> String {
     session.exp_string(text).unwrap_or_else(|error| panic!("`{text}` was not shown: {error}"))
+}
+
+/// Returns a text as the reader of the terminal returns it: with a character for each byte.
+fn as_read(text: &str) -> String {
+    text.bytes().map(char::from).collect()
 }
 
 /// Waits for the end of the process, and returns its exit code and the rest of its output.
@@ -42,7 +47,7 @@ fn a_backup_shows_a_progress_bar_and_ctrl_c_stops_it() {
     expect(&mut session, "Backing up nightly to local");
     expect(&mut session, "Order");
     expect(&mut session, "/ 40 records");
-    expect(&mut session, "━");
+    expect(&mut session, &as_read("━"));
     expect(&mut session, " %");
     shop.wait_for_the_gate();
     session.send_control('c').expect("Ctrl-C is sent");

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use koan_backup_core::{Event, SetName};
 
-use super::label;
+use super::label::label;
 use crate::amounts::{count, count_of, duration, size};
 use crate::output::Output;
 
@@ -162,6 +163,9 @@ fn style(length: Length) -> ProgressStyle {
             let _ = write!(text, "{}/s", count(rate));
         })
         .with_key("left", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-            let _ = write!(text, "{}", duration(std::time::Duration::from_secs(state.eta().as_secs())));
+            let _ = match state.eta() {
+                left if left < Duration::from_secs(60) => write!(text, "{} s", left.as_secs()),
+                left => write!(text, "{}", duration(left)),
+            };
         })
 }

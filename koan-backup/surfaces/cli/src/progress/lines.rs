@@ -2,7 +2,7 @@
 
 use koan_backup_core::Event;
 
-use super::label;
+use super::label::label;
 use crate::amounts::{count_of, size};
 use crate::output::Output;
 
