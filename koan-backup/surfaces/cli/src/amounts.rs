@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn sizes_have_binary_units() {
         let sizes = [0, 1023, 1024, 30_303_846, u64::MAX].map(size);
-        assert_eq!(sizes.join("|"), "0 B|1023 B|1.0 KiB|28.8 MiB|16384.0 PiB");
+        assert_eq!(sizes.join("|"), "0 B|1023 B|1.0 KiB|28.8 MiB|16383.9 PiB");
     }
 
     #[test]
