@@ -40,10 +40,10 @@ pub enum BackupCommand {
     /// Show which entities, tables and columns backups cover
     Inventory(inventory::InventoryArgs),
     /// Make a backup
-    Backup(backup::BackupArgs),
+    Backup(Box<backup::BackupArgs>),
     /// List backups
     #[command(visible_alias = "snapshots")]
-    List(list::ListArgs),
+    List(Box<list::ListArgs>),
     /// Show what is known about a backup
     Show(show::ShowArgs),
     /// List the entries of a backup
@@ -52,7 +52,7 @@ pub enum BackupCommand {
     #[command(visible_alias = "check")]
     Verify(verify::VerifyArgs),
     /// Restore a backup into the databases
-    Restore(restore::RestoreArgs),
+    Restore(Box<restore::RestoreArgs>),
     /// Compare two backups
     Diff(diff::DiffArgs),
     /// Show counts and sizes of the backups
@@ -61,7 +61,7 @@ pub enum BackupCommand {
     Health(health::HealthArgs),
     /// Show which backups a retention policy keeps, and delete the others
     #[command(visible_alias = "prune")]
-    Forget(forget::ForgetArgs),
+    Forget(Box<forget::ForgetArgs>),
     /// Delete one backup
     Delete(delete::DeleteArgs),
     /// Protect a backup from deletion
@@ -77,7 +77,7 @@ pub enum BackupCommand {
     /// List complete archives again whose manifests are missing
     Recover(recover::RecoverArgs),
     /// Run maintenance once, or repeatedly
-    Maintain(maintain::MaintainArgs),
+    Maintain(Box<maintain::MaintainArgs>),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page
