@@ -19,15 +19,25 @@ pub(crate) enum Align {
 pub(crate) struct Table {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
+    /// The columns that a narrow terminal does not show, in the order in which they are left out.
+    optional: &'static [&'static str],
 }
 
 /// The number of spaces between two columns.
 const GAP: u16 = 3;
+/// The number of columns to which text is wrapped before a column of the table is left out.
+const MIN_TEXT_WIDTH: usize = 12;
 
 impl Table {
     /// Creates a table without rows.
     pub(crate) fn new(columns: impl Into<Vec<(&'static str, Align)>>) -> Self {
-        Self { columns: columns.into(), rows: Vec::new() }
+        Self { columns: columns.into(), rows: Vec::new(), optional: &[] }
+    }
+
+    /// Sets the columns that a narrow terminal does not show, in the order in which they are left out.
+    pub(crate) fn optional(mut self, columns: &'static [&'static str]) -> Self {
+        self.optional = columns;
+        self
     }
 
     /// Adds a row.
@@ -36,7 +46,10 @@ impl Table {
     }
 
     /// Returns the lines of the table. With a width, text wraps so that no line is longer, if possible.
-    pub(crate) fn lines(self, width: Option<u16>) -> Vec<String> {
+    pub(crate) fn lines(mut self, width: Option<u16>) -> Vec<String> {
+        if let Some(width) = width {
+            self.leave_out(usize::from(width));
+        }
         let mut table = comfy_table::Table::new();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         if let Some(width) = width {
@@ -57,6 +70,30 @@ impl Table {
             }
         }
         table.lines().map(|line| line.trim_end().to_owned()).collect()
+    }
+
+    /// Removes optional columns until the table fits.
+    fn leave_out(&mut self, width: usize) {
+        for name in self.optional {
+            if self.min_width() <= width {
+                return;
+            }
+            if let Some(index) = self.columns.iter().position(|(column, _)| column == name) {
+                self.columns.remove(index);
+                self.rows.iter_mut().for_each(|row| drop(row.remove(index)));
+            }
+        }
+    }
+
+    /// Returns the number of columns that the table needs when its text is wrapped.
+    fn min_width(&self) -> usize {
+        let content = |index: usize| self.rows.iter().filter_map(move |row| row.get(index));
+        let widths = self.columns.iter().enumerate().map(|(index, (name, align))| {
+            let widest = content(index).map(|cell| console::measure_text_width(cell)).max().unwrap_or(0);
+            let widest = if *align == Align::Text { widest.min(MIN_TEXT_WIDTH) } else { widest };
+            widest.max(name.len())
+        });
+        widths.sum::<usize>() + usize::from(GAP) * self.columns.len().saturating_sub(1)
     }
 }
 
@@ -97,6 +134,14 @@ mod tests {
             "                     was made",
         ];
         assert_eq!(table().lines(Some(40)), expected);
+    }
+
+    #[test]
+    fn optional_columns_are_left_out_in_their_order_until_the_table_fits() {
+        let heading = |width| table().optional(&["RECORDS", "ID"]).lines(Some(width))[0].clone();
+        assert_eq!(heading(33), "ID         RECORDS   STATUS");
+        assert_eq!(heading(32), "ID         STATUS");
+        assert_eq!(heading(22), "STATUS");
     }
 
     #[test]

@@ -60,6 +60,36 @@ fn a_backup_shows_a_progress_bar_and_ctrl_c_stops_it() {
 }
 
 #[test]
+fn tables_fit_the_terminal() {
+    let shop = Shop::with_two_backups();
+    shop.sql("DELETE FROM users;");
+    shop.run(&["backup", "a-name-that-is-longer-than-a-column-of-the-table"]).success();
+    for (columns, commands) in
+        [(80, &["list", "ls latest", "inventory", "stats"] as &[&str]), (60, &["list"])]
+    {
+        for arguments in commands {
+            let line =
+                format!("stty rows 24 cols {columns}; exec {} {arguments} 2>/dev/null", env!("CARGO_BIN_EXE_shop"));
+            let mut command = shop.command(&[]);
+            let variables: Vec<_> = command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+                .collect();
+            command = std::process::Command::new("sh");
+            command.args(["-c", &line]).envs(variables);
+            let options = Options { timeout_ms: Some(TIMEOUT_MS), strip_ansi_escape_codes: true };
+            let (code, output) = ended(spawn_with_options(command, options).expect("the shell starts"));
+            assert_eq!(code, 0, "{output}");
+            // The reader returns a character for each byte.
+            let bytes: Vec<u8> = output.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect();
+            for line in String::from_utf8_lossy(&bytes).lines() {
+                assert!(line.chars().count() <= columns, "{arguments} in {columns} columns: {line}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_completed_backup_leaves_a_line_for_each_entity() {
     let shop = Shop::new(40);
     let mut session = on_a_terminal(&shop, &["backup", "nightly"]);

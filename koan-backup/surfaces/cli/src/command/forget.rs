@@ -81,7 +81,8 @@ fn print(session: &Session<'_>, plan: &RetentionPlan) {
         ("SIZE", Align::Number),
         ("DECISION", Align::Fixed),
         ("REASON", Align::Text),
-    ]);
+    ])
+    .optional(&["SIZE", "NAME"]);
     for decision in &plan.decisions {
         let reasons: Vec<_> = decision.kept.iter().map(ToString::to_string).collect();
         let (action, reason) = match &decision.removed {

@@ -49,7 +49,8 @@ impl InventoryArgs {
             ("SCHEMA", Align::Fixed),
             ("POLICY FROM", Align::Text),
             ("DECLARED IN", Align::Text),
-        ]);
+        ])
+        .optional(&["DECLARED IN", "SCHEMA", "ENCRYPTED"]);
         let yes = |is_set: bool| if is_set { "yes".to_owned() } else { "no".to_owned() };
         for entity in &inventory.included {
             table.row([

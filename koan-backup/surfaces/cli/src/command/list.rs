@@ -226,7 +226,7 @@ fn print(session: &Session<'_>, entries: &[CatalogEntry], verified: &Verificatio
     columns.extend(several_profiles.then_some(("PROFILE", Align::Text)));
     columns.extend(several_applications.then_some(("APPLICATION", Align::Text)));
     columns.extend([("VERIFIED", Align::Fixed), ("STATUS", Align::Text)]);
-    let mut table = Table::new(columns);
+    let mut table = Table::new(columns).optional(&["ENTITIES", "PROFILE", "VERIFIED", "APPLICATION", "SIZE"]);
     for entry in entries {
         let manifest = entry.manifest();
         let verified = verified_at(entry, verified);

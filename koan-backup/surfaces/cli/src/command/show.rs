@@ -104,7 +104,8 @@ pub(super) fn entries(manifest: &Manifest) -> Table {
         ("COMPRESSED", Align::Number),
         ("ENCRYPTED", Align::Fixed),
         ("STATUS", Align::Text),
-    ]);
+    ])
+    .optional(&["COMPRESSED", "PROVIDER", "ENCRYPTED"]);
     for entity in &manifest.entities {
         let status = match (&entity.error, entity.status) {
             (_, EntityStatus::Completed) => "ok".to_owned(),

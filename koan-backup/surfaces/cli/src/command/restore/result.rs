@@ -30,7 +30,8 @@ pub(super) fn print(session: &Session<'_>, manifest: &Manifest, into: &str, repo
         ("UNCHANGED", Align::Number),
         (if report.dry_run { "KEEP" } else { "KEPT" }, Align::Number),
         (if report.dry_run { "DELETE" } else { "DELETED" }, Align::Number),
-    ]);
+    ])
+    .optional(&["KEPT", "KEEP", "UNCHANGED"]);
     for entity in &report.entities {
         let counts = &entity.counts;
         table.row([
