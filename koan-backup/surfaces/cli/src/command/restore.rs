@@ -89,8 +89,8 @@ impl RestoreArgs {
         Ok(())
     }
 
-    /// Returns the providers into which the backup is restored. If an entity is unknown, because it was
-    /// renamed, all providers are returned.
+    /// Returns the providers into which the backup is restored. If an entity was renamed, so that its provider
+    /// is not known here, all providers are returned.
     fn targets(&self, session: &Session<'_>, manifest: &Manifest) -> Vec<ProviderCapabilities> {
         let (capabilities, selection) = (session.koan.capabilities(), &self.flags.selection);
         let contained = manifest.entities.iter().map(|entity| entity.entity.as_str());
@@ -103,7 +103,8 @@ impl RestoreArgs {
             known.map(|entity| entity.provider.clone())
         };
         let used: Option<Vec<String>> = selected.map(provider_of).collect();
-        let used = used.filter(|used| !used.is_empty());
+        let is_contained = |name: &String| manifest.entities.iter().any(|entity| entity.entity == *name);
+        let used = used.filter(|used| !used.is_empty() && selection.entities.iter().all(is_contained));
         let is_listed = |list: &[String], provider: &ProviderCapabilities| {
             list.iter().any(|filter| *filter == provider.name || *filter == provider.kind)
         };
