@@ -24,6 +24,7 @@
 mod amounts;
 mod arguments;
 mod command;
+mod contents;
 mod exit;
 mod failure;
 mod interrupt;

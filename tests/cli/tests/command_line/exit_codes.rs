@@ -49,6 +49,20 @@ fn a_verification_that_finds_a_fault_exits_with_1_in_every_form() {
 }
 
 #[test]
+fn a_manifest_that_cannot_be_read_is_never_passed_over() {
+    let shop = Shop::with_two_backups();
+    let manifest = shop.directory().join(format!("storage/local/manifests/{}.json", shop.ids()[1]));
+    std::fs::write(manifest, "{").expect("the manifest is written");
+    let assert = shop.run(&["verify", "--all"]).code(1);
+    let output = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    assert!(output.contains("2 backups, 1 damaged"), "the other backup is verified as well: {output}");
+    shop.run(&["list"]).code(3);
+    shop.run(&["health"]).code(3);
+    shop.run(&["recover"]).code(0);
+    shop.run(&["verify", "--all"]).code(0);
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_2() {
     let shop = Shop::with_two_backups();
     for arguments in [

@@ -68,8 +68,10 @@ fn tables_fit_the_terminal() {
         [(80, &["list", "ls latest", "inventory", "stats"] as &[&str]), (60, &["list"])]
     {
         for arguments in commands {
-            let line =
-                format!("stty rows 24 cols {columns}; exec {} {arguments} 2>/dev/null", env!("CARGO_BIN_EXE_shop"));
+            let line = format!(
+                "stty rows 24 cols {columns}; exec {} {arguments} 2>/dev/null",
+                env!("CARGO_BIN_EXE_shop")
+            );
             let mut command = shop.command(&[]);
             let variables: Vec<_> = command
                 .get_envs()

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::amounts::{count_of, length, millis, size};
 use crate::arguments;
+use crate::contents::entity_count;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;
@@ -146,7 +147,7 @@ impl BackupArgs {
                     series: report.series().to_string(),
                     profile,
                     status: report.status(),
-                    entities: length(&manifest.entities),
+                    entities: entity_count(manifest),
                     records: report.item_count(),
                     bytes,
                     archive_bytes,
@@ -162,7 +163,7 @@ impl BackupArgs {
         output.line(format!("{outcome} {name} {id} in {}", millis(manifest.duration_ms)));
         output.line(format!(
             "  {}, {}, {} of JSON in {}",
-            count_of(length(&manifest.entities), "entity"),
+            count_of(entity_count(manifest), "entity"),
             count_of(report.item_count(), "record"),
             size(bytes),
             size(archive_bytes)

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::amounts::{count, length, short_count, size};
 use crate::arguments::{self, TimeArg};
+use crate::contents::entity_count;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;
@@ -197,7 +198,7 @@ fn listed<'a>(entry: &'a CatalogEntry, verified: &Verifications) -> Listed<'a> {
         created_at: manifest.created_at.to_string(),
         duration_ms: manifest.duration_ms,
         status: manifest.status,
-        entities: length(&manifest.entities),
+        entities: entity_count(manifest),
         records: manifest.verification.total_item_count,
         archive_bytes: entry.size_bytes(),
         encrypted: manifest.encryption.is_some(),
@@ -234,7 +235,7 @@ fn print(session: &Session<'_>, entries: &[CatalogEntry], verified: &Verificatio
             manifest.id.short(),
             manifest.name.to_string(),
             session.moment(manifest.created_at),
-            count(length(&manifest.entities)),
+            count(entity_count(manifest)),
             short_count(manifest.verification.total_item_count),
             size(entry.size_bytes()),
         ];

@@ -8,7 +8,7 @@ use super::show;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;
-use crate::reference::Wanted;
+use crate::reference::{Wanted, called};
 use crate::session::Session;
 
 /// The flags of `ls`.
@@ -65,6 +65,7 @@ impl LsArgs {
         if output.is_json() {
             output.json(&manifest.entities.iter().map(Entry::from).collect::<Vec<_>>());
         } else {
+            output.note(called(session, &manifest));
             show::entries(&manifest).lines(output.width()).iter().for_each(|line| output.line(line));
         }
         Ok(Exit::Done)

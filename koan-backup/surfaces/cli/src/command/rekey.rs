@@ -8,7 +8,7 @@ use crate::amounts::{count_of, length};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::OutputArgs;
-use crate::reference::{Accepted, Wanted};
+use crate::reference::{Accepted, Wanted, called};
 use crate::session::Session;
 
 /// The flags of `rekey`.
@@ -55,6 +55,7 @@ impl RekeyArgs {
         let (profile, accepted) = (self.profile.as_deref(), Accepted::WithArchive);
         let wanted = Wanted { reference: backup, profile, accepted, ..Wanted::default() };
         let manifest = wanted.select(session).await?;
+        session.output.note(format!("Rewriting {}", called(session, &manifest)));
         let mut rekey = session.koan.rekey(manifest.id).cancel_on(session.cancel());
         if let Some(profile) = profile {
             rekey = rekey.from_profile(profile);

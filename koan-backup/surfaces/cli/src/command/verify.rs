@@ -3,13 +3,14 @@
 use clap::Args;
 use koan_backup_core::BackupId;
 use koan_backup_core::archive::Manifest;
+use koan_backup_core::catalog::UnreadableManifest;
 use koan_backup_core::report::VerifyReport;
 use serde::Serialize;
 
 use crate::amounts::{count_of, length};
 use crate::arguments;
 use crate::exit::Exit;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::output::OutputArgs;
 use crate::progress::Progress;
 use crate::reference::{Wanted, called};
@@ -76,6 +77,18 @@ impl VerifyArgs {
                 }
             }
         }
+        if self.all {
+            for manifest in self.unreadable(session).await? {
+                let (id, problem) = (manifest.id, &manifest.problem);
+                session.output.warning(&format!(
+                    "backup {id} is damaged, because its manifest cannot be read: {problem}; `recover` publishes \
+                     a damaged manifest again"
+                ));
+                summary.backups += 1;
+                summary.damaged += 1;
+                exit = Exit::Failed;
+            }
+        }
         if session.output.is_json() {
             session.output.message("summary", summary);
         } else if self.all {
@@ -94,18 +107,18 @@ impl VerifyArgs {
     async fn backups(&self, session: &Session<'_>) -> Outcome<Vec<Manifest>> {
         let profile = self.profile.as_deref();
         let Some(reference) = &self.backup else {
-            let unreadable = session.koan.catalog().unreadable().await?;
-            let default = session.koan.capabilities().profiles.into_iter().next().map(|first| first.name);
-            let searched = self.profile.clone().or(default).unwrap_or_default();
-            if let Some((_, manifest)) = unreadable.iter().find(|(profile, _)| *profile == searched) {
-                let text = format!("backup {} cannot be verified: {}", manifest.id, manifest.problem);
-                let error = koan_backup_core::Error::new(koan_backup_core::ErrorKind::Corrupt, text);
-                return Err(Failure::from(error).with_help("`recover` publishes a damaged manifest again"));
-            }
             return Ok(session.koan.backups_in(profile).await?);
         };
         let wanted = Wanted { reference, profile, ..Wanted::default() };
         Ok(vec![wanted.select(session).await?])
+    }
+
+    /// Returns the manifests of the storage profile that cannot be read.
+    async fn unreadable(&self, session: &Session<'_>) -> Outcome<Vec<UnreadableManifest>> {
+        let default = session.koan.capabilities().profiles.into_iter().next().map(|first| first.name);
+        let searched = self.profile.clone().or(default).unwrap_or_default();
+        let unreadable = session.koan.catalog().unreadable().await?.into_iter();
+        Ok(unreadable.filter(|(profile, _)| *profile == searched).map(|(_, manifest)| manifest).collect())
     }
 
     async fn verify(&self, session: &Session<'_>, manifest: &Manifest) -> Outcome<Exit> {
