@@ -21,6 +21,25 @@ fn a_reader_that_closes_the_pipe_ends_a_list_quietly() {
     }
 }
 
+#[test]
+fn a_fault_decides_the_exit_code_if_nobody_reads_the_result() {
+    let shop = Shop::with_two_backups();
+    shop.damage_archives();
+    let mut command = shop.command(&["verify", "latest"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the shop starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("the process ends").code(), Some(1));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_missing_key_decides_the_exit_code_if_the_result_cannot_be_written() {
+    let shop = Shop::with_two_backups().without_key();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the device exists");
+    let output = shop.command(&["verify", "latest"]).stdout(full).output().expect("the shop runs");
+    assert_eq!(output.status.code(), Some(12));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn output_that_cannot_be_written_is_an_error() {
