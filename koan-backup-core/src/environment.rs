@@ -112,15 +112,12 @@ impl Environment {
         found.map(|(_, storage)| storage).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
-                format!(
-                    "no storage profile has the name `{0}`; {1}",
-                    profile.unwrap_or("(default)"),
-                    suggestion(
-                        profile.unwrap_or_default(),
-                        self.storages.iter().map(|(name, _)| name.as_str())
-                    )
-                ),
+                format!("no storage profile has the name `{}`", profile.unwrap_or("(default)")),
             )
+            .with_help(suggestion(
+                profile.unwrap_or_default(),
+                self.storages.iter().map(|(name, _)| name.as_str()),
+            ))
         })
     }
 
@@ -211,13 +208,8 @@ impl Environment {
     /// There is no such entity. The error lists the known entities.
     pub(crate) fn require_entity(&self, name: &str) -> Result<&KnownEntity> {
         self.entity(name).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!(
-                    "no entity has the name `{name}`; {}",
-                    suggestion(name, self.entities.iter().map(|entity| entity.codec.name()))
-                ),
-            )
+            Error::new(ErrorKind::NotFound, format!("no entity has the name `{name}`"))
+                .with_help(suggestion(name, self.entities.iter().map(|entity| entity.codec.name())))
         })
     }
 }

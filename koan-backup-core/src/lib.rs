@@ -22,7 +22,7 @@ pub mod storage;
 pub mod builders {
     pub use crate::declaration::selection::Selection;
     pub use crate::koan::{
-        BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder,
+        BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder, FindBuilder,
         MaintenanceBuilder, Names, OneName, RecoverBuilder, RekeyAllBuilder, RekeyBuilder, RestoreBuilder,
         RetentionBuilder, SeveralNames, VerifyBuilder, ViabilityBuilder,
     };
@@ -39,8 +39,8 @@ pub mod maintenance {
 pub mod report {
     pub use crate::declaration::inventory::{ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredEntity};
     pub use crate::koan::{
-        ContextCapabilities, EntityCapabilities, OpenedProfile, OpenedProvider, ProfileCapabilities,
-        ProviderCapabilities, WarmUpReport,
+        ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider,
+        ProfileCapabilities, ProviderCapabilities, WarmUpReport,
     };
     pub use crate::operations::backup::BackupReport;
     pub use crate::operations::copy::CopyReport;

@@ -62,6 +62,12 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Returns the name of the database, as people know it, for example `shop`. Returns `None` if the database
+    /// has no name of its own.
+    fn database(&self) -> Option<String> {
+        None
+    }
+
     /// Returns the capabilities of this provider. The conformance suite tests each of them.
     fn capabilities(&self) -> Capabilities;
 

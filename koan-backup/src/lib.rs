@@ -44,6 +44,7 @@
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
+//! | `cli`, with the feature `cli` | the command line, for the binary of an application; its guide is `guides::command_line` |
 //! | [`guides`] | [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
 //!
 //! | macro | what |
@@ -61,6 +62,9 @@ pub mod archive_format {}
 /// Guides. Their examples are tests.
 #[cfg(feature = "sqlite")]
 pub mod guides {
+    #[cfg(feature = "cli")]
+    #[doc = include_str!("../docs/command-line.md")]
+    pub mod command_line {}
     #[doc = include_str!("../docs/encryption.md")]
     pub mod encryption {}
     // The first definition of a link takes effect. In rustdoc, the other guides are modules; in the repository,
@@ -80,6 +84,12 @@ pub mod guides {
     pub mod storage {}
     #[doc = include_str!("../docs/types.md")]
     pub mod types {}
+}
+/// The command line, for the binary of an application. The guide `guides::command_line` documents
+/// it.
+#[cfg(feature = "cli")]
+pub mod cli {
+    pub use koan_backup_cli::{BackupCommand, run_with};
 }
 pub mod prelude;
 #[cfg(feature = "testing")]

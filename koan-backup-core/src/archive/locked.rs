@@ -9,6 +9,9 @@ use crate::foundation::names::names;
 #[derive(Clone, Debug)]
 pub(crate) struct MissingKey(String);
 
+/// The remedy for a missing key.
+const ADD_KEY: &str = "add the key with `.keys(Keys::file(\"…\"))`";
+
 impl MissingKey {
     /// Describes the keys that a backup needs and the keys that the caller supplied.
     pub(crate) fn new(encryption: Option<&EncryptionSummary>, supplied: &Identities) -> Self {
@@ -21,27 +24,24 @@ impl MissingKey {
         });
         let needed = needed.unwrap_or_default();
         Self(if supplied.is_empty() {
-            format!(
-                "decryption needs key {needed}, and no key was supplied; add the key with \
-                 `.keys(Keys::file(\"…\"))`"
-            )
+            format!("decryption needs key {needed}, and no key was supplied")
         } else {
             let supplied = names(supplied.key_ids().iter());
-            format!(
-                "decryption needs key {needed}, but the supplied keys are {supplied}; add the key with \
-                 `.keys(Keys::file(\"…\"))`"
-            )
+            format!("decryption needs key {needed}, but the supplied keys are {supplied}")
         })
     }
 
     /// Creates the error for an operation that needs the content of `subject`.
     pub(crate) fn error(&self, subject: &str) -> Error {
-        Error::new(ErrorKind::Encryption, format!("{subject} is encrypted: {}", self.0))
+        Error::new(ErrorKind::Encryption, format!("{subject} is encrypted: {}", self.0)).with_help(ADD_KEY)
     }
 
     /// Returns the note of a verification that could not decrypt the content of `subject`.
     pub(crate) fn note(&self, subject: &str) -> String {
-        format!("{subject} is encrypted: its bytes were verified, but its content was not; {}", self.0)
+        let problem = &self.0;
+        format!(
+            "{subject} is encrypted: its bytes were verified, but its content was not; {problem}; {ADD_KEY}"
+        )
     }
 }
 

@@ -68,6 +68,34 @@ impl Lookup<'_> {
     }
 }
 
+/// Finds the backup of any application whose id ends with these digits.
+///
+/// # Errors
+/// There is no such backup, or there are several; the error lists them.
+async fn find_short<'a>(storage: &'a Storage, digits: &str) -> Result<StoredBackup<'a>> {
+    let StoredManifests { backups, unreadable } = list_all(storage).await?;
+    let mut found: Vec<_> =
+        backups.into_iter().filter(|backup| backup.manifest.id.short() == digits).collect();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => {
+            let problem =
+                format!("no backup has an id that ends with {digits}{}", unreadable_note(&unreadable));
+            Err(not_found(storage, &problem))
+        }
+        _ => {
+            let list: Vec<_> = found
+                .iter()
+                .map(|StoredBackup { manifest, .. }| {
+                    format!("{} (`{}` of {})", manifest.id, manifest.name, manifest.created_at)
+                })
+                .collect();
+            let text = format!("the ids of {} backups end with {digits}: {}", list.len(), list.join(", "));
+            Err(Error::new(ErrorKind::InvalidName, text).with_help("select one of them by its complete id"))
+        }
+    }
+}
+
 /// Finds a backup. An id selects a backup of any application. A name selects the newest backup that `accept`
 /// accepts among the backups of the application in `lookup`.
 ///
@@ -81,7 +109,8 @@ pub(crate) async fn find<'a>(
 ) -> Result<StoredBackup<'a>> {
     match wanted {
         BackupRef::Id(id) => find_id(storage, *id).await,
-        BackupRef::Latest => Err(Error::new(
+        BackupRef::Short(digits) => find_short(storage, digits).await,
+        BackupRef::Latest | BackupRef::LatestNamed(_) => Err(Error::new(
             ErrorKind::Internal,
             "`latest` was looked up as a name; this is a bug in koan-backup",
         )),

@@ -185,10 +185,8 @@ pub(crate) fn unreadable_note(unreadable: &[UnreadableManifest]) -> String {
 }
 
 pub(super) fn not_found(storage: &Storage, problem: &str) -> Error {
-    Error::new(
-        ErrorKind::NotFound,
-        format!("{problem} in storage `{}`; `koan.backups()` lists the existing backups", storage.location()),
-    )
+    Error::new(ErrorKind::NotFound, format!("{problem} in storage `{}`", storage.location()))
+        .with_help("`koan.backups()` lists the existing backups")
 }
 
 pub(crate) fn parse<'a>(storage: &'a Storage, path: &str, bytes: &[u8]) -> Result<StoredBackup<'a>> {

@@ -14,7 +14,8 @@ use crate::storage::Storage;
 
 /// Finds a backup by id or name, as [`catalog::find`] does, or the backup to which `latest` refers: the
 /// newest completed backup of the application in `lookup` that contains every selected entity. Without a
-/// selection, the backup must contain each included entity that is contained in any completed backup.
+/// selection, the backup must contain each included entity that is contained in any completed backup. A name
+/// narrows the considered backups.
 ///
 /// # Errors
 /// There is no such backup, or the storage cannot be read.
@@ -26,17 +27,20 @@ pub(crate) async fn find<'a>(
     selection: &Selection,
     accept: impl Fn(&Manifest) -> bool,
 ) -> Result<StoredBackup<'a>> {
-    if *wanted != BackupRef::Latest {
+    if !wanted.is_latest() {
         return catalog::find(storage, lookup, wanted, accept).await;
     }
-    let StoredManifests { backups: all, unreadable } = list_all(storage).await?;
+    let StoredManifests { backups: mut all, unreadable } = list_all(storage).await?;
+    if let BackupRef::LatestNamed(name) = wanted {
+        all.retain(|backup| backup.manifest.name.as_str() == name);
+    }
     unreadable.iter().for_each(|manifest| manifest.log(storage));
     let is_complete = |manifest: &Manifest| manifest.status.is_complete();
     let mut candidates = lookup.select(&all, is_complete);
     candidates.retain(|backup| is_complete(&backup.manifest));
     let origin_note = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
     let note = format!("{origin_note}{}", unreadable_note(&unreadable));
-    let latest = latest(environment, storage, &candidates, selection, &note)?;
+    let latest = latest(environment, storage, &candidates, selection, wanted, &note)?;
     Ok(latest.clone().with_unreadable(unreadable))
 }
 
@@ -61,6 +65,7 @@ fn latest<'c, 'a>(
     storage: &Storage,
     candidates: &'c [StoredBackup<'a>],
     selection: &Selection,
+    wanted: &BackupRef,
     note: &str,
 ) -> Result<&'c StoredBackup<'a>> {
     let selected = selected_entities(environment, selection)?;
@@ -84,14 +89,18 @@ fn latest<'c, 'a>(
         true => "any selected entity".to_owned(),
         false => format!("all of {}", names(required.iter())),
     };
+    let named = match wanted {
+        BackupRef::LatestNamed(name) => format!(" with the name `{name}`"),
+        _ => String::new(),
+    };
     Err(Error::new(
         ErrorKind::NotFound,
         format!(
-            "no completed backup in storage `{}` contains {required_content}{note}, so there is no `latest`; \
-             select a backup by its id, or select fewer entities",
+            "no completed backup{named} in storage `{}` contains {required_content}{note}, so there is no `latest`",
             storage.location()
         ),
-    ))
+    )
+    .with_help("select a backup by its id, or select fewer entities"))
 }
 
 /// Returns the names of the selected entities.

@@ -115,7 +115,7 @@ impl BackupName {
         let text = name.0.trim();
         let problem = if text.eq_ignore_ascii_case(LATEST) {
             "refers to the newest backup; choose another name"
-        } else if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        } else if is_short_id(text) {
             "must not be eight hexadecimal digits, because these are the short id of a backup; add a word to the name"
         } else {
             return Ok(name);
@@ -231,6 +231,11 @@ impl<'de> Deserialize<'de> for SetName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
+}
+
+/// Returns whether a text has the form of a [short id](BackupId::short): eight hexadecimal digits.
+pub(crate) fn is_short_id(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Returns whether a name must not contain a character: a control character, a line separator, or a character

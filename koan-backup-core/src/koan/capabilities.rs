@@ -55,6 +55,9 @@ pub struct ProviderCapabilities {
     pub name: String,
     /// The kind of database, for example `sqlite`.
     pub kind: String,
+    /// The name of the database, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// The capabilities of the provider.
     pub capabilities: Capabilities,
 }
@@ -90,6 +93,7 @@ pub(super) fn capabilities(koan: &Koan) -> ContextCapabilities {
     let providers = environment.providers.iter().map(|(name, provider)| ProviderCapabilities {
         name: name.clone(),
         kind: provider.kind().to_owned(),
+        database: provider.database(),
         capabilities: provider.capabilities(),
     });
     let profiles = environment.storages.iter().map(|(name, storage)| ProfileCapabilities {

@@ -8,6 +8,7 @@ use super::context::Koan;
 use super::copy::CopyBuilder;
 use super::data::Data;
 use super::diff::DiffBuilder;
+use super::find::FindBuilder;
 use super::installed;
 use super::maintenance::MaintenanceBuilder;
 use super::rekey::{RekeyAllBuilder, RekeyBuilder};
@@ -71,6 +72,12 @@ impl Koan {
     /// `latest` (see [`BackupRef::Latest`]).
     pub fn restore(&self, backup: impl Into<BackupRef>) -> RestoreBuilder {
         RestoreBuilder::new(self.clone().into(), backup.into())
+    }
+
+    /// Finds a backup without opening it. It is selected by name (the newest backup with this name), by id, by
+    /// the last eight digits of its id, or as `latest`.
+    pub fn find(&self, backup: impl Into<BackupRef>) -> FindBuilder {
+        FindBuilder::new(self.clone(), backup.into())
     }
 
     /// Verifies a backup. It is selected by name (the newest backup with this name) or by id.

@@ -50,6 +50,13 @@ impl VerifyBuilder {
         self
     }
 
+    /// Verifies only a sample of each entity: this percentage of its blocks, spread evenly, at least the first
+    /// and the last.
+    pub fn sample_percent(mut self, percent: u8) -> Self {
+        self.options.scope = VerifyScope::SamplePercent { percent };
+        self
+    }
+
     /// Verifies only this entity; the rest of the archive is not read. Several calls select several entities.
     /// If the archive cannot be decrypted, the complete file of the archive is always verified.
     pub fn entity<T: Entity>(self) -> Self {

@@ -43,6 +43,12 @@ fn an_adapter_depends_only_on_core_and_on_the_shared_crate_of_sql_adapters() {
 }
 
 #[test]
+fn the_command_line_depends_only_on_core() {
+    let expected = BTreeSet::from(["koan-backup-core".to_owned()]);
+    assert_eq!(dependencies("koan-backup/surfaces/cli"), expected, "the dependencies in this workspace");
+}
+
+#[test]
 fn core_depends_on_the_crate_of_entities_which_depends_on_the_macros() {
     for (folder, expected) in [
         ("koan-backup-core", vec!["koan-backup-entity"]),

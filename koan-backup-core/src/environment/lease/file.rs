@@ -94,15 +94,18 @@ impl LeaseFile {
         Error::new(
             ErrorKind::Busy,
             format!(
-                "another process is {} in storage `{}`: {}, since {}; wait until it has finished. If that \
-                 process was killed, its lease expires at {}, and no manual unlock is necessary",
+                "another process is {} in storage `{}`: {}, since {}",
                 self.subject,
                 storage.location(),
                 self.holder,
                 self.acquired_at,
-                self.free_at()
             ),
         )
+        .with_help(format!(
+            "wait until it has finished. If that process was killed, its lease expires at {}, and no manual \
+             unlock is necessary",
+            self.free_at()
+        ))
     }
 
     pub(super) fn to_json(&self) -> Vec<u8> {

@@ -194,9 +194,14 @@ impl VerifyEntity<'_> {
 
 /// Returns the blocks of a scope: all blocks, or a sample that is spread evenly.
 fn choose(all: &[(usize, Block)], scope: VerifyScope) -> Vec<(usize, Block)> {
-    match scope {
-        VerifyScope::Sample { blocks_per_entity } if blocks_per_entity < all.len() => {
-            let sample_size = blocks_per_entity.max(1);
+    let wanted = match scope {
+        VerifyScope::Everything => all.len(),
+        VerifyScope::Sample { blocks_per_entity } => blocks_per_entity,
+        VerifyScope::SamplePercent { percent } => (all.len() * usize::from(percent)).div_ceil(100).max(2),
+    };
+    match wanted {
+        wanted if wanted < all.len() => {
+            let sample_size = wanted.max(1);
             let last = all.len() - 1;
             let interval_count = sample_size.saturating_sub(1).max(1);
             (0..sample_size).map(|position| all[position * last / interval_count]).collect()
@@ -261,5 +266,7 @@ mod tests {
             assert_eq!(sample(wanted), chosen, "{wanted}");
         }
         assert_eq!(choose(&all, VerifyScope::Everything).len(), 10);
+        let percent = |percent| choose(&all, VerifyScope::SamplePercent { percent }).len();
+        assert_eq!([0, 1, 20, 21, 50, 91, 100, 255].map(percent), [2, 2, 2, 3, 5, 10, 10, 10]);
     }
 }

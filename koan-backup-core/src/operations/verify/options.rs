@@ -19,6 +19,12 @@ pub enum VerifyScope {
         /// How many blocks of each entity are verified.
         blocks_per_entity: usize,
     },
+    /// As [`Sample`](Self::Sample), with a share of the blocks of each entity: at least the first and the
+    /// last.
+    SamplePercent {
+        /// The percentage of the blocks of each entity, rounded up. 100 or more is every block.
+        percent: u8,
+    },
 }
 
 /// The options of a verification.

@@ -61,6 +61,10 @@ impl Provider for Postgres {
         Some(self.location.address.to_string())
     }
 
+    fn database(&self) -> Option<String> {
+        self.location.address.config.get_dbname().map(str::to_owned)
+    }
+
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let connection = self.location.connect().await?;
         crate::coverage::describe(&connection, entities, &self.ignored, &self.state).await

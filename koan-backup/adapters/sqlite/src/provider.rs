@@ -79,6 +79,10 @@ impl Provider for Sqlite {
         std::path::absolute(&self.location.path).ok().map(|path| path.display().to_string())
     }
 
+    fn database(&self) -> Option<String> {
+        self.location.path.file_name().map(|name| name.to_string_lossy().into_owned())
+    }
+
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (entities, ignored) = (entities.to_vec(), Arc::clone(&self.ignored));
         self.query(move |reader| crate::coverage::describe(reader, &entities, &ignored)).await

@@ -31,6 +31,8 @@ pub struct Error(Box<ErrorParts>);
 struct ErrorParts {
     kind: ErrorKind,
     message: Cow<'static, str>,
+    /// What to do about the error.
+    help: Option<Cow<'static, str>>,
     source: Option<Source>,
     /// The code with which a database or store refused the operation.
     code: Option<Cow<'static, str>>,
@@ -80,7 +82,7 @@ pub enum ErrorKind {
 impl Error {
     /// Creates an error without a source.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(ErrorParts { kind, message: message.into(), source: None, code: None }))
+        Self(Box::new(ErrorParts { kind, message: message.into(), help: None, source: None, code: None }))
     }
 
     /// Creates an error with a source. `message` must not repeat the text of `source`.
@@ -89,7 +91,36 @@ impl Error {
         message: impl Into<Cow<'static, str>>,
         source: impl Into<Source>,
     ) -> Self {
-        Self(Box::new(ErrorParts { kind, message: message.into(), source: Some(source.into()), code: None }))
+        let (message, source) = (message.into(), Some(source.into()));
+        Self(Box::new(ErrorParts { kind, message, help: None, source, code: None }))
+    }
+
+    /// Sets the remedy: what to do about the error. The text of the error ends with it, after a semicolon.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// Returns the message without the remedy that [`help`](Self::help) returns. A message whose remedy was
+    /// not set separately contains it.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Returns the remedy of this error, or of the first of its sources that has one, if it was set
+    /// separately from the message.
+    ///
+    /// ```
+    /// # koan_backup_shop::run(async |koan| {
+    /// let error = koan.backup("nightly").entities(["Usr"]).await.expect_err("there is no such entity");
+    /// assert_eq!(error.message(), "no entity has the name `Usr`");
+    /// assert_eq!(error.help(), Some("did you mean `User`?"));
+    /// # Ok(())
+    /// # });
+    /// ```
+    pub fn help(&self) -> Option<&str> {
+        self.0.help.as_deref().or_else(|| self.source()?.downcast_ref::<Self>()?.help())
     }
 
     /// Returns an error with the message `message` and the same kind, whose source is this error.
@@ -140,7 +171,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        self.0.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
     }
 }
 
@@ -167,6 +199,15 @@ mod tests {
         assert_eq!(outer.to_string(), "archive `a.zip` was not written");
         assert_eq!(outer.chain(), "archive `a.zip` was not written: disk full");
         assert_eq!(outer.kind(), ErrorKind::Storage);
+    }
+
+    #[test]
+    fn the_text_of_an_error_ends_with_its_remedy_and_its_message_does_not_contain_it() {
+        let full = Error::new(ErrorKind::Storage, "disk full").with_help("delete a file");
+        assert_eq!((full.message(), full.to_string().as_str()), ("disk full", "disk full; delete a file"));
+        let outer = full.context("archive `a.zip` was not written");
+        assert_eq!(outer.help(), Some("delete a file"), "the remedy of a source");
+        assert_eq!(outer.chain(), "archive `a.zip` was not written: disk full; delete a file");
     }
 
     #[test]

@@ -1,0 +1,114 @@
+//! `maintain`: one maintenance run, or repeated runs in the foreground.
+
+use std::time::Duration;
+
+use clap::Args;
+use koan_backup_core::Error;
+use koan_backup_core::maintenance::{MaintenanceReport, ProfileMaintenance};
+
+use crate::amounts::{count_of, duration, length, size};
+use crate::arguments;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::output::OutputArgs;
+use crate::retention_arguments::RetentionArgs;
+use crate::session::Session;
+
+/// The flags of `maintain`.
+#[derive(Args, Clone, Debug)]
+pub struct MaintainArgs {
+    /// Run again after this time, such as 1h, until the process is interrupted
+    #[arg(long, value_name = "TIME", value_parser = arguments::duration)]
+    every: Option<Duration>,
+    /// Only this storage profile (repeatable)
+    #[arg(long = "profile", value_name = "PROFILE")]
+    profiles: Vec<String>,
+    /// Do not verify a backup
+    #[arg(long)]
+    no_verify: bool,
+    /// Do not remove files of crashed processes
+    #[arg(long)]
+    no_cleanup: bool,
+    #[command(flatten)]
+    retention: RetentionArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl MaintainArgs {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
+        let Some(every) = self.every else {
+            return Ok(self.once(session).await?);
+        };
+        if every.is_zero() {
+            return Err(Failure::usage("the time between two runs is zero", "set a longer time, such as 1h"));
+        }
+        let cancel = session.cancel();
+        loop {
+            if let Err(error) = self.once(session).await {
+                let failure = Failure::from(error);
+                if cancel.is_cancelled() {
+                    return Err(failure);
+                }
+                // The next run may succeed.
+                failure.report(&session.output);
+            }
+            session.output.note(format!("the next run is in {}", duration(every)));
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = cancel.cancelled() => return Err(Failure::interrupted()),
+            }
+        }
+    }
+
+    async fn once(&self, session: &Session<'_>) -> Result<Exit, Error> {
+        let mut maintenance = session.koan.maintenance().profiles(&self.profiles).cancel_on(session.cancel());
+        if self.retention.is_set() {
+            maintenance = maintenance.retention(self.retention.policy());
+        }
+        if self.no_verify {
+            maintenance = maintenance.without_verification();
+        }
+        if self.no_cleanup {
+            maintenance = maintenance.without_cleanup();
+        }
+        let report: MaintenanceReport = maintenance.await?;
+        match session.output.is_json() {
+            true => session.output.message("summary", &report),
+            false => report.profiles.iter().for_each(|profile| print(session, profile)),
+        }
+        Ok(if report.is_clean() { Exit::Done } else { Exit::Attention })
+    }
+}
+
+fn print(session: &Session<'_>, profile: &ProfileMaintenance) {
+    let output = &session.output;
+    let mut facts = Vec::new();
+    if let Some(pruned) = &profile.pruned {
+        let removed = count_of(length(&pruned.removed), "backup");
+        facts.push(format!("deleted {removed}, {}", size(pruned.freed_bytes())));
+    }
+    if let Some(id) = &profile.verified {
+        facts.push(format!("verified {}", id.short()));
+    }
+    if !profile.removed_files.is_empty() {
+        let files = count_of(length(&profile.removed_files), "file");
+        facts.push(format!("removed {files} of crashed processes, {}", size(profile.freed_bytes)));
+    }
+    if !profile.aborted_uploads.is_empty() {
+        facts.push(format!("aborted {}", count_of(length(&profile.aborted_uploads), "upload")));
+    }
+    let done = if facts.is_empty() { "nothing to do".to_owned() } else { facts.join("; ") };
+    output.line(format!("{}: {done}", profile.profile));
+    if let (Some(id), Some(damage)) = (&profile.verified, &profile.damage) {
+        output.line(format!("  problem: backup {id} is damaged: {damage}"));
+    }
+    for archive in &profile.unlisted {
+        output.line(format!("  problem: archive {} is unlisted; `recover` lists it again", archive.archive));
+    }
+    for manifest in &profile.unreadable {
+        output.line(format!("  problem: manifest {} cannot be read: {}", manifest.path, manifest.problem));
+    }
+    profile.failures.iter().for_each(|failure| output.line(format!("  problem: {failure}")));
+    profile.skipped.iter().for_each(|skipped| output.line(format!("  skipped: {skipped}")));
+}

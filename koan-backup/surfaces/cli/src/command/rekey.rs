@@ -1,0 +1,123 @@
+//! `rekey`: rewrites backups for the current recipients.
+
+use clap::Args;
+use koan_backup_core::report::{RekeyReport, RekeySummary};
+use serde::Serialize;
+
+use crate::amounts::{count_of, length};
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::output::OutputArgs;
+use crate::reference::{Accepted, Wanted, called};
+use crate::session::Session;
+
+/// The flags of `rekey`.
+#[derive(Args, Clone, Debug)]
+pub struct RekeyArgs {
+    /// The backup: an id, its last eight digits, a name, or `latest`
+    #[arg(value_name = "BACKUP", required_unless_present = "all", conflicts_with = "all")]
+    backup: Option<String>,
+    /// Rewrite every backup of this application in the storage profile
+    #[arg(long)]
+    all: bool,
+    /// With --all: also backups of older versions that record no environment
+    #[arg(long, requires = "all")]
+    include_unidentified: bool,
+    /// The storage profile
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// The result of `--all` in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    rekeyed: u64,
+    unchanged: u64,
+    failed: u64,
+    cancelled: u64,
+    unreadable: u64,
+    unidentified: u64,
+    other_applications: u64,
+}
+
+impl RekeyArgs {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
+        match &self.backup {
+            Some(backup) => self.one(session, backup).await,
+            None => self.all(session).await,
+        }
+    }
+
+    async fn one(&self, session: &Session<'_>, backup: &str) -> Outcome<Exit> {
+        let (profile, accepted) = (self.profile.as_deref(), Accepted::WithArchive);
+        let wanted = Wanted { reference: backup, profile, accepted, ..Wanted::default() };
+        let manifest = wanted.select(session).await?;
+        session.output.note(format!("Rewriting {}", called(session, &manifest)));
+        let mut rekey = session.koan.rekey(manifest.id).cancel_on(session.cancel());
+        if let Some(profile) = profile {
+            rekey = rekey.from_profile(profile);
+        }
+        let report = rekey.await?;
+        print(session, &report);
+        let _ = report.require_replaced()?;
+        Ok(Exit::Done)
+    }
+
+    async fn all(&self, session: &Session<'_>) -> Outcome<Exit> {
+        let output = &session.output;
+        let mut rekey = session.koan.rekey_all().cancel_on(session.cancel());
+        if let Some(profile) = &self.profile {
+            rekey = rekey.in_profile(profile);
+        }
+        if self.include_unidentified {
+            rekey = rekey.include_unidentified();
+        }
+        let summary = rekey.await?;
+        summary.rekeyed.iter().for_each(|report| print(session, report));
+        let RekeySummary { rekeyed, unchanged, failed, cancelled, .. } = &summary;
+        let counts = Summary {
+            rekeyed: length(rekeyed),
+            unchanged: length(unchanged),
+            failed: length(failed),
+            cancelled: length(cancelled),
+            unreadable: length(&summary.unreadable),
+            unidentified: length(&summary.unidentified),
+            other_applications: length(&summary.other_applications),
+        };
+        match output.is_json() {
+            true => output.message("summary", counts),
+            false => output.line(format!(
+                "{} rewritten, {} without encrypted content, {} failed",
+                count_of(counts.rekeyed, "backup"),
+                counts.unchanged,
+                counts.failed
+            )),
+        }
+        for (id, error) in &failed[failed.len().min(1)..] {
+            output.warning(&format!("backup {id} was not rewritten: {}", error.chain()));
+        }
+        let help = "--include-unidentified rewrites backups that record no environment";
+        let unidentified = !summary.unidentified_encrypted.is_empty();
+        match summary.require_all() {
+            Ok(_) => Ok(Exit::Done),
+            Err(error) if unidentified => Err(Failure::from(error).with_help(help)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn print(session: &Session<'_>, report: &RekeyReport) {
+    let output = &session.output;
+    if output.is_json() {
+        output.message("rekeyed", report);
+        return;
+    }
+    output.line(match report.scope {
+        None => format!("{}: nothing in it is encrypted, so it is unchanged", report.id.short()),
+        Some(_) => format!("{}: rewritten for {}", report.id.short(), report.key_ids.join(", ")),
+    });
+    report.warnings.iter().for_each(|warning| output.warning(warning));
+}

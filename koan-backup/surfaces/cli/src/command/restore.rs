@@ -1,0 +1,124 @@
+//! `restore`: restores a backup into the databases.
+
+mod flags;
+mod result;
+
+use clap::Args;
+use koan_backup_core::archive::Manifest;
+use koan_backup_core::builders::RestoreBuilder;
+use koan_backup_core::report::ProviderCapabilities;
+
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::output::OutputArgs;
+use crate::progress::Progress;
+use crate::prompt::ConfirmArgs;
+use crate::reference::{Accepted, Wanted, called};
+use crate::selection::select;
+use crate::session::{Session, described};
+use flags::RestoreFlags;
+
+/// The flags of `restore`.
+#[derive(Args, Clone, Debug)]
+pub struct RestoreArgs {
+    /// The backup: an id, its last eight digits, a name, or `latest`
+    #[arg(value_name = "BACKUP")]
+    backup: String,
+    #[command(flatten)]
+    flags: RestoreFlags,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl RestoreArgs {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
+        let (output, flags) = (&session.output, &self.flags);
+        let wanted = Wanted {
+            reference: &self.backup,
+            name: flags.name.as_deref(),
+            profile: flags.profile.as_deref(),
+            application: flags.from_application.as_ref(),
+            selection: Some(&flags.selection),
+            accepted: if flags.allow_partial { Accepted::WithArchive } else { Accepted::Completed },
+        };
+        let manifest = wanted.select(session).await?;
+        let targets = self.targets(session, &manifest);
+        let into = targets.iter().map(described).collect::<Vec<_>>().join(", ");
+        let backup = called(session, &manifest);
+        if flags.viability {
+            let report = self.builder(session, &manifest).viability().await?;
+            result::viability(session, &format!("{backup} into {into}"), &report);
+            return Ok(if report.is_viable() { Exit::Done } else { Exit::Attention });
+        }
+        if !flags.dry_run {
+            self.ask(session, &backup, &targets).await?;
+        }
+        let verb = if flags.dry_run { "Comparing" } else { "Restoring" };
+        output.note(format!("{verb} {backup} into {into}"));
+        let progress = Progress::new(output);
+        let report = self.builder(session, &manifest).on_event(progress.listener()).await;
+        progress.finish();
+        result::print(session, &manifest, &into, &report?);
+        Ok(Exit::Done)
+    }
+
+    /// Asks before the databases are written. If records can be deleted, the name of each database must be
+    /// typed.
+    async fn ask(
+        &self,
+        session: &Session<'_>,
+        backup: &str,
+        targets: &[ProviderCapabilities],
+    ) -> Outcome<()> {
+        if !self.flags.replace_existing {
+            let into = targets.iter().map(described).collect::<Vec<_>>().join(", ");
+            let consequence = format!("writes the records of {backup} into {into}");
+            return self.confirm.confirm(session, &consequence).await;
+        }
+        for target in targets {
+            let (noun, name) = match &target.database {
+                Some(database) => ("database", database.as_str()),
+                None => ("provider", target.name.as_str()),
+            };
+            let consequence =
+                format!("deletes the records in {noun} {name} that are not in the backup {backup}");
+            self.confirm.confirm_by_name(session, &consequence, (noun, name)).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the providers into which the backup is restored. If an entity was renamed, so that its provider
+    /// is not known here, all providers are returned.
+    fn targets(&self, session: &Session<'_>, manifest: &Manifest) -> Vec<ProviderCapabilities> {
+        let (capabilities, selection) = (session.koan.capabilities(), &self.flags.selection);
+        let contained = manifest.entities.iter().map(|entity| entity.entity.as_str());
+        let selected = contained.filter(|name| {
+            (selection.entities.is_empty() || selection.entities.iter().any(|entity| entity == name))
+                && !selection.exclude.iter().any(|entity| entity == name)
+        });
+        let provider_of = |name: &str| {
+            let known = capabilities.entities.iter().find(|entity| entity.name == name);
+            known.map(|entity| entity.provider.clone())
+        };
+        let used: Option<Vec<String>> = selected.map(provider_of).collect();
+        let is_contained = |name: &String| manifest.entities.iter().any(|entity| entity.entity == *name);
+        let used = used.filter(|used| !used.is_empty() && selection.entities.iter().all(is_contained));
+        let is_listed = |list: &[String], provider: &ProviderCapabilities| {
+            list.iter().any(|filter| *filter == provider.name || *filter == provider.kind)
+        };
+        let providers = capabilities.providers.into_iter().filter(|provider| {
+            used.as_ref().is_none_or(|used| used.contains(&provider.name))
+                && (selection.providers.is_empty() || is_listed(&selection.providers, provider))
+                && !is_listed(&selection.exclude_providers, provider)
+        });
+        providers.collect()
+    }
+
+    fn builder(&self, session: &Session<'_>, manifest: &Manifest) -> RestoreBuilder {
+        let flags = &self.flags;
+        let restore = session.koan.restore(manifest.id).cancel_on(session.cancel());
+        flags.apply(select!(restore, flags.selection))
+    }
+}

@@ -1,0 +1,98 @@
+//! Interruption: Ctrl-C, or a signal that ends the process.
+
+use std::io;
+
+use koan_backup_core::Result;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Waits for interruptions while a command runs. The first one cancels the work, and the second one ends the
+/// process.
+#[derive(Debug)]
+pub(crate) struct Interrupt {
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Interrupt {
+    /// Begins to wait.
+    ///
+    /// # Errors
+    /// The system does not report signals to this process.
+    pub(crate) fn watch(output: &Output) -> Result<Self, io::Error> {
+        let mut signals = Signals::new()?;
+        let (cancel, output) = (CancellationToken::new(), output.clone());
+        let token = cancel.clone();
+        let task = tokio::spawn(async move {
+            signals.next().await;
+            token.cancel();
+            output.note("interrupted: undoing what was begun; press Ctrl-C again to exit at once");
+            signals.next().await;
+            show_cursor();
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        });
+        Ok(Self { cancel, task })
+    }
+
+    /// Returns the token that the first interruption cancels.
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+}
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Shows the cursor of the terminal again, which a prompt hides.
+pub(crate) fn show_cursor() {
+    let terminal = console::Term::stderr();
+    if terminal.features().is_attended() {
+        // The process ends or reports an error next, also if the terminal cannot be written.
+        drop(terminal.show_cursor());
+    }
+}
+
+#[cfg(unix)]
+#[derive(Debug)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Result<Self, io::Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(windows)]
+#[derive(Debug)]
+struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+}
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> Result<Self, io::Error> {
+        Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
+    }
+
+    async fn next(&mut self) {
+        self.interrupt.recv().await;
+    }
+}

@@ -1,0 +1,43 @@
+//! The command line of koan-backup, for the binary of an application.
+//!
+//! An application with a clap command mounts [`BackupCommand`], and an application without one calls
+//! [`run_with`]. [The guide](https://docs.rs/koan-backup) of the crate `koan-backup` documents the commands,
+//! the messages of `--json`, and the exit codes.
+//!
+//! ```no_run
+//! use koan_backup::Koan;
+//! use koan_backup::cli::BackupCommand;
+//!
+//! #[derive(clap::Parser)]
+//! struct Shop {
+//!     #[command(subcommand)]
+//!     command: BackupCommand,
+//! }
+//!
+//! # async fn start(koan: Koan) -> std::process::ExitCode {
+//! let shop = <Shop as clap::Parser>::parse();
+//! shop.command.run(&koan).await
+//! # }
+//! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod amounts;
+mod arguments;
+mod command;
+mod contents;
+mod exit;
+mod failure;
+mod interrupt;
+mod output;
+mod program;
+mod progress;
+mod prompt;
+mod reference;
+mod retention_arguments;
+mod selection;
+mod session;
+mod table;
+mod times;
+
+pub use command::BackupCommand;
+pub use program::run_with;

@@ -1,0 +1,88 @@
+//! The flags of a retention policy.
+
+use std::time::Duration;
+
+use clap::Args;
+use koan_backup_core::Retention;
+
+use crate::arguments;
+
+/// The flags of a retention policy.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct RetentionArgs {
+    /// Keep the newest N backups of each series
+    #[arg(long, value_name = "N", help_heading = "Retention")]
+    keep_last: Option<usize>,
+    /// Keep the newest backup of each of the last N hours
+    #[arg(long, value_name = "N", help_heading = "Retention")]
+    keep_hourly: Option<usize>,
+    /// Keep the newest backup of each of the last N days
+    #[arg(long, value_name = "N", help_heading = "Retention")]
+    keep_daily: Option<usize>,
+    /// Keep the newest backup of each of the last N weeks
+    #[arg(long, value_name = "N", help_heading = "Retention")]
+    keep_weekly: Option<usize>,
+    /// Keep the newest backup of each of the last N months
+    #[arg(long, value_name = "N", help_heading = "Retention")]
+    keep_monthly: Option<usize>,
+    /// Keep the newest backup of each of the last N years
+    #[arg(long, value_name = "N", help_heading = "Retention")]
+    keep_yearly: Option<usize>,
+    /// Keep all backups that are not older than this, such as 48h
+    #[arg(long, value_name = "AGE", value_parser = arguments::duration, help_heading = "Retention")]
+    keep_within: Option<Duration>,
+    /// Keep all backups with this tag (repeatable)
+    #[arg(long, value_name = "TAG", help_heading = "Retention")]
+    keep_tag: Vec<String>,
+    /// Limit: delete backups that are older than this number of days
+    #[arg(long, value_name = "DAYS", help_heading = "Retention")]
+    max_age_days: Option<u32>,
+    /// Limit: delete a backup if each of its entities has N newer backups
+    #[arg(long, value_name = "N", help_heading = "Retention")]
+    max_per_entity: Option<usize>,
+    /// Release an entity that no longer exists in the code (repeatable)
+    #[arg(long, value_name = "ENTITY", help_heading = "Retention")]
+    release_entity: Vec<String>,
+    /// Apply the plan although a rule keeps no backup
+    #[arg(long, help_heading = "Retention")]
+    allow_idle_rules: bool,
+    /// Also consider backups of older versions that record no environment
+    #[arg(long, help_heading = "Retention")]
+    include_unidentified: bool,
+}
+
+impl RetentionArgs {
+    /// Returns the policy. It has no rule if no flag sets one.
+    pub(crate) fn policy(&self) -> Retention {
+        type Rule = fn(Retention, usize) -> Retention;
+        let counts: [(Option<usize>, Rule); 7] = [
+            (self.keep_last, Retention::keep_last),
+            (self.keep_hourly, Retention::hourly),
+            (self.keep_daily, Retention::daily),
+            (self.keep_weekly, Retention::weekly),
+            (self.keep_monthly, Retention::monthly),
+            (self.keep_yearly, Retention::yearly),
+            (self.max_per_entity, Retention::max_backups_per_entity),
+        ];
+        let mut policy = Retention::new();
+        for (count, rule) in counts {
+            policy = count.into_iter().fold(policy, rule);
+        }
+        policy = self.keep_within.into_iter().fold(policy, Retention::within);
+        policy = self.max_age_days.into_iter().fold(policy, Retention::max_age_days);
+        policy = self.keep_tag.iter().fold(policy, Retention::exempt_tag);
+        policy = self.release_entity.iter().fold(policy, Retention::release_entity);
+        if self.allow_idle_rules {
+            policy = policy.allow_idle_rules();
+        }
+        if self.include_unidentified {
+            policy = policy.include_unidentified();
+        }
+        policy
+    }
+
+    /// Returns whether a flag is set.
+    pub(crate) fn is_set(&self) -> bool {
+        self.policy() != Retention::new()
+    }
+}

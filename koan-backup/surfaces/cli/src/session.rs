@@ -1,0 +1,65 @@
+//! What a running command uses: the context of the application, the output, and the interruption.
+
+use jiff::Timestamp;
+use koan_backup_core::report::ProviderCapabilities;
+use koan_backup_core::{Error, ErrorKind, Koan};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Outcome;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::times;
+
+/// What a running command uses.
+#[derive(Debug)]
+pub(crate) struct Session<'k> {
+    /// The context of the application.
+    pub(crate) koan: &'k Koan,
+    /// The output of the command.
+    pub(crate) output: Output,
+    interrupt: Interrupt,
+}
+
+impl<'k> Session<'k> {
+    /// Begins a command.
+    ///
+    /// # Errors
+    /// The system does not report signals to this process.
+    pub(crate) fn begin(koan: &'k Koan, output: Output) -> Outcome<Self> {
+        let interrupt = Interrupt::watch(&output).map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "the process cannot wait for signals", source)
+        })?;
+        Ok(Self { koan, output, interrupt })
+    }
+
+    /// Returns the token that Ctrl-C cancels.
+    pub(crate) fn cancel(&self) -> CancellationToken {
+        self.interrupt.token()
+    }
+
+    /// Returns a time as people say it.
+    pub(crate) fn moment(&self, at: Timestamp) -> String {
+        times::moment(at, Timestamp::now(), self.output.zone())
+    }
+
+    /// Returns the name and the location of a storage profile, or of the default profile: `local (.koan/backups)`.
+    pub(crate) fn profile(&self, name: Option<&str>) -> String {
+        let profiles = self.koan.capabilities().profiles;
+        let found = match name {
+            None => profiles.first(),
+            Some(name) => profiles.iter().find(|profile| profile.name == name),
+        };
+        found.map_or_else(
+            || name.unwrap_or_default().to_owned(),
+            |profile| format!("{} ({})", profile.name, profile.location),
+        )
+    }
+}
+
+/// Returns the name, the kind and the database of a provider: `main (postgres, database shop)`.
+pub(crate) fn described(provider: &ProviderCapabilities) -> String {
+    match &provider.database {
+        Some(database) => format!("{} ({}, database {database})", provider.name, provider.kind),
+        None => format!("{} ({})", provider.name, provider.kind),
+    }
+}

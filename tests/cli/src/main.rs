@@ -1,0 +1,82 @@
+//! A shop with a command of its own, which mounts the commands of koan-backup. The tests run it.
+
+mod entities;
+mod gate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use koan_backup::cli::BackupCommand;
+use koan_backup::prelude::*;
+use rusqlite::Connection;
+
+/// The shop
+#[derive(Debug, Parser)]
+#[command(name = "shop", version)]
+struct Shop {
+    #[command(subcommand)]
+    command: ShopCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ShopCommand {
+    /// Create the tables and fill them
+    Seed {
+        /// The number of users and of orders
+        count: i64,
+    },
+    /// Execute SQL in the database of the shop
+    Sql {
+        /// The statement
+        statement: String,
+    },
+    #[command(flatten)]
+    Backup(BackupCommand),
+}
+
+/// Returns the path in an environment variable that the tests set.
+fn path(variable: &str) -> PathBuf {
+    std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")).into()
+}
+
+fn main() -> ExitCode {
+    // A program without a command of its own is one line.
+    if std::env::var_os("SHOP_ONLY_BACKUP").is_some() {
+        return koan_backup::cli::run_with(open);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
+    match Shop::parse().command {
+        ShopCommand::Seed { count } => sql(&entities::seed(count)),
+        ShopCommand::Sql { statement } => sql(&statement),
+        ShopCommand::Backup(command) => runtime.block_on(async {
+            let koan = open().await.expect("the context of the shop is valid");
+            command.run_in(&koan, &Shop::command()).await
+        }),
+    }
+}
+
+fn sql(statements: &str) -> ExitCode {
+    let database = Connection::open(path("SHOP_DATABASE")).expect("the database opens");
+    database.execute_batch(statements).expect("the statements succeed");
+    ExitCode::SUCCESS
+}
+
+async fn open() -> Result<Koan, Error> {
+    let root = path("SHOP_STORAGE");
+    let mut builder = Koan::builder()
+        .application("shop")
+        .environment("test")
+        .provider(Sqlite::open(path("SHOP_DATABASE"))?)
+        .storage(Storage::local(root.join("local"))?)
+        .named_storage("dr", Storage::local(root.join("dr"))?)
+        .state_directory(root.join("state"))
+        .lease_time(std::time::Duration::from_secs(60));
+    if let Some(recipient) = std::env::var("SHOP_RECIPIENT").ok().filter(|recipient| !recipient.is_empty()) {
+        builder = builder.encrypt_to(Recipients::keys([recipient])?);
+    }
+    if let Some(key) = std::env::var("SHOP_KEY").ok().filter(|key| !key.is_empty()) {
+        builder = builder.keys(Keys::text(key));
+    }
+    builder.build().await
+}

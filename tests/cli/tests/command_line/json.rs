@@ -1,0 +1,85 @@
+//! The output for programs agrees with its documentation.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::guide::messages;
+use crate::shop::{Shop, lines};
+
+/// Compares the fields of an object with the documented fields of a message.
+fn check(command: &str, message: &str, value: &Value, seen: &mut BTreeSet<(String, String)>) {
+    let key = (command.to_owned(), message.to_owned());
+    let documented = messages();
+    let documented = documented.get(&key).unwrap_or_else(|| panic!("{key:?} is not documented: {value}"));
+    let found: BTreeSet<_> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    let found: BTreeSet<_> = found.into_iter().filter(|field| *field != "messageType").collect();
+    let required = documented.iter().filter(|field| !field.starts_with('['));
+    let missing: Vec<_> = required.filter(|field| !found.contains(field.as_str())).collect();
+    let known: BTreeSet<_> = documented.iter().map(|field| field.trim_matches(['[', ']'])).collect();
+    let unknown: Vec<_> = found.difference(&known).collect();
+    assert!(
+        missing.is_empty() && unknown.is_empty(),
+        "{key:?} lacks {missing:?} and has {unknown:?}: {value}"
+    );
+    seen.insert(key);
+}
+
+/// Runs a command, and compares each of its messages with the documentation.
+fn run(shop: &Shop, arguments: &[&str], seen: &mut BTreeSet<(String, String)>) {
+    let output = shop.command(&[arguments, &["--json"]].concat()).output().expect("the shop runs");
+    let command = arguments[0];
+    for value in lines(&output.stdout) {
+        match (&value, value["messageType"].as_str()) {
+            (Value::Array(items), _) => items.iter().for_each(|item| check(command, "array", item, seen)),
+            (_, Some(message)) => check(command, message, &value, seen),
+            (_, None) => check(command, "object", &value, seen),
+        }
+    }
+    for value in lines(&output.stderr) {
+        check("every", value["messageType"].as_str().expect("a type"), &value, seen);
+    }
+}
+
+#[test]
+fn every_message_has_the_documented_fields_and_every_documented_message_exists() {
+    let shop = Shop::with_two_backups();
+    let seen = &mut BTreeSet::new();
+    run(&shop, &["inventory"], seen);
+    run(&shop, &["backup", "nightly", "--verify-after"], seen);
+    run(&shop, &["list"], seen);
+    run(&shop, &["show", "nightly"], seen);
+    run(&shop, &["ls", "nightly"], seen);
+    run(&shop, &["verify", "nightly"], seen);
+    run(&shop, &["restore", "latest", "--viability"], seen);
+    run(&shop, &["restore", "latest", "--yes"], seen);
+    run(&shop, &["diff", "latest", "nightly"], seen);
+    run(&shop, &["stats"], seen);
+    run(&shop, &["health"], seen);
+    run(&shop, &["copy", "latest", "--to", "dr"], seen);
+    run(&shop, &["rekey", "latest"], seen);
+    run(&shop, &["rekey", "--all"], seen);
+    run(&shop, &["pin", "latest", "--reason", "audit"], seen);
+    run(&shop, &["unpin", "latest"], seen);
+    run(&shop, &["forget", "--keep-last", "2", "--apply", "--yes"], seen);
+    run(&shop, &["maintain"], seen);
+    run(&shop, &["recover"], seen);
+    run(&shop, &["delete", &shop.ids()[1], "--yes"], seen);
+    run(&shop, &["show", "weekly"], seen);
+    shop.sql("DELETE FROM users WHERE id > 3;");
+    run(&shop, &["backup", "nightly"], seen);
+    run(&shop, &["acknowledge", "nightly", "--reason", "tried"], seen);
+    shop.sql("INSERT INTO orders VALUES (500, 'not a number', 'x');");
+    run(&shop, &["backup", "nightly", "--continue-on-error"], seen);
+    // The newest backup failed, which is a warning.
+    run(&shop, &["restore", "nightly", "--dry-run", "--entity", "User"], seen);
+    let documented: BTreeSet<_> = messages().into_keys().collect();
+    let unseen: Vec<_> = documented.difference(seen).collect();
+    assert!(unseen.is_empty(), "these documented messages do not exist: {unseen:?}");
+}
+
+#[test]
+fn a_list_is_one_array_also_without_backups() {
+    let shop = Shop::new(1);
+    assert_eq!(shop.json(&["list", "--json"]), [Value::Array(Vec::new())]);
+}
