@@ -1,5 +1,6 @@
 //! The context of an application: its entities, databases and storage profiles, and the operations on them.
 
+mod background;
 mod backup;
 mod builder;
 mod capabilities;
@@ -8,6 +9,7 @@ mod context;
 mod copy;
 mod coverage;
 mod data;
+mod defaults;
 mod diff;
 mod installed;
 mod maintenance;
@@ -30,6 +32,7 @@ pub use catalog::{Catalog, CatalogQuery};
 pub use context::Koan;
 pub use copy::CopyBuilder;
 pub use data::Data;
+pub use defaults::MaintenanceDefaults;
 pub use diff::DiffBuilder;
 pub use installed::{Backup, EntityBackup, Restore};
 pub use maintenance::{MaintenanceBuilder, MaintenanceTask};

@@ -12,6 +12,7 @@ use super::Koan;
 use super::names::Names;
 use super::runtime::{in_runtime, require_timers};
 use crate::catalog::retention::Retention;
+use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport};
 
@@ -54,14 +55,20 @@ type LastRun = Arc<Mutex<Option<Result<MaintenanceReport, String>>>>;
 
 impl MaintenanceBuilder {
     pub(super) fn new(koan: Koan) -> Self {
-        let (every, jitter) = (Duration::from_secs(3600), Duration::ZERO);
-        Self { koan, options: MaintenanceOptions::default(), every, jitter }
+        let (options, every, jitter) = koan.defaults.maintenance();
+        Self { koan, options, every, jitter }
     }
 
-    /// Sets the retention policy. Each run removes the backups that the policy does not keep. Without a
-    /// policy, no backup is removed.
+    /// Sets the retention policy. Each run removes the backups that the policy does not keep. The default is
+    /// the [policy of the context](crate::KoanBuilder::retention_policy). Without a policy, no backup is removed.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.options.retention = Some(retention);
+        self
+    }
+
+    /// Does not remove backups, even if the context has a retention policy.
+    pub fn without_retention(mut self) -> Self {
+        self.options.retention = None;
         self
     }
 
@@ -121,48 +128,13 @@ impl MaintenanceBuilder {
     pub fn start(self) -> Result<MaintenanceTask> {
         require_timers()?;
         self.check()?;
-        let Self { koan, mut options, every, jitter } = self;
-        // The task has a child token, so that stopping the task does not cancel other operations that use the
-        // given token.
-        let cancel = options.cancel.child_token();
-        options.cancel = cancel.clone();
-        let last = LastRun::default();
-        let (last_run, stop_token) = (Arc::clone(&last), cancel.clone());
-        let task = tokio::spawn(async move {
-            while !stop_token.is_cancelled() {
-                let result = maintenance::run(&koan.environment, &options).await;
-                if stop_token.is_cancelled() {
-                    return;
-                }
-                log(&result);
-                let result = result.map_err(|error| error.chain());
-                *last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                let jitter_seconds = jitter.as_secs_f64().min(86_400.0) * random_fraction();
-                let wait = every.saturating_add(Duration::from_secs_f64(jitter_seconds));
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
-                    () = stop_token.cancelled() => {}
-                }
-            }
-        });
-        Ok(MaintenanceTask { task: Some(task), cancel, last })
+        let Self { koan, options, every, jitter } = self;
+        // The task does not own the context, so that dropping the last clone of the context stops its own tasks.
+        Ok(MaintenanceTask::spawn(Arc::clone(&koan.environment), options, Schedule { every, jitter }))
     }
 
     fn check(&self) -> Result<()> {
-        if self.every.is_zero() {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "the interval between two runs of maintenance is 0 seconds; set a longer interval with \
-                 `.every(…)`",
-            ));
-        }
-        if let Some(retention) = &self.options.retention {
-            retention.validate()?;
-        }
-        for profile in &self.options.profiles {
-            self.koan.environment.storage(Some(profile))?;
-        }
-        Ok(())
+        check(&self.koan.environment, &self.options, self.every)
     }
 }
 
@@ -201,7 +173,66 @@ pub struct MaintenanceTask {
     last: LastRun,
 }
 
+/// When a task runs maintenance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    /// The time between two runs.
+    pub(super) every: Duration,
+    /// The maximum random time by which each wait is extended.
+    pub(super) jitter: Duration,
+}
+
+/// Checks the options of maintenance.
+pub(super) fn check(environment: &Environment, options: &MaintenanceOptions, every: Duration) -> Result<()> {
+    if every.is_zero() {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "the interval between two runs of maintenance is 0 seconds; set a longer interval with \
+             `.every(…)`",
+        ));
+    }
+    if let Some(retention) = &options.retention {
+        retention.validate()?;
+    }
+    for profile in &options.profiles {
+        environment.storage(Some(profile))?;
+    }
+    Ok(())
+}
+
 impl MaintenanceTask {
+    /// Starts a task on the current runtime.
+    pub(super) fn spawn(
+        environment: Arc<Environment>,
+        mut options: MaintenanceOptions,
+        schedule: Schedule,
+    ) -> Self {
+        // The task has a child token, so that stopping the task does not cancel other operations that use the
+        // given token.
+        let cancel = options.cancel.child_token();
+        options.cancel = cancel.clone();
+        let last = LastRun::default();
+        let (last_run, stop_token) = (Arc::clone(&last), cancel.clone());
+        let task = tokio::spawn(async move {
+            while !stop_token.is_cancelled() {
+                let result = maintenance::run(&environment, &options).await;
+                if stop_token.is_cancelled() {
+                    return;
+                }
+                log(&result);
+                let result = result.map_err(|error| error.chain());
+                *last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                let jitter_seconds = schedule.jitter.as_secs_f64().min(86_400.0) * random_fraction();
+                let wait = schedule.every.saturating_add(Duration::from_secs_f64(jitter_seconds));
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop_token.cancelled() => {}
+                }
+            }
+        });
+        Self { task: Some(task), cancel, last }
+    }
+
     /// Returns the report of the last run, or `None` before the first run has ended.
     ///
     /// # Errors
