@@ -59,6 +59,7 @@ pub struct KoanBuilder {
     providers: Vec<(String, Arc<dyn Provider>)>,
     storages: Vec<(String, Storage)>,
     default_storage: Option<String>,
+    default_storage_directory: Option<PathBuf>,
     recipients: Option<Recipients>,
     keys: Vec<Arc<dyn KeySource>>,
     uncovered_policy: UncoveredPolicy,
@@ -97,6 +98,7 @@ impl KoanBuilder {
             providers: Vec::new(),
             storages: Vec::new(),
             default_storage: None,
+            default_storage_directory: None,
             recipients: None,
             keys: Vec::new(),
             uncovered_policy: UncoveredPolicy::Warn,
@@ -289,7 +291,8 @@ impl KoanBuilder {
         )?;
         self.check_names()?;
         if self.storages.is_empty() {
-            self.storages.push((DEFAULT_STORAGE.to_owned(), Storage::local(Storage::default_path())?));
+            let directory = self.default_storage_directory.take().unwrap_or_else(Storage::default_path);
+            self.storages.push((DEFAULT_STORAGE.to_owned(), Storage::local(directory)?));
         }
         self.put_defaults_first()?;
         self.registry.require_crates(&self.expected_crates)?;

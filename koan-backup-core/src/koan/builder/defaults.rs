@@ -1,5 +1,6 @@
 //! The setters for defaults of operations, and for tasks that run in the background.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::KoanBuilder;
@@ -77,6 +78,13 @@ impl KoanBuilder {
     /// owns the task.
     pub fn background_warm_up(mut self) -> Self {
         self.background.is_warming_up = true;
+        self
+    }
+
+    /// Sets the directory of the profile `local`, which is used if no storage profile is added. The default is
+    /// [`Storage::default_path`](crate::Storage::default_path).
+    pub fn default_storage_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.default_storage_directory = Some(directory.into());
         self
     }
 

@@ -1,0 +1,146 @@
+//! A loaded configuration.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use koan_backup_core::catalog::Expectations;
+use koan_backup_core::{Koan, KoanBuilder, Result, Retention, Storage};
+
+use crate::build;
+use crate::effective::{self, EffectiveValue};
+use crate::key_path;
+use crate::layers::Layers;
+use crate::node::Node;
+use crate::origin::Origin;
+use crate::problem::Problem;
+use crate::settings::Settings;
+use crate::sources::ConfigurationSources;
+
+/// A loaded configuration: its values are valid, and each has an origin.
+///
+/// ```
+/// use koan_backup_config::Configuration;
+///
+/// # fn main() -> koan_backup_core::Result<()> {
+/// # let folder = tempfile::tempdir().expect("a temporary directory");
+/// # std::env::set_current_dir(folder.path()).expect("the directory exists");
+/// # std::fs::write("koan.toml", "application = \"shop\"\n\n[backup]\nbatch_size = 500\n").expect("the file is written");
+/// let configuration = Configuration::load("koan.toml")?;
+/// for value in configuration.effective() {
+///     println!("{} = {} ({})", value.key, value.value, value.origin);
+/// }
+/// let origins = configuration.origins();
+/// assert_eq!(origins["backup.batch_size"].to_string(), "koan.toml:4:14");
+/// assert_eq!(origins["backup.max_concurrency"].to_string(), "default");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    pub(crate) settings: Settings,
+    pub(crate) layers: Layers,
+    effective: Vec<EffectiveValue>,
+}
+
+impl Configuration {
+    /// Reads the file at `path`, which must exist, and the environment variables of this process.
+    /// [`ConfigurationSources`] has more layers.
+    ///
+    /// # Errors
+    /// The file cannot be read or is malformed, or a value is invalid. The error contains all problems, each with its
+    /// place.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        ConfigurationSources::from(path).load()
+    }
+
+    pub(crate) fn from_sources(sources: &ConfigurationSources) -> Result<Self> {
+        Self::read(sources).map_err(|problems| Problem::error(&problems))
+    }
+
+    fn read(sources: &ConfigurationSources) -> Result<Self, Vec<Problem>> {
+        let layers = Layers::read(sources);
+        if !layers.problems.is_empty() {
+            return Err(layers.problems);
+        }
+        let settings: Settings = serde_json::from_value(layers.merged.to_json())
+            .map_err(|error| vec![Problem::of_file(format!("the configuration is not valid: {error}"))])?;
+        let effective = effective::values(&layers);
+        Ok(Self { settings, layers, effective })
+    }
+
+    /// Returns all problems of the sources.
+    pub(crate) fn problems(sources: &ConfigurationSources) -> Vec<Problem> {
+        match Self::read(sources) {
+            Err(problems) => problems,
+            Ok(configuration) => match build::build(&configuration, Koan::builder()) {
+                Ok(_) => Vec::new(),
+                Err(problems) => problems,
+            },
+        }
+    }
+
+    /// Returns the effective values of all keys that are set or have a default, sorted by their keys. Secrets are
+    /// displayed as `***`.
+    pub fn effective(&self) -> &[EffectiveValue] {
+        &self.effective
+    }
+
+    /// Returns the origin of each effective value, by its key.
+    pub fn origins(&self) -> BTreeMap<&str, &Origin> {
+        self.effective.iter().map(|value| (value.key.as_str(), &value.origin)).collect()
+    }
+
+    /// Returns the origin of the effective value of a key, or `None` if the key is not set and has no default.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.effective.iter().find(|value| value.key == key).map(|value| &value.origin)
+    }
+
+    /// Adds everything that is configured to a builder. Configured values replace those of the builder, also its
+    /// providers and storage profiles with the same names.
+    ///
+    /// # Errors
+    /// A secret cannot be read, a database or storage cannot be opened, or a value is refused. The error contains all
+    /// problems, each with its place.
+    pub fn apply(&self, builder: KoanBuilder) -> Result<KoanBuilder> {
+        build::build(self, builder).map_err(|problems| Problem::error(&problems))
+    }
+
+    /// Opens the storage profiles with their names, the default profile first. If none is declared, it is the directory
+    /// of the profile `local`. No store is contacted.
+    ///
+    /// # Errors
+    /// A secret cannot be read, or a storage cannot be opened.
+    pub fn storages(&self) -> Result<Vec<(String, Storage)>> {
+        build::storages(self).map_err(|problems| Problem::error(&problems))
+    }
+
+    /// Returns the name of the application, if it is set.
+    pub fn application(&self) -> Option<&str> {
+        self.settings.application.as_deref()
+    }
+
+    /// Returns the environment of the application, if it is set.
+    pub fn environment(&self) -> Option<&str> {
+        self.settings.environment.as_deref()
+    }
+
+    /// Returns the names of the providers, sorted.
+    pub fn provider_names(&self) -> impl Iterator<Item = &str> {
+        self.settings.providers.keys().map(String::as_str)
+    }
+
+    /// Returns the retention policy, if it has a rule or a limit.
+    pub fn retention(&self) -> Option<Retention> {
+        build::retention(&self.settings.retention)
+    }
+
+    /// Returns what is expected of the backups.
+    pub fn expectations(&self) -> Expectations {
+        build::expectations(&self.settings.expectations)
+    }
+
+    /// Returns the value at the path of a key.
+    pub(crate) fn node(&self, key: &str) -> Option<&Node> {
+        self.layers.merged.at(&key_path::parse(key))
+    }
+}
