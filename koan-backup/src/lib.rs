@@ -44,7 +44,7 @@
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
-//! | [`guides`] | [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
+//! | [`guides`] | [configuration](guides::configuration), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
 //!
 //! | macro | what |
 //! |---|---|
@@ -61,6 +61,11 @@ pub mod archive_format {}
 /// Guides. Their examples are tests.
 #[cfg(feature = "sqlite")]
 pub mod guides {
+    /// [`retention.md`]: crate::guides::retention
+    /// [`storage.md`]: crate::guides::storage
+    ///
+    #[doc = include_str!("../docs/configuration.md")]
+    pub mod configuration {}
     #[doc = include_str!("../docs/encryption.md")]
     pub mod encryption {}
     // The first definition of a link takes effect. In rustdoc, the other guides are modules; in the repository,
@@ -90,6 +95,8 @@ pub mod testing;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "config")]
+pub use koan_backup_config as config;
 pub use koan_backup_core::{
     ApplicationIdentity, ArchiveEncryption, Backup, BackupId, BackupName, BackupRef, Clock, Compression,
     ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,

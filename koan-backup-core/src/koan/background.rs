@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::defaults::OperationDefaults;
-use super::maintenance::{self, MaintenanceTask, Schedule};
+use super::maintenance_task::{self, MaintenanceTask, Schedule};
 use super::warm_up::{WarmUpReport, warm_up};
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
@@ -41,7 +41,7 @@ impl BackgroundTasks {
     ) -> Result<Self> {
         let (options, every, jitter) = defaults.maintenance();
         if plan.is_maintaining {
-            maintenance::check(environment, &options, every)?;
+            maintenance_task::check(environment, &options, every)?;
         }
         if plan.discovery.is_some_and(|interval| interval.is_zero()) {
             return Err(Error::new(

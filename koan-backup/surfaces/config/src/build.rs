@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use koan_backup_core::{ApplicationIdentity, Error, KoanBuilder, Storage};
 
-use crate::configuration::Configuration;
+use crate::loaded::Loaded;
 use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
 pub(crate) use defaults::{expectations, retention};
+#[cfg(test)]
+pub(crate) use provider::{address, json, postgres, sqlite};
+#[cfg(test)]
+pub(crate) use storage::bucket_options;
 
 /// The interval of the discovery, if none is set.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(15 * 60);
@@ -23,12 +27,9 @@ const DISCOVERY_INTERVAL: Duration = Duration::from_secs(15 * 60);
 const ANY_ENVIRONMENT: &str = "development";
 
 /// Adds everything that is configured to a builder, or returns all problems.
-pub(crate) fn build(
-    configuration: &Configuration,
-    builder: KoanBuilder,
-) -> Result<KoanBuilder, Vec<Problem>> {
-    let settings = &configuration.settings;
-    let mut build = Build { configuration, problems: Vec::new() };
+pub(crate) fn build(loaded: &Loaded, builder: KoanBuilder) -> Result<KoanBuilder, Vec<Problem>> {
+    let settings = &loaded.settings;
+    let mut build = Build { loaded, problems: Vec::new() };
     let builder = build.identity(builder, settings);
     let builder = build.providers(builder);
     let builder = build.storage(builder);
@@ -41,8 +42,8 @@ pub(crate) fn build(
 }
 
 /// Opens the storage profiles, the default profile first.
-pub(crate) fn storages(configuration: &Configuration) -> Result<Vec<(String, Storage)>, Vec<Problem>> {
-    let mut build = Build { configuration, problems: Vec::new() };
+pub(crate) fn storages(loaded: &Loaded) -> Result<Vec<(String, Storage)>, Vec<Problem>> {
+    let mut build = Build { loaded, problems: Vec::new() };
     let storages = build.open_storages();
     match build.problems.is_empty() {
         true => Ok(storages),
@@ -51,7 +52,7 @@ pub(crate) fn storages(configuration: &Configuration) -> Result<Vec<(String, Sto
 }
 
 struct Build<'a> {
-    configuration: &'a Configuration,
+    loaded: &'a Loaded,
     problems: Vec<Problem>,
 }
 
@@ -60,7 +61,7 @@ impl Build<'_> {
     fn origin(&self, key: &str) -> Origin {
         let mut key = key;
         loop {
-            if let Some(node) = self.configuration.node(key) {
+            if let Some(node) = self.loaded.node(key) {
                 return node.origin.clone();
             }
             match key.rsplit_once('.') {

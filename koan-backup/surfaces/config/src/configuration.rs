@@ -8,20 +8,17 @@ use koan_backup_core::{Koan, KoanBuilder, Result, Retention, Storage};
 
 use crate::build;
 use crate::effective::{self, EffectiveValue};
-use crate::key_path;
-use crate::layers::Layers;
-use crate::node::Node;
+use crate::loaded::Loaded;
 use crate::origin::Origin;
 use crate::problem::Problem;
-use crate::settings::Settings;
 use crate::sources::ConfigurationSources;
 
 /// A loaded configuration: its values are valid, and each has an origin.
 ///
 /// ```
-/// use koan_backup_config::Configuration;
+/// use koan_backup::config::Configuration;
 ///
-/// # fn main() -> koan_backup_core::Result<()> {
+/// # fn main() -> koan_backup::Result<()> {
 /// # let folder = tempfile::tempdir().expect("a temporary directory");
 /// # std::env::set_current_dir(folder.path()).expect("the directory exists");
 /// # std::fs::write("koan.toml", "application = \"shop\"\n\n[backup]\nbatch_size = 500\n").expect("the file is written");
@@ -37,8 +34,7 @@ use crate::sources::ConfigurationSources;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    pub(crate) settings: Settings,
-    pub(crate) layers: Layers,
+    loaded: Loaded,
     effective: Vec<EffectiveValue>,
 }
 
@@ -54,25 +50,16 @@ impl Configuration {
     }
 
     pub(crate) fn from_sources(sources: &ConfigurationSources) -> Result<Self> {
-        Self::read(sources).map_err(|problems| Problem::error(&problems))
-    }
-
-    fn read(sources: &ConfigurationSources) -> Result<Self, Vec<Problem>> {
-        let layers = Layers::read(sources);
-        if !layers.problems.is_empty() {
-            return Err(layers.problems);
-        }
-        let settings: Settings = serde_json::from_value(layers.merged.to_json())
-            .map_err(|error| vec![Problem::of_file(format!("the configuration is not valid: {error}"))])?;
-        let effective = effective::values(&layers);
-        Ok(Self { settings, layers, effective })
+        let loaded = Loaded::read(sources).map_err(|problems| Problem::error(&problems))?;
+        let effective = effective::values(&loaded.layers);
+        Ok(Self { loaded, effective })
     }
 
     /// Returns all problems of the sources.
     pub(crate) fn problems(sources: &ConfigurationSources) -> Vec<Problem> {
-        match Self::read(sources) {
+        match Loaded::read(sources) {
             Err(problems) => problems,
-            Ok(configuration) => match build::build(&configuration, Koan::builder()) {
+            Ok(loaded) => match build::build(&loaded, Koan::builder()) {
                 Ok(_) => Vec::new(),
                 Err(problems) => problems,
             },
@@ -102,7 +89,7 @@ impl Configuration {
     /// A secret cannot be read, a database or storage cannot be opened, or a value is refused. The error contains all
     /// problems, each with its place.
     pub fn apply(&self, builder: KoanBuilder) -> Result<KoanBuilder> {
-        build::build(self, builder).map_err(|problems| Problem::error(&problems))
+        build::build(&self.loaded, builder).map_err(|problems| Problem::error(&problems))
     }
 
     /// Opens the storage profiles with their names, the default profile first. If none is declared, it is the directory
@@ -111,36 +98,57 @@ impl Configuration {
     /// # Errors
     /// A secret cannot be read, or a storage cannot be opened.
     pub fn storages(&self) -> Result<Vec<(String, Storage)>> {
-        build::storages(self).map_err(|problems| Problem::error(&problems))
+        build::storages(&self.loaded).map_err(|problems| Problem::error(&problems))
     }
 
     /// Returns the name of the application, if it is set.
     pub fn application(&self) -> Option<&str> {
-        self.settings.application.as_deref()
+        self.loaded.settings.application.as_deref()
     }
 
     /// Returns the environment of the application, if it is set.
     pub fn environment(&self) -> Option<&str> {
-        self.settings.environment.as_deref()
+        self.loaded.settings.environment.as_deref()
     }
 
     /// Returns the names of the providers, sorted.
     pub fn provider_names(&self) -> impl Iterator<Item = &str> {
-        self.settings.providers.keys().map(String::as_str)
+        self.loaded.settings.providers.keys().map(String::as_str)
     }
 
     /// Returns the retention policy, if it has a rule or a limit.
     pub fn retention(&self) -> Option<Retention> {
-        build::retention(&self.settings.retention)
+        build::retention(&self.loaded.settings.retention)
     }
 
     /// Returns what is expected of the backups.
     pub fn expectations(&self) -> Expectations {
-        build::expectations(&self.settings.expectations)
+        build::expectations(&self.loaded.settings.expectations)
+    }
+}
+
+impl ConfigurationSources {
+    /// Reads and checks all sources.
+    ///
+    /// # Errors
+    /// A file cannot be read or is malformed, or a value is invalid. The error contains all problems, each with its
+    /// place.
+    pub fn load(self) -> Result<Configuration> {
+        Configuration::from_sources(&self)
     }
 
-    /// Returns the value at the path of a key.
-    pub(crate) fn node(&self, key: &str) -> Option<&Node> {
-        self.layers.merged.at(&key_path::parse(key))
+    /// Checks all sources, opens providers and storage profiles, and returns all problems. No store is contacted.
+    ///
+    /// ```
+    /// use koan_backup::config::ConfigurationSources;
+    ///
+    /// let problems = ConfigurationSources::new().flag("backup.batchsize", "1", "--set").check();
+    /// assert_eq!(
+    ///     problems[0].to_string(),
+    ///     "flag --set: unknown key `batchsize` in `backup`; did you mean `batch_size`?"
+    /// );
+    /// ```
+    pub fn check(&self) -> Vec<Problem> {
+        Configuration::problems(self)
     }
 }

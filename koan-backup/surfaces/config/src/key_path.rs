@@ -26,6 +26,7 @@ pub(crate) fn suggestion<'a>(unknown: &str, known: impl Iterator<Item = &'a str>
         .filter(|(edits, name)| *edits <= (name.chars().count() / CHARACTERS_PER_EDIT).max(1));
     match similar.min_by_key(|(edits, _)| *edits) {
         Some((_, name)) => format!("did you mean `{name}`?"),
+        None if known.clone().next().is_none() => "it has no keys".to_owned(),
         None => {
             let names: Vec<_> = known.map(|name| format!("`{name}`")).collect();
             format!("the known names are {}", names.join(", "))

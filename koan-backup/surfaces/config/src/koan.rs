@@ -11,10 +11,10 @@ pub trait KoanConfig: Sized {
     /// Builds a context from the file at `path`, which must exist, and the environment variables of this process.
     ///
     /// ```no_run
-    /// use koan_backup_config::KoanConfig as _;
-    /// use koan_backup_core::Koan;
+    /// use koan_backup::config::KoanConfig as _;
+    /// use koan_backup::Koan;
     ///
-    /// # async fn run() -> koan_backup_core::Result<()> {
+    /// # async fn run() -> koan_backup::Result<()> {
     /// let koan = Koan::from_config("koan.toml").await?;
     /// # Ok(())
     /// # }
@@ -41,10 +41,10 @@ pub trait BuilderConfig: Sized {
     /// Secrets are read and databases are opened in this call, which may block the thread.
     ///
     /// ```no_run
-    /// use koan_backup_config::{BuilderConfig as _, ConfigurationSources};
-    /// use koan_backup_core::Koan;
+    /// use koan_backup::config::{BuilderConfig as _, ConfigurationSources};
+    /// use koan_backup::Koan;
     ///
-    /// # async fn run() -> koan_backup_core::Result<()> {
+    /// # async fn run() -> koan_backup::Result<()> {
     /// let sources = ConfigurationSources::new().optional_file("koan.toml").environment();
     /// let koan = Koan::builder().application("shop").config(sources)?.build().await?;
     /// # Ok(())

@@ -1,10 +1,10 @@
 //! The configuration of koan-backup: a file, environment variables and flags, with the origin of every value.
 //!
 //! ```no_run
-//! use koan_backup_config::KoanConfig as _;
-//! use koan_backup_core::Koan;
+//! use koan_backup::config::KoanConfig as _;
+//! use koan_backup::Koan;
 //!
-//! # async fn run() -> koan_backup_core::Result<()> {
+//! # async fn run() -> koan_backup::Result<()> {
 //! let koan = Koan::from_config("koan.toml").await?;
 //! koan.backup("nightly").await?;
 //! # Ok(())
@@ -25,6 +25,7 @@ mod effective;
 mod key_path;
 mod koan;
 mod layers;
+mod loaded;
 mod node;
 mod origin;
 mod original;

@@ -18,7 +18,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 /// Returns the JSON Schema of the configuration, as the text of the file `koan.schema.json`, for editors.
 ///
 /// ```
-/// let schema = koan_backup_config::schema();
+/// let schema = koan_backup::config::schema();
 /// assert!(schema.contains("\"batch_size\""));
 /// ```
 pub fn schema() -> String {

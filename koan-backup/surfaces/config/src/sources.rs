@@ -2,11 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use koan_backup_core::Result;
-
-use crate::configuration::Configuration;
-use crate::problem::Problem;
-
 /// Whether a file must exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
@@ -24,9 +19,9 @@ impl Presence {
 /// flags, and values that the application fixes.
 ///
 /// ```
-/// use koan_backup_config::ConfigurationSources;
+/// use koan_backup::config::ConfigurationSources;
 ///
-/// # fn main() -> koan_backup_core::Result<()> {
+/// # fn main() -> koan_backup::Result<()> {
 /// # let folder = tempfile::tempdir().expect("a temporary directory");
 /// # let path = folder.path().join("koan.toml");
 /// # std::fs::write(&path, "[backup]\nbatch_size = 500\n").expect("the file is written");
@@ -103,30 +98,6 @@ impl ConfigurationSources {
     pub fn fixed(mut self, key: impl Into<String>, text: impl Into<String>) -> Self {
         self.fixed.push((key.into(), text.into()));
         self
-    }
-
-    /// Reads and checks all sources.
-    ///
-    /// # Errors
-    /// A file cannot be read or is malformed, or a value is invalid. The error contains all problems, each with its
-    /// place.
-    pub fn load(self) -> Result<Configuration> {
-        Configuration::from_sources(&self)
-    }
-
-    /// Checks all sources, opens providers and storage profiles, and returns all problems. No store is contacted.
-    ///
-    /// ```
-    /// use koan_backup_config::ConfigurationSources;
-    ///
-    /// let problems = ConfigurationSources::new().flag("backup.batchsize", "1", "--set").check();
-    /// assert_eq!(
-    ///     problems[0].to_string(),
-    ///     "flag --set: unknown key `batchsize` in `backup`; did you mean `batch_size`?"
-    /// );
-    /// ```
-    pub fn check(&self) -> Vec<Problem> {
-        Configuration::problems(self)
     }
 }
 

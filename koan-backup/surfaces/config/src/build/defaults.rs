@@ -11,7 +11,7 @@ use crate::settings::{ExpectationSettings, MaintenanceSettings, RetentionSetting
 impl Build<'_> {
     /// Adds the defaults of operations and the tasks in the background to the builder.
     pub(super) fn defaults(&mut self, mut builder: KoanBuilder) -> KoanBuilder {
-        let settings = &self.configuration.settings;
+        let settings = &self.loaded.settings;
         if let Some(name) = &settings.backup.name {
             let name = self.accept("backup.name", BackupName::of_new_backup(name));
             builder = name.into_iter().fold(builder, KoanBuilder::default_backup_name);
@@ -53,7 +53,7 @@ impl Build<'_> {
     }
 
     fn backup(&self) -> BackupOptions {
-        let settings = &self.configuration.settings.backup;
+        let settings = &self.loaded.settings.backup;
         let mut options = BackupOptions::default();
         if let Some(compression) = settings.compression {
             options.compression = compression.0;
@@ -70,7 +70,7 @@ impl Build<'_> {
     }
 
     fn restore(&self) -> RestoreOptions {
-        let settings = &self.configuration.settings.restore;
+        let settings = &self.loaded.settings.restore;
         let mut options = RestoreOptions::default();
         if let Some(records) = settings.batch_size {
             options.batch_size = records.get();
@@ -113,7 +113,7 @@ impl Build<'_> {
 
 /// Returns whether a table has a value.
 fn is_set(build: &Build<'_>, key: &str) -> bool {
-    build.configuration.node(key).is_some_and(|node| !node.entries().is_empty())
+    build.loaded.node(key).is_some_and(|node| !node.entries().is_empty())
 }
 
 /// Returns the retention policy, if it has a rule or a limit.

@@ -7,7 +7,7 @@ use super::Build;
 impl Build<'_> {
     /// Adds recipients and sources of keys to the builder.
     pub(super) fn encryption(&mut self, mut builder: KoanBuilder) -> KoanBuilder {
-        let settings = &self.configuration.settings.encryption;
+        let settings = &self.loaded.settings.encryption;
         let given = [
             ("encryption.recipients", settings.recipients.is_some()),
             ("encryption.recipients_file", settings.recipients_file.is_some()),

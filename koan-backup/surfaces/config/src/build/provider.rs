@@ -11,7 +11,7 @@ use crate::settings::ProviderSettings;
 impl Build<'_> {
     /// Opens all providers, and adds them to the builder.
     pub(super) fn providers(&mut self, mut builder: KoanBuilder) -> KoanBuilder {
-        for (name, settings) in &self.configuration.settings.providers {
+        for (name, settings) in &self.loaded.settings.providers {
             let key = format!("providers.{name}");
             let url_key = format!("{key}.url");
             let Some(text) = self.accept(&url_key, settings.url.read()) else { continue };
@@ -31,7 +31,7 @@ impl Build<'_> {
 
     /// Refuses keys of a table that have no effect on the kind of the object that the table describes.
     pub(super) fn refuse_other_keys(&mut self, key: &str, known: &[&str], kind: &str) {
-        let Some(node) = self.configuration.layers.merged.at(&key_path::parse(key)) else { return };
+        let Some(node) = self.loaded.layers.merged.at(&key_path::parse(key)) else { return };
         for entry in node.entries() {
             if !known.contains(&entry.key.as_str()) {
                 let full = format!("{key}.{}", entry.key);
@@ -58,7 +58,7 @@ impl Build<'_> {
                 self.refuse(url_key, format!("`{url_key}` has the unknown option `{name}`"), &suggestion);
                 return None;
             }
-            if self.configuration.node(parent).and_then(|node: &Node| node.get(name)).is_some() {
+            if self.loaded.node(parent).and_then(|node: &Node| node.get(name)).is_some() {
                 let message = format!("`{name}` is set both in `{url_key}` and in `{parent}.{name}`");
                 self.refuse(url_key, message, "remove one of them");
                 return None;
@@ -87,12 +87,14 @@ impl Build<'_> {
         match url.kind {
             #[cfg(feature = "sqlite")]
             ProviderKind::Sqlite => {
-                let opened = self.accept(&key, sqlite(&url.location, settings));
+                let opened = self.accept(&key, sqlite(&url.location, settings).open());
                 opened.into_iter().fold(builder, |builder, provider| builder.named_provider(name, provider))
             }
             #[cfg(feature = "postgres")]
             ProviderKind::Postgres => {
-                let opened = self.accept(&key, postgres(&url.location, settings));
+                let address = address(&url.location, settings);
+                let opened =
+                    self.accept(&key, address.and_then(|address| postgres(&address, settings).connect()));
                 opened.into_iter().fold(builder, |builder, provider| builder.named_provider(name, provider))
             }
             #[cfg(feature = "json")]
@@ -146,7 +148,7 @@ fn set(settings: &mut ProviderSettings, name: &str, value: &str) -> Option<()> {
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(path: &str, settings: &ProviderSettings) -> koan_backup_core::Result<koan_backup_sqlite::Sqlite> {
+pub(crate) fn sqlite(path: &str, settings: &ProviderSettings) -> koan_backup_sqlite::SqliteOptions {
     let mut options = koan_backup_sqlite::Sqlite::options(path);
     if settings.read_only == Some(true) {
         options = options.read_only();
@@ -163,18 +165,20 @@ fn sqlite(path: &str, settings: &ProviderSettings) -> koan_backup_core::Result<k
     for (name, reason) in settings.recomputed.iter().flatten() {
         options = options.recomputed_after_restore(name, reason);
     }
-    options.open()
+    options
+}
+
+/// Returns the address of a database, with the password of the settings.
+#[cfg(feature = "postgres")]
+pub(crate) fn address(url: &str, settings: &ProviderSettings) -> koan_backup_core::Result<String> {
+    match &settings.password {
+        Some(password) => Ok(with_password(url, &password.read()?)),
+        None => Ok(url.to_owned()),
+    }
 }
 
 #[cfg(feature = "postgres")]
-fn postgres(
-    address: &str,
-    settings: &ProviderSettings,
-) -> koan_backup_core::Result<koan_backup_postgres::Postgres> {
-    let address = match &settings.password {
-        Some(password) => with_password(address, &password.read()?),
-        None => address.to_owned(),
-    };
+pub(crate) fn postgres(address: &str, settings: &ProviderSettings) -> koan_backup_postgres::PostgresOptions {
     let mut options = koan_backup_postgres::Postgres::options(address);
     if let Some(connections) = settings.connections {
         options = options.connections(connections);
@@ -203,7 +207,7 @@ fn postgres(
     for (column, reason) in settings.recomputed.iter().flatten() {
         options = options.recomputed_after_restore(column, reason);
     }
-    options.connect()
+    options
 }
 
 /// Adds the password to an address, as a parameter.
@@ -215,7 +219,10 @@ fn with_password(address: &str, password: &str) -> String {
 }
 
 #[cfg(feature = "json")]
-fn json(path: &str, settings: &ProviderSettings) -> koan_backup_core::Result<koan_backup_json::JsonFiles> {
+pub(crate) fn json(
+    path: &str,
+    settings: &ProviderSettings,
+) -> koan_backup_core::Result<koan_backup_json::JsonFiles> {
     use crate::settings::LayoutSetting;
 
     let mut files = match settings.layout.unwrap_or(LayoutSetting::Lines) {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use koan_backup_core::storage::StorageOptions;
 use koan_backup_core::{ArchiveEncryption, Error, KoanBuilder, Storage};
 
 use super::Build;
@@ -28,7 +29,7 @@ const RETRY_WITHIN: Duration = Duration::from_secs(60);
 impl Build<'_> {
     /// Opens all storage profiles, and adds them to the builder.
     pub(super) fn storage(&mut self, mut builder: KoanBuilder) -> KoanBuilder {
-        let settings = &self.configuration.settings;
+        let settings = &self.loaded.settings;
         if settings.storage.is_empty() {
             if let Some(directory) = self.default_directory() {
                 builder = builder.default_storage_directory(directory);
@@ -53,7 +54,7 @@ impl Build<'_> {
 
     /// Opens all storage profiles, the default profile first.
     pub(super) fn open_storages(&mut self) -> Vec<(String, Storage)> {
-        let settings = &self.configuration.settings;
+        let settings = &self.loaded.settings;
         let mut opened = self.opened();
         if settings.storage.is_empty() {
             let directory = self.default_directory().unwrap_or_else(Storage::default_path);
@@ -75,13 +76,13 @@ impl Build<'_> {
 
     /// Returns the directory of the profile that is used if none is declared, if it is configured.
     fn default_directory(&self) -> Option<PathBuf> {
-        let paths = &self.configuration.settings.paths;
+        let paths = &self.loaded.settings.paths;
         paths.backups.clone().or_else(|| paths.root.as_ref().map(|root| root.join("backups")))
     }
 
     fn opened(&mut self) -> Vec<(String, Storage)> {
         let mut opened = Vec::new();
-        for (name, settings) in &self.configuration.settings.storage {
+        for (name, settings) in &self.loaded.settings.storage {
             let key = format!("storage.{name}");
             let url_key = format!("{key}.url");
             let Some(url) = self.accept(&url_key, settings.url.read()) else { continue };
@@ -113,7 +114,8 @@ impl Build<'_> {
             let known: Vec<_> = PLAIN_KEYS.iter().chain(bucket_keys).chain(cloud_keys).copied().collect();
             self.refuse_other_keys(&key, &known, kind);
             let storage = match scheme {
-                Some(_) => open_url(&url, settings, is_bucket),
+                Some(_) if is_bucket => bucket_options(&url, settings).and_then(StorageOptions::open),
+                Some(_) => Storage::url(&url),
                 None => Storage::local(&url),
             };
             let storage = storage.and_then(|storage| with_options(storage, settings));
@@ -132,11 +134,9 @@ fn scheme(url: &str) -> Option<String> {
     is_scheme.then(|| scheme.to_ascii_lowercase())
 }
 
-fn open_url(url: &str, settings: &StorageSettings, is_bucket: bool) -> Result<Storage, Error> {
+/// Returns the options of a bucket.
+pub(crate) fn bucket_options(url: &str, settings: &StorageSettings) -> Result<StorageOptions, Error> {
     let mut options = Storage::options(url);
-    if !is_bucket {
-        return options.open();
-    }
     if let Some(region) = &settings.region {
         options = options.region(region);
     }
@@ -159,7 +159,7 @@ fn open_url(url: &str, settings: &StorageSettings, is_bucket: bool) -> Result<St
         let within = settings.retry_within.map_or(RETRY_WITHIN, |time| time.0);
         options = options.retries(settings.retries.unwrap_or(RETRIES), within);
     }
-    options.open()
+    Ok(options)
 }
 
 /// Sets the options that every storage has.

@@ -56,7 +56,7 @@ pub(crate) const KEYS: &[OriginalKey] = &[
     key("BackupRestore:BatchSize", Values::Count, "backup.batch_size"),
     key("BackupRestore:DefaultBatchSize", Values::Count, "backup.batch_size"),
     key("BackupRestore:EnableAdapterOptimization", Values::Boolean, "restore.level"),
-    key("Backup:DefaultFormat", Values::Text, "backups are ZIP archives"),
+    key("Backup:DefaultFormat", Values::Text, "backup"),
     key("Backup:DefaultCompress", Values::Boolean, "backup.compression"),
     key("Backup:RetentionDays", Values::Count, "retention.max_age_days"),
     key("Backup:MaxBackupsPerEntity", Values::Count, "retention.max_backups_per_entity"),
@@ -69,13 +69,14 @@ pub(super) fn schema() -> Schema {
     let mut root = table();
     root.insert("description".to_owned(), "The option names of the original design.".into());
     for key in KEYS {
-        let value = match key.values {
+        let mut value = match key.values {
             Values::Text => json!({ "type": "string" }),
             Values::TimeSpan => json!({ "type": "string", "format": "time-span" }),
             Values::Boolean => json!({ "type": "boolean" }),
             Values::Count => json!({ "type": "integer", "minimum": 1 }),
             Values::Choice(choices) => json!({ "type": "string", "enum": choices }),
         };
+        value["description"] = format!("See `{}`.", key.setting).into();
         insert(&mut root, key.path, value);
     }
     root.into()
