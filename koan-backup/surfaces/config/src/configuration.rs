@@ -1,6 +1,7 @@
 //! A loaded configuration.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use koan_backup_core::catalog::Expectations;
@@ -32,7 +33,7 @@ use crate::sources::ConfigurationSources;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Configuration {
     loaded: Loaded,
     effective: Vec<EffectiveValue>,
@@ -124,6 +125,13 @@ impl Configuration {
     /// Returns what is expected of the backups.
     pub fn expectations(&self) -> Expectations {
         build::expectations(&self.loaded.settings.expectations)
+    }
+}
+
+/// The output contains the effective values, which contain no secret.
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configuration").field("effective", &self.effective).finish_non_exhaustive()
     }
 }
 

@@ -96,6 +96,12 @@ fn display(shape: Shape, node: &Node, path: &[String]) -> String {
         (Some(_), Some(text)) => format!("{:?}", without_credentials(text)),
         // A reference is displayed as a secret: only its origin says where it is declared.
         (Some(_), None) => HIDDEN.to_owned(),
+        (None, _) if shape.items().is_some_and(|items| items.secret_form().is_some()) => {
+            match &node.content {
+                Content::List(items) => format!("[{}]", vec![HIDDEN; items.len()].join(", ")),
+                _ => HIDDEN.to_owned(),
+            }
+        }
         (None, _) => toml(node),
     }
 }

@@ -15,7 +15,7 @@ use crate::validation;
 const VARIABLE_PREFIX: &str = "KOAN__";
 
 /// The layers, lowest first, their merged values, and their problems.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Layers {
     pub(crate) layers: Vec<Node>,
     pub(crate) merged: Node,

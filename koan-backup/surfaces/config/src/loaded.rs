@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use crate::sources::ConfigurationSources;
 
 /// The settings of all layers, and the layers for the origins of their values.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Loaded {
     pub(crate) settings: Settings,
     pub(crate) layers: Layers,

@@ -36,6 +36,9 @@ fn without_null(schema: &mut Schema) {
             object.insert("type".to_owned(), one);
         }
     }
+    if object.get("default").is_some_and(Value::is_null) {
+        object.remove("default");
+    }
     if let Some(Value::Array(values)) = object.get_mut("enum") {
         values.retain(|value| !value.is_null());
     }

@@ -57,7 +57,7 @@ pub(crate) enum SecretText {
 }
 
 /// A reference to a text.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reference {
     /// An environment variable.
@@ -73,6 +73,17 @@ impl fmt::Debug for SecretText {
         match self {
             Self::Text(_) => f.write_str(HIDDEN),
             Self::Reference(reference) => reference.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "variable `{name}`"),
+            Self::File(path) => write!(f, "file `{}`", path.display()),
+            // Arguments may contain secrets.
+            Self::Command(command) => write!(f, "command `{}`", command.first().map_or("", String::as_str)),
         }
     }
 }

@@ -24,7 +24,7 @@ impl Build<'_> {
         }
         match retention(&settings.retention) {
             Some(policy) => builder = builder.retention_policy(policy),
-            None if is_set(self, "retention") => {
+            None if is_incomplete(&settings.retention) => {
                 let message = "the retention has neither a rule nor a limit, so it would keep no backup";
                 self.refuse("retention", message, "add one, for example `keep_daily = 14`");
             }
@@ -114,6 +114,14 @@ impl Build<'_> {
 /// Returns whether a table has a value.
 fn is_set(build: &Build<'_>, key: &str) -> bool {
     build.loaded.node(key).is_some_and(|node| !node.entries().is_empty())
+}
+
+/// Returns whether there is a setting that needs a rule or a limit.
+fn is_incomplete(settings: &RetentionSettings) -> bool {
+    settings.exempt_tags.is_some()
+        || settings.released_entities.is_some()
+        || settings.include_unidentified == Some(true)
+        || settings.allow_idle_rules == Some(true)
 }
 
 /// Returns the retention policy, if it has a rule or a limit.

@@ -22,16 +22,20 @@ impl Build<'_> {
                     continue;
                 }
             };
-            self.refuse_other_keys(&key, url.kind.keys(), url.kind.name());
+            if self.has_other_keys(&key, url.kind.keys(), url.kind.name()) {
+                continue;
+            }
             let Some(settings) = self.with_url_options(&url_key, &url, settings) else { continue };
             builder = self.open(builder.without_provider(name), name, &url, &settings);
         }
         builder
     }
 
-    /// Refuses keys of a table that have no effect on the kind of the object that the table describes.
-    pub(super) fn refuse_other_keys(&mut self, key: &str, known: &[&str], kind: &str) {
-        let Some(node) = self.loaded.layers.merged.at(&key_path::parse(key)) else { return };
+    /// Refuses keys of a table that have no effect on the kind of the object that the table describes, and returns
+    /// whether there are such keys.
+    pub(super) fn has_other_keys(&mut self, key: &str, known: &[&str], kind: &str) -> bool {
+        let count = self.problems.len();
+        let Some(node) = self.loaded.node(key) else { return false };
         for entry in node.entries() {
             if !known.contains(&entry.key.as_str()) {
                 let full = format!("{key}.{}", entry.key);
@@ -39,6 +43,7 @@ impl Build<'_> {
                 self.refuse(&full, message, "remove it");
             }
         }
+        self.problems.len() > count
     }
 
     /// Adds the options of a URL to the settings.

@@ -112,7 +112,9 @@ impl Build<'_> {
             let is_bucket = matches!(scheme.as_deref(), Some("s3" | "az" | "gs"));
             let bucket_keys = if is_bucket { BUCKET_KEYS.as_slice() } else { &[] };
             let known: Vec<_> = PLAIN_KEYS.iter().chain(bucket_keys).chain(cloud_keys).copied().collect();
-            self.refuse_other_keys(&key, &known, kind);
+            if self.has_other_keys(&key, &known, kind) {
+                continue;
+            }
             let storage = match scheme {
                 Some(_) if is_bucket => bucket_options(&url, settings).and_then(StorageOptions::open),
                 Some(_) => Storage::url(&url),

@@ -18,6 +18,7 @@ pub(crate) struct ProviderSettings {
     #[schemars(schema_with = "address_schema")]
     pub(crate) url: SecretText,
     /// PostgreSQL: the password.
+    #[serde(default)]
     #[schemars(schema_with = "secret_schema")]
     pub(crate) password: Option<SecretText>,
     /// SQLite: whether the file is opened read-only. A restore then fails.

@@ -31,6 +31,7 @@ pub(crate) struct StorageSettings {
     /// S3 and Azure: the id of the access key, or the name of the account.
     pub(crate) access_key_id: Option<String>,
     /// S3 and Azure: the secret of the access key, or the key of the account.
+    #[serde(default)]
     #[schemars(schema_with = "secret_schema")]
     pub(crate) secret_access_key: Option<SecretText>,
     /// Clouds: how often a request is retried after an error of the store or of the network. The default is 4.
@@ -38,6 +39,7 @@ pub(crate) struct StorageSettings {
     /// Clouds: for how long at most a request is retried. The default is `1m`.
     pub(crate) retry_within: Option<TimeSpan>,
     /// Clouds: other options by their names, for example `allow_http = "true"`.
+    #[serde(default)]
     #[schemars(schema_with = "options_schema")]
     pub(crate) options: Option<BTreeMap<String, SecretText>>,
 }

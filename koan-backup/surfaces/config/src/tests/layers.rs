@@ -106,7 +106,7 @@ fn a_fixed_value_cannot_be_changed_by_any_layer() {
         || ConfigurationSources::new().fixed("deny_uncovered", "true").fixed("backup.batch_size", "5");
     for (sources, origin) in [
         (fixed().file(file), "koan.toml:1:18"),
-        (fixed().file(original), "koan.json:1:47"),
+        (fixed().file(original), "koan.json:1:45"),
         (fixed().variables([variable("KOAN__DENY_UNCOVERED", "true")]), "variable KOAN__DENY_UNCOVERED"),
         (fixed().flag("deny_uncovered", "false", "--allow-uncovered"), "flag --allow-uncovered"),
     ] {

@@ -150,7 +150,7 @@ fn the_origin_is_the_place_of_the_original_key_and_own_names_have_precedence() {
     let file = folder.write("koan.json", text);
     let configuration = ConfigurationSources::new().file(&file).load().expect("the file is valid");
     let place = |key: &str| configuration.origin(key).expect("the key is set").to_string();
-    assert_eq!(place("restore.batch_size"), format!("{}:2:46", file.display()));
+    assert_eq!(place("restore.batch_size"), format!("{}:2:45", file.display()));
     assert_eq!(place("backup.batch_size"), format!("{}:3:29", file.display()));
 }
 

@@ -33,7 +33,7 @@ async fn the_default_directory_is_below_the_state_directory() {
             .expect("the configuration is applied")
             .build()
             .await;
-        koan.expect("the context is built").backup("a").await.expect("the backup succeeds");
+        let _ = koan.expect("the context is built").backup("a").await.expect("the backup succeeds");
         assert!(folder.path(expected).join("koan-profile.json").exists(), "the profile is in `{expected}`");
         assert!(folder.path("state").exists());
         let storages = configuration.storages().expect("the storage is opened");
