@@ -1,5 +1,7 @@
 //! The defaults of operations, and the tasks in the background.
 
+use std::num::NonZeroUsize;
+
 use koan_backup_core::builders::{BackupOptions, RestoreOptions};
 use koan_backup_core::catalog::Expectations;
 use koan_backup_core::maintenance::MaintenanceDefaults;
@@ -7,6 +9,9 @@ use koan_backup_core::{BackupName, KoanBuilder, Retention};
 
 use super::{Build, DISCOVERY_INTERVAL};
 use crate::settings::{ExpectationSettings, MaintenanceSettings, RetentionSettings};
+
+/// A method of a retention policy that sets the number of a rule or limit.
+type CountRule = fn(Retention, usize) -> Retention;
 
 impl Build<'_> {
     /// Adds the defaults of operations and the tasks in the background to the builder.
@@ -127,7 +132,7 @@ fn is_incomplete(settings: &RetentionSettings) -> bool {
 /// Returns the retention policy, if it has a rule or a limit.
 pub(crate) fn retention(settings: &RetentionSettings) -> Option<Retention> {
     let mut policy = Retention::new();
-    let counts: [(_, fn(Retention, usize) -> Retention); 7] = [
+    let counts: [(Option<NonZeroUsize>, CountRule); 7] = [
         (settings.keep_last, Retention::keep_last),
         (settings.keep_hourly, Retention::hourly),
         (settings.keep_daily, Retention::daily),

@@ -146,6 +146,22 @@ async fn maintenance_in_the_background_applies_the_retention_until_it_is_stopped
 }
 
 #[tokio::test]
+async fn one_run_of_maintenance_applies_the_configured_retention_unless_it_is_told_otherwise() {
+    let folder = Folder::new();
+    shop(&folder);
+    let koan =
+        koan(&folder, &format!("{SHOP}[retention]\nkeep_last = 1\n")).await.expect("the context is built");
+    for _ in 0..2 {
+        let _ = koan.backup("nightly").await.expect("the backup succeeds");
+    }
+    let count = async || koan.backups().await.expect("the catalog is read").len();
+    let _ = koan.maintenance().without_retention().await.expect("maintenance runs");
+    assert_eq!(count().await, 2, "maintenance without retention has removed a backup");
+    let _ = koan.maintenance().await.expect("maintenance runs");
+    assert_eq!(count().await, 1, "maintenance has not applied the policy of the configuration");
+}
+
+#[tokio::test]
 async fn dropping_the_last_clone_of_a_context_stops_its_tasks() {
     let folder = Folder::new();
     shop(&folder);
