@@ -89,6 +89,7 @@ fn architecture_md_contains_only_paths_that_exist() {
             "koan-backup-core/src",
             "koan-backup/entity/src",
             "koan-backup/adapters",
+            "koan-backup/surfaces",
             "koan-backup-derive/src",
             "koan-backup",
             ".",

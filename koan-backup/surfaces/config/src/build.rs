@@ -8,7 +8,7 @@ mod storage;
 
 use std::time::Duration;
 
-use koan_backup_core::{ApplicationIdentity, Error, KoanBuilder, Storage};
+use koan_backup_core::{ApplicationIdentity, Error, Keys, KoanBuilder, Recipients, Storage};
 
 use crate::loaded::Loaded;
 use crate::origin::Origin;
@@ -47,6 +47,16 @@ pub(crate) fn storages(loaded: &Loaded) -> Result<Vec<(String, Storage)>, Vec<Pr
     let storages = build.open_storages();
     match build.problems.is_empty() {
         true => Ok(storages),
+        false => Err(build.problems),
+    }
+}
+
+/// Returns the recipients, if they are configured, and the sources of keys.
+pub(crate) fn encryption(loaded: &Loaded) -> Result<(Option<Recipients>, Vec<Keys>), Vec<Problem>> {
+    let mut build = Build { loaded, problems: Vec::new() };
+    let (recipients, keys) = (build.recipients(), build.keys());
+    match build.problems.is_empty() {
+        true => Ok((recipients, keys)),
         false => Err(build.problems),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use koan_backup_core::catalog::Expectations;
-use koan_backup_core::{Koan, KoanBuilder, Result, Retention, Storage};
+use koan_backup_core::{Keys, Koan, KoanBuilder, Recipients, Result, Retention, Storage};
 
 use crate::build;
 use crate::effective::{self, EffectiveValue};
@@ -100,6 +100,29 @@ impl Configuration {
     /// A secret cannot be read, or a storage cannot be opened.
     pub fn storages(&self) -> Result<Vec<(String, Storage)>> {
         build::storages(&self.loaded).map_err(|problems| Problem::error(&problems))
+    }
+
+    /// Returns the recipients for which archives are encrypted, if they are configured.
+    ///
+    /// # Errors
+    /// A public key is invalid, or the passphrase cannot be read.
+    pub fn recipients(&self) -> Result<Option<Recipients>> {
+        let encryption = build::encryption(&self.loaded).map_err(|problems| Problem::error(&problems))?;
+        Ok(encryption.0)
+    }
+
+    /// Returns the sources of the keys that decrypt archives. The keys are read when they are needed.
+    ///
+    /// # Errors
+    /// A public key is invalid, or the passphrase cannot be read.
+    pub fn keys(&self) -> Result<Vec<Keys>> {
+        let encryption = build::encryption(&self.loaded).map_err(|problems| Problem::error(&problems))?;
+        Ok(encryption.1)
+    }
+
+    /// Returns the state directory, if it is set.
+    pub fn state_directory(&self) -> Option<&Path> {
+        self.loaded.settings.paths.root.as_deref()
     }
 
     /// Returns the name of the application, if it is set.

@@ -6,7 +6,13 @@ use super::Build;
 
 impl Build<'_> {
     /// Adds recipients and sources of keys to the builder.
-    pub(super) fn encryption(&mut self, mut builder: KoanBuilder) -> KoanBuilder {
+    pub(super) fn encryption(&mut self, builder: KoanBuilder) -> KoanBuilder {
+        let builder = self.recipients().into_iter().fold(builder, KoanBuilder::encrypt_to);
+        self.keys().into_iter().fold(builder, KoanBuilder::keys)
+    }
+
+    /// Returns the recipients, if they are configured.
+    pub(super) fn recipients(&mut self) -> Option<Recipients> {
         let settings = &self.loaded.settings.encryption;
         let given = [
             ("encryption.recipients", settings.recipients.is_some()),
@@ -17,28 +23,28 @@ impl Build<'_> {
         if let [first, second, ..] = given.as_slice() {
             let message = format!("both `{first}` and `{second}` set recipients");
             self.refuse(second, message, "remove one of them");
+            return None;
         }
         if let Some(keys) = &settings.recipients {
-            let recipients = self.accept("encryption.recipients", Recipients::keys(keys));
-            builder = recipients.into_iter().fold(builder, KoanBuilder::encrypt_to);
+            return self.accept("encryption.recipients", Recipients::keys(keys));
         }
         if let Some(path) = &settings.recipients_file {
-            let recipients = self.accept("encryption.recipients_file", Recipients::file(path));
-            builder = recipients.into_iter().fold(builder, KoanBuilder::encrypt_to);
+            return self.accept("encryption.recipients_file", Recipients::file(path));
         }
-        if let Some(secret) = &settings.passphrase
-            && let Some(passphrase) = self.accept("encryption.passphrase", secret.read())
-        {
-            builder = builder.keys(Keys::text(passphrase.clone()).as_passphrase());
-            let recipients = self.accept("encryption.passphrase", Recipients::passphrase(passphrase));
-            builder = recipients.into_iter().fold(builder, KoanBuilder::encrypt_to);
-        }
-        for keys in settings.keys.iter().flatten().filter_map(|reference| reference.keys()) {
-            builder = builder.keys(keys);
-        }
-        if let Some(keys) = settings.key_passphrase.as_ref().and_then(|reference| reference.keys()) {
-            builder = builder.keys(keys.as_passphrase());
-        }
-        builder
+        let passphrase = settings.passphrase.as_ref()?.read().and_then(Recipients::passphrase);
+        self.accept("encryption.passphrase", passphrase)
+    }
+
+    /// Returns the sources of keys.
+    pub(super) fn keys(&mut self) -> Vec<Keys> {
+        let settings = &self.loaded.settings.encryption;
+        let mut keys: Vec<_> =
+            settings.keys.iter().flatten().filter_map(|reference| reference.keys()).collect();
+        let passphrase = settings.key_passphrase.as_ref().and_then(|reference| reference.keys());
+        keys.extend(passphrase.map(Keys::as_passphrase));
+        // A passphrase that cannot be read was reported for the recipients.
+        let passphrase = settings.passphrase.as_ref().and_then(|secret| secret.read().ok());
+        keys.extend(passphrase.map(|passphrase| Keys::text(passphrase).as_passphrase()));
+        keys
     }
 }

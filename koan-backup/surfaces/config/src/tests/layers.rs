@@ -1,7 +1,9 @@
 //! Layers, their order, and the origins of values.
 
+use koan_backup::Koan;
+
 use super::fixture::{Folder, builder};
-use crate::{Configuration, ConfigurationSources, Origin};
+use crate::{BuilderConfig as _, Configuration, ConfigurationSources, KoanConfig as _, Origin};
 
 fn variable(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
@@ -127,6 +129,23 @@ fn an_optional_file_may_be_missing_and_a_later_file_wins() {
     let sources =
         ConfigurationSources::new().file(first).optional_file(folder.path("missing.toml")).file(second);
     assert_eq!(sources.load().expect("both files are valid").application(), Some("b"));
+}
+
+#[tokio::test]
+async fn a_context_is_built_from_a_path_and_a_builder_takes_a_configuration() {
+    let folder = Folder::new();
+    let text = "application = \"shop\"\nenvironment = \"test\"\n[paths]\nroot = \"{folder}/state\"\n\
+                [providers]\nmain = \"memory:\"\n[storage]\nlocal = \"memory:\"\n\
+                [encryption]\nrecipients = [\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]\n";
+    let file = folder.write("koan.toml", text);
+    let koan = Koan::from_config(&file).await.expect("the context is built from the linked entities");
+    assert_eq!(koan.identity().application(), "shop");
+    let sources = ConfigurationSources::new().file(&file);
+    let builder = builder().application("other").config(sources).expect("the configuration is valid");
+    let built = builder.environment("later").build().await.expect("the context is built");
+    assert_eq!((built.identity().application(), built.identity().environment()), ("shop", "later"));
+    let missing = Koan::from_config(folder.path("none.toml")).await.expect_err("the file does not exist");
+    assert!(missing.to_string().contains("none.toml"), "{missing}");
 }
 
 #[tokio::test]

@@ -49,6 +49,13 @@ fn storages_are_opened_without_an_application_and_the_default_is_first() {
     let storages = folder.load(text).storages().expect("the storages are opened");
     let names: Vec<_> = storages.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["near", "dr", "ram"]);
+    let encryption = "[paths]\nroot = \"state\"\n[encryption]\nkeys = [{ env = \"A\" }, { file = \"b\" }]\n\
+                      recipients = [\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]\n";
+    let configuration = folder.load(encryption);
+    assert_eq!(configuration.keys().expect("the keys are not read").len(), 2);
+    let recipients = configuration.recipients().expect("the key is valid").expect("there is a key");
+    assert_eq!(recipients.public_keys().len(), 1);
+    assert_eq!(configuration.state_directory(), Some(std::path::Path::new("state")));
     let missing = folder.load("default_storage = \"naer\"\n[storage]\nnear = \"{folder}/near\"\n").storages();
     let error = missing.expect_err("there is no such profile").to_string();
     assert!(error.contains("`naer` does not exist; did you mean `near`?"), "{error}");
