@@ -56,12 +56,20 @@ fn without_null(schema: &mut Schema) {
 
 /// A part of the schema.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape(&'static Value);
+pub(crate) struct Shape {
+    schema: &'static Value,
+    /// The default, which is written at the reference to a definition.
+    default: Option<&'static Value>,
+}
 
 impl Shape {
     /// Returns the schema of a complete configuration.
     pub(crate) fn root() -> Self {
-        Self(&SCHEMA)
+        Self::of(&SCHEMA)
+    }
+
+    fn of(schema: &'static Value) -> Self {
+        Self { schema, default: schema.get("default") }
     }
 
     /// Returns the definition, if this schema is a reference to it, or the table, if this schema also allows its short
@@ -70,21 +78,21 @@ impl Shape {
         if self.secret_form().is_some() {
             return self;
         }
-        if let Some(name) = self.0.get("$ref").and_then(Value::as_str) {
+        if let Some(name) = self.schema.get("$ref").and_then(Value::as_str) {
             let definition = name.strip_prefix("#/$defs/").and_then(|name| SCHEMA.get("$defs")?.get(name));
-            return definition.map_or(self, Self);
+            return definition.map_or(self, |schema| Self { schema, ..self });
         }
-        let branches = self.0.get("anyOf").and_then(Value::as_array);
-        let tables = branches.into_iter().flatten().map(|branch| Self(branch).resolved());
+        let branches = self.schema.get("anyOf").and_then(Value::as_array);
+        let tables = branches.into_iter().flatten().map(|branch| Self::of(branch).resolved());
         tables.into_iter().find(|branch| branch.type_name() == Some("object")).unwrap_or(self)
     }
 
     pub(crate) fn type_name(self) -> Option<&'static str> {
-        self.0.get("type").and_then(Value::as_str)
+        self.schema.get("type").and_then(Value::as_str)
     }
 
     pub(crate) fn secret_form(self) -> Option<SecretForm> {
-        SecretForm::of_schema(self.0)
+        SecretForm::of_schema(self.schema)
     }
 
     /// Returns whether the value is a table whose entries are values of their own.
@@ -96,14 +104,14 @@ impl Shape {
     /// Returns the known keys of a table with their schemas.
     pub(crate) fn properties(self) -> impl Iterator<Item = (&'static str, Self)> + Clone {
         let properties: Option<&'static Map<String, Value>> =
-            self.resolved().0.get("properties").and_then(Value::as_object);
-        properties.into_iter().flatten().map(|(key, value)| (key.as_str(), Self(value).resolved()))
+            self.resolved().schema.get("properties").and_then(Value::as_object);
+        properties.into_iter().flatten().map(|(key, value)| (key.as_str(), Self::of(value).resolved()))
     }
 
     /// Returns the schema of the values of a table whose keys are names.
     pub(crate) fn named_values(self) -> Option<Self> {
-        let values = self.resolved().0.get("additionalProperties")?;
-        values.is_object().then(|| Self(values).resolved())
+        let values = self.resolved().schema.get("additionalProperties")?;
+        values.is_object().then(|| Self::of(values).resolved())
     }
 
     /// Returns the schema of the value of a key.
@@ -114,36 +122,36 @@ impl Shape {
 
     /// Returns the schema of the items of a list.
     pub(crate) fn items(self) -> Option<Self> {
-        self.0.get("items").map(|items| Self(items).resolved())
+        self.schema.get("items").map(|items| Self::of(items).resolved())
     }
 
     /// Returns the keys that a table must have.
     pub(crate) fn required(self) -> impl Iterator<Item = &'static str> {
-        let required = self.resolved().0.get("required").and_then(Value::as_array);
+        let required = self.resolved().schema.get("required").and_then(Value::as_array);
         required.into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// Returns the allowed texts, if the value is one of a few texts.
     pub(crate) fn choices(self) -> Vec<&'static str> {
         let listed =
-            self.0.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let described = self.0.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+            self.schema.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let described = self.schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
         listed.chain(described.filter_map(|choice| choice.get("const")?.as_str())).collect()
     }
 
     pub(crate) fn format(self) -> Option<&'static str> {
-        self.0.get("format").and_then(Value::as_str)
+        self.schema.get("format").and_then(Value::as_str)
     }
 
     pub(crate) fn minimum(self) -> Option<i64> {
-        self.0.get("minimum").and_then(Value::as_i64)
+        self.schema.get("minimum").and_then(Value::as_i64)
     }
 
     pub(crate) fn maximum(self) -> Option<i64> {
-        self.0.get("maximum").and_then(Value::as_i64)
+        self.schema.get("maximum").and_then(Value::as_i64)
     }
 
     pub(crate) fn default(self) -> Option<&'static Value> {
-        self.0.get("default")
+        self.default
     }
 }

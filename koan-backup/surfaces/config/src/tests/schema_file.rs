@@ -35,7 +35,13 @@ fn the_documented_defaults_are_the_defaults() {
     assert_eq!((backup.batch_size, backup.max_concurrency), (1000, 4));
     assert_eq!((restore.batch_size, restore.max_concurrency), (1000, 4));
     assert_eq!(MaintenanceDefaults::default().every, Duration::from_secs(3600));
-    assert!(!empty.effective().is_empty());
+    for (key, value) in
+        [("lease_time", "\"1m\""), ("backup.compression", "\"deflate\""), ("restore.level", "\"fast\"")]
+    {
+        let displayed =
+            empty.effective().iter().find(|known| known.key == key).map(|known| known.value.as_str());
+        assert_eq!(displayed, Some(value), "the default of `{key}` is displayed");
+    }
     for value in empty.effective() {
         if value.key == "application" {
             // The name of an application is resolved when the context is built.
