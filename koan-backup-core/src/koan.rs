@@ -1,5 +1,6 @@
 //! The context of an application: its entities, databases and storage profiles, and the operations on them.
 
+mod background;
 mod backup;
 mod builder;
 mod capabilities;
@@ -8,10 +9,12 @@ mod context;
 mod copy;
 mod coverage;
 mod data;
+mod defaults;
 mod diff;
 mod find;
 mod installed;
 mod maintenance;
+mod maintenance_task;
 mod methods;
 mod names;
 mod recover;
@@ -30,10 +33,12 @@ pub use catalog::{Catalog, CatalogQuery};
 pub use context::Koan;
 pub use copy::CopyBuilder;
 pub use data::Data;
+pub use defaults::MaintenanceDefaults;
 pub use diff::DiffBuilder;
 pub use find::{FindBuilder, FoundBackup};
 pub use installed::{Backup, EntityBackup, Restore};
-pub use maintenance::{MaintenanceBuilder, MaintenanceTask};
+pub use maintenance::MaintenanceBuilder;
+pub use maintenance_task::MaintenanceTask;
 pub use names::{Names, OneName, SeveralNames};
 pub use recover::RecoverBuilder;
 pub use rekey::{RekeyAllBuilder, RekeyBuilder};

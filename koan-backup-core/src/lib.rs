@@ -32,7 +32,7 @@ pub mod builders {
 }
 /// The task that runs maintenance in the background, and the reports of maintenance.
 pub mod maintenance {
-    pub use crate::koan::MaintenanceTask;
+    pub use crate::koan::{MaintenanceDefaults, MaintenanceTask};
     pub use crate::operations::maintenance::{MaintenanceReport, ProfileMaintenance};
 }
 /// The reports of operations, and the types of their fields.

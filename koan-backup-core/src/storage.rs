@@ -69,6 +69,8 @@ pub struct Storage {
     kind: StorageKind,
     part_bytes: usize,
     encryption: ArchiveEncryption,
+    /// The limit in bytes per second.
+    bandwidth_limit: Option<u64>,
     new_profile: NewProfile,
     /// The state of the profile that this machine has stored. It is set when the context is built.
     profile: Option<Arc<ProfileRecord>>,
@@ -157,6 +159,7 @@ impl Storage {
             kind: StorageKind::Directory(disk),
             part_bytes: LOCAL_PART_BYTES,
             encryption: ArchiveEncryption::default(),
+            bandwidth_limit: None,
             new_profile: NewProfile::default(),
             profile: None,
         })
@@ -206,6 +209,7 @@ impl Storage {
             kind: StorageKind::Other,
             part_bytes: STORE_PART_BYTES,
             encryption,
+            bandwidth_limit: None,
             new_profile: NewProfile::default(),
             profile: None,
         }
@@ -230,6 +234,7 @@ impl Storage {
         self.multipart =
             self.multipart.map(|store| Arc::new(RateLimitedMultipart::new(store, bandwidth.clone())) as _);
         self.store = Arc::new(RateLimitedStore::new(self.store, bandwidth));
+        self.bandwidth_limit = Some(bytes_per_second);
         Ok(self)
     }
 
@@ -335,6 +340,13 @@ impl Storage {
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Storage({})", self.location)
+        write!(f, "Storage({}", self.location)?;
+        if let Some(limit) = self.bandwidth_limit {
+            write!(f, ", at most {limit} bytes/s")?;
+        }
+        if self.encryption == ArchiveEncryption::Always {
+            f.write_str(", encrypted archives")?;
+        }
+        f.write_str(")")
     }
 }

@@ -45,7 +45,7 @@
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
 //! | `cli`, with the feature `cli` | the command line, for the binary of an application; its guide is `guides::command_line` |
-//! | [`guides`] | [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
+//! | [`guides`] | [configuration](guides::configuration), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
 //!
 //! | macro | what |
 //! |---|---|
@@ -65,6 +65,11 @@ pub mod guides {
     #[cfg(feature = "cli")]
     #[doc = include_str!("../docs/command-line.md")]
     pub mod command_line {}
+    /// [`retention.md`]: crate::guides::retention
+    /// [`storage.md`]: crate::guides::storage
+    ///
+    #[doc = include_str!("../docs/configuration.md")]
+    pub mod configuration {}
     #[doc = include_str!("../docs/encryption.md")]
     pub mod encryption {}
     // The first definition of a link takes effect. In rustdoc, the other guides are modules; in the repository,
@@ -100,6 +105,8 @@ pub mod testing;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "config")]
+pub use koan_backup_config as config;
 pub use koan_backup_core::{
     ApplicationIdentity, ArchiveEncryption, Backup, BackupId, BackupName, BackupRef, Clock, Compression,
     ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,

@@ -24,6 +24,8 @@ pub use koan_backup_core::{
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 
+#[cfg(feature = "config")]
+pub use koan_backup_config::{BuilderConfig, KoanConfig};
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]

@@ -38,6 +38,7 @@ use crate::foundation::series::SeriesName;
 pub struct Expectations {
     every: Option<Duration>,
     by_name: BTreeMap<String, Duration>,
+    verified_by_name: BTreeMap<String, Duration>,
     entities_within: Option<Duration>,
     verified_within: Option<Duration>,
     max_loss_percent: u8,
@@ -48,6 +49,7 @@ impl Default for Expectations {
         Self {
             every: None,
             by_name: BTreeMap::new(),
+            verified_by_name: BTreeMap::new(),
             entities_within: None,
             verified_within: None,
             max_loss_percent: DEFAULT_LOSS_PERCENT,
@@ -72,6 +74,13 @@ impl Expectations {
     /// `interval`.
     pub fn backup_every(mut self, name: impl Into<String>, interval: Duration) -> Self {
         self.by_name.insert(name.into(), interval);
+        self
+    }
+
+    /// Expects that a backup with this name, or of this series, was verified, and that its last verification is not
+    /// older than `age`.
+    pub fn backup_verified_within(mut self, name: impl Into<String>, age: Duration) -> Self {
+        self.verified_by_name.insert(name.into(), age);
         self
     }
 
@@ -242,8 +251,8 @@ pub(crate) fn health(
     let is_past = |entry: &&&CatalogEntry| !is_in_future(entry.manifest().created_at, now);
     let past: Vec<_> = complete.iter().filter(is_past).copied().collect();
     let future = complete.iter().filter(|entry| !is_past(entry)).map(|entry| entry.id()).collect();
-    let verified = verified.iter().filter(|(_, record)| !is_in_future(record.verified_at, now));
-    let last_verification = verified.max_by_key(|(_, record)| record.verified_at);
+    verified.retain(|(_, record)| !is_in_future(record.verified_at, now));
+    let last_verification = verified.iter().max_by_key(|(_, record)| record.verified_at);
     let mut health = CatalogHealth {
         checked_at: now,
         last_success: past.first().map(|entry| (entry.id(), entry.manifest().created_at)),
@@ -264,8 +273,34 @@ pub(crate) fn health(
         created_in_future: future,
         problems: Vec::new(),
     };
-    health.problems = problems(&health, &past, expected);
+    health.problems = unverified(&entries, &verified, expected, now);
+    health.problems.extend(problems(&health, &past, expected));
     health
+}
+
+/// Returns a problem for each name or series whose last verification is too old.
+fn unverified(
+    entries: &[CatalogEntry],
+    verified: &[(BackupId, VerificationRecord)],
+    expected: &Expectations,
+    now: Timestamp,
+) -> Vec<String> {
+    let last = |name: &str| {
+        let ids: BTreeSet<_> =
+            entries.iter().filter(|entry| is_called(entry, name)).map(|entry| entry.id()).collect();
+        let records = verified.iter().filter(|(id, _)| ids.contains(id));
+        records.map(|(_, record)| record.verified_at).max()
+    };
+    let overdue = |(name, age): (&String, &Duration)| match last(name) {
+        Some(at) if !is_older(at, *age, now) => None,
+        _ => Some(format!("no backup called `{name}` was verified within {} hours", age.as_secs() / 3600)),
+    };
+    expected.verified_by_name.iter().filter_map(overdue).collect()
+}
+
+/// Returns whether a backup has this name, or is of this series.
+fn is_called(entry: &CatalogEntry, name: &str) -> bool {
+    entry.manifest().name.as_str() == name || entry.manifest().series_name().as_str() == name
 }
 
 fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
@@ -347,10 +382,7 @@ fn problems(health: &CatalogHealth, complete: &[&CatalogEntry], expected: &Expec
         overdue("no backup".to_owned(), health.last_success.map(|(_, at)| at), interval);
     }
     for (name, interval) in &expected.by_name {
-        let has_name = |entry: &&&CatalogEntry| {
-            entry.manifest().name.as_str() == name || entry.manifest().series_name().as_str() == name
-        };
-        let last = complete.iter().find(has_name);
+        let last = complete.iter().find(|entry| is_called(entry, name));
         let last = last.map(|entry| entry.manifest().created_at);
         overdue(format!("no backup called `{name}`"), last, *interval);
     }

@@ -65,13 +65,8 @@ enum SelectionRequirement {
 
 impl BackupBuilder {
     pub(super) fn new(koan: ContextRef, name: String) -> Self {
-        Self {
-            koan,
-            name,
-            options: BackupOptions::default(),
-            invalid: None,
-            requirement: SelectionRequirement::None,
-        }
+        let options = koan.defaults().backup();
+        Self { koan, name, options, invalid: None, requirement: SelectionRequirement::None }
     }
 
     /// Makes the backup fail if it selects nothing.
@@ -159,6 +154,13 @@ impl BackupBuilder {
     /// another process removes the backup, the operation fails.
     pub fn verify_after(mut self) -> Self {
         self.options.verify_after = true;
+        self
+    }
+
+    /// Does not verify the backup after its publication, even if the [defaults](crate::KoanBuilder::backup_defaults) of
+    /// the context request it.
+    pub fn without_verification(mut self) -> Self {
+        self.options.verify_after = false;
         self
     }
 

@@ -1,9 +1,13 @@
 //! The builder of a context. It reports all configuration errors before the first backup.
 
+mod defaults;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::background::{BackgroundPlan, BackgroundTasks};
+use super::defaults::OperationDefaults;
 use super::{Koan, coverage};
 use crate::archive::Producer;
 use crate::catalog::{Lookup, ManifestCache};
@@ -55,6 +59,7 @@ pub struct KoanBuilder {
     providers: Vec<(String, Arc<dyn Provider>)>,
     storages: Vec<(String, Storage)>,
     default_storage: Option<String>,
+    default_storage_directory: Option<PathBuf>,
     recipients: Option<Recipients>,
     keys: Vec<Arc<dyn KeySource>>,
     uncovered_policy: UncoveredPolicy,
@@ -66,6 +71,8 @@ pub struct KoanBuilder {
     operation_log: OperationLog,
     catalog_cache: Option<PathBuf>,
     state_directory: Option<PathBuf>,
+    defaults: OperationDefaults,
+    background: BackgroundPlan,
 }
 
 /// The name of the provider that [`KoanBuilder::provider`] adds.
@@ -91,6 +98,7 @@ impl KoanBuilder {
             providers: Vec::new(),
             storages: Vec::new(),
             default_storage: None,
+            default_storage_directory: None,
             recipients: None,
             keys: Vec::new(),
             uncovered_policy: UncoveredPolicy::Warn,
@@ -102,6 +110,8 @@ impl KoanBuilder {
             operation_log: OperationLog::Emitted,
             catalog_cache: None,
             state_directory: None,
+            defaults: OperationDefaults::default(),
+            background: BackgroundPlan::default(),
         }
     }
 
@@ -270,6 +280,7 @@ impl KoanBuilder {
     /// - A database cannot be read.
     /// - An entity must be encrypted, but no recipients are configured.
     /// - An entity, table or column is uncovered, and [`deny_uncovered`](Self::deny_uncovered) was called.
+    /// - The interval of a background task is zero, or its retention policy or storage profile is invalid.
     pub async fn build(mut self) -> Result<Koan> {
         require_timers()?;
         lease::check_time(self.lease_time)?;
@@ -280,7 +291,8 @@ impl KoanBuilder {
         )?;
         self.check_names()?;
         if self.storages.is_empty() {
-            self.storages.push((DEFAULT_STORAGE.to_owned(), Storage::local(Storage::default_path())?));
+            let directory = self.default_storage_directory.take().unwrap_or_else(Storage::default_path);
+            self.storages.push((DEFAULT_STORAGE.to_owned(), Storage::local(directory)?));
         }
         self.put_defaults_first()?;
         self.registry.require_crates(&self.expected_crates)?;
@@ -314,23 +326,24 @@ impl KoanBuilder {
             environment: Some(identity.environment().to_owned()),
             host: gethostname::gethostname().into_string().ok().filter(|host| !host.is_empty()),
         };
-        Ok(Koan {
-            environment: Arc::new(Environment {
-                inventory,
-                entities,
-                providers: self.providers,
-                storages: self.storages,
-                manifests: ManifestCache::new(self.catalog_cache),
-                recipients: self.recipients,
-                keys: self.keys,
-                clock: self.clock,
-                lease_time: self.lease_time,
-                producer,
-                identity,
-                listener: self.listener,
-                operation_log: self.operation_log,
-            }),
-        })
+        let environment = Arc::new(Environment {
+            inventory,
+            entities,
+            providers: self.providers,
+            storages: self.storages,
+            manifests: ManifestCache::new(self.catalog_cache),
+            recipients: self.recipients,
+            keys: self.keys,
+            clock: self.clock,
+            lease_time: self.lease_time,
+            producer,
+            identity,
+            listener: self.listener,
+            operation_log: self.operation_log,
+        });
+        let defaults = Arc::new(self.defaults);
+        let background = BackgroundTasks::start(&environment, &defaults, self.background)?;
+        Ok(Koan { environment, defaults, background: Arc::new(background) })
     }
 
     /// Compares storage profiles and databases with what this machine remembers of them.

@@ -1,7 +1,10 @@
 //! The type of the context.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::background::BackgroundTasks;
+use super::defaults::OperationDefaults;
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
@@ -16,9 +19,15 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 /// # Ok(())
 /// # });
 /// ```
+///
+/// The context owns the background tasks that its builder started, for example by
+/// [`background_maintenance`](crate::KoanBuilder::background_maintenance). They stop when the last clone of the context
+/// is dropped, or when [`stop_background`](Self::stop_background) is called.
 #[derive(Clone, Debug)]
 pub struct Koan {
     pub(super) environment: Arc<Environment>,
+    pub(super) defaults: Arc<OperationDefaults>,
+    pub(super) background: Arc<BackgroundTasks>,
 }
 
 /// The context of a builder. It is `None` if the builder was created by a static function and no context
@@ -38,6 +47,11 @@ impl ContextRef {
                 "no context is installed; call `koan.install()` after `build().await?`",
             )
         })
+    }
+
+    /// Returns the defaults of operations, or the defaults of the library if no context was installed.
+    pub(super) fn defaults(&self) -> Cow<'_, OperationDefaults> {
+        self.0.as_ref().map_or_else(Cow::default, |koan| Cow::Borrowed(koan.defaults.as_ref()))
     }
 
     /// Returns the environment of the context.

@@ -1,17 +1,17 @@
 //! The builder of maintenance: `koan.maintenance().retention(…).every(…).start()`.
 
 use std::future::IntoFuture;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Koan;
+use super::maintenance_task::{MaintenanceTask, Schedule, check};
 use super::names::Names;
 use crate::catalog::retention::Retention;
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::error::Result;
 use crate::foundation::runtime::{in_runtime, require_timers};
 use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport};
 
@@ -49,19 +49,22 @@ pub struct MaintenanceBuilder {
     jitter: Duration,
 }
 
-/// The result of the last run of a task.
-type LastRun = Arc<Mutex<Option<Result<MaintenanceReport, String>>>>;
-
 impl MaintenanceBuilder {
     pub(super) fn new(koan: Koan) -> Self {
-        let (every, jitter) = (Duration::from_secs(3600), Duration::ZERO);
-        Self { koan, options: MaintenanceOptions::default(), every, jitter }
+        let (options, every, jitter) = koan.defaults.maintenance();
+        Self { koan, options, every, jitter }
     }
 
-    /// Sets the retention policy. Each run removes the backups that the policy does not keep. Without a
-    /// policy, no backup is removed.
+    /// Sets the retention policy. Each run removes the backups that the policy does not keep. The default is
+    /// the [policy of the context](crate::KoanBuilder::retention_policy). Without a policy, no backup is removed.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.options.retention = Some(retention);
+        self
+    }
+
+    /// Does not remove backups, even if the context has a retention policy.
+    pub fn without_retention(mut self) -> Self {
+        self.options.retention = None;
         self
     }
 
@@ -121,48 +124,13 @@ impl MaintenanceBuilder {
     pub fn start(self) -> Result<MaintenanceTask> {
         require_timers()?;
         self.check()?;
-        let Self { koan, mut options, every, jitter } = self;
-        // The task has a child token, so that stopping the task does not cancel other operations that use the
-        // given token.
-        let cancel = options.cancel.child_token();
-        options.cancel = cancel.clone();
-        let last = LastRun::default();
-        let (last_run, stop_token) = (Arc::clone(&last), cancel.clone());
-        let task = tokio::spawn(async move {
-            while !stop_token.is_cancelled() {
-                let result = maintenance::run(&koan.environment, &options).await;
-                if stop_token.is_cancelled() {
-                    return;
-                }
-                log(&result);
-                let result = result.map_err(|error| error.chain());
-                *last_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                let jitter_seconds = jitter.as_secs_f64().min(86_400.0) * random_fraction();
-                let wait = every.saturating_add(Duration::from_secs_f64(jitter_seconds));
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
-                    () = stop_token.cancelled() => {}
-                }
-            }
-        });
-        Ok(MaintenanceTask { task: Some(task), cancel, last })
+        let Self { koan, options, every, jitter } = self;
+        // The task does not own the context, so that dropping the last clone of the context stops its own tasks.
+        Ok(MaintenanceTask::spawn(Arc::clone(&koan.environment), options, Schedule { every, jitter }))
     }
 
     fn check(&self) -> Result<()> {
-        if self.every.is_zero() {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "the interval between two runs of maintenance is 0 seconds; set a longer interval with \
-                 `.every(…)`",
-            ));
-        }
-        if let Some(retention) = &self.options.retention {
-            retention.validate()?;
-        }
-        for profile in &self.options.profiles {
-            self.koan.environment.storage(Some(profile))?;
-        }
-        Ok(())
+        check(&self.koan.environment, &self.options, self.every)
     }
 }
 
@@ -176,84 +144,4 @@ impl IntoFuture for MaintenanceBuilder {
             maintenance::run(&self.koan.environment, &self.options).await
         })
     }
-}
-
-/// Maintenance in the background. Dropping it stops maintenance.
-///
-/// ```
-/// use std::time::Duration;
-/// # koan_backup_shop::run(async |koan| {
-/// let task = koan.maintenance().every(Duration::from_secs(3600)).start()?;
-/// match task.last_report() {
-///     Some(Ok(report)) => println!("{} profiles", report.profiles.len()),
-///     Some(Err(error)) => eprintln!("{error}"),
-///     None => println!("the first run has not ended"),
-/// }
-/// task.stop().await;
-/// # Ok(())
-/// # });
-/// ```
-#[derive(Debug)]
-#[must_use = "dropping the task stops maintenance"]
-pub struct MaintenanceTask {
-    task: Option<JoinHandle<()>>,
-    cancel: CancellationToken,
-    last: LastRun,
-}
-
-impl MaintenanceTask {
-    /// Returns the report of the last run, or `None` before the first run has ended.
-    ///
-    /// # Errors
-    /// The last run failed without a report.
-    pub fn last_report(&self) -> Option<Result<MaintenanceReport>> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        last.map(|result| {
-            result.map_err(|text| Error::new(ErrorKind::Storage, format!("maintenance failed: {text}")))
-        })
-    }
-
-    /// Stops maintenance, and waits until it has stopped.
-    pub async fn stop(mut self) {
-        self.cancel.cancel();
-        if let Some(task) = self.task.take() {
-            // A panic in the task was logged by the runtime.
-            let _ = task.await;
-        }
-    }
-}
-
-impl Drop for MaintenanceTask {
-    fn drop(&mut self) {
-        self.cancel.cancel();
-    }
-}
-
-fn log(result: &Result<MaintenanceReport>) {
-    match result {
-        Ok(report) if report.is_clean() => tracing::info!(target: "koan::backup", "maintenance completed"),
-        Ok(report) => {
-            for profile in &report.profiles {
-                if let (Some(id), Some(damage)) = (&profile.verified, &profile.damage) {
-                    tracing::error!(
-                        target: "koan::backup", profile = %profile.profile, backup = %id, %damage,
-                        "a backup is damaged"
-                    );
-                }
-                for failure in &profile.failures {
-                    tracing::error!(
-                        target: "koan::backup", profile = %profile.profile, %failure,
-                        "a step of maintenance failed"
-                    );
-                }
-            }
-        }
-        Err(error) => tracing::error!(target: "koan::backup", error = %error.chain(), "maintenance failed"),
-    }
-}
-
-/// Returns a random number from 0 to 1, from the random bits of a new UUID.
-fn random_fraction() -> f64 {
-    let [.., a, b, c, d] = uuid::Uuid::now_v7().into_bytes();
-    f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
 }

@@ -18,12 +18,12 @@ use super::retention::RetentionBuilder;
 use super::verify::VerifyBuilder;
 use super::warm_up::{self, WarmUpReport};
 use crate::archive::Manifest;
-use crate::catalog::BackupRef;
 use crate::catalog::retention::Retention;
+use crate::catalog::{BackupRef, Expectations};
 use crate::declaration::inventory::Inventory;
 use crate::entity::Entity;
 use crate::foundation::error::Result;
-use crate::foundation::id::BackupId;
+use crate::foundation::id::{BackupId, BackupName};
 use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::runtime::require_timers;
 use crate::operations::prune;
@@ -115,7 +115,30 @@ impl Koan {
     /// before the first backup. The report contains the errors. Without a Tokio runtime with timers, the report
     /// contains this error for each provider and each profile.
     pub async fn warm_up(&self) -> WarmUpReport {
-        warm_up::warm_up(self).await
+        warm_up::warm_up(&self.environment).await
+    }
+
+    /// Returns the name of a backup to which its caller gives no name. It is `default`, unless
+    /// [`KoanBuilder::default_backup_name`] sets another name.
+    pub fn default_backup_name(&self) -> &BackupName {
+        &self.defaults.backup_name
+    }
+
+    /// Returns the retention policy of the context, if [`KoanBuilder::retention_policy`] set one.
+    pub fn retention_policy(&self) -> Option<&Retention> {
+        self.defaults.retention.as_ref()
+    }
+
+    /// Returns the expectations about the backups, for [`Catalog::health`]. They are those of
+    /// [`KoanBuilder::expectations`], or else [`Expectations::new`](crate::catalog::Expectations::new).
+    pub fn expectations(&self) -> &Expectations {
+        &self.defaults.expectations
+    }
+
+    /// Stops the background tasks that the builder started, and waits until they have stopped. The context can still be
+    /// used.
+    pub async fn stop_background(&self) {
+        self.background.stop().await;
     }
 
     /// Returns the catalog of the backups in all storage profiles.

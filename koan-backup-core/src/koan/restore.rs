@@ -50,7 +50,8 @@ pub struct RestoreBuilder {
 
 impl RestoreBuilder {
     pub(super) fn new(koan: ContextRef, backup: BackupRef) -> Self {
-        Self { koan, backup, options: RestoreOptions::default(), invalid: None }
+        let options = koan.defaults().restore();
+        Self { koan, backup, options, invalid: None }
     }
 
     selection_setters!();

@@ -5,8 +5,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Koan;
 use crate::catalog::{CatalogEntry, UnreadableManifest};
+use crate::environment::Environment;
 use crate::foundation::error::Error;
 use crate::foundation::runtime::require_timers;
 
@@ -70,10 +70,9 @@ impl WarmUpReport {
     }
 }
 
-pub(super) async fn warm_up(koan: &Koan) -> WarmUpReport {
-    let environment = &koan.environment;
+pub(super) async fn warm_up(environment: &Environment) -> WarmUpReport {
     if let Err(error) = require_timers() {
-        return failed(koan, &error);
+        return failed(environment, &error);
     }
     let (mut providers, mut profiles) = (Vec::new(), Vec::new());
     for (name, provider) in &environment.providers {
@@ -101,8 +100,7 @@ pub(super) async fn warm_up(koan: &Koan) -> WarmUpReport {
 }
 
 /// Returns the report if nothing can be opened.
-fn failed(koan: &Koan, error: &Error) -> WarmUpReport {
-    let environment = &koan.environment;
+fn failed(environment: &Environment, error: &Error) -> WarmUpReport {
     let (duration_ms, problem) = (0, Some(error.chain()));
     let providers = environment.providers.iter().map(|(name, _)| OpenedProvider {
         name: name.clone(),

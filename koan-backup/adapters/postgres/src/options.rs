@@ -181,6 +181,8 @@ impl std::fmt::Debug for PostgresOptions {
             .field("connections", &self.connections)
             .field("schemas", &self.schemas)
             .field("root_certificate", &self.root_certificate)
+            .field("ignored", &self.ignored)
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }

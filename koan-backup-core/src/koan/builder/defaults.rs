@@ -1,0 +1,103 @@
+//! The setters for defaults of operations, and for tasks that run in the background.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::KoanBuilder;
+use crate::catalog::Expectations;
+use crate::catalog::retention::Retention;
+use crate::foundation::id::BackupName;
+use crate::koan::defaults::MaintenanceDefaults;
+use crate::operations::backup::BackupOptions;
+use crate::operations::restore::RestoreOptions;
+
+impl KoanBuilder {
+    /// Sets the name of a backup to which its caller gives no name. The default is `default`.
+    pub fn default_backup_name(mut self, name: BackupName) -> Self {
+        self.defaults.backup_name = name;
+        self
+    }
+
+    /// Sets the options that every backup uses unless its builder sets another value.
+    ///
+    /// ```
+    /// use koan_backup_core::builders::BackupOptions;
+    ///
+    /// let mut options = BackupOptions::default();
+    /// options.batch_size = 500;
+    /// let builder = koan_backup_core::Koan::builder().backup_defaults(options);
+    /// # drop(builder);
+    /// ```
+    pub fn backup_defaults(mut self, options: BackupOptions) -> Self {
+        self.defaults.backup = options;
+        self
+    }
+
+    /// Sets the options that every restore uses unless its builder sets another value.
+    pub fn restore_defaults(mut self, options: RestoreOptions) -> Self {
+        self.defaults.restore = options;
+        self
+    }
+
+    /// Sets the retention policy that maintenance applies, and that [`Koan::retention_policy`](crate::Koan::retention_policy)
+    /// returns.
+    pub fn retention_policy(mut self, policy: Retention) -> Self {
+        self.defaults.retention = Some(policy);
+        self
+    }
+
+    /// Sets the expectations about the backups, which [`Koan::expectations`](crate::Koan::expectations) returns.
+    pub fn expectations(mut self, expectations: Expectations) -> Self {
+        self.defaults.expectations = expectations;
+        self
+    }
+
+    /// Sets the defaults of maintenance.
+    pub fn maintenance_defaults(mut self, defaults: MaintenanceDefaults) -> Self {
+        self.defaults.maintenance = defaults;
+        self
+    }
+
+    /// Runs maintenance in the background, immediately and then after each interval of the
+    /// [defaults](Self::maintenance_defaults). The context owns the task: the task stops when the last clone of the
+    /// context is dropped.
+    pub fn background_maintenance(mut self) -> Self {
+        self.background.is_maintaining = true;
+        self
+    }
+
+    /// Reads the catalogs of all storage profiles in the background, immediately and then after each `interval`, so
+    /// that the [cache](Self::catalog_cache) contains the backups of other machines, and logs problems. The context
+    /// owns the task.
+    pub fn background_discovery(mut self, interval: Duration) -> Self {
+        self.background.discovery = Some(interval);
+        self
+    }
+
+    /// [Warms the context up](crate::Koan::warm_up) in the background after it is built, and logs problems. The context
+    /// owns the task.
+    pub fn background_warm_up(mut self) -> Self {
+        self.background.is_warming_up = true;
+        self
+    }
+
+    /// Sets the directory of the profile `local`, which is used if no storage profile is added. The default is
+    /// [`Storage::default_path`](crate::Storage::default_path).
+    pub fn default_storage_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.default_storage_directory = Some(directory.into());
+        self
+    }
+
+    /// Removes the provider with this name, if there is one, so that another provider can be added with the same name.
+    pub fn without_provider(mut self, name: &str) -> Self {
+        self.providers.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Removes the storage profile with this name, if there is one, so that another profile can be added with the same
+    /// name.
+    pub fn without_storage(mut self, name: &str) -> Self {
+        self.storages.retain(|(known, _)| known != name);
+        self
+    }
+}

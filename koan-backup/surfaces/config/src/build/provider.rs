@@ -1,0 +1,244 @@
+//! Opens the providers.
+
+use koan_backup_core::KoanBuilder;
+
+use super::Build;
+use super::provider_url::{ProviderKind, ProviderUrl};
+use crate::key_path;
+use crate::node::Node;
+use crate::settings::ProviderSettings;
+
+impl Build<'_> {
+    /// Opens all providers, and adds them to the builder.
+    pub(super) fn providers(&mut self, mut builder: KoanBuilder) -> KoanBuilder {
+        for (name, settings) in &self.loaded.settings.providers {
+            let key = format!("providers.{name}");
+            let url_key = format!("{key}.url");
+            let Some(text) = self.accept(&url_key, settings.url.read()) else { continue };
+            let url = match ProviderUrl::parse(&text) {
+                Ok(url) => url,
+                Err(problem) => {
+                    self.refuse(&url_key, format!("the URL of provider `{name}` {problem}"), "correct it");
+                    continue;
+                }
+            };
+            if self.has_other_keys(&key, url.kind.keys(), url.kind.name()) {
+                continue;
+            }
+            let Some(settings) = self.with_url_options(&url_key, &url, settings) else { continue };
+            builder = self.open(builder.without_provider(name), name, &url, &settings);
+        }
+        builder
+    }
+
+    /// Refuses keys of a table that have no effect on the kind of the object that the table describes, and returns
+    /// whether there are such keys.
+    pub(super) fn has_other_keys(&mut self, key: &str, known: &[&str], kind: &str) -> bool {
+        let count = self.problems.len();
+        let Some(node) = self.loaded.node(key) else { return false };
+        for entry in node.entries() {
+            if !known.contains(&entry.key.as_str()) {
+                let full = format!("{key}.{}", entry.key);
+                let message = format!("`{full}` has no effect on {kind}");
+                self.refuse(&full, message, "remove it");
+            }
+        }
+        self.problems.len() > count
+    }
+
+    /// Adds the options of a URL to the settings.
+    fn with_url_options(
+        &mut self,
+        url_key: &str,
+        url: &ProviderUrl,
+        settings: &ProviderSettings,
+    ) -> Option<ProviderSettings> {
+        let mut settings = settings.clone();
+        let parent = url_key.trim_end_matches(".url");
+        for (name, value) in &url.options {
+            let known: Vec<_> =
+                url.kind.keys().iter().copied().filter(|key| URL_OPTIONS.contains(key)).collect();
+            if !known.contains(&name.as_str()) {
+                let suggestion = key_path::suggestion(name, known.into_iter());
+                self.refuse(url_key, format!("`{url_key}` has the unknown option `{name}`"), &suggestion);
+                return None;
+            }
+            if self.loaded.node(parent).and_then(|node: &Node| node.get(name)).is_some() {
+                let message = format!("`{name}` is set both in `{url_key}` and in `{parent}.{name}`");
+                self.refuse(url_key, message, "remove one of them");
+                return None;
+            }
+            if set(&mut settings, name, value).is_none() {
+                self.refuse(
+                    url_key,
+                    format!("option `{name}` of `{url_key}` has an invalid value"),
+                    "correct it",
+                );
+                return None;
+            }
+        }
+        Some(settings)
+    }
+
+    #[allow(unused_variables, reason = "without the features of the providers, the settings are not read")]
+    fn open(
+        &mut self,
+        builder: KoanBuilder,
+        name: &str,
+        url: &ProviderUrl,
+        settings: &ProviderSettings,
+    ) -> KoanBuilder {
+        let key = format!("providers.{name}.url");
+        match url.kind {
+            #[cfg(feature = "sqlite")]
+            ProviderKind::Sqlite => {
+                let opened = self.accept(&key, sqlite(&url.location, settings).open());
+                opened.into_iter().fold(builder, |builder, provider| builder.named_provider(name, provider))
+            }
+            #[cfg(feature = "postgres")]
+            ProviderKind::Postgres => {
+                let address = address(&url.location, settings);
+                let opened =
+                    self.accept(&key, address.and_then(|address| postgres(&address, settings).connect()));
+                opened.into_iter().fold(builder, |builder, provider| builder.named_provider(name, provider))
+            }
+            #[cfg(feature = "json")]
+            ProviderKind::Json => {
+                let opened = self.accept(&key, json(&url.location, settings));
+                opened.into_iter().fold(builder, |builder, provider| builder.named_provider(name, provider))
+            }
+            #[cfg(feature = "memory")]
+            ProviderKind::Memory => builder.named_provider(name, koan_backup_memory::Memory::new()),
+            #[allow(unreachable_patterns, reason = "all features are enabled")]
+            kind => {
+                let feature = match kind {
+                    ProviderKind::Sqlite => "sqlite",
+                    ProviderKind::Postgres => "postgres",
+                    ProviderKind::Json => "json",
+                    ProviderKind::Memory => "memory",
+                };
+                let message =
+                    format!("provider `{name}` needs the feature `{feature}`, which is not enabled");
+                let remedy = format!("add it: koan-backup = {{ features = [\"{feature}\"] }}");
+                self.refuse(&key, message, &remedy);
+                builder
+            }
+        }
+    }
+}
+
+/// The options that a URL may contain.
+const URL_OPTIONS: [&str; 5] = ["read_only", "create_if_missing", "busy_timeout", "lock_timeout", "layout"];
+
+/// Sets an option of a URL. Returns `None` if the value is not valid.
+fn set(settings: &mut ProviderSettings, name: &str, value: &str) -> Option<()> {
+    use crate::settings::LayoutSetting;
+    use crate::time_span::TimeSpan;
+
+    match name {
+        "read_only" => settings.read_only = Some(value.parse().ok()?),
+        "create_if_missing" => settings.create_if_missing = Some(value.parse().ok()?),
+        "busy_timeout" => settings.busy_timeout = Some(TimeSpan::parse(value)?),
+        "lock_timeout" => settings.lock_timeout = Some(TimeSpan::parse(value)?),
+        "layout" => {
+            settings.layout = Some(match value {
+                "lines" => LayoutSetting::Lines,
+                "documents" => LayoutSetting::Documents,
+                _ => return None,
+            });
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+#[cfg(feature = "sqlite")]
+pub(crate) fn sqlite(path: &str, settings: &ProviderSettings) -> koan_backup_sqlite::SqliteOptions {
+    let mut options = koan_backup_sqlite::Sqlite::options(path);
+    if settings.read_only == Some(true) {
+        options = options.read_only();
+    }
+    if settings.create_if_missing == Some(true) {
+        options = options.create_if_missing();
+    }
+    if let Some(timeout) = settings.busy_timeout {
+        options = options.busy_timeout(timeout.0);
+    }
+    for (table, reason) in settings.ignore_tables.iter().flatten() {
+        options = options.ignore_table(table, reason);
+    }
+    for (name, reason) in settings.recomputed.iter().flatten() {
+        options = options.recomputed_after_restore(name, reason);
+    }
+    options
+}
+
+/// Returns the address of a database, with the password of the settings.
+#[cfg(feature = "postgres")]
+pub(crate) fn address(url: &str, settings: &ProviderSettings) -> koan_backup_core::Result<String> {
+    match &settings.password {
+        Some(password) => Ok(with_password(url, &password.read()?)),
+        None => Ok(url.to_owned()),
+    }
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) fn postgres(address: &str, settings: &ProviderSettings) -> koan_backup_postgres::PostgresOptions {
+    let mut options = koan_backup_postgres::Postgres::options(address);
+    if let Some(connections) = settings.connections {
+        options = options.connections(connections);
+    }
+    for schema in settings.schemas.iter().flatten() {
+        options = options.schema(schema);
+    }
+    if let Some(path) = &settings.root_certificate {
+        options = options.root_certificate(path);
+    }
+    if settings.refresh_materialized_views == Some(true) {
+        options = options.refresh_materialized_views();
+    }
+    for (table, reason) in settings.ignore_tables.iter().flatten() {
+        options = options.ignore_table(table, reason);
+    }
+    for (sequence, reason) in settings.ignore_sequences.iter().flatten() {
+        options = options.ignore_sequence(sequence, reason);
+    }
+    for (view, reason) in settings.ignore_materialized_views.iter().flatten() {
+        options = options.ignore_materialized_view(view, reason);
+    }
+    if let Some(reason) = &settings.ignore_large_objects {
+        options = options.ignore_large_objects(reason);
+    }
+    for (column, reason) in settings.recomputed.iter().flatten() {
+        options = options.recomputed_after_restore(column, reason);
+    }
+    options
+}
+
+/// Adds the password to an address, as a parameter.
+#[cfg(feature = "postgres")]
+fn with_password(address: &str, password: &str) -> String {
+    let separator = if address.contains('?') { '&' } else { '?' };
+    let encoded: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    format!("{address}{separator}password={encoded}")
+}
+
+#[cfg(feature = "json")]
+pub(crate) fn json(
+    path: &str,
+    settings: &ProviderSettings,
+) -> koan_backup_core::Result<koan_backup_json::JsonFiles> {
+    use crate::settings::LayoutSetting;
+
+    let mut files = match settings.layout.unwrap_or(LayoutSetting::Lines) {
+        LayoutSetting::Lines => koan_backup_json::JsonFiles::lines(path)?,
+        LayoutSetting::Documents => koan_backup_json::JsonFiles::documents(path)?,
+    };
+    if settings.create_if_missing == Some(true) {
+        files = files.create_if_missing();
+    }
+    if let Some(timeout) = settings.lock_timeout {
+        files = files.lock_timeout(timeout.0);
+    }
+    Ok(files)
+}

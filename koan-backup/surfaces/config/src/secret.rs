@@ -1,0 +1,247 @@
+//! Secrets: texts that a configuration refers to, and that are read only when they are used.
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use koan_backup_core::{Error, ErrorKind, Keys, Result};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+/// The name of the keyword of a schema that marks values that may be or contain a secret.
+pub(crate) const MARKER: &str = "x-koan";
+/// The keys of a reference to a secret.
+pub(crate) const REFERENCE_KEYS: [&str; 3] = ["env", "file", "command"];
+/// What is displayed in place of a secret.
+pub(crate) const HIDDEN: &str = "***";
+
+/// The maximum number of bytes that a command may print.
+const MAX_OUTPUT_BYTES: u64 = 64 << 10;
+/// The maximum duration of a command.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Which forms a value may have, and what is displayed of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecretForm {
+    /// A secret. A file and a flag contain a reference to it, and never the secret itself.
+    Secret,
+    /// An address, which may contain credentials.
+    Address,
+    /// An option of a store, which is a secret or not according to its name.
+    StoreOption,
+    /// A reference that is resolved only when keys are needed.
+    Reference,
+}
+
+impl SecretForm {
+    pub(crate) fn of_schema(shape: &serde_json::Value) -> Option<Self> {
+        match shape.get(MARKER)?.as_str()? {
+            "secret" => Some(Self::Secret),
+            "address" => Some(Self::Address),
+            "option" => Some(Self::StoreOption),
+            "reference" => Some(Self::Reference),
+            _ => None,
+        }
+    }
+}
+
+/// A text, or a reference to a text.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(untagged)]
+pub(crate) enum SecretText {
+    Text(String),
+    Reference(Reference),
+}
+
+/// A reference to a text.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reference {
+    /// An environment variable.
+    Env(String),
+    /// A file.
+    File(PathBuf),
+    /// A program and its arguments.
+    Command(Vec<String>),
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str(HIDDEN),
+            Self::Reference(reference) => reference.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "variable `{name}`"),
+            Self::File(path) => write!(f, "file `{}`", path.display()),
+            // Arguments may contain secrets.
+            Self::Command(command) => write!(f, "command `{}`", command.first().map_or("", String::as_str)),
+        }
+    }
+}
+
+impl SecretText {
+    /// Returns the text. A line feed at the end of a file or of the output of a command is not part of it.
+    ///
+    /// # Errors
+    /// The text cannot be read. The error never contains the text.
+    pub(crate) fn read(&self) -> Result<String> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::Reference(reference) => reference.read(),
+        }
+    }
+}
+
+impl Reference {
+    /// Returns the source of keys that this reference specifies.
+    pub(crate) fn keys(&self) -> Option<Keys> {
+        Some(match self {
+            Self::Env(name) => Keys::variable(name),
+            Self::File(path) => Keys::file(path),
+            Self::Command(command) => {
+                let (program, arguments) = command.split_first()?;
+                Keys::command(program, arguments)
+            }
+        })
+    }
+
+    fn read(&self) -> Result<String> {
+        let text = match self {
+            // The error `NotUnicode` contains the value, so it must not become the source of the error.
+            Self::Env(name) => {
+                return std::env::var(name).map_err(|_| {
+                    secret_error(format!(
+                        "the environment variable `{name}` is not set or is not Unicode text; set it"
+                    ))
+                });
+            }
+            Self::File(path) => {
+                let unreadable = format!("the secret in file `{}` cannot be read", path.display());
+                std::fs::read_to_string(path)
+                    .map_err(|source| Error::with_source(ErrorKind::Configuration, unreadable, source))?
+            }
+            Self::Command(command) => output(command)?,
+        };
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+    }
+}
+
+/// Returns the output of a command.
+fn output(command: &[String]) -> Result<String> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(secret_error(
+            "the command of a secret is empty; write the program and its arguments".to_owned(),
+        ));
+    };
+    // Arguments may contain secrets, so errors contain only the program.
+    let failed =
+        |problem: &str| secret_error(format!("the command `{program}`, which prints a secret, {problem}"));
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|source| {
+            Error::with_source(
+                ErrorKind::Configuration,
+                format!("the command `{program}`, which prints a secret, could not be started"),
+                source,
+            )
+        })?;
+    let (sender, receiver) = mpsc::channel();
+    let stdout = child.stdout.take();
+    std::thread::spawn(move || {
+        let mut printed = Vec::new();
+        let read = stdout.map(|stdout| stdout.take(MAX_OUTPUT_BYTES + 1).read_to_end(&mut printed));
+        // The receiver does not exist any more after the time limit.
+        let _ = sender.send(read.is_some_and(|read| read.is_ok()).then_some(printed));
+    });
+    let printed = receiver.recv_timeout(COMMAND_TIMEOUT);
+    let Ok(Some(printed)) = printed else {
+        // The process may have ended meanwhile.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(failed("did not end within a minute; check whether it waits for input"));
+    };
+    if u64::try_from(printed.len()).is_ok_and(|length| length > MAX_OUTPUT_BYTES) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(failed("printed more than 64 KiB"));
+    }
+    let status = child.wait().map_err(|_| failed("could not be waited for"))?;
+    // The standard error of the command may contain secrets, so only the exit status is reported.
+    if !status.success() {
+        return Err(failed(&format!("failed: {status}")));
+    }
+    String::from_utf8(printed).map_err(|_| failed("printed text that is not UTF-8"))
+}
+
+fn secret_error(message: String) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+/// Returns the schema of a reference.
+pub(crate) fn reference_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-koan": "reference",
+        "oneOf": [
+            {
+                "description": "The name of an environment variable.",
+                "type": "object",
+                "properties": { "env": { "type": "string" } },
+                "required": ["env"],
+                "additionalProperties": false,
+            },
+            {
+                "description": "The path of a file.",
+                "type": "object",
+                "properties": { "file": { "type": "string" } },
+                "required": ["file"],
+                "additionalProperties": false,
+            },
+            {
+                "description": "A program and its arguments, whose output is used.",
+                "type": "object",
+                "properties": { "command": { "type": "array", "items": { "type": "string" }, "minItems": 1 } },
+                "required": ["command"],
+                "additionalProperties": false,
+            },
+        ],
+    })
+}
+
+/// Returns the schema of references.
+pub(crate) fn references_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": reference_schema(generator) })
+}
+
+/// Returns the schema of a secret.
+pub(crate) fn secret_schema(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = reference_schema(generator);
+    schema.insert(MARKER.to_owned(), "secret".into());
+    schema
+}
+
+/// Returns the schema of an address, which is a text or a reference to a secret.
+pub(crate) fn address_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-koan": "address", "anyOf": [{ "type": "string" }, reference_schema(generator)] })
+}
+
+/// Returns the schema of options of a store.
+pub(crate) fn options_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "x-koan": "option", "anyOf": [{ "type": "string" }, reference_schema(generator)] },
+    })
+}

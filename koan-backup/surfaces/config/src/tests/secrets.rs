@@ -1,0 +1,125 @@
+//! Secrets are read from their references, and never printed.
+
+use koan_backup::BackupRef;
+
+use super::fixture::{Card, Folder, builder};
+use crate::build;
+use crate::loaded::Loaded;
+
+const SECRET: &str = "hunter2-is-long-enough";
+
+#[test]
+fn no_output_contains_a_secret() {
+    let folder = Folder::new();
+    folder.write("secret", &format!("{SECRET}\n"));
+    let text = format!(
+        "[providers.main]\nurl = \"postgres://ann:{SECRET}@localhost/shop\"\n\
+         [providers.other]\nurl = \"postgres://localhost/shop?password={SECRET}&user=ann\"\n\
+         [storage.s]\nurl = \"s3://bucket\"\naccess_key_id = \"AKIA\"\n\
+         secret_access_key = {{ file = \"{{folder}}/secret\" }}\n\
+         [encryption]\nkeys = [{{ command = [\"echo\", \"{SECRET}\"] }}]\n"
+    );
+    let sources = folder.toml(&text).variables([
+        ("KOAN__ENCRYPTION__PASSPHRASE".to_owned(), SECRET.to_owned()),
+        ("KOAN__STORAGE__S__OPTIONS__SESSION_TOKEN".to_owned(), SECRET.to_owned()),
+    ]);
+    let outputs =
+        |name: &str, text: String| assert!(!text.contains("hunter2"), "{name} contains the secret: {text}");
+    outputs("the sources", format!("{sources:?}"));
+    outputs("the problems", format!("{:?}", sources.check()));
+    let configuration = sources.load().expect("the configuration is valid");
+    outputs("the effective values", format!("{:?}", configuration.effective()));
+    outputs("the configuration", format!("{configuration:?}"));
+    outputs("the builder", format!("{:?}", configuration.apply(builder()).expect("the secrets are read")));
+    for (key, expected) in [
+        ("providers.main.url", "\"postgres://ann:***@localhost/shop\""),
+        ("providers.other.url", "\"postgres://localhost/shop?password=***&user=ann\""),
+        ("storage.s.secret_access_key", "***"),
+        ("storage.s.options.session_token", "***"),
+        ("encryption.passphrase", "***"),
+        ("storage.s.access_key_id", "\"AKIA\""),
+    ] {
+        let value = configuration.effective().iter().find(|value| value.key == key).expect("the key is set");
+        assert_eq!(value.value, expected, "{key}");
+    }
+    let origin = configuration.origin("encryption.passphrase").expect("the key is set");
+    assert_eq!(origin.to_string(), "variable KOAN__ENCRYPTION__PASSPHRASE");
+}
+
+#[test]
+fn a_malformed_file_does_not_show_its_content() {
+    let folder = Folder::new();
+    for name in ["bad.toml", "bad.yaml", "bad.json"] {
+        let file = folder.write(name, &format!("{{ \"a\": \"{SECRET}\", \"b\": [\"{SECRET}\" : }}"));
+        let problems = crate::ConfigurationSources::new().file(file).check();
+        assert!(!problems.is_empty() && !format!("{problems:?}").contains("hunter2"), "{name}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_secret_is_read_from_a_file_and_from_a_command() {
+    let folder = Folder::new();
+    folder.write("secret", "s p\u{e9}c!al\r\n");
+    for (reference, expected) in [
+        ("{ file = \"{folder}/secret\" }", "s p\u{e9}c!al"),
+        ("{ command = [\"cat\", \"{folder}/secret\"] }", "s p\u{e9}c!al"),
+        ("{ command = [\"printf\", \"a\\nb\\n\"] }", "a\nb"),
+    ] {
+        let text = format!("[providers.main]\nurl = \"postgres://h/d\"\npassword = {reference}\n");
+        let loaded = Loaded::read(&folder.toml(&text)).expect("the configuration is valid");
+        let password = loaded.settings.providers["main"].password.as_ref().expect("the password is set");
+        assert_eq!(password.read().expect("the secret is read"), expected, "{reference}");
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_a_problem_with_its_place() {
+    let folder = Folder::new();
+    for (reference, expected) in [
+        ("{ file = \"{folder}/none\" }", "cannot be read"),
+        ("{ command = [\"false\"] }", "the command `false`, which prints a secret, failed: exit status: 1"),
+        (
+            "{ command = [\"koan-no-such-program\"] }",
+            "`koan-no-such-program`, which prints a secret, could not be started",
+        ),
+    ] {
+        let problems = folder.problems(&format!("[encryption]\npassphrase = {reference}\n"));
+        assert!(problems.len() == 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with("koan.toml:2:14: ") && problems[0].contains(expected),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_password_is_added_to_an_address() {
+    let folder = Folder::new();
+    folder.write("password", "p@ss/w?rd\n");
+    let text = "[providers.main]\nurl = \"postgres://ann@localhost/shop?sslmode=disable\"\n\
+                password = { file = \"{folder}/password\" }\n";
+    let loaded = Loaded::read(&folder.toml(text)).expect("the configuration is valid");
+    let settings = &loaded.settings.providers["main"];
+    let address = build::address(&settings.url.read().expect("the URL is in the file"), settings);
+    let address = address.expect("the password is read");
+    assert_eq!(address, "postgres://ann@localhost/shop?sslmode=disable&password=%70%40%73%73%2F%77%3F%72%64");
+    build::postgres(&address, settings).connect().expect("the driver accepts the address");
+}
+
+#[tokio::test]
+async fn a_passphrase_encrypts_and_decrypts() {
+    let folder = Folder::new();
+    folder.write("passphrase", "correct horse\n");
+    let configuration = folder.load("[encryption]\npassphrase = { file = \"{folder}/passphrase\" }\n");
+    let memory = koan_backup::Memory::new();
+    let builder = builder().register::<Card>().provider(memory).state_directory(folder.path("state"));
+    let builder = builder.storage(koan_backup::Storage::memory());
+    let koan = configuration.apply(builder).expect("the passphrase is read").build().await;
+    let koan = koan.expect("the entity can be encrypted");
+    let card = Card { id: 1, number: "4711".to_owned() };
+    let _ = koan.data::<Card>().upsert_many([card]).await.expect("the card is stored");
+    let backup = koan.backup("cards").entity::<Card>().await.expect("the backup succeeds");
+    let verified = koan.verify(BackupRef::from(backup.id())).await.expect("the archive is read");
+    assert!(verified.is_valid(), "{:?}", verified.issues());
+    let _ = koan.restore("cards").entity::<Card>().await.expect("the passphrase decrypts the archive");
+}
