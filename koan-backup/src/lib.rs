@@ -98,6 +98,9 @@ pub use koan_backup_core::{
     schema, serde, storage, value,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+#[cfg(feature = "generate")]
+#[doc(inline)]
+pub use koan_backup_generate as generate;
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
