@@ -34,10 +34,10 @@ pub struct TableDescription {
     pub address: String,
     /// The columns, in the order of the table.
     pub columns: Vec<ColumnDescription>,
-    /// The columns that identify a row: those of the primary key, or of a unique index whose columns are never
-    /// NULL. Empty if the table has no such key.
+    /// The columns that identify a row, in the order of the table: those of the primary key, or of a unique index
+    /// whose columns are never NULL. Empty if the table has no such key.
     pub key: Vec<String>,
-    /// What a person should know about the table.
+    /// What a person should know about the table, each as a sentence.
     pub notes: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ pub struct ColumnDescription {
     pub nullable: bool,
     /// Whether the database computes the values of the column.
     pub generated: bool,
-    /// What a person should know about the column.
+    /// What a person should decide about the column, each as a clause without a full stop.
     pub notes: Vec<String>,
 }
 

@@ -104,9 +104,11 @@ async fn describe_table(
 ) -> Result<TableDescription> {
     let mut description = TableDescription::new(&table.name);
     description.address = address;
-    description
-        .notes
-        .extend(table.relationship().map(|relationship| format!("The table is {relationship}.")));
+    description.notes.extend(
+        table
+            .relationship()
+            .map(|relationship| format!("The relationship of the table to others: {relationship}.")),
+    );
     let sets: Vec<&Table> = catalog.tables.iter().filter(|other| is_set_of(other, table)).collect();
     if !sets.is_empty() {
         let names = listed(sets.iter().map(|set| set.display_name.as_str()));
@@ -129,7 +131,8 @@ async fn describe_table(
         if unfit.contains(&column.name) {
             field_type = ColumnFieldType::Logical(LogicalType::Text);
             notes.push(format!(
-                "The column is of type `{}`, but only text represents all of its values.",
+                "the column is of type `{}`, but only text represents all of its values; correct them, or keep the \
+                 type of the field",
                 column.declared
             ));
         }

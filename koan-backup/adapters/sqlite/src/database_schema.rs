@@ -72,6 +72,7 @@ fn describe_table(reader: &Reader, table: &Table) -> Result<TableDescription> {
             .map_err(|error| failed(&reader.path, "reading the indexes", error))?;
         description.key = found.unwrap_or_default();
     }
+    description.key.sort_by_key(|name| table.columns.iter().position(|column| column.name == *name));
     for column in &mut description.columns {
         // SQLite allows NULL in the columns of most primary keys, but a key without a value identifies nothing.
         column.nullable &= !description.key.contains(&column.name);

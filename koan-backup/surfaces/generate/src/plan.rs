@@ -15,7 +15,7 @@ pub(crate) use identifier::raw;
 pub(crate) use rust_type::of_field_type;
 
 use crate::options::TimeCrate;
-use identifier::Names;
+use identifier::{Names, is_named_like_struct};
 
 /// The items of a module.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct ModulePlan {
     pub(crate) enums: Vec<EnumPlan>,
     /// What no struct can cover, each as a message with the remedy.
     pub(crate) uncovered: Vec<String>,
-    /// The crates that the module uses, in alphabetical order.
+    /// The crates whose types the fields have, in alphabetical order.
     pub(crate) crates: BTreeSet<&'static str>,
 }
 
@@ -54,8 +54,8 @@ pub(crate) struct FieldPlan {
     pub(crate) rust_type: String,
     pub(crate) nullable: bool,
     pub(crate) bytes: BytesForm,
-    /// The remarks about the column.
-    pub(crate) notes: Vec<String>,
+    /// The questions to a person about the column.
+    pub(crate) decisions: Vec<String>,
 }
 
 /// How a field finds its column.
@@ -111,24 +111,31 @@ impl ModulePlan {
             structs: Vec::new(),
             enums: Vec::new(),
             uncovered: schema.uncoverable.clone(),
-            crates: BTreeSet::from(["serde"]),
+            crates: BTreeSet::new(),
         };
-        // Structs get their names first, so that they match their tables.
-        let mut covered: Vec<(&TableDescription, String)> = Vec::new();
+        let mut covered: Vec<&TableDescription> = Vec::new();
         for table in &schema.tables {
             match reason_without_struct(table) {
                 Some(reason) => plan.uncovered.push(reason),
-                None => covered.push((table, names.of_table(&table.name))),
+                None => covered.push(table),
             }
         }
+        // Tables that are found by the names of their structs get these names first, and enums get theirs last.
+        let mut ordered = covered.clone();
+        ordered.sort_by_key(|table| (table.address != table.name, !is_named_like_struct(&table.name)));
+        let struct_names: BTreeMap<&str, String> = ordered
+            .into_iter()
+            .map(|table| (table.address.as_str(), names.of_table(&table.address)))
+            .collect();
         let mut enum_names = BTreeMap::new();
         for found in &schema.enums {
             let name = names.of_enum(&found.name);
             enum_names.insert(found.name.clone(), name.clone());
             plan.enums.push(EnumPlan::new(found, name));
         }
-        for (table, name) in covered {
-            let planned = StructPlan::new(table, name, schema, &enum_names, time, &mut plan.crates);
+        for table in covered {
+            let Some(name) = struct_names.get(table.address.as_str()) else { continue };
+            let planned = StructPlan::new(table, name.clone(), schema, &enum_names, time, &mut plan.crates);
             plan.structs.push(planned);
         }
         plan
@@ -158,9 +165,8 @@ impl StructPlan {
         time: TimeCrate,
         crates: &mut BTreeSet<&'static str>,
     ) -> Self {
-        let mut names = Names::of_fields();
         let mut decisions = Vec::new();
-        let mut readable: Vec<(&ColumnDescription, String)> = Vec::new();
+        let mut columns: Vec<&ColumnDescription> = Vec::new();
         let mut generated = Vec::new();
         for column in &table.columns {
             if column.generated && !table.is_key(&column.name) {
@@ -168,9 +174,11 @@ impl StructPlan {
             } else if let Some(reason) = reason_without_field(column) {
                 decisions.push(reason);
             } else {
-                readable.push((column, names.of_column(&column.name)));
+                columns.push(column);
             }
         }
+        let names = Names::of_columns(columns.iter().map(|column| column.name.as_str()));
+        let readable: Vec<(&ColumnDescription, String)> = columns.into_iter().zip(names).collect();
         let field_names: Vec<&str> = readable.iter().map(|(_, name)| name.as_str()).collect();
         let is_single_key = table.key.len() == 1;
         let mut fields = Vec::new();
@@ -187,7 +195,7 @@ impl StructPlan {
                 rust_type: of_field_type(&column.field_type, enums, time, crates),
                 nullable: column.nullable && !is_key,
                 bytes: if is_bytes && !is_key { BytesForm::Base64 } else { BytesForm::Plain },
-                notes: column.notes.clone(),
+                decisions: column.notes.clone(),
                 name: field.clone(),
                 column: column.name.clone(),
             });

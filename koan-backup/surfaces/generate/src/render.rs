@@ -29,26 +29,7 @@ fn header(out: &mut String, schema: &DatabaseSchema, plan: &ModulePlan) {
     };
     comment(out, "", &format!("The entities of a {database} database, written by `koan-backup generate`."));
     out.push_str("//\n");
-    let crates: Vec<String> = plan.crates.iter().map(|name| format!("`{name}`")).collect();
-    let features: Vec<String> = plan
-        .crates
-        .iter()
-        .filter(|name| ["chrono", "jiff", "rust_decimal", "time"].contains(name))
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let features = match features.as_slice() {
-        [] => String::new(),
-        [one] => format!(" with its feature {one}"),
-        several => format!(" with its features {}", several.join(", ")),
-    };
-    comment(
-        out,
-        "",
-        &format!(
-            "The module needs the crate `koan-backup`{features}, and these crates with their support for serde: {}.",
-            crates.join(", ")
-        ),
-    );
+    comment(out, "", &dependencies(plan));
     if !plan.uncovered.is_empty() {
         out.push_str("//\n");
         comment(out, "", "No struct can cover the following data. The boot report warns of it:");
@@ -57,6 +38,25 @@ fn header(out: &mut String, schema: &DatabaseSchema, plan: &ModulePlan) {
         }
     }
     out.push('\n');
+}
+
+/// Returns the sentence about the crates that the module needs.
+fn dependencies(plan: &ModulePlan) -> String {
+    let listed = |names: &mut dyn Iterator<Item = &&str>| {
+        names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    };
+    let is_feature = |name: &&&str| ["chrono", "jiff", "rust_decimal", "time"].contains(*name);
+    let features = listed(&mut plan.crates.iter().filter(is_feature));
+    let features = match features.is_empty() {
+        true => String::new(),
+        false => format!(" with the features {features}"),
+    };
+    let types = listed(&mut plan.crates.iter());
+    let types = match types.is_empty() {
+        true => String::new(),
+        false => format!(", and these crates with their support for serde: {types}"),
+    };
+    format!("The module needs the crates `koan-backup`{features} and `serde`{types}.")
 }
 
 fn render_struct(out: &mut String, planned: &StructPlan) {
@@ -79,8 +79,8 @@ fn render_struct(out: &mut String, planned: &StructPlan) {
 
 fn render_field(out: &mut String, field: &FieldPlan) {
     const INDENT: &str = "    ";
-    for note in &field.notes {
-        comment(out, INDENT, note);
+    for decision in &field.decisions {
+        comment(out, INDENT, &format!("Decide: {decision}."));
     }
     let mut options = Vec::new();
     if field.key == KeyMark::Marked {

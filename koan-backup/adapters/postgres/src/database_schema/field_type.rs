@@ -24,12 +24,24 @@ pub(super) fn of_column(column: &Column, enums: &BTreeMap<Oid, String>) -> Colum
     let enumeration = column.enumeration.and_then(|oid| enums.get(&oid)).cloned();
     match &column.stored {
         StoredType::Array(element) => match binary_format(FieldKind::Structure, &column.stored) {
-            Some(_) => F::List { element: Box::new(of_type(element, enumeration)), nullable_elements: true },
+            Some(_) => {
+                F::List { element: Box::new(of_element(element, enumeration)), nullable_elements: true }
+            }
             None => F::Logical(LogicalType::Text),
         },
         // The JSON of a row that contains an `hstore` cannot be converted back.
         StoredType::Composite if column.composite.as_ref().is_none_or(|composite| composite.has_hstore) => {
             F::Logical(LogicalType::Text)
+        }
+        stored => of_type(stored, enumeration),
+    }
+}
+
+/// Returns the type of field for the elements of a list. The server sends the elements of some types as text.
+fn of_element(stored: &StoredType, enumeration: Option<String>) -> ColumnFieldType {
+    match stored {
+        StoredType::Oid | StoredType::Money | StoredType::Vector => {
+            ColumnFieldType::Logical(LogicalType::Text)
         }
         stored => of_type(stored, enumeration),
     }

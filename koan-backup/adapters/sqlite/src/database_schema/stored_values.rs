@@ -68,7 +68,7 @@ impl StoredValues {
             return (ColumnFieldType::Logical(LogicalType::Text), Vec::new());
         };
         if values.is_empty && candidates::is_untyped(column) {
-            let note = "The column has no type and no values; choose the type of the field.".to_owned();
+            let note = "the column has no type and no values; choose the type of the field".to_owned();
             return (ColumnFieldType::Logical(LogicalType::Text), vec![note]);
         }
         let Some(chosen) = values.chosen() else {
@@ -83,7 +83,7 @@ impl StoredValues {
         let notes = match is_expected {
             true => Vec::new(),
             false => vec![format!(
-                "The column is declared as `{}`, but it contains other values.",
+                "the column is declared as `{}`, but it contains other values; correct them, or keep the type of the field",
                 column.declared.escape_debug()
             )],
         };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use koan_backup_core::provider::folded;
+
 /// The keywords of all editions that can be raw identifiers.
 const KEYWORDS: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "else",
@@ -72,9 +74,19 @@ impl Names {
         Self { used: RESERVED_TYPES.iter().map(|&name| name.to_owned()).collect() }
     }
 
-    /// Returns the namespace of the fields of a struct.
-    pub(super) fn of_fields() -> Self {
-        Self { used: BTreeSet::new() }
+    /// Returns the names of the fields for the columns of a table, in their order. Columns whose names are identifiers
+    /// get these names.
+    pub(super) fn of_columns<'c>(columns: impl Iterator<Item = &'c str>) -> Vec<String> {
+        let mut namespace = Self { used: BTreeSet::new() };
+        let converted: Vec<(&str, String)> = columns.map(|column| (column, field_name(column))).collect();
+        let mut names: Vec<Option<String>> = converted
+            .iter()
+            .map(|(column, name)| (column == name).then(|| namespace.unique(name.clone())))
+            .collect();
+        for (name, (_, converted)) in names.iter_mut().zip(converted) {
+            name.get_or_insert_with(|| namespace.unique(converted));
+        }
+        names.into_iter().flatten().collect()
     }
 
     /// Returns the namespace of the variants of an enum.
@@ -101,21 +113,6 @@ impl Names {
         self.of_type(label, "Value", "Value")
     }
 
-    /// Returns the name of the field for a column, without `r#`.
-    pub(super) fn of_column(&mut self, column: &str) -> String {
-        let mut name = words(column).iter().map(|word| word.to_lowercase()).collect::<Vec<_>>().join("_");
-        if name.is_empty() {
-            name = "column".to_owned();
-        }
-        if !starts_identifier(&name) {
-            name.insert(0, '_');
-        }
-        if NEVER_RAW.contains(&name.as_str()) {
-            name.push('_');
-        }
-        self.unique(name)
-    }
-
     /// Returns the name of a type. It starts with `prefix` if the name itself starts with a digit, and ends with
     /// `suffix` if it is reserved.
     fn of_type(&mut self, name: &str, prefix: &str, suffix: &str) -> String {
@@ -140,6 +137,27 @@ impl Names {
         }
         candidate
     }
+}
+
+/// Returns the name of the field for a column, without `r#`.
+fn field_name(column: &str) -> String {
+    let mut name = words(column).iter().map(|word| word.to_lowercase()).collect::<Vec<_>>().join("_");
+    if name.is_empty() {
+        name = "column".to_owned();
+    }
+    if !starts_identifier(&name) {
+        name.insert(0, '_');
+    }
+    if NEVER_RAW.contains(&name.as_str()) {
+        name.push('_');
+    }
+    name
+}
+
+/// Returns whether the name of a table differs from that of its struct only in case and underscores.
+pub(super) fn is_named_like_struct(table: &str) -> bool {
+    let converted: String = words(table).iter().map(|word| capitalized(word)).collect();
+    folded(&converted) == folded(table)
 }
 
 /// Returns an identifier in the form of source code: with `r#` if it is a keyword.
@@ -214,11 +232,22 @@ mod tests {
 
     #[test]
     fn fields_have_different_valid_names() {
-        let mut names = Names::of_fields();
-        let columns = ["user_id", "UserId", "self", "self_", "type", "2fa", "!", "?", "ID"];
-        let fields: Vec<String> = columns.iter().map(|column| raw(&names.of_column(column))).collect();
-        let expected =
-            ["user_id", "user_id_2", "self_", "self__2", "r#type", "_2fa", "column", "column_2", "id"];
+        let columns = ["a b", "a_b", "UserId", "user_id", "self", "self_", "type", "2fa", "!", "?", "ID"];
+        let fields: Vec<String> =
+            Names::of_columns(columns.into_iter()).iter().map(|name| raw(name)).collect();
+        let expected = [
+            "a_b_2",
+            "a_b",
+            "user_id_2",
+            "user_id",
+            "self_",
+            "self__2",
+            "r#type",
+            "_2fa",
+            "column",
+            "column_2",
+            "id",
+        ];
         assert_eq!(fields, expected);
     }
 
