@@ -29,6 +29,8 @@ pub struct DatabaseSchema {
 pub struct TableDescription {
     /// The name, without the schema.
     pub name: String,
+    /// The schema that contains the table, if the database has schemas.
+    pub schema: Option<String>,
     /// The name with which `#[entity(table = "…")]` refers to the table. It contains the schema of the table if
     /// the name alone does not find the table.
     pub address: String,
@@ -104,7 +106,14 @@ impl TableDescription {
     /// Returns a table without columns, which is found by its name alone.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
-        Self { address: name.clone(), name, columns: Vec::new(), key: Vec::new(), notes: Vec::new() }
+        Self {
+            address: name.clone(),
+            name,
+            schema: None,
+            columns: Vec::new(),
+            key: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// Returns whether a column belongs to the key.
@@ -132,6 +141,15 @@ impl ColumnDescription {
 }
 
 impl ColumnFieldType {
+    /// Returns the name of the enum, if the values or the elements of a list are labels of an enum.
+    pub fn enumeration(&self) -> Option<&str> {
+        match self {
+            Self::Enum(name) => Some(name),
+            Self::List { element, .. } => element.enumeration(),
+            Self::Logical(_) | Self::TextMap | Self::Unreadable(_) => None,
+        }
+    }
+
     /// Returns whether values of the type can identify a record: floating-point numbers and maps cannot, because
     /// databases round them or do not compare them.
     pub fn can_be_key(&self) -> bool {

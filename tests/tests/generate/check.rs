@@ -23,7 +23,9 @@ async fn each_kind_of_change_of_a_sqlite_database_is_found() {
         )
         .expect("a schema");
     let url = format!("sqlite:{}", path.display());
-    let module = generate(open(&url).expect("a database").as_ref(), &GenerateOptions::default()).await.expect("a module");
+    let module = generate(open(&url).expect("a database").as_ref(), &GenerateOptions::default())
+        .await
+        .expect("a module");
     assert_eq!(differences(&url, &module).await, "");
     connection
         .execute_batch(
@@ -43,7 +45,9 @@ async fn each_kind_of_change_of_a_postgres_database_is_found() {
          CREATE TABLE person (id bigint PRIMARY KEY, mood mood NOT NULL, moods mood[], kind unchanged, born timestamptz);",
     );
     let url = server.address();
-    let module = generate(open(&url).expect("a database").as_ref(), &GenerateOptions::default()).await.expect("a module");
+    let module = generate(open(&url).expect("a database").as_ref(), &GenerateOptions::default())
+        .await
+        .expect("a module");
     assert_eq!(differences(&url, &module).await, "");
     server.sql(
         "ALTER TYPE mood ADD VALUE 'angry'; ALTER TYPE mood RENAME VALUE 'sad' TO 'gloomy';
@@ -66,7 +70,10 @@ async fn a_database_without_tables_and_an_invalid_module_are_refused() {
     let error = generate(&json, &GenerateOptions::default()).await.expect_err("an error").to_string();
     assert!(error.contains("a provider of kind `json` has no tables"), "{error}");
     let path = files.path().join("empty.db");
-    Connection::open(&path).expect("a database").execute_batch("CREATE TABLE a (id INTEGER PRIMARY KEY)").expect("a table");
+    Connection::open(&path)
+        .expect("a database")
+        .execute_batch("CREATE TABLE a (id INTEGER PRIMARY KEY)")
+        .expect("a table");
     let provider = koan_backup::Sqlite::open(&path).expect("a database");
     let error = check(&provider, "pub struct A {\n  id i64 }").await.expect_err("an error").to_string();
     assert!(error.contains("is not valid Rust") && error.contains("line 2"), "{error}");

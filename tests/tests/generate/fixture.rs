@@ -25,7 +25,11 @@ pub(super) fn data(name: &str) -> PathBuf {
     let folder = std::env::var_os("KOAN_TEST_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let file = folder.join(name);
-    assert!(file.is_file(), "{} does not exist; set KOAN_TEST_DATA to the folder that contains it", file.display());
+    assert!(
+        file.is_file(),
+        "{} does not exist; set KOAN_TEST_DATA to the folder that contains it",
+        file.display()
+    );
     file
 }
 
@@ -33,7 +37,10 @@ pub(super) fn data(name: &str) -> PathBuf {
 /// change it, and that it has no difference from the database.
 pub(super) async fn require_generated(provider: &dyn Provider, options: &GenerateOptions, name: &str) {
     let text = generate(provider, options).await.expect("a module");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/generate/generated").join(name).with_extension("rs");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/generate/generated")
+        .join(name)
+        .with_extension("rs");
     if std::env::var_os("KOAN_UPDATE_GENERATED").is_some() {
         std::fs::write(&path, &text).expect("written");
     }
@@ -52,9 +59,14 @@ fn require_formatted(text: &str) {
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("module.rs");
     std::fs::write(&file, text).expect("written");
-    let rustfmt = std::process::Command::new("rustfmt").args(["--edition", "2024", "--check"]).arg(&file).output();
+    let rustfmt =
+        std::process::Command::new("rustfmt").args(["--edition", "2024", "--check"]).arg(&file).output();
     let output = rustfmt.expect("rustfmt runs");
-    assert!(output.status.success(), "rustfmt changes the module:\n{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "rustfmt changes the module:\n{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 /// Builds a context with the entities of a module, and asserts that the boot report has only the warnings `expected`.

@@ -95,7 +95,11 @@ async fn hostile_names_of_postgres_are_covered() {
     require_generated(&provider(), &GenerateOptions::default(), "hostile_postgres").await;
     let koan = covered(
         provider(),
-        |builder| register_hostile!(builder, hostile_postgres).register::<hostile_postgres::Labelled>().register::<hostile_postgres::OptionRecord2>(),
+        |builder| {
+            register_hostile!(builder, hostile_postgres)
+                .register::<hostile_postgres::Labelled>()
+                .register::<hostile_postgres::OptionRecord2>()
+        },
         &[],
     )
     .await;

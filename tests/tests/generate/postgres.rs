@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use koan_backup::generate::{GenerateOptions, TimeCrate};
+use koan_backup::generate::{GenerateOptions, TimeCrate, generate};
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
 
 use super::fixture::{covered, data, require_generated, require_round_trip};
-use super::generated::{
-    chinook_postgres, types_postgres_chrono, types_postgres_jiff, types_postgres_time,
-};
+use super::generated::{chinook_postgres, types_postgres_chrono, types_postgres_jiff, types_postgres_time};
 
 /// A schema with every type that the adapter distinguishes, alone and as the elements of a list, and with values that the
 /// usual types of fields do not read.
@@ -26,7 +24,8 @@ const TYPES: &str = r#"
         time time NOT NULL, local timestamp NOT NULL, instant timestamptz NOT NULL, maybe_instant timestamptz,
         interval interval NOT NULL, json json NOT NULL, jsonb jsonb, oid oid NOT NULL, mood mood NOT NULL,
         positive positive NOT NULL, inet inet NOT NULL, cidr cidr NOT NULL, mac macaddr NOT NULL, range int4range,
-        address address, bits bit varying(8), point point, labels hstore, xml xml, clock timetz, search tsvector,
+        address address, bits bit varying(8), point point, labels hstore,
+        a_map_with_a_name_so_long_that_its_type_is_on_the_next_line hstore, xml xml, clock timetz, search tsvector,
         doubled int GENERATED ALWAYS AS (small * 2) STORED);
     INSERT INTO typed (small, medium, wide, single, double, exact, money, text, varchar, padded, word, name, flag, uuid,
         bytes, maybe_bytes, date, time, local, instant, maybe_instant, interval, json, jsonb, oid, mood, positive, inet,
@@ -56,10 +55,11 @@ const TYPES: &str = r#"
         NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     CREATE TABLE odd_values (
         id int PRIMARY KEY, date date, local timestamp, instant timestamptz, time time, single real, double float8,
-        exact numeric, digits numeric, ancient date, dates date[], numbers numeric[], address address);
+        exact numeric, digits numeric, ancient date, dates date[], numbers numeric[], address address, jsonb jsonb, nested jsonb);
     INSERT INTO odd_values VALUES (1, 'infinity', '-infinity', 'infinity', '24:00', 'NaN', '-Infinity', 'NaN',
-        12345678901234567890123456789.5, '0044-03-15 BC', '{infinity}', '{NaN}', NULL),
-    (2, '2024-01-01', NULL, NULL, NULL, 1, 1, 1, 1, NULL, NULL, NULL, ROW('a', 1));
+        12345678901234567890123456789.5, '0044-03-15 BC', '{infinity}', '{NaN}', NULL, '[1e400]',
+        (repeat('[', 200) || repeat(']', 200))::jsonb),
+    (2, '2024-01-01', NULL, NULL, NULL, 1, 1, 1, 1, NULL, NULL, NULL, ROW('a', 1), '[1e300]', '[]');
     CREATE TABLE reversed (part int, label text, value text, PRIMARY KEY (label, part));
     INSERT INTO reversed VALUES (1, 'a', 'x');
     CREATE TABLE deferred (id uuid PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, value text);
@@ -186,3 +186,17 @@ macro_rules! every_type_is_covered {
 every_type_is_covered!(every_type_is_covered_with_chrono, types_postgres_chrono, Chrono);
 every_type_is_covered!(every_type_is_covered_with_jiff, types_postgres_jiff, Jiff);
 every_type_is_covered!(every_type_is_covered_with_time, types_postgres_time, Time);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_a_role_may_not_read_have_a_struct_and_a_note() {
+    let server = Server::start();
+    server.sql(
+        "CREATE TABLE open (id int PRIMARY KEY); CREATE TABLE closed (id int PRIMARY KEY, day date);
+         CREATE TABLE secured (id int PRIMARY KEY); ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+         CREATE TABLE jobs (id int PRIMARY KEY);
+         CREATE ROLE reader LOGIN; GRANT SELECT ON open, secured TO reader;",
+    );
+    let address = server.address_of("reader", "test");
+    let provider = Postgres::options(address).ignore_table("jobs", "a queue").connect().expect("an address");
+    insta::assert_snapshot!(generate(&provider, &GenerateOptions::default()).await.expect("a module"));
+}

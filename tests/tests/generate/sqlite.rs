@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use koan_backup::generate::{GenerateOptions, TimeCrate};
+use koan_backup::generate::{GenerateOptions, TimeCrate, generate};
 use koan_backup::prelude::*;
 use rusqlite::Connection;
 
@@ -78,7 +78,9 @@ pub(super) fn delete(path: &Path, ignored: &[&str]) {
     let connection = connection(path);
     connection.execute_batch("PRAGMA foreign_keys = OFF").expect("a setting");
     for table in tables(&connection, ignored) {
-        connection.execute_batch(&format!("DELETE FROM \"{}\"", table.replace('"', "\"\""))).expect("deleted");
+        connection
+            .execute_batch(&format!("DELETE FROM \"{}\"", table.replace('"', "\"\"")))
+            .expect("deleted");
     }
 }
 
@@ -151,3 +153,20 @@ macro_rules! every_type_is_covered {
 every_type_is_covered!(every_type_is_covered_with_chrono, types_sqlite_chrono, Chrono);
 every_type_is_covered!(every_type_is_covered_with_jiff, types_sqlite_jiff, Jiff);
 every_type_is_covered!(every_type_is_covered_with_time, types_sqlite_time, Time);
+
+#[tokio::test]
+async fn a_column_that_no_type_reads_and_an_ignored_table_are_left_out() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("mixed.db");
+    connection(&path)
+        .execute_batch(
+            "CREATE TABLE mixed (id INTEGER PRIMARY KEY, content, size REAL);
+             INSERT INTO mixed VALUES (1, x'ff', 1), (2, 5, 9e999);
+             CREATE TABLE jobs (id INTEGER PRIMARY KEY); CREATE VIRTUAL TABLE search USING fts5(body);",
+        )
+        .expect("a schema");
+    let options =
+        Sqlite::options(&path).ignore_table("JOBS", "a queue").ignore_table("search", "rebuilt at the start");
+    let provider = options.open().expect("opened");
+    insta::assert_snapshot!(generate(&provider, &GenerateOptions::default()).await.expect("a module"));
+}

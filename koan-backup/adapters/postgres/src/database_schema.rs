@@ -104,6 +104,7 @@ async fn describe_table(
 ) -> Result<TableDescription> {
     let mut description = TableDescription::new(&table.name);
     description.address = address;
+    description.schema = Some(table.schema.clone());
     description.notes.extend(
         table
             .relationship()
@@ -116,6 +117,12 @@ async fn describe_table(
     }
     let mut unfit = BTreeSet::new();
     for stored in [table].into_iter().chain(sets) {
+        if stored.hides_rows {
+            description.notes.push(format!(
+                "Row-level security hides rows of table `{}` from the role, so not all values were examined.",
+                stored.display_name
+            ));
+        }
         if catalog.lacks_usage(&stored.schema) || !stored.is_readable {
             description.notes.push(format!(
                 "The role is not permitted to read table `{}`, so its values were not examined.",

@@ -15,7 +15,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 pub use difference::Difference;
 
 use crate::options::TimeCrate;
-use crate::plan::of_field_type;
+use crate::plan::{ModulePlan, of_field_type};
 use module::{DeclaredEnum, DeclaredField, DeclaredStruct, Module};
 
 /// Returns the differences between a module and a database: tables and columns without a struct or field, structs and
@@ -62,7 +62,10 @@ fn table_of<'s>(declared: &DeclaredStruct, schema: &'s DatabaseSchema) -> Option
     let find =
         |matches: &dyn Fn(&TableDescription) -> bool| schema.tables.iter().find(|table| matches(table));
     let wanted = declared.table.as_deref().unwrap_or(&declared.entity_name);
-    let exact = find(&|table| table.address == wanted || table.name == wanted);
+    let is_qualified = |table: &TableDescription| {
+        table.schema.as_ref().is_some_and(|schema| format!("{schema}.{}", table.name) == wanted)
+    };
+    let exact = find(&|table| table.address == wanted).or_else(|| find(&is_qualified));
     exact.or_else(|| match declared.table {
         Some(_) => find(&|table| table.address.eq_ignore_ascii_case(wanted)),
         None => find(&|table| table.address == table.name && folded(&table.name) == folded(wanted)),
@@ -155,13 +158,16 @@ fn compare_field(
             nullable: is_nullable,
         });
     }
-    let declared_enum = module.enums.iter().find(|declared| declared.name == field.type_text);
-    if let ColumnFieldType::Enum(name) = &column.field_type
-        && let Some(declared) = declared_enum
-    {
-        return compare_labels(declared, name, schema, differences);
+    let mut enum_names = BTreeMap::new();
+    if let Some(name) = column.field_type.enumeration() {
+        match module.enums.iter().find(|declared| declared.name == type_text::element(&field.type_text)) {
+            Some(declared) => {
+                compare_labels(declared, name, schema, differences);
+                enum_names.insert(name.to_owned(), declared.name.clone());
+            }
+            None => enum_names.extend(enum_name(name, schema, module)),
+        }
     }
-    let enum_names = enum_names(&column.field_type, schema, module);
     let accepted = |time: TimeCrate| {
         let expected = of_field_type(&column.field_type, &enum_names, time, &mut BTreeSet::new());
         type_text::normalized_text(&expected)
@@ -178,24 +184,15 @@ fn compare_field(
     }
 }
 
-/// Returns the name of the enum in the module for the enum of a column: the enum with the same labels, or else the name
-/// that a new module would give it.
-fn enum_names(
-    field_type: &ColumnFieldType,
-    schema: &DatabaseSchema,
-    module: &Module,
-) -> BTreeMap<String, String> {
-    let name = match field_type {
-        ColumnFieldType::Enum(name) => name,
-        ColumnFieldType::List { element, .. } => return enum_names(element, schema, module),
-        _ => return BTreeMap::new(),
-    };
-    let labels = schema.enums.iter().find(|found| found.name == *name).map(|found| &found.labels);
+/// Returns an enum of the database with the name that it has in the module: that of the enum with the same labels, or
+/// else the name that a new module would give it.
+fn enum_name(name: &str, schema: &DatabaseSchema, module: &Module) -> Option<(String, String)> {
+    let labels = schema.enums.iter().find(|found| found.name == name).map(|found| &found.labels);
     let same = module.enums.iter().find(|declared| Some(&declared.labels) == labels);
-    let planned = crate::plan::ModulePlan::new(schema, TimeCrate::default());
-    let planned = planned.enums.iter().find(|planned| planned.source == *name).map(|planned| &planned.name);
-    let chosen = same.map(|declared| &declared.name).or(planned);
-    chosen.map(|chosen| (name.clone(), chosen.clone())).into_iter().collect()
+    let planned = ModulePlan::new(schema, TimeCrate::default());
+    let planned = planned.enums.into_iter().find(|planned| planned.source == name);
+    let chosen = same.map(|declared| declared.name.clone()).or(planned.map(|planned| planned.name));
+    chosen.map(|chosen| (name.to_owned(), chosen))
 }
 
 fn compare_labels(

@@ -16,6 +16,8 @@ mod database;
 mod options;
 mod plan;
 mod render;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Difference, compare};
 pub use database::{check, generate, open};

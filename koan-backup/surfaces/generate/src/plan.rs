@@ -128,7 +128,11 @@ impl ModulePlan {
             .map(|table| (table.address.as_str(), names.of_table(&table.address)))
             .collect();
         let mut enum_names = BTreeMap::new();
-        for found in &schema.enums {
+        let columns = || covered.iter().flat_map(|table| &table.columns);
+        let is_used = |found: &&EnumDescription| {
+            columns().any(|column| column.field_type.enumeration() == Some(&found.name))
+        };
+        for found in schema.enums.iter().filter(is_used) {
             let name = names.of_enum(&found.name);
             enum_names.insert(found.name.clone(), name.clone());
             plan.enums.push(EnumPlan::new(found, name));

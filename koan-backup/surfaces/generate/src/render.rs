@@ -14,7 +14,9 @@ pub fn render(schema: &DatabaseSchema, options: &GenerateOptions) -> String {
     let plan = ModulePlan::new(schema, options.time);
     let mut out = String::new();
     header(&mut out, schema, &plan);
-    out.push_str("use koan_backup::Entity;\nuse serde::{Deserialize, Serialize};\n\n");
+    if !plan.structs.is_empty() {
+        out.push_str("use koan_backup::Entity;\nuse serde::{Deserialize, Serialize};\n\n");
+    }
     out.push_str("koan_backup::entity_backup_scope!(mode = All);\n");
     plan.structs.iter().for_each(|planned| render_struct(&mut out, planned));
     plan.enums.iter().for_each(|planned| render_enum(&mut out, planned));
@@ -100,7 +102,7 @@ fn render_field(out: &mut String, field: &FieldPlan) {
     }
     let ty = &field.rust_type;
     let ty = if field.nullable { format!("Option<{ty}>") } else { ty.clone() };
-    out.push_str(&format!("{INDENT}pub {}: {ty},\n", raw(&field.name)));
+    text::field(out, INDENT, &raw(&field.name), &ty);
 }
 
 fn render_enum(out: &mut String, planned: &EnumPlan) {

@@ -64,7 +64,7 @@ fn unfit_condition(column: &Column) -> Option<String> {
 }
 
 /// Returns the SQL condition that a value of a type is not read: infinite and distant dates, dates before the year
-/// 1, NaN, infinite numbers, decimals of more than 28 digits, and 24:00.
+/// 1, NaN, infinite numbers, decimals of more than 28 digits, 24:00, and JSON that is too deep or has too large numbers.
 fn unfit_value(value: &str, stored: &StoredType) -> Option<String> {
     let text = format!("({value})::pg_catalog.text");
     // Some types for instants end at this time: <https://docs.rs/jiff/latest/jiff/struct.Timestamp.html>
@@ -89,6 +89,11 @@ fn unfit_value(value: &str, stored: &StoredType) -> Option<String> {
         StoredType::Numeric => Some(format!(
             "{text} IN ('NaN', 'Infinity', '-Infinity') OR pg_catalog.length(pg_catalog.translate({text}, '-.', \
              '')) OPERATOR(pg_catalog.>) 28"
+        )),
+        // Numbers beyond 64-bit floating point, and more than 126 levels.
+        StoredType::Jsonb => Some(format!(
+            "pg_catalog.jsonb_path_exists({value}, '$.** ? (@.type() == \"number\" && (@ > 1.7976931348623157e308 \
+             || @ < -1.7976931348623157e308))') OR pg_catalog.jsonb_path_exists({value}, '$.**{{127 to last}}')"
         )),
         _ => None,
     }

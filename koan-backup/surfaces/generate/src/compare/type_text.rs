@@ -27,6 +27,14 @@ pub(super) fn without_optional_elements(text: &str) -> String {
     }
 }
 
+/// Returns the type of the elements of a list, or the type itself if it is not a list.
+pub(super) fn element(text: &str) -> &str {
+    let list = text.strip_prefix("Vec<").and_then(|rest| rest.strip_suffix('>'));
+    let element =
+        list.map(|list| list.strip_prefix("Option<").and_then(|rest| rest.strip_suffix('>')).unwrap_or(list));
+    element.unwrap_or(text)
+}
+
 fn option_content(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
@@ -66,5 +74,6 @@ mod tests {
         let ty: Type = syn::parse_str("std::option::Option<::uuid::Uuid>").expect("a type");
         assert_eq!(of_field(&ty), ("Uuid".to_owned(), true));
         assert_eq!(without_optional_elements("Vec<Option<i32>>"), "Vec<i32>");
+        assert_eq!([element("Vec<Option<Mood>>"), element("Vec<Mood>"), element("Mood")], ["Mood"; 3]);
     }
 }

@@ -1,7 +1,7 @@
 //! Writes comments and attributes as rustfmt formats them.
 
-/// The width of the lines of a comment.
-const COMMENT_WIDTH: usize = 100;
+/// The width of a line with the default settings of rustfmt.
+const LINE_WIDTH: usize = 100;
 
 /// The width of the arguments of an attribute beyond which rustfmt writes each of them on a line of its own.
 const ATTRIBUTE_WIDTH: usize = 70;
@@ -33,7 +33,7 @@ fn wrapped(out: &mut String, first: &str, next: &str, text: &str) {
     let mut line = first.to_owned();
     let mut is_empty = true;
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > COMMENT_WIDTH {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > LINE_WIDTH {
             out.push_str(line.trim_end());
             out.push('\n');
             line = next.to_owned();
@@ -47,6 +47,18 @@ fn wrapped(out: &mut String, first: &str, next: &str, text: &str) {
     }
     out.push_str(line.trim_end());
     out.push('\n');
+}
+
+/// Writes a field of a struct. A type that does not fit into the line is written on the next line.
+pub(super) fn field(out: &mut String, indent: &str, name: &str, ty: &str) {
+    let width = |line: &str| line.chars().count();
+    let line = format!("{indent}pub {name}: {ty},");
+    let next_line = format!("{indent}    {ty},");
+    if width(&line) <= LINE_WIDTH || width(&next_line) > LINE_WIDTH {
+        out.push_str(&format!("{line}\n"));
+    } else {
+        out.push_str(&format!("{indent}pub {name}:\n{next_line}\n"));
+    }
 }
 
 /// Writes an attribute with arguments.
@@ -72,7 +84,7 @@ mod tests {
     fn a_comment_has_no_line_beyond_its_width_and_no_control_characters() {
         let mut out = String::new();
         comment(&mut out, "    ", &format!("{}\nend", "word ".repeat(60)));
-        assert!(out.lines().all(|line| line.len() <= COMMENT_WIDTH && line.starts_with("    // ")), "{out}");
+        assert!(out.lines().all(|line| line.len() <= LINE_WIDTH && line.starts_with("    // ")), "{out}");
         assert!(out.ends_with("\\nend\n"), "{out}");
     }
 }
