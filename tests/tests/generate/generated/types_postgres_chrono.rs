@@ -146,6 +146,12 @@ pub struct OddValues {
     // correct them, or keep the type of the field.
     pub numbers: Option<String>,
     pub address: Option<serde_json::Value>,
+    // Decide: the column is of type `jsonb`, but only text represents all of its values; correct
+    // them, or keep the type of the field.
+    pub jsonb: Option<String>,
+    // Decide: the column is of type `jsonb`, but only text represents all of its values; correct
+    // them, or keep the type of the field.
+    pub nested: Option<String>,
 }
 
 /// A row of table `reversed`.
@@ -209,6 +215,8 @@ pub struct Typed {
     pub bits: Option<String>,
     pub point: Option<String>,
     pub labels: Option<std::collections::BTreeMap<String, Option<String>>>,
+    pub a_map_with_a_name_so_long_that_its_type_is_on_the_next_line:
+        Option<std::collections::BTreeMap<String, Option<String>>>,
     pub xml: Option<String>,
     pub clock: Option<String>,
     pub search: Option<String>,
