@@ -43,6 +43,7 @@
 //! | [`storage`], [`encryption`] | options of storage profiles; recipients and keys |
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
+//! | `generate` (with the feature) | entities of an existing database |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
 //! | [`guides`] | [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
 //!
@@ -68,6 +69,11 @@ pub mod guides {
     /// [`providers.md`]: crate::guides::providers
     /// [`retention.md`]: crate::guides::retention
     ///
+    /// [types.md]: crate::guides::types
+    ///
+    #[cfg(feature = "generate")]
+    #[doc = include_str!("../docs/generate.md")]
+    pub mod generate {}
     #[doc = include_str!("../docs/restoring.md")]
     pub mod restoring {}
     #[doc = include_str!("../docs/retention.md")]

@@ -42,10 +42,10 @@ pub(super) const TYPES: &str = "
     INSERT INTO by_index VALUES ('a', 'b', 'c');
     CREATE TABLE nullable_key (name TEXT PRIMARY KEY, code TEXT NOT NULL UNIQUE);
     INSERT INTO nullable_key VALUES (NULL, 'x'), ('y', 'z');
-    CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT);
-    INSERT INTO note VALUES (1, 'first');
-    CREATE TABLE \"note#archive\" (id INTEGER PRIMARY KEY, body TEXT);
-    INSERT INTO \"note#archive\" VALUES (1, x'6f6c64');
+    CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT, day DATE);
+    INSERT INTO note VALUES (1, 'first', '2024-06-01');
+    CREATE TABLE \"note#archive\" (day DATE, id INTEGER PRIMARY KEY, body TEXT);
+    INSERT INTO \"note#archive\" VALUES ('long ago', 1, x'6f6c64');
     CREATE TABLE log (entry TEXT);
     CREATE TABLE float_key (ratio REAL PRIMARY KEY);
     CREATE VIEW notes AS SELECT * FROM note;

@@ -49,14 +49,22 @@ fn root_of_set<'t>(table: &Table, tables: &'t [Table]) -> Option<&'t Table> {
 
 fn describe_table(reader: &Reader, table: &Table) -> Result<TableDescription> {
     let operation = format!("reading the values of table `{}`", table.name);
-    let values = StoredValues::read(&reader.connection, table)
+    let set_tables: Vec<&Table> = reader
+        .catalog
+        .tables
+        .iter()
+        .filter(|other| {
+            root_of_set(other, &reader.catalog.tables).is_some_and(|root| root.name == table.name)
+        })
+        .collect();
+    let values = StoredValues::read(&reader.connection, table, &set_tables)
         .map_err(|error| failed(&reader.path, &operation, error))?;
     let mut description = TableDescription::new(&table.name);
     let primary_key: Vec<&str> = table.primary_key().iter().map(|column| column.name.as_str()).collect();
     for column in &table.columns {
         let (field_type, notes) = values.field_type(column);
         let mut described = ColumnDescription::new(&column.name, &column.declared, field_type);
-        described.nullable = is_nullable(table, column);
+        described.nullable = is_nullable(table, column) || values.contains_null(&column.name);
         described.generated = column.generated;
         described.notes = notes;
         description.columns.push(described);
@@ -77,11 +85,8 @@ fn describe_table(reader: &Reader, table: &Table) -> Result<TableDescription> {
         // SQLite allows NULL in the columns of most primary keys, but a key without a value identifies nothing.
         column.nullable &= !description.key.contains(&column.name);
     }
-    let sets = reader.catalog.tables.iter().filter(|other| {
-        root_of_set(other, &reader.catalog.tables).is_some_and(|root| root.name == table.name)
-    });
-    let sets: Vec<&str> = sets.map(|other| other.name.as_str()).collect();
-    if !sets.is_empty() {
+    if !set_tables.is_empty() {
+        let sets = set_tables.iter().map(|other| other.name.as_str());
         description.notes.push(format!("The tables {} contain named sets of this entity.", listed(sets)));
     }
     Ok(description)

@@ -117,7 +117,12 @@ impl ModulePlan {
         for table in &schema.tables {
             match reason_without_struct(table) {
                 Some(reason) => plan.uncovered.push(reason),
-                None => covered.push(table),
+                None => {
+                    let reasons = table.columns.iter().filter_map(reason_without_field);
+                    let table_name = table.address.escape_debug();
+                    plan.uncovered.extend(reasons.map(|reason| format!("table `{table_name}`: {reason}")));
+                    covered.push(table);
+                }
             }
         }
         // Tables that are found by the names of their structs get these names first, and enums get theirs last.
@@ -176,7 +181,7 @@ impl StructPlan {
             if column.generated && !table.is_key(&column.name) {
                 generated.push(format!("`{}`", column.name.escape_debug()));
             } else if let Some(reason) = reason_without_field(column) {
-                decisions.push(reason);
+                decisions.push(format!("{reason}."));
             } else {
                 columns.push(column);
             }
@@ -241,11 +246,9 @@ impl StructPlan {
 fn reason_without_field(column: &ColumnDescription) -> Option<String> {
     let name = column.name.escape_debug();
     match &column.field_type {
-        ColumnFieldType::Unreadable(reason) => {
-            Some(format!("column `{name}` is left out, because {reason}."))
-        }
+        ColumnFieldType::Unreadable(reason) => Some(format!("column `{name}` is left out, because {reason}")),
         _ if column.name.trim().is_empty() => {
-            Some(format!("column `{name}` is left out, because its name is empty; rename it."))
+            Some(format!("column `{name}` is left out, because its name is empty; rename it"))
         }
         _ => None,
     }

@@ -42,23 +42,24 @@ fn header(out: &mut String, schema: &DatabaseSchema, plan: &ModulePlan) {
     out.push('\n');
 }
 
-/// Returns the sentence about the crates that the module needs.
+/// Returns the sentence about the crates that the module needs, with their features.
 fn dependencies(plan: &ModulePlan) -> String {
-    let listed = |names: &mut dyn Iterator<Item = &&str>| {
-        names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-    };
     let is_feature = |name: &&&str| ["chrono", "jiff", "rust_decimal", "time"].contains(*name);
-    let features = listed(&mut plan.crates.iter().filter(is_feature));
-    let features = match features.is_empty() {
-        true => String::new(),
-        false => format!(" with the features {features}"),
+    let features: Vec<String> =
+        plan.crates.iter().filter(is_feature).map(|name| format!("`{name}`")).collect();
+    let framework = match features.as_slice() {
+        [] => "`koan-backup`".to_owned(),
+        [one] => format!("`koan-backup` (feature {one})"),
+        several => format!("`koan-backup` (features {})", several.join(", ")),
     };
-    let types = listed(&mut plan.crates.iter());
-    let types = match types.is_empty() {
-        true => String::new(),
-        false => format!(", and these crates with their support for serde: {types}"),
-    };
-    format!("The module needs the crates `koan-backup`{features} and `serde`{types}.")
+    let mut needed = vec![framework, "`serde` (feature `derive`)".to_owned()];
+    needed.extend(plan.crates.iter().map(|name| match *name {
+        "serde_json" => "`serde_json`".to_owned(),
+        // With the feature `serde` alone, this crate writes dates as lists of numbers.
+        "time" => "`time` (feature `serde-human-readable`)".to_owned(),
+        name => format!("`{name}` (feature `serde`)"),
+    }));
+    format!("The module needs the crates {}.", needed.join(", "))
 }
 
 fn render_struct(out: &mut String, planned: &StructPlan) {

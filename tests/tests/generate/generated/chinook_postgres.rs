@@ -1,7 +1,7 @@
 // The entities of a PostgreSQL database, written by `koan-backup generate`.
 //
-// The module needs the crates `koan-backup` with the features `chrono`, `rust_decimal` and `serde`,
-// and these crates with their support for serde: `chrono`, `rust_decimal`.
+// The module needs the crates `koan-backup` (features `chrono`, `rust_decimal`), `serde` (feature
+// `derive`), `chrono` (feature `serde`), `rust_decimal` (feature `serde`).
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 // The entities of a PostgreSQL database, written by `koan-backup generate`.
 //
-// The module needs the crates `koan-backup` and `serde`.
+// The module needs the crates `koan-backup`, `serde` (feature `derive`).
 
 use koan_backup::Entity;
 use serde::{Deserialize, Serialize};

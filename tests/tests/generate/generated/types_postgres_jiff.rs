@@ -1,7 +1,8 @@
 // The entities of a PostgreSQL database, written by `koan-backup generate`.
 //
-// The module needs the crates `koan-backup` with the features `jiff`, `rust_decimal` and `serde`,
-// and these crates with their support for serde: `jiff`, `rust_decimal`, `serde_json`, `uuid`.
+// The module needs the crates `koan-backup` (features `jiff`, `rust_decimal`), `serde` (feature
+// `derive`), `jiff` (feature `serde`), `rust_decimal` (feature `serde`), `serde_json`, `uuid`
+// (feature `serde`).
 //
 // No struct can cover the following data. The boot report warns of it:
 // - sequence `standalone` belongs to no table, so backups do not contain its position; let a column

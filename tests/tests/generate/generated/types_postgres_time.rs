@@ -1,7 +1,8 @@
 // The entities of a PostgreSQL database, written by `koan-backup generate`.
 //
-// The module needs the crates `koan-backup` with the features `rust_decimal`, `time` and `serde`,
-// and these crates with their support for serde: `rust_decimal`, `serde_json`, `time`, `uuid`.
+// The module needs the crates `koan-backup` (features `rust_decimal`, `time`), `serde` (feature
+// `derive`), `rust_decimal` (feature `serde`), `serde_json`, `time` (feature
+// `serde-human-readable`), `uuid` (feature `serde`).
 //
 // No struct can cover the following data. The boot report warns of it:
 // - sequence `standalone` belongs to no table, so backups do not contain its position; let a column

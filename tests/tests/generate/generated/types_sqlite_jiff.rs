@@ -1,7 +1,8 @@
 // The entities of a SQLite database, written by `koan-backup generate`.
 //
-// The module needs the crates `koan-backup` with the features `jiff`, `rust_decimal` and `serde`,
-// and these crates with their support for serde: `jiff`, `rust_decimal`, `serde_json`, `uuid`.
+// The module needs the crates `koan-backup` (features `jiff`, `rust_decimal`), `serde` (feature
+// `derive`), `jiff` (feature `serde`), `rust_decimal` (feature `serde`), `serde_json`, `uuid`
+// (feature `serde`).
 //
 // No struct can cover the following data. The boot report warns of it:
 // - virtual table `documents` cannot be an entity; declare why its content needs no backup with
@@ -31,6 +32,9 @@ pub struct ByIndex {
 pub struct Note {
     pub id: i64,
     pub body: Option<String>,
+    // Decide: the column is declared as `DATE`, but it contains other values; correct them, or keep
+    // the type of the field.
+    pub day: Option<String>,
 }
 
 /// A row of table `nullable_key`.

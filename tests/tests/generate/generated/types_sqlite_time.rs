@@ -1,7 +1,8 @@
 // The entities of a SQLite database, written by `koan-backup generate`.
 //
-// The module needs the crates `koan-backup` with the features `rust_decimal`, `time` and `serde`,
-// and these crates with their support for serde: `rust_decimal`, `serde_json`, `time`, `uuid`.
+// The module needs the crates `koan-backup` (features `rust_decimal`, `time`), `serde` (feature
+// `derive`), `rust_decimal` (feature `serde`), `serde_json`, `time` (feature
+// `serde-human-readable`), `uuid` (feature `serde`).
 //
 // No struct can cover the following data. The boot report warns of it:
 // - virtual table `documents` cannot be an entity; declare why its content needs no backup with
@@ -31,6 +32,9 @@ pub struct ByIndex {
 pub struct Note {
     pub id: i64,
     pub body: Option<String>,
+    // Decide: the column is declared as `DATE`, but it contains other values; correct them, or keep
+    // the type of the field.
+    pub day: Option<String>,
 }
 
 /// A row of table `nullable_key`.

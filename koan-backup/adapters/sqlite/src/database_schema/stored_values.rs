@@ -41,19 +41,36 @@ struct CandidateValues {
 }
 
 impl StoredValues {
-    /// Reads every row of a table.
-    pub(super) fn read(connection: &Connection, table: &Table) -> Result<Self> {
-        let mut columns: Vec<ColumnValues> = table.columns.iter().map(ColumnValues::new).collect();
+    /// Reads every row of a table, and of the tables with the named sets of its entity.
+    pub(super) fn read(connection: &Connection, table: &Table, sets: &[&Table]) -> Result<Self> {
+        let mut values = Self { columns: table.columns.iter().map(ColumnValues::new).collect() };
+        for stored in [table].iter().chain(sets) {
+            values.read_rows(connection, stored)?;
+        }
+        Ok(values)
+    }
+
+    fn read_rows(&mut self, connection: &Connection, table: &Table) -> Result<()> {
         let names = quoted_list(table.columns.iter().map(|column| column.name.as_str()));
         let mut statement =
             connection.prepare(&format!("SELECT {names} FROM main.{}", quoted(&table.name)))?;
+        // A table with a named set may have its columns in another order.
+        let positions: Vec<Option<usize>> = table
+            .columns
+            .iter()
+            .map(|column| {
+                self.columns.iter().position(|values| values.name.eq_ignore_ascii_case(&column.name))
+            })
+            .collect();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            for (index, values) in columns.iter_mut().enumerate() {
-                values.record(row.get_ref(index)?);
+            for (index, position) in positions.iter().enumerate() {
+                if let Some(position) = position {
+                    self.columns[*position].record(row.get_ref(index)?);
+                }
             }
         }
-        Ok(Self { columns })
+        Ok(())
     }
 
     /// Returns whether a column contains NULL.
