@@ -116,7 +116,7 @@ async fn describe_table(
         description.notes.push(format!("The tables {names} contain named sets of this entity."));
     }
     let mut unfit = BTreeSet::new();
-    for stored in [table].into_iter().chain(sets) {
+    for stored in [table].iter().chain(&sets) {
         if stored.hides_rows {
             description.notes.push(format!(
                 "Row-level security hides rows of table `{}` from the role, so not all values were examined.",
@@ -144,7 +144,9 @@ async fn describe_table(
             ));
         }
         let mut described = ColumnDescription::new(&column.name, &column.declared, field_type);
-        described.nullable = !column.not_null;
+        let is_nullable_in =
+            |table: &Table| table.columns.iter().any(|other| other.name == column.name && !other.not_null);
+        described.nullable = !column.not_null || sets.iter().any(|set| is_nullable_in(set));
         described.generated = column.generated;
         described.notes = notes;
         description.columns.push(described);

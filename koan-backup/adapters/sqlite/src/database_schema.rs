@@ -73,7 +73,7 @@ fn describe_table(reader: &Reader, table: &Table) -> Result<TableDescription> {
         let described = description.columns.iter().find(|column| column.name == **name);
         described.is_some_and(|column| column.field_type.can_be_key()) && !values.contains_null(name)
     };
-    if !primary_key.is_empty() && primary_key.iter().all(|name| can_be_key(&name)) {
+    if !primary_key.is_empty() && primary_key.iter().all(can_be_key) {
         description.key = primary_key.iter().map(|&name| name.to_owned()).collect();
     } else {
         let found = unique_key(reader, table, &can_be_key)
