@@ -5,6 +5,7 @@ pub mod conformance;
 pub mod keyed;
 
 mod batch;
+mod database_schema;
 mod description;
 mod fast_rows;
 mod finding;
@@ -25,6 +26,9 @@ pub use crate::foundation::lines::Chunk;
 pub use crate::foundation::own_thread::on_own_thread;
 pub use crate::foundation::runtime::require_io;
 pub use batch::{EncodedRecords, RecordBatch, RecordEncoder, RecordLocator};
+pub use database_schema::{
+    ColumnDescription, ColumnFieldType, DatabaseSchema, EnumDescription, TableDescription,
+};
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
 pub use finding::{Finding, Severity};
 pub use restore::{ConflictMode, RestoreLevel, RestoreTarget, SessionIntent, SessionOptions, WriteCounts};
@@ -36,7 +40,7 @@ pub(crate) use sink::{SinkOptions, record_channel};
 pub use table_name::{folded, is_near};
 
 use crate::entity::EntityCodec;
-use crate::foundation::error::Result;
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::SetName;
 use crate::foundation::value::Value;
 use crate::storage::machine_state::MachineState;
@@ -88,6 +92,22 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The database cannot be read.
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription>;
+
+    /// Describes the tables of the database for tools that create entities, with a type of field for each column
+    /// that reads every value that the column contains. The implementation may read all rows.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the provider has no tables.
+    async fn database_schema(&self) -> Result<DatabaseSchema> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "a provider of kind `{}` has no tables from which entities can be derived; use a database with a \
+                 schema, such as SQLite or PostgreSQL",
+                self.kind()
+            ),
+        ))
+    }
 
     /// Opens a consistent snapshot of the database, which does not change while it is read.
     ///

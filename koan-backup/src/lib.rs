@@ -43,6 +43,7 @@
 //! | [`storage`], [`encryption`] | options of storage profiles; recipients and keys |
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
+//! | `generate` (with the feature) | entities of an existing database |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
 //! | `cli`, with the feature `cli` | the command line, for the binary of an application; its guide is `guides::command_line` |
 //! | [`guides`] | [configuration](guides::configuration), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
@@ -77,6 +78,11 @@ pub mod guides {
     /// [`providers.md`]: crate::guides::providers
     /// [`retention.md`]: crate::guides::retention
     ///
+    /// [types.md]: crate::guides::types
+    ///
+    #[cfg(feature = "generate")]
+    #[doc = include_str!("../docs/generate.md")]
+    pub mod generate {}
     #[doc = include_str!("../docs/restoring.md")]
     pub mod restoring {}
     #[doc = include_str!("../docs/retention.md")]
@@ -115,6 +121,9 @@ pub use koan_backup_core::{
     schema, serde, storage, value,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+#[cfg(feature = "generate")]
+#[doc(inline)]
+pub use koan_backup_generate as generate;
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]

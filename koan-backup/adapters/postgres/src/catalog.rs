@@ -1,13 +1,17 @@
 //! The tables, columns and types of a database, read from PostgreSQL's catalog.
 
+mod queries;
+
 use std::collections::BTreeMap;
 
 use koan_backup_core::Result;
 use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
+use self::queries::{COLUMNS, PARENTS, REFERENCES, SCHEMAS, TABLES, TYPES, UNIQUE};
 use super::composite::{COMPOSITES, Composite, MEMBERS, Member};
 use super::connection::Connection;
+use super::enumeration;
 use super::error::failed;
 use super::types::{StoredType, TypeRow};
 use koan_backup_sql::identifier::{listed, quoted};
@@ -47,6 +51,8 @@ pub(super) struct Table {
     /// The unique indexes that are immediate, not partial, and use the collations and operators of the
     /// columns.
     pub(super) unique: Vec<UniqueIndex>,
+    /// The columns of the primary key, which may be deferrable. Empty if there is none.
+    pub(super) primary_key: Vec<String>,
     /// The name for messages: with the schema unless the schema is in the search path.
     pub(super) display_name: String,
 }
@@ -57,7 +63,7 @@ pub(super) struct UniqueIndex {
     /// The name, which is also the name of its constraint.
     pub(super) name: String,
     /// The columns that are unique together.
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
 }
 
 /// The type of a relation.
@@ -92,6 +98,8 @@ pub(super) struct Column {
     pub(super) is_collated: bool,
     /// The members of the type, if it is a composite type.
     pub(super) composite: Option<Composite>,
+    /// The enum, if the type is an enum or a list of an enum.
+    pub(super) enumeration: Option<Oid>,
 }
 
 /// Whether the column is an identity column.
@@ -108,81 +116,6 @@ pub(super) struct Reference {
     pub(super) child: Oid,
     pub(super) parent: Oid,
 }
-
-const TABLES: &str = "
-    SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
-           pg_catalog.pg_has_role(c.relowner, 'USAGE'), 
-           pg_catalog.has_table_privilege(c.oid, 'SELECT')
-               AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
-           pg_catalog.row_security_active(c.oid)
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
-                          AND d.deptype = 'e')
-    ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
-
-const COLUMNS: &str = "
-    SELECT a.attrelid, a.attname::text, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod),
-        a.attnotnull,
-           NOT a.atthasdef AND a.attidentity = ''
-               AND NOT EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid
-                   AND d.typtype = 'd' AND d.typdefault IS NOT NULL)
-               AND (a.attnotnull OR EXISTS (
-                   WITH RECURSIVE domains AS (
-                       SELECT d.typnotnull, d.typbasetype FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid
-                       UNION ALL SELECT d.typnotnull, d.typbasetype FROM domains b
-                           JOIN pg_catalog.pg_type d ON d.oid = b.typbasetype)
-                   SELECT FROM domains WHERE typnotnull)),
-           a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod,
-           pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
-    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-      AND a.attnum > 0 AND NOT a.attisdropped
-    ORDER BY a.attrelid, a.attnum";
-
-const TYPES: &str = "
-    WITH RECURSIVE used AS (
-        SELECT a.atttypid AS oid FROM pg_catalog.pg_attribute a
-            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-            AND a.attnum > 0
-        UNION
-        SELECT v.oid FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.oid
-        CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) v(oid) WHERE v.oid <> 0)
-    SELECT t.oid, t.typname::text, t.typtype::text, t.typbasetype, t.typelem,
-           t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0, t.typtypmod
-    FROM pg_catalog.pg_type t JOIN used u ON u.oid = t.oid";
-
-/// Selects the unique indexes that use the collations and operators of their columns.
-const UNIQUE: &str = "
-    SELECT i.indrelid, c.relname::text, pg_catalog.array_agg(a.attname::text ORDER BY a.attname)
-    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'information_schema'
-        AND n.nspname !~ '^pg_'
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid
-        AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
-    WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
-      AND NOT EXISTS (
-        SELECT FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) p (ordinal)
-        JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = i.indkey[p.ordinal]
-        JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p.ordinal]
-        LEFT JOIN pg_catalog.pg_collation l ON l.oid = k.attcollation
-        WHERE o.opcname = 'record_image_ops'
-           OR (i.indcollation[p.ordinal] <> k.attcollation AND NOT l.collisdeterministic))
-    GROUP BY i.indrelid, c.oid, c.relname";
-
-const SCHEMAS: &str = "
-    SELECT n.nspname::text, pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM pg_catalog.pg_namespace n
-    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
-
-const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno";
-
-const REFERENCES: &str = "
-    SELECT DISTINCT conrelid, confrelid FROM pg_catalog.pg_constraint
-    WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2";
 
 impl Catalog {
     /// Reads all tables, columns and types from the database.
@@ -233,9 +166,16 @@ impl Catalog {
                 columns.entry(row.try_get(0)?).or_default().push(column);
             }
             let mut unique: BTreeMap<Oid, Vec<UniqueIndex>> = BTreeMap::new();
+            let mut primary_keys = BTreeMap::new();
             for row in client.query(UNIQUE, &[]).await? {
                 let index = UniqueIndex { name: row.try_get(1)?, columns: row.try_get(2)? };
-                unique.entry(row.try_get(0)?).or_default().push(index);
+                let (is_primary, is_immediate): (bool, bool) = (row.try_get(3)?, row.try_get(4)?);
+                if is_primary {
+                    primary_keys.insert(row.try_get::<_, Oid>(0)?, index.columns.clone());
+                }
+                if is_immediate {
+                    unique.entry(row.try_get(0)?).or_default().push(index);
+                }
             }
             let mut schema_usage = BTreeMap::new();
             for row in client.query(SCHEMAS, &[]).await? {
@@ -259,6 +199,7 @@ impl Catalog {
                 table.children = children.remove(&table.oid).unwrap_or_default();
                 table.columns = columns.remove(&table.oid).unwrap_or_default();
                 table.unique = unique.remove(&table.oid).unwrap_or_default();
+                table.primary_key = primary_keys.remove(&table.oid).unwrap_or_default();
             }
             Ok::<_, tokio_postgres::Error>((tables, schema_usage))
         };
@@ -393,6 +334,7 @@ fn table(row: &Row, schemas: &[String]) -> Result<Table, tokio_postgres::Error> 
         children: Vec::new(),
         columns: Vec::new(),
         unique: Vec::new(),
+        primary_key: Vec::new(),
         display_name,
     })
 }
@@ -427,5 +369,6 @@ fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_pos
         is_collated: row.try_get(8)?,
         is_readable: row.try_get(10)?,
         composite: None,
+        enumeration: enumeration::of_type(row.try_get(2)?, types),
     })
 }

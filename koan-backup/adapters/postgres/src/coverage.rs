@@ -66,6 +66,11 @@ pub(super) async fn describe(
     Ok(description)
 }
 
+/// Returns whether the application ignores a table.
+pub(super) fn is_ignored(ignored: &BTreeMap<String, String>, table: &Table) -> bool {
+    IgnoredTables { tables: ignored, is_named: refers_to }.contains(&database_table(table))
+}
+
 fn database_table(table: &Table) -> DatabaseTable<'_> {
     let partition_of = table.parents.first().filter(|_| table.is_partition).map(String::as_str);
     DatabaseTable {

@@ -9,8 +9,8 @@ use koan_backup_core::{
     Result,
     entity::EntityCodec,
     provider::{
-        Capabilities, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, SessionIntent,
-        SessionOptions, Snapshot,
+        Capabilities, DatabaseSchema, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget,
+        SessionIntent, SessionOptions, Snapshot,
     },
 };
 
@@ -68,6 +68,11 @@ impl Provider for Postgres {
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let connection = self.location.connect().await?;
         crate::coverage::describe(&connection, entities, &self.ignored, &self.state).await
+    }
+
+    async fn database_schema(&self) -> Result<DatabaseSchema> {
+        let connection = self.location.connect().await?;
+        crate::database_schema::describe(&connection, &self.ignored, &self.state).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {

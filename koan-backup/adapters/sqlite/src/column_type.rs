@@ -44,6 +44,11 @@ impl ColumnType {
         Self::new(FieldKind::Extra, WireForm::Plain, column)
     }
 
+    /// Returns the type of a column that contains a field of a kind, in the usual form of serde.
+    pub(super) fn of_kind(kind: FieldKind, column: &Column) -> Self {
+        Self::new(kind, WireForm::Plain, column)
+    }
+
     fn new(kind: FieldKind, wire: WireForm, column: &Column) -> Self {
         let (unit, declares_unit) = match wire {
             WireForm::UnixSeconds => (UnixUnit::Seconds, true),

@@ -50,6 +50,11 @@ pub(super) fn describe(
     Ok(description)
 }
 
+/// Returns whether the application ignores a table.
+pub(super) fn is_ignored(ignored: &BTreeMap<String, String>, table: &str) -> bool {
+    IgnoredTables { tables: ignored, is_named }.contains(&database_table(table))
+}
+
 fn database_table(name: &str) -> DatabaseTable<'_> {
     DatabaseTable { display_name: name, schema: "main", name, partition_of: None }
 }

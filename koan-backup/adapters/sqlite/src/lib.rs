@@ -34,6 +34,7 @@ mod collation;
 mod column_type;
 mod connection;
 mod coverage;
+mod database_schema;
 mod ddl;
 mod derived;
 mod error;

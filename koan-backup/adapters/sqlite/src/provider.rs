@@ -10,8 +10,8 @@ use koan_backup_core::{
     Result,
     entity::EntityCodec,
     provider::{
-        Capabilities, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, SessionOptions,
-        Snapshot,
+        Capabilities, DatabaseSchema, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget,
+        SessionOptions, Snapshot,
     },
 };
 
@@ -86,6 +86,14 @@ impl Provider for Sqlite {
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (entities, ignored) = (entities.to_vec(), Arc::clone(&self.ignored));
         self.query(move |reader| crate::coverage::describe(reader, &entities, &ignored)).await
+    }
+
+    async fn database_schema(&self) -> Result<DatabaseSchema> {
+        let ignored = Arc::clone(&self.ignored);
+        self.query(move |reader| {
+            crate::database_schema::describe(reader, &|table| crate::coverage::is_ignored(&ignored, table))
+        })
+        .await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
