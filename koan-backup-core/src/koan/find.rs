@@ -6,7 +6,6 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::Koan;
-use super::runtime::in_runtime;
 use super::setters::{application_setter, cancel_setter, selection_setters};
 use crate::archive::Manifest;
 use crate::catalog::BackupRef;
@@ -15,6 +14,7 @@ use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::foundation::identity::ApplicationIdentity;
+use crate::foundation::runtime::in_runtime;
 
 /// The builder of a search for one backup, which runs when it is awaited. It finds the backup that an
 /// operation with the same reference and selection would use, so that a program can show it first.
