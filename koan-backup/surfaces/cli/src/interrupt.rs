@@ -1,6 +1,10 @@
 //! Interruption: Ctrl-C, or a signal that ends the process.
 
 use std::io;
+#[cfg(unix)]
+use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 
 use koan_backup_core::Result;
 use tokio::task::JoinHandle;
@@ -30,9 +34,12 @@ impl Interrupt {
             signals.next().await;
             token.cancel();
             output.note("interrupted: undoing what was begun; press Ctrl-C again to exit at once");
-            signals.next().await;
-            show_cursor();
-            std::process::exit(i32::from(Exit::Interrupted.code()));
+            // On Unix, the handler of the system ends the process at the next signal.
+            #[cfg(windows)]
+            {
+                signals.next().await;
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
         });
         Ok(Self { cancel, task })
     }
@@ -68,7 +75,17 @@ struct Signals {
 #[cfg(unix)]
 impl Signals {
     fn new() -> Result<Self, io::Error> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::flag;
         use tokio::signal::unix::{SignalKind, signal};
+        // The handler of the system ends the process, because a runtime that waits for a stuck thread runs no
+        // task. The first signal sets the flag, after which the next one ends the process.
+        let is_interrupted = Arc::new(AtomicBool::new(false));
+        for number in [SIGINT, SIGTERM] {
+            let code = i32::from(Exit::Interrupted.code());
+            flag::register_conditional_shutdown(number, code, Arc::clone(&is_interrupted))?;
+            flag::register(number, Arc::clone(&is_interrupted))?;
+        }
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 

@@ -46,12 +46,15 @@ pub fn run_with(build: impl AsyncFnOnce() -> Result<Koan>) -> ExitCode {
             return failed(&error.into(), &output);
         }
     };
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         match Box::pin(build()).await {
             Ok(koan) => command.run_in(&koan, &application).await,
             Err(error) => failed(&error.into(), &output),
         }
-    })
+    });
+    // What is still running has no effect any more, for example a read that does not end after an interruption.
+    runtime.shutdown_background();
+    exit
 }
 
 fn failed(failure: &Failure, output: &Output) -> ExitCode {

@@ -5,7 +5,7 @@ use koan_backup_core::report::ProviderCapabilities;
 use koan_backup_core::{Error, ErrorKind, Koan};
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::times;
@@ -35,6 +35,19 @@ impl<'k> Session<'k> {
     /// Returns the token that Ctrl-C cancels.
     pub(crate) fn cancel(&self) -> CancellationToken {
         self.interrupt.token()
+    }
+
+    /// Runs work that has nothing to undo. It is dropped when the command is interrupted.
+    ///
+    /// # Errors
+    /// The errors of the work, or the command was interrupted.
+    pub(crate) async fn until_interrupted<T>(&self, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        let cancel = self.cancel();
+        tokio::select! {
+            biased;
+            result = work => result,
+            () = cancel.cancelled() => Err(Failure::interrupted()),
+        }
     }
 
     /// Returns a time as people say it.

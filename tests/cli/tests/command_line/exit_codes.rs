@@ -183,8 +183,9 @@ fn an_interrupted_backup_undoes_what_it_began_and_exits_with_130() {
 #[cfg(unix)]
 #[test]
 fn the_second_interruption_ends_the_process_at_once() {
-    let shop = Shop::new(12);
-    let mut child = shop.backup_at_the_gate("nightly");
+    let shop = Shop::with_two_backups();
+    // The runtime of the shop waits for the thread that decodes the record.
+    let mut child = shop.at_the_gate(&["verify", "latest"]);
     signal(&child, "INT");
     let mut errors = BufReader::new(child.stderr.take().expect("error output is piped")).lines();
     assert!(errors.any(|line| line.is_ok_and(|line| line.starts_with("interrupted"))));

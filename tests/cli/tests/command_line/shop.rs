@@ -99,8 +99,13 @@ impl Shop {
 
     /// Starts a backup, and waits until it is held at the gate.
     pub(crate) fn backup_at_the_gate(&self, name: &str) -> Child {
+        self.at_the_gate(&["backup", name])
+    }
+
+    /// Starts the binary, and waits until it is held at the gate.
+    pub(crate) fn at_the_gate(&self, arguments: &[&str]) -> Child {
         std::fs::write(self.gate(), "").expect("the gate is closed");
-        let mut command = self.command(&["backup", name]);
+        let mut command = self.command(arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the shop starts");
         self.wait_for_the_gate();
         child
