@@ -67,7 +67,8 @@ fn unfit_condition(column: &Column) -> Option<String> {
 }
 
 /// Returns the SQL condition that a value of a type is not read: infinite and distant dates, dates before the year
-/// 1, NaN, infinite numbers, decimals of more than 28 digits, 24:00, and JSON that is too deep or has too large numbers.
+/// 1, NaN, infinite numbers, decimals of more than 28 digits, 24:00, and JSON that is too deep or has numbers that
+/// are too large.
 fn unfit_value(value: &str, stored: &StoredType) -> Option<String> {
     let text = format!("({value})::pg_catalog.text");
     // Some types for instants end at this time: <https://docs.rs/jiff/latest/jiff/struct.Timestamp.html>
