@@ -78,7 +78,7 @@ pub mod guides {
     /// [`providers.md`]: crate::guides::providers
     /// [`retention.md`]: crate::guides::retention
     ///
-    /// [types.md]: crate::guides::types
+    /// [`types.md`]: crate::guides::types
     ///
     #[cfg(feature = "generate")]
     #[doc = include_str!("../docs/generate.md")]

@@ -186,7 +186,10 @@ proptest! {
     /// Whatever the names are, the module is valid Rust, and covers the schema from which it was rendered.
     #[test]
     fn a_module_covers_its_schema_whatever_the_names_are(
-        names in proptest::collection::vec(("\\PC{0,6}|[aA_ ]{1,4}|self|type|Option", "\\PC{0,6}|[aA_ ]{1,4}|crate|id"), 1..6),
+        names in proptest::collection::vec(
+            ("\\PC{0,6}|[aA_ ]{1,4}|self|type|Option", "\\PC{0,6}|[aA_ ]{1,4}|crate|id"),
+            1..6,
+        ),
     ) {
         let mut tables: Vec<TableDescription> = Vec::new();
         for (name, _) in &names {

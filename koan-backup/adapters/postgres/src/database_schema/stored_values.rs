@@ -11,6 +11,9 @@ use crate::types::StoredType;
 /// The number of columns that are examined in one query. PostgreSQL allows 1664 columns of a result.
 const COLUMNS_PER_QUERY: usize = 500;
 
+/// The SQL condition that the text of a number is not that of a finite number.
+const NOT_FINITE: &str = "OPERATOR(pg_catalog.=) ANY (ARRAY['NaN', 'Infinity', '-Infinity'])";
+
 /// Returns the columns that contain a value which only text represents. Reads every row of the table.
 pub(super) async fn unfit_columns(connection: &Connection, table: &Table) -> Result<Vec<String>> {
     let conditions: Vec<(&Column, String)> = table
@@ -64,7 +67,8 @@ fn unfit_condition(column: &Column) -> Option<String> {
 }
 
 /// Returns the SQL condition that a value of a type is not read: infinite and distant dates, dates before the year
-/// 1, NaN, infinite numbers, decimals of more than 28 digits, 24:00, and JSON that is too deep or has too large numbers.
+/// 1, NaN, infinite numbers, decimals of more than 28 digits, 24:00, and JSON that is too deep or has numbers that
+/// are too large.
 fn unfit_value(value: &str, stored: &StoredType) -> Option<String> {
     let text = format!("({value})::pg_catalog.text");
     // Some types for instants end at this time: <https://docs.rs/jiff/latest/jiff/struct.Timestamp.html>
@@ -83,11 +87,9 @@ fn unfit_value(value: &str, stored: &StoredType) -> Option<String> {
             Some(outside("0001-01-01 00:00:00+00", "9999-12-30 22:00:00+00", "timestamptz"))
         }
         StoredType::Time => Some(format!("{value} OPERATOR(pg_catalog.=) '24:00'::pg_catalog.time")),
-        StoredType::Float4 | StoredType::Float8 => {
-            Some(format!("{text} IN ('NaN', 'Infinity', '-Infinity')"))
-        }
+        StoredType::Float4 | StoredType::Float8 => Some(format!("{text} {NOT_FINITE}")),
         StoredType::Numeric => Some(format!(
-            "{text} IN ('NaN', 'Infinity', '-Infinity') OR pg_catalog.length(pg_catalog.translate({text}, '-.', \
+            "{text} {NOT_FINITE} OR pg_catalog.length(pg_catalog.translate({text}, '-.', \
              '')) OPERATOR(pg_catalog.>) 28"
         )),
         // Numbers beyond 64-bit floating point, and more than 126 levels.

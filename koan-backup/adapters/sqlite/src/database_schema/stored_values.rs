@@ -100,7 +100,8 @@ impl StoredValues {
         let notes = match is_expected {
             true => Vec::new(),
             false => vec![format!(
-                "the column is declared as `{}`, but it contains other values; correct them, or keep the type of the field",
+                "the column is declared as `{}`, but it contains other values; correct them, or keep the type \
+                 of the field",
                 column.declared.escape_debug()
             )],
         };
