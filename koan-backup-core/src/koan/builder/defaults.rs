@@ -39,8 +39,8 @@ impl KoanBuilder {
         self
     }
 
-    /// Sets the retention policy that maintenance applies, and that [`Koan::retention_policy`](crate::Koan::retention_policy)
-    /// returns.
+    /// Sets the retention policy that maintenance applies.
+    /// [`Koan::retention_policy`](crate::Koan::retention_policy) returns it.
     pub fn retention_policy(mut self, policy: Retention) -> Self {
         self.defaults.retention = Some(policy);
         self

@@ -13,6 +13,10 @@ use crate::time_span::TimeSpan;
 /// A database. Options that its kind does not have are refused.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres", feature = "json")),
+    allow(dead_code, reason = "each field is read with the feature of its provider")
+)]
 pub(crate) struct ProviderSettings {
     /// The URL: `sqlite:shop.db`, `postgres://user@host/database`, `json:./data?layout=lines` or `memory:`.
     #[schemars(schema_with = "address_schema")]

@@ -153,7 +153,7 @@ const EFFECTS: &[(&str, &str, &str, Effect)] = &[
         "encryption.passphrase",
         "[encryption]",
         "passphrase = { file = \"{folder}/passphrase\" }",
-        Test("a_passphrase_encrypts_and_decrypts"),
+        Test("a_passphrase_is_a_recipient_and_a_key"),
     ),
     ("encryption.keys", "[encryption]", "keys = [{ env = \"THE_KEY\" }]", Builder("variable `THE_KEY`")),
     (
