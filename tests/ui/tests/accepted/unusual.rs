@@ -20,7 +20,7 @@ struct Reading {
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize, Entity)]
-#[repr(packed(2))]
+#[repr(C, packed(2))]
 #[entity(key = "position.x: u32, kind")]
 struct Nested {
     #[serde(flatten)]
