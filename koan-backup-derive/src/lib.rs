@@ -233,23 +233,29 @@ pub fn register(input: TokenStream) -> TokenStream {
     register::expand(input.into(), Root::Framework).into()
 }
 
-/// The derive of `koan-backup-entity`, which re-exports it as `Entity`.
-#[doc(hidden)]
+/// Derives `Entity` for a serde type, and declares how it is backed up.
+///
+/// It is the derive of the crate `koan-backup-entity`. Its options are those of [`Entity`](derive@Entity), the derive of
+/// `koan-backup`; the default of `crate` is `::koan_backup_entity`.
 #[proc_macro_derive(ModelEntity, attributes(entity, entity_backup))]
 pub fn derive_model_entity(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     entity::derive(&input, Root::Entity).into()
 }
 
-/// The macro of `koan-backup-entity`, which re-exports it as `entity_backup_scope`.
-#[doc(hidden)]
+/// Declares the default policy of the crate that contains it: how entities without `#[entity_backup]` are backed up.
+///
+/// It is the macro of the crate `koan-backup-entity`. Its options are those of [`entity_backup_scope!`] of `koan-backup`;
+/// the default of `crate` is `::koan_backup_entity`.
 #[proc_macro]
 pub fn model_backup_scope(input: TokenStream) -> TokenStream {
     scope::expand(input.into(), Root::Entity).into()
 }
 
-/// The macro of `koan-backup-entity`, which re-exports it as `register`.
-#[doc(hidden)]
+/// Registers a type as an entity if the type cannot have the derive, for example an instance of a generic type.
+///
+/// It is the macro of the crate `koan-backup-entity`. Its options are those of [`register!`] of `koan-backup`; the default of
+/// `crate` is `::koan_backup_entity`.
 #[proc_macro]
 pub fn register_model(input: TokenStream) -> TokenStream {
     register::expand(input.into(), Root::Entity).into()

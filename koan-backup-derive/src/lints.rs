@@ -7,7 +7,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::visit::{self, Visit};
-use syn::{Attribute, DeriveInput, Meta, Path, Token, punctuated::Punctuated};
+use syn::{Attribute, DeriveInput};
 
 /// Returns the attribute for the expansion of a derive.
 pub(crate) fn of_derive(input: &DeriveInput) -> TokenStream {
@@ -35,11 +35,12 @@ impl<'ast> Visit<'ast> for Deprecations {
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
         let path = attribute.path();
         self.found |= path.is_ident("deprecated");
-        if (path.is_ident("allow") || path.is_ident("expect"))
-            && let Meta::List(list) = &attribute.meta
-            && let Ok(lints) = list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
-        {
-            self.found |= lints.iter().any(|lint| lint.is_ident("deprecated"));
+        if path.is_ident("allow") || path.is_ident("expect") {
+            // A list may end with `reason = "…"`, where the parser stops with an error.
+            let _ = attribute.parse_nested_meta(|lint| {
+                self.found |= lint.path.is_ident("deprecated");
+                Ok(())
+            });
         }
         visit::visit_attribute(self, attribute);
     }

@@ -29,9 +29,9 @@
 //! # }
 //! ```
 //!
-//! The library needs a Tokio runtime with timers, which `#[tokio::main]` and `Builder::enable_time` provide.
-//! Without such a runtime, every operation returns an error of kind [`ErrorKind::Configuration`]. Only in a program with
-//! `panic = "abort"`, a runtime without timers ends the program, because Tokio reports missing timers by a panic.
+//! The library needs a Tokio runtime with timers, and for PostgreSQL, buckets and keys from commands also with IO.
+//! `#[tokio::main]` and `Builder::enable_all` provide both. Without them, operations return an error. Only in a program with
+//! `panic = "abort"`, such a runtime ends the program, because Tokio reports what is missing by a panic.
 //!
 //! # Map
 //! | where | what |
@@ -121,6 +121,7 @@ pub use koan_backup_core::{
     schema, serde, storage, value,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+pub use koan_backup_entity::link;
 #[cfg(feature = "generate")]
 #[doc(inline)]
 pub use koan_backup_generate as generate;
@@ -137,53 +138,3 @@ pub use tokio_util::sync::CancellationToken;
 
 #[doc(hidden)]
 pub use koan_backup_core::__private;
-
-/// Links crates that declare entities, so that the inventory contains these entities.
-///
-/// The linker omits a crate that no code refers to, and then its entities are missing from the inventory. Such a
-/// crate can depend on `koan-backup-entity` in place of `koan-backup`; it then builds without the engine.
-///
-/// ```
-/// # extern crate serde_json as shop_models;
-/// koan_backup::link!(shop_models);
-/// # fn main() {}
-/// ```
-#[macro_export]
-macro_rules! link {
-    ($($krate:ident),+ $(,)?) => {
-        const _: () = {
-            $(use $krate as _;)+
-        };
-    };
-    () => {
-        ::core::compile_error!("expected the names of crates that declare entities: `link!(shop_models)`");
-    };
-    ($first:ident $(- $rest:ident)+ $(,)?) => {
-        ::core::compile_error!(::core::concat!(
-            "in code, the name of a crate has `_` in place of `-`: `link!(",
-            ::core::stringify!($first),
-            $("_", ::core::stringify!($rest),)+
-            ")`"
-        ));
-    };
-    ($krate:ident :: $($path:tt)*) => {
-        ::core::compile_error!(::core::concat!(
-            "expected the name of a crate, without a path into it: `link!(",
-            ::core::stringify!($krate),
-            ")`"
-        ));
-    };
-    ($krate:literal $(,)?) => {
-        ::core::compile_error!(::core::concat!(
-            "expected the name of a crate as an identifier, without quotes: `link!(shop_models)`; found ",
-            ::core::stringify!($krate)
-        ));
-    };
-    ($($other:tt)*) => {
-        ::core::compile_error!(::core::concat!(
-            "expected the names of crates as identifiers, separated by commas: `link!(shop_models, user_models)`; found `",
-            ::core::stringify!($($other)*),
-            "`"
-        ));
-    };
-}

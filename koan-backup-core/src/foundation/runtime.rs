@@ -1,8 +1,7 @@
 //! Checks the async runtime.
 
 use std::collections::HashSet;
-use std::net::UdpSocket;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -78,21 +77,46 @@ fn has(driver: Driver, runtime: Id) -> bool {
     if known.contains(&(runtime, driver)) {
         return true;
     }
-    let has_driver = !panics_silently(|| match driver {
+    let mut was_tried = true;
+    let has_driver = !panics_silently(AssertUnwindSafe(|| match driver {
         Driver::Timers => drop(tokio::time::sleep(Duration::ZERO)),
-        // The result is not needed: a runtime with IO returns an error if the system has no further socket.
-        Driver::Io => drop(UdpSocket::bind("127.0.0.1:0").and_then(|socket| {
-            socket.set_nonblocking(true)?;
-            tokio::net::UdpSocket::from_std(socket)
-        })),
-    });
-    if has_driver {
+        Driver::Io => match socket() {
+            // Whether the registration succeeds does not matter, only whether there is something that registers.
+            Ok(socket) => drop(register(socket)),
+            Err(_) => was_tried = false,
+        },
+    }));
+    if has_driver && was_tried {
         if known.len() >= MAX_KNOWN_DRIVERS {
             known.clear();
         }
         known.insert((runtime, driver));
     }
     has_driver
+}
+
+#[cfg(unix)]
+fn socket() -> std::io::Result<std::os::unix::net::UnixStream> {
+    let (socket, _) = std::os::unix::net::UnixStream::pair()?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+#[cfg(unix)]
+fn register(socket: std::os::unix::net::UnixStream) -> std::io::Result<tokio::net::UnixStream> {
+    tokio::net::UnixStream::from_std(socket)
+}
+
+#[cfg(not(unix))]
+fn socket() -> std::io::Result<std::net::UdpSocket> {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+#[cfg(not(unix))]
+fn register(socket: std::net::UdpSocket) -> std::io::Result<tokio::net::UdpSocket> {
+    tokio::net::UdpSocket::from_std(socket)
 }
 
 /// Returns whether `work` panics. The panic hook of the application is not called for this panic.

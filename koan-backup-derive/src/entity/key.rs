@@ -184,10 +184,9 @@ fn check_order(list: &KeyList, key: &[KeyField], body: &Body, cx: &mut Ctxt) -> 
 
 /// Returns the error of a variant without named fields.
 fn unnamed_fields(variant: &Ident) -> String {
-    let field = variant.unraw().to_string().to_lowercase();
     format!(
-        "the key of a variant must be in named fields; write `{variant} {{ #[serde(flatten)] {field}: … }}`, and declare the \
-         key with its type: `#[entity(key = \"{field}.id: i64\")]`"
+        "the key of a variant must be in named fields; write `{variant} {{ #[serde(flatten)] content: … }}`, and declare the \
+         key with its type: `#[entity(key = \"content.id: i64\")]`"
     )
 }
 

@@ -89,3 +89,53 @@ pub mod __engine {
     pub use crate::entity::policy::{Decision, decide};
     pub use crate::foundation::{error, hex, schema, value};
 }
+
+/// Links crates that declare entities, so that the inventory contains these entities.
+///
+/// The linker omits a crate that no code refers to, and then its entities are missing from the inventory. Such a
+/// crate can depend on `koan-backup-entity` in place of `koan-backup`; it then builds without the engine.
+///
+/// ```
+/// # extern crate serde_json as shop_models;
+/// koan_backup_entity::link!(shop_models);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! link {
+    ($($krate:ident),+ $(,)?) => {
+        const _: () = {
+            $(use $krate as _;)+
+        };
+    };
+    () => {
+        ::core::compile_error!("expected the names of crates that declare entities: `link!(shop_models)`");
+    };
+    ($first:ident $(- $rest:ident)+ $(,)?) => {
+        ::core::compile_error!(::core::concat!(
+            "in code, the name of a crate has `_` in place of `-`: `link!(",
+            ::core::stringify!($first),
+            $("_", ::core::stringify!($rest),)+
+            ")`"
+        ));
+    };
+    ($krate:ident :: $($path:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "expected the name of a crate, without a path into it: `link!(",
+            ::core::stringify!($krate),
+            ")`"
+        ));
+    };
+    ($krate:literal $(,)?) => {
+        ::core::compile_error!(::core::concat!(
+            "expected the name of a crate as an identifier, without quotes: `link!(shop_models)`; found ",
+            ::core::stringify!($krate)
+        ));
+    };
+    ($($other:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "expected the names of crates as identifiers, separated by commas: `link!(shop_models, user_models)`; found `",
+            ::core::stringify!($($other)*),
+            "`"
+        ));
+    };
+}

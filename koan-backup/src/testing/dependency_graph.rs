@@ -42,7 +42,8 @@ impl DeclaringCrate {
             ),
             Link::Dependent { package: dependent, name } => {
                 format!(
-                    "`{package}`: write `koan_backup::link!({name});` in `{dependent}`, which depends on it"
+                    "`{package}`: write `link!({name});`, a macro of koan-backup and koan-backup-entity, in `{dependent}`, \
+                     which depends on it"
                 )
             }
         }

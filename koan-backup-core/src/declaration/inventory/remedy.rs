@@ -57,7 +57,8 @@ fn scope_text(crates: &[LinkedCrate]) -> String {
     };
     let links: Vec<_> = without_scope.iter().map(|linked| linked.name.as_str()).collect();
     format!(
-        "declare a scope {each} {listed}: `koan_backup::entity_backup_scope!(mode = All);`; a scope covers only \
+        "declare a scope {each} {listed}: `koan_backup::entity_backup_scope!(mode = All);`, or the same macro of \
+         `koan_backup_entity`; a scope covers only \
          its own crate; if a library of this name declares one, link {them} with `koan_backup::link!({})`",
         links.join(", ")
     )

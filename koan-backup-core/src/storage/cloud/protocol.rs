@@ -35,7 +35,7 @@ struct CheckedClient(HttpClient);
 #[async_trait]
 impl HttpService for CheckedClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        require_io().map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
+        require_io().map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let listing =
             Listing::for_request(request.method().as_str(), request.uri().query().unwrap_or_default());
         let response = self.0.execute(request).await?;

@@ -5,7 +5,6 @@
 //! instead of about 30 MB, and archives are smaller and are processed faster.
 //!
 //! ```
-//! # mod koan_backup { pub mod serde { pub use koan_backup_core::compact::base64; } }
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]

@@ -26,6 +26,7 @@ impl<'k> Session<'k> {
     /// # Errors
     /// The system does not report signals to this process.
     pub(crate) fn begin(koan: &'k Koan, output: Output) -> Outcome<Self> {
+        koan_backup_core::provider::require_io()?;
         let interrupt = Interrupt::watch(&output).map_err(|source| {
             Error::with_source(ErrorKind::Internal, "the process cannot wait for signals", source)
         })?;

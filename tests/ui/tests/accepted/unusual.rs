@@ -35,7 +35,7 @@ struct Position {
 
 /// Parts of a type are deprecated.
 #[derive(Serialize, Deserialize, Entity)]
-#[allow(deprecated)]
+#[allow(deprecated, reason = "the old form is still read")]
 struct Replaced {
     #[deprecated]
     id: i64,

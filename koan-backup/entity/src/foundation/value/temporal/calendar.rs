@@ -2,8 +2,8 @@
 //!
 //! The algorithm is `days_from_civil` and `civil_from_days` of Howard Hinnant, "chrono-Compatible Low-Level Date
 //! Algorithms" (<https://howardhinnant.github.io/date_algorithms.html>). Its years begin in March, so that the
-//! leap day is the last day of a year. No crate is used, because a calendar is a quarter of the time that a crate of
-//! models takes to build; a test compares every day with `jiff`.
+//! leap day is the last day of a year. No crate is used, because building one would be a quarter of the time that a
+//! crate of models takes to build; a test compares every day with `jiff`.
 
 /// The days of 400 years, after which the calendar repeats.
 const DAYS_PER_ERA: i64 = 146_097;
