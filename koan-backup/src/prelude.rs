@@ -20,7 +20,7 @@
 pub use koan_backup_core::Entity;
 pub use koan_backup_core::{
     ArchiveEncryption, Backup, BackupRef, Compression, ConflictMode, EntityBackup, Error, ErrorKind,
-    Inventory, Keys, Koan, Recipients, Restore, RestoreLevel, Result, Storage,
+    Inventory, Keys, Koan, Recipients, Restore, RestoreLevel, Result, Retention, Storage,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope};
 

@@ -1,6 +1,7 @@
 //! Decides which entities a backup reads, and in which order. Every kind of backup uses this module, so
 //! policies apply to all backups.
 
+use crate::declaration::inventory::Inventory;
 use crate::declaration::selection::Selection;
 use crate::entity::{EntityCodec, Policy};
 use crate::environment::Environment;
@@ -73,16 +74,26 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
         }
     }
     if planned.is_empty() {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!(
-                "nothing to back up: no covered entity is selected; the covered entities are {}",
-                names(environment.inventory.included.iter().map(|entity| &entity.entity))
-            ),
-        ));
+        return Err(Error::new(ErrorKind::NotFound, nothing_selected(&environment.inventory)));
     }
     planned.sort_by(|a, b| (&a.provider, a.codec.name()).cmp(&(&b.provider, b.codec.name())));
     Ok(planned)
+}
+
+/// Returns the error of a selection without entities. Most often no entity is covered, because a scope is missing.
+fn nothing_selected(inventory: &Inventory) -> String {
+    if inventory.included.is_empty() && !inventory.uncovered.is_empty() {
+        return format!(
+            "nothing to back up: no entity is covered, and {} {} no policy; {}",
+            names(inventory.uncovered.iter().map(|entity| &entity.entity)),
+            if inventory.uncovered.len() == 1 { "has" } else { "have" },
+            inventory.remedies.join("; ")
+        );
+    }
+    format!(
+        "nothing to back up: no covered entity is selected; the covered entities are {}",
+        names(inventory.included.iter().map(|entity| &entity.entity))
+    )
 }
 
 fn not_covered(environment: &Environment, entity: &str) -> Error {

@@ -106,7 +106,7 @@ impl JsonFiles {
     /// # Errors
     /// Returns an error if the path is not a directory or cannot be read.
     pub fn lines(directory: impl AsRef<Path>) -> Result<Self> {
-        Self::open(directory.as_ref(), Layout::Lines)
+        Self::with_layout(directory.as_ref(), Layout::Lines)
     }
 
     /// Opens a directory with a file for each document. A committed restore that was interrupted is finished.
@@ -115,10 +115,10 @@ impl JsonFiles {
     /// # Errors
     /// Returns an error if the path is not a directory or cannot be read.
     pub fn documents(directory: impl AsRef<Path>) -> Result<Self> {
-        Self::open(directory.as_ref(), Layout::Documents)
+        Self::with_layout(directory.as_ref(), Layout::Documents)
     }
 
-    fn open(path: &Path, layout: Layout) -> Result<Self> {
+    fn with_layout(path: &Path, layout: Layout) -> Result<Self> {
         let directory = Directory::open(path, layout)?;
         if directory.root.exists() {
             crate::journal_recovery::recover_journal(&directory, &LockTimeout::uncancellable(LOCK_TIMEOUT))?;
