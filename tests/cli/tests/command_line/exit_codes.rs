@@ -40,6 +40,33 @@ fn a_verification_that_finds_a_fault_exits_with_1_in_every_form() {
 }
 
 #[test]
+fn a_verification_of_all_backups_reports_each_error_and_continues() {
+    let shop = Shop::with_two_backups();
+    shop.run(&["backup", "users", "--entity", "User"]).success();
+    // The newest backup, which is verified first, does not contain the entity.
+    let arguments = ["verify", "--all", "--entity", "Order"];
+    let output = shop.command(&[&arguments[..], &["--json"]].concat()).output().expect("the shop runs");
+    let summary = lines(&output.stdout).pop().expect("a summary");
+    assert_eq!(summary["messageType"], "summary", "{summary}");
+    let counted =
+        ["backups", "valid", "incomplete", "damaged", "failed"].map(|field| summary[field].as_u64());
+    assert_eq!(counted, [3, 2, 0, 0, 1].map(Some));
+    let errors = lines(&output.stderr);
+    assert!(errors.iter().any(|error| error["messageType"] == "error"), "{errors:?}");
+    assert_eq!(output.status.code(), Some(10));
+    // A fault in a later backup is more important than the error.
+    shop.damage_archives();
+    let assert = shop.run(&arguments).code(1);
+    let output = assert.get_output();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        text.contains("3 backups, 2 damaged, 0 not verified completely, 1 could not be verified"),
+        "{text}"
+    );
+    assert!(errors.contains("warning: users ") && errors.contains("error: "), "{errors}");
+}
+
+#[test]
 fn a_manifest_that_cannot_be_read_is_never_passed_over() {
     let shop = Shop::with_two_backups();
     let manifest = shop.directory().join(format!("storage/local/manifests/{}.json", shop.ids()[1]));
