@@ -91,6 +91,8 @@ impl BackupCommand {
     /// command waits for signals: Ctrl-C or SIGTERM stops the work and undoes what was begun; the second one
     /// ends the process at once. Afterwards this process ignores these signals, so it should end.
     ///
+    /// The background tasks of the context are stopped first, because the command is the only work of the process.
+    ///
     /// `completions` and `man` describe a program that has only these commands. A program that mounts them
     /// calls [`run_in`](Self::run_in).
     pub async fn run(self, koan: &Koan) -> ExitCode {
@@ -104,6 +106,7 @@ impl BackupCommand {
         if let Some(exit) = self.run_without_context(application) {
             return exit;
         }
+        koan.stop_background().await;
         let output = self.output();
         let result = Box::pin(self.execute(koan, output.clone())).await;
         ended(result, &output)
