@@ -57,8 +57,17 @@ impl Shop {
     /// Returns the binary with these arguments, without a terminal.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "KOAN_ENV", "SHOP_ONLY_BACKUP", "COLUMNS"]
-        {
+        for variable in [
+            "NO_COLOR",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
+            "KOAN_ENV",
+            "SHOP_ONLY_BACKUP",
+            "SHOP_CONFIGURED",
+            "SHOP_REPLACE_EXISTING",
+            "SHOP_BACKGROUND",
+            "COLUMNS",
+        ] {
             command.env_remove(variable);
         }
         command

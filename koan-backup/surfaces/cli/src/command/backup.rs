@@ -20,9 +20,8 @@ use crate::session::Session;
 /// The flags of `backup`.
 #[derive(Args, Clone, Debug)]
 pub struct BackupArgs {
-    /// The name of the backup
-    #[arg(default_value = "default")]
-    name: String,
+    /// The name of the backup, by default the configured one or `default`
+    name: Option<String>,
     #[command(flatten)]
     selection: SelectionArgs,
     /// Add a tag, by which `list` can find the backup (repeatable)
@@ -86,11 +85,10 @@ struct Summary<'a> {
 impl BackupArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let output = &session.output;
-        let profile = session.profile(self.profile.as_deref());
-        output.note(format!("Backing up {} to {profile}", self.name));
+        let name = self.name.as_deref().unwrap_or(session.koan.default_backup_name().as_str());
+        output.note(format!("Backing up {name} to {}", session.profile(self.profile(session))));
         let progress = Progress::new(output);
-        let backup =
-            session.koan.backup(&self.name).cancel_on(session.cancel()).on_event(progress.listener());
+        let backup = session.koan.backup(name).cancel_on(session.cancel()).on_event(progress.listener());
         let mut backup = select!(backup, self.selection).tags(&self.tags);
         for (key, value) in &self.metadata {
             backup = backup.metadata(key, value);
@@ -132,13 +130,19 @@ impl BackupArgs {
         Ok(if report.is_complete() { Exit::Done } else { Exit::Attention })
     }
 
+    /// Returns the storage profile that a flag or the context sets, or `None` for the default profile.
+    fn profile<'a>(&'a self, session: &'a Session<'_>) -> Option<&'a str> {
+        self.profile.as_deref().or(session.koan.backup_defaults().profile.as_deref())
+    }
+
     fn print(&self, session: &Session<'_>, report: &BackupReport) {
         let (output, manifest) = (&session.output, report.manifest());
         let archive_bytes = manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes);
         let bytes = manifest.verification.total_size_bytes;
         if output.is_json() {
             let default = || session.koan.capabilities().profiles.into_iter().next();
-            let profile = self.profile.clone().or_else(|| Some(default()?.name)).unwrap_or_default();
+            let profile = self.profile(session).map(str::to_owned);
+            let profile = profile.or_else(|| Some(default()?.name)).unwrap_or_default();
             output.message(
                 "summary",
                 Summary {

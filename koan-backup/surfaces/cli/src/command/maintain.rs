@@ -63,8 +63,8 @@ impl MaintainArgs {
 
     async fn once(&self, session: &Session<'_>) -> Result<Exit, Error> {
         let mut maintenance = session.koan.maintenance().profiles(&self.profiles).cancel_on(session.cancel());
-        if self.retention.is_set() {
-            maintenance = maintenance.retention(self.retention.policy());
+        if let Some(policy) = self.retention.policy(session.koan.retention_policy()) {
+            maintenance = maintenance.retention(policy);
         }
         if self.no_verify {
             maintenance = maintenance.without_verification();
