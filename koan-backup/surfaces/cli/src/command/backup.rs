@@ -79,7 +79,7 @@ struct Summary<'a> {
     archive_bytes: u64,
     duration_ms: u64,
     verified_at: Option<String>,
-    warnings: &'a [String],
+    warnings: Vec<String>,
 }
 
 impl BackupArgs {
@@ -139,6 +139,7 @@ impl BackupArgs {
         let (output, manifest) = (&session.output, report.manifest());
         let archive_bytes = manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes);
         let bytes = manifest.verification.total_size_bytes;
+        let warnings: Vec<_> = report.warnings().iter().cloned().chain(session.coverage_gaps()).collect();
         if output.is_json() {
             let default = || session.koan.capabilities().profiles.into_iter().next();
             let profile = self.profile(session).map(str::to_owned);
@@ -157,7 +158,7 @@ impl BackupArgs {
                     archive_bytes,
                     duration_ms: manifest.duration_ms,
                     verified_at: report.verified_at().map(|at| at.to_string()),
-                    warnings: report.warnings(),
+                    warnings,
                 },
             );
             return;
@@ -177,16 +178,16 @@ impl BackupArgs {
             Some(_) => "read back; encrypted content was verified by its hashes".to_owned(),
             None => "not read back yet (--verify-after)".to_owned(),
         };
-        let warnings = match length(report.warnings()) {
+        let counted = match length(&warnings) {
             0 => String::new(),
             count => format!("; {}", count_of(count, "warning")),
         };
-        output.line(format!("  every record decodes as its type; {verified}{warnings}"));
+        output.line(format!("  every record decodes as its type; {verified}{counted}"));
         for entity in &manifest.entities {
             if let Some(error) = &entity.error {
                 output.labelled("error", &format!("{} is not in the backup: {error}", entity.entity));
             }
         }
-        report.warnings().iter().for_each(|warning| output.warning(warning));
+        warnings.iter().for_each(|warning| output.warning(warning));
     }
 }

@@ -54,6 +54,7 @@ impl HealthArgs {
                 problems => count_of(problems, "problem"),
             });
         }
+        session.coverage_gaps().iter().for_each(|warning| output.warning(warning));
         Ok(if health.is_healthy() { Exit::Done } else { Exit::Attention })
     }
 }
