@@ -35,6 +35,7 @@ use crate::session::Session;
 ///
 /// The guide of the command line documents each command, the messages of `--json`, and the exit codes.
 #[derive(Clone, Debug, Subcommand)]
+#[command(about = "Backups of this application", long_about = None)]
 #[non_exhaustive]
 pub enum BackupCommand {
     /// Show which entities, tables and columns backups cover
@@ -182,7 +183,6 @@ pub(crate) fn application() -> Command {
     let program = std::env::args_os().next().map(std::path::PathBuf::from);
     let name = program.as_deref().and_then(|path| path.file_stem()).and_then(|name| name.to_str());
     let command = Command::new(name.unwrap_or("backup").to_owned())
-        .about("Backs up and restores the data of this application")
         .subcommand_required(true)
         .arg_required_else_help(true);
     BackupCommand::augment_subcommands(command)
