@@ -19,6 +19,8 @@ pub(super) struct BackgroundPlan {
     pub(super) is_maintaining: bool,
     pub(super) discovery: Option<Duration>,
     pub(super) is_warming_up: bool,
+    /// Whether no task is started, whatever the other settings are.
+    pub(super) is_disabled: bool,
 }
 
 /// The running tasks of a context. A task holds the environment and never the context.
@@ -40,6 +42,7 @@ impl BackgroundTasks {
         plan: BackgroundPlan,
     ) -> Result<Self> {
         let (options, every, jitter) = defaults.maintenance();
+        let plan = if plan.is_disabled { BackgroundPlan::default() } else { plan };
         if plan.is_maintaining {
             maintenance_task::check(environment, &options, every)?;
         }

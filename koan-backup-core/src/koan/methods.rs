@@ -26,7 +26,9 @@ use crate::foundation::error::Result;
 use crate::foundation::id::{BackupId, BackupName};
 use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::runtime::require_timers;
+use crate::operations::backup::BackupOptions;
 use crate::operations::prune;
+use crate::operations::restore::RestoreOptions;
 
 impl Koan {
     /// Returns a builder for a context.
@@ -122,6 +124,16 @@ impl Koan {
     /// [`KoanBuilder::default_backup_name`] sets another name.
     pub fn default_backup_name(&self) -> &BackupName {
         &self.defaults.backup_name
+    }
+
+    /// Returns the options that every backup uses unless its builder sets another value.
+    pub fn backup_defaults(&self) -> &BackupOptions {
+        &self.defaults.backup
+    }
+
+    /// Returns the options that every restore uses unless its builder sets another value.
+    pub fn restore_defaults(&self) -> &RestoreOptions {
+        &self.defaults.restore
     }
 
     /// Returns the retention policy of the context, if [`KoanBuilder::retention_policy`] set one.

@@ -5,10 +5,14 @@ mod gate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use koan_backup::builders::{BackupOptions, RestoreOptions};
+use koan_backup::catalog::Expectations;
 use koan_backup::cli::BackupCommand;
 use koan_backup::prelude::*;
+use koan_backup::{BackupName, ConflictMode, KoanBuilder, Retention};
 use rusqlite::Connection;
 
 /// The shop
@@ -51,7 +55,15 @@ fn main() -> ExitCode {
         ShopCommand::Sql { statement } => sql(&statement),
         ShopCommand::Backup(command) => runtime.block_on(async {
             let koan = open().await.expect("the context of the shop is valid");
-            command.run_in(&koan, &Shop::command()).await
+            let background = std::env::var_os("SHOP_BACKGROUND");
+            if background.as_ref().is_some_and(|mode| mode == "disabled") {
+                require_no_background_task().await;
+            }
+            let exit = command.run_in(&koan, &Shop::command()).await;
+            if background.is_some() {
+                require_no_background_task().await;
+            }
+            exit
         }),
     }
 }
@@ -60,6 +72,19 @@ fn sql(statements: &str) -> ExitCode {
     let database = Connection::open(path("SHOP_DATABASE")).expect("the database opens");
     database.execute_batch(statements).expect("the statements succeed");
     ExitCode::SUCCESS
+}
+
+/// Waits until no task of the runtime runs. This never happens while a background task runs, so the process is
+/// ended with an exit code of its own then.
+async fn require_no_background_task() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    for _ in 0..6_000 {
+        if metrics.num_alive_tasks() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    std::process::exit(99);
 }
 
 async fn open() -> Result<Koan, Error> {
@@ -71,12 +96,36 @@ async fn open() -> Result<Koan, Error> {
         .storage(Storage::local(root.join("local"))?)
         .named_storage("dr", Storage::local(root.join("dr"))?)
         .state_directory(root.join("state"))
-        .lease_time(std::time::Duration::from_secs(60));
+        .lease_time(Duration::from_secs(60));
     if let Some(recipient) = std::env::var("SHOP_RECIPIENT").ok().filter(|recipient| !recipient.is_empty()) {
         builder = builder.encrypt_to(Recipients::keys([recipient])?);
     }
     if let Some(key) = std::env::var("SHOP_KEY").ok().filter(|key| !key.is_empty()) {
         builder = builder.keys(Keys::text(key));
     }
+    if std::env::var_os("SHOP_CONFIGURED").is_some() {
+        builder = configured(builder)?;
+    }
+    if let Some(mode) = std::env::var_os("SHOP_BACKGROUND") {
+        builder = if mode == "disabled" { builder.without_background_tasks() } else { builder };
+        builder = builder.background_discovery(Duration::from_secs(3600));
+    }
     builder.build().await
+}
+
+/// Sets defaults for the operations.
+fn configured(builder: KoanBuilder) -> Result<KoanBuilder, Error> {
+    let mut backups = BackupOptions::default();
+    backups.profile = Some("dr".to_owned());
+    let mut restores = RestoreOptions::default();
+    restores.profile = Some("dr".to_owned());
+    restores.conflict = ConflictMode::Fail;
+    restores.replace_existing = std::env::var_os("SHOP_REPLACE_EXISTING").is_some();
+    let expected = Expectations::new().backup_every("weekly", Duration::from_secs(3600));
+    Ok(builder
+        .default_backup_name(BackupName::new("configured")?)
+        .backup_defaults(backups)
+        .restore_defaults(restores)
+        .expectations(expected)
+        .retention_policy(Retention::new().keep_last(1)))
 }

@@ -81,6 +81,13 @@ impl KoanBuilder {
         self
     }
 
+    /// Starts no background task, whatever other calls and the configuration set. A program that runs one command and
+    /// ends, such as a command line, uses it to share the other settings with the application.
+    pub fn without_background_tasks(mut self) -> Self {
+        self.background.is_disabled = true;
+        self
+    }
+
     /// Sets the directory of the profile `local`, which is used if no storage profile is added. The default is
     /// [`Storage::default_path`](crate::Storage::default_path).
     pub fn default_storage_directory(mut self, directory: impl Into<PathBuf>) -> Self {

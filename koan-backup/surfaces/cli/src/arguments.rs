@@ -7,6 +7,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use koan_backup_core::Compression;
 
+/// The longest duration: about 100 years. A longer one cannot be added to every time.
+const MAX_DURATION: Duration = Duration::from_secs(36_525 * 86_400);
+
 /// Parses a duration such as `90s`, `5m`, `6h`, `7d` or `2w`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -22,7 +25,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let number: u64 =
         number.parse().map_err(|_| "expected a number before the unit, such as 6h".to_owned())?;
     let duration = number.checked_mul(seconds).map(Duration::from_secs);
-    duration.ok_or_else(|| "the duration is too long".to_owned())
+    duration
+        .filter(|duration| *duration <= MAX_DURATION)
+        .ok_or_else(|| "the duration is longer than 100 years (36525d)".to_owned())
 }
 
 /// Parses a percentage such as `10%` or `10`.
@@ -95,11 +100,12 @@ pub(crate) fn time(text: &str) -> Result<TimeArg, String> {
 }
 
 impl TimeArg {
-    /// Returns the first instant.
+    /// Returns the first instant. A day outside the range of instants has the first or the last one.
     pub(crate) fn start(self, zone: &TimeZone) -> Timestamp {
-        let start_of = |day: Date| day.to_zoned(zone.clone()).map(|start| start.timestamp());
         match self {
-            Self::Day(day) => start_of(day).unwrap_or(Timestamp::MIN),
+            Self::Day(day) => {
+                day.to_zoned(zone.clone()).map_or_else(|_| outermost(day), |start| start.timestamp())
+            }
             Self::Instant(at) => at,
             Self::Ago(age) => Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN),
         }
@@ -109,12 +115,18 @@ impl TimeArg {
     pub(crate) fn end(self, zone: &TimeZone) -> Timestamp {
         match self {
             Self::Day(day) => {
-                let next = day.checked_add(1.day()).map(Self::Day);
-                next.map_or(Timestamp::MAX, |next| next.start(zone) - 1.nanosecond())
+                let next = day.checked_add(1.day()).and_then(|next| next.to_zoned(zone.clone()));
+                let end = next.and_then(|next| next.timestamp().checked_sub(1.nanosecond()));
+                end.unwrap_or_else(|_| outermost(day))
             }
             Self::Instant(_) | Self::Ago(_) => self.start(zone),
         }
     }
+}
+
+/// Returns the instant for a day that has none, because it is outside their range: the last or the first one.
+fn outermost(day: Date) -> Timestamp {
+    if day.year() > 0 { Timestamp::MAX } else { Timestamp::MIN }
 }
 
 #[cfg(test)]
@@ -125,7 +137,10 @@ mod tests {
     fn durations_and_percentages_have_units() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("2w"), Ok(Duration::from_secs(14 * 86_400)));
-        for wrong in ["", "5", "h", "1.5h", "-1h", "5 h", "99999999999999999999h", "9999999999999999w"] {
+        assert_eq!(duration("36525d"), Ok(MAX_DURATION));
+        for wrong in
+            ["", "5", "h", "1.5h", "-1h", "5 h", "99999999999999999999h", "9999999999999999w", "36526d"]
+        {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
         assert_eq!((percent("10%"), percent("100")), (Ok(10), Ok(100)));
@@ -150,6 +165,11 @@ mod tests {
         assert_eq!(day.start(&zone).to_string(), "2026-11-28T22:00:00Z");
         assert_eq!(day.end(&zone).to_string(), "2026-11-29T21:59:59.999999999Z");
         assert_eq!(time("7d"), Ok(TimeArg::Ago(Duration::from_secs(7 * 86_400))));
+        for last in ["9999-12-30", "9999-12-31"] {
+            let day = time(last).expect("a day");
+            assert!(day.start(&zone) > Timestamp::UNIX_EPOCH, "{last}");
+            assert_eq!(day.end(&TimeZone::UTC), Timestamp::MAX, "{last}");
+        }
         assert!(time("2026-11-29T02:00:00Z").is_ok());
         assert!(time("yesterday").is_err());
     }

@@ -35,6 +35,7 @@ use crate::session::Session;
 ///
 /// The guide of the command line documents each command, the messages of `--json`, and the exit codes.
 #[derive(Clone, Debug, Subcommand)]
+#[command(about = "Backups of this application", long_about = None)]
 #[non_exhaustive]
 pub enum BackupCommand {
     /// Show which entities, tables and columns backups cover
@@ -91,6 +92,8 @@ impl BackupCommand {
     /// command waits for signals: Ctrl-C or SIGTERM stops the work and undoes what was begun; the second one
     /// ends the process at once. Afterwards this process ignores these signals, so it should end.
     ///
+    /// The background tasks of the context are stopped first, because the command is the only work of the process.
+    ///
     /// `completions` and `man` describe a program that has only these commands. A program that mounts them
     /// calls [`run_in`](Self::run_in).
     pub async fn run(self, koan: &Koan) -> ExitCode {
@@ -104,6 +107,7 @@ impl BackupCommand {
         if let Some(exit) = self.run_without_context(application) {
             return exit;
         }
+        koan.stop_background().await;
         let output = self.output();
         let result = Box::pin(self.execute(koan, output.clone())).await;
         ended(result, &output)
@@ -179,7 +183,6 @@ pub(crate) fn application() -> Command {
     let program = std::env::args_os().next().map(std::path::PathBuf::from);
     let name = program.as_deref().and_then(|path| path.file_stem()).and_then(|name| name.to_str());
     let command = Command::new(name.unwrap_or("backup").to_owned())
-        .about("Backs up and restores the data of this application")
         .subcommand_required(true)
         .arg_required_else_help(true);
     BackupCommand::augment_subcommands(command)

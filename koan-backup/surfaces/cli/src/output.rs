@@ -111,9 +111,9 @@ impl Output {
         self.0.format == Format::Text && io::stderr().is_terminal()
     }
 
-    /// Writes a line of text to standard output.
+    /// Writes a line of text to standard output, without its control characters.
     pub(crate) fn line(&self, text: impl AsRef<str>) {
-        self.write(text.as_ref().as_bytes());
+        self.write(printable(text.as_ref()).as_bytes());
     }
 
     /// Writes a value as one line of JSON to standard output.
@@ -129,15 +129,26 @@ impl Output {
         self.write_all(&[bytes]);
     }
 
-    /// Writes a line of text to error output. It is not written if the output is JSON.
+    /// Writes a line of text to error output, without its control characters. It is not written if the output is
+    /// JSON.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.is_json() {
-            self.error_line(text.as_ref().as_bytes());
+            self.question(text);
         }
     }
 
-    /// Writes a line with a label, such as `warning`, to error output. It is not written if the output is JSON.
+    /// Writes the line before a question to error output, without its control characters. It is also written if the
+    /// output is JSON, because a person answers the question.
+    pub(crate) fn question(&self, text: impl AsRef<str>) {
+        self.error_line(printable(text.as_ref()).as_bytes());
+    }
+
+    /// Writes a line with a label, such as `warning`, to error output, without the control characters of the text.
+    /// It is not written if the output is JSON.
     pub(crate) fn labelled(&self, label: &str, text: &str) {
+        if self.is_json() {
+            return;
+        }
         let style = match label {
             "error" => Style::new().red().bold(),
             "warning" => Style::new().yellow().bold(),
@@ -146,7 +157,7 @@ impl Output {
         // Labels below the first one are indented, so that the colons are in one column.
         let indent = if label == "help" { "  " } else { "" };
         let label = style.for_stderr().apply_to(format!("{label}:"));
-        self.note(format!("{indent}{label} {text}"));
+        self.error_line(format!("{indent}{label} {}", printable(text)).as_bytes());
     }
 
     /// Writes a warning to error output.
@@ -214,4 +225,9 @@ impl Output {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns a text without control characters, which could move the cursor, change colours, or begin another line.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

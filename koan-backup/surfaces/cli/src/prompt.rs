@@ -30,7 +30,7 @@ impl ConfirmArgs {
             return Ok(());
         }
         require_terminal(consequence)?;
-        session.output.note(format!("This {consequence}."));
+        session.output.question(format!("This {consequence}."));
         let ask = || Confirm::new().with_prompt("Continue?").default(false).interact();
         if answer(session, ask).await? { Ok(()) } else { Err(declined("the answer was no")) }
     }
@@ -50,7 +50,7 @@ impl ConfirmArgs {
             return Ok(());
         }
         require_terminal(consequence)?;
-        session.output.note(format!("This {consequence}."));
+        session.output.question(format!("This {consequence}."));
         let prompt = format!("Type the name of the {noun} to continue");
         let ask = move || Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_text();
         if answer(session, ask).await?.trim() == name {

@@ -52,8 +52,20 @@ pub(crate) struct RetentionArgs {
 }
 
 impl RetentionArgs {
-    /// Returns the policy. It has no rule if no flag sets one.
-    pub(crate) fn policy(&self) -> Retention {
+    /// Returns the policy: that of the flags if one of them sets a rule or a limit, or else the configured one.
+    /// The flags that are neither a rule nor a limit are added to it. Returns `None` if there is no policy.
+    pub(crate) fn policy(&self, configured: Option<&Retention>) -> Option<Retention> {
+        let rules = self.rules();
+        let base = match configured {
+            Some(configured) if rules == Retention::new() => configured.clone(),
+            _ => rules,
+        };
+        let policy = self.adjusted(base);
+        (policy != Retention::new()).then_some(policy)
+    }
+
+    /// Returns a policy with the rules and limits of the flags.
+    fn rules(&self) -> Retention {
         type Rule = fn(Retention, usize) -> Retention;
         let counts: [(Option<usize>, Rule); 7] = [
             (self.keep_last, Retention::keep_last),
@@ -69,7 +81,11 @@ impl RetentionArgs {
             policy = count.into_iter().fold(policy, rule);
         }
         policy = self.keep_within.into_iter().fold(policy, Retention::within);
-        policy = self.max_age_days.into_iter().fold(policy, Retention::max_age_days);
+        self.max_age_days.into_iter().fold(policy, Retention::max_age_days)
+    }
+
+    /// Adds the flags that are neither a rule nor a limit.
+    fn adjusted(&self, mut policy: Retention) -> Retention {
         policy = self.keep_tag.iter().fold(policy, Retention::exempt_tag);
         policy = self.release_entity.iter().fold(policy, Retention::release_entity);
         if self.allow_idle_rules {
@@ -79,10 +95,5 @@ impl RetentionArgs {
             policy = policy.include_unidentified();
         }
         policy
-    }
-
-    /// Returns whether a flag is set.
-    pub(crate) fn is_set(&self) -> bool {
-        self.policy() != Retention::new()
     }
 }

@@ -5,6 +5,7 @@ use koan_backup_core::report::ProviderCapabilities;
 use koan_backup_core::{Error, ErrorKind, Koan};
 use tokio_util::sync::CancellationToken;
 
+use crate::amounts::{count_of, length};
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -54,6 +55,16 @@ impl<'k> Session<'k> {
     /// Returns a time as people say it.
     pub(crate) fn moment(&self, at: Timestamp) -> String {
         times::moment(at, Timestamp::now(), self.output.zone())
+    }
+
+    /// Returns the warning about what no backup covers, or `None` if everything is covered.
+    pub(crate) fn coverage_gaps(&self) -> Option<String> {
+        let inventory = self.koan.inventory();
+        let gaps = length(&inventory.uncovered) + length(&inventory.warnings);
+        let gaps = (gaps > 0).then(|| count_of(gaps, "gap"))?;
+        Some(format!(
+            "{gaps} in the coverage, so a backup may lack data; `inventory` shows what is not covered"
+        ))
     }
 
     /// Returns the name and the location of a storage profile, or of the default profile: `local (.koan/backups)`.

@@ -3,6 +3,8 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement};
 
+use crate::output::printable;
+
 /// How the values of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -57,7 +59,7 @@ impl Table {
         }
         table.set_header(self.columns.iter().map(|(name, _)| Cell::new(name)));
         for row in self.rows {
-            table.add_row(row.iter().map(|cell| Cell::new(shown(cell))));
+            table.add_row(row.iter().map(|cell| Cell::new(printable(cell))));
         }
         let last = self.columns.len().saturating_sub(1);
         for (column, (index, (_, align))) in table.column_iter_mut().zip(self.columns.iter().enumerate()) {
@@ -95,11 +97,6 @@ impl Table {
         });
         widths.sum::<usize>() + usize::from(GAP) * self.columns.len().saturating_sub(1)
     }
-}
-
-/// Returns a text without control characters, which could move the cursor or change colours.
-fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

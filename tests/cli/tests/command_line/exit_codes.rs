@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command};
 
-use crate::shop::{Shop, lines};
+use crate::shop::{Shop, damage, lines};
 
 #[test]
 fn a_command_that_did_its_work_exits_with_0() {
@@ -37,6 +37,33 @@ fn a_verification_that_finds_a_fault_exits_with_1_in_every_form() {
         assert!(output.contains("damaged"), "{arguments:?} names the fault: {output}");
     }
     shop.run(&["restore", "latest", "--yes"]).code(1);
+}
+
+#[test]
+fn a_verification_of_all_backups_reports_each_error_and_continues() {
+    let shop = Shop::with_two_backups();
+    shop.run(&["backup", "users", "--entity", "User"]).success();
+    // The newest backup, which is verified first, does not contain the entity.
+    let arguments = ["verify", "--all", "--entity", "Order"];
+    let output = shop.command(&[&arguments[..], &["--json"]].concat()).output().expect("the shop runs");
+    let summary = lines(&output.stdout).pop().expect("a summary");
+    assert_eq!(summary["messageType"], "summary", "{summary}");
+    let counted =
+        ["backups", "valid", "incomplete", "damaged", "failed"].map(|field| summary[field].as_u64());
+    assert_eq!(counted, [3, 2, 0, 0, 1].map(Some));
+    let errors = lines(&output.stderr);
+    assert!(errors.iter().any(|error| error["messageType"] == "error"), "{errors:?}");
+    assert_eq!(output.status.code(), Some(10));
+    // A fault in a later backup is more important than the error.
+    shop.damage_archives();
+    let assert = shop.run(&arguments).code(1);
+    let output = assert.get_output();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        text.contains("3 backups, 2 damaged, 0 not verified completely, 1 could not be verified"),
+        "{text}"
+    );
+    assert!(errors.contains("warning: users ") && errors.contains("error: "), "{errors}");
 }
 
 #[test]
@@ -154,6 +181,31 @@ fn a_missing_or_wrong_key_exits_with_12_and_names_the_key() {
             assert!(error.contains("decryption needs key `"), "{arguments:?} names the key: {error}");
         }
     }
+}
+
+#[test]
+fn maintenance_that_finds_damage_exits_with_3() {
+    let shop = Shop::with_two_backups();
+    let newest =
+        shop.archives().into_iter().max_by_key(|path| path.metadata().expect("a file").modified().ok());
+    damage(&newest.expect("an archive"));
+    let assert = shop.run(&["maintain", "--no-verify", "--keep-last", "1"]).code(3);
+    let output = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    let id = shop.ids().remove(0);
+    assert!(output.contains(&format!("problem: backup {id} is damaged: ")), "{output}");
+}
+
+#[test]
+fn maintenance_that_another_process_prevents_exits_with_11() {
+    let shop = Shop::with_two_backups();
+    // The other process verifies the backup that stays, and holds the lease meanwhile.
+    let mut other = shop.at_the_gate(&["forget", "--keep-last", "1", "--apply", "--yes"]);
+    let assert = shop.run(&["maintain", "--no-verify"]).code(11);
+    let output = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    assert!(output.contains("skipped: "), "{output}");
+    shop.open_the_gate();
+    assert_eq!(other.wait().expect("the process ends").code(), Some(0));
+    shop.run(&["maintain", "--no-verify"]).code(0);
 }
 
 /// Sends a signal to a process.

@@ -19,6 +19,15 @@ fn the_help_of_every_command_is_reviewed() {
 }
 
 #[test]
+fn the_help_of_a_program_with_only_these_commands_says_what_they_are_for() {
+    let shop = Shop::new(1);
+    let output = shop.command(&["--help"]).env("SHOP_ONLY_BACKUP", "1").output().expect("the shop runs");
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(help.starts_with("Backups of this application\n"), "{help}");
+    assert!(!help.contains("clap"), "the help is not for developers: {help}");
+}
+
+#[test]
 fn an_unknown_command_or_flag_suggests_the_nearest_one() {
     let shop = Shop::new(1);
     for (arguments, suggestion) in

@@ -79,6 +79,20 @@ fn every_message_has_the_documented_fields_and_every_documented_message_exists()
 }
 
 #[test]
+fn the_warnings_of_a_backup_include_the_gaps_in_the_coverage() {
+    let shop = Shop::new(1);
+    let summary = shop.json(&["backup", "nightly", "--json"]).pop().expect("a summary");
+    let text = "1 gap in the coverage, so a backup may lack data; `inventory` shows what is not covered";
+    assert_eq!(summary["warnings"], serde_json::json!([text]), "the table `coupons` belongs to no entity");
+    let output = shop.command(&["health", "--json"]).output().expect("the shop runs");
+    let warnings = lines(&output.stderr);
+    assert!(warnings.iter().any(|warning| warning["message"] == text), "{warnings:?}");
+    shop.sql("DROP TABLE coupons;");
+    let summary = shop.json(&["backup", "nightly", "--json"]).pop().expect("a summary");
+    assert_eq!(summary["warnings"], serde_json::json!([]));
+}
+
+#[test]
 fn a_list_is_one_array_also_without_backups() {
     let shop = Shop::new(1);
     assert_eq!(shop.json(&["list", "--json"]), [Value::Array(Vec::new())]);

@@ -1,6 +1,7 @@
 //! The command line of an application, tested by running its binary: `src/main.rs`, a shop that mounts the
 //! commands of koan-backup.
 
+mod configured;
 mod exit_codes;
 mod guide;
 mod help;

@@ -57,8 +57,17 @@ impl Shop {
     /// Returns the binary with these arguments, without a terminal.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "KOAN_ENV", "SHOP_ONLY_BACKUP", "COLUMNS"]
-        {
+        for variable in [
+            "NO_COLOR",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
+            "KOAN_ENV",
+            "SHOP_ONLY_BACKUP",
+            "SHOP_CONFIGURED",
+            "SHOP_REPLACE_EXISTING",
+            "SHOP_BACKGROUND",
+            "COLUMNS",
+        ] {
             command.env_remove(variable);
         }
         command
@@ -135,14 +144,15 @@ impl Shop {
 
     /// Changes one byte in the middle of each archive.
     pub(crate) fn damage_archives(&self) {
-        for archive in self.archives() {
-            let mut bytes = std::fs::read(&archive).expect("the archive is read");
-            // The records of the first entity are at the begin of the archive.
-            let position = 80;
-            bytes[position] ^= 1;
-            std::fs::write(&archive, bytes).expect("the archive is written");
-        }
+        self.archives().iter().for_each(|archive| damage(archive));
     }
+}
+
+/// Changes one byte of an archive, in the records of its first entity, which are at its begin.
+pub(crate) fn damage(archive: &Path) {
+    let mut bytes = std::fs::read(archive).expect("the archive is read");
+    bytes[80] ^= 1;
+    std::fs::write(archive, bytes).expect("the archive is written");
 }
 
 /// Returns the JSON values on the lines of an output.

@@ -80,6 +80,36 @@ fn a_fault_is_shown_with_its_place() {
 }
 
 #[test]
+fn texts_of_a_manifest_are_shown_without_control_characters() {
+    let shop = Shop::new(1);
+    let text = "a\u{1b}[2Jb\u{9b}31mc\u{7}\nforged  a line";
+    shop.run(&["backup", "nightly", "--description", text, "--tag", text, "--meta", "key=\u{1b}]0;title"])
+        .success();
+    let output = shop.command(&["show", "nightly"]).output().expect("the shop runs");
+    let shown = String::from_utf8(output.stdout).expect("the output is UTF-8");
+    assert!(shown.contains("description  a [2Jb 31mc  forged  a line"), "{shown:?}");
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+}
+
+#[test]
+fn times_at_the_end_of_the_calendar_are_accepted() {
+    let shop = Shop::with_two_backups();
+    for (arguments, count) in [
+        (["--until", "9999-12-30"], 2),
+        (["--until", "9999-12-31"], 2),
+        (["--since", "9999-12-30"], 0),
+        (["--since", "9999-12-31"], 0),
+        (["--since", "36525d"], 2),
+    ] {
+        let list = shop.json(&[&["list", "--json"], &arguments[..]].concat()).remove(0);
+        assert_eq!(list.as_array().map(Vec::len), Some(count), "{arguments:?}");
+    }
+    for arguments in [&["list", "--since", "36526d"] as &[&str], &["backup", "--timeout", "999999999999d"]] {
+        shop.run(arguments).code(2);
+    }
+}
+
+#[test]
 fn lists_are_filtered_sorted_and_limited() {
     let shop = Shop::with_two_backups();
     shop.run(&["backup", "users", "--entity", "User", "--description", "only users"]).success();

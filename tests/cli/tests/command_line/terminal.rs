@@ -127,6 +127,25 @@ fn a_restore_that_deletes_asks_for_the_name_of_the_database() {
 }
 
 #[test]
+fn a_question_says_what_happens_also_if_the_output_is_json() {
+    let shop = Shop::with_two_backups();
+    for (arguments, consequence) in [
+        (&["delete", "latest", "--json"] as &[&str], "This deletes nightly"),
+        (
+            &["restore", "latest", "--json", "--replace-existing"],
+            "This deletes the records in database shop.db",
+        ),
+    ] {
+        let mut session = on_a_terminal(&shop, arguments);
+        expect(&mut session, consequence);
+        expect(&mut session, "ontinue");
+        session.send_control('c').expect("Ctrl-C is sent");
+        let (code, rest) = ended(session);
+        assert_eq!(code, 130, "{rest}");
+    }
+}
+
+#[test]
 fn a_question_is_answered_with_a_key_and_no_is_the_default() {
     let shop = Shop::with_two_backups();
     let oldest = shop.ids().pop().expect("a backup");

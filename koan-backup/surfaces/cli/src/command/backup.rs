@@ -20,9 +20,8 @@ use crate::session::Session;
 /// The flags of `backup`.
 #[derive(Args, Clone, Debug)]
 pub struct BackupArgs {
-    /// The name of the backup
-    #[arg(default_value = "default")]
-    name: String,
+    /// The name of the backup, by default the configured one or `default`
+    name: Option<String>,
     #[command(flatten)]
     selection: SelectionArgs,
     /// Add a tag, by which `list` can find the backup (repeatable)
@@ -80,17 +79,16 @@ struct Summary<'a> {
     archive_bytes: u64,
     duration_ms: u64,
     verified_at: Option<String>,
-    warnings: &'a [String],
+    warnings: Vec<String>,
 }
 
 impl BackupArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let output = &session.output;
-        let profile = session.profile(self.profile.as_deref());
-        output.note(format!("Backing up {} to {profile}", self.name));
+        let name = self.name.as_deref().unwrap_or(session.koan.default_backup_name().as_str());
+        output.note(format!("Backing up {name} to {}", session.profile(self.profile(session))));
         let progress = Progress::new(output);
-        let backup =
-            session.koan.backup(&self.name).cancel_on(session.cancel()).on_event(progress.listener());
+        let backup = session.koan.backup(name).cancel_on(session.cancel()).on_event(progress.listener());
         let mut backup = select!(backup, self.selection).tags(&self.tags);
         for (key, value) in &self.metadata {
             backup = backup.metadata(key, value);
@@ -132,13 +130,20 @@ impl BackupArgs {
         Ok(if report.is_complete() { Exit::Done } else { Exit::Attention })
     }
 
+    /// Returns the storage profile that a flag or the context sets, or `None` for the default profile.
+    fn profile<'a>(&'a self, session: &'a Session<'_>) -> Option<&'a str> {
+        self.profile.as_deref().or(session.koan.backup_defaults().profile.as_deref())
+    }
+
     fn print(&self, session: &Session<'_>, report: &BackupReport) {
         let (output, manifest) = (&session.output, report.manifest());
         let archive_bytes = manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes);
         let bytes = manifest.verification.total_size_bytes;
+        let warnings: Vec<_> = report.warnings().iter().cloned().chain(session.coverage_gaps()).collect();
         if output.is_json() {
             let default = || session.koan.capabilities().profiles.into_iter().next();
-            let profile = self.profile.clone().or_else(|| Some(default()?.name)).unwrap_or_default();
+            let profile = self.profile(session).map(str::to_owned);
+            let profile = profile.or_else(|| Some(default()?.name)).unwrap_or_default();
             output.message(
                 "summary",
                 Summary {
@@ -153,7 +158,7 @@ impl BackupArgs {
                     archive_bytes,
                     duration_ms: manifest.duration_ms,
                     verified_at: report.verified_at().map(|at| at.to_string()),
-                    warnings: report.warnings(),
+                    warnings,
                 },
             );
             return;
@@ -173,16 +178,16 @@ impl BackupArgs {
             Some(_) => "read back; encrypted content was verified by its hashes".to_owned(),
             None => "not read back yet (--verify-after)".to_owned(),
         };
-        let warnings = match length(report.warnings()) {
+        let counted = match length(&warnings) {
             0 => String::new(),
             count => format!("; {}", count_of(count, "warning")),
         };
-        output.line(format!("  every record decodes as its type; {verified}{warnings}"));
+        output.line(format!("  every record decodes as its type; {verified}{counted}"));
         for entity in &manifest.entities {
             if let Some(error) = &entity.error {
                 output.labelled("error", &format!("{} is not in the backup: {error}", entity.entity));
             }
         }
-        report.warnings().iter().for_each(|warning| output.warning(warning));
+        warnings.iter().for_each(|warning| output.warning(warning));
     }
 }

@@ -33,13 +33,13 @@ pub struct ForgetArgs {
 impl ForgetArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let output = &session.output;
-        if !self.retention.is_set() {
+        let Some(policy) = self.retention.policy(session.koan.retention_policy()) else {
             return Err(Failure::usage(
-                "no flag says which backups are kept",
+                "neither a flag nor the context says which backups are kept",
                 "for example: forget --keep-daily 7 --keep-weekly 4",
             ));
-        }
-        let mut retention = session.koan.retention(self.retention.policy()).cancel_on(session.cancel());
+        };
+        let mut retention = session.koan.retention(policy).cancel_on(session.cancel());
         if let Some(profile) = &self.profile {
             retention = retention.in_profile(profile);
         }

@@ -34,7 +34,7 @@ pub struct HealthArgs {
 impl HealthArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let output = &session.output;
-        let mut expected = Expectations::new();
+        let mut expected = session.koan.expectations().clone();
         expected = self.every.into_iter().fold(expected, Expectations::every);
         expected = self.entities_within.into_iter().fold(expected, Expectations::entities_within);
         expected = self.verified_within.into_iter().fold(expected, Expectations::verified_within);
@@ -54,6 +54,7 @@ impl HealthArgs {
                 problems => count_of(problems, "problem"),
             });
         }
+        session.coverage_gaps().iter().for_each(|warning| output.warning(warning));
         Ok(if health.is_healthy() { Exit::Done } else { Exit::Attention })
     }
 }

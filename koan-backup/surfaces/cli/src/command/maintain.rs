@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use koan_backup_core::Error;
 use koan_backup_core::maintenance::{MaintenanceReport, ProfileMaintenance};
+use koan_backup_core::report::PruneReport;
 
 use crate::amounts::{count_of, duration, length, size};
 use crate::arguments;
@@ -63,8 +64,8 @@ impl MaintainArgs {
 
     async fn once(&self, session: &Session<'_>) -> Result<Exit, Error> {
         let mut maintenance = session.koan.maintenance().profiles(&self.profiles).cancel_on(session.cancel());
-        if self.retention.is_set() {
-            maintenance = maintenance.retention(self.retention.policy());
+        if let Some(policy) = self.retention.policy(session.koan.retention_policy()) {
+            maintenance = maintenance.retention(policy);
         }
         if self.no_verify {
             maintenance = maintenance.without_verification();
@@ -77,7 +78,21 @@ impl MaintainArgs {
             true => session.output.message("summary", &report),
             false => report.profiles.iter().for_each(|profile| print(session, profile)),
         }
-        Ok(if report.is_clean() { Exit::Done } else { Exit::Attention })
+        Ok(exit_of(&report))
+    }
+}
+
+/// Returns how a run ends. What needs attention is more important than what another process prevented.
+fn exit_of(report: &MaintenanceReport) -> Exit {
+    let has_damage = |pruned: &PruneReport| !pruned.damaged.is_empty();
+    if !report.is_clean()
+        || report.profiles.iter().filter_map(|profile| profile.pruned.as_ref()).any(has_damage)
+    {
+        Exit::Attention
+    } else if report.profiles.iter().any(|profile| !profile.skipped.is_empty()) {
+        Exit::Busy
+    } else {
+        Exit::Done
     }
 }
 
@@ -101,6 +116,9 @@ fn print(session: &Session<'_>, profile: &ProfileMaintenance) {
     let done = if facts.is_empty() { "nothing to do".to_owned() } else { facts.join("; ") };
     output.line(format!("{}: {done}", profile.profile));
     if let (Some(id), Some(damage)) = (&profile.verified, &profile.damage) {
+        output.line(format!("  problem: backup {id} is damaged: {damage}"));
+    }
+    for (id, damage) in profile.pruned.iter().flat_map(|pruned| &pruned.damaged) {
         output.line(format!("  problem: backup {id} is damaged: {damage}"));
     }
     for archive in &profile.unlisted {

@@ -35,13 +35,15 @@ pub struct RestoreArgs {
 impl RestoreArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let (output, flags) = (&session.output, &self.flags);
+        let defaults = session.koan.restore_defaults();
+        let allows_partial = flags.allow_partial || defaults.allow_partial;
         let wanted = Wanted {
             reference: &self.backup,
             name: flags.name.as_deref(),
-            profile: flags.profile.as_deref(),
+            profile: flags.profile.as_deref().or(defaults.profile.as_deref()),
             application: flags.from_application.as_ref(),
             selection: Some(&flags.selection),
-            accepted: if flags.allow_partial { Accepted::WithArchive } else { Accepted::Completed },
+            accepted: if allows_partial { Accepted::WithArchive } else { Accepted::Completed },
         };
         let manifest = wanted.select(session).await?;
         let targets = self.targets(session, &manifest);
@@ -72,7 +74,7 @@ impl RestoreArgs {
         backup: &str,
         targets: &[ProviderCapabilities],
     ) -> Outcome<()> {
-        if !self.flags.replace_existing {
+        if !self.flags.replace_existing && !session.koan.restore_defaults().replace_existing {
             let into = targets.iter().map(described).collect::<Vec<_>>().join(", ");
             let consequence = format!("writes the records of {backup} into {into}");
             return self.confirm.confirm(session, &consequence).await;

@@ -46,6 +46,7 @@ struct Summary {
     valid: u64,
     incomplete: u64,
     damaged: u64,
+    failed: u64,
 }
 
 /// One verified backup in JSON.
@@ -60,22 +61,29 @@ struct Verified<'a> {
 
 impl VerifyArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
-        let mut summary = Summary { backups: 0, valid: 0, incomplete: 0, damaged: 0 };
-        // The most important of several exit codes: a fault, then a missing key.
+        let mut summary = Summary { backups: 0, valid: 0, incomplete: 0, damaged: 0, failed: 0 };
         let mut exit = Exit::Done;
         for manifest in self.backups(session).await? {
             summary.backups += 1;
-            match self.verify(session, &manifest).await? {
-                Exit::Done => summary.valid += 1,
-                Exit::Key => {
-                    summary.incomplete += 1;
-                    exit = if exit == Exit::Done { Exit::Key } else { exit };
+            let ended = match self.verify(session, &manifest).await {
+                Ok(ended) => {
+                    match ended {
+                        Exit::Done => summary.valid += 1,
+                        Exit::Key => summary.incomplete += 1,
+                        _ => summary.damaged += 1,
+                    }
+                    ended
                 }
-                fault => {
-                    summary.damaged += 1;
-                    exit = fault;
+                // The other backups are verified as well.
+                Err(failure) if self.all && failure.exit() != Exit::Interrupted => {
+                    summary.failed += 1;
+                    session.output.warning(&format!("{} could not be verified", called(session, &manifest)));
+                    failure.report(&session.output);
+                    failure.exit()
                 }
-            }
+                Err(failure) => return Err(failure),
+            };
+            exit = more_important(exit, ended);
         }
         if self.all {
             for manifest in self.unreadable(session).await? {
@@ -86,18 +94,18 @@ impl VerifyArgs {
                 ));
                 summary.backups += 1;
                 summary.damaged += 1;
-                exit = Exit::Failed;
+                exit = more_important(exit, Exit::Failed);
             }
         }
         if session.output.is_json() {
             session.output.message("summary", summary);
         } else if self.all {
-            let Summary { backups, damaged, incomplete, .. } = summary;
+            let Summary { backups, damaged, incomplete, failed, .. } = summary;
+            let failed =
+                if failed == 0 { String::new() } else { format!(", {failed} could not be verified") };
             session.output.line(format!(
-                "{}, {} damaged, {} not verified completely",
+                "{}, {damaged} damaged, {incomplete} not verified completely{failed}",
                 count_of(backups, "backup"),
-                damaged,
-                incomplete
             ));
         }
         Ok(exit)
@@ -151,6 +159,17 @@ impl VerifyArgs {
             (true, true) => Exit::Done,
         })
     }
+}
+
+/// Returns the more important one of two exit codes: a fault, then a missing key, then another error.
+fn more_important(one: Exit, other: Exit) -> Exit {
+    let rank = |exit| match exit {
+        Exit::Done => 0,
+        Exit::Failed => 3,
+        Exit::Key => 2,
+        _ => 1,
+    };
+    if rank(other) > rank(one) { other } else { one }
 }
 
 fn print(session: &Session<'_>, manifest: &Manifest, report: &VerifyReport) {

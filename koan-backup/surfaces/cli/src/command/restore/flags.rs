@@ -29,12 +29,12 @@ pub(super) struct RestoreFlags {
     /// Delete existing records that are not in the backup
     #[arg(long)]
     pub(super) replace_existing: bool,
-    /// What happens to a record whose key exists
-    #[arg(long, value_name = "MODE", value_enum, default_value = "overwrite")]
-    on_conflict: Conflict,
-    /// Which objects of the database may be suspended
-    #[arg(long, value_name = "LEVEL", value_enum, default_value = "fast")]
-    level: Level,
+    /// What happens to a record whose key exists, by default as configured or `overwrite`
+    #[arg(long, value_name = "MODE", value_enum)]
+    on_conflict: Option<Conflict>,
+    /// Which objects of the database may be suspended, by default as configured or `fast`
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    level: Option<Level>,
     /// Compare every record and write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -91,8 +91,13 @@ enum Level {
 
 impl RestoreFlags {
     /// Applies the flags to a restore, except those of the selection.
-    pub(super) fn apply(&self, restore: RestoreBuilder) -> RestoreBuilder {
-        let mut restore = restore.on_conflict(self.on_conflict.mode()).level(self.level.level());
+    pub(super) fn apply(&self, mut restore: RestoreBuilder) -> RestoreBuilder {
+        if let Some(conflict) = self.on_conflict {
+            restore = restore.on_conflict(conflict.mode());
+        }
+        if let Some(level) = self.level {
+            restore = restore.level(level.level());
+        }
         if let Some(profile) = &self.profile {
             restore = restore.from_profile(profile);
         }
