@@ -162,6 +162,25 @@ async fn one_run_of_maintenance_applies_the_configured_retention_unless_it_is_to
 }
 
 #[tokio::test]
+async fn selected_profiles_replace_the_configured_profiles_of_maintenance() {
+    let folder = Folder::new();
+    shop(&folder);
+    let text = format!(
+        "{SHOP}dr = \"{{folder}}/dr\"\nother = \"{{folder}}/other\"\n[maintenance]\nprofiles = [\"dr\"]\n"
+    );
+    let koan = koan(&folder, &text).await.expect("the context is built");
+    let names = |report: koan_backup::MaintenanceReport| {
+        report.profiles.into_iter().map(|profile| profile.profile).collect::<Vec<_>>()
+    };
+    let report = koan.maintenance().await.expect("maintenance runs");
+    assert_eq!(names(report), ["dr"], "the configured profile is the default");
+    let report = koan.maintenance().profiles([] as [&str; 0]).await.expect("maintenance runs");
+    assert_eq!(names(report), ["dr"], "an empty list selects nothing, so the default applies");
+    let report = koan.maintenance().profiles("local").profiles("other").await.expect("maintenance runs");
+    assert_eq!(names(report), ["local", "other"], "a configured profile that was not selected was maintained");
+}
+
+#[tokio::test]
 async fn dropping_the_last_clone_of_a_context_stops_its_tasks() {
     let folder = Folder::new();
     shop(&folder);

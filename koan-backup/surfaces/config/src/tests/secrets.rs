@@ -3,8 +3,8 @@
 use age::secrecy::ExposeSecret as _;
 
 use super::fixture::{Card, Folder, builder};
-use crate::build;
 use crate::loaded::Loaded;
+use crate::{Configuration, ConfigurationSources, build};
 
 const SECRET: &str = "hunter2-is-long-enough";
 
@@ -121,6 +121,56 @@ fn a_passphrase_is_a_recipient_and_a_key() {
 }
 
 #[tokio::test]
+async fn a_passphrase_with_a_line_ending_decrypts_what_it_encrypted_in_each_form() {
+    let folder = Folder::new();
+    let mark = '\u{feff}';
+    folder.write("passphrase", &format!("{mark}correct horse\r\n"));
+    let reference = "[encryption]\npassphrase = { file = \"{folder}/passphrase\" }\n";
+    let variable = ("KOAN__ENCRYPTION__PASSPHRASE".to_owned(), format!("{mark}correct horse\n"));
+    let forms = [
+        ("the file", folder.toml(reference)),
+        ("the variable", ConfigurationSources::new().variables([variable])),
+        ("the value", ConfigurationSources::new().fixed("encryption.passphrase", "correct horse\r\n")),
+    ];
+    for (form, sources) in forms {
+        let configuration = sources.load().unwrap_or_else(|error| panic!("{form} is valid: {error}"));
+        let number = cards_after_a_restore(&folder, &configuration, form).await;
+        assert_eq!(number, 1, "{form} must decrypt what it encrypted");
+        let storage = &folder.path(&format!("backups of {form}"));
+        let expected = koan_backup::Keys::text("correct horse").as_passphrase();
+        let builder = builder().register::<Card>().provider(koan_backup::Memory::new()).keys(expected);
+        let storage = koan_backup::Storage::local(storage).expect("the folder exists");
+        let builder = builder.storage(storage).state_directory(folder.path("state"));
+        let koan = builder.build().await.expect("the context is built");
+        let restored = koan.restore("cards").entity::<Card>().await;
+        assert_eq!(restored.expect("the line ending is not part of the passphrase").entities[0].records, 1);
+    }
+}
+
+#[test]
+fn a_passphrase_of_several_lines_is_refused() {
+    let folder = Folder::new();
+    folder.write("passphrase", "correct horse\n\n");
+    let problems = folder.problems("[encryption]\npassphrase = { file = \"{folder}/passphrase\" }\n");
+    assert!(problems.len() == 1 && problems[0].contains("remove the line ending"), "{problems:?}");
+}
+
+/// Backs up a card with a configuration, and returns how many records were restored.
+async fn cards_after_a_restore(folder: &Folder, configuration: &Configuration, name: &str) -> u64 {
+    let storage = folder.path(&format!("backups of {name}"));
+    let storage = koan_backup::Storage::local(storage).expect("the folder is created");
+    let builder = builder().register::<Card>().provider(koan_backup::Memory::new());
+    let builder = builder.storage(storage).state_directory(folder.path("state"));
+    let koan = configuration.apply(builder).expect("the configuration is applied").build().await;
+    let koan = koan.expect("the entity can be encrypted");
+    let card = Card { id: 1, number: "4711".to_owned() };
+    let _ = koan.data::<Card>().upsert_many([card]).await.expect("the card is stored");
+    let _ = koan.backup("cards").entity::<Card>().await.expect("the backup succeeds");
+    let restored = koan.restore("cards").entity::<Card>().await.expect("the key decrypts the archive");
+    restored.entities[0].records
+}
+
+#[tokio::test]
 async fn a_backup_is_encrypted_for_the_recipients_and_decrypted_with_the_keys() {
     let folder = Folder::new();
     let identity = age::x25519::Identity::generate();
@@ -128,13 +178,5 @@ async fn a_backup_is_encrypted_for_the_recipients_and_decrypted_with_the_keys() 
     let recipients = format!("recipients = [\"{}\"]\n", identity.to_public());
     let text = format!("[encryption]\n{recipients}keys = [{{ file = \"{{folder}}/koan.key\" }}]\n");
     let configuration = folder.load(&text);
-    let builder = builder().register::<Card>().provider(koan_backup::Memory::new());
-    let builder = builder.storage(koan_backup::Storage::memory()).state_directory(folder.path("state"));
-    let koan = configuration.apply(builder).expect("the configuration is applied").build().await;
-    let koan = koan.expect("the entity can be encrypted");
-    let card = Card { id: 1, number: "4711".to_owned() };
-    let _ = koan.data::<Card>().upsert_many([card]).await.expect("the card is stored");
-    let _ = koan.backup("cards").entity::<Card>().await.expect("the backup succeeds");
-    let restored = koan.restore("cards").entity::<Card>().await.expect("the key decrypts the archive");
-    assert_eq!(restored.entities[0].records, 1);
+    assert_eq!(cards_after_a_restore(&folder, &configuration, "the key").await, 1);
 }
