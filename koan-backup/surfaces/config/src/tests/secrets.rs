@@ -47,6 +47,30 @@ fn no_output_contains_a_secret() {
 }
 
 #[test]
+fn effective_values_show_no_credentials_in_any_address() {
+    let folder = Folder::new();
+    let configuration = folder.load(
+        "[providers]\nmain = \"postgres:ann:hunter2@db/shop\"\n\
+         [providers.other]\nurl = \"postgres://ann@localhost/shop?sslmode=disable\"\n\
+         ignore_large_objects = \"see https://ann:hunter2@wiki/page\"\n\
+         schemas = [\"http://hunter2@host\"]\n\
+         [storage.s]\nurl = \"s3://bucket\"\nendpoint = \"https://ann:hunter2@minio:9000\"\n\
+         options = { proxy_url = \"http://hunter2@proxy:3128?access_token=hunter2\", plain = \"hunter2@proxy\" }\n",
+    );
+    let effective = format!("{:?}", configuration.effective());
+    assert!(!effective.contains("hunter2"), "an effective value contains credentials: {effective}");
+    for (key, expected) in [
+        ("providers.main.url", "\"***\""),
+        ("providers.other.url", "\"postgres://ann@localhost/shop?sslmode=disable\""),
+        ("storage.s.endpoint", "\"https://***@minio:9000\""),
+        ("storage.s.options.proxy_url", "\"http://***@proxy:3128?access_token=***\""),
+    ] {
+        let value = configuration.effective().iter().find(|value| value.key == key).expect("the key is set");
+        assert_eq!(value.value, expected, "{key}");
+    }
+}
+
+#[test]
 fn a_malformed_file_does_not_show_its_content() {
     let folder = Folder::new();
     for name in ["bad.toml", "bad.yaml", "bad.json"] {
