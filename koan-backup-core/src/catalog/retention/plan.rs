@@ -155,7 +155,7 @@ pub(crate) fn plan(
 ) -> RetentionPlan {
     candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));
     let mut protected =
-        protected_backups(&candidates, &groups(&candidates, losses, retention.released_entities()));
+        protected_backups(&candidates, &groups(&candidates, losses, retention.released_names()));
     let mut series: BTreeMap<SeriesName, SeriesState> = BTreeMap::new();
     let mut kept_by_entity: BTreeMap<String, usize> = BTreeMap::new();
     let mut decisions = Vec::with_capacity(candidates.len());
@@ -214,7 +214,7 @@ fn decide(
         series.newest_completed = Some(candidate.id);
         kept.push(KeepReason::LastGood);
     }
-    let released = retention.released_entities();
+    let released = retention.released_names();
     let names =
         || candidate.entities.iter().map(|(entity, _)| entity).filter(|name| !is_released(name, released));
     if let Some(entity) = names().find(|entity| !series.entities.contains(*entity))

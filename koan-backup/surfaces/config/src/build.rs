@@ -15,7 +15,7 @@ use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
-pub(crate) use defaults::{expectations, retention};
+pub(crate) use defaults::{expectations, has_rule, retention};
 #[cfg(test)]
 pub(crate) use provider::{address, json, postgres, sqlite};
 #[cfg(test)]
