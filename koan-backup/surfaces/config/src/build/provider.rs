@@ -138,8 +138,8 @@ fn set(settings: &mut ProviderSettings, name: &str, value: &str) -> Option<()> {
     match name {
         "read_only" => settings.read_only = Some(value.parse().ok()?),
         "create_if_missing" => settings.create_if_missing = Some(value.parse().ok()?),
-        "busy_timeout" => settings.busy_timeout = Some(TimeSpan::parse(value)?),
-        "lock_timeout" => settings.lock_timeout = Some(TimeSpan::parse(value)?),
+        "busy_timeout" => settings.busy_timeout = Some(TimeSpan::parse(value).ok()?),
+        "lock_timeout" => settings.lock_timeout = Some(TimeSpan::parse(value).ok()?),
         "layout" => {
             settings.layout = Some(match value {
                 "lines" => LayoutSetting::Lines,
