@@ -12,8 +12,9 @@ impl Build<'_> {
     /// Opens all providers, and adds them to the builder.
     pub(super) fn providers(&mut self, mut builder: KoanBuilder) -> KoanBuilder {
         let configured = &self.loaded.settings.providers;
-        // The first provider of the builder is its default if it has no provider `main`.
-        if configured.len() > 1 && !configured.contains_key(MAIN) && builder.provider_names().next().is_none() {
+        // The first provider of the builder that is not replaced is the default if there is no provider `main`.
+        let has_default = builder.provider_names().any(|name| !configured.contains_key(name));
+        if configured.len() > 1 && !configured.contains_key(MAIN) && !has_default {
             let message = format!("none of the {} providers is the default", configured.len());
             self.refuse("providers", message, &format!("call the default provider `{MAIN}`"));
         }
