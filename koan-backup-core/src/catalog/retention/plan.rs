@@ -197,7 +197,7 @@ fn decide(
 ) -> Result<Vec<KeepReason>, RemoveReason> {
     let mut kept: Vec<KeepReason> = Vec::new();
     kept.extend(candidate.protection_reason.iter().map(|why| KeepReason::Pinned { why: why.clone() }));
-    let exempt = retention.exempt_tags().iter().filter(|tag| candidate.tags.contains(tag));
+    let exempt = retention.tags().iter().filter(|tag| candidate.tags.contains(tag));
     kept.extend(exempt.map(|tag| KeepReason::Exempt { tag: tag.clone() }));
     let age_seconds = now.as_second() - candidate.created_at.as_second();
     if !candidate.is_complete {
@@ -318,7 +318,7 @@ fn idle_rules(retention: &Retention, decisions: &[RetentionDecision]) -> Vec<Str
     {
         idle.push(format!("within({})", count_with_noun(hours, "hour")));
     }
-    for wanted in retention.exempt_tags() {
+    for wanted in retention.tags() {
         if !kept().any(|reason| matches!(reason, KeepReason::Exempt { tag } if tag == wanted)) {
             idle.push(format!("exempt_tag({wanted})"));
         }

@@ -177,7 +177,7 @@ impl Retention {
         self.within_hours
     }
 
-    pub(super) fn exempt_tags(&self) -> &BTreeSet<String> {
+    pub(super) fn tags(&self) -> &BTreeSet<String> {
         &self.exempt_tags
     }
 

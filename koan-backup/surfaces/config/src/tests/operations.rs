@@ -178,7 +178,11 @@ async fn selected_profiles_replace_the_configured_profiles_of_maintenance() {
     let report = koan.maintenance().profiles([] as [&str; 0]).await.expect("maintenance runs");
     assert_eq!(names(report), ["dr"], "an empty list selects nothing, so the default applies");
     let report = koan.maintenance().profiles("local").profiles("other").await.expect("maintenance runs");
-    assert_eq!(names(report), ["local", "other"], "a configured profile that was not selected was maintained");
+    assert_eq!(
+        names(report),
+        ["local", "other"],
+        "a configured profile that was not selected was maintained"
+    );
 }
 
 #[test]
