@@ -225,7 +225,7 @@ fn several_providers_need_a_default() {
     assert!(folder.problems(&format!("{text}main = \"memory:\"\n")).is_empty());
     assert!(folder.problems("[providers]\nsales = \"memory:\"\n").is_empty(), "one provider is the default");
     let builder = super::fixture::builder().provider(koan_backup::Memory::new());
-    folder.load(text).apply(builder).expect("the builder has a default provider");
+    let _ = folder.load(text).apply(builder).expect("the builder has a default provider");
 }
 
 #[test]
