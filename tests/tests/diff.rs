@@ -12,9 +12,8 @@ use koan_backup::{
 };
 use serde::{Deserialize, Serialize};
 
-koan_backup::entity_backup_scope!(mode = All);
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity_backup]
 struct Invoice {
     id: i64,
     total: i64,
@@ -28,6 +27,15 @@ struct Guest {
     age: i64,
 }
 
+/// `Invoice` after it was renamed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(alias = "Invoice", table = "invoice")]
+#[entity_backup]
+struct Bill {
+    id: i64,
+    total: i64,
+}
+
 struct Shop {
     koan: Koan,
     database: rusqlite::Connection,
@@ -38,7 +46,8 @@ struct Shop {
 /// Creates a context for the database in a folder, with or without the private key of its backups.
 async fn koan(folder: &std::path::Path, identity: &Identity, with_key: bool) -> Koan {
     let recipients = Recipients::keys([identity.to_public().to_string()]).expect("a recipient");
-    let builder = Koan::builder()
+    let builder = Koan::builder().only_registered().register::<Invoice>().register::<Guest>();
+    let builder = builder
         .provider(Sqlite::open(folder.join("shop.db")).expect("a database"))
         .storage(Storage::local(folder.join("backups")).expect("a folder"))
         .encrypt_to(recipients);
@@ -162,4 +171,58 @@ async fn more_records_than_fit_into_memory_are_compared_in_partitions() {
     let diff = shop.koan.diff(before, after).entities(["Invoice"]).await.expect("compared");
     let rows = 270_000 - 9 + 3;
     assert_eq!(counts(&diff, "Invoice"), [0, 1, 3, rows - 4]);
+}
+
+/// Returns why an entity was not compared.
+fn reason(diff: &BackupDiff, entity: &str) -> String {
+    let found = diff.entities.iter().find(|diff| diff.entity == entity).expect("the report has the entity");
+    found.not_compared.clone().expect("the entity was not compared")
+}
+
+#[tokio::test]
+async fn a_selected_entity_that_neither_backup_contains_is_not_compared() {
+    let shop = shop().await;
+    let mut backup_ids = Vec::new();
+    for _ in 0..2 {
+        let report = shop.koan.backup("invoices").entity::<Invoice>().await.expect("a backup");
+        backup_ids.push(report.id());
+    }
+    let diff = shop.koan.diff(backup_ids[0], backup_ids[1]).entities(["Guest"]).await.expect("compared");
+    assert_eq!(reason(&diff, "Guest"), "neither backup contains the entity");
+    assert!(!diff.is_empty(), "backups without a compared entity are not equal: {diff:?}");
+}
+
+#[tokio::test]
+async fn an_entity_that_failed_in_both_backups_is_not_compared() {
+    let shop = shop().await;
+    shop.database.execute_batch("DROP TABLE guest").expect("dropped");
+    let mut backup_ids = Vec::new();
+    for _ in 0..2 {
+        let report = shop.koan.backup("nightly").continue_on_error().await.expect("a backup of the rest");
+        backup_ids.push(report.id());
+    }
+    let diff = shop.koan.diff(backup_ids[0], backup_ids[1]).await.expect("compared");
+    assert!(reason(&diff, "Guest").starts_with("the entity failed in backup "), "{diff:?}");
+    assert!(!diff.is_empty(), "a failed entity is not equal: {diff:?}");
+    assert_eq!(counts(&diff, "Invoice"), [0, 0, 0, 3]);
+}
+
+#[tokio::test]
+async fn an_entity_is_compared_across_its_names() {
+    let shop = shop().await;
+    let before = shop.backup("").await;
+    let renamed = Koan::builder()
+        .only_registered()
+        .register::<Bill>()
+        .provider(Sqlite::open(shop.folder.path().join("shop.db")).expect("a database"))
+        .storage(Storage::local(shop.folder.path().join("backups")).expect("a folder"));
+    let renamed = renamed.build().await.expect("a context");
+    shop.database.execute_batch("UPDATE invoice SET total = 21 WHERE id = 2").expect("changed");
+    let after = renamed.backup("nightly").await.expect("a backup").id();
+    for name in ["Bill", "Invoice"] {
+        let diff = renamed.diff(before, after).entities([name]).await.expect("compared");
+        assert_eq!((counts(&diff, "Bill"), diff.entities.len()), ([0, 0, 1, 2], 1), "{name}");
+        let diff = renamed.diff(before, before).entities([name]).await.expect("compared");
+        assert_eq!((counts(&diff, "Invoice"), diff.entities.len()), ([0, 0, 0, 3], 1), "{name}");
+    }
 }

@@ -694,6 +694,8 @@ async fn a_task_that_another_process_performs_is_skipped_and_its_record_does_not
     let report = shop.koan.maintenance().retention(allowed.clone()).await.expect("maintenance completed");
     let profile = &report.profiles[0];
     assert!(report.is_clean() && profile.skipped.len() == 2 && profile.verified.is_some(), "{report:?}");
+    assert!(report.is_busy(), "another process holds the lease: {report:?}");
+    assert_eq!(profile.busy_tasks, ["cleanup", "retention"]);
     let incomplete_tasks = health(&shop.koan).await.incomplete_tasks;
     assert_eq!(
         incomplete_tasks.iter().map(|incomplete_task| incomplete_task.task.as_str()).collect::<Vec<_>>(),
@@ -702,7 +704,22 @@ async fn a_task_that_another_process_performs_is_skipped_and_its_record_does_not
     shop.clock.pass(1);
     let report = shop.koan.maintenance().retention(allowed).await.expect("maintenance completed");
     assert!(report.is_clean() && report.profiles[0].skipped.is_empty(), "{report:?}");
+    assert!(!report.is_busy(), "{report:?}");
     assert!(health(&shop.koan).await.is_healthy());
+}
+
+#[tokio::test]
+async fn damage_that_the_prune_finds_is_not_clean() {
+    let shop = shop().await;
+    let backup_ids = shop.make_nightly_backups(3).await;
+    let newest = backup_ids[2];
+    std::fs::write(shop.archive_of(newest).await, b"PK").expect("written");
+    let maintenance = shop.koan.maintenance().without_verification().without_cleanup();
+    let report = maintenance.retention(Retention::new().keep_last(2)).await.expect("maintenance completed");
+    let pruned = report.profiles[0].pruned.as_ref().expect("pruned");
+    let damaged: Vec<_> = pruned.damaged.iter().map(|(id, _)| *id).collect();
+    assert_eq!(damaged, [newest], "{report:?}");
+    assert!(!report.is_clean(), "the prune found a damaged backup: {report:?}");
 }
 
 #[tokio::test]

@@ -111,11 +111,16 @@ impl Recipients {
     /// need neither the time nor the memory.
     ///
     /// # Errors
-    /// The passphrase is empty.
+    /// The passphrase is empty, or ends with a line feed or carriage return, which
+    /// [`Keys::as_passphrase`](crate::Keys::as_passphrase) would not consider a part of it.
     pub fn passphrase(passphrase: impl Into<String>) -> Result<Self> {
         let passphrase = SecretString::from(passphrase.into());
         if passphrase.expose_secret().is_empty() {
             return Err(key_error("the passphrase is empty".to_owned()));
+        }
+        if passphrase.expose_secret().ends_with(['\n', '\r']) {
+            let text = "the passphrase ends with a line ending, with which it could not decrypt; remove the line ending";
+            return Err(key_error(text.to_owned()));
         }
         Ok(Self(Arc::new(RecipientSet::Passphrase(passphrase))))
     }

@@ -132,6 +132,7 @@ fn completed_entities<'b>(backup: &'b StoredBackup<'_>) -> impl Iterator<Item = 
     backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
 }
 
-fn current_name(environment: &Environment, name: &str) -> String {
+/// Returns the current name of an entity that a backup may contain with a former name.
+pub(crate) fn current_name(environment: &Environment, name: &str) -> String {
     environment.entity(name).map_or(name, |known| known.codec.name()).to_owned()
 }

@@ -45,6 +45,8 @@ use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport
 pub struct MaintenanceBuilder {
     koan: Koan,
     options: MaintenanceOptions,
+    /// The profiles that were selected for this builder, which replace those of the context.
+    selected_profiles: Vec<String>,
     every: Duration,
     jitter: Duration,
 }
@@ -52,7 +54,7 @@ pub struct MaintenanceBuilder {
 impl MaintenanceBuilder {
     pub(super) fn new(koan: Koan) -> Self {
         let (options, every, jitter) = koan.defaults.maintenance();
-        Self { koan, options, every, jitter }
+        Self { koan, options, selected_profiles: Vec::new(), every, jitter }
     }
 
     /// Sets the retention policy. Each run removes the backups that the policy does not keep. The default is
@@ -68,9 +70,13 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// Selects only this storage profile, or these storage profiles.
+    /// Selects only this storage profile, or these storage profiles, instead of the profiles of the
+    /// [defaults](crate::KoanBuilder::maintenance_defaults). Several calls select all their profiles.
     pub fn profiles<Count>(mut self, names: impl Names<Count>) -> Self {
-        self.options.profiles.extend(names.into_names());
+        self.selected_profiles.extend(names.into_names());
+        if !self.selected_profiles.is_empty() {
+            self.options.profiles.clone_from(&self.selected_profiles);
+        }
         self
     }
 
@@ -124,7 +130,7 @@ impl MaintenanceBuilder {
     pub fn start(self) -> Result<MaintenanceTask> {
         require_timers()?;
         self.check()?;
-        let Self { koan, options, every, jitter } = self;
+        let Self { koan, options, every, jitter, .. } = self;
         // The task does not own the context, so that dropping the last clone of the context stops its own tasks.
         Ok(MaintenanceTask::spawn(Arc::clone(&koan.environment), options, Schedule { every, jitter }))
     }

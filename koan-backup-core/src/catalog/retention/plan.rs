@@ -155,7 +155,7 @@ pub(crate) fn plan(
 ) -> RetentionPlan {
     candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.created_at, candidate.id)));
     let mut protected =
-        protected_backups(&candidates, &groups(&candidates, losses, retention.released_entities()));
+        protected_backups(&candidates, &groups(&candidates, losses, retention.released_names()));
     let mut series: BTreeMap<SeriesName, SeriesState> = BTreeMap::new();
     let mut kept_by_entity: BTreeMap<String, usize> = BTreeMap::new();
     let mut decisions = Vec::with_capacity(candidates.len());
@@ -197,7 +197,7 @@ fn decide(
 ) -> Result<Vec<KeepReason>, RemoveReason> {
     let mut kept: Vec<KeepReason> = Vec::new();
     kept.extend(candidate.protection_reason.iter().map(|why| KeepReason::Pinned { why: why.clone() }));
-    let exempt = retention.exempt_tags().iter().filter(|tag| candidate.tags.contains(tag));
+    let exempt = retention.tags().iter().filter(|tag| candidate.tags.contains(tag));
     kept.extend(exempt.map(|tag| KeepReason::Exempt { tag: tag.clone() }));
     let age_seconds = now.as_second() - candidate.created_at.as_second();
     if !candidate.is_complete {
@@ -214,7 +214,7 @@ fn decide(
         series.newest_completed = Some(candidate.id);
         kept.push(KeepReason::LastGood);
     }
-    let released = retention.released_entities();
+    let released = retention.released_names();
     let names =
         || candidate.entities.iter().map(|(entity, _)| entity).filter(|name| !is_released(name, released));
     if let Some(entity) = names().find(|entity| !series.entities.contains(*entity))
@@ -318,7 +318,7 @@ fn idle_rules(retention: &Retention, decisions: &[RetentionDecision]) -> Vec<Str
     {
         idle.push(format!("within({})", count_with_noun(hours, "hour")));
     }
-    for wanted in retention.exempt_tags() {
+    for wanted in retention.tags() {
         if !kept().any(|reason| matches!(reason, KeepReason::Exempt { tag } if tag == wanted)) {
             idle.push(format!("exempt_tag({wanted})"));
         }

@@ -103,6 +103,12 @@ impl Retention {
         self
     }
 
+    /// Keeps all backups with one of these tags, instead of the tags that were set before.
+    pub fn exempt_tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.exempt_tags = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Limit: removes backups that are older than this number of days.
     pub fn max_age_days(mut self, days: u32) -> Self {
         self.max_age_days = Some(days);
@@ -125,6 +131,24 @@ impl Retention {
         self
     }
 
+    /// Releases these entities, instead of the entities that were released before.
+    pub fn released_entities<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.released_entities = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Does not apply a plan in which a rule keeps no backup, which is the default.
+    pub fn refuse_idle_rules(mut self) -> Self {
+        self.allow_idle_rules = false;
+        self
+    }
+
+    /// Does not consider backups of older versions, which is the default.
+    pub fn exclude_unidentified(mut self) -> Self {
+        self.include_unidentified = false;
+        self
+    }
+
     /// Also considers backups of older versions, which record no environment. Use this option only if no
     /// other application has written to the storage profile.
     pub fn include_unidentified(mut self) -> Self {
@@ -132,7 +156,7 @@ impl Retention {
         self
     }
 
-    pub(crate) fn released_entities(&self) -> &BTreeSet<String> {
+    pub(crate) fn released_names(&self) -> &BTreeSet<String> {
         &self.released_entities
     }
 
@@ -153,7 +177,7 @@ impl Retention {
         self.within_hours
     }
 
-    pub(super) fn exempt_tags(&self) -> &BTreeSet<String> {
+    pub(super) fn tags(&self) -> &BTreeSet<String> {
         &self.exempt_tags
     }
 

@@ -39,6 +39,43 @@ impl KoanBuilder {
         self
     }
 
+    /// Changes the options that every backup uses unless its builder sets another value, and keeps those that `change`
+    /// does not set.
+    ///
+    /// ```
+    /// let builder = koan_backup_core::Koan::builder().change_backup_defaults(|options| options.batch_size = 500);
+    /// # drop(builder);
+    /// ```
+    pub fn change_backup_defaults(mut self, change: impl FnOnce(&mut BackupOptions)) -> Self {
+        change(&mut self.defaults.backup);
+        self
+    }
+
+    /// Changes the options that every restore uses unless its builder sets another value, and keeps those that `change`
+    /// does not set.
+    pub fn change_restore_defaults(mut self, change: impl FnOnce(&mut RestoreOptions)) -> Self {
+        change(&mut self.defaults.restore);
+        self
+    }
+
+    /// Changes the retention policy that maintenance applies; without a policy, `change` receives one without rules.
+    pub fn change_retention_policy(mut self, change: impl FnOnce(Retention) -> Retention) -> Self {
+        self.defaults.retention = Some(change(self.defaults.retention.take().unwrap_or_default()));
+        self
+    }
+
+    /// Changes the expectations about the backups.
+    pub fn change_expectations(mut self, change: impl FnOnce(Expectations) -> Expectations) -> Self {
+        self.defaults.expectations = change(self.defaults.expectations);
+        self
+    }
+
+    /// Changes the defaults of maintenance, and keeps those that `change` does not set.
+    pub fn change_maintenance_defaults(mut self, change: impl FnOnce(&mut MaintenanceDefaults)) -> Self {
+        change(&mut self.defaults.maintenance);
+        self
+    }
+
     /// Sets the retention policy that maintenance applies.
     /// [`Koan::retention_policy`](crate::Koan::retention_policy) returns it.
     pub fn retention_policy(mut self, policy: Retention) -> Self {
@@ -93,6 +130,16 @@ impl KoanBuilder {
     pub fn default_storage_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.default_storage_directory = Some(directory.into());
         self
+    }
+
+    /// Returns the names of the providers that were added so far.
+    pub fn provider_names(&self) -> impl Iterator<Item = &str> {
+        self.providers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Returns whether a retention policy was set.
+    pub fn has_retention_policy(&self) -> bool {
+        self.defaults.retention.is_some()
     }
 
     /// Removes the provider with this name, if there is one, so that another provider can be added with the same name.

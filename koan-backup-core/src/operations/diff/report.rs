@@ -25,7 +25,8 @@ pub struct BackupDiff {
     pub before: BackupId,
     /// The later backup.
     pub after: BackupId,
-    /// Every entity and set of the two backups, in the order of the later backup.
+    /// Every entity and set of the two backups, in the order of the later backup, and every selected entity that neither
+    /// backup contains.
     pub entities: Vec<EntityDiff>,
     /// Additional remarks, for example that a backup was made by another application.
     pub notes: Vec<String>,
@@ -88,6 +89,19 @@ type DifferenceCallback = Arc<dyn Fn(&Difference) + Send + Sync>;
 impl fmt::Debug for OnDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("OnDifference").field(&self.0.is_some()).finish()
+    }
+}
+
+impl EntityDiff {
+    /// Returns the result of a comparison that has found no record yet.
+    pub(super) fn of(entity: &str, set: &SetName) -> Self {
+        let (entity, set) = (entity.to_owned(), set.clone());
+        Self { entity, set, added: 0, removed: 0, changed: 0, unchanged: 0, not_compared: None }
+    }
+
+    /// Returns the result for an entity that was not compared.
+    pub(super) fn not_compared(entity: &str, set: &SetName, reason: String) -> Self {
+        Self { not_compared: Some(reason), ..Self::of(entity, set) }
     }
 }
 

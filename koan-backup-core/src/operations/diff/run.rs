@@ -4,7 +4,7 @@
 //! entity are divided into partitions by a hash of their keys. Each partition fits into memory; a large
 //! entity is read once for each partition.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,7 @@ use crate::environment::Environment;
 use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
+use crate::foundation::id::SetName;
 use crate::foundation::identity::ApplicationIdentity;
 
 /// The maximum average number of records in a partition.
@@ -68,23 +69,41 @@ async fn compare(
     let (before, mut notes) = find(before, &options.before_profile, &options.before_application).await?;
     let (after, notes_after) = find(after, &options.after_profile, &options.after_application).await?;
     notes.extend(notes_after);
-    let mut entities = Vec::new();
+    let current = |name: &str| latest::current_name(environment, name);
+    let wanted: BTreeSet<_> = options.entities.iter().map(|name| current(name)).collect();
     let is_wanted =
-        |entry: &&EntityManifest| options.entities.is_empty() || options.entities.contains(&entry.entity);
+        |entry: &&EntityManifest| wanted.is_empty() || wanted.contains(&current(entry.entity.as_str()));
+    let is_compared = |entities: &[EntityDiff], entry: &EntityManifest| {
+        let is_same =
+            |diff: &EntityDiff| diff.set == entry.set && current(&diff.entity) == current(&entry.entity);
+        entities.iter().any(is_same)
+    };
+    let mut entities = Vec::new();
     for entry in after.entries().filter(is_wanted) {
-        let earlier = before.manifest.entity(&entry.entity, &entry.set);
+        let earlier = before.counterpart(environment, entry);
         let earlier = earlier
             .filter(|earlier| before.entries().any(|entry| entry.storage_file == earlier.storage_file));
         let pair = EntityPair { entry, before: (&before, earlier), after: (&after, Some(entry)) };
         entities.push(pair.compare(environment, &options.on_difference).await?);
     }
     for entry in before.entries().filter(is_wanted) {
-        if !entities
-            .iter()
-            .any(|compared: &EntityDiff| compared.entity == entry.entity && compared.set == entry.set)
-        {
+        if !is_compared(&entities, entry) {
             let pair = EntityPair { entry, before: (&before, Some(entry)), after: (&after, None) };
             entities.push(pair.compare(environment, &options.on_difference).await?);
+        }
+    }
+    for side in [&after, &before] {
+        for entry in side.failed_entries().filter(is_wanted) {
+            if !is_compared(&entities, entry) {
+                let reason = format!("the entity failed in backup {}", side.manifest.id);
+                entities.push(EntityDiff::not_compared(&entry.entity, &entry.set, reason));
+            }
+        }
+    }
+    for name in &wanted {
+        if !entities.iter().any(|diff| current(&diff.entity) == *name) {
+            let reason = "neither backup contains the entity".to_owned();
+            entities.push(EntityDiff::not_compared(name, &SetName::root(), reason));
         }
     }
     Ok(BackupDiff { before: before.manifest.id, after: after.manifest.id, entities, notes })
@@ -100,15 +119,7 @@ struct EntityPair<'a> {
 
 impl EntityPair<'_> {
     async fn compare(&self, environment: &Environment, on_difference: &OnDifference) -> Result<EntityDiff> {
-        let mut diff = EntityDiff {
-            entity: self.entry.entity.clone(),
-            set: self.entry.set.clone(),
-            added: 0,
-            removed: 0,
-            changed: 0,
-            unchanged: 0,
-            not_compared: None,
-        };
+        let mut diff = EntityDiff::of(&self.entry.entity, &self.entry.set);
         let lock_reason =
             |(side, entry): (&Side, Option<&EntityManifest>)| entry.and_then(|entry| side.lock_reason(entry));
         if let Some(reason) = lock_reason(self.before).or_else(|| lock_reason(self.after)) {
@@ -116,7 +127,7 @@ impl EntityPair<'_> {
             return Ok(diff);
         }
         for (side, entry) in [self.before, self.after] {
-            let manifest_entry = side.manifest.entity(&self.entry.entity, &self.entry.set);
+            let manifest_entry = side.counterpart(environment, self.entry);
             if entry.is_none() && manifest_entry.is_some() {
                 diff.not_compared = Some(format!("the entity failed in backup {}", side.manifest.id));
                 return Ok(diff);

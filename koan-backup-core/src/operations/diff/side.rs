@@ -8,6 +8,7 @@ use crate::archive::{Block, BlockFault, EntityManifest, EntityStatus, Manifest, 
 use crate::catalog::StoredBackup;
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
+use crate::environment::latest;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::lines::lines;
 
@@ -51,6 +52,27 @@ impl Side {
     /// Returns the entities and sets whose backup was completed.
     pub(super) fn entries(&self) -> impl Iterator<Item = &EntityManifest> {
         self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
+    }
+
+    /// Returns the entities and sets whose backup failed.
+    pub(super) fn failed_entries(&self) -> impl Iterator<Item = &EntityManifest> {
+        self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Failed)
+    }
+
+    /// Returns the entry of an entity and set of the other backup, which may contain the entity with another of its
+    /// names.
+    pub(super) fn counterpart(
+        &self,
+        environment: &Environment,
+        other: &EntityManifest,
+    ) -> Option<&EntityManifest> {
+        let name = latest::current_name(environment, &other.entity);
+        let is_same = |entity: &&EntityManifest| {
+            entity.set == other.set && latest::current_name(environment, &entity.entity) == name
+        };
+        self.manifest
+            .entity(&other.entity, &other.set)
+            .or_else(|| self.manifest.entities.iter().find(is_same))
     }
 
     /// Returns why the records of an entity cannot be read, or `None` if they can.

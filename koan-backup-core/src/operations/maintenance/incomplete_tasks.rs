@@ -161,6 +161,7 @@ impl<'a> ProfileOutcome<'a> {
             match error.kind() {
                 ErrorKind::Busy => {
                     self.report.skipped.push(format!("{}: {}", task.description(), error.chain()));
+                    self.report.busy_tasks.push(task.name().to_owned());
                 }
                 _ => self.record_end(task, vec![error.chain()]).await,
             }

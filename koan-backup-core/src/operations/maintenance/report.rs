@@ -56,19 +56,29 @@ pub struct ProfileMaintenance {
     pub unreadable: Vec<UnreadableManifest>,
     /// Tasks that were skipped because another process was working on the same subject.
     pub skipped: Vec<String>,
+    /// The names of the tasks that were skipped completely, because another process holds the lease of their subject:
+    /// `cleanup`, `retention`, `verification` or `catalog`. [`skipped`](Self::skipped) contains the reasons.
+    pub busy_tasks: Vec<String>,
     /// Tasks that failed, with the reasons.
     pub failures: Vec<String>,
 }
 
 impl MaintenanceReport {
-    /// Returns whether nothing failed, nothing is damaged, no archive is unlisted, and every manifest can be
-    /// read. [Skipped](ProfileMaintenance::skipped) tasks do not count.
+    /// Returns whether nothing failed, no backup is damaged, no archive is unlisted, and every manifest can be
+    /// read. [Skipped](ProfileMaintenance::skipped) tasks do not count; see [`is_busy`](Self::is_busy).
     pub fn is_clean(&self) -> bool {
         self.profiles.iter().all(|profile| {
             profile.failures.is_empty()
                 && profile.damage.is_none()
+                && profile.pruned.iter().all(|pruned| pruned.damaged.is_empty())
                 && profile.unlisted.is_empty()
                 && profile.unreadable.is_empty()
         })
+    }
+
+    /// Returns whether a task was skipped in a profile, because another process holds the lease of its subject. A later
+    /// run performs it.
+    pub fn is_busy(&self) -> bool {
+        self.profiles.iter().any(|profile| !profile.busy_tasks.is_empty())
     }
 }

@@ -170,7 +170,7 @@ impl<'a> Survey<'a> {
     /// Returns the groups of the backups that a retention policy considers. A valid backup of each group must
     /// be kept.
     pub(super) fn groups(&self, environment: &Environment, retention: &Retention) -> Vec<Group> {
-        self.groups_of(environment, self.considered(environment, retention), retention.released_entities())
+        self.groups_of(environment, self.considered(environment, retention), retention.released_names())
     }
 
     /// Returns the groups of the backups of the application that made the backup of `manifest`.
@@ -264,7 +264,7 @@ impl<'a> Survey<'a> {
 /// Refuses to release an entity that the application still backs up, because the name may be misspelt.
 fn refuse_release_of_covered(environment: &Environment, retention: &Retention) -> Result<()> {
     let is_covered = |name: &&String| environment.entity(name).is_some_and(|known| known.policy.is_some());
-    match retention.released_entities().iter().find(is_covered) {
+    match retention.released_names().iter().find(is_covered) {
         None => Ok(()),
         Some(name) => Err(Error::new(
             ErrorKind::Configuration,

@@ -86,7 +86,8 @@ impl Lock {
     }
 
     fn wait(file: File, path: &Path, mode: LockMode, timeout: &LockTimeout) -> Result<Self> {
-        let deadline = Instant::now() + timeout.duration;
+        // A time limit beyond the range of times never ends.
+        let deadline = Instant::now().checked_add(timeout.duration);
         loop {
             let locked = match mode {
                 LockMode::Shared => file.try_lock_shared(),
@@ -100,7 +101,7 @@ impl Lock {
             if timeout.cancelled.load(Ordering::Relaxed) {
                 return Err(Error::cancelled());
             }
-            if Instant::now() >= deadline {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(Error::new(
                     ErrorKind::Provider,
                     format!(
@@ -113,5 +114,18 @@ impl Lock {
             }
             std::thread::sleep(POLL_INTERVAL);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_with_the_longest_time_limit_is_acquired() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join(WRITER_LOCK);
+        let timeout = LockTimeout::uncancellable(Duration::MAX);
+        drop(Lock::acquire(&path, LockMode::Exclusive, &timeout).expect("the lock is free"));
     }
 }

@@ -15,6 +15,8 @@ use super::derived::Recomputed;
 
 /// The default time limit for waiting for a locked database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest time limit, because SQLite counts its milliseconds with 32 bits.
+const MAX_BUSY_TIMEOUT: Duration = Duration::from_secs(24 * 86_400);
 
 /// The options for opening an SQLite database. [`Sqlite::options`] creates them.
 ///
@@ -109,7 +111,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets how long to wait for a database that another process has locked; the default is 10 seconds.
+    /// Sets how long to wait for a database that another process has locked: at most 24 days. The default is 10 seconds.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.location.busy_timeout = timeout;
         self
@@ -160,8 +162,18 @@ impl SqliteOptions {
     /// # Errors
     /// Returns an error if the file does not exist and [is not to be created](Self::create_if_missing), the
     /// path is a directory, its directory does not exist, or the file is not an SQLite database. Also returns
-    /// an error if an ignored table or recomputed data has no reason.
+    /// an error if an ignored table or recomputed data has no reason, or the busy timeout is longer than 24 days.
     pub fn open(self) -> Result<Sqlite> {
+        if self.location.busy_timeout > MAX_BUSY_TIMEOUT {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "the `busy_timeout` of database `{}` is longer than 24 days, which is the maximum; set a shorter \
+                     time",
+                    self.location.path.display()
+                ),
+            ));
+        }
         if let Some((table, _)) = self.ignored.iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(Error::new(
                 ErrorKind::Configuration,

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use koan_backup_core::{ApplicationIdentity, Error, Keys, KoanBuilder, Recipients, Storage};
 
+use crate::key_path;
 use crate::loaded::Loaded;
 use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
-pub(crate) use defaults::{expectations, retention};
+pub(crate) use defaults::{expectations, has_rule, retention};
 #[cfg(test)]
 pub(crate) use provider::{address, json, postgres, sqlite};
 #[cfg(test)]
@@ -69,14 +70,13 @@ struct Build<'a> {
 impl Build<'_> {
     /// Returns the place of the value of a key, or of the table that contains it.
     fn origin(&self, key: &str) -> Origin {
-        let mut key = key;
+        let mut path = key_path::parse(key);
         loop {
-            if let Some(node) = self.loaded.node(key) {
+            if let Some(node) = self.loaded.layers.merged.at(&path).filter(|_| !path.is_empty()) {
                 return node.origin.clone();
             }
-            match key.rsplit_once('.') {
-                Some((parent, _)) => key = parent,
-                None => return Origin::Default,
+            if path.pop().is_none() {
+                return Origin::Default;
             }
         }
     }

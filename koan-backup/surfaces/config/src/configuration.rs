@@ -142,12 +142,13 @@ impl Configuration {
 
     /// Returns the retention policy, if it has a rule or a limit.
     pub fn retention(&self) -> Option<Retention> {
-        build::retention(&self.loaded.settings.retention)
+        let settings = &self.loaded.settings.retention;
+        build::has_rule(settings).then(|| build::retention(Retention::new(), settings))
     }
 
     /// Returns what is expected of the backups.
     pub fn expectations(&self) -> Expectations {
-        build::expectations(&self.loaded.settings.expectations)
+        build::expectations(Expectations::new(), &self.loaded.settings.expectations)
     }
 }
 

@@ -113,6 +113,8 @@ fn toml(node: &Node) -> String {
             let entries = entries.iter().map(|entry| format!("{} = {}", entry.key, toml(&entry.value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
+        // Any text may be an address, for example `endpoint` or a reason.
+        Content::Text(text) if text.contains("://") => format!("{:?}", without_credentials(text)),
         Content::Text(text) => format!("{text:?}"),
         Content::Integer(number) => number.to_string(),
         Content::Float(number) => number.to_string(),
@@ -120,26 +122,31 @@ fn toml(node: &Node) -> String {
     }
 }
 
-/// Replaces the password in an address, and the value of a parameter with a secret name, by `***`.
+/// Replaces the credentials in an address, and the value of a parameter with a secret name, by `***`. The name of the
+/// user of a database is displayed; that of a web address is not, because it may be a token.
 pub(crate) fn without_credentials(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else {
-        // `host=… password=…` is displayed only if it contains no password.
-        let is_secret = SECRET_PARAMETERS.iter().any(|name| address.to_ascii_lowercase().contains(name));
+        // `host=… password=…` and `postgres:user:password@host` are displayed only if they contain no password.
+        let text = address.to_ascii_lowercase();
+        let is_secret = text.contains('@') || SECRET_PARAMETERS.iter().any(|name| text.contains(name));
         return if is_secret { HIDDEN.to_owned() } else { address.to_owned() };
     };
     let (location, parameters) = rest.split_once('?').map_or((rest, None), |(one, other)| (one, Some(other)));
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
     // A password can contain `@`, so everything before the last `@` are credentials.
     let location = match location.rsplit_once('@') {
+        Some((_, host)) if is_web => format!("{HIDDEN}@{host}"),
         Some((credentials, host)) => match credentials.split_once(':') {
             Some((user, _)) => format!("{user}:{HIDDEN}@{host}"),
             None => format!("{credentials}@{host}"),
         },
         None => location.to_owned(),
     };
+    let is_secret = |name: &str| {
+        SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) || is_secret_option(name)
+    };
     let hide = |parameter: &str| match parameter.split_once('=') {
-        Some((name, _)) if SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) => {
-            format!("{name}={HIDDEN}")
-        }
+        Some((name, _)) if is_secret(name) => format!("{name}={HIDDEN}"),
         _ => parameter.to_owned(),
     };
     match parameters {

@@ -1,8 +1,21 @@
 //! The path of a key, for example `providers.main.url`.
 
-/// Splits a path at its points.
+/// Splits a path at its points. A point in quotation marks belongs to a name.
 pub(crate) fn parse(path: &str) -> Vec<String> {
-    path.split('.').map(str::to_owned).collect()
+    let mut names = Vec::new();
+    let mut rest = path;
+    loop {
+        let quoted = rest.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+        let (name, after) = match quoted {
+            Some((name, after)) if after.is_empty() || after.starts_with('.') => (name, after),
+            _ => rest.split_at(rest.find('.').unwrap_or(rest.len())),
+        };
+        names.push(name.to_owned());
+        match after.strip_prefix('.') {
+            Some(after) => rest = after,
+            None => return names,
+        }
+    }
 }
 
 /// Formats a path. A name that contains a point is quoted.
@@ -37,4 +50,17 @@ pub(crate) fn suggestion<'a>(unknown: &str, known: impl Iterator<Item = &'a str>
 /// Returns a name without the differences between the styles of names.
 fn normal(name: &str) -> String {
     name.to_lowercase().replace(['_', '-'], "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_displayed_path_is_parsed_into_the_same_names() {
+        for names in [["providers", "main", "url"], ["providers", "eu.main", "url"], ["a", "", "\"b"]] {
+            let names = names.map(str::to_owned);
+            assert_eq!(parse(&display(&names)), names, "{}", display(&names));
+        }
+    }
 }

@@ -36,7 +36,8 @@ impl KoanConfig for Koan {
 pub trait BuilderConfig: Sized {
     /// Adds everything that is configured: a path is the file, which must exist, and the environment variables of this
     /// process. Configured values replace those that were set before this call; a later call of a setter replaces a
-    /// configured value.
+    /// configured value. A key of `[backup]`, `[restore]`, `[retention]`, `[expectations]` or `[maintenance]` replaces
+    /// only its own value.
     ///
     /// Secrets are read and databases are opened in this call, which may block the thread.
     ///

@@ -14,6 +14,11 @@ use crate::validation;
 /// The prefix of environment variables that set values.
 const VARIABLE_PREFIX: &str = "KOAN__";
 
+/// Returns whether a variable has the prefix of values, in upper or lower case.
+fn has_prefix(name: &str) -> bool {
+    name.get(..VARIABLE_PREFIX.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(VARIABLE_PREFIX))
+}
+
 /// The layers, lowest first, their merged values, and their problems.
 #[derive(Clone)]
 pub(crate) struct Layers {
@@ -40,9 +45,22 @@ impl Layers {
                 }
             }
         }
-        for (name, value) in &sources.variables {
-            if let Some(segments) = name.strip_prefix(VARIABLE_PREFIX) {
-                all.add_variable(name, segments, value);
+        for name in sources.undecodable_variables.iter().filter(|name| has_prefix(name)) {
+            let message = "the name or the value of the variable is not Unicode text";
+            let problem = Problem::new(Origin::Variable { name: name.clone() }, "", message);
+            all.problems.push(problem.with_remedy("set it again with Unicode text"));
+        }
+        for (name, value) in sources.variables.iter().filter(|(name, _)| has_prefix(name)) {
+            match name.strip_prefix(VARIABLE_PREFIX) {
+                Some(segments) if !name.contains(|letter: char| letter.is_ascii_lowercase()) => {
+                    all.add_variable(name, segments, value);
+                }
+                _ => {
+                    let message = "the name of the variable is not in upper case";
+                    let problem = Problem::new(Origin::Variable { name: name.clone() }, "", message);
+                    let remedy = format!("rename it to `{}`", name.to_ascii_uppercase());
+                    all.problems.push(problem.with_remedy(remedy));
+                }
             }
         }
         let flags = sources.flags.iter();

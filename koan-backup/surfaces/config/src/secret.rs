@@ -89,15 +89,19 @@ impl fmt::Debug for Reference {
 }
 
 impl SecretText {
-    /// Returns the text. A line feed at the end of a file or of the output of a command is not part of it.
+    /// Returns the text. A byte order mark at its start and one line ending at its end are not part of it, in every
+    /// form, so that a passphrase is the same text for its recipient and for its key.
     ///
     /// # Errors
     /// The text cannot be read. The error never contains the text.
     pub(crate) fn read(&self) -> Result<String> {
-        match self {
-            Self::Text(text) => Ok(text.clone()),
-            Self::Reference(reference) => reference.read(),
-        }
+        let text = match self {
+            Self::Text(text) => text.clone(),
+            Self::Reference(reference) => reference.read()?,
+        };
+        let line = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
     }
 }
 
@@ -115,24 +119,20 @@ impl Reference {
     }
 
     fn read(&self) -> Result<String> {
-        let text = match self {
+        match self {
             // The error `NotUnicode` contains the value, so it must not become the source of the error.
-            Self::Env(name) => {
-                return std::env::var(name).map_err(|_| {
-                    secret_error(format!(
-                        "the environment variable `{name}` is not set or is not Unicode text; set it"
-                    ))
-                });
-            }
+            Self::Env(name) => std::env::var(name).map_err(|_| {
+                secret_error(format!(
+                    "the environment variable `{name}` is not set or is not Unicode text; set it"
+                ))
+            }),
             Self::File(path) => {
                 let unreadable = format!("the secret in file `{}` cannot be read", path.display());
                 std::fs::read_to_string(path)
-                    .map_err(|source| Error::with_source(ErrorKind::Configuration, unreadable, source))?
+                    .map_err(|source| Error::with_source(ErrorKind::Configuration, unreadable, source))
             }
-            Self::Command(command) => output(command)?,
-        };
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+            Self::Command(command) => output(command),
+        }
     }
 }
 

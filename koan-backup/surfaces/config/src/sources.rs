@@ -1,5 +1,6 @@
 //! The sources of a configuration.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Whether a file must exist.
@@ -43,6 +44,8 @@ pub struct ConfigurationSources {
     pub(crate) defaults: Vec<(String, String)>,
     pub(crate) files: Vec<(PathBuf, Presence)>,
     pub(crate) variables: Vec<(String, String)>,
+    /// The names of variables of which the name or the value is not Unicode text.
+    pub(crate) undecodable_variables: Vec<String>,
     pub(crate) flags: Vec<(String, String, String)>,
     pub(crate) fixed: Vec<(String, String)>,
 }
@@ -73,12 +76,25 @@ impl ConfigurationSources {
         self
     }
 
-    /// Adds the environment variables of this process: `KOAN__BACKUP__BATCH_SIZE` sets `backup.batch_size`.
+    /// Adds the environment variables of this process: `KOAN__BACKUP__BATCH_SIZE` sets `backup.batch_size`. A variable
+    /// with this prefix that is not in upper case or is not Unicode text is a problem.
     pub fn environment(self) -> Self {
-        let variables = std::env::vars_os();
-        self.variables(
-            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        )
+        self.os_variables(std::env::vars_os())
+    }
+
+    pub(crate) fn os_variables(mut self, variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let mut decoded = Vec::new();
+        for (name, value) in variables {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => decoded.push((name, value)),
+                (name, _) => {
+                    let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
+                    self.undecodable_variables.push(name);
+                }
+            }
+        }
+        self.undecodable_variables.sort();
+        self.variables(decoded)
     }
 
     /// Adds environment variables in place of those of this process.

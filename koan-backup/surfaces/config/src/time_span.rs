@@ -10,6 +10,10 @@ use serde::{Deserialize, Deserializer};
 /// The description of the format for messages.
 pub(crate) const FORMAT: &str = "a length of time such as `90s`, `15m`, `6h`, `7d`, `1h 30m` or `06:00:00`";
 
+/// The description of the longest length of time for messages. Longer ones would exceed the range of times.
+pub(crate) const LIMIT: &str = "at most 100 years, which are `36525d`";
+
+const LIMIT_SECONDS: u64 = 36_525 * DAY;
 const SECOND: u64 = 1;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -21,10 +25,14 @@ const DAY: u64 = 24 * HOUR;
 pub(crate) struct TimeSpan(pub(crate) Duration);
 
 impl TimeSpan {
-    /// Parses a text. Returns `None` if it is not valid.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let seconds = if text.contains(':') { clock(text)? } else { units(text)? };
-        Some(Self(Duration::from_secs(seconds)))
+    /// Parses a text. Otherwise returns what it must be.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let seconds = if text.contains(':') { clock(text) } else { units(text) };
+        match seconds {
+            Some(seconds) if seconds <= LIMIT_SECONDS => Ok(Self(Duration::from_secs(seconds))),
+            Some(_) => Err(LIMIT),
+            None => Err(FORMAT),
+        }
     }
 }
 
@@ -75,7 +83,7 @@ fn number(text: &str) -> Option<u64> {
 impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not {FORMAT}")))
+        Self::parse(&text).map_err(|expected| D::Error::custom(format!("`{text}` is not {expected}")))
     }
 }
 
@@ -113,7 +121,7 @@ mod tests {
             ("6:30", 23_400),
             ("7.00:00:00", 604_800),
         ] {
-            let read = TimeSpan::parse(text).unwrap_or_else(|| panic!("`{text}` is a length of time"));
+            let read = TimeSpan::parse(text).unwrap_or_else(|_| panic!("`{text}` is a length of time"));
             assert_eq!(read.0.as_secs(), seconds, "{text}");
         }
         for text in [
@@ -129,7 +137,11 @@ mod tests {
             "+1:00",
             "99999999999999999999d",
         ] {
-            assert_eq!(TimeSpan::parse(text), None, "{text}");
+            assert_eq!(TimeSpan::parse(text), Err(FORMAT), "{text}");
+        }
+        assert!(TimeSpan::parse("36525d").is_ok(), "100 years are allowed");
+        for text in ["36525d 1s", "5219w", "99999.00:00:00", "213503982334601d"] {
+            assert_eq!(TimeSpan::parse(text), Err(LIMIT), "{text}");
         }
     }
 }

@@ -60,8 +60,10 @@ fn value(shape: Shape, node: &Node, path: &mut Vec<String>, problems: &mut Vec<P
             }
         }
         (Content::Text(text), Some("string")) => match shape.format() {
-            Some("time-span") if TimeSpan::parse(text).is_none() => {
-                refuse(format!("must be {}", time_span::FORMAT));
+            Some("time-span") => {
+                if let Err(expected) = TimeSpan::parse(text) {
+                    refuse(format!("must be {expected}"));
+                }
             }
             Some("compression") if CompressionText::parse(text).is_none() => {
                 refuse(format!("must be {}", compression_text::FORMAT));

@@ -138,6 +138,17 @@ fn a_table_is_not_ignored_without_a_reason() {
     assert!(error.to_string().contains("`migrations`"), "{error}");
 }
 
+#[test]
+fn a_busy_timeout_that_sqlite_cannot_represent_is_an_error() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("shop.db");
+    drop(rusqlite::Connection::open(&path).expect("a database").execute_batch("CREATE TABLE t (id)"));
+    let day = std::time::Duration::from_secs(86_400);
+    let error = Sqlite::options(&path).busy_timeout(25 * day).open().expect_err("more than i32 milliseconds");
+    assert!(error.to_string().contains("busy_timeout") && error.to_string().contains("24 days"), "{error}");
+    drop(Sqlite::options(&path).busy_timeout(24 * day).open().expect("24 days are allowed"));
+}
+
 #[tokio::test]
 async fn a_locked_database_is_an_error_that_names_the_remedy() {
     let directory = tempfile::tempdir().expect("a temporary directory");

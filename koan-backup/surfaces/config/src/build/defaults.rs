@@ -8,7 +8,9 @@ use koan_backup_core::maintenance::MaintenanceDefaults;
 use koan_backup_core::{BackupName, KoanBuilder, Retention};
 
 use super::{Build, DISCOVERY_INTERVAL};
-use crate::settings::{ExpectationSettings, MaintenanceSettings, RetentionSettings};
+use crate::settings::{
+    BackupSettings, ExpectationSettings, MaintenanceSettings, RestoreSettings, RetentionSettings,
+};
 
 /// A method of a retention policy that sets the number of a rule or limit.
 type CountRule = fn(Retention, usize) -> Retention;
@@ -21,26 +23,21 @@ impl Build<'_> {
             let name = self.accept("backup.name", BackupName::of_new_backup(name));
             builder = name.into_iter().fold(builder, KoanBuilder::default_backup_name);
         }
-        if is_set(self, "backup") {
-            builder = builder.backup_defaults(self.backup());
+        // Only the keys that are set change the defaults of the builder.
+        builder = builder.change_backup_defaults(|options| backup(&settings.backup, options));
+        builder = builder.change_restore_defaults(|options| restore(&settings.restore, options));
+        if has_rule(&settings.retention) || (is_set(self, "retention") && builder.has_retention_policy()) {
+            builder = builder.change_retention_policy(|policy| retention(policy, &settings.retention));
+        } else if is_incomplete(&settings.retention) {
+            let message = "the retention has neither a rule nor a limit, so it would keep no backup";
+            self.refuse("retention", message, "add one, for example `keep_daily = 14`");
         }
-        if is_set(self, "restore") {
-            builder = builder.restore_defaults(self.restore());
+        builder = builder.change_expectations(|expected| expectations(expected, &settings.expectations));
+        if settings.maintenance.every.is_some_and(|every| every.0.is_zero()) {
+            self.refuse("maintenance.every", "`maintenance.every` is 0 seconds", "set a longer time");
         }
-        match retention(&settings.retention) {
-            Some(policy) => builder = builder.retention_policy(policy),
-            None if is_incomplete(&settings.retention) => {
-                let message = "the retention has neither a rule nor a limit, so it would keep no backup";
-                self.refuse("retention", message, "add one, for example `keep_daily = 14`");
-            }
-            None => {}
-        }
-        if is_set(self, "expectations") {
-            builder = builder.expectations(expectations(&settings.expectations));
-        }
-        if is_set(self, "maintenance") {
-            builder = builder.maintenance_defaults(self.maintenance(&settings.maintenance));
-        }
+        builder =
+            builder.change_maintenance_defaults(|defaults| maintenance(&settings.maintenance, defaults));
         if settings.maintenance.enabled == Some(true) {
             builder = builder.background_maintenance();
         }
@@ -56,63 +53,69 @@ impl Build<'_> {
         }
         builder
     }
+}
 
-    fn backup(&self) -> BackupOptions {
-        let settings = &self.loaded.settings.backup;
-        let mut options = BackupOptions::default();
-        if let Some(compression) = settings.compression {
-            options.compression = compression.0;
-        }
-        if let Some(rows) = settings.batch_size {
-            options.batch_size = rows.get();
-        }
-        if let Some(entities) = settings.max_concurrency {
-            options.max_concurrency = entities.get();
-        }
-        options.verify_after = settings.verify_after == Some(true);
-        options.timeout = settings.timeout.map(|timeout| timeout.0);
-        options
+/// Sets the configured options of backups.
+fn backup(settings: &BackupSettings, options: &mut BackupOptions) {
+    if let Some(compression) = settings.compression {
+        options.compression = compression.0;
     }
-
-    fn restore(&self) -> RestoreOptions {
-        let settings = &self.loaded.settings.restore;
-        let mut options = RestoreOptions::default();
-        if let Some(records) = settings.batch_size {
-            options.batch_size = records.get();
-        }
-        if let Some(blocks) = settings.max_concurrency {
-            options.max_concurrency = blocks.get();
-        }
-        if let Some(level) = settings.level {
-            options.level = level.into();
-        }
-        if let Some(mode) = settings.on_conflict {
-            options.conflict = mode.into();
-        }
-        options.timeout = settings.timeout.map(|timeout| timeout.0);
-        options
+    if let Some(rows) = settings.batch_size {
+        options.batch_size = rows.get();
     }
+    if let Some(entities) = settings.max_concurrency {
+        options.max_concurrency = entities.get();
+    }
+    if let Some(is_verified) = settings.verify_after {
+        options.verify_after = is_verified;
+    }
+    if let Some(timeout) = settings.timeout {
+        options.timeout = Some(timeout.0);
+    }
+}
 
-    fn maintenance(&mut self, settings: &MaintenanceSettings) -> MaintenanceDefaults {
-        let mut defaults = MaintenanceDefaults::default();
-        if let Some(every) = settings.every {
-            if every.0.is_zero() {
-                self.refuse("maintenance.every", "`maintenance.every` is 0 seconds", "set a longer time");
-            }
-            defaults.every = every.0;
+/// Sets the configured options of restores.
+fn restore(settings: &RestoreSettings, options: &mut RestoreOptions) {
+    if let Some(records) = settings.batch_size {
+        options.batch_size = records.get();
+    }
+    if let Some(blocks) = settings.max_concurrency {
+        options.max_concurrency = blocks.get();
+    }
+    if let Some(level) = settings.level {
+        options.level = level.into();
+    }
+    if let Some(mode) = settings.on_conflict {
+        options.conflict = mode.into();
+    }
+    if let Some(timeout) = settings.timeout {
+        options.timeout = Some(timeout.0);
+    }
+}
+
+/// Sets the configured defaults of maintenance.
+fn maintenance(settings: &MaintenanceSettings, defaults: &mut MaintenanceDefaults) {
+    if let Some(every) = settings.every {
+        defaults.every = every.0;
+    }
+    if let Some(jitter) = settings.jitter {
+        defaults.jitter = jitter.0;
+    }
+    if let Some(is_verified) = settings.verify {
+        defaults.verification_enabled = is_verified;
+    }
+    if let Some(age) = settings.cleanup_older_than {
+        defaults.cleanup_older_than = Some(age.0);
+    }
+    match settings.cleanup {
+        Some(false) => defaults.cleanup_older_than = None,
+        Some(true) if defaults.cleanup_older_than.is_none() => {
+            defaults.cleanup_older_than = MaintenanceDefaults::default().cleanup_older_than;
         }
-        if let Some(jitter) = settings.jitter {
-            defaults.jitter = jitter.0;
-        }
-        defaults.verification_enabled = settings.verify != Some(false);
-        if let Some(age) = settings.cleanup_older_than {
-            defaults.cleanup_older_than = Some(age.0);
-        }
-        if settings.cleanup == Some(false) {
-            defaults.cleanup_older_than = None;
-        }
-        defaults.profiles = settings.profiles.clone().unwrap_or_default();
-        defaults
+        _ => {}
+    }
+    if let Some(profiles) = &settings.profiles {
+        defaults.profiles.clone_from(profiles);
     }
 }
 
@@ -129,10 +132,16 @@ fn is_incomplete(settings: &RetentionSettings) -> bool {
         || settings.allow_idle_rules == Some(true)
 }
 
-/// Returns the retention policy, if it has a rule or a limit.
-pub(crate) fn retention(settings: &RetentionSettings) -> Option<Retention> {
-    let mut policy = Retention::new();
-    let counts: [(Option<NonZeroUsize>, CountRule); 7] = [
+/// Returns whether the settings contain a rule or a limit.
+pub(crate) fn has_rule(settings: &RetentionSettings) -> bool {
+    counts(settings).iter().any(|(count, _)| count.is_some())
+        || settings.keep_within.is_some()
+        || settings.max_age_days.is_some()
+}
+
+/// Returns the numbers of the rules and limits, each with the method that sets it.
+fn counts(settings: &RetentionSettings) -> [(Option<NonZeroUsize>, CountRule); 7] {
+    [
         (settings.keep_last, Retention::keep_last),
         (settings.keep_hourly, Retention::hourly),
         (settings.keep_daily, Retention::daily),
@@ -140,40 +149,40 @@ pub(crate) fn retention(settings: &RetentionSettings) -> Option<Retention> {
         (settings.keep_monthly, Retention::monthly),
         (settings.keep_yearly, Retention::yearly),
         (settings.max_backups_per_entity, Retention::max_backups_per_entity),
-    ];
-    let mut has_rule = false;
-    for (count, set) in counts {
-        if let Some(count) = count {
-            policy = set(policy, count.get());
-            has_rule = true;
-        }
+    ]
+}
+
+/// Sets the configured rules, limits and exceptions of a policy.
+pub(crate) fn retention(mut policy: Retention, settings: &RetentionSettings) -> Retention {
+    for (count, set) in counts(settings) {
+        policy = count.into_iter().fold(policy, |policy, count| set(policy, count.get()));
     }
     if let Some(age) = settings.keep_within {
         policy = policy.within(age.0);
-        has_rule = true;
     }
     if let Some(days) = settings.max_age_days {
         policy = policy.max_age_days(days.get());
-        has_rule = true;
     }
-    for tag in settings.exempt_tags.iter().flatten() {
-        policy = policy.exempt_tag(tag);
+    if let Some(tags) = &settings.exempt_tags {
+        policy = policy.exempt_tags(tags);
     }
-    for entity in settings.released_entities.iter().flatten() {
-        policy = policy.release_entity(entity);
+    if let Some(entities) = &settings.released_entities {
+        policy = policy.released_entities(entities);
     }
-    if settings.include_unidentified == Some(true) {
-        policy = policy.include_unidentified();
+    policy = match settings.include_unidentified {
+        Some(true) => policy.include_unidentified(),
+        Some(false) => policy.exclude_unidentified(),
+        None => policy,
+    };
+    match settings.allow_idle_rules {
+        Some(true) => policy.allow_idle_rules(),
+        Some(false) => policy.refuse_idle_rules(),
+        None => policy,
     }
-    if settings.allow_idle_rules == Some(true) {
-        policy = policy.allow_idle_rules();
-    }
-    has_rule.then_some(policy)
 }
 
-/// Returns the expectations.
-pub(crate) fn expectations(settings: &ExpectationSettings) -> Expectations {
-    let mut expected = Expectations::new();
+/// Sets the configured expectations.
+pub(crate) fn expectations(mut expected: Expectations, settings: &ExpectationSettings) -> Expectations {
     if let Some(age) = settings.backup_within {
         expected = expected.every(age.0);
     }

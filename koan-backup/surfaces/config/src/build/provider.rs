@@ -11,9 +11,16 @@ use crate::settings::ProviderSettings;
 impl Build<'_> {
     /// Opens all providers, and adds them to the builder.
     pub(super) fn providers(&mut self, mut builder: KoanBuilder) -> KoanBuilder {
+        let configured = &self.loaded.settings.providers;
+        // The first provider of the builder that is not replaced is the default if there is no provider `main`.
+        let has_default = builder.provider_names().any(|name| !configured.contains_key(name));
+        if configured.len() > 1 && !configured.contains_key(MAIN) && !has_default {
+            let message = format!("none of the {} providers is the default", configured.len());
+            self.refuse("providers", message, &format!("call the default provider `{MAIN}`"));
+        }
         for (name, settings) in &self.loaded.settings.providers {
-            let key = format!("providers.{name}");
-            let url_key = format!("{key}.url");
+            let path = ["providers".to_owned(), name.clone()];
+            let url_key = format!("{}.url", key_path::display(&path));
             let Some(text) = self.accept(&url_key, settings.url.read()) else { continue };
             let url = match ProviderUrl::parse(&text) {
                 Ok(url) => url,
@@ -22,10 +29,10 @@ impl Build<'_> {
                     continue;
                 }
             };
-            if self.has_other_keys(&key, url.kind.keys(), url.kind.name()) {
+            if self.has_other_keys(&path, url.kind.keys(), url.kind.name()) {
                 continue;
             }
-            let Some(settings) = self.with_url_options(&url_key, &url, settings) else { continue };
+            let Some(settings) = self.with_url_options(&path, &url, settings) else { continue };
             builder = self.open(builder.without_provider(name), name, &url, &settings);
         }
         builder
@@ -33,12 +40,12 @@ impl Build<'_> {
 
     /// Refuses keys of a table that have no effect on the kind of the object that the table describes, and returns
     /// whether there are such keys.
-    pub(super) fn has_other_keys(&mut self, key: &str, known: &[&str], kind: &str) -> bool {
+    pub(super) fn has_other_keys(&mut self, path: &[String], known: &[&str], kind: &str) -> bool {
         let count = self.problems.len();
-        let Some(node) = self.loaded.node(key) else { return false };
+        let Some(node) = self.loaded.layers.merged.at(path) else { return false };
         for entry in node.entries() {
             if !known.contains(&entry.key.as_str()) {
-                let full = format!("{key}.{}", entry.key);
+                let full = format!("{}.{}", key_path::display(path), entry.key);
                 let message = format!("`{full}` has no effect on {kind}");
                 self.refuse(&full, message, "remove it");
             }
@@ -49,12 +56,13 @@ impl Build<'_> {
     /// Adds the options of a URL to the settings.
     fn with_url_options(
         &mut self,
-        url_key: &str,
+        path: &[String],
         url: &ProviderUrl,
         settings: &ProviderSettings,
     ) -> Option<ProviderSettings> {
         let mut settings = settings.clone();
-        let parent = url_key.trim_end_matches(".url");
+        let parent = key_path::display(path);
+        let url_key = &format!("{parent}.url");
         for (name, value) in &url.options {
             let known: Vec<_> =
                 url.kind.keys().iter().copied().filter(|key| URL_OPTIONS.contains(key)).collect();
@@ -63,7 +71,7 @@ impl Build<'_> {
                 self.refuse(url_key, format!("`{url_key}` has the unknown option `{name}`"), &suggestion);
                 return None;
             }
-            if self.loaded.node(parent).and_then(|node: &Node| node.get(name)).is_some() {
+            if self.loaded.layers.merged.at(path).and_then(|node: &Node| node.get(name)).is_some() {
                 let message = format!("`{name}` is set both in `{url_key}` and in `{parent}.{name}`");
                 self.refuse(url_key, message, "remove one of them");
                 return None;
@@ -88,7 +96,7 @@ impl Build<'_> {
         url: &ProviderUrl,
         settings: &ProviderSettings,
     ) -> KoanBuilder {
-        let key = format!("providers.{name}.url");
+        let key = key_path::display(&["providers".to_owned(), name.to_owned(), "url".to_owned()]);
         match url.kind {
             #[cfg(feature = "sqlite")]
             ProviderKind::Sqlite => {
@@ -127,6 +135,8 @@ impl Build<'_> {
     }
 }
 
+/// The name of the default provider.
+const MAIN: &str = "main";
 /// The options that a URL may contain.
 const URL_OPTIONS: [&str; 5] = ["read_only", "create_if_missing", "busy_timeout", "lock_timeout", "layout"];
 
@@ -138,8 +148,8 @@ fn set(settings: &mut ProviderSettings, name: &str, value: &str) -> Option<()> {
     match name {
         "read_only" => settings.read_only = Some(value.parse().ok()?),
         "create_if_missing" => settings.create_if_missing = Some(value.parse().ok()?),
-        "busy_timeout" => settings.busy_timeout = Some(TimeSpan::parse(value)?),
-        "lock_timeout" => settings.lock_timeout = Some(TimeSpan::parse(value)?),
+        "busy_timeout" => settings.busy_timeout = Some(TimeSpan::parse(value).ok()?),
+        "lock_timeout" => settings.lock_timeout = Some(TimeSpan::parse(value).ok()?),
         "layout" => {
             settings.layout = Some(match value {
                 "lines" => LayoutSetting::Lines,

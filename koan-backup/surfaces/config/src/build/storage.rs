@@ -83,8 +83,8 @@ impl Build<'_> {
     fn opened(&mut self) -> Vec<(String, Storage)> {
         let mut opened = Vec::new();
         for (name, settings) in &self.loaded.settings.storage {
-            let key = format!("storage.{name}");
-            let url_key = format!("{key}.url");
+            let path = ["storage".to_owned(), name.clone()];
+            let url_key = format!("{}.url", key_path::display(&path));
             let Some(url) = self.accept(&url_key, settings.url.read()) else { continue };
             let scheme = scheme(&url);
             if scheme.as_deref().is_some_and(|scheme| DATABASE_SCHEMES.contains(&scheme)) {
@@ -112,7 +112,7 @@ impl Build<'_> {
             let is_bucket = matches!(scheme.as_deref(), Some("s3" | "az" | "gs"));
             let bucket_keys = if is_bucket { BUCKET_KEYS.as_slice() } else { &[] };
             let known: Vec<_> = PLAIN_KEYS.iter().chain(bucket_keys).chain(cloud_keys).copied().collect();
-            if self.has_other_keys(&key, &known, kind) {
+            if self.has_other_keys(&path, &known, kind) {
                 continue;
             }
             let storage = match scheme {

@@ -100,6 +100,36 @@ fn a_variable_sets_a_value_of_each_type_and_finds_names_in_any_case() {
 }
 
 #[test]
+fn a_variable_in_lower_case_is_a_problem_that_names_it() {
+    let variables = ["koan__backup__batch_size", "KOAN__backup__TIMEOUT", "Koan_backup"];
+    let sources = ConfigurationSources::new().variables(variables.map(|name| variable(name, "5")));
+    let problems: Vec<_> = sources.check().iter().map(ToString::to_string).collect();
+    let problem = |name: &str, other: &str| {
+        format!("variable {name}: the name of the variable is not in upper case; rename it to `{other}`")
+    };
+    let expected = [
+        problem("KOAN__backup__TIMEOUT", "KOAN__BACKUP__TIMEOUT"),
+        problem("koan__backup__batch_size", "KOAN__BACKUP__BATCH_SIZE"),
+    ];
+    assert_eq!(problems, expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_unicode_text_is_a_problem_that_names_it() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let latin = || OsString::from_vec(b"caf\xe9".to_vec());
+    let variables = [(OsString::from("koan__APPLICATION"), latin()), (OsString::from("OTHER"), latin())];
+    let sources = ConfigurationSources::new().os_variables(variables.into_iter());
+    let problems: Vec<_> = sources.check().iter().map(ToString::to_string).collect();
+    let expected = "variable koan__APPLICATION: the name or the value of the variable is not Unicode text; \
+                    set it again with Unicode text";
+    assert_eq!(problems, [expected]);
+}
+
+#[test]
 fn a_fixed_value_cannot_be_changed_by_any_layer() {
     let folder = Folder::new();
     let file = folder.write("koan.toml", "deny_uncovered = false\n");

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use koan_backup::{Compression, Event, Koan};
+use koan_backup::catalog::Expectations;
+use koan_backup::{Compression, Event, Koan, Retention};
 
 use super::fixture::{Folder, Item, koan};
 
@@ -159,6 +160,86 @@ async fn one_run_of_maintenance_applies_the_configured_retention_unless_it_is_to
     assert_eq!(count().await, 2, "maintenance without retention has removed a backup");
     let _ = koan.maintenance().await.expect("maintenance runs");
     assert_eq!(count().await, 1, "maintenance has not applied the policy of the configuration");
+}
+
+#[tokio::test]
+async fn selected_profiles_replace_the_configured_profiles_of_maintenance() {
+    let folder = Folder::new();
+    shop(&folder);
+    let text = format!(
+        "{SHOP}dr = \"{{folder}}/dr\"\nother = \"{{folder}}/other\"\n[maintenance]\nprofiles = [\"dr\"]\n"
+    );
+    let koan = koan(&folder, &text).await.expect("the context is built");
+    let names = |report: koan_backup::maintenance::MaintenanceReport| {
+        report.profiles.into_iter().map(|profile| profile.profile).collect::<Vec<_>>()
+    };
+    let report = koan.maintenance().await.expect("maintenance runs");
+    assert_eq!(names(report), ["dr"], "the configured profile is the default");
+    let report = koan.maintenance().profiles([] as [&str; 0]).await.expect("maintenance runs");
+    assert_eq!(names(report), ["dr"], "an empty list selects nothing, so the default applies");
+    let report = koan.maintenance().profiles("local").profiles("other").await.expect("maintenance runs");
+    assert_eq!(
+        names(report),
+        ["local", "other"],
+        "a configured profile that was not selected was maintained"
+    );
+}
+
+#[test]
+fn a_key_changes_only_its_own_default_of_the_builder() {
+    let folder = Folder::new();
+    let mut maintenance = koan_backup::maintenance::MaintenanceDefaults::default();
+    maintenance.verification_enabled = false;
+    maintenance.cleanup_older_than = None;
+    let builder = || {
+        super::fixture::builder()
+            .change_backup_defaults(|options| (options.batch_size, options.verify_after) = (77, true))
+            .change_restore_defaults(|options| options.timeout = Some(Duration::from_secs(78)))
+            .retention_policy(Retention::new().keep_last(79).exempt_tag("legal").include_unidentified())
+            .expectations(Expectations::new().every(Duration::from_secs(80)).max_loss_percent(81))
+            .maintenance_defaults(maintenance.clone())
+    };
+    let applied = |text: &str| {
+        let applied = folder.load(text).apply(builder());
+        format!("{:?}", applied.expect("the configuration is applied"))
+    };
+    let built = applied(
+        "[backup]\nmax_concurrency = 90\n[restore]\nbatch_size = 91\n[retention]\nkeep_daily = 92\n\
+         [expectations]\nverified_within = \"93s\"\n[maintenance]\njitter = \"94s\"\n",
+    );
+    for expected in [
+        "batch_size: 77",
+        "verify_after: true",
+        "max_concurrency: 90",
+        "batch_size: 91",
+        "timeout: Some(78s)",
+        "last: Some(79)",
+        "daily: Some(92)",
+        "exempt_tags: {\"legal\"}",
+        "include_unidentified: true",
+        "every: Some(80s)",
+        "max_loss_percent: 81",
+        "verified_within: Some(93s)",
+        "verification_enabled: false",
+        "cleanup_older_than: None",
+        "jitter: 94s",
+    ] {
+        assert!(built.contains(expected), "`{expected}` is missing: {built}");
+    }
+    let built = applied(
+        "[backup]\nverify_after = false\n[retention]\nexempt_tags = [\"tax\"]\ninclude_unidentified = false\n\
+         [maintenance]\nverify = true\ncleanup = true\n",
+    );
+    for expected in [
+        "verify_after: false",
+        "last: Some(79)",
+        "exempt_tags: {\"tax\"}",
+        "include_unidentified: false",
+        "verification_enabled: true",
+        "cleanup_older_than: Some(86400s)",
+    ] {
+        assert!(built.contains(expected), "`{expected}` is missing: {built}");
+    }
 }
 
 #[tokio::test]

@@ -213,3 +213,31 @@ fn a_variable_and_a_flag_are_named_in_problems() {
         assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 }
+
+#[test]
+fn several_providers_need_a_default() {
+    let folder = Folder::new();
+    let text = "[providers]\nsales = \"memory:\"\naudit = \"memory:\"\n";
+    assert_eq!(
+        folder.problems(text),
+        ["koan.toml:1:1: none of the 2 providers is the default; call the default provider `main`"]
+    );
+    assert!(folder.problems(&format!("{text}main = \"memory:\"\n")).is_empty());
+    assert!(folder.problems("[providers]\nsales = \"memory:\"\n").is_empty(), "one provider is the default");
+    let builder = super::fixture::builder().provider(koan_backup::Memory::new());
+    let _ = folder.load(text).apply(builder).expect("the builder has a default provider");
+}
+
+#[test]
+fn a_key_without_effect_is_refused_for_a_name_with_a_point() {
+    let folder = Folder::new();
+    let problems = folder.problems(
+        "[providers.\"eu.main\"]\nurl = \"memory:\"\nlayout = \"lines\"\n\
+         [storage.\"eu.local\"]\nurl = \"memory:\"\nregion = \"x\"\n",
+    );
+    let expected = [
+        "koan.toml:3:10: `providers.\"eu.main\".layout` has no effect on memory; remove it",
+        "koan.toml:6:10: `storage.\"eu.local\".region` has no effect on memory; remove it",
+    ];
+    assert_eq!(problems, expected);
+}

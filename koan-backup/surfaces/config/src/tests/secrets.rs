@@ -3,8 +3,8 @@
 use age::secrecy::ExposeSecret as _;
 
 use super::fixture::{Card, Folder, builder};
-use crate::build;
 use crate::loaded::Loaded;
+use crate::{Configuration, ConfigurationSources, build};
 
 const SECRET: &str = "hunter2-is-long-enough";
 
@@ -44,6 +44,30 @@ fn no_output_contains_a_secret() {
     }
     let origin = configuration.origin("encryption.passphrase").expect("the key is set");
     assert_eq!(origin.to_string(), "variable KOAN__ENCRYPTION__PASSPHRASE");
+}
+
+#[test]
+fn effective_values_show_no_credentials_in_any_address() {
+    let folder = Folder::new();
+    let configuration = folder.load(
+        "[providers]\nmain = \"postgres:ann:hunter2@db/shop\"\n\
+         [providers.other]\nurl = \"postgres://ann@localhost/shop?sslmode=disable\"\n\
+         ignore_large_objects = \"see https://ann:hunter2@wiki/page\"\n\
+         schemas = [\"http://hunter2@host\"]\n\
+         [storage.s]\nurl = \"s3://bucket\"\nendpoint = \"https://ann:hunter2@minio:9000\"\n\
+         options = { proxy_url = \"http://hunter2@proxy:3128?access_token=hunter2\", plain = \"hunter2@proxy\" }\n",
+    );
+    let effective = format!("{:?}", configuration.effective());
+    assert!(!effective.contains("hunter2"), "an effective value contains credentials: {effective}");
+    for (key, expected) in [
+        ("providers.main.url", "\"***\""),
+        ("providers.other.url", "\"postgres://ann@localhost/shop?sslmode=disable\""),
+        ("storage.s.endpoint", "\"https://***@minio:9000\""),
+        ("storage.s.options.proxy_url", "\"http://***@proxy:3128?access_token=***\""),
+    ] {
+        let value = configuration.effective().iter().find(|value| value.key == key).expect("the key is set");
+        assert_eq!(value.value, expected, "{key}");
+    }
 }
 
 #[test]
@@ -121,13 +145,43 @@ fn a_passphrase_is_a_recipient_and_a_key() {
 }
 
 #[tokio::test]
-async fn a_backup_is_encrypted_for_the_recipients_and_decrypted_with_the_keys() {
+async fn a_passphrase_with_a_line_ending_decrypts_what_it_encrypted_in_each_form() {
     let folder = Folder::new();
-    let identity = age::x25519::Identity::generate();
-    folder.write("koan.key", identity.to_string().expose_secret());
-    let recipients = format!("recipients = [\"{}\"]\n", identity.to_public());
-    let text = format!("[encryption]\n{recipients}keys = [{{ file = \"{{folder}}/koan.key\" }}]\n");
-    let configuration = folder.load(&text);
+    let mark = '\u{feff}';
+    folder.write("passphrase", &format!("{mark}correct horse\r\n"));
+    let reference = "[encryption]\npassphrase = { file = \"{folder}/passphrase\" }\n";
+    let variable = ("KOAN__ENCRYPTION__PASSPHRASE".to_owned(), format!("{mark}correct horse\n"));
+    let forms = [
+        ("the file", folder.toml(reference)),
+        ("the variable", ConfigurationSources::new().variables([variable])),
+        ("the value", ConfigurationSources::new().fixed("encryption.passphrase", "correct horse\r\n")),
+    ];
+    // The three forms are the same text, so one of them shows that the key decrypts what the recipient encrypted. The
+    // derivation of a key from a passphrase is slow.
+    for (form, sources) in &forms {
+        let loaded = Loaded::read(sources).unwrap_or_else(|problems| panic!("{form} is valid: {problems:?}"));
+        let passphrase = loaded.settings.encryption.passphrase.expect("the passphrase is set");
+        assert_eq!(passphrase.read().expect("the passphrase is read"), "correct horse", "{form}");
+    }
+    let [.., (form, sources)] = forms;
+    let configuration = sources.load().expect("the passphrase is valid");
+    assert_eq!(
+        records_after_a_restore(&folder, &configuration).await,
+        1,
+        "{form} must decrypt what it encrypted"
+    );
+}
+
+#[test]
+fn a_passphrase_of_several_lines_is_refused() {
+    let folder = Folder::new();
+    folder.write("passphrase", "correct horse\n\n");
+    let problems = folder.problems("[encryption]\npassphrase = { file = \"{folder}/passphrase\" }\n");
+    assert!(problems.len() == 1 && problems[0].contains("remove the line ending"), "{problems:?}");
+}
+
+/// Backs up a card with a configuration, and returns how many records were restored.
+async fn records_after_a_restore(folder: &Folder, configuration: &Configuration) -> u64 {
     let builder = builder().register::<Card>().provider(koan_backup::Memory::new());
     let builder = builder.storage(koan_backup::Storage::memory()).state_directory(folder.path("state"));
     let koan = configuration.apply(builder).expect("the configuration is applied").build().await;
@@ -136,5 +190,16 @@ async fn a_backup_is_encrypted_for_the_recipients_and_decrypted_with_the_keys() 
     let _ = koan.data::<Card>().upsert_many([card]).await.expect("the card is stored");
     let _ = koan.backup("cards").entity::<Card>().await.expect("the backup succeeds");
     let restored = koan.restore("cards").entity::<Card>().await.expect("the key decrypts the archive");
-    assert_eq!(restored.entities[0].records, 1);
+    restored.entities[0].records
+}
+
+#[tokio::test]
+async fn a_backup_is_encrypted_for_the_recipients_and_decrypted_with_the_keys() {
+    let folder = Folder::new();
+    let identity = age::x25519::Identity::generate();
+    folder.write("koan.key", identity.to_string().expose_secret());
+    let recipients = format!("recipients = [\"{}\"]\n", identity.to_public());
+    let text = format!("[encryption]\n{recipients}keys = [{{ file = \"{{folder}}/koan.key\" }}]\n");
+    let configuration = folder.load(&text);
+    assert_eq!(records_after_a_restore(&folder, &configuration).await, 1);
 }
