@@ -119,7 +119,8 @@ impl Recipients {
             return Err(key_error("the passphrase is empty".to_owned()));
         }
         if passphrase.expose_secret().ends_with(['\n', '\r']) {
-            let text = "the passphrase ends with a line ending, with which it could not decrypt; remove the line ending";
+            let text =
+                "the passphrase ends with a line ending, which no key contains; remove the line ending";
             return Err(key_error(text.to_owned()));
         }
         Ok(Self(Arc::new(RecipientSet::Passphrase(passphrase))))

@@ -4,7 +4,7 @@
 //! dependencies, so that it builds in seconds. The program that makes the backups depends on `koan-backup`
 //! and links the crates of models with `koan_backup::link!`.
 //!
-//! ```
+//! ```standalone_crate
 //! use koan_backup_entity::Entity;
 //! use serde::{Deserialize, Serialize};
 //!
@@ -15,9 +15,10 @@
 //!     id: i64,
 //!     email: String,
 //! }
+//! # fn main() {
 //! # let user = User { id: 7, email: "ada@example.com".to_owned() };
 //! # assert_eq!(user.key(), 7);
-//! # fn main() {}
+//! # }
 //! ```
 //!
 //! The types and macros are those of `koan-backup`: both crates can declare entities of one program.

@@ -25,8 +25,8 @@ pub struct BackupDiff {
     pub before: BackupId,
     /// The later backup.
     pub after: BackupId,
-    /// Every entity and set of the two backups, in the order of the later backup, and every selected entity that neither
-    /// backup contains.
+    /// Every entity and set of the two backups, in the order of the later backup, and every selected entity that
+    /// neither backup contains.
     pub entities: Vec<EntityDiff>,
     /// Additional remarks, for example that a backup was made by another application.
     pub notes: Vec<String>,

@@ -111,7 +111,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets how long to wait for a database that another process has locked: at most 24 days. The default is 10 seconds.
+    /// Sets how long to wait for a database that another process has locked: at most 24 days. The default is
+    /// 10 seconds.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.location.busy_timeout = timeout;
         self
