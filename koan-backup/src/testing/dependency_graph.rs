@@ -27,8 +27,8 @@ pub(super) struct DeclaringCrate {
 enum Link {
     /// In the programs of its own package.
     OwnPrograms,
-    /// In a package that depends on it, which uses this name for it.
-    Dependent { package: String, name: String },
+    /// In a package that depends on it, which uses this name for it. `macros` is the crate of `link!` in that package.
+    Dependent { package: String, name: String, macros: &'static str },
 }
 
 impl DeclaringCrate {
@@ -40,11 +40,8 @@ impl DeclaringCrate {
                 "`{package}`, the library of this package: write `koan_backup::link!({crate_name});` in the program, \
                  for example in `src/main.rs`"
             ),
-            Link::Dependent { package: dependent, name } => {
-                format!(
-                    "`{package}`: write `link!({name});`, a macro of koan-backup and koan-backup-entity, in `{dependent}`, \
-                     which depends on it"
-                )
+            Link::Dependent { package: dependent, name, macros } => {
+                format!("`{package}`: write `{macros}::link!({name});` in `{dependent}`, which depends on it")
             }
         }
     }
@@ -93,12 +90,14 @@ impl<'m> Graph<'m> {
         let (mut seen, mut waiting) = (BTreeSet::from([&root.id]), VecDeque::from([root]));
         // Breadth first, so that a crate is linked in the nearest package that depends on it.
         while let Some(dependent) = waiting.pop_front() {
+            let macros = self.macros(dependent);
             for (name, package) in self.dependencies(dependent) {
                 let is_engine = DECLARING_PACKAGES.contains(&package.name.as_str());
                 if is_engine || is_procedural_macro(package) || !seen.insert(&package.id) {
                     continue;
                 }
-                let link = Link::Dependent { package: dependent.name.to_string(), name: name.to_owned() };
+                let (package_name, name) = (dependent.name.to_string(), name.to_owned());
+                let link = Link::Dependent { package: package_name, name, macros };
                 found.extend(self.declaring(package, link));
                 waiting.push_back(package);
             }
@@ -113,6 +112,18 @@ impl<'m> Graph<'m> {
         dependencies
             .filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal))
             .filter_map(|dependency| Some((dependency.name.as_str(), *self.packages.get(&dependency.pkg)?)))
+    }
+
+    /// Returns the crate from which a package takes macros such as `link!`: `koan_backup`, unless the package depends only
+    /// on the crate for models.
+    fn macros(&self, package: &Package) -> &'static str {
+        let depends_on =
+            |name: &str| self.dependencies(package).any(|(_, dependency)| dependency.name.as_str() == name);
+        if depends_on("koan-backup-entity") && !depends_on("koan-backup") {
+            "koan_backup_entity"
+        } else {
+            "koan_backup"
+        }
     }
 
     /// Returns the library of a package, if it is local and depends on koan-backup itself.
@@ -161,8 +172,13 @@ mod tests {
         let engine = "koan-backup = { path = \"../koan-backup\" }\n";
         package(root, "koan-backup", "");
         package(root, "shop-models", &format!("[lib]\nname = \"models\"\n[dependencies]\n{engine}"));
-        package(root, "light", "[dependencies]\nkoan-backup-entity = { path = \"../koan-backup-entity\" }");
+        package(
+            root,
+            "light",
+            "[dependencies]\nkoan-backup-entity = { path = \"../koan-backup-entity\" }\nbase = { path = \"../base\" }",
+        );
         package(root, "koan-backup-entity", "");
+        package(root, "base", "[dependencies]\nkoan-backup-entity = { path = \"../koan-backup-entity\" }");
         for name in ["off", "dev", "build", "elsewhere", "of-macro"] {
             package(root, name, &format!("[dependencies]\n{engine}"));
         }
@@ -190,10 +206,18 @@ mod tests {
         let found = declaring_crates(&root.join("shop")).expect("the crates");
         let names: Vec<_> =
             found.iter().map(|found| (found.package.as_str(), found.crate_name.as_str())).collect();
-        assert_eq!(names, [("light", "light"), ("shop", "shop"), ("shop-models", "models")]);
-        assert_eq!(found[1].link, Link::OwnPrograms);
-        assert_eq!(found[1].programs.len(), 1);
-        assert!(found[2].remedy().contains("`koan_backup::link!(m);` in `shop`"), "{}", found[2].remedy());
+        assert_eq!(
+            names,
+            [("base", "base"), ("light", "light"), ("shop", "shop"), ("shop-models", "models")]
+        );
+        assert!(
+            found[0].remedy().contains("`koan_backup_entity::link!(base);` in `light`"),
+            "{}",
+            found[0].remedy()
+        );
+        assert_eq!(found[2].link, Link::OwnPrograms);
+        assert_eq!(found[2].programs.len(), 1);
+        assert!(found[3].remedy().contains("`koan_backup::link!(m);` in `shop`"), "{}", found[3].remedy());
     }
 
     #[test]
