@@ -256,8 +256,8 @@ async fn a_forgotten_scope_is_reported_with_its_macro_and_the_crate() {
     let (log, guard) = Log::capture();
     let koan = context(Koan::builder().only_registered().register::<Media>()).await.expect("a context");
     drop(guard);
-    let remedy = "declare a scope in crate `inventory`: `koan_backup::entity_backup_scope!(mode = All);`; a scope \
-                  covers only its own crate; if a library of this name declares one, link it with \
+    let remedy = "declare a scope in crate `inventory`: `koan_backup::entity_backup_scope!(mode = All);`, or the same \
+                  macro of `koan_backup_entity`; a scope covers only its own crate; if a library of this name declares one, link it with \
                   `koan_backup::link!(inventory)`";
     assert_eq!(koan.inventory().remedies[1], remedy);
     let lines = log.lines();
