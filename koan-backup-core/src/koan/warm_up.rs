@@ -10,7 +10,7 @@ use crate::environment::Environment;
 use crate::foundation::error::Error;
 use crate::foundation::runtime::require_timers;
 
-/// The report of [`Koan::warm_up`], which opens every provider and every storage profile.
+/// The report of [`Koan::warm_up`](crate::Koan::warm_up), which opens every provider and every storage profile.
 ///
 /// ```
 /// # koan_backup_shop::run(async |koan| {
