@@ -1,4 +1,4 @@
-//! The generated modules. To write them anew, run the suite with `KOAN_UPDATE_GENERATED=1`.
+//! The generated modules. The suite overwrites them if `KOAN_UPDATE_GENERATED=1` is set.
 
 #![expect(unreachable_pub, reason = "the modules are those that an application would use")]
 

@@ -21,7 +21,7 @@ pub(crate) struct OriginalKey {
     /// The path of the key below `Koan`. A name that the user chooses is `*`.
     pub(crate) path: &'static str,
     pub(crate) values: Values,
-    /// The setting that the key stands for, for the documentation.
+    /// The setting to which the key is mapped, for the documentation.
     pub(crate) setting: &'static str,
 }
 

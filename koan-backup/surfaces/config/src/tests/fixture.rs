@@ -37,7 +37,7 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// Writes a file, in which `{folder}` stands for this folder.
+    /// Writes a file, in which `{folder}` is replaced by the path of this folder.
     pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, self.expand(text)).expect("the file is written");
