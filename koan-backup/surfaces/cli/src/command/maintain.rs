@@ -5,7 +5,6 @@ use std::time::Duration;
 use clap::Args;
 use koan_backup_core::Error;
 use koan_backup_core::maintenance::{MaintenanceReport, ProfileMaintenance};
-use koan_backup_core::report::PruneReport;
 
 use crate::amounts::{count_of, duration, length, size};
 use crate::arguments;
@@ -84,12 +83,9 @@ impl MaintainArgs {
 
 /// Returns how a run ends. What needs attention is more important than what another process prevented.
 fn exit_of(report: &MaintenanceReport) -> Exit {
-    let has_damage = |pruned: &PruneReport| !pruned.damaged.is_empty();
-    if !report.is_clean()
-        || report.profiles.iter().filter_map(|profile| profile.pruned.as_ref()).any(has_damage)
-    {
+    if !report.is_clean() {
         Exit::Attention
-    } else if report.profiles.iter().any(|profile| !profile.skipped.is_empty()) {
+    } else if report.is_busy() {
         Exit::Busy
     } else {
         Exit::Done
