@@ -203,6 +203,12 @@ impl KoanBuilder {
         self
     }
 
+    /// Undoes [`deny_uncovered`](Self::deny_uncovered): gaps in the coverage are warnings again.
+    pub fn allow_uncovered(mut self) -> Self {
+        self.uncovered_policy = UncoveredPolicy::Warn;
+        self
+    }
+
     /// Sets the name of the application. The default is `default`. Together with the
     /// [environment](Self::environment) it distinguishes the backups of this application from others in the
     /// same storage profile.

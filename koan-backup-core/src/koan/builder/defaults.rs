@@ -103,6 +103,12 @@ impl KoanBuilder {
         self
     }
 
+    /// Undoes [`background_maintenance`](Self::background_maintenance).
+    pub fn without_background_maintenance(mut self) -> Self {
+        self.background.is_maintaining = false;
+        self
+    }
+
     /// Reads the catalogs of all storage profiles in the background, immediately and then after each `interval`, so
     /// that the [cache](Self::catalog_cache) contains the backups of other machines, and logs problems. The context
     /// owns the task.
@@ -111,10 +117,27 @@ impl KoanBuilder {
         self
     }
 
+    /// Undoes [`background_discovery`](Self::background_discovery).
+    pub fn without_background_discovery(mut self) -> Self {
+        self.background.discovery = None;
+        self
+    }
+
+    /// Returns the interval of the [background discovery](Self::background_discovery), if there is one.
+    pub fn discovery_interval(&self) -> Option<Duration> {
+        self.background.discovery
+    }
+
     /// [Warms the context up](crate::Koan::warm_up) in the background after it is built, and logs problems. The context
     /// owns the task.
     pub fn background_warm_up(mut self) -> Self {
         self.background.is_warming_up = true;
+        self
+    }
+
+    /// Undoes [`background_warm_up`](Self::background_warm_up).
+    pub fn without_background_warm_up(mut self) -> Self {
+        self.background.is_warming_up = false;
         self
     }
 

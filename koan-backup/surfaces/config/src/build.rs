@@ -105,9 +105,11 @@ impl Build<'_> {
             self.accept("environment", ApplicationIdentity::new(ANY_ENVIRONMENT, name));
             builder = builder.environment(name);
         }
-        if settings.deny_uncovered == Some(true) {
-            builder = builder.deny_uncovered();
-        }
+        builder = match settings.deny_uncovered {
+            Some(true) => builder.deny_uncovered(),
+            Some(false) => builder.allow_uncovered(),
+            None => builder,
+        };
         if let Some(time) = settings.lease_time {
             if !(1..=3600).contains(&time.0.as_secs()) {
                 self.refuse("lease_time", "`lease_time` must be from 1 second to 1 hour", "set another time");

@@ -38,20 +38,25 @@ impl Build<'_> {
         }
         builder =
             builder.change_maintenance_defaults(|defaults| maintenance(&settings.maintenance, defaults));
-        if settings.maintenance.enabled == Some(true) {
-            builder = builder.background_maintenance();
-        }
+        builder = match settings.maintenance.enabled {
+            Some(true) => builder.background_maintenance(),
+            Some(false) => builder.without_background_maintenance(),
+            None => builder,
+        };
         if settings.discovery.every.is_some_and(|every| every.0.is_zero()) {
             self.refuse("discovery.every", "`discovery.every` is 0 seconds", "set a longer time");
         }
-        if settings.discovery.enabled == Some(true) {
-            builder = builder
-                .background_discovery(settings.discovery.every.map_or(DISCOVERY_INTERVAL, |every| every.0));
+        let every = settings.discovery.every.map(|every| every.0);
+        builder = match (settings.discovery.enabled, builder.discovery_interval()) {
+            (Some(false), _) => builder.without_background_discovery(),
+            (None, None) => builder,
+            (_, known) => builder.background_discovery(every.or(known).unwrap_or(DISCOVERY_INTERVAL)),
+        };
+        match settings.warm_up {
+            Some(true) => builder.background_warm_up(),
+            Some(false) => builder.without_background_warm_up(),
+            None => builder,
         }
-        if settings.warm_up == Some(true) {
-            builder = builder.background_warm_up();
-        }
-        builder
     }
 }
 

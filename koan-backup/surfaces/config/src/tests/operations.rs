@@ -348,3 +348,30 @@ async fn json_files_have_the_layout_of_the_url() {
         "{twice:?}"
     );
 }
+
+#[test]
+fn false_undoes_what_the_builder_enabled() {
+    let folder = Folder::new();
+    let applied = |text: &str| {
+        let builder = super::fixture::builder()
+            .deny_uncovered()
+            .background_maintenance()
+            .background_discovery(Duration::from_secs(70))
+            .background_warm_up();
+        format!("{:?}", folder.load(text).apply(builder).expect("the configuration is applied"))
+    };
+    let enabled =
+        ["uncovered_policy: Deny", "is_maintaining: true", "discovery: Some(70s)", "is_warming_up: true"];
+    let unchanged = applied("");
+    for expected in enabled {
+        assert!(unchanged.contains(expected), "`{expected}` is missing: {unchanged}");
+    }
+    let undone = applied(
+        "deny_uncovered = false\nwarm_up = false\n[maintenance]\nenabled = false\n[discovery]\nenabled = false\n",
+    );
+    for expected in enabled {
+        assert!(!undone.contains(expected), "`{expected}` was not undone: {undone}");
+    }
+    let other = applied("[discovery]\nevery = \"71s\"\n");
+    assert!(other.contains("discovery: Some(71s)"), "the interval was not changed: {other}");
+}
