@@ -138,12 +138,17 @@ pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
     }
     // One UTF-8 check of the complete line is faster than one check for each text in it.
     let text = std::str::from_utf8(line).map_err(|_| RecordError::new("is not UTF-8"))?;
-    serde_json::from_str(text).map_err(|error| explain::<T>(line, &error))
+    serde_json::from_str(text).map_err(|error| explain(line, &error, |row| row.read::<T>().err()))
 }
 
-/// Returns the error for a line that does not decode. Reads the line a second time, as a row of JSON values,
-/// to find the field.
-fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> RecordError {
+/// Returns the error for a line that does not decode. Reads the line a second time, as a row of JSON values, to find the
+/// field: `fault` returns the error of the type for a row. The function is not generic, so that it is compiled only
+/// once.
+fn explain(
+    line: &[u8],
+    error: &serde_json::Error,
+    fault: fn(&Row<'_>) -> Option<RecordError>,
+) -> RecordError {
     let error_without_field = || {
         let fault =
             std::str::from_utf8(line).ok().and_then(json_fault::find_fault).filter(|_| error.is_syntax());
@@ -158,5 +163,5 @@ fn explain<T: DeserializeOwned>(line: &[u8], error: &serde_json::Error) -> Recor
         projection.extra(name);
         values.push(if value.is_null() { Value::Null } else { Value::Json(value.to_string().into()) });
     }
-    Row { projection: &projection, values: &values }.read::<T>().err().unwrap_or_else(error_without_field)
+    fault(&Row { projection: &projection, values: &values }).unwrap_or_else(error_without_field)
 }

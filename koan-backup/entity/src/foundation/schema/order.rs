@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::de::SliceRead;
 
-use super::sampled::{Observations, Refused, Sampler, sample};
+use super::sampled::{Make, Observations, Refused, SampleText, Sampler, sample};
 use crate::foundation::canonical::{CanonicalError, CanonicalSerializer, showing_skipped_fields};
 
 /// The number of round trips of a sample. The probability that a set of two elements keeps its order in all
@@ -53,8 +53,24 @@ pub fn unordered_with<T>(
     read: impl Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
     write: impl Fn(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
 ) -> Option<Unordered> {
+    let line = |value: &T| {
+        let mut line = Vec::new();
+        write(value, CanonicalSerializer::new(&mut line)).ok()?;
+        Some(line)
+    };
+    unordered_in(&Functions {
+        make: &|sampler| {
+            let value = make(sampler)?;
+            Ok(SampleText::new(line(&value), showing_skipped_fields(|| line(&value))))
+        },
+        round_trip: &|text| line(&read(&mut serde_json::Deserializer::from_slice(text)).ok()?),
+    })
+}
+
+/// Searches the values of a type for a list whose order is not stable. The function is not generic, so that it is
+/// compiled only once.
+fn unordered_in(functions: &Functions<'_>) -> Option<Unordered> {
     let mut observations = Observations::default();
-    let functions = Functions { make, read, write };
     // A type may panic for a value that the application never creates.
     let outcome = catch_unwind(AssertUnwindSafe(|| functions.test_all_variants(&mut observations)));
     match outcome.unwrap_or(Outcome::Refused) {
@@ -78,32 +94,23 @@ enum Outcome {
     Refused,
 }
 
-/// The functions that create, deserialize and serialize a value.
-struct Functions<M, R, W> {
-    make: M,
-    read: R,
-    write: W,
+/// The functions of one type.
+struct Functions<'f> {
+    /// Creates a value.
+    make: &'f Make<'f>,
+    /// Deserializes a line, and serializes the value again. Returns `None` if the type refuses either.
+    round_trip: &'f dyn Fn(&[u8]) -> Option<Vec<u8>>,
 }
 
-impl<T, M, R, W> Functions<M, R, W>
-where
-    M: Fn(Sampler<'_>) -> Result<T, Refused>,
-    R: Fn(&mut serde_json::Deserializer<SliceRead<'_>>) -> Result<T, serde_json::Error>,
-    W: Fn(&T, CanonicalSerializer<'_>) -> Result<(), CanonicalError>,
-{
+impl Functions<'_> {
     /// Tests one sample in each round, until all variants of the enums were tested.
     fn test_all_variants(&self, observations: &mut Observations) -> Outcome {
         let mut is_refused = false;
         loop {
-            // The line also includes the fields that the type omits when they are empty.
-            let written = |value: &T| {
-                let line = showing_skipped_fields(|| self.line(value))?;
-                serde_json::from_slice(&line).ok()
-            };
-            match sample(observations, &self.make, &written) {
+            match sample(observations, self.make) {
                 None => is_refused = true,
-                Some(value) if observations.has_list => {
-                    if let Some(path) = self.changed_order(&value) {
+                Some(SampleText { line: Some(line), .. }) if observations.has_list => {
+                    if let Some(path) = self.changed_order(&line) {
                         return Outcome::Unordered(path);
                     }
                 }
@@ -116,21 +123,13 @@ where
         }
     }
 
-    fn line(&self, value: &T) -> Option<Vec<u8>> {
-        let mut line = Vec::new();
-        (self.write)(value, CanonicalSerializer::new(&mut line)).ok()?;
-        Some(line)
-    }
-
     /// Returns the path to the first list whose order changes in a round trip. All round trips are compared,
     /// so that the result is the same in each start even if several lists change their order.
-    fn changed_order(&self, value: &T) -> Option<String> {
-        let line = self.line(value)?;
-        let before = serde_json::from_slice(&line).ok()?;
+    fn changed_order(&self, line: &[u8]) -> Option<String> {
+        let before = serde_json::from_slice(line).ok()?;
         let mut changed = BTreeSet::new();
         for _ in 0..ROUND_TRIPS {
-            let read = (self.read)(&mut serde_json::Deserializer::from_slice(&line)).ok()?;
-            let second_line = self.line(&read)?;
+            let second_line = (self.round_trip)(line)?;
             if second_line != line {
                 let after = serde_json::from_slice(&second_line).ok()?;
                 if !is_reordered(&before, &after) {

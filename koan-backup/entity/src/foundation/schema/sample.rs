@@ -140,20 +140,27 @@ fn temporal_form(text: &str) -> WireForm {
 
 /// Returns the sample value as a `T`, if `T` is a well-known type or an option of one.
 fn sample<T: 'static>() -> Option<T> {
-    fn sample_if_same<T: 'static, S: 'static>(sample: impl FnOnce() -> Option<S>) -> Option<T> {
-        let requested = TypeId::of::<T>();
-        let boxed: Box<dyn Any> = if requested == TypeId::of::<S>() {
-            Box::new(sample()?)
+    sample_of(TypeId::of::<T>())?.downcast::<T>().ok().map(|sample| *sample)
+}
+
+/// Returns the sample value of a well-known type, or of an option of one. The function is not generic, so that it is
+/// compiled only once.
+fn sample_of(requested: TypeId) -> Option<Box<dyn Any>> {
+    fn sample_if_requested<S: 'static>(
+        requested: TypeId,
+        sample: impl FnOnce() -> Option<S>,
+    ) -> Option<Box<dyn Any>> {
+        if requested == TypeId::of::<S>() {
+            Some(Box::new(sample()?))
         } else if requested == TypeId::of::<Option<S>>() {
-            Box::new(Some(sample()?))
+            Some(Box::new(Some(sample()?)))
         } else {
-            return None;
-        };
-        boxed.downcast::<T>().ok().map(|sample| *sample)
+            None
+        }
     }
     macro_rules! samples {
         ($($(#[$cfg:meta])* = $sample:expr),* $(,)?) => {
-            $( $(#[$cfg])* if let Some(sample) = sample_if_same::<T, _>(|| $sample) { return Some(sample); } )*
+            $( $(#[$cfg])* if let Some(sample) = sample_if_requested(requested, || $sample) { return Some(sample); } )*
         };
     }
     samples! {

@@ -19,13 +19,29 @@ pub(super) use sampler::Observations;
 pub use sampler::Sampler;
 use sampler::{Buffered, MAX_ATTEMPTS, MAX_FIELDS};
 
-/// Creates a `T` with `make`, or returns `None` if the type refuses all candidates. `write` returns the JSON
-/// that the type serializes for a value.
-pub(super) fn sample<T>(
-    observations: &mut Observations,
-    make: &impl Fn(Sampler<'_>) -> Result<T, Refused>,
-    write: &impl Fn(&T) -> Option<serde_json::Value>,
-) -> Option<T> {
+/// A sample value of a type, as the type serializes it.
+///
+/// The functions for samples use this text and not the value. They are therefore not generic, and are compiled only
+/// once.
+pub(super) struct SampleText {
+    /// The line of the value; `None` if the type does not serialize it.
+    pub(super) line: Option<Vec<u8>>,
+    /// The value with the fields that the type omits when they are empty; `None` if the type does not serialize it.
+    pub(super) complete: Option<serde_json::Value>,
+}
+
+impl SampleText {
+    /// Creates the text from the line of a value, and from its line with all fields.
+    pub(super) fn new(line: Option<Vec<u8>>, complete: Option<Vec<u8>>) -> Self {
+        Self { line, complete: complete.and_then(|line| serde_json::from_slice(&line).ok()) }
+    }
+}
+
+/// Creates a value of a type, from the answers of a sampler.
+pub(super) type Make<'f> = dyn Fn(Sampler<'_>) -> Result<SampleText, Refused> + 'f;
+
+/// Creates a value with `make`, or returns `None` if the type refuses all candidates.
+pub(super) fn sample(observations: &mut Observations, make: &Make<'_>) -> Option<SampleText> {
     observations.candidates.clear();
     observations.nested_candidate_counts.clear();
     observations.refused.clear();
@@ -34,7 +50,8 @@ pub(super) fn sample<T>(
     // Optional fields are in the serialized JSON, although the type has not requested them.
     let mut tested = Vec::new();
     for _ in 0..MAX_FIELDS {
-        let unseen = write(&made).map(|written| observations.learned.unseen(&written)).unwrap_or_default();
+        let complete = made.complete.as_ref();
+        let unseen = complete.map(|written| observations.learned.unseen(written)).unwrap_or_default();
         let Some((path, field)) = unseen.into_iter().find(|field| !tested.contains(field)) else { break };
         let candidates = observations.candidates.clone();
         let learned = observations.learned.clone();
@@ -55,12 +72,9 @@ pub(super) fn sample<T>(
     Some(made)
 }
 
-/// Creates a `T`. After each refusal, the next attempt uses what was learned from the error, or the next
+/// Creates a value. After each refusal, the next attempt uses what was learned from the error, or the next
 /// candidate.
-fn attempt<T>(
-    observations: &mut Observations,
-    make: &impl Fn(Sampler<'_>) -> Result<T, Refused>,
-) -> Option<T> {
+fn attempt(observations: &mut Observations, make: &Make<'_>) -> Option<SampleText> {
     for _ in 0..MAX_ATTEMPTS {
         (observations.last_request, observations.requests) = (None, 0);
         observations.learned.begin();
