@@ -5,11 +5,13 @@
 //! content, and to rewrite it for other recipients.
 
 mod identities;
+mod key_pair;
 mod keys;
 mod recipients;
 mod unlocked;
 
 pub use identities::Identities;
+pub use key_pair::KeyPair;
 pub use keys::{KeySource, Keys};
 pub use recipients::Recipients;
 pub(crate) use unlocked::{DecryptableFile, HEADER_BYTES, is_encrypted};

@@ -75,6 +75,18 @@ impl Environment {
         )
     }
 
+    /// Refuses a backup or restore in a context without entities.
+    pub(crate) fn require_entities(&self) -> Result<()> {
+        if !self.entities.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "this context has no entities, so it can neither back up nor restore",
+        )
+        .with_help("use the program of the application, which contains its types"))
+    }
+
     /// Returns whether an entity is selected.
     ///
     /// # Errors

@@ -179,6 +179,12 @@ impl Storage {
         self
     }
 
+    /// Refuses to create a new profile, for a context that only uses existing backups.
+    pub(crate) fn must_exist(mut self) -> Self {
+        self.new_profile = NewProfile::Refused;
+        self
+    }
+
     /// Returns the default directory: `.koan/backups`, or `/var/koan/backups` if the environment variable
     /// `KOAN_ENV` is `production`.
     pub fn default_path() -> PathBuf {

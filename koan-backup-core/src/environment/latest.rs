@@ -14,8 +14,8 @@ use crate::storage::Storage;
 
 /// Finds a backup by id or name, as [`catalog::find`] does, or the backup to which `latest` refers: the
 /// newest completed backup of the application in `lookup` that contains every selected entity. Without a
-/// selection, the backup must contain each included entity that is contained in any completed backup. A name
-/// narrows the considered backups.
+/// selection, the backup must contain each included entity that is contained in any completed backup; in a context
+/// without entities, it is the newest completed backup. A name narrows the considered backups.
 ///
 /// # Errors
 /// There is no such backup, or the storage cannot be read.
@@ -79,8 +79,10 @@ fn latest<'c, 'a>(
     let contains_sets = |backup: &StoredBackup<'_>| {
         selection.sets.iter().all(|set| completed_entities(backup).any(|entity| &entity.set == set))
     };
+    // A context without entities selects no entity by itself, so that every backup contains what is selected.
+    let is_any_accepted = environment.entities.is_empty() && !selection.is_explicit();
     let found = candidates.iter().zip(&contained).find(|(backup, contained)| {
-        !required.is_empty() && required.is_subset(contained) && contains_sets(backup)
+        (is_any_accepted || !required.is_empty()) && required.is_subset(contained) && contains_sets(backup)
     });
     if let Some((backup, _)) = found {
         return Ok(backup);

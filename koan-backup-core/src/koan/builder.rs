@@ -1,11 +1,13 @@
 //! The builder of a context. It reports all configuration errors before the first backup.
 
+mod archives_only;
 mod defaults;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::archives_only::Contents;
 use super::background::{BackgroundPlan, BackgroundTasks};
 use super::defaults::OperationDefaults;
 use super::{Koan, coverage};
@@ -63,6 +65,7 @@ pub struct KoanBuilder {
     recipients: Option<Recipients>,
     keys: Vec<Arc<dyn KeySource>>,
     uncovered_policy: UncoveredPolicy,
+    contents: Contents,
     application: Option<String>,
     application_environment: Option<String>,
     clock: Arc<dyn Clock>,
@@ -102,6 +105,7 @@ impl KoanBuilder {
             recipients: None,
             keys: Vec::new(),
             uncovered_policy: UncoveredPolicy::Warn,
+            contents: Contents::Application,
             application: None,
             application_environment: None,
             clock: Arc::new(SystemClock),
@@ -302,7 +306,7 @@ impl KoanBuilder {
         }
         self.put_defaults_first()?;
         self.registry.require_crates(&self.expected_crates)?;
-        let (mut inventory, descriptors) = Inventory::resolve(&self.registry, self.clock.now())?;
+        let (mut inventory, descriptors) = self.resolve_inventory()?;
         let entities = self.assign_providers(&descriptors, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;
         // New directories are created only after the declarations were checked.
@@ -355,12 +359,13 @@ impl KoanBuilder {
     /// Compares storage profiles and databases with what this machine remembers of them.
     async fn compare_with_state(&mut self) -> Result<()> {
         let directory = self.state_directory.take().unwrap_or_else(default_directory);
-        let state = MachineState::new(&directory)?;
+        let state = self.contents.state(MachineState::new(&directory)?);
         let directories = self.storages.iter().filter_map(|(_, storage)| storage.directory());
         let directories: Vec<_> = directories.map(Path::to_owned).collect();
         for (name, storage) in &mut self.storages {
-            *storage = storage
-                .clone()
+            *storage = self
+                .contents
+                .storage(storage.clone())
                 .with_state(&state, &directories)
                 .await
                 .map_err(|error| error.context(format!("storage profile `{name}` cannot be used")))?;
@@ -394,7 +399,9 @@ impl KoanBuilder {
     /// Returns the warnings of the last backup in the default profile. If the storage cannot be read, the
     /// error is only logged, so that the application can start.
     async fn last_backup_warnings(&self, identity: &ApplicationIdentity) -> Vec<String> {
-        let Some((name, storage)) = self.storages.first() else { return Vec::new() };
+        let (Contents::Application, Some((name, storage))) = (self.contents, self.storages.first()) else {
+            return Vec::new();
+        };
         let warnings = latest::warnings(storage, Lookup { identity, selected: None });
         let problem = match tokio::time::timeout(LAST_BACKUP_TIMEOUT, warnings).await {
             Ok(Ok(warnings)) => return warnings,
@@ -409,7 +416,7 @@ impl KoanBuilder {
     }
 
     fn check_names(&self) -> Result<()> {
-        if self.providers.is_empty() {
+        if self.providers.is_empty() && self.contents == Contents::Application {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "there is no provider: add the database with `.provider(…)`, for example \

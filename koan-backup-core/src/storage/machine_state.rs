@@ -42,6 +42,14 @@ const MAX_MARKS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineState {
     directory: PathBuf,
+    recording: Recording,
+}
+
+/// Whether used locations are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recording {
+    On,
+    Off,
 }
 
 /// A location that this machine has used before.
@@ -152,7 +160,13 @@ impl MachineState {
                 source,
             )
         })?;
-        Ok(Self { directory: absolute.join("places") })
+        Ok(Self { directory: absolute.join("places"), recording: Recording::On })
+    }
+
+    /// Returns the state without the recording of new locations. Known locations are still compared.
+    pub(crate) fn without_recording(mut self) -> Self {
+        self.recording = Recording::Off;
+        self
     }
 
     /// Returns the record of a location, or `None` if this machine has not used the location before.
@@ -192,7 +206,7 @@ impl MachineState {
         let has_mark = |known: &KnownLocation| {
             mark.is_none_or(|mark| known.marks.iter().any(|recorded| recorded == mark))
         };
-        if known.as_ref().is_some_and(has_mark) {
+        if self.recording == Recording::Off || known.as_ref().is_some_and(has_mark) {
             return Ok(());
         }
         let mut marks = known.map(|known| known.marks).unwrap_or_default();

@@ -223,6 +223,15 @@ impl Storage {
 
     /// Returns an error if the creation of a new profile is not allowed.
     fn require_new_allowed(&self) -> Result<()> {
+        if self.new_profile == NewProfile::Refused {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("storage `{}` is not a storage profile: it contains no backups", self.location),
+            )
+            .with_help(
+                "check the path or URL; the first backup of an application creates its storage profile",
+            ));
+        }
         if self.new_profile == NewProfile::Allowed || !is_production() {
             return Ok(());
         }

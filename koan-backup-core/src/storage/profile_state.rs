@@ -8,6 +8,7 @@ pub(super) enum NewProfile {
     #[default]
     OutsideProduction,
     Allowed,
+    Refused,
 }
 
 /// The access to the record of a profile in the state directory of this machine.

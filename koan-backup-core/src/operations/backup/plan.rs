@@ -33,6 +33,7 @@ pub(super) struct PlannedEntry {
 /// The selection contains an entity or a provider that does not exist, or an entity that is not covered, or
 /// it selects no entity.
 pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<Vec<PlannedEntity>> {
+    environment.require_entities()?;
     for name in selection.names.iter().chain(&selection.excluded_names) {
         environment.require_entity(name)?;
     }

@@ -51,6 +51,7 @@ pub(super) fn plan(
     providers: &ProviderDocument,
     options: &RestoreOptions,
 ) -> Result<RestorePlan> {
+    environment.require_entities()?;
     if !manifest.status.is_complete() && !options.allow_partial {
         return Err(Error::new(
             ErrorKind::Incompatible,
