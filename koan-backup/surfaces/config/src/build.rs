@@ -21,6 +21,7 @@ pub(crate) use defaults::{expectations, has_rule, retention};
 pub(crate) use provider::{address, json, postgres, sqlite};
 #[cfg(test)]
 pub(crate) use storage::bucket_options;
+pub use storage::open_storage;
 
 /// The interval of the discovery, if none is set.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(15 * 60);
@@ -33,13 +34,17 @@ pub(crate) fn build(loaded: &Loaded, builder: KoanBuilder) -> Result<KoanBuilder
     let mut build = Build { loaded, problems: Vec::new() };
     let builder = build.identity(builder, settings);
     let builder = build.providers(builder);
-    let builder = build.storage(builder);
-    let builder = build.encryption(builder);
-    let builder = build.defaults(builder);
-    match build.problems.is_empty() {
-        true => Ok(builder),
-        false => Err(build.problems),
-    }
+    build.finish_without_providers(builder)
+}
+
+/// Adds everything except the providers to a builder, or returns all problems.
+pub(crate) fn build_without_providers(
+    loaded: &Loaded,
+    builder: KoanBuilder,
+) -> Result<KoanBuilder, Vec<Problem>> {
+    let mut build = Build { loaded, problems: Vec::new() };
+    let builder = build.identity(builder, &loaded.settings);
+    build.finish_without_providers(builder)
 }
 
 /// Opens the storage profiles, the default profile first.
@@ -68,6 +73,17 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
+    /// Adds storage, encryption and the defaults of operations.
+    fn finish_without_providers(mut self, builder: KoanBuilder) -> Result<KoanBuilder, Vec<Problem>> {
+        let builder = self.storage(builder);
+        let builder = self.encryption(builder);
+        let builder = self.defaults(builder);
+        match self.problems.is_empty() {
+            true => Ok(builder),
+            false => Err(self.problems),
+        }
+    }
+
     /// Returns the place of the value of a key, or of the table that contains it.
     fn origin(&self, key: &str) -> Origin {
         let mut path = key_path::parse(key);

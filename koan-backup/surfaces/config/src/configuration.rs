@@ -93,6 +93,15 @@ impl Configuration {
         build::build(&self.loaded, builder).map_err(|problems| Problem::error(&problems))
     }
 
+    /// Adds everything except the providers, for a context that uses existing backups only; see
+    /// [`KoanBuilder::without_entities`]. No database is opened, and its secrets are not read.
+    ///
+    /// # Errors
+    /// The errors of [`apply`](Self::apply), except those of providers.
+    pub fn apply_without_providers(&self, builder: KoanBuilder) -> Result<KoanBuilder> {
+        build::build_without_providers(&self.loaded, builder).map_err(|problems| Problem::error(&problems))
+    }
+
     /// Opens the storage profiles with their names, the default profile first. If none is declared, it is the directory
     /// of the profile `local`. No store is contacted.
     ///

@@ -41,6 +41,7 @@ mod validation;
 #[cfg(test)]
 mod tests;
 
+pub use build::open_storage;
 pub use configuration::Configuration;
 pub use effective::{EffectiveValue, ReplacedValue};
 pub use koan::{BuilderConfig, KoanConfig};
@@ -48,4 +49,4 @@ pub use origin::Origin;
 pub use problem::Problem;
 pub use schema::schema;
 pub use sources::ConfigurationSources;
-pub use starter::starter;
+pub use starter::{starter, starter_for};

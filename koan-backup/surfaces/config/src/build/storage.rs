@@ -127,6 +127,28 @@ impl Build<'_> {
     }
 }
 
+/// Opens the storage at an address: the path of a directory, or a URL such as `s3://bucket/prefix`, whose options come
+/// from the environment variables of its cloud.
+///
+/// ```
+/// # fn main() -> koan_backup::Result<()> {
+/// # let folder = tempfile::tempdir().expect("a temporary directory");
+/// # std::env::set_current_dir(folder.path()).expect("the directory exists");
+/// let storage = koan_backup::config::open_storage(".koan/backups")?;
+/// # drop(storage);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The URL is not valid, or the path is not a directory.
+pub fn open_storage(address: &str) -> Result<Storage, Error> {
+    match scheme(address) {
+        Some(_) => Storage::url(address),
+        None => Storage::local(address),
+    }
+}
+
 /// Returns the scheme of a URL in lower case, or `None` for a path.
 fn scheme(url: &str) -> Option<String> {
     let (scheme, _) = url.split_once(':')?;
