@@ -100,7 +100,7 @@ pub mod guides {
 /// it.
 #[cfg(feature = "cli")]
 pub mod cli {
-    pub use koan_backup_cli::{BackupCommand, run_with};
+    pub use koan_backup_cli::{BackupCommand, archives_main, main, run_with};
 }
 pub mod prelude;
 #[cfg(feature = "testing")]

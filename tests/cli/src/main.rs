@@ -49,6 +49,9 @@ fn main() -> ExitCode {
     if std::env::var_os("SHOP_ONLY_BACKUP").is_some() {
         return koan_backup::cli::run_with(open);
     }
+    if std::env::var_os("SHOP_FROM_CONFIGURATION").is_some() {
+        return koan_backup::cli::main();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
     match Shop::parse().command {
         ShopCommand::Seed { count } => sql(&entities::seed(count)),

@@ -1,14 +1,19 @@
 //! The commands: one module for each, with its flags and its function.
 
 mod acknowledge;
+mod archive;
 mod backup;
 mod completions;
+mod config;
 mod copy;
 mod delete;
 mod diff;
 mod forget;
+mod generate;
 mod health;
+mod init;
 mod inventory;
+mod keygen;
 mod list;
 mod ls;
 mod maintain;
@@ -26,9 +31,12 @@ use std::process::ExitCode;
 use clap::{Command, Subcommand};
 use koan_backup_core::Koan;
 
+pub(crate) use self::archive::{ArchiveCommand, Choice};
+pub(crate) use self::generate::GenerateArgs;
+use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::output::{Output, OutputArgs};
+use crate::output::Output;
 use crate::session::Session;
 
 /// The commands of koan-backup, which an application mounts into its own clap command.
@@ -42,47 +50,13 @@ pub enum BackupCommand {
     Inventory(inventory::InventoryArgs),
     /// Make a backup
     Backup(Box<backup::BackupArgs>),
-    /// List backups
-    #[command(visible_alias = "snapshots")]
-    List(Box<list::ListArgs>),
-    /// Show what is known about a backup
-    Show(show::ShowArgs),
-    /// List the entries of a backup
-    Ls(ls::LsArgs),
-    /// Verify that a backup can be restored
-    #[command(visible_alias = "check")]
-    Verify(verify::VerifyArgs),
     /// Restore a backup into the databases
     Restore(Box<restore::RestoreArgs>),
-    /// Compare two backups
-    Diff(diff::DiffArgs),
-    /// Show counts and sizes of the backups
-    Stats(stats::StatsArgs),
-    /// Show what needs attention
-    Health(health::HealthArgs),
-    /// Show which backups a retention policy keeps, and delete the others
-    #[command(visible_alias = "prune")]
-    Forget(Box<forget::ForgetArgs>),
-    /// Delete one backup
-    Delete(delete::DeleteArgs),
-    /// Protect a backup from deletion
-    Pin(pin::PinArgs),
-    /// Remove the protection of a backup
-    Unpin(pin::UnpinArgs),
-    /// Accept that a backup has fewer records than the one before
-    Acknowledge(acknowledge::AcknowledgeArgs),
-    /// Copy a backup into another storage profile
-    Copy(copy::CopyArgs),
-    /// Rewrite backups for the current recipients
-    Rekey(rekey::RekeyArgs),
-    /// List complete archives again whose manifests are missing
-    Recover(recover::RecoverArgs),
     /// Run maintenance once, or repeatedly
     Maintain(Box<maintain::MaintainArgs>),
-    /// Print the completions of a shell
-    Completions(completions::CompletionsArgs),
-    /// Print the manual page
-    Man(man::ManArgs),
+    /// A command that needs no entities.
+    #[command(flatten)]
+    Archive(ArchiveCommand),
 }
 
 impl BackupCommand {
@@ -113,15 +87,22 @@ impl BackupCommand {
         ended(result, &output)
     }
 
-    /// Runs a command that needs no context: `completions` or `man`. Returns `None` for the other commands.
+    /// Runs a command that needs no context: `completions`, `man`, `config`, `init` or `keygen`. Returns `None` for the
+    /// other commands.
     pub fn run_without_context(&self, application: &Command) -> Option<ExitCode> {
-        let output = self.output();
-        let result = match self {
-            Self::Completions(arguments) => arguments.run(application, &output),
-            Self::Man(arguments) => arguments.run(application, &output),
-            _ => return None,
-        };
-        Some(ended(result, &output))
+        self.run_with_configuration(application, &ConfigurationArgs::default())
+    }
+
+    /// Runs a command that needs no context, with the flags about the configuration.
+    pub(crate) fn run_with_configuration(
+        &self,
+        application: &Command,
+        configuration: &ConfigurationArgs,
+    ) -> Option<ExitCode> {
+        match self {
+            Self::Archive(command) => command.run_without_context(application, configuration),
+            _ => None,
+        }
     }
 
     /// Returns the output that the flags of the command select.
@@ -129,24 +110,9 @@ impl BackupCommand {
         Output::new(match self {
             Self::Inventory(arguments) => arguments.output,
             Self::Backup(arguments) => arguments.output,
-            Self::List(arguments) => arguments.output,
-            Self::Show(arguments) => arguments.output,
-            Self::Ls(arguments) => arguments.output,
-            Self::Verify(arguments) => arguments.output,
             Self::Restore(arguments) => arguments.output,
-            Self::Diff(arguments) => arguments.output,
-            Self::Stats(arguments) => arguments.output,
-            Self::Health(arguments) => arguments.output,
-            Self::Forget(arguments) => arguments.output,
-            Self::Delete(arguments) => arguments.output,
-            Self::Pin(arguments) => arguments.output,
-            Self::Unpin(arguments) => arguments.output,
-            Self::Acknowledge(arguments) => arguments.output,
-            Self::Copy(arguments) => arguments.output,
-            Self::Rekey(arguments) => arguments.output,
-            Self::Recover(arguments) => arguments.output,
             Self::Maintain(arguments) => arguments.output,
-            Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
+            Self::Archive(command) => return command.output(),
         })
     }
 
@@ -156,40 +122,29 @@ impl BackupCommand {
         match self {
             Self::Inventory(arguments) => Ok(arguments.run(session)),
             Self::Backup(arguments) => arguments.run(session).await,
-            Self::List(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Show(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Ls(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Verify(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Restore(arguments) => arguments.run(session).await,
-            Self::Diff(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Stats(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Health(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Forget(arguments) => arguments.run(session).await,
-            Self::Delete(arguments) => arguments.run(session).await,
-            Self::Pin(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Unpin(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Acknowledge(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Copy(arguments) => arguments.run(session).await,
-            Self::Rekey(arguments) => arguments.run(session).await,
-            Self::Recover(arguments) => arguments.run(session).await,
             Self::Maintain(arguments) => arguments.run(session).await,
-            Self::Completions(_) | Self::Man(_) => Ok(Exit::Done),
+            Self::Archive(command) => command.execute(session).await,
         }
     }
 }
 
 /// Returns the clap command of a program that has only the commands of this crate.
 pub(crate) fn application() -> Command {
+    BackupCommand::augment_subcommands(program("backup"))
+}
+
+/// Returns a clap command without subcommands, which has the name of this program.
+pub(crate) fn program(default_name: &str) -> Command {
     let program = std::env::args_os().next().map(std::path::PathBuf::from);
     let name = program.as_deref().and_then(|path| path.file_stem()).and_then(|name| name.to_str());
-    let command = Command::new(name.unwrap_or("backup").to_owned())
+    Command::new(name.unwrap_or(default_name).to_owned())
         .subcommand_required(true)
-        .arg_required_else_help(true);
-    BackupCommand::augment_subcommands(command)
+        .arg_required_else_help(true)
 }
 
 /// Reports the end of a command, and returns its exit code.
-fn ended(result: Outcome<Exit>, output: &Output) -> ExitCode {
+pub(crate) fn ended(result: Outcome<Exit>, output: &Output) -> ExitCode {
     let exit = match result {
         Ok(exit) => exit,
         Err(failure) => {

@@ -24,6 +24,7 @@
 mod amounts;
 mod arguments;
 mod command;
+mod configuration_file;
 mod contents;
 mod exit;
 mod failure;
@@ -36,8 +37,10 @@ mod reference;
 mod retention_arguments;
 mod selection;
 mod session;
+mod standalone;
 mod table;
 mod times;
 
 pub use command::BackupCommand;
-pub use program::run_with;
+pub use program::{main, run_with};
+pub use standalone::archives_main;

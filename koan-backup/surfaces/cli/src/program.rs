@@ -3,17 +3,64 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::FromArgMatches as _;
 use clap::error::ErrorKind as ClapErrorKind;
+use clap::{Args as _, Command, FromArgMatches as _};
 use koan_backup_core::{Error, ErrorKind, Koan, Result};
 
-use crate::command::{BackupCommand, application};
+use crate::command::{self, BackupCommand};
+use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 use crate::output::{Output, OutputArgs};
 
+/// Runs the command in the arguments of the process. Providers and storage come from the configuration: the file
+/// `koan.toml` in the current directory or the file of `--config`, variables such as `KOAN__BACKUP__BATCH_SIZE`, and
+/// `--setting`. Entities are those that are linked into the program. It is the body of `main` in a program that has only
+/// this command line:
+///
+/// ```no_run
+/// koan_backup::link!(shop_models); // the crate with the entities
+/// # mod shop_models {}
+///
+/// fn main() -> std::process::ExitCode {
+///     koan_backup::cli::main()
+/// }
+/// ```
+///
+/// The configuration is not read for `completions`, `man`, `init` and `keygen`, nor if the arguments are not valid.
+pub fn main() -> ExitCode {
+    let application = ConfigurationArgs::augment_args(command::application());
+    let (command, configuration) = match parse(&application) {
+        Ok(matches) => {
+            match (BackupCommand::from_arg_matches(&matches), ConfigurationArgs::from_arg_matches(&matches)) {
+                (Ok(command), Ok(configuration)) => (command, configuration),
+                (Err(error), _) | (_, Err(error)) => return usage(&error),
+            }
+        }
+        Err(exit) => return exit,
+    };
+    if let Some(exit) = command.run_with_configuration(&application, &configuration) {
+        return exit;
+    }
+    let output = command.output();
+    in_runtime(&output, async || {
+        let koan = match Box::pin(open(&configuration)).await {
+            Ok(koan) => koan,
+            Err(failure) => return failed(&failure, &output),
+        };
+        command.run_in(&koan, &application).await
+    })
+}
+
+/// Builds the context of an application from its configuration.
+async fn open(configuration: &ConfigurationArgs) -> Outcome<Koan> {
+    let configuration = configuration.require_sources()?.load()?;
+    let builder = configuration.apply(Koan::builder())?.without_background_tasks();
+    Ok(builder.build().await?)
+}
+
 /// Runs the command in the arguments of the process, in a runtime of its own, with the context that `build`
-/// returns. It is the body of `main` in a program without another command line:
+/// returns. It is the body of `main` in a program that builds its context itself:
 ///
 /// ```no_run
 /// use koan_backup::{Koan, Memory, Storage};
@@ -26,45 +73,58 @@ use crate::output::{Output, OutputArgs};
 /// }
 /// ```
 ///
-/// The context is not built for `completions` and `man`, nor if the arguments are not valid.
+/// The context is not built for `completions`, `man`, `config`, `init` and `keygen`, nor if the arguments are not
+/// valid.
 pub fn run_with(build: impl AsyncFnOnce() -> Result<Koan>) -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    let application = application();
-    let parsed = application.clone().try_get_matches_from(&arguments);
-    let command = match parsed.and_then(|matches| BackupCommand::from_arg_matches(&matches)) {
-        Ok(command) => command,
-        Err(error) => return usage(&error, &arguments),
+    let application = command::application();
+    let command = match parse(&application) {
+        Ok(matches) => match BackupCommand::from_arg_matches(&matches) {
+            Ok(command) => command,
+            Err(error) => return usage(&error),
+        },
+        Err(exit) => return exit,
     };
     if let Some(exit) = command.run_without_context(&application) {
         return exit;
     }
     let output = command.output();
+    in_runtime(&output, async || match Box::pin(build()).await {
+        Ok(koan) => command.run_in(&koan, &application).await,
+        Err(error) => failed(&error.into(), &output),
+    })
+}
+
+/// Parses the arguments of the process. If they are not valid or ask for help, it prints the reason or the help, and
+/// returns the exit code.
+pub(crate) fn parse(application: &Command) -> Result<clap::ArgMatches, ExitCode> {
+    application.clone().try_get_matches_from(std::env::args_os()).map_err(|error| usage(&error))
+}
+
+/// Runs the work of a program in a runtime of its own.
+pub(crate) fn in_runtime(output: &Output, work: impl AsyncFnOnce() -> ExitCode) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => {
             let error = Error::with_source(ErrorKind::Internal, "no thread can be started", source);
-            return failed(&error.into(), &output);
+            return failed(&error.into(), output);
         }
     };
-    let exit = runtime.block_on(async {
-        match Box::pin(build()).await {
-            Ok(koan) => command.run_in(&koan, &application).await,
-            Err(error) => failed(&error.into(), &output),
-        }
-    });
+    let exit = runtime.block_on(work());
     // What is still running has no effect any more, for example a read that does not end after an interruption.
     runtime.shutdown_background();
     exit
 }
 
-fn failed(failure: &Failure, output: &Output) -> ExitCode {
+/// Reports the error of a program, and returns its exit code.
+pub(crate) fn failed(failure: &Failure, output: &Output) -> ExitCode {
     failure.report(output);
     failure.exit().into()
 }
 
 /// Reports that the arguments are not valid, or prints the help that they ask for.
-fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let is_help = matches!(error.kind(), ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion);
+    let arguments: Vec<OsString> = std::env::args_os().collect();
     if !is_help && arguments.iter().any(|argument| argument == "--json") {
         let text = error.render().to_string();
         let text = text.trim().strip_prefix("error: ").unwrap_or(text.trim()).to_owned();

@@ -52,6 +52,10 @@ pub fn open(url: &str) -> Result<Box<dyn Provider>> {
 
 #[cfg(feature = "sqlite")]
 fn open_sqlite(path: &str) -> Result<Box<dyn Provider>> {
+    if !std::path::Path::new(path).exists() {
+        let text = format!("the database `{path}` does not exist");
+        return Err(Error::new(ErrorKind::NotFound, text).with_help("correct the path in the URL"));
+    }
     Ok(Box::new(koan_backup_sqlite::Sqlite::options(path).read_only().open()?))
 }
 

@@ -2,17 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use assert_cmd::assert::OutputAssertExt as _;
 use clap::{Arg, Command, Subcommand as _};
 use koan_backup::cli::BackupCommand;
+
+use crate::shop::Shop;
 
 /// Returns the guide.
 fn page() -> &'static str {
     include_str!("../../../../koan-backup/docs/command-line.md")
 }
 
-/// Returns the row of a command in the table of the guide.
-fn row(command: &Command) -> String {
-    let mut words = vec![command.get_name().to_owned()];
+/// Returns the rows of a command in the table of the guide: one, or one for each of its subcommands.
+fn rows(command: &Command) -> Vec<String> {
+    if !command.has_subcommands() {
+        return vec![row(command, command.get_name().to_owned())];
+    }
+    let name = command.get_name();
+    command.get_subcommands().map(|sub| row(sub, format!("{name} {}", sub.get_name()))).collect()
+}
+
+fn row(command: &Command, name: String) -> String {
+    let mut words = vec![name];
     let aliases = command.get_visible_aliases().map(|alias| format!(", `{alias}`")).collect::<String>();
     for argument in command.get_positionals() {
         let name =
@@ -30,9 +41,23 @@ fn row(command: &Command) -> String {
 #[test]
 fn the_guide_lists_every_command_with_its_flags() {
     let commands = BackupCommand::augment_subcommands(Command::new("shop"));
-    let rows: Vec<_> = commands.get_subcommands().map(row).collect();
+    let rows: Vec<_> = commands.get_subcommands().flat_map(rows).collect();
     let table = format!("| command | purpose | flags |\n|---|---|---|\n{}\n", rows.join("\n"));
     assert!(page().contains(&table), "command-line.md must contain this table:\n\n{table}");
+}
+
+#[test]
+fn the_guide_lists_the_commands_of_the_program() {
+    let assert = Shop::new(1).program(&["--help"]).assert().code(0);
+    let help = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    let (_, commands) = help.split_once("Commands:\n").expect("the list of commands");
+    let (commands, _) = commands.split_once("\n\n").expect("the list has an end");
+    let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<_> =
+        names.filter(|name| !name.is_empty() && *name != "help").map(|name| format!("`{name}`")).collect();
+    let sentence = format!("Its commands are {}.", names.join(" "));
+    let text = page().replace('\n', " ");
+    assert!(text.contains(&sentence), "command-line.md must contain this sentence:\n\n{sentence}");
 }
 
 /// The documented messages: the fields of each, by command and type of the message. A field in brackets may be

@@ -1,6 +1,7 @@
 //! The output for programs agrees with its documentation.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -27,8 +28,12 @@ fn check(command: &str, message: &str, value: &Value, seen: &mut BTreeSet<(Strin
 
 /// Runs a command, and compares each of its messages with the documentation.
 fn run(shop: &Shop, arguments: &[&str], seen: &mut BTreeSet<(String, String)>) {
-    let output = shop.command(&[arguments, &["--json"]].concat()).output().expect("the shop runs");
-    let command = arguments[0];
+    collect(shop.command(&[arguments, &["--json"]].concat()), arguments[0], seen);
+}
+
+/// Runs a command, and compares each of its messages with the documentation of `command`.
+fn collect(mut process: Command, command: &str, seen: &mut BTreeSet<(String, String)>) {
+    let output = process.output().expect("the command runs");
     for value in lines(&output.stdout) {
         match (&value, value["messageType"].as_str()) {
             (Value::Array(items), _) => items.iter().for_each(|item| check(command, "array", item, seen)),
@@ -73,6 +78,14 @@ fn every_message_has_the_documented_fields_and_every_documented_message_exists()
     run(&shop, &["backup", "nightly", "--continue-on-error"], seen);
     // The newest backup failed, which is a warning.
     run(&shop, &["restore", "nightly", "--dry-run", "--entity", "User"], seen);
+    let in_directory = |arguments: &[&str]| shop.from_configuration(&[arguments, &["--json"]].concat());
+    collect(in_directory(&["init"]), "init", seen);
+    collect(in_directory(&["keygen", "--output-file", "koan.key"]), "keygen", seen);
+    collect(in_directory(&["config", "show"]), "config show", seen);
+    collect(in_directory(&["config", "check", "--setting", "backup.batch=1"]), "config check", seen);
+    std::fs::write(shop.directory().join("entities.rs"), "").expect("a module");
+    let generate = ["generate", "sqlite:shop.db", "--check", "entities.rs", "--json"];
+    collect(shop.program(&generate), "generate", seen);
     let documented: BTreeSet<_> = messages().into_keys().collect();
     let unseen: Vec<_> = documented.difference(seen).collect();
     assert!(unseen.is_empty(), "these documented messages do not exist: {unseen:?}");

@@ -1,5 +1,5 @@
 //! The command line of an application, tested by running its binary: `src/main.rs`, a shop that mounts the
-//! commands of koan-backup.
+//! commands of koan-backup. The program `koan-backup` is tested with the backups of this shop.
 
 mod configured;
 mod exit_codes;
@@ -8,7 +8,9 @@ mod help;
 mod json;
 mod names;
 mod pipes;
+mod program;
 mod shop;
+mod standalone;
 mod tables;
 #[cfg(unix)]
 mod terminal;

@@ -54,15 +54,44 @@ impl Shop {
         self.directory().join("gate")
     }
 
+    /// Returns the program `koan-backup` with these arguments, without a terminal, in the directory of the shop.
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = self.prepared(env!("CARGO_BIN_EXE_koan-backup-program"), arguments);
+        command.current_dir(self.directory());
+        command
+    }
+
+    /// Returns the binary of the shop, whose context comes from the configuration in its directory.
+    pub(crate) fn from_configuration(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("SHOP_FROM_CONFIGURATION", "1").current_dir(self.directory());
+        command
+    }
+
+    /// Returns the public key for which the shop encrypts.
+    pub(crate) fn recipient(&self) -> &str {
+        &self.recipient
+    }
+
+    /// Returns the private key of the shop.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Returns the binary with these arguments, without a terminal.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
+        self.prepared(env!("CARGO_BIN_EXE_shop"), arguments)
+    }
+
+    fn prepared(&self, binary: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary);
         for variable in [
             "NO_COLOR",
             "CLICOLOR",
             "CLICOLOR_FORCE",
             "KOAN_ENV",
             "SHOP_ONLY_BACKUP",
+            "SHOP_FROM_CONFIGURATION",
             "SHOP_CONFIGURED",
             "SHOP_REPLACE_EXISTING",
             "SHOP_BACKGROUND",

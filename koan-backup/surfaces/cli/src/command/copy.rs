@@ -15,7 +15,7 @@ use crate::session::Session;
 pub struct CopyArgs {
     /// The backup: an id, its last eight digits, a name, or `latest`
     #[arg(value_name = "BACKUP")]
-    backup: String,
+    pub(crate) backup: String,
     /// The storage profile that receives the copy
     #[arg(long, value_name = "PROFILE")]
     to: String,
@@ -24,7 +24,7 @@ pub struct CopyArgs {
     profile: Option<String>,
     /// Look a name up among the backups of another application, such as shop/staging
     #[arg(long, value_name = "NAME/ENVIRONMENT", value_parser = arguments::application)]
-    from_application: Option<(String, String)>,
+    pub(crate) from_application: Option<(String, String)>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

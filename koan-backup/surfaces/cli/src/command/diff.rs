@@ -16,10 +16,10 @@ use crate::table::{Align, Table};
 pub struct DiffArgs {
     /// The earlier backup: an id, its last eight digits, a name, or `latest`
     #[arg(value_name = "BEFORE")]
-    before: String,
+    pub(crate) before: String,
     /// The later backup
     #[arg(value_name = "AFTER")]
-    after: String,
+    pub(crate) after: String,
     /// Compare only this entity (repeatable)
     #[arg(long = "entity", value_name = "ENTITY")]
     entities: Vec<String>,

@@ -14,7 +14,7 @@ use crate::session::Session;
 pub struct PinArgs {
     /// The backup: an id, its last eight digits, a name, or `latest`
     #[arg(value_name = "BACKUP")]
-    backup: String,
+    pub(crate) backup: String,
     /// Why the backup must be kept
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -30,7 +30,7 @@ pub struct PinArgs {
 pub struct UnpinArgs {
     /// The backup: an id, its last eight digits, a name, or `latest`
     #[arg(value_name = "BACKUP")]
-    backup: String,
+    pub(crate) backup: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,

@@ -16,7 +16,7 @@ use crate::table::{Align, Table};
 pub struct ShowArgs {
     /// The backup: an id, its last eight digits, a name, or `latest`
     #[arg(value_name = "BACKUP")]
-    backup: String,
+    pub(crate) backup: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,

@@ -21,7 +21,7 @@ use crate::session::Session;
 pub struct VerifyArgs {
     /// The backup: an id, its last eight digits, a name, or `latest`
     #[arg(value_name = "BACKUP", required_unless_present = "all", conflicts_with = "all")]
-    backup: Option<String>,
+    pub(crate) backup: Option<String>,
     /// Verify every backup of the storage profile
     #[arg(long)]
     all: bool,
