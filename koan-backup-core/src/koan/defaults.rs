@@ -1,5 +1,6 @@
 //! The defaults of operations, which the builder of a context sets once for all of them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,8 @@ pub(super) struct OperationDefaults {
     pub(super) retention: Option<Retention>,
     pub(super) expectations: Expectations,
     pub(super) maintenance: MaintenanceDefaults,
+    /// The keys of the configuration that no flag of a command line may change.
+    pub(super) fixed_settings: BTreeSet<String>,
 }
 
 impl Default for OperationDefaults {
@@ -34,6 +37,7 @@ impl Default for OperationDefaults {
             retention: None,
             expectations: Expectations::default(),
             maintenance: MaintenanceDefaults::default(),
+            fixed_settings: BTreeSet::new(),
         }
     }
 }

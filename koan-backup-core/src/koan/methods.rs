@@ -27,6 +27,7 @@ use crate::foundation::id::{BackupId, BackupName};
 use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::runtime::require_timers;
 use crate::operations::backup::BackupOptions;
+use crate::operations::count;
 use crate::operations::prune;
 use crate::operations::restore::RestoreOptions;
 
@@ -120,6 +121,25 @@ impl Koan {
         warm_up::warm_up(&self.environment).await
     }
 
+    /// Counts the records of each covered entity, sorted by its name, in one snapshot for each provider. Dropping the
+    /// future stops the work.
+    ///
+    /// ```
+    /// # koan_backup_shop::run(async |koan| {
+    /// for (entity, records) in koan.record_counts().await? {
+    ///     println!("{entity}: {}", records?);
+    /// }
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// A provider cannot be read. If only one entity cannot be counted, the result contains its error.
+    pub async fn record_counts(&self) -> Result<Vec<(String, Result<u64>)>> {
+        require_timers()?;
+        count::records(&self.environment).await
+    }
+
     /// Returns the name of a backup to which its caller gives no name. It is `default`, unless
     /// [`KoanBuilder::default_backup_name`] sets another name.
     pub fn default_backup_name(&self) -> &BackupName {
@@ -145,6 +165,11 @@ impl Koan {
     /// [`KoanBuilder::expectations`], or else [`Expectations::new`](crate::catalog::Expectations::new).
     pub fn expectations(&self) -> &Expectations {
         &self.defaults.expectations
+    }
+
+    /// Returns the keys of the configuration that the application has fixed, which no flag of a command line may change.
+    pub fn fixed_settings(&self) -> impl Iterator<Item = &str> {
+        self.defaults.fixed_settings.iter().map(String::as_str)
     }
 
     /// Stops the background tasks that the builder started, and waits until they have stopped. The context can still be

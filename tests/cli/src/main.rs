@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use koan_backup::builders::{BackupOptions, RestoreOptions};
 use koan_backup::catalog::Expectations;
 use koan_backup::cli::BackupCommand;
+use koan_backup::config::ConfigurationSources;
 use koan_backup::prelude::*;
 use koan_backup::{BackupName, ConflictMode, KoanBuilder, Retention};
 use rusqlite::Connection;
@@ -108,6 +109,12 @@ async fn open() -> Result<Koan, Error> {
     }
     if std::env::var_os("SHOP_CONFIGURED").is_some() {
         builder = configured(builder)?;
+    }
+    if let Ok(fixed) = std::env::var("SHOP_FIXED") {
+        let settings = fixed.split(' ').filter_map(|setting| setting.split_once('='));
+        let sources = ConfigurationSources::new();
+        builder =
+            builder.config(settings.fold(sources, |sources, (key, value)| sources.fixed(key, value)))?;
     }
     if let Some(mode) = std::env::var_os("SHOP_BACKGROUND") {
         builder = if mode == "disabled" { builder.without_background_tasks() } else { builder };

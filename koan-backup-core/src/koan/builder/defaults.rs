@@ -155,6 +155,13 @@ impl KoanBuilder {
         self
     }
 
+    /// Fixes the settings with these keys of the configuration, for example `backup.batch_size`: a flag of the command
+    /// line that would change one of them is refused. Calls in the code are not affected.
+    pub fn fixed_settings<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.defaults.fixed_settings.extend(keys.into_iter().map(Into::into));
+        self
+    }
+
     /// Returns the names of the providers that were added so far.
     pub fn provider_names(&self) -> impl Iterator<Item = &str> {
         self.providers.iter().map(|(name, _)| name.as_str())

@@ -120,7 +120,7 @@ impl BackupCommand {
         let session = Session::begin(koan, output)?;
         let session = &session;
         match self {
-            Self::Inventory(arguments) => Ok(arguments.run(session)),
+            Self::Inventory(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Backup(arguments) => arguments.run(session).await,
             Self::Restore(arguments) => arguments.run(session).await,
             Self::Maintain(arguments) => arguments.run(session).await,

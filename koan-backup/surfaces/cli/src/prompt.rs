@@ -20,6 +20,11 @@ pub(crate) struct ConfirmArgs {
 }
 
 impl ConfirmArgs {
+    /// Returns whether a question can and will be asked.
+    pub(crate) fn asks(self) -> bool {
+        !self.yes && has_terminal()
+    }
+
     /// Asks whether to continue, unless `--yes` is set. `consequence` says what happens then, such as `deletes
     /// a backup`.
     ///
@@ -65,9 +70,14 @@ fn declined(reason: &str) -> Failure {
     Failure::from(Error::new(ErrorKind::Conflict, format!("nothing was changed, because {reason}")))
 }
 
+/// Returns whether somebody can answer a question.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Refuses to ask if nobody could answer.
 fn require_terminal(consequence: &str) -> Outcome<()> {
-    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+    if has_terminal() {
         return Ok(());
     }
     Err(Failure::usage(

@@ -6,6 +6,21 @@ use clap::Args;
 use koan_backup_core::Retention;
 
 use crate::arguments;
+use crate::failure::Outcome;
+use crate::session::Session;
+
+/// The keys of the rules and limits in the configuration.
+const RULE_KEYS: [&str; 9] = [
+    "retention.keep_last",
+    "retention.keep_hourly",
+    "retention.keep_daily",
+    "retention.keep_weekly",
+    "retention.keep_monthly",
+    "retention.keep_yearly",
+    "retention.keep_within",
+    "retention.max_age_days",
+    "retention.max_backups_per_entity",
+];
 
 /// The flags of a retention policy.
 #[derive(Args, Clone, Debug, Default)]
@@ -52,6 +67,23 @@ pub(crate) struct RetentionArgs {
 }
 
 impl RetentionArgs {
+    /// Refuses flags that would change a rule, limit or exception which the application has fixed.
+    ///
+    /// # Errors
+    /// The application has fixed a setting of the retention.
+    pub(crate) fn refuse_fixed(&self, session: &Session<'_>) -> Outcome<()> {
+        let fixed_rule = session.koan.fixed_settings().find(|key| RULE_KEYS.contains(key));
+        let has_rule = self.rules() != Retention::new();
+        session.refuse_fixed([
+            // A rule on the command line replaces the complete policy.
+            fixed_rule.filter(|_| has_rule).map(|key| ("a rule of the command line", key)),
+            self.keep_tag.first().map(|_| ("--keep-tag", "retention.exempt_tags")),
+            self.release_entity.first().map(|_| ("--release-entity", "retention.released_entities")),
+            self.allow_idle_rules.then_some(("--allow-idle-rules", "retention.allow_idle_rules")),
+            self.include_unidentified.then_some(("--include-unidentified", "retention.include_unidentified")),
+        ])
+    }
+
     /// Returns the policy: that of the flags if one of them sets a rule or a limit, or else the configured one.
     /// The flags that are neither a rule nor a limit are added to it. Returns `None` if there is no policy.
     pub(crate) fn policy(&self, configured: Option<&Retention>) -> Option<Retention> {
@@ -95,5 +127,23 @@ impl RetentionArgs {
             policy = policy.include_unidentified();
         }
         policy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE_KEYS;
+
+    #[test]
+    fn the_keys_of_rules_are_keys_of_the_configuration() {
+        let schema: serde_json::Value =
+            serde_json::from_str(&koan_backup_config::schema()).expect("the schema is JSON");
+        let definitions = schema["$defs"]["RetentionSettings"]["properties"].as_object().expect("the keys");
+        for key in RULE_KEYS {
+            let (_, name) = key.split_once('.').expect("a section");
+            assert!(definitions.contains_key(name), "{key}");
+        }
+        let rules = definitions.keys().filter(|key| key.starts_with("keep_") || key.starts_with("max_"));
+        assert_eq!(rules.count(), RULE_KEYS.len(), "every rule and limit is listed");
     }
 }

@@ -52,6 +52,25 @@ impl<'k> Session<'k> {
         }
     }
 
+    /// Refuses flags that would change a setting which the application has fixed. `flags` contains each flag of the
+    /// command line that is set, with the key of the setting.
+    ///
+    /// # Errors
+    /// The application has fixed one of the settings.
+    pub(crate) fn refuse_fixed<'f>(
+        &self,
+        flags: impl IntoIterator<Item = Option<(&'f str, &'f str)>>,
+    ) -> Outcome<()> {
+        let is_fixed = |key: &str| self.koan.fixed_settings().any(|fixed| fixed == key);
+        match flags.into_iter().flatten().find(|(_, key)| is_fixed(key)) {
+            None => Ok(()),
+            Some((flag, key)) => Err(Failure::usage(
+                format!("`{key}` is fixed by the application, so {flag} cannot change it"),
+                format!("omit {flag}"),
+            )),
+        }
+    }
+
     /// Returns a time as people say it.
     pub(crate) fn moment(&self, at: Timestamp) -> String {
         times::moment(at, Timestamp::now(), self.output.zone())

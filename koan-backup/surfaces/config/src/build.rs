@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use koan_backup_core::{ApplicationIdentity, Error, Keys, KoanBuilder, Recipients, Storage};
 
+use crate::effective;
 use crate::key_path;
 use crate::loaded::Loaded;
 use crate::origin::Origin;
@@ -78,6 +79,9 @@ impl Build<'_> {
         let builder = self.storage(builder);
         let builder = self.encryption(builder);
         let builder = self.defaults(builder);
+        let values = effective::values(&self.loaded.layers).into_iter();
+        let fixed = values.filter(|value| value.origin == Origin::Fixed).map(|value| value.key);
+        let builder = builder.fixed_settings(fixed);
         match self.problems.is_empty() {
             true => Ok(builder),
             false => Err(self.problems),

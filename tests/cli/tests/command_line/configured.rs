@@ -97,3 +97,44 @@ fn a_context_without_background_tasks_starts_none() {
     // The shop exits with code 99 if a background task runs before the command.
     shop.command(&["list"]).env("SHOP_BACKGROUND", "disabled").assert().code(0);
 }
+
+#[test]
+fn a_flag_that_would_change_a_fixed_setting_is_refused() {
+    let shop = Shop::new(1);
+    shop.run(&["backup"]).success();
+    for (fixed, arguments) in [
+        ("backup.name=nightly", &["backup", "weekly"] as &[&str]),
+        ("backup.compression=zstd:3", &["backup", "--compression", "none"]),
+        ("backup.batch_size=7", &["backup", "--batch-size", "5"]),
+        ("backup.max_concurrency=2", &["backup", "--concurrency", "3"]),
+        ("backup.timeout=1h", &["backup", "--timeout", "2h"]),
+        ("backup.verify_after=false", &["backup", "--verify-after"]),
+        ("restore.on_conflict=fail", &["restore", "latest", "--on-conflict", "keep"]),
+        ("restore.level=safe", &["restore", "latest", "--level", "fast"]),
+        ("restore.batch_size=7", &["restore", "latest", "--batch-size", "5"]),
+        ("restore.max_concurrency=2", &["restore", "latest", "--concurrency", "3"]),
+        ("restore.timeout=1h", &["restore", "latest", "--timeout", "2h"]),
+        ("expectations.backup_within=1h", &["health", "--every", "9d"]),
+        ("expectations.entities_within=1h", &["health", "--entities-within", "9d"]),
+        ("expectations.verified_within=1h", &["health", "--verified-within", "9d"]),
+        ("expectations.max_loss_percent=1", &["health", "--max-loss", "99%"]),
+        ("retention.keep_last=7", &["forget", "--keep-daily", "1"]),
+        ("retention.keep_last=7 retention.exempt_tags=a", &["forget", "--keep-tag", "b"]),
+        ("retention.keep_last=7 retention.released_entities=A", &["forget", "--release-entity", "User"]),
+        ("retention.keep_last=7 retention.allow_idle_rules=false", &["forget", "--allow-idle-rules"]),
+        (
+            "retention.keep_last=7 retention.include_unidentified=false",
+            &["maintain", "--include-unidentified"],
+        ),
+        ("maintenance.every=1h", &["maintain", "--every", "2h"]),
+        ("maintenance.verify=true", &["maintain", "--no-verify"]),
+        ("maintenance.cleanup=true", &["maintain", "--no-cleanup"]),
+        ("maintenance.profiles=dr", &["maintain", "--profile", "local"]),
+    ] {
+        let assert = shop.command(arguments).env("SHOP_FIXED", fixed).assert();
+        let text = errors(&assert);
+        assert_eq!(assert.get_output().status.code(), Some(2), "{fixed} and {arguments:?}: {text}");
+        assert!(text.contains("is fixed by the application"), "{fixed} and {arguments:?}: {text}");
+    }
+    shop.command(&["backup", "--tag", "free"]).env("SHOP_FIXED", "backup.batch_size=7").assert().code(0);
+}

@@ -78,7 +78,7 @@ fn every_message_has_the_documented_fields_and_every_documented_message_exists()
     run(&shop, &["backup", "nightly", "--continue-on-error"], seen);
     // The newest backup failed, which is a warning.
     run(&shop, &["restore", "nightly", "--dry-run", "--entity", "User"], seen);
-    let in_directory = |arguments: &[&str]| shop.from_configuration(&[arguments, &["--json"]].concat());
+    let in_directory = |arguments: &[&str]| shop.configured_by_file(&[arguments, &["--json"]].concat());
     collect(in_directory(&["init"]), "init", seen);
     collect(in_directory(&["keygen", "--output-file", "koan.key"]), "keygen", seen);
     collect(in_directory(&["config", "show"]), "config show", seen);

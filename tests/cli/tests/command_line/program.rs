@@ -30,7 +30,7 @@ fn shop_with(configuration: &str) -> Shop {
 }
 
 fn run(shop: &Shop, arguments: &[&str]) -> Assert {
-    shop.from_configuration(arguments).assert()
+    shop.configured_by_file(arguments).assert()
 }
 
 fn output(assert: &Assert) -> String {
@@ -55,9 +55,9 @@ fn the_context_comes_from_the_file_the_variables_and_the_flags() {
     let made = summary(run(&shop, &["backup", "--json"]).code(0));
     assert_eq!(made["name"], "configured");
     let variable =
-        shop.from_configuration(&["backup", "--json"]).env("KOAN__BACKUP__NAME", "variable").assert();
+        shop.configured_by_file(&["backup", "--json"]).env("KOAN__BACKUP__NAME", "variable").assert();
     assert_eq!(summary(variable.code(0))["name"], "variable", "a variable overrides the file");
-    let mut flag = shop.from_configuration(&["backup", "--json", "--setting", "backup.name=flag"]);
+    let mut flag = shop.configured_by_file(&["backup", "--json", "--setting", "backup.name=flag"]);
     let flag = flag.env("KOAN__BACKUP__NAME", "variable").assert();
     assert_eq!(summary(flag.code(0))["name"], "flag", "a flag overrides both");
     run(&shop, &["verify", "latest"]).code(12);
@@ -102,7 +102,7 @@ fn every_problem_is_reported_with_its_place() {
 fn the_effective_values_are_shown_with_their_origin_and_without_secrets() {
     let shop = shop_with(CONFIGURATION);
     let mut command =
-        shop.from_configuration(&["config", "show", "--origin", "--setting", "backup.batch_size=7"]);
+        shop.configured_by_file(&["config", "show", "--origin", "--setting", "backup.batch_size=7"]);
     command.env("KOAN__BACKUP__BATCH_SIZE", "5").env("KOAN__PROVIDERS__MAIN__PASSWORD", "swordfish");
     let assert = command.assert().code(0);
     let text = output(&assert);

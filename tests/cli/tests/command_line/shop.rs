@@ -62,7 +62,7 @@ impl Shop {
     }
 
     /// Returns the binary of the shop, whose context comes from the configuration in its directory.
-    pub(crate) fn from_configuration(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn configured_by_file(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
         command.env("SHOP_FROM_CONFIGURATION", "1").current_dir(self.directory());
         command
@@ -93,6 +93,7 @@ impl Shop {
             "SHOP_ONLY_BACKUP",
             "SHOP_FROM_CONFIGURATION",
             "SHOP_CONFIGURED",
+            "SHOP_FIXED",
             "SHOP_REPLACE_EXISTING",
             "SHOP_BACKGROUND",
             "COLUMNS",

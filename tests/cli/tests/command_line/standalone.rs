@@ -107,7 +107,7 @@ fn among_several_applications_a_command_that_chooses_or_deletes_refuses() {
         shop.recipient()
     );
     std::fs::write(shop.directory().join("other.toml"), configuration).expect("the configuration is written");
-    shop.from_configuration(&["backup", "nightly", "--config", "other.toml"]).assert().code(0);
+    shop.configured_by_file(&["backup", "nightly", "--config", "other.toml"]).assert().code(0);
     let id = shop.ids().remove(2);
     for arguments in [
         &["verify", "latest"] as &[&str],

@@ -111,7 +111,7 @@ fn a_restore_that_deletes_asks_for_the_name_of_the_database() {
     };
     let ask = |answer: &str| {
         let mut session = on_a_terminal(&shop, &["restore", "latest", "--replace-existing"]);
-        expect(&mut session, "This deletes the records in database shop.db that are not in the backup");
+        expect(&mut session, "This deletes 1 record of User in database shop.db that the backup");
         expect(&mut session, "Type the name of the database to continue");
         session.send_line(answer).expect("the answer is sent");
         ended(session)
@@ -133,7 +133,7 @@ fn a_question_says_what_happens_also_if_the_output_is_json() {
         (&["delete", "latest", "--json"] as &[&str], "This deletes nightly"),
         (
             &["restore", "latest", "--json", "--replace-existing"],
-            "This deletes the records in database shop.db",
+            "This replaces the records in database shop.db by those of the backup",
         ),
     ] {
         let mut session = on_a_terminal(&shop, arguments);

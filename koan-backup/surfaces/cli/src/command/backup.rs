@@ -84,6 +84,14 @@ struct Summary<'a> {
 
 impl BackupArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
+        session.refuse_fixed([
+            self.name.as_ref().map(|_| ("the name", "backup.name")),
+            self.compression.map(|_| ("--compression", "backup.compression")),
+            self.batch_size.map(|_| ("--batch-size", "backup.batch_size")),
+            self.concurrency.map(|_| ("--concurrency", "backup.max_concurrency")),
+            self.timeout.map(|_| ("--timeout", "backup.timeout")),
+            self.verify_after.then_some(("--verify-after", "backup.verify_after")),
+        ])?;
         let output = &session.output;
         let name = self.name.as_deref().unwrap_or(session.koan.default_backup_name().as_str());
         output.note(format!("Backing up {name} to {}", session.profile(self.profile(session))));

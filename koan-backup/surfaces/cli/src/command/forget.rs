@@ -32,6 +32,7 @@ pub struct ForgetArgs {
 
 impl ForgetArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
+        self.retention.refuse_fixed(session)?;
         let output = &session.output;
         let Some(policy) = self.retention.policy(session.koan.retention_policy()) else {
             return Err(Failure::usage(

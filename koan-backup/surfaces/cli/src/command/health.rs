@@ -33,6 +33,12 @@ pub struct HealthArgs {
 
 impl HealthArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
+        session.refuse_fixed([
+            self.every.map(|_| ("--every", "expectations.backup_within")),
+            self.entities_within.map(|_| ("--entities-within", "expectations.entities_within")),
+            self.verified_within.map(|_| ("--verified-within", "expectations.verified_within")),
+            self.max_loss.map(|_| ("--max-loss", "expectations.max_loss_percent")),
+        ])?;
         let output = &session.output;
         let mut expected = session.koan.expectations().clone();
         expected = self.every.into_iter().fold(expected, Expectations::every);

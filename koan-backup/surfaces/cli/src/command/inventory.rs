@@ -1,10 +1,15 @@
 //! `inventory`: which entities, tables and columns backups cover.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
+use koan_backup_core::Inventory;
 use koan_backup_core::entity::PolicySource;
+use serde::Serialize;
 
 use crate::amounts::{count, count_of, length};
 use crate::exit::Exit;
+use crate::failure::Outcome;
 use crate::output::OutputArgs;
 use crate::session::{Session, described};
 use crate::table::{Align, Table};
@@ -15,22 +20,54 @@ pub struct InventoryArgs {
     /// Exit with code 3 if an entity, table or column is uncovered
     #[arg(long)]
     strict: bool,
+    /// Do not count the records of the entities
+    #[arg(long)]
+    no_counts: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
+/// The inventory in JSON.
+#[derive(Serialize)]
+struct Counted<'a> {
+    #[serde(flatten)]
+    inventory: &'a Inventory,
+    /// The number of records of each covered entity, if it could be counted.
+    records: &'a Records,
+}
+
+/// The number of records by entity; `None` if they could not be counted.
+type Records = BTreeMap<String, Option<u64>>;
+
 impl InventoryArgs {
-    pub(crate) fn run(&self, session: &Session<'_>) -> Exit {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let (output, inventory) = (&session.output, session.koan.inventory());
+        let records = self.records(session).await?;
         if output.is_json() {
-            output.json(inventory);
+            output.json(&Counted { inventory, records: &records });
         } else {
-            self.print(session);
+            self.print(session, &records);
         }
-        if self.strict && !inventory.is_covered() { Exit::Attention } else { Exit::Done }
+        Ok(if self.strict && !inventory.is_covered() { Exit::Attention } else { Exit::Done })
     }
 
-    fn print(&self, session: &Session<'_>) {
+    /// Counts the records of each covered entity.
+    async fn records(&self, session: &Session<'_>) -> Outcome<Records> {
+        if self.no_counts {
+            return Ok(Records::new());
+        }
+        let mut records = Records::new();
+        for (entity, counted) in session.koan.record_counts().await? {
+            if let Err(error) = &counted {
+                let warning = format!("the records of `{entity}` cannot be counted: {}", error.chain());
+                session.output.warning(&warning);
+            }
+            records.insert(entity, counted.ok());
+        }
+        Ok(records)
+    }
+
+    fn print(&self, session: &Session<'_>, records: &Records) {
         let (output, inventory) = (&session.output, session.koan.inventory());
         let providers: Vec<_> = session.koan.capabilities().providers.iter().map(described).collect();
         output.line(format!(
@@ -45,6 +82,7 @@ impl InventoryArgs {
         let mut table = Table::new([
             ("ENTITY", Align::Fixed),
             ("TABLE", Align::Fixed),
+            ("RECORDS", Align::Number),
             ("ENCRYPTED", Align::Fixed),
             ("SCHEMA", Align::Fixed),
             ("POLICY FROM", Align::Text),
@@ -56,6 +94,7 @@ impl InventoryArgs {
             table.row([
                 entity.entity.clone(),
                 entity.table.clone().unwrap_or_else(|| "–".to_owned()),
+                records.get(&entity.entity).copied().flatten().map_or_else(|| "–".to_owned(), count),
                 yes(entity.policy.encrypt),
                 yes(entity.policy.include_schema),
                 match &entity.problem {
@@ -69,11 +108,27 @@ impl InventoryArgs {
         let none = || "–".to_owned();
         for entity in &inventory.excluded {
             let policy = format!("excluded: {}", entity.reason);
-            table.row([entity.entity.clone(), none(), none(), none(), policy, entity.location.clone()]);
+            table.row([
+                entity.entity.clone(),
+                none(),
+                none(),
+                none(),
+                none(),
+                policy,
+                entity.location.clone(),
+            ]);
         }
         for entity in &inventory.uncovered {
             let policy = format!("no backup coverage: {}", entity.why);
-            table.row([entity.entity.clone(), none(), none(), none(), policy, entity.location.clone()]);
+            table.row([
+                entity.entity.clone(),
+                none(),
+                none(),
+                none(),
+                none(),
+                policy,
+                entity.location.clone(),
+            ]);
         }
         table.lines(output.width()).iter().for_each(|line| output.line(line));
         inventory.warnings.iter().for_each(|warning| output.warning(warning));

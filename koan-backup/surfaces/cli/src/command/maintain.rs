@@ -37,6 +37,13 @@ pub struct MaintainArgs {
 
 impl MaintainArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
+        self.retention.refuse_fixed(session)?;
+        session.refuse_fixed([
+            self.every.map(|_| ("--every", "maintenance.every")),
+            self.profiles.first().map(|_| ("--profile", "maintenance.profiles")),
+            self.no_verify.then_some(("--no-verify", "maintenance.verify")),
+            self.no_cleanup.then_some(("--no-cleanup", "maintenance.cleanup")),
+        ])?;
         let Some(every) = self.every else {
             return Ok(self.once(session).await?);
         };

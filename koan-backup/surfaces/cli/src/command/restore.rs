@@ -6,8 +6,9 @@ mod result;
 use clap::Args;
 use koan_backup_core::archive::Manifest;
 use koan_backup_core::builders::RestoreBuilder;
-use koan_backup_core::report::ProviderCapabilities;
+use koan_backup_core::report::{EntityRestore, ProviderCapabilities};
 
+use crate::amounts::count_of;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;
@@ -35,6 +36,7 @@ pub struct RestoreArgs {
 impl RestoreArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let (output, flags) = (&session.output, &self.flags);
+        session.refuse_fixed(flags.settings())?;
         let defaults = session.koan.restore_defaults();
         let allows_partial = flags.allow_partial || defaults.allow_partial;
         let wanted = Wanted {
@@ -55,7 +57,7 @@ impl RestoreArgs {
             return Ok(if report.is_viable() { Exit::Done } else { Exit::Attention });
         }
         if !flags.dry_run {
-            self.ask(session, &backup, &targets).await?;
+            self.ask(session, (&manifest, &backup), &targets).await?;
         }
         let verb = if flags.dry_run { "Comparing" } else { "Restoring" };
         output.note(format!("{verb} {backup} into {into}"));
@@ -71,7 +73,7 @@ impl RestoreArgs {
     async fn ask(
         &self,
         session: &Session<'_>,
-        backup: &str,
+        (manifest, backup): (&Manifest, &str),
         targets: &[ProviderCapabilities],
     ) -> Outcome<()> {
         if !self.flags.replace_existing && !session.koan.restore_defaults().replace_existing {
@@ -79,16 +81,42 @@ impl RestoreArgs {
             let consequence = format!("writes the records of {backup} into {into}");
             return self.confirm.confirm(session, &consequence).await;
         }
+        let deleted = self.deleted(session, manifest).await?;
         for target in targets {
             let (noun, name) = match &target.database {
                 Some(database) => ("database", database.as_str()),
                 None => ("provider", target.name.as_str()),
             };
-            let consequence =
-                format!("deletes the records in {noun} {name} that are not in the backup {backup}");
+            let target_name = format!("{noun} {name}");
+            let consequence = match &deleted {
+                None => format!("deletes the records in {target_name} that are not in the backup {backup}"),
+                Some(deleted) => counted(deleted, target, &target_name, backup),
+            };
             self.confirm.confirm_by_name(session, &consequence, (noun, name)).await?;
         }
         Ok(())
+    }
+
+    /// Returns the entities of which the restore deletes records, or `None` if no question will be asked. To count them,
+    /// the backup is compared with the databases, which writes nothing.
+    async fn deleted(
+        &self,
+        session: &Session<'_>,
+        manifest: &Manifest,
+    ) -> Outcome<Option<Vec<EntityRestore>>> {
+        if !self.confirm.asks() {
+            return Ok(None);
+        }
+        let output = &session.output;
+        output.note("Comparing the backup with the databases, to count the records that would be deleted");
+        let mut compare = self.builder(session, manifest).dry_run();
+        let progress = (!output.is_json()).then(|| Progress::new(output));
+        if let Some(progress) = &progress {
+            compare = compare.on_event(progress.listener());
+        }
+        let compared = compare.await;
+        progress.iter().for_each(Progress::finish);
+        Ok(Some(compared?.entities.into_iter().filter(|entity| entity.counts.deleted > 0).collect()))
     }
 
     /// Returns the providers into which the backup is restored. If an entity was renamed, so that its provider
@@ -122,5 +150,29 @@ impl RestoreArgs {
         let flags = &self.flags;
         let restore = session.koan.restore(manifest.id).cancel_on(session.cancel());
         flags.apply(select!(restore, flags.selection))
+    }
+}
+
+/// Returns what a restore deletes in one database: `deletes 1 204 records of Order in database shop, …`.
+fn counted(
+    deleted: &[EntityRestore],
+    target: &ProviderCapabilities,
+    target_name: &str,
+    backup: &str,
+) -> String {
+    let counts = deleted.iter().filter(|entity| entity.provider == target.name);
+    let counts: Vec<_> = counts
+        .map(|entity| format!("{} of {}", count_of(entity.counts.deleted, "record"), entity.entity))
+        .collect();
+    match counts.is_empty() {
+        true => {
+            format!("replaces the records in {target_name} by those of the backup {backup}, and deletes none")
+        }
+        false => {
+            format!(
+                "deletes {} in {target_name} that the backup {backup} does not contain",
+                counts.join(", ")
+            )
+        }
     }
 }

@@ -90,6 +90,17 @@ enum Level {
 }
 
 impl RestoreFlags {
+    /// Returns each flag that is set and that has a setting, with the key of the setting.
+    pub(super) fn settings(&self) -> [Option<(&'static str, &'static str)>; 5] {
+        [
+            self.on_conflict.map(|_| ("--on-conflict", "restore.on_conflict")),
+            self.level.map(|_| ("--level", "restore.level")),
+            self.batch_size.map(|_| ("--batch-size", "restore.batch_size")),
+            self.concurrency.map(|_| ("--concurrency", "restore.max_concurrency")),
+            self.timeout.map(|_| ("--timeout", "restore.timeout")),
+        ]
+    }
+
     /// Applies the flags to a restore, except those of the selection.
     pub(super) fn apply(&self, mut restore: RestoreBuilder) -> RestoreBuilder {
         if let Some(conflict) = self.on_conflict {
