@@ -1,4 +1,4 @@
-//! The events of backups and restores, and the listeners that receive them.
+//! The events of operations, and the listeners that receive them.
 
 mod log;
 mod progress;
@@ -12,7 +12,7 @@ use crate::provider::SessionIntent;
 
 pub(crate) use log::{OperationLog, operation_listener};
 
-/// One event of a backup or restore.
+/// One event of a backup, restore, verification, copy or rekey.
 ///
 /// ```
 /// use koan_backup::Event;
@@ -43,7 +43,7 @@ pub enum Event {
         /// How many records it will read, if that is known.
         records: Option<u64>,
     },
-    /// An entity is about to be read, written or verified.
+    /// An entity is about to be read or written.
     EntityStarted {
         /// The entity.
         entity: String,
@@ -72,6 +72,15 @@ pub enum Event {
         /// The number of bytes of their lines so far.
         bytes: u64,
     },
+    /// An entity is about to be verified.
+    VerificationStarted {
+        /// The entity.
+        entity: String,
+        /// The set.
+        set: SetName,
+        /// The number of records in its entry.
+        records: u64,
+    },
     /// A block was verified.
     BlockVerified {
         /// The entity.
@@ -80,6 +89,15 @@ pub enum Event {
         set: SetName,
         /// The number of records of this entity and set so far.
         records: u64,
+    },
+    /// A part of an archive was copied into another storage profile. The copy is verified afterwards.
+    ArchiveCopied {
+        /// The id of the backup.
+        id: BackupId,
+        /// The number of bytes so far.
+        bytes: u64,
+        /// The number of bytes of the archive.
+        total: u64,
     },
     /// A batch of records was written to the database and is not committed yet.
     BatchRestored {

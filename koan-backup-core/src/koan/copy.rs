@@ -5,7 +5,7 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::{application_setter, cancel_setter};
+use super::setters::{application_setter, run_setters};
 use crate::catalog::BackupRef;
 use crate::declaration::selection::Selection;
 use crate::environment::latest;
@@ -57,7 +57,7 @@ impl CopyBuilder {
 
     application_setter!();
 
-    cancel_setter! {
+    run_setters! {
         /// Stops the copy when `token` is cancelled. No file of the copy remains.
     }
 }
@@ -69,7 +69,7 @@ impl IntoFuture for CopyBuilder {
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
             let environment = &self.koan.environment;
-            let CopyOptions { from, to, application, cancel } = &self.options;
+            let CopyOptions { from, to, application, cancel, listener } = &self.options;
             let profiles = || names(environment.storages.iter().map(|(name, _)| name));
             let Some(to) = to else {
                 let text = format!(
@@ -97,7 +97,8 @@ impl IntoFuture for CopyBuilder {
             let all = Selection::default();
             let found = latest::find(environment, storage, lookup, &self.backup, &all, is_complete);
             let backup = until_cancelled(cancel, found).await?;
-            copy::run(environment, &backup, target, cancel).await
+            let listener = environment.listener(listener);
+            copy::run(environment, &backup, target, cancel, &listener).await
         })
     }
 }

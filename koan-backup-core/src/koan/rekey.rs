@@ -5,7 +5,7 @@ use std::future::IntoFuture;
 use futures::future::BoxFuture;
 
 use super::Koan;
-use super::setters::{application_setter, cancel_setter};
+use super::setters::{application_setter, run_setters};
 use crate::catalog::{self, BackupRef, Origin};
 use crate::declaration::selection::Selection;
 use crate::environment::latest;
@@ -55,7 +55,7 @@ impl RekeyBuilder {
 
     application_setter!();
 
-    cancel_setter! {
+    run_setters! {
         /// Stops the rekey when `token` is cancelled. The backup is unchanged then.
     }
 }
@@ -73,7 +73,7 @@ impl IntoFuture for RekeyBuilder {
             let all = Selection::default();
             let found = latest::find(environment, storage, lookup, &self.backup, &all, has_archive);
             let backup = until_cancelled(&self.options.cancel, found).await?;
-            rekey::run(environment, backup, &self.options.cancel).await
+            rekey::run(environment, backup, &self.options).await
         })
     }
 }
@@ -123,7 +123,7 @@ impl RekeyAllBuilder {
         self
     }
 
-    cancel_setter! {
+    run_setters! {
         /// Stops the rekey when `token` is cancelled. The summary lists the unchanged backups.
     }
 }
@@ -159,7 +159,7 @@ impl IntoFuture for RekeyAllBuilder {
                     summary.cancelled.push(id);
                     continue;
                 }
-                match rekey::run(environment, backup, &self.options.cancel).await {
+                match rekey::run(environment, backup, &self.options).await {
                     Ok(report) if report.scope.is_none() => summary.unchanged.push(report.id),
                     Ok(report) => summary.rekeyed.push(report),
                     Err(error) if error.kind() == ErrorKind::Cancelled => summary.cancelled.push(id),

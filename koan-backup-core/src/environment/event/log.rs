@@ -107,6 +107,8 @@ impl LogState {
             Event::RestoreStarted { .. }
             | Event::RestoreFinished { .. }
             | Event::BackupFinished { .. }
+            | Event::VerificationStarted { .. }
+            | Event::ArchiveCopied { .. }
             | Event::Progress { .. } => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
+use crate::environment::event::Listener;
 use crate::foundation::identity::ApplicationIdentity;
 
 /// The options of a copy.
@@ -15,4 +16,6 @@ pub(crate) struct CopyOptions {
     pub(crate) application: Option<ApplicationIdentity>,
     /// Cancels the copy.
     pub(crate) cancel: CancellationToken,
+    /// Receives the events of the copy.
+    pub(crate) listener: Listener,
 }

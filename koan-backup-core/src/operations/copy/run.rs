@@ -14,6 +14,7 @@ use crate::archive::{
 use crate::catalog::{self, StoredBackup};
 use crate::encryption::ArchiveEncryption;
 use crate::environment::Environment;
+use crate::environment::event::{Event, Listener};
 use crate::environment::lease::{ConfirmedLease, Lease, LeasedWork, Subject};
 use crate::environment::manifest_durability;
 use crate::foundation::cancellation::until_cancelled;
@@ -32,6 +33,7 @@ pub(crate) async fn run(
     backup: &StoredBackup<'_>,
     target: &Storage,
     cancel: &CancellationToken,
+    listener: &Listener,
 ) -> Result<CopyReport> {
     let archive = require_copyable(backup, target)?;
     if backup.storage.is_same_location(target) {
@@ -50,50 +52,66 @@ pub(crate) async fn run(
     let id = backup.manifest.id;
     let work = LeasedWork { backup: Some(id), archive: Some(path.to_string()) };
     let lease = Lease::acquire(environment, target, Subject::Copy(id), work, cancel).await?;
-    let copied = copy_under_lease(&lease, environment, backup, archive, target, path).await;
+    let run = LeasedCopy { lease: &lease, environment, backup, archive, target, listener };
+    let copied = run.copy(path).await;
     let copied = copied.map_err(|error| lease.explain(error, cancel));
     lease.release().await;
     copied
 }
 
-/// Copies while the lease is held, so that maintenance does not remove the archive before its manifest is
-/// published.
-async fn copy_under_lease(
-    lease: &Lease,
-    environment: &Environment,
-    backup: &StoredBackup<'_>,
-    archive: &ArchiveFile,
-    target: &Storage,
-    path: Path,
-) -> Result<CopyReport> {
-    let cancel = &lease.stop_token();
-    let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
-    let (writer, pending) =
-        PendingArchive::begin_upload(target, backup.manifest.id, path.clone(), cancel).await?;
-    let stream = copy_content(&source, archive, writer);
-    let ((), stored) = pending.store(stream, cancel).await?;
+/// The copy of one backup while its lease is held, so that maintenance does not remove the archive before its manifest
+/// is published.
+struct LeasedCopy<'a> {
+    lease: &'a Lease,
+    environment: &'a Environment,
+    backup: &'a StoredBackup<'a>,
+    archive: &'a ArchiveFile,
+    target: &'a Storage,
+    listener: &'a Listener,
+}
 
-    let unpublished = UnpublishedArchive::new(target, backup.manifest.id, path);
-    let copy = copied_backup(backup, target, &stored)?;
-    let verification = match verify_copy(environment, &copy, cancel).await {
-        Ok(verification) => until_cancelled(cancel, lease.confirm()).await.map(|held| (verification, held)),
-        Err(error) => Err(error),
-    };
-    let (verification, held) = match verification {
-        Ok(verified) => verified,
-        Err(error) => {
-            unpublished.discard().await;
-            return Err(error.context(format!(
-                "the copy of backup {} in storage `{}` could not be verified and was removed",
-                backup.manifest.id,
-                target.location()
-            )));
-        }
-    };
-    // From here on cancellation has no effect: a published copy must not be reported as cancelled.
-    let published = publish(held, backup, &copy, unpublished).await?;
-    let verification = (published == stored).then_some(verification);
-    Ok(report(environment, backup, published, verification))
+impl LeasedCopy<'_> {
+    /// Copies the archive to `path`, verifies the copy, and publishes its manifest.
+    async fn copy(self, path: Path) -> Result<CopyReport> {
+        let Self { lease, environment, backup, archive, target, listener } = self;
+        let cancel = &lease.stop_token();
+        let source = until_cancelled(cancel, ArchiveObject::find(backup.storage, &archive.file)).await?;
+        let (writer, pending) =
+            PendingArchive::begin_upload(target, backup.manifest.id, path.clone(), cancel).await?;
+        let copied = |bytes| {
+            listener.emit(|| Event::ArchiveCopied {
+                id: backup.manifest.id,
+                bytes,
+                total: archive.size_bytes,
+            });
+        };
+        let stream = copy_content(&source, archive, writer, copied);
+        let ((), stored) = pending.store(stream, cancel).await?;
+
+        let unpublished = UnpublishedArchive::new(target, backup.manifest.id, path);
+        let copy = copied_backup(backup, target, &stored)?;
+        let verification = match verify_copy(environment, &copy, cancel, listener).await {
+            Ok(verification) => {
+                until_cancelled(cancel, lease.confirm()).await.map(|held| (verification, held))
+            }
+            Err(error) => Err(error),
+        };
+        let (verification, held) = match verification {
+            Ok(verified) => verified,
+            Err(error) => {
+                unpublished.discard().await;
+                return Err(error.context(format!(
+                    "the copy of backup {} in storage `{}` could not be verified and was removed",
+                    backup.manifest.id,
+                    target.location()
+                )));
+            }
+        };
+        // From here on cancellation has no effect: a published copy must not be reported as cancelled.
+        let published = publish(held, backup, &copy, unpublished).await?;
+        let verification = (published == stored).then_some(verification);
+        Ok(report(environment, backup, published, verification))
+    }
 }
 
 fn report(
@@ -194,19 +212,23 @@ fn same_archive(existing: &Value, original: &Value) -> Option<ArchiveFile> {
         .flatten()
 }
 
-/// Copies the content of the archive, part by part, and compares its hash before the upload is completed.
+/// Copies the content of the archive, part by part, and compares its hash before the upload is completed. `copied`
+/// receives the number of bytes, first 0, and then after each part.
 async fn copy_content(
     source: &ArchiveObject,
     archive: &ArchiveFile,
     mut writer: UploadWriter,
+    copied: impl Fn(u64),
 ) -> Result<((), FinishedUpload)> {
     let mut offset = 0;
+    copied(offset);
     while offset < source.stored_bytes() {
         let step = u64::try_from(writer.part_bytes()).unwrap_or(u64::MAX);
         let end = source.stored_bytes().min(offset.saturating_add(step));
         let part: Bytes = source.stored(offset..end).await?;
         writer.send_part(part).await?;
         offset = end;
+        copied(offset);
     }
     let written = writer.finish_parts();
     if written.sha256 != archive.sha256 || written.size_bytes != archive.size_bytes {
@@ -242,6 +264,7 @@ async fn verify_copy(
     environment: &Environment,
     copy: &StoredBackup<'_>,
     cancel: &CancellationToken,
+    listener: &Listener,
 ) -> Result<VerifyReport> {
     let is_complete = copy.manifest.status.is_complete();
     let candidate = StoredBackup::new(copy.storage, copy.manifest.clone(), copy.published.clone());
@@ -250,7 +273,8 @@ async fn verify_copy(
         Ok((candidate.opened(&identities).await?, identities))
     };
     let (candidate, identities) = until_cancelled(cancel, opened).await?;
-    let options = VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() };
+    let options =
+        VerifyOptions { cancel: cancel.clone(), listener: listener.clone(), ..VerifyOptions::default() };
     let report = verify::run(environment, &candidate, &options, &identities).await?;
     if is_complete { report.require_valid() } else { report.require_intact() }
 }

@@ -10,6 +10,7 @@ use crate::archive::{
     PendingArchive, WrittenEntry, entry,
 };
 use crate::encryption::Recipients;
+use crate::environment::event::{Event, Listener};
 use crate::foundation::blocking::blocking;
 use crate::foundation::error::Result;
 use crate::storage::Storage;
@@ -19,6 +20,7 @@ pub(super) struct ArchiveRewriter<'a> {
     pub(super) open: &'a OpenArchive,
     pub(super) manifest: &'a Manifest,
     pub(super) recipients: &'a Recipients,
+    pub(super) listener: &'a Listener,
 }
 
 impl ArchiveRewriter<'_> {
@@ -100,6 +102,12 @@ impl ArchiveRewriter<'_> {
         file: &str,
     ) -> Result<WrittenEntry> {
         let blocks = self.open.blocks(file)?;
+        self.listener.emit(|| Event::EntityStarted {
+            entity: entity.entity.clone(),
+            set: entity.set.clone(),
+            expected: Some(entity.item_count),
+        });
+        let (mut records, mut bytes) = (0, 0);
         let new_entry = NewEntry {
             path: file.to_owned(),
             method: self.open.reader().method(file)?,
@@ -116,7 +124,15 @@ impl ArchiveRewriter<'_> {
             let block: CompressedBlock = block.map_err(|fault: BlockFault| {
                 self.open.reader().damaged_entry_error(file, &fault.to_string())
             })?;
+            records += block.records;
+            bytes += u64::try_from(block.raw.len()).unwrap_or(u64::MAX);
             entry.block(block).await?;
+            self.listener.emit(|| Event::BlockWritten {
+                entity: entity.entity.clone(),
+                set: entity.set.clone(),
+                records,
+                bytes,
+            });
         }
         let written = entry.finish().await?;
         let (content, records) = self.open.documents().hashes(entity, file);

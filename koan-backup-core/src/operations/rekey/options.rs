@@ -2,6 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
+use crate::environment::event::Listener;
 use crate::foundation::identity::ApplicationIdentity;
 
 /// The options of a rekey.
@@ -13,4 +14,6 @@ pub(crate) struct RekeyOptions {
     pub(crate) application: Option<ApplicationIdentity>,
     /// Cancels the rekey.
     pub(crate) cancel: CancellationToken,
+    /// Receives the events of the rekey.
+    pub(crate) listener: Listener,
 }

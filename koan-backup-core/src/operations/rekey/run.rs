@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use object_store::path::Path;
-use tokio_util::sync::CancellationToken;
-
 use super::archive_rewriter::ArchiveRewriter;
+use super::options::RekeyOptions;
 use super::publish::{publish, remove_old};
 use super::report::RekeyReport;
 use crate::archive::{
@@ -15,11 +13,13 @@ use crate::catalog::removal_record::RemovalRecord;
 use crate::catalog::{RemovalReason, StoredBackup};
 use crate::encryption::{Identities, Recipients};
 use crate::environment::Environment;
+use crate::environment::event::Listener;
 use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::new_backup_id;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::verify::{self, VerifyOptions, VerifyReport};
+use object_store::path::Path;
 
 /// Rewrites a backup for the recipients of the context.
 ///
@@ -28,8 +28,9 @@ use crate::operations::verify::{self, VerifyOptions, VerifyReport};
 pub(crate) async fn run(
     environment: &Environment,
     backup: StoredBackup<'_>,
-    cancel: &CancellationToken,
+    options: &RekeyOptions,
 ) -> Result<RekeyReport> {
+    let (cancel, listener) = (&options.cancel, &environment.listener(&options.listener));
     let published = backup.published.clone();
     let opened = async {
         let identities = environment.identities_for(&backup.manifest).await?;
@@ -59,8 +60,17 @@ pub(crate) async fn run(
     let work = LeasedWork { backup: Some(manifest.id), archive: Some(path.to_string()) };
     let subject = Subject::Rekey(manifest.id);
     let lease = Lease::acquire(environment, backup.storage, subject, work, cancel).await?;
-    let rekey =
-        LeasedRekey { environment, backup, archive, identities, recipients, published, path, lease: &lease };
+    let rekey = LeasedRekey {
+        environment,
+        backup,
+        archive,
+        identities,
+        recipients,
+        published,
+        path,
+        listener,
+        lease: &lease,
+    };
     let result = rekey.run(RekeyReport { scope: Some(scope), entries, ..report }).await;
     let result = result.map_err(|error| lease.explain(error, cancel));
     lease.release().await;
@@ -76,24 +86,29 @@ struct LeasedRekey<'a> {
     recipients: &'a Recipients,
     published: serde_json::Value,
     path: Path,
+    listener: &'a Listener,
     lease: &'a Lease,
 }
 
 impl LeasedRekey<'_> {
     /// Writes the new archive, verifies it, publishes its manifest, and removes the old archive.
     async fn run(self, mut report: RekeyReport) -> Result<RekeyReport> {
-        let Self { environment, backup, archive, identities, recipients, published, path, lease } = self;
+        let Self { environment, backup, archive, identities, recipients, published, path, listener, lease } =
+            self;
         let (manifest, cancel) = (&backup.manifest, &lease.stop_token());
         let open = until_cancelled(cancel, backup.open_archive(archive, identities)).await?;
         manifest.entities.iter().try_for_each(|entity| open.require_decrypted(entity))?;
         // A damaged archive must not be rewritten into an archive that appears to be valid.
-        let old = verify::run(environment, backup, &verify_options(cancel), identities).await?;
+        let verify_options =
+            VerifyOptions { cancel: cancel.clone(), listener: listener.clone(), ..VerifyOptions::default() };
+        let old = verify::run(environment, backup, &verify_options, identities).await?;
         let _: VerifyReport = require_intact(old, manifest)?;
 
-        let rewriter = ArchiveRewriter { open: &open, manifest, recipients };
+        let rewriter = ArchiveRewriter { open: &open, manifest, recipients, listener };
         let rewritten = rewriter.write(backup.storage, &path, cancel).await?;
         let checked = async {
-            let verification = verify_rewritten(environment, backup, &rewritten, identities, cancel).await?;
+            let verification =
+                verify_rewritten(environment, backup, &rewritten, identities, &verify_options).await?;
             until_cancelled(cancel, lease.confirm()).await?;
             Ok(verification)
         };
@@ -147,11 +162,6 @@ fn encrypted_entries(manifest: &Manifest) -> Vec<String> {
     manifest.entities.iter().filter(encrypted).filter_map(|entity| entity.storage_file.clone()).collect()
 }
 
-/// Returns the options of a complete verification.
-fn verify_options(cancel: &CancellationToken) -> VerifyOptions {
-    VerifyOptions { cancel: cancel.clone(), ..VerifyOptions::default() }
-}
-
 /// Refuses a damaged archive. In a failed backup, the entities that were backed up must be intact.
 fn require_intact(report: VerifyReport, manifest: &Manifest) -> Result<VerifyReport> {
     if manifest.status.is_complete() { report.require_valid() } else { report.require_intact() }
@@ -163,14 +173,14 @@ async fn verify_rewritten(
     backup: &StoredBackup<'_>,
     rewritten: &Manifest,
     identities: &Arc<Identities>,
-    cancel: &CancellationToken,
+    options: &VerifyOptions,
 ) -> Result<VerifyReport> {
     let manifest = rewritten.published();
     let published = serde_json::to_value(&manifest).map_err(|source| {
         Error::with_source(ErrorKind::Internal, "the new manifest could not be serialized", source)
     })?;
     let candidate = StoredBackup::new(backup.storage, manifest, published);
-    let candidate = until_cancelled(cancel, candidate.opened(identities)).await?;
-    let report = verify::run(environment, &candidate, &verify_options(cancel), identities).await?;
+    let candidate = until_cancelled(&options.cancel, candidate.opened(identities)).await?;
+    let report = verify::run(environment, &candidate, options, identities).await?;
     require_intact(report, rewritten)
 }

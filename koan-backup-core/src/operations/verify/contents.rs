@@ -11,6 +11,7 @@ use crate::archive::{
 use crate::catalog::StoredBackup;
 use crate::encryption::{Identities, is_encrypted};
 use crate::environment::Environment;
+use crate::environment::event::Event;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 pub(super) async fn verify(
@@ -85,6 +86,11 @@ pub(super) async fn verify(
                 entity.entity
             ));
         }
+        options.listener.emit(|| Event::VerificationStarted {
+            entity: entity.entity.clone(),
+            set: entity.set.clone(),
+            records: entity.item_count,
+        });
         let verified = VerifyEntity {
             archive: &open,
             entity,

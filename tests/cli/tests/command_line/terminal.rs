@@ -102,6 +102,21 @@ fn a_completed_backup_leaves_a_line_for_each_entity() {
 }
 
 #[test]
+fn verifications_copies_and_rewrites_show_their_progress() {
+    let shop = Shop::with_two_backups();
+    for (arguments, shown) in [
+        (&["verify", "latest"] as &[&str], "records verified"),
+        (&["copy", "latest", "--to", "dr"], "archive"),
+        (&["rekey", "latest"], "records"),
+    ] {
+        let mut session = on_a_terminal(&shop, arguments);
+        expect(&mut session, shown);
+        let (code, rest) = ended(session);
+        assert_eq!(code, 0, "{arguments:?}: {rest}");
+    }
+}
+
+#[test]
 fn a_restore_that_deletes_asks_for_the_name_of_the_database() {
     let shop = Shop::with_two_backups();
     shop.sql("INSERT INTO users VALUES (99, 'new');");

@@ -7,6 +7,7 @@ use crate::arguments;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;
+use crate::progress::Progress;
 use crate::reference::{Accepted, Wanted, called};
 use crate::session::Session;
 
@@ -46,7 +47,10 @@ impl CopyArgs {
         if let Some(profile) = &self.profile {
             copy = copy.from_profile(profile);
         }
-        let report = copy.await?;
+        let progress = Progress::new(output);
+        let report = copy.on_event(progress.listener()).await;
+        progress.finish();
+        let report = report?;
         if output.is_json() {
             output.message("summary", &report);
             return Ok(Exit::Done);

@@ -8,6 +8,7 @@ use crate::amounts::{count_of, length};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::OutputArgs;
+use crate::progress::Progress;
 use crate::reference::{Accepted, Wanted, called};
 use crate::session::Session;
 
@@ -60,7 +61,10 @@ impl RekeyArgs {
         if let Some(profile) = profile {
             rekey = rekey.from_profile(profile);
         }
-        let report = rekey.await?;
+        let progress = Progress::new(&session.output);
+        let report = rekey.on_event(progress.listener()).await;
+        progress.finish();
+        let report = report?;
         print(session, &report);
         let _ = report.require_replaced()?;
         Ok(Exit::Done)
@@ -75,7 +79,10 @@ impl RekeyArgs {
         if self.include_unidentified {
             rekey = rekey.include_unidentified();
         }
-        let summary = rekey.await?;
+        let progress = Progress::new(output);
+        let summary = rekey.on_event(progress.listener()).await;
+        progress.finish();
+        let summary = summary?;
         summary.rekeyed.iter().for_each(|report| print(session, report));
         let RekeySummary { rekeyed, unchanged, failed, cancelled, .. } = &summary;
         let counts = Summary {

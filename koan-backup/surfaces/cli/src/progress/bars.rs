@@ -31,6 +31,7 @@ struct Entry {
 enum Phase {
     Read,
     Verified,
+    Rewritten,
     Restored,
 }
 
@@ -39,11 +40,14 @@ impl Phase {
         match self {
             Self::Read => "records",
             Self::Verified => "records verified",
+            Self::Rewritten => "records rewritten",
             Self::Restored => "records written",
         }
     }
 }
 
+/// The name that the bar of a copied archive has in place of an entity.
+const ARCHIVE: &str = "archive";
 /// The number of columns of the name of an entity.
 const LABEL_WIDTH: usize = 16;
 
@@ -56,8 +60,12 @@ impl Bars {
     pub(super) fn process(&self, event: &Event) {
         match event {
             Event::EntityStarted { entity, set, expected } => self.start(entity, set, *expected),
+            Event::VerificationStarted { entity, set, records } => self.start(entity, set, Some(*records)),
             Event::BatchRead { entity, set, records } => self.advance(entity, set, *records, Phase::Read),
-            Event::BlockWritten { entity, set, bytes, .. } => self.add_bytes(entity, set, *bytes),
+            Event::BlockWritten { entity, set, records, bytes } => {
+                self.add_bytes(entity, set, *records, *bytes);
+            }
+            Event::ArchiveCopied { bytes, total, .. } => self.copy(*bytes, *total),
             Event::BlockVerified { entity, set, records } => {
                 self.advance(entity, set, *records, Phase::Verified);
             }
@@ -109,20 +117,37 @@ impl Bars {
     fn advance(&self, entity: &str, set: &SetName, records: u64, phase: Phase) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = entries.get_mut(&(entity.to_owned(), set.clone())) else { return };
-        if entry.phase != phase {
-            // The records are counted again, and the rate of the earlier phase says nothing about this one.
-            entry.phase = phase;
-            entry.bar.reset();
-        }
-        entry.describe(records);
-        entry.bar.set_position(records);
+        entry.advance(records, phase);
     }
 
-    fn add_bytes(&self, entity: &str, set: &SetName, bytes: u64) {
+    /// Draws the bar of an archive that is copied.
+    fn copy(&self, bytes: u64, total: u64) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.entry((ARCHIVE.to_owned(), SetName::root())).or_insert_with(|| {
+            let bar = ProgressBar::new(total).with_style(style(Length::Bytes)).with_prefix(ARCHIVE);
+            Entry { bar: self.output.bars().add(bar), phase: Phase::Read, bytes: 0 }
+        });
+        entry.bar.set_message(format!("{} / {}", size(bytes), size(total)));
+        entry.bar.set_position(bytes);
+        entry.bar.tick();
+        if bytes == total
+            && let Some(entry) = entries.remove(&(ARCHIVE.to_owned(), SetName::root()))
+        {
+            self.clear(&entry.bar);
+        }
+    }
+
+    fn add_bytes(&self, entity: &str, set: &SetName, records: u64, bytes: u64) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = entries.get_mut(&(entity.to_owned(), set.clone())) else { return };
         entry.bytes = bytes;
-        entry.describe(entry.bar.position());
+        // A block of a new backup follows the batches of rows that it consists of; a block that is rewritten follows the
+        // verification of its archive.
+        if entry.phase == Phase::Read {
+            entry.describe(entry.bar.position());
+        } else {
+            entry.advance(records, Phase::Rewritten);
+        }
     }
 
     fn remove(&self, entity: &str, set: &SetName) {
@@ -134,6 +159,17 @@ impl Bars {
 }
 
 impl Entry {
+    /// Shows the number of records that were processed in a phase.
+    fn advance(&mut self, records: u64, phase: Phase) {
+        if self.phase != phase {
+            // The records are counted again, and the rate of the earlier phase says nothing about this one.
+            self.phase = phase;
+            self.bar.reset();
+        }
+        self.describe(records);
+        self.bar.set_position(records);
+    }
+
     /// Writes the counts beside the bar.
     fn describe(&self, records: u64) {
         let of = self.bar.length().map(|length| format!(" / {}", count(length))).unwrap_or_default();
@@ -142,17 +178,24 @@ impl Entry {
     }
 }
 
-/// Whether the number of records is known.
+/// What a bar counts.
 #[derive(Clone, Copy, Debug)]
 enum Length {
+    /// A known number of records.
     Known,
+    /// An unknown number of records.
     Unknown,
+    /// A known number of bytes.
+    Bytes,
 }
 
 fn style(length: Length) -> ProgressStyle {
     let template = match length {
         Length::Known => "  {prefix:16}  {msg}   {bar:26}  {percent:>2} %   {rate}   {left} left",
         Length::Unknown => "  {prefix:16}  {msg}   {rate}",
+        Length::Bytes => {
+            "  {prefix:16}  {msg}   {bar:26}  {percent:>2} %   {binary_bytes_per_sec}   {left} left"
+        }
     };
     let style = ProgressStyle::with_template(template).expect("the template is valid");
     style
