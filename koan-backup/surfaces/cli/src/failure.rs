@@ -6,6 +6,7 @@ use koan_backup_core::{Error, ErrorKind};
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::flag_text::with_flags;
 use crate::output::Output;
 
 /// The error of a command.
@@ -52,9 +53,9 @@ impl Failure {
             message_type: "error",
             exit_code: self.exit().code(),
             kind: kind_name(self.error.kind()),
-            message: self.error.message().to_owned(),
-            causes: causes(&self.error),
-            help: self.help.clone().or_else(|| self.error.help().map(str::to_owned)),
+            message: with_flags(self.error.message()).into_owned(),
+            causes: causes(&self.error).iter().map(|cause| with_flags(cause).into_owned()).collect(),
+            help: self.help.clone().or_else(|| self.error.help().map(|help| with_flags(help).into_owned())),
         }
     }
 

@@ -28,6 +28,7 @@ mod configuration_file;
 mod contents;
 mod exit;
 mod failure;
+mod flag_text;
 mod interrupt;
 mod output;
 mod program;

@@ -10,6 +10,8 @@ use jiff::tz::TimeZone;
 use koan_backup_core::{Error, ErrorKind};
 use serde::Serialize;
 
+use crate::flag_text::with_flags;
+
 /// The flags about output, which every command has.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct OutputArgs {
@@ -157,16 +159,17 @@ impl Output {
         // Labels below the first one are indented, so that the colons are in one column.
         let indent = if label == "help" { "  " } else { "" };
         let label = style.for_stderr().apply_to(format!("{label}:"));
-        self.error_line(format!("{indent}{label} {}", printable(text)).as_bytes());
+        self.error_line(format!("{indent}{label} {}", printable(&with_flags(text))).as_bytes());
     }
 
     /// Writes a warning to error output.
     pub(crate) fn warning(&self, text: &str) {
         match self.0.format {
             Format::Text => self.labelled("warning", text),
-            Format::Json => {
-                self.error_json(&Message { message_type: "warning", body: Warning { message: text } })
-            }
+            Format::Json => self.error_json(&Message {
+                message_type: "warning",
+                body: Warning { message: &with_flags(text) },
+            }),
         }
     }
 
