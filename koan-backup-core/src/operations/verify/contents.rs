@@ -64,6 +64,10 @@ pub(super) async fn verify(
     {
         report.add(Issue::for_file(&archive.file, "the hash of its bytes differs from the manifest"));
     }
+    if environment.entities.is_empty() {
+        let note = "this program knows no types: the bytes were checked, but the records were not decoded";
+        report.notes.push(note.to_owned());
+    }
     let completed = |entity: &&EntityManifest| entity.status == EntityStatus::Completed;
     let selected = |entity: &&EntityManifest| options.selected.includes(entity);
     for entity in backup.manifest.entities.iter().filter(completed).filter(selected) {
@@ -79,7 +83,7 @@ pub(super) async fn verify(
         if let (Some(missing_key), true) = (&open.documents().missing_key, entity.policy.encrypt) {
             report.undecrypted.push(entity.entity.clone());
             report.notes.push(missing_key.note(&format!("`{}`", entity.entity)));
-        } else if known.is_none() {
+        } else if known.is_none() && !environment.entities.is_empty() {
             report.notes.push(format!(
                 "`{}` is unknown to this application: its bytes were checked, but its records were not \
                  decoded",
