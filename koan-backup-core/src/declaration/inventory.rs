@@ -109,14 +109,9 @@ impl Inventory {
         Self::resolve(&Registry::linked(), Timestamp::now()).map(|(inventory, _)| inventory)
     }
 
-    /// Resolves the policy of every entity. Also returns the descriptors, sorted by name.
-    pub(crate) fn resolve(
-        registry: &Registry,
-        discovered_at: Timestamp,
-    ) -> Result<(Self, Vec<&'static EntityDescriptor>)> {
-        let scopes = registry.scopes()?;
-        let entities = registry.entities()?;
-        let mut inventory = Self {
+    /// Returns an inventory without entities.
+    pub(crate) fn empty(discovered_at: Timestamp) -> Self {
+        Self {
             discovered_at,
             included: Vec::new(),
             excluded: Vec::new(),
@@ -126,7 +121,17 @@ impl Inventory {
             remedies: Vec::new(),
             notes: Vec::new(),
             last_backup: Vec::new(),
-        };
+        }
+    }
+
+    /// Resolves the policy of every entity. Also returns the descriptors, sorted by name.
+    pub(crate) fn resolve(
+        registry: &Registry,
+        discovered_at: Timestamp,
+    ) -> Result<(Self, Vec<&'static EntityDescriptor>)> {
+        let scopes = registry.scopes()?;
+        let entities = registry.entities()?;
+        let mut inventory = Self::empty(discovered_at);
         let mut coverage = Vec::new();
         for descriptor in &entities {
             let scope = scopes.get(descriptor.crate_name()).copied();

@@ -7,6 +7,7 @@ use super::catalog::Catalog;
 use super::context::Koan;
 use super::copy::CopyBuilder;
 use super::data::Data;
+use super::diagnosis::DiagnosisBuilder;
 use super::diff::DiffBuilder;
 use super::find::FindBuilder;
 use super::installed;
@@ -118,6 +119,12 @@ impl Koan {
     /// contains this error for each provider and each profile.
     pub async fn warm_up(&self) -> WarmUpReport {
         warm_up::warm_up(&self.environment).await
+    }
+
+    /// Diagnoses the application: checks databases, storage profiles, keys, coverage and the ages of the backups, and
+    /// names the remedy of each problem. [`KoanBuilder::diagnose`] also works if the context cannot be built.
+    pub fn diagnose(&self) -> DiagnosisBuilder {
+        DiagnosisBuilder::of_context(self.clone())
     }
 
     /// Returns the name of a backup to which its caller gives no name. It is `default`, unless
