@@ -6,6 +6,7 @@ mod completions;
 mod copy;
 mod delete;
 mod diff;
+mod doctor;
 mod forget;
 mod health;
 mod inventory;
@@ -24,7 +25,8 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Command, Subcommand};
-use koan_backup_core::Koan;
+use koan_backup_config::ConfigurationSources;
+use koan_backup_core::{Error, Koan, KoanBuilder};
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -79,6 +81,8 @@ pub enum BackupCommand {
     Recover(recover::RecoverArgs),
     /// Run maintenance once, or repeatedly
     Maintain(Box<maintain::MaintainArgs>),
+    /// Check everything that a backup or a restore needs
+    Doctor(doctor::DoctorArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page
@@ -124,6 +128,46 @@ impl BackupCommand {
         Some(ended(result, &output))
     }
 
+    /// Runs `doctor` with a configuration from which possibly no context can be built, and returns the exit code of the
+    /// process. `builder` contains the defaults of the application. Returns `None` for the other commands, which need
+    /// a context.
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    ///
+    /// use koan_backup::Koan;
+    /// use koan_backup::cli::BackupCommand;
+    /// # #[cfg(feature = "config")]
+    /// use koan_backup::config::BuilderConfig as _;
+    ///
+    /// # #[cfg(feature = "config")]
+    /// async fn run(command: BackupCommand) -> koan_backup::Result<ExitCode> {
+    ///     if let Some(exit) = command.run_doctor("koan.toml", Koan::builder()).await {
+    ///         return Ok(exit);
+    ///     }
+    ///     let koan = Koan::builder().without_background_tasks().config("koan.toml")?.build().await?;
+    ///     Ok(command.run(&koan).await)
+    /// }
+    /// ```
+    pub async fn run_doctor(
+        &self,
+        sources: impl Into<ConfigurationSources>,
+        builder: KoanBuilder,
+    ) -> Option<ExitCode> {
+        let Self::Doctor(arguments) = self else { return None };
+        let output = self.output();
+        let result = Box::pin(arguments.run_with_configuration(sources.into(), builder, &output)).await;
+        Some(ended(result, &output))
+    }
+
+    /// Runs `doctor` for an application whose context cannot be built. Returns `None` for the other commands.
+    pub(crate) async fn run_without_working_context(&self, error: &Error) -> Option<ExitCode> {
+        let Self::Doctor(arguments) = self else { return None };
+        let output = self.output();
+        let result = arguments.run_without_context(error, &output).await;
+        Some(ended(result, &output))
+    }
+
     /// Returns the output that the flags of the command select.
     pub(crate) fn output(&self) -> Output {
         Output::new(match self {
@@ -146,6 +190,7 @@ impl BackupCommand {
             Self::Rekey(arguments) => arguments.output,
             Self::Recover(arguments) => arguments.output,
             Self::Maintain(arguments) => arguments.output,
+            Self::Doctor(arguments) => arguments.output,
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         })
     }
@@ -173,6 +218,7 @@ impl BackupCommand {
             Self::Rekey(arguments) => arguments.run(session).await,
             Self::Recover(arguments) => arguments.run(session).await,
             Self::Maintain(arguments) => arguments.run(session).await,
+            Self::Doctor(arguments) => arguments.run(session).await,
             Self::Completions(_) | Self::Man(_) => Ok(Exit::Done),
         }
     }

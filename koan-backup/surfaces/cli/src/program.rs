@@ -49,7 +49,10 @@ pub fn run_with(build: impl AsyncFnOnce() -> Result<Koan>) -> ExitCode {
     let exit = runtime.block_on(async {
         match Box::pin(build()).await {
             Ok(koan) => command.run_in(&koan, &application).await,
-            Err(error) => failed(&error.into(), &output),
+            Err(error) => match command.run_without_working_context(&error).await {
+                Some(exit) => exit,
+                None => failed(&error.into(), &output),
+            },
         }
     });
     // What is still running has no effect any more, for example a read that does not end after an interruption.

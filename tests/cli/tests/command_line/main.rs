@@ -2,6 +2,7 @@
 //! commands of koan-backup.
 
 mod configured;
+mod doctor;
 mod exit_codes;
 mod guide;
 mod help;
