@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use self::bandwidth::Bandwidth;
 use self::disk::Disk;
-pub(crate) use self::failure::is_refusal;
+pub(crate) use self::failure::{hint, is_refusal};
 pub(crate) use self::folders::{PROBE_PREFIX, archives_prefix, manifests_prefix};
 pub(crate) use self::listing::{FileFingerprint, ListedFile};
 use self::location::{BucketLocation, Cloud};

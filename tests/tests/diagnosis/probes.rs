@@ -80,11 +80,13 @@ async fn a_cancelled_or_dropped_diagnosis_removes_its_probe() {
         store.faults.until_called(Operation::Get, PROBE, 1).await;
         token.cancel();
     };
-    let (ended, ()) = tokio::join!(koan.diagnose().timeout(LONG).cancel_on(token.clone()).into_future(), cancel);
+    let (ended, ()) =
+        tokio::join!(koan.diagnose().timeout(LONG).cancel_on(token.clone()).into_future(), cancel);
     assert_eq!(ended.expect_err("the diagnosis was cancelled").kind(), ErrorKind::Cancelled);
     assert_eq!(store.files_beside_folders().await, [""; 0], "the cancelled diagnosis waits for the removal");
 
-    wait::dropped_at(store.faults.until_called(Operation::Get, PROBE, 2), koan.diagnose().timeout(LONG)).await;
+    wait::dropped_at(store.faults.until_called(Operation::Get, PROBE, 2), koan.diagnose().timeout(LONG))
+        .await;
     wait::until("the probe of the dropped diagnosis is removed", async || {
         store.files_beside_folders().await.is_empty()
     })

@@ -23,19 +23,17 @@ impl KoanBuilder {
     ///
     /// ```
     /// use koan_backup::prelude::*;
-    /// # async fn run() -> Result<(), Error> {
-    /// # #[cfg(feature = "sqlite")] {
-    /// let mut diagnosis = Koan::builder().storage(Storage::local(".koan/backups")?).diagnose();
-    /// match Sqlite::open("shop.db") {
-    ///     // A provider that can be opened is added to the builder.
-    ///     Ok(_) => {}
-    ///     Err(error) => diagnosis = diagnosis.failed_provider("main", &error),
+    /// use koan_backup::provider::Provider;
+    ///
+    /// /// `database` is, for example, the result of `Sqlite::open("shop.db")`.
+    /// async fn is_healthy(database: Result<impl Provider, Error>) -> Result<bool, Error> {
+    ///     let builder = Koan::builder().storage(Storage::local(".koan/backups")?);
+    ///     let diagnosis = match database {
+    ///         Ok(database) => builder.provider(database).diagnose(),
+    ///         Err(error) => builder.diagnose().failed_provider("main", &error),
+    ///     };
+    ///     Ok(diagnosis.await?.is_healthy())
     /// }
-    /// let problems = diagnosis.await?;
-    /// # drop(problems);
-    /// # }
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn diagnose(self) -> DiagnosisBuilder {
         DiagnosisBuilder::of_builder(self)

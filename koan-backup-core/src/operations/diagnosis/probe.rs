@@ -9,7 +9,7 @@ use super::check::{Check, CheckCode, CheckSubject};
 use super::wording::{length_of_time, no_response, within};
 use crate::environment::Environment;
 use crate::foundation::error::Error;
-use crate::storage::{FileTimes, Probe, Storage, is_read_only};
+use crate::storage::{FileTimes, Probe, Storage, hint, is_read_only};
 
 /// The least difference of two clocks that is a problem, because some stores round the times of files.
 const MIN_CLOCK_LIMIT: Duration = Duration::from_secs(5);
@@ -78,7 +78,12 @@ pub(super) fn failed(error: &Error) -> Check {
     } else {
         (CheckCode::StorageFailed, STORAGE_REMEDY)
     };
-    Check::of_error(CheckSubject::Storage, code, error, remedy)
+    let hint = hint(error);
+    let mut check = Check::of_error(CheckSubject::Storage, code, error, hint.unwrap_or(remedy));
+    if let Some(detail) = hint.and_then(|hint| check.detail.strip_suffix(hint)?.strip_suffix("; ")) {
+        check.detail = detail.to_owned();
+    }
+    check
 }
 
 /// Compares the clock of this machine with the time that the store gave to the probe.

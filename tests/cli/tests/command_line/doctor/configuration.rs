@@ -22,7 +22,7 @@ fn a_malformed_file_and_a_missing_file_are_found() {
     setup.doctor().require_problem("configuration", "koan.toml:10:", "correct");
     let mut command = setup.command(&["doctor"]);
     std::fs::remove_file(setup.path("koan.toml")).expect("the file is removed");
-    Findings::of(&mut command).require_problem("configuration", "koan.toml", "correct");
+    Findings::of(&mut command).require_problem("configuration", "koan.toml` cannot be read", "create it");
 }
 
 #[test]
@@ -54,5 +54,5 @@ fn a_machine_without_keys_is_healthy_and_one_without_recipients_is_not() {
     assert_eq!(found.code, Some(0), "{}", found.text);
     assert!(found.text.contains("no keys are configured; backups need none"), "{}", found.text);
     setup.encryption = String::new();
-    setup.doctor().require_problem("keys", "Payment must be encrypted", "public keys");
+    setup.doctor().require_problem("keys", "`Payment` must be encrypted", "public keys");
 }
