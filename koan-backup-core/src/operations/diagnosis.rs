@@ -2,6 +2,7 @@
 //! are as they should be. It changes nothing, except that each storage gets a probe, which is removed.
 
 mod ages;
+mod amounts;
 mod check;
 mod coverage;
 mod keys;
@@ -11,7 +12,7 @@ mod providers;
 mod report;
 mod run;
 mod storages;
-mod wording;
+mod time_limit;
 
 pub use check::{Check, CheckCode, CheckState, CheckSubject};
 pub(crate) use options::DiagnosisOptions;

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::amounts::{count_of, length_of_time};
 use super::check::{Check, CheckCode, CheckSubject};
 use super::storages::StoredBackups;
-use super::wording::length_of_time;
 use crate::catalog::{self, Expectations, Freshness, Overdue, OverdueKind};
 use crate::environment::Environment;
 
-/// Compares the ages with the expectations. `profiles` contains the backups of all profiles that could be read.
+/// Compares the ages with the expectations. `profiles` contains the backups of all profiles that could be read, and
+/// `unread_count` is the number of the others.
 pub(super) fn check(
     environment: &Environment,
     profiles: Vec<StoredBackups>,
+    unread_count: usize,
     expected: &Expectations,
 ) -> Vec<Check> {
     let now = environment.clock.now();
@@ -23,10 +25,15 @@ pub(super) fn check(
         verified.extend(profile.verified);
     }
     let found = catalog::freshness(entries, &verified, &environment.identity, expected, now);
-    if found.overdue.is_empty() {
-        return vec![summary(&found, now)];
+    let mut checks: Vec<_> = found.overdue.iter().map(|overdue| problem(overdue, now)).collect();
+    if checks.is_empty() {
+        checks.push(summary(&found, now));
     }
-    found.overdue.iter().map(|overdue| problem(overdue, now)).collect()
+    if unread_count > 0 {
+        let note = format!("; {} could not be read", count_of(unread_count, "profile"));
+        checks.iter_mut().for_each(|check| check.detail.push_str(&note));
+    }
+    checks
 }
 
 fn age(at: Timestamp, now: Timestamp) -> String {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::amounts::count_of;
 use super::check::{Check, CheckCode, CheckSubject};
-use super::wording::{count_of, no_response, within};
+use super::time_limit::{no_response, within};
 use crate::encryption::{Identities, Recipients};
 use crate::environment::{Environment, require_archive_recipients, require_recipients};
 use crate::foundation::blocking::blocking;
@@ -13,8 +14,7 @@ use crate::foundation::error::Result;
 const PROBE: &[u8] = b"a probe of koan-backup";
 const SUBJECT: CheckSubject = CheckSubject::Keys;
 
-/// Checks the recipients and each source of keys. `is_configured` states that no recipients or keys were left
-/// out because they cannot be used.
+/// Checks the recipients and each source of keys.
 pub(super) async fn check(environment: &Environment, limit: Duration) -> Vec<Check> {
     let mut problems = missing_recipients(environment);
     let mut sources = Vec::new();

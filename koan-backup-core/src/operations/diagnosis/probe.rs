@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
+use super::amounts::length_of_time;
 use super::check::{Check, CheckCode, CheckSubject};
-use super::wording::{length_of_time, no_response, within};
+use super::time_limit::{no_response, within};
 use crate::environment::Environment;
 use crate::foundation::error::Error;
 use crate::storage::{FileTimes, Probe, Storage, hint, is_read_only};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::amounts::count_of;
 use super::check::{Check, CheckCode, CheckSubject};
-use super::wording::{no_response, within};
+use super::time_limit::{no_response, within};
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
 use crate::provider::{Provider, ProviderDescription, ProviderDiagnosis, Severity};
@@ -92,7 +93,7 @@ fn examined(
         .iter()
         .filter(|coverage| coverage.problem.is_none() && !has_finding(&coverage.entity))
         .count();
-    let detail = format!("{}, {readable} of {} readable", found.summary, count_of_entities(covered.len()));
+    let detail = format!("{}, {readable} of {} readable", found.summary, count_of(covered.len(), "entity"));
     let mut checks = vec![Check::ok(subject, detail).with_name(name)];
     checks.extend(problems);
     (checks, Some(description))
@@ -103,8 +104,4 @@ pub(crate) fn not_created_database(database: &str) -> Check {
     let detail = format!("{database} is not created yet; the first backup or restore creates it");
     let check = Check::warning(CheckSubject::Provider, CheckCode::NotCreated, detail);
     check.with_remedy("restore a backup into it; if there should be data, mount the disk or correct the path")
-}
-
-fn count_of_entities(count: usize) -> String {
-    super::wording::count_of(count, "entity")
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio_util::task::TaskTracker;
 
+use super::amounts::count_of;
 use super::check::{Check, CheckCode, CheckSubject};
 use super::options::DiagnosisOptions;
 use super::report::Diagnosis;
@@ -68,8 +69,10 @@ async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) 
         descriptions.extend(found.description.map(|description| (name.clone(), description)));
     }
     let mut backups = Vec::new();
+    let mut unread_count = checks.iter().filter(|check| is_failed_storage(environment, check)).count();
     for found in of_storages {
         checks.extend(found.checks);
+        unread_count += usize::from(found.backups.is_none());
         backups.extend(found.backups);
     }
     // What could not be configured was checked before.
@@ -77,17 +80,23 @@ async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) 
         checks.extend(of_keys);
     }
     if !environment.inventory.included.is_empty() || !environment.inventory.uncovered.is_empty() {
-        checks.push(coverage::check(environment, &descriptions));
+        checks.extend(coverage::check(environment, &descriptions));
     }
     if !backups.is_empty() {
-        checks.extend(ages::check(environment, backups, &expectations));
+        checks.extend(ages::check(environment, backups, unread_count, &expectations));
     }
     Diagnosis::new(checks)
 }
 
+/// Returns whether a check states that a storage profile could not be opened before the diagnosis.
+fn is_failed_storage(environment: &Environment, check: &Check) -> bool {
+    let is_opened = |name: &String| environment.storages.iter().any(|(opened, _)| opened == name);
+    check.subject == CheckSubject::Storage && check.name.as_ref().is_some_and(|name| !is_opened(name))
+}
+
 fn configuration(environment: &Environment) -> Check {
     let identity = &environment.identity;
-    let entities = super::wording::count_of(environment.entities.len(), "entity");
+    let entities = count_of(environment.entities.len(), "entity");
     let detail =
         format!("application {}, environment {}; {entities}", identity.application(), identity.environment());
     Check::ok(CheckSubject::Configuration, detail)

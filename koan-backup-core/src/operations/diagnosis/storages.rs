@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+use super::amounts::{count_of, size};
 use super::check::{Check, CheckCode, CheckSubject};
 use super::probe::{STORAGE_REMEDY, failed, round_trip, silent};
-use super::wording::{count_of, size, within};
+use super::time_limit::within;
 use crate::catalog::{CatalogEntry, VerificationRecord};
 use crate::environment::Environment;
 use crate::foundation::error::Result;

@@ -27,6 +27,22 @@ fn a_directory_that_is_not_mounted_is_found() {
 }
 
 #[test]
+fn one_unusable_profile_does_not_hide_the_other_one() {
+    let mut setup = Setup::with_backup();
+    std::fs::write(setup.path("dr"), "").expect("a file in place of the directory");
+    setup.storage.push_str("dr = \"{folder}/dr\"\n");
+    let found = setup.doctor();
+    found.require_problem("storage dr", "cannot be used", "specify a writable directory");
+    found.require_count(1);
+    found.require_ok("storage local");
+    assert!(
+        found.text.contains("verified") && found.text.contains("; 1 profile could not be read"),
+        "{}",
+        found.text
+    );
+}
+
+#[test]
 fn a_misspelt_directory_is_found() {
     let mut setup = Setup::with_backup();
     setup.storage = "[storage]\nlocal = \"{folder}/bakcups\"\n".to_owned();

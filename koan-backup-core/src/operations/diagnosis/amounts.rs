@@ -1,20 +1,6 @@
-//! The wording of details: lengths of time, sizes, and the check of a missing response.
+//! The amounts in details: lengths of time, counts and sizes.
 
 use std::time::Duration;
-
-use super::check::{Check, CheckCode, CheckSubject};
-
-/// Waits for the end of work, for at most `limit`. Returns `None` if it has not ended by then.
-pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(limit, work).await.ok()
-}
-
-/// Returns the problem that there was no response within the limit. `subject_text` names who did not respond.
-pub(super) fn no_response(subject: CheckSubject, who: &str, limit: Duration, remedy: &str) -> Check {
-    let detail = format!("{who} did not respond within {}", length_of_time(limit));
-    let remedy = format!("{remedy}; a longer `--timeout` waits longer");
-    Check::problem(subject, CheckCode::NoResponse, detail).with_remedy(remedy)
-}
 
 /// Returns a length of time in its largest unit: `3 days`, `26 hours`, `40 seconds`.
 pub(super) fn length_of_time(time: Duration) -> String {
