@@ -23,7 +23,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::names::{names, suggestion};
 use crate::provider::Provider;
-use crate::storage::Storage;
+use crate::storage::{MachineState, Storage};
 
 /// The checked configuration of an application, which all operations share.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(crate) struct Environment {
     pub(crate) producer: Producer,
     /// The application whose backups are considered.
     pub(crate) identity: ApplicationIdentity,
+    /// The state directory of this machine.
+    pub(crate) state: MachineState,
     pub(crate) listener: Listener,
     pub(crate) operation_log: OperationLog,
 }

@@ -22,9 +22,9 @@ pub mod storage;
 pub mod builders {
     pub use crate::declaration::selection::Selection;
     pub use crate::koan::{
-        BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiffBuilder, FindBuilder,
-        MaintenanceBuilder, Names, OneName, RecoverBuilder, RekeyAllBuilder, RekeyBuilder, RestoreBuilder,
-        RetentionBuilder, SeveralNames, VerifyBuilder, ViabilityBuilder,
+        BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiagnosisBuilder,
+        DiffBuilder, FindBuilder, MaintenanceBuilder, Names, OneName, RecoverBuilder, RekeyAllBuilder,
+        RekeyBuilder, RestoreBuilder, RetentionBuilder, SeveralNames, VerifyBuilder, ViabilityBuilder,
     };
     pub use crate::operations::backup::BackupOptions;
     pub use crate::operations::restore::RestoreOptions;
@@ -44,6 +44,7 @@ pub mod report {
     };
     pub use crate::operations::backup::BackupReport;
     pub use crate::operations::copy::CopyReport;
+    pub use crate::operations::diagnosis::{Check, CheckCode, CheckState, CheckSubject, Diagnosis};
     pub use crate::operations::diff::{BackupDiff, Change, Difference, EntityDiff};
     pub use crate::operations::prune::{PruneReport, RemovedBackup};
     pub use crate::operations::recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};

@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod count;
+pub(crate) mod diagnosis;
 pub(crate) mod diff;
 pub(crate) mod maintenance;
 pub(crate) mod operation;

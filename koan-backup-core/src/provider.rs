@@ -7,6 +7,7 @@ pub mod keyed;
 mod batch;
 mod database_schema;
 mod description;
+mod diagnosis;
 mod fast_rows;
 mod finding;
 mod observed;
@@ -30,6 +31,7 @@ pub use database_schema::{
     ColumnDescription, ColumnFieldType, DatabaseSchema, EnumDescription, TableDescription,
 };
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
+pub use diagnosis::{ProviderDiagnosis, ProviderFinding};
 pub use finding::{Finding, Severity};
 pub use restore::{ConflictMode, RestoreLevel, RestoreTarget, SessionIntent, SessionOptions, WriteCounts};
 pub use session::{
@@ -92,6 +94,20 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The database cannot be read.
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription>;
+
+    /// Examines the database for [`Koan::diagnose`](crate::Koan::diagnose): whether backups can read it, and whether
+    /// restores could write it. `entities` are all covered entities of this provider. `state` is the state directory
+    /// of this machine. The database may not have been [attached](Self::attach) to it.
+    ///
+    /// The implementation must write nothing, and must not create a database that does not exist. The default
+    /// implementation calls [`describe`](Self::describe).
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    async fn diagnose(&self, entities: &[EntityCodec], state: &MachineState) -> Result<ProviderDiagnosis> {
+        let _ = state;
+        self.describe(entities).await.map(ProviderDiagnosis::new)
+    }
 
     /// Describes the tables of the database for tools that create entities, with a type of field for each column
     /// that reads every value that the column contains. The implementation may read all rows.

@@ -16,6 +16,8 @@ mod location;
 mod multipart;
 mod open;
 mod options;
+mod presence;
+mod probe;
 mod profile;
 mod profile_state;
 mod rate_limited;
@@ -32,13 +34,16 @@ use serde::{Deserialize, Serialize};
 
 use self::bandwidth::Bandwidth;
 use self::disk::Disk;
-pub(crate) use self::failure::is_refusal;
+pub(crate) use self::failure::{hint, is_refusal};
 pub(crate) use self::folders::{PROBE_PREFIX, archives_prefix, manifests_prefix};
 pub(crate) use self::listing::{FileFingerprint, ListedFile};
 use self::location::{BucketLocation, Cloud};
 pub use self::machine_state::{KnownLocation, MachineState};
 pub(crate) use self::multipart::AbortOutcome;
 pub use self::options::StorageOptions;
+pub(crate) use self::presence::Presence;
+pub(crate) use self::probe::Probe;
+pub(crate) use self::profile::is_read_only;
 use self::profile_state::{NewProfile, ProfileRecord};
 use self::rate_limited::{RateLimitedMultipart, RateLimitedStore};
 use crate::encryption::ArchiveEncryption;
@@ -142,14 +147,8 @@ impl Storage {
     pub fn local(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let disk = Disk::new(path).map_err(|source| {
-            Error::with_source(
-                ErrorKind::Storage,
-                format!(
-                    "storage directory `{}` cannot be used; specify a writable directory",
-                    path.display()
-                ),
-                source,
-            )
+            let text = format!("storage directory `{}` cannot be used", path.display());
+            Error::with_source(ErrorKind::Storage, text, source).with_help("specify a writable directory")
         })?;
         let disk = Arc::new(disk);
         Ok(Self {

@@ -46,7 +46,7 @@
 //! | `generate` (with the feature) | entities of an existing database |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
 //! | `cli`, with the feature `cli` | the command line, for the binary of an application; its guide is `guides::command_line` |
-//! | [`guides`] | [configuration](guides::configuration), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
+//! | [`guides`] | [best practices](guides::best_practices), [configuration](guides::configuration), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
 //!
 //! | macro | what |
 //! |---|---|
@@ -63,6 +63,12 @@ pub mod archive_format {}
 /// Guides. Their examples are tests.
 #[cfg(feature = "sqlite")]
 pub mod guides {
+    /// [`command-line.md`]: crate::guides
+    /// [`configuration.md`]: crate::guides::configuration
+    /// [`retention.md`]: crate::guides::retention
+    ///
+    #[doc = include_str!("../docs/best-practices.md")]
+    pub mod best_practices {}
     #[cfg(feature = "cli")]
     #[doc = include_str!("../docs/command-line.md")]
     pub mod command_line {}

@@ -36,11 +36,11 @@ use crate::foundation::series::SeriesName;
 #[derive(Clone, Debug)]
 #[must_use = "expectations do nothing until they are given to `health`"]
 pub struct Expectations {
-    every: Option<Duration>,
-    by_name: BTreeMap<String, Duration>,
-    verified_by_name: BTreeMap<String, Duration>,
+    pub(super) every: Option<Duration>,
+    pub(super) by_name: BTreeMap<String, Duration>,
+    pub(super) verified_by_name: BTreeMap<String, Duration>,
     entities_within: Option<Duration>,
-    verified_within: Option<Duration>,
+    pub(super) verified_within: Option<Duration>,
     max_loss_percent: u8,
 }
 
@@ -199,7 +199,7 @@ impl CatalogHealth {
 /// dated in the future.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
-fn is_in_future(at: Timestamp, now: Timestamp) -> bool {
+pub(super) fn is_in_future(at: Timestamp, now: Timestamp) -> bool {
     Duration::try_from(at.duration_since(now)).is_ok_and(|ahead| ahead > MAX_CLOCK_SKEW)
 }
 
@@ -299,11 +299,11 @@ fn unverified(
 }
 
 /// Returns whether a backup has this name, or is of this series.
-fn is_called(entry: &CatalogEntry, name: &str) -> bool {
+pub(super) fn is_called(entry: &CatalogEntry, name: &str) -> bool {
     entry.manifest().name.as_str() == name || entry.manifest().series_name().as_str() == name
 }
 
-fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
+pub(super) fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
     Duration::try_from(now.duration_since(at)).is_ok_and(|elapsed| elapsed > age)
 }
 

@@ -16,6 +16,17 @@ pub(crate) enum Origin {
 }
 
 impl Producer {
+    /// Returns the producer of the backups that this program makes for an application.
+    pub(crate) fn of_application(identity: &ApplicationIdentity) -> Self {
+        Self {
+            name: "koan-backup".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            application: Some(identity.application().to_owned()),
+            environment: Some(identity.environment().to_owned()),
+            host: gethostname::gethostname().into_string().ok().filter(|host| !host.is_empty()),
+        }
+    }
+
     /// Returns the origin of a backup, as seen by the application `own`.
     pub(crate) fn origin(&self, own: &ApplicationIdentity) -> Origin {
         let is_application = |own: &str| self.application.as_deref() == Some(own);

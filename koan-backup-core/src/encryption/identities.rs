@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::sync::{Mutex, PoisonError};
 
 use age::secrecy::{ExposeSecret, SecretString};
@@ -132,6 +133,14 @@ impl Identities {
     /// Returns the id of each key, as it is used in manifests and errors.
     pub fn key_ids(&self) -> Vec<String> {
         self.keys.iter().map(|identity| identity.id.clone()).collect()
+    }
+
+    /// Decrypts small content, or returns `None` if no identity decrypts it.
+    pub(crate) fn decrypt(&self, encrypted: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = Vec::new();
+        let mut reader = age::Decryptor::new(encrypted).ok()?.decrypt(self.all()).ok()?;
+        reader.read_to_end(&mut plain).ok()?;
+        Some(plain)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &dyn age::Identity> {

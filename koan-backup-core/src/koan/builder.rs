@@ -2,6 +2,7 @@
 
 mod archives_only;
 mod defaults;
+mod diagnosis;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -307,10 +308,11 @@ impl KoanBuilder {
         self.put_defaults_first()?;
         self.registry.require_crates(&self.expected_crates)?;
         let (mut inventory, descriptors) = self.resolve_inventory()?;
-        let entities = self.assign_providers(&descriptors, &inventory)?;
+        let names: Vec<_> = self.provider_names().map(str::to_owned).collect();
+        let entities = Self::assign_providers(&names, &descriptors, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;
         // New directories are created only after the declarations were checked.
-        self.compare_with_state().await?;
+        let state = self.compare_with_state().await?;
         inventory.warnings.extend(self.same_location_warnings());
         coverage::add_coverage(&self.providers, &entities, &mut inventory).await?;
         inventory.last_backup = self.last_backup_warnings(&identity).await;
@@ -329,13 +331,6 @@ impl KoanBuilder {
         if self.uncovered_policy == UncoveredPolicy::Deny {
             inventory.require_covered()?;
         }
-        let producer = Producer {
-            name: "koan-backup".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            application: Some(identity.application().to_owned()),
-            environment: Some(identity.environment().to_owned()),
-            host: gethostname::gethostname().into_string().ok().filter(|host| !host.is_empty()),
-        };
         let environment = Arc::new(Environment {
             inventory,
             entities,
@@ -346,8 +341,9 @@ impl KoanBuilder {
             keys: self.keys,
             clock: self.clock,
             lease_time: self.lease_time,
-            producer,
+            producer: Producer::of_application(&identity),
             identity,
+            state,
             listener: self.listener,
             operation_log: self.operation_log,
         });
@@ -356,8 +352,9 @@ impl KoanBuilder {
         Ok(Koan { environment, defaults, background: Arc::new(background) })
     }
 
-    /// Compares storage profiles and databases with what this machine remembers of them.
-    async fn compare_with_state(&mut self) -> Result<()> {
+    /// Compares storage profiles and databases with what this machine remembers of them. Returns the state
+    /// directory.
+    async fn compare_with_state(&mut self) -> Result<MachineState> {
         let directory = self.state_directory.take().unwrap_or_else(default_directory);
         let state = self.contents.state(MachineState::new(&directory)?);
         let directories = self.storages.iter().filter_map(|(_, storage)| storage.directory());
@@ -374,7 +371,7 @@ impl KoanBuilder {
             let attached = provider.attach(&state).await;
             attached.map_err(|error| error.context(format!("provider `{name}` cannot be used")))?;
         }
-        Ok(())
+        Ok(state)
     }
 
     /// Returns a warning for each pair of storage profiles that have the same location, because a copy from
@@ -468,18 +465,19 @@ impl KoanBuilder {
         Ok(())
     }
 
-    /// Assigns each entity to its provider.
+    /// Assigns each entity to its provider. `names` contains the names of the providers, the default provider
+    /// first.
     fn assign_providers(
-        &self,
+        names: &[String],
         descriptors: &[&'static EntityDescriptor],
         inventory: &Inventory,
     ) -> Result<Vec<KnownEntity>> {
-        let default = self.providers.first().map(|(name, _)| name.as_str()).unwrap_or_default();
+        let default = names.first().map(String::as_str).unwrap_or_default();
         descriptors
             .iter()
             .map(|&descriptor| {
                 let provider = descriptor.provider().unwrap_or(default);
-                if !self.providers.iter().any(|(name, _)| name == provider) {
+                if !names.iter().any(|name| name == provider) {
                     return Err(Error::new(
                         ErrorKind::Configuration,
                         format!(
@@ -487,7 +485,7 @@ impl KoanBuilder {
                              `.named_provider(\"{provider}\", …)`; {}",
                             descriptor.name(),
                             descriptor.location(),
-                            suggestion(provider, self.providers.iter().map(|(name, _)| name.as_str()))
+                            suggestion(provider, names.iter().map(String::as_str))
                         ),
                     ));
                 }

@@ -7,6 +7,7 @@ use super::catalog::Catalog;
 use super::context::Koan;
 use super::copy::CopyBuilder;
 use super::data::Data;
+use super::diagnosis::DiagnosisBuilder;
 use super::diff::DiffBuilder;
 use super::find::FindBuilder;
 use super::installed;
@@ -138,6 +139,12 @@ impl Koan {
     pub async fn record_counts(&self) -> Result<Vec<(String, Result<u64>)>> {
         require_timers()?;
         count::records(&self.environment).await
+    }
+
+    /// Diagnoses the application: checks databases, storage profiles, keys, coverage and the ages of the backups, and
+    /// names the remedy of each problem. [`KoanBuilder::diagnose`] also works if the context cannot be built.
+    pub fn diagnose(&self) -> DiagnosisBuilder {
+        DiagnosisBuilder::of_context(self.clone())
     }
 
     /// Returns the name of a backup to which its caller gives no name. It is `default`, unless

@@ -3,6 +3,7 @@
 
 mod cleanup;
 mod incomplete_tasks;
+mod probes;
 mod report;
 mod run;
 mod temporary_files;

@@ -23,6 +23,23 @@ impl Storage {
     }
 }
 
+/// Returns what to check, if the error contains the response of a store with a known cause. The text of the error ends
+/// with it.
+pub(crate) fn hint(error: &Error) -> Option<&'static str> {
+    #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+    {
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            if let Some(response) = cause.downcast_ref::<StoreResponse>() {
+                return response.hint();
+            }
+            source = cause.source();
+        }
+    }
+    let _ = error;
+    None
+}
+
 /// Returns whether a store refused a request, so that a retry would not help.
 pub(crate) fn is_refusal(error: &object_store::Error) -> bool {
     use object_store::Error;

@@ -28,7 +28,7 @@ const USED_FOLDERS: [&str; 2] = ["manifests", "archives"];
 /// The content of a profile mark.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Mark {
+pub(super) struct Mark {
     format_version: u32,
     id: Uuid,
     created_at: Timestamp,
@@ -36,7 +36,7 @@ struct Mark {
 
 impl ProfileRecord {
     /// Returns the record of the profile in the state directory, if this machine has used it before.
-    fn known_location(&self) -> Result<Option<KnownLocation>> {
+    pub(super) fn known_location(&self) -> Result<Option<KnownLocation>> {
         for location in &self.locations {
             if let Some(known) = self.state.known_location(STATE_KIND, location)? {
                 return Ok(Some(known));
@@ -88,17 +88,8 @@ impl Storage {
                 self.require_new_allowed()?;
                 self.refuse_misspelt(disk.path(), declared)?;
             }
-            let failed = |source: std::io::Error| {
-                Error::with_source(
-                    ErrorKind::Storage,
-                    format!(
-                        "storage directory `{}` cannot be used; specify a writable directory",
-                        self.location
-                    ),
-                    source,
-                )
-            };
-            disk.open(MissingDirectory::Created).map_err(failed)?;
+            let opened = disk.open(MissingDirectory::Created);
+            opened.map_err(|source| self.unusable_directory_error(source))?;
             let locations = directory_locations(disk.path(), disk.canonical_path());
             self.profile = Some(ProfileRecord { locations, ..profile }.into());
             match self.require_profile().await {
@@ -191,7 +182,7 @@ impl Storage {
     }
 
     /// Reads the mark of the profile, if the profile has one.
-    async fn read_mark(&self) -> Result<Option<Mark>> {
+    pub(super) async fn read_mark(&self) -> Result<Option<Mark>> {
         let Some(content) = self.read(&Path::from(MARK_FILE), MAX_MARK_BYTES).await? else { return Ok(None) };
         let mark = serde_json::from_slice(&content).map_err(|source| {
             Error::with_source(
@@ -211,7 +202,7 @@ impl Storage {
     }
 
     /// Returns whether the storage contains files of an older version, which did not create a mark.
-    async fn was_used(&self) -> Result<bool> {
+    pub(super) async fn was_used(&self) -> Result<bool> {
         for folder in USED_FOLDERS.map(Path::from) {
             let listed = self.list_once(&folder).await;
             if !listed.map_err(|source| self.failed(&folder, "listed in", source))?.is_empty() {
@@ -222,7 +213,7 @@ impl Storage {
     }
 
     /// Returns an error if the creation of a new profile is not allowed.
-    fn require_new_allowed(&self) -> Result<()> {
+    pub(super) fn require_new_allowed(&self) -> Result<()> {
         if self.new_profile == NewProfile::Refused {
             return Err(Error::new(
                 ErrorKind::NotFound,
@@ -239,16 +230,19 @@ impl Storage {
             ErrorKind::Configuration,
             format!(
                 "storage `{}` is not a storage profile yet, and with KOAN_ENV=production no profile is \
-                 created automatically; if it should contain backups, mount its disk or check its address; \
-                 if it is new, set `.create_if_missing()` on the storage",
+                 created automatically",
                 self.location
             ),
+        )
+        .with_help(
+            "if it should contain backups, mount its disk or check its address; if it is new, set \
+             `.create_if_missing()` on the storage",
         ))
     }
 
     /// Refuses to create a directory if a profile with a similar path exists that the context does not
     /// declare.
-    fn refuse_misspelt(&self, missing: &std::path::Path, declared: &[PathBuf]) -> Result<()> {
+    pub(super) fn refuse_misspelt(&self, missing: &std::path::Path, declared: &[PathBuf]) -> Result<()> {
         if self.new_profile == NewProfile::Allowed {
             return Ok(());
         }
@@ -261,31 +255,27 @@ impl Storage {
         else {
             return Ok(());
         };
-        Err(Error::new(
-            ErrorKind::Configuration,
-            format!(
-                "storage `{}` does not exist; did you mean the existing storage profile `{}`? If this is a new \
-                 profile, set `.create_if_missing()` on the storage",
-                self.location,
+        Err(Error::new(ErrorKind::Configuration, format!("storage `{}` does not exist", self.location))
+            .with_help(format!(
+                "did you mean the existing storage profile `{}`? If this is a new profile, set \
+             `.create_if_missing()` on the storage",
                 similar.display()
-            ),
-        ))
+            )))
     }
 
     /// Creates the error for a profile that this machine has used before and that has lost its content.
     /// `fault` is a phrase such as `has lost its mark`.
-    fn lost_error(&self, fault: &str, known: &KnownLocation) -> Error {
+    pub(super) fn lost_error(&self, fault: &str, known: &KnownLocation) -> Error {
         Error::new(
             ErrorKind::Storage,
-            format!(
-                "storage `{}` {fault}, and this machine has used it before; mount its disk, or check its \
-                 address and whether its content was deleted. If the content was deleted or replaced on \
-                 purpose, remove `{}` or call `MachineState::forget_location`, so that the storage is \
-                 treated as new",
-                self.location,
-                known.file.display()
-            ),
+            format!("storage `{}` {fault}, and this machine has used it before", self.location),
         )
+        .with_help(format!(
+            "mount its disk, or check its address and whether its content was deleted. If the content was \
+             deleted or replaced on purpose, remove `{}` or call `MachineState::forget_location`, so that \
+             the storage is treated as new",
+            known.file.display()
+        ))
     }
 
     /// Creates the error for a directory in which the test of [`Disk::probe`](super::disk::Disk::probe)
@@ -295,18 +285,27 @@ impl Storage {
             ErrorKind::Storage,
             format!(
                 "storage directory `{}` is not safe for backups: a file could not be created without \
-                 replacing an existing one, or could not be made durable; use another file system or mount \
-                 option",
+                 replacing an existing one, or could not be made durable",
                 self.location
             ),
             source,
         )
+        .with_help("use another file system or mount option")
+    }
+
+    /// Creates the error for a directory that cannot be created or read.
+    pub(super) fn unusable_directory_error(&self, source: std::io::Error) -> Error {
+        let text = format!("storage directory `{}` cannot be used", self.location);
+        Error::with_source(ErrorKind::Storage, text, source).with_help("specify a writable directory")
     }
 }
 
 /// Returns the locations under which the machine records a directory: the configured path, and the path
 /// without symbolic links.
-fn directory_locations(configured: &std::path::Path, canonical: Option<std::path::PathBuf>) -> Vec<String> {
+pub(super) fn directory_locations(
+    configured: &std::path::Path,
+    canonical: Option<std::path::PathBuf>,
+) -> Vec<String> {
     let mut locations = vec![configured.display().to_string()];
     locations.extend(canonical.map(|path| path.display().to_string()));
     locations.dedup();
@@ -314,7 +313,7 @@ fn directory_locations(configured: &std::path::Path, canonical: Option<std::path
 }
 
 /// Returns whether an error means that the storage is read-only.
-fn is_read_only(error: &Error) -> bool {
+pub(crate) fn is_read_only(error: &Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);

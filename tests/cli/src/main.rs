@@ -2,6 +2,7 @@
 
 mod entities;
 mod gate;
+mod shifted_clock;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ use koan_backup::config::ConfigurationSources;
 use koan_backup::prelude::*;
 use koan_backup::{BackupName, ConflictMode, KoanBuilder, Retention};
 use rusqlite::Connection;
+
+use crate::shifted_clock::ShiftedClock;
 
 /// The shop
 #[derive(Debug, Parser)]
@@ -58,6 +61,11 @@ fn main() -> ExitCode {
         ShopCommand::Seed { count } => sql(&entities::seed(count)),
         ShopCommand::Sql { statement } => sql(&statement),
         ShopCommand::Backup(command) => runtime.block_on(async {
+            if let Some(path) = std::env::var_os("SHOP_CONFIGURATION")
+                && let Some(exit) = command.run_doctor(PathBuf::from(path), builder()).await
+            {
+                return exit;
+            }
             let koan = open().await.expect("the context of the shop is valid");
             let background = std::env::var_os("SHOP_BACKGROUND");
             if background.as_ref().is_some_and(|mode| mode == "disabled") {
@@ -91,7 +99,19 @@ async fn require_no_background_task() {
     }
 }
 
+/// Returns a builder without providers and storage, for a shop with a configuration file.
+fn builder() -> KoanBuilder {
+    let builder = Koan::builder().application("shop").environment("test").without_background_tasks();
+    match std::env::var("SHOP_CLOCK_SHIFT").ok() {
+        Some(seconds) => builder.clock(ShiftedClock::parse(&seconds)),
+        None => builder,
+    }
+}
+
 async fn open() -> Result<Koan, Error> {
+    if let Some(path) = std::env::var_os("SHOP_CONFIGURATION") {
+        return builder().config(PathBuf::from(path))?.build().await;
+    }
     let root = path("SHOP_STORAGE");
     let mut builder = Koan::builder()
         .application("shop")

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
+use super::probes;
 use super::report::ProfileMaintenance;
 use super::temporary_files::TemporaryFiles;
 use super::verifications;
@@ -245,7 +246,10 @@ impl Cleanup<'_> {
         report: &mut ProfileMaintenance,
         problems: &mut Vec<String>,
     ) -> Result<()> {
-        let Some(directory) = self.storage.directory() else { return Ok(()) };
+        let Some(directory) = self.storage.directory() else {
+            let (lease, storage, taken_at) = (self.lease, self.storage, self.survey.taken_at);
+            return probes::remove_old(lease, storage, self.min_age, taken_at, report, problems).await;
+        };
         let leases = self.survey.held(self.survey.taken_at);
         let in_use = leases.filter_map(|lease| lease.work.archive.clone()).collect();
         let held = self.lease.confirm().await?;

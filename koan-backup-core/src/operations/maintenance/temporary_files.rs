@@ -143,7 +143,7 @@ fn final_path(path: &str) -> Option<&str> {
 }
 
 /// Returns whether a file has the name of a probe file, or of the temporary file of a probe file.
-fn is_probe(name: &str) -> bool {
+pub(super) fn is_probe(name: &str) -> bool {
     let (file_name, is_numbered) = match name.split_once('#') {
         Some((file_name, number)) => (file_name, is_decimal(number, number.len())),
         None => (name, true),

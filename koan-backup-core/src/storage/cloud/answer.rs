@@ -10,7 +10,9 @@ use super::secrets::Secrets;
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(in crate::storage) struct StoreResponse {
+    /// The text, which ends with the hint.
     text: String,
+    hint: Option<&'static str>,
     is_final: bool,
 }
 
@@ -22,6 +24,11 @@ impl StoreResponse {
     pub(in crate::storage) fn is_final(&self) -> bool {
         self.is_final
     }
+
+    /// Returns what to check, if it is known. The text of the response ends with it.
+    pub(in crate::storage) fn hint(&self) -> Option<&'static str> {
+        self.hint
+    }
 }
 
 /// Returns an error that contains only the request, the response of the store without secrets, and a hint on
@@ -29,7 +36,7 @@ impl StoreResponse {
 pub(super) fn explained(error: Error, request: RequestKind, secrets: &Secrets) -> Error {
     let error_text = chain(&error);
     if let Some(hint) = failed_request(&error_text).and_then(hints::missing_credentials) {
-        let source = Box::new(StoreResponse { text: hint.to_owned(), is_final: true });
+        let source = Box::new(StoreResponse { text: hint.to_owned(), hint: Some(hint), is_final: true });
         return Error::Generic { store: "object store", source };
     }
     let parsed = ParsedResponse::parse(&error_text);
@@ -45,7 +52,7 @@ pub(super) fn explained(error: Error, request: RequestKind, secrets: &Secrets) -
     let is_refused_by_status =
         matches!(parsed.status, Some(300..=428 | 430..=499)) && parsed.status != Some(408);
     let is_final = is_refused_by_status || missing_bucket || is_refused_by_code;
-    let source = Box::new(StoreResponse { text, is_final });
+    let source = Box::new(StoreResponse { text, hint: hint.map(|hint| hint.text), is_final });
     match error {
         // A missing bucket is a configuration error, and must not be reported as a missing file.
         Error::NotFound { path, .. } if !missing_bucket => Error::NotFound { path, source },

@@ -20,10 +20,8 @@ pub(super) struct Presence {
 pub(super) fn unusable(path: &Path, source: io::Error) -> Error {
     Error::with_source(
         ErrorKind::Configuration,
-        format!(
-            "`{}` cannot be used as a directory of JSON files; use the path of a directory that can be read",
-            path.display()
-        ),
+        format!("`{}` cannot be used as a directory of JSON files", path.display()),
         source,
     )
+    .with_help("use the path of a directory that can be read")
 }

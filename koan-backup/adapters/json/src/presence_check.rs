@@ -59,6 +59,28 @@ impl Directory {
         Ok(())
     }
 
+    /// Returns whether the directory exists. Creates and records nothing.
+    ///
+    /// # Errors
+    /// Returns an error if a known directory is missing or empty, or if the path of an unknown one is probably
+    /// misspelt.
+    pub(super) fn is_created(&self, state: &MachineState, if_missing: IfMissing) -> Result<bool> {
+        let known = self.known_location(state)?;
+        if !self.root.exists() {
+            if known.is_some() {
+                return Err(self.missing_directory_error(known.as_ref()));
+            }
+            if if_missing == IfMissing::CreateUnlessMisspelt {
+                self.refuse_misspelt()?;
+            }
+            return Ok(false);
+        }
+        match known {
+            Some(known) if self.is_missing_content(&known)? => Err(self.empty_directory_error(&known)),
+            _ => Ok(true),
+        }
+    }
+
     /// Fails if the directory no longer exists, or if it is empty but was not empty when it was last used.
     pub(super) fn require_content(&self) -> Result<()> {
         self.require_root()?;
@@ -120,13 +142,13 @@ impl Directory {
         let Some(similar) = similar_path(&self.root, contains_files) else { return Ok(()) };
         Err(Error::new(
             ErrorKind::Configuration,
-            format!(
-                "the directory of JSON files `{}` does not exist; did you mean the existing directory `{}`? For a new \
-                 database, set `.create_if_missing()` on the provider",
-                self.root.display(),
-                similar.display()
-            ),
-        ))
+            format!("the directory of JSON files `{}` does not exist", self.root.display()),
+        )
+        .with_help(format!(
+            "did you mean the existing directory `{}`? For a new database, set `.create_if_missing()` on the \
+             provider",
+            similar.display()
+        )))
     }
 
     /// Returns the error for a directory that does not exist.
@@ -134,12 +156,9 @@ impl Directory {
         let known = if known.is_some() { ", and this machine has used it before" } else { "" };
         Error::new(
             ErrorKind::Provider,
-            format!(
-                "the directory of JSON files `{}` does not exist{known}; mount its disk, or create the \
-                 directory to restore into it",
-                self.root.display()
-            ),
+            format!("the directory of JSON files `{}` does not exist{known}", self.root.display()),
         )
+        .with_help("mount its disk, or create the directory to restore into it")
     }
 
     /// Returns the error for a directory that is empty but was not empty before.
@@ -147,13 +166,15 @@ impl Directory {
         Error::new(
             ErrorKind::Provider,
             format!(
-                "the directory of JSON files `{}` is empty, but was not empty when this machine last used it; \
-                 mount its disk, or restore a backup into it. If its content was removed on purpose, delete \
-                 the file `{}`, so that the empty directory is backed up",
-                self.root.display(),
-                known.file.display()
+                "the directory of JSON files `{}` is empty, but was not empty when this machine last used it",
+                self.root.display()
             ),
         )
+        .with_help(format!(
+            "mount its disk, or restore a backup into it. If its content was removed on purpose, delete the \
+             file `{}`, so that the empty directory is backed up",
+            known.file.display()
+        ))
     }
 }
 

@@ -8,8 +8,8 @@ use koan_backup_core::{
     Result,
     entity::EntityCodec,
     provider::{
-        Capabilities, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget, SessionOptions,
-        Snapshot, on_own_thread,
+        Capabilities, Finding, Provider, ProviderDescription, ProviderDiagnosis, RestoreSession,
+        RestoreTarget, SessionOptions, Snapshot, on_own_thread,
     },
     storage::MachineState,
 };
@@ -194,6 +194,15 @@ impl Provider for JsonFiles {
             crate::coverage::describe(&directory, &entities)
         })
         .await
+    }
+
+    async fn diagnose(&self, entities: &[EntityCodec], state: &MachineState) -> Result<ProviderDiagnosis> {
+        let (directory, state, if_missing) = (self.directory.clone(), state.clone(), self.if_missing);
+        let path = self.directory.root.display();
+        match blocking(move || directory.is_created(&state, if_missing)).await? {
+            false => Ok(ProviderDiagnosis::not_created(format!("the directory of JSON files `{path}`"))),
+            true => self.describe(entities).await.map(ProviderDiagnosis::new),
+        }
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {

@@ -53,11 +53,12 @@ impl Location {
             Error::new(
                 ErrorKind::Provider,
                 format!(
-                    "PostgreSQL at {} did not respond within {} seconds; check host, port and network",
+                    "PostgreSQL at {} did not respond within {} seconds",
                     self.address,
                     CONNECT_TIMEOUT.as_secs()
                 ),
             )
+            .with_help("check host, port and network")
         })?;
         let mut connection = connected.map_err(|error| self.not_connected(&error))?;
         connection.money_scale_is_two = settings::set_all(&connection).await?.money_scale_is_two;
@@ -120,16 +121,16 @@ impl Location {
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         let remedy = match self.address.protection {
             Protection::Verify | Protection::Require if is_certificate_error(error) => {
-                "; set sslrootcert to the root certificate of the server, and use the host name of its \
+                "set sslrootcert to the root certificate of the server, and use the host name of its \
                  certificate"
             }
             // The driver reports this refusal only by its text.
             Protection::Verify | Protection::Require if reason.contains("does not support TLS") => {
-                "; enable TLS on the server, or use sslmode=prefer if records may be sent unencrypted"
+                "enable TLS on the server, or use sslmode=prefer if records may be sent unencrypted"
             }
-            _ => "; check host, port, and that the server is running",
+            _ => "check host, port, and that the server is running",
         };
-        Error::new(ErrorKind::Provider, format!("{operation} failed: {reason}{remedy}"))
+        Error::new(ErrorKind::Provider, format!("{operation} failed: {reason}")).with_help(remedy)
     }
 }
 

@@ -35,6 +35,7 @@ mod database_schema;
 mod ddl;
 mod defaults;
 mod derived;
+mod diagnosis;
 mod enumeration;
 mod error;
 mod insert_only;

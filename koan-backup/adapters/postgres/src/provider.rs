@@ -9,9 +9,10 @@ use koan_backup_core::{
     Result,
     entity::EntityCodec,
     provider::{
-        Capabilities, DatabaseSchema, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget,
-        SessionIntent, SessionOptions, Snapshot,
+        Capabilities, DatabaseSchema, Finding, Provider, ProviderDescription, ProviderDiagnosis,
+        RestoreSession, RestoreTarget, SessionIntent, SessionOptions, Snapshot,
     },
+    storage::MachineState,
 };
 
 use crate::connection::Location;
@@ -68,6 +69,11 @@ impl Provider for Postgres {
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let connection = self.location.connect().await?;
         crate::coverage::describe(&connection, entities, &self.ignored, &self.state).await
+    }
+
+    async fn diagnose(&self, entities: &[EntityCodec], _: &MachineState) -> Result<ProviderDiagnosis> {
+        let connection = self.location.connect().await?;
+        crate::diagnosis::diagnose(&connection, entities, &self.ignored, &self.state).await
     }
 
     async fn database_schema(&self) -> Result<DatabaseSchema> {

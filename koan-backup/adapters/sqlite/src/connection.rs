@@ -150,31 +150,38 @@ impl Location {
     fn check_path(&self) -> Result<()> {
         let path = &self.path;
         let is_missing = !path.exists();
-        let problem = if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
-            "is not a file, so each connection would open a separate empty database; pass the path of a file"
+        let (problem, remedy) = if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
+            (
+                "is not a file, so each connection would open a separate empty database",
+                "pass the path of a file",
+            )
         } else if path.as_os_str().as_encoded_bytes().starts_with(URI_SCHEME) {
-            "is a URI; pass the path of a file, without `file:` and without options"
+            ("is a URI", "pass the path of a file, without `file:` and without options")
         } else if path.is_dir() {
-            "is a directory; pass the path of a file in it"
+            ("is a directory", "pass the path of a file in it")
         } else if !parent_exists(path) {
-            "is in a directory that does not exist; correct the path, or create the directory first"
+            ("is in a directory that does not exist", "correct the path, or create the directory first")
         } else if !is_missing && !path.is_file() {
-            "is not a regular file; pass the path of a file"
+            ("is not a regular file", "pass the path of a file")
         } else if self.access == Access::ReadOnly && is_missing {
-            "does not exist, and a database that is opened read-only is not created; correct the path, or \
-             open the database without `read_only`"
+            (
+                "does not exist, and a database that is opened read-only is not created",
+                "correct the path, or open the database without `read_only`",
+            )
         } else if self.if_missing == IfMissing::Refuse && is_missing {
-            "does not exist; mount its disk, correct the path, or let the application create its database \
-             first; to restore into a new database, create it with `Sqlite::create`"
+            (
+                "does not exist",
+                "mount its disk, correct the path, or let the application create its database first; to \
+                 restore into a new database, create it with `Sqlite::create`",
+            )
         } else {
             return Ok(());
         };
         let similar = if is_missing { similar_path(path, is_database) } else { None };
         let similar = similar.map(|similar| format!("; did you mean `{}`?", similar.display()));
-        Err(Error::new(
-            ErrorKind::Configuration,
-            format!("SQLite database `{}` {problem}{}", path.display(), similar.unwrap_or_default()),
-        ))
+        let text = format!("SQLite database `{}` {problem}", path.display());
+        let remedy = format!("{remedy}{}", similar.unwrap_or_default());
+        Err(Error::new(ErrorKind::Configuration, text).with_help(remedy))
     }
 }
 

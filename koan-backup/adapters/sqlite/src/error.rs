@@ -18,42 +18,50 @@ pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {
     if is_log_inaccessible {
         let text = format!(
             "{what} in `{path}` failed: the database is in WAL mode, so SQLite needs the file `{path}-shm`, \
-             but can neither create nor open it; give this process write permission for the directory of the \
-             database, or copy the database with its `-wal` file to a directory with write permission, or \
-             have the application set `PRAGMA journal_mode = DELETE`"
+             but can neither create nor open it"
         );
-        return Error::with_source(ErrorKind::Provider, text, error);
+        return Error::with_source(ErrorKind::Provider, text, error).with_help(
+            "give this process write permission for the directory of the database, or copy the database with \
+             its `-wal` file to a directory with write permission, or have the application set \
+             `PRAGMA journal_mode = DELETE`",
+        );
     }
-    let (kind, remedy) = match code {
+    let (kind, reason, remedy) = match code {
         ErrorCode::OperationInterrupted => return Error::cancelled(),
-        ErrorCode::DiskFull => (ErrorKind::Provider, "the disk is full; free disk space and try again"),
+        ErrorCode::DiskFull => (ErrorKind::Provider, "the disk is full", "free disk space and try again"),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
             ErrorKind::Provider,
-            "another connection has locked the database; try again, or set a longer `busy_timeout`",
+            "another connection has locked the database",
+            "try again, or set a longer `busy_timeout`",
         ),
         ErrorCode::NotADatabase => {
-            (ErrorKind::Provider, "the file is not an SQLite database, or it is encrypted; check the path")
+            (ErrorKind::Provider, "the file is not an SQLite database, or it is encrypted", "check the path")
         }
         ErrorCode::DatabaseCorrupt => {
-            (ErrorKind::Provider, "the database file is damaged; run `PRAGMA integrity_check`")
+            (ErrorKind::Provider, "the database file is damaged", "run `PRAGMA integrity_check`")
         }
         ErrorCode::ReadOnly => {
-            (ErrorKind::Provider, "the database cannot be written; check the file's permissions")
+            (ErrorKind::Provider, "the database cannot be written", "check the file's permissions")
         }
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
-            (ErrorKind::Provider, "the file cannot be opened; check that it exists and its permissions")
+            (ErrorKind::Provider, "the file cannot be opened", "check that it exists and its permissions")
         }
         ErrorCode::SystemIoFailure => {
-            (ErrorKind::Provider, "reading or writing the file failed; check the disk")
+            (ErrorKind::Provider, "reading or writing the file failed", "check the disk")
         }
-        ErrorCode::OutOfMemory => (ErrorKind::Provider, "there is not enough memory"),
         ErrorCode::SchemaChanged => {
-            (ErrorKind::Provider, "the tables were altered during the operation; try again")
+            (ErrorKind::Provider, "the tables were altered during the operation", "try again")
         }
-        ErrorCode::ConstraintViolation => (ErrorKind::Constraint, "a constraint is violated"),
-        _ => (ErrorKind::Provider, "SQLite returned an error"),
+        other => {
+            let (kind, reason) = match other {
+                ErrorCode::OutOfMemory => (ErrorKind::Provider, "there is not enough memory"),
+                ErrorCode::ConstraintViolation => (ErrorKind::Constraint, "a constraint is violated"),
+                _ => (ErrorKind::Provider, "SQLite returned an error"),
+            };
+            return Error::with_source(kind, format!("{what} in `{path}` failed: {reason}"), error);
+        }
     };
-    Error::with_source(kind, format!("{what} in `{path}` failed: {remedy}"), error)
+    Error::with_source(kind, format!("{what} in `{path}` failed: {reason}"), error).with_help(remedy)
 }
 
 /// Returns whether a file could not be opened or written.

@@ -37,6 +37,7 @@ mod coverage;
 mod database_schema;
 mod ddl;
 mod derived;
+mod diagnosis;
 mod error;
 mod form;
 mod index_check;

@@ -10,9 +10,10 @@ use koan_backup_core::{
     Result,
     entity::EntityCodec,
     provider::{
-        Capabilities, DatabaseSchema, Finding, Provider, ProviderDescription, RestoreSession, RestoreTarget,
-        SessionOptions, Snapshot,
+        Capabilities, DatabaseSchema, Finding, Provider, ProviderDescription, ProviderDiagnosis,
+        RestoreSession, RestoreTarget, SessionOptions, Snapshot, blocking,
     },
+    storage::MachineState,
 };
 
 use crate::connection::Location;
@@ -86,6 +87,15 @@ impl Provider for Sqlite {
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (entities, ignored) = (entities.to_vec(), Arc::clone(&self.ignored));
         self.query(move |reader| crate::coverage::describe(reader, &entities, &ignored)).await
+    }
+
+    async fn diagnose(&self, entities: &[EntityCodec], _: &MachineState) -> Result<ProviderDiagnosis> {
+        let mut diagnosis = ProviderDiagnosis::new(self.describe(entities).await?);
+        let location = self.location.clone();
+        let finding =
+            blocking("examines the database file", move || crate::diagnosis::not_writable(&location));
+        diagnosis.findings.extend(finding.await?);
+        Ok(diagnosis)
     }
 
     async fn database_schema(&self) -> Result<DatabaseSchema> {

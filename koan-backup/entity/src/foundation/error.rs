@@ -152,6 +152,25 @@ impl Error {
         self.0.kind
     }
 
+    /// Returns the text of [`chain`](Self::chain) without the [remedies](Self::help) that were set separately from the
+    /// messages.
+    pub fn description(&self) -> String {
+        let mut text = self.message().to_owned();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            let text_of_cause = match cause.downcast_ref::<Self>() {
+                Some(cause) => cause.message().to_owned(),
+                None => cause.to_string(),
+            };
+            if !text.ends_with(&text_of_cause) {
+                text.push_str(": ");
+                text.push_str(&text_of_cause);
+            }
+            source = cause.source();
+        }
+        text
+    }
+
     /// Returns the messages of this error and its sources on one line, joined by `: `. The message of a
     /// source is omitted if the text before it ends with the same message.
     pub fn chain(&self) -> String {
@@ -208,6 +227,7 @@ mod tests {
         let outer = full.context("archive `a.zip` was not written");
         assert_eq!(outer.help(), Some("delete a file"), "the remedy of a source");
         assert_eq!(outer.chain(), "archive `a.zip` was not written: disk full; delete a file");
+        assert_eq!(outer.description(), "archive `a.zip` was not written: disk full");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod config;
 mod copy;
 mod delete;
 mod diff;
+mod doctor;
 mod forget;
 mod generate;
 mod health;
@@ -29,7 +30,8 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Command, Subcommand};
-use koan_backup_core::Koan;
+use koan_backup_config::ConfigurationSources;
+use koan_backup_core::{Error, Koan, KoanBuilder};
 
 pub(crate) use self::archive::{ArchiveCommand, Choice};
 pub(crate) use self::generate::GenerateArgs;
@@ -103,6 +105,46 @@ impl BackupCommand {
             Self::Archive(command) => command.run_without_context(application, configuration),
             _ => None,
         }
+    }
+
+    /// Runs `doctor` with a configuration from which possibly no context can be built, and returns the exit code of the
+    /// process. `builder` contains the defaults of the application. Returns `None` for the other commands, which need
+    /// a context.
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    ///
+    /// use koan_backup::Koan;
+    /// use koan_backup::cli::BackupCommand;
+    /// # #[cfg(feature = "config")]
+    /// use koan_backup::config::BuilderConfig as _;
+    ///
+    /// # #[cfg(feature = "config")]
+    /// async fn run(command: BackupCommand) -> koan_backup::Result<ExitCode> {
+    ///     if let Some(exit) = command.run_doctor("koan.toml", Koan::builder()).await {
+    ///         return Ok(exit);
+    ///     }
+    ///     let koan = Koan::builder().without_background_tasks().config("koan.toml")?.build().await?;
+    ///     Ok(command.run(&koan).await)
+    /// }
+    /// ```
+    pub async fn run_doctor(
+        &self,
+        sources: impl Into<ConfigurationSources>,
+        builder: KoanBuilder,
+    ) -> Option<ExitCode> {
+        let Self::Archive(ArchiveCommand::Doctor(arguments)) = self else { return None };
+        let output = self.output();
+        let result = Box::pin(arguments.run_with_configuration(sources.into(), builder, &output)).await;
+        Some(ended(result, &output))
+    }
+
+    /// Runs `doctor` for an application whose context cannot be built. Returns `None` for the other commands.
+    pub(crate) async fn run_without_working_context(&self, error: &Error) -> Option<ExitCode> {
+        let Self::Archive(ArchiveCommand::Doctor(arguments)) = self else { return None };
+        let output = self.output();
+        let result = arguments.run_without_context(error, &output).await;
+        Some(ended(result, &output))
     }
 
     /// Returns the output that the flags of the command select.

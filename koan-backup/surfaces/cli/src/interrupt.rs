@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::atomic::AtomicBool;
 
-use koan_backup_core::Result;
+use koan_backup_core::{Error, ErrorKind, Result};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +25,15 @@ impl Interrupt {
     /// Begins to wait.
     ///
     /// # Errors
-    /// The system does not report signals to this process.
-    pub(crate) fn watch(output: &Output) -> Result<Self, io::Error> {
+    /// The runtime has no IO, or the system does not report signals to this process.
+    pub(crate) fn begin(output: &Output) -> Result<Self> {
+        koan_backup_core::provider::require_io()?;
+        Self::watch(output).map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "the process cannot wait for signals", source)
+        })
+    }
+
+    fn watch(output: &Output) -> Result<Self, io::Error> {
         let mut signals = Signals::new()?;
         let (cancel, output) = (CancellationToken::new(), output.clone());
         let token = cancel.clone();

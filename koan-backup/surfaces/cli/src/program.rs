@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{Args as _, Command, FromArgMatches as _};
+use koan_backup_config::ConfigurationSources;
 use koan_backup_core::{Error, ErrorKind, Koan, Result};
 
 use crate::command::{self, BackupCommand};
 use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Failure;
 use crate::output::{Output, OutputArgs};
 
 /// Runs the command in the arguments of the process. Providers and storage come from the configuration: the file
@@ -43,20 +44,25 @@ pub fn main() -> ExitCode {
         return exit;
     }
     let output = command.output();
+    let sources = match configuration.require_sources() {
+        Ok(sources) => sources,
+        Err(failure) => return failed(&failure, &output),
+    };
     in_runtime(&output, async || {
-        let koan = match Box::pin(open(&configuration)).await {
-            Ok(koan) => koan,
-            Err(failure) => return failed(&failure, &output),
-        };
-        command.run_in(&koan, &application).await
+        if let Some(exit) = command.run_doctor(sources.clone(), Koan::builder()).await {
+            return exit;
+        }
+        match Box::pin(open(sources)).await {
+            Ok(koan) => command.run_in(&koan, &application).await,
+            Err(error) => failed(&error.into(), &output),
+        }
     })
 }
 
 /// Builds the context of an application from its configuration.
-async fn open(configuration: &ConfigurationArgs) -> Outcome<Koan> {
-    let configuration = configuration.require_sources()?.load()?;
-    let builder = configuration.apply(Koan::builder())?.without_background_tasks();
-    Ok(builder.build().await?)
+async fn open(sources: ConfigurationSources) -> Result<Koan> {
+    let builder = sources.load()?.apply(Koan::builder())?;
+    builder.without_background_tasks().build().await
 }
 
 /// Runs the command in the arguments of the process, in a runtime of its own, with the context that `build`
@@ -90,7 +96,10 @@ pub fn run_with(build: impl AsyncFnOnce() -> Result<Koan>) -> ExitCode {
     let output = command.output();
     in_runtime(&output, async || match Box::pin(build()).await {
         Ok(koan) => command.run_in(&koan, &application).await,
-        Err(error) => failed(&error.into(), &output),
+        Err(error) => match command.run_without_working_context(&error).await {
+            Some(exit) => exit,
+            None => failed(&error.into(), &output),
+        },
     })
 }
 

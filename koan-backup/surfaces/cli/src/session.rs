@@ -1,8 +1,8 @@
 //! What a running command uses: the context of the application, the output, and the interruption.
 
 use jiff::Timestamp;
+use koan_backup_core::Koan;
 use koan_backup_core::report::ProviderCapabilities;
-use koan_backup_core::{Error, ErrorKind, Koan};
 use tokio_util::sync::CancellationToken;
 
 use crate::amounts::{count_of, length};
@@ -27,10 +27,7 @@ impl<'k> Session<'k> {
     /// # Errors
     /// The system does not report signals to this process.
     pub(crate) fn begin(koan: &'k Koan, output: Output) -> Outcome<Self> {
-        koan_backup_core::provider::require_io()?;
-        let interrupt = Interrupt::watch(&output).map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "the process cannot wait for signals", source)
-        })?;
+        let interrupt = Interrupt::begin(&output)?;
         Ok(Self { koan, output, interrupt })
     }
 

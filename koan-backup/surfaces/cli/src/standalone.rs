@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches as _, Subcommand};
 use koan_backup_config::{Configuration, open_storage};
-use koan_backup_core::{Keys, Koan};
+use koan_backup_core::{Keys, Koan, KoanBuilder};
 
 use crate::arguments;
 use crate::command::Choice;
@@ -77,6 +77,14 @@ pub fn archives_main() -> ExitCode {
                 return exit;
             }
             let output = command.output();
+            if let (ArchiveCommand::Doctor(doctor), None) = (&command, &arguments.storage)
+                && let Ok(Some(sources)) = arguments.configuration.sources()
+            {
+                let builder = arguments.with_flags(Koan::builder());
+                return in_runtime(&output, async || {
+                    ended(doctor.run_with_configuration(sources, builder, &output).await, &output)
+                });
+            }
             in_runtime(&output, async || match Box::pin(arguments.open(command.choice())).await {
                 Ok(koan) => ended(run(command, &koan, &output).await, &output),
                 Err(failure) => failed(&failure, &output),
@@ -105,7 +113,7 @@ impl StandaloneArgs {
             None => None,
         };
         let configured = configuration.as_ref().and_then(Configuration::application);
-        let koan = self.build(configuration.as_ref(), self.application.as_ref()).await?;
+        let koan = self.build(configuration.as_ref(), None).await?;
         if self.application.is_some() || configured.is_some() {
             return Ok(koan);
         }
@@ -141,11 +149,20 @@ impl StandaloneArgs {
             }
             builder = builder.storage(open_storage(url)?).default_storage("local");
         }
+        builder = self.with_flags(builder);
         if let Some((name, environment)) = identity {
             builder = builder.application(name).environment(environment);
         }
-        builder = self.identities.iter().fold(builder, |builder, path| builder.keys(Keys::file(path)));
-        Ok(builder.without_entities().without_background_tasks().build().await?)
+        Ok(builder.without_background_tasks().build().await?)
+    }
+
+    /// Adds the application and the keys of the flags to a builder, whose context has no entities.
+    fn with_flags(&self, builder: KoanBuilder) -> KoanBuilder {
+        let mut builder = builder.without_entities();
+        if let Some((name, environment)) = &self.application {
+            builder = builder.application(name).environment(environment);
+        }
+        self.identities.iter().fold(builder, |builder, path| builder.keys(Keys::file(path)))
     }
 }
 

@@ -31,11 +31,9 @@ const ANY_ENVIRONMENT: &str = "development";
 
 /// Adds everything that is configured to a builder, or returns all problems.
 pub(crate) fn build(loaded: &Loaded, builder: KoanBuilder) -> Result<KoanBuilder, Vec<Problem>> {
-    let settings = &loaded.settings;
-    let mut build = Build { loaded, problems: Vec::new() };
-    let builder = build.identity(builder, settings);
-    let builder = build.providers(builder);
-    build.finish_without_providers(builder)
+    let mut build = Build::new(loaded, MissingDatabases::Created);
+    let builder = build.all(builder);
+    build.finished(builder)
 }
 
 /// Adds everything except the providers to a builder, or returns all problems.
@@ -43,14 +41,15 @@ pub(crate) fn build_without_providers(
     loaded: &Loaded,
     builder: KoanBuilder,
 ) -> Result<KoanBuilder, Vec<Problem>> {
-    let mut build = Build { loaded, problems: Vec::new() };
+    let mut build = Build::new(loaded, MissingDatabases::Created);
     let builder = build.identity(builder, &loaded.settings);
-    build.finish_without_providers(builder)
+    let builder = build.all_except_providers(builder);
+    build.finished(builder)
 }
 
 /// Opens the storage profiles, the default profile first.
 pub(crate) fn storages(loaded: &Loaded) -> Result<Vec<(String, Storage)>, Vec<Problem>> {
-    let mut build = Build { loaded, problems: Vec::new() };
+    let mut build = Build::new(loaded, MissingDatabases::Created);
     let storages = build.open_storages();
     match build.problems.is_empty() {
         true => Ok(storages),
@@ -60,7 +59,7 @@ pub(crate) fn storages(loaded: &Loaded) -> Result<Vec<(String, Storage)>, Vec<Pr
 
 /// Returns the recipients, if they are configured, and the sources of keys.
 pub(crate) fn encryption(loaded: &Loaded) -> Result<(Option<Recipients>, Vec<Keys>), Vec<Problem>> {
-    let mut build = Build { loaded, problems: Vec::new() };
+    let mut build = Build::new(loaded, MissingDatabases::Created);
     let (recipients, keys) = (build.recipients(), build.keys());
     match build.problems.is_empty() {
         true => Ok((recipients, keys)),
@@ -68,20 +67,62 @@ pub(crate) fn encryption(loaded: &Loaded) -> Result<(Option<Recipients>, Vec<Key
     }
 }
 
+/// A builder with everything that could be opened, and what could not.
+pub(crate) struct Opened {
+    pub(crate) builder: KoanBuilder,
+    pub(crate) problems: Vec<Problem>,
+    /// The providers whose databases do not exist yet, each with the path.
+    pub(crate) missing: Vec<(String, String)>,
+}
+
+/// Adds everything that is configured and can be opened to a builder. Creates no database.
+pub(crate) fn open(loaded: &Loaded, builder: KoanBuilder) -> Opened {
+    let mut build = Build::new(loaded, MissingDatabases::Reported);
+    let builder = build.all(builder);
+    Opened { builder, problems: build.problems, missing: build.missing }
+}
+
+/// What happens to a database that is configured to be created if it is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MissingDatabases {
+    Created,
+    Reported,
+}
+
 struct Build<'a> {
     loaded: &'a Loaded,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite creates databases"))]
+    missing_databases: MissingDatabases,
+    /// The providers whose databases do not exist, each with the path.
+    missing: Vec<(String, String)>,
     problems: Vec<Problem>,
 }
 
+impl<'a> Build<'a> {
+    fn new(loaded: &'a Loaded, missing_databases: MissingDatabases) -> Self {
+        Self { loaded, missing_databases, missing: Vec::new(), problems: Vec::new() }
+    }
+}
+
 impl Build<'_> {
-    /// Adds storage, encryption and the defaults of operations.
-    fn finish_without_providers(mut self, builder: KoanBuilder) -> Result<KoanBuilder, Vec<Problem>> {
+    /// Adds everything to a builder. Problems are collected.
+    fn all(&mut self, builder: KoanBuilder) -> KoanBuilder {
+        let builder = self.identity(builder, &self.loaded.settings);
+        let builder = self.providers(builder);
+        self.all_except_providers(builder)
+    }
+
+    /// Adds storage, encryption and the defaults of operations. Problems are collected.
+    fn all_except_providers(&mut self, builder: KoanBuilder) -> KoanBuilder {
         let builder = self.storage(builder);
         let builder = self.encryption(builder);
-        let builder = self.defaults(builder);
         let values = effective::values(&self.loaded.layers).into_iter();
         let fixed = values.filter(|value| value.origin == Origin::Fixed).map(|value| value.key);
-        let builder = builder.fixed_settings(fixed);
+        self.defaults(builder).fixed_settings(fixed)
+    }
+
+    /// Returns the builder, or all problems.
+    fn finished(self, builder: KoanBuilder) -> Result<KoanBuilder, Vec<Problem>> {
         match self.problems.is_empty() {
             true => Ok(builder),
             false => Err(self.problems),
@@ -107,7 +148,8 @@ impl Build<'_> {
     }
 
     fn fail(&mut self, key: &str, error: &Error) {
-        let problem = Problem::new(self.origin(key), key, format!("`{key}`: {}", error.chain()));
+        let mut problem = Problem::new(self.origin(key), key, format!("`{key}`: {}", error.description()));
+        problem.remedy = error.help().map(str::to_owned);
         self.problems.push(problem);
     }
 

@@ -52,8 +52,16 @@ impl Configuration {
 
     pub(crate) fn from_sources(sources: &ConfigurationSources) -> Result<Self> {
         let loaded = Loaded::read(sources).map_err(|problems| Problem::error(&problems))?;
+        Ok(Self::from_loaded(loaded))
+    }
+
+    pub(crate) fn from_loaded(loaded: Loaded) -> Self {
         let effective = effective::values(&loaded.layers);
-        Ok(Self { loaded, effective })
+        Self { loaded, effective }
+    }
+
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.loaded
     }
 
     /// Returns all problems of the sources.

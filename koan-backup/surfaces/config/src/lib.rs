@@ -20,6 +20,7 @@
 mod build;
 mod compression_text;
 mod configuration;
+mod diagnosis;
 mod document;
 mod effective;
 mod key_path;

@@ -61,6 +61,7 @@ fn every_message_has_the_documented_fields_and_every_documented_message_exists()
     run(&shop, &["diff", "latest", "nightly"], seen);
     run(&shop, &["stats"], seen);
     run(&shop, &["health"], seen);
+    run(&shop, &["doctor"], seen);
     run(&shop, &["copy", "latest", "--to", "dr"], seen);
     run(&shop, &["rekey", "latest"], seen);
     run(&shop, &["rekey", "--all"], seen);

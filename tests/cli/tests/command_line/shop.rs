@@ -44,6 +44,11 @@ impl Shop {
         Self { key: String::new(), ..self }
     }
 
+    /// Returns the public key for which backups are encrypted, and its private key.
+    pub(crate) fn key_pair(&self) -> (&str, &str) {
+        (&self.recipient, &self.key)
+    }
+
     /// Returns the directory of the shop.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
@@ -96,6 +101,8 @@ impl Shop {
             "SHOP_FIXED",
             "SHOP_REPLACE_EXISTING",
             "SHOP_BACKGROUND",
+            "SHOP_CONFIGURATION",
+            "SHOP_CLOCK_SHIFT",
             "COLUMNS",
         ] {
             command.env_remove(variable);
@@ -193,7 +200,7 @@ pub(crate) fn lines(output: &[u8]) -> Vec<Value> {
 }
 
 /// Returns a new public key and its private key.
-fn key_pair() -> (String, String) {
+pub(crate) fn key_pair() -> (String, String) {
     let identity = age::x25519::Identity::generate();
     (identity.to_public().to_string(), identity.to_string().expose_secret().to_owned())
 }

@@ -184,3 +184,19 @@ fn a_module_is_generated_and_compared_with_the_database() {
     std::fs::write(shop.directory().join("entities.rs"), "pub struct {").expect("the module is written");
     run(&shop, &check).code(2);
 }
+
+#[test]
+fn doctor_checks_storage_and_keys_without_an_application() {
+    let shop = Shop::with_two_backups();
+    let assert = on_storage(&shop, &["doctor", "--identity", key_file(&shop)]).code(0);
+    assert!(output(&assert).contains("no problems"), "{}", output(&assert));
+    let configuration = "[providers]\nmain = \"sqlite:absent.db\"\n[storage]\nlocal = \"storage/local\"\n";
+    std::fs::write(shop.directory().join("koan.toml"), configuration).expect("the configuration is written");
+    let assert = run(&shop, &["doctor"]).code(3);
+    let text = output(&assert);
+    assert!(text.contains("absent.db"), "the database is checked as well: {text}");
+    assert!(text.lines().any(|line| line.starts_with("ok") && line.contains("storage local")), "{text}");
+    assert!(!shop.directory().join("absent.db").exists(), "nothing is created");
+    let assert = run(&shop, &["doctor", "--storage", "nowhere"]).failure();
+    assert!(!shop.directory().join("nowhere").exists(), "{}", output(&assert));
+}

@@ -6,8 +6,8 @@ use clap::{Command, Subcommand};
 use koan_backup_core::BackupRef;
 
 use super::{
-    acknowledge, completions, config, copy, delete, diff, ended, forget, health, init, keygen, list, ls, man,
-    pin, recover, rekey, show, stats, verify,
+    acknowledge, completions, config, copy, delete, diff, doctor, ended, forget, health, init, keygen, list,
+    ls, man, pin, recover, rekey, show, stats, verify,
 };
 use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
@@ -52,6 +52,8 @@ pub enum ArchiveCommand {
     Rekey(rekey::RekeyArgs),
     /// List complete archives again whose manifests are missing
     Recover(recover::RecoverArgs),
+    /// Check everything that a backup or a restore needs
+    Doctor(doctor::DoctorArgs),
     /// Show or check the configuration
     Config(config::ConfigArgs),
     /// Write a configuration file to start from
@@ -110,6 +112,7 @@ impl ArchiveCommand {
             Self::Copy(arguments) => arguments.output,
             Self::Rekey(arguments) => arguments.output,
             Self::Recover(arguments) => arguments.output,
+            Self::Doctor(arguments) => arguments.output,
             Self::Config(arguments) => arguments.output(),
             Self::Init(arguments) => arguments.output,
             Self::Keygen(arguments) => arguments.output,
@@ -134,6 +137,7 @@ impl ArchiveCommand {
             Self::Copy(arguments) => arguments.run(session).await,
             Self::Rekey(arguments) => arguments.run(session).await,
             Self::Recover(arguments) => arguments.run(session).await,
+            Self::Doctor(arguments) => arguments.run(session).await,
             // They were run without a context.
             Self::Config(_) | Self::Init(_) | Self::Keygen(_) | Self::Completions(_) | Self::Man(_) => {
                 Ok(Exit::Done)
@@ -166,6 +170,7 @@ impl ArchiveCommand {
             | Self::Rekey(_) => Choice::OfApplication,
             Self::List(_)
             | Self::Recover(_)
+            | Self::Doctor(_)
             | Self::Config(_)
             | Self::Init(_)
             | Self::Keygen(_)

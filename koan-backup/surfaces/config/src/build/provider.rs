@@ -99,6 +99,15 @@ impl Build<'_> {
         let key = key_path::display(&["providers".to_owned(), name.to_owned(), "url".to_owned()]);
         match url.kind {
             #[cfg(feature = "sqlite")]
+            ProviderKind::Sqlite
+                if self.missing_databases == super::MissingDatabases::Reported
+                    && settings.create_if_missing == Some(true)
+                    && !std::path::Path::new(&url.location).exists() =>
+            {
+                self.missing.push((name.to_owned(), url.location.clone()));
+                builder.without_provider(name)
+            }
+            #[cfg(feature = "sqlite")]
             ProviderKind::Sqlite => {
                 let opened = self.accept(&key, sqlite(&url.location, settings).open());
                 opened.into_iter().fold(builder, |builder, provider| builder.named_provider(name, provider))

@@ -46,6 +46,17 @@ fn the_starter_file_is_valid_also_without_its_comments() {
 }
 
 #[test]
+fn the_configuration_in_the_guide_of_best_practices_is_valid() {
+    let page = include_str!("../../../../docs/best-practices.md");
+    let (_, text) = page.split_once("```toml\n").expect("a configuration");
+    let (text, _) = text.split_once("```").expect("the end of the configuration");
+    let folder = Folder::new();
+    let configuration = folder.load(text);
+    assert_eq!(configuration.application(), Some("shop"));
+    assert!(configuration.retention().is_some());
+}
+
+#[test]
 fn the_guide_has_a_row_for_every_key() {
     let mut keys = BTreeSet::new();
     leaves(Shape::root(), "", &mut keys);

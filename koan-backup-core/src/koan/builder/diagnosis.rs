@@ -1,0 +1,139 @@
+//! The diagnosis of a builder, which also works if the context cannot be built.
+
+use std::sync::Arc;
+
+use super::{DEFAULT_PROVIDER, DEFAULT_STORAGE, KoanBuilder};
+use crate::archive::Producer;
+use crate::catalog::ManifestCache;
+use crate::declaration::inventory::Inventory;
+use crate::environment::lease;
+use crate::environment::{Environment, KnownEntity};
+use crate::foundation::error::{Error, Result};
+use crate::foundation::identity::ApplicationIdentity;
+use crate::koan::coverage;
+use crate::koan::diagnosis::{DiagnosisBuilder, FailedParts};
+use crate::operations::diagnosis::{Check, CheckCode, CheckSubject, Examined};
+use crate::storage::Storage;
+use crate::storage::machine_state::{MachineState, default_directory};
+
+impl KoanBuilder {
+    /// Diagnoses the application that this builder describes, also if a context cannot be built: one provider or
+    /// storage that cannot be used does not hide the other problems. Nothing is created. No background task is
+    /// started.
+    ///
+    /// ```
+    /// use koan_backup::prelude::*;
+    /// use koan_backup::provider::Provider;
+    ///
+    /// /// `database` is, for example, the result of `Sqlite::open("shop.db")`.
+    /// async fn is_healthy(database: Result<impl Provider, Error>) -> Result<bool, Error> {
+    ///     let builder = Koan::builder().storage(Storage::local(".koan/backups")?);
+    ///     let diagnosis = match database {
+    ///         Ok(database) => builder.provider(database).diagnose(),
+    ///         Err(error) => builder.diagnose().failed_provider("main", &error),
+    ///     };
+    ///     Ok(diagnosis.await?.is_healthy())
+    /// }
+    /// ```
+    pub fn diagnose(self) -> DiagnosisBuilder {
+        DiagnosisBuilder::of_builder(self)
+    }
+
+    /// Returns everything that can be examined, with a check for each part of the configuration that is invalid.
+    ///
+    /// # Errors
+    /// The path of the state directory cannot be made absolute.
+    pub(in crate::koan) fn examined(mut self, failed: &FailedParts) -> Result<Examined> {
+        let mut invalid = Invalid(Vec::new());
+        invalid.accept(lease::check_time(self.lease_time));
+        let identity = ApplicationIdentity::resolve(
+            self.application.take(),
+            self.application_environment.take(),
+            ApplicationIdentity::variable(),
+        );
+        let identity = match invalid.accept(identity) {
+            Some(identity) => identity,
+            None => ApplicationIdentity::new("default", "development")?,
+        };
+        if self.storages.is_empty() && failed.storages.is_empty() {
+            let directory = self.default_storage_directory.take().unwrap_or_else(Storage::default_path);
+            match Storage::local(directory) {
+                Ok(storage) => self.storages.push((DEFAULT_STORAGE.to_owned(), storage)),
+                Err(error) => invalid.0.push(
+                    Check::of_error(
+                        CheckSubject::Storage,
+                        CheckCode::StorageFailed,
+                        &error,
+                        "correct the path",
+                    )
+                    .with_name(DEFAULT_STORAGE),
+                ),
+            }
+        }
+        if !self.providers.is_empty() || failed.providers.is_empty() {
+            invalid.accept(self.check_names());
+        }
+        self.default_storage.take_if(|name| failed.storages.contains(name));
+        invalid.accept(self.put_defaults_first());
+        invalid.accept(self.registry.require_crates(&self.expected_crates));
+        let now = self.clock.now();
+        let (mut inventory, descriptors) =
+            invalid.accept(self.resolve_inventory()).unwrap_or_else(|| (Inventory::empty(now), Vec::new()));
+        let names = self.provider_names_with(&failed.providers);
+        let entities: Vec<KnownEntity> = match names.is_empty() {
+            true => Vec::new(),
+            false => {
+                invalid.accept(Self::assign_providers(&names, &descriptors, &inventory)).unwrap_or_default()
+            }
+        };
+        invalid.accept(coverage::check_order(&entities, &mut inventory));
+        let state = MachineState::new(&self.state_directory.take().unwrap_or_else(default_directory))?;
+        let storages = self.storages.into_iter().map(|(name, storage)| (name, storage.with_record(&state)));
+        let environment = Environment {
+            producer: Producer::of_application(&identity),
+            inventory,
+            entities,
+            providers: self.providers,
+            storages: storages.collect(),
+            manifests: ManifestCache::new(self.catalog_cache),
+            recipients: self.recipients,
+            keys: self.keys,
+            clock: self.clock,
+            lease_time: self.lease_time,
+            identity,
+            state: state.clone(),
+            listener: self.listener,
+            operation_log: self.operation_log,
+        };
+        Ok(Examined {
+            environment: Arc::new(environment),
+            state,
+            expectations: self.defaults.expectations,
+            checks: invalid.0,
+        })
+    }
+
+    /// Returns the names of all providers, the default provider first, including those that cannot be opened.
+    fn provider_names_with(&self, failed: &[String]) -> Vec<String> {
+        let opened = self.providers.iter().map(|(name, _)| name.clone());
+        let mut names: Vec<_> = opened.chain(failed.iter().cloned()).collect();
+        if let Some(index) = names.iter().position(|name| name == DEFAULT_PROVIDER) {
+            names[..=index].rotate_right(1);
+        }
+        names
+    }
+}
+
+/// The checks of the parts of a configuration that are invalid.
+struct Invalid(Vec<Check>);
+
+impl Invalid {
+    /// Returns the value of a result, or adds a check for its error.
+    fn accept<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        let remedy = "correct the declaration or the setting";
+        let check = |error: &Error| {
+            Check::of_error(CheckSubject::Configuration, CheckCode::ConfigurationInvalid, error, remedy)
+        };
+        result.map_err(|error| self.0.push(check(&error))).ok()
+    }
+}
