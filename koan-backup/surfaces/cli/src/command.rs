@@ -116,10 +116,8 @@ impl BackupCommand {
     ///
     /// use koan_backup::Koan;
     /// use koan_backup::cli::BackupCommand;
-    /// # #[cfg(feature = "config")]
     /// use koan_backup::config::BuilderConfig as _;
     ///
-    /// # #[cfg(feature = "config")]
     /// async fn run(command: BackupCommand) -> koan_backup::Result<ExitCode> {
     ///     if let Some(exit) = command.run_doctor("koan.toml", Koan::builder()).await {
     ///         return Ok(exit);
