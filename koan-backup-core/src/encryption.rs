@@ -4,11 +4,13 @@
 //! Writing a backup needs public keys only. Private keys are needed to restore a backup, to verify its
 //! content, and to rewrite it for other recipients.
 
+mod ephemeral;
 mod identities;
 mod keys;
 mod recipients;
 mod unlocked;
 
+pub(crate) use ephemeral::EphemeralKey;
 pub use identities::Identities;
 pub use keys::{KeySource, Keys};
 pub use recipients::Recipients;

@@ -3,10 +3,12 @@
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod diff;
+pub(crate) mod extract;
 pub(crate) mod maintenance;
 pub(crate) mod operation;
 pub(crate) mod prune;
 pub(crate) mod recover;
 pub(crate) mod rekey;
 pub(crate) mod restore;
+pub(crate) mod tree;
 pub(crate) mod verify;
