@@ -11,8 +11,8 @@ mod set_metadata;
 pub(crate) use data_file::{DataFileWriter, WrittenDataFile};
 pub(crate) use data_reader::{DataFileReader, ReadDataFile};
 pub(crate) use names::{
-    EncryptedFile, LATEST_LINK, METADATA_FILE, REGISTRY_FILE, SEALED_METADATA_FILE, TreePath, data_file, is_tree_time,
-    time_directory, type_directory,
+    EncryptedFile, LATEST_LINK, METADATA_FILE, REGISTRY_FILE, SEALED_METADATA_FILE, TreePath, data_file,
+    is_tree_time, time_directory, type_directory,
 };
 pub(crate) use registry::{
     TREE_FORMAT, TREE_FORMAT_VERSION, TreeBackup, TreeEntity, TreeFailure, TreeRegistry,

@@ -12,9 +12,9 @@ mod report;
 mod restore;
 mod root;
 mod select;
-mod staging;
 mod stage;
 mod stage_entity;
+mod staging;
 mod writer;
 
 pub(crate) use backup::run as back_up;

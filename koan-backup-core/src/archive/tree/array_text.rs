@@ -149,7 +149,8 @@ mod tests {
     fn lines_become_an_array_and_the_same_lines_again_in_pieces_of_any_size() {
         for blocks in [vec![], vec!["{\"a\":1}\n"], vec!["{\"a\":\"x,\"}\n{\"a\":2}\n", "{\"a\":[1,2]}\n"]] {
             let text = text(&blocks);
-            let parsed: Vec<serde_json::Value> = serde_json::from_slice(&text).expect("the text is a JSON array");
+            let parsed: Vec<serde_json::Value> =
+                serde_json::from_slice(&text).expect("the text is a JSON array");
             assert_eq!(parsed.len(), blocks.concat().lines().count());
             for piece in 1..=text.len() {
                 assert_eq!(read(&text, piece), Ok(blocks.concat()), "{piece}");

@@ -172,7 +172,9 @@ mod tests {
         let time: Timestamp = "2025-10-02T15:30:45.999Z".parse().expect("the timestamp is valid");
         assert_eq!(time_directory(time), "2025-10-02T15-30-45Z");
         assert!(is_tree_time("2025-10-02T15-30-45Z"));
-        for text in ["2025-10-02T15:30:45Z", "2025-10-02", "2025-10-02T15-30-45Z-0a1b2c3d", "x025-10-02T15-30-45Z"] {
+        for text in
+            ["2025-10-02T15:30:45Z", "2025-10-02", "2025-10-02T15-30-45Z-0a1b2c3d", "x025-10-02T15-30-45Z"]
+        {
             assert!(!is_tree_time(text), "{text}");
         }
     }

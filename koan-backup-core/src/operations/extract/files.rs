@@ -72,7 +72,10 @@ impl Extraction<'_> {
             let size_bytes = length(&content);
             let mut file = self.create(name).await?;
             let written = blocking("writes files", move || {
-                file.file.write_all(&content).and_then(|()| file.file.sync_all()).map_err(|error| file.error(error))
+                file.file
+                    .write_all(&content)
+                    .and_then(|()| file.file.sync_all())
+                    .map_err(|error| file.error(error))
             });
             written.await??;
             report.files.push(ExtractedFile { path: name.to_owned(), size_bytes, records: None });
@@ -107,7 +110,8 @@ impl Extraction<'_> {
         let path = entity_file(&entity.entity, &entity.set);
         let mut output = self.create(&path).await?;
         let mut check = EndCheck::new(self.backup, entity, archive.reader(), &Arc::from(file));
-        let blocks = read_blocks(archive.reader(), file, archive.blocks(file)?, usize::MAX, |_, _, lines| lines);
+        let blocks =
+            read_blocks(archive.reader(), file, archive.blocks(file)?, usize::MAX, |_, _, lines| lines);
         let mut blocks = std::pin::pin!(blocks);
         while let Some(lines) = until_cancelled(cancel, blocks.try_next()).await? {
             let lines =
@@ -139,7 +143,8 @@ impl Extraction<'_> {
 
     /// Creates a file and its directories. The names of entries were checked when the archive was opened.
     async fn create(&self, name: &str) -> Result<Output> {
-        let (path, root, created) = (self.directory.join(name), self.directory.to_owned(), self.created.clone());
+        let (path, root, created) =
+            (self.directory.join(name), self.directory.to_owned(), self.created.clone());
         let folders: Vec<PathBuf> = Path::new(name).ancestors().skip(1).map(Path::to_owned).collect();
         blocking("writes files", move || {
             for folder in folders.iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -190,8 +195,12 @@ fn prepare(directory: &Path, created: &CreatedPaths) -> Result<()> {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
             Some(_) => {
-                let text = format!("the directory `{}` is not empty, so nothing is written into it", directory.display());
-                Err(Error::new(ErrorKind::Configuration, text).with_help("specify an empty or a new directory"))
+                let text = format!(
+                    "the directory `{}` is not empty, so nothing is written into it",
+                    directory.display()
+                );
+                Err(Error::new(ErrorKind::Configuration, text)
+                    .with_help("specify an empty or a new directory"))
             }
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => created

@@ -43,7 +43,8 @@ impl OpenBackup {
 
     /// Returns the entities and sets in the archive.
     pub(super) fn completed(&self) -> impl Iterator<Item = (&EntityManifest, &str)> {
-        let completed = self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed);
+        let completed =
+            self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed);
         completed.filter_map(|entity| Some((entity, entity.storage_file.as_deref()?)))
     }
 
@@ -57,7 +58,8 @@ impl OpenBackup {
         if sets.is_empty() {
             let mut contained: Vec<_> = self.completed().map(|(entity, _)| entity.entity.as_str()).collect();
             contained.dedup();
-            let text = format!("backup {id} contains no entity `{name}`; it contains {}", names(contained.iter()));
+            let text =
+                format!("backup {id} contains no entity `{name}`; it contains {}", names(contained.iter()));
             return Err(Error::new(ErrorKind::NotFound, text));
         }
         let wanted = set.cloned().unwrap_or_else(SetName::root);

@@ -188,9 +188,10 @@ impl EndCheck {
             && self.expected_count == self.item_count;
         match is_same {
             true => Ok(()),
-            false => Err(self
-                .reader
-                .damaged_entry_error(&self.file, "its records differ from those that the manifest describes")),
+            false => Err(self.reader.damaged_entry_error(
+                &self.file,
+                "its records differ from those that the manifest describes",
+            )),
         }
     }
 }

@@ -69,9 +69,13 @@ async fn run_within_time_limit(
     root: PathBuf,
     read_back: ReadBack,
 ) -> Result<DirectoryBackupReport> {
-    for known in environment.entities.iter().filter(|known| known.policy.is_some_and(|policy| policy.encrypt)) {
+    for known in environment.entities.iter().filter(|known| known.policy.is_some_and(|policy| policy.encrypt))
+    {
         if let (Some(policy), true) = (known.policy, environment.selects(&options.selection, known)?) {
-            require_recipients(environment.recipients.as_ref(), std::iter::once((known.codec.name(), policy)))?;
+            require_recipients(
+                environment.recipients.as_ref(),
+                std::iter::once((known.codec.name(), policy)),
+            )?;
         }
     }
     let clock: Arc<dyn Clock> = Arc::clone(&environment.clock);
@@ -111,9 +115,11 @@ async fn back_up(
     let cancel = &options.cancel;
     let converted = async {
         let stored = until_cancelled(cancel, catalog::find_id(staged.storage(None)?, id)).await?;
-        let archive = stored.manifest.archive.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Internal, "the staged backup has no archive")
-        })?;
+        let archive = stored
+            .manifest
+            .archive
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the staged backup has no archive"))?;
         let identities = Arc::new(staged.identities().await?);
         let open = until_cancelled(cancel, stored.open_archive(archive, &identities)).await?;
         let recipients = environment.recipients.as_ref();

@@ -9,7 +9,8 @@ use super::created::CreatedPaths;
 use super::files::{sync_directory, write_error, write_new};
 use crate::archive::tree::{
     DataFileWriter, EncryptedFile, METADATA_FILE, SEALED_METADATA_FILE, SealedSet, SealedSets,
-    TREE_FORMAT_VERSION, TreeEntity, TreeMetadata, TreePath, TreeProvider, TreeSet, WrittenDataFile, data_file,
+    TREE_FORMAT_VERSION, TreeEntity, TreeMetadata, TreePath, TreeProvider, TreeSet, WrittenDataFile,
+    data_file,
 };
 use crate::archive::{EntityManifest, Manifest, OpenArchive, read_blocks};
 use crate::encryption::Recipients;
@@ -62,9 +63,11 @@ impl EntityWriter<'_> {
                 physical,
                 duration_ms: entity.duration_ms,
             };
-            if let (true, Some(content_hash), Some(record_set_hash)) =
-                (entity.policy.encrypt, set.content_hash.take_if(|_| entity.policy.encrypt), set.record_set_hash)
-            {
+            if let (true, Some(content_hash), Some(record_set_hash)) = (
+                entity.policy.encrypt,
+                set.content_hash.take_if(|_| entity.policy.encrypt),
+                set.record_set_hash,
+            ) {
                 let physical = set.physical.take().map(|physical| serde_json::value::to_raw_value(&physical));
                 let physical = physical.transpose().map_err(|source| {
                     Error::with_source(ErrorKind::Internal, "a physical form could not be serialized", source)
@@ -79,7 +82,8 @@ impl EntityWriter<'_> {
         let metadata_file = blocking("writes the directory tree", move || {
             if let Some(recipients) = recipients {
                 let sealed = recipients.encrypt(&document(&sealed))?;
-                metadata.sealed_metadata = Some(create(&created, directory.join(SEALED_METADATA_FILE), &sealed)?);
+                metadata.sealed_metadata =
+                    Some(create(&created, directory.join(SEALED_METADATA_FILE), &sealed)?);
             }
             let record = create(&created, directory.join(METADATA_FILE), &document(&metadata))?;
             sync_directory(&directory)?;
@@ -104,7 +108,9 @@ impl EntityWriter<'_> {
         let blocks = self.open.blocks(file)?;
         let (recipients, created) = (self.recipients.cloned(), self.created.clone());
         let shown = path.clone();
-        let with_path = |error: Error| error.context(format!("the directory tree was not written: `{}`", shown.display()));
+        let with_path = |error: Error| {
+            error.context(format!("the directory tree was not written: `{}`", shown.display()))
+        };
         let begun = blocking("writes the directory tree", move || {
             let file = created.file(&path).map_err(|source| write_error(&path, source))?;
             DataFileWriter::begin(file, recipients.as_ref())
@@ -117,7 +123,8 @@ impl EntityWriter<'_> {
             let written = blocking("writes the directory tree", move || data.write(&lines).map(|()| data));
             data = written.await?.map_err(with_path)?;
         }
-        let written = blocking("writes the directory tree", move || data.finish()).await?.map_err(with_path)?;
+        let written =
+            blocking("writes the directory tree", move || data.finish()).await?.map_err(with_path)?;
         if !until_cancelled(self.cancel, reader.tail_is_intact(file)).await? {
             return Err(reader.damaged_entry_error(file, "the end of its stream is damaged"));
         }
@@ -128,7 +135,10 @@ impl EntityWriter<'_> {
             && entity.size_bytes == written.lines_bytes;
         match is_same {
             true => Ok(written),
-            false => Err(reader.damaged_entry_error(file, "its records differ from those that the manifest describes")),
+            false => {
+                Err(reader
+                    .damaged_entry_error(file, "its records differ from those that the manifest describes"))
+            }
         }
     }
 
@@ -141,7 +151,8 @@ impl EntityWriter<'_> {
     fn metadata(&self, first: &EntityManifest, sets: &[TreeSet]) -> Result<TreeMetadata> {
         let documents = self.open.documents();
         let provider = documents.providers.get(&first.provider).ok_or_else(|| {
-            let text = format!("backup {} does not describe the provider of `{}`", self.manifest.id, first.entity);
+            let text =
+                format!("backup {} does not describe the provider of `{}`", self.manifest.id, first.entity);
             Error::new(ErrorKind::Corrupt, text).with_help("use another backup")
         })?;
         Ok(TreeMetadata {

@@ -54,7 +54,9 @@ pub(super) fn open_regular(path: &Path) -> Result<Option<File>> {
 pub(super) fn read_small(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let Some(file) = open_regular(path)? else { return Ok(None) };
     let mut content = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(|source| read_error(path, source))?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut content)
+        .map_err(|source| read_error(path, source))?;
     match u64::try_from(content.len()).is_ok_and(|length| length <= limit) {
         true => Ok(Some(content)),
         false => Err(damaged(path, &format!("it is larger than {limit} bytes"))),

@@ -38,7 +38,8 @@ pub(super) fn is_ours(root: &Path, name: &str) -> bool {
     // The directory of an entity that contains nothing but directories that a staging directory lists.
     let Ok(entries) = fs::read_dir(root) else { return false };
     let staged = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let plans = staged.filter(|staged| is_staging(root, staged)).filter_map(|staged| read_plan(&root.join(staged)));
+    let plans =
+        staged.filter(|staged| is_staging(root, staged)).filter_map(|staged| read_plan(&root.join(staged)));
     plans.flat_map(|plan| plan.directories).any(|path| path.entity() == name)
 }
 

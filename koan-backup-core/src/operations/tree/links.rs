@@ -33,7 +33,10 @@ fn link(directory: &Path, target: &str) -> Result<(), String> {
     match fs::symlink_metadata(&path) {
         // A symbolic link of somebody else, or a file with other content, is replaced; a directory is not.
         Ok(found) if found.is_dir() => {
-            return Err(format!("`{}` is a directory, so it does not refer to the newest backup", path.display()));
+            return Err(format!(
+                "`{}` is a directory, so it does not refer to the newest backup",
+                path.display()
+            ));
         }
         _ => {}
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::files::{damaged, read_error, read_verified};
 use super::leftovers::INCOMPLETE_MARK;
 use crate::archive::tree::{
-    EncryptedFile, METADATA_FILE, SEALED_METADATA_FILE, TREE_FORMAT_VERSION, TreeBackup, TreeEntity, TreeMetadata,
-    data_file,
+    EncryptedFile, METADATA_FILE, SEALED_METADATA_FILE, TREE_FORMAT_VERSION, TreeBackup, TreeEntity,
+    TreeMetadata, data_file,
 };
 use crate::archive::{MAX_MANIFEST_BYTES, manifest_fits};
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -72,8 +72,7 @@ pub(super) fn load(root: &Path, backup: &TreeBackup, entity: &TreeEntity) -> Res
 /// Returns a description of a contradiction between a description and the registry.
 fn fault(metadata: &TreeMetadata, backup: &TreeBackup, entity: &TreeEntity) -> Option<&'static str> {
     let encrypted = metadata.policy.encrypt;
-    let has_expected_name =
-        |(file, set)| file == &data_file(set, EncryptedFile::of(encrypted));
+    let has_expected_name = |(file, set)| file == &data_file(set, EncryptedFile::of(encrypted));
     if metadata.backup_id != backup.id || metadata.entity != entity.entity {
         Some("it belongs to another backup or entity")
     } else if !metadata.sets.iter().map(|set| &set.set).eq(&entity.sets) {
@@ -102,7 +101,9 @@ fn require_only_known_files(directory: &Path, metadata: &TreeMetadata) -> Result
         let entry = entry.map_err(|source| read_error(directory, source))?;
         if !entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
             let text = format!("`{}` does not belong to the backup", entry.path().display());
-            return Err(Error::new(ErrorKind::Corrupt, text).with_help("move the file out of the directory tree"));
+            return Err(
+                Error::new(ErrorKind::Corrupt, text).with_help("move the file out of the directory tree")
+            );
         }
     }
     Ok(())

@@ -27,8 +27,7 @@ impl Staged {
         let clock = Arc::clone(&environment.clock);
         let directory =
             blocking("creates the staging directory", move || Staging::temporary(&clock)).await??;
-        let storage =
-            Storage::local(directory.path()?)?.archive_encryption(ArchiveEncryption::Always);
+        let storage = Storage::local(directory.path()?)?.archive_encryption(ArchiveEncryption::Always);
         let key = EphemeralKey::generate()?;
         let clock = Arc::clone(&environment.clock);
         let environment = staging_environment(environment, storage, key, clock, environment.operation_log);
@@ -48,9 +47,11 @@ impl Staged {
         environment.check_provider_filters(&options.selection)?;
         let backup = select(environment, &root.display().to_string(), &registry, wanted, options)?;
         let storage = self.environment.storage(None)?;
-        let recipients = self.environment.recipients.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Internal, "the staging storage has no key")
-        })?;
+        let recipients = self
+            .environment
+            .recipients
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the staging storage has no key"))?;
         let selection = &options.selection;
         let conversion = StagedConversion { environment, root, backup, selection, storage, recipients };
         conversion.run(&options.cancel).await?;

@@ -44,7 +44,8 @@ impl LockedRoot {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let text = format!("another backup is being written into the directory tree `{}`", path.display());
+                let text =
+                    format!("another backup is being written into the directory tree `{}`", path.display());
                 return Err(Error::new(ErrorKind::Busy, text).with_help("try again when it has ended"));
             }
             Err(TryLockError::Error(source)) => return Err(write_error(&lock_path, source)),
@@ -69,7 +70,9 @@ impl LockedRoot {
         let content = document(registry);
         if !manifest_fits(&content) {
             let text = format!("the registry of the directory tree `{}` is too large", self.path.display());
-            return Err(Error::new(ErrorKind::Unsupported, text).with_help("write the backup into another directory"));
+            return Err(
+                Error::new(ErrorKind::Unsupported, text).with_help("write the backup into another directory")
+            );
         }
         replace(&self.path.join(REGISTRY_FILE), &self.path.join(NEW_REGISTRY_FILE), &content)
     }
@@ -163,7 +166,9 @@ fn require_unused(path: &Path) -> Result<()> {
                 path.display(),
                 name.escape_debug()
             );
-            return Err(Error::new(ErrorKind::Configuration, text).with_help("specify an empty or a new directory"));
+            return Err(
+                Error::new(ErrorKind::Configuration, text).with_help("specify an empty or a new directory")
+            );
         }
     }
     Ok(())

@@ -27,7 +27,9 @@ pub(super) fn select<'r>(
         registry.backups.iter().filter(|backup| accepts(backup)).collect()
     };
     match wanted {
-        BackupRef::Id(id) => one(root, registry, &matching(&|backup| backup.id == *id), &format!("the id {id}")),
+        BackupRef::Id(id) => {
+            one(root, registry, &matching(&|backup| backup.id == *id), &format!("the id {id}"))
+        }
         BackupRef::Short(digits) => {
             let found = matching(&|backup| backup.id.short() == *digits);
             one(root, registry, &found, &format!("an id that ends with {digits}"))
@@ -159,10 +161,13 @@ fn newest<'r>(
 
 fn not_found(root: &str, registry: &TreeRegistry, problem: &str) -> Error {
     const MAX_LISTED: usize = 5;
-    let newest: Vec<BackupId> = registry.backups.iter().rev().take(MAX_LISTED).map(|backup| backup.id).collect();
+    let newest: Vec<BackupId> =
+        registry.backups.iter().rev().take(MAX_LISTED).map(|backup| backup.id).collect();
     let help = match newest.is_empty() {
         true => "write a backup into the directory tree first".to_owned(),
-        false => format!("the newest backups of the tree are {}", names(newest.iter().map(ToString::to_string))),
+        false => {
+            format!("the newest backups of the tree are {}", names(newest.iter().map(ToString::to_string)))
+        }
     };
     Error::new(ErrorKind::NotFound, format!("{problem} in the directory tree `{root}`")).with_help(help)
 }

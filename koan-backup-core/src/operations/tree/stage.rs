@@ -13,8 +13,8 @@ use crate::archive::tree::{SEALED_METADATA_FILE, SealedSets, TreeBackup, TreeMet
 use crate::archive::{
     ArchiveWriter, BlockTable, Checksums, Compression, Compressor, EncryptedDocument, EncryptedMetadata,
     EncryptionScope, EncryptionSummary, EntityManifest, FinishedUpload, Manifest, MissingKey, NewEntry,
-    PendingArchive, ProviderDocument, SchemaSnapshots, archive_path, encrypted_entity_file, entity_file, entry,
-    manifest_path, matching_key,
+    PendingArchive, ProviderDocument, SchemaSnapshots, archive_path, encrypted_entity_file, entity_file,
+    entry, manifest_path, matching_key,
 };
 use crate::declaration::selection::Selection;
 use crate::encryption::{DecryptableFile, Identities, Recipients};
@@ -78,7 +78,8 @@ impl StagedConversion<'_> {
         });
         let loaded = loaded.await??;
         let needs_keys = loaded.iter().any(|entity| entity.sealed.is_some());
-        let identities = if needs_keys { self.environment.identities().await? } else { Identities::default() };
+        let identities =
+            if needs_keys { self.environment.identities().await? } else { Identities::default() };
         let identities = Arc::new(identities);
         let mut entities = Vec::with_capacity(loaded.len());
         for loaded in loaded {
@@ -94,8 +95,8 @@ impl StagedConversion<'_> {
                 }
                 None => {
                     let verified = blocking("reads the directory tree", move || {
-                        let sets = loaded.metadata.sets.iter();
-                        sets.map(|set| verify_bytes(&loaded.directory.join(&set.file), set)).collect::<Result<()>>()
+                        let mut sets = loaded.metadata.sets.iter();
+                        sets.try_for_each(|set| verify_bytes(&loaded.directory.join(&set.file), set))
                     });
                     verified.await??;
                 }
@@ -138,9 +139,9 @@ impl StagedConversion<'_> {
                 return Ok(None);
             };
             let mut opened = Vec::new();
-            let read = key.reader(content.as_slice()).map(|mut reader| {
-                std::io::Read::read_to_end(&mut reader, &mut opened).is_ok()
-            });
+            let read = key
+                .reader(content.as_slice())
+                .map(|mut reader| std::io::Read::read_to_end(&mut reader, &mut opened).is_ok());
             match read {
                 Some(true) => Ok(Some(opened)),
                 _ => Err(damaged(&shown, "it cannot be decrypted")),
@@ -148,12 +149,15 @@ impl StagedConversion<'_> {
         });
         let Some(opened) = opened.await?? else {
             return match matching_key(self.backup.encryption.as_ref(), identities) {
-                Some(id) => Err(damaged(&path, &format!("it is not encrypted for key `{id}`, which the registry lists"))),
+                Some(id) => Err(damaged(
+                    &path,
+                    &format!("it is not encrypted for key `{id}`, which the registry lists"),
+                )),
                 None => Ok(None),
             };
         };
-        let sealed: SealedSets =
-            serde_json::from_slice(&opened).map_err(|_| damaged(&path, "it does not have the expected form"))?;
+        let sealed: SealedSets = serde_json::from_slice(&opened)
+            .map_err(|_| damaged(&path, "it does not have the expected form"))?;
         let files = loaded.metadata.sets.iter().map(|set| &set.file);
         match files.clone().all(|file| sealed.contains_key(file)) && files.count() == sealed.len() {
             true => Ok(Some(sealed)),
@@ -173,7 +177,10 @@ impl StagedConversion<'_> {
         for open in entities {
             let metadata = &open.loaded.metadata;
             let encrypted = metadata.policy.encrypt;
-            documents.providers.entry(metadata.provider.name.clone()).or_insert_with(|| metadata.provider.info());
+            documents
+                .providers
+                .entry(metadata.provider.name.clone())
+                .or_insert_with(|| metadata.provider.info());
             if let Some(schema) = &metadata.schema {
                 documents.schemas.insert(metadata.entity.clone(), schema.clone());
             }
@@ -191,7 +198,8 @@ impl StagedConversion<'_> {
                 let expected = expected(open, set).ok_or_else(|| damaged(&path, "its hashes are missing"))?;
                 let identities = encrypted.then_some(identities);
                 let written =
-                    write_entry(&mut writer, new_entry, path, set, &expected, identities, &compressor).await?;
+                    write_entry(&mut writer, new_entry, path, set, &expected, identities, &compressor)
+                        .await?;
                 let mut entity =
                     EntityManifest { storage_file: Some(file.clone()), ..metadata.entity_manifest(set) };
                 let physical = open.sealed.get(&set.file).and_then(|sealed| sealed.physical.clone());

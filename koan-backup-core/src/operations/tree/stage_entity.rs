@@ -117,7 +117,12 @@ fn open_file(path: &Path, set: &TreeSet) -> Result<std::fs::File> {
 
 /// Finds the key of an encrypted data file. The description of the entity was decrypted, so a missing key means that
 /// the file was replaced.
-fn find_key(path: &Path, file: &std::fs::File, set: &TreeSet, identities: &Identities) -> Result<DecryptableFile> {
+fn find_key(
+    path: &Path,
+    file: &std::fs::File,
+    set: &TreeSet,
+    identities: &Identities,
+) -> Result<DecryptableFile> {
     use std::io::{Read as _, Seek as _};
     let mut start = Vec::new();
     let mut reader: &std::fs::File = file;

@@ -52,26 +52,23 @@ impl Staging {
     pub(super) fn temporary(clock: &Arc<dyn Clock>) -> Result<Self> {
         let parent = std::env::temp_dir();
         remove_abandoned(&parent);
-        let name = format!("{TEMPORARY_PREFIX}{}", new_backup_id(clock));
-        let (path, lock_path) = (parent.join(&name), parent.join(format!("{name}{LOCK_SUFFIX}")));
+        let id = new_backup_id(clock);
+        let path = parent.join(format!("{TEMPORARY_PREFIX}{id}"));
+        let lock_path = parent.join(format!("{TEMPORARY_PREFIX}{id}{LOCK_SUFFIX}"));
         let failed = |source: io::Error| {
             write_error(&path, source).with_help("set another directory for temporary files with `TMPDIR`")
         };
-        let lock = create_private_file(&lock_path).map_err(failed)?;
+        let lock = lock_new_file(&lock_path).map_err(failed)?;
         let staging = Self { directory: Some(path.clone()), lock: Some((lock, lock_path)) };
-        match &staging.lock {
-            Some((lock, _)) => lock.lock().map_err(failed)?,
-            None => {}
-        }
         create_marked(&path).map_err(failed)?;
         Ok(staging)
     }
 
     /// Returns the path of the directory.
     pub(super) fn path(&self) -> Result<&Path> {
-        self.directory
-            .as_deref()
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "the staging directory was removed before it was used"))
+        self.directory.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "the staging directory was removed before it was used")
+        })
     }
 
     /// Removes the directory on a blocking thread. An error is only logged; the next operation removes it.
@@ -90,6 +87,18 @@ impl Drop for Staging {
         if let Some((lock, path)) = self.lock.take() {
             let _ = fs::remove_file(path);
             drop(lock);
+        }
+    }
+}
+
+/// Creates and locks a lock file. Another process may remove the file before it is locked, because it appears to be
+/// abandoned; it is created again then.
+fn lock_new_file(path: &Path) -> io::Result<File> {
+    loop {
+        let file = open_private_file(path, ExistingFile::Kept)?;
+        file.lock()?;
+        if path.exists() {
+            return Ok(file);
         }
     }
 }
@@ -119,7 +128,8 @@ fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-        let Some(directory) = name.strip_suffix(LOCK_SUFFIX).filter(|name| name.starts_with(TEMPORARY_PREFIX))
+        let Some(directory) =
+            name.strip_suffix(LOCK_SUFFIX).filter(|name| name.starts_with(TEMPORARY_PREFIX))
         else {
             continue;
         };
@@ -140,7 +150,9 @@ fn remove_abandoned(parent: &Path) {
 
 /// Returns whether a path is a staging directory of koan-backup, and not a symbolic link.
 pub(super) fn is_marked(path: &Path) -> bool {
-    let is = |path: &Path, kind: fn(&fs::Metadata) -> bool| fs::symlink_metadata(path).is_ok_and(|found| kind(&found));
+    let is = |path: &Path, kind: fn(&fs::Metadata) -> bool| {
+        fs::symlink_metadata(path).is_ok_and(|found| kind(&found))
+    };
     is(path, fs::Metadata::is_dir) && is(&path.join(STAGING_MARK), fs::Metadata::is_file)
 }
 

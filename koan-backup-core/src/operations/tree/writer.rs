@@ -15,9 +15,7 @@ use super::report::{DirectoryBackupReport, DirectoryFile};
 use super::root::LockedRoot;
 use super::stage_entity::{verify_bytes, verify_unencrypted};
 use super::staging::Staging;
-use crate::archive::tree::{
-    TreeBackup, TreeFailure, TreePath, TreeRegistry, time_directory, type_directory,
-};
+use crate::archive::tree::{TreeBackup, TreeFailure, TreePath, TreeRegistry, time_directory, type_directory};
 use crate::archive::{
     EncryptionScope, EncryptionSummary, EntityManifest, EntityStatus, Manifest, OpenArchive,
 };
@@ -87,7 +85,10 @@ pub(super) async fn write_staged(
     let created = CreatedPaths::default();
     let guard = created.guard();
     let written = async {
-        let plan = DirectoryPlan { id: manifest.id, directories: entities.iter().map(|(path, _)| path.clone()).collect() };
+        let plan = DirectoryPlan {
+            id: manifest.id,
+            directories: entities.iter().map(|(path, _)| path.clone()).collect(),
+        };
         begin(root, staging, plan, &created).await?;
         let mut written = Vec::with_capacity(entities.len());
         for (path, sets) in &entities {
@@ -206,7 +207,12 @@ fn new_directory(
 }
 
 /// Records the new directories in the staging directory, and creates them with their marks.
-async fn begin(root: &LockedRoot, staging: &Staging, plan: DirectoryPlan, created: &CreatedPaths) -> Result<()> {
+async fn begin(
+    root: &LockedRoot,
+    staging: &Staging,
+    plan: DirectoryPlan,
+    created: &CreatedPaths,
+) -> Result<()> {
     let (root, staging) = (root.path().to_owned(), staging.path()?.to_owned());
     let created = created.clone();
     blocking("writes the directory tree", move || {
@@ -217,8 +223,11 @@ async fn begin(root: &LockedRoot, staging: &Staging, plan: DirectoryPlan, create
             created.directory_if_missing(&entity).map_err(|source| write_error(&entity, source))?;
             let is_directory = std::fs::symlink_metadata(&entity).is_ok_and(|found| found.is_dir());
             if !is_directory {
-                let text = format!("`{}` is not a directory, so nothing is written into it", entity.display());
-                return Err(Error::new(ErrorKind::Configuration, text).with_help("remove it, or use another tree"));
+                let text =
+                    format!("`{}` is not a directory, so nothing is written into it", entity.display());
+                return Err(
+                    Error::new(ErrorKind::Configuration, text).with_help("remove it, or use another tree")
+                );
             }
             let directory = path.within(&root);
             created.directory(&directory).map_err(|source| write_error(&directory, source))?;

@@ -1,0 +1,110 @@
+//! Encrypted entities: they are never on the disk unencrypted, and a backup needs no private key.
+
+use koan_backup::Event;
+use koan_backup::prelude::*;
+use std::sync::{Arc, Mutex};
+
+use crate::shop::{Customer, SECRET, Shop, contains, files};
+
+#[tokio::test]
+async fn no_file_of_a_tree_and_of_its_staging_contains_an_encrypted_record() {
+    let shop = Shop::new(1);
+    let koan = shop.koan_without_keys().await;
+    let tree = shop.tree();
+    let found = Arc::new(Mutex::new((0usize, Vec::new())));
+    let recorded = Arc::clone(&found);
+    let watched = tree.clone();
+    // The staged archive is complete when this event is emitted, and the conversion has not begun.
+    let _ = koan
+        .backup("fixtures")
+        .on_event(move |event| {
+            if matches!(event, Event::EntityCompleted { .. }) {
+                let mut recorded = recorded.lock().expect("a lock");
+                for (name, content) in files(&watched) {
+                    recorded.0 += 1;
+                    if contains(&content, SECRET) {
+                        recorded.1.push(name);
+                    }
+                }
+            }
+        })
+        .to_directory(&tree)
+        .await
+        .expect("a backup");
+    let (count, leaks) = found.lock().expect("a lock").clone();
+    assert!(count > 0, "the staging directory was examined");
+    assert_eq!(leaks, [""; 0]);
+    for (name, content) in files(&tree) {
+        assert!(!contains(&content, SECRET), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_staged_archive_of_a_restore_reveals_nothing_and_is_removed() {
+    let shop = Shop::new(1);
+    let koan = shop.koan().await;
+    shop.backup(&koan).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let recorded = Arc::clone(&seen);
+    let restored = koan
+        .restore_directory(shop.tree())
+        .at("latest")
+        .replace_existing()
+        .on_event(move |event| {
+            if matches!(event, Event::RestorePrepared { .. }) {
+                let entries = std::fs::read_dir(std::env::temp_dir()).expect("a directory");
+                let staging = entries.filter_map(|entry| {
+                    let entry = entry.ok()?;
+                    let name = entry.file_name().into_string().ok()?;
+                    (name.starts_with("koan-backup-staging-") && entry.path().is_dir()).then(|| entry.path())
+                });
+                recorded.lock().expect("a lock").extend(staging.map(|path| (path.clone(), files(&path))));
+            }
+        })
+        .await
+        .expect("restored");
+    assert_eq!(restored.record_count(), 3);
+    let seen = seen.lock().expect("a lock");
+    assert!(!seen.is_empty(), "the staging directory was examined");
+    for (path, files) in seen.iter() {
+        for (name, content) in files {
+            assert!(!contains(content, SECRET) && !contains(content, "Customer 1"), "{name} in {path:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_only_unencrypted_entities_are_restored() {
+    let shop = Shop::new(2);
+    shop.backup(&shop.koan().await).await;
+    let koan = shop.koan_without_keys().await;
+    let before = shop.rows("cards");
+    shop.sql("DELETE FROM customers");
+    let error = koan.restore_directory(shop.tree()).at("latest").await.expect_err("a key is missing");
+    assert_eq!(error.kind(), ErrorKind::Encryption);
+    assert!(error.to_string().contains("`Card` is encrypted"), "{error}");
+    assert_eq!(shop.rows("customers").len(), 0, "nothing was written");
+    let restored =
+        koan.restore_directory(shop.tree()).at("latest").entity::<Customer>().await.expect("restored");
+    assert_eq!(restored.record_count(), 2);
+    assert_eq!(shop.rows("cards"), before);
+    // The bytes of the encrypted file are verified even then.
+    let path = shop.directory("Card").join("data.json.age");
+    let mut content = std::fs::read(&path).expect("a file");
+    *content.last_mut().expect("a byte") ^= 1;
+    std::fs::write(&path, content).expect("written");
+    let error = koan.restore_directory(shop.tree()).at("latest").entity::<Customer>().await;
+    assert!(error.expect_err("the file was changed").to_string().contains("data.json.age"));
+}
+
+#[tokio::test]
+async fn a_backup_without_recipients_is_refused_before_the_tree_is_written() {
+    let shop = Shop::new(1);
+    let koan = shop.builder().build().await;
+    let error = match koan {
+        Ok(koan) => koan.backup("x").to_directory(shop.tree()).await.expect_err("no recipients"),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::Encryption);
+    assert!(!shop.tree().exists());
+}

@@ -1,0 +1,84 @@
+//! Round trips through a tree: SQLite, JSON files and PostgreSQL.
+
+use koan_backup::prelude::*;
+use koan_backup::{ConflictMode, report::RestoreReport};
+use serde::{Deserialize, Serialize};
+
+use crate::shop::{Card, Customer, Shop};
+
+#[tokio::test]
+async fn a_tree_restores_the_same_rows_into_sqlite() {
+    // The records do not fit into one chunk.
+    let shop = Shop::new(20_000);
+    shop.sql("UPDATE customers SET name = printf('%s%s', name, hex(randomblob(1200000))) WHERE id = 7");
+    let koan = shop.koan().await;
+    let before = (shop.rows("customers"), shop.rows("cards"));
+    let report = shop.backup(&koan).await;
+    assert_eq!(report.item_count(), 20_002);
+    shop.sql("DELETE FROM customers WHERE id % 2 = 0; UPDATE cards SET owner = 'x'; INSERT INTO customers VALUES (0, 'new');");
+    let tree = || koan.restore_directory(shop.tree()).at("latest");
+
+    let check = tree().replace_existing().viability().await.expect("assessed");
+    assert!(check.is_viable(), "{:?}", check.findings);
+    assert_eq!(check.record_count, 20_002);
+    let trial = tree().replace_existing().dry_run().await.expect("compared");
+    assert_eq!((trial.counts().inserted, trial.counts().deleted, trial.counts().updated), (10_000, 1, 2));
+    assert_eq!(shop.rows("customers").len(), 10_001, "a dry run writes nothing");
+
+    let kept: RestoreReport =
+        tree().entity::<Card>().on_conflict(ConflictMode::Keep).await.expect("restored");
+    assert_eq!((kept.record_count(), kept.counts().kept), (2, 2));
+    let restored = tree().replace_existing().await.expect("restored");
+    assert_eq!(restored.id, report.id);
+    assert_eq!((shop.rows("customers"), shop.rows("cards")), before);
+    assert!(restored.verification.is_some(), "the staged archive was verified");
+}
+
+#[tokio::test]
+async fn an_empty_table_and_a_selection_are_restored() {
+    let shop = Shop::new(2);
+    shop.sql("DELETE FROM cards; DELETE FROM customers;");
+    let koan = shop.koan().await;
+    let _ = koan.backup("fixtures").verify_after().to_directory(shop.tree()).await.expect("a backup");
+    shop.sql("INSERT INTO customers VALUES (1, 'new'); INSERT INTO cards VALUES ('1', 'new');");
+    let restored =
+        koan.restore_directory(shop.tree()).at("latest").entity::<Customer>().replace_existing().await;
+    assert_eq!(restored.expect("restored").counts().deleted, 1);
+    assert_eq!((shop.rows("customers").len(), shop.rows("cards").len()), (0, 1));
+    let error =
+        koan.backup("x").entities("Nobody").to_directory(shop.tree()).await.expect_err("no such entity");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+/// An entity in a directory of JSON files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Entity)]
+#[entity(table = "books")]
+#[entity_backup]
+struct Book {
+    id: i64,
+    title: String,
+}
+
+#[tokio::test]
+async fn a_tree_restores_the_same_records_into_json_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, tree) = (folder.path().join("data"), folder.path().join("tree"));
+    std::fs::create_dir(&data).expect("created");
+    let books = "{\"id\":1,\"title\":\"One, two\"}\n{\"id\":2,\"title\":\"[\\n]\"}\n";
+    std::fs::write(data.join("books.jsonl"), books).expect("written");
+    let koan = Koan::builder()
+        .only_registered()
+        .register::<Book>()
+        .provider(JsonFiles::lines(&data).expect("a directory"))
+        .storage(Storage::memory())
+        .state_directory(koan_backup_tests::state_directory::state_directory())
+        .build()
+        .await
+        .expect("a context");
+    let report = koan.backup("books").to_directory(&tree).await.expect("a backup");
+    assert_eq!(report.item_count(), 2);
+    std::fs::write(data.join("books.jsonl"), "{\"id\":3,\"title\":\"new\"}\n").expect("written");
+    let restored = koan.restore_directory(&tree).at(report.id).replace_existing().await.expect("restored");
+    assert_eq!((restored.counts().inserted, restored.counts().deleted), (2, 1));
+    assert_eq!(std::fs::read_to_string(data.join("books.jsonl")).expect("text"), books);
+}
