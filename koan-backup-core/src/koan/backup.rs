@@ -201,11 +201,11 @@ impl BackupBuilder {
             let error = Error::new(ErrorKind::Configuration, text);
             self.invalid = Some(error.with_help("use either `.to_profile(…)` or `.to_directory(…)`"));
         }
-        DirectoryBackupBuilder::new(self, root.as_ref())
+        DirectoryBackupBuilder::new(self.into_parts(), root.as_ref())
     }
 
     /// Returns the context, the name and the options, if all are valid.
-    pub(super) fn into_parts(self) -> Result<(Koan, BackupName, BackupOptions)> {
+    fn into_parts(self) -> Result<(Koan, BackupName, BackupOptions)> {
         let koan = self.koan.require()?.clone();
         if let Some(error) = self.invalid {
             return Err(error);

@@ -113,12 +113,12 @@ async fn damage_is_refused_with_the_name_of_the_file_and_the_database_is_unchang
     for (name, damage) in DAMAGES {
         let shop = Shop::new(3);
         let koan = shop.koan().await;
-        shop.backup(&koan).await;
+        let _ = shop.backup(&koan).await;
         let old = shop.directory("Customer");
         shop.sql(
             "INSERT INTO customers VALUES (10, 'Customer 10'); INSERT INTO cards VALUES ('3', 'three');",
         );
-        shop.backup(&koan).await;
+        let _ = shop.backup(&koan).await;
         let expected = damage(&shop, &old, &shop_directory(&shop, &old));
         let before = (shop.rows("customers"), shop.rows("cards"));
         shop.sql("DELETE FROM customers WHERE id = 10");
@@ -142,7 +142,7 @@ fn shop_directory(shop: &Shop, old: &Path) -> std::path::PathBuf {
 async fn a_data_file_that_is_not_an_array_is_refused_even_if_its_hashes_were_adapted() {
     let shop = Shop::new(2);
     let koan = shop.koan().await;
-    shop.backup(&koan).await;
+    let _ = shop.backup(&koan).await;
     let (directory, before) = (shop.directory("Customer"), shop.rows("customers"));
     change(&directory.join("data.json"), |content| {
         let comma = content.windows(2).position(|bytes| bytes == b",\n").expect("two records");

@@ -43,7 +43,7 @@ async fn no_file_of_a_tree_and_of_its_staging_contains_an_encrypted_record() {
 async fn the_staged_archive_of_a_restore_reveals_nothing_and_is_removed() {
     let shop = Shop::new(1);
     let koan = shop.koan().await;
-    shop.backup(&koan).await;
+    let _ = shop.backup(&koan).await;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let recorded = Arc::clone(&seen);
     let restored = koan
@@ -76,7 +76,7 @@ async fn the_staged_archive_of_a_restore_reveals_nothing_and_is_removed() {
 #[tokio::test]
 async fn without_a_key_only_unencrypted_entities_are_restored() {
     let shop = Shop::new(2);
-    shop.backup(&shop.koan().await).await;
+    let _ = shop.backup(&shop.koan().await).await;
     let koan = shop.koan_without_keys().await;
     let before = shop.rows("cards");
     shop.sql("DELETE FROM customers");

@@ -31,14 +31,14 @@ async fn a_cancelled_backup_leaves_nothing_and_the_next_one_succeeds() {
     let error = backup.to_directory(shop.tree()).await.expect_err("cancelled");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert_eq!(names(&shop.tree()), [".lock"]);
-    shop.backup(&koan).await;
+    let _ = shop.backup(&koan).await;
 }
 
 #[tokio::test]
 async fn a_failed_backup_leaves_the_tree_as_it_was() {
     let shop = Shop::new(3);
     let koan = shop.koan().await;
-    shop.backup(&koan).await;
+    let _ = shop.backup(&koan).await;
     let before = files(&shop.tree());
     shop.sql("INSERT INTO customers VALUES (77, CAST(x'ff' AS TEXT))");
     let error = koan.backup("fixtures").to_directory(shop.tree()).await.expect_err("a name is not text");
@@ -130,7 +130,7 @@ async fn the_next_backup_removes_what_a_killed_process_has_left() {
     child.wait().expect("ended");
     let left: Vec<_> = names(&shop.tree()).into_iter().filter(|name| name.starts_with(".staging-")).collect();
     assert_eq!(left.len(), 1, "{left:?}");
-    shop.backup(&koan).await;
+    let _ = shop.backup(&koan).await;
     assert_eq!(shop.leftovers(), [""; 0]);
 }
 
@@ -138,7 +138,7 @@ async fn the_next_backup_removes_what_a_killed_process_has_left() {
 async fn only_marked_directories_of_an_interrupted_backup_are_removed() {
     let shop = Shop::new(1);
     let koan = shop.koan().await;
-    shop.backup(&koan).await;
+    let _ = shop.backup(&koan).await;
     let complete = files(&shop.tree());
     let id = "0197f1a0-0000-7000-8000-000000000001";
     let write = |path: &str, content: &str| {
@@ -191,7 +191,7 @@ async fn a_first_backup_that_was_interrupted_does_not_block_its_tree() {
     fs::write(shop.tree().join(".staging-00000001/koan-backup-staging"), "").expect("written");
     let plan = serde_json::json!({ "id": id, "directories": ["tree.shop.Card/t", "tree.shop.Customer/t"] });
     fs::write(shop.tree().join(".staging-00000001/directories.json"), plan.to_string()).expect("written");
-    shop.backup(&koan).await;
+    let _ = shop.backup(&koan).await;
     assert_eq!(shop.leftovers(), [""; 0]);
     assert!(!shop.tree().join("tree.shop.Card/t").exists());
 }
@@ -211,7 +211,7 @@ async fn a_full_disk_registers_nothing_and_leaves_nothing() {
 async fn maintenance_leaves_trees_alone() {
     let shop = Shop::new(1);
     let koan = shop.koan().await;
-    shop.backup(&koan).await;
+    let _ = shop.backup(&koan).await;
     let before = files(&shop.tree());
     let _ = koan.backup("in the profile").await.expect("a backup");
     let _ = koan.maintenance().await.expect("maintained");

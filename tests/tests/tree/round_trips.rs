@@ -63,9 +63,10 @@ struct Book {
 async fn a_tree_restores_the_same_records_into_json_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let (data, tree) = (folder.path().join("data"), folder.path().join("tree"));
-    std::fs::create_dir(&data).expect("created");
+    let file = data.join("books/root.jsonl");
+    std::fs::create_dir_all(data.join("books")).expect("created");
     let books = "{\"id\":1,\"title\":\"One, two\"}\n{\"id\":2,\"title\":\"[\\n]\"}\n";
-    std::fs::write(data.join("books.jsonl"), books).expect("written");
+    std::fs::write(&file, books).expect("written");
     let koan = Koan::builder()
         .only_registered()
         .register::<Book>()
@@ -77,8 +78,8 @@ async fn a_tree_restores_the_same_records_into_json_files() {
         .expect("a context");
     let report = koan.backup("books").to_directory(&tree).await.expect("a backup");
     assert_eq!(report.item_count(), 2);
-    std::fs::write(data.join("books.jsonl"), "{\"id\":3,\"title\":\"new\"}\n").expect("written");
+    std::fs::write(&file, "{\"id\":3,\"title\":\"new\"}\n").expect("written");
     let restored = koan.restore_directory(&tree).at(report.id).replace_existing().await.expect("restored");
     assert_eq!((restored.counts().inserted, restored.counts().deleted), (2, 1));
-    assert_eq!(std::fs::read_to_string(data.join("books.jsonl")).expect("text"), books);
+    assert_eq!(std::fs::read_to_string(&file).expect("text"), books);
 }

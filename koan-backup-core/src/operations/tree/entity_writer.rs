@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::created::CreatedPaths;
 use super::files::{sync_directory, write_error, write_new};
 use crate::archive::tree::{
-    DataFileWriter, EncryptedFile, METADATA_FILE, SEALED_METADATA_FILE, SealedSet, SealedSets,
+    DataFileWriter, EncryptedFile, FileRecord, METADATA_FILE, SEALED_METADATA_FILE, SealedSet, SealedSets,
     TREE_FORMAT_VERSION, TreeEntity, TreeMetadata, TreePath, TreeProvider, TreeSet, WrittenDataFile,
     data_file,
 };
@@ -177,7 +177,7 @@ impl EntityWriter<'_> {
     }
 }
 
-fn create(created: &CreatedPaths, path: PathBuf, content: &[u8]) -> Result<crate::archive::tree::FileRecord> {
+fn create(created: &CreatedPaths, path: PathBuf, content: &[u8]) -> Result<FileRecord> {
     let file = created.file(&path).map_err(|source| write_error(&path, source))?;
     write_new(file, &path, content)
 }

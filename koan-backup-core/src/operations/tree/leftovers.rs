@@ -7,12 +7,15 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::files::{read_error, read_small, write_error};
-use super::root::{LOCK_FILE, NEW_REGISTRY_FILE};
 use super::staging::{STAGING_PREFIX, is_marked, remove_directory};
 use crate::archive::tree::{METADATA_FILE, SEALED_METADATA_FILE, TreePath, TreeRegistry};
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 
+/// The lock file of a tree.
+pub(super) const LOCK_FILE: &str = ".lock";
+/// The temporary name of a new registry.
+pub(super) const NEW_REGISTRY_FILE: &str = ".manifest.json.new";
 /// The file in a staging directory that lists the directories of the backup that is being written.
 pub(super) const PLAN_FILE: &str = "directories.json";
 /// The file that marks a directory of a backup that is being written. It contains the id of the backup.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{damaged, read_error, read_small, replace, write_error};
-use super::leftovers;
+use super::leftovers::{self, LOCK_FILE, NEW_REGISTRY_FILE};
 use crate::archive::tree::{REGISTRY_FILE, TREE_FORMAT, TREE_FORMAT_VERSION, TreeRegistry};
 use crate::archive::{MAX_MANIFEST_BYTES, manifest_fits};
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -13,11 +13,6 @@ use crate::foundation::json::document;
 use crate::foundation::private_files::{ExistingFile, open_private_file};
 use crate::foundation::similar_path::similar_path;
 use crate::storage::create_directory;
-
-/// The lock file of a tree.
-pub(super) const LOCK_FILE: &str = ".lock";
-/// The temporary name of a new registry.
-pub(super) const NEW_REGISTRY_FILE: &str = ".manifest.json.new";
 
 /// A tree that is locked for writing. The operating system releases the lock when the process ends.
 #[derive(Debug)]
