@@ -9,8 +9,7 @@ use super::Koan;
 use super::setters::{application_setter, cancel_setter};
 use crate::archive::Manifest;
 use crate::catalog::BackupRef;
-use crate::declaration::selection::Selection;
-use crate::environment::latest;
+use crate::environment::newest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::foundation::id::SetName;
@@ -77,9 +76,8 @@ impl ExtractBuilder {
         let has_archive = |manifest: &Manifest| manifest.archive.is_some();
         let storage = environment.storage(self.options.profile.as_deref())?;
         let lookup = environment.lookup(self.options.application.as_ref());
-        let all = Selection::default();
         let opened = async {
-            let found = latest::find(environment, storage, lookup, &self.backup, &all, has_archive).await?;
+            let found = newest::find(environment, storage, lookup, &self.backup, has_archive).await?;
             OpenBackup::open(environment, found).await
         };
         until_cancelled(&self.options.cancel, opened).await

@@ -111,10 +111,8 @@ async fn without_a_key_encrypted_files_stay_encrypted() {
     let directory = shop.path("files");
     fs::create_dir(&directory).expect("created");
     let koan = reader(&shop).build().await.expect("a context");
-    let report = koan.extract("latest").to_files(&directory).await;
-    // No entity of this program is in a backup, so there is no `latest`.
-    assert_eq!(report.expect_err("no selected entity").kind(), ErrorKind::NotFound);
-    let report = koan.extract("nightly").to_files(&directory).await.expect("extracted");
+    // No entity of this program is in a backup, so `latest` is the newest completed backup.
+    let report = koan.extract("latest").to_files(&directory).await.expect("extracted");
     assert_eq!(report.undecrypted, ["Card"]);
     let content = fs::read(directory.join("entities/Card.jsonl.gz.age")).expect("the entry as it is stored");
     assert!(content.starts_with(b"age-encryption.org/v1"));
@@ -145,4 +143,32 @@ async fn an_archive_that_is_encrypted_as_a_whole_needs_a_key() {
         reader(&shop).named_storage("whole", storage()).encrypt_to(shop.recipients()).keys(shop.keys());
     let report = extract(&open.build().await.expect("a context")).await.expect("extracted");
     assert!(report.undecrypted.is_empty() && directory.join("entities/Card.jsonl").exists());
+}
+
+#[tokio::test]
+async fn latest_is_the_newest_completed_backup_of_the_own_application() {
+    let shop = Shop::new(1);
+    let koan = shop.koan().await;
+    let complete = koan.backup("nightly").await.expect("a backup").id();
+    let customers = koan.backup("customers").entity::<Customer>().await.expect("a backup").id();
+    let other =
+        shop.builder().application("till").encrypt_to(shop.recipients()).build().await.expect("a context");
+    let foreign = other.backup("nightly").await.expect("a backup").id();
+    let extract = |koan: &Koan, name: &str| koan.extract("latest").to_files(shop.path(name));
+    assert_eq!(
+        extract(&koan, "known").await.expect("extracted").id,
+        complete,
+        "the backup has every known entity"
+    );
+    let reader_koan = reader(&shop).build().await.expect("a context");
+    assert_eq!(extract(&reader_koan, "unknown").await.expect("extracted").id, customers);
+    let till =
+        reader_koan.extract("latest").from_application("till", "test").to_files(shop.path("till")).await;
+    assert_eq!(till.expect("extracted").id, foreign);
+    let nobody = reader(&shop).application("kiosk").build().await.expect("a context");
+    let error = extract(&nobody, "nothing").await.expect_err("no backup of this application");
+    assert!(
+        error.to_string().contains("`till`") && error.to_string().contains(".from_application"),
+        "{error}"
+    );
 }

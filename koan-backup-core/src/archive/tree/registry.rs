@@ -128,6 +128,7 @@ impl TreeBackup {
 
     /// Returns the name, id and time of the backup, for messages.
     pub(crate) fn label(&self) -> String {
-        format!("{} (`{}` of {}, directory `{}`)", self.id, self.name, self.created_at, self.directory)
+        let directory = self.directory.escape_debug();
+        format!("{} (`{}` of {}, directory `{directory}`)", self.id, self.name, self.created_at)
     }
 }

@@ -199,3 +199,29 @@ impl Clock for TreeClock {
         self.clock.follows_system()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_marked_staging_directories_of_ended_processes_are_removed() {
+        let folder = tempfile::tempdir().expect("a folder is created");
+        let path = |name: &str| folder.path().join(format!("{TEMPORARY_PREFIX}{name}"));
+        for name in ["ended", "running", "unmarked"] {
+            fs::write(path(&format!("{name}{LOCK_SUFFIX}")), "").expect("the file is written");
+            fs::create_dir(path(name)).expect("the directory is created");
+            fs::write(path(name).join("archive"), "").expect("the file is written");
+        }
+        for name in ["ended", "running"] {
+            fs::write(path(name).join(STAGING_MARK), "").expect("the file is written");
+        }
+        let lock = lock_new_file(&path(&format!("running{LOCK_SUFFIX}"))).expect("the file is locked");
+        remove_abandoned(folder.path());
+        let left = ["ended", "running", "unmarked"].map(|name| path(name).exists());
+        assert_eq!(left, [false, true, true]);
+        drop(lock);
+        remove_abandoned(folder.path());
+        assert!(!path("running").exists() && path("unmarked").exists());
+    }
+}

@@ -22,6 +22,7 @@ use crate::archive::{
 use crate::encryption::Recipients;
 use crate::environment::{Environment, require_recipients};
 use crate::foundation::blocking::blocking;
+use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::json::document;
@@ -72,14 +73,18 @@ pub(super) async fn write_staged(
         completed.iter().map(|entity| (entity.entity.as_str(), entity.policy)),
     )?;
     completed.iter().try_for_each(|entity| source.open.require_decrypted(entity))?;
-    let locked = Arc::clone(root);
-    let registry = blocking("reads the directory tree", move || locked.registry()).await??;
+    let (locked, described) = (Arc::clone(root), manifest.clone());
+    let read = blocking("reads the directory tree", move || {
+        let registry = locked.registry()?;
+        let directory = new_directory(locked.path(), &registry, &described);
+        Ok::<_, Error>((registry, directory))
+    });
+    let (registry, directory) = read.await??;
     if registry.backups.iter().any(|backup| backup.id == manifest.id) {
         let text =
             format!("backup {} is already in the directory tree `{}`", manifest.id, root.path().display());
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    let directory = new_directory(root.path(), &registry, manifest, &completed);
     let entities = plan(&completed, &directory)?;
 
     let created = CreatedPaths::default();
@@ -103,7 +108,7 @@ pub(super) async fn write_staged(
             written.push(writer.write(sets, path, path.within(root.path())).await?);
         }
         if source.read_back == ReadBack::Verified {
-            read_back(root.path(), &written).await?;
+            until_cancelled(cancel, read_back(root.path(), &written)).await?;
         }
         if cancel.is_cancelled() {
             return Err(Error::cancelled());
@@ -187,20 +192,15 @@ fn plan<'m>(
 }
 
 /// Returns the name of the directory of a backup. The second backup of the same second gets the end of its id as a
-/// suffix.
-fn new_directory(
-    root: &Path,
-    registry: &TreeRegistry,
-    manifest: &Manifest,
-    completed: &[&EntityManifest],
-) -> String {
+/// suffix. The function blocks.
+fn new_directory(root: &Path, registry: &TreeRegistry, manifest: &Manifest) -> String {
     let time = time_directory(manifest.created_at);
     let is_registered = registry.backups.iter().any(|backup| backup.directory == time);
-    let exists = |entity: &&EntityManifest| {
+    let exists = |entity: &EntityManifest| {
         let directory = root.join(type_directory(&entity.type_path, &entity.entity)).join(&time);
         std::fs::symlink_metadata(directory).is_ok()
     };
-    match is_registered || completed.iter().any(exists) {
+    match is_registered || manifest.entities.iter().any(exists) {
         true => format!("{time}-{}", manifest.id.short()),
         false => time,
     }
