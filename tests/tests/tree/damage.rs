@@ -5,6 +5,7 @@ use std::path::Path;
 
 use koan_backup::ErrorKind;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::shop::{Shop, json};
 
@@ -148,7 +149,6 @@ async fn a_data_file_that_is_not_an_array_is_refused_even_if_its_hashes_were_ada
         let comma = content.windows(2).position(|bytes| bytes == b",\n").expect("two records");
         content[comma] = b' ';
     });
-    use sha2::{Digest as _, Sha256};
     let hash = |path: &Path| {
         let digest = Sha256::digest(fs::read(path).expect("a file"));
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

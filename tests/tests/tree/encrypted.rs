@@ -1,10 +1,10 @@
 //! Encrypted entities: they are never on the disk unencrypted, and a backup needs no private key.
 
 use koan_backup::Event;
-use koan_backup::prelude::*;
 use std::sync::{Arc, Mutex};
 
 use crate::shop::{Customer, SECRET, Shop, contains, files};
+use koan_backup::prelude::*;
 
 #[tokio::test]
 async fn no_file_of_a_tree_and_of_its_staging_contains_an_encrypted_record() {
@@ -14,7 +14,7 @@ async fn no_file_of_a_tree_and_of_its_staging_contains_an_encrypted_record() {
     let found = Arc::new(Mutex::new((0usize, Vec::new())));
     let recorded = Arc::clone(&found);
     let watched = tree.clone();
-    // The staged archive is complete when this event is emitted, and the conversion has not begun.
+    // When this event is emitted, the staging directory contains the records of the entity.
     let _ = koan
         .backup("fixtures")
         .on_event(move |event| {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::future::IntoFuture as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Event};
@@ -11,8 +13,6 @@ use koan_backup_tests::small_disk::SmallDisk;
 use koan_backup_tests::test_process::{run_test, start_test};
 use koan_backup_tests::wait::HANG_TIMEOUT;
 use object_store::memory::InMemory;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::shop::{Shop, files, names};
 

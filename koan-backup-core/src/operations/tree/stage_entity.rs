@@ -1,7 +1,11 @@
 //! Reads the data files of a tree, and writes their records into a staged archive.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
 
 use super::files::{damaged, open_regular, read_error};
 use crate::archive::tree::{DataFileReader, ReadDataFile, TreeSet};
@@ -73,8 +77,6 @@ pub(super) fn verify_unencrypted(path: &Path, set: &TreeSet) -> Result<()> {
 
 /// Compares the bytes of a data file with its description, without decrypting it.
 pub(super) fn verify_bytes(path: &Path, set: &TreeSet) -> Result<()> {
-    use sha2::{Digest as _, Sha256};
-    use std::io::Read as _;
     let mut file = open_file(path, set)?;
     let (mut hasher, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
     loop {
@@ -103,7 +105,7 @@ async fn open(path: &Path, set: &TreeSet, identities: Option<Arc<Identities>>) -
 }
 
 /// Opens a data file of the expected size.
-fn open_file(path: &Path, set: &TreeSet) -> Result<std::fs::File> {
+fn open_file(path: &Path, set: &TreeSet) -> Result<File> {
     let file = open_regular(path)?.ok_or_else(|| damaged(path, "it is missing"))?;
     let size = file.metadata().map_err(|source| read_error(path, source))?.len();
     match size == set.data_file.size_bytes {
@@ -117,15 +119,9 @@ fn open_file(path: &Path, set: &TreeSet) -> Result<std::fs::File> {
 
 /// Finds the key of an encrypted data file. The description of the entity was decrypted, so a missing key means that
 /// the file was replaced.
-fn find_key(
-    path: &Path,
-    file: &std::fs::File,
-    set: &TreeSet,
-    identities: &Identities,
-) -> Result<DecryptableFile> {
-    use std::io::{Read as _, Seek as _};
+fn find_key(path: &Path, file: &File, set: &TreeSet, identities: &Identities) -> Result<DecryptableFile> {
     let mut start = Vec::new();
-    let mut reader: &std::fs::File = file;
+    let mut reader: &File = file;
     reader
         .take(HEADER_BYTES)
         .read_to_end(&mut start)
