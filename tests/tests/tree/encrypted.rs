@@ -4,37 +4,42 @@ use koan_backup::Event;
 use std::sync::{Arc, Mutex};
 
 use crate::shop::{Customer, SECRET, Shop, contains, files};
+
+/// The beginning of an encrypted file.
+const AGE: &str = "age-encryption.org/v1\n";
 use koan_backup::prelude::*;
 
 #[tokio::test]
 async fn no_file_of_a_tree_and_of_its_staging_contains_an_encrypted_record() {
     let shop = Shop::new(1);
+    // The records do not fit into the buffers of the staged archive.
+    shop.sql(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
+         INSERT INTO cards SELECT printf('n%d', i), '{SECRET} ' || hex(randomblob(60)) FROM n"
+    ));
     let koan = shop.koan_without_keys().await;
     let tree = shop.tree();
-    let found = Arc::new(Mutex::new((0usize, Vec::new())));
-    let recorded = Arc::clone(&found);
-    let watched = tree.clone();
-    // When this event is emitted, the staging directory contains the records of the entity.
+    let staged = Arc::new(Mutex::new(Vec::new()));
+    let (recorded, watched) = (Arc::clone(&staged), tree.clone());
     let _ = koan
         .backup("fixtures")
         .on_event(move |event| {
             if matches!(event, Event::EntityCompleted { .. }) {
-                let mut recorded = recorded.lock().expect("a lock");
-                for (name, content) in files(&watched) {
-                    recorded.0 += 1;
-                    if contains(&content, SECRET) {
-                        recorded.1.push(name);
-                    }
-                }
+                recorded.lock().expect("a lock").extend(files(&watched));
             }
         })
         .to_directory(&tree)
         .await
         .expect("a backup");
-    let (count, leaks) = found.lock().expect("a lock").clone();
-    assert!(count > 0, "the staging directory was examined");
-    assert_eq!(leaks, [""; 0]);
-    for (name, content) in files(&tree) {
+    let staged = staged.lock().expect("a lock");
+    let archive =
+        staged.iter().find(|(name, content)| name.contains("/archives/") && content.len() > 1 << 20);
+    let (_, archive) = archive.expect("the staged archive was examined");
+    assert!(
+        contains(archive, "entities/Card.jsonl.gz.age") && contains(archive, AGE),
+        "its entry is encrypted"
+    );
+    for (name, content) in staged.iter().cloned().chain(files(&tree)) {
         assert!(!contains(&content, SECRET), "{name}");
     }
 }
@@ -65,10 +70,16 @@ async fn the_staged_archive_of_a_restore_reveals_nothing_and_is_removed() {
         .expect("restored");
     assert_eq!(restored.record_count(), 3);
     let seen = seen.lock().expect("a lock");
-    assert!(!seen.is_empty(), "the staging directory was examined");
+    let archives =
+        seen.iter().flat_map(|(_, files)| files.keys()).filter(|name| name.starts_with("archives/"));
+    assert!(archives.count() > 0, "a staged archive was examined");
     for (path, files) in seen.iter() {
         for (name, content) in files {
             assert!(!contains(content, SECRET) && !contains(content, "Customer 1"), "{name} in {path:?}");
+            assert!(
+                !name.starts_with("archives/") || content.starts_with(AGE.as_bytes()),
+                "{name} in {path:?}"
+            );
         }
     }
 }

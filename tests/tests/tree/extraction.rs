@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use futures::TryStreamExt as _;
 use koan_backup::prelude::*;
 use koan_backup::{ArchiveEncryption, Recipients};
-use koan_backup_tests::archive_surgery::Vault;
+use koan_backup_tests::archive_surgery::{Forgery, Recompute, Vault};
 use koan_backup_tests::scripted::Scripted;
 use koan_backup_tests::state_directory::state_directory;
 use serde::{Deserialize, Serialize};
@@ -171,4 +172,28 @@ async fn latest_is_the_newest_completed_backup_of_the_own_application() {
         error.to_string().contains("`till`") && error.to_string().contains(".from_application"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn records_that_were_replaced_together_with_their_checksums_are_refused() {
+    let (shop, vault) = (Shop::new(2), Vault::default());
+    let builder = shop.builder().named_storage("vault", vault.storage()).encrypt_to(shop.recipients());
+    let koan = builder.keys(shop.keys()).build().await.expect("a context");
+    let id = koan.backup("nightly").to_profile("vault").await.expect("a backup").id();
+    let mut forgery = Forgery::parse(&vault.stored(id).await);
+    let forged = "{\"id\":1,\"name\":\"forged\"}\n{\"id\":2,\"name\":\"forged\"}\n";
+    forgery.set_blocks("entities/Customer.jsonl", &[forged]);
+    vault.write_backup(&forgery.rebuild(Recompute::Documents)).await;
+    let extract = || koan.extract(id).from_profile("vault");
+    let files = extract().to_files(shop.path("files")).await.expect_err("the hash differs");
+    let tree = extract().to_directory(shop.tree()).await.expect_err("the hash differs");
+    let mut records = koan.records(id).from_profile("vault").entity("Customer").await.expect("opened");
+    assert!(records.try_next().await.expect("a chunk").is_some(), "the block has the right checksum");
+    let stream = records.try_next().await.expect_err("the hash differs");
+    for error in [files, tree, stream] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{}", error.chain());
+        assert!(error.chain().contains("entities/Customer.jsonl"), "{}", error.chain());
+    }
+    assert!(!shop.path("files").exists());
+    assert_eq!(names(&shop.tree()), [".lock"]);
 }
