@@ -1,6 +1,7 @@
 //! The names and the content of the files of a tree.
 
 use std::fs;
+use std::sync::{Arc, Mutex};
 
 use koan_backup::prelude::*;
 use koan_backup::{BackupId, SetName};
@@ -156,6 +157,37 @@ async fn the_second_backup_of_a_second_gets_a_suffix_and_the_time_alone_is_ambig
         fs::read_link(shop.tree().join("tree.shop.Card/latest")).expect("a link").to_str(),
         Some(second.directory.as_str())
     );
+}
+
+#[tokio::test]
+async fn a_backup_is_later_than_the_newest_backup_of_its_tree_even_if_the_clock_was_set_back() {
+    let shop = Shop::new(1);
+    let koan = async |time| {
+        let builder = shop.builder().encrypt_to(shop.recipients()).keys(shop.keys());
+        builder.clock(HandClock::at(time)).build().await.expect("a context")
+    };
+    let first = shop.backup(&koan("2025-10-02T15:30:45Z").await).await;
+    let koan = koan("2025-10-01T00:00:00Z").await;
+    let second = shop.backup(&koan).await;
+    assert_eq!(second.directory, format!("2025-10-02T15-30-45Z-{}", second.id.short()));
+    let restored =
+        koan.restore_directory(shop.tree()).at("latest").replace_existing().await.expect("restored");
+    assert_eq!(restored.id, second.id, "{}", first.id);
+}
+
+#[tokio::test]
+async fn the_end_of_a_backup_is_reported_after_its_registration() {
+    let shop = Shop::new(1);
+    let koan = shop.koan().await;
+    let ends = Arc::new(Mutex::new(Vec::new()));
+    let (recorded, registry) = (Arc::clone(&ends), shop.tree().join("manifest.json"));
+    let listen = move |event: &koan_backup::Event| {
+        if let koan_backup::Event::BackupFinished { status, .. } = event {
+            recorded.lock().expect("a lock").push((status.is_complete(), registry.exists()));
+        }
+    };
+    let _ = koan.backup("fixtures").on_event(listen).to_directory(shop.tree()).await.expect("a backup");
+    assert_eq!(*ends.lock().expect("a lock"), [(true, true)]);
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use super::writer::{ReadBack, TreeSource, write_staged};
 use crate::archive::{BackupStatus, Compression};
 use crate::catalog;
 use crate::encryption::EphemeralKey;
+use crate::environment::Environment;
 use crate::environment::event::{Event, Listener, OperationLog};
-use crate::environment::{Environment, require_recipients};
 use crate::foundation::blocking::blocking;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::Clock;
@@ -69,15 +69,6 @@ async fn run_within_time_limit(
     root: PathBuf,
     read_back: ReadBack,
 ) -> Result<DirectoryBackupReport> {
-    for known in environment.entities.iter().filter(|known| known.policy.is_some_and(|policy| policy.encrypt))
-    {
-        if let (Some(policy), true) = (known.policy, environment.selects(&options.selection, known)?) {
-            require_recipients(
-                environment.recipients.as_ref(),
-                std::iter::once((known.codec.name(), policy)),
-            )?;
-        }
-    }
     let clock: Arc<dyn Clock> = Arc::clone(&environment.clock);
     let opened = blocking("opens the directory tree", move || {
         let root = Arc::new(LockedRoot::open(&root)?);
