@@ -1,5 +1,6 @@
 //! The names and the content of the files of a tree.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +9,7 @@ use koan_backup::{BackupId, SetName};
 use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::scripted::Scripted;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::shop::{Card, Customer, Shop, json, names};
 
@@ -214,4 +216,40 @@ async fn a_directory_with_other_files_and_a_missing_parent_are_refused() {
     let error =
         koan.restore_directory(shop.tree()).at("latest").from_profile("y").await.expect_err("two sources");
     assert_eq!(error.kind(), ErrorKind::Configuration);
+}
+
+/// Adds the names of the fields of a document. The content of some fields is described elsewhere.
+fn add_fields(value: &Value, fields: &mut BTreeSet<String>) {
+    const DESCRIBED_ELSEWHERE: [&str; 5] = ["discovery", "metadata", "physical", "policy", "schema"];
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                fields.insert(name.clone());
+                if !DESCRIBED_ELSEWHERE.contains(&name.as_str()) {
+                    add_fields(value, fields);
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| add_fields(element, fields)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_guide_describes_every_field() {
+    let shop = Shop::new(1);
+    shop.sql("INSERT INTO customers VALUES (77, CAST(x'ff' AS TEXT))");
+    let koan = shop.koan().await;
+    let _ = koan.backup("partial").continue_on_error().to_directory(shop.tree()).await.expect("a backup");
+    shop.sql("DELETE FROM customers WHERE id = 77");
+    let _ = shop.backup(&koan).await;
+    let mut fields = BTreeSet::new();
+    add_fields(&shop.registry(), &mut fields);
+    for entity in ["Customer", "Card"] {
+        add_fields(&json(&shop.directory(entity).join("metadata.json")), &mut fields);
+    }
+    assert!(fields.len() > 40, "{fields:?}");
+    let guide = include_str!("../../../koan-backup/docs/directory-layout.md");
+    let missing: Vec<_> = fields.iter().filter(|field| !guide.contains(&format!("{field}`"))).collect();
+    assert_eq!(missing, [""; 0], "directory-layout.md must describe these fields");
 }

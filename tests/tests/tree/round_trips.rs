@@ -83,3 +83,38 @@ async fn a_tree_restores_the_same_records_into_json_files() {
     assert_eq!((restored.counts().inserted, restored.counts().deleted), (2, 1));
     assert_eq!(std::fs::read_to_string(&file).expect("text"), books);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_tree_of_sqlite_is_restored_into_postgresql_and_back() {
+    let (shop, server) = (Shop::new(50), koan_backup_tests::postgres::Server::start());
+    server.sql(
+        "CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL);
+         CREATE TABLE cards (number text PRIMARY KEY, owner text NOT NULL);",
+    );
+    let sqlite = shop.koan().await;
+    let before = (shop.rows("customers"), shop.rows("cards"));
+    let _ = shop.backup(&sqlite).await;
+    let postgres = Koan::builder()
+        .only_registered()
+        .register::<Customer>()
+        .register::<Card>()
+        .provider(Postgres::connect(server.address()).expect("an address"))
+        .storage(Storage::memory())
+        .encrypt_to(shop.recipients())
+        .keys(shop.keys())
+        .application("shop")
+        .environment("test")
+        .build()
+        .await
+        .expect("a context");
+    let restored = postgres.restore_directory(shop.tree()).at("latest").await.expect("restored");
+    assert_eq!(restored.counts().inserted, 52);
+    assert_eq!(server.sql("SELECT count(*) FROM customers"), "50");
+    let from_postgres = shop.backup(&postgres).await;
+    assert_eq!(from_postgres.item_count(), 52);
+    shop.sql("DELETE FROM customers; DELETE FROM cards;");
+    let restored = sqlite.restore_directory(shop.tree()).at("latest").await.expect("restored");
+    assert_eq!(restored.id, from_postgres.id);
+    assert_eq!((shop.rows("customers"), shop.rows("cards")), before);
+}
