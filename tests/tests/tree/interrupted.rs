@@ -281,6 +281,22 @@ async fn a_full_disk_registers_nothing_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_registry_that_cannot_be_written_leaves_the_tree_as_it_was() {
+    let shop = Shop::new(1);
+    let koan = shop.koan().await;
+    let _ = shop.backup(&koan).await;
+    // A directory has the name under which the new registry is written first.
+    fs::create_dir(shop.tree().join(".manifest.json.new")).expect("created");
+    let before = files(&shop.tree());
+    let error =
+        koan.backup("fixtures").to_directory(shop.tree()).await.expect_err("the registry cannot be written");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(error.to_string().contains("manifest.json"), "{error}");
+    assert_eq!(files(&shop.tree()), before);
+    assert_eq!(names(&shop.tree().join("tree.shop.Customer")).len(), 2, "one backup and the link");
+}
+
+#[tokio::test]
 async fn maintenance_leaves_trees_alone() {
     let shop = Shop::new(1);
     let koan = shop.koan().await;

@@ -1,6 +1,6 @@
 //! Writes the data files and the description of one entity of an archive into a tree.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures::stream::TryStreamExt as _;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use crate::archive::tree::{
 };
 use crate::archive::{EntityManifest, Manifest, OpenArchive, read_blocks};
 use crate::encryption::Recipients;
+use crate::environment::require_recipients;
 use crate::foundation::blocking::blocking;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -23,7 +24,7 @@ use crate::foundation::json::document;
 pub(super) struct EntityWriter<'a> {
     pub(super) open: &'a OpenArchive,
     pub(super) manifest: &'a Manifest,
-    /// The recipients, if the entity is encrypted.
+    /// The recipients of encrypted entities.
     pub(super) recipients: Option<&'a Recipients>,
     pub(super) created: &'a CreatedPaths,
     pub(super) cancel: &'a CancellationToken,
@@ -47,38 +48,21 @@ impl EntityWriter<'_> {
         let Some(first) = sets.first() else {
             return Err(Error::new(ErrorKind::Internal, "an entity without sets was written into a tree"));
         };
+        if sets.iter().any(|entity| entity.policy.encrypt != first.policy.encrypt) {
+            let text = format!(
+                "the sets of `{}` in backup {} differ in their encryption",
+                first.entity, self.manifest.id
+            );
+            return Err(Error::new(ErrorKind::Corrupt, text).with_help("use another backup"));
+        }
         let (mut tree_sets, mut sealed) = (Vec::with_capacity(sets.len()), SealedSets::new());
         for entity in sets {
-            let file = data_file(&entity.set, EncryptedFile::of(entity.policy.encrypt));
-            let written = self.write_set(entity, directory.join(&file)).await?;
-            let physical = self.physical(entity);
-            let mut set = TreeSet {
-                set: entity.set.clone(),
-                file: file.clone(),
-                data_file: written.file,
-                item_count: written.item_count,
-                lines_bytes: written.lines_bytes,
-                content_hash: Some(written.content_hash),
-                record_set_hash: Some(written.record_set_hash),
-                physical,
-                duration_ms: entity.duration_ms,
-            };
-            if let (true, Some(content_hash), Some(record_set_hash)) = (
-                entity.policy.encrypt,
-                set.content_hash.take_if(|_| entity.policy.encrypt),
-                set.record_set_hash,
-            ) {
-                let physical = set.physical.take().map(|physical| serde_json::value::to_raw_value(&physical));
-                let physical = physical.transpose().map_err(|source| {
-                    Error::with_source(ErrorKind::Internal, "a physical form could not be serialized", source)
-                })?;
-                set.record_set_hash = None;
-                sealed.insert(file, SealedSet { content_hash, record_set_hash, physical });
-            }
+            let (set, sealed_set) = self.write_set(entity, &directory).await?;
+            sealed.extend(sealed_set.map(|sealed_set| (set.file.clone(), sealed_set)));
             tree_sets.push(set);
         }
         let mut metadata = self.metadata(first, &tree_sets)?;
-        let (recipients, created) = (self.recipients.cloned(), self.created.clone());
+        let (recipients, created) = (self.recipients_of(first)?, self.created.clone());
         let metadata_file = blocking("writes the directory tree", move || {
             if let Some(recipients) = recipients {
                 let sealed = recipients.encrypt(&document(&sealed))?;
@@ -100,13 +84,54 @@ impl EntityWriter<'_> {
         Ok(WrittenEntity { entity, sets: tree_sets })
     }
 
+    /// Writes the data file of one set. Returns its description, and what must be encrypted of it.
+    async fn write_set(
+        &self,
+        entity: &EntityManifest,
+        directory: &Path,
+    ) -> Result<(TreeSet, Option<SealedSet>)> {
+        let file = data_file(&entity.set, EncryptedFile::of(entity.policy.encrypt));
+        let written = self.write_records(entity, directory.join(&file)).await?;
+        let physical = self.physical(entity);
+        let set = TreeSet {
+            set: entity.set.clone(),
+            file,
+            data_file: written.file,
+            item_count: written.item_count,
+            lines_bytes: written.lines_bytes,
+            content_hash: None,
+            record_set_hash: None,
+            physical: None,
+            duration_ms: entity.duration_ms,
+        };
+        let (content_hash, record_set_hash) = (written.content_hash, written.record_set_hash);
+        if !entity.policy.encrypt {
+            let (content_hash, record_set_hash) = (Some(content_hash), Some(record_set_hash));
+            return Ok((TreeSet { content_hash, record_set_hash, physical, ..set }, None));
+        }
+        let physical = physical.map(|physical| serde_json::value::to_raw_value(&physical)).transpose();
+        let physical = physical.map_err(|source| {
+            Error::with_source(ErrorKind::Internal, "a physical form could not be serialized", source)
+        })?;
+        Ok((set, Some(SealedSet { content_hash, record_set_hash, physical })))
+    }
+
+    /// Returns the recipients for which an entity is encrypted, or `None` if it is not encrypted.
+    ///
+    /// # Errors
+    /// The entity must be encrypted, but there are no recipients.
+    fn recipients_of(&self, entity: &EntityManifest) -> Result<Option<Recipients>> {
+        require_recipients(self.recipients, std::iter::once((entity.entity.as_str(), entity.policy)))?;
+        Ok(self.recipients.filter(|_| entity.policy.encrypt).cloned())
+    }
+
     /// Writes the records of one set, and checks that they are those of the archive.
-    async fn write_set(&self, entity: &EntityManifest, path: PathBuf) -> Result<WrittenDataFile> {
+    async fn write_records(&self, entity: &EntityManifest, path: PathBuf) -> Result<WrittenDataFile> {
         let reader = self.open.reader();
         let file = entity.storage_file.as_deref().unwrap_or_default();
         self.open.require_decrypted(entity)?;
         let blocks = self.open.blocks(file)?;
-        let (recipients, created) = (self.recipients.cloned(), self.created.clone());
+        let (recipients, created) = (self.recipients_of(entity)?, self.created.clone());
         let shown = path.clone();
         let with_path = |error: Error| {
             error.context(format!("the directory tree was not written: `{}`", shown.display()))

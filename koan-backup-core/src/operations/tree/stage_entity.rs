@@ -174,3 +174,47 @@ fn with_path(path: &Path, error: Error) -> Error {
         _ => error.context(format!("`{}` could not be read", path.display())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::tree::DataFileWriter;
+    use crate::encryption::EphemeralKey;
+    use crate::foundation::id::SetName;
+
+    #[test]
+    fn a_file_that_differs_from_what_was_written_is_found_with_and_without_a_key() {
+        let folder = tempfile::tempdir().expect("a folder is created");
+        let key = EphemeralKey::generate().expect("a key is generated");
+        for recipients in [None, Some(key.recipients())] {
+            let path = folder.path().join(if recipients.is_some() { "data.json.age" } else { "data.json" });
+            let file = File::create_new(&path).expect("the file is created");
+            let mut writer = DataFileWriter::begin(file, recipients).expect("the file is begun");
+            writer.write(b"{\"a\":1}\n{\"a\":2}\n").expect("the records are written");
+            let written = writer.finish().expect("the file is written");
+            let is_encrypted = recipients.is_some();
+            let set = TreeSet {
+                set: SetName::root(),
+                file: "data.json".to_owned(),
+                data_file: written.file,
+                item_count: written.item_count,
+                lines_bytes: written.lines_bytes,
+                content_hash: (!is_encrypted).then_some(written.content_hash),
+                record_set_hash: (!is_encrypted).then_some(written.record_set_hash),
+                physical: None,
+                duration_ms: 0,
+            };
+            let verify = if is_encrypted { verify_bytes } else { verify_unencrypted };
+            verify(&path, &set).expect("the file is as it was written");
+            let content = std::fs::read(&path).expect("the file is read");
+            let mut changed = content.clone();
+            changed[content.len() - 5] ^= 1;
+            for damaged in [&changed[..], &content[..content.len() - 1]] {
+                std::fs::write(&path, damaged).expect("the file is damaged");
+                let error = verify(&path, &set).expect_err("the file was damaged");
+                assert_eq!(error.kind(), ErrorKind::Corrupt);
+                assert!(error.to_string().contains("data.json"), "{error}");
+            }
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::created::CreatedPaths;
+use super::created::{CreatedGuard, CreatedPaths};
 use super::entity_writer::{EntityWriter, WrittenEntity};
 use super::files::{replace, sync_directory, write_error, write_new};
 use super::leftovers::{DirectoryPlan, INCOMPLETE_MARK, PLAN_FILE, remove_mark};
@@ -89,71 +89,80 @@ pub(super) async fn write_staged(
 
     let created = CreatedPaths::default();
     let guard = created.guard();
-    let written = async {
-        let plan = DirectoryPlan {
-            id: manifest.id,
-            directories: entities.iter().map(|(path, _)| path.clone()).collect(),
-        };
-        begin(root, staging, plan, &created).await?;
-        let mut written = Vec::with_capacity(entities.len());
-        for (path, sets) in &entities {
-            let is_encrypted = sets.iter().any(|entity| entity.policy.encrypt);
-            let writer = EntityWriter {
-                open: source.open,
-                manifest,
-                recipients: source.recipients.filter(|_| is_encrypted),
-                created: &created,
-                cancel,
-            };
-            written.push(writer.write(sets, path, path.within(root.path())).await?);
+    match write_files(root, staging, &source, &entities, &created, cancel).await {
+        // From here on cancellation has no effect: a backup that is registered must not be reported as cancelled.
+        Ok(written) => {
+            let backup = registered(&source, directory, &written);
+            let warnings = register(root, registry, backup.clone(), guard).await?;
+            Ok(report(root.path(), &backup, &written, warnings))
         }
-        if source.read_back == ReadBack::Verified {
-            until_cancelled(cancel, read_back(root.path(), &written)).await?;
-        }
-        if cancel.is_cancelled() {
-            return Err(Error::cancelled());
-        }
-        Ok(written)
-    };
-    let written = match written.await {
-        Ok(written) => written,
         Err(error) => {
             guard.undo().await;
-            return Err(error);
+            Err(error)
         }
-    };
-    // From here on cancellation has no effect: a backup that is registered must not be reported as cancelled.
-    let backup = registered(&source, directory, &written);
-    let added = TreeRegistry {
-        backups: registry.backups.into_iter().chain(std::iter::once(backup.clone())).collect(),
-        ..registry
-    };
-    let (locked, id) = (Arc::clone(root), manifest.id);
-    let marked: Vec<_> = written.iter().map(|entity| entity.entity.directory.within(root.path())).collect();
-    let ended = blocking("writes the directory tree", move || {
-        // The future may be dropped while the registry is written, so the files are kept or removed here.
-        match locked.replace_registry(&added) {
-            Ok(()) => guard.keep(),
-            Err(error) => {
-                // The rename may have taken effect although the sync of the directory failed.
-                match locked.registry() {
-                    Ok(found) if !found.backups.iter().any(|backup| backup.id == id) => drop(guard),
-                    Ok(_) | Err(_) => guard.keep(),
-                }
+    }
+}
+
+/// Writes the data files and the descriptions of all entities.
+async fn write_files(
+    root: &LockedRoot,
+    staging: &Staging,
+    source: &TreeSource<'_>,
+    entities: &[(TreePath, Vec<&EntityManifest>)],
+    created: &CreatedPaths,
+    cancel: &CancellationToken,
+) -> Result<Vec<WrittenEntity>> {
+    let TreeSource { open, manifest, recipients, read_back } = *source;
+    let directories = entities.iter().map(|(path, _)| path.clone()).collect();
+    begin(root, staging, DirectoryPlan { id: manifest.id, directories }, created).await?;
+    let writer = EntityWriter { open, manifest, recipients, created, cancel };
+    let mut written = Vec::with_capacity(entities.len());
+    for (path, sets) in entities {
+        written.push(writer.write(sets, path, path.within(root.path())).await?);
+    }
+    if read_back == ReadBack::Verified {
+        until_cancelled(cancel, verify_files(root.path(), &written)).await?;
+    }
+    match cancel.is_cancelled() {
+        true => Err(Error::cancelled()),
+        false => Ok(written),
+    }
+}
+
+/// Adds a backup to the registry, and updates the links. Returns the warnings. `guard` removes the files if the backup
+/// is not registered.
+async fn register(
+    root: &Arc<LockedRoot>,
+    registry: TreeRegistry,
+    backup: TreeBackup,
+    guard: CreatedGuard,
+) -> Result<Vec<String>> {
+    let (root, id) = (Arc::clone(root), backup.id);
+    let directories: Vec<_> =
+        backup.entities.iter().map(|entity| entity.directory.within(root.path())).collect();
+    let mut registry = registry;
+    registry.backups.push(backup);
+    // The future may be dropped meanwhile, so the files are kept or removed by the same work.
+    let registering = blocking("writes the directory tree", move || {
+        if let Err(error) = root.replace_registry(&registry) {
+            // The registry may have been replaced although its directory could not be synced.
+            let is_absent =
+                root.registry().is_ok_and(|found| !found.backups.iter().any(|backup| backup.id == id));
+            if is_absent {
+                drop(guard);
                 return Err(error);
             }
+            guard.keep();
+            let text = format!("it is not known whether backup {id} is durable in the directory tree");
+            return Err(error.context(text));
         }
-        let mut warnings = Vec::new();
-        for directory in &marked {
-            if let Err(error) = remove_mark(directory) {
-                warnings.push(format!("a mark could not be removed: {}", error.chain()));
-            }
-        }
-        warnings.extend(links::update(locked.path(), &added));
+        guard.keep();
+        let marks = directories.iter().filter_map(|directory| remove_mark(directory).err());
+        let mut warnings: Vec<_> = marks.map(|error| error.chain()).collect();
+        warnings.extend(links::update(root.path(), &registry));
         Ok(warnings)
     });
-    let warnings = ended.await??;
-    Ok(report(root.path(), &backup, &written, warnings))
+    registering.await?
 }
 
 /// Returns the entities of an archive with their directories and sets, in the order of the archive.
@@ -242,7 +251,7 @@ async fn begin(
 }
 
 /// Reads the data files back, and compares them with their descriptions.
-async fn read_back(root: &Path, written: &[WrittenEntity]) -> Result<()> {
+async fn verify_files(root: &Path, written: &[WrittenEntity]) -> Result<()> {
     for WrittenEntity { entity, sets } in written {
         for set in sets.iter().cloned() {
             let path = entity.directory.within(root).join(&set.file);
