@@ -45,46 +45,6 @@ async fn no_file_of_a_tree_and_of_its_staging_contains_an_encrypted_record() {
 }
 
 #[tokio::test]
-async fn the_staged_archive_of_a_restore_reveals_nothing_and_is_removed() {
-    let shop = Shop::new(1);
-    let koan = shop.koan().await;
-    let _ = shop.backup(&koan).await;
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let recorded = Arc::clone(&seen);
-    let restored = koan
-        .restore_directory(shop.tree())
-        .at("latest")
-        .replace_existing()
-        .on_event(move |event| {
-            if matches!(event, Event::RestorePrepared { .. }) {
-                let entries = std::fs::read_dir(std::env::temp_dir()).expect("a directory");
-                let staging = entries.filter_map(|entry| {
-                    let entry = entry.ok()?;
-                    let name = entry.file_name().into_string().ok()?;
-                    (name.starts_with("koan-backup-staging-") && entry.path().is_dir()).then(|| entry.path())
-                });
-                recorded.lock().expect("a lock").extend(staging.map(|path| (path.clone(), files(&path))));
-            }
-        })
-        .await
-        .expect("restored");
-    assert_eq!(restored.record_count(), 3);
-    let seen = seen.lock().expect("a lock");
-    let archives =
-        seen.iter().flat_map(|(_, files)| files.keys()).filter(|name| name.starts_with("archives/"));
-    assert!(archives.count() > 0, "a staged archive was examined");
-    for (path, files) in seen.iter() {
-        for (name, content) in files {
-            assert!(!contains(content, SECRET) && !contains(content, "Customer 1"), "{name} in {path:?}");
-            assert!(
-                !name.starts_with("archives/") || content.starts_with(AGE.as_bytes()),
-                "{name} in {path:?}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
 async fn without_a_key_only_unencrypted_entities_are_restored() {
     let shop = Shop::new(2);
     let _ = shop.backup(&shop.koan().await).await;

@@ -1,23 +1,19 @@
 //! Backups that fail, are cancelled, or whose process is killed.
 
 use std::fs;
-use std::future::IntoFuture as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use koan_backup::prelude::*;
 use koan_backup::{CancellationToken, Event};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::small_disk::SmallDisk;
-use koan_backup_tests::test_process::{run_test, start_test};
+use koan_backup_tests::test_process::start_test;
 use koan_backup_tests::wait::HANG_TIMEOUT;
 use object_store::memory::InMemory;
 
 use crate::shop::{Shop, files, names};
 
-/// The environment variable with the directory for temporary files, in a process that restores.
-const TEMPORARY: &str = "KOAN_BACKUP_TREE_TEMPORARY";
 /// The environment variable with the folder of the shop, in the process that is killed.
 const FOLDER: &str = "KOAN_BACKUP_TREE_FOLDER";
 
@@ -97,69 +93,25 @@ async fn a_conversion_that_is_cancelled_or_fails_leaves_nothing() {
             }
         }
     }
-    store.resume();
-}
-
-/// The restores of a process with a directory of its own for temporary files. It does nothing in a normal run of the
-/// suite.
-#[tokio::test]
-async fn restores_in_a_process_with_a_temporary_directory() {
-    let Some(temporary) = std::env::var_os(TEMPORARY) else { return };
-    let shop = Shop::new(5000);
-    let koan = shop.koan().await;
-    let _ = shop.backup(&koan).await;
-    let staged = move || {
-        let names = names(std::path::Path::new(&temporary));
-        names.iter().any(|name| name.starts_with("koan-backup-staging-"))
-    };
-    assert!(!staged());
-    let restore = || koan.restore_directory(shop.tree()).at("latest").replace_existing();
-    let (while_restoring, seen) = (staged.clone(), Arc::new(AtomicBool::new(false)));
-    let seen_by_listener = Arc::clone(&seen);
-    let restored = restore().on_event(move |event| {
-        if matches!(event, Event::RestorePrepared { .. }) {
-            seen_by_listener.store(while_restoring(), Ordering::SeqCst);
+    for target in [shop.tree(), shop.path("files")] {
+        store.fail([Fault::always(Operation::Get, "archives/", Failure::Never).after(opening + 2)]);
+        let extract = koan.extract(id).from_profile("faulty");
+        let extracting = async {
+            match target.ends_with("tree") {
+                true => extract.to_directory(&target).await.map(drop),
+                false => extract.to_files(&target).await.map(drop),
+            }
+        };
+        tokio::select! {
+            result = extracting => panic!("a read never ends: {result:?}"),
+            () = store.until_called(Operation::Get, "archives/", opening + 3) => {}
         }
-    });
-    assert_eq!(restored.await.expect("restored").record_count(), 5002);
-    assert!(seen.load(Ordering::SeqCst), "the restore has a staging directory");
-    assert!(!staged(), "the staging directory is removed after a restore");
-    let token = CancellationToken::new();
-    let cancel = token.clone();
-    let cancelled = restore().cancel_on(token).on_event(move |event| {
-        if matches!(event, Event::BatchRestored { .. }) {
-            cancel.cancel();
+        match target.ends_with("tree") {
+            true => assert_eq!(names(&target), [".lock"], "the future was dropped"),
+            false => assert!(!target.exists(), "the future was dropped"),
         }
-    });
-    assert_eq!(cancelled.await.expect_err("cancelled").kind(), ErrorKind::Cancelled);
-    assert!(!staged(), "the staging directory is removed after a cancellation");
-    assert!(restore().viability().await.expect("assessed").is_viable());
-    assert!(!staged(), "the staging directory is removed after a viability check");
-    let path = shop.directory("Customer").join("data.json");
-    let content = fs::read(&path).expect("a file");
-    fs::write(&path, &content[..content.len() - 1]).expect("written");
-    let error = restore().await.expect_err("the file is truncated");
-    assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(!staged(), "the staging directory is removed after an error");
-    fs::write(&path, &content).expect("written");
-    let dropped = restore().on_event(|_| {}).into_future();
-    let mut dropped = Box::pin(dropped);
-    while !staged() {
-        let polled = futures::poll!(&mut dropped);
-        assert!(polled.is_pending(), "the restore is still running");
-        tokio::task::yield_now().await;
     }
-    drop(dropped);
-    koan_backup_tests::wait::until_sync("the staging directory is removed", || !staged()).await;
-}
-
-#[test]
-fn a_restore_removes_its_staging_directory_in_each_case() {
-    let temporary = tempfile::tempdir().expect("a directory");
-    let output = run_test("interrupted::restores_in_a_process_with_a_temporary_directory", |command| {
-        command.env(TEMPORARY, temporary.path()).env("TMPDIR", temporary.path());
-    });
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    store.resume();
 }
 
 /// The backup that is killed. It does nothing in a normal run of the suite.

@@ -218,6 +218,22 @@ async fn a_directory_with_other_files_and_a_missing_parent_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
 }
 
+#[tokio::test]
+async fn a_link_that_cannot_be_written_is_a_warning() {
+    let shop = Shop::new(1);
+    let koan = shop.koan().await;
+    let _ = shop.backup(&koan).await;
+    let link = shop.tree().join("tree.shop.Customer/latest");
+    fs::remove_file(&link).expect("removed");
+    fs::create_dir(&link).expect("created");
+    let report = shop.backup(&koan).await;
+    assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
+    assert!(report.warnings[0].contains("is a directory"), "{:?}", report.warnings);
+    let restored =
+        koan.restore_directory(shop.tree()).at("latest").replace_existing().await.expect("restored");
+    assert_eq!(restored.id, report.id);
+}
+
 /// Adds the names of the fields of a document. The content of some fields is described elsewhere.
 fn add_fields(value: &Value, fields: &mut BTreeSet<String>) {
     const DESCRIBED_ELSEWHERE: [&str; 5] = ["discovery", "metadata", "physical", "policy", "schema"];

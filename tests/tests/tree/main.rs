@@ -9,3 +9,4 @@ mod records;
 mod round_trips;
 mod selection;
 mod shop;
+mod staging;

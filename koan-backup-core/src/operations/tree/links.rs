@@ -25,10 +25,16 @@ pub(super) fn update(root: &Path, registry: &TreeRegistry) -> Vec<String> {
         }
     }
     let changed = added.entities.iter().filter_map(|entity| newest.get(entity.directory.entity()));
-    changed.filter_map(|(_, path)| link(&root.join(path.entity()), path.time()).err()).collect()
+    let link = |path: &TreePath| link(&root.join(path.entity()), path.time(), symbolic_link);
+    changed.filter_map(|(_, path)| link(path).err()).collect()
 }
 
-fn link(directory: &Path, target: &str) -> Result<(), String> {
+/// Lets `latest` in a directory refer to another name in it. `create` creates a symbolic link.
+fn link(
+    directory: &Path,
+    target: &str,
+    create: impl Fn(&str, &Path) -> io::Result<()>,
+) -> Result<(), String> {
     let (path, temporary) = (directory.join(LATEST_LINK), directory.join(NEW_LINK));
     match fs::symlink_metadata(&path) {
         // A symbolic link of somebody else, or a file with other content, is replaced; a directory is not.
@@ -40,7 +46,7 @@ fn link(directory: &Path, target: &str) -> Result<(), String> {
         }
         _ => {}
     }
-    let linked = match symbolic_link(target, &temporary) {
+    let linked = match create(target, &temporary) {
         Ok(()) => fs::rename(&temporary, &path).map_err(|error| error.to_string()),
         // Without symbolic links, a file contains the name of the directory.
         Err(_) => replace(&path, &temporary, format!("{target}\n").as_bytes()).map_err(|error| error.chain()),
@@ -63,4 +69,21 @@ fn symbolic_link(target: &str, link: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn symbolic_link(_: &str, _: &Path) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_symbolic_links_a_file_contains_the_name_of_the_directory() {
+        let folder = tempfile::tempdir().expect("a folder is created");
+        let unsupported = |_: &str, _: &Path| Err(io::Error::from(io::ErrorKind::Unsupported));
+        for target in ["2025-10-02T15-30-45Z", "2025-10-03T15-30-45Z"] {
+            link(folder.path(), target, unsupported).expect("the file is written");
+            let content = fs::read_to_string(folder.path().join(LATEST_LINK)).expect("the file is read");
+            assert_eq!(content.trim_end(), target);
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder is listed").count(), 1);
+    }
 }

@@ -331,3 +331,33 @@ fn report(
         warnings: backup.warnings.iter().cloned().chain(warnings).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entity(name: &str, type_path: &str, set: &str) -> EntityManifest {
+        serde_json::from_value(serde_json::json!({
+            "entity": name, "typePath": type_path, "keyType": "i64", "set": set, "provider": "main",
+            "providerKind": "sqlite", "status": "completed", "error": null, "itemCount": 0, "sizeBytes": 0,
+            "policy": { "encrypt": false, "includeSchema": true, "source": "attribute" },
+            "compressedBytes": 0, "contentHash": null, "recordSetHash": null, "storageFile": null,
+            "schemaFingerprint": "", "durationMs": 0,
+        }))
+        .expect("the JSON describes an entity")
+    }
+
+    #[test]
+    fn entities_with_the_same_type_path_or_one_that_differs_in_case_have_separate_directories() {
+        let entities = [
+            entity("User", "shop::User", "root"),
+            entity("User", "shop::User", "archive"),
+            entity("Other", "shop::User", "root"),
+            entity("Lower", "shop::user", "root"),
+        ];
+        let entities: Vec<_> = entities.iter().collect();
+        let planned = plan(&entities, "2025-10-02T15-30-45Z").expect("the names are different");
+        let directories: Vec<_> = planned.iter().map(|(path, sets)| (path.entity(), sets.len())).collect();
+        assert_eq!(directories, [("shop.User", 2), ("shop.User-Other", 1), ("shop.user-Lower", 1)]);
+    }
+}
