@@ -39,5 +39,7 @@ pub(crate) async fn to_tree(
         recipients: environment.recipients.as_ref(),
         read_back: ReadBack::Omitted,
     };
-    tree::write(environment, &Arc::new(root), source, &options.cancel).await
+    let mut report = tree::write(environment, &Arc::new(root), source, &options.cancel).await?;
+    report.warnings.extend_from_slice(backup.notes());
+    Ok(report)
 }

@@ -166,6 +166,10 @@ async fn latest_is_the_newest_completed_backup_of_the_own_application() {
     let till =
         reader_koan.extract("latest").from_application("till", "test").to_files(shop.path("till")).await;
     assert_eq!(till.expect("extracted").id, foreign);
+    let by_id = reader_koan.extract(foreign).to_files(shop.path("by-id")).await.expect("extracted");
+    assert!(by_id.notes.iter().any(|note| note.contains("was made by")), "{:?}", by_id.notes);
+    let records = reader_koan.records(foreign).entity("Customer").await.expect("opened");
+    assert_eq!((records.manifest().id, records.notes()), (foreign, &*by_id.notes));
     let nobody = reader(&shop).application("kiosk").build().await.expect("a context");
     let error = extract(&nobody, "nothing").await.expect_err("no backup of this application");
     assert!(

@@ -188,8 +188,14 @@ async fn the_end_of_a_backup_is_reported_after_its_registration() {
             recorded.lock().expect("a lock").push((status.is_complete(), registry.exists()));
         }
     };
-    let _ = koan.backup("fixtures").on_event(listen).to_directory(shop.tree()).await.expect("a backup");
-    assert_eq!(*ends.lock().expect("a lock"), [(true, true)]);
+    let backup = || koan.backup("fixtures").on_event(listen.clone());
+    let _ = backup().to_directory(shop.tree()).await.expect("a backup");
+    assert_eq!(std::mem::take(&mut *ends.lock().expect("a lock")), [(true, true)]);
+    shop.sql("INSERT INTO customers VALUES (77, CAST(x'ff' AS TEXT))");
+    let _ = backup().continue_on_error().to_directory(shop.tree()).await.expect("a backup");
+    assert_eq!(std::mem::take(&mut *ends.lock().expect("a lock")), [(false, true)], "the partial backup");
+    let _ = backup().to_directory(shop.tree()).await.expect_err("a name is not text");
+    assert_eq!(*ends.lock().expect("a lock"), [(false, true)], "the failed backup");
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use crate::foundation::names::names;
 pub(crate) struct OpenBackup {
     manifest: Manifest,
     archive: OpenArchive,
+    /// Notes about the search for the backup.
+    notes: Vec<String>,
 }
 
 impl OpenBackup {
@@ -30,7 +32,8 @@ impl OpenBackup {
             return Err(Error::new(ErrorKind::Incompatible, text));
         };
         let archive = backup.open_archive(archive, &identities).await?;
-        Ok(Self { manifest: backup.manifest, archive })
+        let notes = backup.notes(&environment.identity);
+        Ok(Self { manifest: backup.manifest, archive, notes })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -39,6 +42,11 @@ impl OpenBackup {
 
     pub(crate) fn archive(&self) -> &OpenArchive {
         &self.archive
+    }
+
+    /// Returns notes about the search for the backup, for example that another application made it.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Returns the entities and sets in the archive.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::open::OpenBackup;
-use crate::archive::{ArchiveReader, EntityManifest};
+use crate::archive::{ArchiveReader, EntityManifest, Manifest};
 use crate::foundation::blocking::blocking;
 use crate::foundation::buffers::Buffers;
 use crate::foundation::cancellation::until_cancelled;
@@ -38,6 +38,8 @@ use crate::foundation::lines::{count_lines, lines};
 /// ```
 #[must_use = "nothing is read before the stream is polled"]
 pub struct RecordStream {
+    manifest: Manifest,
+    notes: Vec<String>,
     entity: String,
     set: SetName,
     item_count: u64,
@@ -92,7 +94,18 @@ impl RecordStream {
                 }
             }
         });
-        Ok(Self { entity: name, set, item_count, lines_bytes, chunks: chunks.boxed() })
+        let (manifest, notes) = (backup.manifest().clone(), backup.notes().to_vec());
+        Ok(Self { manifest, notes, entity: name, set, item_count, lines_bytes, chunks: chunks.boxed() })
+    }
+
+    /// Returns the manifest of the backup.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Returns notes about the search for the backup, for example that another application made it.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Returns the name of the entity.

@@ -1,7 +1,7 @@
 //! Backs up into a tree: makes a backup in a staging storage, and converts it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -100,8 +100,15 @@ async fn back_up(
     let key = EphemeralKey::generate()?;
     let staged = staging_environment(environment, storage, key, Arc::new(clock), OperationLog::Off);
     let listener = environment.listener(&options.listener);
-    let options = BackupOptions { listener: without_end(&listener), ..options.clone() };
-    let made = backup::run(&staged, name, &options).await?;
+    let end = Arc::new(Mutex::new(None));
+    let options = BackupOptions { listener: without_end(&listener, &end), ..options.clone() };
+    let made = backup::run(&staged, name, &options).await;
+    let made = made.inspect_err(|_| {
+        let end = end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(end) = end {
+            listener.emit(|| end);
+        }
+    })?;
     let id = made.id();
     let cancel = &options.cancel;
     let converted = async {
@@ -127,15 +134,17 @@ async fn back_up(
     converted
 }
 
-/// Returns a listener that does not receive the successful end of the staged backup, because the backup exists only
-/// after its conversion.
-fn without_end(listener: &Listener) -> Listener {
+/// Returns a listener that does not receive the end of the staged backup, because the backup exists only after its
+/// conversion. `end` contains the event afterwards.
+fn without_end(listener: &Listener, end: &Arc<Mutex<Option<Event>>>) -> Listener {
     if !listener.is_listening() {
         return Listener::default();
     }
-    let listener = listener.clone();
+    let (listener, end) = (listener.clone(), Arc::clone(end));
     Listener::new(move |event| match event {
-        Event::BackupFinished { status, .. } if status.is_complete() => {}
+        Event::BackupFinished { .. } => {
+            *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
+        }
         event => listener.emit(|| event.clone()),
     })
 }
