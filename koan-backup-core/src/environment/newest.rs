@@ -10,9 +10,9 @@ use crate::declaration::selection::Selection;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
 
-/// Finds a backup by id or name, as [`catalog::find`] does, or the backup to which `latest` refers: the newest completed
-/// backup of the application in `lookup` that contains each included entity that is contained in any completed backup.
-/// An application that knows none of the entities gets its newest completed backup.
+/// Finds a backup by id or name, as [`catalog::find`] does, or the backup to which `latest` refers: the newest
+/// completed backup of the application in `lookup` that contains each included entity that is contained in any
+/// completed backup. An application that knows none of the entities gets its newest completed backup.
 ///
 /// # Errors
 /// There is no such backup, or the storage cannot be read.

@@ -87,8 +87,8 @@ impl Koan {
     }
 
     /// Extracts a backup into files or into a directory tree. It is selected by name (the newest backup with this name
-    /// that has an archive), by id, by the last eight digits of its id, or as `latest`: the newest completed backup that
-    /// contains every entity of the application that occurs in a backup.
+    /// that has an archive), by id, by the last eight digits of its id, or as `latest`: the newest completed backup
+    /// that contains every entity of the application that occurs in a backup.
     pub fn extract(&self, backup: impl Into<BackupRef>) -> ExtractBuilder {
         ExtractBuilder::new(self.clone(), backup.into())
     }
