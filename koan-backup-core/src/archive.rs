@@ -22,6 +22,7 @@ mod pending;
 mod read_blocks;
 mod reader;
 mod records;
+pub(crate) mod tree;
 mod unlock;
 mod unpublished;
 mod upload;

@@ -4,12 +4,14 @@
 //! Writing a backup needs public keys only. Private keys are needed to restore a backup, to verify its
 //! content, and to rewrite it for other recipients.
 
+mod ephemeral;
 mod identities;
 mod key_pair;
 mod keys;
 mod recipients;
 mod unlocked;
 
+pub(crate) use ephemeral::EphemeralKey;
 pub use identities::Identities;
 pub use key_pair::KeyPair;
 pub use keys::{KeySource, Keys};

@@ -6,6 +6,7 @@ mod identities;
 pub(crate) mod latest;
 pub(crate) mod lease;
 pub(crate) mod manifest_durability;
+pub(crate) mod newest;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

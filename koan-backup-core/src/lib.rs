@@ -23,8 +23,10 @@ pub mod builders {
     pub use crate::declaration::selection::Selection;
     pub use crate::koan::{
         BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiagnosisBuilder,
-        DiffBuilder, FindBuilder, MaintenanceBuilder, Names, OneName, RecoverBuilder, RekeyAllBuilder,
-        RekeyBuilder, RestoreBuilder, RetentionBuilder, SeveralNames, VerifyBuilder, ViabilityBuilder,
+        DiffBuilder, DirectoryBackupBuilder, ExtractBuilder, ExtractDirectoryBuilder, ExtractFilesBuilder,
+        FindBuilder, MaintenanceBuilder, Names, OneName, RecordsBuilder, RecoverBuilder, RekeyAllBuilder,
+        RekeyBuilder, RestoreBuilder, RestoreDirectory, RetentionBuilder, SeveralNames, VerifyBuilder,
+        ViabilityBuilder,
     };
     pub use crate::operations::backup::BackupOptions;
     pub use crate::operations::restore::RestoreOptions;
@@ -46,10 +48,12 @@ pub mod report {
     pub use crate::operations::copy::CopyReport;
     pub use crate::operations::diagnosis::{Check, CheckCode, CheckState, CheckSubject, Diagnosis};
     pub use crate::operations::diff::{BackupDiff, Change, Difference, EntityDiff};
+    pub use crate::operations::extract::{ExtractReport, ExtractedFile, ExtractedRecords, RecordStream};
     pub use crate::operations::prune::{PruneReport, RemovedBackup};
     pub use crate::operations::recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
     pub use crate::operations::rekey::{RekeyReport, RekeySummary};
     pub use crate::operations::restore::{EntityRestore, RestoreReport, Verification, ViabilityReport};
+    pub use crate::operations::tree::{DirectoryBackupReport, DirectoryFile};
     pub use crate::operations::verify::{EntityVerification, Issue, VerifyReport, VerifyScope};
     pub use crate::provider::{Finding, Severity, SuspendedKind, SuspendedObject, WriteCounts};
 }

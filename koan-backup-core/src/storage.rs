@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use self::bandwidth::Bandwidth;
 use self::disk::Disk;
+pub(crate) use self::disk::{OpenDirectory, create_directory};
 pub(crate) use self::failure::{hint, is_refusal};
 pub(crate) use self::folders::{PROBE_PREFIX, archives_prefix, manifests_prefix};
 pub(crate) use self::listing::{FileFingerprint, ListedFile};

@@ -46,7 +46,7 @@
 //! | `generate` (with the feature) | entities of an existing database |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
 //! | `cli`, with the feature `cli` | the command line, for the binary of an application; its guide is `guides::command_line` |
-//! | [`guides`] | [best practices](guides::best_practices), [configuration](guides::configuration), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
+//! | [`guides`] | [best practices](guides::best_practices), [configuration](guides::configuration), [directory layout](guides::directory_layout), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
 //!
 //! | macro | what |
 //! |---|---|
@@ -77,6 +77,8 @@ pub mod guides {
     ///
     #[doc = include_str!("../docs/configuration.md")]
     pub mod configuration {}
+    #[doc = include_str!("../docs/directory-layout.md")]
+    pub mod directory_layout {}
     #[doc = include_str!("../docs/encryption.md")]
     pub mod encryption {}
     // The first definition of a link takes effect. In rustdoc, the other guides are modules; in the repository,

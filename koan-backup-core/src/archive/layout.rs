@@ -10,7 +10,7 @@ use crate::encryption::ArchiveEncryption;
 use crate::foundation::id::{BackupId, BackupName, SetName};
 
 /// The characters that are not percent-encoded in the name of an entry.
-const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'#').remove(b'-');
+pub(super) const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'#').remove(b'-');
 
 /// The names of the entries that do not contain records.
 pub(crate) mod entry {

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use age::secrecy::ExposeSecret;
+use age::stream::StreamReader;
 use age::{DecryptError, Decryptor};
 use age_core::format::{FileKey as AgeKey, Stanza};
 use zeroize::Zeroizing;
@@ -107,6 +108,15 @@ impl DecryptableFile {
         let limit = u64::try_from(length).ok()?;
         reader.take(limit).read_to_end(&mut opened).ok()?;
         (opened.len() == length).then_some(opened)
+    }
+
+    /// Returns a reader that decrypts the complete file, which `file` reads from its start. Returns `None` if
+    /// its header is not the header of this file.
+    pub(crate) fn reader<R: BufRead>(&self, file: R) -> Option<StreamReader<R>> {
+        Decryptor::new_buffered(file)
+            .ok()?
+            .decrypt(std::iter::once(&KnownKey(&self.key) as &dyn age::Identity))
+            .ok()
     }
 
     fn header_length(&self) -> u64 {

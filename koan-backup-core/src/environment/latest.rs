@@ -106,7 +106,10 @@ fn latest<'c, 'a>(
 }
 
 /// Returns the names of the selected entities.
-fn selected_entities(environment: &Environment, selection: &Selection) -> Result<BTreeSet<String>> {
+pub(crate) fn selected_entities(
+    environment: &Environment,
+    selection: &Selection,
+) -> Result<BTreeSet<String>> {
     let mut selected = BTreeSet::new();
     for known in environment.entities.iter().filter(|known| known.policy.is_some()) {
         if environment.selects(selection, known)? {

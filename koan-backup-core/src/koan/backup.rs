@@ -1,10 +1,12 @@
 //! The builder of a backup: `koan.backup("nightly").tag("nightly").await?`.
 
 use std::future::IntoFuture;
+use std::path::Path;
 
 use futures::future::BoxFuture;
 
-use super::context::ContextRef;
+use super::context::{ContextRef, Koan};
+use super::directory::DirectoryBackupBuilder;
 use super::names::Names;
 use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Compression;
@@ -185,31 +187,52 @@ impl BackupBuilder {
     }
 }
 
+impl BackupBuilder {
+    /// Writes the backup into the directory tree in `root`, as plain files, and not into a storage profile. A tree that
+    /// does not exist is created. Call it last, because the returned builder has no other settings.
+    ///
+    /// The records are compressed only in the staging storage, so [`compression`](Self::compression) has no effect.
+    /// With [`verify_after`](Self::verify_after), the files are read back before the backup is registered. Encrypted
+    /// entities are encrypted in the tree as well; their content cannot be read back without a key, so their bytes are
+    /// compared.
+    pub fn to_directory(mut self, root: impl AsRef<Path>) -> DirectoryBackupBuilder {
+        if self.options.profile != self.koan.defaults().backup.profile {
+            let text = "a backup cannot be written into a storage profile and into a directory tree";
+            let error = Error::new(ErrorKind::Configuration, text);
+            self.invalid = Some(error.with_help("use either `.to_profile(…)` or `.to_directory(…)`"));
+        }
+        DirectoryBackupBuilder::new(self.into_parts(), root.as_ref())
+    }
+
+    /// Returns the context, the name and the options, if all are valid.
+    fn into_parts(self) -> Result<(Koan, BackupName, BackupOptions)> {
+        let koan = self.koan.require()?.clone();
+        if let Some(error) = self.invalid {
+            return Err(error);
+        }
+        if self.requirement == SelectionRequirement::Selected && !self.options.selection.selects_something() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "backup `{0}` of selected entities selects none; add `.entity::<T>()`, `.entities(…)`, \
+                     `.providers(…)`, `.sets(…)` or `.filter(…)`, or back everything up with \
+                     `Backup::all(\"{0}\")`",
+                    self.name.escape_debug()
+                ),
+            ));
+        }
+        Ok((koan, BackupName::of_new_backup(self.name)?, self.options))
+    }
+}
+
 impl IntoFuture for BackupBuilder {
     type Output = Result<BackupReport>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
-            let environment = self.koan.environment()?;
-            if let Some(error) = self.invalid {
-                return Err(error);
-            }
-            if self.requirement == SelectionRequirement::Selected
-                && !self.options.selection.selects_something()
-            {
-                return Err(Error::new(
-                    ErrorKind::Configuration,
-                    format!(
-                        "backup `{0}` of selected entities selects none; add `.entity::<T>()`, `.entities(…)`, \
-                         `.providers(…)`, `.sets(…)` or `.filter(…)`, or back everything up with \
-                         `Backup::all(\"{0}\")`",
-                        self.name.escape_debug()
-                    ),
-                ));
-            }
-            let name = BackupName::of_new_backup(self.name)?;
-            backup::run(environment, &name, &self.options).await
+            let (koan, name, options) = self.into_parts()?;
+            backup::run(&koan.environment, &name, &options).await
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The methods of the context. Each method returns a builder or calls one operation.
 
+use std::path::Path;
+
 use super::backup::BackupBuilder;
 use super::builder::KoanBuilder;
 use super::capabilities::{self, ContextCapabilities};
@@ -9,6 +11,8 @@ use super::copy::CopyBuilder;
 use super::data::Data;
 use super::diagnosis::DiagnosisBuilder;
 use super::diff::DiffBuilder;
+use super::directory::RestoreDirectory;
+use super::extract::{ExtractBuilder, RecordsBuilder};
 use super::find::FindBuilder;
 use super::installed;
 use super::maintenance::MaintenanceBuilder;
@@ -76,6 +80,25 @@ impl Koan {
     /// `latest` (see [`BackupRef::Latest`]).
     pub fn restore(&self, backup: impl Into<BackupRef>) -> RestoreBuilder {
         RestoreBuilder::new(self.clone().into(), backup.into())
+    }
+
+    /// Restores a backup of a directory tree, which [`BackupBuilder::to_directory`] or
+    /// [`ExtractBuilder::to_directory`] wrote. [`RestoreDirectory::at`] selects the backup.
+    pub fn restore_directory(&self, root: impl AsRef<Path>) -> RestoreDirectory {
+        RestoreDirectory::new(self.clone(), root.as_ref())
+    }
+
+    /// Extracts a backup into files or into a directory tree. It is selected by name (the newest backup with this name
+    /// that has an archive), by id, by the last eight digits of its id, or as `latest`: the newest completed backup
+    /// that contains every entity of the application that occurs in a backup.
+    pub fn extract(&self, backup: impl Into<BackupRef>) -> ExtractBuilder {
+        ExtractBuilder::new(self.clone(), backup.into())
+    }
+
+    /// Reads the records of one entity of a backup as lines of JSON. The backup is selected as for
+    /// [`extract`](Self::extract).
+    pub fn records(&self, backup: impl Into<BackupRef>) -> RecordsBuilder {
+        RecordsBuilder::new(self.clone(), backup.into())
     }
 
     /// Finds a backup without opening it. It is selected by name (the newest backup with this name), by id, by

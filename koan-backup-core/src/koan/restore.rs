@@ -1,6 +1,7 @@
 //! The builders of restores and viability checks: `koan.restore("nightly").replace_existing().await?`
 
 use std::future::IntoFuture;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -16,6 +17,7 @@ use crate::foundation::error::{Error, Result};
 use crate::foundation::id::SetName;
 use crate::foundation::runtime::in_runtime;
 use crate::operations::restore::{self, RestoreOptions, RestoreReport, Verification, ViabilityReport};
+use crate::operations::tree;
 use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 
 /// The builder of a restore, which runs when it is awaited. The archive is verified before the first write.
@@ -43,15 +45,30 @@ use crate::provider::{ConflictMode, RestoreLevel, SessionIntent};
 #[must_use = "a restore does nothing until it is awaited"]
 pub struct RestoreBuilder {
     koan: ContextRef,
-    backup: BackupRef,
+    source: RestoreSource,
     options: RestoreOptions,
     invalid: Option<Error>,
+}
+
+/// The place of the backup that is restored.
+#[derive(Clone, Debug)]
+enum RestoreSource {
+    /// A storage profile.
+    Profile(BackupRef),
+    /// The directory tree with this root.
+    Directory(PathBuf, BackupRef),
 }
 
 impl RestoreBuilder {
     pub(super) fn new(koan: ContextRef, backup: BackupRef) -> Self {
         let options = koan.defaults().restore();
-        Self { koan, backup, options, invalid: None }
+        Self { koan, source: RestoreSource::Profile(backup), options, invalid: None }
+    }
+
+    /// Creates the builder of a restore from the directory tree in `root`.
+    pub(super) fn from_directory(koan: ContextRef, root: PathBuf, backup: BackupRef) -> Self {
+        let options = RestoreOptions { profile: None, ..koan.defaults().restore() };
+        Self { koan, source: RestoreSource::Directory(root, backup), options, invalid: None }
     }
 
     selection_setters!();
@@ -171,11 +188,11 @@ impl RestoreBuilder {
         ViabilityBuilder(self)
     }
 
-    /// Returns the context, the reference to the backup, and the options, if all are valid.
-    fn into_parts(self) -> Result<(Koan, BackupRef, RestoreOptions)> {
+    /// Returns the context, the place of the backup, and the options, if all are valid.
+    fn into_parts(self) -> Result<(Koan, RestoreSource, RestoreOptions)> {
         match self.invalid {
             Some(error) => Err(error),
-            None => Ok((self.koan.require()?.clone(), self.backup, self.options)),
+            None => Ok((self.koan.require()?.clone(), self.source, self.options)),
         }
     }
 }
@@ -216,9 +233,16 @@ impl IntoFuture for RestoreBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
-            let (koan, backup, options) = self.into_parts()?;
-            let found = Box::pin(find(&koan, &backup, &options));
-            restore::run(&koan.environment, found, &options).await
+            let (koan, source, options) = self.into_parts()?;
+            match source {
+                RestoreSource::Profile(backup) => {
+                    let found = Box::pin(find(&koan, &backup, &options));
+                    restore::run(&koan.environment, found, &options).await
+                }
+                RestoreSource::Directory(root, backup) => {
+                    tree::restore(&koan.environment, root, &backup, &options).await
+                }
+            }
         })
     }
 }
@@ -245,9 +269,16 @@ impl IntoFuture for ViabilityBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
-            let (koan, backup, options) = self.0.into_parts()?;
-            let (backup, identities) = find(&koan, &backup, &options).await?;
-            restore::assess(&koan.environment, &backup, &identities, &options).await
+            let (koan, source, options) = self.0.into_parts()?;
+            match source {
+                RestoreSource::Profile(backup) => {
+                    let (backup, identities) = find(&koan, &backup, &options).await?;
+                    restore::assess(&koan.environment, &backup, &identities, &options).await
+                }
+                RestoreSource::Directory(root, backup) => {
+                    tree::assess(&koan.environment, root, &backup, &options).await
+                }
+            }
         })
     }
 }

@@ -28,6 +28,7 @@ use object_store::{
 };
 
 use self::blocking::{blocking, file_error};
+pub(crate) use self::durable::{OpenDirectory, create_directory};
 use self::root::Root;
 use self::upload::DiskUpload;
 use super::folders::PROBE_PREFIX;

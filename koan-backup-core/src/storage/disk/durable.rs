@@ -9,17 +9,17 @@ use crate::foundation::private_files::create_private_directory;
 /// A directory that is opened before one of its entries is changed, so that its sync reports every failure to
 /// write the changed entry.
 #[derive(Debug)]
-pub(super) struct OpenDirectory(Option<File>);
+pub(crate) struct OpenDirectory(Option<File>);
 
 impl OpenDirectory {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         // Directories are opened and synced on Unix only.
         if cfg!(unix) { File::open(path).map(|file| Self(Some(file))) } else { Ok(Self(None)) }
     }
 
     /// Syncs the directory, so that its entries are durable. A failed sync is never repeated, because a
     /// second sync can succeed although the data was lost (<https://lwn.net/Articles/752063/>).
-    pub(super) fn sync(self) -> io::Result<()> {
+    pub(crate) fn sync(self) -> io::Result<()> {
         let Some(directory) = self.0 else { return Ok(()) };
         match directory.sync_all() {
             Err(error) if is_unsupported(&error) => sync_file_system(&directory, error),
@@ -42,7 +42,7 @@ pub(super) fn create_directories(path: &Path) -> io::Result<()> {
 
 /// Creates a directory, or accepts an existing one, and syncs its parent. If the sync fails, a directory that
 /// was created is removed.
-pub(super) fn create_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().map(OpenDirectory::open).transpose()?;
     let created = match create_private_directory(path) {
         Ok(()) => true,

@@ -1,0 +1,97 @@
+//! The builders of backups into directory trees, and of restores from them.
+
+use std::future::IntoFuture;
+use std::path::{Path, PathBuf};
+
+use futures::future::BoxFuture;
+
+use super::context::Koan;
+use super::restore::RestoreBuilder;
+use crate::catalog::BackupRef;
+use crate::foundation::error::Result;
+use crate::foundation::id::BackupName;
+use crate::foundation::runtime::in_runtime;
+use crate::operations::backup::BackupOptions;
+use crate::operations::tree::{self, DirectoryBackupReport};
+
+/// The builder of a backup into a directory tree, which runs when it is awaited.
+///
+/// Only one operation can write into a tree at a time. While another process does, awaiting the builder fails with
+/// [`ErrorKind::Busy`](crate::ErrorKind::Busy). The guide "Directory layout" describes the files.
+///
+/// ```
+/// # let folder = tempfile::tempdir().expect("a temporary directory");
+/// # let root = folder.path().join("fixtures");
+/// # koan_backup_shop::run(async move |koan| {
+/// let report = koan.backup("fixtures").to_directory(&root).await?;
+/// println!("{} records in {}/*/{}", report.item_count(), report.root, report.directory);
+/// # Ok(())
+/// # });
+/// ```
+///
+/// # Cancel safety
+/// Until the registry of the tree is written, dropping the future or cancelling stops the backup. Nothing is
+/// registered then, and the files that were written are removed.
+#[derive(Debug)]
+#[must_use = "a backup does nothing until it is awaited"]
+pub struct DirectoryBackupBuilder {
+    backup: Result<ValidBackup>,
+    root: PathBuf,
+}
+
+/// The context, the name and the options of a backup.
+type ValidBackup = (Koan, BackupName, BackupOptions);
+
+impl DirectoryBackupBuilder {
+    /// Creates the builder of a backup whose settings are valid, or are refused when the builder is awaited.
+    pub(super) fn new(backup: Result<ValidBackup>, root: &Path) -> Self {
+        Self { backup, root: root.to_owned() }
+    }
+}
+
+impl IntoFuture for DirectoryBackupBuilder {
+    type Output = Result<DirectoryBackupReport>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        in_runtime(async move {
+            let (koan, name, options) = self.backup?;
+            tree::back_up(&koan.environment, &name, &options, self.root).await
+        })
+    }
+}
+
+/// A directory tree whose backups can be restored.
+///
+/// ```
+/// # let folder = tempfile::tempdir().expect("a temporary directory");
+/// # let root = folder.path().join("fixtures");
+/// # koan_backup_shop::run(async move |koan| {
+/// # let _ = koan.backup("fixtures").to_directory(&root).await?;
+/// let trial = koan.restore_directory(&root).at("latest").replace_existing().dry_run().await?;
+/// assert!(trial.dry_run);
+/// # Ok(())
+/// # });
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "select a backup with `.at(…)`"]
+pub struct RestoreDirectory {
+    koan: Koan,
+    root: PathBuf,
+}
+
+impl RestoreDirectory {
+    pub(super) fn new(koan: Koan, root: &Path) -> Self {
+        Self { koan, root: root.to_owned() }
+    }
+
+    /// Selects a backup of the tree: `latest`, an id, the last eight digits of an id, the name of its directory such
+    /// as `2025-10-02T15-30-45Z`, or the name of the backup (the newest completed backup with this name).
+    ///
+    /// The returned builder has all settings of a restore except
+    /// [`from_profile`](RestoreBuilder::from_profile). Each file of the backup is verified before the first write,
+    /// even [`without_verification`](RestoreBuilder::without_verification).
+    pub fn at(self, backup: impl Into<BackupRef>) -> RestoreBuilder {
+        RestoreBuilder::from_directory(self.koan.into(), self.root, backup.into())
+    }
+}

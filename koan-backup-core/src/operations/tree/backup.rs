@@ -1,0 +1,150 @@
+//! Backs up into a tree: makes a backup in a staging storage, and converts it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::DirectoryBackupReport;
+use super::root::LockedRoot;
+use super::staging::{Staging, TreeClock, staging_environment};
+use super::writer::{ReadBack, TreeSource, write_staged};
+use crate::archive::{BackupStatus, Compression};
+use crate::catalog;
+use crate::encryption::EphemeralKey;
+use crate::environment::Environment;
+use crate::environment::event::{Event, Listener, OperationLog};
+use crate::foundation::blocking::blocking;
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::clock::Clock;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupName;
+use crate::operations::backup::{self, BackupOptions};
+use crate::operations::operation::{Operation, OperationResult};
+use crate::storage::Storage;
+
+/// Backs up into the tree in `root`.
+///
+/// # Cancel safety
+/// Dropping the future or cancelling stops the backup. Nothing is registered then, and what was written is removed.
+pub(crate) async fn run(
+    environment: &Environment,
+    name: &BackupName,
+    options: &BackupOptions,
+    root: PathBuf,
+) -> Result<DirectoryBackupReport> {
+    let span = tracing::info_span!(target: "koan::backup", "backup_to_directory", %name);
+    let operation = Operation::new(environment, span, &options.cancel, options.timeout);
+    let staged_options = BackupOptions {
+        cancel: operation.cancel(),
+        timeout: None,
+        profile: None,
+        compression: Compression::deflate(1)?,
+        verify_after: false,
+        ..options.clone()
+    };
+    let read_back = if options.verify_after { ReadBack::Verified } else { ReadBack::Omitted };
+    let log = |outcome: OperationResult<'_, DirectoryBackupReport>| match outcome {
+        OperationResult::Completed(report) => tracing::info!(
+            target: "koan::backup", id = %report.id, records = report.item_count(),
+            "backup into a directory tree completed"
+        ),
+        OperationResult::Failed(error) => tracing::warn!(
+            target: "koan::backup", error = %error.chain(), "backup into a directory tree failed"
+        ),
+    };
+    let work = async {
+        if operation.is_logged() {
+            tracing::info!(target: "koan::backup", "backup into a directory tree started");
+        }
+        run_within_time_limit(environment, name, staged_options, root, read_back).await
+    };
+    operation.run(Box::pin(work), log).await
+}
+
+async fn run_within_time_limit(
+    environment: &Environment,
+    name: &BackupName,
+    options: BackupOptions,
+    root: PathBuf,
+    read_back: ReadBack,
+) -> Result<DirectoryBackupReport> {
+    let clock: Arc<dyn Clock> = Arc::clone(&environment.clock);
+    let opened = blocking("opens the directory tree", move || {
+        let root = Arc::new(LockedRoot::open(&root)?);
+        let newest = root.registry()?.backups.iter().map(|backup| backup.created_at).max();
+        let staging = Staging::within(root.path(), &clock)?;
+        Ok::<_, Error>((root, newest, staging))
+    });
+    let (root, newest, staging) = until_cancelled(&options.cancel, async { opened.await? }).await?;
+    let written = back_up(environment, name, &options, &root, newest, &staging, read_back).await;
+    staging.remove().await;
+    written
+}
+
+async fn back_up(
+    environment: &Environment,
+    name: &BackupName,
+    options: &BackupOptions,
+    root: &Arc<LockedRoot>,
+    newest: Option<Timestamp>,
+    staging: &Staging,
+    read_back: ReadBack,
+) -> Result<DirectoryBackupReport> {
+    let storage = Storage::local(staging.path()?)?;
+    let later = |newest: Timestamp| newest.checked_add(SignedDuration::from_millis(1)).ok();
+    let clock = TreeClock {
+        clock: Arc::clone(&environment.clock),
+        earliest: newest.and_then(later).unwrap_or(Timestamp::MIN),
+    };
+    let key = EphemeralKey::generate()?;
+    let staged = staging_environment(environment, storage, key, Arc::new(clock), OperationLog::Off);
+    let listener = environment.listener(&options.listener);
+    let end = Arc::new(Mutex::new(None));
+    let options = BackupOptions { listener: without_end(&listener, &end), ..options.clone() };
+    let made = backup::run(&staged, name, &options).await;
+    let made = made.inspect_err(|_| {
+        let end = end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(end) = end {
+            listener.emit(|| end);
+        }
+    })?;
+    let id = made.id();
+    let cancel = &options.cancel;
+    let converted = async {
+        let stored = until_cancelled(cancel, catalog::find_id(staged.storage(None)?, id)).await?;
+        let archive = stored
+            .manifest
+            .archive
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the staged backup has no archive"))?;
+        let identities = Arc::new(staged.identities().await?);
+        let open = until_cancelled(cancel, stored.open_archive(archive, &identities)).await?;
+        let recipients = environment.recipients.as_ref();
+        let source = TreeSource { open: &open, manifest: &stored.manifest, recipients, read_back };
+        write_staged(root, staging, source, cancel).await
+    };
+    let converted = converted.await;
+    let status = match &converted {
+        Ok(report) => report.status,
+        Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
+        Err(_) => BackupStatus::Failed,
+    };
+    listener.emit(|| Event::BackupFinished { id, status });
+    converted
+}
+
+/// Returns a listener that does not receive the end of the staged backup, because the backup exists only after its
+/// conversion. `end` contains the event afterwards.
+fn without_end(listener: &Listener, end: &Arc<Mutex<Option<Event>>>) -> Listener {
+    if !listener.is_listening() {
+        return Listener::default();
+    }
+    let (listener, end) = (listener.clone(), Arc::clone(end));
+    Listener::new(move |event| match event {
+        Event::BackupFinished { .. } => {
+            *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
+        }
+        event => listener.emit(|| event.clone()),
+    })
+}
