@@ -3,12 +3,14 @@
 mod acknowledge;
 mod archive;
 mod backup;
+mod cat;
 mod completions;
 mod config;
 mod copy;
 mod delete;
 mod diff;
 mod doctor;
+mod extract;
 mod forget;
 mod generate;
 mod health;

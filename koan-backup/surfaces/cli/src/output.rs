@@ -216,6 +216,11 @@ impl Output {
         *self.0.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
+    /// Returns whether standard output cannot be written, so that more output has no effect.
+    pub(crate) fn has_fault(&self) -> bool {
+        self.0.fault.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Returns the error of standard output, if it could not be written. A reader that closed the pipe, such as
     /// `head`, is not an error.
     pub(crate) fn finish(&self) -> Result<(), Error> {

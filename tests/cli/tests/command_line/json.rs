@@ -59,6 +59,10 @@ fn every_message_has_the_documented_fields_and_every_documented_message_exists()
     run(&shop, &["restore", "latest", "--viability"], seen);
     run(&shop, &["restore", "latest", "--yes"], seen);
     run(&shop, &["diff", "latest", "nightly"], seen);
+    let directory = shop.directory().join("files").display().to_string();
+    run(&shop, &["extract", "latest", "--to", &directory], seen);
+    let tree = shop.directory().join("tree").display().to_string();
+    run(&shop, &["extract", "latest", "--layout", "tree", "--to", &tree], seen);
     run(&shop, &["stats"], seen);
     run(&shop, &["health"], seen);
     run(&shop, &["doctor"], seen);

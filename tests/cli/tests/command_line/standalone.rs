@@ -200,3 +200,105 @@ fn doctor_checks_storage_and_keys_without_an_application() {
     let assert = run(&shop, &["doctor", "--storage", "nowhere"]).failure();
     assert!(!shop.directory().join("nowhere").exists(), "{}", output(&assert));
 }
+
+#[test]
+fn records_are_printed_as_json_lines_and_decrypted_with_the_identity() {
+    let shop = Shop::with_two_backups();
+    let users = output(&on_storage(&shop, &["cat", "latest", "User"]).code(0));
+    assert_eq!(users.lines().count(), 12, "{users}");
+    assert!(users.starts_with("{\"id\":1,\"name\":\"Ada\"}\n"), "{users}");
+    let assert = on_storage(&shop, &["cat", "latest", "Payment"]).code(12);
+    assert!(output(&assert).is_empty() && errors(&assert).contains("Payment"), "{}", errors(&assert));
+    let payments =
+        output(&on_storage(&shop, &["cat", "latest", "Payment#root", "--identity", key_file(&shop)]).code(0));
+    assert_eq!(payments.lines().count(), 1, "{payments}");
+    on_storage(&shop, &["cat", "latest", "Usr"]).code(10);
+    on_storage(&shop, &["cat", "latest", "User#archive"]).code(10);
+    // The application prints them as well.
+    let assert = shop.run(&["cat", "nightly", "Order"]).code(0);
+    assert_eq!(output(&assert).lines().count(), 11);
+    shop.damage_archives();
+    // One byte of the archive was changed, which is in one of the entities.
+    let codes = ["User", "Order", "Payment"].map(|entity| {
+        let assert = on_storage(&shop, &["cat", "latest", entity, "--identity", "shop.key"]);
+        assert.get_output().status.code()
+    });
+    assert!(
+        codes.contains(&Some(1)),
+        "an entity with another content is not printed as if it were intact: {codes:?}"
+    );
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_ends_cat_quietly() {
+    let shop = Shop::new(3000);
+    shop.run(&["backup", "nightly"]).success();
+    let program = env!("CARGO_BIN_EXE_koan-backup-program");
+    let line =
+        format!("{program} cat latest User --storage storage/local | head -n 1; echo ${{PIPESTATUS[0]}}");
+    let shell =
+        Command::new("bash").args(["-c", &line]).current_dir(shop.directory()).output().expect("bash runs");
+    let (text, errors) = (String::from_utf8_lossy(&shell.stdout), String::from_utf8_lossy(&shell.stderr));
+    assert!(text.ends_with("\n0\n"), "{text}{errors}");
+    assert!(!errors.contains("error"), "{errors}");
+}
+
+#[test]
+fn a_backup_is_extracted_into_files() {
+    let shop = Shop::with_two_backups();
+    let assert = on_storage(&shop, &["extract", "latest", "--to", "files"]).code(12);
+    assert!(errors(&assert).contains("`Payment` is still encrypted"), "{}", errors(&assert));
+    let names = names_in(&shop, "files/entities");
+    assert_eq!(names, ["Order.jsonl", "Payment.jsonl.gz.age", "User.jsonl"]);
+    let assert = on_storage(&shop, &["extract", "latest", "--to", "files"]).failure();
+    assert!(errors(&assert).contains("files"), "an existing directory is not changed: {}", errors(&assert));
+    let arguments = ["extract", "latest", "--to", "clear", "--identity", key_file(&shop), "--json"];
+    let assert = on_storage(&shop, &arguments).code(0);
+    let summary = lines(&assert.get_output().stdout).pop().expect("a summary");
+    assert_eq!(summary["undecrypted"].as_array().map(Vec::len), Some(0), "{summary}");
+    assert!(names_in(&shop, "clear/entities").contains(&"Payment.jsonl".to_owned()));
+    shop.damage_archives();
+    on_storage(&shop, &["extract", "latest", "--to", "damaged"]).code(1);
+    assert!(!shop.directory().join("damaged").exists(), "a failed extraction leaves nothing");
+}
+
+#[test]
+fn a_backup_is_extracted_into_a_tree_that_keeps_encrypted_records_encrypted() {
+    let shop = Shop::with_two_backups();
+    let key = key_file(&shop);
+    let assert = on_storage(&shop, &["extract", "latest", "--to", "tree", "--layout", "tree"]).code(12);
+    assert!(errors(&assert).contains("Payment"), "{}", errors(&assert));
+    let arguments = ["extract", "latest", "--to", "tree", "--layout", "tree", "--identity", key];
+    let assert = on_storage(&shop, &arguments).code(12);
+    assert!(errors(&assert).contains("recipients"), "no recipient: {}", errors(&assert));
+    let configuration = format!(
+        "[storage]\nlocal = \"storage/local\"\n[encryption]\nrecipients = [{:?}]\nkeys = [{{ file = {key:?} }}]\n",
+        shop.recipient()
+    );
+    std::fs::write(shop.directory().join("koan.toml"), configuration).expect("the configuration is written");
+    run(&shop, &["extract", "latest", "--to", "tree", "--layout", "tree"]).code(0);
+    let files = files(&shop);
+    let has = |suffix: &str| files.iter().any(|file| file.contains("/tree/") && file.ends_with(suffix));
+    assert!(has("/latest/data.json") || has("/latest"), "{files:?}");
+    assert!(has("data.json") && has("data.json.age") && has("/tree/manifest.json"), "{files:?}");
+    run(&shop, &["extract", "latest", "--to", "tree.tar.gz", "--layout", "tar.gz"]).code(0);
+    let listed = Command::new("tar").arg("tzf").arg(shop.directory().join("tree.tar.gz")).output();
+    let listed = String::from_utf8_lossy(&listed.expect("tar runs").stdout).into_owned();
+    assert!(
+        listed.contains("data.json.age") && listed.lines().any(|name| name == "manifest.json"),
+        "{listed}"
+    );
+    assert!(!listed.contains(".lock"), "{listed}");
+    run(&shop, &["extract", "latest", "--to", "tree.tar.gz", "--layout", "tar.gz"]).code(2);
+    let hidden = names_in(&shop, ".").into_iter().filter(|name| name.starts_with(".koan-extract"));
+    assert_eq!(hidden.count(), 0, "the temporary directory is removed");
+}
+
+/// Returns the names in a directory of the shop.
+fn names_in(shop: &Shop, directory: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(shop.directory().join(directory)).expect("the directory exists");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

@@ -6,8 +6,8 @@ use clap::{Command, Subcommand};
 use koan_backup_core::BackupRef;
 
 use super::{
-    acknowledge, completions, config, copy, delete, diff, doctor, ended, forget, health, init, keygen, list,
-    ls, man, pin, recover, rekey, show, stats, verify,
+    acknowledge, cat, completions, config, copy, delete, diff, doctor, ended, extract, forget, health, init,
+    keygen, list, ls, man, pin, recover, rekey, show, stats, verify,
 };
 use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
@@ -29,6 +29,10 @@ pub enum ArchiveCommand {
     /// Verify that a backup can be restored
     #[command(visible_alias = "check")]
     Verify(verify::VerifyArgs),
+    /// Print the records of an entity as JSON Lines
+    Cat(cat::CatArgs),
+    /// Write the content of a backup to files
+    Extract(extract::ExtractArgs),
     /// Compare two backups
     Diff(diff::DiffArgs),
     /// Show counts and sizes of the backups
@@ -101,6 +105,7 @@ impl ArchiveCommand {
             Self::Show(arguments) => arguments.output,
             Self::Ls(arguments) => arguments.output,
             Self::Verify(arguments) => arguments.output,
+            Self::Extract(arguments) => arguments.output,
             Self::Diff(arguments) => arguments.output,
             Self::Stats(arguments) => arguments.output,
             Self::Health(arguments) => arguments.output,
@@ -116,7 +121,7 @@ impl ArchiveCommand {
             Self::Config(arguments) => arguments.output(),
             Self::Init(arguments) => arguments.output,
             Self::Keygen(arguments) => arguments.output,
-            Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
+            Self::Cat(_) | Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         })
     }
 
@@ -126,6 +131,8 @@ impl ArchiveCommand {
             Self::Show(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Ls(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Verify(arguments) => session.until_interrupted(arguments.run(session)).await,
+            Self::Cat(arguments) => session.until_interrupted(arguments.run(session)).await,
+            Self::Extract(arguments) => arguments.run(session).await,
             Self::Diff(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Stats(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Health(arguments) => session.until_interrupted(arguments.run(session)).await,
@@ -157,6 +164,9 @@ impl ArchiveCommand {
             Self::Verify(arguments) => {
                 arguments.backup.as_deref().map_or(Choice::Any, |backup| by(&[backup]))
             }
+            Self::Cat(arguments) => by(&[&arguments.backup]),
+            Self::Extract(arguments) if arguments.from_application.is_some() => Choice::Any,
+            Self::Extract(arguments) => by(&[&arguments.backup]),
             Self::Diff(arguments) => by(&[&arguments.before, &arguments.after]),
             Self::Pin(arguments) => by(&[&arguments.backup]),
             Self::Unpin(arguments) => by(&[&arguments.backup]),
