@@ -43,8 +43,9 @@ fn an_adapter_depends_only_on_core_and_on_the_shared_crate_of_sql_adapters() {
 }
 
 #[test]
-fn the_command_line_depends_only_on_core_and_on_the_configuration() {
-    let expected = BTreeSet::from(["koan-backup-config".to_owned(), "koan-backup-core".to_owned()]);
+fn the_command_line_depends_on_core_the_configuration_and_generate() {
+    let expected = ["koan-backup-config", "koan-backup-core", "koan-backup-generate"];
+    let expected: BTreeSet<_> = expected.map(str::to_owned).into();
     assert_eq!(dependencies("koan-backup/surfaces/cli"), expected, "the dependencies in this workspace");
 }
 
