@@ -203,3 +203,23 @@ pub(crate) fn ended(result: Outcome<Exit>, output: &Output) -> ExitCode {
         (exit, _) => exit.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, Command, Subcommand as _};
+
+    use super::BackupCommand;
+    use crate::flag_text::FLAGS;
+
+    #[test]
+    fn every_flag_that_replaces_a_method_exists() {
+        let commands = BackupCommand::augment_subcommands(Command::new(""));
+        let flags: Vec<_> = commands
+            .get_subcommands()
+            .flat_map(|command| command.get_opts().filter_map(Arg::get_long).map(str::to_owned))
+            .collect();
+        for flag in FLAGS {
+            assert!(flags.iter().any(|known| known == flag), "no command has the flag --{flag}");
+        }
+    }
+}

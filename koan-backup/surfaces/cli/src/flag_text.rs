@@ -1,19 +1,22 @@
 //! Texts of the library in terms of the command line: it names a method of a builder, for which there is a flag.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
-use clap::{Arg, Command, Subcommand as _};
-
-use crate::command::BackupCommand;
-
-/// The long flags of all commands.
-static FLAGS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let commands = BackupCommand::augment_subcommands(Command::new(""));
-    let flags = commands.get_subcommands().flat_map(|command| command.get_opts().filter_map(Arg::get_long));
-    flags.map(str::to_owned).collect()
-});
+/// The flags whose methods the texts of the library name.
+pub(crate) const FLAGS: [&str; 12] = [
+    "allow-field-loss",
+    "allow-idle-rules",
+    "allow-partial",
+    "create-missing",
+    "even-if-last",
+    "exclude",
+    "from-application",
+    "include-unidentified",
+    "profile",
+    "release-entity",
+    "replace-existing",
+    "set",
+];
 
 /// Replaces each method of a builder that has a flag with the same name, such as `.exclude("User")`, by the flag,
 /// `--exclude User`. Other text is unchanged.
@@ -35,7 +38,7 @@ fn flag(call: &str) -> Option<String> {
     let (method, arguments) = call.strip_prefix('.')?.strip_suffix(')')?.split_once('(')?;
     let flag = method.replace('_', "-");
     // Some methods accept several names, and their flags are repeated.
-    let flag = [flag.as_str(), flag.trim_end_matches('s')].into_iter().find(|flag| FLAGS.contains(*flag))?;
+    let flag = [flag.as_str(), flag.trim_end_matches('s')].into_iter().find(|flag| FLAGS.contains(flag))?;
     let value = match arguments {
         "" => String::new(),
         "name, environment" => " NAME/ENVIRONMENT".to_owned(),
