@@ -47,6 +47,19 @@ fn the_guide_lists_every_command_with_its_flags() {
 }
 
 #[test]
+fn readme_lists_every_command() {
+    let readme = include_str!("../../../../README.md");
+    let commands = BackupCommand::augment_subcommands(Command::new("shop"));
+    for row in commands.get_subcommands().flat_map(rows) {
+        let (without_flags, _) = row.trim_end_matches(" |").rsplit_once(" |").expect("three cells");
+        assert!(
+            readme.contains(&format!("\n{without_flags} |\n")),
+            "README.md must contain this row:\n{without_flags} |"
+        );
+    }
+}
+
+#[test]
 fn the_guide_lists_the_commands_of_the_program() {
     let assert = Shop::new(1).program(&["--help"]).assert().code(0);
     let help = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();

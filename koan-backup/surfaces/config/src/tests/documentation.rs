@@ -57,6 +57,30 @@ fn the_configuration_in_the_guide_of_best_practices_is_valid() {
 }
 
 #[test]
+fn readme_lists_every_key_in_the_row_of_its_section() {
+    let readme = include_str!("../../../../../README.md");
+    let (_, text) = readme.split_once("\n## Configuration\n").expect("the section");
+    let text = text.split("\n## ").next().expect("the section has text");
+    let mut keys = BTreeSet::new();
+    leaves(Shape::root(), "", &mut keys);
+    for key in keys.iter().filter(|key| !key.starts_with("Koan.")) {
+        let key = key.replace('*', "NAME");
+        let (section, name) = match key.split_once('.') {
+            None => ("the top level".to_owned(), key.as_str()),
+            Some((section, name)) => match name.strip_prefix("NAME.") {
+                Some(name) => (format!("`[{section}.NAME]`"), name),
+                None => (format!("`[{section}]`"), name),
+            },
+        };
+        let row = text.lines().find(|line| line.starts_with(&format!("| {section} |"))).unwrap_or_default();
+        assert!(
+            row.contains(&format!("`{name}`")),
+            "README.md has no `{name}` in the row of {section}: {row}"
+        );
+    }
+}
+
+#[test]
 fn the_guide_has_a_row_for_every_key() {
     let mut keys = BTreeSet::new();
     leaves(Shape::root(), "", &mut keys);
