@@ -56,6 +56,7 @@ impl IntoFuture for DirectoryBackupBuilder {
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
             let (koan, name, options) = self.backup?;
+            koan.environment.require_outside_storage(&self.root).await?;
             tree::back_up(&koan.environment, &name, &options, self.root).await
         })
     }

@@ -101,6 +101,7 @@ impl IntoFuture for ExtractFilesBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
+            self.extract.koan.environment.require_outside_storage(&self.directory).await?;
             let backup = self.extract.open().await?;
             extract::to_files(&backup, self.directory, &self.extract.options).await
         })
@@ -125,8 +126,9 @@ impl IntoFuture for ExtractDirectoryBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
-            let backup = self.extract.open().await?;
             let environment = &self.extract.koan.environment;
+            environment.require_outside_storage(&self.root).await?;
+            let backup = self.extract.open().await?;
             extract::to_tree(environment, &backup, self.root, &self.extract.options).await
         })
     }

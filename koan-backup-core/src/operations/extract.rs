@@ -32,13 +32,15 @@ pub(crate) async fn to_tree(
     root: PathBuf,
     options: &ExtractOptions,
 ) -> Result<DirectoryBackupReport> {
-    let root = blocking("opens the directory tree", move || LockedRoot::open(&root)).await??;
     let source = TreeSource {
         open: backup.archive(),
         manifest: backup.manifest(),
         recipients: environment.recipients.as_ref(),
         read_back: ReadBack::Omitted,
     };
+    // A refused conversion creates no directory.
+    source.require_convertible()?;
+    let root = blocking("opens the directory tree", move || LockedRoot::open(&root)).await??;
     let mut report = tree::write(environment, &Arc::new(root), source, &options.cancel).await?;
     report.warnings.extend_from_slice(backup.notes());
     Ok(report)

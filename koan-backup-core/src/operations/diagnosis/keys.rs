@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::amounts::count_of;
 use super::check::{Check, CheckCode, CheckSubject};
 use super::time_limit::{no_response, within};
+use crate::archive::Manifest;
+use crate::catalog::{CatalogEntry, Origin};
 use crate::encryption::{Identities, Recipients};
 use crate::environment::{Environment, require_archive_recipients, require_recipients};
 use crate::foundation::blocking::blocking;
@@ -47,6 +49,39 @@ pub(super) async fn check(environment: &Environment, limit: Duration) -> Vec<Che
     problems
 }
 
+/// Checks whether a configured key decrypts the newest completed backup of the application, if it is encrypted. Returns
+/// `None` if it is not encrypted, or if the sources of keys have problems, which were reported already.
+pub(super) async fn newest_backup(
+    environment: &Environment,
+    entries: &[CatalogEntry],
+    limit: Duration,
+) -> Option<Check> {
+    let is_own = |manifest: &Manifest| manifest.producer.origin(&environment.identity) != Origin::Other;
+    let manifests = entries.iter().map(CatalogEntry::manifest);
+    let completed = manifests.filter(|manifest| manifest.status.is_complete() && is_own(manifest));
+    let newest = completed.max_by_key(|manifest| manifest.created_at)?;
+    let encryption = newest.encryption.as_ref().filter(|summary| !summary.key_ids.is_empty())?;
+    let (backup, needed) =
+        (format!("`{}` {}", newest.name, newest.id.short()), encryption.key_ids.join(", "));
+    if environment.keys.is_empty() {
+        return Some(Check::ok(
+            SUBJECT,
+            format!(
+                "the newest backup, {backup}, is encrypted; a restore of it needs one of the keys {needed}"
+            ),
+        ));
+    }
+    let identities = within(limit, environment.identities()).await?.ok()?;
+    if identities.key_ids().iter().any(|known| encryption.key_ids.contains(known)) {
+        return None;
+    }
+    let detail = format!(
+        "no configured key decrypts the newest backup, {backup}, which needs one of the keys {needed}"
+    );
+    let remedy = "configure one of these keys, so that the backup can be restored; if they are lost, make a new backup";
+    Some(Check::problem(SUBJECT, CheckCode::KeysWrong, detail).with_remedy(remedy))
+}
+
 fn missing_recipients(environment: &Environment) -> Vec<Check> {
     let included = environment.inventory.included.iter();
     let entities = included.map(|entity| (entity.entity.as_str(), entity.policy));
@@ -61,7 +96,7 @@ fn missing_recipients(environment: &Environment) -> Vec<Check> {
 }
 
 fn without_recipients(source_count: usize) -> String {
-    let text = "nothing is encrypted, because no recipients are configured";
+    let text = "no recipients are configured, so new backups are not encrypted";
     match source_count {
         0 => text.to_owned(),
         count => format!("{text}; {} can be read", count_of(count, "source of keys")),

@@ -82,6 +82,8 @@ async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) 
     if !environment.inventory.included.is_empty() || !environment.inventory.uncovered.is_empty() {
         checks.extend(coverage::check(environment, &descriptions));
     }
+    let entries: Vec<_> = backups.iter().flat_map(|found| found.entries.iter().cloned()).collect();
+    checks.extend(keys::newest_backup(environment, &entries, limit).await);
     if !backups.is_empty() {
         checks.extend(ages::check(environment, backups, unread_count, &expectations));
     }

@@ -66,6 +66,7 @@ impl Extraction<'_> {
             directory: self.directory.display().to_string(),
             files: Vec::new(),
             undecrypted: Vec::new(),
+            failed: self.backup.failed(),
             notes: self.backup.notes().to_vec(),
         };
         for name in reader.names().filter(|name| !name.starts_with("entities/")) {

@@ -56,6 +56,14 @@ impl OpenBackup {
         completed.filter_map(|entity| Some((entity, entity.storage_file.as_deref()?)))
     }
 
+    /// Returns the names of the entities that failed in the backup.
+    pub(super) fn failed(&self) -> Vec<String> {
+        let failed = self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Failed);
+        let mut names: Vec<_> = failed.map(|entity| entity.entity.clone()).collect();
+        names.dedup();
+        names
+    }
+
     /// Returns an entity and set of the archive. Without a set, it is `root`, or the only set of the entity.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub struct ExtractReport {
     pub files: Vec<ExtractedFile>,
     /// The names of the entities whose files are still encrypted, because no key of the context decrypts them.
     pub undecrypted: Vec<String>,
+    /// The names of the entities that failed in the backup, so that there are no files of them.
+    pub failed: Vec<String>,
     /// Notes about the search for the backup, for example that another application made it.
     pub notes: Vec<String>,
 }

@@ -36,6 +36,22 @@ pub(crate) struct TreeSource<'a> {
     pub(crate) read_back: ReadBack,
 }
 
+impl TreeSource<'_> {
+    /// Checks that encrypted entities can be decrypted and encrypted again.
+    ///
+    /// # Errors
+    /// There is no key that decrypts an encrypted entity, or there are no recipients for which it is encrypted.
+    pub(crate) fn require_convertible(&self) -> Result<()> {
+        let completed =
+            || self.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed);
+        require_recipients(
+            self.recipients,
+            completed().map(|entity| (entity.entity.as_str(), entity.policy)),
+        )?;
+        completed().try_for_each(|entity| self.open.require_decrypted(entity))
+    }
+}
+
 /// Whether the files are read back and verified before the backup is registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadBack {
@@ -66,13 +82,9 @@ pub(super) async fn write_staged(
     cancel: &CancellationToken,
 ) -> Result<DirectoryBackupReport> {
     let manifest = source.manifest;
+    source.require_convertible()?;
     let completed: Vec<_> =
         manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed).collect();
-    require_recipients(
-        source.recipients,
-        completed.iter().map(|entity| (entity.entity.as_str(), entity.policy)),
-    )?;
-    completed.iter().try_for_each(|entity| source.open.require_decrypted(entity))?;
     let (locked, described) = (Arc::clone(root), manifest.clone());
     let read = blocking("reads the directory tree", move || {
         let registry = locked.registry()?;

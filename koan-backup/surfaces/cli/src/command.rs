@@ -35,7 +35,7 @@ use clap::{Command, Subcommand};
 use koan_backup_config::ConfigurationSources;
 use koan_backup_core::{Error, Koan, KoanBuilder};
 
-pub(crate) use self::archive::{ArchiveCommand, Choice};
+pub(crate) use self::archive::{ArchiveCommand, Choice, UsedProfiles};
 pub(crate) use self::generate::GenerateArgs;
 use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
@@ -92,16 +92,29 @@ impl BackupCommand {
     }
 
     /// Runs a command that needs no context: `completions`, `man`, `config`, `init` or `keygen`. Returns `None` for the
-    /// other commands.
+    /// other commands. `config show` and `config check` are refused, because this crate does not know the sources of the
+    /// configuration; an application that has a configuration calls [`run_config`](Self::run_config) before.
     pub fn run_without_context(&self, application: &Command) -> Option<ExitCode> {
-        self.run_with_configuration(application, &ConfigurationArgs::default())
+        self.run_with_configuration(application, None)
     }
 
-    /// Runs a command that needs no context, with the flags about the configuration.
+    /// Runs `config show` and `config check` with the sources of the configuration of the application. Returns `None`
+    /// for the other commands.
+    pub fn run_config(&self, sources: impl Into<ConfigurationSources>) -> Option<ExitCode> {
+        match self {
+            Self::Archive(ArchiveCommand::Config(arguments)) => {
+                let output = self.output();
+                Some(ended(arguments.run_with(|| Ok(Some(sources.into())), &output), &output))
+            }
+            _ => None,
+        }
+    }
+
+    /// Runs a command that needs no context, with the flags about the configuration, if the program has them.
     pub(crate) fn run_with_configuration(
         &self,
         application: &Command,
-        configuration: &ConfigurationArgs,
+        configuration: Option<&ConfigurationArgs>,
     ) -> Option<ExitCode> {
         match self {
             Self::Archive(command) => command.run_without_context(application, configuration),

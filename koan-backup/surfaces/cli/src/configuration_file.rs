@@ -36,7 +36,7 @@ impl ConfigurationArgs {
         if self.file.is_some() {
             return Ok(self.file.clone());
         }
-        let existing: Vec<_> = FILE_NAMES.into_iter().filter(|name| Path::new(name).exists()).collect();
+        let existing: Vec<_> = FILE_NAMES.into_iter().filter(|name| exists(Path::new(name))).collect();
         match existing.as_slice() {
             [first, second, ..] => Err(Failure::usage(
                 format!("this directory contains several configuration files: {first} and {second}"),
@@ -70,11 +70,19 @@ impl ConfigurationArgs {
     /// # Errors
     /// Nothing is configured, or the current directory contains several configuration files.
     pub(crate) fn require_sources(&self) -> Outcome<ConfigurationSources> {
-        self.sources()?.ok_or_else(|| {
-            Failure::usage(
-                "there is no koan.toml in this directory",
-                "`init` writes one; --config selects another file",
-            )
-        })
+        self.sources()?.ok_or_else(nothing_configured)
     }
+}
+
+/// Returns whether there is a file, also if it is a link to a file that does not exist.
+pub(crate) fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Returns the error of a command that needs a configuration.
+pub(crate) fn nothing_configured() -> Failure {
+    Failure::usage(
+        "there is no koan.toml in this directory",
+        "`init` writes one; --config selects another file",
+    )
 }

@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
         }
         Err(exit) => return exit,
     };
-    if let Some(exit) = command.run_with_configuration(&application, &configuration) {
+    if let Some(exit) = command.run_with_configuration(&application, Some(&configuration)) {
         return exit;
     }
     let output = command.output();

@@ -11,6 +11,7 @@ use koan_backup_core::Event;
 
 use crate::output::Output;
 use bars::Bars;
+use lines::Lines;
 
 /// Shows the progress of one operation.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Progress(Arc<Shown>);
 #[derive(Debug)]
 enum Shown {
     Bars(Bars),
-    Lines(Output),
+    Lines(Lines),
     Messages(Output),
 }
 
@@ -31,7 +32,7 @@ impl Progress {
         } else if output.shows_bars() {
             Shown::Bars(Bars::new(output.clone()))
         } else {
-            Shown::Lines(output.clone())
+            Shown::Lines(Lines::new(output.clone()))
         }))
     }
 
@@ -40,7 +41,7 @@ impl Progress {
         let shown = Arc::clone(&self.0);
         move |event| match shown.as_ref() {
             Shown::Bars(bars) => bars.process(event),
-            Shown::Lines(output) => lines::process(output, event),
+            Shown::Lines(lines) => lines.process(event),
             Shown::Messages(output) => messages::process(output, event),
         }
     }

@@ -5,17 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches as _, Subcommand};
-use koan_backup_config::{Configuration, open_storage};
-use koan_backup_core::{Keys, Koan, KoanBuilder};
+use koan_backup_config::{Configuration, ConfigurationSources, open_storage};
+use koan_backup_core::{Error, ErrorKind, Keys, Koan, KoanBuilder};
 
 use crate::arguments;
-use crate::command::Choice;
-use crate::command::{ArchiveCommand, GenerateArgs, ended, program};
+use crate::command::{ArchiveCommand, Choice, GenerateArgs, UsedProfiles, ended, program};
 use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
-use crate::program::{failed, in_runtime, parse, usage};
+use crate::program::{in_runtime, parse, usage};
 use crate::session::Session;
 
 /// The commands of the program.
@@ -73,105 +72,166 @@ pub fn archives_main() -> ExitCode {
             in_runtime(&output, async || ended(generate.run(&output).await, &output))
         }
         StandaloneCommand::Archive(command) => {
-            if let Some(exit) = command.run_without_context(&application, &arguments.configuration) {
+            let configuration = Some(&arguments.configuration);
+            if let Some(exit) = command.run_without_context(&application, configuration) {
                 return exit;
             }
             let output = command.output();
-            if let (ArchiveCommand::Doctor(doctor), None) = (&command, &arguments.storage)
-                && let Ok(Some(sources)) = arguments.configuration.sources()
-            {
-                let builder = arguments.with_flags(Koan::builder());
-                return in_runtime(&output, async || {
-                    ended(doctor.run_with_configuration(sources, builder, &output).await, &output)
-                });
-            }
-            in_runtime(&output, async || match Box::pin(arguments.open(command.choice())).await {
-                Ok(koan) => ended(run(command, &koan, &output).await, &output),
-                Err(failure) => failed(&failure, &output),
-            })
+            in_runtime(&output, async || ended(arguments.run(command, &output).await, &output))
         }
     }
-}
-
-async fn run(command: ArchiveCommand, koan: &Koan, output: &Output) -> Outcome<Exit> {
-    let session = Session::begin(koan, output.clone())?;
-    Box::pin(command.execute(&session)).await
 }
 
 /// The name of an application and its environment.
 type Identity = (String, String);
 
 impl StandaloneArgs {
+    async fn run(&self, command: ArchiveCommand, output: &Output) -> Outcome<Exit> {
+        for path in self.identities.iter().filter(|path| !path.exists()) {
+            let text = format!("the key file `{}` does not exist", path.display());
+            return Err(Error::new(ErrorKind::Encryption, text)
+                .with_help("correct the path of --identity")
+                .into());
+        }
+        let sources = self.sources()?;
+        if let (ArchiveCommand::Doctor(doctor), None, Some(sources)) = (&command, &self.storage, &sources) {
+            let builder = self.with_keys(Koan::builder().without_entities());
+            // A storage that cannot be opened is a finding of the diagnosis.
+            let identity = match self.open(&command, Some(sources)).await {
+                Ok(koan) => Some(koan.identity().clone()),
+                Err(failure) if failure.exit() == Exit::Usage && sources.check().is_empty() => {
+                    return Err(failure);
+                }
+                Err(_) => None,
+            };
+            let sources = identity.into_iter().fold(sources.clone(), |sources, identity| {
+                sources
+                    .default_value("application", identity.application())
+                    .default_value("environment", identity.environment())
+            });
+            return doctor.run_with_configuration(sources, builder, output).await;
+        }
+        let koan = Box::pin(self.open(&command, sources.as_ref())).await?;
+        let session = Session::begin(&koan, output.clone())?;
+        Box::pin(command.execute(&session)).await
+    }
+
+    /// Returns the sources of the configuration, with the application of the flag, or `None` if nothing is configured.
+    fn sources(&self) -> Outcome<Option<ConfigurationSources>> {
+        let Some(sources) = self.configuration.sources()? else { return Ok(None) };
+        Ok(Some(self.application.iter().fold(sources, |sources, (name, environment)| {
+            sources.flag("application", name, "--application").flag(
+                "environment",
+                environment,
+                "--application",
+            )
+        })))
+    }
+
     /// Builds the context of a command.
     ///
     /// # Errors
-    /// No storage is configured, the configuration has a problem, a storage profile does not exist, or the command
-    /// chooses among backups of several applications.
-    async fn open(&self, choice: Choice) -> Outcome<Koan> {
-        let configuration = match self.configuration.sources()? {
-            Some(sources) => Some(sources.load()?),
-            None => None,
-        };
+    /// No storage is configured, the configuration has a problem, a storage profile does not exist, the command chooses
+    /// among backups of several applications, or the selected application has no backup.
+    async fn open(&self, command: &ArchiveCommand, sources: Option<&ConfigurationSources>) -> Outcome<Koan> {
+        let configuration = sources.map(|sources| sources.clone().load()).transpose()?;
         let configured = configuration.as_ref().and_then(Configuration::application);
-        let koan = self.build(configuration.as_ref(), None).await?;
-        if self.application.is_some() || configured.is_some() {
+        let koan = self.build(configuration.as_ref(), &command.profiles(), None).await?;
+        let is_any = command.choice() == Choice::Any;
+        let is_explicit = self.application.is_some() || configured.is_some();
+        if is_explicit && is_any {
             return Ok(koan);
         }
-        let identities = identities(&koan).await?;
-        let mut known = identities.iter();
-        match (known.next(), known.next()) {
-            (None, _) => Ok(koan),
-            (Some(only), None) => self.build(configuration.as_ref(), Some(only)).await,
-            (Some(_), Some(_)) if choice == Choice::Any => Ok(koan),
-            (Some(first), Some(_)) => {
-                let names: Vec<_> =
-                    identities.iter().map(|(name, environment)| format!("{name}/{environment}")).collect();
-                Err(Failure::usage(
-                    format!("the storage contains backups of several applications: {}", names.join(", ")),
-                    format!("select one of them, for example --application {}/{}", first.0, first.1),
-                ))
+        let Producers { known, unidentified } = producers(&koan).await?;
+        let names = || {
+            let names: Vec<_> =
+                known.iter().map(|(name, environment)| format!("{name}/{environment}")).collect();
+            names.join(", ")
+        };
+        let mut all = known.iter();
+        match (all.next(), all.next()) {
+            _ if is_explicit => {
+                let identity = koan.identity();
+                let own = (identity.application().to_owned(), identity.environment().to_owned());
+                if known.is_empty() || unidentified || known.contains(&own) {
+                    return Ok(koan);
+                }
+                let text = format!("there is no backup of {}/{} in the storage", own.0, own.1);
+                let help = format!("--application selects another one: {}", names());
+                Err(Error::new(ErrorKind::NotFound, text).with_help(help).into())
             }
+            (None, _) => Ok(koan),
+            (Some(only), None) => self.build(configuration.as_ref(), &command.profiles(), Some(only)).await,
+            (Some(_), Some(_)) if is_any => Ok(koan),
+            (Some(first), Some(_)) => Err(Failure::usage(
+                format!("the storage contains backups of several applications: {}", names()),
+                format!("select one of them, for example --application {}/{}", first.0, first.1),
+            )),
         }
     }
 
     async fn build(
         &self,
         configuration: Option<&Configuration>,
+        profiles: &UsedProfiles,
         identity: Option<&Identity>,
     ) -> Outcome<Koan> {
         let mut builder = Koan::builder();
         if let Some(configuration) = configuration {
             builder = configuration.apply_without_providers(builder)?;
+            let declared: Vec<_> = configuration.storages()?.into_iter().map(|(name, _)| name).collect();
+            let is_unused = |name: &&String| self.storage.is_some() || !is_used(profiles, &declared, name);
+            for name in declared.iter().filter(is_unused) {
+                builder = builder.without_storage(name);
+            }
+            let default = declared.iter().find(|name| !is_unused(name)).filter(|_| self.storage.is_none());
+            builder = default.into_iter().fold(builder, KoanBuilder::default_storage);
         }
         if let Some(url) = &self.storage {
-            for (name, _) in configuration.map(Configuration::storages).transpose()?.into_iter().flatten() {
-                builder = builder.without_storage(&name);
-            }
             builder = builder.storage(open_storage(url)?).default_storage("local");
         }
-        builder = self.with_flags(builder);
-        if let Some((name, environment)) = identity {
+        for (name, environment) in self.application.iter().chain(identity) {
             builder = builder.application(name).environment(environment);
         }
-        Ok(builder.without_background_tasks().build().await?)
+        Ok(self.with_keys(builder.without_entities()).without_background_tasks().build().await?)
     }
 
-    /// Adds the application and the keys of the flags to a builder, whose context has no entities.
-    fn with_flags(&self, builder: KoanBuilder) -> KoanBuilder {
-        let mut builder = builder.without_entities();
-        if let Some((name, environment)) = &self.application {
-            builder = builder.application(name).environment(environment);
-        }
+    /// Adds the keys of the flags to a builder.
+    fn with_keys(&self, builder: KoanBuilder) -> KoanBuilder {
         self.identities.iter().fold(builder, |builder, path| builder.keys(Keys::file(path)))
     }
 }
 
+/// Returns whether a command uses a storage profile. `declared` contains the profiles, the default profile first. If the
+/// command names a profile that does not exist, all are used, so that the error lists them.
+fn is_used(used: &UsedProfiles, declared: &[String], name: &String) -> bool {
+    let contains =
+        |names: &[String]| names.contains(name) || names.iter().any(|name| !declared.contains(name));
+    match used {
+        UsedProfiles::All => true,
+        UsedProfiles::Named(names) => contains(names),
+        UsedProfiles::DefaultAnd(names) => declared.first() == Some(name) || contains(names),
+    }
+}
+
+/// The applications that have backups in the storage profiles.
+struct Producers {
+    known: BTreeSet<Identity>,
+    /// Whether there are backups of older versions that record no environment.
+    unidentified: bool,
+}
+
 /// Returns the applications that have backups in the storage profiles.
-async fn identities(koan: &Koan) -> Outcome<BTreeSet<Identity>> {
-    let entries = koan.catalog().all().await?;
-    let identities = entries.iter().filter_map(|entry| {
+async fn producers(koan: &Koan) -> Outcome<Producers> {
+    let mut producers = Producers { known: BTreeSet::new(), unidentified: false };
+    for entry in koan.catalog().all().await? {
         let producer = &entry.manifest().producer;
-        Some((producer.application.clone()?, producer.environment.clone()?))
-    });
-    Ok(identities.collect())
+        match (&producer.application, &producer.environment) {
+            (Some(application), Some(environment)) => {
+                producers.known.insert((application.clone(), environment.clone()));
+            }
+            _ => producers.unidentified = true,
+        }
+    }
+    Ok(producers)
 }

@@ -8,6 +8,9 @@ use crate::effective::without_credentials;
 const APPLICATION_LINE: &str = "application = \"shop\"";
 const PROVIDER_LINE: &str = "main = \"sqlite:shop.db\"";
 
+/// The schemes of databases.
+const PROVIDER_SCHEMES: [&str; 5] = ["sqlite", "postgres", "postgresql", "json", "memory"];
+
 /// Returns the text of a commented `koan.toml` to start from.
 ///
 /// ```
@@ -26,7 +29,8 @@ pub fn starter() -> &'static str {
 /// ```
 ///
 /// # Errors
-/// The name is not valid, or the URL contains a password, which does not belong in a file.
+/// The name is not valid, or the URL is not that of a supported database, or contains a password, which does not belong
+/// in a file.
 pub fn starter_for(application: &str, url: &str) -> Result<String> {
     ApplicationIdentity::new(application, "development")?;
     if without_credentials(url) != url {
@@ -35,6 +39,12 @@ pub fn starter_for(application: &str, url: &str) -> Result<String> {
             "the URL contains a password, which is not written to a file",
         )
         .with_help("omit the password, and set `password = { env = \"…\" }` for the provider in the file"));
+    }
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    if !PROVIDER_SCHEMES.contains(&scheme) {
+        let text = format!("`{}` is not the URL of a supported database", url.escape_debug());
+        return Err(Error::new(ErrorKind::Configuration, text)
+            .with_help("for example `sqlite:shop.db`, `postgres://user@host/database` or `json:./data`"));
     }
     // A string of JSON is also a string of TOML.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

@@ -140,6 +140,15 @@ fn init_writes_a_valid_file_once() {
     assert!(errors(&assert).contains("exists already"), "{}", errors(&assert));
     let kept = std::fs::read_to_string(shop.directory().join("koan.toml")).expect("the file exists");
     assert_eq!(kept, text, "an existing file is not changed");
+    for (target, url) in [
+        ("koan.yaml", "sqlite:shop.db"),
+        ("koan", "sqlite:shop.db"),
+        ("x.toml", "mysql://x"),
+        ("y.toml", "shop.db"),
+    ] {
+        run(&shop, &["init", url, "--config", target]).code(2);
+        assert!(!shop.directory().join(target).exists(), "{target}");
+    }
     let secret = ["init", "postgres://ada:swordfish@localhost/shop", "--config", "other.toml"];
     let assert = run(&shop, &secret).code(2);
     assert!(!errors(&assert).contains("swordfish"), "{}", errors(&assert));
@@ -171,4 +180,18 @@ fn a_generated_key_decrypts_what_is_encrypted_for_it() {
     assert_eq!(std::fs::read_to_string(&path).expect("the key file"), text, "a key is never overwritten");
     run(&shop, &["keygen", "--json"]).code(2);
     assert!(output(&run(&shop, &["keygen"]).code(0)).contains("AGE-SECRET-KEY-1"));
+}
+
+#[test]
+fn a_program_that_builds_its_context_itself_shows_no_other_configuration() {
+    let shop = shop_with(CONFIGURATION);
+    for arguments in [&["config", "show"] as &[&str], &["config", "check"]] {
+        let assert = shop.command(arguments).current_dir(shop.directory()).assert().code(2);
+        assert!(
+            errors(&assert).contains("does not show where its configuration comes from"),
+            "{}",
+            errors(&assert)
+        );
+    }
+    shop.command(&["config", "schema"]).assert().code(0);
 }

@@ -302,3 +302,118 @@ fn names_in(shop: &Shop, directory: &str) -> Vec<String> {
     names.sort();
     names
 }
+
+#[test]
+fn nothing_is_extracted_into_the_directory_of_a_storage_profile() {
+    let shop = Shop::with_two_backups();
+    let key = key_file(&shop);
+    let configuration = format!("[encryption]\nrecipients = [{:?}]\n", shop.recipient());
+    std::fs::write(shop.directory().join("koan.toml"), configuration).expect("the configuration is written");
+    let before = files(&shop);
+    for (layout, target) in [
+        ("files", "storage/local/archives/x"),
+        ("files", "storage/local"),
+        ("files", "storage/../storage/local/x"),
+        ("tree", "storage/local/tree"),
+        ("tar.gz", "storage/local/archives/x.tar.gz"),
+    ] {
+        let arguments = ["extract", "latest", "--to", target, "--layout", layout, "--identity", key];
+        let assert = on_storage(&shop, &arguments).failure();
+        assert!(
+            errors(&assert).contains("storage profile `local`"),
+            "{layout} {target}: {}",
+            errors(&assert)
+        );
+    }
+    assert_eq!(files(&shop), before, "nothing was written");
+}
+
+#[test]
+fn an_extraction_without_a_failed_entity_is_incomplete() {
+    let shop = Shop::new(2);
+    shop.sql("ALTER TABLE orders RENAME TO former_orders;");
+    shop.run(&["backup", "partial", "--continue-on-error"]).code(3);
+    let arguments = ["extract", "partial", "--to", "files", "--identity", key_file(&shop)];
+    let assert = on_storage(&shop, &arguments).code(3);
+    assert!(errors(&assert).contains("`Order` failed in the backup"), "{}", errors(&assert));
+}
+
+#[test]
+fn a_refused_extraction_into_a_tree_creates_nothing() {
+    let shop = Shop::with_two_backups();
+    on_storage(&shop, &["extract", "latest", "--to", "tree", "--layout", "tree"]).code(12);
+    assert!(!shop.directory().join("tree").exists());
+    let arguments = ["extract", "latest", "--to", "tree.tar.gz", "--layout", "tar.gz"];
+    on_storage(&shop, &arguments).code(12);
+    std::os::unix::fs::symlink("absent", shop.directory().join("link.tar.gz")).expect("a link");
+    let arguments = ["extract", "latest", "--to", "link.tar.gz", "--layout", "tar.gz"];
+    on_storage(&shop, &arguments).code(2);
+}
+
+#[test]
+fn an_application_without_a_backup_is_an_error_if_others_have_backups() {
+    let shop = Shop::with_two_backups();
+    for arguments in [
+        &["health"] as &[&str],
+        &["stats"],
+        &["forget", "--keep-last", "1"],
+        &["show", "latest"],
+        &["doctor"],
+    ] {
+        let assert = on_storage(&shop, &[arguments, &["--application", "shop/tset"]].concat()).code(10);
+        let text = errors(&assert);
+        assert!(text.contains("shop/tset") && text.contains("shop/test"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn the_flags_of_doctor_have_precedence_over_the_configuration() {
+    let shop = Shop::with_two_backups();
+    let write = |application: &str| {
+        let text = format!(
+            "{application}\n[storage]\nlocal = \"storage/local\"\n\
+            [expectations.series.nightly]\nbackup_within = \"26h\"\n"
+        );
+        std::fs::write(shop.directory().join("koan.toml"), text).expect("the configuration is written");
+    };
+    write("application = \"wrong\"");
+    let assert = run(&shop, &["doctor", "--application", "shop/test"]).code(0);
+    assert!(output(&assert).contains("the newest backup, nightly"), "{}", output(&assert));
+    write("");
+    let assert = run(&shop, &["doctor"]).code(0);
+    assert!(
+        output(&assert).contains("the newest backup, nightly"),
+        "the only application: {}",
+        output(&assert)
+    );
+}
+
+#[test]
+fn doctor_reports_that_no_key_decrypts_the_newest_backup() {
+    let shop = Shop::with_two_backups();
+    let assert = on_storage(&shop, &["doctor"]).code(0);
+    assert!(output(&assert).contains("a restore of it needs one of the keys"), "{}", output(&assert));
+    std::fs::write(shop.directory().join("wrong.key"), Shop::new(1).key()).expect("another key");
+    let assert = on_storage(&shop, &["doctor", "--identity", "wrong.key"]).code(3);
+    assert!(output(&assert).contains("no configured key decrypts the newest backup"), "{}", output(&assert));
+}
+
+#[test]
+fn a_missing_profile_prevents_only_the_commands_that_use_it() {
+    let shop = Shop::with_two_backups();
+    let write = |local: &str, dr: &str| {
+        let text = format!("[storage]\nlocal = {local:?}\ndr = {dr:?}\n");
+        std::fs::write(shop.directory().join("koan.toml"), text).expect("the configuration is written");
+    };
+    write("storage/local", "absent");
+    run(&shop, &["show", "latest"]).code(0);
+    run(&shop, &["list", "--profile", "local"]).code(0);
+    run(&shop, &["list"]).code(10);
+    run(&shop, &["copy", "latest", "--to", "dr"]).code(10);
+    // The second copy is usable if the first is lost.
+    write("absent", "storage/local");
+    run(&shop, &["show", "latest", "--profile", "dr"]).code(0);
+    run(&shop, &["show", "latest"]).code(10);
+    let assert = run(&shop, &["show", "latest", "--profile", "rd"]).failure();
+    assert!(!errors(&assert).is_empty());
+}

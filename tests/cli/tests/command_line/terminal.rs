@@ -117,6 +117,14 @@ fn verifications_copies_and_rewrites_show_their_progress() {
 }
 
 #[test]
+fn a_comparison_does_not_claim_that_records_were_written() {
+    let shop = Shop::with_two_backups();
+    let (code, text) = ended(on_a_terminal(&shop, &["restore", "latest", "--dry-run"]));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("Nothing was written") && !text.contains("records written"), "{text}");
+}
+
+#[test]
 fn a_restore_that_deletes_asks_for_the_name_of_the_database() {
     let shop = Shop::with_two_backups();
     shop.sql("INSERT INTO users VALUES (99, 'new');");

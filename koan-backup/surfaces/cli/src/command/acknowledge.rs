@@ -22,7 +22,7 @@ pub struct AcknowledgeArgs {
     reason: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

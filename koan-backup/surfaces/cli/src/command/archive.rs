@@ -79,17 +79,29 @@ pub(crate) enum Choice {
     Any,
 }
 
+/// The storage profiles that a command uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UsedProfiles {
+    All,
+    /// The default profile, and the profiles with these names.
+    DefaultAnd(Vec<String>),
+    /// The profiles with these names.
+    Named(Vec<String>),
+}
+
 impl ArchiveCommand {
     /// Runs a command that needs no context. Returns `None` for the other commands.
     pub(crate) fn run_without_context(
         &self,
         application: &Command,
-        configuration: &ConfigurationArgs,
+        configuration: Option<&ConfigurationArgs>,
     ) -> Option<ExitCode> {
         let output = self.output();
         let result = match self {
             Self::Config(arguments) => arguments.run(configuration, &output),
-            Self::Init(arguments) => arguments.run(configuration, &output),
+            Self::Init(arguments) => {
+                arguments.run(configuration.unwrap_or(&ConfigurationArgs::default()), &output)
+            }
             Self::Keygen(arguments) => arguments.run(&output),
             Self::Completions(arguments) => arguments.run(application, &output),
             Self::Man(arguments) => arguments.run(application, &output),
@@ -177,15 +189,55 @@ impl ArchiveCommand {
             | Self::Forget(_)
             | Self::Delete(_)
             | Self::Acknowledge(_)
-            | Self::Rekey(_) => Choice::OfApplication,
+            | Self::Rekey(_)
+            | Self::Doctor(_) => Choice::OfApplication,
             Self::List(_)
             | Self::Recover(_)
-            | Self::Doctor(_)
             | Self::Config(_)
             | Self::Init(_)
             | Self::Keygen(_)
             | Self::Completions(_)
             | Self::Man(_) => Choice::Any,
+        }
+    }
+
+    /// Returns the storage profiles that the command uses.
+    pub(crate) fn profiles(&self) -> UsedProfiles {
+        let one = |profile: &Option<String>| match profile {
+            None => UsedProfiles::DefaultAnd(Vec::new()),
+            Some(profile) => UsedProfiles::Named(vec![profile.clone()]),
+        };
+        let several = |profiles: &[String]| match profiles {
+            [] => UsedProfiles::All,
+            profiles => UsedProfiles::Named(profiles.to_vec()),
+        };
+        match self {
+            Self::List(arguments) => several(&arguments.profiles),
+            Self::Recover(arguments) => several(&arguments.profiles),
+            Self::Show(arguments) => one(&arguments.profile),
+            Self::Ls(arguments) => one(&arguments.profile),
+            Self::Verify(arguments) => one(&arguments.profile),
+            Self::Cat(arguments) => one(&arguments.profile),
+            Self::Extract(arguments) => one(&arguments.profile),
+            Self::Diff(arguments) => one(&arguments.profile),
+            Self::Forget(arguments) => one(&arguments.profile),
+            Self::Delete(arguments) => one(&arguments.profile),
+            Self::Pin(arguments) => one(&arguments.profile),
+            Self::Unpin(arguments) => one(&arguments.profile),
+            Self::Acknowledge(arguments) => one(&arguments.profile),
+            Self::Rekey(arguments) => one(&arguments.profile),
+            Self::Copy(arguments) => match &arguments.profile {
+                None => UsedProfiles::DefaultAnd(vec![arguments.to.clone()]),
+                Some(profile) => UsedProfiles::Named(vec![profile.clone(), arguments.to.clone()]),
+            },
+            Self::Stats(_)
+            | Self::Health(_)
+            | Self::Doctor(_)
+            | Self::Config(_)
+            | Self::Init(_)
+            | Self::Keygen(_)
+            | Self::Completions(_)
+            | Self::Man(_) => UsedProfiles::All,
         }
     }
 }

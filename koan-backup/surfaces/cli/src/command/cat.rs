@@ -20,7 +20,7 @@ pub struct CatArgs {
     entity: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
 }
 
 impl CatArgs {

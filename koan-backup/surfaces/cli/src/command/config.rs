@@ -1,11 +1,11 @@
 //! `config`: the configuration, its problems, and its schema.
 
 use clap::{Args, Subcommand};
-use koan_backup_config::{EffectiveValue, Problem};
+use koan_backup_config::{ConfigurationSources, EffectiveValue, Problem};
 use koan_backup_core::{Error, ErrorKind};
 
 use crate::amounts::{count_of, length};
-use crate::configuration_file::ConfigurationArgs;
+use crate::configuration_file::{ConfigurationArgs, nothing_configured};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, OutputArgs};
@@ -56,10 +56,27 @@ impl ConfigArgs {
         }
     }
 
-    pub(crate) fn run(&self, configuration: &ConfigurationArgs, output: &Output) -> Outcome<Exit> {
+    /// Runs the command with the configuration of the flags, if the program has them.
+    pub(crate) fn run(&self, configuration: Option<&ConfigurationArgs>, output: &Output) -> Outcome<Exit> {
+        let sources = || match configuration {
+            Some(configuration) => configuration.sources(),
+            None => Err(Failure::usage(
+                "this program does not show where its configuration comes from",
+                "the program passes its sources to `BackupCommand::run_config`",
+            )),
+        };
+        self.run_with(sources, output)
+    }
+
+    /// Runs the command with sources; `None` if nothing is configured.
+    pub(crate) fn run_with(
+        &self,
+        sources: impl FnOnce() -> Outcome<Option<ConfigurationSources>>,
+        output: &Output,
+    ) -> Outcome<Exit> {
         match &self.command {
-            ConfigCommand::Show(arguments) => arguments.run(configuration, output),
-            ConfigCommand::Check(_) => check(configuration, output),
+            ConfigCommand::Show(arguments) => arguments.run(sources()?.unwrap_or_default(), output),
+            ConfigCommand::Check(_) => check(&sources()?.ok_or_else(nothing_configured)?, output),
             ConfigCommand::Schema => {
                 output.bytes(koan_backup_config::schema().as_bytes());
                 Ok(Exit::Done)
@@ -69,8 +86,8 @@ impl ConfigArgs {
 }
 
 impl ShowArgs {
-    fn run(&self, configuration: &ConfigurationArgs, output: &Output) -> Outcome<Exit> {
-        let configuration = configuration.sources()?.unwrap_or_default().load()?;
+    fn run(&self, sources: ConfigurationSources, output: &Output) -> Outcome<Exit> {
+        let configuration = sources.load()?;
         let values = configuration.effective();
         if output.is_json() {
             output.json(&values);
@@ -99,8 +116,8 @@ fn origin(value: &EffectiveValue) -> String {
     }
 }
 
-fn check(configuration: &ConfigurationArgs, output: &Output) -> Outcome<Exit> {
-    let problems = configuration.require_sources()?.check();
+fn check(sources: &ConfigurationSources, output: &Output) -> Outcome<Exit> {
+    let problems = sources.check();
     if output.is_json() {
         output.json(&problems);
         return Ok(if problems.is_empty() { Exit::Done } else { Exit::Usage });

@@ -19,10 +19,10 @@ pub struct CopyArgs {
     pub(crate) backup: String,
     /// The storage profile that receives the copy
     #[arg(long, value_name = "PROFILE")]
-    to: String,
+    pub(crate) to: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// Look a name up among the backups of another application, such as shop/staging
     #[arg(long, value_name = "NAME/ENVIRONMENT", value_parser = arguments::application)]
     pub(crate) from_application: Option<(String, String)>,

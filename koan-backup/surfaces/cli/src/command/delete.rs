@@ -19,7 +19,7 @@ pub struct DeleteArgs {
     backup: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// Delete it even if it is the last valid backup of one of its entities
     #[arg(long)]
     even_if_last: bool,

@@ -25,7 +25,7 @@ pub struct DiffArgs {
     entities: Vec<String>,
     /// The storage profile of both backups
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

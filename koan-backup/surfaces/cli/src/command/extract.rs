@@ -30,7 +30,7 @@ pub struct ExtractArgs {
     layout: Layout,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// Look a name up among the backups of another application, such as shop/staging
     #[arg(long, value_name = "NAME/ENVIRONMENT", value_parser = arguments::application)]
     pub(crate) from_application: Option<(String, String)>,
@@ -80,8 +80,12 @@ impl ExtractArgs {
             Layout::Files => {
                 let report = extract.to_files(&self.to).await?;
                 print_files(session, &report);
-                // A file that stays encrypted is not what a reader of the files expects.
-                Ok(if report.undecrypted.is_empty() { Exit::Done } else { Exit::Key })
+                // A file that stays encrypted, or is missing, is not what a reader of the files expects.
+                Ok(match (report.undecrypted.is_empty(), report.failed.is_empty()) {
+                    (false, _) => Exit::Key,
+                    (true, false) => Exit::Attention,
+                    (true, true) => Exit::Done,
+                })
             }
             Layout::Tree => {
                 let report = extract.to_directory(&self.to).await?;
@@ -115,6 +119,9 @@ fn print_files(session: &Session<'_>, report: &ExtractReport) {
     }
     for entity in &report.undecrypted {
         output.warning(&format!("`{entity}` is still encrypted, because no key decrypts it"));
+    }
+    for entity in &report.failed {
+        output.warning(&format!("`{entity}` failed in the backup, so there are no files of it"));
     }
     report.notes.iter().for_each(|note| output.warning(note));
 }

@@ -20,7 +20,7 @@ pub struct ForgetArgs {
     retention: RetentionArgs,
     /// The storage profile
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// Delete the backups that the plan does not keep
     #[arg(long)]
     apply: bool,

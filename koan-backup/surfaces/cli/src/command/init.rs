@@ -38,6 +38,10 @@ impl InitArgs {
         let text = koan_backup_config::starter_for(&self.name, &self.url)?;
         let path = configuration.file()?.unwrap_or_else(|| PathBuf::from("koan.toml"));
         let shown = path.display().to_string();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            let text = format!("`{shown}` is not the name of a TOML file, which is what `init` writes");
+            return Err(Failure::usage(text, "select a file whose name ends with .toml"));
+        }
         let mut file = open_private_file(&path, ExistingFile::Refused).map_err(|source| {
             if source.kind() == io::ErrorKind::AlreadyExists {
                 let text = format!("`{shown}` exists already, so nothing was written");

@@ -39,7 +39,7 @@ pub struct ListArgs {
     until: Option<TimeArg>,
     /// Only backups in this storage profile (repeatable)
     #[arg(long = "profile", value_name = "PROFILE")]
-    profiles: Vec<String>,
+    pub(crate) profiles: Vec<String>,
     /// Only backups that ended like this (repeatable)
     #[arg(long = "status", value_name = "STATUS", value_enum)]
     statuses: Vec<Status>,

@@ -19,7 +19,7 @@ pub struct LsArgs {
     pub(crate) backup: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -20,7 +20,7 @@ pub struct PinArgs {
     reason: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -33,7 +33,7 @@ pub struct UnpinArgs {
     pub(crate) backup: String,
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

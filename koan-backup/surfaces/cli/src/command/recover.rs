@@ -14,7 +14,7 @@ use crate::session::Session;
 pub struct RecoverArgs {
     /// Only this storage profile (repeatable)
     #[arg(long = "profile", value_name = "PROFILE")]
-    profiles: Vec<String>,
+    pub(crate) profiles: Vec<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -26,7 +26,7 @@ pub struct RekeyArgs {
     include_unidentified: bool,
     /// The storage profile
     #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

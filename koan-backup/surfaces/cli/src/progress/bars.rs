@@ -1,10 +1,12 @@
 //! Progress bars, one for each entity that is being worked on.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use koan_backup_core::provider::SessionIntent;
 use koan_backup_core::{Event, SetName};
 
 use super::label::label;
@@ -16,6 +18,8 @@ use crate::output::Output;
 pub(super) struct Bars {
     output: Output,
     entries: Mutex<BTreeMap<(String, SetName), Entry>>,
+    /// Whether records are only compared, so that no entity is completed.
+    is_comparison: AtomicBool,
 }
 
 /// The bar of one entity and set.
@@ -33,6 +37,7 @@ enum Phase {
     Verified,
     Rewritten,
     Restored,
+    Compared,
 }
 
 impl Phase {
@@ -42,6 +47,7 @@ impl Phase {
             Self::Verified => "records verified",
             Self::Rewritten => "records rewritten",
             Self::Restored => "records written",
+            Self::Compared => "records compared",
         }
     }
 }
@@ -53,12 +59,15 @@ const LABEL_WIDTH: usize = 16;
 
 impl Bars {
     pub(super) fn new(output: Output) -> Self {
-        Self { output, entries: Mutex::new(BTreeMap::new()) }
+        Self { output, entries: Mutex::new(BTreeMap::new()), is_comparison: AtomicBool::new(false) }
     }
 
     /// Draws an event.
     pub(super) fn process(&self, event: &Event) {
         match event {
+            Event::RestoreStarted { intent, .. } => {
+                self.is_comparison.store(*intent == SessionIntent::Compare, Ordering::Relaxed);
+            }
             Event::EntityStarted { entity, set, expected } => self.start(entity, set, *expected),
             Event::VerificationStarted { entity, set, records } => self.start(entity, set, Some(*records)),
             Event::BatchRead { entity, set, records } => self.advance(entity, set, *records, Phase::Read),
@@ -70,10 +79,15 @@ impl Bars {
                 self.advance(entity, set, *records, Phase::Verified);
             }
             Event::BatchRestored { entity, set, records } => {
-                self.advance(entity, set, *records, Phase::Restored);
+                let is_comparison = self.is_comparison.load(Ordering::Relaxed);
+                let phase = if is_comparison { Phase::Compared } else { Phase::Restored };
+                self.advance(entity, set, *records, phase);
             }
             Event::EntityCompleted { entity, set, records, bytes } => {
                 self.remove(entity, set);
+                if self.is_comparison.load(Ordering::Relaxed) {
+                    return;
+                }
                 let (label, records) = (label(entity, set), count_of(*records, "record"));
                 self.output.note(format!("  {label:LABEL_WIDTH$}  {records}  {}", size(*bytes)));
             }

@@ -11,6 +11,7 @@ use koan_backup_core::{Error, ErrorKind};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::configuration_file::exists;
 use crate::failure::{Failure, Outcome};
 
 /// A temporary directory beside the tar archive, which receives the tree first. It is removed when it is dropped.
@@ -26,7 +27,7 @@ impl Staged {
     /// # Errors
     /// The tar archive exists already, or its directory cannot be written.
     pub(super) fn new(target: &Path) -> Outcome<Self> {
-        if target.exists() {
+        if exists(target) {
             return Err(existing(target));
         }
         let parent =
