@@ -5,6 +5,7 @@ mod backup;
 mod builder;
 mod capabilities;
 mod catalog;
+mod contents;
 mod context;
 mod copy;
 mod coverage;

@@ -60,7 +60,8 @@ impl Lookup<'_> {
         match others.is_empty() {
             true => format!(" of {application}"),
             false => format!(
-                " of {application}; there are backups of {}; select that application, or select a backup by its id",
+                " of {application}; there are backups of {}; select that application with \
+                 `.from_application(name, environment)`, or select a backup by its id",
                 others.join(", ")
             ),
         }

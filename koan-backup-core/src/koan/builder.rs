@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::archives_only::Contents;
 use super::background::{BackgroundPlan, BackgroundTasks};
+use super::contents::Contents;
 use super::defaults::OperationDefaults;
 use super::{Koan, coverage};
 use crate::archive::Producer;

@@ -5,35 +5,7 @@ use crate::declaration::inventory::Inventory;
 use crate::declaration::registry::Registry;
 use crate::entity::EntityDescriptor;
 use crate::foundation::error::Result;
-use crate::storage::Storage;
-use crate::storage::machine_state::MachineState;
-
-/// What a context consists of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Contents {
-    /// Entities, providers and storage profiles.
-    Application,
-    /// Only storage profiles that exist already.
-    ArchivesOnly,
-}
-
-impl Contents {
-    /// Returns the state directory, in which only an application records the locations that it uses.
-    pub(super) fn state(self, state: MachineState) -> MachineState {
-        match self {
-            Self::Application => state,
-            Self::ArchivesOnly => state.without_recording(),
-        }
-    }
-
-    /// Returns the storage, which only an application may create.
-    pub(super) fn storage(self, storage: Storage) -> Storage {
-        match self {
-            Self::Application => storage,
-            Self::ArchivesOnly => storage.must_exist(),
-        }
-    }
-}
+use crate::koan::contents::Contents;
 
 impl KoanBuilder {
     /// Builds a context without entities and providers, for a program that only uses existing backups: it lists,

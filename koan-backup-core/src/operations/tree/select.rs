@@ -147,7 +147,8 @@ fn newest<'r>(
     let note = match others.is_empty() {
         true => String::new(),
         false => format!(
-            "; there are backups of {}; select that application, or select a backup by its id",
+            "; there are backups of {}; select that application with `.from_application(name, environment)`, or \
+             select a backup by its id",
             others.join(", ")
         ),
     };
