@@ -87,7 +87,7 @@ type Identity = (String, String);
 
 impl StandaloneArgs {
     async fn run(&self, command: ArchiveCommand, output: &Output) -> Outcome<Exit> {
-        for path in self.identities.iter().filter(|path| !path.exists()) {
+        if let Some(path) = self.identities.iter().find(|path| !path.exists()) {
             let text = format!("the key file `{}` does not exist", path.display());
             return Err(Error::new(ErrorKind::Encryption, text)
                 .with_help("correct the path of --identity")

@@ -28,11 +28,11 @@ impl Lines {
             Event::RestoreStarted { intent, .. } => {
                 self.is_comparison.store(*intent == SessionIntent::Compare, Ordering::Relaxed);
             }
-            Event::EntityCompleted { entity, set, records, bytes } => {
-                if !self.is_comparison.load(Ordering::Relaxed) {
-                    let (label, records) = (label(entity, set), count_of(*records, "record"));
-                    self.output.note(format!("  {label}: {records}, {}", size(*bytes)));
-                }
+            Event::EntityCompleted { entity, set, records, bytes }
+                if !self.is_comparison.load(Ordering::Relaxed) =>
+            {
+                let (label, records) = (label(entity, set), count_of(*records, "record"));
+                self.output.note(format!("  {label}: {records}, {}", size(*bytes)));
             }
             Event::EntityFailed { entity, set, error } => {
                 self.output.note(format!("  {}: failed: {error}", label(entity, set)));
