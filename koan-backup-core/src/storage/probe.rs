@@ -108,12 +108,15 @@ impl Probe {
 
     /// Removes the file, and checks that it no longer exists.
     ///
+    /// # Cancel safety
+    /// If the future is dropped, a task completes the removal.
+    ///
     /// # Errors
     /// The file may still exist. If the write failed and the file cannot be found, it does not exist.
     pub(crate) async fn remove(mut self) -> Result<()> {
-        let (write, state) = (self.write.take(), self.state);
+        let removal = remove(self.file.clone(), self.write.take(), self.state);
         self.state = ProbeState::Absent;
-        remove(self.file.clone(), write, state).await
+        self.removals.spawn(removal).await.map_err(ended_unexpectedly).flatten()
     }
 }
 
@@ -167,5 +170,9 @@ async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> 
 }
 
 fn ended_unexpectedly(source: tokio::task::JoinError) -> Error {
-    Error::with_source(ErrorKind::Internal, "the task that writes the probe ended unexpectedly", source)
+    Error::with_source(
+        ErrorKind::Internal,
+        "a task that writes or removes the probe ended unexpectedly",
+        source,
+    )
 }

@@ -194,14 +194,19 @@ pub(super) fn words(name: &str) -> Vec<String> {
 fn continues_identifier(character: char) -> bool {
     match character.is_ascii() {
         true => character.is_ascii_alphanumeric(),
-        false => syn::parse_str::<syn::Ident>(&format!("a{character}")).is_ok(),
+        false => is_identifier(&format!("a{character}")),
     }
+}
+
+/// Returns whether a text is an identifier. The parser skips white space, also that of other scripts.
+fn is_identifier(text: &str) -> bool {
+    syn::parse_str::<syn::Ident>(text).is_ok_and(|identifier| identifier == text)
 }
 
 fn starts_identifier(name: &str) -> bool {
     name.chars().next().is_some_and(|character| match character.is_ascii() {
         true => character.is_ascii_alphabetic(),
-        false => syn::parse_str::<syn::Ident>(&character.to_string()).is_ok(),
+        false => is_identifier(&character.to_string()),
     })
 }
 
@@ -224,6 +229,7 @@ mod tests {
             ("first name!", vec!["first", "name"]),
             ("größe", vec!["größe"]),
             ("a²", vec!["a"]),
+            ("a\u{3000}b\u{2028}c\u{85}d\u{200e}e", vec!["a", "b", "c", "d", "e"]),
             ("", vec![]),
         ] {
             assert_eq!(words(name), expected, "{name}");
