@@ -11,8 +11,8 @@ use koan_backup::{
 
 use crate::measured::{median, run};
 use crate::table::{Table, megabytes, seconds};
-use crate::work::{self, Operation};
-use crate::{Result, orders, peer, remove};
+use crate::work::Operation;
+use crate::{Result, orders, peer, remove_storage};
 
 /// The file name of the private key, in the folder of a run.
 const KEY: &str = "koan.key";
@@ -47,7 +47,7 @@ pub(crate) fn measure(table: &mut Table, folder: &Path, runs: usize) -> Result<(
             (Operation::Backup(Compression::default()), &mut unencrypted),
             (Operation::EncryptedBackup, &mut encrypted),
         ] {
-            remove(&folder.join(work::STORAGE))?;
+            remove_storage(folder)?;
             measured.push(operation.run_in_new_process(folder)?);
         }
         dumped.push(peer::dump(folder, &format!("gzip | age -R {PUBLIC_KEY}"))?);
@@ -61,5 +61,5 @@ pub(crate) fn measure(table: &mut Table, folder: &Path, runs: usize) -> Result<(
         .map(|_| Operation::VerifyEncrypted.run_in_new_process(folder))
         .collect::<Result<Vec<_>>>()?;
     table.row("verify the encrypted backup", &seconds(median(&verified).wall), "", "", "");
-    remove(&folder.join(work::STORAGE))
+    remove_storage(folder)
 }

@@ -148,7 +148,7 @@ fn orders(table: &mut Table, scale: f64, settings: &Settings, extent: Extent) ->
 
     let (mut ours, mut gzip, mut gzip_1) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
-        remove(&folder.path().join(work::STORAGE))?;
+        remove_storage(folder.path())?;
         ours.push(Operation::Backup(Compression::default()).run_in_new_process(folder.path())?);
         gzip.push(peer::dump(folder.path(), "gzip")?);
         gzip_1.push(peer::dump(folder.path(), "gzip -1")?);
@@ -183,7 +183,7 @@ fn levels(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
     let mut measured = vec![Vec::new(); settings.len()];
     for _ in 0..runs {
         for (compression, measured) in settings.iter().zip(&mut measured) {
-            remove(&folder.join(work::STORAGE))?;
+            remove_storage(folder)?;
             measured.push(Operation::Backup(*compression).run_in_new_process(folder)?);
         }
     }
@@ -194,7 +194,7 @@ fn levels(table: &mut Table, folder: &Path, runs: usize) -> Result<()> {
         table.row("  processor time", &seconds(backup.processor), "", "", "");
         table.row("  size", &megabytes(backup.output_bytes), "", "", "");
     }
-    remove(&folder.join(work::STORAGE))
+    remove_storage(folder)
 }
 
 /// Measures verifications and restores, in alternation with a load of the dump by `sqlite3`.
@@ -230,6 +230,12 @@ fn verify_and_restore(table: &mut Table, folder: &Path, runs: usize) -> Result<(
         table.row("  peak memory", &megabytes(ours.peak_memory_bytes), "", "", "");
     }
     Ok(())
+}
+
+/// Removes the storage, and the record of it, because a storage that was used before and has disappeared is refused.
+fn remove_storage(folder: &Path) -> Result<()> {
+    remove(&folder.join(work::STORAGE))?;
+    remove(&folder.join(work::STATE))
 }
 
 /// Removes a file or directory if it exists.

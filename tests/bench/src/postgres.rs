@@ -16,8 +16,8 @@ use tpchgen::generators::{CustomerGenerator, LineItemGenerator, OrderGenerator};
 use crate::measured::{Measured, median, median_memory, run};
 use crate::orders::{self, Order};
 use crate::table::{Table, count, megabytes, rate, ratio, seconds};
-use crate::work::{self, Operation};
-use crate::{Result, Settings, parts, remove};
+use crate::work::Operation;
+use crate::{Result, Settings, parts, remove_storage};
 
 /// The version of PostgreSQL that is measured.
 const VERSION: u32 = 15;
@@ -124,7 +124,7 @@ pub(crate) fn measure(table: &mut Table, scale: f64, settings: &Settings) -> Res
         .join(" && ");
     let (mut ours, mut dumped_z1, mut copied, mut dumped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
-        remove(&folder.path().join(work::STORAGE))?;
+        remove_storage(folder.path())?;
         ours.push(Operation::PostgresBackup.run_in_new_process(folder.path())?);
         dumped_z1.push(dump("-Z1")?);
         copied.push(shell(folder.path(), &copy)?);

@@ -14,6 +14,8 @@ use crate::{Result, encrypted, orders, postgres};
 pub(crate) const DATABASE: &str = "orders.db";
 /// The directory name of the storage profile in the folder of a run.
 pub(crate) const STORAGE: &str = "backups";
+/// The state directory in the folder.
+pub(crate) const STATE: &str = "state";
 
 /// A measured operation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -65,7 +67,11 @@ impl Operation {
             }
             _ => orders::context(folder)?,
         };
-        let koan = builder.storage(Storage::local(folder.join(STORAGE))?).build().await?;
+        let koan = builder
+            .storage(Storage::local(folder.join(STORAGE))?)
+            .state_directory(folder.join(STATE))
+            .build()
+            .await?;
         match self {
             Self::Backup(compression) => drop(koan.backup("orders").compression(compression).await?),
             Self::PostgresBackup => drop(koan.backup("orders").await?),
