@@ -1,6 +1,7 @@
 //! The builder of a context. It reports all configuration errors before the first backup.
 
 mod archives_only;
+mod declared_names;
 mod defaults;
 mod diagnosis;
 
@@ -14,18 +15,16 @@ use super::defaults::OperationDefaults;
 use super::{Koan, coverage};
 use crate::archive::Producer;
 use crate::catalog::{Lookup, ManifestCache};
-use crate::declaration::inventory::Inventory;
 use crate::declaration::registry::Registry;
 use crate::encryption::{KeySource, Recipients};
-use crate::entity::{Entity, EntityCodec, EntityDescriptor, ScopeDeclaration};
+use crate::entity::{Entity, ScopeDeclaration};
 use crate::environment::event::{Event, Listener, OperationLog};
 use crate::environment::latest;
 use crate::environment::lease;
-use crate::environment::{Environment, KnownEntity, require_archive_recipients, require_recipients};
+use crate::environment::{Environment, require_archive_recipients, require_recipients};
 use crate::foundation::clock::{Clock, SystemClock};
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::error::Result;
 use crate::foundation::identity::ApplicationIdentity;
-use crate::foundation::names::suggestion;
 use crate::foundation::runtime::require_timers;
 use crate::provider::Provider;
 use crate::storage::Storage;
@@ -410,95 +409,5 @@ impl KoanBuilder {
             "the warnings of the last backup could not be read"
         );
         Vec::new()
-    }
-
-    fn check_names(&self) -> Result<()> {
-        if self.providers.is_empty() && self.contents == Contents::Application {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "there is no provider: add the database with `.provider(…)`, for example \
-                 `.provider(Sqlite::open(\"shop.db\")?)`",
-            ));
-        }
-        let providers = self.providers.iter().map(|(name, _)| name);
-        let storages = self.storages.iter().map(|(name, _)| name);
-        for (role, method, mut all) in [
-            ("provider", "named_provider", providers.collect::<Vec<_>>()),
-            ("storage profile", "named_storage", storages.collect()),
-        ] {
-            all.sort();
-            if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(Error::new(
-                    ErrorKind::Configuration,
-                    format!(
-                        "two {role}s have the name `{}`; give one of them another name with `.{method}(\"…\", …)`",
-                        pair[0]
-                    ),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves the default provider and the default storage profile to the first position.
-    fn put_defaults_first(&mut self) -> Result<()> {
-        if let Some(index) = self.providers.iter().position(|(name, _)| name == DEFAULT_PROVIDER) {
-            self.providers[..=index].rotate_right(1);
-        }
-        let position = |wanted: &str| self.storages.iter().position(|(name, _)| name == wanted);
-        let index = match self.default_storage.take() {
-            None => position(DEFAULT_STORAGE),
-            Some(default) => Some(position(&default).ok_or_else(|| {
-                let remedy = suggestion(&default, self.storages.iter().map(|(name, _)| name.as_str()));
-                Error::new(
-                    ErrorKind::Configuration,
-                    format!(
-                        "the default storage profile `{default}` does not exist; add it with \
-                         `.named_storage(\"{default}\", …)`; {remedy}"
-                    ),
-                )
-            })?),
-        };
-        if let Some(index) = index {
-            self.storages[..=index].rotate_right(1);
-        }
-        Ok(())
-    }
-
-    /// Assigns each entity to its provider. `names` contains the names of the providers, the default provider
-    /// first.
-    fn assign_providers(
-        names: &[String],
-        descriptors: &[&'static EntityDescriptor],
-        inventory: &Inventory,
-    ) -> Result<Vec<KnownEntity>> {
-        let default = names.first().map(String::as_str).unwrap_or_default();
-        descriptors
-            .iter()
-            .map(|&descriptor| {
-                let provider = descriptor.provider().unwrap_or(default);
-                if !names.iter().any(|name| name == provider) {
-                    return Err(Error::new(
-                        ErrorKind::Configuration,
-                        format!(
-                            "`{}` at {} selects provider `{provider}`, which does not exist; add it with \
-                             `.named_provider(\"{provider}\", …)`; {}",
-                            descriptor.name(),
-                            descriptor.location(),
-                            suggestion(provider, names.iter().map(String::as_str))
-                        ),
-                    ));
-                }
-                let codec = EntityCodec::new(descriptor);
-                codec.check_declaration()?;
-                let policy = inventory.policy(descriptor.name());
-                let is_encrypted = policy.is_some_and(|policy| policy.encrypt);
-                Ok(KnownEntity {
-                    codec: if is_encrypted { codec.with_hidden_keys() } else { codec },
-                    policy,
-                    provider: provider.to_owned(),
-                })
-            })
-            .collect()
     }
 }

@@ -51,7 +51,7 @@ impl InitArgs {
         })?;
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
         if let Err(source) = written {
-            // An incomplete file would be taken for a configuration.
+            // A later command would read the incomplete file as the configuration.
             drop(std::fs::remove_file(&path));
             return Err(write_error(&shown, source));
         }

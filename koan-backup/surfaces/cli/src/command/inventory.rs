@@ -105,30 +105,17 @@ impl InventoryArgs {
                 entity.location.clone(),
             ]);
         }
-        let none = || "–".to_owned();
-        for entity in &inventory.excluded {
-            let policy = format!("excluded: {}", entity.reason);
-            table.row([
-                entity.entity.clone(),
-                none(),
-                none(),
-                none(),
-                none(),
-                policy,
-                entity.location.clone(),
-            ]);
-        }
-        for entity in &inventory.uncovered {
-            let policy = format!("no backup coverage: {}", entity.why);
-            table.row([
-                entity.entity.clone(),
-                none(),
-                none(),
-                none(),
-                none(),
-                policy,
-                entity.location.clone(),
-            ]);
+        let excluded = inventory
+            .excluded
+            .iter()
+            .map(|entity| (&entity.entity, format!("excluded: {}", entity.reason), &entity.location));
+        let uncovered = inventory
+            .uncovered
+            .iter()
+            .map(|entity| (&entity.entity, format!("no backup coverage: {}", entity.why), &entity.location));
+        for (entity, policy, location) in excluded.chain(uncovered) {
+            let none = || "–".to_owned();
+            table.row([entity.clone(), none(), none(), none(), none(), policy, location.clone()]);
         }
         table.lines(output.width()).iter().for_each(|line| output.line(line));
         inventory.warnings.iter().for_each(|warning| output.warning(warning));
