@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches as _, Subcommand};
 use koan_backup_config::{Configuration, ConfigurationSources, open_storage};
-use koan_backup_core::{Error, ErrorKind, Keys, Koan, KoanBuilder};
+use koan_backup_core::{ApplicationIdentity, Error, ErrorKind, Keys, Koan, KoanBuilder};
 
 use crate::arguments;
 use crate::command::{ArchiveCommand, Choice, GenerateArgs, UsedProfiles, ended, program};
@@ -96,14 +96,7 @@ impl StandaloneArgs {
         let sources = self.sources()?;
         if let (ArchiveCommand::Doctor(doctor), None, Some(sources)) = (&command, &self.storage, &sources) {
             let builder = self.with_keys(Koan::builder().without_entities());
-            // A storage that cannot be opened is a finding of the diagnosis.
-            let identity = match self.open(&command, Some(sources)).await {
-                Ok(koan) => Some(koan.identity().clone()),
-                Err(failure) if failure.exit() == Exit::Usage && sources.check().is_empty() => {
-                    return Err(failure);
-                }
-                Err(_) => None,
-            };
+            let identity = self.identity_for_doctor(&command, sources).await?;
             let sources = identity.into_iter().fold(sources.clone(), |sources, identity| {
                 sources
                     .default_value("application", identity.application())
@@ -114,6 +107,27 @@ impl StandaloneArgs {
         let koan = Box::pin(self.open(&command, sources.as_ref())).await?;
         let session = Session::begin(&koan, output.clone())?;
         Box::pin(command.execute(&session)).await
+    }
+
+    /// Returns the application that `doctor` examines, or `None` if it is not known because something cannot be opened,
+    /// which is a finding of the diagnosis.
+    ///
+    /// # Errors
+    /// The storage contains backups of several applications.
+    async fn identity_for_doctor(
+        &self,
+        command: &ArchiveCommand,
+        sources: &ConfigurationSources,
+    ) -> Outcome<Option<ApplicationIdentity>> {
+        let Ok(configuration) = sources.clone().load() else { return Ok(None) };
+        let Ok(koan) = self.build(Some(&configuration), &command.profiles(), None).await else {
+            return Ok(None);
+        };
+        match self.identified(koan, Some(&configuration), command).await {
+            Ok(koan) => Ok(Some(koan.identity().clone())),
+            Err(failure) if failure.exit() == Exit::Usage => Err(failure),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Returns the sources of the configuration, with the application of the flag, or `None` if nothing is configured.
@@ -135,8 +149,21 @@ impl StandaloneArgs {
     /// among backups of several applications, or the selected application has no backup.
     async fn open(&self, command: &ArchiveCommand, sources: Option<&ConfigurationSources>) -> Outcome<Koan> {
         let configuration = sources.map(|sources| sources.clone().load()).transpose()?;
-        let configured = configuration.as_ref().and_then(Configuration::application);
         let koan = self.build(configuration.as_ref(), &command.profiles(), None).await?;
+        self.identified(koan, configuration.as_ref(), command).await
+    }
+
+    /// Returns a context for the application whose backups a command uses.
+    ///
+    /// # Errors
+    /// The command chooses among backups of several applications, or the selected application has no backup.
+    async fn identified(
+        &self,
+        koan: Koan,
+        configuration: Option<&Configuration>,
+        command: &ArchiveCommand,
+    ) -> Outcome<Koan> {
+        let configured = configuration.and_then(Configuration::application);
         let is_any = command.choice() == Choice::Any;
         let is_explicit = self.application.is_some() || configured.is_some();
         if is_explicit && is_any {
@@ -161,7 +188,7 @@ impl StandaloneArgs {
                 Err(Error::new(ErrorKind::NotFound, text).with_help(help).into())
             }
             (None, _) => Ok(koan),
-            (Some(only), None) => self.build(configuration.as_ref(), &command.profiles(), Some(only)).await,
+            (Some(only), None) => self.build(configuration, &command.profiles(), Some(only)).await,
             (Some(_), Some(_)) if is_any => Ok(koan),
             (Some(first), Some(_)) => Err(Failure::usage(
                 format!("the storage contains backups of several applications: {}", names()),

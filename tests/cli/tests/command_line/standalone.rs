@@ -124,6 +124,13 @@ fn among_several_applications_a_command_that_chooses_or_deletes_refuses() {
         assert!(text.contains("other/test, shop/test"), "{arguments:?} names the applications: {text}");
         assert!(text.contains("--application other/test"), "{text}");
     }
+    let configuration = "[providers.main]\nurl = \"sqlite:new.db\"\ncreate_if_missing = true\n\
+         [storage]\nlocal = \"storage/local\"\n";
+    std::fs::write(shop.directory().join("several.toml"), configuration)
+        .expect("the configuration is written");
+    let assert = run(&shop, &["doctor", "--config", "several.toml"]).code(2);
+    assert!(errors(&assert).contains("other/test, shop/test"), "{}", errors(&assert));
+    assert!(!shop.directory().join("new.db").exists(), "doctor creates no database");
     for arguments in [&["list"] as &[&str], &["show", &id], &["ls", &id[id.len() - 8..]]] {
         on_storage(&shop, arguments).code(0);
     }
