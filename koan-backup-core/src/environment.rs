@@ -7,6 +7,7 @@ pub(crate) mod latest;
 pub(crate) mod lease;
 pub(crate) mod manifest_durability;
 pub(crate) mod newest;
+pub(crate) mod read_lease;
 mod storage_directories;
 
 use std::collections::BTreeSet;

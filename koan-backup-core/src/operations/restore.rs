@@ -3,7 +3,6 @@
 mod balance;
 mod drift;
 mod options;
-mod pin;
 mod plan;
 mod records;
 mod report;

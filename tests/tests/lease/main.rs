@@ -3,6 +3,7 @@
 mod backups;
 mod cancelled;
 mod clock;
+mod downloads;
 mod lost;
 mod processes;
 mod recovered;

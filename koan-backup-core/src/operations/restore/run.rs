@@ -8,7 +8,6 @@ use futures::future::BoxFuture;
 
 use super::balance::require_balance;
 use super::options::{RestoreOptions, Verification};
-use super::pin::acquire_lease;
 use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::records::{EntryWriter, LineReading};
 use super::report::{EntityRestore, RestoreReport};
@@ -19,6 +18,7 @@ use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
+use crate::environment::read_lease::{self, ReadPurpose};
 use crate::operations::operation::{Operation, OperationResult};
 use crate::operations::verify::{self, EntityVerification, Selected, VerifyOptions, VerifyReport};
 use crate::provider::{CommitReport, RestoreSession, SessionIntent, SuspendedObject, WriteCounts};
@@ -63,7 +63,9 @@ async fn run_with_lease(
 ) -> Result<RestoreReport> {
     options.validate()?;
     let lease = match options.intent {
-        SessionIntent::Apply => acquire_lease(environment, backup, &options.cancel).await?,
+        SessionIntent::Apply => {
+            read_lease::acquire(environment, backup, ReadPurpose::Restore, &options.cancel).await?
+        }
         SessionIntent::Compare => None,
     };
     let result = run_under_lease(environment, backup, identities, options, operation).await;
