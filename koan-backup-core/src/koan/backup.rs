@@ -94,6 +94,19 @@ impl BackupBuilder {
         self
     }
 
+    /// Records who or what started the backup, for example `alice` or `the nightly job`: at most 200 characters.
+    pub fn triggered_by(mut self, who: impl Into<String>) -> Self {
+        self.options.triggered_by = Some(who.into());
+        self
+    }
+
+    /// Records why the backup was started: at most 1000 characters. Without a
+    /// [description](Self::description), one is composed from who started the backup and why.
+    pub fn reason(mut self, why: impl Into<String>) -> Self {
+        self.options.reason = Some(why.into());
+        self
+    }
+
     /// Adds a tag, by which a catalog query can select the backup. Several calls add several tags.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.options.tags.push(tag.into());
