@@ -37,6 +37,10 @@ pub(crate) struct Environment {
     pub(crate) providers: Vec<(String, Arc<dyn Provider>)>,
     /// The storage profiles with their names; the first one is the default.
     pub(crate) storages: Vec<(String, Storage)>,
+    /// The default storage profile of the application, in which its processes coordinate. An operation on a
+    /// directory tree has another storage profile of its own, but the same shared storage. `None` if no
+    /// storage profile can be used, which only a diagnosis accepts.
+    pub(crate) shared_storage: Option<Storage>,
     /// The cache of manifests.
     pub(crate) manifests: ManifestCache,
     /// The recipients for which entities and archives are encrypted.

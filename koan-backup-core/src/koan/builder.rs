@@ -320,6 +320,7 @@ impl KoanBuilder {
         let storage: Vec<&str> = storage.iter().map(String::as_str).collect();
         inventory.log(&sources, &storage);
         let included = inventory.included.iter();
+            shared_storage: self.storages.first().map(|(_, storage)| storage.clone()),
         require_recipients(
             self.recipients.as_ref(),
             included.map(|entity| (entity.entity.as_str(), entity.policy)),

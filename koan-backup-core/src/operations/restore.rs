@@ -5,6 +5,7 @@ mod drift;
 mod options;
 mod plan;
 mod records;
+mod provider_leases;
 mod report;
 mod run;
 mod viability;

@@ -6,6 +6,7 @@ mod clock;
 mod downloads;
 mod lost;
 mod processes;
+mod providers;
 mod recovered;
 mod removing;
 mod restores;

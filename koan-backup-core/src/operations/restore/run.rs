@@ -10,6 +10,7 @@ use super::balance::require_balance;
 use super::options::{RestoreOptions, Verification};
 use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::records::{EntryWriter, LineReading};
+use super::provider_leases::ProviderLeases;
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
 use crate::catalog::StoredBackup;
@@ -86,9 +87,12 @@ async fn run_under_lease(
     let listener = operation.listener(&options.listener);
     listener.emit(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
     // The sessions outlive the work, so that they can be rolled back after it was cancelled.
-    let mut sessions = Sessions::new();
-    let work = Box::pin(write(environment, backup, identities, options, &listener, &mut sessions));
-    let written = until_cancelled(&options.cancel, work).await;
+    let (mut leases, mut sessions) = (ProviderLeases::default(), Sessions::new());
+    let work = write(environment, backup, identities, options, &listener, &mut leases, &mut sessions);
+    let written = match until_cancelled(&options.cancel, Box::pin(work)).await {
+        Ok(report) => leases.confirm().await.map(|()| report),
+        Err(error) => Err(error),
+    };
     // From here on nothing is cancelled: a restore that was committed must not be reported as cancelled.
     let result = match written {
         Ok(_) if options.cancel.is_cancelled() => Err(roll_back(sessions, Error::cancelled()).await),
@@ -112,6 +116,7 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Open sessions by the names of their providers.
 pub(crate) type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
+    leases.release().await;
 
 /// Writes all records, without committing the sessions.
 async fn write(
@@ -130,29 +135,15 @@ async fn write(
     // Changes of a type are reported for each field, before records are refused because of them.
     let findings = findings(environment, backup, &plan, documents, options).await?;
     require_viable(&findings)?;
+    leases: &mut ProviderLeases,
     listener.emit(|| Event::RestorePrepared {
         id: backup.manifest.id,
         entries: plan.values().map(Vec::len).sum(),
         records: plan.values().flatten().map(|entry| entry.entity.item_count).sum(),
     });
-    let verification = match options.verification {
-        Verification::BeforeCommit => None,
-        Verification::Complete => {
-            let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
-            let selected = Selected::entries(&backup.manifest, files);
-            let listener = listener.clone();
-            let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
-            let report = verify::run(environment, backup, &options, identities).await?;
-            Some(if backup.manifest.status.is_complete() {
-                report.require_valid()?
-            } else {
-                report.require_intact()?
-            })
-        }
-    };
     let entries = EntryWriter { reader, documents, options, listener };
-    let run = ProviderRun { environment, entries, verified: verification.as_ref() };
-    let entities = run.write_all(&plan, sessions).await?;
+    let write = write_verified(environment, backup, identities, &plan, entries, sessions);
+    let (verification, entities) = leases.hold_during(&options.cancel, write).await?;
     let report = RestoreReport {
         id: backup.manifest.id,
         dry_run: options.intent == SessionIntent::Compare,
@@ -164,6 +155,38 @@ async fn write(
         duration_ms: 0,
     };
     Ok(report)
+}
+
+/// Verifies the planned entries, and writes their records.
+async fn write_verified(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
+    plan: &RestorePlan,
+    entries: EntryWriter<'_>,
+    sessions: &mut Sessions,
+) -> Result<(Option<VerifyReport>, Vec<EntityRestore>)> {
+    let verification = match entries.options.verification {
+        Verification::BeforeCommit => None,
+        Verification::Complete => {
+            let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
+            let selected = Selected::entries(&backup.manifest, files);
+    if options.intent == SessionIntent::Apply {
+        findings.extend(leases.acquire(environment, plan.keys(), backup.manifest.id, &options.cancel).await?);
+    }
+            let listener = entries.listener.clone();
+            let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
+            let report = verify::run(environment, backup, &options, identities).await?;
+            Some(if backup.manifest.status.is_complete() {
+                report.require_valid()?
+            } else {
+                report.require_intact()?
+            })
+        }
+    };
+    let run = ProviderRun { environment, entries, verified: verification.as_ref() };
+    let entities = run.write_all(plan, sessions).await?;
+    Ok((verification, entities))
 }
 
 /// Writes the planned entries to their providers.

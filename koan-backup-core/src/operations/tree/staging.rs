@@ -170,6 +170,7 @@ pub(super) fn staging_environment(
         entities: environment.entities.clone(),
         providers: environment.providers.clone(),
         storages: vec![("staging".to_owned(), storage)],
+        shared_storage: environment.shared_storage.clone(),
         manifests: ManifestCache::default(),
         recipients: Some(key.recipients().clone()),
         keys: vec![Arc::new(key)],
