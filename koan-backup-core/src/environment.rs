@@ -56,6 +56,8 @@ pub(crate) struct Environment {
     /// The state directory of this machine.
     pub(crate) state: MachineState,
     pub(crate) listener: Listener,
+    /// The listeners that receive the events of all operations.
+    pub(crate) observers: Vec<Listener>,
     pub(crate) operation_log: OperationLog,
 }
 
@@ -148,9 +150,17 @@ impl Environment {
         profile.unwrap_or(default)
     }
 
-    /// Returns the listener of an operation, or the listener of the context if the operation has none.
+    /// Returns the listener of an operation, or the listener of the context if the operation has none, together
+    /// with the observers of the context.
     pub(crate) fn listener(&self, listener: &Listener) -> Listener {
-        if listener.is_listening() { listener.clone() } else { self.listener.clone() }
+        let own = if listener.is_listening() { listener } else { &self.listener };
+        Listener::combined(std::iter::once(own).chain(&self.observers))
+    }
+
+    /// Returns whether the operation or the context has a listener. Observers are not considered, because they
+    /// do not show progress.
+    pub(crate) fn has_listener(&self, listener: &Listener) -> bool {
+        listener.is_listening() || self.listener.is_listening()
     }
 
     /// Returns the listener of a backup or restore, which emits events and progress, and logs within `span`.

@@ -40,6 +40,7 @@ pub mod maintenance {
 /// The reports of operations, and the types of their fields.
 pub mod report {
     pub use crate::declaration::inventory::{ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredEntity};
+    pub use crate::environment::event::VerificationOutcome;
     pub use crate::koan::{
         ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider,
         ProfileCapabilities, ProviderCapabilities, WarmUpReport,
@@ -53,8 +54,8 @@ pub mod report {
     pub use crate::operations::recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
     pub use crate::operations::rekey::{RekeyReport, RekeySummary};
     pub use crate::operations::restore::{EntityRestore, RestoreReport, Verification, ViabilityReport};
-    pub use crate::operations::tree::{DirectoryBackupReport, DirectoryFile};
     pub use crate::operations::stored_archive::StoredArchive;
+    pub use crate::operations::tree::{DirectoryBackupReport, DirectoryFile};
     pub use crate::operations::verify::{EntityVerification, Issue, VerifyReport, VerifyScope};
     pub use crate::provider::{Finding, Severity, SuspendedKind, SuspendedObject, WriteCounts};
 }

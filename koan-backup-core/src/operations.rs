@@ -14,4 +14,5 @@ pub(crate) mod rekey;
 pub(crate) mod restore;
 pub(crate) mod stored_archive;
 pub(crate) mod tree;
+pub(crate) mod verification;
 pub(crate) mod verify;

@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 
 use super::balance::require_balance;
+use super::end::RestoreEnd;
 use super::options::{RestoreOptions, Verification};
 use super::plan::{PlannedRestore, RestorePlan, plan};
-use super::records::{EntryWriter, LineReading};
 use super::provider_leases::ProviderLeases;
+use super::records::{EntryWriter, LineReading};
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
-use crate::catalog::StoredBackup;
+use crate::catalog::{BackupRef, StoredBackup};
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
+use crate::environment::read_lease::{self, ReadPurpose};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
-use crate::environment::read_lease::{self, ReadPurpose};
 use crate::operations::operation::{Operation, OperationResult};
 use crate::operations::verify::{self, EntityVerification, Selected, VerifyOptions, VerifyReport};
 use crate::provider::{CommitReport, RestoreSession, SessionIntent, SuspendedObject, WriteCounts};
@@ -28,6 +29,7 @@ use crate::provider::{CommitReport, RestoreSession, SessionIntent, SuspendedObje
 /// cancelled, what was written is rolled back.
 pub(crate) async fn run<'a>(
     environment: &Environment,
+    wanted: &BackupRef,
     found: BoxFuture<'_, Result<(StoredBackup<'a>, Arc<Identities>)>>,
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
@@ -35,14 +37,16 @@ pub(crate) async fn run<'a>(
     let span = tracing::info_span!(target: "koan::backup", "restore", id = Empty, name = Empty);
     let operation = Operation::new(environment, span, &options.cancel, options.timeout);
     let limited = RestoreOptions { cancel: operation.cancel(), ..options.clone() };
+    let end = RestoreEnd::new(operation.listener(&options.listener), wanted, options.intent);
     let work = async {
         let (backup, identities) = until_cancelled(&limited.cancel, found).await?;
+        end.identify(&backup.manifest);
         operation.span().record("id", display(backup.manifest.id));
         operation.span().record("name", display(&backup.manifest.name));
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", intent = ?options.intent, "restore started");
         }
-        Box::pin(run_with_lease(environment, &backup, &identities, &limited, &operation)).await
+        Box::pin(run_with_lease(environment, &backup, &identities, &limited, &operation, &end)).await
     };
     let log = |outcome: OperationResult<'_, RestoreReport>| match outcome {
         OperationResult::Completed(report) => {
@@ -52,7 +56,9 @@ pub(crate) async fn run<'a>(
             tracing::warn!(target: "koan::backup", error = %error.chain(), "restore failed");
         }
     };
-    operation.run(Box::pin(work), log).await
+    let outcome = operation.run(Box::pin(work), log).await;
+    end.announce(outcome.as_ref());
+    outcome
 }
 
 async fn run_with_lease(
@@ -61,6 +67,7 @@ async fn run_with_lease(
     identities: &Arc<Identities>,
     options: &RestoreOptions,
     operation: &Operation<'_>,
+    end: &RestoreEnd,
 ) -> Result<RestoreReport> {
     options.validate()?;
     let lease = match options.intent {
@@ -69,7 +76,7 @@ async fn run_with_lease(
         }
         SessionIntent::Compare => None,
     };
-    let result = run_under_lease(environment, backup, identities, options, operation).await;
+    let result = run_under_lease(environment, backup, identities, options, operation, end).await;
     if let Some(lease) = lease {
         lease.release().await;
     }
@@ -82,13 +89,19 @@ async fn run_under_lease(
     identities: &Arc<Identities>,
     options: &RestoreOptions,
     operation: &Operation<'_>,
+    end: &RestoreEnd,
 ) -> Result<RestoreReport> {
     let started = Instant::now();
-    let listener = operation.listener(&options.listener);
-    listener.emit(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
+    let listener = end.listener();
+    listener.emit(|| Event::RestoreStarted {
+        id: backup.manifest.id,
+        name: backup.manifest.name.clone(),
+        series: backup.manifest.series_name(),
+        intent: options.intent,
+    });
     // The sessions outlive the work, so that they can be rolled back after it was cancelled.
     let (mut leases, mut sessions) = (ProviderLeases::default(), Sessions::new());
-    let work = write(environment, backup, identities, options, &listener, &mut leases, &mut sessions);
+    let work = write(environment, backup, identities, options, listener, &mut leases, &mut sessions);
     let written = match until_cancelled(&options.cancel, Box::pin(work)).await {
         Ok(report) => leases.confirm().await.map(|()| report),
         Err(error) => Err(error),
@@ -103,11 +116,12 @@ async fn run_under_lease(
         }),
         Err(error) => Err(roll_back(sessions, error).await),
     };
+    if result.is_ok() {
+        end.commit();
+    }
+    leases.release().await;
     let result = result.map_err(|error| operation.explain(error));
-    listener.emit(|| Event::RestoreFinished {
-        id: backup.manifest.id,
-        error: result.as_ref().err().map(Error::chain),
-    });
+    end.announce(result.as_ref());
     result
 }
 
@@ -116,7 +130,6 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Open sessions by the names of their providers.
 pub(crate) type Sessions = Vec<(String, Box<dyn RestoreSession>)>;
-    leases.release().await;
 
 /// Writes all records, without committing the sessions.
 async fn write(
@@ -125,6 +138,7 @@ async fn write(
     identities: &Arc<Identities>,
     options: &RestoreOptions,
     listener: &Listener,
+    leases: &mut ProviderLeases,
     sessions: &mut Sessions,
 ) -> Result<RestoreReport> {
     let archive = archive_of(&backup.manifest)?;
@@ -133,9 +147,11 @@ async fn write(
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     plan.values().flatten().try_for_each(|entry| documents.require_decrypted(&entry.entity))?;
     // Changes of a type are reported for each field, before records are refused because of them.
-    let findings = findings(environment, backup, &plan, documents, options).await?;
+    let mut findings = findings(environment, backup, &plan, documents, options).await?;
     require_viable(&findings)?;
-    leases: &mut ProviderLeases,
+    if options.intent == SessionIntent::Apply {
+        findings.extend(leases.acquire(environment, plan.keys(), backup.manifest.id, &options.cancel).await?);
+    }
     listener.emit(|| Event::RestorePrepared {
         id: backup.manifest.id,
         entries: plan.values().map(Vec::len).sum(),
@@ -171,9 +187,6 @@ async fn write_verified(
         Verification::Complete => {
             let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
             let selected = Selected::entries(&backup.manifest, files);
-    if options.intent == SessionIntent::Apply {
-        findings.extend(leases.acquire(environment, plan.keys(), backup.manifest.id, &options.cancel).await?);
-    }
             let listener = entries.listener.clone();
             let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
             let report = verify::run(environment, backup, &options, identities).await?;
