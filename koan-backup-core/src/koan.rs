@@ -23,6 +23,7 @@ mod maintenance_task;
 mod methods;
 mod names;
 mod recover;
+mod refused_backup;
 mod rekey;
 mod removal;
 mod restore;

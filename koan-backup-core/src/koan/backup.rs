@@ -5,9 +5,10 @@ use std::path::Path;
 
 use futures::future::BoxFuture;
 
-use super::context::{ContextRef, Koan};
+use super::context::ContextRef;
 use super::directory::DirectoryBackupBuilder;
 use super::names::Names;
+use super::refused_backup::{RefusedBackup, ValidBackup};
 use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Compression;
 use crate::entity::EntityDescriptor;
@@ -221,7 +222,7 @@ impl BackupBuilder {
     fn into_parts(self) -> Result<ValidBackup, RefusedBackup> {
         let koan = match self.koan.require() {
             Ok(koan) => koan.clone(),
-            Err(error) => return Err(RefusedBackup { error, backup: None }),
+            Err(error) => return Err(RefusedBackup::without_name(error)),
         };
         let selects_nothing = || {
             self.requirement == SelectionRequirement::Selected && !self.options.selection.selects_something()
@@ -229,32 +230,9 @@ impl BackupBuilder {
         let problem = self.invalid.or_else(|| selects_nothing().then(|| nothing_selected(&self.name)));
         match (problem, BackupName::of_new_backup(self.name)) {
             (None, Ok(name)) => Ok((koan, name, self.options)),
-            (Some(error), Ok(name)) => {
-                Err(RefusedBackup { error, backup: Some(Box::new((koan, name, self.options))) })
-            }
-            (Some(error), Err(_)) | (None, Err(error)) => Err(RefusedBackup { error, backup: None }),
+            (Some(error), Ok(name)) => Err(RefusedBackup::new(error, (koan, name, self.options))),
+            (Some(error), Err(_)) | (None, Err(error)) => Err(RefusedBackup::without_name(error)),
         }
-    }
-}
-
-/// The context, the name and the options of a backup.
-pub(super) type ValidBackup = (Koan, BackupName, BackupOptions);
-
-/// A backup that its builder refuses.
-#[derive(Debug)]
-pub(super) struct RefusedBackup {
-    error: Error,
-    /// The backup whose end is announced, if its name is valid.
-    backup: Option<Box<ValidBackup>>,
-}
-
-impl RefusedBackup {
-    /// Announces the end of the backup, and returns the error.
-    pub(super) fn announce(self) -> Error {
-        if let Some((koan, name, options)) = self.backup.as_deref() {
-            backup::announce_refusal(&koan.environment, name, options, &self.error);
-        }
-        self.error
     }
 }
 

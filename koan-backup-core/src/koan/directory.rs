@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
 
-use super::backup::{RefusedBackup, ValidBackup};
 use super::context::Koan;
+use super::refused_backup::{RefusedBackup, ValidBackup};
 use super::restore::RestoreBuilder;
 use crate::catalog::BackupRef;
 use crate::foundation::error::Result;
