@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod verification;
 
+pub(crate) use loss_warnings::EarlierTreeBackups;
 pub use options::BackupOptions;
 pub use report::BackupReport;
-pub(crate) use run::run;
+pub(crate) use run::{Comparison, run};

@@ -78,7 +78,7 @@ const MAX_LABEL_BYTES: usize = 64 << 10;
 
 impl BackupOptions {
     /// Returns the series of a backup with this name.
-    pub(super) fn series_of(&self, name: &BackupName) -> SeriesName {
+    pub(crate) fn series_of(&self, name: &BackupName) -> SeriesName {
         self.series.clone().unwrap_or_else(|| SeriesName::of(name))
     }
 
