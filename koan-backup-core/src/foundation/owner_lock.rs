@@ -53,7 +53,7 @@ pub fn create_locked(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Locks a file that was just created at `path`. Returns `None` if another process has locked it first.
-pub(crate) fn lock_created(file: File, path: &Path) -> io::Result<Option<File>> {
+fn lock_created(file: File, path: &Path) -> io::Result<Option<File>> {
     match file.try_lock() {
         Ok(()) => Ok(is_at(&file, path)?.then_some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

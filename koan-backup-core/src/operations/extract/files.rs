@@ -34,18 +34,10 @@ pub(crate) async fn run(
     options: &ExtractOptions,
 ) -> Result<ExtractReport> {
     let created = CreatedPaths::default();
+    // The mark is dropped after the guard, so that its lock is held until everything is removed.
+    let mut mark = None;
     let guard = created.guard();
-    let result = async {
-        let (target, paths) = (directory.clone(), created.clone());
-        let mark = blocking("writes files", move || prepare(&target, &paths)).await??;
-        let (mark, created, directory) = (Arc::new(mark), &created, &directory);
-        let extraction = Extraction { backup, directory, created, mark: &mark, options };
-        let report = extraction.run().await?;
-        let (mark, target) = (Arc::clone(&mark), directory.clone());
-        blocking("writes files", move || mark.remove(&target)).await??;
-        Ok(report)
-    };
-    match result.await {
+    match extract(backup, &directory, &created, options, &mut mark).await {
         Ok(report) => {
             guard.keep();
             Ok(report)
@@ -55,6 +47,24 @@ pub(crate) async fn run(
             Err(error)
         }
     }
+}
+
+/// Marks the directory, writes the files, and removes the mark. The caller drops `held_mark` after it has removed the
+/// files of an extraction that failed.
+async fn extract(
+    backup: &OpenBackup,
+    directory: &Path,
+    created: &CreatedPaths,
+    options: &ExtractOptions,
+    held_mark: &mut Option<Arc<ExtractionMark>>,
+) -> Result<ExtractReport> {
+    let (target, paths) = (directory.to_owned(), created.clone());
+    let mark = Arc::new(blocking("writes files", move || prepare(&target, &paths)).await??);
+    *held_mark = Some(Arc::clone(&mark));
+    let report = Extraction { backup, directory, created, mark: &mark, options }.run().await?;
+    let target = directory.to_owned();
+    blocking("writes files", move || mark.remove(&target)).await??;
+    Ok(report)
 }
 
 struct Extraction<'a> {
@@ -161,7 +171,9 @@ impl Extraction<'_> {
             let folders: Vec<_> =
                 name.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).collect();
             for folder in folders.into_iter().rev() {
-                mark.record(folder)?;
+                if !root.join(folder).exists() {
+                    mark.record(folder)?;
+                }
                 let folder = root.join(folder);
                 created.directory_if_missing(&folder).map_err(|source| write_error(&folder, source))?;
             }

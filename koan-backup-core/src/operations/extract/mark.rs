@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::foundation::owner_lock::{OwnerLock, lock_created, lock_existing};
+use crate::foundation::owner_lock::{OwnerLock, lock_existing};
 use crate::operations::tree::{CreatedPaths, write_error};
 use crate::storage::OpenDirectory;
 
@@ -29,12 +29,13 @@ impl ExtractionMark {
     /// Another extraction has begun to write into the directory, or it cannot be written.
     pub(super) fn create(directory: &Path, created: &CreatedPaths) -> Result<Self> {
         let path = directory.join(MARK_FILE);
-        let file = match created.file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(busy(directory)),
+        let is_busy = |error: &io::Error| {
+            [io::ErrorKind::AlreadyExists, io::ErrorKind::WouldBlock].contains(&error.kind())
+        };
+        let file = match created.locked_file(&path) {
+            Err(error) if is_busy(&error) => return Err(busy(directory)),
             file => file.map_err(|source| write_error(&path, source))?,
         };
-        let locked = lock_created(file, &path).map_err(|source| write_error(&path, source))?;
-        let file = locked.ok_or_else(|| busy(directory))?;
         let mark = Self { file, path };
         mark.write(HEADER)?;
         Ok(mark)
