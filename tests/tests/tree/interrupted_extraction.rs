@@ -90,7 +90,7 @@ async fn only_the_recorded_files_of_an_interrupted_extraction_are_removed() {
     let recorded = "koan-backup extraction\n\"entities\"\n\"entities/Customer.jsonl\"\n";
     for (case, mark, file_of_a_person) in [
         ("other", recorded, Some("entities/mine.txt")),
-        ("outside", &*format!("{recorded}\"../outside\"\n\"manif"), None),
+        ("leaving", &*format!("{recorded}\"../outside\"\n\"manif"), None),
         ("foreign", "another program\n\"entities/Customer.jsonl\"\n", Some("entities/Customer.jsonl")),
     ] {
         let target = shop.path(case);

@@ -1,7 +1,6 @@
 //! Warnings about entities that have far fewer records than in the previous backup of a tree.
 
 use koan_backup::Retention;
-use koan_backup::prelude::*;
 use koan_backup::retention::KeepReason;
 
 use crate::shop::{Shop, json};
